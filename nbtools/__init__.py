@@ -1,0 +1,21 @@
+"""Deep learning on images of nuclei, as a course: guided notebooks, and the small parts they are composed from."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "augment", "checks", "cli", "config", "data", "errors", "export", "image", "io", "losses", "measure", "methods", "metrics", "nets",
+    "normalize", "patches", "report", "runtime", "show", "simulate", "targets", "tiling", "training", "widgets",
+)  # fmt: skip
+
+
+def __getattr__(name: str):
+    """Rooms are loaded when first used, so that `import nbtools` stays fast and needs no Keras."""
+    if name in _ROOMS:
+        return importlib.import_module(f"nbtools.{name}")
+    raise AttributeError(f"module 'nbtools' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_ROOMS]

@@ -1,0 +1,188 @@
+"""Settings: each declared once; form, command line, validation, report and reference table read that line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tomllib
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbtools.errors import UserError
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of one setting: its unit, range and help stand here and nowhere else."""
+
+    help: str
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    choices: tuple | None = None
+    level: str = "basic"  # or "advanced"
+    name: str = ""
+    type: type = object
+    default: object = None
+    optional: bool = False  # None is allowed and means: choose from the data
+
+
+def setting(default, **about):
+    """Declare a setting of a frozen dataclass: `patch_size: int = setting(64, unit="px", min=16, help="Side of a patch.")`."""
+    return dataclasses.field(default=default, metadata={"declaration": Declaration(**about)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all settings: validated when made, immutable, to and from plain JSON values."""
+
+    def __post_init__(self):
+        for declared in self.declarations():
+            object.__setattr__(self, declared.name, check_value(declared, getattr(self, declared.name)))
+
+    @classmethod
+    def declarations(cls) -> list[Declaration]:
+        """The declarations, in order, with name, type and default filled in."""
+        hints = typing.get_type_hints(cls)
+        return [_complete(f, hints[f.name]) for f in dataclasses.fields(cls) if "declaration" in f.metadata]
+
+    @classmethod
+    def declaration(cls, name: str) -> Declaration:
+        """The declaration of one setting; UserError with the known names if there is none."""
+        known = {d.name: d for d in cls.declarations()}
+        if name not in known:
+            raise UserError("A setting must be one of the method's settings.", repr(name), f"Known: {', '.join(known)}.")
+        return known[name]
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Settings:
+        """Settings from plain values; an unknown name is an error."""
+        return cls(**{cls.declaration(name).name: value for name, value in values.items()})
+
+    def to_dict(self) -> dict:
+        """Plain JSON values: numbers, strings, booleans, lists, None."""
+        values = {d.name: getattr(self, d.name) for d in self.declarations()}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    def replace(self, **changes) -> Settings:
+        """A copy with some settings changed, validated again."""
+        return type(self).from_dict({**self.to_dict(), **changes})
+
+    @classmethod
+    def parse(cls, pairs: list[str]) -> dict:
+        """Changes from the command line: ["epochs=5", "widths=16,32"] gives {"epochs": 5, "widths": (16, 32)}."""
+        changes = {}
+        for pair in pairs:
+            name, equals, text = pair.partition("=")
+            if not equals:
+                raise UserError("A setting is given as name=value.", repr(pair), "Example: --set epochs=5.")
+            declared = cls.declaration(name.strip())
+            changes[declared.name] = check_value(declared, _from_text(declared, text.strip()))
+        return changes
+
+
+def check_value(declared: Declaration, value):
+    """The value in the declared type and range, or a UserError."""
+    if value is None and declared.optional:
+        return None
+    value = _convert(declared, value)
+    if declared.choices is not None and value not in declared.choices:
+        raise _refusal(declared, value, f"Use one of: {', '.join(map(str, declared.choices))}.")
+    for number in value if isinstance(value, tuple) else (value,):
+        if declared.min is not None and number < declared.min:
+            raise _refusal(declared, value, f"Use at least {declared.min}{_unit(declared)}.")
+        if declared.max is not None and number > declared.max:
+            raise _refusal(declared, value, f"Use at most {declared.max}{_unit(declared)}.")
+        if declared.type is int and declared.step and (number - (declared.min or 0)) % declared.step:
+            raise _refusal(declared, value, f"Use a multiple of {declared.step}{_unit(declared)}.")
+    return value
+
+
+def fast_changes(name: str) -> dict:
+    """Shorter settings for a rehearsal, from the section `name` of the file that NBTOOLS_FAST points to; {} without one."""
+    path = os.environ.get("NBTOOLS_FAST", "")
+    if not path:
+        return {}
+    if not Path(path).is_file():
+        raise UserError("NBTOOLS_FAST must name an existing TOML file.", path, "Unset it, or give the path of tests/fast.toml.")
+    return tomllib.loads(Path(path).read_text("utf-8")).get(name, {})
+
+
+def shorten(name: str, settings: Settings) -> Settings:
+    """Settings for a rehearsal where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are errors."""
+    changes = fast_changes(name)
+    if not changes:
+        return settings
+    print(f"REHEARSAL (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.", file=sys.stderr)
+    return settings.replace(**changes)
+
+
+def environment(name: str, default: str = "") -> str:
+    """An environment variable; the only other reader of the environment is `runtime`."""
+    return os.environ.get(name, default)
+
+
+def _complete(field: dataclasses.Field, hint) -> Declaration:
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        hint = next(t for t in typing.get_args(hint) if t is not type(None))
+    declared = field.metadata["declaration"]
+    return dataclasses.replace(declared, name=field.name, type=hint, default=field.default, optional=optional)
+
+
+def _convert(declared: Declaration, value):
+    kind = declared.type
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (tuple, list)):
+            raise _refusal(declared, value, "Give a list of numbers.")
+        return tuple(_plain(declared, typing.get_args(kind)[0], v) for v in value)
+    return _plain(declared, kind, value)
+
+
+def _plain(declared: Declaration, kind: type, value):
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    if kind in (int, float) and not isinstance(value, (bool, str)):
+        try:
+            number = kind(value)
+        except (TypeError, ValueError, OverflowError):
+            number = None
+        if number is not None and number == value:
+            return number
+    raise _refusal(declared, value, f"Give a value of type {kind.__name__}.")
+
+
+def _from_text(declared: Declaration, text: str):
+    if declared.optional and text.lower() in ("none", "auto", ""):
+        return None
+    if typing.get_origin(declared.type) is tuple:
+        kind = typing.get_args(declared.type)[0]
+        return tuple(_scalar(declared, kind, t) for t in text.strip("()[]").split(",") if t.strip())
+    return _scalar(declared, declared.type, text)
+
+
+def _scalar(declared: Declaration, kind: type, text: str):
+    if kind is bool:
+        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise _refusal(declared, text, "Use true or false.")
+        return text.lower() in ("true", "yes", "1")
+    try:
+        return kind(text.strip())
+    except ValueError:
+        raise _refusal(declared, text, f"Give a value of type {kind.__name__}.") from None
+
+
+def _refusal(declared: Declaration, value, remedy: str) -> UserError:
+    span = f" between {declared.min} and {declared.max}{_unit(declared)}" if None not in (declared.min, declared.max) else ""
+    return UserError(f"Setting {declared.name} must be a valid value{span}.", repr(value), remedy)
+
+
+def _unit(declared: Declaration) -> str:
+    return f" {declared.unit}" if declared.unit else ""

@@ -1,0 +1,24 @@
+"""The one way to tell a user what is wrong: rule, received, remedy."""
+
+
+class UserError(ValueError):
+    """Input that cannot be used, said in one message a biologist can act on.
+
+    Parameters
+    ----------
+    rule : what must hold, as a sentence with its full stop.
+    received : what came instead, without a full stop.
+    remedy : what to do now, as a sentence with its full stop.
+
+    Examples
+    --------
+    >>> str(UserError("Patch size must be a multiple of 16.", (100, 96), "Use (96, 96)."))
+    'Patch size must be a multiple of 16. Received: (100, 96). Use (96, 96).'
+    """
+
+    def __init__(self, rule: str, received: object, remedy: str):
+        self.rule, self.received, self.remedy = rule, received, remedy
+        super().__init__(f"{rule} Received: {received}. {remedy}")
+
+    def __reduce__(self):
+        return UserError, (self.rule, self.received, self.remedy)

@@ -1,0 +1,149 @@
+"""Image: pixels that know their axes and their pixel size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nbtools.errors import UserError
+
+AXES = "TCZYX"
+SPACE = "ZYX"
+UNITS = ("um", "pixel")
+RGB = ("red", "green", "blue")
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels with their axes, spacing and name; what travels from file to result.
+
+    Parameters
+    ----------
+    pixels : array of as many dimensions as `axes` has letters.
+    axes : a word of the letters T, C, Z, Y, X, each at most once, Y and X always: "YX", "ZYX", "CYX", "YXC"…
+    spacing : distance between neighbouring pixels along the spatial axes, in the order in which they stand in `axes`; None if unknown.
+    unit : "um", or "pixel" where only the ratio of the spacings is known.
+    name : stem of the file, without folder and extension.
+    channels : names of the channels; ("red", "green", "blue") marks a colour image.
+
+    Raises
+    ------
+    UserError : axes, shape and spacing do not fit each other.
+
+    Examples
+    --------
+    >>> volume = Image(np.zeros((9, 33, 41)), "ZYX", spacing=(0.5, 0.2, 0.2))
+    >>> volume.size("Z"), volume.spatial, volume.spacing_um
+    (9, 'ZYX', (0.5, 0.2, 0.2))
+    >>> volume.to("ZYXC").pixels.shape
+    (9, 33, 41, 1)
+    """
+
+    pixels: np.ndarray
+    axes: str
+    spacing: tuple[float, ...] | None = None
+    unit: str = "um"
+    name: str = ""
+    channels: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "axes", check_axes(self.axes))
+        if self.pixels.ndim != len(self.axes):
+            received = f"axes {self.axes} and shape {self.pixels.shape}"
+            raise UserError("Axes must name each dimension once.", received, f"Give {self.pixels.ndim} letters of {AXES}.")
+        if self.spacing is not None:
+            object.__setattr__(self, "spacing", check_spacing(self.spacing, self.spatial))
+        if self.unit not in UNITS:
+            raise UserError('Unit must be "um" or "pixel".', self.unit, "Convert the spacing to µm.")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.pixels.shape
+
+    @property
+    def spatial(self) -> str:
+        """Spatial letters in the order of `axes`."""
+        return "".join(a for a in self.axes if a in SPACE)
+
+    @property
+    def space_shape(self) -> tuple[int, ...]:
+        return tuple(self.size(a) for a in self.spatial)
+
+    @property
+    def spacing_um(self) -> tuple[float, ...] | None:
+        """Spacing in µm, None if it is unknown or only a ratio."""
+        return self.spacing if self.unit == "um" else None
+
+    @property
+    def relative_spacing(self) -> tuple[float, ...]:
+        """Spacing divided by the finest one; ones where it is unknown."""
+        spacing = self.spacing or (1.0,) * len(self.spatial)
+        return tuple(s / min(spacing) for s in spacing)
+
+    @property
+    def is_rgb(self) -> bool:
+        return self.channels == RGB
+
+    def size(self, axis: str) -> int:
+        """Number of pixels along an axis; 1 where the image lacks it."""
+        return self.pixels.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    def replace(self, **changes) -> Image:
+        """A copy with some fields changed: `image.replace(pixels=restored)`."""
+        return replace(self, **changes)
+
+    def to(self, axes: str) -> Image:
+        """The same image with its axes in another order, new ones of length 1, missing ones dropped if of length 1."""
+        axes = check_axes(axes)
+        surplus = [a for a in self.axes if a not in axes]
+        for axis in surplus:
+            if self.size(axis) > 1:
+                remedy = f"Choose one plane of axis {axis} first, e.g. image.select({axis}=0)."
+                raise UserError(f"Only an axis of length 1 can be left out for {axes}.", f"{self.axes} {self.shape}", remedy)
+        kept = [a for a in self.axes if a in axes]
+        pixels = self.pixels.reshape([self.size(a) for a in kept])
+        pixels = pixels.transpose([kept.index(a) for a in axes if a in kept])
+        pixels = pixels.reshape([self.size(a) for a in axes])
+        return self.replace(pixels=pixels, axes=axes, spacing=self._spacing_for(axes))
+
+    def select(self, **planes: int) -> Image:
+        """One plane along each named axis: `image.select(C=1, T=0)`; axes that the image lacks are ignored."""
+        image = self
+        for axis, index in planes.items():
+            if axis not in image.axes:
+                continue
+            if not -image.size(axis) <= index < image.size(axis):
+                raise UserError(f"Plane of axis {axis} must exist.", f"{index} of {image.size(axis)}", f"Use 0 to {image.size(axis) - 1}.")
+            axes = image.axes.replace(axis, "")
+            changes = {"channels": ()} if axis == "C" else {}
+            pixels = image.pixels.take(index, axis=image.axes.index(axis))
+            image = image.replace(pixels=pixels, axes=axes, spacing=image._spacing_for(axes), **changes)
+        return image
+
+    def _spacing_for(self, axes: str) -> tuple[float, ...] | None:
+        if self.spacing is None:
+            return None
+        known = dict(zip(self.spatial, self.spacing, strict=True))
+        return tuple(known.get(a, 1.0) for a in axes if a in SPACE)
+
+    def __repr__(self) -> str:
+        spacing = "spacing unknown" if self.spacing is None else f"{' x '.join(f'{s:g}' for s in self.spacing)} {self.unit}"
+        return f"Image({self.name!r}, {self.axes} {' x '.join(map(str, self.shape))}, {self.pixels.dtype}, {spacing})"
+
+
+def check_axes(axes: str) -> str:
+    """Upper-case axes word, or a UserError."""
+    word = str(axes).upper()
+    if not (set("YX") <= set(word) <= set(AXES) and len(set(word)) == len(word)):
+        raise UserError(f"Axes must be letters of {AXES}, each once, Y and X among them.", repr(axes), 'Examples: "YX", "ZYX", "CYX".')
+    return word
+
+
+def check_spacing(spacing: tuple[float, ...], spatial: str) -> tuple[float, ...]:
+    """Spacing as positive floats, one for each spatial axis, or a UserError."""
+    values = tuple(float(s) for s in spacing)
+    if len(values) != len(spatial) or not all(np.isfinite(v) and v > 0 for v in values):
+        remedy = f"Give {len(spatial)} numbers above 0, for {', '.join(spatial)}."
+        raise UserError(f"Spacing must be one positive number for each of {spatial}.", spacing, remedy)
+    return values
