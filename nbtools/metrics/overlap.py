@@ -1,0 +1,121 @@
+"""Which nuclei of two label images share pixels, and which of them match: the sparse table under the scores of `instances`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """Sizes of all nuclei and the pixels they share; pair k joins true nucleus `row[k]` and predicted nucleus `column[k]`."""
+
+    true_labels: np.ndarray
+    true_size: np.ndarray
+    predicted_labels: np.ndarray
+    predicted_size: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    shared: np.ndarray
+
+    @property
+    def iou(self) -> np.ndarray:
+        return self.shared / (self.true_size[self.row] + self.predicted_size[self.column] - self.shared)
+
+
+def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Overlap:
+    """Sizes and shared pixels of all nuclei of two label images, in one pass over runs of equal pixels."""
+    truth, predicted = check_labels(truth), check_labels(predicted)
+    if truth.shape != predicted.shape:
+        remedy = "Compare a prediction with the labels of its own image, neither cropped nor scaled."
+        raise UserError("True and predicted labels must have the same shape.", f"{truth.shape} and {predicted.shape}", remedy)
+    true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
+    true_labels, true_size, row = _sizes(true_run, length)
+    predicted_labels, predicted_size, column = _sizes(predicted_run, length)
+    both = (row >= 0) & (column >= 0)
+    keys = row[both] * np.int64(max(len(predicted_labels), 1)) + column[both]
+    keys, inverse = np.unique(keys, return_inverse=True)
+    shared = np.bincount(inverse, weights=length[both], minlength=len(keys)).astype(np.int64)
+    row, column = np.divmod(keys, max(len(predicted_labels), 1))
+    return Overlap(true_labels, true_size, predicted_labels, predicted_size, row, column, shared)
+
+
+def match_nuclei(overlap: Overlap, values: np.ndarray, iou: float) -> np.ndarray:
+    """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and lower thresholds are assigned."""
+    candidate = values >= iou
+    row, column = overlap.row[candidate], overlap.column[candidate]
+    if len(np.unique(row)) == len(row) and len(np.unique(column)) == len(column):
+        return candidate
+    # From 0.5 upwards candidates compete only through exact ties; below, every overlap has a say in the best assignment.
+    considered = np.flatnonzero(candidate) if iou >= 0.5 else np.arange(len(values))
+    matched = np.zeros(len(values), bool)
+    for pairs in _components(overlap, considered):
+        matched[_assign(overlap, values, pairs, iou)] = True
+    return matched & candidate
+
+
+def check_labels(label: np.ndarray | Image) -> np.ndarray:
+    """The label image as an array of integers from 0 upwards, or a UserError."""
+    label = label.pixels if isinstance(label, Image) else np.asarray(label)
+    if label.dtype.kind not in "ui":
+        remedy = "Give each nucleus its own whole number, e.g. skimage.measure.label(mask)."
+        raise UserError("Labels must be whole numbers: 0 for background, one number a nucleus.", f"{label.dtype} values", remedy)
+    if label.dtype.kind == "i" and label.size and label.min() < 0:
+        raise UserError("Labels must not be negative.", int(label.min()), "Use 0 for background and 1, 2, 3… for nuclei.")
+    return label
+
+
+def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Runs in which both labels stay the same: (true label, predicted label, length). There are far fewer runs than pixels."""
+    start = np.ones(truth.size, bool)
+    np.not_equal(truth[1:], truth[:-1], out=start[1:])
+    start[1:] |= predicted[1:] != predicted[:-1]
+    start = np.flatnonzero(start)
+    return truth[start], predicted[start], np.diff(start, append=truth.size)
+
+
+def _sizes(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels present, their pixels, and the index of each run's label (-1 for background)."""
+    values = values.astype(np.int64)
+    highest = int(values.max(initial=0))
+    if highest > 10_000_000:  # rare, huge names: a table over all of them would not pay
+        labels, index = np.unique(values, return_inverse=True)
+        size = np.bincount(index, weights=length)
+        background = int(labels[0] == 0)
+        return labels[background:], size[background:].astype(np.int64), index - background
+    size = np.bincount(values, weights=length, minlength=1).astype(np.int64)
+    size[0] = 0
+    labels = np.flatnonzero(size)
+    index = np.full(highest + 1, -1)
+    index[labels] = np.arange(len(labels))
+    return labels, size[labels], index[values]
+
+
+def _components(overlap: Overlap, pairs: np.ndarray) -> list[np.ndarray]:
+    """Pairs grouped so that no nucleus stands in two groups."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n_true = len(overlap.true_labels)
+    n = n_true + len(overlap.predicted_labels)
+    graph = coo_matrix((np.ones(len(pairs)), (overlap.row[pairs], n_true + overlap.column[pairs])), shape=(n, n))
+    group = connected_components(graph, directed=False)[1][overlap.row[pairs]]
+    order = np.argsort(group, kind="stable")
+    return np.split(pairs[order], np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _assign(overlap: Overlap, values: np.ndarray, pairs: np.ndarray, iou: float) -> np.ndarray:
+    """As many matches as possible, then the largest total IoU: indices of the chosen pairs."""
+    from scipy.optimize import linear_sum_assignment
+
+    rows, row = np.unique(overlap.row[pairs], return_inverse=True)
+    columns, column = np.unique(overlap.column[pairs], return_inverse=True)
+    gain, name = np.zeros((len(rows), len(columns))), np.full((len(rows), len(columns)), -1)
+    gain[row, column] = (values[pairs] >= iou) + values[pairs] / (2 * min(gain.shape))
+    name[row, column] = pairs
+    chosen = name[linear_sum_assignment(gain, maximize=True)]
+    return chosen[chosen >= 0]
