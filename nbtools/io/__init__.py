@@ -1,0 +1,190 @@
+"""Read and write images with their axes and pixel size; nothing else touches image files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.image import UNITS, Image
+from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole, write_csv, write_json, write_text
+from nbtools.io.picture import read_picture, write_png
+from nbtools.io.stored import Stored, interpret
+from nbtools.io.tiff import read_tiff, write_tiff
+
+__all__ = [
+    "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "new_folder", "open_image", "plain", "read_csv", "read_image", "read_label",
+    "refuse_existing", "stem", "to_label", "whole", "write_csv", "write_image", "write_json", "write_label", "write_text",
+]  # fmt: skip
+
+SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg")
+LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
+_TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\xd8\xff")
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A file as it was found, before anything is refused: what checks look at.
+
+    image : its pixels may hold anything, also NaN, colours or real numbers.
+    guesses : what the file did not say and was assumed: "axes", "z_step" (ImageJ's default of 1), "z_step_missing",
+        "series" (the first of several).
+    """
+
+    image: Image
+    guesses: tuple[str, ...] = ()
+
+
+def read_image(path: str | Path, *, axes: str | None = None, spacing: tuple | None = None, unit: str = "um") -> Image:
+    """Read an image with its axes and pixel size.
+
+    Parameters
+    ----------
+    path : TIFF (ImageJ, OME or plain), PNG or JPEG; recognised by content.
+    axes : overrides those of the file, one letter a dimension. A file that names none: see `stored.interpret`.
+    spacing : overrides that of the file; one number for each spatial axis, or one for all.
+    unit : of `spacing`: "um", or "pixel" where only the ratio is known.
+
+    Raises
+    ------
+    UserError : not a readable image, unknown axes, pixels that are not finite real numbers.
+
+    Examples
+    --------
+    >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")
+    Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
+    """
+    image = open_image(path, axes=axes).image
+    if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
+        count = int((~np.isfinite(image.pixels)).sum())
+        remedy = "Replace them: nbtools check --fix writes a copy with the median of the image in their place."
+        raise UserError("Pixels must be finite numbers.", f"{count} NaN or infinite in {path}", remedy)
+    return image if spacing is None else with_spacing(image, spacing, unit=unit)
+
+
+def read_label(path: str | Path, *, axes: str | None = None) -> Image:
+    """Read a label image: whole numbers, 0 background, 1…N nuclei, -1 ignored; colour palettes are read as numbers.
+
+    Returns uint8, uint16, uint32 or int32. UserError for anything else.
+    """
+    return to_label(open_image(path, axes=axes, palette=True).image, str(path))
+
+
+def open_image(path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False) -> Reading:
+    """Read a file and what had to be guessed, refusing only what is no image at all.
+
+    header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing are as in the file.
+    palette : numbers instead of colours for an indexed picture.
+    """
+    path = Path(path)
+    stored = _read_stored(path, header_only=header_only, palette=palette)
+    if 0 in stored.pixels.shape:
+        raise UserError("An image must have pixels.", f"{path} of shape {stored.pixels.shape}", "Export it again.")
+    if stored.pixels.dtype.kind not in "biuf":
+        raise UserError("Pixels must be real numbers.", f"{stored.pixels.dtype} in {path}", "Save the magnitude, or one field of it.")
+    if stored.pixels.dtype.kind == "b":
+        stored = replace(stored, pixels=stored.pixels.astype(np.uint8))
+    return Reading(*interpret(stored, stem(path), axes=axes))
+
+
+def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
+    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif or .png; axes, spacing and type are kept.
+
+    dtype : convert first; real numbers are rounded and clipped to the range of an integer type. True/False become 0/1.
+    """
+    path = Path(path)
+    if suffix(path) not in SUFFIXES[:5]:
+        remedy = "Name it .tif, .ome.tif or .png; JPEG changes the pixels and is not written."
+        raise UserError("Images are written as TIFF or PNG.", path.name, remedy)
+    pixels = _convert(image.pixels, np.dtype(np.uint8 if dtype is None and image.pixels.dtype == bool else dtype or image.pixels.dtype))
+    image = image.replace(pixels=pixels)
+    with whole(path) as temporary:
+        if suffix(path) == ".png":
+            write_png(temporary, image)
+        else:
+            write_tiff(temporary, image, ome=suffix(path).startswith(".ome"))
+
+
+def write_label(path: str | Path, image: Image) -> None:
+    """Write a label image: 16 bit up to label 65,535, 32 bit beyond; signed where pixels are marked -1 to be ignored."""
+    image = to_label(image, image.name or str(path))
+    kind = np.int32 if image.pixels.min(initial=0) < 0 else np.uint16 if image.pixels.max(initial=0) <= 65535 else np.uint32
+    write_image(path, image, dtype=kind)
+
+
+def to_label(image: Image, source: str) -> Image:
+    """The image as labels, in the smallest kept type; UserError where it holds colours, real numbers or negative ones."""
+    rule = "A label image holds whole numbers: 0 background, 1 to N nuclei."
+    pixels = image.pixels
+    if image.is_rgb:
+        raise UserError(rule, f"colours in {source}", "Export the labels as 16-bit grey TIFF; nbtools check --fix converts grey ones.")
+    if pixels.dtype.kind == "b":
+        pixels = pixels.astype(np.uint8)
+    if pixels.dtype.kind not in "iu":
+        raise UserError(rule, f"{pixels.dtype} in {source}", "Save it as 16 bit; nbtools check --fix does so where all numbers are whole.")
+    low, high = int(pixels.min(initial=0)), int(pixels.max(initial=0))
+    if low < -1 or high >= 2**32 or (low < 0 and high >= 2**31):
+        raise UserError(rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again.")
+    if pixels.dtype not in LABEL_TYPES:
+        pixels = pixels.astype(np.int32 if low < 0 else np.uint16 if high <= 65535 else np.uint32)
+    return image.replace(pixels=pixels, channels=())
+
+
+def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
+    """The image with another pixel size; one number serves all spatial axes."""
+    values = (spacing,) if np.ndim(spacing) == 0 else tuple(spacing)
+    values = values * len(image.spatial) if len(values) == 1 else values
+    if unit not in UNITS:
+        raise UserError('Unit must be "um" or "pixel".', unit, "Convert the spacing to µm.")
+    return image.replace(spacing=values, unit=unit)
+
+
+def suffix(path: str | Path) -> str:
+    """The extension in lower case, double ones whole: "a.OME.TIF" gives ".ome.tif"; the last one where it is no image's."""
+    name = Path(path).name.lower()
+    return next((s for s in SUFFIXES if name.endswith(s)), Path(name).suffix)
+
+
+def stem(path: str | Path) -> str:
+    """The name without folder and extension: "a/b.c.ome.tif" gives "b.c"."""
+    name = Path(path).name
+    return name[: len(name) - len(suffix(path))] or name
+
+
+def is_image(path: str | Path) -> bool:
+    """Whether the name is that of an image file we read."""
+    return suffix(path) in SUFFIXES
+
+
+def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
+    if not is_image(path):
+        remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
+        raise UserError("An image file must be of a known format.", path, remedy)
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+        if start.startswith(_TIFF):
+            return read_tiff(path, header_only=header_only)
+        if start.startswith(_PICTURE):
+            return read_picture(path, palette=palette)
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError("An image file must exist.", path, "Check the path.") from error
+    except Exception as error:  # a broken file fails anywhere inside the readers, with any exception
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError("An image file must be whole and readable.", f"{path} ({reason})", "Copy or export it again.") from error
+    found = "an empty file" if not start else f"a file that starts with {start!r}"
+    raise UserError("An image file must hold TIFF, PNG or JPEG data.", f"{path}, {found}", "Export the image again.")
+
+
+def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype == pixels.dtype:
+        return pixels
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        rounded = np.rint(pixels) if pixels.dtype.kind == "f" else pixels
+        pixels = np.clip(np.nan_to_num(rounded) if pixels.dtype.kind == "f" else rounded, limits.min, limits.max)
+    return pixels.astype(dtype)

@@ -1,0 +1,174 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from nbtools.errors import UserError
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path`, renamed to it at the end; whatever fails in between leaves `path` as it was.
+
+    Raises
+    ------
+    UserError : the folder cannot be made or written.
+
+    Examples
+    --------
+    >>> with whole("runs/note.txt") as temporary:
+    ...     temporary.write_text("done")
+    """
+    path = Path(path)
+    temporary = path.parent / f".{uuid.uuid4().hex[:12]}.{path.name}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class new_folder:
+    """A result folder that appears whole or not at all; an existing result is never replaced unasked.
+
+    Parameters
+    ----------
+    path : where the folder shall be; an empty folder there is used.
+    overwrite : replace a folder that has content.
+
+    Raises
+    ------
+    UserError : the path is a file, or has content and `overwrite` is False.
+
+    Examples
+    --------
+    >>> with new_folder("runs/one") as folder:
+    ...     write_text(folder / "note.txt", "done")
+    """
+
+    def __init__(self, path: str | Path, overwrite: bool = False):
+        self.path, self.overwrite = Path(path).absolute(), overwrite
+
+    def __enter__(self) -> Path:
+        refuse_existing(self.path, overwrite=self.overwrite)
+        self._temporary = self.path.parent / f".{uuid.uuid4().hex[:12]}.{self.path.name}"
+        try:
+            self._temporary.mkdir(parents=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return self._temporary
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                refuse_existing(self.path, overwrite=self.overwrite)
+                _move_folder(self._temporary, self.path)
+        except OSError as problem:
+            raise _unwritable(self.path, problem) from problem
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
+    """UserError if `path` holds a result already; to be asked before long work starts."""
+    path = Path(path).absolute()
+    if path.exists() and not path.is_dir():
+        raise UserError("A result folder must be a folder.", f"the file {path}", "Give another name.")
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if not overwrite:
+        raise UserError("An existing result is not overwritten.", f"{path}, which has content", "Give another folder, or add --overwrite.")
+    if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
+        raise UserError("A folder you are in cannot be replaced.", path, "Give a new folder inside it.")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write plain values, NumPy numbers, arrays and paths as JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: str | Path, rows: Sequence[Mapping] | Mapping[str, Sequence], *, columns: Sequence[str] = ()) -> None:
+    """Write a table as CSV with a header line.
+
+    rows : a list of dictionaries, or one dictionary of columns of equal length.
+    columns : order of the columns; needed only to head an empty table. None and numbers that are not finite become empty cells.
+    """
+    if isinstance(rows, Mapping):
+        columns = columns or list(rows)
+        rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    columns = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a CSV file as dictionaries of text; comma, semicolon or tab, with or without a byte-order mark."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("A table must be a readable CSV file in UTF-8.", f"{path} ({error})", "Save it as CSV UTF-8.") from error
+    if not lines:
+        return []
+    delimiter = max(",;\t", key=lines[0].count)
+    rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
+    return [{str(k).strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in rows]
+
+
+def plain(value: object) -> object:
+    """A value in the types that JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _move_folder(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target`; what stood there is taken away only once the new folder stands."""
+    if target.is_dir() and not any(target.iterdir()):
+        # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell stands in.
+        for child in source.iterdir():
+            os.replace(child, target / child.name)
+        return
+    aside = source.with_name(source.name + ".old")
+    if target.exists():
+        os.replace(target, aside)
+    try:
+        os.replace(source, target)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or type(error).__name__
+    return UserError("The result must be writable.", f"{path} ({reason})", "Choose another folder, or check its permissions and space.")

@@ -1,0 +1,63 @@
+"""PNG and JPEG: everyday pictures, with axes and spacing in a text field where the format has one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+from PIL.PngImagePlugin import PngInfo
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.io.stored import Stored
+from nbtools.io.units import is_plausible
+
+PASSPORT = "nbtools"
+
+
+def read_picture(path: Path, *, palette: bool = False) -> Stored:
+    """Pixels of a PNG or JPEG file.
+
+    palette : give the numbers of an indexed picture instead of its colours; labels are often stored so.
+    """
+    with Picture.open(path) as picture:
+        spacing, unit = _spacing(picture)
+        pixels = np.asarray(_in_plain_mode(picture, palette=palette))
+    if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
+        pixels = pixels.astype(np.uint16)
+    letters = "YXS" if pixels.ndim == 3 else "YX"
+    return Stored(pixels, letters, spacing, unit)
+
+
+def write_png(path: Path, image: Image) -> None:
+    """8- and 16-bit grey or 8-bit RGB; axes and spacing go into a text field."""
+    kind = image.pixels.dtype.name
+    if not ((image.axes == "YX" and kind in ("uint8", "uint16")) or (image.axes == "YXC" and image.is_rgb and kind == "uint8")):
+        received = f"axes {image.axes}, {kind}"
+        raise UserError("PNG holds 2D images: grey of 8 or 16 bit, or RGB of 8 bit.", received, "Write a .tif file instead.")
+    about = PngInfo()
+    about.add_text(PASSPORT, json.dumps({"spacing": image.spacing, "unit": image.unit}))
+    Picture.fromarray(np.ascontiguousarray(image.pixels)).save(path, format="PNG", pnginfo=about)
+
+
+def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
+    if picture.mode == "P":
+        return picture if palette else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode == "1":
+        return picture.convert("L")
+    return picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA") else picture
+
+
+def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
+    """From our text field, else from the resolution where it can be a microscope's; PIL gives that in dots an inch."""
+    try:
+        note = json.loads(picture.info.get(PASSPORT, "{}"))
+        if note.get("spacing"):
+            return dict(zip("YX", map(float, note["spacing"]), strict=True)), note["unit"]
+    except (ValueError, TypeError, AttributeError):
+        pass  # not our note: somebody else's text under the same name
+    dots = picture.info.get("dpi") or (0, 0)
+    sizes = {a: 25400 / float(d) for a, d in zip("XY", dots, strict=False) if d}
+    return (sizes, "um") if len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values()) else ({}, "um")

@@ -1,0 +1,262 @@
+"""TIFF in its dialects: ImageJ, OME, tifffile's own; the only place that knows tifffile."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.io.stored import Stored
+from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
+
+PASSPORT = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
+IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
+
+
+def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
+    """The first series of a TIFF file; with `header_only` the pixels are zeros that take no memory."""
+    with _listening() as complaints, tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        _refuse_damaged(complaints)  # before any other reader meets the file
+        shape, dtype = tuple(series.shape), series.dtype
+        pixels = np.broadcast_to(np.zeros((), dtype), shape) if header_only else _pixels(file, path).reshape(shape)
+        guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
+        stored = _describe(file, Stored(pixels, _letters(series.axes), guesses=guesses))
+    _refuse_damaged(complaints)
+    return stored
+
+
+def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
+    """ImageJ TIFF where type, order of axes and size allow, else OME-TIFF, else a TIFF with our note only."""
+    letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
+    photometric = "rgb" if letters.endswith("S") else "minisblack"
+    options = {"photometric": photometric, "compression": "zlib"}
+    if not ome and _fits_imagej(image, letters):
+        options = {"photometric": photometric, "imagej": True, "metadata": _imagej_metadata(image, letters), **_resolution(image)}
+    elif _fits_ome(image, letters):
+        options |= {"ome": True, "bigtiff": image.pixels.nbytes > IMAGEJ_LIMIT, "metadata": _ome_metadata(image, letters)}
+    elif ome:
+        remedy = f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif."
+        raise UserError("OME-TIFF holds common types of pixels, plane by plane.", f"{image.pixels.dtype} {image.axes}", remedy)
+    else:
+        options |= {"ome": False, "metadata": {PASSPORT: _passport(image)}}
+    try:
+        tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
+    except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
+        remedy = "Use uint8, uint16 or float32, and at most the axes TCZYX."
+        raise UserError("Pixels must be of a type that TIFF knows.", f"{image.pixels.dtype} {image.axes}", remedy) from error
+
+
+class _Ear(logging.Filter):
+    """Hears what tifffile complains of in this thread while we read; other users of tifffile keep their log."""
+
+    heard = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        complaints = getattr(self.heard, "complaints", None)
+        if complaints is None:
+            return True
+        complaints.append(record.getMessage())
+        return False
+
+
+logging.getLogger("tifffile").addFilter(_Ear())
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """tifffile logs its complaints and goes on with half an image: collect them, and keep them off the screen."""
+    _Ear.heard.complaints = complaints = []
+    try:
+        yield complaints
+    finally:
+        _Ear.heard.complaints = None
+
+
+def _refuse_damaged(complaints: list[str]) -> None:
+    if any(word in text for text in complaints for word in ("corrupted", "failed", "missing data", "invalid page")):
+        raise ValueError(complaints[0])
+
+
+def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
+    series = file.series[0]
+    ends = [offset + count for page in series.pages if page for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if ends and max(ends) > file.filehandle.size:
+        raise ValueError("the file is cut off")
+    try:
+        return np.asarray(series.asarray())
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+    return _pixels_by_pillow(path)
+
+
+def _pixels_by_pillow(path: Path) -> np.ndarray:
+    """Pixels of compressions that tifffile leaves to another package: LZW, JPEG, fax."""
+    from PIL import Image as Picture
+    from PIL import ImageSequence
+
+    with Picture.open(path) as picture:
+        return np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
+
+
+def _letters(axes: str) -> str:
+    return "".join(a if a in "TCZYXS" else "?" for a in axes)
+
+
+def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
+    """Fill in what the metadata say: their dialect first, then our own note, which knows more if the rest agrees with it."""
+    colour = file.pages[0].photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+    changes = {"alpha": _has_alpha(file), "colour": colour}
+    if file.is_imagej:
+        changes |= _from_imagej(file)
+    elif file.is_ome:
+        changes |= _from_ome(file)
+    else:
+        changes |= {"spacing": _from_resolution(file)}
+    changes["guesses"] = stored.guesses + changes.get("guesses", ())
+    return _apply_passport(replace(stored, **changes), _find_passport(file))
+
+
+def _has_alpha(file: tifffile.TiffFile) -> bool:
+    """Named as transparency, or unnamed as the fourth of interleaved samples, as many programs leave it."""
+    page = file.pages[0]
+    interleaved = page.planarconfig != tifffile.PLANARCONFIG.SEPARATE
+    return any(extra in (1, 2) for extra in page.extrasamples) or (interleaved and page.samplesperpixel == 4)
+
+
+def _from_imagej(file: tifffile.TiffFile) -> dict:
+    """Unit, resolution and z step as ImageJ means them: no resolution is no calibration, no step in Z is a step of 1."""
+    about = file.imagej_metadata or {}
+    pixel_size = _pixels_per_unit(file)
+    unit = normal_unit(about.get("unit"))
+    step = about.get("spacing")
+    step = abs(float(step)) if isinstance(step, int | float) and step else None
+    scale = um_per_unit(unit)
+    if scale is None:
+        sizes = pixel_size | ({"Z": step} if step else {})
+        named = unit in PIXEL and bool(pixel_size)
+        return {"spacing": sizes, "unit": "pixel"} if named or (step and pixel_size and len(set(sizes.values())) > 1) else {}
+    if not pixel_size or not all(is_plausible(s * scale, unit) for s in pixel_size.values()):
+        return {}
+    sizes = {a: s * scale for a, s in (pixel_size | {"Z": step or 1.0}).items()}
+    return {"spacing": sizes, "guesses": () if step else ("z_step",)}
+
+
+def _pixels_per_unit(file: tifffile.TiffFile) -> dict[str, float]:
+    """Pixel size in the file's own unit, from the resolution tags."""
+    sizes = {}
+    for axis in "XY":
+        tag = file.pages[0].tags.get(f"{axis}Resolution")
+        if tag is not None and isinstance(tag.value, tuple) and all(tag.value[:2]):
+            sizes[axis] = tag.value[1] / tag.value[0]
+    return sizes if len(sizes) == 2 else {}
+
+
+def _from_resolution(file: tifffile.TiffFile) -> dict[str, float]:
+    unit = {2: "inch", 3: "cm"}.get(int(file.pages[0].resolutionunit or 1))
+    if unit is None:
+        return {}
+    sizes = {a: s * um_per_unit(unit) for a, s in _pixels_per_unit(file).items()}
+    return sizes if sizes and all(is_plausible(s, unit) for s in sizes.values()) else {}
+
+
+def _from_ome(file: tifffile.TiffFile) -> dict:
+    root = ElementTree.fromstring(file.ome_metadata)
+    pixels = next(e for e in root.iter() if e.tag.endswith("}Pixels"))
+    names = tuple(e.get("Name", "") for e in pixels if e.tag.endswith("}Channel"))
+    spacing, units = {}, set()
+    for axis in "ZYX":
+        size, unit = pixels.get(f"PhysicalSize{axis}"), normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        scale = 1.0 if unit in PIXEL else um_per_unit(unit)
+        if size is not None and scale is not None and 0 < float(size) < math.inf:
+            spacing[axis] = float(size) * scale
+            units.add("pixel" if unit in PIXEL else "um")
+    known = {"spacing": spacing, "unit": units.pop()} if len(units) == 1 else {}
+    return {**known, "channels": names if all(names) else ()}
+
+
+def _find_passport(file: tifffile.TiffFile) -> dict:
+    """Our note from the description of any dialect; {} where there is none."""
+    note: object = (file.imagej_metadata or {}).get(PASSPORT)
+    if file.is_shaped and file.shaped_metadata:
+        note = file.shaped_metadata[0].get(PASSPORT)
+    elif file.is_ome:
+        texts = [e.text or "" for e in ElementTree.fromstring(file.ome_metadata).iter() if e.tag.endswith("}Description")]
+        note = next((t for t in texts if t.startswith(f'{{"{PASSPORT}"')), None)
+    try:
+        note = json.loads(note) if isinstance(note, str) else note
+        return note.get(PASSPORT, note)
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _apply_passport(stored: Stored, note: dict) -> Stored:
+    """Our note holds where the pixels still have its shape, and its spacing where the standard tags do not say otherwise."""
+    shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
+    if math.prod(shape) != stored.pixels.size or len(shape) != len(axes):
+        return stored
+    if [n for n in shape if n > 1] != [n for n in stored.pixels.shape if n > 1]:
+        return stored
+    spacing = dict(zip((a for a in axes if a in "ZYX"), note.get("spacing") or (), strict=False))
+    unit = note.get("unit", "um")
+    same = unit == stored.unit and all(math.isclose(spacing.get(a, 0), s, rel_tol=1e-3) for a, s in stored.spacing.items() if a in axes)
+    if (stored.spacing and not same) or not spacing:
+        spacing, unit = stored.spacing, stored.unit
+    guesses = tuple(g for g in stored.guesses if g != "z_step")
+    channels = tuple(note.get("channels", ()))
+    return replace(
+        stored, pixels=stored.pixels.reshape(shape), letters=axes, spacing=spacing, unit=unit, channels=channels, guesses=guesses
+    )
+
+
+def _passport(image: Image) -> dict:
+    note = {"axes": image.axes, "shape": list(image.shape)}
+    if image.spacing:
+        note |= {"spacing": list(image.spacing), "unit": image.unit}
+    return note | ({"channels": list(image.channels)} if image.channels else {})
+
+
+def _fits_imagej(image: Image, letters: str) -> bool:
+    ordered = letters == "".join(a for a in "TZCYXS" if a in letters)
+    small = image.pixels.nbytes < IMAGEJ_LIMIT
+    colour = "S" not in letters or image.pixels.dtype == np.uint8
+    return ordered and small and colour and image.pixels.dtype.name in IMAGEJ_TYPES
+
+
+def _fits_ome(image: Image, letters: str) -> bool:
+    return letters.endswith(("YX", "YXS")) and image.pixels.dtype.name in OME_TYPES
+
+
+def _imagej_metadata(image: Image, letters: str) -> dict:
+    known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
+    unit = {"unit": image.unit} if known else {}
+    step = {"spacing": known["Z"]} if "Z" in known else {}
+    return {"axes": letters, **unit, **step, PASSPORT: json.dumps(_passport(image))}
+
+
+def _resolution(image: Image) -> dict:
+    known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
+    return {"resolution": (resolution_tag(known["X"]), resolution_tag(known["Y"])), "resolutionunit": "NONE"} if known else {}
+
+
+def _ome_metadata(image: Image, letters: str) -> dict:
+    about: dict = {"axes": letters, "Name": image.name or "image", "Description": json.dumps({PASSPORT: _passport(image)})}
+    for axis, size in zip(image.spatial, image.spacing or (), strict=bool(image.spacing)):
+        about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "pixel" if image.unit == "pixel" else "µm"}
+    if image.channels and not image.is_rgb:
+        about["Channel"] = {"Name": list(image.channels)}
+    return about
