@@ -61,7 +61,7 @@ class new_folder:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
-        self.path, self.overwrite = Path(path).absolute(), overwrite
+        self.path, self.overwrite = Path(os.path.abspath(path)), overwrite
 
     def __enter__(self) -> Path:
         refuse_existing(self.path, overwrite=self.overwrite)
@@ -85,7 +85,7 @@ class new_folder:
 
 def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
     """UserError if `path` holds a result already; to be asked before long work starts."""
-    path = Path(path).absolute()
+    path = Path(os.path.abspath(path))
     if path.exists() and not path.is_dir():
         raise UserError("A result folder must be a folder.", f"the file {path}", "Give another name.")
     if not path.is_dir() or not any(path.iterdir()):
