@@ -1,0 +1,75 @@
+# Everything a person types. Needs Python 3.11 to 3.13, git and make; each target sets up the rest by itself.
+#   make course   run the lessons on the samples and open their summary      make lab    the lessons in JupyterLab
+#   make test     all tests, notebooks included                              make bench  ratios against other tools
+# Choose an interpreter with  make course PYTHON=/path/to/python3.12
+
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
+PIP    := -m pip --disable-pip-version-check install
+
+.PHONY: help environment course test lab bench check notebooks test-colab clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '2,4p' Makefile
+
+environment: $(VENV)/nbtools.stamp
+
+course: environment
+	$(BIN)/nbtools course --fast $(COURSE)
+
+test: environment
+	@mkdir -p .make
+	@$(BIN)/python -m pytest $(TESTS); code=$$?; echo $$code > .make/pytest-status; exit $$code
+
+lab: environment $(VENV)/lab.stamp
+	$(BIN)/jupyter lab notebooks
+
+bench: environment
+	$(BIN)/python benchmarks/run.py
+
+check: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python notebooks/build.py --check
+
+notebooks: environment
+	$(BIN)/python notebooks/build.py
+
+$(VENV)/nbtools.stamp: $(INPUTS) | $(BIN)/python
+	@echo "Installing into $(VENV): some minutes and about 2.5 GB the first time."
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[tf,test]"
+	@touch $@
+
+$(VENV)/lab.stamp: $(VENV)/nbtools.stamp
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[lab]"
+	@touch $@
+
+# An interpreter counts only if it really runs (version managers leave names behind that do not), fits, and can make an environment.
+$(BIN)/python:
+	@found=; bare=; for name in $(PYTHON); do \
+	  $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 || continue; \
+	  if $$name -c 'import venv, ensurepip' >/dev/null 2>&1; then found=$$name; break; fi; bare=$$name; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	  echo "Python must be able to make environments. Received: $$bare without ensurepip. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; \
+	elif [ -z "$$found" ]; then \
+	  echo "Python 3.11, 3.12 or 3.13 must be installed. Received: none of: $(PYTHON). Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi; \
+	echo "Making $(VENV) with $$($$found --version)."; $$found -m venv $(VENV)
+
+# What Google Colab ships today, as far as that can be had outside of it.
+test-colab:
+	@$(MAKE) --no-print-directory VENV=.venv-colab .venv-colab/colab.stamp
+	@.venv-colab/bin/python -m pytest $(TESTS)
+
+.venv-colab/colab.stamp: tests/colab.txt $(INPUTS) | .venv-colab/bin/python
+	@.venv-colab/bin/python $(PIP) -r tests/colab.txt
+	@.venv-colab/bin/python $(PIP) -c tests/colab.txt -e .
+	@touch $@
+
+clean:
+	rm -rf .make build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,167 @@
+"""Verbs that use methods: train, predict."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from nbtools import io
+from nbtools.cli import frame, results
+from nbtools.cli.frame import Answer, Verb
+from nbtools.errors import UserError
+
+VAL_SHARE = 0.15
+
+
+def declare_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with images/ and labels/, or with train/ and val/")
+    frame.add_out(parser, "MODEL", "folder of the trained model")
+    parser.add_argument("--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET")
+    parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
+    parser.add_argument("--init", metavar="MODEL", help="start from the weights of another model")
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
+    frame.add_settings(parser)
+    frame.add_input_options(parser)
+
+
+def run_train(args: argparse.Namespace) -> Answer:
+    from nbtools import methods
+
+    say, row = frame.progress(args), methods.row(args.method)
+    if not args.resume:
+        io.refuse_existing(args.out, overwrite=args.overwrite)
+    train, val = open_training(args)
+    cls = methods.get(row.name)
+    model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
+    refuse_unfit(row, train, val)
+    say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
+    with Watch(say) as watch:
+        history, plan = _fit(model, train, val, args=args, watch=watch)
+    _write_model(model, history, plan, args=args, inputs=[train, val])
+    document = {"model": str(args.out), "method": row.name, **history.summary()}
+    best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
+    lines = [f"Trained {row.name} in {history.seconds:.0f} s ({history.epochs} epochs, {history.steps} steps, stopped by {history.stopped}).",
+             *([f"Best: {best}."] if best else []), f"Model: {args.out}"]  # fmt: skip
+    return Answer(document, lines)
+
+
+def open_training(args: argparse.Namespace) -> tuple:
+    """Training images, and those to choose by: given, beside them, or a seeded share that keeps groups together."""
+    from nbtools.data import DataSet
+
+    options, folder = frame.input_options(args), frame.existing(args.dataset, "The data set")
+    place = folder / "train" if (folder / "train").is_dir() else folder
+    train = DataSet.open(place, options=options)
+    candidates = [frame.existing(args.val, "The validation set")] if args.val else [folder / "val", place.absolute().parent / "val"]
+    for candidate in candidates:
+        if candidate.is_dir() and candidate.absolute() != place.absolute() and (args.val or (candidate / "images").is_dir()):
+            return train, DataSet.open(candidate, options=options)
+    if len(train) < 2:
+        return train, None
+    train, val = train.split(val=VAL_SHARE, seed=args.seed)[:2]
+    return train, val if len(val) else None
+
+
+def refuse_unfit(row, train, val) -> None:
+    """A UserError with the first finding that forbids training, so that nothing starts that must fail later."""
+    from nbtools import checks
+
+    needs = row.needs[0] if row.needs else "nothing"
+    requirements = checks.Requirements(dims=row.dims, needs=needs)
+    errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements) if f.severity == "error"]
+    if errors:
+        rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise UserError("The data set must be free of errors.", f"{errors[0].file}: {errors[0].message}{rest}", f"{errors[0].remedy} See: nbtools check.")
+
+
+def _fit(model, train, val, *, args: argparse.Namespace, watch: Watch) -> tuple:
+    from nbtools import training
+
+    if args.out.exists() and not args.resume:
+        shutil.rmtree(args.out / "checkpoint", ignore_errors=True)
+    plan = training.TrainingPlan(seed=args.seed, minutes=args.minutes, folder=args.out, resume=args.resume, callbacks=(watch,))
+    return model.fit(train, val, plan=plan), plan
+
+
+def _write_model(model, history, plan, *, args: argparse.Namespace, inputs: list) -> None:
+    """The whole model folder at once; the checkpoint moves in with it, so that the training can go on another day."""
+    from nbtools import training
+
+    with io.new_folder(args.out, overwrite=True) as folder:
+        model.save(folder)
+        io.write_csv(folder / "history.csv", history.rows, columns=["epoch", "step", "seconds"] if not history.rows else ())
+        files = [f for d in inputs if d is not None for f in d.files()]
+        training.write_recipe(folder, model, plan, history=history, inputs=files, command=args.command)
+        if (args.out / "checkpoint").is_dir():
+            shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
+
+
+class Watch:
+    """Says how training goes; the first Ctrl-C ends it with a usable model, the second gives up."""
+
+    def __init__(self, say: Callable[[str], None]):
+        self.say, self.stop, self.before = say, False, None
+
+    def __enter__(self) -> Watch:
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        if self.stop:
+            raise KeyboardInterrupt
+        self.stop = True
+        self.say("Stopping, and keeping the best model so far. Press Ctrl-C again to give up.")
+
+    def wants_stop(self) -> bool:
+        return self.stop
+
+    def on_epoch(self, epoch: int, logs: dict) -> None:
+        numbers = ", ".join(f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None)
+        self.say(f"epoch {epoch}: {numbers}, {logs.get('seconds', 0):.0f} s")
+
+
+def declare_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="folder of a model, or the name of shipped weights or of a method without training")
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set")
+    frame.add_out(parser, "FOLDER", "folder of the result")
+    parser.add_argument("--tile", type=read_tile, default=None, metavar="auto|Z,Y,X", help="shape of a tile in pixels (default: by memory)")
+    parser.add_argument("--roi", action="store_true", help="also write outlines for Fiji's ROI Manager")
+    parser.add_argument("--raw", action="store_true", help="also write what the network said before it was decoded")
+    frame.add_input_options(parser)
+
+
+def read_tile(text: str) -> tuple[int, ...] | None:
+    return None if text == "auto" else tuple(frame.whole_number(part) for part in text.split(","))
+
+
+def run_predict(args: argparse.Namespace) -> Answer:
+    from nbtools import methods
+    from nbtools.data import DataSet
+
+    say = frame.progress(args)
+    io.refuse_existing(args.out, overwrite=args.overwrite)
+    dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
+    model = methods.load(args.model)
+    with io.new_folder(args.out, overwrite=args.overwrite) as folder:
+        rows, failed = results.predict_all(model, dataset, folder, args=args, say=say)
+        document = results.describe_result(model, rows, failed, args=args)
+        io.write_csv(folder / "summary.csv", rows, columns=results.COLUMNS)
+        io.write_json(folder / "result.json", document)
+    lines = [*frame.tabulate(rows, results.shown_columns(rows)), *(f"Left out: {f['name']}: {f['message']}" for f in failed), f"Result: {args.out}"]
+    return Answer(document | {"folder": str(args.out)}, lines, 1 if failed else 0)
+
+
+VERBS = (
+    Verb("train", "train a method on labelled images", declare_train, run_train),
+    Verb("predict", "find the nuclei in images with a trained model", declare_predict, run_predict),
+)

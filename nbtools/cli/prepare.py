@@ -1,0 +1,77 @@
+"""Verbs that make data ready: simulate, check, split."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nbtools import io
+from nbtools.cli import frame
+from nbtools.cli.frame import Answer, Verb
+from nbtools.errors import UserError
+
+
+def declare_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue")
+    parser.add_argument("--count", type=frame.whole_number, default=10, metavar="N", help="number of images (default 10)")
+    frame.add_out(parser, "DATASET", "folder of the data set")
+    frame.add_settings(parser)
+
+
+def run_simulate(args: argparse.Namespace) -> Answer:
+    from nbtools import data, simulate
+
+    io.refuse_existing(args.out, overwrite=args.overwrite)
+    changes = type(simulate.settings_for(args.kind)).parse(args.settings)
+    frame.progress(args)(f"Simulating {args.count} images of kind {args.kind} …")
+    dataset = simulate.make(args.kind, count=args.count, seed=args.seed, settings=changes)
+    data.write_dataset(dataset, args.out, overwrite=args.overwrite)
+    nuclei = sum(int(sample.label.pixels.max()) for sample in dataset)
+    settings = simulate.settings_for(args.kind, changes).to_dict()
+    document = {"dataset": str(args.out), "kind": args.kind, "images": len(dataset), "nuclei": nuclei, "seed": args.seed, "settings": settings}
+    return Answer(document, [f"{len(dataset)} images with {nuclei} nuclei: {args.out}"])
+
+
+def declare_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder to look at, or one file")
+    parser.add_argument("--for", dest="method", metavar="METHOD", help="what this method needs")
+    frame.add_input_options(parser)
+
+
+def run_check(args: argparse.Namespace) -> Answer:
+    from nbtools import checks, methods
+    from nbtools.data import DataSet
+
+    place = frame.existing(args.dataset, "The data set")
+    requirements = None
+    if args.method:
+        row = methods.row(args.method)
+        requirements = checks.Requirements(dims=row.dims, needs=row.needs[0])
+    findings = checks.check(DataSet.open(place, options=frame.input_options(args)), requirements)
+    ok = not any(f.severity in ("error", "warning") for f in findings)
+    return Answer({"ok": ok, "images": 0, "findings": [vars(f) for f in findings]}, say_findings(findings), 0 if ok else 1)
+
+
+def say_findings(findings: list) -> list[str]:
+    if not findings:
+        return ["Nothing found: the data set can be used."]
+    return [f"{f.severity.upper()}  {f.file or '–'}: {f.message} {f.remedy}" for f in findings]
+
+
+def declare_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="the data set to split; it stays as it is")
+    frame.add_out(parser, "FOLDER", "folder that gets train/, val/ and test/")
+    parser.add_argument("--val", type=frame.share, default=0.15, metavar="SHARE", help="share to choose by (default 0.15)")
+    parser.add_argument("--test", type=frame.share, default=0.15, metavar="SHARE", help="share to judge on (default 0.15)")
+    parser.add_argument("--group-by", metavar="COLUMN", help="column of classes.csv whose images stay together")
+
+
+def run_split(args: argparse.Namespace) -> Answer:
+    raise UserError("Split is not written yet.", args.dataset, "Wait.")
+
+
+VERBS = (
+    Verb("simulate", "make images of nuclei with exact truth", declare_simulate, run_simulate),
+    Verb("check", "what is wrong with a data set, and what to do", declare_check, run_check),
+    Verb("split", "split a data set into training, validation and test images", declare_split, run_split),
+)

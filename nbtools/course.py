@@ -1,0 +1,166 @@
+"""The course without a person: every lesson executed from top to bottom, and one page that shows what came of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbtools import io, runtime
+from nbtools.errors import UserError
+
+SKIP, CELL_SECONDS = "skip-execution", 1800
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Lesson:
+    """One executed lesson: its figures as PNG in base64, its seconds, and the error if it stopped at one."""
+
+    name: str
+    title: str = ""
+    seconds: float = 0.0
+    cells: int = 0
+    pictures: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    def to_dict(self) -> dict:
+        figures = len(self.pictures)
+        return {"name": self.name, "title": self.title, "ok": self.error is None, "seconds": round(self.seconds, 1), "cells": self.cells,
+                "figures": figures, "error": self.error}  # fmt: skip
+
+
+def find_folder(inside: str, beside: str) -> Path:
+    """A folder of the installed package, or that of the clone it is made from."""
+    spec = importlib.util.find_spec(f"nbtools.{inside}")
+    places = spec.submodule_search_locations if spec else ()
+    return next((Path(p) for p in places if Path(p).is_dir()), ROOT / beside)
+
+
+def find_lessons(only: list[str] | None = None) -> list[Path]:
+    """The lessons in course order; `only` keeps those whose name is or begins with one of these words.
+
+    >>> [p.stem for p in find_lessons(["00"])]
+    ['00_start_here']
+    """
+    lessons = sorted(find_folder("_lessons", "notebooks").glob("*.ipynb"))
+    chosen = [p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)]
+    missing = [word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)]
+    if missing or not chosen:
+        raise UserError("A lesson must be one of the course.", ", ".join(missing) or "none", f"Lessons: {', '.join(p.stem for p in lessons)}.")
+    return chosen
+
+
+def run_course(only: list[str] | None = None, *, fast: bool = False, out: Path | None = None, say: Callable[[str], None] = lambda _: None) -> dict:
+    """Execute lessons one after the other, each in a process of its own.
+
+    only : names, or how they begin; all without.     fast : shorten training by tests/fast.toml.
+    out : folder of the run, `runs/course-DATE` without; executed notebooks, `index.html` and `course.json` are written there.
+
+    Returns {"folder", "summary", "fast", "seconds", "lessons": [{name, title, ok, seconds, cells, figures, error}]}.
+    """
+    lessons, begin = find_lessons(only), time.monotonic()
+    folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if fast:
+        runtime.set_environment(NBTOOLS_FAST=str(find_folder("_fast", "tests") / "fast.toml"))
+    done = []
+    for number, path in enumerate(lessons, 1):
+        say(f"{number} of {len(lessons)}: {path.stem} …")
+        done.append(run_lesson(path, folder))
+        say(f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} after {done[-1].seconds:.0f} s")
+    result = {"folder": str(folder), "summary": str(folder / "index.html"), "fast": fast, "seconds": round(time.monotonic() - begin, 1),
+              "lessons": [lesson.to_dict() for lesson in done]}  # fmt: skip
+    io.write_text(folder / "index.html", write_summary(done, fast=fast))
+    io.write_json(folder / "course.json", result)
+    return result
+
+
+def run_lesson(path: Path, folder: Path) -> Lesson:
+    """Execute one notebook in `folder`, where it also writes what it makes, and keep the executed copy there."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook, lesson = nbformat.read(path, as_version=4), Lesson(path.stem, _read_title(path))
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources={"metadata": {"path": str(folder)}})
+    begin = time.monotonic()
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        lesson.error = f"{error.ename}: {error.evalue}"[:500]
+    lesson.seconds = time.monotonic() - begin
+    lesson.cells = sum(1 for c in notebook.cells if c.cell_type == "code" and SKIP not in c.metadata.get("tags", []))
+    lesson.pictures = [o.data["image/png"] for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    nbformat.write(notebook, folder / path.name)
+    return lesson
+
+
+def _read_title(path: Path) -> str:
+    import nbformat
+
+    cells = nbformat.read(path, as_version=4).cells
+    lines = (line for c in cells if c.cell_type == "markdown" for line in c.source.splitlines())
+    return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)
+
+
+def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
+    """One HTML page: what ran, how long it took, and the figures of every lesson; needs nothing from outside."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(PAGE).render(lessons=lessons, fast=fast, versions=runtime.versions(), date=time.strftime("%Y-%m-%d %H:%M"))
+
+
+def open_summary(path: str | Path) -> bool:
+    """Show the page in a browser where there is a screen; says whether it could."""
+    return runtime.has_display() and webbrowser.open(Path(path).as_uri())
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The course, run on {{ date }}</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
+  h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem }
+  table { border-collapse: collapse; margin: 1rem 0 } th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #d5dae0 }
+  td.number, th.number { text-align: right }
+  .ok { color: #14692e } .failed { color: #a11212; font-weight: 600 }
+  .figures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-start }
+  .figures img { max-width: min(100%, 32rem); border: 1px solid #d5dae0; border-radius: 4px }
+  .note { background: #fff6dd; border-left: 4px solid #d9a400; padding: .6rem 1rem } footer { margin-top: 3rem; font-size: .85rem; color: #57606a }
+</style>
+</head>
+<body>
+<h1>The course, run on {{ date }}</h1>
+{% if fast %}
+<p class="note">A rehearsal: training was shortened to show that everything runs. Results are poor on purpose.</p>
+{% endif %}
+<table>
+<tr><th>Lesson</th><th>Result</th><th class="number">Seconds</th><th class="number">Figures</th></tr>
+{% for lesson in lessons %}
+<tr><td><a href="#{{ lesson.name }}">{{ lesson.title }}</a></td>
+<td>{% if lesson.error %}<span class="failed">stopped</span>{% else %}<span class="ok">done</span>{% endif %}</td>
+<td class="number">{{ "%.0f"|format(lesson.seconds) }}</td><td class="number">{{ lesson.pictures|length }}</td></tr>
+{% endfor %}
+</table>
+{% for lesson in lessons %}
+<h2 id="{{ lesson.name }}">{{ lesson.title }}</h2>
+<p>Executed notebook: <a href="{{ lesson.name }}.ipynb">{{ lesson.name }}.ipynb</a></p>
+{% if lesson.error %}<p class="failed">{{ lesson.error }}</p>{% endif %}
+<div class="figures">
+{% for picture in lesson.pictures %}
+<img src="data:image/png;base64,{{ picture }}" alt="Figure {{ loop.index }} of {{ lesson.title }}">
+{% endfor %}
+</div>
+{% endfor %}
+<footer>{% for name, version in versions.items() %}{{ name }} {{ version or "missing" }}{{ " · " if not loop.last }}{% endfor %}</footer>
+</body>
+</html>
+"""

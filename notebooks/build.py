@@ -1,0 +1,171 @@
+"""Make the notebooks that people open from the percent sources that people edit.
+
+    python notebooks/build.py               notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs
+    python notebooks/build.py --check       are they up to date, and do the sources keep a lesson's limits?
+    python notebooks/build.py --from X.ipynb      bring an edit made in Colab or Jupyter home into notebooks/src/X.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import sys
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE / "src"
+PLACEHOLDER = "OWNER/REPOSITORY"
+MOST_CELLS, MOST_LINES, MOST_CELL_LINES = 16, 80, 12
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+COLAB_BADGE, BINDER_BADGE = "https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build, check, or bring an edit home; 1 if something is amiss."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--from", dest="notebook", type=Path)
+    args = parser.parse_args(argv)
+    if args.notebook:
+        print(f"Written: {bring_home(args.notebook)}")
+        return 0
+    problems = [p for source in find_sources() for p in check_source(source)]
+    if args.check:
+        problems += [p for source in find_sources() for p in check_built(source)] + check_strays()
+    else:
+        for source in find_sources():
+            built_path(source).write_text(build(source), encoding="utf-8", newline="\n")
+    print("\n".join(problems) or f"{len(find_sources())} notebooks, all well.")
+    return 1 if problems else 0
+
+
+def find_sources() -> list[Path]:
+    return sorted(SOURCES.glob("*.py"))
+
+
+def built_path(source: Path) -> Path:
+    return HERE / f"{source.stem}.ipynb"
+
+
+def read_repository() -> tuple[str, str]:
+    """OWNER/NAME and branch, from the one place where they are set."""
+    table = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["tool"]["nbtools"]
+    return table["repository"], table["branch"]
+
+
+def write_badges(stem: str) -> str:
+    """Links that open the notebook where nothing need be installed."""
+    repository, branch = read_repository()
+    path = f"notebooks/{stem}.ipynb"
+    colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/{path}"
+    binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/{path}"
+    return f"[![Open in Colab]({COLAB_BADGE})]({colab}) [![Open in Binder]({BINDER_BADGE})]({binder})"
+
+
+def build(source: Path) -> str:
+    """The notebook of a percent source, as text."""
+    text = source.read_text("utf-8").replace(PLACEHOLDER, read_repository()[0])
+    cells = jupytext.reads(text, fmt="py:percent")
+    badges = nbformat.v4.new_markdown_cell(write_badges(source.stem), metadata={"tags": ["badges"]})
+    notebook = nbformat.v4.new_notebook(cells=[badges, *cells.cells], metadata=_metadata(cells.metadata))
+    notebook.nbformat_minor = 5
+    for cell in notebook.cells:
+        _clean(cell)
+    _name_cells(notebook.cells)
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
+
+
+def bring_home(path: Path) -> Path:
+    """Write the percent source of a notebook that was edited elsewhere; outputs and badges are left behind."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [c for c in notebook.cells if "badges" not in c.metadata.get("tags", []) and c.source.strip()]
+    for cell in notebook.cells:
+        shown = {k: v for k, v in cell.metadata.items() if k in ("tags", "cellView")}
+        cell.metadata = nbformat.from_dict(shown)
+    accelerator = notebook.metadata.get("accelerator")
+    notebook.metadata = nbformat.from_dict({"accelerator": accelerator} if accelerator else {})
+    notebook.metadata["jupytext"] = {"notebook_metadata_filter": "accelerator,-all" if accelerator else "-all", "cell_metadata_filter": "all"}
+    text = jupytext.writes(notebook, fmt="py:percent").replace(read_repository()[0], PLACEHOLDER)
+    target = SOURCES / f"{Path(path).stem}.py"
+    target.write_text(_drop_jupytext_header(text), encoding="utf-8", newline="\n")
+    return target
+
+
+def check_source(source: Path) -> list[str]:
+    """What breaks a lesson's limits: it is short, holds no logic, and leaves work to nbtools."""
+    cells = [c for c in jupytext.reads(source.read_text("utf-8"), fmt="py:percent").cells if c.cell_type == "code"]
+    lines = [_count_lines(c.source) for c in cells]
+    problems = []
+    if len(cells) > MOST_CELLS:
+        problems.append(f"{source.name}: at most {MOST_CELLS} code cells. Received: {len(cells)}. Cut, or make two lessons.")
+    if sum(lines) > MOST_LINES:
+        problems.append(f"{source.name}: at most {MOST_LINES} lines of code. Received: {sum(lines)}. Move work into nbtools.")
+    for number, (cell, count) in enumerate(zip(cells, lines, strict=True), 1):
+        if count > MOST_CELL_LINES:
+            problems.append(f"{source.name}: at most {MOST_CELL_LINES} lines a cell. Received: {count} in code cell {number}. Split it.")
+        problems += [f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. Move it into nbtools." for name in _definitions(cell.source)]
+    return problems
+
+
+def check_built(source: Path) -> list[str]:
+    path = built_path(source)
+    if not path.is_file() or path.read_text("utf-8") != build(source):
+        return [f"{path.name}: must be built from its source. Received: an older or edited one. Run: make notebooks"]
+    return []
+
+
+def check_strays() -> list[str]:
+    known = {built_path(s) for s in find_sources()}
+    return [f"{p.name}: every notebook has a source. Received: none. Run: build.py --from {p.name}" for p in sorted(HERE.glob("*.ipynb")) if p not in known]
+
+
+def _metadata(given: dict) -> dict:
+    colab = {"provenance": [], "toc_visible": True}
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "colab": colab}
+    if given.get("accelerator"):
+        metadata |= {"accelerator": given["accelerator"], "colab": colab | {"gpuType": "T4"}}
+    return metadata
+
+
+def _clean(cell: nbformat.NotebookNode) -> None:
+    if cell.cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+    if cell.metadata.get("cellView") == "form":  # JupyterLab's word for the same
+        cell.metadata["jupyter"] = {"source_hidden": True}
+
+
+def _name_cells(cells: list[nbformat.NotebookNode]) -> None:
+    """Ids from the content: a cell keeps its id when others come and go."""
+    seen: dict[str, int] = {}
+    for cell in cells:
+        key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+        seen[key] = seen.get(key, 0) + 1
+        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
+
+
+def _count_lines(code: str) -> int:
+    return sum(1 for line in code.splitlines() if line.strip() and not line.strip().startswith("#"))
+
+
+def _definitions(code: str) -> list[str]:
+    tree = ast.parse("\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))))
+    return [f"{type(n).__name__} {n.name}" for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+
+
+def _drop_jupytext_header(text: str) -> str:
+    """Keep of the header only what says something of the lesson: the accelerator."""
+    if not text.startswith("# ---"):
+        return text
+    header, body = text[5:].split("# ---\n", 1)
+    kept = [line for line in header.splitlines() if "accelerator:" in line]
+    return (f"# ---\n# jupyter:\n{kept[0]}\n# ---\n" if kept else "") + body.lstrip("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **You will be able to** go from a microscope image to counted, measured nuclei: find them with a network that is already trained, check
+# that result against a classical method and by eye, and take the numbers and outlines home.
+#
+# 5 minutes on any computer; no graphics card, no training, no account. Nothing can break: run every cell from top to bottom
+# (Shift+Enter), or choose *Run all*.
+
+# %% tags=["skip-execution"] cellView="form"
+# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
+# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+
+# %%
+import nbtools as nb
+
+nb.runtime.check()
+
+# %% [markdown]
+# ## 1. Look first
+# This is a real fluorescence image: nuclei stained for DNA, bright on a dark background. It comes with *labels*: an expert has given
+# every nucleus its own number. Later you choose your own images here; for now, leave the choice as it is.
+
+# %%
+chosen = nb.widgets.pick_data(samples="nuclei2d")
+chosen
+
+# %%
+sample = chosen.value[0]
+nb.show.images([sample.image])
+
+# %% [markdown]
+# Look before you compute. Are the nuclei sharp? Equally bright? Which of them touch? **Guess how many there are**, and keep your guess.
+#
+# ## 2. Let the computer find them, twice
+# First the classical way: a threshold splits bright from dark (Otsu's method picks it), and a *watershed* cuts touching nuclei apart
+# where they are narrow. No learning is involved.
+
+# %%
+classical = nb.methods.load("otsu").predict(sample.image)
+nb.show.overlay(sample.image, classical.labels, title="Otsu + watershed")
+
+# %% [markdown]
+# Now a small neural network. It was trained on other images of nuclei and ships with this course; its weights are called `nuclei2d`.
+# It says for every pixel *how deep inside a nucleus* it lies, and each hill of that map becomes one nucleus.
+
+# %%
+network = nb.methods.load("nuclei2d").predict(sample.image)
+nb.show.overlay(sample.image, network.labels, title="Network nuclei2d")
+
+# %% [markdown]
+# Each colour is one nucleus. Find a place where the two disagree. Who is right, and how would you know?
+#
+# ## 3. How good is it? Count the mistakes
+# The expert's labels allow a fair count. A nucleus is *found* if our outline and the expert's share at least half of the area that both
+# cover together (this share is the *IoU*, intersection over union). Of 1, 1 would be perfect.
+
+# %%
+scores = {
+    "Otsu + watershed": nb.metrics.instances.evaluate([(sample.name, sample.label, classical.labels)]),
+    "Network nuclei2d": nb.metrics.instances.evaluate([(sample.name, sample.label, network.labels)]),
+}
+nb.show.scores(scores)
+
+# %% [markdown]
+# A warning that will come back all through this course: **this image is close to those the network learned from** (it is a crop of a
+# training image of a public competition, the Data Science Bowl 2018). So the number shows how scoring works; it does not tell you how
+# well the network does on *your* images. For that you need labelled images of your own that it has never seen: lesson 16.
+#
+# ## 4. Count and measure
+# Once every nucleus has its number, measuring is simple: one row for each nucleus.
+
+# %%
+table = nb.measure.measure(network.labels, sample.image)
+print(f"{network.labels.pixels.max()} nuclei; the expert found {len(set(sample.label.pixels.flat)) - 1}.")
+nb.show.table(table)
+
+# %% [markdown]
+# Areas are in pixels here, since this file does not say how large a pixel is. With an image that knows its pixel size, the same line
+# gives µm. That is why the pixel size travels with the image everywhere in `nbtools`: **check it when you take the image**, nobody can
+# guess it afterwards.
+#
+# ## 5. Take it home
+# Labels for any program, outlines for Fiji (open `rois.zip` in the ROI Manager), the table for your spreadsheet, and a report that says
+# what was done.
+
+# %%
+run = nb.export.save_run("runs/00_start_here", sample, network, table, overwrite=True)
+nb.report.write(run)
+
+# %% [markdown]
+# ## You now have
+# a folder `runs/00_start_here` with the label image, the Fiji outlines, the table and the report; and you know one classical and one
+# learned way to find nuclei.
+#
+# **Three questions** (think first, then open)
+#
+# <details><summary>1. The network finds 4 nuclei more than the expert. Is it wrong?</summary>
+#
+# Not by that alone. It may have split one nucleus in two, found debris, or found dim nuclei that the expert passed over. Count *and* look:
+# equal counts can hide one nucleus split and two others merged.
+# </details>
+#
+# <details><summary>2. Why not simply use Otsu's threshold for everything?</summary>
+#
+# It needs one grey value that separates nuclei from background in the whole image. Uneven light, dim nuclei beside bright ones, and
+# crowding break that. Where none of this happens, it is hard to beat, and you should use it: it needs no training and hides nothing.
+# </details>
+#
+# <details><summary>3. Your own images are at half this magnification. What will happen?</summary>
+#
+# Nuclei appear at half the size, so the network may take them for debris or merge neighbours: it has learned one range of sizes. Tell
+# `nbtools` the pixel size or the nuclei's diameter, and the image is brought to the size that the network knows.
+# </details>
+#
+# **Where next:** your own images, and training a network on them: `workbench_segment`. What this machine can do: `nbtools doctor`.

@@ -1,0 +1,308 @@
+"""The house rules, read from the source: who may import whom, how large things may be, how errors speak."""
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "nbtools"
+ORDER = (
+    "errors", "config", "image", "runtime",
+    "io", "data", "checks", "normalize", "patches", "augment", "simulate", "metrics", "measure",
+    "nets", "targets", "losses", "training", "tiling",
+    "methods",
+    "show", "report", "export",
+    "widgets", "course", "cli",
+)  # fmt: skip
+ONLY_IN = {
+    "keras": {"nets", "losses", "training", "tiling", "methods", "export"},
+    "tensorflow": {"export"},
+    "ipywidgets": {"widgets"},
+    "anywidget": {"widgets"},
+    "google": {"runtime", "config"},
+    "matplotlib": {"show"},
+    "tifffile": {"io"},
+    "csbdeep": {"methods"},
+    "stardist": {"methods"},
+    "IPython": {"show", "widgets"},
+    "nbclient": {"course"},
+    "nbformat": {"course"},
+    "jinja2": {"report", "course"},
+    "roifile": {"export"},
+}
+MAY_PRINT = {"show", "runtime", "config", "cli"}
+MAY_READ_ENVIRONMENT = {"runtime", "config"}
+LIBRARY_ERRORS = {"ValueError", "TypeError", "RuntimeError", "KeyError", "IndexError", "Exception", "AssertionError", "OSError", "IOError"}
+NOT_IN_REQUIREMENTS = {"tensorflow", "google", "IPython"}  # from the platform, or with ipywidgets
+IMPORT_NAMES = {"scikit-image": "skimage", "pillow": "PIL"}
+MOST_LINES, MOST_BODY, MOST_PARAMETERS, MOST_POSITIONAL = 300, 40, 6, 2
+
+
+def find_modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@functools.cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), filename=str(path))
+
+
+def find_room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def find_imports(path: Path) -> list[tuple[int, str]]:
+    """(line, dotted name) of every import, inside functions too; `from nbtools import io` gives nbtools.io."""
+    found = []
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return found
+
+
+def find_functions(path: Path) -> list[tuple[ast.FunctionDef, bool]]:
+    """Every function and method, with whether a person may call it: no leading underscore on it or on what holds it."""
+    found = []
+
+    def visit(node: ast.AST, public: bool, inside: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                open_to_all = public and not inside and (not child.name.startswith("_") or child.name == "__init__")
+                found.append((child, open_to_all))
+                visit(child, False, True)
+            elif isinstance(child, ast.ClassDef):
+                visit(child, public and not child.name.startswith("_"), inside)
+            else:
+                visit(child, public, inside)
+
+    visit(parse(path), True, False)
+    return found
+
+
+def say(path: Path, line: int, text: str) -> str:
+    return f"{path.relative_to(ROOT)}:{line}: {text}"
+
+
+def refuse(problems: list[str]) -> None:
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def calls(path: Path, name: str) -> list[ast.Call]:
+    nodes = (n for n in ast.walk(parse(path)) if isinstance(n, ast.Call))
+    return [n for n in nodes if (isinstance(n.func, ast.Name) and n.func.id == name) or (isinstance(n.func, ast.Attribute) and n.func.attr == name)]
+
+
+def test_every_module_belongs_to_a_room():
+    rooms = {find_room(p) for p in find_modules()} - {"__init__"}
+    assert rooms <= set(ORDER), f"Unknown rooms: {rooms - set(ORDER)}. Add them to ORDER, at their place."
+
+
+def test_rooms_import_only_to_their_left():
+    problems = []
+    for path in find_modules():
+        room = find_room(path)
+        for line, name in find_imports(path):
+            other = name.split(".")[1] if name.startswith("nbtools.") else None
+            if room in ORDER and other in ORDER and ORDER.index(other) > ORDER.index(room):
+                problems.append(say(path, line, f"{room} may not import {other}, which stands to its right."))
+    refuse(problems)
+
+
+def test_libraries_are_used_only_in_their_room():
+    problems = []
+    for path in find_modules():
+        for line, name in find_imports(path):
+            allowed = ONLY_IN.get(name.split(".")[0])
+            if allowed is not None and find_room(path) not in allowed:
+                problems.append(say(path, line, f"{name} may be imported only in {', '.join(sorted(allowed))}."))
+    refuse(problems)
+
+
+def test_borrowed_packages_are_used_by_their_public_names():
+    problems = []
+    for path in find_modules():
+        for line, name in find_imports(path):
+            if name.split(".")[0] in ("stardist", "csbdeep") and any(part.startswith("_") or part == "internals" for part in name.split(".")):
+                problems.append(say(path, line, f"{name} is internal to its package."))
+    refuse(problems)
+
+
+def test_a_method_never_imports_another_method():
+    problems = []
+    for path in (PACKAGE / "methods").rglob("*.py"):
+        if path.name == "__init__.py":
+            continue
+        for line, name in find_imports(path):
+            parts = name.split(".")
+            if parts[:2] == ["nbtools", "methods"] and len(parts) > 2 and not parts[2].startswith("_") and parts[2].islower():
+                problems.append(say(path, line, f"{name}: move what two methods share down, or get the other through the table."))
+    refuse(problems)
+
+
+def test_nothing_asks_which_method_it_is():
+    from nbtools import methods
+
+    names, problems = set(methods.names()), []
+    for path in find_modules():
+        for node in (n for n in ast.walk(parse(path)) if isinstance(n, ast.Compare)):
+            constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+            if names & set(constants):
+                problems.append(say(path, node.lineno, "no `if method == …`: put what differs into the method or its row."))
+    refuse(problems)
+
+
+def test_importing_nbtools_loads_nothing_heavy():
+    code = "import sys, nbtools; print(*sorted({'keras', 'tensorflow', 'matplotlib', 'ipywidgets', 'stardist', 'skimage'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    assert loaded == []
+
+
+def test_only_rooms_that_speak_to_a_person_print():
+    problems = [say(p, c.lineno, "no print here: return a value, or raise.") for p in find_modules() if find_room(p) not in MAY_PRINT
+                for c in calls(p, "print") if isinstance(c.func, ast.Name)]  # fmt: skip
+    refuse(problems)
+
+
+def test_the_environment_is_read_in_one_place():
+    problems = []
+    for path in find_modules():
+        if find_room(path) in MAY_READ_ENVIRONMENT:
+            continue
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv"):
+                problems.append(say(path, node.lineno, "environment variables are read in config and runtime."))
+    refuse(problems)
+
+
+def test_files_and_functions_stay_small():
+    problems = []
+    for path in [*find_modules(), *(ROOT / "tests").glob("*.py"), ROOT / "notebooks" / "build.py", *(ROOT / "benchmarks").glob("*.py")]:
+        count = len(path.read_text("utf-8").splitlines())
+        if count > MOST_LINES:
+            problems.append(say(path, count, f"at most {MOST_LINES} lines a file."))
+        for function, _ in find_functions(path):
+            first = function.body[1] if ast.get_docstring(function) and len(function.body) > 1 else function.body[0]
+            length = function.end_lineno - first.lineno + 1
+            if length > MOST_BODY:
+                problems.append(say(path, function.lineno, f"{function.name} has {length} lines; at most {MOST_BODY}."))
+    refuse(problems)
+
+
+def test_functions_take_few_parameters_and_name_them():
+    problems = []
+    for path in find_modules():
+        for function, public in find_functions(path):
+            positional = [a.arg for a in (*function.args.posonlyargs, *function.args.args) if a.arg not in ("self", "cls")]
+            if len(positional) + len(function.args.kwonlyargs) > MOST_PARAMETERS:
+                problems.append(say(path, function.lineno, f"{function.name}: at most {MOST_PARAMETERS} parameters."))
+            if public and len(positional) > MOST_POSITIONAL + (function.name == "__init__"):
+                problems.append(say(path, function.lineno, f"{function.name}: keyword-only after the second parameter."))
+    refuse(problems)
+
+
+def test_every_argument_has_a_type():
+    problems = []
+    for path in find_modules():
+        for function, _ in find_functions(path):
+            untyped = [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+                       if a.annotation is None and a.arg not in ("self", "cls") and not a.arg.startswith("_")]  # fmt: skip
+            if untyped and not _is_hook(function):
+                problems.append(say(path, function.lineno, f"{function.name}: type of {', '.join(untyped)}?"))
+    refuse(problems)
+
+
+def _is_hook(function: ast.FunctionDef) -> bool:
+    """Signatures that Python itself fixes."""
+    return function.name in ("__exit__", "__eq__", "__getattr__", "__getitem__", "__setattr__")
+
+
+def test_modules_and_public_functions_say_what_they_are():
+    problems = [say(p, 1, "a docstring opens every module.") for p in find_modules() if p.read_text("utf-8").strip() and not ast.get_docstring(parse(p))]
+    for path in find_modules():
+        for node in parse(path).body:
+            named = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+            if named and not ast.get_docstring(node) and find_room(path) != "cli":
+                problems.append(say(path, node.lineno, f"{node.name}: a docstring, one line at least."))
+    refuse(problems)
+
+
+def test_arrays_have_names():
+    problems = []
+    for path in find_modules():
+        for node in ast.walk(parse(path)):
+            name = node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else node.arg if isinstance(node, ast.arg) else ""
+            if name in ("X", "Y"):
+                problems.append(say(path, node.lineno, f"an array is image, label or patch, not {name}."))
+    refuse(problems)
+
+
+def test_errors_are_rule_received_remedy():
+    problems = []
+    for path in find_modules():
+        for call in calls(path, "UserError"):
+            if isinstance(call.func, ast.Name) and len(call.args) + len(call.keywords) != 3:
+                problems.append(say(path, call.lineno, "UserError takes rule, received, remedy."))
+            elif call.args and (end := _constant_end(call.args[0])) and not end.endswith("."):
+                problems.append(say(path, call.lineno, f"the rule is a sentence with its full stop: {end!r}"))
+        for node in (n for n in ast.walk(parse(path)) if isinstance(n, ast.Raise) and n.exc is not None):
+            name = node.exc.func.id if isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name) else getattr(node.exc, "id", "")
+            if name in LIBRARY_ERRORS:
+                problems.append(say(path, node.lineno, f"raise UserError, not {name}: rule, received, remedy."))
+    refuse(problems)
+
+
+def _constant_end(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[-1]
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_nothing_is_unpickled():
+    problems = []
+    for path in find_modules():
+        problems += [say(path, line, "no pickles.") for line, name in find_imports(path) if name.split(".")[0] in ("pickle", "cloudpickle", "joblib", "dill")]
+        for call in calls(path, "load"):
+            if any(k.arg == "allow_pickle" and getattr(k.value, "value", False) for k in call.keywords):
+                problems.append(say(path, call.lineno, "no pickles."))
+    refuse(problems)
+
+
+def test_every_library_is_in_the_requirements():
+    listed = {re.split(r"[<>=!;\[ ]", line)[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"}
+    known = {IMPORT_NAMES.get(name, name) for name in listed} | set(sys.stdlib_module_names) | {"nbtools"} | NOT_IN_REQUIREMENTS
+    problems = [say(path, line, f"{name.split('.')[0]} is not in requirements.txt.") for path in find_modules() for line, name in find_imports(path)
+                if name.split(".")[0] not in known and not _is_optional(path, line)]  # fmt: skip
+    refuse(problems)
+
+
+def _is_optional(path: Path, line: int) -> bool:
+    """An import inside `try` may fail."""
+    tries = (n for n in ast.walk(parse(path)) if isinstance(n, ast.Try))
+    return any(n.lineno <= line <= n.end_lineno for n in tries)
+
+
+def test_every_room_has_a_twin_in_the_tests():
+    rooms = {find_room(p) for p in find_modules()} - {"__init__"}
+    missing = sorted(r for r in rooms if not list((ROOT / "tests").glob(f"test_{r}*.py")))
+    assert not missing, f"No tests/test_ROOM.py for: {', '.join(missing)}."
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_the_repository_names_no_machine():
+    words = ["/work" + "/", "shared" + "/", "pypi." + "org", "python" + "hosted", "/opt/" + "pypi", "npm" + "js.org", "/root" + "/", ".lib" + "rary/"]
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    problems = []
+    for name in tracked:
+        path = ROOT / name
+        if name == "tests/conftest.py" or not path.is_file() or path.suffix in (".tif", ".png", ".npz", ".jpg", ".zip"):
+            continue
+        text = path.read_text("utf-8", errors="ignore")
+        problems += [f"{name}: names {word!r}, which only exists where it was written." for word in words if word in text]
+    refuse(problems)
