@@ -1,0 +1,13 @@
+"""Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value of its cell."""
+
+from nbtools.show.curves import TrainingCurve, training, training_curve
+from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
+from nbtools.show.pictures import images, labels, overlay, pairs, patches, predictions, sample
+from nbtools.show.quality import error_map, scores
+from nbtools.show.tables import measurements
+from nbtools.show.views import overlay_rgb, paint, view
+
+__all__ = [
+    "Figure", "TrainingCurve", "array_to_png", "error_map", "images", "labels", "measurements", "overlay", "overlay_rgb", "paint", "pairs",
+    "patches", "predictions", "sample", "scores", "to_png", "training", "training_curve", "view", "write_pdf",
+]  # fmt: skip

@@ -1,0 +1,165 @@
+"""How a training went, afterwards and while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from nbtools.errors import UserError
+from nbtools.show.colors import BLUE, GREY, INK, ORANGE
+from nbtools.show.figure import Figure, dress, make_logarithmic, new_figure
+
+LIVE_SHARE = 0.03  # of the time that drawing may take from training
+
+
+def training(history: object) -> Figure:
+    """Loss and validation loss on a plain and on a logarithmic axis, and the learning rate.
+
+    history : a History, or its rows: mappings with epoch, loss, val_loss, lr (the last two may be absent).
+
+    Examples
+    --------
+    >>> training([{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]).alt
+    'training curve over 2 epochs'
+    """
+    rows = _rows(history)
+    columns = 3 if "lr" in rows[0] else 2
+    figure = new_figure(3.6 * columns, 3.0, alt=f"training curve over {len(rows)} epochs")
+    axes = figure.subplots(1, columns)
+    _draw_loss(axes[0], rows, title="Loss")
+    _draw_loss(axes[1], rows, title="Loss, logarithmic", legend=False)
+    if all(value > 0 for row in rows for value in (row.get("loss"), row.get("val_loss")) if value is not None):
+        make_logarithmic(axes[1])
+    if columns == 3:
+        dress(axes[2], title="Learning rate", x="epoch")
+        axes[2].plot(*_series(rows, "lr"), color=GREY, linewidth=1.6)
+        axes[2].set_ylim(bottom=0)
+    return figure
+
+
+def training_curve() -> TrainingCurve:
+    """A curve that is drawn anew while a training runs in a notebook, with the time left; silent elsewhere.
+
+    Examples
+    --------
+    >>> plan = TrainingPlan(callbacks=(training_curve(),))  # doctest: +SKIP
+    """
+    return TrainingCurve()
+
+
+class TrainingCurve:
+    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it down."""
+
+    def __init__(self):
+        self.rows: list[dict] = []
+        self.steps: list[tuple[int, float]] = []
+        self.progress = 0.0
+        self.started = self.drawn = time.monotonic()
+        self.pause, self.display, self.handle = 1.0, find_display(), None
+
+    def on_step(self, step: int, logs: Mapping) -> None:
+        """After each batch: step counts from 1; logs hold loss and, from 0 to 1, progress."""
+        self.steps.append((step, float(logs.get("loss", np.nan))))
+        self.progress = float(logs.get("progress", self.progress))
+        if time.monotonic() - self.drawn > self.pause:
+            self._redraw()
+
+    def on_epoch(self, epoch: int, logs: Mapping) -> None:
+        """After each epoch: logs hold loss, val_loss and step."""
+        self.rows.append({"epoch": epoch, "step": self.steps[-1][0] if self.steps else epoch, **logs})
+        if time.monotonic() - self.drawn > self.pause or self.progress >= 0.999 or len(self.rows) == 1:
+            self._redraw()
+
+    def draw(self) -> Figure:
+        """The curve so far: every step thin, each epoch's mean and validation loss thick."""
+        figure = new_figure(7.2, 3.0, alt=self.say())
+        axes = dress(figure.subplots(), title=self.say(), x="step", y="loss")
+        if self.steps:
+            steps, losses = np.array(self.steps).T
+            axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
+        for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+            found = [(row["step"], row[name]) for row in self.rows if row.get(name) is not None]
+            if found:
+                axes.plot(*zip(*found, strict=True), color=color, linewidth=1.8, marker="o", markersize=3, label=words)
+        losses = [value for _, value in self.steps if np.isfinite(value)]
+        if losses and min(losses) > 0:
+            make_logarithmic(axes)
+        if self.rows:
+            axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        return figure
+
+    def say(self) -> str:
+        """Where the training stands, in words.
+
+        >>> curve = TrainingCurve()
+        >>> curve.say()
+        'Starting: the first steps take longest'
+        """
+        if not self.steps:
+            return "Starting: the first steps take longest"
+        spent = time.monotonic() - self.started
+        epoch = f"epoch {self.rows[-1]['epoch']} · " if self.rows else ""
+        if not 0.01 < self.progress < 0.999:
+            return f"{epoch}step {self.steps[-1][0]} · {say_time(spent)}"
+        left = spent * (1 - self.progress) / self.progress
+        return f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, about {say_time(left)} left"
+
+    def _redraw(self) -> None:
+        if self.display is None:
+            return
+        begin = time.monotonic()
+        if self.handle is None:
+            self.handle = self.display(self.draw(), display_id=True)
+        else:
+            self.handle.update(self.draw())
+        self.drawn = time.monotonic()
+        self.pause = max(1.0, (self.drawn - begin) / LIVE_SHARE)
+
+
+def find_display() -> object | None:
+    """IPython's display function in a notebook, None elsewhere."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        return None
+    return display if getattr(get_ipython(), "kernel", None) is not None else None
+
+
+def say_time(seconds: float) -> str:
+    """Seconds in words: 75 gives "1 min 15 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
+    dress(axes, title=title, x="epoch")
+    for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+        x, y = _series(rows, name)
+        if len(x):
+            axes.plot(x, y, color=color, linewidth=1.6, marker="o" if len(x) < 25 else "", markersize=3, label=words)
+    epochs, validation = _series(rows, "val_loss")
+    if len(epochs):
+        best = int(np.nanargmin(validation))
+        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": ORANGE, "linestyle": "none"}
+        axes.plot(epochs[best], validation[best], label=f"best: epoch {epochs[best]:g}", **ring)
+    if legend:
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+
+
+def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
+    found = [(row.get("epoch", i + 1), row[name]) for i, row in enumerate(rows) if row.get(name) is not None]
+    return tuple(np.array(found, float).reshape(-1, 2).T)
+
+
+def _rows(history: Iterable[Mapping] | object) -> list[dict]:
+    rows = [dict(row) for row in getattr(history, "rows", history)]
+    if not rows:
+        raise UserError("A training curve needs at least one finished epoch.", "none", "Train longer.")
+    return rows

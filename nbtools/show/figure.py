@@ -1,0 +1,139 @@
+"""Figures without pyplot: nothing stays open, and each shows itself once, as the value of its cell."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib.figure
+import matplotlib.image
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from nbtools.show.colors import GREY, INK, PALE
+from nbtools.show.views import View
+
+NICE = (1, 2, 5)
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that any notebook can show, and that says in words what it shows (`alt`)."""
+
+    def __init__(self, *args, alt: str = "", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.alt = alt
+
+    def _repr_png_(self) -> bytes:
+        return to_png(self)
+
+
+def new_figure(width: float, height: float, *, alt: str = "") -> Figure:
+    """An empty figure, size in inches, white, laid out so that nothing overlaps."""
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white", alt=alt)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def to_png(figure: matplotlib.figure.Figure, *, dpi: int = 110) -> bytes:
+    """The figure as PNG, cut to its content."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
+    return buffer.getvalue()
+
+
+def array_to_png(rgb: np.ndarray) -> bytes:
+    """A colour array (H, W, 3) uint8 as PNG."""
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, rgb, format="png")
+    return buffer.getvalue()
+
+
+def write_pdf(path: Path, figures: Iterable[matplotlib.figure.Figure]) -> None:
+    """Figures as the pages of one PDF."""
+    with PdfPages(path) as pages:
+        for figure in figures:
+            pages.savefig(figure)
+
+
+def draw_view(axes: Axes, view: View, *, title: str | None = None, rgb: np.ndarray | None = None) -> None:
+    """One picture on its axes: title above, scale bar where the pixel size is known, captions on the panels of a volume.
+
+    rgb : shown in place of the view's own colours (labels painted on top); may be enlarged a whole number of times.
+    """
+    height, width = view.size
+    axes.imshow(view.rgb if rgb is None else rgb, extent=(0, width, height, 0), interpolation="antialiased", interpolation_stage="rgba")
+    axes.set_axis_off()
+    title = shorten(view.name) if title is None else title
+    if title:
+        axes.set_title(title, fontsize=9, color=INK, pad=4)
+    outline = [withStroke(linewidth=1.6, foreground="black")]
+    for left, top, words, color in view.captions:
+        axes.text(left + width * 0.012, top + width * 0.012, words, color=color, fontsize=7, va="top", path_effects=outline)
+    if view.spacing_um:
+        _draw_scale_bar(axes, view)
+
+
+def new_grid(views: list[View], columns: int, *, alt: str = "", inches: float = 2.7, titles: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure with one axes for each view, row by row; each row is as high as its tallest picture."""
+    columns = max(1, min(columns, len(views)))
+    rows = [views[i : i + columns] for i in range(0, len(views), columns)]
+    heights = [inches * min(2.5, max(v.size[0] / v.size[1] for v in row)) + (0.28 if titles else 0.06) for row in rows]
+    figure = new_figure(columns * inches, sum(heights), alt=alt)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    return figure, [figure.add_subplot(grid[divmod(i, columns)]) for i in range(len(views))]
+
+
+def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
+    """Quiet axes of a diagram: two spines, a light grid behind, words in one size."""
+    axes.set_title(title, fontsize=10, color=INK, loc="left", fontweight="bold")
+    axes.set_xlabel(x, fontsize=9, color=INK)
+    axes.set_ylabel(y, fontsize=9, color=INK)
+    axes.tick_params(which="both", labelsize=8, colors=GREY, labelcolor=INK)
+    axes.grid(True, color=PALE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(GREY)
+    return axes
+
+
+def make_logarithmic(axes: Axes) -> None:
+    """A logarithmic y axis with plain numbers: 0.06, not 6 x 10^-2."""
+    axes.set_yscale("log")
+    few = LogLocator(subs=(1, 2, 5))
+    axes.yaxis.set_major_locator(few)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def shorten(name: str, most: int = 26) -> str:
+    """A name cut in the middle where it is long: dsb2018 hashes have 64 letters."""
+    return name if len(name) <= most else f"{name[: most - 9]}…{name[-8:]}"
+
+
+def nice_length(longest: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, 50… that is not above `longest`.
+
+    >>> nice_length(37.0), nice_length(0.3)
+    (20.0, 0.2)
+    """
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(n * power for n in NICE if n * power <= longest * (1 + 1e-9)))
+
+
+def _draw_scale_bar(axes: Axes, view: View) -> None:
+    wide, high = view.frame
+    length_um = nice_length(0.3 * wide * view.spacing_um)
+    length, thick, margin = length_um / view.spacing_um, max(0.012 * min(wide, high), 0.5), 0.04 * min(wide, high)
+    left, top = wide - margin - length, high - margin - thick
+    axes.add_patch(Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5))
+    outline = [withStroke(linewidth=1.6, foreground="black")]
+    words = f"{length_um:g} µm"
+    axes.text(left + length / 2, top - margin / 3, words, color="white", fontsize=7.5, ha="center", va="bottom", path_effects=outline)

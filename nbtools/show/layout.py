@@ -1,0 +1,74 @@
+"""How a volume is laid out on a flat sheet: maximum projections on the left, slices on the right, all with square pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+GAP = 4  # pixels between the panels
+Rows = list[list[np.ndarray | None]]
+
+
+def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> np.ndarray:
+    """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further apart.
+
+    spacing : relative, along both axes; the smaller is 1. thin : keep each n-th pixel.
+    """
+    rows, columns = (_steps(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True))
+    return plane[rows][:, columns]
+
+
+def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the volume."""
+    if label is None or not label.any():
+        return tuple(n // 2 for n in shape)
+    filled = [np.count_nonzero(label, axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
+    return tuple(int(np.searchsorted(np.cumsum(f), f.sum() / 2)) for f in filled)
+
+
+def cut(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1) -> Rows:
+    """The five panels of a volume (Z, Y, X, ...), in two rows.
+
+    Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, nothing.
+    spacing : relative, along z, y, x; the smallest is 1. thin : keep each n-th pixel.
+    """
+    z, y, x = cuts
+    sz, sy, sx = spacing
+    above = [volume.max(axis=0), volume[z], volume[:, :, x].swapaxes(0, 1)]
+    below = [volume.max(axis=1), volume[:, y]]
+    steps = [[(sy, sx), (sy, sx), (sy, sz)], [(sz, sx), (sz, sx)]]
+    rows = [[square(p, s, thin=thin) for p, s in zip(ps, ss, strict=True)] for ps, ss in zip((above, below), steps, strict=True)]
+    return [rows[0], [*rows[1], None]]
+
+
+def arrange(rows: Rows, *, blank: int = 0) -> np.ndarray:
+    """Panels on one sheet, `blank` between them."""
+    first = rows[0][0]
+    height = sum(row[0].shape[0] for row in rows) + GAP
+    width = sum(p.shape[1] for p in rows[0]) + 2 * GAP
+    sheet = np.full((height, width, *first.shape[2:]), blank, first.dtype)
+    for (left, top), panel in zip(corners(rows), (p for row in rows for p in row), strict=True):
+        if panel is not None:
+            sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+    return sheet
+
+
+def corners(rows: Rows) -> list[tuple[int, int]]:
+    """Left and top pixel of each panel, row by row."""
+    places, top = [], 0
+    for row in rows:
+        left = 0
+        for c in range(len(row)):
+            places.append((left, top))
+            left += rows[0][c].shape[1] + GAP
+        top += row[0].shape[0] + GAP
+    return places
+
+
+def name_panels(cuts: tuple[int, ...]) -> list[str]:
+    """Words for each panel, row by row; empty where there is none."""
+    z, y, x = cuts
+    return ["maximum along z", f"z = {z}", f"x = {x}", "maximum along y", f"y = {y}", ""]
+
+
+def _steps(count: int, scale: float) -> np.ndarray:
+    return np.minimum((np.arange(max(1, round(count * scale))) / scale).astype(int), count - 1)

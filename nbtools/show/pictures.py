@@ -1,0 +1,193 @@
+"""Figures of images: alone, with labels on top, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.image import RGB, Image
+from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
+from nbtools.show.views import View, paint, view
+
+
+def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
+    """Images side by side, each with its own contrast.
+
+    data : an Image, a sample, a data set, an array, or several of these.
+    limit : how many are shown; only these are read. A volume is shown as maximum projections and slices.
+
+    Examples
+    --------
+    >>> images([np.eye(8), np.ones((8, 8))]).alt
+    '2 images'
+    """
+    shown = [view(i) for i in gather(data, limit)]
+    figure, places = new_grid(shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown)))
+    for axes, seen in zip(places, shown, strict=True):
+        draw_view(axes, seen)
+    _say_rest(figure, data, len(shown))
+    return figure
+
+
+def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
+    """Label outlines on one image; neighbours differ in colour, the number of nuclei is in the title."""
+    seen = view(as_image(image), as_image(label))
+    count = _count_labels(label)
+    figure, [axes] = new_grid([seen], 1, alt=f"{count} outlined nuclei on {seen.name or 'the image'}", inches=5.5)
+    draw_view(axes, seen, title=_titled(seen.name, count) if title is None else title, rgb=paint(seen.rgb, seen.label))
+    return figure
+
+
+def labels(label: Image, *, title: str | None = None) -> Figure:
+    """A label image alone, each nucleus in a colour that its neighbours do not have."""
+    label = as_image(label)
+    seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
+    count = _count_labels(label)
+    figure, [axes] = new_grid([seen], 1, alt=f"{count} labelled nuclei", inches=4.5)
+    blank = np.where((seen.rgb == 255).all(axis=-1, keepdims=True), 255, 18).astype(np.uint8).repeat(3, axis=-1)
+    draw_view(axes, seen, title=_titled(label.name, count) if title is None else title, rgb=paint(blank, seen.label, fill=0.85))
+    return figure
+
+
+def sample(item: object) -> Figure:
+    """One sample: its image, and beside it the label outlines or the clean partner."""
+    return pairs([item], limit=1)
+
+
+def pairs(data: Iterable, *, limit: int = 4) -> Figure:
+    """Samples row by row: the image, its labels, its clean partner, as far as it has them.
+
+    data : samples, or (image, label) pairs.
+    """
+    rows = [_row(item) for item in islice(data, limit)]
+    if not rows:
+        raise _nothing()
+    return _draw_rows(rows, alt=f"{len(rows)} images beside their partners")
+
+
+def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
+    """Training patches as the network gets them, label outlines on top: one look shows whether image and label still fit.
+
+    data : samples or (image, label) pairs of Images or arrays.
+    """
+    found = [_partners(item) for item in islice(data, limit)]
+    if not found:
+        raise _nothing()
+    shown = [view(i, label) for i, label, _ in found]
+    figure, places = new_grid(shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False)
+    for axes, seen in zip(places, shown, strict=True):
+        rgb = None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220)
+        draw_view(axes, seen if axes is places[0] else replace(seen, spacing_um=None), title="", rgb=rgb)
+    return figure
+
+
+def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figure:
+    """Images row by row: the image, what was found in it, and the truth where there is one.
+
+    data : images or samples. predicted : label images or Predictions, in the same order.
+    """
+    rows = [_predicted_row(item, found) for item, found in islice(zip(data, predicted, strict=False), limit)]
+    if not rows:
+        raise _nothing()
+    return _draw_rows(rows, alt=f"what was found in {len(rows)} images")
+
+
+def gather(data: object, limit: int) -> list[Image]:
+    """The first images of whatever can be shown."""
+    if isinstance(data, (Image, np.ndarray)) or hasattr(data, "image"):
+        return [as_image(data)]
+    found = [as_image(item) for item in islice(data, limit)]
+    if not found:
+        raise _nothing()
+    return found
+
+
+def as_image(item: object) -> Image:
+    """An Image from an Image, a sample or Prediction, or an array of 2 or 3 dimensions (of 8 bit with 3 channels last: colours)."""
+    if isinstance(item, Image):
+        return item
+    for part in ("image", "labels"):
+        if isinstance(getattr(item, part, None), Image):
+            return getattr(item, part)
+    array = np.asarray(item)
+    if array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8:
+        return Image(array, "YXC", channels=RGB)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or array.dtype == object:
+        received = f"{type(item).__name__} of shape {array.shape}"
+        raise UserError("What is shown must be an image, or an array of 2 or 3 dimensions.", received, 'Use Image(pixels, "ZYX").')
+    return Image(array, "YX" if array.ndim == 2 else "ZYX")
+
+
+def _partners(item: object) -> tuple[Image, Image | None, Image | None]:
+    if isinstance(item, (tuple, list)):
+        both = [as_image(part) for part in item[:2]]
+        return both[0], both[1], None
+    return as_image(item), getattr(item, "label", None), getattr(item, "clean", None)
+
+
+def _row(item: object) -> list[tuple[View, str, bool]]:
+    image, label, clean = _partners(item)
+    name = shorten(getattr(item, "name", "") or image.name or "image")
+    row = [(view(image, label), name, False)]
+    if label is not None:
+        row.append((row[0][0], _titled("", _count_labels(label)), True))
+    if clean is not None:
+        row.append((view(clean), "clean", False))
+    return row
+
+
+def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
+    image, truth, _ = _partners(item)
+    label = as_image(getattr(found, "labels", None) or found)
+    seen = view(image, label)
+    name = shorten(getattr(item, "name", "") or image.name or "image")
+    row = [(seen, name, False), (seen, f"found: {_count_labels(label)}", True)]
+    if truth is not None:
+        row.append((view(image, truth), f"truth: {_count_labels(truth)}", True))
+    return row
+
+
+def _draw_rows(rows: list[list[tuple[View, str, bool]]], *, alt: str) -> Figure:
+    columns = max(map(len, rows))
+    inches = min(3.4, 10 / columns)
+    heights = [inches * row[0][0].size[0] / row[0][0].size[1] + 0.3 for row in rows]
+    figure = new_figure(inches * columns, sum(heights), alt=alt)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    for r, row in enumerate(rows):
+        for c, (seen, title, painted) in enumerate(row):
+            draw_view(figure.add_subplot(grid[r, c]), seen, title=title, rgb=paint(seen.rgb, seen.label) if painted else None)
+    return figure
+
+
+def _cell(count: int) -> float:
+    return {1: 5.5, 2: 4.2, 3: 3.4}.get(count, 2.7)
+
+
+def _count_labels(label: Image) -> int:
+    return int(np.count_nonzero(np.unique(as_image(label).pixels) > 0))
+
+
+def _titled(name: str, count: int) -> str:
+    words = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
+    return f"{shorten(name)} · {words}" if name else words
+
+
+def _count(data: object, shown: int) -> str:
+    return f"{shown} image{'' if shown == 1 else 's'}"
+
+
+def _say_rest(figure: Figure, data: object, shown: int) -> None:
+    total = len(data) if hasattr(data, "__len__") and not isinstance(data, np.ndarray) else shown
+    if total > shown:
+        figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")
+
+
+def _nothing() -> UserError:
+    return UserError("There must be at least one image to show.", "none", "Choose a data set with images.")

@@ -1,0 +1,96 @@
+"""What the measurements of nuclei look like: distributions, and how size goes with brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from nbtools.errors import UserError
+from nbtools.show.colors import BLUE, GREY, INK, ORANGE
+from nbtools.show.figure import Figure, dress, new_figure
+
+# Columns worth a histogram, in order, with the words of the axis; the first six that the table holds are drawn.
+COLUMNS = {
+    "volume_um3": "volume (µm³)",
+    "area_um2": "area (µm²)",
+    "volume_px": "volume (voxels)",
+    "area_px": "area (pixels)",
+    "equivalent_radius_um": "equivalent radius (µm)",
+    "sphericity": "sphericity (1: a sphere)",
+    "flatness": "flatness",
+    "elongation": "elongation",
+    "solidity": "solidity (1: convex)",
+    "nearest_um": "distance to nearest nucleus (µm)",
+    "neighbours": "neighbours",
+}
+SIZES = ("volume_um3", "area_um2", "volume_px", "area_px")
+
+
+def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> Figure:
+    """Histograms of a table of measured nuclei, with medians, and brightness against size where both are known.
+
+    table : column to values, as `measure.measure` returns it, or a pandas table.
+    columns : those to draw; by default size, shape and neighbourhood, as far as the table holds them.
+
+    Examples
+    --------
+    >>> measurements({"area_um2": [80.0, 95.0, 110.0]}).alt
+    '3 nuclei: area (µm²)'
+    """
+    table = {str(name): np.asarray(values) for name, values in table.items()}
+    chosen = _choose(table, columns)
+    count = len(table[chosen[0]])
+    brightness = next((name for name in table if name.startswith("mean_")), None)
+    size = next((name for name in SIZES if name in table), None)
+    panels = len(chosen) + bool(brightness and size)
+    wide = min(4, panels)
+    figure = new_figure(2.9 * wide, 2.6 * -(-panels // wide), alt=f"{count} nuclei: {', '.join(COLUMNS.get(c, c) for c in chosen)}")
+    axes = [figure.add_subplot(-(-panels // wide), wide, i + 1) for i in range(panels)]
+    for place, name in zip(axes, chosen, strict=False):
+        _draw_histogram(place, table[name], words=COLUMNS.get(name, name))
+    if panels > len(chosen):
+        _draw_scatter(axes[-1], table, size, brightness)
+    return figure
+
+
+def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
+    unknown = [c for c in columns or () if c not in table]
+    if unknown:
+        raise UserError("Columns to draw must stand in the table.", ", ".join(unknown), f"Known: {', '.join(table)}.")
+    found = list(columns or [c for c in COLUMNS if c in table and np.isfinite(table[c].astype(float)).any()][:6])
+    if not found or not len(table[found[0]]):
+        received = f"columns {', '.join(table) or 'none'}" if not found else "an empty table"
+        raise UserError("There must be measured nuclei to draw.", received, "Measure a label image with at least one nucleus.")
+    return found
+
+
+def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
+    values = values.astype(float)
+    values = values[np.isfinite(values)]
+    dress(axes, x=words, y="nuclei")
+    axes.hist(values, bins=_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    median = float(np.median(values))
+    axes.axvline(median, color=ORANGE, linewidth=1.4)
+    place = {"transform": axes.get_xaxis_transform(), "va": "bottom", "ha": "center"}
+    axes.text(median, 1.0, f"median {median:.3g}", fontsize=8, color=ORANGE, **place)
+
+
+def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> None:
+    dress(axes, x=COLUMNS[size], y=f"brightness ({brightness})")
+    border = table.get("touches_border", np.zeros(len(table[size]))).astype(bool)
+    for chosen, color, words in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
+        if chosen.any():
+            axes.plot(table[size][chosen], table[brightness][chosen], ".", color=color, alpha=0.6, markersize=4, label=words)
+    if border.any():
+        axes.legend(frameon=False, fontsize=7.5, labelcolor=INK)
+
+
+def _bins(values: np.ndarray) -> np.ndarray | int:
+    """Limits of the bars: one for each number where they are few whole ones."""
+    if (values == np.round(values)).all() and np.ptp(values) <= 30:
+        return np.arange(values.min() - 0.5, values.max() + 1)
+    return min(40, max(5, int(np.sqrt(len(values)) * 1.5)))

@@ -1,0 +1,147 @@
+"""From an image of any axes to the colour array that is shown, with label outlines on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.show import layout
+from nbtools.show.colors import color_labels
+from nbtools.show.contrast import measure_contrast
+
+
+@dataclass(frozen=True)
+class View:
+    """What is drawn of one image.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8, square pixels; a volume is laid out as maximum projections and slices.
+    label : (H, W) integers in the same layout, or None.
+    spacing_um : side of a shown pixel in µm, None if unknown.
+    frame : width and height of the first panel, in shown pixels: of the whole picture for a flat image.
+    captions : words in the picture: (x, y, words, colour); the panels of a volume, the channels of an image.
+    name : of the image.
+    """
+
+    rgb: np.ndarray
+    label: np.ndarray | None
+    spacing_um: float | None
+    frame: tuple[int, int]
+    captions: tuple[tuple[float, float, str, str], ...] = ()
+    name: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in shown pixels."""
+        return self.rgb.shape[:2]
+
+
+def view(image: Image, label: Image | None = None, *, percentiles: tuple[float, float] = (1, 99.8), most: int = 2048) -> View:
+    """Lay out an image, and its label image, for display.
+
+    percentiles : grey values shown as black and as full colour; colour images of 8 bit are shown as they are.
+    most : longest side in pixels; larger pictures are thinned out. Of a movie, the first frame is shown.
+
+    Raises
+    ------
+    UserError : label and image differ in size.
+    """
+    space = "ZYX" if image.size("Z") > 1 else "YX"
+    image = image.select(T=0).to(space + "C")
+    pixels, labels = image.pixels, None
+    if label is not None:
+        labels = np.maximum(label.select(T=0).to(space).pixels, 0)  # -1 marks pixels to be ignored
+        check_same_space(pixels.shape[:-1], labels.shape)
+    thin = -(-max(image.space_shape) // most)
+    about = {"spacing_um": min(image.spacing_um) * thin if image.spacing_um else None, "name": image.name}
+    if space == "ZYX":
+        return _view_volume(image, labels, thin=thin, percentiles=percentiles, about=about)
+    contrast = measure_contrast(pixels, rgb=image.is_rgb, percentiles=percentiles)
+    rgb = contrast.color(layout.square(pixels, image.relative_spacing, thin=thin))
+    labels = None if labels is None else layout.square(labels, image.relative_spacing, thin=thin)
+    return View(rgb, labels, frame=rgb.shape[1::-1], captions=_name_channels(image, contrast.tints, rgb.shape[0]), **about)
+
+
+def _view_volume(image: Image, labels: np.ndarray | None, *, thin: int, percentiles: tuple, about: dict) -> View:
+    cuts, spacing = layout.choose_cuts(labels, image.space_shape), image.relative_spacing
+    rows = layout.cut(image.pixels, cuts, spacing=spacing, thin=thin)
+    shown = {"rgb": image.is_rgb, "percentiles": percentiles}
+    # projections are brighter than any slice, so they have a contrast of their own
+    projected, sliced = measure_contrast(rows[0][0], **shown), measure_contrast(image.pixels, **shown)
+    drawn = [[None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)] for row in rows]
+    words = zip(layout.corners(rows), layout.name_panels(cuts), strict=True)
+    captions = tuple((left, top, word, "white") for (left, top), word in words if word)
+    if labels is not None:
+        labels = layout.arrange(layout.cut(labels, cuts, spacing=spacing, thin=thin))
+    return View(layout.arrange(drawn, blank=255), labels, frame=rows[0][0].shape[1::-1], captions=captions, **about)
+
+
+def paint(rgb: np.ndarray, label: np.ndarray, *, fill: float = 0.2, colors: np.ndarray | None = None, least: int = 480) -> np.ndarray:
+    """Colours with the labels on top: filled lightly, outlined fully.
+
+    rgb : (H, W, 3) uint8. label : (H, W) integers. fill : 0 no filling, 1 solid.
+    colors : (N + 1, 3) from 0 to 1, indexed by label; by default neighbours differ.
+    least : longest side below which a picture is enlarged k times, so that its outline stays thin.
+    Returns (k H, k W, 3) uint8.
+    """
+    if colors is None:
+        label, colors = color_labels(label)
+    rgb, label = enlarge(rgb, least), enlarge(label, least)
+    shades = np.round(colors * 255).astype(np.uint8)
+    painted = rgb.copy()
+    inside = label > 0
+    painted[inside] = ((1 - fill) * rgb[inside] + fill * shades[label[inside]]).astype(np.uint8)
+    edge = find_outline(label, width=max(1, round(max(label.shape) / 700)))
+    painted[edge] = shades[label[edge]]
+    return painted
+
+
+def overlay_rgb(image: Image, label: Image, *, fill: float = 0.2, most: int = 2048) -> np.ndarray:
+    """Label outlines on the image, as a colour array (H, W, 3) uint8, ready to be written as PNG.
+
+    Examples
+    --------
+    >>> square = np.zeros((40, 40), np.uint8)
+    >>> square[10:20, 10:20] = 1
+    >>> overlay_rgb(Image(square, "YX"), Image(square, "YX")).shape
+    (480, 480, 3)
+    """
+    shown = view(image, label, most=most)
+    return paint(shown.rgb, shown.label, fill=fill)
+
+
+def enlarge(array: np.ndarray, least: int = 480) -> np.ndarray:
+    """Repeat pixels a whole number of times, until the longer side comes near to `least`."""
+    times = max(1, round(least / max(array.shape[:2])))
+    return array.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
+    """Pixels (H, W) bool of a label that lie within `width` of another one or of the background."""
+    differs = np.zeros(label.shape, bool)
+    for step in range(1, width + 1):
+        rows, columns = label[step:] != label[:-step], label[:, step:] != label[:, :-step]
+        differs[step:] |= rows
+        differs[:-step] |= rows
+        differs[:, step:] |= columns
+        differs[:, :-step] |= columns
+    return differs & (label > 0)
+
+
+def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...]) -> None:
+    """UserError where image and label differ in size."""
+    if tuple(image_shape) != tuple(label_shape):
+        received = f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
+        raise UserError("Image and label must have the same size.", received, "Check that they belong together: names pair them.")
+
+
+def _name_channels(image: Image, tints: np.ndarray, height: int) -> tuple:
+    if image.is_rgb or len(tints) < 2:
+        return ()
+    names = image.channels or [f"channel {c}" for c in range(len(tints))]
+    colors = ["#" + "".join(f"{round(v * 255):02x}" for v in tint) for tint in tints]
+    return tuple((0, c * height * 0.045, name, color) for c, (name, color) in enumerate(zip(names, colors, strict=True)))
