@@ -42,25 +42,34 @@ def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> dense.tolist(), bool((colors[1] != colors[2]).any())
     ([[0, 1, 2]], True)
     """
-    found, dense = np.unique(label, return_inverse=True)
-    dense = dense.reshape(label.shape)
-    if found.size == 0 or found[0] != 0:
-        dense, found = dense + 1, np.concatenate([[0], found])
-    choice = _choose(_neighbours(dense), len(found))
-    colors = PALETTE[choice]
+    dense, count = _renumber(label)
+    colors = PALETTE[_choose(_neighbours(dense), count + 1)]
     colors[0] = 0
     return dense, colors
 
 
+def _renumber(label: np.ndarray) -> tuple[np.ndarray, int]:
+    """Labels 0..N without gaps, and N; by a table where the numbers are small enough for one."""
+    highest = int(label.max(initial=0))
+    if highest > 4 * label.size + 1000:
+        found, dense = np.unique(label, return_inverse=True)
+        dense = dense.reshape(label.shape) + (found[0] != 0)
+        return dense, int(dense.max())
+    present = np.zeros(highest + 1, bool)
+    present[label] = True
+    present[0] = False
+    return (np.cumsum(present, dtype=np.int32) * present)[label], int(present.sum())
+
+
 def _neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
     """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the diagonals of the last two."""
-    pairs = [np.zeros((0, 2), np.int64)]
+    count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
     for shift in _shifts(dense.ndim, reach):
         here = dense[tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(shift, dense.shape, strict=True))]
         there = dense[tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(shift, dense.shape, strict=True))]
         touching = (here != there) & (here > 0) & (there > 0)
-        pairs.append(np.unique(np.stack([here[touching], there[touching]], axis=1).reshape(-1, 2), axis=0))
-    return np.unique(np.concatenate(pairs), axis=0)
+        keys.append(np.unique(here[touching].astype(np.int64) * count + there[touching]))
+    return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
 
 
 def _shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -75,8 +84,12 @@ def _choose(pairs: np.ndarray, count: int) -> np.ndarray:
     for a, b in pairs.tolist():
         beside[a].append(b)
         beside[b].append(a)
-    choice = np.full(count, -1)
+    choice = [-1] * count
     for label in range(1, count):
-        taken = np.bincount([choice[n] for n in beside[label] if choice[n] >= 0], minlength=len(PALETTE))
-        choice[label] = (np.argmin(np.roll(taken, -label)) + label) % len(PALETTE)
-    return choice
+        taken = [0] * len(PALETTE)
+        for other in beside[label]:
+            if choice[other] >= 0:
+                taken[choice[other]] += 1
+        turned = taken[label % len(PALETTE) :] + taken[: label % len(PALETTE)]
+        choice[label] = (label + turned.index(min(turned))) % len(PALETTE)
+    return np.array(choice)

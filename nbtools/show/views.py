@@ -94,7 +94,7 @@ def paint(rgb: np.ndarray, label: np.ndarray, *, fill: float = 0.2, colors: np.n
     shades = np.round(colors * 255).astype(np.uint8)
     painted = rgb.copy()
     inside = label > 0
-    painted[inside] = ((1 - fill) * rgb[inside] + fill * shades[label[inside]]).astype(np.uint8)
+    painted[inside] = (np.float32(1 - fill) * rgb[inside] + np.float32(fill) * shades[label[inside]]).astype(np.uint8)
     edge = find_outline(label, width=max(1, round(max(label.shape) / 700)))
     painted[edge] = shades[label[edge]]
     return painted
