@@ -45,33 +45,33 @@ class Score:
 
     @property
     def ap(self) -> float:
-        return _share(self.tp, self.tp + self.fp + self.fn, self.n_true + self.n_pred)
+        return _share(self.tp, self.tp + self.fp + self.fn, nuclei=self.n_true + self.n_pred)
 
     @property
     def precision(self) -> float:
-        return _share(self.tp, self.n_pred, self.n_true + self.n_pred)
+        return _share(self.tp, self.n_pred, nuclei=self.n_true + self.n_pred)
 
     @property
     def recall(self) -> float:
-        return _share(self.tp, self.n_true, self.n_true + self.n_pred)
+        return _share(self.tp, self.n_true, nuclei=self.n_true + self.n_pred)
 
     @property
     def f1(self) -> float:
-        return _share(2 * self.tp, self.n_true + self.n_pred, self.n_true + self.n_pred)
+        return _share(2 * self.tp, self.n_true + self.n_pred, nuclei=self.n_true + self.n_pred)
 
     @property
     def panoptic_quality(self) -> float:
-        return _share(self.matched_iou, (self.n_true + self.n_pred) / 2, self.n_true + self.n_pred)
+        return _share(self.matched_iou, (self.n_true + self.n_pred) / 2, nuclei=self.n_true + self.n_pred)
 
     @property
     def mean_matched_score(self) -> float:
         """Mean IoU of the matched pairs."""
-        return _share(self.matched_iou, self.tp, self.n_true + self.n_pred)
+        return _share(self.matched_iou, self.tp, nuclei=self.n_true + self.n_pred)
 
     @property
     def mean_true_score(self) -> float:
         """Sum of the matched IoU over the number of true nuclei."""
-        return _share(self.matched_iou, self.n_true, self.n_true + self.n_pred)
+        return _share(self.matched_iou, self.n_true, nuclei=self.n_true + self.n_pred)
 
     def __add__(self, other: Score) -> Score:
         """Pool the counts of two images."""
@@ -142,10 +142,10 @@ def evaluate(
             predicted = np.zeros_like(check_labels(truth))
         table = find_overlap(truth, predicted)
         counts.append([score_overlap(table, t) for t in thresholds])
-        rows.append(_row(name, counts[-1], find_mistakes(table)))
+        rows.append(_row(name, counts[-1], mistakes=find_mistakes(table)))
     if not rows:
         raise UserError("At least one labelled image is needed to evaluate a result.", "none", "Check the folder of the true labels.")
-    return _summary(rows, counts, missing, _interval(rows, counts, groups, seed))
+    return _summary(rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed))
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
@@ -153,7 +153,7 @@ def score_overlap(overlap: Overlap, iou: float) -> Score:
     if not 0 < iou <= 1:
         raise UserError("The IoU threshold must lie above 0 and not above 1.", iou, "Use 0.5.")
     values, iou = overlap.iou, round(float(iou), 10)  # 0.5 + 2 * 0.05 must not miss an IoU of 0.6
-    matched = match_nuclei(overlap, values, iou)
+    matched = match_nuclei(overlap, values, iou=iou)
     tp = int(np.count_nonzero(matched))
     fp, fn = len(overlap.predicted_labels) - tp, len(overlap.true_labels) - tp
     return Score(iou, tp, fp, fn, math.fsum(values[matched]))  # fsum: the order of labels changes nothing
@@ -174,18 +174,18 @@ def find_mistakes(overlap: Overlap) -> Mistakes:
     )
 
 
-def _share(part: float, whole: float, nuclei: int) -> float:
+def _share(part: float, whole: float, *, nuclei: int) -> float:
     """part / whole; 0 without a whole, 1 where there is no nucleus at all."""
     return part / whole if whole else float(nuclei == 0)
 
 
-def _row(name: str, scores: list[Score], mistakes: Mistakes) -> dict:
+def _row(name: str, scores: list[Score], *, mistakes: Mistakes) -> dict:
     counts = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
     ap = {f"ap{round(100 * s.iou)}": s.ap for s in scores}
     return {"name": name, "n_true": scores[0].n_true, "n_pred": scores[0].n_pred, **ap, **counts}
 
 
-def _summary(rows: list[dict], counts: list[list[Score]], missing: list[str], interval: list[float]) -> dict:
+def _summary(rows: list[dict], counts: list[list[Score]], *, missing: list[str], interval: list[float]) -> dict:
     pooled = [sum(scores[1:], scores[0]) for scores in zip(*counts, strict=True)]
     each = {f"{s[0].iou:.2f}": [one.rates() for one in s] for s in zip(*counts, strict=True)}
     return {
@@ -208,7 +208,7 @@ def _averaged(scores: list[Score]) -> list[Score]:
     return [s for s in scores if s.iou <= LAST_AVERAGED] or scores
 
 
-def _interval(rows: list[dict], counts: list[list[Score]], groups: dict[str, str] | None, seed: int) -> list[float]:
+def _interval(rows: list[dict], counts: list[list[Score]], *, groups: dict[str, str] | None, seed: int) -> list[float]:
     """95 % percentile interval of the mean AP, drawing images (or whole groups) with replacement."""
     names = [groups.get(r["name"], r["name"]) if groups else i for i, r in enumerate(rows)]
     units = np.unique(names, return_inverse=True)[1]

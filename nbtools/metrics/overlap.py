@@ -44,7 +44,7 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
     return Overlap(true_labels, true_size, predicted_labels, predicted_size, row, column, shared)
 
 
-def match_nuclei(overlap: Overlap, values: np.ndarray, iou: float) -> np.ndarray:
+def match_nuclei(overlap: Overlap, values: np.ndarray, *, iou: float) -> np.ndarray:
     """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and lower thresholds are assigned."""
     candidate = values >= iou
     row, column = overlap.row[candidate], overlap.column[candidate]
@@ -54,7 +54,7 @@ def match_nuclei(overlap: Overlap, values: np.ndarray, iou: float) -> np.ndarray
     considered = np.flatnonzero(candidate) if iou >= 0.5 else np.arange(len(values))
     matched = np.zeros(len(values), bool)
     for pairs in _components(overlap, considered):
-        matched[_assign(overlap, values, pairs, iou)] = True
+        matched[_assign(overlap, values, pairs=pairs, iou=iou)] = True
     return matched & candidate
 
 
@@ -108,7 +108,7 @@ def _components(overlap: Overlap, pairs: np.ndarray) -> list[np.ndarray]:
     return np.split(pairs[order], np.flatnonzero(np.diff(group[order])) + 1)
 
 
-def _assign(overlap: Overlap, values: np.ndarray, pairs: np.ndarray, iou: float) -> np.ndarray:
+def _assign(overlap: Overlap, values: np.ndarray, *, pairs: np.ndarray, iou: float) -> np.ndarray:
     """As many matches as possible, then the largest total IoU: indices of the chosen pairs."""
     from scipy.optimize import linear_sum_assignment
 

@@ -1,0 +1,52 @@
+"""Microscope and camera: from dye to grey values."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from nbtools.simulate.settings import NucleiSettings
+
+GRAIN = 1 / 256  # photons; rounding the expected light makes the noise the same on every processor
+HAZE_WIDTH = 5.0  # out-of-focus light spreads this much wider than the focus
+
+
+def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -> np.ndarray:
+    """Light in the image plane: an anisotropic Gaussian focus, and a wide halo of light out of focus.
+
+    dye : (Y, X) or (Z, Y, X) float; spacing in µm along its axes.
+    """
+    width = np.full(dye.ndim, drawn["psf_um"])
+    if dye.ndim == 3:
+        width[0] *= drawn["psf_stretch"]
+    light = gaussian_filter(dye, width / spacing, mode="nearest", truncate=3.5)
+    if drawn["haze"] > 0:
+        halo = gaussian_filter(light, np.maximum(HAZE_WIDTH * width, 1.0) / spacing, mode="nearest", truncate=2.5)
+        light = (1 - drawn["haze"]) * light + drawn["haze"] * halo
+    return light
+
+
+def light_field(light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Generator) -> np.ndarray:
+    """Expected photons a pixel: uneven background added, deeper planes dimmer, in units of `drawn["photons"]`."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in light.shape), indexing="ij", sparse=True)
+    slope, phase, turns = (rng.uniform(a, b, light.ndim) for a, b in ((-1, 1), (0, 2 * np.pi), (1, 4)))
+    uneven = sum(s * a for s, a in zip(slope / max(np.abs(slope).sum(), 1e-9), axes, strict=True))
+    for axis, p, t in zip(axes, phase, turns, strict=True):
+        uneven = uneven + 0.3 * np.cos(t * axis + p)
+    light = light + drawn["background"] * np.maximum(1 + drawn["gradient"] * uneven, 0.05)
+    if light.ndim == 3:
+        light = light * (1 - drawn["depth_loss"] * (axes[0] + 1) / 2)
+    return np.round(light * drawn["photons"] / GRAIN) * GRAIN
+
+
+def expose_camera(photons: np.ndarray, settings: NucleiSettings, *, drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Grey values of a camera: shot noise, read noise, gain, offset and rounding; uint8 or uint16."""
+    top = 2**settings.bits - 1
+    gain, offset = settings.gain, settings.offset
+    if offset is None:
+        offset = 100.0 if settings.bits == 16 else 4.0
+    if gain is None:
+        brightest = max(np.partition(photons.ravel(), -max(photons.size // 500, 1))[-max(photons.size // 500, 1)], 1e-6)
+        gain = 2.0 if settings.bits == 16 else (drawn["exposure"] * top - offset) / brightest
+    electrons = rng.poisson(photons) + drawn["read_noise"] * rng.standard_normal(photons.shape)
+    return np.clip(np.round(gain * electrons + offset), 0, top).astype(np.uint8 if settings.bits == 8 else np.uint16)

@@ -1,0 +1,118 @@
+"""Where nuclei lie: sizes, orientations and places without overlap, in µm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
+SPHERE = {2: np.pi, 3: 4 / 3 * np.pi}
+
+
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit ball; `radius` (N,) of equal volume."""
+
+    centre: np.ndarray
+    matrix: np.ndarray
+    radius: np.ndarray
+    reach: np.ndarray  # (N, D) half of the bounding box, in µm
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+
+def place_nuclei(size_um: np.ndarray, drawn: dict[str, float], *, count: int | None, cut: float, rng: np.random.Generator) -> Bodies:
+    """Draw nuclei and push them apart until they touch at most.
+
+    size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of the field.
+    cut : how far centres may reach: 0 keeps nuclei inside, 1 lets the border cut them anywhere (through the centre at most, given a count).
+    """
+    ndim = len(size_um)
+    margin = drawn["radius_um"] * (1 - 2 * cut)  # of centres, from the border; negative reaches outside
+    margin = margin if count is None else max(margin, 0)  # who asks for a number wants to see it
+    low = np.minimum(margin, size_um / 2)
+    high = np.maximum(size_um - margin, size_um / 2)
+    if count is None:
+        low_all, high_all = np.minimum(low, 0), np.maximum(high, size_um)
+        mean_volume = SPHERE[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
+        count = max(round(drawn["density"] * np.prod(high_all - low_all) / mean_volume), 1)
+    radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
+    centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
+    centre = _push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
+    return Bodies(centre, matrix, radius, reach)
+
+
+def draw_shapes(count: int, drawn: dict[str, float], *, ndim: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radii (N,), matrices into the unit ball (N, D, D) and bounding boxes (N, D) of randomly turned ellipsoids."""
+    spread = np.sqrt(np.log1p(drawn["radius_spread"] ** 2))
+    radius = drawn["radius_um"] * np.exp(spread * rng.standard_normal(count).clip(-2.5, 2.5) - spread**2 / 2)
+    stretch = rng.random((count, ndim))
+    stretch[:, 0], stretch[:, -1] = 0, 1
+    stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
+    stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))  # volume stays that of the radius
+    axes = radius[:, None] * stretch  # (N, D) semi-axes
+    turn = _rotations(count, ndim, rng=rng)
+    matrix = turn.transpose(0, 2, 1) / axes[:, :, None]
+    reach = np.sqrt(((turn * axes[:, None, :]) ** 2).sum(axis=2))
+    return radius, matrix, reach
+
+
+def _rotations(count: int, ndim: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Uniform random rotations (N, D, D)."""
+    if ndim == 2:
+        angle = rng.random(count) * 2 * np.pi
+        c, s = np.cos(angle), np.sin(angle)
+        return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], axis=1)
+    q = rng.standard_normal((count, 4))
+    w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], axis=1)
+
+
+def _scatter(radius: np.ndarray, box: tuple[np.ndarray, np.ndarray], *, clustering: float, rng: np.random.Generator) -> np.ndarray:
+    """First places: anywhere, or against one of the nuclei placed before."""
+    low, high = box
+    count, ndim = len(radius), len(low)
+    centre = low + rng.random((count, ndim)) * (high - low)
+    beside = rng.random(count) < clustering
+    host = (rng.random(count) * np.arange(count)).astype(int)
+    way = rng.standard_normal((count, ndim))
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    for i in np.flatnonzero(beside)[1:]:
+        centre[i] = (centre[host[i]] + way[i] * (radius[i] + radius[host[i]])).clip(low, high)
+    return centre
+
+
+def _push_apart(centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float) -> np.ndarray:
+    """Move neighbours away from each other until no two are closer than `closeness` times their radii along the line between them."""
+    if len(centre) < 2:
+        return centre
+    longest = 1 / np.linalg.svd(matrix, compute_uv=False).min(axis=1)
+    for _ in range(ROUNDS):
+        pairs = cKDTree(centre).query_pairs(2 * longest.max(), output_type="ndarray")
+        pairs = pairs[np.lexsort(pairs.T)]  # the same order of sums everywhere
+        i, j = pairs.T
+        between = centre[j] - centre[i] + 1e-9
+        distance = np.linalg.norm(between, axis=1)
+        way = between / distance[:, None]
+        contact = closeness * (_radius_along(matrix[i], way) + _radius_along(matrix[j], way))
+        push = np.maximum(contact - distance, 0)[:, None] * way / 2
+        if not (push**2).sum(axis=1).max(initial=0) > (0.01 * longest.min()) ** 2:
+            break
+        step = np.zeros_like(centre)
+        np.add.at(step, j, push)
+        np.add.at(step, i, -push)
+        centre = (centre + 0.7 * step).clip(*box)
+    return centre
+
+
+def _radius_along(matrix: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Distance from centre to surface along unit vectors: (N,)."""
+    return 1 / np.linalg.norm(np.einsum("nij,nj->ni", matrix, way), axis=1)

@@ -1,0 +1,141 @@
+"""Simulated images: exact labels, known noise, the same for the same seed."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from nbtools import simulate
+from nbtools.errors import UserError
+from nbtools.simulate import NucleiSettings
+
+SMALL = {"shape_px": (96, 96), "radius_um": (3.0, 5.0)}
+SMALL_VOLUME = {"shape_px": (12, 48, 48), "radius_um": (2.0, 3.0)}
+PLAIN = {"radius_spread": (0.0,), "roughness": (0.0,), "squeeze": (0.0,), "elongation": (1.6,), "clustering": (0.0,), "cut": 0.0}
+
+
+def one(kind: str, seed: int = 0, **changes):
+    return simulate.make(kind, count=1, seed=seed, settings=changes)[0]
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("nuclei2d", SMALL), ("nuclei3d", SMALL_VOLUME), ("tissue", SMALL_VOLUME)])
+def test_an_image_and_its_labels_share_shape_axes_and_spacing(kind, changes):
+    sample = one(kind, **changes)
+    settings = simulate.settings_for(kind, changes)
+    assert sample.image.shape == sample.label.shape == settings.shape_px
+    assert sample.image.axes == sample.label.axes == "ZYX"[-settings.ndim :]
+    assert sample.image.spacing_um == sample.label.spacing_um == settings.spacing_um
+    assert (sample.image.pixels.dtype, sample.label.pixels.dtype) == (np.uint16, np.uint16)
+    assert sample.name == sample.image.name == f"{kind}_000"
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("nuclei2d", SMALL), ("nuclei3d", SMALL_VOLUME)])
+def test_the_same_seed_gives_the_same_bytes_however_many_images_are_made(kind, changes):
+    few = simulate.make(kind, count=1, seed=5, settings=changes)
+    more = simulate.make(kind, count=2, seed=5, settings=changes)
+    other = simulate.make(kind, count=1, seed=6, settings=changes)
+    assert few[0].image.pixels.tobytes() == more[0].image.pixels.tobytes()
+    assert few[0].label.pixels.tobytes() == more[0].label.pixels.tobytes()
+    assert not np.array_equal(more[0].image.pixels, more[1].image.pixels)
+    assert not np.array_equal(few[0].image.pixels, other[0].image.pixels)
+
+
+@pytest.mark.parametrize("kind", ["nuclei2d", "tissue"])
+def test_labels_count_from_one_without_gaps_and_each_is_one_piece(kind):
+    label = one(kind, **(SMALL if kind == "nuclei2d" else SMALL_VOLUME)).label.pixels
+    assert set(np.unique(label)) == set(range(label.max() + 1))
+    for name, box in enumerate(ndimage.find_objects(label), start=1):
+        assert ndimage.label(label[box] == name, np.ones((3,) * label.ndim))[1] == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_a_wanted_number_of_nuclei_is_what_one_gets(count):
+    assert one("nuclei2d", count=count, radius_um=(4.0,)).label.pixels.max() == count
+
+
+@pytest.mark.parametrize("spacing", [(0.25, 0.25), (0.5, 0.2, 0.2), (1.0, 0.25, 0.25)])
+def test_a_label_has_the_volume_of_its_ellipsoid(spacing):
+    shape = tuple(round(16 / s) for s in spacing)
+    sample = one("nuclei2d", shape_px=shape, spacing_um=spacing, count=1, radius_um=(4.0,), **PLAIN)
+    volume = np.count_nonzero(sample.label.pixels) * np.prod(spacing)
+    assert volume == pytest.approx({2: np.pi * 16, 3: 4 / 3 * np.pi * 64}[len(spacing)], rel=0.02)
+
+
+def test_planes_far_apart_see_the_same_nuclei_as_planes_close_together():
+    coarse = one("nuclei3d", shape_px=(13, 48, 48), spacing_um=(1.2, 0.4, 0.4), count=6, radius_um=(3.0,), **PLAIN)
+    fine = one("nuclei3d", shape_px=(37, 48, 48), spacing_um=(0.4, 0.4, 0.4), count=6, radius_um=(3.0,), **PLAIN)
+    assert np.array_equal(coarse.label.pixels > 0, fine.label.pixels[::3] > 0)
+
+
+def test_dense_tissue_holds_hundreds_of_touching_nuclei():
+    label = one("tissue", shape_px=(16, 96, 96)).label.pixels
+    touching = set()
+    for axis in range(3):
+        near, far = np.moveaxis(label, axis, 0)[:-1], np.moveaxis(label, axis, 0)[1:]
+        both = (near != far) & (near > 0) & (far > 0)
+        touching |= set(near[both]) | set(far[both])
+    assert len(touching) >= 200
+
+
+def test_nuclei_are_brighter_than_their_surroundings():
+    sample = one("nuclei2d", photons=(200.0,), haze=(0.0,), psf_um=(0.2,), brightness_spread=(0.2,))
+    inside = sample.label.pixels > 0
+    assert np.median(sample.image.pixels[inside]) > 2 * np.median(sample.image.pixels[~inside]) - 100  # camera offset: 100
+
+
+@pytest.mark.parametrize("photons", [5.0, 400.0])
+def test_noise_follows_the_law_of_the_camera(photons):
+    """Photon transfer: variance = gain² (photons + read noise²), mean = offset + gain photons."""
+    empty = {"count": 0, "background": (1.0,), "gradient": (0.0,), "photons": (photons,), "read_noise": (3.0,)}
+    pixels = one("nuclei2d", gain=2.5, offset=300.0, **empty).image.pixels.astype(float)
+    assert pixels.mean() == pytest.approx(300 + 2.5 * photons, rel=0.002)
+    assert pixels.var() == pytest.approx(2.5**2 * (photons + 9), rel=0.03)
+
+
+def test_light_spreads_further_along_z_than_labels_do():
+    bead = {"count": 1, "radius_um": (1.0,), "haze": (0.0,), "background": (0.0001,), "photons": (5000.0,), "read_noise": (0.0,)}
+    bead |= {"shape_px": (25, 33, 33), "spacing_um": (0.4, 0.4, 0.4), "psf_um": (0.4,), "psf_stretch": (3.0,), "elongation": (1.0,)}
+    sample = one("nuclei3d", **PLAIN | bead)
+    light = np.maximum(sample.image.pixels - 150.0, 0)  # camera offset 100, and its noise
+    spread = [np.sqrt(np.average((g - np.average(g, weights=light)) ** 2, weights=light)) for g in np.indices(light.shape)]
+    assert spread[0] > 1.5 * spread[2]
+
+
+def test_eight_bit_images_use_their_range_without_saturating():
+    pixels = one("nuclei2d", bits=8, exposure=(0.8,), photons=(500.0,), **SMALL).image.pixels
+    assert pixels.dtype == np.uint8
+    assert 150 < pixels.max() < 255 or np.mean(pixels == 255) < 0.002
+
+
+def test_images_of_a_set_differ_in_size_light_and_blur(rng):
+    drawn = [NucleiSettings().draw(rng) for _ in range(50)]
+    for name in ("radius_um", "photons", "psf_um", "background", "density"):
+        values = np.array([d[name] for d in drawn])
+        assert values.max() > 1.5 * values.min()
+
+
+def test_settings_survive_json_and_come_with_a_kind():
+    settings = simulate.settings_for("nuclei3d", {"photons": [50, 100], "bits": 8})
+    assert NucleiSettings.from_dict(settings.to_dict()) == settings
+    assert (settings.ndim, settings.photons, settings.bits) == (3, (50.0, 100.0), 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"shape_px": (64, 64), "spacing_um": (1.0, 0.5, 0.5)}, "Shape and spacing"),
+        ({"photons": (100.0, 50.0)}, "one number, or the lowest and the highest"),
+        ({"photons": ()}, "one number, or the lowest and the highest"),
+        ({"bits": 12}, "bits"),
+        ({"radius": (1.0,)}, "must be one of"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, rule):
+    with pytest.raises(UserError, match=rule):
+        simulate.settings_for("nuclei2d", changes)
+
+
+def test_an_unknown_kind_or_an_empty_set_is_refused_with_a_remedy():
+    with pytest.raises(UserError, match=r"Received: 'galaxies'\. Use one of: nuclei2d, nuclei3d, tissue\."):
+        simulate.make("galaxies", count=1, seed=0)
+    with pytest.raises(UserError, match="At least one image"):
+        simulate.make("nuclei2d", count=0, seed=0)
