@@ -156,7 +156,8 @@ def test_an_unnamed_axis_is_guessed_by_its_length_and_noted(tmp_path, shape, axe
 
 
 def test_given_axes_hold_and_are_no_guess(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 20, 30), np.uint8))  # tifffile takes three planes of 8 bit for RGB
+    planes = np.zeros((3, 20, 30), np.uint8)  # older versions of tifffile wrote three planes of 8 bit so, unasked
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
     assert io.open_image(tmp_path / "a.tif").image.is_rgb
     found = io.open_image(tmp_path / "a.tif", axes="ZYX")
     assert (found.image.axes, found.image.shape, found.guesses) == ("ZYX", (3, 20, 30), ())

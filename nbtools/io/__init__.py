@@ -16,7 +16,7 @@ from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
     "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "new_folder", "open_image", "plain", "read_csv", "read_image", "read_label",
-    "refuse_existing", "stem", "to_label", "whole", "write_csv", "write_image", "write_json", "write_label", "write_text",
+    "refuse_existing", "stem", "suffix", "to_label", "whole", "write_csv", "write_image", "write_json", "write_label", "write_text",
 ]  # fmt: skip
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg")

@@ -88,14 +88,14 @@ def _listening() -> Iterator[list[str]]:
 
 def _refuse_damaged(complaints: list[str]) -> None:
     if any(word in text for text in complaints for word in ("corrupted", "failed", "missing data", "invalid page")):
-        raise ValueError(complaints[0])
+        raise tifffile.TiffFileError(complaints[0])
 
 
 def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
     series = file.series[0]
     ends = [offset + count for page in series.pages if page for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
     if ends and max(ends) > file.filehandle.size:
-        raise ValueError("the file is cut off")
+        raise tifffile.TiffFileError("the file is cut off")
     try:
         return np.asarray(series.asarray())
     except ValueError as error:

@@ -1,0 +1,190 @@
+"""DataSet: a lazy sequence of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nbtools import io
+from nbtools.data import layout, splits
+from nbtools.data.reading import Reader
+from nbtools.data.sample import Entry, InputOptions, Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+KINDS = ("labels", "clean", "classes", "centres", "boxes")
+
+
+class DataSet(Sequence):
+    """Images with their partners, read when asked for.
+
+    Attributes
+    ----------
+    name, folder : of the folder it was opened from; folder is None in memory.
+    entries : where each sample's files are.
+    meta : what dataset.toml says.
+    ignored : files that are no part of it, with the reason; `notes` gives them as lines.
+    orphans : (kind, file) of labels and other partners without an image.
+
+    Examples
+    --------
+    >>> dataset = DataSet.open("my_nuclei")
+    >>> train, val = dataset.split(val=0.2, seed=0)
+    >>> dataset[0].image, dataset[0].label
+    """
+
+    def __init__(self, entries: list[Entry], reader: Reader, *, about: layout.Layout, folder: Path | None = None, name: str = ""):
+        self.entries, self.reader, self.folder, self.name = list(entries), reader, folder, name
+        self.about = about
+
+    @classmethod
+    def open(cls, folder: str | Path, *, options: InputOptions | None = None) -> DataSet:
+        """A data set from its folder, a plain folder of images, a folder of train/val/test, or one image file.
+
+        Nothing is read yet but the list of files. UserError where there is no such folder, or dataset.toml is broken.
+        """
+        place, options = Path(folder), options or InputOptions()
+        about = layout.scan(place)
+        reader = Reader(about.meta, options)
+        entries = _frames(about.entries, reader) if options.time == "all" else about.entries
+        name = place.absolute().name if place.is_dir() else io.stem(place)
+        return cls(entries, reader, about=about, folder=place if place.is_dir() else place.parent, name=name)
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], *, name: str = "") -> DataSet:
+        """A data set in memory; samples without a name of their own get a number."""
+        names = _distinct([s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)])
+        samples = [s if s.name == n else s.replace(name=n) for s, n in zip(samples, names, strict=True)]
+        entries = [Entry(s.name, class_name=s.class_name, columns={"group": s.group} if s.group else {}, sample=s) for s in samples]
+        about = layout.Layout(entries)
+        return cls(entries, Reader({}, InputOptions()), about=about, name=name)
+
+    @property
+    def names(self) -> list[str]:
+        return [e.name for e in self.entries]
+
+    @property
+    def meta(self) -> dict:
+        return self.about.meta
+
+    @property
+    def ignored(self) -> dict[Path, str]:
+        return self.about.ignored
+
+    @property
+    def orphans(self) -> list[tuple[str, Path]]:
+        return self.about.orphans
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{self.relative(path)}: {reason}" for path, reason in self.ignored.items()]
+
+    @property
+    def options(self) -> InputOptions:
+        """How the images are read, dataset.toml included."""
+        return self.reader.options
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, sorted."""
+        return sorted({e.class_name for e in self.entries if e.class_name})
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, item: int | slice) -> Sample | DataSet:
+        return self._with(self.entries[item]) if isinstance(item, slice) else self.reader.sample(self.entries[item])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.reader.sample(e) for e in self.entries)
+
+    def __repr__(self) -> str:
+        kinds = [k for k in KINDS if self.has(k)]
+        return f"DataSet({self.name!r}, {len(self)} images{' with ' + ', '.join(kinds) if kinds else ''})"
+
+    def image(self, index: int) -> Image:
+        """The image alone: its partners are not read, and may be missing or broken."""
+        return self.reader.image(self.entries[index])
+
+    def has(self, kind: str) -> bool:
+        """Whether any sample has "labels", "clean", "classes", "centres" or "boxes"."""
+        if kind not in KINDS:
+            raise UserError("A data set is asked for one of its kinds.", repr(kind), f"Use one of: {', '.join(KINDS)}.")
+        if kind == "classes":
+            return any(e.class_name for e in self.entries)
+        attribute = {"labels": "label"}.get(kind, kind)
+        return any(kind in e.files or getattr(e.sample, attribute, None) is not None for e in self.entries)
+
+    def subset(self, indices: Sequence[int]) -> DataSet:
+        """The samples of these indices, in this order."""
+        return self._with([self.entries[int(i)] for i in indices])
+
+    def splits(self) -> dict[str, DataSet]:
+        """The parts of a folder of train/, val/ and test/; {} for others."""
+        names = list(dict.fromkeys(e.part for e in self.entries if e.part))
+        return {part: self._with([e for e in self.entries if e.part == part], name=f"{self.name}/{part}") for part in names}
+
+    def split(self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None) -> tuple[DataSet, ...]:
+        """Train, val and, where asked for, test: seeded; groups, exact duplicates, tiles and frames of one field stay together.
+
+        group_by : column of a CSV file beside the images (classes.csv, groups.csv, any with a column `name`); "group" if there is one.
+        """
+        shares = [val, test]
+        *parts, train = splits.split_indices(self.groups(group_by), shares, seed=seed)
+        wanted = zip(("val", "test"), parts, shares, strict=True)
+        named = [("train", train)] + [(n, p) for n, p, s in wanted if n == "val" or s > 0]
+        return tuple(self.subset(indices)._with(name=f"{self.name}/{part}") for part, indices in named)
+
+    def groups(self, group_by: str | None = None) -> list[int]:
+        """Number of the group of each sample: what shares a group, a field of view, a file or all pixels has the same."""
+        fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
+        files = [e.files.get("images") for e in self.entries]
+        pixels = [splits.hash_pixels(self.image(i).pixels) for i in range(len(self))]
+        return splits.join_groups(self._column(group_by), fields, files, pixels)
+
+    def files(self) -> list[Path]:
+        """Every input file, tables and dataset.toml included."""
+        found = {path for e in self.entries for path in e.files.values()} | set(self.about.tables)
+        toml = self.folder / layout.TOML if self.folder else None
+        return sorted(found | ({toml} if toml and toml.is_file() else set()))
+
+    def relative(self, path: Path) -> str:
+        """A file's path within the data set, with forward slashes."""
+        inside = self.folder is not None and path.is_relative_to(self.folder)
+        return (path.relative_to(self.folder) if inside else path).as_posix()
+
+    def _column(self, name: str | None) -> list[str | None]:
+        values = [e.columns.get(name or "group") for e in self.entries]
+        if name and not any(values) and self.folder:
+            table = layout.find_table(self.folder, name)
+            values = [table.get(layout.name_key(n)) for n in self.names]
+        if name and not any(values):
+            remedy = "Write groups.csv with the columns name and group, or name a column that is there."
+            raise UserError("Groups must stand in a column of a CSV file beside the images.", repr(name), remedy)
+        return values
+
+    def _with(self, entries: list[Entry] | None = None, *, name: str | None = None) -> DataSet:
+        entries = self.entries if entries is None else entries
+        return DataSet(entries, self.reader, about=self.about, folder=self.folder, name=self.name if name is None else name)
+
+
+def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
+    """An entry for each time point of each movie."""
+    found = []
+    for entry in entries:
+        image = io.open_image(entry.files["images"], axes=reader.options.axes, header_only=True).image
+        count, digits = image.size("T"), len(str(image.size("T") - 1))
+        frames = [replace(entry, name=f"{entry.name}_t{t:0{digits}d}", frame=t) for t in range(count)]
+        found += frames if "T" in image.axes else [entry]
+    return found
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, with a number behind those that were there before."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        count = seen[layout.name_key(name)] = seen.get(layout.name_key(name), 0) + 1
+        found.append(name if count == 1 else f"{name}_{count}")
+    return found

@@ -1,0 +1,220 @@
+"""Which files of a folder are a data set: images, their partners, tables, dataset.toml, and what is none of these."""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nbtools import io
+from nbtools.data.sample import Entry
+from nbtools.errors import UserError
+
+PARTS = ("train", "val", "test")
+FOLDERS = {
+    "images": "images", "image": "images", "labels": "labels", "label": "labels", "masks": "labels", "mask": "labels",
+    "clean": "clean", "targets": "clean", "target": "clean", "gt": "clean", "centres": "centres", "centers": "centres",
+    "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
+}  # fmt: skip
+TABLE_SUFFIXES = {"centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
+TABLES, TOML = (".csv",), "dataset.toml"
+DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")  # expected beside images, not worth a word
+
+
+@dataclass
+class Layout:
+    """What a folder holds.
+
+    ignored : files that are no part of the data set, by path, with the reason.
+    orphans : (kind, file) of partners without an image.
+    tables : CSV files with a column `name`.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    meta: dict = field(default_factory=dict)
+    ignored: dict[Path, str] = field(default_factory=dict)
+    orphans: list[tuple[str, Path]] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+
+
+def scan(place: Path) -> Layout:
+    """The data set in a folder (the contract's layout, train/val/test of it, or images alone), or one image file."""
+    if place.is_file():
+        return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
+    if not place.is_dir():
+        raise UserError("A data set must be an existing folder or image file.", place, "Check the spelling, and the folder you are in.")
+    parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
+    if parts and not _kind_folders(place):
+        return _join({name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place))
+    return _scan_folder(place)
+
+
+def name_key(name: str) -> str:
+    """What makes two names one: case and the way accents are composed do not count."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def read_meta(folder: Path) -> dict:
+    """dataset.toml of a folder, {} without one."""
+    path = folder / TOML
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        remedy = 'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].'
+        raise UserError("dataset.toml must be a valid TOML file.", f"{path} ({error})", remedy) from error
+
+
+def find_table(folder: Path, column: str) -> dict[str, str]:
+    """Values of a column by name of the image, from the CSV files of the folder or of the two above it; {} without any."""
+    for place in (folder, *list(folder.absolute().parents)[:2]):
+        for path in sorted(place.glob("*.csv")):
+            rows = [r for r in io.read_csv(path) if r.get("name") and r.get(column)]
+            if rows:
+                return {name_key(io.stem(r["name"]) if io.is_image(r["name"]) else r["name"]): r[column] for r in rows}
+    return {}
+
+
+def _scan_folder(folder: Path) -> Layout:
+    kinds = _kind_folders(folder)
+    layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
+    images = kinds.pop("images", folder)
+    _add_images(layout, images, root=folder)
+    for kind, places in kinds.items():
+        _add_partners(layout, kind, places)
+    _add_tables(layout, folder)
+    if images != folder:
+        _note_strangers(layout, folder)
+    return layout
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda p: (name_key(p.name), p.name))
+    except OSError as error:
+        raise UserError("A data set's folder must be readable.", f"{folder} ({error.strerror})", "Check its permissions.") from error
+
+
+def _kind_folders(folder: Path) -> dict[str, Path]:
+    """Folders of a data set by kind; the contract's own spelling wins over an alias."""
+    found: dict[str, Path] = {}
+    for child in _children(folder):
+        kind = FOLDERS.get(child.name.lower())
+        if kind and child.is_dir() and (kind not in found or child.name.lower() == kind):
+            found[kind] = child
+    return found if "images" in found else {}
+
+
+def _root_of(folder: Path) -> Path:
+    """The data set that a folder of images belongs to, where its name says so."""
+    return folder.absolute().parent if folder.absolute().name.lower() in FOLDERS else folder
+
+
+def _part_meta(folder: Path) -> dict:
+    return read_meta(folder.absolute().parent) if folder.absolute().name.lower() in PARTS else {}
+
+
+def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
+    """Images of a folder; where it holds none but folders of them, those are classes."""
+    files = [p for p in _children(folder) if _is_part(layout, p, (), quiet=folder == root)]
+    if files:
+        _add_files(layout, files, class_name=None)
+        return
+    for child in _children(folder):
+        if child.is_dir() and not child.name.startswith(("_", ".")) and child.name.lower() not in (*FOLDERS, *PARTS):
+            _add_files(layout, [p for p in _children(child) if _is_part(layout, p, (), quiet=False)], class_name=child.name)
+
+
+def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> None:
+    taken = {name_key(e.name): e for e in layout.entries}
+    for path in files:
+        name = io.stem(path)
+        other = taken.get(name_key(name))
+        if other is not None and other.class_name == class_name:
+            layout.ignored[path] = f"another image has this name: {other.files['images'].name}"
+            continue
+        if other is not None:
+            name = f"{class_name}_{name}"
+        entry = Entry(name, {"images": path}, class_name)
+        layout.entries.append(entry)
+        taken[name_key(name)] = entry
+
+
+def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
+    """Whether a file can be part of the set; else it is noted, but for documents and tables beside the images."""
+    if path.is_dir():
+        return False
+    if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
+        layout.ignored[path] = "a hidden file"
+        return False
+    if io.is_image(path) or path.suffix.lower() in suffixes:
+        return True
+    if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
+        layout.ignored[path] = "not an image" if path.suffix else "no image's extension"
+    return False
+
+
+def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
+    """Files of a partner's folder, and of folders of classes in it, to the images of the same name."""
+    by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
+    by_stem = {name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i for i, e in enumerate(layout.entries)}
+    for path in [p for child in _children(folder) for p in (_children(child) if child.is_dir() else [child])]:
+        if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
+            continue
+        stem = io.stem(path)
+        class_name = path.parent.name if path.parent != folder else ""
+        index = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
+        if index is None:
+            layout.orphans.append((kind, path))
+        elif kind in layout.entries[index].files:
+            layout.ignored[path] = f"another file of {folder.name}/ has this name: {layout.entries[index].files[kind].name}"
+        else:
+            layout.entries[index].files[kind] = path
+
+
+def _add_tables(layout: Layout, folder: Path) -> None:
+    """Columns of the CSV files beside the images; `class` of classes.csv is the class."""
+    columns: dict[str, dict[str, str]] = {}
+    for path in (p for p in _children(folder) if p.suffix.lower() == ".csv" and p.is_file() and not p.name.startswith(".")):
+        rows = io.read_csv(path)
+        if not rows or "name" not in rows[0]:
+            layout.ignored[path] = "a table without a column called name"
+            continue
+        layout.tables.append(path)
+        for row in rows:
+            name = row.pop("name")
+            key = name_key(io.stem(name) if io.is_image(name) else name)
+            columns.setdefault(key, {}).update({k: v for k, v in row.items() if v})
+    for i, entry in enumerate(layout.entries):
+        found = columns.get(name_key(entry.name), {})
+        layout.entries[i] = replace(entry, class_name=found.get("class", entry.class_name), columns=found)
+
+
+def _note_strangers(layout: Layout, folder: Path) -> None:
+    """Say what else lies in the folder, but for tables and documents."""
+    for child in _children(folder):
+        if child.is_dir():
+            if child.name.lower() not in (*FOLDERS, *PARTS) and not child.name.startswith("."):
+                layout.ignored[child] = "not a folder of a data set"
+        elif child.name != TOML and child not in layout.tables and child not in layout.ignored:
+            if io.is_image(child):
+                layout.ignored[child] = "an image outside of images/"
+            else:
+                _is_part(layout, child, (), quiet=True)
+
+
+def _join(parts: dict[str, Layout], meta: dict) -> Layout:
+    """One layout of several parts; a name that two parts have gets the part in front."""
+    names = [name_key(e.name) for layout in parts.values() for e in layout.entries]
+    twice = {n for n in names if names.count(n) > 1} if len(set(names)) < len(names) else set()
+    joined = Layout(meta=meta or next((p.meta for p in parts.values() if p.meta), {}))
+    for part, layout in parts.items():
+        for entry in layout.entries:
+            name = f"{part}_{entry.name}" if name_key(entry.name) in twice else entry.name
+            joined.entries.append(replace(entry, name=name, part=part))
+        joined.ignored |= layout.ignored
+        joined.orphans += layout.orphans
+        joined.tables += layout.tables
+    return joined

@@ -1,0 +1,154 @@
+"""Read a sample's files when they are asked for, and remember the last ones."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+from nbtools import io
+from nbtools.data.sample import Entry, InputOptions, Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.io import units
+
+REMEMBERED_BYTES = 256 * 2**20
+
+
+class Reader:
+    """Reads samples as dataset.toml and the user's options say; keeps up to 256 MB of what it read last."""
+
+    def __init__(self, meta: dict, options: InputOptions):
+        self.options = complete_options(options, meta)
+        self.channels = tuple(str(c) for c in meta.get("channels", ()))
+        self._kept: OrderedDict[Entry, Sample] = OrderedDict()
+        self._bytes, self._lock = 0, threading.Lock()
+
+    def sample(self, entry: Entry) -> Sample:
+        """The sample with all its partners; UserError where a file cannot be used."""
+        with self._lock:
+            if entry in self._kept:
+                self._kept.move_to_end(entry)
+                return self._kept[entry]
+        image = self.image(entry)
+        label, clean = self.label(entry, image), self.clean(entry, image)
+        sample = replace(sample_of(entry, image), label=label, clean=clean)
+        self._keep(entry, sample)
+        return sample
+
+    def image(self, entry: Entry) -> Image:
+        """The image alone, with its options applied."""
+        if entry.sample is not None:
+            return entry.sample.image
+        image = self._read(entry.files["images"], axes=self.options.axes)
+        return self.select(image, entry).replace(name=entry.name)
+
+    def label(self, entry: Entry, image: Image) -> Image | None:
+        """The label image, on the image's spatial axes with its spacing; None without one."""
+        if entry.sample is not None:
+            return entry.sample.label
+        path = entry.files.get("labels")
+        if path is None:
+            return None
+        label = align(open_partner(path, image), image, entry=entry)
+        return io.to_label(label, str(path)).replace(name=entry.name)
+
+    def clean(self, entry: Entry, image: Image) -> Image | None:
+        """The low-noise partner, read as the image was; None without one."""
+        if entry.sample is not None:
+            return entry.sample.clean
+        path = entry.files.get("clean")
+        if path is None:
+            return None
+        clean = io.read_image(path)
+        same = clean.shape == image.shape and clean.axes != image.axes
+        clean = clean.replace(axes=image.axes, spacing=image.spacing, unit=image.unit) if same else self.select(clean, entry)
+        return clean.replace(name=entry.name)
+
+    def select(self, image: Image, entry: Entry) -> Image:
+        """The channel and the time point that the options name."""
+        if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
+            image = image.replace(channels=self.channels)
+        time = entry.frame if entry.frame is not None else self.options.time
+        if isinstance(time, int):
+            image = image.select(T=time)
+        channel = self.options.channel
+        return image if channel is None else select_channel(image, channel)
+
+    def _read(self, path: Path, *, axes: str | None) -> Image:
+        return io.read_image(path, axes=axes, spacing=self.options.spacing, unit=self.options.unit)
+
+    def _keep(self, entry: Entry, sample: Sample) -> None:
+        size = _bytes_of(sample)
+        if entry.sample is not None or size > REMEMBERED_BYTES:
+            return
+        with self._lock:
+            if entry in self._kept:
+                return
+            self._kept[entry] = sample
+            self._bytes += size
+            while self._bytes > REMEMBERED_BYTES:
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= _bytes_of(oldest)
+
+
+def sample_of(entry: Entry, image: Image) -> Sample:
+    """The sample without partners; in memory, the sample itself."""
+    return entry.sample or Sample(entry.name, image, class_name=entry.class_name, group=entry.columns.get("group"))
+
+
+def open_partner(path: Path, image: Image) -> Image:
+    """A label file as it is, on the image's spatial axes where it has as many dimensions, else on its own."""
+    try:
+        return io.open_image(path, axes=image.spatial, palette=True).image
+    except UserError:
+        return io.open_image(path, palette=True).image
+
+
+def align(label: Image, image: Image, *, entry: Entry | None = None) -> Image:
+    """A label with the image's spacing, and of its time point."""
+    if entry is not None and entry.frame is not None and "T" in label.axes:
+        label = label.select(T=entry.frame)
+    if label.axes == image.spatial and image.spacing:
+        label = label.replace(spacing=image.spacing, unit=image.unit)
+    return label
+
+
+def select_channel(image: Image, channel: int | str) -> Image:
+    """One channel by number or name; UserError with the known ones."""
+    if "C" not in image.axes:
+        if channel == 0:
+            return image
+        raise UserError("Channel must be one of the image's.", f"{channel} for {image.name}, which has one", "Leave the channel out.")
+    if isinstance(channel, str):
+        names = [n.casefold() for n in image.channels]
+        if channel.casefold() not in names:
+            known = ", ".join(image.channels) or "none is named"
+            raise UserError(
+                "Channel must be one of the image's.", f"{channel!r} for {image.name}", f"Use a number from 0, or a name ({known})."
+            )
+        channel = names.index(channel.casefold())
+    return image.select(C=channel).replace(channels=())
+
+
+def complete_options(options: InputOptions, meta: dict) -> InputOptions:
+    """The options, with what dataset.toml says where they are silent."""
+    axes = options.axes or meta.get("axes")
+    if options.spacing is not None:
+        return replace(options, axes=axes)
+    spacing, unit = meta.get("spacing_um", meta.get("spacing")), "um" if "spacing_um" in meta else str(meta.get("unit", "um"))
+    if spacing is None:
+        return replace(options, axes=axes)
+    values = spacing if isinstance(spacing, list) else [spacing]
+    if not all(isinstance(v, int | float) and v > 0 for v in values):
+        raise UserError("spacing in dataset.toml must be positive numbers.", spacing, "Example: spacing_um = [0.5, 0.2, 0.2].")
+    scale = 1.0 if unit in units.PIXEL else units.um_per_unit(unit)
+    if scale is None:
+        raise UserError("unit in dataset.toml must be a unit of length.", unit, 'Use "um", or "pixel" where only the ratio is known.')
+    unit = "pixel" if unit in units.PIXEL else "um"
+    return replace(options, axes=axes, spacing=tuple(float(v) * scale for v in values), unit=unit)
+
+
+def _bytes_of(sample: Sample) -> int:
+    return sum(i.pixels.nbytes for i in (sample.image, sample.label, sample.clean) if i is not None)

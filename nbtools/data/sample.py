@@ -1,0 +1,65 @@
+"""One image with what belongs to it, and how images are to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nbtools.image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An image and its partners.
+
+    label : instance labels, 0 background, of the shape of the image's spatial axes.
+    clean : the low-noise partner, of the image's shape.
+    class_name : what the image as a whole shows.
+    group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a split.
+    """
+
+    name: str
+    image: Image
+    label: Image | None = None
+    clean: Image | None = None
+    class_name: str | None = None
+    group: str | None = None
+
+    def replace(self, **changes: object) -> Sample:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """How images are to be read; each overrides dataset.toml, and that the file.
+
+    axes : letters of the files' dimensions in order.
+    channel : number from 0 or name of the channel to use; the axis C goes.
+    time : number from 0 of the time point to use; "all" makes each an image of its own.
+    spacing : pixel size for each spatial axis (or one number for all), in `unit`: "um", or "pixel" where only the ratio is known.
+    """
+
+    axes: str | None = None
+    channel: int | str | None = None
+    time: int | str | None = None
+    spacing: tuple[float, ...] | None = None
+    unit: str = "um"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Where a sample's parts are: files by kind ("images", "labels", "clean", "centres", "boxes"), or the sample in memory.
+
+    part : "train", "val" or "test" in a folder that holds these.
+    frame : the time point, where each of a movie's is an image.
+    columns : other columns of the tables that name the image.
+    """
+
+    name: str
+    files: dict[str, Path] = field(default_factory=dict)
+    class_name: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    part: str = ""
+    frame: int | None = None
+    sample: Sample | None = None

@@ -1,0 +1,104 @@
+"""Split images into parts: seeded, and what belongs together stays together."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+
+from nbtools.errors import UserError
+
+# Names of tiles cut from one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256", "field3-crop2".
+TILE = re.compile(r"[-_. ](?:(?:tile|crop|patch)[-_]?\d+(?:[-_]\d+)*|[ry]\d+[-_][cx]\d+)$", re.IGNORECASE)
+
+
+def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) -> list[list[int]]:
+    """Indices of the items in each part, and last of those that remain.
+
+    groups : number of the group of each item; a group is never divided.
+    shares : share of the items wanted in each part; 0 leaves a part empty, anything above asks for one group at least.
+
+    Raises
+    ------
+    UserError : fewer groups than parts.
+
+    Examples
+    --------
+    >>> [len(part) for part in split_indices(range(20), [0.15, 0.1], seed=0)]
+    [3, 2, 15]
+    """
+    if any(s < 0 for s in shares) or sum(shares) >= 1:
+        raise UserError("Shares must be from 0 to below 1 together.", tuple(shares), "Example: 0.15 for validation, 0.15 for the test.")
+    members: dict[int, list[int]] = {}
+    for item, group in enumerate(groups):
+        members.setdefault(int(group), []).append(item)
+    wanted = sum(s > 0 for s in shares) + 1
+    if len(members) < wanted:
+        received = f"{len(members)} in {len(groups)} images" if len(groups) else "no images"
+        raise UserError(
+            f"A split into {wanted} parts needs as many independent images or groups.", received, "Add images, or ask for fewer parts."
+        )
+    order = [members[g] for g in np.random.default_rng(seed).permutation(sorted(members))]
+    parts = []
+    for i, share in enumerate(shares):
+        later = sum(s > 0 for s in shares[i + 1 :]) + 1  # each later part, and the rest, needs a group too
+        parts.append(_take(order, round(share * len(groups)), most=len(order) - later) if share > 0 else [])
+    return [sorted(part) for part in [*parts, list(chain.from_iterable(order))]]
+
+
+def _take(order: list[list[int]], count: int, *, most: int) -> list[int]:
+    """Remove groups from `order` until about `count` items are taken, one group at least."""
+    fits_best = min(range(len(order)), key=lambda i: (max(len(order[i]) - max(count, 1), 0), i))
+    taken = [order.pop(fits_best)]
+    for group in list(order):
+        if len(taken) < most and sum(map(len, taken)) + len(group) <= count:
+            order.remove(group)
+            taken.append(group)
+    return list(chain.from_iterable(taken))
+
+
+def join_groups(*keys: Sequence[object]) -> list[int]:
+    """Groups of items that share any of their keys, chains included; None is a key of its own.
+
+    Examples
+    --------
+    >>> join_groups(["a", "b", "c", "d"], ["x", "x", "y", None])
+    [0, 0, 2, 3]
+    """
+    count = len(keys[0])
+    parent = list(range(count))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = item = parent[parent[item]]
+        return item
+
+    for column in keys:
+        first: dict[object, int] = {}
+        for item, key in enumerate(column):
+            if key is not None:
+                one, other = sorted((root(item), root(first.setdefault(key, item))))
+                parent[other] = one
+    return [root(item) for item in range(count)]
+
+
+def field_name(name: str) -> str:
+    """The name of the field that a tile was cut from, by the usual endings; the name itself if it has none of them."""
+    return TILE.sub("", name)
+
+
+def hash_pixels(pixels: np.ndarray) -> str:
+    """A fingerprint of shape, type and values."""
+    pixels = np.ascontiguousarray(pixels)
+    return hashlib.blake2b(f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
+
+
+def find_twice(keys: Iterable[object]) -> list[list[int]]:
+    """Indices of items with the same key, for each key that occurs more than once."""
+    places: dict[object, list[int]] = {}
+    for item, key in enumerate(keys):
+        places.setdefault(key, []).append(item)
+    return [items for key, items in places.items() if len(items) > 1 and key is not None]
