@@ -50,11 +50,15 @@ def find_lessons(only: list[str] | None = None) -> list[Path]:
     chosen = [p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)]
     missing = [word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)]
     if missing or not chosen:
-        raise UserError("A lesson must be one of the course.", ", ".join(missing) or "none", f"Lessons: {', '.join(p.stem for p in lessons)}.")
+        raise UserError(
+            "A lesson must be one of the course.", ", ".join(missing) or "none", f"Lessons: {', '.join(p.stem for p in lessons)}."
+        )
     return chosen
 
 
-def run_course(only: list[str] | None = None, *, fast: bool = False, out: Path | None = None, say: Callable[[str], None] = lambda _: None) -> dict:
+def run_course(
+    only: list[str] | None = None, *, fast: bool = False, out: Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> dict:
     """Execute lessons one after the other, each in a process of its own.
 
     only : names, or how they begin; all without.     fast : shorten training by tests/fast.toml.
@@ -86,7 +90,9 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
     from nbclient.exceptions import CellExecutionError
 
     notebook, lesson = nbformat.read(path, as_version=4), Lesson(path.stem, _read_title(path))
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources={"metadata": {"path": str(folder)}}
+    )
     begin = time.monotonic()
     try:
         client.execute()
@@ -112,7 +118,9 @@ def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(PAGE).render(lessons=lessons, fast=fast, versions=runtime.versions(), date=time.strftime("%Y-%m-%d %H:%M"))
+    return environment.from_string(PAGE).render(
+        lessons=lessons, fast=fast, versions=runtime.versions(), date=time.strftime("%Y-%m-%d %H:%M")
+    )
 
 
 def open_summary(path: str | Path) -> bool:
@@ -129,12 +137,14 @@ PAGE = """<!doctype html>
 <style>
   body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
   h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem }
-  table { border-collapse: collapse; margin: 1rem 0 } th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #d5dae0 }
+  table { border-collapse: collapse; margin: 1rem 0 }
+  th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #d5dae0 }
   td.number, th.number { text-align: right }
   .ok { color: #14692e } .failed { color: #a11212; font-weight: 600 }
   .figures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-start }
   .figures img { max-width: min(100%, 32rem); border: 1px solid #d5dae0; border-radius: 4px }
-  .note { background: #fff6dd; border-left: 4px solid #d9a400; padding: .6rem 1rem } footer { margin-top: 3rem; font-size: .85rem; color: #57606a }
+  .note { background: #fff6dd; border-left: 4px solid #d9a400; padding: .6rem 1rem }
+  footer { margin-top: 3rem; font-size: .85rem; color: #57606a }
 </style>
 </head>
 <body>

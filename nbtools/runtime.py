@@ -47,7 +47,9 @@ def is_colab() -> bool:
 def mount_drive(folder: str = "/content/drive") -> Path:
     """Mount Google Drive on Colab and return the folder of your files; asks for permission in the browser."""
     if not is_colab():
-        raise UserError("Google Drive can be mounted on Colab only.", "another machine", "Give the path of a folder on this machine instead.")
+        raise UserError(
+            "Google Drive can be mounted on Colab only.", "another machine", "Give the path of a folder on this machine instead."
+        )
     from google.colab import drive
 
     drive.mount(folder)
@@ -164,7 +166,9 @@ def doctor() -> dict:
     gflops (measured), forecast [{what, minutes}], problems [text].
     """
     here, card, trial = memory(), gpu(), try_keras()
-    problems = find_problems() + ([] if trial["works"] else [f"Keras must start. Received: {trial['message']}. Reinstall: make clean, make course."])
+    problems = find_problems() + (
+        [] if trial["works"] else [f"Keras must start. Received: {trial['message']}. Reinstall: make clean, make course."]
+    )
     speed = measure_gflops()
     forecast = [{"what": what, "minutes": round(s / 60 * REFERENCE_GFLOPS / speed, 1)} for what, s in FORECAST]
     return {

@@ -1,8 +1,9 @@
 """Make the notebooks that people open from the percent sources that people edit.
 
-    python notebooks/build.py               notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs
-    python notebooks/build.py --check       are they up to date, and do the sources keep a lesson's limits?
-    python notebooks/build.py --from X.ipynb      bring an edit made in Colab or Jupyter home into notebooks/src/X.py
+python notebooks/build.py               notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs;
+                                        and the tables of lessons and methods in README.md
+python notebooks/build.py --check       are they up to date, and do the sources keep a lesson's limits?
+python notebooks/build.py --from X.ipynb      bring an edit made in Colab or Jupyter home into notebooks/src/X.py
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ import argparse
 import ast
 import hashlib
 import sys
-import tomllib
 from pathlib import Path
 
 import jupytext
 import nbformat
+import readme
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
-PLACEHOLDER = "OWNER/REPOSITORY"
 MOST_CELLS, MOST_LINES, MOST_CELL_LINES = 16, 80, 12
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-COLAB_BADGE, BINDER_BADGE = "https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,10 +35,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     problems = [p for source in find_sources() for p in check_source(source)]
     if args.check:
-        problems += [p for source in find_sources() for p in check_built(source)] + check_strays()
+        problems += [p for source in find_sources() for p in check_built(source)] + check_strays() + readme.check_readme(find_sources())
     else:
         for source in find_sources():
             built_path(source).write_text(build(source), encoding="utf-8", newline="\n")
+        readme.README.write_text(readme.renew(readme.README.read_text("utf-8"), find_sources()), encoding="utf-8", newline="\n")
     print("\n".join(problems) or f"{len(find_sources())} notebooks, all well.")
     return 1 if problems else 0
 
@@ -52,26 +52,11 @@ def built_path(source: Path) -> Path:
     return HERE / f"{source.stem}.ipynb"
 
 
-def read_repository() -> tuple[str, str]:
-    """OWNER/NAME and branch, from the one place where they are set."""
-    table = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["tool"]["nbtools"]
-    return table["repository"], table["branch"]
-
-
-def write_badges(stem: str) -> str:
-    """Links that open the notebook where nothing need be installed."""
-    repository, branch = read_repository()
-    path = f"notebooks/{stem}.ipynb"
-    colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/{path}"
-    binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/{path}"
-    return f"[![Open in Colab]({COLAB_BADGE})]({colab}) [![Open in Binder]({BINDER_BADGE})]({binder})"
-
-
 def build(source: Path) -> str:
     """The notebook of a percent source, as text."""
-    text = source.read_text("utf-8").replace(PLACEHOLDER, read_repository()[0])
+    text = source.read_text("utf-8").replace(readme.PLACEHOLDER, readme.read_repository()[0])
     cells = jupytext.reads(text, fmt="py:percent")
-    badges = nbformat.v4.new_markdown_cell(write_badges(source.stem), metadata={"tags": ["badges"]})
+    badges = nbformat.v4.new_markdown_cell(readme.write_badges(source.stem), metadata={"tags": ["badges"]})
     notebook = nbformat.v4.new_notebook(cells=[badges, *cells.cells], metadata=_metadata(cells.metadata))
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
@@ -90,8 +75,11 @@ def bring_home(path: Path) -> Path:
         cell.metadata = nbformat.from_dict(shown)
     accelerator = notebook.metadata.get("accelerator")
     notebook.metadata = nbformat.from_dict({"accelerator": accelerator} if accelerator else {})
-    notebook.metadata["jupytext"] = {"notebook_metadata_filter": "accelerator,-all" if accelerator else "-all", "cell_metadata_filter": "all"}
-    text = jupytext.writes(notebook, fmt="py:percent").replace(read_repository()[0], PLACEHOLDER)
+    notebook.metadata["jupytext"] = {
+        "notebook_metadata_filter": "accelerator,-all" if accelerator else "-all",
+        "cell_metadata_filter": "all",
+    }
+    text = jupytext.writes(notebook, fmt="py:percent").replace(readme.read_repository()[0], readme.PLACEHOLDER)
     target = SOURCES / f"{Path(path).stem}.py"
     target.write_text(_drop_jupytext_header(text), encoding="utf-8", newline="\n")
     return target
@@ -109,7 +97,10 @@ def check_source(source: Path) -> list[str]:
     for number, (cell, count) in enumerate(zip(cells, lines, strict=True), 1):
         if count > MOST_CELL_LINES:
             problems.append(f"{source.name}: at most {MOST_CELL_LINES} lines a cell. Received: {count} in code cell {number}. Split it.")
-        problems += [f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. Move it into nbtools." for name in _definitions(cell.source)]
+        problems += [
+            f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. Move it into nbtools."
+            for name in _definitions(cell.source)
+        ]
     return problems
 
 
@@ -122,7 +113,11 @@ def check_built(source: Path) -> list[str]:
 
 def check_strays() -> list[str]:
     known = {built_path(s) for s in find_sources()}
-    return [f"{p.name}: every notebook has a source. Received: none. Run: build.py --from {p.name}" for p in sorted(HERE.glob("*.ipynb")) if p not in known]
+    return [
+        f"{p.name}: every notebook has a source. Received: none. Run: build.py --from {p.name}"
+        for p in sorted(HERE.glob("*.ipynb"))
+        if p not in known
+    ]
 
 
 def _metadata(given: dict) -> dict:

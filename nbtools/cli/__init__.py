@@ -9,6 +9,8 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from typing import TextIO
 
 from nbtools import __version__, io, runtime
 from nbtools.cli import about, frame, judge, learn, prepare
@@ -62,7 +64,7 @@ def _parser() -> frame.Parser:
     return parser
 
 
-def _answer(argv: list[str], out) -> int:
+def _answer(argv: list[str], out: TextIO) -> int:
     args = parse(argv)
     if args.verb is None:
         _parser().print_help(out)
@@ -77,7 +79,7 @@ def _answer(argv: list[str], out) -> int:
     return answer.code
 
 
-def _report(error: UserError, argv: list[str], out) -> int:
+def _report(error: UserError, argv: list[str], out: TextIO) -> int:
     """One message on standard error; with --json the same as a document, so that a program need not read prose."""
     if "--debug" in argv:
         traceback.print_exception(error)
@@ -98,14 +100,16 @@ def _explain(error: OSError) -> UserError:
         NotADirectoryError: ("A folder is needed here.", "Give the folder, not a file."),
         FileExistsError: ("An existing result is not overwritten.", "Choose another --out, or add --overwrite."),
     }
-    rule, remedy = cases.get(type(error), ("The computer must be able to read and write the files.", "Check free disk space and the drive."))
+    rule, remedy = cases.get(
+        type(error), ("The computer must be able to read and write the files.", "Check free disk space and the drive.")
+    )
     wrapped = UserError(rule, f"{place} ({error.strerror or type(error).__name__})", remedy)
     wrapped.__cause__ = error
     return wrapped
 
 
 @contextlib.contextmanager
-def _own_output(alone: bool):
+def _own_output(alone: bool) -> Iterator[TextIO]:
     """Standard output; with --json for the one document alone: what any library prints meanwhile goes to standard error."""
     if not alone:
         yield sys.stdout

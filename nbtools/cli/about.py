@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from nbtools.cli.frame import Answer, Verb, progress, tabulate
+from nbtools.config import Declaration
 
 
 def declare_methods(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def run_methods(args: argparse.Namespace) -> Answer:
     return Answer({**row, "settings": settings}, _say_method(row, settings))
 
 
-def _describe_setting(declared) -> dict:
+def _describe_setting(declared: Declaration) -> dict:
     described = {f.name: getattr(declared, f.name) for f in dataclasses.fields(declared) if f.name not in ("type", "default")}
     kind = getattr(declared.type, "__name__", str(declared.type)) if not hasattr(declared.type, "__args__") else str(declared.type)
     return {**described, "type": kind, "default": declared.default}
@@ -32,10 +33,15 @@ def _describe_setting(declared) -> dict:
 
 def _say_method(row: dict, settings: list[dict]) -> list[str]:
     paper = row.get("paper") or {}
-    lines = [f"{row['name']}: {row['title']}", f"Task: {row['task']}, {' and '.join(f'{d}D' for d in row['dims'])}. Lesson: {row['lesson']}"]
+    lines = [
+        f"{row['name']}: {row['title']}",
+        f"Task: {row['task']}, {' and '.join(f'{d}D' for d in row['dims'])}. Lesson: {row['lesson']}",
+    ]
     if paper:
         lines.append(f"Paper: {paper.get('title')} ({paper.get('year')}), doi:{paper.get('doi')}")
-    table = [{**s, "setting": s["name"], "default": "auto" if s["default"] is None else s["default"], "meaning": s["help"]} for s in settings]
+    table = [
+        {**s, "setting": s["name"], "default": "auto" if s["default"] is None else s["default"], "meaning": s["help"]} for s in settings
+    ]
     return [*lines, "", *tabulate(table, ["setting", "default", "unit", "meaning"])]
 
 
@@ -52,7 +58,8 @@ def _say_doctor(found: dict) -> list[str]:
     place = "Google Colab" if found["colab"] else found["platform"]
     return [
         f"Python {found['python']} on {place}",
-        f"{found['cores']} cores ({found['gflops']:.0f} Gflop/s), {found['free_gb']} of {found['memory_gb']} GB memory free, {found['disk_gb']} GB disk free",
+        f"{found['cores']} cores ({found['gflops']:.0f} Gflop/s), {found['free_gb']} of {found['memory_gb']} GB memory free, "
+        f"{found['disk_gb']} GB disk free",
         f"GPU: {found['gpu'] or 'none'}" + ("" if not found["gpu"] or found["keras"]["gpus"] else " (but TensorFlow does not see it)"),
         f"Packages: {packages}",
         "About how long here:",

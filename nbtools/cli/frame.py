@@ -47,7 +47,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def add_out(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
+def add_out(parser: argparse.ArgumentParser, metavar: str, *, help: str) -> None:
     """The place of the result, and whether an older one may be replaced."""
     parser.add_argument("--out", required=True, type=Path, metavar=metavar, help=help)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
@@ -123,7 +123,7 @@ def tabulate(rows: list[dict], columns: list[str]) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def _show(value) -> str:
+def _show(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +11,11 @@ import numpy as np
 from nbtools import io
 from nbtools.cli import frame
 from nbtools.cli.frame import Answer, Verb
+from nbtools.cli.labels import LabelSet, open_labels
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-LABEL_FOLDERS = ("labels", "masks")
 TASKS = ("instances",)
-
-
-def find_labels(place: Path) -> dict[str, Path]:
-    """Stem (in lower case, by which partners pair) → label image: a file, a result folder, or a data set with labels/."""
-    if place.is_file():
-        return {io.stem(place).lower(): place}
-    folder = next((place / name for name in LABEL_FOLDERS if (place / name).is_dir()), place)
-    found = {io.stem(p).lower(): p for p in sorted(folder.iterdir()) if io.is_image(p)}
-    if not found:
-        raise UserError("There must be label images.", f"none in {folder}", f"Give a file, a result of nbtools predict, or a folder with {LABEL_FOLDERS[0]}/.")
-    return found
 
 
 def declare_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -38,25 +27,24 @@ def declare_evaluate(parser: argparse.ArgumentParser) -> None:
 def run_evaluate(args: argparse.Namespace) -> Answer:
     from nbtools.metrics import instances
 
-    found = find_labels(frame.existing(args.result, "The result"))
-    truth = find_labels(frame.existing(args.truth, "The truth"))
-    if len(found) == len(truth) == 1:  # two files may have any names
-        found = dict.fromkeys(truth, next(iter(found.values()))) if args.result.is_file() and args.truth.is_file() else found
-    if not found.keys() & truth.keys():
-        received = f"{_some(found.values())} and {_some(truth.values())}"
+    found, truth = open_labels(args.result, what="The result"), open_labels(args.truth, what="The truth")
+    names = dict(zip(truth.names, truth.names, strict=True))
+    if args.result.is_file() and args.truth.is_file():  # two files belong together whatever their names
+        names = {truth.names[0]: found.names[0]}
+    if not any(name in found for name in names.values()):
+        received = f"{_some(found.names)} and {_some(truth.names)}"
         raise UserError("Result and truth must have names in common.", received, "Give both files the same name, whatever the ending.")
-    scores = instances.evaluate(_pairs(found, truth, frame.progress(args)), seed=args.seed)
+    scores = instances.evaluate(_pairs(found, truth, names=names, say=frame.progress(args)), seed=args.seed)
     return Answer(scores, _say_scores(scores), 1 if scores["missing"] else 0)
 
 
-def _pairs(found: dict[str, Path], truth: dict[str, Path], say) -> Iterator[tuple[str, Image, Image | None]]:
-    for number, (key, path) in enumerate(truth.items(), 1):
-        say(f"{number} of {len(truth)}: {io.stem(path)}" + ("" if key in found else " is missing in the result"))
-        yield io.stem(path), io.read_label(path), io.read_label(found[key]) if key in found else None
+def _pairs(found: LabelSet, truth: LabelSet, *, names: dict[str, str], say: Callable) -> Iterator[tuple[str, Image, Image | None]]:
+    for number, (name, partner) in enumerate(names.items(), 1):
+        say(f"{number} of {len(names)}: {name}" + ("" if partner in found else " is missing in the result"))
+        yield name, truth.read(name), found.read(partner)
 
 
-def _some(paths) -> str:
-    names = [p.name for p in paths]
+def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" … ({len(names)} files)" if len(names) > 3 else "")
 
 
@@ -75,7 +63,7 @@ def _say_scores(scores: dict) -> list[str]:
 def declare_measure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labels", type=Path, metavar="LABELS", help="label image, result folder or data set")
     parser.add_argument("--images", type=Path, metavar="IMAGES", help="the images, to measure brightness too")
-    frame.add_out(parser, "nuclei.csv", "the table, one row a nucleus")
+    frame.add_out(parser, "nuclei.csv", help="the table, one row a nucleus")
     frame.add_input_options(parser)
 
 
@@ -83,37 +71,41 @@ def run_measure(args: argparse.Namespace) -> Answer:
     from nbtools import measure
     from nbtools.cli.results import drop_small
 
-    labels = find_labels(frame.existing(args.labels, "The labels"))
-    if args.out.exists() and not args.overwrite:
-        raise UserError("An existing result is not overwritten.", args.out, "Choose another --out, or add --overwrite.")
+    refuse_file(args)
+    labels = open_labels(args.labels, what="The labels", options=frame.input_options(args))
     images, say, rows, missing = _open_images(args), frame.progress(args), [], []
-    for key, path in labels.items():
-        label, image = _read_label(path, args), images(key)
+    for name in labels.names:
+        image = images(name)
         if args.images and image is None:
-            missing.append(io.stem(path))
-        rows += to_rows(measure.measure(drop_small(label, args.min_size), image))
-        say(f"{io.stem(path)}: {int(len(rows))} nuclei so far")
-    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["image", "label"]
+            missing.append(name)
+        found = measure.measure(drop_small(labels.read(name), args.min_size), image)
+        rows += to_rows(found)
+        say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
+    columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
     io.write_csv(args.out, rows, columns=columns)
     document = {"table": str(args.out), "images": len(labels), "nuclei": len(rows), "columns": columns, "missing": missing}
     lines = [f"{len(rows)} nuclei in {len(labels)} images: {args.out}", *([f"No image for: {', '.join(missing)}"] if missing else [])]
     return Answer(document, lines, 1 if missing else 0)
 
 
-def _read_label(path: Path, args: argparse.Namespace) -> Image:
-    label = io.read_label(path, axes=args.axes)
-    return label if args.spacing is None else label.replace(spacing=args.spacing, unit="um")
+def refuse_file(args: argparse.Namespace) -> None:
+    """A UserError where the file to write is there already."""
+    if args.out.is_dir():
+        raise UserError("The result is a file.", f"the folder {args.out}", f"Give a file in it: {args.out}/nuclei.csv.")
+    if args.out.exists() and not args.overwrite:
+        raise UserError("An existing result is not overwritten.", args.out, "Choose another --out, or add --overwrite.")
 
 
-def _open_images(args: argparse.Namespace):
+def _open_images(args: argparse.Namespace) -> Callable[[str], Image | None]:
     """A function from a name to its image, None where there is none."""
     if args.images is None:
-        return lambda key: None
+        return lambda name: None
     from nbtools.data import DataSet
+    from nbtools.data.layout import name_key
 
     dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
-    places = {name.lower(): i for i, name in enumerate(dataset.names)}
-    return lambda key: dataset[places[key]].image if key in places else None
+    places = {name_key(name): i for i, name in enumerate(dataset.names)}
+    return lambda name: dataset.image(places[name_key(name)]) if name_key(name) in places else None
 
 
 def to_rows(table: dict[str, np.ndarray]) -> list[dict]:
@@ -135,14 +127,13 @@ def run_report(args: argparse.Namespace) -> Answer:
 def declare_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a model, or the name of shipped weights")
     parser.add_argument("--format", required=True, metavar="FORMAT", help="keras")
-    frame.add_out(parser, "FILE", "the file to write")
+    frame.add_out(parser, "FILE", help="the file to write")
 
 
 def run_export(args: argparse.Namespace) -> Answer:
     from nbtools import export, methods
 
-    if args.out.exists() and not args.overwrite:
-        raise UserError("An existing result is not overwritten.", args.out, "Choose another --out, or add --overwrite.")
+    refuse_file(args)
     path = export.write_model(methods.load(args.model), args.out, format=args.format)
     return Answer({"file": str(path), "format": args.format}, [f"Written: {path}"])
 

@@ -8,11 +8,17 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbtools import io
 from nbtools.cli import frame, results
 from nbtools.cli.frame import Answer, Verb
 from nbtools.errors import UserError
+
+if TYPE_CHECKING:
+    from nbtools.data import DataSet
+    from nbtools.methods import Method, Row
+    from nbtools.training import History, TrainingPlan
 
 VAL_SHARE = 0.15
 
@@ -20,8 +26,10 @@ VAL_SHARE = 0.15
 def declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with images/ and labels/, or with train/ and val/")
-    frame.add_out(parser, "MODEL", "folder of the trained model")
-    parser.add_argument("--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET")
+    frame.add_out(parser, "MODEL", help="folder of the trained model")
+    parser.add_argument(
+        "--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET"
+    )
     parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
     parser.add_argument("--init", metavar="MODEL", help="start from the weights of another model")
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
@@ -38,36 +46,38 @@ def run_train(args: argparse.Namespace) -> Answer:
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
-    refuse_unfit(row, train, val)
+    refuse_unfit(row, train, val=val)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
-        history, plan = _fit(model, train, val, args=args, watch=watch)
-    _write_model(model, history, plan, args=args, inputs=[train, val])
+        history, plan = _fit(model, train, val=val, args=args, watch=watch)
+    _write_model(model, history, plan=plan, args=args, inputs=[train, val])
     document = {"model": str(args.out), "method": row.name, **history.summary()}
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
-    lines = [f"Trained {row.name} in {history.seconds:.0f} s ({history.epochs} epochs, {history.steps} steps, stopped by {history.stopped}).",
-             *([f"Best: {best}."] if best else []), f"Model: {args.out}"]  # fmt: skip
-    return Answer(document, lines)
+    trained = f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, {history.steps} steps, ended by {history.stopped}."
+    return Answer(document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"])
 
 
-def open_training(args: argparse.Namespace) -> tuple:
+def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     """Training images, and those to choose by: given, beside them, or a seeded share that keeps groups together."""
     from nbtools.data import DataSet
 
-    options, folder = frame.input_options(args), frame.existing(args.dataset, "The data set")
-    place = folder / "train" if (folder / "train").is_dir() else folder
-    train = DataSet.open(place, options=options)
-    candidates = [frame.existing(args.val, "The validation set")] if args.val else [folder / "val", place.absolute().parent / "val"]
-    for candidate in candidates:
-        if candidate.is_dir() and candidate.absolute() != place.absolute() and (args.val or (candidate / "images").is_dir()):
-            return train, DataSet.open(candidate, options=options)
-    if len(train) < 2:
-        return train, None
-    train, val = train.split(val=VAL_SHARE, seed=args.seed)[:2]
-    return train, val if len(val) else None
+    options, place = frame.input_options(args), frame.existing(args.dataset, "The data set")
+    whole = DataSet.open(place, options=options)
+    parts = whole.splits()
+    train, val = parts.get("train", whole), parts.get("val")
+    beside = place.absolute().parent / "val"
+    if args.val:
+        val = DataSet.open(frame.existing(args.val, "The validation set"), options=options)
+    elif val is None and (place / "val").is_dir():
+        val = DataSet.open(place / "val", options=options)
+    elif val is None and (beside / "images").is_dir() and beside != place.absolute():
+        val = DataSet.open(beside, options=options)
+    elif val is None and len(set(train.groups())) > 1:
+        train, val = train.split(val=VAL_SHARE, seed=args.seed)
+    return train, val
 
 
-def refuse_unfit(row, train, val) -> None:
+def refuse_unfit(row: Row, train: DataSet, *, val: DataSet | None) -> None:
     """A UserError with the first finding that forbids training, so that nothing starts that must fail later."""
     from nbtools import checks
 
@@ -76,10 +86,14 @@ def refuse_unfit(row, train, val) -> None:
     errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements) if f.severity == "error"]
     if errors:
         rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise UserError("The data set must be free of errors.", f"{errors[0].file}: {errors[0].message}{rest}", f"{errors[0].remedy} See: nbtools check.")
+        raise UserError(
+            "The data set must be free of errors.",
+            f"{errors[0].file}: {errors[0].message}{rest}",
+            f"{errors[0].remedy} See: nbtools check.",
+        )
 
 
-def _fit(model, train, val, *, args: argparse.Namespace, watch: Watch) -> tuple:
+def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch) -> tuple[History, TrainingPlan]:
     from nbtools import training
 
     if args.out.exists() and not args.resume:
@@ -88,7 +102,7 @@ def _fit(model, train, val, *, args: argparse.Namespace, watch: Watch) -> tuple:
     return model.fit(train, val, plan=plan), plan
 
 
-def _write_model(model, history, plan, *, args: argparse.Namespace, inputs: list) -> None:
+def _write_model(model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list) -> None:
     """The whole model folder at once; the checkpoint moves in with it, so that the training can go on another day."""
     from nbtools import training
 
@@ -133,7 +147,7 @@ class Watch:
 def declare_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a model, or the name of shipped weights or of a method without training")
     parser.add_argument("images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set")
-    frame.add_out(parser, "FOLDER", "folder of the result")
+    frame.add_out(parser, "FOLDER", help="folder of the result")
     parser.add_argument("--tile", type=read_tile, default=None, metavar="auto|Z,Y,X", help="shape of a tile in pixels (default: by memory)")
     parser.add_argument("--roi", action="store_true", help="also write outlines for Fiji's ROI Manager")
     parser.add_argument("--raw", action="store_true", help="also write what the network said before it was decoded")
@@ -153,11 +167,15 @@ def run_predict(args: argparse.Namespace) -> Answer:
     dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
     model = methods.load(args.model)
     with io.new_folder(args.out, overwrite=args.overwrite) as folder:
-        rows, failed = results.predict_all(model, dataset, folder, args=args, say=say)
-        document = results.describe_result(model, rows, failed, args=args)
+        rows, failed = results.predict_all(model, dataset, folder=folder, args=args, say=say)
+        document = results.describe_result(model, rows, failed=failed, args=args)
         io.write_csv(folder / "summary.csv", rows, columns=results.COLUMNS)
         io.write_json(folder / "result.json", document)
-    lines = [*frame.tabulate(rows, results.shown_columns(rows)), *(f"Left out: {f['name']}: {f['message']}" for f in failed), f"Result: {args.out}"]
+    lines = [
+        *frame.tabulate(rows, results.shown_columns(rows)),
+        *(f"Left out: {f['name']}: {f['message']}" for f in failed),
+        f"Result: {args.out}",
+    ]
     return Answer(document | {"folder": str(args.out)}, lines, 1 if failed else 0)
 
 

@@ -14,7 +14,7 @@ from nbtools.errors import UserError
 def declare_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue")
     parser.add_argument("--count", type=frame.whole_number, default=10, metavar="N", help="number of images (default 10)")
-    frame.add_out(parser, "DATASET", "folder of the data set")
+    frame.add_out(parser, "DATASET", help="folder of the data set")
     frame.add_settings(parser)
 
 
@@ -28,7 +28,14 @@ def run_simulate(args: argparse.Namespace) -> Answer:
     data.write_dataset(dataset, args.out, overwrite=args.overwrite)
     nuclei = sum(int(sample.label.pixels.max()) for sample in dataset)
     settings = simulate.settings_for(args.kind, changes).to_dict()
-    document = {"dataset": str(args.out), "kind": args.kind, "images": len(dataset), "nuclei": nuclei, "seed": args.seed, "settings": settings}
+    document = {
+        "dataset": str(args.out),
+        "kind": args.kind,
+        "images": len(dataset),
+        "nuclei": nuclei,
+        "seed": args.seed,
+        "settings": settings,
+    }
     return Answer(document, [f"{len(dataset)} images with {nuclei} nuclei: {args.out}"])
 
 
@@ -47,9 +54,10 @@ def run_check(args: argparse.Namespace) -> Answer:
     if args.method:
         row = methods.row(args.method)
         requirements = checks.Requirements(dims=row.dims, needs=row.needs[0])
-    findings = checks.check(DataSet.open(place, options=frame.input_options(args)), requirements)
+    dataset = DataSet.open(place, options=frame.input_options(args))
+    findings = checks.check(dataset, requirements)
     ok = not any(f.severity in ("error", "warning") for f in findings)
-    return Answer({"ok": ok, "images": 0, "findings": [vars(f) for f in findings]}, say_findings(findings), 0 if ok else 1)
+    return Answer({"ok": ok, "images": len(dataset), "findings": [vars(f) for f in findings]}, say_findings(findings), 0 if ok else 1)
 
 
 def say_findings(findings: list) -> list[str]:
@@ -60,14 +68,27 @@ def say_findings(findings: list) -> list[str]:
 
 def declare_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="the data set to split; it stays as it is")
-    frame.add_out(parser, "FOLDER", "folder that gets train/, val/ and test/")
+    frame.add_out(parser, "FOLDER", help="folder that gets train/, val/ and test/")
     parser.add_argument("--val", type=frame.share, default=0.15, metavar="SHARE", help="share to choose by (default 0.15)")
     parser.add_argument("--test", type=frame.share, default=0.15, metavar="SHARE", help="share to judge on (default 0.15)")
     parser.add_argument("--group-by", metavar="COLUMN", help="column of classes.csv whose images stay together")
 
 
 def run_split(args: argparse.Namespace) -> Answer:
-    raise UserError("Split is not written yet.", args.dataset, "Wait.")
+    from nbtools import data
+
+    io.refuse_existing(args.out, overwrite=args.overwrite)
+    dataset = data.DataSet.open(frame.existing(args.dataset, "The data set"))
+    if dataset.splits():
+        raise UserError("A data set is split once.", f"{args.dataset} with {', '.join(dataset.splits())}", "Give one of its parts.")
+    parts = dict(
+        zip(("train", "val", "test"), dataset.split(val=args.val, test=args.test, seed=args.seed, group_by=args.group_by), strict=False)
+    )
+    parts = {name: part for name, part in parts.items() if len(part)}
+    data.copy_split(parts, args.out, overwrite=args.overwrite)
+    document = {"folder": str(args.out), "seed": args.seed, "groups": len(set(dataset.groups(args.group_by)))}
+    document |= {name: len(part) for name, part in parts.items()} | {"names": {name: part.names for name, part in parts.items()}}
+    return Answer(document, [f"{name}: {len(part)} images" for name, part in parts.items()] + [f"Split: {args.out}"])
 
 
 VERBS = (

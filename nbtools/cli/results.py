@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +13,17 @@ from nbtools import io, runtime
 from nbtools.errors import UserError
 from nbtools.image import Image
 
+if TYPE_CHECKING:
+    from nbtools.data import DataSet
+    from nbtools.methods import Method, Prediction
+
 COLUMNS = ("name", "nuclei", "median_pixels", "median_diameter_um", "seconds")
 LARGEST_OVERLAY = 64e6  # pixels; the picture of a larger image would say nothing
 
 
-def predict_all(model, dataset, folder: Path, *, args: argparse.Namespace, say: Callable[[str], None]) -> tuple[list[dict], list[dict]]:
+def predict_all(
+    model: Method, dataset: DataSet, *, folder: Path, args: argparse.Namespace, say: Callable[[str], None]
+) -> tuple[list[dict], list[dict]]:
     """Predict image after image into `folder`; an image that cannot be used is left out and named, unless it is the only one.
 
     Returns the lines of the summary, and [{name, message}] of what was left out.
@@ -24,7 +31,7 @@ def predict_all(model, dataset, folder: Path, *, args: argparse.Namespace, say: 
     rows, failed = [], []
     for number, name in enumerate(dataset.names, 1):
         try:
-            row = predict_one(model, dataset[number - 1].image, folder, args=args)
+            row = predict_one(model, dataset.image(number - 1), folder=folder, args=args)
         except UserError as error:
             if len(dataset) == 1 or (number == len(dataset) and not rows):
                 raise
@@ -36,7 +43,7 @@ def predict_all(model, dataset, folder: Path, *, args: argparse.Namespace, say: 
     return rows, failed
 
 
-def predict_one(model, image: Image, folder: Path, *, args: argparse.Namespace) -> dict:
+def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Namespace) -> dict:
     """Predict one image, write what came of it, and return its line of the summary."""
     scaled = match_size(image, known=model.domain.nucleus_size, diameter_um=args.diameter)
     prediction = model.predict(scaled, tile=args.tile, raw=args.raw)
@@ -48,11 +55,11 @@ def predict_one(model, image: Image, folder: Path, *, args: argparse.Namespace) 
         return row
     label = drop_small(return_size(prediction.labels, image), args.min_size)
     io.write_label(folder / f"{image.name}.tif", label)
-    write_pictures(image, label, folder, roi=args.roi)
+    write_pictures(image, label, folder=folder, roi=args.roi)
     return row | measure_sizes(label)
 
 
-def write_pictures(image: Image, label: Image, folder: Path, *, roi: bool) -> None:
+def write_pictures(image: Image, label: Image, *, folder: Path, roi: bool) -> None:
     """The overlay for a first look, and outlines for Fiji where asked for."""
     from nbtools import export, show
 
@@ -65,7 +72,7 @@ def write_pictures(image: Image, label: Image, folder: Path, *, roi: bool) -> No
         export.rois(flat, folder / "rois" / f"{image.name}.zip")
 
 
-def write_raw(path: Path, array: np.ndarray, *, like) -> None:
+def write_raw(path: Path, array: np.ndarray, *, like: Prediction) -> None:
     """The network's maps, channels last, with the axes and pixel size of the result."""
     result = like.labels if like.labels is not None else like.image
     path.parent.mkdir(exist_ok=True)
@@ -84,7 +91,9 @@ def match_size(image: Image, *, known: float | None, diameter_um: float | None) 
     if image.spacing_um is None:
         raise UserError("A diameter in µm needs the pixel size.", f"{image.name} of unknown pixel size", "Add --spacing Z,Y,X in µm.")
     factor = known * min(image.spacing_um) / diameter_um
-    return _resize(image, tuple(max(1, round(n * factor)) if a in image.spatial else n for a, n in zip(image.axes, image.shape, strict=True)))
+    return _resize(
+        image, tuple(max(1, round(n * factor)) if a in image.spatial else n for a, n in zip(image.axes, image.shape, strict=True))
+    )
 
 
 def _resize(image: Image, shape: tuple[int, ...]) -> Image:
@@ -139,7 +148,7 @@ def shown_columns(rows: list[dict]) -> list[str]:
     return [c for c in COLUMNS if any(row.get(c) is not None for row in rows)]
 
 
-def describe_result(model, rows: list[dict], failed: list[dict], *, args: argparse.Namespace) -> dict:
+def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace) -> dict:
     """What result.json says: which model made what, from what, how."""
     first = rows[0] if rows else {}
     return {

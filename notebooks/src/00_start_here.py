@@ -7,7 +7,7 @@
 # 5 minutes on any computer; no graphics card, no training, no account. Nothing can break: run every cell from top to bottom
 # (Shift+Enter), or choose *Run all*.
 
-# %% tags=["skip-execution"] cellView="form"
+# %% cellView="form" tags=["skip-execution"]
 # @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
 # %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
 

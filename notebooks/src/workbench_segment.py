@@ -7,7 +7,7 @@
 # No lesson text here; the lessons explain. Every form has a valid answer filled in, so *Run all* works and shows the way with simulated
 # nuclei. Minutes on two processor cores; on Colab choose *Runtime > Change runtime type > T4 GPU* for serious training.
 
-# %% tags=["skip-execution"] cellView="form"
+# %% cellView="form" tags=["skip-execution"]
 # @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
 # %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
 

@@ -1,0 +1,84 @@
+"""The machine, as runtime sees it."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from nbtools import runtime
+from nbtools.errors import UserError
+
+
+def test_process_seconds_count_from_the_start_of_the_process():
+    code = "import time; time.sleep(0.5); from nbtools import runtime; print(runtime.process_seconds())"
+    begin = time.time()
+    told = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert 0.5 <= told <= time.time() - begin + 0.1
+
+
+def test_memory_is_what_the_system_says():
+    here = runtime.memory()
+    assert 0 < here.process < here.total <= psutil.virtual_memory().total
+    assert here.available <= here.total
+
+
+def test_a_container_limit_counts_as_all_the_memory_there_is(monkeypatch, tmp_path):
+    limit = tmp_path / "memory.max"
+    limit.write_text("2147483648\n")
+    monkeypatch.setattr(runtime, "CGROUP_LIMITS", (str(limit),))
+    assert runtime.memory().total == 2 * runtime.GB
+    limit.write_text("max\n")
+    assert runtime.memory().total == psutil.virtual_memory().total
+
+
+def test_versions_name_python_and_numpy():
+    import numpy
+
+    assert runtime.versions()["numpy"] == numpy.__version__
+    assert runtime.versions()["python"] == sys.version.split()[0]
+
+
+def test_drive_cannot_be_mounted_outside_colab():
+    with pytest.raises(UserError, match="on Colab only"):
+        runtime.mount_drive()
+
+
+def test_a_machine_without_graphics_card_has_no_gpu(monkeypatch):
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
+    assert runtime.gpu() is None
+
+
+def test_check_says_that_all_is_ready(capsys):
+    runtime.check()
+    told = capsys.readouterr().out
+    assert "Python" in told
+    assert "memory free" in told
+    assert "Attention" not in told
+
+
+def test_check_says_what_is_missing_and_how_to_get_it(capsys, monkeypatch):
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None if name == "skimage" else object())
+    runtime.check()
+    assert "no scikit-image. Install them: pip install scikit-image." in capsys.readouterr().out
+
+
+def test_too_little_memory_is_a_problem_with_a_remedy(monkeypatch):
+    monkeypatch.setattr(runtime, "memory", lambda: runtime.Memory(runtime.GB, runtime.GB // 2, 0))
+    assert any("0.5 GB. Close" in problem for problem in runtime.find_problems())
+
+
+def test_a_keras_that_does_not_start_is_told_and_not_raised(monkeypatch):
+    monkeypatch.setattr(runtime.sys, "executable", "/nowhere/python")
+    trial = runtime.try_keras()
+    assert not trial["works"]
+    assert trial["message"]
+
+
+def test_environment_is_set_and_removed(monkeypatch):
+    monkeypatch.setenv("NBTOOLS_TRIAL", "1")
+    runtime.set_environment(NBTOOLS_TRIAL="2")
+    assert runtime.os.environ["NBTOOLS_TRIAL"] == "2"
+    runtime.set_environment(NBTOOLS_TRIAL=None)
+    assert "NBTOOLS_TRIAL" not in runtime.os.environ
