@@ -1,0 +1,134 @@
+"""Vary patches at random: geometry for image and label alike, grey values for the image alone; 2D and 3D.
+
+Every draw comes from the one `rng`, so that a batch is a function of its seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from nbtools import patches
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Strengths of the variations; zero switches one off."""
+
+    flip: bool = True
+    rotate: float = 180.0  # degrees, in the plane; volumes with coarse z also turn only in the plane
+    scale: float = 0.25  # a patch shows 1/(1+scale) to 1+scale times its size
+    stretch: float = 0.1  # further change of one axis against the other
+    gamma: float = 0.3
+    gain: float = 0.3  # brightness factor, log-uniform
+    offset: float = 0.1
+    noise: float = 0.08
+    blur: float = 1.0  # px
+    share: float = 0.4  # of patches that get noise, and of those that get blur
+
+
+RECIPES = {
+    "none": Recipe(False, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "flips": Recipe(True, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "light": Recipe(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
+    "standard": Recipe(),
+    "strong": Recipe(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a patch looks: output pixel p shows input position `matrix @ p + offset`."""
+
+    matrix: np.ndarray
+    offset: np.ndarray
+    shape: tuple[int, ...]
+
+
+def draw_frame(rng: np.random.Generator, recipe: Recipe, label: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
+    """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape` pixels.
+
+    Without rotation and scaling the frame lies on whole pixels, so that the patch is an exact cut.
+    """
+    ndim = len(size)
+    matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
+    extent = np.abs(matrix) @ np.array(size, float)
+    centre = patches.clip_centre(patches.choose_centre(rng, label, shape), shape, extent)
+    middle = (np.array(size, float) - 1) / 2
+    offset = centre - 0.5 - matrix @ middle
+    exact = np.allclose(matrix, np.round(matrix))
+    return Frame(matrix, np.round(offset) if exact else offset, tuple(size))
+
+
+def cut(array: np.ndarray, frame: Frame, *, order: int) -> np.ndarray:
+    """The patch of `array` (*space) or (*space, C) in the frame; order 0 for labels, 1 for grey values; borders reflect."""
+    if array.ndim > len(frame.shape):
+        return np.stack([cut(array[..., c], frame, order=order) for c in range(array.shape[-1])], axis=-1)
+    if np.allclose(frame.matrix, np.eye(len(frame.shape))):
+        return _slice(array, frame)
+    # a tight box around what the frame sees keeps the cost independent of the image size
+    box, shift = _bounding_box(frame, array.shape)
+    return ndimage.affine_transform(array[box], frame.matrix, frame.offset - shift, frame.shape, order=order, mode="reflect")
+
+
+def vary_grey(rng: np.random.Generator, recipe: Recipe, image: np.ndarray) -> np.ndarray:
+    """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label stays true."""
+    if recipe.blur and rng.random() < recipe.share:
+        sigma = rng.uniform(0.2, recipe.blur)
+        image = ndimage.gaussian_filter(image, (0,) * (image.ndim - 3) + (sigma, sigma, 0))
+    if recipe.gamma:
+        image = np.sign(image) * np.abs(image) ** np.float32(np.exp(rng.uniform(-recipe.gamma, recipe.gamma)))
+    if recipe.gain:
+        image = image * np.float32(np.exp(rng.uniform(-recipe.gain, recipe.gain)))
+    if recipe.offset:
+        image = image + np.float32(rng.uniform(-recipe.offset, recipe.offset))
+    if recipe.noise and rng.random() < recipe.share:
+        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, recipe.noise))
+    return image.astype(np.float32, copy=False)
+
+
+def _orthogonal(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
+    """A turn in the plane of Y and X, and flips of every axis."""
+    matrix = np.eye(ndim)
+    if recipe.rotate:
+        angle = np.deg2rad(rng.uniform(-recipe.rotate, recipe.rotate))
+        matrix[-2:, -2:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    elif recipe.flip and rng.random() < 0.5:
+        matrix[-2:, -2:] = [[0, 1], [1, 0]]
+    if recipe.flip:
+        matrix = matrix * rng.choice([-1.0, 1.0], size=ndim)
+    return matrix
+
+
+def _zoom(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
+    factors = np.ones(ndim)
+    if recipe.scale:
+        factors[:] = np.exp(rng.uniform(-1, 1) * np.log1p(recipe.scale))
+    if recipe.stretch:
+        factors[-2:] *= np.exp(np.array([1, -1]) * rng.uniform(-1, 1) * np.log1p(recipe.stretch) / 2)
+    if ndim == 3:
+        factors[0] = np.sqrt(factors[0])  # few planes: change their distance less
+    return np.diag(factors)
+
+
+def _slice(array: np.ndarray, frame: Frame) -> np.ndarray:
+    index = [_reflect(int(o) + np.arange(n), size) for o, n, size in zip(frame.offset, frame.shape, array.shape, strict=True)]
+    return array[np.ix_(*index)]
+
+
+def _reflect(index: np.ndarray, size: int) -> np.ndarray:
+    """Indices outside 0 … size-1 mirrored back inside (edge pixel repeated)."""
+    index = np.mod(index, 2 * size)
+    return np.where(index < size, index, 2 * size - 1 - index)
+
+
+def _bounding_box(frame: Frame, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], np.ndarray]:
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in frame.shape], indexing="ij")).reshape(len(shape), -1)
+    seen = frame.matrix @ corners + frame.offset[:, None]
+    low = np.clip(np.floor(seen.min(axis=1)).astype(int) - 1, 0, np.array(shape) - 1)
+    high = np.clip(np.ceil(seen.max(axis=1)).astype(int) + 2, low + 1, shape)
+    if (seen.min(axis=1) < 0).any() or (seen.max(axis=1) > np.array(shape) - 1).any():
+        low, high = np.zeros(len(shape), int), np.array(shape)  # reflection needs the true border
+    return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), low

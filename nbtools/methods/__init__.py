@@ -1,0 +1,80 @@
+"""Every method by name: the interface they share, and the table that lists them without loading Keras."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+from nbtools.errors import UserError
+from nbtools.methods.base import Method, Prediction
+from nbtools.methods.table import ROWS, Row
+
+__all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
+
+
+def names(task: str | None = None) -> list[str]:
+    """Names of the methods, of one task or of all: "denoise", "segment", "detect", "classify"."""
+    return [r.name for r in ROWS if task in (None, r.task)]
+
+
+def row(name: str) -> Row:
+    """What the table says of a method; UserError with the known names if there is none."""
+    for candidate in ROWS:
+        if candidate.name == name:
+            return candidate
+    raise UserError("A method must be one of the table.", repr(name), f"Known: {', '.join(names())}. See `nbtools methods`.")
+
+
+def get(name: str) -> type[Method]:
+    """The class of a method; this is where its libraries are loaded."""
+    module, _, cls = row(name).path.partition(":")
+    method = getattr(importlib.import_module(module), cls)
+    method.name = name
+    return method
+
+
+def describe(name: str) -> dict:
+    """A method's passport as plain values, as `nbtools methods` prints it."""
+    return row(name).describe()
+
+
+def load(source: str | Path) -> Method:
+    """A trained method from its folder, from the name of shipped weights, or a method that needs no training by its name.
+
+    Raises
+    ------
+    UserError : none of these, or a folder that is no model.
+    """
+    folder = find_folder(source)
+    if folder is None:
+        return get(str(source))()
+    try:
+        about = json.loads((folder / "model.json").read_text("utf-8"))
+        method = get(about["method"])
+    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise UserError("model.json must describe a model.", f"{folder}: {error}", "Train again, or copy the whole folder.") from error
+    return method.load(folder)
+
+
+def find_folder(source: str | Path) -> Path | None:
+    """Folder of a model or of shipped weights; None where `source` names a method that needs no training."""
+    from nbtools import data
+
+    for folder in (Path(source), data.packaged("weights", str(source))):
+        if (folder / "model.json").is_file():
+            return folder
+    if str(source) in names() and not row(str(source)).trained:
+        return None
+    shipped = sorted(p.parent.name for p in data.packaged("weights").glob("*/model.json"))
+    free = [r.name for r in ROWS if not r.trained]
+    known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
+    raise UserError("A model is a folder that `nbtools train` wrote, or the name of shipped weights.", repr(str(source)), known)
+
+
+def __getattr__(name: str) -> type[Method]:
+    """Classes by their name, loaded when used: `methods.FastNuclei`."""
+    for candidate in ROWS:
+        if candidate.path.endswith(f":{name}"):
+            return get(candidate.name)
+    raise AttributeError(f"module 'nbtools.methods' has no attribute {name!r}")

@@ -1,0 +1,199 @@
+"""KerasMethod: fit and predict for our own networks. A method on top of it says only what network, what targets, what decoding."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import numpy as np
+
+from nbtools import augment, io, normalize, tiling, training
+from nbtools.config import setting
+from nbtools.data import DataSet, Sample
+from nbtools.errors import UserError
+from nbtools.methods import _tune
+from nbtools.methods.base import Method, measure_diameters
+from nbtools.training import History, TrainingPlan, TrainingSettings
+
+VALIDATION_BATCHES = 4
+TUNING_PIXELS = 4_000_000  # of validation images looked at to choose thresholds
+TUNING_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class KerasSettings(TrainingSettings):
+    """Settings of every network of ours."""
+
+    patch_size: int = setting(192, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
+    patch_depth: int = setting(16, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
+    augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training image in memory: normalised, with its maps, ready to be cut."""
+
+    image: np.ndarray  # (*space, C) float32
+    label: np.ndarray | None  # (*space) int32
+    maps: np.ndarray | None  # (*space, K) float32
+
+
+class KerasMethod(Method):
+    """A method whose prediction is one Keras network, run tile by tile.
+
+    A subclass gives `loss` and the hooks `build`, `encode` or `targets`, and `decode`.
+    """
+
+    Settings = KerasSettings
+    loss: ClassVar[Callable]
+    needs: ClassVar[str | None] = "labels"
+    model: keras.Model | None = None
+
+    @abstractmethod
+    def build(self) -> keras.Model:
+        """The network for `self.domain` and `self.settings`: (B, *space, C) → (B, *space, K)."""
+
+    def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray | None:
+        """Maps (*space, K) made once an image and turned with it; None where targets are made from each patch."""
+        return None
+
+    def targets(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None, maps: np.ndarray | None) -> tuple:
+        """(x, y) of one patch: (*space, C) and (*space, K) float32."""
+        return image, maps
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        """The network's raw output → maps to decode: probabilities instead of logits."""
+        return raw
+
+    def candidates(self) -> dict[str, tuple]:
+        """Decoding values to try on validation images: name → values."""
+        return {}
+
+    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
+        plan = plan or TrainingPlan()
+        self.start_fit(train, self.needs)
+        keras.utils.set_random_seed(plan.seed)
+        examples = [self._prepare(sample) for sample in train]
+        self.note_nucleus_size([d for e in examples if e.label is not None for d in measure_diameters(e.label)])
+        self._use(self.build())
+        trainer = training.Trainer(self.model, type(self).loss, self.settings, plan)
+        held_back = [self._prepare(sample) for sample in val] if val else []
+        self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
+        if held_back and self.candidates():
+            self.tuned, score = self._tune(held_back, plan.seed)
+            self.history.best["val_mean_ap"] = score
+        return self.history
+
+    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        scale = self.scale_of(pixels)
+        return self.activate(self._run(pixels, scale.apply, tile))
+
+    def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
+        """How this image's grey values are normalised, in training and in prediction."""
+        return normalize.by_percentiles(pixels)
+
+    def draw(self, rng: np.random.Generator, examples: list[Example]) -> tuple[np.ndarray, np.ndarray]:
+        """One training batch: (B, *size, C) and (B, *size, K)."""
+        recipe = augment.RECIPES[self.settings.augmentation]
+        batch = [self._draw_one(rng, examples[rng.integers(len(examples))], recipe) for _ in range(self.settings.batch_size)]
+        return tuple(np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True))
+
+    def patch_shape(self) -> tuple[int, ...]:
+        """Spatial shape of a training patch, a multiple of the network's grid."""
+        size = (self.settings.patch_depth, self.settings.patch_size, self.settings.patch_size)[-self.domain.ndim :]
+        return tuple(-(-s // g) * g for s, g in zip(size, self.field.grid, strict=True))
+
+    # --- inside
+
+    def _use(self, model: keras.Model) -> None:
+        self.model = model
+        self.field = tiling.describe_field(model)
+        if keras.backend.backend() == "tensorflow":
+            model.jit_compile = False  # images differ in size, and XLA would compile anew for each
+
+    def _prepare(self, sample: Sample) -> Example:
+        image = self.check_image(sample.image)
+        axes = self.domain.axes
+        pixels = image.select(T=0).to(axes + "C").pixels
+        label = None
+        if self.needs == "labels":
+            if sample.label is None:
+                raise UserError("Every training image needs a label image.", sample.name, "Remove the image, or label it. See `nbtools check`.")
+            label = np.ascontiguousarray(sample.label.select(T=0).to(axes).pixels.astype(np.int32))
+            if label.shape != pixels.shape[:-1]:
+                received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
+                raise UserError("Image and label must have the same shape.", received, "Export both from the same image.")
+        maps = None if label is None else self.encode(label, image.relative_spacing)
+        return Example(self.scale_of(pixels).apply(pixels), label, maps)
+
+    def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
+        frame = augment.draw_frame(rng, recipe, example.label, example.image.shape[:-1], self.patch_shape())
+        image = augment.vary_grey(rng, recipe, augment.cut(example.image, frame, order=1))
+        label = None if example.label is None else augment.cut(example.label, frame, order=0)
+        maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
+        return self.targets(rng, image, label, maps)
+
+    def _validation(self, held_back: list[Example], seed: int) -> Callable[[], dict]:
+        """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
+        if not held_back:
+            return dict
+        plain, size = augment.RECIPES["none"], self.settings.batch_size
+        rng = np.random.default_rng([seed, 2**31])
+        drawn = [self._draw_one(rng, held_back[i % len(held_back)], plain) for i in range(VALIDATION_BATCHES * size)]
+        x, y = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
+
+        def validate() -> dict:
+            losses = [self.model.test_on_batch(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
+            return {"val_loss": float(np.mean(losses))}
+
+        return validate
+
+    def _run(self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None) -> np.ndarray:
+        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=tile)
+        return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan, field=self.field)
+
+    def forward(self, pixels: np.ndarray) -> np.ndarray:
+        """(*tile, C) normalised → (*tile, K) raw output of the network."""
+        return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
+
+    def _tune(self, held_back: list[Example], seed: int) -> tuple[dict, float]:
+        """Decoding values with the highest mean AP on a seeded choice of validation images."""
+        order, chosen, pixels = np.random.default_rng(seed).permutation(len(held_back)), [], 0
+        for i in order:
+            if chosen and pixels + held_back[i].label.size > TUNING_PIXELS:
+                continue
+            chosen.append(held_back[i])
+            pixels += held_back[i].label.size
+        maps = [self.activate(self._run(e.image, lambda tile: tile, None)) for e in chosen]
+
+        def score(values: dict) -> float:
+            return _tune.mean_ap([(e.label, self.decode(m, **values)) for e, m in zip(chosen, maps, strict=True)])
+
+        return _tune.climb(self.choices(), self.candidates(), score, seconds=TUNING_SECONDS)
+
+    # --- on disk
+
+    def extra(self) -> dict:
+        return {"normalisation": "percentiles 1 and 99.8 of each image", "parameters": self.model.count_params()}
+
+    def save_weights(self, folder: Path) -> None:
+        arrays = {f"{i:04d}:{v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self.model.weights)}
+        with io.whole(folder / "weights.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)
+
+    def load_weights(self, folder: Path) -> None:
+        self._use(self.build())
+        try:
+            with np.load(folder / "weights.npz", allow_pickle=False) as file:
+                arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
+        except (OSError, ValueError) as error:
+            raise UserError("A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
+        shapes = [tuple(v.shape) for v in self.model.weights]
+        if [a.shape for a in arrays] != shapes:
+            received = f"{len(arrays)} arrays for {len(shapes)} weights"
+            raise UserError("Weights must fit the network of model.json.", received, "Keep model.json and weights.npz of one training together.")
+        training.set_weights(self.model, arrays)

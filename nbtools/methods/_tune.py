@@ -1,0 +1,47 @@
+"""Choose decoding values on validation images; the test images never come here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from nbtools.metrics import instances, overlap
+
+THRESHOLDS = np.arange(0.5, 0.91, 0.05)
+
+
+def climb(values: dict, candidates: dict[str, tuple], score: Callable[[dict], float], *, seconds: float = 60.0) -> tuple[dict, float]:
+    """Coordinate ascent: improve one value after the other until none helps or the time is over.
+
+    values : where to start.   candidates : name → values to try.   score : values → number to make large.
+    Returns the best values and their score.
+    """
+    ends = time.monotonic() + seconds
+    best, top = dict(values), score(values)
+    tried = {tuple(sorted(best.items()))}
+    improved = True
+    while improved:
+        improved = False
+        for name, options in candidates.items():
+            for option in sorted(options, key=lambda v: abs(v - best[name])):
+                trial = {**best, name: option}
+                key = tuple(sorted(trial.items()))
+                if key in tried or time.monotonic() > ends:
+                    continue
+                tried.add(key)
+                value = score(trial)
+                if value > top:
+                    best, top, improved = trial, value, True
+    return best, top
+
+
+def mean_ap(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Mean over IoU 0.50 … 0.90 of the AP pooled over (truth, predicted) pairs."""
+    overlaps = [overlap.find_overlap(truth, predicted) for truth, predicted in pairs]
+    totals = []
+    for iou in THRESHOLDS:
+        scores = [instances.score_overlap(o, float(iou)) for o in overlaps]
+        totals.append(sum(scores[1:], scores[0]).ap)
+    return float(np.mean(totals))

@@ -1,0 +1,70 @@
+"""Fast nuclei: foreground and normalised distance on a compact network, parted by a watershed; minutes on two cores.
+
+The network works at half the resolution of the image in the plane (a strided stem, a learned upsampling at the end), so that each step
+costs a quarter. Distance target as in Naylor et al. 2019, doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import keras
+import numpy as np
+
+from nbtools import losses, nets
+from nbtools.config import setting
+from nbtools.methods._keras import KerasMethod, KerasSettings
+from nbtools.targets import distance
+
+WIDTHS = {"tiny": (8, 16, 32), "small": (32, 64, 128, 192), "paper": (32, 64, 128, 256)}
+
+
+@dataclass(frozen=True)
+class FastNucleiSettings(KerasSettings):
+    preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores.")
+    threshold: float | None = setting(None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty.")
+    seed: float | None = setting(None, min=0.05, max=0.95, help="Distance above which a nucleus has its core; chosen on validation images if empty.")
+    min_size: int | None = setting(None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty.")
+
+
+@final
+class FastNuclei(KerasMethod):
+    Settings = FastNucleiSettings
+    loss = staticmethod(losses.foreground_distance)
+
+    def build(self) -> keras.Model:
+        widths = WIDTHS[self.settings.preset]
+        strides = pooling(self.domain.ndim, self.domain.spacing, len(widths) - 1)
+        stem = 2 if self.domain.ndim == 2 else (1, 2, 2)
+        return nets.unet(
+            self.domain.ndim, channels=self.domain.channels, outputs=2, widths=widths, strides=strides, stem=stem, merge="add", up_convs=1
+        )
+
+    def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+        return distance.encode(label, spacing=spacing)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        return np.stack([1 / (1 + np.exp(-raw[..., 0])), np.clip(raw[..., 1], 0, 1)], axis=-1)
+
+    def decode(self, maps: np.ndarray, *, threshold: float, seed: float, min_size: int) -> np.ndarray:
+        return distance.decode(maps, threshold=threshold, seed=seed, min_size=min_size)
+
+    def tunable(self) -> dict:
+        return {"threshold": 0.5, "seed": 0.5, "min_size": 10}
+
+    def candidates(self) -> dict:
+        free = {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 10, 20, 30, 45)}
+        return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
+
+
+def pooling(ndim: int, spacing: tuple[float, ...] | None, count: int) -> tuple:
+    """Pooling factors a level: an axis is pooled only while its pixels are not much larger than the finest (as nnU-Net plans)."""
+    if ndim == 2:
+        return (2,) * count
+    size, strides = np.array(spacing or (1.0,) * 3) * (1, 2, 2), []
+    for _ in range(count):
+        stride = tuple(2 if s < 2 * size.min() * 0.99 else 1 for s in size)
+        strides.append(stride)
+        size = size * stride
+    return tuple(strides)

@@ -1,0 +1,83 @@
+"""The classical baseline: Otsu threshold, then a watershed on the distance to the background parts touching nuclei.
+
+Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances after Malpica et al. 1997, doi:10.1002/(SICI)1097-0320(19970801)28:4<289::AID-CYTO3>3.0.CO;2-7.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy import ndimage
+
+from nbtools.config import Settings, setting
+from nbtools.methods import _tune
+from nbtools.methods.base import Method, measure_diameters
+from nbtools.targets.semantic import drop_small
+from nbtools.training import History
+
+FIT_IMAGES = 24
+
+
+@dataclass(frozen=True)
+class OtsuSettings(Settings):
+    smoothing: float = setting(1.0, unit="px", min=0.0, max=20.0, help="Blur before the threshold, against noise.")
+    split: float = setting(1.0, unit="px", min=0.1, max=50.0, help="How deep a waist must be to part two nuclei; more parts less.")
+    min_size: int = setting(20, unit="px", min=0, max=10**6, help="Smaller objects are dropped.")
+
+
+@final
+class Otsu(Method):
+    Settings = OtsuSettings
+
+    def fit(self, train, val=None, *, plan=None) -> History:
+        """Nothing needs to be learned; with labels at hand, the three settings are chosen on some of the training images."""
+        started = time.monotonic()
+        self.start_fit(train, None)
+        history = History(stopped="epochs")
+        if train.has("labels"):
+            history.best = {"train_mean_ap": self._choose(train, seed=plan.seed if plan else 0)}
+        history.seconds = time.monotonic() - started
+        return history
+
+    def predict_space(self, pixels, *, tile=None):
+        """(*space, 1) grey values, smoothed; the whole image at once, since Otsu's threshold looks at all of it."""
+        sigma = self.settings.smoothing
+        return ndimage.gaussian_filter(pixels[..., 0].astype(np.float32), sigma)[..., None]
+
+    def decode(self, maps, *, split, min_size):
+        from skimage.filters import threshold_otsu
+        from skimage.morphology import h_maxima
+        from skimage.segmentation import watershed
+
+        grey = maps[..., 0]
+        if grey.min() == grey.max():
+            return np.zeros(grey.shape, np.int32)
+        foreground = ndimage.binary_fill_holes(grey > threshold_otsu(grey))
+        spacing = (self.domain.spacing and np.array(self.domain.spacing) / min(self.domain.spacing)) if self.domain.ndim == 3 else None
+        depth = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
+        seeds, _ = ndimage.label(h_maxima(depth, split), np.ones((3,) * grey.ndim))
+        return drop_small(watershed(-depth, seeds, mask=foreground), min_size)
+
+    def tunable(self) -> dict:
+        return {"split": self.settings.split, "min_size": self.settings.min_size}
+
+    def choices(self) -> dict:
+        return {**self.tunable(), **self.tuned}
+
+    def _choose(self, train, seed: int) -> float:
+        order = np.random.default_rng(seed).permutation(len(train))[:FIT_IMAGES]
+        samples = [train[int(i)] for i in order]
+        labels = [s.label.to(self.domain.axes).pixels for s in samples]
+        self.note_nucleus_size([d for label in labels for d in measure_diameters(label)])
+        best = None
+        for smoothing in (0.5, 1.0, 2.0):
+            self.settings = self.settings.replace(smoothing=smoothing)
+            maps = [self.predict_space(self.check_image(s.image).to(self.domain.axes + "C").pixels) for s in samples]
+            score = lambda v, maps=maps: _tune.mean_ap([(t, self.decode(m, **v)) for t, m in zip(labels, maps, strict=True)])  # noqa: E731
+            found = _tune.climb(self.choices(), {"split": (0.5, 1.0, 2.0, 4.0), "min_size": (0, 20, 40, 80)}, score, seconds=40)
+            best = max(best, (found[1], smoothing, found[0]), key=lambda b: b[0]) if best else (found[1], smoothing, found[0])
+        self.settings = self.settings.replace(smoothing=best[1], **best[2])
+        return best[0]

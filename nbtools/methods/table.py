@@ -1,0 +1,99 @@
+"""The table of methods: what each is, whom to cite, where to learn it. Reading it loads nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paper:
+    title: str
+    doi: str
+    year: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method. `system` is its name in the review; `parameters` are those of its default network in 2D."""
+
+    name: str
+    path: str
+    title: str
+    task: str
+    dims: tuple[int, ...]
+    needs: tuple[str, ...]
+    system: str
+    paper: Paper
+    lesson: str
+    parameters: int = 0
+    built_on: str | None = None
+    weights: str | None = None
+
+    @property
+    def trained(self) -> bool:
+        return self.parameters > 0
+
+    @property
+    def file(self) -> str:
+        return self.path.partition(":")[0].replace(".", "/") + ".py"
+
+    def describe(self) -> dict:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "task": self.task,
+            "dims": list(self.dims),
+            "needs": list(self.needs),
+            "paper": vars(self.paper).copy(),
+            "system": self.system,
+            "built_on": self.built_on,
+            "parameters": self.parameters,
+            "weights": self.weights,
+            "lesson": self.lesson,
+            "passport": self.passport(),
+        }
+
+    def passport(self) -> dict[str, str | None]:
+        """The ten elements that reuse needs (the review's Figure 3A), each a path in this repository, or None where it is missing."""
+        weights = f"data/weights/{self.weights}" if self.weights else None
+        return {
+            "explanation": self.lesson,
+            "code": self.file,
+            "documentation": f"README.md#{self.name}",
+            "environment": "constraints.txt",
+            "trained_model": weights,
+            "training_data": f"{weights}/README.md" if weights else "data/samples" if self.trained else None,
+            "training_code": "nbtools/training.py" if self.trained else self.file,
+            "training_routine": self.lesson,
+            "training_documentation": f"{weights}/recipe.json" if weights else None,
+            "interface": "notebooks/workbench_segment.ipynb" if self.task == "segment" else None,
+        }
+
+
+ROWS = (
+    Row(
+        name="otsu",
+        path="nbtools.methods.segment.otsu:Otsu",
+        title="Otsu threshold and distance watershed",
+        task="segment",
+        dims=(2, 3),
+        needs=("nothing",),
+        system="classical baseline",
+        paper=Paper("A threshold selection method from gray-level histograms", "10.1109/TSMC.1979.4310076", 1979),
+        lesson="notebooks/00_start_here.ipynb",
+        built_on="scikit-image",
+    ),
+    Row(
+        name="fast_nuclei",
+        path="nbtools.methods.segment.fast_nuclei:FastNuclei",
+        title="Fast nuclei: foreground and distance on a compact U-Net",
+        task="segment",
+        dims=(2, 3),
+        needs=("labels",),
+        system="U-Net with a distance map",
+        paper=Paper("Segmentation of nuclei in histopathology images by deep regression of the distance map", "10.1109/TMI.2018.2865709", 2019),
+        lesson="notebooks/00_start_here.ipynb",
+        parameters=1,
+        weights="nuclei2d",
+    ),
+)  # fmt: skip

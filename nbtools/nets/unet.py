@@ -1,0 +1,205 @@
+"""One U-Net builder for every U-Net-like network of the course, in 2D and 3D.
+
+Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from nbtools.errors import UserError
+
+
+@dataclass(frozen=True)
+class UNetPlan:
+    """What can vary in a U-Net; one word a decision.
+
+    widths : channels of each level, finest first; one pooling between neighbours.
+    strides : pooling factor a level, an integer or one a spatial axis (anisotropic volumes pool z later); None means 2 everywhere.
+    stem : stride of a first convolution that works at lower resolution; the output is brought back by a learned upsampling.
+    norm : "batch", "instance" or "none".      activation : a Keras activation.
+    pool : "max", "blur" (anti-aliased max) or "stride" (strided convolution).
+    up : "nearest" or "transpose".             merge : "concat" or "add".
+    top_skip : False leaves out the finest skip (N2V2).   residual : add the input to the output.
+    grow_first : 3D U-Net doubles its width before it pools; widths then names the second convolution.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    strides: tuple | None = None
+    stem: int | tuple[int, ...] = 1
+    stem_kernel: int = 5
+    kernel: int = 3
+    convs: int = 2
+    norm: str = "batch"
+    activation: str = "relu"
+    pool: str = "max"
+    up: str = "nearest"
+    merge: str = "concat"
+    top_skip: bool = True
+    residual: bool = False
+    grow_first: bool = False
+    up_convs: int | None = None
+
+
+def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
+    """A U-Net of any spatial size that its strides divide.
+
+    Parameters
+    ----------
+    ndim : 2 or 3 spatial axes.
+    channels, outputs : channels of the input and of the linear output.
+    plan : fields of `UNetPlan`.
+
+    Returns
+    -------
+    keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final activation.
+
+    Examples
+    --------
+    >>> unet(2, widths=(8, 16), outputs=3).output_shape
+    (None, None, None, 3)
+    """
+    if ndim not in (2, 3):
+        raise UserError("A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX.")
+    parts = _Parts(ndim, UNetPlan(**plan))
+    image = keras.Input((None,) * ndim + (channels,), name="image")
+    features = parts.decode(*parts.encode(parts.stem(image)))
+    return keras.Model(image, parts.head(features, image, outputs), name="unet")
+
+
+def level_strides(ndim: int, plan: UNetPlan) -> list[tuple[int, ...]]:
+    """Pooling factors between levels, one tuple a pooling."""
+    strides = plan.strides or (2,) * (len(plan.widths) - 1)
+    return [(s,) * ndim if isinstance(s, int) else tuple(s) for s in strides]
+
+
+class _Parts:
+    """The named pieces of one U-Net: stem, encoder, decoder, head."""
+
+    def __init__(self, ndim: int, plan: UNetPlan):
+        self.ndim, self.plan = ndim, plan
+        self.strides = level_strides(ndim, plan)
+        self.stem_stride = (plan.stem,) * ndim if isinstance(plan.stem, int) else tuple(plan.stem)
+
+    def layer(self, kind: str):
+        return getattr(layers, f"{kind}{self.ndim}D")
+
+    def stem(self, x):
+        if max(self.stem_stride) == 1:
+            return x
+        kernel = tuple(self.plan.stem_kernel if s > 1 else 3 for s in self.stem_stride)
+        return self.conv(x, self.plan.widths[0], "stem", kernel=kernel, strides=self.stem_stride)
+
+    def encode(self, x):
+        skips = []
+        for level, width in enumerate(self.plan.widths):
+            if level:
+                x = self.shrink(x, self.strides[level - 1], width, f"down{level}")
+            x = self.convs(x, self.widths_at(level), f"enc{level}")
+            skips.append(x)
+        return x, skips[:-1]
+
+    def decode(self, x, skips):
+        for level in reversed(range(len(skips))):
+            width = self.plan.widths[level]
+            x = self.enlarge(x, self.strides[level], width, f"up{level}")
+            if level or self.plan.top_skip:
+                x = self.merge(x, skips[level], level)
+            x = self.convs(x, [width] * (self.plan.up_convs or self.plan.convs), f"dec{level}")
+        return x
+
+    def head(self, x, image, outputs: int):
+        if max(self.stem_stride) > 1:
+            up = self.layer("Conv")(16, 1, activation=self.plan.activation, name="head_mix")(x)
+            x = self.layer_transpose(outputs, self.stem_stride, "head")(up)
+        else:
+            x = self.layer("Conv")(outputs, 1, name="head")(x)
+        return layers.Add(name="residual")([x, image]) if self.plan.residual else x
+
+    def widths_at(self, level: int) -> list[int]:
+        width = self.plan.widths[level]
+        first = width // 2 if self.plan.grow_first else width
+        return [first] + [width] * (self.plan.convs - 1)
+
+    def convs(self, x, widths: list[int], name: str):
+        for i, width in enumerate(widths):
+            x = self.conv(x, width, f"{name}_{i}")
+        return x
+
+    def conv(self, x, width: int, name: str, kernel=None, strides=1):
+        normed = self.plan.norm != "none"
+        x = self.layer("Conv")(width, kernel or self.plan.kernel, strides=strides, padding="same", use_bias=not normed, name=name)(x)
+        if self.plan.norm == "batch":
+            x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+        if self.plan.norm == "instance":
+            x = layers.GroupNormalization(groups=-1, name=f"{name}_in")(x)
+        return layers.Activation(self.plan.activation, name=f"{name}_act")(x)
+
+    def shrink(self, x, strides: tuple[int, ...], width: int, name: str):
+        if self.plan.pool == "stride":
+            return self.conv(x, width, name, strides=strides)
+        if self.plan.pool == "blur":
+            return self.blur_pool(x, strides, name)
+        return self.layer("MaxPooling")(strides, name=name)(x)
+
+    def blur_pool(self, x, strides: tuple[int, ...], name: str):
+        """Max over neighbours, then a fixed binomial blur while striding: no aliasing (Zhang 2019, arXiv:1904.11486)."""
+        x = self.layer("MaxPooling")(strides, strides=1, padding="same", name=f"{name}_max")(x)
+        return _Blur(self.ndim, strides, name=name)(x)
+
+    def enlarge(self, x, strides: tuple[int, ...], width: int, name: str):
+        if self.plan.up == "transpose":
+            return self.layer_transpose(width, strides, name)(x)
+        if self.plan.merge == "add" and x.shape[-1] != width:
+            x = self.layer("Conv")(width, 1, name=f"{name}_mix")(x)  # cheaper before the pixels multiply
+        return self.layer("UpSampling")(strides, name=name)(x)
+
+    def layer_transpose(self, width: int, strides: tuple[int, ...], name: str):
+        return getattr(layers, f"Conv{self.ndim}DTranspose")(width, strides, strides=strides, name=name)
+
+    def merge(self, x, skip, level: int):
+        kind = layers.Add if self.plan.merge == "add" else layers.Concatenate
+        return kind(name=f"merge{level}")([x, skip])
+
+
+@keras.saving.register_keras_serializable("nbtools")
+class _Blur(layers.Layer):
+    """Fixed (1, 2, 1) blur, applied per channel along each pooled axis, then every `strides`-th pixel."""
+
+    def __init__(self, ndim: int, strides: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.ndim, self.strides = ndim, tuple(strides)
+
+    def call(self, x):
+        for axis, stride in enumerate(self.strides, start=1):
+            if stride > 1:
+                x = _blur_axis(x, axis, stride)
+        return x
+
+    def compute_output_shape(self, shape):
+        space = [None if s is None else -(-s // stride) for s, stride in zip(shape[1:-1], self.strides, strict=True)]
+        return (shape[0], *space, shape[-1])
+
+    def receptive(self) -> tuple[np.ndarray, np.ndarray]:
+        """(stride, reach in its own input) an axis, for the tile plan."""
+        strides = np.array(self.strides)
+        return strides, np.where(strides > 1, strides, 0)
+
+    def get_config(self):
+        return {**super().get_config(), "ndim": self.ndim, "strides": self.strides}
+
+
+def _blur_axis(x, axis: int, stride: int):
+    ops = keras.ops
+    pad = [(1, 1) if a == axis else (0, 0) for a in range(len(x.shape))]
+    x = ops.pad(x, pad, mode="reflect" if x.shape[axis] is None or x.shape[axis] > 1 else "edge")
+
+    def take(start: int, stop: int | None):
+        return x[tuple(slice(start, stop) if a == axis else slice(None) for a in range(len(x.shape)))]
+
+    blurred = (take(0, -2) + 2.0 * take(1, -1) + take(2, None)) / 4.0
+    return blurred[tuple(slice(None, None, stride) if a == axis else slice(None) for a in range(len(x.shape)))]

@@ -1,0 +1,44 @@
+"""Choose where to cut training patches, and pad images to sizes a network accepts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def choose_centre(rng: np.random.Generator, label: np.ndarray | None, shape: tuple[int, ...], *, foreground: float = 0.9) -> np.ndarray:
+    """Centre of a patch: near a labelled pixel with probability `foreground`, anywhere otherwise.
+
+    A labelled pixel is found by rejection, a few tries, so that the cost does not grow with the image.
+
+    label : (*space) integers or None.   shape : space shape of the image.
+    Returns (ndim,) float, pixel coordinates.
+    """
+    point = rng.uniform(0, np.array(shape))
+    if label is None or rng.random() >= foreground:
+        return point
+    for _ in range(20):
+        candidate = rng.uniform(0, np.array(shape))
+        if label[tuple(candidate.astype(int))] > 0:
+            return candidate
+    return point
+
+
+def clip_centre(centre: np.ndarray, shape: tuple[int, ...], extent: np.ndarray) -> np.ndarray:
+    """Move a centre so that a window of size `extent` lies inside `shape`; the middle where the image is smaller."""
+    half, shape = np.asarray(extent) / 2, np.asarray(shape, float)
+    return np.where(shape <= 2 * half, shape / 2, np.clip(centre, half, np.maximum(shape - half, half)))
+
+
+def pad_to_multiple(pixels: np.ndarray, multiple: tuple[int, ...], *, least: tuple[int, ...] | None = None) -> np.ndarray:
+    """Pad the end of each spatial axis by reflection up to a multiple.  pixels : (*space, C)."""
+    least = least or (1,) * len(multiple)
+    missing = [max(size, low) for size, low in zip(pixels.shape[:-1], least, strict=True)]
+    target = [-(-size // m) * m for size, m in zip(missing, multiple, strict=True)]
+    return reflect_pad(pixels, [(0, t - s) for s, t in zip(pixels.shape[:-1], target, strict=True)])
+
+
+def reflect_pad(pixels: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
+    """Reflect beyond the border, also where the padding is wider than the image.  pixels : (*space, C)."""
+    if not any(sum(w) for w in widths):
+        return pixels
+    return np.pad(pixels, [*widths, (0, 0)], mode="symmetric")

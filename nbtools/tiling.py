@@ -1,0 +1,221 @@
+"""The one tiled prediction: how large a tile, how much margin, run, and put together again.
+
+A tile's margin is at least the radius of the network's receptive field, and its origin lies on the network's pooling grid; then the
+tiled output equals the untiled one, pixel for pixel. Where the field has no bound (instance norm, attention, style), tiles overlap by a
+quarter and are blended.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from nbtools import patches, runtime
+from nbtools.errors import UserError
+
+BYTES_A_FEATURE = 4
+SHARE_OF_MEMORY = 0.4  # of what is free; the rest is for the image, the labels and other programs
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a network needs to know of its surroundings.
+
+    radius : pixels of the input on either side that can change an output pixel, an axis; None if unbounded.
+    grid : sizes must be multiples of this, an axis.
+    features : largest total of feature values alive for one input pixel, a guess for the memory forecast.
+    """
+
+    radius: tuple[int, ...] | None
+    grid: tuple[int, ...]
+    features: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """Along one axis: the network sees start … start + size; what it says of low … high is kept."""
+
+    start: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tiles of one size that cover an image.
+
+    shape : spatial shape of the image.   tile : shape of a tile, a multiple of the grid.   windows : a list of windows an axis.
+    exact : the tiled output equals the untiled one; otherwise tiles overlap and are blended.
+    """
+
+    shape: tuple[int, ...]
+    tile: tuple[int, ...]
+    windows: tuple[tuple[Window, ...], ...]
+    exact: bool
+
+    @property
+    def tiles(self) -> list[tuple[Window, ...]]:
+        return list(itertools.product(*self.windows))
+
+    @property
+    def useful_share(self) -> float:
+        """Pixels kept over pixels computed."""
+        return float(np.prod(self.shape) / (len(self.tiles) * np.prod(self.tile)))
+
+
+def describe_field(model: keras.Model) -> Field:
+    """Read radius, grid and memory of a network from its layers.
+
+    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those of its output.
+    """
+    ndim = len(model.inputs[0].shape) - 2
+    known = {id(tensor): (np.ones(ndim), np.zeros(ndim)) for tensor in model.inputs}
+    largest, features, bounded = np.ones(ndim), 0.0, True
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
+        stride = np.max([known[id(t)][0] for t in inputs], axis=0)
+        radius = np.max([known[id(t)][1] for t in inputs], axis=0)
+        stride, radius, finite = _through(layer, stride, radius, ndim)
+        bounded &= finite
+        known[id(layer.output)] = (stride, radius)
+        largest = np.maximum(largest, stride)
+        features += layer.output.shape[-1] / np.prod(stride)
+    reach = known[id(model.outputs[0])][1]
+    grid = tuple(int(s) for s in largest)
+    return Field(tuple(int(np.ceil(r)) for r in reach) if bounded else None, grid, features)
+
+
+def _through(layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(stride, radius, is the field finite) after one layer."""
+    name = type(layer).__name__
+    if name.startswith("UpSampling"):
+        factor = np.array(np.broadcast_to(layer.size, ndim), float)
+        return stride / factor, radius + stride - stride / factor, True
+    if "Transpose" in name:
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        kernel = np.array(np.broadcast_to(layer.kernel_size, ndim), float)
+        return stride / factor, radius + stride * np.ceil(kernel / factor - 1e-9) - stride / factor, True
+    if "Conv" in name:
+        reach = (np.array(layer.kernel_size) - 1) * np.array(np.broadcast_to(layer.dilation_rate, ndim))
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        return stride * factor, radius + stride * (np.ceil(reach / 2) + factor - 1), True
+    if "Pooling" in name and "Global" not in name:
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        return stride * factor, radius + stride * (np.array(np.broadcast_to(layer.pool_size, ndim)) - 1), True
+    if hasattr(layer, "receptive"):  # our own layers say it themselves
+        factor, reach = layer.receptive()
+        return stride * factor, radius + stride * reach, True
+    finite = not ("Global" in name or "GroupNormalization" in name or "Attention" in name or "Lambda" in name)
+    return stride, radius, finite
+
+
+def make_plan(shape: tuple[int, ...], field: Field, *, tile: tuple[int, ...] | None = None) -> Plan:
+    """Choose tiles for an image: one if memory allows, else the largest that fit.
+
+    shape : spatial shape.   tile : wished shape of a tile, margin included; rounded up to the grid and to what the margin needs.
+    """
+    grid = np.array(field.grid)
+    whole = -(-np.array(shape) // grid) * grid
+    margin = -(-np.array(field.radius or np.minimum(whole, 128) // 8) // grid) * grid
+    wished = np.array(tile) if tile is not None else _largest_tile(whole, margin, field)
+    size = np.minimum(np.maximum(-(-wished // grid) * grid, 2 * margin + grid), whole)
+    axes = [_windows(int(n), int(w), int(t), int(m), int(g)) for n, w, t, m, g in zip(shape, whole, size, margin, grid, strict=True)]
+    return Plan(tuple(shape), tuple(t for t, _ in axes), tuple(w for _, w in axes), field.radius is not None)
+
+
+def _windows(length: int, whole: int, tile: int, margin: int, grid: int) -> tuple[int, tuple[Window, ...]]:
+    """(size of the tiles, windows) along one axis of `length` pixels, padded to `whole`.
+
+    No window reaches beyond the padded image: at the border the network must pad its layers itself, as it does untiled.
+    """
+    if tile >= whole:
+        return whole, (Window(0, 0, length),)
+    count = -(-(whole - 2 * margin) // (tile - 2 * margin))
+    core = -(-(whole - 2 * margin) // (count * grid)) * grid  # even cores waste least
+    tile, windows = core + 2 * margin, []
+    for i in range(count):
+        start = min(i * core, whole - tile)
+        low = 0 if i == 0 else windows[-1].high
+        high = length if i == count - 1 else start + tile - margin
+        windows.append(Window(start, low, min(high, length)))
+    return tile, tuple(w for w in windows if w.high > w.low)
+
+
+def forecast_bytes(tile: np.ndarray, field: Field) -> float:
+    """Memory a network is expected to take for a tile of this shape."""
+    return float(np.prod(np.array(tile, float))) * field.features * BYTES_A_FEATURE
+
+
+def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.ndarray:
+    """Halve the axis with most room until the forecast fits into the memory that is free."""
+    tile, least = whole.astype(int), 2 * margin + np.array(field.grid)
+    allowed = runtime.memory().available * SHARE_OF_MEMORY
+    while forecast_bytes(tile, field) > allowed and (tile > least).any():
+        axis = int(np.argmax(tile / least))
+        tile[axis] = max(tile[axis] // 2, least[axis])
+    return tile
+
+
+def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, plan: Plan, *, field: Field) -> np.ndarray:
+    """Run a network over an image tile by tile.
+
+    run : (*tile, C) → (*tile, K), normalisation included.   pixels : (*space, C) in any dtype.   Returns (*space, K) float32.
+    A tile that does not fit into memory is halved and tried again.
+    """
+    try:
+        return _predict(run, pixels, plan)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        smaller = make_plan(plan.shape, field, tile=tuple(t // 2 for t in plan.tile))
+        if np.prod(smaller.tile) >= np.prod(plan.tile):
+            remedy = "Close other programs, or use a machine with more memory."
+            raise UserError("One tile of the image must fit into memory.", f"tile {plan.tile}", remedy) from error
+    return predict(run, pixels, smaller, field=field)
+
+
+def _predict(run: Callable, pixels: np.ndarray, plan: Plan) -> np.ndarray:
+    out = weight = None
+    for windows in plan.tiles:
+        raw = run(_cut(pixels, plan, windows))
+        if len(plan.tiles) == 1:
+            return np.ascontiguousarray(raw[tuple(slice(n) for n in plan.shape)], np.float32)
+        if out is None:
+            out = np.zeros((*plan.shape, raw.shape[-1]), np.float32)
+            weight = np.zeros((*plan.shape, 1), np.float32)
+        (_paste if plan.exact else _blend)(out, weight, raw, windows)
+    return out if plan.exact else out / weight
+
+
+def _cut(pixels: np.ndarray, plan: Plan, windows: tuple[Window, ...]) -> np.ndarray:
+    """(*tile, C) of the image; what lies beyond its end is reflected."""
+    ends = [min(w.start + t, n) for w, t, n in zip(windows, plan.tile, plan.shape, strict=True)]
+    tile = pixels[tuple(slice(w.start, end) for w, end in zip(windows, ends, strict=True))]
+    return patches.reflect_pad(tile, [(0, w.start + t - end) for w, t, end in zip(windows, plan.tile, ends, strict=True)])
+
+
+def _paste(out: np.ndarray, _: np.ndarray, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
+    kept = tuple(slice(w.low, w.high) for w in windows)
+    out[kept] = raw[tuple(slice(w.low - w.start, w.high - w.start) for w in windows)]
+
+
+def _blend(out: np.ndarray, weight: np.ndarray, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
+    """Add a tile with weights that fall off towards its edges, as nnU-Net does (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z)."""
+    place = tuple(slice(w.start, min(w.start + t, n)) for w, t, n in zip(windows, raw.shape, out.shape, strict=False))
+    inside = tuple(slice(p.stop - p.start) for p in place)
+    fall = np.ones((1,) * len(windows), np.float32)
+    for axis, size in enumerate(raw.shape[:-1]):
+        curve = np.exp(-0.5 * ((np.arange(size) - (size - 1) / 2) / (size / 8)) ** 2) + 1e-3
+        fall = fall * curve.reshape([-1 if a == axis else 1 for a in range(len(windows))]).astype(np.float32)
+    out[place] += (raw * fall[..., None])[inside]
+    weight[place] += fall[..., None][inside]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__ or "out of memory" in str(error).lower()
