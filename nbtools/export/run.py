@@ -1,0 +1,94 @@
+"""What was found in one image, as a result folder like that of `nbtools predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbtools import io, runtime, show
+from nbtools.errors import UserError
+from nbtools.export.outlines import rois
+from nbtools.image import RGB, Image
+from nbtools.metrics import instances
+
+
+def labels(label: Image, path: str | Path) -> Path:
+    """Write labels as a TIFF that opens in Fiji with its pixel size: 16 bit up to 65,535 nuclei, 32 bit beyond."""
+    io.write_label(path, label)
+    return Path(path)
+
+
+def table(columns: Mapping, path: str | Path) -> Path:
+    """Write a table (column to values, or a pandas table) as CSV for a spreadsheet."""
+    io.write_csv(path, {str(name): list(values) for name, values in columns.items()})
+    return Path(path)
+
+
+def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = False) -> Path:
+    """Write all that was found in one image: labels, overlay, Fiji outlines, table, and result.json for the report.
+
+    Parameters
+    ----------
+    folder : of the result; appears whole or not at all.
+    sample : the image, or a sample with image and perhaps true labels.
+    found : a Prediction or a label image; and, where there is one, the table of its nuclei.
+
+    Returns
+    -------
+    The folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and result.json; where the sample has true
+    labels also scores.json and errors/NAME.png.
+
+    Raises
+    ------
+    UserError : the folder has content and `overwrite` is False; nothing that holds labels was given.
+    """
+    image = sample if isinstance(sample, Image) else sample.image
+    label, measured = _sort_out(found)
+    name = getattr(sample, "name", "") or image.name or "image"
+    with io.new_folder(folder, overwrite=overwrite) as inside:
+        labels(label, inside / f"{name}.tif")
+        rois(label.select(T=0), inside / "rois" / f"{name}.zip")
+        _write_png(inside / "overlays" / f"{name}.png", show.overlay_rgb(image, label))
+        if measured is not None:
+            table(measured, inside / "nuclei.csv")
+        if getattr(sample, "label", None) is not None:
+            _judge(inside, image, truth=sample.label, label=label, name=name)
+        row = {"name": name, "nuclei": int(np.count_nonzero(np.unique(label.pixels) > 0)), "seconds": _seconds(found)}
+        io.write_csv(inside / "summary.csv", [row])
+        io.write_json(inside / "result.json", _describe(image, row, found))
+    return Path(folder)
+
+
+def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
+    """The label image and the table among what was found, told by what they are."""
+    held = [f if isinstance(f, Image) else getattr(f, "labels", None) for f in found]
+    label = next((h for h in held if isinstance(h, Image)), None)
+    measured = next((f for f in found if isinstance(f, Mapping) or hasattr(f, "columns")), None)
+    if label is None:
+        raise UserError("A result needs labels.", "none", "Give the Prediction of a segmentation method, or a label image.")
+    return label, measured
+
+
+def _judge(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
+    """Scores against the true labels, and the map of mistakes."""
+    io.write_json(folder / "scores.json", instances.evaluate([(name, truth, label)]))
+    figure = show.error_map(image, truth, predicted=label)
+    (folder / "errors").mkdir()
+    (folder / "errors" / f"{name}.png").write_bytes(show.to_png(figure))
+
+
+def _write_png(path: Path, rgb: np.ndarray) -> None:
+    io.write_image(path, Image(rgb, "YXC", channels=RGB))
+
+
+def _seconds(found: tuple) -> float | None:
+    return next((round(float(f.seconds), 3) for f in found if hasattr(f, "seconds")), None)
+
+
+def _describe(image: Image, row: dict, found: tuple) -> dict:
+    about = next((f.about for f in found if isinstance(getattr(f, "about", None), Mapping)), {})
+    return {**about, "axes": image.axes, "spacing": image.spacing, "unit": image.unit, "seconds": row["seconds"],
+            "images": [row], "versions": runtime.versions()}  # fmt: skip
