@@ -104,7 +104,6 @@ def silence_tensorflow() -> None:
     """Keras on TensorFlow unless chosen otherwise, and no log lines of its own; must come before Keras is loaded."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def set_environment(**variables: str | None) -> None:

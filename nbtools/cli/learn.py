@@ -169,7 +169,7 @@ def run_predict(args: argparse.Namespace) -> Answer:
     with io.new_folder(args.out, overwrite=args.overwrite) as folder:
         rows, failed = results.predict_all(model, dataset, folder=folder, args=args, say=say)
         document = results.describe_result(model, rows, failed=failed, args=args)
-        io.write_csv(folder / "summary.csv", rows, columns=results.COLUMNS)
+        results.write_summary(folder, rows)
         io.write_json(folder / "result.json", document)
     lines = [
         *frame.tabulate(rows, results.shown_columns(rows)),

@@ -139,6 +139,11 @@ def measure_sizes(label: Image) -> dict:
     return row
 
 
+def write_summary(folder: Path, rows: list[dict]) -> None:
+    """summary.csv: a line an image, with its columns always in the same order."""
+    io.write_csv(folder / "summary.csv", [{c: row.get(c) for c in COLUMNS} for row in rows], columns=COLUMNS)
+
+
 def describe_row(row: dict) -> str:
     nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
     return f"{nuclei}{row['seconds']:.2f} s"
