@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -238,6 +239,28 @@ def test_scores_are_drawn_from_the_json_of_evaluate(squares):
     assert show.scores(result).alt == f"mean AP {result['mean_ap']:.3f} over 2 images"
     with pytest.raises(UserError, match="instances"):
         show.scores({"psnr": 3})
+
+
+def test_several_results_are_drawn_side_by_side(squares):
+    results = {name: instances.evaluate([("a", squares, p)]) for name, p in (("otsu", _mistaken(squares)), ("network", squares))}
+    assert show.scores(results).alt == f"mean AP: otsu {results['otsu']['mean_ap']:.3f}, network 1.000"
+
+
+def test_a_table_is_shown_short_and_says_how_long_it_is():
+    shown = show.table({"label": range(1, 31), "name": ["<b>"] * 30, "area": [np.nan] * 30, "cut": [True] * 30}, limit=3)
+    assert repr(shown).splitlines()[-1] == "30 rows, the first 3 shown"
+    assert shown._repr_html_().count("<tr>") == 4
+    assert "<b>" not in shown._repr_html_()
+
+
+def test_findings_are_shown_worst_first_with_their_remedy():
+    found = [SimpleNamespace(severity=s, file="a.tif", message=f"{s} here.", remedy="Do this.") for s in ("note", "error")]
+    assert repr(show.findings(found)).splitlines() == [
+        "error: a.tif: error here. Do this.",
+        "note: a.tif: note here. Do this.",
+        "1 error, 1 note",
+    ]
+    assert "Nothing is wrong" in repr(show.findings([]))
 
 
 def test_measurements_draw_the_columns_they_find():

@@ -6,8 +6,10 @@ from nbtools.show.pictures import images, labels, overlay, pairs, patches, predi
 from nbtools.show.quality import error_map, scores
 from nbtools.show.tables import measurements
 from nbtools.show.views import overlay_rgb, paint, view
+from nbtools.show.words import Words, findings, table
 
 __all__ = [
-    "Figure", "TrainingCurve", "array_to_png", "error_map", "images", "labels", "measurements", "overlay", "overlay_rgb", "paint", "pairs",
-    "patches", "predictions", "sample", "scores", "to_png", "training", "training_curve", "view", "write_pdf",
+    "Figure", "TrainingCurve", "Words", "array_to_png", "error_map", "findings", "images", "labels", "measurements", "overlay",
+    "overlay_rgb", "paint", "pairs", "patches", "predictions", "sample", "scores", "table", "to_png", "training", "training_curve", "view",
+    "write_pdf",
 ]  # fmt: skip

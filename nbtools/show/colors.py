@@ -18,6 +18,7 @@ PALETTE = np.array([
 
 INK, GREY, PALE = "#222222", "#767676", "#e6e6e6"
 BLUE, ORANGE, GREEN, ROSE, YELLOW = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e0b000"
+METHODS = (BLUE, ORANGE, GREEN, ROSE, YELLOW, "#56b4e9", INK)
 
 # Channels of one image are shown together in these; green and magenta for two, the pair that everyone can tell apart.
 CHANNELS = {1: ["#ffffff"], 2: ["#00e070", "#ff20ff"], 3: ["#00c8ff", "#ff30c0", "#ffe000"]}

@@ -12,6 +12,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.instances import find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
+from nbtools.show import comparison
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, draw_view, dress, new_figure, new_grid, shorten
 from nbtools.show.pictures import as_image
@@ -32,8 +33,11 @@ LEGEND = ("hit", "missed", "extra", "split", "merged", "poor")
 def scores(result: Mapping) -> Figure:
     """AP, precision and recall against the IoU threshold; nuclei found, missed and invented; kinds of mistake.
 
-    result : what `metrics.instances.evaluate` returns, or the JSON of `nbtools evaluate --task instances`.
+    result : what `metrics.instances.evaluate` returns, or the JSON of `nbtools evaluate --task instances`; or several of these by
+        name, which are drawn side by side.
     """
+    if result and all(isinstance(one, Mapping) and "pooled" in one for one in result.values()):
+        return comparison.compare(result)
     if "pooled" not in result:
         received = ", ".join(map(str, result)) or "nothing"
         raise UserError('Scores to show must be those of task "instances".', received, "Use metrics.instances.evaluate.")

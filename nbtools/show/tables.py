@@ -19,11 +19,12 @@ COLUMNS = {
     "volume_px": "volume (voxels)",
     "area_px": "area (pixels)",
     "equivalent_radius_um": "equivalent radius (µm)",
-    "sphericity": "sphericity (1: a sphere)",
+    "sphericity": "sphericity (1: round)",
     "flatness": "flatness",
     "elongation": "elongation",
     "solidity": "solidity (1: convex)",
     "nearest_um": "distance to nearest nucleus (µm)",
+    "nearest_px": "distance to nearest nucleus (pixels)",
     "neighbours": "neighbours",
 }
 SIZES = ("volume_um3", "area_um2", "volume_px", "area_px")

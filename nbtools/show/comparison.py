@@ -1,0 +1,67 @@
+"""Methods side by side on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from nbtools.show.colors import GREY, INK, METHODS
+from nbtools.show.figure import Figure, dress, new_figure
+
+KINDS = ("splits", "merges", "missed", "extra")
+
+
+def compare(results: Mapping[str, Mapping]) -> Figure:
+    """AP against the threshold, mean AP with its interval, and kinds of mistake, for several results by name.
+
+    results : name to what `metrics.instances.evaluate` returned for it, all on the same images.
+    """
+    words = ", ".join(f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items())
+    figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {words}")
+    axes = figure.subplots(1, 3, width_ratios=(1.2, 1, 1.2))
+    colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
+    _draw_ap(axes[0], results, colors)
+    _draw_mean(axes[1], results, colors)
+    _draw_kinds(axes[2], results, colors)
+    axes[0].legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left")
+    return figure
+
+
+def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
+    dress(axes, title="AP by how strictly one asks", x="IoU threshold")
+    for name, one in results.items():
+        thresholds = sorted(one["pooled"], key=float)
+        values = [one["pooled"][t]["ap"] for t in thresholds]
+        axes.plot([float(t) for t in thresholds], values, color=colors[name], linewidth=2, marker="o", markersize=3, label=name)
+    axes.set_ylim(0, 1.02)
+
+
+def _draw_mean(axes: Axes, results: Mapping, colors: Mapping) -> None:
+    dress(axes, title="Mean AP")
+    names = list(results)
+    values = [results[n].get("mean_ap", np.nan) for n in names]
+    bars = axes.barh(names, values, 0.6, color=[colors[n] for n in names])
+    for bar, name, value in zip(bars, names, values, strict=True):
+        low_high = (results[name].get("interval_95") or {}).get("mean_ap")
+        middle = bar.get_y() + bar.get_height() / 2
+        if low_high and results[name].get("images", 2) > 1:
+            axes.plot(low_high, [middle, middle], color=INK, linewidth=1.2, marker="|", markersize=6)
+        axes.text(0.02, middle, f"{value:.3f}", va="center", fontsize=8.5, color="white", fontweight="bold")
+    axes.set_yticks([])
+    axes.set_xlim(0, 1)
+    axes.invert_yaxis()
+    if all(one.get("images", 2) > 1 for one in results.values()):
+        axes.set_xlabel("lines: 95 % interval", fontsize=8, color=GREY)
+
+
+def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
+    dress(axes, title="Kinds of mistake", y="nuclei")
+    width = 0.8 / len(results)
+    for i, (name, one) in enumerate(results.items()):
+        places = np.arange(len(KINDS)) + (i - (len(results) - 1) / 2) * width
+        bars = axes.bar(places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name])
+        axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
+    axes.set_xticks(range(len(KINDS)), ["split", "merged", "missed", "extra"])
+    axes.margins(y=0.12)

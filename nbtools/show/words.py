@@ -1,0 +1,96 @@
+"""What is better said than drawn: tables and findings, as a notebook shows them and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+
+STYLE = (
+    "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
+    ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
+    ".nb-table td{padding:3px 10px;border-bottom:1px solid #ddd;vertical-align:top;text-align:left}"
+    ".nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}.nb-words{font-size:13px;margin:4px 0}"
+    ".nb-mark{font-weight:600;border-radius:3px;padding:1px 6px;color:#fff}</style>"
+)
+SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
+
+
+class Words:
+    """Something to read: HTML in a notebook, plain text elsewhere."""
+
+    def __init__(self, html: str, text: str):
+        self.html, self.text = html, text
+
+    def _repr_html_(self) -> str:
+        return STYLE + self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(columns: Mapping, *, limit: int = 10) -> Words:
+    """The first rows of a table: column to values, or a pandas table.
+
+    limit : how many rows; how many there are stands below.
+
+    Examples
+    --------
+    >>> table({"label": [1, 2], "area_um2": [3.25, 12345.678]})
+    label  area_um2
+    1      3.25
+    2      12346
+    2 rows
+    """
+    names = [str(name) for name in columns]
+    values = [list(columns[name]) for name in columns]
+    count = len(values[0]) if values else 0
+    rows = [[say_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)]
+    numeric = [bool(v) and isinstance(v[0], int | float | np.number) and not isinstance(v[0], bool | np.bool_) for v in values]
+    rest = f"{count} row{'' if count == 1 else 's'}" + (f", the first {limit} shown" if count > limit else "")
+    return Words(f"{_to_html(names, rows, numeric)}<div class='nb-words'>{rest}</div>", f"{_to_text(names, rows)}\n{rest}")
+
+
+def findings(found: Iterable[Any]) -> Words:
+    """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
+
+    found : findings with severity ("error", "warning", "note"), file, message and remedy.
+    """
+    order = list(SEVERITIES)
+    found = sorted(found, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
+    if not found:
+        return Words("<div class='nb-words'>✓ Nothing is wrong with these images.</div>", "Nothing is wrong with these images.")
+    names, rows = ["", "file", "finding", "what to do"], [[f.severity, str(f.file or ""), f.message, f.remedy] for f in found]
+    counts = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s in order if (n := sum(f.severity == s for f in found)))
+    text = "\n".join(f"{f.severity}: {f'{f.file}: ' if f.file else ''}{f.message} {f.remedy}" for f in found)
+    return Words(f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>", f"{text}\n{counts}")
+
+
+def say_value(value: Any) -> str:
+    """A value as short as it may be: four digits are enough for a measurement."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return ""
+    if isinstance(value, float | np.floating):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>" for row in rows)
+    return f"<table class='nb-table'><tr>{head}</tr>{body}</table>"
+
+
+def _cell(value: str, number: bool) -> str:
+    if value in SEVERITIES:
+        return f"<td><span class='nb-mark' style='background:{SEVERITIES[value]}'>{value}</span></td>"
+    return f"<td{' class=nb-number' if number else ''}>{escape(value)}</td>"
+
+
+def _to_text(names: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    return "\n".join("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip() for row in [names, *rows])
