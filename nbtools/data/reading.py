@@ -41,8 +41,17 @@ class Reader:
         """The image alone, with its options applied."""
         if entry.sample is not None:
             return entry.sample.image
-        image = self._read(entry.files["images"], axes=self.options.axes)
-        return self.select(image, entry).replace(name=entry.name)
+        return io.require_finite(self.found(entry).image, str(entry.files["images"]))
+
+    def found(self, entry: Entry) -> io.Reading:
+        """The image as it is, with its options applied, whatever its pixels hold; and what its file did not say."""
+        if entry.sample is not None:
+            return io.Reading(entry.sample.image)
+        reading = io.open_image(entry.files["images"], axes=self.options.axes)
+        image = self.select(reading.image, entry)
+        if self.options.spacing is not None:
+            image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
+        return io.Reading(image.replace(name=entry.name), reading.guesses)
 
     def label(self, entry: Entry, image: Image) -> Image | None:
         """The label image, on the image's spatial axes with its spacing; None without one."""
@@ -75,9 +84,6 @@ class Reader:
             image = image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
-
-    def _read(self, path: Path, *, axes: str | None) -> Image:
-        return io.read_image(path, axes=axes, spacing=self.options.spacing, unit=self.options.unit)
 
     def _keep(self, entry: Entry, sample: Sample) -> None:
         size = _bytes_of(sample)

@@ -50,7 +50,17 @@ def write_sample(folder: Path, sample: Sample) -> None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
 
 
-def write_tables(folder: Path, entries: Sequence[Entry], meta: dict) -> None:
+def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
+    """Copy an entry's files of these kinds into a data set's folder, under its name."""
+    for kind in kinds:
+        if kind in entry.files:
+            source = entry.files[kind]
+            target = folder / kind / f"{entry.name}{io.suffix(source)}"
+            with io.whole(target) as temporary:
+                shutil.copyfile(source, temporary)
+
+
+def write_tables(folder: Path, entries: Sequence[Entry], *, meta: dict) -> None:
     """Write classes.csv, groups.csv (every other column that the images had) and dataset.toml, where there is something to say."""
     classes = [{"name": e.name, "class": e.class_name} for e in entries if e.class_name]
     if classes:
@@ -89,20 +99,11 @@ def _write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
     as_they_are = copy and options.channel is None and options.time is None
     for entry in dataset.entries:
         if entry.sample is None and as_they_are:
-            _copy_files(folder, entry, tuple(entry.files))
+            copy_files(folder, entry, kinds=tuple(entry.files))
         else:
             write_sample(folder, dataset.reader.sample(entry))
-            _copy_files(folder, entry, ("centres", "boxes"))
-    write_tables(folder, dataset.entries, _meta(dataset, options=options, copied=as_they_are))
-
-
-def _copy_files(folder: Path, entry: Entry, kinds: Sequence[str]) -> None:
-    for kind in kinds:
-        if kind in entry.files:
-            source = entry.files[kind]
-            target = folder / kind / f"{entry.name}{io.suffix(source)}"
-            with io.whole(target) as temporary:
-                shutil.copyfile(source, temporary)
+            copy_files(folder, entry, kinds=("centres", "boxes"))
+    write_tables(folder, dataset.entries, meta=_meta(dataset, options=options, copied=as_they_are))
 
 
 def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:

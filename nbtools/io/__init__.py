@@ -16,7 +16,8 @@ from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
     "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "new_folder", "open_image", "plain", "read_csv", "read_image", "read_label",
-    "refuse_existing", "stem", "suffix", "to_label", "whole", "write_csv", "write_image", "write_json", "write_label", "write_text",
+    "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_csv", "write_image", "write_json",
+    "write_label", "write_text",
 ]  # fmt: skip
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -56,11 +57,7 @@ def read_image(path: str | Path, *, axes: str | None = None, spacing: tuple | No
     >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")
     Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
     """
-    image = open_image(path, axes=axes).image
-    if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
-        count = int((~np.isfinite(image.pixels)).sum())
-        remedy = "Replace them: nbtools check --fix writes a copy with the median of the image in their place."
-        raise UserError("Pixels must be finite numbers.", f"{count} NaN or infinite in {path}", remedy)
+    image = require_finite(open_image(path, axes=axes).image, str(path))
     return image if spacing is None else with_spacing(image, spacing, unit=unit)
 
 
@@ -130,6 +127,15 @@ def to_label(image: Image, source: str) -> Image:
     if pixels.dtype not in LABEL_TYPES:
         pixels = pixels.astype(np.int32 if low < 0 else np.uint16 if high <= 65535 else np.uint32)
     return image.replace(pixels=pixels, channels=())
+
+
+def require_finite(image: Image, source: str) -> Image:
+    """The image, or a UserError where it holds NaN or infinite numbers."""
+    if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
+        count = int((~np.isfinite(image.pixels)).sum())
+        remedy = "Replace them: nbtools check --fix writes a copy with the median of the image in their place."
+        raise UserError("Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy)
+    return image
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:

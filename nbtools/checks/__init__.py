@@ -1,0 +1,71 @@
+"""What is wrong with a data set, in words, with the remedy.
+
+A check is a small function in one of three lists (IMAGE_CHECKS, PARTNER_CHECKS, SET_CHECKS); its repair, if any, a line in `repair`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbtools.checks.finding import SEVERITIES, Finding, Overview, Requirements, View, look, note_facts
+from nbtools.checks.of_image import IMAGE_CHECKS
+from nbtools.checks.of_label import PARTNER_CHECKS
+from nbtools.checks.of_set import SET_CHECKS
+from nbtools.checks.repair import fix
+from nbtools.data import DataSet
+from nbtools.errors import UserError
+
+__all__ = ["IMAGE_CHECKS", "PARTNER_CHECKS", "SET_CHECKS", "Finding", "Requirements", "View", "check", "fix", "to_json"]
+
+
+def check(dataset: DataSet | str | Path, requirements: Requirements | None = None) -> list[Finding]:
+    """Findings about a data set, the gravest first; one file in memory at a time.
+
+    Parameters
+    ----------
+    dataset : a data set, or its folder.
+    requirements : what a method needs; without, labels are asked for where the set has no other partners, and colours are only noted.
+
+    Examples
+    --------
+    >>> for finding in check("my_nuclei"):
+    ...     finding.severity, finding.file, finding.message, finding.remedy
+    """
+    if not isinstance(dataset, DataSet):
+        try:
+            dataset = DataSet.open(dataset)
+        except UserError as error:
+            if not Path(dataset).exists():
+                raise
+            return [Finding("unreadable", "error", "", f"{error.rule} Received: {error.received}.", error.remedy)]
+    requirements = requirements or _usual_requirements(dataset)
+    findings, facts = [], []
+    for entry in dataset.entries:
+        view = look(dataset, entry)
+        findings += check_view(view, requirements)
+        facts.append(note_facts(entry, view))
+    for find in SET_CHECKS:
+        findings += find(Overview(dataset, facts), requirements)
+    return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
+
+
+def check_view(view: View, requirements: Requirements) -> list[Finding]:
+    """Findings about one sample's files."""
+    findings = list(view.problems)
+    if view.image is not None:
+        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS):
+            findings += find(view, requirements)
+    return findings
+
+
+def to_json(findings: Sequence[Finding], n_images: int) -> dict:
+    """The document of the command line's `check`; "ok" where there are no errors and no warnings."""
+    ok = not any(f.severity in ("error", "warning") for f in findings)
+    return {"ok": ok, "images": n_images, "findings": [dict(vars(f)) for f in findings]}
+
+
+def _usual_requirements(dataset: DataSet) -> Requirements:
+    others = any(dataset.has(kind) for kind in ("clean", "classes", "centres", "boxes"))
+    needs = "labels" if dataset.has("labels") or not others else "nothing"
+    return Requirements(needs=needs, channels=None)

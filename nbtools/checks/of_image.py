@@ -1,0 +1,104 @@
+"""What can be wrong with one image. A check takes a View and Requirements and yields findings; add it to IMAGE_CHECKS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nbtools.checks.finding import Finding, Requirements, View
+
+SATURATED_SHARE = 0.01
+FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+
+
+def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """NaN and infinity."""
+    pixels = view.image.pixels
+    count = 0 if pixels.dtype.kind != "f" else int(pixels.size - np.isfinite(pixels).sum())
+    if count:
+        remedy = "nbtools check --fix puts the median of the image in their place; or find out where they come from."
+        yield Finding("not_finite", "error", view.file, f"{count} pixels are NaN or infinite.", remedy)
+
+
+def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """Colours or channels where fewer are needed, and grey stored as colours."""
+    image = view.image
+    allowed = requirements.channels
+    allowed = (allowed,) if isinstance(allowed, int) else allowed
+    if image.is_rgb and (image.pixels == image.pixels[..., :1]).all():
+        remedy = "nbtools check --fix keeps one of them; or read one with --channel 0."
+        severity = "note" if allowed is None or 3 in allowed else "error"
+        yield Finding("grey_as_rgb", severity, view.file, "A grey image is stored as colours: all three channels are equal.", remedy)
+    elif image.is_rgb and (allowed is None or 3 not in allowed):
+        severity, remedy = "note" if allowed is None else "error", "Choose one with --channel 0, 1 or 2, or a method that takes colours."
+        yield Finding("rgb", severity, view.file, "The image has colours (RGB), most methods here work on one grey channel.", remedy)
+    elif not image.is_rgb and allowed is not None and image.size("C") not in allowed:
+        names = f" ({', '.join(image.channels)})" if image.channels else ""
+        remedy = f"Choose one with --channel 0 to {image.size('C') - 1}, or by name."
+        yield Finding("several_channels", "error", view.file, f"The image has {image.size('C')} channels{names}, one is needed.", remedy)
+
+
+def find_time_series(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Movies, which are taken frame by frame or not at all."""
+    count = view.image.size("T")
+    if count > 1:
+        dims = len(view.image.axes)
+        message = f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
+        yield Finding("time_series", "error", view.file, message, "Choose one with --time 0, or treat each as an image with --time all.")
+
+
+def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """2D where 3D is needed, or the other way round."""
+    dims = len(view.image.spatial)
+    if dims not in requirements.dims:
+        needed = " or ".join(f"{d}D" for d in requirements.dims)
+        message = f"The image is {dims}D ({view.image.axes}), {needed} is needed."
+        yield Finding("wrong_dimensions", "error", view.file, message, "Choose a method for it, or correct the axes with --axes.")
+
+
+def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """One value everywhere."""
+    pixels = view.image.pixels
+    if (pixels == pixels.flat[0]).all():
+        message = f"The image is empty: every pixel is {pixels.flat[0]:g}."
+        yield Finding("empty_image", "warning", view.file, message, "Export it again, or take it out with its label.")
+
+
+def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Many pixels at the camera's or the file's largest value. Colours are left out: white is no fault in them."""
+    pixels = view.image.pixels
+    if view.image.is_rgb or pixels.dtype.kind not in "iu":
+        return
+    highest = pixels.max()
+    if int(highest) not in FULL_SCALES or highest == pixels.min():
+        return
+    share = float((pixels == highest).mean())
+    if share > SATURATED_SHARE:
+        message = f"{share:.1%} of the pixels are at the largest value, {highest}: brightness there is lost."
+        remedy = "Use the original file, not one with stretched contrast; record again with less light or a shorter exposure."
+        yield Finding("saturated", "warning", view.file, message, remedy)
+
+
+def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """Smaller than the training patch."""
+    if requirements.patch_size is None:
+        return
+    shape, wanted = view.image.space_shape, requirements.patch_size
+    wanted = (wanted,) * min(2, len(shape)) if isinstance(wanted, int) else tuple(wanted)
+    if any(n < w for n, w in zip(shape[::-1], wanted[::-1], strict=False)):
+        message = f"The image, {' x '.join(map(str, shape))} pixels, is smaller than the patch, {' x '.join(map(str, wanted))}."
+        remedy = f"Set patch_size to {max(1, min(shape[-2:]) // 16) * 16} or less, or use larger images."
+        yield Finding("smaller_than_patch", "warning", view.file, message, remedy)
+
+
+def find_several_images(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Several images of different size in one file."""
+    if "series" in view.guesses:
+        remedy = "Save the one you want as a file of its own."
+        yield Finding("several_images", "warning", view.file, "The file holds several images of different size; the first is used.", remedy)
+
+
+IMAGE_CHECKS = [
+    find_not_finite, find_colour, find_time_series, find_wrong_dimensions, find_empty, find_saturated, find_small, find_several_images,
+]  # fmt: skip

@@ -1,0 +1,132 @@
+"""What can be wrong with a set as a whole: partners, names, duplicates, types, pixel sizes.
+
+A check takes an Overview and Requirements and yields findings; add it to SET_CHECKS.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements
+from nbtools.data import find_twice
+
+PARTNERS = {"labels": "label image", "clean": "clean image", "classes": "class", "centres": "table of centres", "boxes": "table of boxes"}
+GUESSES = {  # what a file did not say: code, severity, message
+    "axes": ("axes_guessed", "warning", "{n} images do not name their axes; {axes} is assumed."),
+    "z_step": ("z_step_assumed", "note", "{n} volumes name no step in Z; Fiji's default of 1 is assumed."),
+    "z_step_missing": ("z_step_missing", "warning", "{n} volumes know their pixel size in Y and X, but not the step in Z."),
+}
+
+
+def find_nothing(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """No images at all."""
+    if not overview.facts:
+        remedy = "Put them into a folder images/ beside labels/, or name a folder of images."
+        yield Finding("no_images", "error", "", f"No images were found in {overview.dataset.folder or 'the set'}.", remedy)
+
+
+def find_missing_partners(overview: Overview, requirements: Requirements) -> Iterator[Finding]:
+    """Images without the label, clean image, class or table that is needed."""
+    needs = requirements.needs
+    if needs == "nothing" or not overview.facts:
+        return
+    word = PARTNERS[needs]
+    missing = [f for f in overview.facts if not _has(f, needs)]
+    if len(missing) == len(overview.facts):
+        where = "classes.csv, or folders images/CLASS" if needs == "classes" else f"{needs}/ beside images/, under the names of the images"
+        yield Finding(f"no_{needs}", "error", "", f"No image has a {word}.", f"Put them into {where}.")
+        return
+    for fact in missing:
+        remedy = "Add it under the same name, or take the image out; nbtools check --fix leaves it out."
+        yield Finding(f"missing_{needs}", "error", fact.file, f"The image has no {word}.", remedy)
+
+
+def find_orphans(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Partners without an image."""
+    for _kind, path in overview.dataset.orphans:
+        remedy = "Names pair by what stands before the extension: rename one of them, or take this file out."
+        yield Finding("missing_image", "warning", overview.dataset.relative(path), "No image has this name.", remedy)
+
+
+def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Files that are no part of the set, and second files of one name."""
+    for path, reason in overview.dataset.ignored.items():
+        twice = "has this name" in reason
+        code, severity = ("same_name", "warning") if twice else ("foreign_file", "note")
+        remedy = "Rename one of the two, or take it out." if twice else "Nothing to do, unless it should be an image."
+        yield Finding(code, severity, overview.dataset.relative(path), f"The file is ignored: {reason}.", remedy)
+
+
+def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Images that are there twice, in one part or across parts."""
+    for places in find_twice(f.fingerprint for f in overview.facts):
+        first, *others = [overview.facts[i] for i in places]
+        for other in others:
+            if other.entry.part != first.entry.part:
+                message = f"The same image as {first.file}: a score on {other.entry.part} would be too good."
+                remedy = "Take one of them out, or split again with nbtools split, which keeps duplicates together."
+                yield Finding("duplicate_between_splits", "warning", other.file, message, remedy)
+            else:
+                remedy = "Take one of them out; nbtools split keeps the two together."
+                yield Finding("duplicate", "warning", other.file, f"The same image as {first.file}, pixel by pixel.", remedy)
+
+
+def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Axes and steps in Z that no file names and that were assumed."""
+    for guess, (code, severity, message) in GUESSES.items():
+        found = [f for f in overview.facts if guess in f.guesses]
+        if not found:
+            continue
+        axes = Counter(f.image.axes for f in found).most_common(1)[0][0]
+        text = message.format(n=f"{len(found)} of {len(overview.facts)}", axes=axes)
+        written, option = (f'axes = "{axes}"', f"--axes {axes}") if guess == "axes" else ("spacing_um = [z, y, x]", "--spacing Z,Y,X")
+        yield Finding(code, severity, found[0].file, text, f"Write {written} into dataset.toml, or give {option}.")
+
+
+def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Several types of pixels, or of axes."""
+    facts = [f for f in overview.facts if f.image is not None]
+    types, axes = [f.image.pixels.dtype.name for f in facts], [f.image.axes for f in facts]
+    for code, kinds, word, remedy in (
+        ("mixed_types", types, "types of pixels", "Export all the same way; else brightness differs between them."),
+        ("mixed_axes", axes, "kinds of axes", "Keep 2D and 3D, and grey and colour, in sets of their own."),
+    ):
+        counts = Counter(kinds).most_common()
+        if len(counts) > 1:
+            rarest = facts[kinds.index(counts[-1][0])].file
+            text = ", ".join(f"{count} {kind}" for kind, count in counts)
+            yield Finding(code, "warning", rarest, f"The images have several {word}: {text}.", remedy)
+
+
+def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Pixel sizes that are unknown or differ."""
+    images = [f.image for f in overview.facts if f.image is not None]
+    unknown = [i for i in images if i.spacing is None]
+    if unknown:
+        volumes = any("Z" in i.axes for i in unknown)
+        consequence = "the step in Z is taken to be that in X" if volumes else "sizes are given in pixels"
+        message = f"{len(unknown)} of {len(images)} images do not know their pixel size; {consequence}."
+        remedy = "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm."
+        yield Finding("spacing_missing", "warning" if volumes else "note", "", message, remedy)
+    known = [(f.file, i.unit, *i.spacing) for f in overview.facts if (i := f.image) is not None and i.spacing]
+    odd = [k for k in known if len(k) == len(known[0]) and (k[1] != known[0][1] or not np.allclose(k[2:], known[0][2:], rtol=0.02, atol=0))]
+    if odd:
+        text = [f"{' x '.join(f'{s:g}' for s in k[2:])} {k[1]}" for k in (known[0], odd[0])]
+        message = f"Pixel sizes differ: {text[0]} in {known[0][0]}, {text[1]} in {odd[0][0]}; {len(odd)} of {len(known)} are unlike."
+        remedy = "Correct wrong ones with --spacing or dataset.toml; keep images of different magnification in sets of their own."
+        yield Finding("spacing_differs", "warning", odd[0][0], message, remedy)
+
+
+SET_CHECKS = [
+    find_nothing, find_missing_partners, find_orphans, find_ignored, find_duplicates, find_guesses, find_mixtures, find_pixel_sizes,
+]  # fmt: skip
+
+
+def _has(fact: Facts, needs: str) -> bool:
+    entry = fact.entry
+    if needs == "classes":
+        return bool(entry.class_name)
+    return needs in entry.files or getattr(entry.sample, {"labels": "label"}.get(needs, needs), None) is not None

@@ -1,0 +1,139 @@
+"""Write a repaired copy of a data set; the original stays untouched. A repair is a line in LABEL_REPAIRS or IMAGE_REPAIRS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import io
+from nbtools.checks.finding import Finding, Requirements, View, look
+from nbtools.checks.of_image import IMAGE_CHECKS
+from nbtools.checks.of_label import PARTNER_CHECKS
+from nbtools.data import DataSet, Entry, copy_files, write_tables
+from nbtools.image import Image
+
+LEAVE_OUT = ("unreadable", "axes_unknown", "missing_labels", "missing_clean", "unequal_shapes", "negative_label")
+MOST_ROUNDS = 5  # a colour mask becomes grey, then two values, then numbers
+
+
+def number_objects(label: Image) -> Image:
+    """Each separate object of a mask gets a number; values above half of the largest are foreground."""
+    from skimage.measure import label as label_parts
+
+    pixels = label.pixels
+    return label.replace(pixels=label_parts(pixels > pixels.max() / 2, connectivity=pixels.ndim).astype(np.int32))
+
+
+def number_parts(label: Image) -> Image:
+    """Each separate part of a label gets a number of its own; pixels marked -1 stay."""
+    from skimage.measure import label as label_parts
+
+    parts = label_parts(np.maximum(label.pixels, 0), background=0, connectivity=label.pixels.ndim).astype(np.int32)
+    return label.replace(pixels=np.where(label.pixels < 0, -1, parts))
+
+
+def round_label(label: Image) -> Image | None:
+    """Whole numbers stored as real ones; None where they are none."""
+    whole = np.isfinite(label.pixels).all() and (label.pixels == np.rint(label.pixels)).all()
+    return label.replace(pixels=label.pixels.astype(np.int64)) if whole else None
+
+
+def keep_one_channel(image: Image) -> Image | None:
+    """The one channel of a grey image stored as colours; None where they differ."""
+    if not (image.pixels == image.pixels[..., :1]).all():
+        return None
+    return image.select(C=0).replace(channels=())
+
+
+def fill_with_median(image: Image) -> Image | None:
+    """The median of the finite pixels in place of NaN and infinity; None where there are none."""
+    finite = np.isfinite(image.pixels)
+    return image.replace(pixels=np.where(finite, image.pixels, np.median(image.pixels[finite]))) if finite.any() else None
+
+
+LABEL_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
+    "rgb_label": keep_one_channel, "float_label": round_label, "binary_label": number_objects, "antialiased_label": number_objects,
+    "label_in_parts": number_parts,
+}  # fmt: skip
+IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {"grey_as_rgb": keep_one_channel, "not_finite": fill_with_median}
+
+
+def fix(dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, overwrite: bool = False) -> list[str]:
+    """Write a repaired copy of a data set and say what was changed.
+
+    Masks get numbers, whole real numbers become integers, parts of a label numbers of their own, grey colours one channel, NaN the
+    median; images that cannot be read, lack their partner or do not fit it are left out. Everything else is copied as it is.
+
+    Returns
+    -------
+    changes : list of str
+        A line for each file that was changed or left out.
+    """
+    codes: dict[str, set[str]] = {}
+    for finding in findings:
+        codes.setdefault(finding.file, set()).add(finding.code)
+    changes, kept = [], []
+    with io.new_folder(folder, overwrite=overwrite) as temporary:
+        for entry in dataset.entries:
+            lines, written = _fix_entry(temporary / entry.part, dataset, entry, codes=codes)
+            changes += lines
+            kept += [entry] if written else []
+        for part in {e.part for e in kept}:
+            write_tables(temporary / part, [e for e in kept if e.part == part], meta=_meta(dataset, changes))
+    return changes
+
+
+def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]) -> tuple[list[str], bool]:
+    """What was changed in one sample, and whether it was written."""
+    view = look(dataset, entry)
+    found = codes.get(view.file, set()) | codes.get(view.label_file, set()) | codes.get(view.clean_file, set())
+    lines = []
+    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS} and view.image is not None:
+        view, lines = _repair(view, found)
+    remaining = found & set(LEAVE_OUT) or (
+        {f.code for f in _check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
+    )
+    if remaining or (found & set(LABEL_REPAIRS) and not lines):
+        return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
+    _write(folder, entry, view, changed=bool(lines))
+    return lines, True
+
+
+def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
+    """Repair what was found and what shows only then."""
+    lines = []
+    for _ in range(MOST_ROUNDS):
+        codes = [f.code for f in _check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
+        for attribute, file, repairs in (("image", view.file, IMAGE_REPAIRS), ("label", view.label_file, LABEL_REPAIRS)):
+            code = next((c for c in codes if c in repairs), None)
+            repaired = repairs[code](getattr(view, attribute)) if code else None
+            if repaired is not None:
+                view = replace(view, **{attribute: repaired})
+                lines.append(f"{file}: {repairs[code].__name__.replace('_', ' ')} ({code})")
+                break
+        else:
+            return view, lines
+    return view, lines
+
+
+def _check_again(view: View) -> list[Finding]:
+    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS) for f in find(view, Requirements())]
+
+
+def _write(folder: Path, entry: Entry, view: View, *, changed: bool) -> None:
+    if not changed and entry.sample is None:
+        copy_files(folder, entry, kinds=tuple(entry.files))
+        return
+    copy_files(folder, entry, kinds=[k for k in entry.files if k not in ("images", "labels")])
+    io.write_image(folder / "images" / f"{entry.name}.tif", view.image)
+    if view.label is not None:
+        io.write_label(folder / "labels" / f"{entry.name}.tif", view.label)
+
+
+def _meta(dataset: DataSet, changes: list[str]) -> dict:
+    """dataset.toml of the copy; its axes hold no more where colours became grey."""
+    colours_gone = any("grey_as_rgb" in line for line in changes)
+    return {k: v for k, v in dataset.meta.items() if not (colours_gone and k in ("axes", "channels"))}
