@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nbtools import config
 from nbtools.errors import UserError
 
 
@@ -76,6 +78,12 @@ def input_options(args: argparse.Namespace):
     channel = int(args.channel) if args.channel and args.channel.lstrip("-").isdigit() else args.channel
     time = int(args.time) if args.time and args.time.lstrip("-").isdigit() else args.time
     return InputOptions(axes=args.axes, channel=channel, time=time, spacing=args.spacing)
+
+
+def say_command(args: argparse.Namespace) -> str:
+    """The command as it was typed; the folder of data sets is spelled $NBTOOLS_DATA, which each machine has elsewhere."""
+    text, data = shlex.join(args.command), config.environment("NBTOOLS_DATA").rstrip("/")
+    return text.replace(data + "/", "$NBTOOLS_DATA/") if data else text
 
 
 def existing(path: str | Path, what: str) -> Path:

@@ -133,6 +133,8 @@ def declare_export(parser: argparse.ArgumentParser) -> None:
 def run_export(args: argparse.Namespace) -> Answer:
     from nbtools import export, methods
 
+    if args.format in export.FORMATS and not args.out.name.endswith(suffix := export.FORMATS[args.format][0]):
+        args.out = args.out.with_name(args.out.name + suffix)
     refuse_file(args)
     path = export.write_model(methods.load(args.model), args.out, format=args.format)
     return Answer({"file": str(path), "format": args.format}, [f"Written: {path}"])

@@ -16,8 +16,9 @@ from nbtools.cli.frame import Answer, Verb
 from nbtools.errors import UserError
 
 if TYPE_CHECKING:
+    from nbtools.checks import Requirements
     from nbtools.data import DataSet
-    from nbtools.methods import Method, Row
+    from nbtools.methods import Method
     from nbtools.training import History, TrainingPlan
 
 VAL_SHARE = 0.15
@@ -31,7 +32,6 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
         "--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET"
     )
     parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
-    parser.add_argument("--init", metavar="MODEL", help="start from the weights of another model")
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
     frame.add_settings(parser)
     frame.add_input_options(parser)
@@ -46,7 +46,7 @@ def run_train(args: argparse.Namespace) -> Answer:
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
-    refuse_unfit(row, train, val=val)
+    refuse_unfit(model, train, val=val)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
@@ -77,12 +77,11 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     return train, val
 
 
-def refuse_unfit(row: Row, train: DataSet, *, val: DataSet | None) -> None:
+def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None) -> None:
     """A UserError with the first finding that forbids training, so that nothing starts that must fail later."""
     from nbtools import checks
 
-    needs = row.needs[0] if row.needs else "nothing"
-    requirements = checks.Requirements(dims=row.dims, needs=needs)
+    requirements = requirements_of(model)
     errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements) if f.severity == "error"]
     if errors:
         rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -91,6 +90,15 @@ def refuse_unfit(row: Row, train: DataSet, *, val: DataSet | None) -> None:
             f"{errors[0].file}: {errors[0].message}{rest}",
             f"{errors[0].remedy} See: nbtools check.",
         )
+
+
+def requirements_of(model: Method) -> Requirements:
+    """What a method needs of its data, by its row of the table and its settings."""
+    from nbtools import checks, methods
+
+    row, patch = methods.row(model.name), getattr(model.settings, "patch_size", None)
+    channels = None if row.trained else 1  # a network takes the channels of its training set
+    return checks.Requirements(dims=row.dims, needs=row.needs[0] if row.needs else "nothing", channels=channels, patch_size=patch)
 
 
 def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch) -> tuple[History, TrainingPlan]:
@@ -110,7 +118,7 @@ def _write_model(model: Method, history: History, *, plan: TrainingPlan, args: a
         model.save(folder)
         io.write_csv(folder / "history.csv", history.rows, columns=["epoch", "step", "seconds"] if not history.rows else ())
         files = [f for d in inputs if d is not None for f in d.files()]
-        training.write_recipe(folder, model, plan, history=history, inputs=files, command=args.command)
+        training.write_recipe(folder, model, plan, history=history, inputs=files, command=frame.say_command(args))
         if (args.out / "checkpoint").is_dir():
             shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
 
@@ -166,6 +174,9 @@ def run_predict(args: argparse.Namespace) -> Answer:
     io.refuse_existing(args.out, overwrite=args.overwrite)
     dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
     model = methods.load(args.model)
+    if not len(dataset):
+        ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
+        raise UserError("There must be images.", f"none in {args.images}{ignored}", "Give an image file, or a folder of TIFF, PNG or JPEG.")
     with io.new_folder(args.out, overwrite=args.overwrite) as folder:
         rows, failed = results.predict_all(model, dataset, folder=folder, args=args, say=say)
         document = results.describe_result(model, rows, failed=failed, args=args)

@@ -42,28 +42,35 @@ def run_simulate(args: argparse.Namespace) -> Answer:
 def declare_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder to look at, or one file")
     parser.add_argument("--for", dest="method", metavar="METHOD", help="what this method needs")
+    parser.add_argument("--fix", type=Path, metavar="COPY", help="write a repaired copy; the original stays as it is")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing copy")
     frame.add_input_options(parser)
 
 
 def run_check(args: argparse.Namespace) -> Answer:
     from nbtools import checks, methods
+    from nbtools.cli.learn import requirements_of
     from nbtools.data import DataSet
 
-    place = frame.existing(args.dataset, "The data set")
-    requirements = None
-    if args.method:
-        row = methods.row(args.method)
-        requirements = checks.Requirements(dims=row.dims, needs=row.needs[0])
-    dataset = DataSet.open(place, options=frame.input_options(args))
+    dataset = DataSet.open(frame.existing(args.dataset, "The data set"), options=frame.input_options(args))
+    requirements = requirements_of(methods.get(args.method)()) if args.method else None
+    if args.fix:
+        io.refuse_existing(args.fix, overwrite=args.overwrite)
     findings = checks.check(dataset, requirements)
-    ok = not any(f.severity in ("error", "warning") for f in findings)
-    return Answer({"ok": ok, "images": len(dataset), "findings": [vars(f) for f in findings]}, say_findings(findings), 0 if ok else 1)
+    document, lines = checks.to_json(findings, len(dataset)), say_findings(findings, len(dataset))
+    if args.fix:
+        changes = checks.fix(dataset, findings, args.fix, overwrite=args.overwrite)
+        document |= {"copy": str(args.fix), "changes": changes}
+        lines += [f"Repaired copy: {args.fix}", *(changes or ["Nothing had to be changed."])]
+    return Answer(document, lines, 0 if document["ok"] else 1)
 
 
-def say_findings(findings: list) -> list[str]:
-    if not findings:
-        return ["Nothing found: the data set can be used."]
-    return [f"{f.severity.upper()}  {f.file or '–'}: {f.message} {f.remedy}" for f in findings]
+def say_findings(findings: list, count: int) -> list[str]:
+    """A line a finding, the gravest first, and what they come to."""
+    lines = [f"{f.severity.upper()}  {f.file or 'data set'}: {f.message} {f.remedy}" for f in findings]
+    errors, warnings = (sum(f.severity == s for f in findings) for s in ("error", "warning"))
+    told = f"{errors} errors, {warnings} warnings" if errors or warnings else "ready to use"
+    return [*lines, f"{count} images: {told}."]
 
 
 def declare_split(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import io, runtime
+from nbtools.cli import frame
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -122,15 +123,15 @@ def drop_small(label: Image, diameter_um: float | None) -> Image:
     if label.spacing_um is None:
         raise UserError("A size in µm needs the pixel size.", f"{label.name} of unknown pixel size", "Add --spacing Z,Y,X in µm.")
     pixels = label.pixels.copy()
-    for frame in _frames(label.replace(pixels=pixels)):
-        small = np.bincount(frame.ravel()) < _pixels_of(diameter_um, label.spacing_um)
-        frame[small[frame]] = 0
+    for moment in _frames(label.replace(pixels=pixels)):
+        small = np.bincount(moment.ravel()) < _pixels_of(diameter_um, label.spacing_um)
+        moment[small[moment]] = 0
     return label.replace(pixels=pixels)
 
 
 def measure_sizes(label: Image) -> dict:
     """Number of nuclei and their median size."""
-    sizes = np.concatenate([np.bincount(frame.ravel())[1:] for frame in _frames(label)])
+    sizes = np.concatenate([np.bincount(moment.ravel())[1:] for moment in _frames(label)])
     sizes = sizes[sizes > 0]
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
@@ -160,7 +161,7 @@ def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args
         "model": args.model, "method": model.name, "settings": model.settings.to_dict(), "decoding": model.choices(),
         "source": str(args.images.absolute()), "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
         "tile": args.tile, "diameter_um": args.diameter, "min_size_um": args.min_size, "seconds": round(sum(r["seconds"] for r in rows), 3),
-        "images": rows, "failed": failed, "versions": runtime.versions(), "command": args.command,
+        "images": rows, "failed": failed, "versions": runtime.versions(), "command": frame.say_command(args),
     }  # fmt: skip
 
 

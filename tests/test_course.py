@@ -1,0 +1,72 @@
+"""The course without a person: lessons found, executed, summed up, stopped lessons told."""
+
+import json
+
+import nbformat
+import pytest
+
+from nbtools import course, runtime
+from nbtools.errors import UserError
+
+NEW = nbformat.v4
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    """A course of two lessons: one that runs and shows a picture, one that stops."""
+    good = [NEW.new_markdown_cell("# 00 · Good"), NEW.new_code_cell("%pip install nothing", metadata={"tags": ["skip-execution"]}),
+            NEW.new_code_cell("from IPython.display import Image, display\nimport base64\ndisplay(Image(base64.b64decode(b'" + DOT + "')))"),
+            NEW.new_code_cell("import os; open('made.txt', 'w').write(os.environ.get('NBTOOLS_FAST', ''))")]  # fmt: skip
+    bad = [NEW.new_markdown_cell("# 01 · Bad"), NEW.new_code_cell("1 / 0"), NEW.new_code_cell("print('never')")]
+    folder = tmp_path / "lessons"
+    folder.mkdir()
+    for name, cells in (("00_good", good), ("01_bad", bad)):
+        nbformat.write(NEW.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    monkeypatch.setattr(course, "find_folder", lambda inside, beside: folder)
+    monkeypatch.setenv("NBTOOLS_FAST", "")
+    return folder
+
+
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def test_lessons_are_found_by_how_they_begin():
+    assert [p.stem for p in course.find_lessons(["00"])] == ["00_start_here"]
+    assert [p.stem for p in course.find_lessons(["workbench_segment.ipynb"])] == ["workbench_segment"]
+
+
+def test_an_unknown_lesson_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match="99. Lessons: 00_start_here"):
+        course.find_lessons(["00", "99"])
+
+
+def test_a_course_is_executed_and_summed_up(lessons, tmp_path):
+    said = []
+    done = course.run_course(out=tmp_path / "run", fast=True, say=said.append)
+    good, bad = done["lessons"]
+    assert (good["ok"], good["figures"], good["cells"], good["title"]) == (True, 1, 2, "00 · Good")
+    assert not bad["ok"]
+    assert bad["error"] == "ZeroDivisionError: division by zero"
+    assert (tmp_path / "run" / "made.txt").read_text().endswith("fast.toml")
+    assert any("STOPPED" in line for line in said)
+    assert json.loads((tmp_path / "run" / "course.json").read_text()) == done
+
+
+def test_the_summary_shows_figures_and_needs_nothing_from_outside(lessons, tmp_path):
+    page = (tmp_path / "run" / "index.html", course.run_course(["00"], out=tmp_path / "run"))[0].read_text("utf-8")
+    assert DOT[:40] in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "rehearsal" not in page
+
+
+def test_a_stopped_lesson_is_escaped_in_the_summary():
+    page = course.write_summary([course.Lesson("x", "<b>", error="<script>")], fast=True)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "rehearsal" in page
+
+
+def test_nothing_is_opened_where_there_is_no_screen(monkeypatch, tmp_path):
+    monkeypatch.setattr(runtime, "has_display", lambda: False)
+    monkeypatch.setattr(course.webbrowser, "open", lambda uri: pytest.fail("opened"))
+    assert not course.open_summary(tmp_path / "index.html")
