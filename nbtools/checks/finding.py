@@ -7,8 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nbtools import io
-from nbtools.data import DataSet, Entry, align, hash_pixels, open_partner
+from nbtools.data import DataSet, Entry, hash_pixels
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -131,9 +130,12 @@ def look(dataset: DataSet, entry: Entry) -> View:
         view.problems.append(_unreadable(view.file, error))
         return view
     view.image, view.guesses = found.image, found.guesses
-    for kind, file in (("label", view.label_file), ("clean", view.clean_file)):
+    for kind, file, read in (
+        ("label", view.label_file, dataset.reader.found_label),
+        ("clean", view.clean_file, dataset.reader.found_clean),
+    ):
         try:
-            setattr(view, kind, _partner(dataset, entry, view.image, kind=kind))
+            setattr(view, kind, read(entry, view.image))
         except UserError as error:
             view.problems.append(_unreadable(file, error))
     return view
@@ -153,17 +155,6 @@ def note_facts(entry: Entry, view: View) -> Facts:
     pixels = view.image.pixels
     ghost = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
     return Facts(entry, view.file, ghost, view.guesses, hash_pixels(pixels))
-
-
-def _partner(dataset: DataSet, entry: Entry, image: Image, *, kind: str) -> Image | None:
-    if entry.sample is not None:
-        return getattr(entry.sample, kind)
-    path = entry.files.get({"label": "labels"}.get(kind, kind))
-    if path is None:
-        return None
-    if kind == "label":
-        return align(open_partner(path, image), image, entry=entry)
-    return dataset.reader.select(io.open_image(path).image, entry)
 
 
 def _unreadable(file: str, error: UserError) -> Finding:

@@ -96,7 +96,7 @@ def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str,
     remaining = found & set(LEAVE_OUT) or (
         {f.code for f in _check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
     )
-    if remaining or (found & set(LABEL_REPAIRS) and not lines):
+    if remaining or (found & {*LABEL_REPAIRS, "not_finite"} and not lines):
         return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
     _write(folder, entry, view, changed=bool(lines))
     return lines, True

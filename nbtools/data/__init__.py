@@ -1,13 +1,12 @@
 """Data sets: images with labels, clean partners or classes; opened lazily, split without leaks, written whole."""
 
 from nbtools.data.dataset import KINDS, DataSet
-from nbtools.data.reading import align, open_partner
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged, sample_names, samples
 from nbtools.data.splits import find_twice, hash_pixels
 from nbtools.data.writing import copy_files, copy_split, format_toml, write_dataset, write_sample, write_tables
 
 __all__ = [
-    "KINDS", "DataSet", "Entry", "InputOptions", "Sample", "align", "copy_files", "copy_split", "find_twice", "format_toml", "hash_pixels",
-    "open_partner", "packaged", "sample_names", "samples", "write_dataset", "write_sample", "write_tables",
+    "KINDS", "DataSet", "Entry", "InputOptions", "Sample", "copy_files", "copy_split", "find_twice", "format_toml", "hash_pixels",
+    "packaged", "sample_names", "samples", "write_dataset", "write_sample", "write_tables",
 ]  # fmt: skip

@@ -19,6 +19,24 @@ FOLDERS = {
 }  # fmt: skip
 TABLE_SUFFIXES = {"centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
 TABLES, TOML = (".csv",), "dataset.toml"
+MICROSCOPES = (
+    ".czi",
+    ".nd2",
+    ".lif",
+    ".lsm",
+    ".oib",
+    ".oif",
+    ".ims",
+    ".vsi",
+    ".dv",
+    ".stk",
+    ".svs",
+    ".ndpi",
+    ".h5",
+    ".npy",
+    ".gif",
+    ".bmp",
+)
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")  # expected beside images, not worth a word
 
 
@@ -123,7 +141,12 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
         _add_files(layout, files, class_name=None)
         return
     for child in _children(folder):
-        if child.is_dir() and not child.name.startswith(("_", ".")) and child.name.lower() not in (*FOLDERS, *PARTS):
+        if (
+            child.is_dir()
+            and child.suffix.lower() != ".zarr"
+            and not child.name.startswith(("_", "."))
+            and child.name.lower() not in (*FOLDERS, *PARTS)
+        ):
             _add_files(layout, [p for p in _children(child) if _is_part(layout, p, (), quiet=False)], class_name=child.name)
 
 
@@ -145,6 +168,8 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
 def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
     """Whether a file can be part of the set; else it is noted, but for documents and tables beside the images."""
     if path.is_dir():
+        if path.suffix.lower() == ".zarr":
+            layout.ignored[path] = "OME-Zarr is not read yet: save it as TIFF"
         return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"
@@ -152,7 +177,8 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
     if io.is_image(path) or path.suffix.lower() in suffixes:
         return True
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        layout.ignored[path] = "not an image" if path.suffix else "no image's extension"
+        foreign = path.suffix.lower() in MICROSCOPES
+        layout.ignored[path] = f"{path.suffix} is not read here: save it as TIFF in Fiji" if foreign else "not an image"
     return False
 
 

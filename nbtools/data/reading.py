@@ -55,35 +55,49 @@ class Reader:
 
     def label(self, entry: Entry, image: Image) -> Image | None:
         """The label image, on the image's spatial axes with its spacing; None without one."""
-        if entry.sample is not None:
-            return entry.sample.label
-        path = entry.files.get("labels")
-        if path is None:
-            return None
-        label = align(open_partner(path, image), image, entry=entry)
-        return io.to_label(label, str(path)).replace(name=entry.name)
+        label = self.found_label(entry, image)
+        if label is None or entry.sample is not None:
+            return label
+        return io.to_label(label, str(entry.files["labels"])).replace(name=entry.name)
+
+    def found_label(self, entry: Entry, image: Image) -> Image | None:
+        """The label's file as it is, whatever it holds, placed on the image's axes where it has as many; None without one."""
+        if entry.sample is not None or "labels" not in entry.files:
+            return entry.sample and entry.sample.label
+        label = _open_partner(entry.files["labels"], axes=image.spatial, palette=True)
+        time = self._time(entry)
+        label = label if time is None else label.select(T=time)
+        same = label.axes == image.spatial and image.spacing
+        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
-        """The low-noise partner, read as the image was; None without one."""
-        if entry.sample is not None:
-            return entry.sample.clean
-        path = entry.files.get("clean")
-        if path is None:
-            return None
-        clean = io.read_image(path)
-        same = clean.shape == image.shape and clean.axes != image.axes
-        clean = clean.replace(axes=image.axes, spacing=image.spacing, unit=image.unit) if same else self.select(clean, entry)
-        return clean.replace(name=entry.name)
+        """The low-noise partner; None without one."""
+        clean = self.found_clean(entry, image)
+        return clean and io.require_finite(clean, entry.name).replace(name=entry.name)
+
+    def found_clean(self, entry: Entry, image: Image) -> Image | None:
+        """The low-noise partner as it is, read as the image was; None without one."""
+        if entry.sample is not None or "clean" not in entry.files:
+            return entry.sample and entry.sample.clean
+        clean = _open_partner(entry.files["clean"], axes=self.options.axes)
+        if clean.shape == image.shape and clean.axes != image.axes:
+            clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
+        clean = self.select(clean, entry)
+        same = clean.axes == image.axes and image.spacing
+        return clean.replace(spacing=image.spacing, unit=image.unit) if same else clean
 
     def select(self, image: Image, entry: Entry) -> Image:
         """The channel and the time point that the options name."""
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
-        time = entry.frame if entry.frame is not None else self.options.time
-        if isinstance(time, int):
-            image = image.select(T=time)
+        time = self._time(entry)
+        image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _time(self, entry: Entry) -> int | None:
+        time = entry.frame if entry.frame is not None else self.options.time
+        return time if isinstance(time, int) else None
 
     def _keep(self, entry: Entry, sample: Sample) -> None:
         size = _bytes_of(sample)
@@ -104,21 +118,12 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     return entry.sample or Sample(entry.name, image, class_name=entry.class_name, group=entry.columns.get("group"))
 
 
-def open_partner(path: Path, image: Image) -> Image:
-    """A label file as it is, on the image's spatial axes where it has as many dimensions, else on its own."""
+def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
+    """A file on the given axes where it has as many dimensions, else on its own."""
     try:
-        return io.open_image(path, axes=image.spatial, palette=True).image
+        return io.open_image(path, axes=axes, palette=palette).image
     except UserError:
-        return io.open_image(path, palette=True).image
-
-
-def align(label: Image, image: Image, *, entry: Entry | None = None) -> Image:
-    """A label with the image's spacing, and of its time point."""
-    if entry is not None and entry.frame is not None and "T" in label.axes:
-        label = label.select(T=entry.frame)
-    if label.axes == image.spatial and image.spacing:
-        label = label.replace(spacing=image.spacing, unit=image.unit)
-    return label
+        return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:
