@@ -46,6 +46,12 @@ def test_labels_far_apart_in_number_are_renumbered_without_gaps():
     assert not palette[0].any()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 30), (1, 9, 9), (3, 2, 2, 40)])
+def test_labels_of_any_shape_get_colours(shape):
+    dense, palette = colors.color_labels(np.arange(np.prod(shape)).reshape(shape))
+    assert palette[dense].shape == (*shape, 3)
+
+
 def test_an_outline_is_drawn_inside_the_nucleus_and_nowhere_else(squares):
     grey = Image(np.full(squares.shape, 0.5), "YX")
     painted = show.overlay_rgb(grey, squares, fill=0)

@@ -10,7 +10,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show import layout
 from nbtools.show.colors import color_labels
-from nbtools.show.contrast import measure_contrast
+from nbtools.show.contrast import Contrast, measure_contrast
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class View:
         return self.rgb.shape[:2]
 
 
-def view(image: Image, label: Image | None = None, *, percentiles: tuple[float, float] = (1, 99.8), most: int = 2048) -> View:
+def view(image: Image, label: Image | None = None, *, contrast: Contrast | None = None, most: int = 2048) -> View:
     """Lay out an image, and its label image, for display.
 
-    percentiles : grey values shown as black and as full colour; colour images of 8 bit are shown as they are.
+    contrast : how grey values become colours; by default measured on this image, projections of a volume apart from its slices.
     most : longest side in pixels; larger pictures are thinned out. Of a movie, the first frame is shown.
 
     Raises
@@ -59,19 +59,18 @@ def view(image: Image, label: Image | None = None, *, percentiles: tuple[float, 
     thin = -(-max(image.space_shape) // most)
     about = {"spacing_um": min(image.spacing_um) * thin if image.spacing_um else None, "name": image.name}
     if space == "ZYX":
-        return _view_volume(image, labels, thin=thin, percentiles=percentiles, about=about)
-    contrast = measure_contrast(pixels, rgb=image.is_rgb, percentiles=percentiles)
+        return _view_volume(image, labels, thin=thin, contrast=contrast, about=about)
+    contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.square(pixels, image.relative_spacing, thin=thin))
     labels = None if labels is None else layout.square(labels, image.relative_spacing, thin=thin)
     return View(rgb, labels, frame=rgb.shape[1::-1], captions=_name_channels(image, contrast.tints, rgb.shape[0]), **about)
 
 
-def _view_volume(image: Image, labels: np.ndarray | None, *, thin: int, percentiles: tuple, about: dict) -> View:
+def _view_volume(image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict) -> View:
     cuts, spacing = layout.choose_cuts(labels, image.space_shape), image.relative_spacing
     rows = layout.cut(image.pixels, cuts, spacing=spacing, thin=thin)
-    shown = {"rgb": image.is_rgb, "percentiles": percentiles}
     # projections are brighter than any slice, so they have a contrast of their own
-    projected, sliced = measure_contrast(rows[0][0], **shown), measure_contrast(image.pixels, **shown)
+    projected, sliced = (contrast or measure_contrast(pixels, rgb=image.is_rgb) for pixels in (rows[0][0], image.pixels))
     drawn = [[None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)] for row in rows]
     words = zip(layout.corners(rows), layout.name_panels(cuts), strict=True)
     captions = tuple((left, top, word, "white") for (left, top), word in words if word)

@@ -1,0 +1,79 @@
+"""Choose a folder by clicking through folders, or by pasting its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import ipywidgets
+
+from nbtools import io
+from nbtools.errors import UserError
+from nbtools.widgets.parts import mark, say_error
+
+MOST = 500  # entries listed; beyond, a path is quicker pasted than found
+
+
+class FolderBrowser(ipywidgets.VBox):
+    """A list of the folders inside the chosen one. `folder` is the chosen one; `list` and `path` are the widgets."""
+
+    def __init__(self, start: str | Path):
+        self.folder = Path(start).expanduser().absolute()
+        self.list = mark(ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list")
+        words = "or paste the path of a folder here"
+        self.path = mark(ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}), "nb-folder-path")
+        self.place = mark(ipywidgets.HTML(), "nb-folder-place")
+        self._heard: list[Callable[[], None]] = []
+        self._filling = False
+        super().__init__([self.place, self.list, self.path])
+        self.add_class("nb-folder")
+        self._fill()
+        self.list.observe(lambda change: self._filling or self.go(change["new"]), "value")
+        self.path.observe(lambda change: change["new"].strip() and self.go(change["new"].strip()), "value")
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever another folder is chosen."""
+        self._heard.append(heard)
+
+    def go(self, folder: str | Path) -> None:
+        """Choose a folder; what is wrong with it is said in the widget."""
+        folder = Path(str(folder).strip("\"'")).expanduser()
+        if not folder.is_dir():
+            error = UserError("A folder must exist.", folder, "Check the path, or click through the list.")
+            self.place.value = say_error(error)
+            return
+        self.folder = folder.absolute()
+        self._fill()
+        for heard in self._heard:
+            heard()
+
+    def _fill(self) -> None:
+        """List what is in the folder; the list's own change of value must not count as a click."""
+        self._filling = True
+        try:
+            inside = list_folders(self.folder)
+            up = [("⬆ one level up", str(self.folder.parent))] if self.folder.parent != self.folder else []
+            self.list.options = [("✓ this folder", str(self.folder)), *up, *((f"{p.name}/", str(p)) for p in inside)]
+            self.list.value = str(self.folder)
+            self.place.value = f"<div style='padding:2px 8px'><b>{escape(str(self.folder))}</b>: {count_images(self.folder)}</div>"
+        finally:
+            self._filling = False
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders inside one, by name, hidden ones left out; none where it cannot be read."""
+    try:
+        inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__")) and p.is_dir()]
+    except OSError:
+        return []
+    return sorted(inside, key=lambda p: p.name.lower())[:MOST]
+
+
+def count_images(folder: Path) -> str:
+    """How many image files lie in a folder, in words."""
+    try:
+        count = sum(io.is_image(p) and not p.name.startswith(".") for p in folder.iterdir())
+    except OSError:
+        return "cannot be read"
+    return f"{count or 'no'} image file{'' if count == 1 else 's'}, {len(list_folders(folder))} folders"

@@ -1,0 +1,137 @@
+"""A form made from the declarations of settings: nothing about a setting is said twice."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from nbtools.config import Declaration, Settings, check_value
+from nbtools.errors import UserError
+from nbtools.widgets.parts import say_error, shorten_range
+
+AUTO = "auto"
+NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
+
+
+def form(settings: type, *, suggest_from: Any = None) -> Form:
+    """A form for the settings of a method; its default is a valid answer.
+
+    Parameters
+    ----------
+    settings : a method class, or a Settings class.
+    suggest_from : a data set; a method that has `suggest(dataset)`, which returns {name: value}, fills in what suits these images.
+
+    Examples
+    --------
+    >>> chosen = form(FastNuclei)  # doctest: +SKIP
+    >>> chosen.value  # doctest: +SKIP
+    FastNucleiSettings(epochs=40, …)
+    """
+    suggest = getattr(settings, "suggest", None)
+    suggested = dict(suggest(suggest_from) or {}) if suggest and suggest_from is not None else {}
+    return Form(getattr(settings, "Settings", settings), suggested)
+
+
+class Form(ipywidgets.VBox):
+    """One row a setting: basic ones first, advanced ones folded away. `value` is a Settings; `fields` are the widgets by name."""
+
+    def __init__(self, settings: type[Settings], suggested: dict):
+        self.settings, self.start = settings, settings().replace(**suggested)
+        self.rows = {d.name: Row(self.start, d, suggested=d.name in suggested) for d in settings.declarations()}
+        self.fields = {name: row.field for name, row in self.rows.items()}
+        basic = [row for row in self.rows.values() if row.declared.level == "basic"]
+        advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
+        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout=ipywidgets.Layout(width="auto"))
+        reset.add_class("nb-form-reset")
+        reset.on_click(lambda _: self.reset())
+        super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])
+        self.add_class("nb-form")
+
+    @property
+    def value(self) -> Settings:
+        """The settings as they stand; UserError where an entry is not valid."""
+        return self.settings(**{name: row.read() for name, row in self.rows.items()})
+
+    def reset(self) -> None:
+        """Put back what the form began with."""
+        for name, row in self.rows.items():
+            row.write(getattr(self.start, name))
+
+
+class Row(ipywidgets.VBox):
+    """One setting: name, field, unit and range, help; and what is wrong with the entry, if anything."""
+
+    def __init__(self, start: Settings, declared: Declaration, *, suggested: bool = False):
+        self.declared = declared
+        self.field, self.to_entry, self.from_entry = make_field(start, declared)
+        self.field.add_class(f"nb-setting-{declared.name}")
+        self.message = ipywidgets.HTML()
+        self.message.add_class("nb-form-error")
+        self.field.observe(lambda _: self.check(), "value")
+        super().__init__([ipywidgets.HBox([self.field, ipywidgets.HTML(_say_help(declared, suggested))]), self.message])
+        self.add_class("nb-form-row")
+
+    def read(self) -> Any:
+        """The entry as the setting's value; UserError where it is none."""
+        return self.from_entry(self.field.value)
+
+    def write(self, value: Any) -> None:
+        """Show a value."""
+        self.field.value = self.to_entry(value)
+
+    def check(self) -> None:
+        """Say in the form what is wrong with the entry, or clear what was said."""
+        try:
+            self.read()
+            self.message.value = ""
+        except UserError as error:
+            self.message.value = say_error(error)
+
+
+def make_field(start: Settings, declared: Declaration) -> tuple[ipywidgets.Widget, Callable, Callable]:
+    """The widget that suits a setting, and how its entry is made from a value and read back as one."""
+    name, value = declared.name, getattr(start, declared.name)
+    about = {"description": name.replace("_", " "), "style": {"description_width": NAME_WIDTH}, "layout": {"width": FIELD_WIDTH}}
+    if declared.choices is not None:
+        options = [*([(AUTO, None)] if declared.optional else []), *((str(c), c) for c in declared.choices)]
+        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _same
+    elif declared.optional or typing.get_origin(declared.type) is tuple:
+        field, to_entry = ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about), _to_text
+        return field, to_entry, lambda text: start.parse([f"{name}={text}"])[name]
+    elif declared.type is bool:
+        field, to_entry = ipywidgets.Checkbox(value=value, **about), _same
+    elif declared.type is int:
+        field, to_entry = ipywidgets.IntText(value=value, step=int(declared.step or 1), **about), _same
+    elif declared.type is float:
+        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _same
+    else:
+        field, to_entry = ipywidgets.Text(value=value, **about), _same
+    return field, to_entry, lambda entry: check_value(declared, entry)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _to_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (value if isinstance(value, tuple) else (value,)))
+
+
+def _fold(rows: list[Row]) -> ipywidgets.Accordion:
+    folded = ipywidgets.Accordion(children=[ipywidgets.VBox(rows)], selected_index=None)
+    folded.set_title(0, "Advanced settings")
+    folded.add_class("nb-form-advanced")
+    return folded
+
+
+def _say_help(declared: Declaration, suggested: bool) -> str:
+    facts = ", ".join(filter(None, [declared.unit, shorten_range(declared), "empty: auto" if declared.optional else ""]))
+    mark = " <b>(suggested for your images)</b>" if suggested else ""
+    facts = f"<span style='color:#555'>{escape(facts)}</span> " if facts else ""
+    return f"<div style='line-height:1.35;padding:4px 8px;max-width:520px'>{facts}{escape(declared.help)}{mark}</div>"

@@ -1,0 +1,55 @@
+"""Small pieces that several widgets share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from nbtools.config import Declaration
+
+
+def say_error(error: Exception) -> str:
+    """An error as one line of HTML, in the place where it belongs."""
+    return f"<div style='color:#b3261e;padding:2px 8px'>{escape(str(error))}</div>"
+
+
+def say_note(words: str) -> str:
+    """A quiet line of HTML."""
+    return f"<div style='color:#444;padding:2px 8px'>{escape(words)}</div>"
+
+
+def shorten_range(declared: Declaration) -> str:
+    """The range of a setting in a few characters: "16 to 512", "at least 1", "".
+
+    Examples
+    --------
+    >>> shorten_range(Declaration(help="", min=16, max=512))
+    '16 to 512'
+    """
+    low, high = declared.min, declared.max
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if high is not None else ""
+
+
+def mark(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
+    """The widget with a CSS class, by which tests and pages find it."""
+    widget.add_class(name)
+    return widget
+
+
+def show_only(panels: Mapping[str, ipywidgets.Widget], name: str) -> None:
+    """Show one of several panels."""
+    for key, panel in panels.items():
+        panel.layout.display = "" if key == name else "none"
+
+
+def read_uploads(value: Any) -> dict[str, bytes]:
+    """File name to content, from what an upload button holds: a dictionary in ipywidgets 7, a tuple in 8."""
+    files: Iterable = value.items() if isinstance(value, Mapping) else ((one["name"], one) for one in value)
+    return {str(name).replace("\\", "/").rsplit("/", 1)[-1]: bytes(one["content"]) for name, one in files}

@@ -1,0 +1,161 @@
+"""Choose a data set: samples, a folder, uploaded files, Google Drive. The default, samples, is a valid answer."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import ipywidgets
+
+from nbtools import config, io, runtime
+from nbtools.data import DataSet, sample_names
+from nbtools.data import samples as open_samples
+from nbtools.errors import UserError
+from nbtools.widgets.folders import FolderBrowser
+from nbtools.widgets.parts import mark, read_uploads, say_error, say_note, show_only
+
+WAYS = {
+    "samples": "samples that come with the toolkit",
+    "folder": "a folder on this machine",
+    "upload": "files to upload",
+    "drive": "Google Drive",
+}
+WIDE = {"width": "520px"}
+STYLE = {"description_width": "110px"}
+
+
+def pick_data(samples: str = "nuclei2d") -> DataPicker:
+    """A picker of images; `.value` is the DataSet.
+
+    samples : name of the sample set that is chosen to begin with.
+
+    Examples
+    --------
+    >>> pick_data().value  # doctest: +SKIP
+    DataSet('nuclei2d', 1 images with labels)
+    """
+    return DataPicker(samples)
+
+
+class DataPicker(ipywidgets.VBox):
+    """A way to get images and, below it, what that way needs; a line says what was found.
+
+    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser, `images` and `labels` the upload buttons.
+    """
+
+    def __init__(self, samples: str):
+        names = sample_names()
+        if samples not in names:
+            raise UserError("A sample set must be one that is shipped.", repr(samples), f"Use one of: {', '.join(names) or 'none'}.")
+        ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
+        self.way = mark(ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE), "nb-pick-way")
+        self.samples = ipywidgets.Dropdown(options=names, value=samples, description="Samples", layout=WIDE, style=STYLE)
+        mark(self.samples, "nb-pick-samples")
+        self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
+        self.images, self.labels = _upload("Images", "nb-pick-images"), _upload("Labels (optional)", "nb-pick-labels")
+        self.connect = mark(ipywidgets.Button(description="Connect Google Drive", icon="link", layout={"width": "auto"}), "nb-pick-drive")
+        self.drive = ipywidgets.VBox([self.connect])
+        self.status = mark(ipywidgets.HTML(), "nb-pick-status")
+        uploads = ipywidgets.HBox([self.images, self.labels])
+        self.panels = {"samples": self.samples, "folder": self.browser, "upload": uploads, "drive": self.drive}
+        self._dataset: DataSet | None = None
+        super().__init__([self.way, *self.panels.values(), self.status])
+        self.add_class("nb-pick")
+        self._listen()
+        self._changed()
+
+    @property
+    def value(self) -> DataSet:
+        """The chosen images, opened lazily; UserError where nothing usable is chosen yet."""
+        if self._dataset is None:
+            dataset = self._open()
+            if not len(dataset):
+                received = f"none in {dataset.folder or dataset.name}"
+                raise UserError(
+                    "There must be images to work with.", received, "Choose the folder that holds them, or their folder images/."
+                )
+            self._dataset = dataset
+        return self._dataset
+
+    def _listen(self) -> None:
+        for widget in (self.way, self.samples, self.images, self.labels):
+            widget.observe(lambda _: self._changed(), "value")
+        self.browser.listen(self._changed)
+        self.connect.on_click(lambda _: self._connect_drive())
+
+    def _changed(self) -> None:
+        self._dataset = None
+        show_only(self.panels, self.way.value)
+        try:
+            self.status.value = say_note(describe(self.value))
+        except UserError as error:
+            self.status.value = say_error(error)
+
+    def _open(self) -> DataSet:
+        if self.way.value == "samples":
+            return open_samples(self.samples.value)
+        if self.way.value == "upload":
+            return DataSet.open(save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value)))
+        if self.way.value == "drive" and len(self.drive.children) == 1:
+            raise UserError("Google Drive must be connected first.", "not connected", "Press the button and allow the access.")
+        browser = self.browser if self.way.value == "folder" else self.drive.children[-1]
+        return DataSet.open(browser.folder)
+
+    def _connect_drive(self) -> None:
+        try:
+            browser = FolderBrowser(runtime.mount_drive())
+        except UserError as error:
+            self.status.value = say_error(error)
+            return
+        browser.listen(self._changed)
+        self.drive.children = [self.connect, browser]
+        self._changed()
+
+
+def describe(dataset: DataSet) -> str:
+    """What was found, in a line; the first image is looked at."""
+    kinds = [kind for kind in ("labels", "clean", "classes", "centres", "boxes") if dataset.has(kind)]
+    first = dataset.image(0)
+    size = " x ".join(f"{first.size(axis)}" for axis in first.axes)
+    spacing = f", pixel size {' x '.join(f'{s:g}' for s in first.spacing_um)} µm" if first.spacing_um else ", pixel size unknown"
+    count = f"{len(dataset)} image{'' if len(dataset) == 1 else 's'}"
+    partners = f" with {' and '.join(kinds)}" if kinds else " without labels"
+    return f"{count}{partners}; the first: {first.axes} {size} px{spacing}."
+
+
+def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
+    """Uploaded files as a data set in a new temporary folder; a zip is unpacked.
+
+    Raises
+    ------
+    UserError : no images; a zip that cannot be read.
+    """
+    if not images:
+        remedy = "Press the button and choose image files, or a zip of a data set."
+        raise UserError("There must be images to work with.", "none uploaded yet", remedy)
+    folder = Path(tempfile.mkdtemp(prefix="nbtools_upload_"))
+    archives = [name for name in images if name.lower().endswith(".zip")]
+    if archives:
+        return _unpack(images[archives[0]], folder, archives[0])
+    for kind, files in (("images", images), ("labels", labels)):
+        for name, content in files.items():
+            with io.whole(folder / kind / name) as temporary:
+                temporary.write_bytes(content)
+    return folder
+
+
+def _unpack(content: bytes, folder: Path, name: str) -> Path:
+    from io import BytesIO
+
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            archive.extractall(folder)  # keeps inside the folder whatever the names in the archive say
+    except zipfile.BadZipFile as error:
+        raise UserError("A zip must be whole and readable.", name, "Pack it again.") from error
+    inside = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
+    return inside[0] if len(inside) == 1 and inside[0].name not in ("images", "labels") else folder
+
+
+def _upload(words: str, css: str) -> ipywidgets.FileUpload:
+    return mark(ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css)
