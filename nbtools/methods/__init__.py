@@ -6,6 +6,7 @@ import importlib
 import json
 from pathlib import Path
 
+from nbtools import runtime
 from nbtools.errors import UserError
 from nbtools.methods.base import Method, Prediction
 from nbtools.methods.table import ROWS, Row
@@ -28,6 +29,7 @@ def row(name: str) -> Row:
 
 def get(name: str) -> type[Method]:
     """The class of a method; this is where its libraries are loaded."""
+    runtime.silence_tensorflow()
     module, _, cls = row(name).path.partition(":")
     method = getattr(importlib.import_module(module), cls)
     method.name = name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +22,7 @@ from nbtools.training import History, TrainingPlan, TrainingSettings
 VALIDATION_BATCHES = 4
 TUNING_PIXELS = 4_000_000  # of validation images looked at to choose thresholds
 TUNING_SECONDS = 20.0
+SIZED = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,23 @@ class Example:
     image: np.ndarray  # (*space, C) float32
     label: np.ndarray | None  # (*space) int32
     maps: np.ndarray | None  # (*space, K) float32
+
+
+class Examples(Sequence):
+    """Training images, each prepared when first drawn, so that training starts at once and memory holds only what is used."""
+
+    def __init__(self, samples: Sequence, prepare: Callable[[Sample], Example]):
+        self.samples, self.prepare = samples, prepare
+        self.ready: dict[int, Example] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Example:
+        index = int(index)
+        if index not in self.ready:
+            self.ready[index] = self.prepare(self.samples[index])
+        return self.ready[index]
 
 
 class KerasMethod(Method):
@@ -77,13 +95,13 @@ class KerasMethod(Method):
         plan = plan or TrainingPlan()
         self.start_fit(train, self.needs)
         keras.utils.set_random_seed(plan.seed)
-        examples = [self._prepare(sample) for sample in train]
-        self.note_nucleus_size([d for e in examples if e.label is not None for d in measure_diameters(e.label)])
+        self.note_nucleus_size(self._diameters(train))
+        examples = Examples(train, self._prepare)
         self._use(self.build())
         trainer = training.Trainer(self.model, type(self).loss, self.settings, plan)
-        held_back = [self._prepare(sample) for sample in val] if val else []
+        held_back = Examples(val or (), self._prepare)
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
-        if held_back and self.candidates():
+        if len(held_back) and self.candidates():
             self.tuned, score = self._tune(held_back, plan.seed)
             self.history.best["val_mean_ap"] = score
         return self.history
@@ -96,7 +114,7 @@ class KerasMethod(Method):
         """How this image's grey values are normalised, in training and in prediction."""
         return normalize.by_percentiles(pixels)
 
-    def draw(self, rng: np.random.Generator, examples: list[Example]) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
         """One training batch: (B, *size, C) and (B, *size, K)."""
         recipe = augment.RECIPES[self.settings.augmentation]
         batch = [self._draw_one(rng, examples[rng.integers(len(examples))], recipe) for _ in range(self.settings.batch_size)]
@@ -108,6 +126,13 @@ class KerasMethod(Method):
         return tuple(-(-s // g) * g for s, g in zip(size, self.field.grid, strict=True))
 
     # --- inside
+
+    def _diameters(self, train: DataSet) -> list[float]:
+        """Diameters of the nuclei of up to SIZED images spread over the data set."""
+        if self.needs != "labels":
+            return []
+        some = range(0, len(train), max(1, len(train) // SIZED))
+        return [d for i in some if train[i].label is not None for d in measure_diameters(train[i].label.pixels)]
 
     def _use(self, model: keras.Model) -> None:
         self.model = model
@@ -122,7 +147,9 @@ class KerasMethod(Method):
         label = None
         if self.needs == "labels":
             if sample.label is None:
-                raise UserError("Every training image needs a label image.", sample.name, "Remove the image, or label it. See `nbtools check`.")
+                raise UserError(
+                    "Every training image needs a label image.", sample.name, "Remove the image, or label it. See `nbtools check`."
+                )
             label = np.ascontiguousarray(sample.label.select(T=0).to(axes).pixels.astype(np.int32))
             if label.shape != pixels.shape[:-1]:
                 received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
@@ -137,9 +164,9 @@ class KerasMethod(Method):
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
         return self.targets(rng, image, label, maps)
 
-    def _validation(self, held_back: list[Example], seed: int) -> Callable[[], dict]:
+    def _validation(self, held_back: Sequence[Example], seed: int) -> Callable[[], dict]:
         """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
-        if not held_back:
+        if not len(held_back):
             return dict
         plain, size = augment.RECIPES["none"], self.settings.batch_size
         rng = np.random.default_rng([seed, 2**31])
@@ -160,7 +187,7 @@ class KerasMethod(Method):
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
-    def _tune(self, held_back: list[Example], seed: int) -> tuple[dict, float]:
+    def _tune(self, held_back: Sequence[Example], seed: int) -> tuple[dict, float]:
         """Decoding values with the highest mean AP on a seeded choice of validation images."""
         order, chosen, pixels = np.random.default_rng(seed).permutation(len(held_back)), [], 0
         for i in order:
@@ -191,9 +218,13 @@ class KerasMethod(Method):
             with np.load(folder / "weights.npz", allow_pickle=False) as file:
                 arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
         except (OSError, ValueError) as error:
-            raise UserError("A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
+            raise UserError(
+                "A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again."
+            ) from error
         shapes = [tuple(v.shape) for v in self.model.weights]
         if [a.shape for a in arrays] != shapes:
             received = f"{len(arrays)} arrays for {len(shapes)} weights"
-            raise UserError("Weights must fit the network of model.json.", received, "Keep model.json and weights.npz of one training together.")
+            raise UserError(
+                "Weights must fit the network of model.json.", received, "Keep model.json and weights.npz of one training together."
+            )
         training.set_weights(self.model, arrays)

@@ -162,17 +162,19 @@ class Method(ABC):
         """Further entries of model.json."""
         return {}
 
-    def save_weights(self, folder: Path) -> None:
+    def save_weights(self, folder: Path) -> None:  # noqa: B027
         """Methods without weights write none."""
 
-    def load_weights(self, folder: Path) -> None:
+    def load_weights(self, folder: Path) -> None:  # noqa: B027
         """Methods without weights read none."""
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         """What every fit begins with: rehearsal settings, a look at the first image, a refusal of what cannot be learned from."""
         self.settings = config.shorten(self.name, self.settings)
         if not len(train):
-            raise UserError("Training needs at least one image.", f"{train.name or 'data set'} without images", "Check the folder with `nbtools check`.")
+            raise UserError(
+                "Training needs at least one image.", f"{train.name or 'data set'} without images", "Check the folder with `nbtools check`."
+            )
         if needs and not train.has(needs):
             remedy = f"Put one file for each image into the folder {needs}/."
             raise UserError(f"This method learns from {needs}.", f"{train.name or 'a data set'} without {needs}", remedy)

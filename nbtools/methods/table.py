@@ -91,9 +91,11 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="U-Net with a distance map",
-        paper=Paper("Segmentation of nuclei in histopathology images by deep regression of the distance map", "10.1109/TMI.2018.2865709", 2019),
+        paper=Paper(
+            "Segmentation of nuclei in histopathology images by deep regression of the distance map", "10.1109/TMI.2018.2865709", 2019
+        ),
         lesson="notebooks/00_start_here.ipynb",
-        parameters=1,
+        parameters=1_082_258,
         weights="nuclei2d",
     ),
-)  # fmt: skip
+)

@@ -23,9 +23,15 @@ WIDTHS = {"tiny": (8, 16, 32), "small": (32, 64, 128, 192), "paper": (32, 64, 12
 @dataclass(frozen=True)
 class FastNucleiSettings(KerasSettings):
     preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores.")
-    threshold: float | None = setting(None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty.")
-    seed: float | None = setting(None, min=0.05, max=0.95, help="Distance above which a nucleus has its core; chosen on validation images if empty.")
-    min_size: int | None = setting(None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty.")
+    threshold: float | None = setting(
+        None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty."
+    )
+    seed: float | None = setting(
+        None, min=0.05, max=0.95, help="Distance above which a nucleus has its core; chosen on validation images if empty."
+    )
+    min_size: int | None = setting(
+        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
+    )
 
 
 @final

@@ -1,6 +1,6 @@
 """The classical baseline: Otsu threshold, then a watershed on the distance to the background parts touching nuclei.
 
-Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances after Malpica et al. 1997, doi:10.1002/(SICI)1097-0320(19970801)28:4<289::AID-CYTO3>3.0.CO;2-7.
+Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances as in Malpica et al. 1997, Cytometry 28, 289–297.
 """
 
 from __future__ import annotations

@@ -1,0 +1,25 @@
+"""Batches made by background threads while the network computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+Batch = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+
+
+def prefetch(draw: Batch, steps: range, *, seed: int, ahead: int = 3, threads: int = 2) -> Iterator[tuple[int, tuple]]:
+    """Batches for the steps, in order, drawn a few ahead by background threads; the batch of a step depends on (seed, step) alone."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(draw, np.random.default_rng([seed, step])) for step in steps[:ahead]]
+        try:
+            for i, step in enumerate(steps):
+                batch = waiting.pop(0).result()
+                if i + ahead < len(steps):
+                    waiting.append(pool.submit(draw, np.random.default_rng([seed, steps[i + ahead]])))
+                yield step, batch
+        finally:
+            for future in waiting:
+                future.cancel()

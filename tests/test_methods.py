@@ -1,0 +1,184 @@
+"""One contract for all methods: whatever stands in the table must keep it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from nbtools import data, methods, training
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+TINY = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2, "patch_size": 32, "patch_depth": 8, "preset": "tiny", "augmentation": "flips"}
+SHAPES = {2: (70, 83), 3: (9, 33, 41)}
+SPACING = {2: (0.3, 0.3), 3: (1.0, 0.4, 0.4)}
+CASES = [(r.name, d) for r in methods.ROWS for d in r.dims]
+TRAINED = [(r.name, d) for r in methods.ROWS for d in r.dims if r.trained]
+
+
+def make_sample(seed: int, ndim: int) -> data.Sample:
+    """Two bright blobs on a dim, noisy background, with their labels."""
+    rng, shape = np.random.default_rng(seed), SHAPES[ndim]
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"))
+    label = np.zeros(shape, np.uint16)
+    for i, part in enumerate((0.3, 0.7), start=1):
+        centre = np.array(shape) * part + rng.uniform(-2, 2, ndim)
+        radius = np.array((3.0, 7.0, 7.0))[-ndim:]
+        label[(((grid - centre.reshape(-1, *(1,) * ndim)) / radius.reshape(-1, *(1,) * ndim)) ** 2).sum(0) < 1] = i
+    pixels = (100 + 400 * (label > 0) + rng.normal(0, 20, shape)).clip(0).astype(np.uint16)
+    axes, name = "ZYX"[-ndim:], f"sample{seed}"
+    return data.Sample(name, Image(pixels, axes, SPACING[ndim], name=name), label=Image(label, axes, SPACING[ndim], name=name))
+
+
+def tiny(name: str) -> methods.Method:
+    cls = methods.get(name)
+    known = {d.name: d for d in cls.Settings.declarations()}
+    changes = {k: v for k, v in TINY.items() if k in known and (known[k].choices is None or v in known[k].choices)}
+    return cls(**changes)
+
+
+def data_sets(ndim: int) -> tuple[data.DataSet, data.DataSet]:
+    return data.DataSet.of([make_sample(i, ndim) for i in range(3)]), data.DataSet.of([make_sample(9, ndim)])
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict:
+    """Each method fitted once a dimension; tests share them, since compiling a network takes seconds."""
+    return {}
+
+
+def fit(fitted: dict, name: str, ndim: int) -> methods.Method:
+    if (name, ndim) not in fitted:
+        method = tiny(name)
+        method.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3))
+        fitted[name, ndim] = method
+    return fitted[name, ndim]
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_settings_survive_json_and_the_command_line(name):
+    cls = methods.get(name).Settings
+    settings = cls()
+    assert cls.from_dict(settings.to_dict()) == settings
+    words = [f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in settings.to_dict().items()]
+    assert cls(**cls.parse(words)) == settings
+    with pytest.raises(UserError, match="Known: "):
+        cls.parse(["no_such_setting=1"])
+
+
+@pytest.mark.parametrize(("name", "ndim"), CASES)
+def test_prediction_keeps_axes_shape_spacing_and_name(fitted, name, ndim):
+    method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
+    result = method.predict(image)
+    found = result.labels or result.image
+    assert (found.axes, found.shape, found.spacing, found.name) == (image.axes, image.shape, image.spacing, image.name)
+    if result.labels is not None:
+        assert found.pixels.dtype.kind in "iu"
+        present = np.unique(found.pixels)
+        assert list(present[present > 0]) == list(range(1, int(found.pixels.max()) + 1))
+
+
+@pytest.mark.parametrize(("name", "ndim"), CASES)
+def test_a_saved_method_predicts_the_same(fitted, tmp_path, name, ndim):
+    method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
+    method.save(tmp_path / "model")
+    again = methods.load(tmp_path / "model")
+    assert again.settings == method.settings
+    assert again.domain == method.domain
+    before, after = method.predict(image, raw=True), again.predict(image, raw=True)
+    np.testing.assert_allclose(before.raw["maps"], after.raw["maps"], atol=1e-5)
+    np.testing.assert_array_equal((before.labels or before.image).pixels, (after.labels or after.image).pixels)
+
+
+@pytest.mark.parametrize(("name", "ndim"), TRAINED)
+def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_was_not(fitted, tmp_path, name, ndim):
+    whole = fit(fitted, name, ndim)
+    first = tiny(name)
+    stop = StopAfter(1)
+    first.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3, folder=tmp_path, callbacks=(stop,)))
+    assert first.history.epochs == 1
+    assert first.history.stopped == "user"
+    second = tiny(name)
+    second.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3, folder=tmp_path, resume=True))
+    assert second.history.epochs == whole.history.epochs
+    for a, b in zip(weights_of(whole), weights_of(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("name", "ndim"), CASES)
+def test_a_time_series_is_predicted_frame_by_frame(fitted, name, ndim):
+    method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
+    movie = image.replace(pixels=np.stack([image.pixels, image.pixels]), axes="T" + image.axes)
+    result = method.predict(movie)
+    found, single = result.labels or result.image, method.predict(image)
+    assert found.axes == movie.axes
+    np.testing.assert_array_equal(found.pixels[1], (single.labels or single.image).pixels)
+
+
+@pytest.mark.parametrize(("name", "ndim"), CASES)
+def test_wrong_axes_and_channels_are_refused_with_a_remedy(fitted, name, ndim):
+    method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
+    other = image.select(Z=0) if ndim == 3 else image.replace(pixels=np.stack([image.pixels] * 3), axes="ZYX", spacing=None)
+    with pytest.raises(UserError, match="This model needs images with axes"):
+        method.predict(other)
+    colours = image.replace(pixels=np.stack([image.pixels, image.pixels // 2], axis=-1), axes=image.axes + "C")
+    with pytest.raises(UserError, match="channel"):
+        method.predict(colours)
+
+
+@pytest.mark.parametrize(("name", "ndim"), CASES)
+def test_a_blank_image_gives_a_result(fitted, name, ndim):
+    image = make_sample(5, ndim).image
+    blank = image.replace(pixels=np.full_like(image.pixels, 7))
+    result = fit(fitted, name, ndim).predict(blank)
+    assert np.isfinite((result.labels or result.image).pixels).all()
+
+
+@pytest.mark.parametrize(("name", "ndim"), TRAINED)
+def test_tiled_equals_untiled(fitted, name, ndim):
+    method = fit(fitted, name, ndim)
+    rng, shape = np.random.default_rng(1), {2: (301, 223), 3: (17, 150, 131)}[ndim]
+    image = Image(rng.normal(100, 20, shape).astype(np.float32), "ZYX"[-ndim:], SPACING[ndim])
+    whole = method.predict(image, raw=True, tile=tuple(2 * s for s in shape)).raw["maps"]
+    tiled = method.predict(image, raw=True, tile={2: (160, 128), 3: (16, 96, 96)}[ndim]).raw["maps"]
+    np.testing.assert_allclose(tiled, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [r.name for r in methods.ROWS if r.trained])
+def test_the_table_states_the_size_of_the_default_network(name):
+    method = methods.get(name)()
+    if hasattr(method, "build"):
+        assert method.build().count_params() == methods.row(name).parameters
+
+
+def test_images_without_labels_are_refused_with_a_remedy():
+    bare = data.DataSet.of([dataclasses.replace(make_sample(0, 2), label=None)])
+    with pytest.raises(UserError, match="This method learns from labels"):
+        tiny("fast_nuclei").fit(bare)
+
+
+def test_an_unknown_method_or_model_names_what_is_known(tmp_path):
+    with pytest.raises(UserError, match="Known: otsu"):
+        methods.get("no_such_method")
+    with pytest.raises(UserError, match="Shipped weights: "):
+        methods.load(tmp_path / "nothing")
+    (tmp_path / "model.json").write_text("{not json")
+    with pytest.raises(UserError, match="model.json must describe a model"):
+        methods.load(tmp_path)
+
+
+class StopAfter:
+    """A callback that asks for the end after some epochs."""
+
+    def __init__(self, epochs: int):
+        self.epochs, self.done = epochs, 0
+
+    def on_epoch(self, epoch: int, logs: dict) -> None:
+        self.done = epoch
+
+    def wants_stop(self) -> bool:
+        return self.done >= self.epochs
+
+
+def weights_of(method: methods.Method) -> list[np.ndarray]:
+    return [np.asarray(w) for w in method.model.weights]
