@@ -34,8 +34,8 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
         remedy = "Compare a prediction with the labels of its own image, neither cropped nor scaled."
         raise UserError("True and predicted labels must have the same shape.", f"{truth.shape} and {predicted.shape}", remedy)
     true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
-    true_labels, true_size, row = _sizes(true_run, length)
-    predicted_labels, predicted_size, column = _sizes(predicted_run, length)
+    true_labels, true_size, row = count_pixels(true_run, length)
+    predicted_labels, predicted_size, column = count_pixels(predicted_run, length)
     both = (row >= 0) & (column >= 0)
     keys = row[both] * np.int64(max(len(predicted_labels), 1)) + column[both]
     keys, inverse = np.unique(keys, return_inverse=True)
@@ -69,16 +69,7 @@ def check_labels(label: np.ndarray | Image) -> np.ndarray:
     return label
 
 
-def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs in which both labels stay the same: (true label, predicted label, length). There are far fewer runs than pixels."""
-    start = np.ones(truth.size, bool)
-    np.not_equal(truth[1:], truth[:-1], out=start[1:])
-    start[1:] |= predicted[1:] != predicted[:-1]
-    start = np.flatnonzero(start)
-    return truth[start], predicted[start], np.diff(start, append=truth.size)
-
-
-def _sizes(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def count_pixels(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels present, their pixels, and the index of each run's label (-1 for background)."""
     values = values.astype(np.int64)
     highest = int(values.max(initial=0))
@@ -93,6 +84,15 @@ def _sizes(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarr
     index = np.full(highest + 1, -1)
     index[labels] = np.arange(len(labels))
     return labels, size[labels], index[values]
+
+
+def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Runs in which both labels stay the same: (true label, predicted label, length). There are far fewer runs than pixels."""
+    start = np.ones(truth.size, bool)
+    np.not_equal(truth[1:], truth[:-1], out=start[1:])
+    start[1:] |= predicted[1:] != predicted[:-1]
+    start = np.flatnonzero(start)
+    return truth[start], predicted[start], np.diff(start, append=truth.size)
 
 
 def _components(overlap: Overlap, pairs: np.ndarray) -> list[np.ndarray]:
