@@ -139,6 +139,25 @@ def test_channel_and_time_are_chosen_by_number_or_name(tmp_path):
         DataSet.open(tmp_path, options=InputOptions(channel="tubulin"))[0]
 
 
+@pytest.mark.parametrize("time", [1, "all"])
+def test_the_label_of_a_movie_follows_its_time_point(tmp_path, time):
+    labels = np.stack([n * label_of().pixels for n in range(1, 4)])
+    io.write_image(tmp_path / "images" / "m.tif", image_of(0, (3, *SHAPE), "TYX"))
+    io.write_label(tmp_path / "labels" / "m.tif", Image(labels, "TYX"))
+    sample = DataSet.open(tmp_path, options=InputOptions(time=time))[0 if time == 1 else 1]
+    assert sample.label.axes == "YX"
+    np.testing.assert_array_equal(sample.label.pixels, labels[1])
+
+
+def test_formats_of_microscopes_are_said_with_the_way_out(tmp_path):
+    io.write_image(tmp_path / "images" / "a.tif", image_of(0))
+    (tmp_path / "images" / "b.czi").write_bytes(b"x")
+    (tmp_path / "images" / "c.ome.zarr").mkdir()
+    notes = DataSet.open(tmp_path).notes
+    assert len(notes) == 2
+    assert all("save it as TIFF" in n for n in notes)
+
+
 def test_a_broken_partner_fails_only_when_it_is_read(folder):
     Picture.fromarray(np.zeros((*SHAPE, 3), np.uint8)).save(folder / "labels" / "i0.png")
     (folder / "labels" / "i0.tif").unlink()
