@@ -90,8 +90,9 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
     from nbclient.exceptions import CellExecutionError
 
     notebook, lesson = nbformat.read(path, as_version=4), Lesson(path.stem, _read_title(path))
+    place, quiet = {"metadata": {"path": str(folder)}}, ["--log-level=40"]
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources=place, extra_arguments=quiet
     )
     begin = time.monotonic()
     try:

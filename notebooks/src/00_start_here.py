@@ -38,22 +38,23 @@ nb.show.images([sample.image])
 
 # %%
 classical = nb.methods.load("otsu").predict(sample.image)
-nb.show.overlay(sample.image, classical.labels, title="Otsu + watershed")
+nb.show.overlay(sample.image, classical.labels)
 
 # %% [markdown]
-# Now a small neural network. It was trained on other images of nuclei and ships with this course; its weights are called `nuclei2d`.
-# It says for every pixel *how deep inside a nucleus* it lies, and each hill of that map becomes one nucleus.
+# Now a small neural network. It has learned from many labelled images and comes with this course; its weights are called `nuclei2d`.
+# It says for every pixel whether it belongs to a nucleus and *how deep inside* it lies; each hill of that map becomes one nucleus.
 
 # %%
 network = nb.methods.load("nuclei2d").predict(sample.image)
-nb.show.overlay(sample.image, network.labels, title="Network nuclei2d")
+nb.show.overlay(sample.image, network.labels)
 
 # %% [markdown]
-# Each colour is one nucleus. Find a place where the two disagree. Who is right, and how would you know?
+# Each outline is one nucleus; neighbours differ in colour. Find a place where the two disagree. Who is right, and how would you know?
 #
 # ## 3. How good is it? Count the mistakes
-# The expert's labels allow a fair count. A nucleus is *found* if our outline and the expert's share at least half of the area that both
-# cover together (this share is the *IoU*, intersection over union). Of 1, 1 would be perfect.
+# The expert's labels allow a count. Lay an outline of ours over the expert's: the area they share, divided by the area they cover
+# together, is the *IoU* (intersection over union). From an IoU of 0.5 on we call the nucleus *found*; a stricter judge asks for more.
+# The score **AP** is then found / (found + missed + invented): 1 is perfect, 0 is nothing right.
 
 # %%
 scores = {
@@ -63,21 +64,31 @@ scores = {
 nb.show.scores(scores)
 
 # %% [markdown]
-# A warning that will come back all through this course: **this image is close to those the network learned from** (it is a crop of a
-# training image of a public competition, the Data Science Bowl 2018). So the number shows how scoring works; it does not tell you how
-# well the network does on *your* images. For that you need labelled images of your own that it has never seen: lesson 16.
+# One number hides much. Where in the image are the mistakes, and of which kind?
+
+# %%
+nb.show.error_map(sample.image, sample.label, predicted=network.labels)
+
+# %% [markdown]
+# A warning that will come back all through this course: **this image is one of those that networks like this one learn from**. It is a
+# crop of a training image of a public competition, the Data Science Bowl 2018. So the number shows how scoring works; it does not tell
+# you how well the network does on *your* images. For that you need labelled images of your own that it has never seen.
 #
 # ## 4. Count and measure
 # Once every nucleus has its number, measuring is simple: one row for each nucleus.
 
 # %%
 table = nb.measure.measure(network.labels, sample.image)
-print(f"{network.labels.pixels.max()} nuclei; the expert found {len(set(sample.label.pixels.flat)) - 1}.")
+expert = nb.measure.measure(sample.label)
+print(f"The network found {len(table['label'])} nuclei, the expert {len(expert['label'])}. What was your guess?")
 nb.show.table(table)
+
+# %%
+nb.show.measurements(table)
 
 # %% [markdown]
 # Areas are in pixels here, since this file does not say how large a pixel is. With an image that knows its pixel size, the same line
-# gives µm. That is why the pixel size travels with the image everywhere in `nbtools`: **check it when you take the image**, nobody can
+# gives µm²; cells stay empty where a nucleus is too small for a number that means anything. That is why the pixel size travels with the image everywhere in `nbtools`: **check it when you take the image**, nobody can
 # guess it afterwards.
 #
 # ## 5. Take it home
@@ -109,8 +120,9 @@ nb.report.write(run)
 #
 # <details><summary>3. Your own images are at half this magnification. What will happen?</summary>
 #
-# Nuclei appear at half the size, so the network may take them for debris or merge neighbours: it has learned one range of sizes. Tell
-# `nbtools` the pixel size or the nuclei's diameter, and the image is brought to the size that the network knows.
+# Nuclei appear at half the size, so the network may take them for debris or merge neighbours: it has learned one range of sizes. On the
+# command line, `nbtools predict nuclei2d my_images --out result --diameter 8` says how large your nuclei are in µm, and each image is
+# brought to the size that the network knows.
 # </details>
 #
 # **Where next:** your own images, and training a network on them: `workbench_segment`. What this machine can do: `nbtools doctor`.
