@@ -139,3 +139,25 @@ def test_an_unknown_kind_or_an_empty_set_is_refused_with_a_remedy():
         simulate.make("galaxies", count=1, seed=0)
     with pytest.raises(UserError, match="At least one image"):
         simulate.make("nuclei2d", count=0, seed=0)
+
+
+def test_the_command_that_a_set_records_makes_the_same_settings():
+    source = simulate.make("nuclei3d", count=1, seed=3, settings=SMALL_VOLUME | {"gain": 1.5}).meta["source"]
+    assert "simulate nuclei3d --count 1 --seed 3 --set" in source
+    changes = NucleiSettings.parse(source.split(" --set ")[1].split())
+    assert simulate.settings_for("nuclei3d", changes) == simulate.settings_for("nuclei3d", SMALL_VOLUME | {"gain": 1.5})
+
+
+@pytest.mark.parametrize("name", ["simulated2d", "simulated3d"])
+def test_the_shipped_samples_are_made_again_pixel_for_pixel_by_the_command_they_record(name):
+    from nbtools import data
+
+    shipped = data.samples(name)
+    words = shipped.meta["source"].split("nbtools simulate ")[1].split()
+    kind, count, seed, changes = words[0], int(words[2]), int(words[4]), NucleiSettings.parse(words[6:])
+    made = simulate.make(kind, count=count, seed=seed, settings=changes)
+    assert shipped.names == made.names
+    for one, other in zip(shipped, made, strict=True):
+        assert np.array_equal(one.image.pixels, other.image.pixels)
+        assert np.array_equal(one.label.pixels, other.label.pixels)
+        assert one.image.spacing_um == other.image.spacing_um

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nbtools import __version__
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.simulate import optics, packing, phantom
@@ -49,13 +50,26 @@ def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | 
     """
     from nbtools.data import DataSet
 
-    if not isinstance(settings, NucleiSettings):
-        settings = settings_for(kind, settings)
-    settings_for(kind)  # refuses an unknown kind
+    given = settings.to_dict() if isinstance(settings, NucleiSettings) else settings
+    settings = settings_for(kind, given)
     if count < 1:
         raise UserError("At least one image must be asked for.", count, "Use --count 10.")
-    images = (nuclei(settings, ndim=settings.ndim, rng=np.random.default_rng([seed, i])) for i in range(count))
-    return DataSet.of([_named(sample, f"{kind}_{i:03d}") for i, sample in enumerate(images)], name=kind)
+    images = (nuclei(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
+    dataset = DataSet.of([_named(sample, f"{kind}_{i:03d}") for i, sample in enumerate(images)], name=kind)
+    dataset.meta.update(licence="CC0-1.0", source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}")
+    return dataset
+
+
+def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int) -> str:
+    """The command that makes the same images again.
+
+    >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
+    'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
+    """
+    usual, changed = settings_for(kind).to_dict(), settings.to_dict()
+    words = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v).lower() for k, v in changed.items() if v != usual[k]}
+    command = f"nbtools simulate {kind} --count {count} --seed {seed}"
+    return command + (" --set " + " ".join(f"{k}={v}" for k, v in words.items()) if words else "")
 
 
 def nuclei(settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.random.Generator) -> Sample:
@@ -95,6 +109,4 @@ def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Gene
 
 
 def _named(sample: Sample, name: str) -> Sample:
-    from dataclasses import replace
-
-    return replace(sample, name=name, image=sample.image.replace(name=name), label=sample.label.replace(name=name))
+    return sample.replace(name=name, image=sample.image.replace(name=name), label=sample.label.replace(name=name))
