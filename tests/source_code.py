@@ -32,6 +32,12 @@ def find_imports(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+def find_hint_lines(path: Path) -> set[int]:
+    """Lines under `if TYPE_CHECKING:`, which never run."""
+    tests = (n for n in ast.walk(parse(path)) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING")
+    return {line for n in tests for line in range(n.lineno, n.end_lineno + 1)}
+
+
 def find_functions(path: Path) -> list[tuple[ast.FunctionDef, bool]]:
     """Every function and method, with whether a person may call it: no leading underscore on it or on what holds it."""
     found = []

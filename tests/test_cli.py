@@ -1,7 +1,9 @@
 """The command line: what it says, where it says it, and with which exit code."""
 
 import csv
+import functools
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -32,7 +34,9 @@ def run(capsys):
 def nuclei(tmp_path_factory):
     """A data set of three small simulated images."""
     folder = tmp_path_factory.mktemp("cli") / "nuclei"
-    assert cli.main(["simulate", "nuclei2d", "--count", "3", "--seed", "3", "--set", "shape_px=96,96", "--out", str(folder), "--quiet"]) == 0
+    assert (
+        cli.main(["simulate", "nuclei2d", "--count", "3", "--seed", "3", "--set", "shape_px=96,96", "--out", str(folder), "--quiet"]) == 0
+    )
     return folder
 
 
@@ -179,7 +183,7 @@ def test_a_split_keeps_every_image_once(run, tmp_path, nuclei):
     code, out, _ = run("split", nuclei, "--out", tmp_path / "parts", "--val", "0.3", "--test", "0.3", "--json")
     names = json.loads(out)["names"]
     assert code == 0
-    assert sorted(sum(names.values(), [])) == sorted(p.stem for p in (nuclei / "images").iterdir())
+    assert sorted(functools.reduce(operator.iadd, names.values(), [])) == sorted(p.stem for p in (nuclei / "images").iterdir())
     assert all((tmp_path / "parts" / part / "labels" / f"{name}.tif").is_file() for part in names for name in names[part])
 
 

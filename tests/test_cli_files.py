@@ -52,20 +52,20 @@ def truncated() -> bytes:
 NAN = np.where(discs() == 1, np.nan, picture(discs())).astype(np.float32)
 PARTS = np.where(discs() == 4, 3, discs())
 BAD = {
-    "empty file": dict(image=b"", label=discs()),
-    "truncated file": dict(image=truncated(), label=discs()),
-    "text named tif": dict(image=b"name,value\n1,2\n", label=discs()),
-    "colours": dict(image=np.dstack([picture(discs()), picture(discs()) // 2, picture(discs()) // 3]), label=discs()),
-    "not a number": dict(image=NAN, label=discs()),
-    "five dimensions": dict(image=np.zeros((2, 2, 2, SIZE, SIZE), np.uint8), label=discs()),
-    "unequal shapes": dict(image=picture(discs()), label=discs()[:-4]),
-    "foreign names": dict(image=picture(discs()), label=discs(), names=("a", "b")),
-    "no label": dict(image=picture(discs())),
-    "blank image": dict(image=np.full((SIZE, SIZE), 7, np.uint8), label=discs()),
-    "binary mask": dict(image=picture(discs()), label=(discs() > 0).astype(np.uint8) * 255),
-    "float labels": dict(image=picture(discs()), label=discs() + np.float32(0.5)),
-    "label in parts": dict(image=picture(discs()), label=PARTS),
-    "tiny image": dict(image=picture(discs())[:9, :9], label=discs()[:9, :9]),
+    "empty file": {"image": b"", "label": discs()},
+    "truncated file": {"image": truncated(), "label": discs()},
+    "text named tif": {"image": b"name,value\n1,2\n", "label": discs()},
+    "colours": {"image": np.dstack([picture(discs()), picture(discs()) // 2, picture(discs()) // 3]), "label": discs()},
+    "not a number": {"image": NAN, "label": discs()},
+    "five dimensions": {"image": np.zeros((2, 2, 2, SIZE, SIZE), np.uint8), "label": discs()},
+    "unequal shapes": {"image": picture(discs()), "label": discs()[:-4]},
+    "foreign names": {"image": picture(discs()), "label": discs(), "names": ("a", "b")},
+    "no label": {"image": picture(discs())},
+    "blank image": {"image": np.full((SIZE, SIZE), 7, np.uint8), "label": discs()},
+    "binary mask": {"image": picture(discs()), "label": (discs() > 0).astype(np.uint8) * 255},
+    "float labels": {"image": picture(discs()), "label": discs() + np.float32(0.5)},
+    "label in parts": {"image": picture(discs()), "label": PARTS},
+    "tiny image": {"image": picture(discs())[:9, :9], "label": discs()[:9, :9]},
 }
 
 
@@ -105,7 +105,7 @@ def test_predicting_goes_on_with_the_others(bad, capsys, tmp_path):
 
 def test_a_method_is_trained_or_refuses_in_one_message(bad, capsys, tmp_path):
     code = cli.main(["train", "otsu", str(bad), "--out", str(tmp_path / "model"), "--quiet"])
-    out, err = told(capsys)
+    _out, err = told(capsys)
     assert code in (0, 2), err
     if code == 2:
         assert len(err.strip().splitlines()) == 1

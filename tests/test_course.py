@@ -15,7 +15,7 @@ NEW = nbformat.v4
 def lessons(tmp_path, monkeypatch):
     """A course of two lessons: one that runs and shows a picture, one that stops."""
     good = [NEW.new_markdown_cell("# 00 · Good"), NEW.new_code_cell("%pip install nothing", metadata={"tags": ["skip-execution"]}),
-            NEW.new_code_cell("from IPython.display import Image, display\nimport base64\ndisplay(Image(base64.b64decode(b'" + DOT + "')))"),
+            NEW.new_code_cell(f"import base64, IPython.display as d\nd.display(d.Image(base64.b64decode(b'{DOT}')))"),
             NEW.new_code_cell("import os; open('made.txt', 'w').write(os.environ.get('NBTOOLS_FAST', ''))")]  # fmt: skip
     bad = [NEW.new_markdown_cell("# 01 · Bad"), NEW.new_code_cell("1 / 0"), NEW.new_code_cell("print('never')")]
     folder = tmp_path / "lessons"
