@@ -47,15 +47,17 @@ class Frame:
     shape: tuple[int, ...]
 
 
-def draw_frame(rng: np.random.Generator, recipe: Recipe, label: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
+def draw_frame(rng: np.random.Generator, recipe: Recipe, points: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
     """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape` pixels.
+
+    points : where the nuclei are, see `patches.choose_centre`.
 
     Without rotation and scaling the frame lies on whole pixels, so that the patch is an exact cut.
     """
     ndim = len(size)
     matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
     extent = np.abs(matrix) @ np.array(size, float)
-    centre = patches.clip_centre(patches.choose_centre(rng, label, shape), shape, extent)
+    centre = patches.clip_centre(patches.choose_centre(rng, points, shape), shape, extent)
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))

@@ -11,16 +11,16 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("nbtools")
 def foreground_distance(truth, output):
-    """Cross-entropy and Dice of the foreground, absolute error of the distance, weighted up where nuclei touch.
+    """Cross-entropy and Dice of the foreground, absolute error of the distance, each pixel with its weight.
 
-    truth : (B, *space, 2) foreground (0, 1, -1 ignored) and distance.   output : (B, *space, 2) logit and distance.
+    truth : (B, *space, 3) foreground (0, 1, -1 ignored), distance, weight.   output : (B, *space, 2) logit and distance.
     """
-    foreground, distance = truth[..., 0], truth[..., 1]
+    foreground, distance, weight = truth[..., 0], truth[..., 1], truth[..., 2]
     known = ops.cast(foreground >= 0, output.dtype)
     foreground = ops.maximum(foreground, 0.0)
-    entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known)
+    entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
     off = ops.abs(distance - output[..., 1]) * (0.25 + foreground)
-    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known) + 2.0 * masked_mean(off, known)
+    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known) + 2.0 * masked_mean(off, known * weight)
 
 
 def binary_entropy(truth, logit):
@@ -38,6 +38,6 @@ def soft_dice(truth, logit, known):
 
 
 def masked_mean(values, mask):
-    """Mean over the pixels of each image where the mask is 1; 0 where there is none."""
+    """Mean over the pixels of each image, weighted by the mask; 0 where that is 0 everywhere."""
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from nbtools import augment, io, normalize, tiling, training
+from nbtools import augment, io, normalize, patches, tiling, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
@@ -22,7 +22,6 @@ from nbtools.training import History, TrainingPlan, TrainingSettings
 VALIDATION_BATCHES = 4
 TUNING_PIXELS = 4_000_000  # of validation images looked at to choose thresholds
 TUNING_SECONDS = 20.0
-SIZED = 100
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,25 @@ class Example:
     image: np.ndarray  # (*space, C) float32
     label: np.ndarray | None  # (*space) int32
     maps: np.ndarray | None  # (*space, K) float32
+    points: np.ndarray | None = None  # (n, ndim) a pixel of each nucleus
 
 
 class Examples(Sequence):
-    """Training images, each prepared when first drawn, so that training starts at once and memory holds only what is used."""
+    """Training images, each prepared when first drawn, so that training starts at once and memory holds only what is used.
 
-    def __init__(self, samples: Sequence, prepare: Callable[[Sample], Example]):
+    weights : how often each is drawn; an image of many nuclei more often than one of few, since each nucleus is to count.
+    """
+
+    def __init__(self, samples: Sequence, prepare: Callable[[Sample], Example], weights: np.ndarray):
         self.samples, self.prepare = samples, prepare
+        self.bounds = np.cumsum(weights / max(weights.sum(), 1e-9))
         self.ready: dict[int, Example] = {}
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def draw(self, rng: np.random.Generator) -> Example:
+        return self[min(int(np.searchsorted(self.bounds, rng.random())), len(self) - 1)]
 
     def __getitem__(self, index: int) -> Example:
         index = int(index)
@@ -95,11 +102,11 @@ class KerasMethod(Method):
         plan = plan or TrainingPlan()
         self.start_fit(train, self.needs)
         keras.utils.set_random_seed(plan.seed)
-        self.note_nucleus_size(self._diameters(train))
-        examples = Examples(train, self._prepare)
+        counts = self._look_at_labels(train)
+        examples = Examples(train, self._prepare, np.sqrt(1 + np.array(counts)))
         self._use(self.build())
         trainer = training.Trainer(self.model, type(self).loss, self.settings, plan)
-        held_back = Examples(val or (), self._prepare)
+        held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
         if len(held_back) and self.candidates():
             self.tuned, score = self._tune(held_back, plan.seed)
@@ -114,10 +121,10 @@ class KerasMethod(Method):
         """How this image's grey values are normalised, in training and in prediction."""
         return normalize.by_percentiles(pixels)
 
-    def draw(self, rng: np.random.Generator, examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """One training batch: (B, *size, C) and (B, *size, K)."""
         recipe = augment.RECIPES[self.settings.augmentation]
-        batch = [self._draw_one(rng, examples[rng.integers(len(examples))], recipe) for _ in range(self.settings.batch_size)]
+        batch = [self._draw_one(rng, examples.draw(rng), recipe) for _ in range(self.settings.batch_size)]
         return tuple(np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True))
 
     def patch_shape(self) -> tuple[int, ...]:
@@ -127,12 +134,13 @@ class KerasMethod(Method):
 
     # --- inside
 
-    def _diameters(self, train: DataSet) -> list[float]:
-        """Diameters of the nuclei of up to SIZED images spread over the data set."""
+    def _look_at_labels(self, train: DataSet) -> list[int]:
+        """Note the size of the nuclei, and return their number an image."""
         if self.needs != "labels":
-            return []
-        some = range(0, len(train), max(1, len(train) // SIZED))
-        return [d for i in some if train[i].label is not None for d in measure_diameters(train[i].label.pixels)]
+            return [0] * len(train)
+        sizes = [measure_diameters(s.label.pixels) if s.label is not None else [] for s in train]
+        self.note_nucleus_size([d for diameters in sizes for d in diameters])
+        return [len(diameters) for diameters in sizes]
 
     def _use(self, model: keras.Model) -> None:
         self.model = model
@@ -154,17 +162,19 @@ class KerasMethod(Method):
             if label.shape != pixels.shape[:-1]:
                 received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
                 raise UserError("Image and label must have the same shape.", received, "Export both from the same image.")
-        maps = None if label is None else self.encode(label, image.relative_spacing)
-        return Example(self.scale_of(pixels).apply(pixels), label, maps)
+        normalised = self.scale_of(pixels).apply(pixels)
+        if label is None:
+            return Example(normalised, None, None)
+        return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
-        frame = augment.draw_frame(rng, recipe, example.label, example.image.shape[:-1], self.patch_shape())
+        frame = augment.draw_frame(rng, recipe, example.points, example.image.shape[:-1], self.patch_shape())
         image = augment.vary_grey(rng, recipe, augment.cut(example.image, frame, order=1))
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
         return self.targets(rng, image, label, maps)
 
-    def _validation(self, held_back: Sequence[Example], seed: int) -> Callable[[], dict]:
+    def _validation(self, held_back: Examples, seed: int) -> Callable[[], dict]:
         """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
         if not len(held_back):
             return dict
@@ -187,7 +197,7 @@ class KerasMethod(Method):
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
-    def _tune(self, held_back: Sequence[Example], seed: int) -> tuple[dict, float]:
+    def _tune(self, held_back: Examples, seed: int) -> tuple[dict, float]:
         """Decoding values with the highest mean AP on a seeded choice of validation images."""
         order, chosen, pixels = np.random.default_rng(seed).permutation(len(held_back)), [], 0
         for i in order:

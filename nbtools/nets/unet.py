@@ -25,7 +25,7 @@ class UNetPlan:
     pool : "max", "blur" (anti-aliased max) or "stride" (strided convolution).
     up : "nearest" or "transpose".             merge : "concat" or "add".
     top_skip : False leaves out the finest skip (N2V2).   residual : add the input to the output.
-    grow_first : 3D U-Net doubles its width before it pools; widths then names the second convolution.
+    grow_first : as in the 3D U-Net, widths double before the pooling, and up-convolutions keep their channels.
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
@@ -114,7 +114,7 @@ class _Parts:
 
     def head(self, x, image, outputs: int):
         if max(self.stem_stride) > 1:
-            up = self.layer("Conv")(16, 1, activation=self.plan.activation, name="head_mix")(x)
+            up = self.layer("Conv")(self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix")(x)
             x = self.layer_transpose(outputs, self.stem_stride, "head")(up)
         else:
             x = self.layer("Conv")(outputs, 1, name="head")(x)
@@ -153,7 +153,7 @@ class _Parts:
 
     def enlarge(self, x, strides: tuple[int, ...], width: int, name: str):
         if self.plan.up == "transpose":
-            return self.layer_transpose(width, strides, name)(x)
+            return self.layer_transpose(x.shape[-1] if self.plan.grow_first else width, strides, name)(x)
         if self.plan.merge == "add" and x.shape[-1] != width:
             x = self.layer("Conv")(width, 1, name=f"{name}_mix")(x)  # cheaper before the pixels multiply
         return self.layer("UpSampling")(strides, name=name)(x)

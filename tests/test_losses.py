@@ -1,0 +1,44 @@
+"""Losses against hand-worked numbers; a negative truth counts nothing."""
+
+import numpy as np
+import pytest
+
+from nbtools import losses
+
+
+def test_cross_entropy_equals_its_textbook_form():
+    truth, logit = np.array([0.0, 1.0, 0.3]), np.array([-2.0, 1.5, 40.0])
+    probability = 1 / (1 + np.exp(-logit[:2]))
+    expected = -(truth[:2] * np.log(probability) + (1 - truth[:2]) * np.log(1 - probability))
+    out = np.asarray(losses.binary_entropy(truth, logit))
+    np.testing.assert_allclose(out[:2], expected, rtol=1e-6)
+    assert out[2] == pytest.approx(0.7 * 40, rel=1e-6)  # no overflow far out
+
+
+def test_dice_is_zero_for_a_perfect_and_near_one_for_an_empty_answer():
+    truth = np.zeros((1, 20, 20), np.float32)
+    truth[0, 5:15, 5:15] = 1
+    known = np.ones_like(truth)
+    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known)[0]) == pytest.approx(0, abs=1e-3)
+    assert float(losses.soft_dice(truth, np.full_like(truth, -100), known)[0]) == pytest.approx(1 - 1 / 101)
+
+
+def test_masked_mean_divides_by_the_number_of_counted_pixels():
+    values, mask = np.array([[1.0, 2.0, 30.0], [5.0, 5.0, 5.0]]), np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(np.asarray(losses.masked_mean(values, mask)), [1.5, 0.0])
+
+
+def test_ignored_pixels_change_nothing(rng):
+    truth = np.stack([rng.integers(0, 2, (1, 8, 8)), rng.random((1, 8, 8)), np.ones((1, 8, 8))], axis=-1).astype(np.float32)
+    truth[0, :4, :, 0] = -1
+    output = rng.normal(size=(1, 8, 8, 2)).astype(np.float32)
+    other = output.copy()
+    other[0, :4] += 3
+    assert float(losses.foreground_distance(truth, output)[0]) == pytest.approx(float(losses.foreground_distance(truth, other)[0]))
+
+
+def test_a_better_answer_costs_less(rng):
+    foreground = rng.integers(0, 2, (1, 16, 16)).astype(np.float32)
+    truth = np.stack([foreground, foreground * 0.6, np.ones_like(foreground)], axis=-1)
+    good = np.stack([8 * (foreground - 0.5), foreground * 0.6], axis=-1)
+    assert float(losses.foreground_distance(truth, good)[0]) < 0.1 < float(losses.foreground_distance(truth, -good)[0])

@@ -1,0 +1,106 @@
+"""Tiles: plans that cover the image once, and the reach of a network read from its layers."""
+
+import numpy as np
+import pytest
+
+from nbtools import nets, tiling
+from nbtools.errors import UserError
+from nbtools.tiling import Field
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (70, 83), (513, 1000), (9, 33, 41), (64, 100, 37)])
+@pytest.mark.parametrize("tile", [16, 64, 200])
+def test_kept_windows_cover_each_pixel_once_with_its_margin(shape, tile):
+    ndim = len(shape)
+    field = Field((11,) * ndim, (8,) * ndim, 10.0)
+    plan = tiling.make_plan(shape, field, tile=(tile,) * ndim)
+    covered = np.zeros(shape, int)
+    for windows in plan.tiles:
+        covered[tuple(slice(w.low, w.high) for w in windows)] += 1
+        for window, size, length in zip(windows, plan.tile, shape, strict=True):
+            whole = -(-length // 8) * 8
+            assert window.start % 8 == 0
+            assert 0 <= window.start <= window.start + size <= max(whole, size)
+            assert window.low - window.start >= 11 or window.start == 0
+            assert window.start + size - window.high >= 11 or window.start + size >= whole
+    assert (covered == 1).all()
+
+
+def reach_of(model, ndim: int, size: int) -> int:
+    """Farthest input pixel, along the last axis, that changes the middle of the output of a network of positive weights."""
+    for variable in model.weights:
+        variable.assign(
+            np.zeros(variable.shape) if "moving_mean" in variable.path or "beta" in variable.path else np.full(variable.shape, 0.1)
+        )
+    least = tiling.describe_field(model).grid
+    image = np.ones((1, *least[:-1], size, 1), np.float32)
+    before = np.asarray(model(image))
+    changed = []
+    middle = size // 2
+    image[0, ..., middle, 0] = 5
+    after = np.asarray(model(image))
+    changed = np.flatnonzero(np.abs(after - before).max(axis=tuple(range(after.ndim - 2)) + (after.ndim - 1,)) > 1e-12)
+    return int(max(middle - changed.min(), changed.max() - middle))
+
+
+@pytest.mark.parametrize(
+    ("ndim", "plan"),
+    [
+        (2, {"widths": (2, 2, 2)}),
+        (2, {"widths": (2, 2, 2), "stem": 2, "merge": "add", "up_convs": 1}),
+        (2, {"widths": (2, 2), "pool": "blur", "top_skip": False}),
+        (2, {"widths": (2, 2), "pool": "stride", "up": "transpose", "kernel": 5}),
+        (3, {"widths": (2, 2), "strides": ((1, 2, 2),)}),
+    ],
+)
+def test_the_radius_read_from_the_layers_covers_what_the_network_really_sees(ndim, plan):
+    model = nets.unet(ndim, norm="none", activation="linear", **plan)
+    field = tiling.describe_field(model)
+    real = reach_of(model, ndim, 256)
+    assert real <= field.radius[-1] <= 1.6 * real + 8
+
+
+def test_a_network_that_looks_at_everything_has_no_radius():
+    assert tiling.describe_field(nets.unet(2, widths=(2, 2), norm="instance")).radius is None
+
+
+def test_without_a_radius_tiles_are_blended_to_a_smooth_whole(rng):
+    field, image = Field(None, (4, 4), 1.0), rng.normal(size=(90, 130, 1)).astype(np.float32)
+    plan = tiling.make_plan(image.shape[:2], field, tile=(48, 64))
+    assert not plan.exact
+    assert len(plan.tiles) > 4
+    np.testing.assert_allclose(tiling.predict(lambda tile: tile, image, plan, field=field), image, atol=1e-5)
+
+
+def test_a_tile_that_does_not_fit_is_halved(rng):
+    field, image = Field((2, 2), (2, 2), 1.0), rng.normal(size=(64, 64, 1)).astype(np.float32)
+    seen = []
+
+    def run(tile):
+        seen.append(tile.shape)
+        if tile.shape[0] > 40:
+            raise MemoryError
+        return tile
+
+    out = tiling.predict(run, image, tiling.make_plan((64, 64), field), field=field)
+    np.testing.assert_array_equal(out, image)
+    assert seen[0][0] == 64
+    assert seen[-1][0] <= 40
+
+
+def test_memory_that_is_too_small_for_any_tile_is_said():
+    def run(tile):
+        raise MemoryError
+
+    field = Field((2, 2), (2, 2), 1.0)
+    with pytest.raises(UserError, match="One tile of the image must fit into memory"):
+        tiling.predict(run, np.zeros((8, 8, 1), np.float32), tiling.make_plan((8, 8), field), field=field)
+
+
+def test_another_error_is_not_swallowed():
+    def run(tile):
+        raise RuntimeError("a bug")
+
+    field = Field((2, 2), (2, 2), 1.0)
+    with pytest.raises(RuntimeError, match="a bug"):
+        tiling.predict(run, np.zeros((8, 8, 1), np.float32), tiling.make_plan((8, 8), field), field=field)

@@ -1,0 +1,130 @@
+"""The training loop: what is drawn when, how the budget runs, what is kept."""
+
+import json
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from nbtools import runtime, training
+from nbtools.errors import UserError
+from nbtools.training.clock import Clock
+
+SLOPE = np.array([2.0, -1.0, 0.5], np.float32)
+
+
+def line() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    return model
+
+
+def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = rng.normal(size=(16, 3)).astype(np.float32)
+    return x, x @ SLOPE[:, None]
+
+
+def train(*, epochs: int = 6, validate=dict, **plan):
+    settings = training.TrainingSettings(epochs=epochs, steps_per_epoch=40, learning_rate=0.1, weight_decay=0.0, averaging=0.8)
+    trainer = training.Trainer(line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan))
+    return trainer.run(draw, validate), trainer.model
+
+
+def test_it_learns_a_known_line():
+    history, model = train()
+    np.testing.assert_allclose(np.asarray(model.weights[0])[:, 0], SLOPE, atol=0.02)
+    assert (history.epochs, history.steps, history.stopped) == (6, 240, "epochs")
+    assert history.rows[-1]["loss"] < 0.01 < history.rows[0]["loss"]
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    slow_first = {"calls": 0}
+
+    def slow(rng):
+        slow_first["calls"] += 1
+        time.sleep(0.02 if slow_first["calls"] % 3 == 1 else 0)
+        return rng.random(4), None
+
+    one = [(s, b[0]) for s, b in training.prefetch(slow, range(10), seed=5)]
+    two = [(s, b[0]) for s, b in training.prefetch(lambda rng: (rng.random(4), None), range(4, 10), seed=5, threads=1)]
+    assert [s for s, _ in one] == list(range(10))
+    for (_, a), (_, b) in zip(one[4:], two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_error_while_drawing_is_raised_not_swallowed():
+    def broken(rng):
+        raise ValueError("no image")
+
+    with pytest.raises(ValueError, match="no image"):
+        list(training.prefetch(broken, range(3), seed=0))
+
+
+def test_the_learning_rate_rises_and_falls_to_nothing():
+    rates = [training.one_cycle(p) for p in np.linspace(0, 1, 101)]
+    assert rates[0] < 0.1
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert rates[-1] < 0.001
+    assert np.argmax(rates) == 15
+
+
+def test_the_best_weights_are_kept_not_the_last():
+    values = iter([0.9, 0.1, 0.5, 0.6])
+    seen = []
+
+    class Spy:
+        def on_epoch(self, epoch, logs):
+            seen.append(logs["val_loss"])
+
+    history, _ = train(epochs=4, validate=lambda: {"val_loss": next(values)}, callbacks=(Spy(),))
+    assert seen == [0.9, 0.1, 0.5, 0.6]
+    assert history.best == {"epoch": 2, "val_loss": 0.1}
+
+
+def test_a_run_of_minutes_ends_in_time_and_its_schedule_can_be_followed_again():
+    spent = runtime.process_seconds()
+    minutes = (spent + 12) / 60 / (1 - training.clock.RESERVE)
+    history, model = train(minutes=minutes)
+    assert history.stopped == "minutes"
+    assert history.steps > 40
+    assert history.schedule[-1] == [history.steps, 1.0]
+    again, copy = train(schedule=tuple(map(tuple, history.schedule)))
+    assert again.steps == history.steps
+    np.testing.assert_array_equal(np.asarray(model.weights[0]), np.asarray(copy.weights[0]))
+
+
+def test_too_short_a_budget_is_refused():
+    with pytest.raises(UserError, match="The budget must leave time to train"):
+        train(minutes=runtime.process_seconds() / 60)
+
+
+def test_a_checkpoint_is_refused_by_a_run_with_other_settings(tmp_path):
+    train(epochs=2, folder=tmp_path)
+    with pytest.raises(UserError, match=r"seed=1 \(was 0\)"):
+        train(epochs=4, folder=tmp_path, resume=True, seed=1)
+
+
+def test_resume_without_a_checkpoint_starts_anew(tmp_path):
+    history, _ = train(epochs=1, folder=tmp_path, resume=True)
+    assert history.steps == 40
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    train(epochs=2, folder=tmp_path)
+    history, _ = train(epochs=3, folder=tmp_path, resume=True)
+    assert [r["epoch"] for r in history.rows] == [1, 2, 3]
+
+
+def test_a_checkpoint_holds_no_pickles(tmp_path):
+    train(epochs=1, folder=tmp_path)
+    json.loads((tmp_path / "checkpoint" / "state.json").read_text())
+    with np.load(tmp_path / "checkpoint" / "state.npz", allow_pickle=False) as file:
+        assert all(file[name].dtype != object for name in file.files)
+
+
+def test_progress_of_counted_steps_is_even():
+    settings = training.TrainingSettings(epochs=2, steps_per_epoch=5)
+    clock = Clock(settings, training.TrainingPlan())
+    assert [clock.progress(s) for s in (0, 5, 10)] == [0, 0.5, 1]
+    assert clock.steps_in(1) == 5
