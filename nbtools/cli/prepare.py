@@ -59,7 +59,7 @@ def run_check(args: argparse.Namespace) -> Answer:
     findings = checks.check(dataset, requirements)
     document, lines = checks.to_json(findings, len(dataset)), say_findings(findings, len(dataset))
     if args.fix:
-        changes = checks.fix(dataset, findings, args.fix, overwrite=args.overwrite)
+        changes = checks.fix(dataset, findings, folder=args.fix, overwrite=args.overwrite)
         document |= {"copy": str(args.fix), "changes": changes}
         lines += [f"Repaired copy: {args.fix}", *(changes or ["Nothing had to be changed."])]
     return Answer(document, lines, 0 if document["ok"] else 1)
