@@ -38,8 +38,7 @@ def perturbed(stardist_sample: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def assert_equal_to_stardist(truth: np.ndarray, predicted: np.ndarray, thresholds: tuple[float, ...]) -> None:
-    from stardist.matching import matching
-
+    matching = pytest.importorskip("stardist.matching").matching
     table = instances.find_overlap(truth, predicted)
     for iou, theirs in zip(thresholds, matching(truth, predicted, thresh=thresholds), strict=True):
         ours = instances.score_overlap(table, iou)

@@ -20,28 +20,24 @@ THINNEST = 1.5  # pixels; a nucleus whose shortest semi-axis is thinner has no s
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Stretches of one label along the last axis.
+    """Stretches of one nucleus along the last axis.
 
-    start : (R,) first pixel in the flattened image. length : (R,). owner : (R,) index of the nucleus, -1 for background.
-    place : (D, R) pixel coordinates of the first pixel.
+    first : (D, R) pixel coordinates of the first pixel. length : (R,) pixels. owner : (R,) index of the nucleus, from 0.
     """
 
-    start: np.ndarray
+    first: np.ndarray
     length: np.ndarray
     owner: np.ndarray
-    place: np.ndarray
 
-    def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and last pixels (2, R', D) of the runs of nuclei, and the nucleus of each."""
-        kept = self.owner >= 0
-        first = self.place[:, kept].T
-        last = first.copy()
-        last[:, -1] += self.length[kept] - 1
-        return np.stack([first, last]), self.owner[kept]
+    def ends(self) -> np.ndarray:
+        """First and last pixels (2, R, D)."""
+        last = self.first.T.copy()
+        last[:, -1] += self.length - 1
+        return np.stack([self.first.T, last])
 
     def add_up(self, values: np.ndarray, n: int) -> np.ndarray:
         """Sum of values (R,) over the runs of each of n nuclei."""
-        return np.bincount(self.owner + 1, weights=values, minlength=n + 1)[1:]
+        return np.bincount(self.owner, weights=values, minlength=n)
 
 
 def measure(label: Image, image: Image | None = None, *, solidity: bool = True) -> dict[str, np.ndarray]:
@@ -68,24 +64,23 @@ def measure(label: Image, image: Image | None = None, *, solidity: bool = True) 
     array([25.])
     """
     pixels, spacing, unit = _prepare(label, image)
-    runs, labels, size = find_runs(pixels)
+    runs, index, labels, size = find_runs(pixels)
     n, ndim = len(labels), pixels.ndim
-    index = np.repeat(runs.owner + 1, runs.length).astype(np.int32).reshape(pixels.shape)  # (*space), 0 background, 1..n
     centre, covariance = _moments(runs, size)
     exits, contacts = surface.count_exits(index, n)
     table = {"image": np.full(n, label.name or (image.name if image else ""), object), "label": labels}
     table |= dict(zip("zyx"[-ndim:], centre.T, strict=True))
     table |= _describe(size, exits, covariance=covariance * np.outer(spacing, spacing), spacing=spacing, unit=unit)
     if solidity:
-        table["solidity"] = shape.measure_solidity(*runs.ends(), size=size)
+        table["solidity"] = shape.measure_solidity(runs.ends(), runs.owner, size=size)
     table["touches_border"] = np.isin(np.arange(1, n + 1), _border(index))
     table["neighbours"] = np.bincount(contacts.ravel(), minlength=n + 1)[1:]
     table[f"nearest_{unit}"] = _nearest(centre * spacing)
-    return table | _intensities(image, label, runs=runs, size=size)
+    return table | _intensities(image, label, runs=runs, inside=index.ravel() > 0, size=size)
 
 
-def find_runs(pixels: np.ndarray) -> tuple[Runs, np.ndarray, np.ndarray]:
-    """Runs along the last axis, background included; labels present (N,); pixels of each (N,)."""
+def find_runs(pixels: np.ndarray) -> tuple[Runs, np.ndarray, np.ndarray, np.ndarray]:
+    """Runs of all nuclei; index image (*space) int32 of 0 and 1..N; labels present (N,); pixels of each (N,)."""
     flat = np.ascontiguousarray(pixels).ravel()
     first = np.ones(flat.size, bool)
     np.not_equal(flat[1:], flat[:-1], out=first[1:])
@@ -93,7 +88,9 @@ def find_runs(pixels: np.ndarray) -> tuple[Runs, np.ndarray, np.ndarray]:
     start = np.flatnonzero(first)
     length = np.diff(start, append=flat.size)
     labels, size, owner = count_pixels(flat[start], length)
-    return Runs(start, length, owner, np.array(np.unravel_index(start, pixels.shape))), labels, size
+    index = np.repeat((owner + 1).astype(np.int32), length).reshape(pixels.shape)
+    kept = owner >= 0
+    return Runs(np.array(np.unravel_index(start[kept], pixels.shape)), length[kept], owner[kept]), index, labels, size
 
 
 def _describe(size: np.ndarray, exits: np.ndarray, *, covariance: np.ndarray, spacing: np.ndarray, unit: str) -> dict[str, np.ndarray]:
@@ -111,12 +108,12 @@ def _describe(size: np.ndarray, exits: np.ndarray, *, covariance: np.ndarray, sp
 
 def _moments(runs: Runs, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centres (N, D) and covariances (N, D, D) in pixels."""
-    n, ndim = len(size), len(runs.place)
+    n, ndim = len(size), len(runs.first)
     length = runs.length.astype(float)
-    place = [c.astype(float) for c in runs.place]
-    place[-1] = place[-1] + (length - 1) / 2  # middle of the run
+    place = [c.astype(float) for c in runs.first]
+    place[-1] += (length - 1) / 2  # middle of the run
     centre = np.stack([runs.add_up(length * c, n) / size for c in place], axis=-1)
-    away = [c - np.append(centre[:, a], 0)[runs.owner] for a, c in enumerate(place)]  # two passes: exact far from the origin too
+    away = [c - centre[runs.owner, a] for a, c in enumerate(place)]  # two passes: exact far from the origin too
     covariance = np.empty((n, ndim, ndim))
     for a in range(ndim):
         for b in range(a, ndim):
@@ -161,17 +158,20 @@ def _nearest(centre: np.ndarray) -> np.ndarray:
     return cKDTree(centre).query(centre, k=2)[0][:, 1]
 
 
-def _intensities(image: Image | None, label: Image, *, runs: Runs, size: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean, sum and standard deviation of each channel within each nucleus."""
+def _intensities(image: Image | None, label: Image, *, runs: Runs, inside: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, sum and standard deviation of each channel within each nucleus; inside : (pixels,) bool."""
     if image is None:
         return {}
-    table, inside = {}, np.repeat(runs.owner >= 0, runs.length)
-    owner = np.repeat(runs.owner[runs.owner >= 0], runs.length[runs.owner >= 0])
+    table, n = {}, len(size)
+    start = np.cumsum(runs.length) - runs.length  # of each run among the pixels inside
     for channel in range(image.size("C")):
         values = _like(image.select(C=channel), _spatial(label)).pixels.ravel()[inside].astype(float)
-        mean = np.bincount(owner, weights=values, minlength=len(size)) / size
-        values -= mean[owner]  # two passes: exact for bright images too
+        level = values.mean() if values.size else 0.0
+        values -= level  # squares of small numbers keep their digits
+        mean = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
+        values *= values
+        square = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
         name = image.channels[channel] if image.channels else channel
-        table |= {f"mean_{name}": mean, f"sum_{name}": mean * size}
-        table[f"std_{name}"] = np.sqrt(np.bincount(owner, weights=values**2, minlength=len(size)) / size)
+        table |= {f"mean_{name}": mean + level, f"sum_{name}": (mean + level) * size}
+        table[f"std_{name}"] = np.sqrt(np.maximum(square - mean**2, 0))
     return table
