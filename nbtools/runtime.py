@@ -20,8 +20,7 @@ from nbtools.errors import UserError
 GB = 2**30
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "nbtools", "numpy", "scipy", "scikit-image", "pandas", "numba", "matplotlib", "tifffile", "tensorflow", "keras", "csbdeep", "stardist",
-    "ipywidgets", "anywidget",
+    "nbtools", "numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "tensorflow", "keras", "csbdeep", "stardist", "ipywidgets",
 )  # fmt: skip
 MODULES = {"scikit-image": "skimage"}
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")

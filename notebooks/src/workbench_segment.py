@@ -58,13 +58,22 @@ form
 # shorter training, help.
 
 # %%
-model = nb.methods.get("fast_nuclei")(form.value, ndim=train.ndim)
+model = nb.methods.get("fast_nuclei")(form.value)
 plan = nb.training.TrainingPlan(seed=0, callbacks=(nb.show.TrainingCurve(),))
 history = model.fit(train, val, plan=plan)
 
 # %%
-model.save("runs/workbench_segment/model", overwrite=True)
 nb.show.training(history)
+
+# %% [markdown]
+# The model, its learning curve and its *recipe* (settings, seed, versions, a fingerprint of every image) go into one folder.
+
+# %%
+folder = "runs/workbench_segment/model"
+model.save(folder)
+nb.io.write_csv(f"{folder}/history.csv", history.rows)
+files = [*train.files(), *val.files()]
+nb.training.write_recipe(folder, model, plan, history=history, inputs=files, command="workbench_segment.ipynb")
 
 # %% [markdown]
 # ## 6. Judge it on images it has never seen
@@ -87,7 +96,7 @@ nb.show.scores(scores)
 # The model folder works on any machine: `nbtools predict MODEL IMAGES --out FOLDER`. The report says what was done, with which settings.
 
 # %%
-nb.report.write("runs/workbench_segment/model")
+nb.report.write(folder)
 
 # %% [markdown]
 # ## You now have
