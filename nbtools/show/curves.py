@@ -160,6 +160,7 @@ def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _rows(history: Iterable[Mapping] | object) -> list[dict]:
     rows = [dict(row) for row in getattr(history, "rows", history)]
+    rows = [row for row in rows if row.get("loss") is not None]
     if not rows:
         raise UserError("A training curve needs at least one finished epoch.", "none", "Train longer.")
     return rows

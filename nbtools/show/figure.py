@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from nbtools.show.colors import GREY, INK, PALE
 from nbtools.show.views import View
@@ -107,8 +107,8 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
 def make_logarithmic(axes: Axes) -> None:
     """A logarithmic y axis with plain numbers: 0.06, not 6 x 10^-2."""
     axes.set_yscale("log")
-    few = LogLocator(subs=(1, 2, 5))
-    axes.yaxis.set_major_locator(few)
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 8 * low else MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

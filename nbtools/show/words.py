@@ -82,7 +82,7 @@ def say_value(value: Any) -> str:
 def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>" for row in rows)
-    return f"<table class='nb-table'><tr>{head}</tr>{body}</table>"
+    return f"<div style='overflow-x:auto'><table class='nb-table'><tr>{head}</tr>{body}</table></div>"
 
 
 def _cell(value: str, number: bool) -> str:

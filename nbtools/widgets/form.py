@@ -45,7 +45,7 @@ class Form(ipywidgets.VBox):
         self.fields = {name: row.field for name, row in self.rows.items()}
         basic = [row for row in self.rows.values() if row.declared.level == "basic"]
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
-        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout=ipywidgets.Layout(width="auto"))
+        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout={"width": "auto", "align_self": "flex-start"})
         reset.add_class("nb-form-reset")
         reset.on_click(lambda _: self.reset())
         super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])
@@ -131,7 +131,8 @@ def _fold(rows: list[Row]) -> ipywidgets.Accordion:
 
 
 def _say_help(declared: Declaration, suggested: bool) -> str:
-    facts = ", ".join(filter(None, [declared.unit, shorten_range(declared), "empty: auto" if declared.optional else ""]))
-    mark = " <b>(suggested for your images)</b>" if suggested else ""
-    facts = f"<span style='color:#555'>{escape(facts)}</span> " if facts else ""
-    return f"<div style='line-height:1.35;padding:4px 8px;max-width:520px'>{facts}{escape(declared.help)}{mark}</div>"
+    span = " ".join(filter(None, [shorten_range(declared), declared.unit]))
+    facts = "; ".join(filter(None, [span, "empty: chosen for you" if declared.optional else ""]))
+    facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
+    mark = " <b>Suggested for your images.</b>" if suggested else ""
+    return f"<div style='line-height:1.35;padding:4px 8px;max-width:520px'>{escape(declared.help)}{facts}{mark}</div>"

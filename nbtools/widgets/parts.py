@@ -26,15 +26,15 @@ def shorten_range(declared: Declaration) -> str:
 
     Examples
     --------
-    >>> shorten_range(Declaration(help="", min=16, max=512))
-    '16 to 512'
+    >>> shorten_range(Declaration(help="", min=16, max=100_000))
+    '16 to 100,000'
     """
-    low, high = declared.min, declared.max
-    if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
-    if low is not None:
-        return f"at least {low:g}"
-    return f"at most {high:g}" if high is not None else ""
+    low, high = (None if limit is None else f"{limit:,.10g}" for limit in (declared.min, declared.max))
+    if low and high:
+        return f"{low} to {high}"
+    if low:
+        return f"at least {low}"
+    return f"at most {high}" if high else ""
 
 
 def mark(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:

@@ -1,0 +1,52 @@
+"""One page a run: what was done, with what, how well, and the files to prove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbtools import io, show
+from nbtools.report.facts import collect_facts
+from nbtools.report.page import key_numbers, list_tables, make_title, render_page, say_any
+from nbtools.report.pictures import Picture, make_pictures
+from nbtools.report.prose import write_methods
+from nbtools.report.template import STAMP
+
+__all__ = ["collect_facts", "write", "write_methods"]
+
+
+def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
+    """Write report.html and report.json into a model or result folder; an earlier report there is replaced.
+
+    Parameters
+    ----------
+    run_folder : what `nbtools train`, `nbtools predict` or `export.save_run` has written. A file scores.json (the JSON of `nbtools
+        evaluate`) and nuclei.csv (of `nbtools measure`) in it are shown too.
+    pdf : also write report.pdf.
+
+    Returns
+    -------
+    Path of report.html: one file, pictures inside, to be opened without a network.
+
+    Raises
+    ------
+    UserError : no such folder, or one that is neither model nor result.
+    """
+    folder = Path(run_folder)
+    facts = collect_facts(folder)
+    pictures = make_pictures(folder, facts)
+    facts["methods"] = write_methods(facts)
+    io.write_json(folder / "report.json", facts)
+    io.write_text(folder / "report.html", render_page(facts, pictures))
+    if pdf:
+        with io.whole(folder / "report.pdf") as temporary:
+            show.write_pdf(temporary, _pages(facts, pictures))
+    return folder / "report.html"
+
+
+def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
+    """The report as pages: words and tables first, then one page a picture."""
+    stamp = [STAMP] if facts.get("rehearsal") else []
+    numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
+    tables = [(heading, [(name.replace("_", " "), say_any(value)) for name, value in rows]) for heading, rows in list_tables(facts)]
+    words = show.text_pages(make_title(facts), [*stamp, numbers, facts["methods"]], tables=tables)
+    return [*words, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]

@@ -1,0 +1,118 @@
+"""What a run folder says of itself, gathered into plain values; whatever it does not say is left out."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+from nbtools import io, methods
+from nbtools.errors import UserError
+
+MODEL, RESULT = "model", "result"
+TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
+
+
+def collect_facts(folder: Path) -> dict:
+    """Facts of a model folder (model.json) or a result folder (result.json), as report.json holds them.
+
+    Raises
+    ------
+    UserError : the folder is neither, or its JSON cannot be read.
+    """
+    if (folder / "model.json").is_file():
+        facts = _of_model(folder, read_json(folder / "model.json"), read_json(folder / "recipe.json"))
+    elif (folder / "result.json").is_file():
+        facts = _of_result(folder, read_json(folder / "result.json"))
+    else:
+        remedy = "Give the folder that nbtools train or nbtools predict has written."
+        raise UserError("A report is of a model or a result folder.", f"{folder}, without model.json or result.json", remedy)
+    facts["created"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file as a dictionary; {} where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError("The files of a run must be readable.", f"{path} ({error})", "Copy the whole folder again.") from error
+    return value if isinstance(value, dict) else {}
+
+
+def read_table(path: Path) -> list[dict]:
+    """Rows of a CSV file with numbers as numbers, empty cells as None; [] where there is none."""
+    if not path.is_file():
+        return []
+    return [{name: _to_value(text) for name, text in row.items()} for row in io.read_csv(path)]
+
+
+def describe_method(name: str | None) -> dict:
+    """Name, title and paper of a method, as far as the table of methods knows it."""
+    if not name:
+        return {}
+    try:
+        row = methods.row(name)
+    except UserError:
+        return {"name": name}
+    return {"name": name, "title": row.title, "task": row.task, "paper": vars(row.paper).copy()}
+
+
+def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
+    history = read_table(folder / "history.csv")
+    training = {key: recipe[key] for key in TRAINED if recipe.get(key) is not None}
+    if history and "epochs" not in training:
+        training |= {"epochs": len(history), "steps": history[-1].get("step"), "seconds": history[-1].get("seconds")}
+    training.setdefault("parameters", about.get("parameters"))
+    return {
+        "kind": MODEL, "name": folder.name, "rehearsal": bool(recipe.get("fast")), "method": describe_method(about.get("method")),
+        "settings": about.get("settings") or recipe.get("settings"), "tuned": about.get("tuned"), "training": training,
+        "images": _image_facts(about), "normalisation": about.get("normalisation"),
+        "seed": recipe.get("seed"), "minutes": recipe.get("minutes"), "command": recipe.get("command"),
+        "inputs": recipe.get("inputs"), "files": _own_files(folder),
+        "versions": about.get("versions") or recipe.get("versions"), "scores": read_json(folder / "scores.json"),
+    }  # fmt: skip
+
+
+def _of_result(folder: Path, about: dict) -> dict:
+    summary = read_table(folder / "summary.csv") or about.get("images") or []
+    counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
+    recipe = _recipe_of(about.get("model"))
+    return {
+        "kind": RESULT, "name": folder.name, "rehearsal": bool(about.get("fast") or recipe.get("fast")),
+        "method": describe_method(about.get("method")), "model": about.get("model"), "settings": about.get("settings"),
+        "tuned": about.get("decoding") or about.get("tuned"), "images": _image_facts(about) | {"count": len(summary)},
+        "nuclei": int(sum(counts)) if counts else None, "seconds": about.get("seconds"), "summary": summary, "failed": about.get("failed"),
+        "seed": recipe.get("seed"), "command": about.get("command"), "source": about.get("source"), "files": _own_files(folder),
+        "versions": about.get("versions"), "scores": read_json(folder / "scores.json"),
+    }  # fmt: skip
+
+
+def _recipe_of(model: str | None) -> dict:
+    """The recipe of the model that made a result, where its folder is still there."""
+    return read_json(Path(model) / "recipe.json") if model else {}
+
+
+def _image_facts(about: dict) -> dict:
+    keys = ("axes", "spacing", "unit", "channels", "nucleus_size", "nucleus_size_um", "nucleus_size_px")
+    return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
+
+
+def _own_files(folder: Path) -> list[dict]:
+    """sha256 of the weights, so that a model can be told from every other."""
+    import hashlib
+
+    found = sorted(folder.glob("weights.*"))
+    return [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in found]
+
+
+def _to_value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"": None, "True": True, "False": False}.get(text, text)

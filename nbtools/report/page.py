@@ -1,0 +1,97 @@
+"""The report as one page that needs nothing else: styles inside, pictures inside, no network."""
+
+from __future__ import annotations
+
+import base64
+
+import jinja2
+
+from nbtools.report.pictures import Picture
+from nbtools.report.prose import cite, say_spacing, write_methods
+from nbtools.report.template import PAGE, STAMP, STYLE
+from nbtools.show.words import say_value
+
+SECTIONS = ("Scores", "Examples", "Training", "Measurements")
+SUMMARY_ROWS = 50
+
+
+def render_page(facts: dict, pictures: list[Picture]) -> str:
+    """The whole report as HTML; every value from the run folder is escaped."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.ChainableUndefined)
+    summary = (facts.get("summary") or [])[:SUMMARY_ROWS]
+    return environment.from_string(PAGE).render(
+        style=STYLE,
+        stamp=STAMP,
+        facts=facts,
+        title=make_title(facts),
+        subtitle=facts.get("method", {}).get("title", ""),
+        numbers=key_numbers(facts),
+        prose=write_methods(facts),
+        reference=cite(facts),
+        sections=_sections(pictures),
+        summary=summary,
+        columns=[c for c in dict.fromkeys(c for row in summary for c in row) if any(_is_short(row.get(c)) for row in summary)],
+        tables=list_tables(facts),
+        hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
+        say=say_any,
+    )
+
+
+def make_title(facts: dict) -> str:
+    """What the page is called: "Model fast" or "Result test_images"."""
+    return f"{facts['kind'].capitalize()} {facts.get('name', '')}".strip()
+
+
+def key_numbers(facts: dict) -> list[tuple[str, str]]:
+    """The few numbers that stand on top, with their words."""
+    scores, training, images = facts.get("scores") or {}, facts.get("training") or {}, facts.get("images") or {}
+    best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
+    found = [
+        ("nuclei", facts.get("nuclei")), ("images", images.get("count")), ("mean AP", _number(scores.get("mean_ap"), 3)),
+        ("AP at IoU 0.5", _number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
+        ("best validation loss", _number(best.get("val_loss"), 4)), ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
+        ("epochs", training.get("epochs")), ("steps", training.get("steps")),
+        ("seconds", _number(training.get("seconds") or facts.get("seconds"), 1)),
+        ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None), ("seed", facts.get("seed")),
+    ]  # fmt: skip
+    return [(words, str(value)) for words, value in found if value is not None]
+
+
+def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
+    """Settings, images and versions as tables of two columns."""
+    images = dict(facts.get("images") or {})
+    if images:
+        images = {"pixel size": say_spacing(images), **{k: v for k, v in images.items() if k not in ("spacing", "unit")}}
+        images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
+    chosen = "Decoded with" if facts["kind"] == "result" else "Chosen on the validation images"
+    tables = [("Settings", facts.get("settings") or {}), (chosen, facts.get("tuned") or {}), ("Images and model", images)]
+    tables.append(("Versions", {k: v for k, v in (facts.get("versions") or {}).items() if v}))
+    return [(heading, list(rows.items())) for heading, rows in tables if rows]
+
+
+def say_any(value: object) -> str:
+    """A setting or fact in words: None is "auto", lists are joined."""
+    if value is None:
+        return "auto"
+    if isinstance(value, list | tuple):
+        return " x ".join(say_value(v) for v in value)
+    return say_value(value)
+
+
+def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
+    """Pictures by section, ready to be set into the page."""
+    sections = {name: [p for p in pictures if p.section == name] for name in SECTIONS}
+    return [(name, [_pack(p) for p in inside]) for name, inside in sections.items() if inside]
+
+
+def _pack(picture: Picture) -> dict:
+    data = base64.b64encode(picture.png).decode("ascii")
+    return {"alt": picture.alt, "caption": picture.caption, "kind": "small" if picture.small else "wide", "data": data}
+
+
+def _number(value: float | None, digits: int) -> str | None:
+    return None if not isinstance(value, int | float) else f"{value:.{digits}f}" if digits != 4 else f"{value:.4g}"
+
+
+def _is_short(value: object) -> bool:
+    return value is not None and not isinstance(value, dict)

@@ -1,0 +1,86 @@
+"""The figures of a report, made from what lies in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbtools import io, show
+from nbtools.errors import UserError
+from nbtools.report.facts import read_table
+
+EXAMPLES, OVERLAYS = 2, 6
+LARGEST = 30_000_000  # bytes of an input image that a report still opens
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` ones stand side by side."""
+
+    section: str
+    caption: str
+    figure: show.Figure | None = None
+    file: Path | None = None
+    small: bool = False
+
+    @property
+    def png(self) -> bytes:
+        return self.file.read_bytes() if self.file else show.to_png(self.figure)
+
+    @property
+    def alt(self) -> str:
+        return self.caption if self.figure is None else self.figure.alt or self.caption
+
+
+def make_pictures(folder: Path, facts: dict) -> list[Picture]:
+    """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what they are made of."""
+    makers = (_training, _scores, _overlays, _examples, _measurements)
+    return [picture for make in makers for picture in _attempt(make, folder, facts)]
+
+
+def _attempt(make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict) -> list[Picture]:
+    """A file that cannot be drawn must not cost the report."""
+    try:
+        return list(make(folder, facts))
+    except (UserError, OSError, KeyError, TypeError):
+        return []
+
+
+def _training(folder: Path, facts: dict) -> Iterator[Picture]:
+    rows = read_table(folder / "history.csv")
+    if rows:
+        words = "Loss on the training and the validation images, on a plain and on a logarithmic axis, and the learning rate."
+        yield Picture("Training", words, show.training(rows))
+
+
+def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
+    if facts.get("scores"):
+        words = "Agreement with the true labels, nuclei found and not found, and kinds of mistake."
+        yield Picture("Scores", words, show.scores(facts["scores"]))
+    for file in sorted((folder / "errors").glob("*.png"))[:OVERLAYS]:
+        yield Picture("Scores", f"Where the mistakes are: {file.stem}.", file=file)
+
+
+def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
+    files = sorted((folder / "overlays").glob("*.png"))
+    for file in files[:OVERLAYS]:
+        yield Picture("Examples", file.stem, file=file, small=len(files) > 1)
+
+
+def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Training images of a model, where the files that its recipe lists are still there."""
+    files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
+    images = [p for p in files if p.parent.name == "images" and io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
+    labels = {io.stem(p).lower(): p for p in files if p.parent.name in ("labels", "masks") and p.is_file()}
+    pairs = [(io.read_image(p), io.read_label(labels[io.stem(p).lower()])) for p in images[:EXAMPLES] if io.stem(p).lower() in labels]
+    if pairs:
+        words = f"Images that the model was trained with ({len(pairs)} of {len(images)}), and their labels."
+        yield Picture("Examples", words, show.pairs(pairs))
+
+
+def _measurements(folder: Path, facts: dict) -> Iterator[Picture]:
+    rows = read_table(folder / "nuclei.csv")
+    if rows:
+        columns = {name: [row.get(name) for row in rows] for name in rows[0] if isinstance(rows[0].get(name), int | float)}
+        yield Picture("Measurements", f"Sizes and shapes of {len(rows)} nuclei.", show.measurements(columns))

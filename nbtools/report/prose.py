@@ -1,0 +1,95 @@
+"""The facts of a run as a paragraph for the methods section of a paper."""
+
+from __future__ import annotations
+
+from nbtools.show.words import say_value
+
+LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
+NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python": "Python"}
+
+
+def write_methods(facts: dict) -> str:
+    """What was done, in sentences that can be copied into a paper; only what the run folder says."""
+    parts = [_say_method(facts), _say_training(facts), _say_images(facts), _say_decoding(facts), _say_scores(facts), _say_versions(facts)]
+    return " ".join(part for part in parts if part)
+
+
+def say_spacing(images: dict) -> str:
+    """Pixel size in words: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", "unknown"."""
+    spacing = images.get("spacing")
+    if not spacing:
+        return "unknown"
+    axes = [a for a in str(images.get("axes", "")) if a in "ZYX"]
+    unit = "µm" if images.get("unit", "um") == "um" else "(ratio only)"
+    return f"{' x '.join(f'{s:g}' for s in spacing)} {unit}" + (f" ({', '.join(axes)})" if len(axes) == len(spacing) else "")
+
+
+def cite(facts: dict) -> str:
+    """The method's paper in one line; empty where none is known."""
+    paper = facts.get("method", {}).get("paper") or {}
+    return f'"{paper["title"]}" ({paper["year"]}), doi:{paper["doi"]}' if {"title", "year", "doi"} <= paper.keys() else ""
+
+
+def _say_method(facts: dict) -> str:
+    method, images = facts.get("method", {}), facts.get("images", {})
+    name = f'"{method["title"]}" (nbtools method {method["name"]})' if "title" in method else f"method {method.get('name', 'unknown')}"
+    source = f", after {cite(facts)}" if cite(facts) else ""
+    if facts["kind"] == "model":
+        return f"The model is {name}{source}."
+    count = images.get("count")
+    where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
+    found = f"{facts['nuclei']} nuclei were found{where}" if "nuclei" in facts else f"Results were obtained{where}"
+    return f"{found} with {name}{source}."
+
+
+def _say_training(facts: dict) -> str:
+    training, settings = facts.get("training", {}), facts.get("settings", {})
+    if not training.get("steps"):
+        return ""
+    size = f" of {training['parameters']:,} parameters" if training.get("parameters") else ""
+    patch = f" of {settings['patch_size']} px" if settings.get("patch_size") else ""
+    batches = f", each a batch of {settings['batch_size']} patches{patch}" if settings.get("batch_size") else ""
+    rate = f", with a learning rate of at most {settings['learning_rate']:g}" if settings.get("learning_rate") else ""
+    seed = f" (random seed {facts['seed']})" if "seed" in facts else ""
+    best = training.get("best") or {}
+    kept = f" The weights of epoch {best['epoch']} were kept" if "epoch" in best else ""
+    loss = f", where the validation loss was lowest ({best['val_loss']:.4g})" if kept and best.get("val_loss") is not None else ""
+    return (
+        f"The network{size} was trained for {training['steps']} steps in {training.get('epochs', '?')} epochs{batches}{rate}{seed}."
+        f"{kept}{loss}{'.' if kept else ''}"
+    )
+
+
+def _say_images(facts: dict) -> str:
+    images, inputs = facts.get("images", {}), facts.get("inputs") or []
+    pixels = f"The pixel size was {say_spacing(images)}." if images.get("spacing") else "The pixel size is unknown."
+    normalised = f" Grey values were normalised by {facts['normalisation']}." if facts.get("normalisation") else ""
+    listed = f" The {len(inputs)} input files are identified by their sha256 in the recipe." if inputs else ""
+    return f"{pixels}{normalised}{listed}"
+
+
+def _say_decoding(facts: dict) -> str:
+    values = {k: v for k, v in (facts.get("tuned") or {}).items() if v is not None}
+    if not values:
+        return ""
+    how = "Chosen on the validation images" if facts["kind"] == "model" else "Decoded with"
+    return f"{how}: {', '.join(f'{name} {say_value(value)}' for name, value in values.items())}."
+
+
+def _say_scores(facts: dict) -> str:
+    scores = facts.get("scores") or {}
+    if "mean_ap" not in scores:
+        return ""
+    half = scores.get("pooled", {}).get("0.50", {})
+    at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
+    interval = (scores.get("interval_95") or {}).get("mean_ap")
+    sure = f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})" if interval and scores.get("images", 0) > 1 else ""
+    number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}" if scores.get("images") else "the images"
+    mean_ap = f"the mean AP over IoU thresholds from 0.5 to 0.9 was {scores['mean_ap']:.3f}{sure}{at_half}"
+    return f"Against the true labels of {number}, {mean_ap}."
+
+
+def _say_versions(facts: dict) -> str:
+    versions = facts.get("versions") or {}
+    used = [f"{NAMES.get(name, name)} {versions[name]}" for name in LIBRARIES if versions.get(name)]
+    return f"Computed with nbtools {versions.get('nbtools', '')} on {', '.join(used)}." if used else ""

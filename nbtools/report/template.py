@@ -1,0 +1,87 @@
+"""The look of the report."""
+
+STYLE = """
+body { font: 15px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #222; background: #fff; max-width: 960px;
+  margin: 0 auto; padding: 24px }
+h1 { font-size: 26px; margin: 0 0 4px }
+h2 { font-size: 19px; margin: 34px 0 10px; border-bottom: 1px solid #ccc; padding-bottom: 4px }
+.quiet { color: #666; font-size: 13px }
+.stamp { background: #b3261e; color: #fff; padding: 10px 14px; border-radius: 6px; font-weight: 600; margin: 16px 0 }
+.numbers { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0 }
+.numbers div { background: #f3f5f7; border-radius: 6px; padding: 8px 14px }
+.numbers b { display: block; font-size: 20px }
+.numbers span { font-size: 12.5px; color: #555 }
+figure { margin: 14px 0; break-inside: avoid }
+figure img { max-width: 100%; height: auto; display: block }
+figcaption { font-size: 13px; color: #555; margin-top: 4px }
+.several { display: flex; flex-wrap: wrap; gap: 16px }
+.several figure.small { flex: 1 1 280px; max-width: 300px; margin: 0 }
+.several figure.wide { flex: 1 1 100%; margin: 0 }
+table { border-collapse: collapse; font-size: 13.5px; margin: 8px 0 }
+th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e4e4e4; vertical-align: top }
+td.hash { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 11.5px; word-break: break-all }
+blockquote { margin: 0; padding: 10px 16px; background: #f3f5f7; border-left: 4px solid #0072b2 }
+code { font-size: 12.5px; word-break: break-word }
+details summary { cursor: pointer; color: #0072b2; font-size: 13.5px }
+"""
+
+STAMP = "REHEARSAL: this run was shortened to test that everything works. Its results mean nothing."
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>{{ style|safe }}</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<div class="quiet">{% if subtitle %}{{ subtitle }} · {% endif %}written {{ facts.created }}</div>
+{% if facts.rehearsal %}<div class="stamp" role="alert">{{ stamp }}</div>{% endif %}
+<div class="numbers">
+{% for words, value in numbers %}<div><b>{{ value }}</b><span>{{ words }}</span></div>
+{% endfor %}</div>
+
+<h2>Methods, in words</h2>
+<blockquote>{{ prose }}</blockquote>
+<p class="quiet">Read it before you use it: it says what the run folder says, and cannot know where the images come from.
+{% if reference %}Cite <a href="https://doi.org/{{ facts.method.paper.doi }}">{{ reference }}</a>.{% endif %}</p>
+
+{% for section, pictures in sections %}
+<h2>{{ section }}</h2>
+<div class="several">
+{% for picture in pictures %}<figure class="{{ picture.kind }}">
+<img alt="{{ picture.alt }}" src="data:image/png;base64,{{ picture.data }}">
+<figcaption>{{ picture.caption }}</figcaption>
+</figure>
+{% endfor %}</div>
+{% endfor %}
+
+{% if facts.failed %}<h2>Left out</h2>
+<table>{% for one in facts.failed %}<tr><td>{{ one.name }}</td><td>{{ one.message }}</td></tr>{% endfor %}</table>{% endif %}
+
+{% if summary %}<h2>Images</h2>
+<table>
+<tr>{% for name in columns %}<th>{{ name.replace("_", " ") }}</th>{% endfor %}</tr>
+{% for row in summary %}<tr>{% for name in columns %}<td>{{ say(row.get(name)) }}</td>{% endfor %}</tr>
+{% endfor %}</table>
+{% if facts.summary|length > summary|length %}
+<p class="quiet">{{ summary|length }} of {{ facts.summary|length }} are shown; all are in summary.csv.</p>
+{% endif %}{% endif %}
+
+{% for heading, rows in tables %}
+<h2>{{ heading }}</h2>
+<table>{% for name, value in rows %}<tr><th>{{ name.replace("_", " ") }}</th><td>{{ say(value) }}</td></tr>{% endfor %}</table>
+{% endfor %}
+
+{% if facts.command %}<h2>Command</h2>
+<p><code>{{ facts.command }}</code></p>{% endif %}
+
+{% if hashes %}<h2>Files</h2>
+<details><summary>sha256 of {{ hashes|length }} files</summary>
+<table>{% for one in hashes %}<tr><td>{{ one.file }}</td><td class="hash">{{ one.sha256 }}</td></tr>
+{% endfor %}</table></details>{% endif %}
+</body>
+</html>
+"""

@@ -1,0 +1,178 @@
+"""Twin of report: one page that stands alone, says only what the folder says, and never fails for what is absent."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbtools import export, io, report
+from nbtools.data import Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.report import facts, page
+
+RECIPE = {
+    "command": "nbtools train fast_nuclei <data> --out M",
+    "seed": 7,
+    "fast": False,
+    "inputs": [{"file": "data/images/a.tif", "sha256": "0f" * 32}],
+    "steps": 100,
+    "epochs": 2,
+    "parameters": 1234567,
+    "best": {"epoch": 2, "val_loss": 0.25},
+}
+MODEL = {
+    "method": "fast_nuclei",
+    "settings": {"batch_size": 8, "patch_size": 96, "learning_rate": 0.003, "threshold": None},
+    "tuned": {"threshold": 0.45},
+    "axes": "ZYX",
+    "spacing": [0.5, 0.2, 0.2],
+    "unit": "um",
+    "versions": {"nbtools": "0.1.0", "keras": "3.15.1", "python": "3.11.7"},
+}
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A model folder as the training writes it, the network apart."""
+    folder = tmp_path / "M"
+    io.write_json(folder / "model.json", MODEL)
+    io.write_json(folder / "recipe.json", RECIPE)
+    io.write_csv(
+        folder / "history.csv", [{"epoch": e, "step": 50 * e, "seconds": 3.0 * e, "loss": 1 / e, "val_loss": 0.5 / e} for e in (1, 2)]
+    )
+    (folder / "weights.npz").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture
+def result(tmp_path) -> Path:
+    """A result folder with labels, overlay, scores and mistakes."""
+    pixels = np.zeros((40, 50), np.uint16)
+    pixels[5:15, 5:15], pixels[20:30, 20:32] = 1, 2
+    label = Image(pixels, "YX", spacing=(0.5, 0.5), name="field")
+    sample = Sample("field", label.replace(pixels=pixels * 10.0), label)
+    return export.save_run(tmp_path / "P", sample, label, {"label": [1, 2], "area_um2": [25.0, 30.0]})
+
+
+def read(path: Path) -> tuple[str, dict]:
+    return path.read_text("utf-8"), json.loads(path.with_suffix(".json").read_text("utf-8"))
+
+
+def test_the_page_of_a_model_says_settings_training_seed_versions_and_hashes(model):
+    html, about = read(report.write(model))
+    for words in ("batch size", "0.45", "1,234,567", "3.15.1", "0f" * 32, "10.1109/TMI.2018.2865709", "0.5 x 0.2 x 0.2 µm (Z, Y, X)"):
+        assert words in html
+    assert (about["kind"], about["seed"], about["training"]["steps"]) == ("model", 7, 100)
+    assert about["files"][0]["file"] == "weights.npz"
+    assert html.count("<img") == 1
+
+
+def test_the_page_stands_alone_and_its_pictures_are_whole(result):
+    html, _ = read(report.write(result))
+    assert not re.search(r"<(script|link|iframe)|src=\"(?!data:)|@import|url\(", html)
+    pictures = re.findall(r"data:image/png;base64,([^\"]+)", html)
+    assert len(pictures) == 4
+    assert all(base64.b64decode(p).startswith(b"\x89PNG") and base64.b64decode(p).endswith(b"IEND\xaeB`\x82") for p in pictures)
+    assert all(re.findall(r"<img alt=\"([^\"]+)\"", html))
+
+
+def test_the_page_of_a_result_says_counts_and_scores(result):
+    html, about = read(report.write(result))
+    assert about["nuclei"] == 2
+    assert "the mean AP over IoU thresholds from 0.5 to 0.9 was 1.000" in about["methods"]
+    assert about["methods"] in html.replace("&#34;", '"')
+
+
+def test_the_methods_paragraph_holds_the_numbers_of_the_run(model):
+    prose = report.write_methods(facts.collect_facts(model))
+    for words in (
+        "1,234,567 parameters", "100 steps in 2 epochs", "batch of 8 patches of 96 px", "random seed 7", "epoch 2 were kept",
+        "(0.25)", "threshold 0.45", "Keras 3.15.1",
+    ):  # fmt: skip
+        assert words in prose
+
+
+def test_a_rehearsal_is_stamped(model):
+    assert "REHEARSAL" not in read(report.write(model))[0]
+    io.write_json(model / "recipe.json", RECIPE | {"fast": True})
+    html, about = read(report.write(model))
+    assert 'class="stamp"' in html
+    assert about["rehearsal"] is True
+
+
+@pytest.mark.parametrize("about", [{}, {"method": "unknown"}, {"method": "otsu", "spacing": None}, {"method": None, "settings": None}])
+def test_absent_facts_are_left_out_and_nothing_fails(tmp_path, about):
+    for name in ("model.json", "result.json"):
+        io.write_json(tmp_path / name / name, about)
+        html, _ = read(report.write(tmp_path / name))
+        assert "None" not in html
+        assert "nan" not in html.lower().replace("nano", "")
+
+
+def test_a_history_of_a_broken_training_does_not_cost_the_report(model):
+    (model / "history.csv").write_text("epoch,loss\n")
+    assert read(report.write(model))[0].count("<img") == 0
+    (model / "history.csv").write_text("nothing;of\nuse;here\n")
+    report.write(model)
+
+
+def test_what_a_folder_says_is_text_and_never_markup(model):
+    io.write_json(model / "recipe.json", RECIPE | {"command": "<script>alert(1)</script>"})
+    html, _ = read(report.write(model))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_training_images_are_shown_where_they_still_are(model, tmp_path):
+    files = [tmp_path / "data" / kind / "a.tif" for kind in ("images", "labels")]
+    io.write_image(files[0], Image(np.eye(30, dtype=np.uint8), "YX"))
+    io.write_label(files[1], Image(np.eye(30, dtype=np.uint16), "YX"))
+    io.write_json(model / "recipe.json", RECIPE | {"inputs": [{"file": str(f), "sha256": "a"} for f in files]})
+    assert "Images that the model was trained with" in read(report.write(model))[0]
+
+
+def test_images_left_out_of_a_prediction_are_named_with_the_reason(result):
+    about = json.loads((result / "result.json").read_text())
+    io.write_json(result / "result.json", about | {"failed": [{"name": "broken", "message": "An image must be whole."}]})
+    html, _ = read(report.write(result))
+    assert "broken" in html
+    assert "An image must be whole." in html
+
+
+def test_a_long_list_of_images_is_cut_and_says_so(result):
+    io.write_csv(result / "summary.csv", [{"name": f"image {i}", "nuclei": 1, "seconds": 0.1} for i in range(80)])
+    html, about = read(report.write(result))
+    assert "50 of 80 are shown" in html
+    assert about["nuclei"] == 80
+
+
+def test_a_pdf_has_the_words_and_a_page_for_each_picture(result):
+    report.write(result, pdf=True)
+    content = (result / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", content)) == 5
+
+
+def test_an_earlier_report_is_replaced_and_no_other_file_touched(model):
+    before = {p.name: p.read_bytes() for p in model.iterdir()}
+    report.write(model)
+    report.write(model)
+    after = {p.name: p.read_bytes() for p in model.iterdir()}
+    assert set(after) - set(before) == {"report.html", "report.json"}
+    assert all(after[name] == content for name, content in before.items())
+
+
+def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
+    with pytest.raises(UserError, match="model or a result folder"):
+        report.write(tmp_path)
+    (tmp_path / "model.json").write_text("{broken")
+    with pytest.raises(UserError, match="readable"):
+        report.write(tmp_path)
+
+
+def test_values_are_said_as_a_reader_expects():
+    assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == ["auto", "yes", "0.25", "16 x 32", "small"]
