@@ -47,7 +47,7 @@ class Frame:
     shape: tuple[int, ...]
 
 
-def draw_frame(rng: np.random.Generator, recipe: Recipe, points: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
+def draw_frame(rng: np.random.Generator, recipe: Recipe, *, points: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
     """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape` pixels.
 
     points : where the nuclei are, see `patches.choose_centre`.
@@ -57,7 +57,7 @@ def draw_frame(rng: np.random.Generator, recipe: Recipe, points: np.ndarray | No
     ndim = len(size)
     matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
     extent = np.abs(matrix) @ np.array(size, float)
-    centre = patches.clip_centre(patches.choose_centre(rng, points, shape), shape, extent)
+    centre = patches.clip_centre(patches.choose_centre(rng, points, shape=shape), shape, extent=extent)
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))
@@ -75,7 +75,7 @@ def cut(array: np.ndarray, frame: Frame, *, order: int) -> np.ndarray:
     return ndimage.affine_transform(array[box], frame.matrix, frame.offset - shift, frame.shape, order=order, mode="reflect")
 
 
-def vary_grey(rng: np.random.Generator, recipe: Recipe, image: np.ndarray) -> np.ndarray:
+def vary_grey(rng: np.random.Generator, image: np.ndarray, *, recipe: Recipe) -> np.ndarray:
     """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label stays true."""
     if recipe.blur and rng.random() < recipe.share:
         sigma = rng.uniform(0.2, recipe.blur)

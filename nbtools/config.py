@@ -32,7 +32,7 @@ class Declaration:
     optional: bool = False  # None is allowed and means: choose from the data
 
 
-def setting(default, **about):
+def setting(default: object, **about: object):
     """Declare a setting of a frozen dataclass: `patch_size: int = setting(64, unit="px", min=16, help="Side of a patch.")`."""
     return dataclasses.field(default=default, metadata={"declaration": Declaration(**about)})
 
@@ -86,7 +86,7 @@ class Settings:
         return changes
 
 
-def check_value(declared: Declaration, value):
+def check_value(declared: Declaration, value: object) -> object:
     """The value in the declared type and range, or a UserError."""
     if value is None and declared.optional:
         return None
@@ -127,7 +127,7 @@ def environment(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
-def _complete(field: dataclasses.Field, hint) -> Declaration:
+def _complete(field: dataclasses.Field, hint: object) -> Declaration:
     optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
     if optional:
         hint = next(t for t in typing.get_args(hint) if t is not type(None))
@@ -135,7 +135,7 @@ def _complete(field: dataclasses.Field, hint) -> Declaration:
     return dataclasses.replace(declared, name=field.name, type=hint, default=field.default, optional=optional)
 
 
-def _convert(declared: Declaration, value):
+def _convert(declared: Declaration, value: object) -> object:
     kind = declared.type
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (tuple, list)):
@@ -144,7 +144,7 @@ def _convert(declared: Declaration, value):
     return _plain(declared, kind, value)
 
 
-def _plain(declared: Declaration, kind: type, value):
+def _plain(declared: Declaration, kind: type, value: object) -> object:
     if kind is bool and isinstance(value, bool):
         return value
     if kind is str and isinstance(value, str):
@@ -179,7 +179,7 @@ def _scalar(declared: Declaration, kind: type, text: str):
         raise _refusal(declared, text, f"Give a value of type {kind.__name__}.") from None
 
 
-def _refusal(declared: Declaration, value, remedy: str) -> UserError:
+def _refusal(declared: Declaration, value: object, remedy: str) -> UserError:
     span = f" between {declared.min} and {declared.max}{_unit(declared)}" if None not in (declared.min, declared.max) else ""
     return UserError(f"Setting {declared.name} must be a valid value{span}.", repr(value), remedy)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+Tensor = keras.KerasTensor  # stands for the tensors of every backend
+
 
 @keras.saving.register_keras_serializable("nbtools")
-def foreground_distance(truth, output):
+def foreground_distance(truth: Tensor, output: Tensor) -> Tensor:
     """Cross-entropy and Dice of the foreground, absolute error of the distance, each pixel with its weight.
 
     truth : (B, *space, 3) foreground (0, 1, -1 ignored), distance, weight.   output : (B, *space, 2) logit and distance.
@@ -20,15 +22,15 @@ def foreground_distance(truth, output):
     foreground = ops.maximum(foreground, 0.0)
     entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
     off = ops.abs(distance - output[..., 1]) * (0.25 + foreground)
-    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known) + 2.0 * masked_mean(off, known * weight)
+    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known=known) + 2.0 * masked_mean(off, known * weight)
 
 
-def binary_entropy(truth, logit):
+def binary_entropy(truth: Tensor, logit: Tensor) -> Tensor:
     """Cross-entropy a pixel of a probability given as a logit, in the numerically safe form."""
     return ops.maximum(logit, 0.0) - logit * truth + ops.log1p(ops.exp(-ops.abs(logit)))
 
 
-def soft_dice(truth, logit, known):
+def soft_dice(truth: Tensor, logit: Tensor, *, known: Tensor) -> Tensor:
     """1 - Dice, one number an image (Milletari et al. 2016, doi:10.1109/3DV.2016.79)."""
     probability = ops.sigmoid(logit) * known
     axes = tuple(range(1, len(truth.shape)))
@@ -37,7 +39,7 @@ def soft_dice(truth, logit, known):
     return 1.0 - (2.0 * shared + 1.0) / (total + 1.0)
 
 
-def masked_mean(values, mask):
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over the pixels of each image, weighted by the mask; 0 where that is 0 everywhere."""
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)

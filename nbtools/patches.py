@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def choose_centre(rng: np.random.Generator, points: np.ndarray | None, shape: tuple[int, ...], *, foreground: float = 0.9) -> np.ndarray:
+def choose_centre(rng: np.random.Generator, points: np.ndarray | None, *, shape: tuple[int, ...], foreground: float = 0.9) -> np.ndarray:
     """Centre of a patch: near one of the nuclei with probability `foreground`, each as likely as the other; anywhere otherwise.
 
     points : (n, ndim) a pixel of each nucleus, from `find_points`, or None.   shape : space shape of the image.
@@ -23,7 +23,7 @@ def find_points(label: np.ndarray) -> np.ndarray:
     return points[label[tuple(points.T)] > 0]
 
 
-def clip_centre(centre: np.ndarray, shape: tuple[int, ...], extent: np.ndarray) -> np.ndarray:
+def clip_centre(centre: np.ndarray, shape: tuple[int, ...], *, extent: np.ndarray) -> np.ndarray:
     """Move a centre so that a window of size `extent` lies inside `shape`; the middle where the image is smaller."""
     half, shape = np.asarray(extent) / 2, np.asarray(shape, float)
     return np.where(shape <= 2 * half, shape / 2, np.clip(centre, half, np.maximum(shape - half, half)))

@@ -91,7 +91,7 @@ def describe_field(model: keras.Model) -> Field:
     return Field(tuple(int(np.ceil(r)) for r in reach) if bounded else None, grid, features)
 
 
-def _through(layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
+def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
     """(stride, radius, is the field finite) after one layer."""
     name = type(layer).__name__
     if name.startswith("UpSampling"):
@@ -162,7 +162,7 @@ def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.nda
     return tile
 
 
-def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, plan: Plan, *, field: Field) -> np.ndarray:
+def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, plan: Plan, field: Field) -> np.ndarray:
     """Run a network over an image tile by tile.
 
     run : (*tile, C) → (*tile, K), normalisation included.   pixels : (*space, C) in any dtype.   Returns (*space, K) float32.
@@ -177,7 +177,7 @@ def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, plan: P
         if np.prod(smaller.tile) >= np.prod(plan.tile):
             remedy = "Close other programs, or use a machine with more memory."
             raise UserError("One tile of the image must fit into memory.", f"tile {plan.tile}", remedy) from error
-    return predict(run, pixels, smaller, field=field)
+    return predict(run, pixels, plan=smaller, field=field)
 
 
 def _predict(run: Callable, pixels: np.ndarray, plan: Plan) -> np.ndarray:

@@ -18,7 +18,7 @@ def marked(rng) -> tuple[np.ndarray, np.ndarray]:
 def test_image_and_label_are_cut_alike(rng, marked, recipe):
     image, label = marked
     for _ in range(10):
-        frame = augment.draw_frame(rng, augment.RECIPES[recipe], None, label.shape, (48, 48))
+        frame = augment.draw_frame(rng, augment.RECIPES[recipe], points=None, shape=label.shape, size=(48, 48))
         patch, mark = augment.cut(image, frame, order=1)[..., 0], augment.cut(label, frame, order=0)
         assert set(np.unique(mark)) <= {0, 1, 2, 3}
         assert np.median(np.abs(patch - 10 * mark)) < 0.1
@@ -28,7 +28,7 @@ def test_image_and_label_are_cut_alike(rng, marked, recipe):
 def test_volumes_are_cut_alike_in_all_axes(rng):
     label = np.zeros((12, 50, 50), int)
     label[3:8, 10:30, 20:40] = 1
-    frame = augment.draw_frame(rng, augment.RECIPES["standard"], None, label.shape, (8, 32, 32))
+    frame = augment.draw_frame(rng, augment.RECIPES["standard"], points=None, shape=label.shape, size=(8, 32, 32))
     patch, mark = augment.cut(label[..., None].astype(np.float32), frame, order=1), augment.cut(label, frame, order=0)
     assert patch.shape == (8, 32, 32, 1)
     assert np.mean(np.abs(patch[..., 0] - mark) > 0.5) < 0.05
@@ -38,7 +38,7 @@ def test_flips_move_whole_pixels_and_lose_none(rng):
     image = rng.random((32, 32))
     seen = set()
     for _ in range(60):
-        frame = augment.draw_frame(rng, augment.RECIPES["flips"], None, image.shape, (32, 32))
+        frame = augment.draw_frame(rng, augment.RECIPES["flips"], points=None, shape=image.shape, size=(32, 32))
         patch = augment.cut(image, frame, order=1)
         np.testing.assert_allclose(np.sort(patch.ravel()), np.sort(image.ravel()))
         seen.add(patch.tobytes())
@@ -47,15 +47,15 @@ def test_flips_move_whole_pixels_and_lose_none(rng):
 
 def test_without_augmentation_a_patch_is_an_exact_cut(rng, marked):
     image, _ = marked
-    frame = augment.draw_frame(rng, augment.RECIPES["none"], None, image.shape[:2], (16, 16))
+    frame = augment.draw_frame(rng, augment.RECIPES["none"], points=None, shape=image.shape[:2], size=(16, 16))
     y, x = frame.offset.astype(int)
     np.testing.assert_array_equal(augment.cut(image, frame, order=1), image[y : y + 16, x : x + 16])
-    np.testing.assert_array_equal(augment.vary_grey(rng, augment.RECIPES["none"], image), image)
+    np.testing.assert_array_equal(augment.vary_grey(rng, image, recipe=augment.RECIPES["none"]), image)
 
 
 def test_a_patch_larger_than_the_image_is_filled_by_reflection(rng):
     image = np.arange(6.0).reshape(2, 3)[..., None]
-    frame = augment.draw_frame(rng, augment.RECIPES["none"], None, (2, 3), (8, 8))
+    frame = augment.draw_frame(rng, augment.RECIPES["none"], points=None, shape=(2, 3), size=(8, 8))
     assert set(np.unique(augment.cut(image, frame, order=1))) == set(range(6))
 
 
@@ -73,14 +73,14 @@ def test_rotation_keeps_areas(rng):
     recipe = augment.Recipe(scale=0, stretch=0)
     areas = []
     for _ in range(10):
-        frame = augment.draw_frame(rng, recipe, np.array([[60, 60]]), label.shape, (80, 80))
+        frame = augment.draw_frame(rng, recipe, points=np.array([[60, 60]]), shape=label.shape, size=(80, 80))
         areas.append(augment.cut(label, frame, order=0).sum())
     assert max(areas) == pytest.approx(label.sum(), rel=0.02)
 
 
 def test_grey_values_vary_but_stay_finite(rng):
     image = rng.random((16, 16, 1)).astype(np.float32)
-    varied = [augment.vary_grey(rng, augment.RECIPES["strong"], image) for _ in range(20)]
+    varied = [augment.vary_grey(rng, image, recipe=augment.RECIPES["strong"]) for _ in range(20)]
     assert all(np.isfinite(v).all() and v.dtype == np.float32 for v in varied)
     assert len({v.tobytes() for v in varied}) == 20
 
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_patch(marked):
 
     def draw() -> np.ndarray:
         rng = np.random.default_rng(7)
-        frame = augment.draw_frame(rng, augment.RECIPES["strong"], None, label.shape, (32, 32))
-        return augment.vary_grey(rng, augment.RECIPES["strong"], augment.cut(image, frame, order=1))
+        frame = augment.draw_frame(rng, augment.RECIPES["strong"], points=None, shape=label.shape, size=(32, 32))
+        return augment.vary_grey(rng, augment.cut(image, frame, order=1), recipe=augment.RECIPES["strong"])
 
     np.testing.assert_array_equal(draw(), draw())

@@ -19,8 +19,8 @@ def test_dice_is_zero_for_a_perfect_and_near_one_for_an_empty_answer():
     truth = np.zeros((1, 20, 20), np.float32)
     truth[0, 5:15, 5:15] = 1
     known = np.ones_like(truth)
-    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known)[0]) == pytest.approx(0, abs=1e-3)
-    assert float(losses.soft_dice(truth, np.full_like(truth, -100), known)[0]) == pytest.approx(1 - 1 / 101)
+    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known=known)[0]) == pytest.approx(0, abs=1e-3)
+    assert float(losses.soft_dice(truth, np.full_like(truth, -100), known=known)[0]) == pytest.approx(1 - 1 / 101)
 
 
 def test_masked_mean_divides_by_the_number_of_counted_pixels():

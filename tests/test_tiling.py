@@ -69,7 +69,7 @@ def test_without_a_radius_tiles_are_blended_to_a_smooth_whole(rng):
     plan = tiling.make_plan(image.shape[:2], field, tile=(48, 64))
     assert not plan.exact
     assert len(plan.tiles) > 4
-    np.testing.assert_allclose(tiling.predict(lambda tile: tile, image, plan, field=field), image, atol=1e-5)
+    np.testing.assert_allclose(tiling.predict(lambda tile: tile, image, plan=plan, field=field), image, atol=1e-5)
 
 
 def test_a_tile_that_does_not_fit_is_halved(rng):
@@ -82,7 +82,7 @@ def test_a_tile_that_does_not_fit_is_halved(rng):
             raise MemoryError
         return tile
 
-    out = tiling.predict(run, image, tiling.make_plan((64, 64), field), field=field)
+    out = tiling.predict(run, image, plan=tiling.make_plan((64, 64), field), field=field)
     np.testing.assert_array_equal(out, image)
     assert seen[0][0] == 64
     assert seen[-1][0] <= 40
@@ -94,7 +94,7 @@ def test_memory_that_is_too_small_for_any_tile_is_said():
 
     field = Field((2, 2), (2, 2), 1.0)
     with pytest.raises(UserError, match="One tile of the image must fit into memory"):
-        tiling.predict(run, np.zeros((8, 8, 1), np.float32), tiling.make_plan((8, 8), field), field=field)
+        tiling.predict(run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field)
 
 
 def test_another_error_is_not_swallowed():
@@ -103,4 +103,4 @@ def test_another_error_is_not_swallowed():
 
     field = Field((2, 2), (2, 2), 1.0)
     with pytest.raises(RuntimeError, match="a bug"):
-        tiling.predict(run, np.zeros((8, 8, 1), np.float32), tiling.make_plan((8, 8), field), field=field)
+        tiling.predict(run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field)

@@ -118,7 +118,7 @@ def _write_model(model: Method, history: History, *, plan: TrainingPlan, args: a
         model.save(folder)
         io.write_csv(folder / "history.csv", history.rows, columns=["epoch", "step", "seconds"] if not history.rows else ())
         files = [f for d in inputs if d is not None for f in d.files()]
-        training.write_recipe(folder, model, plan, history=history, inputs=files, command=frame.say_command(args))
+        training.write_recipe(folder, model, plan=plan, history=history, inputs=files, command=frame.say_command(args))
         if (args.out / "checkpoint").is_dir():
             shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
 

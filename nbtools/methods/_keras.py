@@ -168,8 +168,8 @@ class KerasMethod(Method):
         return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
-        frame = augment.draw_frame(rng, recipe, example.points, example.image.shape[:-1], self.patch_shape())
-        image = augment.vary_grey(rng, recipe, augment.cut(example.image, frame, order=1))
+        frame = augment.draw_frame(rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape())
+        image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
         return self.targets(rng, image, label, maps)
@@ -191,7 +191,7 @@ class KerasMethod(Method):
 
     def _run(self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None) -> np.ndarray:
         plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=tile)
-        return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan, field=self.field)
+        return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field)
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
@@ -210,7 +210,7 @@ class KerasMethod(Method):
         def score(values: dict) -> float:
             return _tune.mean_ap([(e.label, self.decode(m, **values)) for e, m in zip(chosen, maps, strict=True)])
 
-        return _tune.climb(self.choices(), self.candidates(), score, seconds=TUNING_SECONDS)
+        return _tune.climb(self.choices(), self.candidates(), score=score, seconds=TUNING_SECONDS)
 
     # --- on disk
 

@@ -12,7 +12,7 @@ from nbtools.metrics import instances, overlap
 THRESHOLDS = np.arange(0.5, 0.91, 0.05)
 
 
-def climb(values: dict, candidates: dict[str, tuple], score: Callable[[dict], float], *, seconds: float = 60.0) -> tuple[dict, float]:
+def climb(values: dict, candidates: dict[str, tuple], *, score: Callable[[dict], float], seconds: float = 60.0) -> tuple[dict, float]:
     """Coordinate ascent: improve one value after the other until none helps or the time is over.
 
     values : where to start.   candidates : name → values to try.   score : values → number to make large.

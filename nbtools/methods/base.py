@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
+
+if TYPE_CHECKING:
+    from nbtools.training import History, TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Method(ABC):
         self.history = None
 
     @abstractmethod
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan=None):
+    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Learn from a data set; returns a `training.History`. `val` serves for choosing thresholds, never for learning."""
 
     @abstractmethod

@@ -13,6 +13,8 @@ from keras import layers
 
 from nbtools.errors import UserError
 
+Tensor = keras.KerasTensor
+
 
 @dataclass(frozen=True)
 class UNetPlan:
@@ -68,7 +70,7 @@ def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Mod
     parts = _Parts(ndim, UNetPlan(**plan))
     image = keras.Input((None,) * ndim + (channels,), name="image")
     features = parts.decode(*parts.encode(parts.stem(image)))
-    return keras.Model(image, parts.head(features, image, outputs), name="unet")
+    return keras.Model(image, parts.head(features, image, outputs=outputs), name="unet")
 
 
 def level_strides(ndim: int, plan: UNetPlan) -> list[tuple[int, ...]]:
@@ -88,34 +90,34 @@ class _Parts:
     def layer(self, kind: str):
         return getattr(layers, f"{kind}{self.ndim}D")
 
-    def stem(self, x):
+    def stem(self, x: Tensor) -> Tensor:
         if max(self.stem_stride) == 1:
             return x
         kernel = tuple(self.plan.stem_kernel if s > 1 else 3 for s in self.stem_stride)
-        return self.conv(x, self.plan.widths[0], "stem", kernel=kernel, strides=self.stem_stride)
+        return self.conv(x, self.plan.widths[0], name="stem", kernel=kernel, strides=self.stem_stride)
 
-    def encode(self, x):
+    def encode(self, x: Tensor) -> tuple:
         skips = []
         for level, width in enumerate(self.plan.widths):
             if level:
-                x = self.shrink(x, self.strides[level - 1], width, f"down{level}")
-            x = self.convs(x, self.widths_at(level), f"enc{level}")
+                x = self.shrink(x, self.strides[level - 1], width=width, name=f"down{level}")
+            x = self.convs(x, self.widths_at(level), name=f"enc{level}")
             skips.append(x)
         return x, skips[:-1]
 
-    def decode(self, x, skips):
+    def decode(self, x: Tensor, skips: list) -> Tensor:
         for level in reversed(range(len(skips))):
             width = self.plan.widths[level]
-            x = self.enlarge(x, self.strides[level], width, f"up{level}")
+            x = self.enlarge(x, self.strides[level], width=width, name=f"up{level}")
             if level or self.plan.top_skip:
-                x = self.merge(x, skips[level], level)
-            x = self.convs(x, [width] * (self.plan.up_convs or self.plan.convs), f"dec{level}")
+                x = self.merge(x, skips[level], level=level)
+            x = self.convs(x, [width] * (self.plan.up_convs or self.plan.convs), name=f"dec{level}")
         return x
 
-    def head(self, x, image, outputs: int):
+    def head(self, x: Tensor, image: Tensor, *, outputs: int) -> Tensor:
         if max(self.stem_stride) > 1:
             up = self.layer("Conv")(self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix")(x)
-            x = self.layer_transpose(outputs, self.stem_stride, "head")(up)
+            x = self.layer_transpose(outputs, self.stem_stride, name="head")(up)
         else:
             x = self.layer("Conv")(outputs, 1, name="head")(x)
         return layers.Add(name="residual")([x, image]) if self.plan.residual else x
@@ -125,12 +127,12 @@ class _Parts:
         first = width // 2 if self.plan.grow_first else width
         return [first] + [width] * (self.plan.convs - 1)
 
-    def convs(self, x, widths: list[int], name: str):
+    def convs(self, x: Tensor, widths: list[int], *, name: str) -> Tensor:
         for i, width in enumerate(widths):
-            x = self.conv(x, width, f"{name}_{i}")
+            x = self.conv(x, width, name=f"{name}_{i}")
         return x
 
-    def conv(self, x, width: int, name: str, kernel=None, strides=1):
+    def conv(self, x: Tensor, width: int, *, name: str, kernel: object = None, strides: object = 1) -> Tensor:
         normed = self.plan.norm != "none"
         x = self.layer("Conv")(width, kernel or self.plan.kernel, strides=strides, padding="same", use_bias=not normed, name=name)(x)
         if self.plan.norm == "batch":
@@ -139,29 +141,29 @@ class _Parts:
             x = layers.GroupNormalization(groups=-1, name=f"{name}_in")(x)
         return layers.Activation(self.plan.activation, name=f"{name}_act")(x)
 
-    def shrink(self, x, strides: tuple[int, ...], width: int, name: str):
+    def shrink(self, x: Tensor, strides: tuple[int, ...], *, width: int, name: str) -> Tensor:
         if self.plan.pool == "stride":
-            return self.conv(x, width, name, strides=strides)
+            return self.conv(x, width, name=name, strides=strides)
         if self.plan.pool == "blur":
-            return self.blur_pool(x, strides, name)
+            return self.blur_pool(x, strides, name=name)
         return self.layer("MaxPooling")(strides, name=name)(x)
 
-    def blur_pool(self, x, strides: tuple[int, ...], name: str):
+    def blur_pool(self, x: Tensor, strides: tuple[int, ...], *, name: str) -> Tensor:
         """Max over neighbours, then a fixed binomial blur while striding: no aliasing (Zhang 2019, arXiv:1904.11486)."""
         x = self.layer("MaxPooling")(strides, strides=1, padding="same", name=f"{name}_max")(x)
         return _Blur(self.ndim, strides, name=name)(x)
 
-    def enlarge(self, x, strides: tuple[int, ...], width: int, name: str):
+    def enlarge(self, x: Tensor, strides: tuple[int, ...], *, width: int, name: str) -> Tensor:
         if self.plan.up == "transpose":
-            return self.layer_transpose(x.shape[-1] if self.plan.grow_first else width, strides, name)(x)
+            return self.layer_transpose(x.shape[-1] if self.plan.grow_first else width, strides, name=name)(x)
         if self.plan.merge == "add" and x.shape[-1] != width:
             x = self.layer("Conv")(width, 1, name=f"{name}_mix")(x)  # cheaper before the pixels multiply
         return self.layer("UpSampling")(strides, name=name)(x)
 
-    def layer_transpose(self, width: int, strides: tuple[int, ...], name: str):
+    def layer_transpose(self, width: int, strides: tuple[int, ...], *, name: str) -> keras.Layer:
         return getattr(layers, f"Conv{self.ndim}DTranspose")(width, strides, strides=strides, name=name)
 
-    def merge(self, x, skip, level: int):
+    def merge(self, x: Tensor, skip: Tensor, *, level: int) -> Tensor:
         kind = layers.Add if self.plan.merge == "add" else layers.Concatenate
         return kind(name=f"merge{level}")([x, skip])
 
@@ -174,13 +176,13 @@ class _Blur(layers.Layer):
         super().__init__(**kwargs)
         self.ndim, self.strides = ndim, tuple(strides)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         for axis, stride in enumerate(self.strides, start=1):
             if stride > 1:
-                x = _blur_axis(x, axis, stride)
+                x = _blur_axis(x, axis, stride=stride)
         return x
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         space = [None if s is None else -(-s // stride) for s, stride in zip(shape[1:-1], self.strides, strict=True)]
         return (shape[0], *space, shape[-1])
 
@@ -193,7 +195,7 @@ class _Blur(layers.Layer):
         return {**super().get_config(), "ndim": self.ndim, "strides": self.strides}
 
 
-def _blur_axis(x, axis: int, stride: int):
+def _blur_axis(x: Tensor, axis: int, *, stride: int) -> Tensor:
     ops = keras.ops
     pad = [(1, 1) if a == axis else (0, 0) for a in range(len(x.shape))]
     x = ops.pad(x, pad, mode="reflect" if x.shape[axis] is None or x.shape[axis] > 1 else "edge")

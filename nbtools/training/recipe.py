@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 
-def write_recipe(folder: Path, method: Method, plan: TrainingPlan, *, history: History, inputs: Sequence[Path], command: str) -> None:
+def write_recipe(folder: Path, method: Method, *, plan: TrainingPlan, history: History, inputs: Sequence[Path], command: str) -> None:
     """Write recipe.json: the command, the settings as they were, the seed, the realised schedule, and the sha256 of every input file."""
     recipe = {
         "command": command,

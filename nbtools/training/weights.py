@@ -34,6 +34,8 @@ class Best:
 
 
 class Swapped:
+    """Context in which a model holds other weights; its own come back at the end."""
+
     def __init__(self, model: keras.Model, weights: list[np.ndarray] | None):
         self.model, self.weights = model, weights
 

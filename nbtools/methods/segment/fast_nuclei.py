@@ -41,7 +41,7 @@ class FastNuclei(KerasMethod):
 
     def build(self) -> keras.Model:
         widths = WIDTHS[self.settings.preset]
-        strides = pooling(self.domain.ndim, self.domain.spacing, len(widths) - 1)
+        strides = pooling(self.domain.ndim, self.domain.spacing, count=len(widths) - 1)
         stem = 2 if self.domain.ndim == 2 else (1, 2, 2)
         return nets.unet(
             self.domain.ndim, channels=self.domain.channels, outputs=2, widths=widths, strides=strides, stem=stem, merge="add", up_convs=1
@@ -64,7 +64,7 @@ class FastNuclei(KerasMethod):
         return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
 
 
-def pooling(ndim: int, spacing: tuple[float, ...] | None, count: int) -> tuple:
+def pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int) -> tuple:
     """Pooling factors a level: an axis is pooled only while its pixels are not much larger than the finest (as nnU-Net plans)."""
     if ndim == 2:
         return (2,) * count

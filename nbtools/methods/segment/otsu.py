@@ -13,10 +13,11 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.config import Settings, setting
+from nbtools.data import DataSet
 from nbtools.methods import _tune
 from nbtools.methods.base import Method, measure_diameters
 from nbtools.targets.semantic import drop_small
-from nbtools.training import History
+from nbtools.training import History, TrainingPlan
 
 FIT_IMAGES = 24
 
@@ -32,7 +33,7 @@ class OtsuSettings(Settings):
 class Otsu(Method):
     Settings = OtsuSettings
 
-    def fit(self, train, val=None, *, plan=None) -> History:
+    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Nothing needs to be learned; with labels at hand, the three settings are chosen on some of the training images."""
         started = time.monotonic()
         self.start_fit(train, None)
@@ -42,12 +43,12 @@ class Otsu(Method):
         history.seconds = time.monotonic() - started
         return history
 
-    def predict_space(self, pixels, *, tile=None):
+    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, 1) grey values, smoothed; the whole image at once, since Otsu's threshold looks at all of it."""
         sigma = self.settings.smoothing
         return ndimage.gaussian_filter(pixels[..., 0].astype(np.float32), sigma)[..., None]
 
-    def decode(self, maps, *, split, min_size):
+    def decode(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
         from skimage.filters import threshold_otsu
         from skimage.morphology import h_maxima
         from skimage.segmentation import watershed
@@ -67,7 +68,7 @@ class Otsu(Method):
     def choices(self) -> dict:
         return {**self.tunable(), **self.tuned}
 
-    def _choose(self, train, seed: int) -> float:
+    def _choose(self, train: DataSet, seed: int) -> float:
         order = np.random.default_rng(seed).permutation(len(train))[:FIT_IMAGES]
         samples = [train[int(i)] for i in order]
         labels = [s.label.to(self.domain.axes).pixels for s in samples]
@@ -77,7 +78,7 @@ class Otsu(Method):
             self.settings = self.settings.replace(smoothing=smoothing)
             maps = [self.predict_space(self.check_image(s.image).to(self.domain.axes + "C").pixels) for s in samples]
             score = lambda v, maps=maps: _tune.mean_ap([(t, self.decode(m, **v)) for t, m in zip(labels, maps, strict=True)])  # noqa: E731
-            found = _tune.climb(self.choices(), {"split": (0.5, 1.0, 2.0, 4.0), "min_size": (0, 20, 40, 80)}, score, seconds=40)
+            found = _tune.climb(self.choices(), {"split": (0.5, 1.0, 2.0, 4.0), "min_size": (0, 20, 40, 80)}, score=score, seconds=40)
             best = max(best, (found[1], smoothing, found[0]), key=lambda b: b[0]) if best else (found[1], smoothing, found[0])
         self.settings = self.settings.replace(smoothing=best[1], **best[2])
         return best[0]
