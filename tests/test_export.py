@@ -12,7 +12,7 @@ import tifffile
 from skimage.draw import disk, polygon
 from skimage.measure import label as find_parts
 
-from nbtools import export
+from nbtools import export, methods
 from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -117,12 +117,14 @@ def test_a_table_becomes_a_csv_with_one_row_a_nucleus(tmp_path):
 def test_a_run_is_saved_whole_with_all_that_was_found(field, tmp_path):
     image = field.replace(pixels=(field.pixels > 0) * 100.0)
     found = SimpleNamespace(labels=field, seconds=0.5)
-    folder = export.save_run(tmp_path / "run", Sample("field", image, field), found, {"label": [1, 2]}, overwrite=True)
+    method = methods.load("otsu")
+    folder = export.save_run(tmp_path / "run", Sample("field", image, field), found, {"label": [1, 2]}, method, overwrite=True)
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
         "field.tif", "overlays/field.png", "rois/field.zip", "nuclei.csv", "summary.csv", "result.json", "scores.json", "errors/field.png",
     }  # fmt: skip
     about = json.loads((folder / "result.json").read_text())
+    assert about["method"] == "otsu"
     assert (about["images"][0]["nuclei"], about["seconds"], about["axes"]) == (25, 0.5, "YX")
     assert json.loads((folder / "scores.json").read_text())["mean_ap"] == 1
     with pytest.raises(UserError, match="overwritten"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nbtools import show
+from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
 from nbtools.metrics import instances
@@ -149,6 +150,14 @@ def test_what_cannot_be_shown_is_refused_in_words():
     for nothing in ([], np.zeros(5), "text"):
         with pytest.raises(UserError):
             show.images(nothing)
+
+
+def test_of_a_data_set_the_images_are_shown_and_its_samples_in_pairs(squares):
+    dataset = DataSet.of([Sample("a", squares, label=squares), Sample("b", squares)])
+    assert show.images(dataset).alt == "2 images"
+    assert show.images(dataset, limit=1).get_supxlabel() == "the first 1 of 2 images"
+    assert len(show.pairs(dataset).axes) == 3
+    assert len(show.sample(dataset[0]).axes) == 2
 
 
 def test_only_the_images_that_are_shown_are_read():

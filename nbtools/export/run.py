@@ -34,7 +34,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     ----------
     folder : of the result; appears whole or not at all.
     sample : the image, or a sample with image and perhaps true labels.
-    found : a Prediction or a label image; and, where there is one, the table of its nuclei.
+    found : a Prediction or a label image; and, in any order, the table of its nuclei and the method that found them.
 
     Returns
     -------
@@ -89,6 +89,8 @@ def _seconds(found: tuple) -> float | None:
 
 
 def _describe(image: Image, row: dict, found: tuple) -> dict:
-    about = next((f.about for f in found if isinstance(getattr(f, "about", None), Mapping)), {})
+    """What result.json says; the method is known where it was among what was given."""
+    method = next((f for f in found if hasattr(f, "predict")), None)
+    about = {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()} if method is not None else {}
     return {**about, "axes": image.axes, "spacing": image.spacing, "unit": image.unit, "seconds": row["seconds"],
             "images": [row], "versions": runtime.versions()}  # fmt: skip

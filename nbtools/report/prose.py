@@ -32,14 +32,14 @@ def cite(facts: dict) -> str:
 
 def _say_method(facts: dict) -> str:
     method, images = facts.get("method", {}), facts.get("images", {})
-    name = f'"{method["title"]}" (nbtools method {method["name"]})' if "title" in method else f"method {method.get('name', 'unknown')}"
+    name = f'"{method["title"]}" (nbtools method {method["name"]})' if "title" in method else f"method {method.get('name', '')}".strip()
     source = f", after {cite(facts)}" if cite(facts) else ""
     if facts["kind"] == "model":
-        return f"The model is {name}{source}."
+        return f"The model is {name}{source}." if method else ""
     count = images.get("count")
     where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
     found = f"{facts['nuclei']} nuclei were found{where}" if "nuclei" in facts else f"Results were obtained{where}"
-    return f"{found} with {name}{source}."
+    return f"{found} with {name}{source}." if method else f"{found}."
 
 
 def _say_training(facts: dict) -> str:

@@ -98,9 +98,12 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
 
 def gather(data: object, limit: int) -> list[Image]:
     """The first images of whatever can be shown."""
-    if isinstance(data, (Image, np.ndarray)) or hasattr(data, "image"):
+    if isinstance(data, (Image, np.ndarray)) or any(isinstance(getattr(data, part, None), Image) for part in ("image", "labels")):
         return [as_image(data)]
-    found = [as_image(item) for item in islice(data, limit)]
+    if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
+        found = [data.image(i) for i in range(min(limit, len(data)))]
+    else:
+        found = [as_image(item) for item in islice(data, limit)]
     if not found:
         raise _nothing()
     return found
