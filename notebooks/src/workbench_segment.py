@@ -73,7 +73,7 @@ folder = "runs/workbench_segment/model"
 model.save(folder)
 nb.io.write_csv(f"{folder}/history.csv", history.rows)
 files = [*train.files(), *val.files()]
-nb.training.write_recipe(folder, model, plan, history=history, inputs=files, command="workbench_segment.ipynb")
+nb.training.write_recipe(folder, model, plan=plan, history=history, inputs=files, command="workbench_segment.ipynb")
 
 # %% [markdown]
 # ## 6. Judge it on images it has never seen
