@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import struct
 import time
 import webbrowser
 from collections.abc import Callable
@@ -119,9 +121,14 @@ def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(PAGE).render(
-        lessons=lessons, fast=fast, versions=runtime.versions(), date=time.strftime("%Y-%m-%d %H:%M")
-    )
+    facts = {"date": time.strftime("%Y-%m-%d %H:%M"), "versions": runtime.versions(), "is_wide": is_wide}
+    return environment.from_string(PAGE).render(lessons=lessons, fast=fast, **facts)
+
+
+def is_wide(picture: str) -> bool:
+    """Whether a PNG in base64 is much wider than high; its size stands in bytes 16 to 24."""
+    width, height = struct.unpack(">II", base64.b64decode(picture[:32])[16:24])
+    return width > 1.6 * height
 
 
 def open_summary(path: str | Path) -> bool:
@@ -144,6 +151,7 @@ PAGE = """<!doctype html>
   .ok { color: #14692e } .failed { color: #a11212; font-weight: 600 }
   .figures { display: flex; flex-wrap: wrap; gap: .8rem; align-items: flex-start }
   .figures img { max-width: min(100%, 32rem); border: 1px solid #d5dae0; border-radius: 4px }
+  .figures img.wide { max-width: 100% }
   .note { background: #fff6dd; border-left: 4px solid #d9a400; padding: .6rem 1rem }
   footer { margin-top: 3rem; font-size: .85rem; color: #57606a }
 </style>
@@ -151,7 +159,8 @@ PAGE = """<!doctype html>
 <body>
 <h1>The course, run on {{ date }}</h1>
 {% if fast %}
-<p class="note">A rehearsal: training was shortened to show that everything runs. Results are poor on purpose.</p>
+<p class="note">A rehearsal: where a lesson trains, training was shortened to show that everything runs.
+What it trained is poor on purpose.</p>
 {% endif %}
 <table>
 <tr><th>Lesson</th><th>Result</th><th class="number">Seconds</th><th class="number">Figures</th></tr>
@@ -167,7 +176,7 @@ PAGE = """<!doctype html>
 {% if lesson.error %}<p class="failed">{{ lesson.error }}</p>{% endif %}
 <div class="figures">
 {% for picture in lesson.pictures %}
-<img src="data:image/png;base64,{{ picture }}" alt="Figure {{ loop.index }} of {{ lesson.title }}">
+<img {{ "class=wide " if is_wide(picture) }}src="data:image/png;base64,{{ picture }}" alt="Figure {{ loop.index }} of {{ lesson.title }}">
 {% endfor %}
 </div>
 {% endfor %}

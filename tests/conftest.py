@@ -21,3 +21,28 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("real images not found: set NBTOOLS_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a verb of the command line: (exit code, standard output, standard error)."""
+    from nbtools import cli
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.main([str(word) for word in words])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def nuclei(tmp_path_factory):
+    """Folder of a data set of three small simulated images."""
+    from nbtools import cli
+
+    folder = tmp_path_factory.mktemp("simulated") / "nuclei"
+    settings = ["--count", "3", "--seed", "3", "--set", "shape_px=96,96"]
+    assert cli.main(["simulate", "nuclei2d", *settings, "--out", str(folder), "--quiet"]) == 0
+    return folder

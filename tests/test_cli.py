@@ -17,33 +17,10 @@ from nbtools.image import Image
 VERBS = ("methods", "doctor", "course", "simulate", "check", "split", "train", "predict", "evaluate", "measure", "report", "export")
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a verb: (exit code, standard output, standard error)."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
-
-
 @pytest.fixture(scope="module")
-def nuclei(tmp_path_factory):
-    """A data set of three small simulated images."""
-    folder = tmp_path_factory.mktemp("cli") / "nuclei"
-    assert (
-        cli.main(["simulate", "nuclei2d", "--count", "3", "--seed", "3", "--set", "shape_px=96,96", "--out", str(folder), "--quiet"]) == 0
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def result(nuclei):
-    """What otsu found in them."""
-    folder = nuclei.parent / "result"
+def result(nuclei, tmp_path_factory):
+    """What otsu found in the simulated images."""
+    folder = tmp_path_factory.mktemp("cli") / "result"
     assert cli.main(["predict", "otsu", str(nuclei / "images"), "--out", str(folder), "--quiet", "--roi"]) == 0
     return folder
 

@@ -1,8 +1,10 @@
 """The course without a person: lessons found, executed, summed up, stopped lessons told."""
 
+import base64
 import json
 
 import nbformat
+import numpy as np
 import pytest
 
 from nbtools import course, runtime
@@ -64,6 +66,13 @@ def test_a_stopped_lesson_is_escaped_in_the_summary():
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "rehearsal" in page
+
+
+def test_a_wide_figure_is_known_by_its_first_bytes(rng):
+    from nbtools import show
+
+    pictures = (base64.b64encode(show.array_to_png(rng.integers(0, 255, (40, n, 3), np.uint8))).decode() for n in (40, 120))
+    assert [course.is_wide(p) for p in pictures] == [False, True]
 
 
 def test_nothing_is_opened_where_there_is_no_screen(monkeypatch, tmp_path):

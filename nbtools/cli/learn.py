@@ -41,7 +41,7 @@ def run_train(args: argparse.Namespace) -> Answer:
     from nbtools import methods
 
     say, row = frame.progress(args), methods.row(args.method)
-    if not args.resume:
+    if not (args.resume and (args.out / "checkpoint").is_dir()):
         io.refuse_existing(args.out, overwrite=args.overwrite)
     train, val = open_training(args)
     cls = methods.get(row.name)

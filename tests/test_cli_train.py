@@ -1,0 +1,78 @@
+"""The command line with a network: train, predict, export, report, and what a model folder holds."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbtools import cli, io
+
+
+@pytest.fixture(scope="module")
+def model(nuclei, tmp_path_factory):
+    """A tiny network, trained for a moment."""
+    folder = tmp_path_factory.mktemp("cli") / "model"
+    settings = ["preset=tiny", "epochs=2", "steps_per_epoch=2", "batch_size=2", "patch_size=64"]
+    assert cli.main(["train", "fast_nuclei", str(nuclei), "--out", str(folder), "--seed", "1", "--quiet", "--set", *settings]) == 0
+    return folder
+
+
+def test_a_trained_model_is_a_whole_folder(model, nuclei):
+    assert {p.name for p in model.iterdir()} == {"model.json", "weights.npz", "history.csv", "recipe.json", "checkpoint"}
+    recipe = json.loads((model / "recipe.json").read_text())
+    assert recipe["seed"] == 1
+    assert "train fast_nuclei" in recipe["command"]
+    files = {os.path.basename(i["file"]) for i in recipe["inputs"]}
+    assert {p.name for p in (nuclei / "images").iterdir()} <= files
+    assert len(list(csv.DictReader((model / "history.csv").read_text().splitlines()))) == 2
+
+
+def test_a_training_is_told_as_the_contract_says(run, tmp_path, nuclei):
+    code, out, err = run("train", "otsu", nuclei, "--out", tmp_path / "m", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert {"model", "method", "seconds", "epochs", "steps", "parameters", "best", "stopped"} <= told.keys()
+    assert "images to learn from" in err
+
+
+def test_a_trained_model_predicts_with_raw_maps(run, tmp_path, model, nuclei):
+    code, out, _ = run("predict", model, nuclei, "--out", tmp_path / "p", "--raw", "--tile", "64,64", "--json")
+    assert code == 0
+    assert json.loads(out)["method"] == "fast_nuclei"
+    maps = io.read_image(next((tmp_path / "p" / "raw").iterdir()))
+    assert (maps.space_shape, maps.size("C")) == ((96, 96), 2)
+
+
+def test_a_model_is_exported_and_reported(run, tmp_path, model, nuclei):
+    assert run("export", model, "--format", "keras", "--out", tmp_path / "net.keras")[0] == 0
+    assert (tmp_path / "net.keras").stat().st_size > 1000
+    assert run("export", model, "--format", "keras", "--out", tmp_path / "net")[0] == 2
+    code, out, _ = run("report", model, "--json")
+    assert code == 0
+    assert "<html" in Path(json.loads(out)["report"]).read_text("utf-8")
+
+
+def test_a_resume_without_a_checkpoint_does_not_overwrite(run, tmp_path, nuclei):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run("train", "otsu", nuclei, "--out", tmp_path, "--resume")[0] == 2
+
+
+def test_validation_images_are_found_beside_the_training_images(run, tmp_path, nuclei):
+    run("split", nuclei, "--out", tmp_path / "parts", "--val", "0.3", "--test", "0")
+    for place in ("parts", "parts/train"):
+        err = run("train", "otsu", tmp_path / place, "--out", tmp_path / "m", "--overwrite")[2]
+        assert "2 images to learn from, 1 to choose by" in err
+
+
+def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(model, nuclei):
+    from nbtools.cli import results
+
+    image = io.read_image(sorted((nuclei / "images").iterdir())[0])
+    scaled = results.match_size(image, known=20, diameter_um=20 * image.spacing_um[0] * 2)  # nuclei of 40 pixels
+    assert scaled.shape == (48, 48)
+    assert scaled.spacing_um == pytest.approx([2 * s for s in image.spacing_um])
+    label = results.return_size(scaled.replace(pixels=(scaled.pixels > scaled.pixels.mean()).astype(np.int32)), image)
+    assert (label.shape, label.spacing) == (image.shape, image.spacing)
