@@ -127,6 +127,14 @@ def environment(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
+def spell_path(text: str) -> str:
+    """A path or command with the folder of data sets spelled $NBTOOLS_DATA, since each machine has it elsewhere."""
+    folder = environment("NBTOOLS_DATA").rstrip("/")
+    for spelling in {str(Path(folder).resolve()), folder} if folder else ():
+        text = text.replace(spelling, "$NBTOOLS_DATA")
+    return text
+
+
 def _complete(field: dataclasses.Field, hint: object) -> Declaration:
     optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
     if optional:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nbtools import config
 from nbtools.errors import UserError
+from nbtools.image import UNITS
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--axes", metavar="ZYX", help="what the dimensions of the files mean, in order")
     group.add_argument("--channel", metavar="N|NAME", help="the channel to use (from 0, or its name)")
     group.add_argument("--time", metavar="N|all", help="the time point to use")
-    group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size in µm")
+    group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
+    group.add_argument("--unit", choices=UNITS, default="um", help="unit of --spacing; pixel where only the ratio is known")
     group.add_argument("--diameter", type=positive_number, metavar="UM", help="diameter of the nuclei, to rescale to the model's")
     group.add_argument("--min-size", type=positive_number, metavar="UM", help="leave out nuclei of a smaller diameter")
 
@@ -77,13 +79,12 @@ def input_options(args: argparse.Namespace):
 
     channel = int(args.channel) if args.channel and args.channel.lstrip("-").isdigit() else args.channel
     time = int(args.time) if args.time and args.time.lstrip("-").isdigit() else args.time
-    return InputOptions(axes=args.axes, channel=channel, time=time, spacing=args.spacing)
+    return InputOptions(axes=args.axes, channel=channel, time=time, spacing=args.spacing, unit=args.unit)
 
 
 def say_command(args: argparse.Namespace) -> str:
     """The command as it was typed; the folder of data sets is spelled $NBTOOLS_DATA, which each machine has elsewhere."""
-    text, data = shlex.join(args.command), config.environment("NBTOOLS_DATA").rstrip("/")
-    return text.replace(data + "/", "$NBTOOLS_DATA/") if data else text
+    return config.spell_path(shlex.join(args.command))
 
 
 def existing(path: str | Path, what: str) -> Path:

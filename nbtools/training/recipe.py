@@ -24,7 +24,7 @@ def write_recipe(folder: Path, method: Method, *, plan: TrainingPlan, history: H
         "minutes": plan.minutes,
         "schedule": history.schedule,
         "fast": bool(config.fast_changes(method.name)),
-        "inputs": [{"file": str(path), "sha256": hash_file(path)} for path in inputs],
+        "inputs": [{"file": config.spell_path(str(path)), "sha256": hash_file(path)} for path in inputs],
         "versions": runtime.versions(),
         **history.summary(),
     }

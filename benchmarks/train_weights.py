@@ -1,0 +1,104 @@
+"""Re-create the weights that ship, each from its recipe: `python benchmarks/train_weights.py nuclei2d --out data/weights`.
+
+Needs the data sets under $NBTOOLS_DATA. Every choice is made on validation images; the test images are scored once, for the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import config, io
+
+RECIPES = {
+    "nuclei2d": {
+        "method": "fast_nuclei",
+        "train": "dsb2018_fluorescence/train",
+        "val": "dsb2018_fluorescence/val",
+        "test": "dsb2018_fluorescence/test",
+        "settings": {"epochs": 60, "steps_per_epoch": 100, "batch_size": 4, "learning_rate": 0.003, "averaging": 0.995},
+        "title": "Nuclei in 2D fluorescence images",
+        "licence": "CC0-1.0 (weights and training data)",
+        "source": "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), doi:10.1038/s41592-019-0612-7",
+        "domain": "Single-channel fluorescence of DNA stains, cultured cells and tissue sections; nuclei of about 6 to 60 pixels across.",
+    },
+}
+
+CARD = """# {title}
+
+Weights `{name}` of the method `{method}`, {parameters:,} parameters, stored as float16. Use: `nbtools predict {name} IMAGES --out FOLDER`.
+
+- **Data:** {source}. {images} images to learn from, {held} to choose by; whole mosaics stay on one side.
+- **Licence:** {licence}.
+- **Domain:** {domain} Median diameter in training: {size:.0f} pixels. Outside of it, look before you trust.
+- **Recipe:** `recipe.json` beside this file: settings, seed, sha256 of every training image, versions.
+  Made by `python benchmarks/train_weights.py {name}` in {minutes:.0f} minutes on {machine}.
+- **Score** on the {tested} test images, never used for a choice: pooled AP at IoU 0.5 **{ap50:.3f}**, mean AP 0.5–0.9 **{mean_ap:.3f}**
+  (95 % interval {low:.3f}–{high:.3f}). Otsu and watershed on the same images: {otsu50:.3f} and {otsu:.3f}. All figures: `scores.json`.
+"""
+
+
+def run(*words: object) -> dict:
+    """One `nbtools` command; its JSON."""
+    command = [sys.executable, "-m", "nbtools.cli", *map(str, words), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} failed.")
+    return json.loads(done.stdout)
+
+
+def train(name: str, folder: Path) -> dict:
+    """Train one set of weights into `folder`/NAME, score it, halve it, write its card."""
+    about, data = RECIPES[name], Path(config.environment("NBTOOLS_DATA", "../shared/data"))
+    model, settings = folder / name, [word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))]
+    trained = run("train", about["method"], data / about["train"], "--val", data / about["val"], "--out", model, "--overwrite", *settings)
+    halve(model / "weights.npz")
+    scores = {who: score(who, data / about["test"]) for who in (str(model), "otsu")}
+    io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})
+    write_card(name, model, trained=trained, scores=scores)
+    return trained
+
+
+def score(model: str, test: Path) -> dict:
+    """The scores of a model on the test images."""
+    with tempfile.TemporaryDirectory() as temporary:
+        run("predict", model, test, "--out", Path(temporary) / "result")
+        scores = run("evaluate", Path(temporary) / "result", test, "--task", "instances")
+    scores.pop("per_image", None)
+    return scores
+
+
+def halve(path: Path) -> None:
+    """Store weights as float16; the card's scores are those of the halved ones."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key].astype(np.float16) for key in file.files}
+    np.savez_compressed(path, **arrays)
+
+
+def write_card(name: str, model: Path, *, trained: dict, scores: dict) -> None:
+    recipe, described = (json.loads((model / f).read_text("utf-8")) for f in ("recipe.json", "model.json"))
+    ours, otsu = scores[str(model)], scores["otsu"]
+    held = sum("/val/images/" in i["file"] for i in recipe["inputs"])
+    images = sum("/images/" in i["file"] for i in recipe["inputs"]) - held
+    text = CARD.format(
+        name=name, **{k: RECIPES[name][k] for k in ("title", "method", "source", "licence", "domain")}, parameters=trained["parameters"],
+        images=images, held=held, size=described["nucleus_size"], minutes=trained["seconds"] / 60, machine="two CPU cores",
+        tested=ours["images"], ap50=ours["pooled"]["0.50"]["ap"], mean_ap=ours["mean_ap"], low=ours["interval_95"]["mean_ap"][0],
+        high=ours["interval_95"]["mean_ap"][1], otsu50=otsu["pooled"]["0.50"]["ap"], otsu=otsu["mean_ap"],
+    )  # fmt: skip
+    io.write_text(model / "README.md", text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(RECIPES), help=f"of: {', '.join(RECIPES)}")
+    parser.add_argument("--out", type=Path, default=Path("data/weights"))
+    arguments = parser.parse_args()
+    for each in arguments.names or RECIPES:
+        sys.stdout.write(json.dumps(train(each, arguments.out)) + "\n")
