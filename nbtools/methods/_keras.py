@@ -139,7 +139,7 @@ class KerasMethod(Method):
         if self.needs != "labels":
             return [0] * len(train)
         sizes = [measure_diameters(s.label.pixels) if s.label is not None else [] for s in train]
-        self.note_nucleus_size([d for diameters in sizes for d in diameters])
+        self.note_nucleus_size(sizes)
         return [len(diameters) for diameters in sizes]
 
     def _use(self, model: keras.Model) -> None:

@@ -16,6 +16,7 @@ from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.methods import _domain, _rescale
 
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 class Domain:
     """What a model was made for, remembered so that a new image can be brought to it or warned about.
 
-    nucleus_size : median diameter of the nuclei in training, in pixels of X; None without labels.
+    nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with as many voxels); None without labels.
+    size_range : 5th and 95th percentile of the training images' own median diameters.
+    grey : what describes the grey values of an image → [lowest, highest] in training, see `_domain.describe_grey`.
     """
 
     ndim: int = 2
@@ -34,6 +37,8 @@ class Domain:
     spacing: tuple[float, ...] | None = None
     unit: str = "um"
     nucleus_size: float | None = None
+    size_range: tuple[float, float] | None = None
+    grey: dict = field(default_factory=dict)
 
     @property
     def axes(self) -> str:
@@ -48,13 +53,16 @@ class Domain:
 class Prediction:
     """What a method says of one image: labels, or a restored image, with the network's maps where asked for.
 
-    raw : name → array (*space, K), what the network said before it was decoded.
+    raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid of the model.
+    zoom : how many times as many pixels, along each spatial axis, the network saw; None where it saw the image as it is.
+    warnings : in what the image is unlike those the model was trained on.
     """
 
     labels: Image | None = None
     image: Image | None = None
     raw: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
+    zoom: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -68,12 +76,14 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
+    rescales: ClassVar[bool] = True  # False where another pixel size would change the result itself, as in restoration
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
         self.domain = Domain()
         self.tuned: dict = {}  # decoding values chosen on the validation images, where the settings leave them open
         self.history = None
+        self.origin: dict | None = None  # the model whose weights training begins with
 
     @abstractmethod
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
@@ -87,11 +97,14 @@ class Method(ABC):
     def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
         """(*space, K) maps → (*space) int32 labels, or (*space, C) restored grey values."""
 
-    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, raw: bool = False) -> Prediction:
-        """Apply the method to an image.
+    def predict(
+        self, image: Image, *, tile: tuple[int, ...] | None = None, raw: bool = False, diameter: float | None = None
+    ) -> Prediction:
+        """Apply the method to an image; one of another pixel size than the training images is brought to theirs, and its labels back.
 
         image : axes of the method's dimension, with or without T; several channels only if it was trained with as many.
         tile : shape of a tile in pixels; None chooses by memory.   raw : keep the maps in the result.
+        diameter : of the image's nuclei, in the unit of its spacing, where that is to count and not the spacing.
 
         Raises
         ------
@@ -99,17 +112,50 @@ class Method(ABC):
         """
         image = self.check_image(image)
         started = time.perf_counter()
+        zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
         frames = [image.select(T=t) for t in range(image.size("T"))] if "T" in image.axes else [image]
-        maps = [self.predict_space(frame.to(self.domain.axes + "C").pixels, tile=tile) for frame in frames]
-        results = [self.decode(m, **self.choices()) for m in maps]
-        pixels = np.stack(results) if "T" in image.axes else results[0]
-        axes = "T" * ("T" in image.axes) + self.domain.axes
-        plain = image.select(C=0).to(axes)
-        result = self.wrap(plain, pixels)
-        result.seconds = time.perf_counter() - started
+        seen = (_rescale.zoom_pixels(frame.to(self.domain.axes + "C").pixels, zoom) for frame in frames)
+        maps = [self.predict_space(pixels, tile=tile) for pixels in seen]
+        maps = np.stack(maps) if "T" in image.axes else maps[0]
+        result = self.decode_maps(maps, image)
+        result.seconds, result.zoom = time.perf_counter() - started, zoom
+        result.warnings = self._judge(image, result, scaled=diameter is not None)
         if raw:
-            result.raw = {"maps": np.stack(maps) if "T" in image.axes else maps[0]}
+            result.raw = {"maps": maps}
         return result
+
+    def decode_again(self, prediction: Prediction, **choices) -> Prediction:
+        """Decode the maps of a prediction made with `raw=True` once more, without the network: `decode_again(found, threshold=0.4)`.
+
+        Raises
+        ------
+        UserError : no maps were kept, or a choice that is no decoding value of the method.
+        """
+        if "maps" not in prediction.raw or prediction.labels is None:
+            raise UserError("Decoding again needs the maps.", "a prediction without them", "Predict with raw=True.")
+        if unknown := [name for name in choices if name not in self.tunable()]:
+            raise UserError("Only decoding values can be changed.", ", ".join(unknown), f"Known: {', '.join(self.tunable()) or 'none'}.")
+        result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
+        return replace(prediction, labels=result.labels, seconds=result.seconds)
+
+    def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
+        """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices` stand above the model's own."""
+        started = time.perf_counter()
+        plain = image.select(C=0).to("T" * ("T" in image.axes) + self.domain.axes)
+        values = {**self.choices(), **choices}
+        result = self.wrap(plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain))
+        result.seconds = time.perf_counter() - started
+        return result
+
+    def _judge(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
+        """Warnings where the image or the nuclei found in it are unlike the training's."""
+        if result.labels is None:
+            return ()
+        still = result.labels.select(T=0).pixels
+        factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
+        sizes = [d * factor for d in measure_diameters(still)]
+        scaled = scaled or (image.spacing_um is not None and self.domain.spacing is not None and self.domain.unit == "um")
+        return _domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
 
     def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
         """Put decoded pixels into an image with the axes, spacing and name of the input."""
@@ -184,12 +230,30 @@ class Method(ABC):
         first = train[0].image
         if first.is_rgb and all(_is_grey(s.image) for s in (train[0],)):
             first = first.select(C=0)
-        self.domain = Domain.of(first.select(T=0))
+        self.domain = replace(Domain.of(first.select(T=0)), grey=self._look_at_grey(train))
 
-    def note_nucleus_size(self, sizes: list[float]) -> None:
-        """Remember the median diameter of the training nuclei."""
-        if sizes:
-            self.domain = replace(self.domain, nucleus_size=float(np.median(sizes)))
+    def _look_at_grey(self, train: DataSet) -> dict:
+        """Ranges of what describes the grey values of the training images; of a regular choice where there are many."""
+        chosen = np.unique(np.linspace(0, len(train) - 1, _domain.LOOKED_AT).round().astype(int))
+        images = (train.image(int(i)).select(T=0) for i in chosen)
+        return _domain.find_ranges([_domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images])
+
+    def note_nucleus_size(self, sizes: list[list[float]]) -> None:
+        """Remember the median diameter of the training nuclei, and how it varies between images.  sizes : a list for each image."""
+        medians = [float(np.median(one)) for one in sizes if len(one)]
+        if medians:
+            median = float(np.median(np.concatenate([one for one in sizes if len(one)])))
+            self.domain = replace(self.domain, nucleus_size=median, size_range=_domain.find_size_range(medians))
+
+    def start_from(self, source: Method) -> None:
+        """Begin training with the weights of another model in place of random ones.
+
+        Raises
+        ------
+        UserError : the method has no weights, or the models differ in their network.
+        """
+        remedy = "Train it without --init."
+        raise UserError("Only a method with weights can begin with those of a model.", f"{self.name} from {source.name}", remedy)
 
 
 def measure_diameters(label: np.ndarray) -> list[float]:

@@ -72,7 +72,7 @@ class Otsu(Method):
         order = np.random.default_rng(seed).permutation(len(train))[:FIT_IMAGES]
         samples = [train[int(i)] for i in order]
         labels = [s.label.to(self.domain.axes).pixels for s in samples]
-        self.note_nucleus_size([d for label in labels for d in measure_diameters(label)])
+        self.note_nucleus_size([measure_diameters(label) for label in labels])
         best = None
         for smoothing in (0.5, 1.0, 2.0):
             self.settings = self.settings.replace(smoothing=smoothing)
