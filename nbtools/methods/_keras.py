@@ -15,7 +15,7 @@ from nbtools import augment, io, normalize, patches, tiling, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
-from nbtools.methods import _tune
+from nbtools.methods import _start, _tune
 from nbtools.methods.base import Method, measure_diameters
 from nbtools.training import History, TrainingPlan, TrainingSettings
 
@@ -31,6 +31,9 @@ class KerasSettings(TrainingSettings):
     patch_size: int = setting(192, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
     patch_depth: int = setting(16, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
     augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
+    freeze_encoder: bool = setting(
+        False, level="advanced", help="Fine-tuning: keep what the model to begin with sees, and learn only what to make of it."
+    )
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ class KerasMethod(Method):
     loss: ClassVar[Callable]
     needs: ClassVar[str | None] = "labels"
     model: keras.Model | None = None
+    source: Method | None = None  # the model whose weights training begins with
+
+    @classmethod
+    def suggest(cls, train: DataSet) -> dict:
+        """Settings that suit these images: a patch no larger than they are; {} where the defaults do."""
+        shapes = np.array([train.image(i).space_shape for i in range(0, len(train), max(1, len(train) // 8))])
+        known, least = {d.name: d for d in cls.Settings.declarations()}, shapes.min(axis=0)
+        wished = {"patch_size": int(least[-2:].min()) // 16 * 16, "patch_depth": int(least[0])}
+        changes = {k: max(v, int(known[k].min)) for k, v in wished.items() if v < known[k].default}
+        return changes if shapes.shape[1] == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
 
     @abstractmethod
     def build(self) -> keras.Model:
@@ -105,6 +118,7 @@ class KerasMethod(Method):
         counts = self._look_at_labels(train)
         examples = Examples(train, self._prepare, np.sqrt(1 + np.array(counts)))
         self._use(self.build())
+        _start.prepare_network(self)
         trainer = training.Trainer(self.model, type(self).loss, self.settings, plan)
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
@@ -112,6 +126,13 @@ class KerasMethod(Method):
             self.tuned, score = self._tune(held_back, plan.seed)
             self.history.best["val_mean_ap"] = score
         return self.history
+
+    def start_from(self, source: Method) -> None:
+        """Fine-tune: begin with the weights of a model of the same network, at a learning rate below the one it was trained with."""
+        if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
+            super().start_from(source)
+        self.source, self.origin = source, {"method": source.name}
+        self.settings = self.settings.replace(learning_rate=_start.choose_rate(self.settings, source.settings))
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         scale = self.scale_of(pixels)

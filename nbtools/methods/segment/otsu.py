@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from scipy import ndimage
@@ -17,7 +17,9 @@ from nbtools.data import DataSet
 from nbtools.methods import _tune
 from nbtools.methods.base import Method, measure_diameters
 from nbtools.targets.semantic import drop_small
-from nbtools.training import History, TrainingPlan
+
+if TYPE_CHECKING:
+    from nbtools.training import History, TrainingPlan
 
 FIT_IMAGES = 24
 
@@ -35,6 +37,8 @@ class Otsu(Method):
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Nothing needs to be learned; with labels at hand, the three settings are chosen on some of the training images."""
+        from nbtools.training import History  # loads Keras, which a prediction does without
+
         started = time.monotonic()
         self.start_fit(train, None)
         history = History(stopped="epochs")
