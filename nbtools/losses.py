@@ -43,3 +43,30 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over the pixels of each image, weighted by the mask; 0 where that is 0 everywhere."""
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def weighted_foreground(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy with a weight a pixel, plus half of Dice, of the foreground.
+
+    truth : (B, *space, 2) foreground (0, 1, -1 ignored) and weight.   output : (B, *space, 1) logit.
+    """
+    foreground, weight = truth[..., 0], truth[..., 1]
+    known = ops.cast(foreground >= 0, output.dtype)
+    foreground = ops.maximum(foreground, 0.0)
+    entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
+    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known=known)
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def weighted_classes(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy of exclusive classes with a weight a pixel; where the output holds several members' logits, their mean.
+
+    truth : (B, *space, K + 1) share of each class (0 in all: ignored) and weight.   output : (B, *space, members · K) logits.
+    """
+    share, weight = truth[..., :-1], truth[..., -1]
+    classes = share.shape[-1]
+    weight = weight * ops.cast(ops.sum(share, axis=-1) > 0.5, output.dtype)
+    members = range(output.shape[-1] // classes)
+    entropies = [-ops.sum(share * ops.log_softmax(output[..., i * classes : (i + 1) * classes], axis=-1), axis=-1) for i in members]
+    return sum(masked_mean(e, weight) for e in entropies) / len(entropies)

@@ -42,3 +42,38 @@ def test_a_better_answer_costs_less(rng):
     truth = np.stack([foreground, foreground * 0.6, np.ones_like(foreground)], axis=-1)
     good = np.stack([8 * (foreground - 0.5), foreground * 0.6], axis=-1)
     assert float(losses.foreground_distance(truth, good)[0]) < 0.1 < float(losses.foreground_distance(truth, -good)[0])
+
+
+def test_the_weighted_foreground_of_a_perfect_answer_costs_nothing_and_gaps_count_more():
+    foreground = np.zeros((1, 12, 12), np.float32)
+    foreground[0, 3:9, 3:9] = 1
+    weight = np.ones_like(foreground)
+    weight[0, 0] = 11
+    truth = np.stack([foreground, weight], axis=-1)
+    answer = 40 * (foreground - 0.5)
+    assert float(losses.weighted_foreground(truth, answer[..., None])[0]) == pytest.approx(0, abs=1e-4)
+    in_gap, elsewhere = answer.copy(), answer.copy()
+    in_gap[0, 0, 0], elsewhere[0, 11, 0] = 5, 5
+    cost = [float(losses.weighted_foreground(truth, a[..., None])[0]) for a in (in_gap, elsewhere)]
+    assert cost[0] > 3 * cost[1] > 0
+
+
+def test_the_cross_entropy_of_classes_equals_its_textbook_form_and_is_averaged_over_members():
+    share = np.eye(3, dtype=np.float32)[[0, 2]][None]  # two pixels: class 0 and class 2
+    truth = np.concatenate([share, np.array([[[1.0], [10.0]]], np.float32)], axis=-1)
+    logits = np.array([[[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]]], np.float32)
+    log_sum = np.log(np.exp(2.0) + 1 + np.exp(-1.0))
+    expected = (1 * (log_sum - 2.0) + 10 * np.log(3)) / 11
+    assert float(losses.weighted_classes(truth, logits)[0]) == pytest.approx(expected, rel=1e-5)
+    even = np.zeros_like(logits)
+    both = np.concatenate([logits, even], axis=-1)
+    assert float(losses.weighted_classes(truth, both)[0]) == pytest.approx((expected + np.log(3)) / 2, rel=1e-5)
+
+
+def test_pixels_of_no_class_count_nothing(rng):
+    truth = np.concatenate([np.eye(3, dtype=np.float32)[rng.integers(0, 3, (1, 8, 8))], np.ones((1, 8, 8, 1), np.float32)], axis=-1)
+    truth[0, :4, :, :3] = 0
+    output = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
+    other = output.copy()
+    other[0, :4] += rng.normal(size=(4, 8, 3))
+    assert float(losses.weighted_classes(truth, output)[0]) == pytest.approx(float(losses.weighted_classes(truth, other)[0]))

@@ -1,5 +1,6 @@
 """Network builders: plain functions that return Keras models, 2D or 3D by argument."""
 
-from nbtools.nets.unet import unet
+from nbtools.nets.ensemble import ensemble
+from nbtools.nets.unet import plan_pooling, unet
 
-__all__ = ["unet"]
+__all__ = ["ensemble", "plan_pooling", "unet"]

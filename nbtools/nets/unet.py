@@ -79,6 +79,24 @@ def level_strides(ndim: int, plan: UNetPlan) -> list[tuple[int, ...]]:
     return [(s,) * ndim if isinstance(s, int) else tuple(s) for s in strides]
 
 
+def plan_pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int) -> tuple:
+    """Pooling factors a level: an axis is pooled only while its pixels are not much larger than the finest (as nnU-Net plans).
+
+    Examples
+    --------
+    >>> plan_pooling(3, (2.0, 1.0, 1.0), count=2)
+    ((1, 2, 2), (2, 2, 2))
+    """
+    if ndim == 2:
+        return (2,) * count
+    size, strides = np.array(spacing or (1.0,) * 3), []
+    for _ in range(count):
+        stride = tuple(2 if s < 2 * size.min() * 0.99 else 1 for s in size)
+        strides.append(stride)
+        size = size * stride
+    return tuple(strides)
+
+
 class _Parts:
     """The named pieces of one U-Net: stem, encoder, decoder, head."""
 

@@ -41,8 +41,9 @@ class FastNuclei(KerasMethod):
 
     def build(self) -> keras.Model:
         widths = WIDTHS[self.settings.preset]
-        strides = pooling(self.domain.ndim, self.domain.spacing, count=len(widths) - 1)
-        stem = 2 if self.domain.ndim == 2 else (1, 2, 2)
+        stem = (1, 2, 2)[-self.domain.ndim :]
+        stem_spacing = tuple(np.array(self.domain.spacing or (1.0,) * self.domain.ndim) * stem)
+        strides = nets.plan_pooling(self.domain.ndim, stem_spacing, count=len(widths) - 1)
         return nets.unet(
             self.domain.ndim, channels=self.domain.channels, outputs=2, widths=widths, strides=strides, stem=stem, merge="add", up_convs=1
         )
@@ -62,15 +63,3 @@ class FastNuclei(KerasMethod):
     def candidates(self) -> dict:
         free = {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 10, 20, 30, 45)}
         return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
-
-
-def pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int) -> tuple:
-    """Pooling factors a level: an axis is pooled only while its pixels are not much larger than the finest (as nnU-Net plans)."""
-    if ndim == 2:
-        return (2,) * count
-    size, strides = np.array(spacing or (1.0,) * 3) * (1, 2, 2), []
-    for _ in range(count):
-        stride = tuple(2 if s < 2 * size.min() * 0.99 else 1 for s in size)
-        strides.append(stride)
-        size = size * stride
-    return tuple(strides)

@@ -1,0 +1,67 @@
+"""U-Net: foreground or background at every pixel; nuclei are the connected regions, so that touching ones stay one unless a gap is learned.
+
+Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49. The preset
+`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import keras
+import numpy as np
+
+from nbtools import losses, nets
+from nbtools.config import setting
+from nbtools.methods._keras import KerasMethod, KerasSettings
+from nbtools.targets import border, semantic
+
+WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
+PAPER = {
+    2: {"widths": (64, 128, 256, 512, 1024), "norm": "none", "up": "transpose"},
+    3: {"widths": (64, 128, 256, 512), "grow_first": True, "up": "transpose"},
+}
+
+
+@dataclass(frozen=True)
+class UNetSettings(KerasSettings):
+    preset: str = setting("small", choices=(*WIDTHS, "paper"), help="Size of the network: small for two cores, paper as published.")
+    gap_weight: float = setting(
+        10.0, min=0.0, max=100.0, level="advanced", help="How much more a pixel counts in a narrow gap between nuclei; 0: no weight map."
+    )
+    threshold: float | None = setting(
+        None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty."
+    )
+    min_size: int | None = setting(
+        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
+    )
+
+
+@final
+class UNet(KerasMethod):
+    Settings = UNetSettings
+    loss = staticmethod(losses.weighted_foreground)
+
+    def build(self) -> keras.Model:
+        domain, preset = self.domain, self.settings.preset
+        plan = PAPER[domain.ndim] if preset == "paper" else {"widths": WIDTHS[preset]}
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
+        return nets.unet(domain.ndim, channels=domain.channels, strides=strides, **plan)
+
+    def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+        weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
+        return np.concatenate([semantic.encode(label), weight[..., None]], axis=-1)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-raw))
+
+    def decode(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
+        return semantic.decode(maps[..., 0], threshold=threshold, min_size=min_size)
+
+    def tunable(self) -> dict:
+        return {"threshold": 0.5, "min_size": 10}
+
+    def candidates(self) -> dict:
+        free = {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": (0, 10, 20, 30, 45)}
+        return {name: values for name, values in free.items() if getattr(self.settings, name) is None}

@@ -1,0 +1,37 @@
+"""Several networks as one: the published size of a member, independent answers, a field that can still be read."""
+
+import numpy as np
+import pytest
+
+from nbtools import methods, nets, tiling
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_members_answer_each_for_itself(ndim, rng):
+    one = nets.unet(ndim, widths=(4, 8), outputs=3)
+    three = nets.ensemble(lambda: nets.unet(ndim, widths=(4, 8), outputs=3), 3)
+    assert three.count_params() == 3 * one.count_params()
+    out = np.asarray(three(rng.random((1, *(8,) * ndim, 1), dtype=np.float32)))
+    assert out.shape == (1, *(8,) * ndim, 9)
+    assert not np.allclose(out[..., :3], out[..., 3:6])
+    assert tiling.describe_field(three).radius == tiling.describe_field(one).radius
+
+
+# 31.03 million: Ronneberger et al. 2015; 19.07: Çiçek et al. 2016; 7.79: the three-level network of Caicedo et al. 2019
+@pytest.mark.parametrize(("name", "ndim", "millions"), [("unet", 2, 31.03), ("unet", 3, 19.08), ("border_unet", 2, 7.79)])
+def test_the_preset_paper_has_the_published_size(name, ndim, millions):
+    method = methods.get(name)(preset="paper")
+    method.domain = type(method.domain)(ndim)
+    assert round(method.build().count_params() / 1e6, 2) == millions
+
+
+def test_an_axis_with_large_pixels_is_pooled_later():
+    assert nets.plan_pooling(3, (4.0, 1.0, 1.0), count=3) == ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+    assert nets.plan_pooling(2, (1.0, 1.0), count=2) == (2, 2)
+
+
+def test_the_probabilities_of_an_ensemble_are_the_mean_of_its_members(rng):
+    method = methods.get("border_unet")(preset="tiny", ensemble=2)
+    raw = rng.normal(size=(6, 5, 6)).astype(np.float32)
+    each = [np.exp(raw[..., i : i + 3]) / np.exp(raw[..., i : i + 3]).sum(axis=-1, keepdims=True) for i in (0, 3)]
+    np.testing.assert_allclose(method.activate(raw), np.mean(each, axis=0), rtol=1e-5)
