@@ -5,7 +5,6 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nbtools import cli, io
@@ -67,12 +66,11 @@ def test_validation_images_are_found_beside_the_training_images(run, tmp_path, n
         assert "2 images to learn from, 1 to choose by" in err
 
 
-def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(model, nuclei):
-    from nbtools.cli import results
-
-    image = io.read_image(sorted((nuclei / "images").iterdir())[0])
-    scaled = results.match_size(image, known=20, diameter_um=20 * image.spacing_um[0] * 2)  # nuclei of 40 pixels
-    assert scaled.shape == (48, 48)
-    assert scaled.spacing_um == pytest.approx([2 * s for s in image.spacing_um])
-    label = results.return_size(scaled.replace(pixels=(scaled.pixels > scaled.pixels.mean()).astype(np.int32)), image)
-    assert (label.shape, label.spacing) == (image.shape, image.spacing)
+def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(run, tmp_path, model, nuclei):
+    known = json.loads((model / "model.json").read_text())["nucleus_size"]
+    spacing = io.read_image(sorted((nuclei / "images").iterdir())[0]).spacing_um[0]
+    code, out, _ = run("predict", model, nuclei, "--diameter", 2 * known * spacing, "--out", tmp_path / "p", "--json")
+    told = json.loads(out)["images"][0]
+    assert code == 0
+    assert told["zoom"] == pytest.approx([0.5, 0.5], rel=0.01)  # nuclei said to be twice as large as those it knows
+    assert io.read_label(tmp_path / "p" / f"{told['name']}.tif").shape == (96, 96)
