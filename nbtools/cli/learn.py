@@ -182,6 +182,8 @@ def run_predict(args: argparse.Namespace) -> Answer:
         document = results.describe_result(model, rows, failed=failed, args=args)
         results.write_summary(folder, rows)
         io.write_json(folder / "result.json", document)
+    for warning in document["warnings"]:
+        say(f"Attention: {warning}")
     lines = [
         *frame.tabulate(rows, results.shown_columns(rows)),
         *(f"Left out: {f['name']}: {f['message']}" for f in failed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from nbtools.image import Image
 if TYPE_CHECKING:
     from nbtools.data import DataSet
     from nbtools.methods import Method, Prediction
+    from nbtools.methods.domain import Domain
 
 COLUMNS = ("name", "nuclei", "median_pixels", "median_diameter_um", "seconds")
 LARGEST_OVERLAY = 64e6  # pixels; the picture of a larger image would say nothing
@@ -44,87 +46,77 @@ def predict_all(
     return rows, failed
 
 
+def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:
+    """What is to be said of all images together: each kind of warning once, and sizes that are far from the training's on the whole."""
+    from nbtools.methods import domain as judge
+
+    told: dict[str, list[str]] = {}
+    for text in (text for row in rows for text in row.get("warnings", ())):
+        told.setdefault(" ".join(text.split()[:2]), []).append(text)
+    lines = [f"{texts[0]} ({len(texts)} of {len(rows)} images)" for texts in told.values()]
+    sizes = [_diameter_of(row) for row in rows if row.get("nuclei", 0) >= judge.FEW and not row["zoom"]]
+    if len(sizes) > 1 and "Nuclei found" not in told:
+        lines += filter(None, [judge.judge_size(float(np.median(sizes)), domain, scaled=False, single=False)])
+    return lines
+
+
+def _diameter_of(row: dict) -> float:
+    """Median diameter in pixels of the nuclei of an image."""
+    axes = row["axes"].translate(str.maketrans("", "", "TC"))
+    return float((row["median_pixels"] / _pixels_of(1.0, (1.0,) * len(axes))) ** (1 / len(axes)))
+
+
 def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Namespace) -> dict:
     """Predict one image, write what came of it, and return its line of the summary."""
-    scaled = match_size(image, known=model.domain.nucleus_size, diameter_um=args.diameter)
-    prediction = model.predict(scaled, tile=args.tile, raw=args.raw)
+    prediction = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
     row = {"name": image.name, "seconds": round(prediction.seconds, 3), "axes": image.axes, "spacing": image.spacing, "unit": image.unit}
+    row |= {"zoom": prediction.zoom, "warnings": list(prediction.warnings)}
     for key, array in prediction.raw.items():
         write_raw(folder / "raw" / f"{image.name}.{key}.tif", array, like=prediction)
     if prediction.labels is None:
         io.write_image(folder / f"{image.name}.tif", prediction.image)
         return row
-    label = drop_small(return_size(prediction.labels, image), args.min_size)
-    io.write_label(folder / f"{image.name}.tif", label)
-    write_pictures(image, label, folder=folder, roi=args.roi)
+    label = drop_small(prediction.labels, args.min_size)
+    write_labels(image, label, folder=folder, roi=args.roi)
     return row | measure_sizes(label)
 
 
-def write_pictures(image: Image, label: Image, *, folder: Path, roi: bool) -> None:
+def write_labels(image: Image | None, label: Image, *, folder: Path, roi: bool) -> None:
+    """The label image, its overlay where the image is at hand, and outlines for Fiji where asked for."""
+    io.write_label(folder / f"{label.name}.tif", label)
+    write_pictures(image, label, folder=folder, roi=roi)
+
+
+def write_pictures(image: Image | None, label: Image, *, folder: Path, roi: bool) -> None:
     """The overlay for a first look, and outlines for Fiji where asked for."""
     from nbtools import export, show
 
-    still, flat = image.select(T=0), label.select(T=0)
-    if flat.pixels.size <= LARGEST_OVERLAY:
+    flat = label.select(T=0)
+    if image is not None and flat.pixels.size <= LARGEST_OVERLAY:
         (folder / "overlays").mkdir(exist_ok=True)
-        (folder / "overlays" / f"{image.name}.png").write_bytes(show.to_png(show.overlay(still, flat)))
+        (folder / "overlays" / f"{label.name}.png").write_bytes(show.to_png(show.overlay(image.select(T=0), flat)))
     if roi:
         (folder / "rois").mkdir(exist_ok=True)
-        export.rois(flat, folder / "rois" / f"{image.name}.zip")
+        export.rois(flat, folder / "rois" / f"{label.name}.zip")
 
 
 def write_raw(path: Path, array: np.ndarray, *, like: Prediction) -> None:
-    """The network's maps, channels last, with the axes and pixel size of the result."""
+    """The network's maps, channels last, with the axes of the result, and the pixel size at which the network saw the image."""
     result = like.labels if like.labels is not None else like.image
     path.parent.mkdir(exist_ok=True)
-    io.write_image(path, result.replace(pixels=array, axes=result.axes.replace("C", "") + "C", channels=()))
+    spacing = result.spacing and tuple(s / z for s, z in zip(result.spacing, like.zoom or (1.0,) * len(result.spacing), strict=True))
+    io.write_image(path, result.replace(pixels=array, axes=result.axes.replace("C", "") + "C", spacing=spacing, channels=()))
 
 
-def match_size(image: Image, *, known: float | None, diameter_um: float | None) -> Image:
-    """The image enlarged or reduced until its nuclei are as large, in pixels, as those the model knows; unchanged without a diameter.
-
-    known : diameter in pixels of the nuclei in training.     diameter_um : of the nuclei in the image.
-    """
-    if diameter_um is None:
-        return image
-    if known is None:
-        raise UserError("The model must know the size of the nuclei it was trained on.", "a model without it", "Leave out --diameter.")
-    if image.spacing_um is None:
-        raise UserError("A diameter in µm needs the pixel size.", f"{image.name} of unknown pixel size", "Add --spacing Z,Y,X in µm.")
-    factor = known * min(image.spacing_um) / diameter_um
-    return _resize(
-        image, tuple(max(1, round(n * factor)) if a in image.spatial else n for a, n in zip(image.axes, image.shape, strict=True))
-    )
-
-
-def _resize(image: Image, shape: tuple[int, ...]) -> Image:
-    from skimage.transform import resize
-
-    pixels = resize(image.pixels.astype(np.float32), shape, order=1, preserve_range=True, anti_aliasing=shape < image.shape)
-    before = dict(zip(image.axes, image.shape, strict=True))
-    after = dict(zip(image.axes, shape, strict=True))
-    spacing = image.spacing and tuple(s * before[a] / after[a] for a, s in zip(image.spatial, image.spacing, strict=True))
-    return image.replace(pixels=pixels, spacing=spacing)
-
-
-def return_size(label: Image, image: Image) -> Image:
-    """Labels at the shape and pixel size of the image they belong to."""
-    shape = tuple(image.size(a) for a in label.axes)
-    if shape == label.shape:
+def drop_small(label: Image, diameter: float | None) -> Image:
+    """Labels without the nuclei smaller than a disc or ball of this diameter, in the unit of the pixel size."""
+    if diameter is None:
         return label
-    picks = [np.minimum(((np.arange(n) + 0.5) * m / n).astype(int), m - 1) for n, m in zip(shape, label.shape, strict=True)]
-    return label.replace(pixels=label.pixels[np.ix_(*picks)], spacing=image.spacing, unit=image.unit)
-
-
-def drop_small(label: Image, diameter_um: float | None) -> Image:
-    """Labels without the nuclei smaller than a disc or ball of this diameter."""
-    if diameter_um is None:
-        return label
-    if label.spacing_um is None:
+    if label.spacing is None:
         raise UserError("A size in µm needs the pixel size.", f"{label.name} of unknown pixel size", "Add --spacing Z,Y,X in µm.")
     pixels = label.pixels.copy()
     for moment in _frames(label.replace(pixels=pixels)):
-        small = np.bincount(moment.ravel()) < _pixels_of(diameter_um, label.spacing_um)
+        small = np.bincount(moment.ravel()) < _pixels_of(diameter, label.spacing)
         moment[small[moment]] = 0
     return label.replace(pixels=pixels)
 
@@ -156,13 +148,22 @@ def shown_columns(rows: list[dict]) -> list[str]:
 
 def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace) -> dict:
     """What result.json says: which model made what, from what, how."""
-    first = rows[0] if rows else {}
+    first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
+    values = model.choices()
     return {
-        "model": args.model, "method": model.name, "settings": model.settings.to_dict(), "decoding": model.choices(),
-        "source": str(args.images.absolute()), "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
+        "model": args.model, "method": model.name, "settings": model.settings.to_dict(), "decoding": values,
+        "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
+        "domain": dataclasses.asdict(model.domain), "source": str(args.images.absolute()), "input": input_of(args),
+        "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
         "tile": args.tile, "diameter_um": args.diameter, "min_size_um": args.min_size, "seconds": round(sum(r["seconds"] for r in rows), 3),
-        "images": rows, "failed": failed, "versions": runtime.versions(), "command": frame.say_command(args),
+        "warnings": collect_warnings(rows, model.domain), "images": rows, "failed": failed, "versions": runtime.versions(),
+        "command": frame.say_command(args),
     }  # fmt: skip
+
+
+def input_of(args: argparse.Namespace) -> dict:
+    """How the images were read, so that they can be read so again."""
+    return dataclasses.asdict(frame.input_options(args))
 
 
 def _frames(label: Image) -> list[np.ndarray]:
@@ -170,7 +171,7 @@ def _frames(label: Image) -> list[np.ndarray]:
     return list(np.moveaxis(label.pixels, label.axes.index("T"), 0)) if "T" in label.axes else [label.pixels]
 
 
-def _pixels_of(diameter_um: float, spacing_um: tuple[float, ...]) -> float:
+def _pixels_of(diameter: float, spacing: tuple[float, ...]) -> float:
     """Pixels in a disc or ball of a diameter."""
-    shape = np.pi / 4 if len(spacing_um) == 2 else np.pi / 6
-    return shape * diameter_um ** len(spacing_um) / float(np.prod(spacing_um))
+    shape = np.pi / 4 if len(spacing) == 2 else np.pi / 6
+    return shape * diameter ** len(spacing) / float(np.prod(spacing))

@@ -17,7 +17,7 @@ from nbtools.image import Image
 from nbtools.targets.semantic import drop_small
 
 if TYPE_CHECKING:
-    from nbtools.methods.base import Domain
+    from nbtools.methods.domain import Domain
 
 TOLERANCE = 1.15  # networks bear this much in size: their training patches were varied by more
 SLAB = 4_000_000  # pixels treated together

@@ -16,37 +16,11 @@ from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods import _domain, _rescale
+from nbtools.methods import _rescale, domain
+from nbtools.methods.domain import Domain
 
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
-
-
-@dataclass(frozen=True)
-class Domain:
-    """What a model was made for, remembered so that a new image can be brought to it or warned about.
-
-    nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with as many voxels); None without labels.
-    size_range : 5th and 95th percentile of the training images' own median diameters.
-    grey : what describes the grey values of an image → [lowest, highest] in training, see `_domain.describe_grey`.
-    """
-
-    ndim: int = 2
-    channels: int = 1
-    channel_names: tuple[str, ...] = ()
-    spacing: tuple[float, ...] | None = None
-    unit: str = "um"
-    nucleus_size: float | None = None
-    size_range: tuple[float, float] | None = None
-    grey: dict = field(default_factory=dict)
-
-    @property
-    def axes(self) -> str:
-        return "ZYX"[-self.ndim :]
-
-    @classmethod
-    def of(cls, image: Image, nucleus_size: float | None = None) -> Domain:
-        return cls(len(image.spatial), image.size("C"), tuple(image.channels), image.spacing, image.unit, nucleus_size)
 
 
 @dataclass
@@ -155,7 +129,7 @@ class Method(ABC):
         factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
         sizes = [d * factor for d in measure_diameters(still)]
         scaled = scaled or (image.spacing_um is not None and self.domain.spacing is not None and self.domain.unit == "um")
-        return _domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
+        return domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
 
     def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
         """Put decoded pixels into an image with the axes, spacing and name of the input."""
@@ -234,16 +208,16 @@ class Method(ABC):
 
     def _look_at_grey(self, train: DataSet) -> dict:
         """Ranges of what describes the grey values of the training images; of a regular choice where there are many."""
-        chosen = np.unique(np.linspace(0, len(train) - 1, _domain.LOOKED_AT).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(train) - 1, domain.LOOKED_AT).round().astype(int))
         images = (train.image(int(i)).select(T=0) for i in chosen)
-        return _domain.find_ranges([_domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images])
+        return domain.find_ranges([domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images])
 
     def note_nucleus_size(self, sizes: list[list[float]]) -> None:
         """Remember the median diameter of the training nuclei, and how it varies between images.  sizes : a list for each image."""
         medians = [float(np.median(one)) for one in sizes if len(one)]
         if medians:
             median = float(np.median(np.concatenate([one for one in sizes if len(one)])))
-            self.domain = replace(self.domain, nucleus_size=median, size_range=_domain.find_size_range(medians))
+            self.domain = replace(self.domain, nucleus_size=median, size_range=domain.find_size_range(medians))
 
     def start_from(self, source: Method) -> None:
         """Begin training with the weights of another model in place of random ones.

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from nbtools.image import Image
 
-if TYPE_CHECKING:
-    from nbtools.methods.base import Domain
-
 LOOKED_AT = 48  # training images whose grey values are described
 SIDE = 1024  # pixels of an image that are looked at, along each axis, in its middle plane
 FEW = 3  # nuclei; the median of fewer says nothing
 FAR = 1.7  # times larger or smaller than in training
+TOLERATED = 1.2  # beyond the sizes of the training images
 MARGIN = {"noise": 0.03, "fill": 0.25}  # beyond the training images, as share of the range of grey values
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a model was made for, remembered so that a new image can be brought to it or warned about.
+
+    nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with as many voxels); None without labels.
+    size_range : 5th and 95th percentile of the training images' own median diameters.
+    grey : what describes the grey values of an image → [lowest, highest] in training, see `_domain.describe_grey`.
+    """
+
+    ndim: int = 2
+    channels: int = 1
+    channel_names: tuple[str, ...] = ()
+    spacing: tuple[float, ...] | None = None
+    unit: str = "um"
+    nucleus_size: float | None = None
+    size_range: tuple[float, float] | None = None
+    grey: dict = field(default_factory=dict)
+
+    @property
+    def axes(self) -> str:
+        return "ZYX"[-self.ndim :]
+
+    @classmethod
+    def of(cls, image: Image, nucleus_size: float | None = None) -> Domain:
+        return cls(len(image.spatial), image.size("C"), tuple(image.channels), image.spacing, image.unit, nucleus_size)
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:
@@ -82,9 +107,6 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
     words = f"{median / usual:.1f} times as large" if median > usual else f"{usual / median:.1f} times smaller"
     remedy = "Look at the result with care, or train on such images." if scaled else "Give the pixel size (--spacing) or the size (--diameter)."
     return f"Nuclei found are {words} than those the model was trained on (median {median:.0f} px, in training {usual:.0f} px). {remedy}"
-
-
-TOLERATED = 1.2  # beyond the range of the training images
 
 
 def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:

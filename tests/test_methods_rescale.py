@@ -1,0 +1,166 @@
+"""Images of another pixel size than the training images: brought to theirs and back, or warned about."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.segmentation import watershed
+from skimage.transform import resize
+
+from nbtools import data, simulate
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.methods import _rescale, domain
+from nbtools.methods.base import Method, measure_diameters
+from nbtools.metrics import instances
+
+SETTINGS = {"shape_px": (192, 192), "radius_um": (4.0,), "radius_spread": (0.08,), "photons": (500.0,), "elongation": (1.1,), "cut": 0.2}
+TRAINED = domain.Domain(2, spacing=(0.5, 0.5), nucleus_size=16.0)
+
+
+class Blobs(Method):
+    """A stand-in for a network: it knows nuclei of one size in pixels, and no other."""
+
+    name = "blobs"
+
+    def fit(self, train: data.DataSet, val: data.DataSet | None = None, *, plan: object = None) -> None:
+        self.start_fit(train, "labels")
+        self.note_nucleus_size([measure_diameters(s.label.pixels) for s in train])
+
+    def predict_space(self, pixels: np.ndarray, *, tile: tuple | None = None) -> np.ndarray:
+        grey, sigma = pixels[..., 0].astype(np.float32), self.domain.nucleus_size / 4
+        ring = ndimage.gaussian_filter(grey, sigma) - ndimage.gaussian_filter(grey, 3 * sigma)
+        return np.stack([ndimage.gaussian_filter(grey, 1), ring], axis=-1)
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        from skimage.filters import threshold_otsu
+
+        inside = maps[..., 0] > threshold_otsu(maps[..., 0])
+        window = int(self.domain.nucleus_size * 0.7) | 1
+        peaks = (ndimage.maximum_filter(maps[..., 1], window) == maps[..., 1]) & inside
+        label = watershed(-maps[..., 1], ndimage.label(peaks)[0], mask=inside)
+        sizes = np.bincount(label.ravel())
+        sizes[0] = 0
+        keep = (sizes > 0.2 * self.domain.nucleus_size**2) & (sizes < 3 * self.domain.nucleus_size**2)
+        return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
+
+
+@pytest.fixture(scope="module")
+def images() -> data.DataSet:
+    return simulate.make("nuclei2d", count=4, seed=3, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def method(images) -> Blobs:
+    found = Blobs()
+    found.fit(images)
+    return found
+
+
+def rescale(sample: data.Sample, factor: float) -> data.Sample:
+    """The same field of view under another objective: `factor` times as many pixels."""
+    shape = tuple(round(n * factor) for n in sample.image.shape)
+    spacing = tuple(s / factor for s in sample.image.spacing)
+    pixels = resize(sample.image.pixels.astype(np.float32), shape, order=1, anti_aliasing=True)
+    label = resize(sample.label.pixels, shape, order=0, anti_aliasing=False, preserve_range=True).astype(np.int32)
+    return data.Sample(sample.name, Image(pixels, "YX", spacing, name=sample.name), label=Image(label, "YX", spacing))
+
+
+def mean_ap(method: Method, samples: list) -> float:
+    pairs = [(s.name, s.label, method.predict(s.image).labels) for s in samples]
+    return instances.evaluate(pairs)["pooled"]["0.50"]["ap"]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_nuclei_of_another_pixel_size_are_found_where_it_is_known(images, method, factor):
+    other = [rescale(s, factor) for s in images]
+    assert mean_ap(method, other) > mean_ap(method, list(images)) - 0.1
+    found = method.predict(other[0].image)
+    assert (found.labels.shape, found.labels.spacing, found.warnings) == (other[0].image.shape, other[0].image.spacing, ())
+    assert found.zoom == pytest.approx((1 / factor,) * 2)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_without_it_they_are_lost_and_a_warning_says_so(images, method, factor):
+    other = [rescale(s, factor) for s in images]
+    blind = [s.replace(image=s.image.replace(spacing=None)) for s in other]
+    assert mean_ap(method, blind) < mean_ap(method, other) - 0.1
+    warnings = method.predict(blind[0].image).warnings
+    assert "Pixel size unknown" in warnings[0]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_diameter_does_the_same_as_a_pixel_size(images, method, factor):
+    other = rescale(images[0], factor)
+    wrong = other.image.replace(spacing=(9.0, 9.0))  # µm
+    size = float(np.median(measure_diameters(other.label.pixels)))
+    found = method.predict(wrong, diameter=size * 9.0)
+    assert found.zoom == pytest.approx((1 / factor,) * 2, rel=0.1)
+    assert instances.score(other.label, found.labels).ap > 0.8
+    pixels = other.image.replace(spacing=(1.0, 1.0), unit="pixel")
+    assert method.predict(pixels, diameter=size).zoom == pytest.approx((1 / factor,) * 2, rel=0.1)
+
+
+def test_axes_are_brought_to_the_model_one_by_one():
+    known = domain.Domain(3, spacing=(1.0, 0.4, 0.4))
+    volume = Image(np.zeros((8, 16, 16)), "ZYX", (2.0, 0.4, 0.4))
+    assert _rescale.find_zoom(volume, known) == pytest.approx((2, 1, 1))
+    ratio = volume.replace(spacing=(2.5, 1.0, 1.0), unit="pixel")
+    assert _rescale.find_zoom(ratio, known) is None  # the same ratio; nothing else is known
+    assert _rescale.find_zoom(ratio.replace(spacing=(5.0, 1, 1)), known) == pytest.approx((2, 1, 1))
+
+
+def test_small_differences_and_unknown_sizes_change_nothing():
+    image = Image(np.zeros((16, 16)), "YX", (0.55, 0.55))
+    assert _rescale.find_zoom(image, TRAINED) is None
+    assert _rescale.find_zoom(image.replace(spacing=None), TRAINED) is None
+    assert _rescale.find_zoom(image, domain.Domain(2)) is None
+
+
+def test_pixels_of_training_are_the_unit_where_nothing_else_is():
+    image = Image(np.zeros((16, 16)), "YX", (0.5, 0.5), unit="pixel")
+    assert _rescale.find_zoom(image, domain.Domain(2)) == pytest.approx((0.5, 0.5))
+
+
+def test_a_pixel_size_that_cannot_be_true_is_refused():
+    image = Image(np.zeros((16, 16)), "YX", (250.0, 250.0), name="inches")
+    with pytest.raises(UserError, match="Give the true one with --spacing"):
+        _rescale.find_zoom(image, TRAINED)
+    with pytest.raises(UserError, match="--unit pixel"):
+        _rescale.find_zoom(image.replace(spacing=None), TRAINED, diameter=8.0)
+
+
+def test_labels_come_back_without_steps_and_without_new_numbers(images):
+    label = images[0].label.pixels.astype(np.int32)
+    small = _rescale.return_size(label, (96, 96))
+    back = _rescale.return_size(small, label.shape)
+    assert instances.score(label, back, iou=0.7).ap > 0.95
+    assert list(np.unique(back)) == list(range(int(back.max()) + 1))
+    volume = np.zeros((6, 9, 9), np.int32)
+    volume[1:5, 2:7, 2:7] = 7
+    assert _rescale.return_size(volume, (12, 9, 9)).sum() == 2 * (volume > 0).sum()
+
+
+def test_a_series_is_rescaled_frame_by_frame(images, method):
+    image = rescale(images[0], 0.5).image
+    movie = image.replace(pixels=np.stack([image.pixels] * 2), axes="TYX")
+    found = method.predict(movie, raw=True)
+    np.testing.assert_array_equal(found.labels.pixels[1], method.predict(image).labels.pixels)
+    np.testing.assert_array_equal(method.decode_again(found).labels.pixels, found.labels.pixels)
+
+
+def test_sizes_outside_the_training_are_told_in_words():
+    assert domain.judge_size(16.0, TRAINED, scaled=False, single=True) == ""
+    assert "2.5 times as large" in domain.judge_size(40.0, TRAINED, scaled=False, single=True)
+    assert "4.0 times smaller" in domain.judge_size(4.0, TRAINED, scaled=True, single=True)
+    wide = domain.Domain(2, nucleus_size=16.0, size_range=(6.0, 40.0))
+    assert domain.judge_size(40.0, wide, scaled=False, single=True) == ""
+    assert domain.judge_size(40.0, wide, scaled=False, single=False)
+
+
+def test_noise_and_bright_fields_are_told(images, method, rng):
+    image = images[0].image
+    noisy = image.replace(pixels=image.pixels + rng.normal(0, 0.4 * np.ptp(image.pixels), image.shape))
+    dark = image.replace(pixels=image.pixels.max() - image.pixels)
+    assert method.predict(image).warnings == ()
+    assert any("noisier" in w for w in method.predict(noisy).warnings)
+    assert any("bright field" in w for w in method.predict(dark).warnings)
