@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nbtools.data import DataSet, Entry, hash_pixels
+from nbtools.data import DataSet, Entry, Sketch, draw_sketch, hash_pixels
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -111,6 +111,7 @@ class Facts:
     image: Image | None  # with pixels that take no memory
     guesses: tuple[str, ...] = ()
     fingerprint: str | None = None
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def note_facts(entry: Entry, view: View) -> Facts:
         return Facts(entry, view.file, None)
     pixels = view.image.pixels
     ghost = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
-    return Facts(entry, view.file, ghost, view.guesses, hash_pixels(pixels))
+    return Facts(entry, view.file, ghost, view.guesses, hash_pixels(pixels), draw_sketch(view.image))
 
 
 def _unreadable(file: str, error: UserError) -> Finding:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements
-from nbtools.data import find_twice
+from nbtools.data import find_near_copies, find_siblings, find_twice, link_groups
 
 PARTNERS = {"labels": "label image", "clean": "clean image", "classes": "class", "centres": "table of centres", "boxes": "table of boxes"}
 GUESSES = {  # what a file did not say: code, severity, message
@@ -74,6 +74,31 @@ def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator
                 yield Finding("duplicate", "warning", other.file, f"The same image as {first.file}, pixel by pixel.", remedy)
 
 
+def find_kin(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Tiles of one field, and copies that are brighter, noisier, compressed, turned or flipped."""
+    facts = [f for f in overview.facts if f.sketch is not None]
+    sketches = [f.sketch for f in facts]
+    copies = [p for p in find_near_copies(sketches, lambda i: overview.dataset.reader.image(facts[i].entry)) if _are_apart(facts, p)]
+    tiles = [pair for pair in find_siblings(sketches) if _are_apart(facts, pair)]
+    across = "in another part: a score there would be too good."
+    for code, pairs, words in (
+        ("near_duplicate", copies, "shows the same as {other}, but for brightness, noise, size or a turn"),
+        ("sibling_tiles", tiles, "continues {other} across a border: two tiles of one field"),
+    ):
+        for one, other in [(facts[i], facts[j]) for i, j in pairs if facts[i].entry.part != facts[j].entry.part]:
+            message = f"The image {words.format(other=one.file)}, {across}"
+            remedy = "Split all images again with nbtools split, which keeps such images together."
+            yield Finding(f"{code}_between_splits", "warning", other.file, message, remedy)
+        inside = [(i, j) for i, j in pairs if facts[i].entry.part == facts[j].entry.part]
+        if inside:
+            groups = link_groups(len(facts), inside)
+            count, fields = len({i for pair in inside for i in pair}), len({groups[i] for i, _ in inside})
+            first, second = facts[inside[0][0]].file, facts[inside[0][1]]
+            message = f"{count} images are kin, in {fields} groups: this one {words.format(other=first)}."
+            remedy = "Use nbtools split, which keeps them together; a split by chance would put some on both sides."
+            yield Finding(code, "note" if code == "sibling_tiles" else "warning", second.file, message, remedy)
+
+
 def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Axes and steps in Z that no file names and that were assumed."""
     for guess, (code, severity, message) in GUESSES.items():
@@ -121,8 +146,15 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
 
 
 SET_CHECKS = [
-    find_nothing, find_missing_partners, find_orphans, find_ignored, find_duplicates, find_guesses, find_mixtures, find_pixel_sizes,
+    find_nothing, find_missing_partners, find_orphans, find_ignored, find_duplicates, find_kin, find_guesses, find_mixtures, find_pixel_sizes,
 ]  # fmt: skip
+
+
+def _are_apart(facts: list[Facts], pair: tuple[int, int]) -> bool:
+    """Not frames of one movie, and not equal pixel by pixel, which is said elsewhere."""
+    one, other = (facts[i] for i in pair)
+    file = one.entry.files.get("images")
+    return one.fingerprint != other.fingerprint and (file is None or file != other.entry.files.get("images"))
 
 
 def _has(fact: Facts, needs: str) -> bool:

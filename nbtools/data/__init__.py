@@ -1,12 +1,14 @@
 """Data sets: images with labels, clean partners or classes; opened lazily, split without leaks, written whole."""
 
 from nbtools.data.dataset import KINDS, DataSet
+from nbtools.data.kinship import Sketch, draw_sketch, find_near_copies, find_siblings
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged, sample_names, samples
-from nbtools.data.splits import find_twice, hash_pixels
+from nbtools.data.splits import find_twice, hash_pixels, link_groups
 from nbtools.data.writing import copy_files, copy_split, format_toml, write_dataset, write_sample, write_tables
 
 __all__ = [
-    "KINDS", "DataSet", "Entry", "InputOptions", "Sample", "copy_files", "copy_split", "find_twice", "format_toml", "hash_pixels",
-    "packaged", "sample_names", "samples", "write_dataset", "write_sample", "write_tables",
+    "KINDS", "DataSet", "Entry", "InputOptions", "Sample", "Sketch", "copy_files", "copy_split", "draw_sketch", "find_near_copies",
+    "find_siblings", "find_twice", "format_toml", "hash_pixels", "link_groups", "packaged", "sample_names", "samples", "write_dataset",
+    "write_sample", "write_tables",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import layout, splits
+from nbtools.data import kinship, layout, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
@@ -126,7 +126,9 @@ class DataSet(Sequence):
         return {part: self._with([e for e in self.entries if e.part == part], name=f"{self.name}/{part}") for part in names}
 
     def split(self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None) -> tuple[DataSet, ...]:
-        """Train, val and, where asked for, test: seeded; groups, exact duplicates, tiles and frames of one field stay together.
+        """Train, val and, where asked for, test: seeded; groups, copies, tiles and frames of one field stay together.
+
+        Tiles are known by their names and by borders that continue each other, copies by their pixels, turned and flipped ones too.
 
         group_by : column of a CSV file beside the images (classes.csv, groups.csv, any with a column `name`); "group" if there is one.
         """
@@ -137,11 +139,16 @@ class DataSet(Sequence):
         return tuple(self.subset(indices)._with(name=f"{self.name}/{part}") for part, indices in named)
 
     def groups(self, group_by: str | None = None) -> list[int]:
-        """Number of the group of each sample: what shares a group, a field of view, a file or all pixels has the same."""
+        """Number of the group of each sample: what shares a group, a field of view, a file or its pixels has the same."""
         fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
         files = [e.files.get("images") for e in self.entries]
-        pixels = [splits.hash_pixels(self.image(i).pixels) for i in range(len(self))]
-        return splits.join_groups(self._column(group_by), fields, files, pixels)
+        sketches, pixels = [], []
+        for i in range(len(self)):
+            image = self.image(i)
+            sketches.append(kinship.draw_sketch(image))
+            pixels.append(splits.hash_pixels(image.pixels))
+        kin = kinship.find_siblings(sketches) + kinship.find_near_copies(sketches, self.image)
+        return splits.join_groups(self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin))
 
     def files(self) -> list[Path]:
         """Every input file, tables and dataset.toml included."""

@@ -68,20 +68,29 @@ def join_groups(*keys: Sequence[object]) -> list[int]:
     >>> join_groups(["a", "b", "c", "d"], ["x", "x", "y", None])
     [0, 0, 2, 3]
     """
-    count = len(keys[0])
-    parent = list(range(count))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = item = parent[parent[item]]
-        return item
-
+    pairs = []
     for column in keys:
         first: dict[object, int] = {}
-        for item, key in enumerate(column):
-            if key is not None:
-                one, other = sorted((root(item), root(first.setdefault(key, item))))
-                parent[other] = one
+        pairs += [(first.setdefault(key, item), item) for item, key in enumerate(column) if key is not None]
+    return link_groups(len(keys[0]), pairs)
+
+
+def link_groups(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Number of the group of each of `count` items, where pairs are linked, chains included.
+
+    >>> link_groups(4, [(0, 2), (2, 3)])
+    [0, 1, 0, 0]
+    """
+    group = list(range(count))
+
+    def root(item: int) -> int:
+        while group[item] != item:
+            group[item] = item = group[group[item]]
+        return item
+
+    for one, other in pairs:
+        first, second = sorted((root(one), root(other)))
+        group[second] = first
     return [root(item) for item in range(count)]
 
 
