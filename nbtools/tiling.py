@@ -162,14 +162,17 @@ def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.nda
     return tile
 
 
-def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, plan: Plan, field: Field) -> np.ndarray:
+def predict(
+    run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, plan: Plan, field: Field, step: tuple[int, ...] | None = None
+) -> np.ndarray:
     """Run a network over an image tile by tile.
 
     run : (*tile, C) → (*tile, K), normalisation included.   pixels : (*space, C) in any dtype.   Returns (*space, K) float32.
+    step : where the network answers for every step-th pixel only, a divisor of its grid; then space and tile are so much smaller.
     A tile that does not fit into memory is halved and tried again.
     """
     try:
-        return _predict(run, pixels, plan)
+        return _predict(run, pixels, plan, step or (1,) * len(plan.shape))
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
@@ -177,19 +180,21 @@ def predict(run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, plan
         if np.prod(smaller.tile) >= np.prod(plan.tile):
             remedy = "Close other programs, or use a machine with more memory."
             raise UserError("One tile of the image must fit into memory.", f"tile {plan.tile}", remedy) from error
-    return predict(run, pixels, plan=smaller, field=field)
+    return predict(run, pixels, plan=smaller, field=field, step=step)
 
 
-def _predict(run: Callable, pixels: np.ndarray, plan: Plan) -> np.ndarray:
+def _predict(run: Callable, pixels: np.ndarray, plan: Plan, step: tuple[int, ...]) -> np.ndarray:
     out = weight = None
+    shape = tuple(-(-n // s) for n, s in zip(plan.shape, step, strict=True))
     for windows in plan.tiles:
         raw = run(_cut(pixels, plan, windows))
         if len(plan.tiles) == 1:
-            return np.ascontiguousarray(raw[tuple(slice(n) for n in plan.shape)], np.float32)
+            return np.ascontiguousarray(raw[tuple(slice(n) for n in shape)], np.float32)
         if out is None:
-            out = np.zeros((*plan.shape, raw.shape[-1]), np.float32)
-            weight = np.zeros((*plan.shape, 1), np.float32)
-        (_paste if plan.exact else _blend)(out, weight, raw, windows)
+            out = np.zeros((*shape, raw.shape[-1]), np.float32)
+            weight = np.zeros((*shape, 1), np.float32)
+        coarse = tuple(Window(w.start // s, w.low // s, -(-w.high // s)) for w, s in zip(windows, step, strict=True))
+        (_paste if plan.exact else _blend)(out, weight, raw, coarse)
     return out if plan.exact else out / weight
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from nbtools import augment, io, normalize, patches, tiling, training
+from nbtools import augment, normalize, patches, tiling, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
@@ -239,23 +239,8 @@ class KerasMethod(Method):
         return {"normalisation": "percentiles 1 and 99.8 of each image", "parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
-        arrays = {f"{i:04d}:{v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self.model.weights)}
-        with io.whole(folder / "weights.npz") as temporary:
-            np.savez_compressed(temporary, **arrays)
+        training.write_weights(self.model, folder)
 
     def load_weights(self, folder: Path) -> None:
         self._use(self.build())
-        try:
-            with np.load(folder / "weights.npz", allow_pickle=False) as file:
-                arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
-        except (OSError, ValueError) as error:
-            raise UserError(
-                "A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again."
-            ) from error
-        shapes = [tuple(v.shape) for v in self.model.weights]
-        if [a.shape for a in arrays] != shapes:
-            received = f"{len(arrays)} arrays for {len(shapes)} weights"
-            raise UserError(
-                "Weights must fit the network of model.json.", received, "Keep model.json and weights.npz of one training together."
-            )
-        training.set_weights(self.model, arrays)
+        training.read_weights(self.model, folder)

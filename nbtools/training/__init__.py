@@ -22,9 +22,12 @@ from nbtools.errors import UserError
 from nbtools.training.clock import Clock, one_cycle
 from nbtools.training.feed import Batch, prefetch
 from nbtools.training.recipe import hash_file, write_recipe
-from nbtools.training.weights import Best, Swapped, set_weights
+from nbtools.training.weights import Best, Swapped, read_weights, set_weights, write_weights
 
-__all__ = ["History", "Trainer", "TrainingPlan", "TrainingSettings", "hash_file", "one_cycle", "prefetch", "set_weights", "write_recipe"]
+__all__ = [
+    "History", "Trainer", "TrainingPlan", "TrainingSettings", "hash_file", "one_cycle", "prefetch", "read_weights", "set_weights",
+    "write_recipe", "write_weights",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+
+from nbtools import io
+from nbtools.errors import UserError
 
 if TYPE_CHECKING:
     from nbtools.training import Trainer
@@ -52,3 +56,29 @@ def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
     """Put arrays, in the order of model.weights, into a model."""
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
+
+
+def write_weights(model: keras.Model, folder: Path) -> None:
+    """Write weights.npz: plain arrays in the order of the network."""
+    arrays = {f"{i:04d}:{v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(model.weights)}
+    with io.whole(folder / "weights.npz") as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def read_weights(model: keras.Model, folder: Path) -> None:
+    """Put the arrays of weights.npz into a network.
+
+    Raises
+    ------
+    UserError : the file is missing or damaged, or of another network.
+    """
+    try:
+        with np.load(folder / "weights.npz", allow_pickle=False) as file:
+            arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
+    except (OSError, ValueError) as error:
+        raise UserError("A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
+    if [a.shape for a in arrays] != [tuple(v.shape) for v in model.weights]:
+        received = f"{len(arrays)} arrays for {len(model.weights)} weights"
+        remedy = "Keep model.json and weights.npz of one training together."
+        raise UserError("Weights must fit the network of model.json.", received, remedy)
+    set_weights(model, arrays)
