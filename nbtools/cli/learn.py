@@ -32,6 +32,7 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
         "--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET"
     )
     parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
+    parser.add_argument("--init", metavar="MODEL", help="fine-tune: begin with the weights of this model, a folder or the name of shipped weights")
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
     frame.add_settings(parser)
     frame.add_input_options(parser)
@@ -46,6 +47,8 @@ def run_train(args: argparse.Namespace) -> Answer:
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
+    if args.init:
+        begin_with(model, args.init)
     refuse_unfit(model, train, val=val)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
@@ -55,6 +58,15 @@ def run_train(args: argparse.Namespace) -> Answer:
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
     trained = f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, {history.steps} steps, ended by {history.stopped}."
     return Answer(document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"])
+
+
+def begin_with(model: Method, source: str) -> None:
+    """Let a method begin with the weights of a model, and remember which they were."""
+    from nbtools import config, methods, training
+
+    model.start_from(methods.load(source))
+    weights = methods.find_folder(source) / "weights.npz"
+    model.origin |= {"model": config.spell_path(source), "sha256": training.hash_file(weights) if weights.is_file() else None}
 
 
 def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
@@ -106,7 +118,8 @@ def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.N
 
     if args.out.exists() and not args.resume:
         shutil.rmtree(args.out / "checkpoint", ignore_errors=True)
-    plan = training.TrainingPlan(seed=args.seed, minutes=args.minutes, folder=args.out, resume=args.resume, callbacks=(watch,))
+    about = {"seed": args.seed, "minutes": args.minutes, "schedule": getattr(args, "schedule", None)}
+    plan = training.TrainingPlan(**about, folder=args.out, resume=args.resume, callbacks=(watch,))
     return model.fit(train, val, plan=plan), plan
 
 

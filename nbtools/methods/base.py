@@ -50,6 +50,7 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
+    decodes_with_model: ClassVar[bool] = False  # True where `decode` needs more than settings, domain and maps
     rescales: ClassVar[bool] = True  # False where another pixel size would change the result itself, as in restoration
 
     def __init__(self, settings: Settings | None = None, **changes):
@@ -176,8 +177,7 @@ class Method(ABC):
         folder = Path(folder)
         about = json.loads((folder / "model.json").read_text("utf-8"))
         method = cls(cls.Settings.from_dict(about["settings"]))
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items() if k in Domain.__dataclass_fields__}
-        method.domain, method.tuned = Domain(**known), about.get("tuned", {})
+        method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
         method.load_weights(folder)
         return method
 

@@ -39,6 +39,11 @@ class Domain:
         return "ZYX"[-self.ndim :]
 
     @classmethod
+    def from_dict(cls, values: dict) -> Domain:
+        """A domain from plain JSON values; further ones are left aside."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in cls.__dataclass_fields__})
+
+    @classmethod
     def of(cls, image: Image, nucleus_size: float | None = None) -> Domain:
         return cls(len(image.spatial), image.size("C"), tuple(image.channels), image.spacing, image.unit, nucleus_size)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -14,7 +16,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Row:
-    """One method. `system` is its name in the review; `parameters` are those of its default network in 2D."""
+    """One method. `system` is its name in the review; `parameters` are those of its default network in 2D.
+
+    decoder : function (maps, **decoding values) → labels, where that is all `decode` does: it decodes again without loading a network.
+    """
 
     name: str
     path: str
@@ -28,6 +33,12 @@ class Row:
     parameters: int = 0
     built_on: str | None = None
     weights: str | None = None
+    decoder: str | None = None
+
+    def load_decoder(self) -> Callable:
+        """The function named by `decoder`."""
+        module, _, name = self.decoder.partition(":")
+        return getattr(importlib.import_module(module), name)
 
     @property
     def trained(self) -> bool:
@@ -97,6 +108,7 @@ ROWS = (
         lesson="notebooks/00_start_here.ipynb",
         parameters=1_082_258,
         weights="nuclei2d",
+        decoder="nbtools.targets.distance:decode",
     ),
     Row(
         name="unet",

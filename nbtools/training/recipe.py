@@ -20,6 +20,7 @@ def write_recipe(folder: Path, method: Method, *, plan: TrainingPlan, history: H
         "command": command,
         "method": method.name,
         "settings": method.settings.to_dict(),
+        "init": method.origin,
         "seed": plan.seed,
         "minutes": plan.minutes,
         "schedule": history.schedule,
