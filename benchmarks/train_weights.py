@@ -22,7 +22,8 @@ RECIPES = {
         "train": "dsb2018_fluorescence/train",
         "val": "dsb2018_fluorescence/val",
         "test": "dsb2018_fluorescence/test",
-        "settings": {"epochs": 60, "steps_per_epoch": 100, "batch_size": 4, "learning_rate": 0.003, "averaging": 0.995},
+        "minutes": 38,
+        "settings": {"averaging": 0.995},
         "title": "Nuclei in 2D fluorescence images",
         "licence": "CC0-1.0 (weights and training data)",
         "source": "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), doi:10.1038/s41592-019-0612-7",
@@ -57,7 +58,19 @@ def train(name: str, folder: Path) -> dict:
     """Train one set of weights into `folder`/NAME, score it, halve it, write its card."""
     about, data = RECIPES[name], Path(config.environment("NBTOOLS_DATA", "../shared/data"))
     model, settings = folder / name, [word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))]
-    trained = run("train", about["method"], data / about["train"], "--val", data / about["val"], "--out", model, "--overwrite", *settings)
+    trained = run(
+        "train",
+        about["method"],
+        data / about["train"],
+        "--val",
+        data / about["val"],
+        "--out",
+        model,
+        "--overwrite",
+        "--minutes",
+        about["minutes"],
+        *settings,
+    )
     halve(model / "weights.npz")
     scores = {who: score(who, data / about["test"]) for who in (str(model), "otsu")}
     io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})

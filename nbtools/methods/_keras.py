@@ -20,7 +20,6 @@ from nbtools.methods.base import Method, measure_diameters
 from nbtools.training import History, TrainingPlan, TrainingSettings
 
 VALIDATION_BATCHES = 4
-TUNING_PIXELS = 4_000_000  # of validation images looked at to choose thresholds
 TUNING_SECONDS = 20.0
 
 
@@ -219,17 +218,13 @@ class KerasMethod(Method):
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
     def _tune(self, held_back: Examples, seed: int) -> tuple[dict, float]:
-        """Decoding values with the highest mean AP on a seeded choice of validation images."""
-        order, chosen, pixels = np.random.default_rng(seed).permutation(len(held_back)), [], 0
-        for i in order:
-            if chosen and pixels + held_back[i].label.size > TUNING_PIXELS:
-                continue
-            chosen.append(held_back[i])
-            pixels += held_back[i].label.size
-        maps = [self.activate(self._run(e.image, lambda tile: tile, None)) for e in chosen]
+        """Decoding values with the highest mean AP on pieces of the validation images."""
+        pieces = _tune.choose_pieces([e.label.shape for e in held_back], seed=seed)
+        labels = [held_back[i].label[piece] for i, piece in pieces]
+        maps = [self.activate(self._run(held_back[i].image[piece], lambda tile: tile, None)) for i, piece in pieces]
 
         def score(values: dict) -> float:
-            return _tune.mean_ap([(e.label, self.decode(m, **values)) for e, m in zip(chosen, maps, strict=True)])
+            return _tune.mean_ap([(label, self.decode(m, **values)) for label, m in zip(labels, maps, strict=True)])
 
         return _tune.climb(self.choices(), self.candidates(), score=score, seconds=TUNING_SECONDS)
 

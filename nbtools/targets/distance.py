@@ -12,9 +12,6 @@ from scipy import ndimage
 
 from nbtools.targets.semantic import drop_small
 
-GAP = 5  # px; nuclei nearer than this all but touch
-GAP_WEIGHT = 3.0
-
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
     """(*space) labels → (*space, 3) float32: foreground (0, 1; -1 ignored), distance to the border (0 … 1, 1 at each centre), weight.
@@ -34,11 +31,7 @@ def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np
 
 
 def weigh(label: np.ndarray) -> np.ndarray:
-    """(*space) labels → weight of each pixel.
-
-    A nucleus counts with the square root of its size, spread over itself and its surroundings; where two nuclei all but touch, the few
-    pixels that decide whether they are one or two count GAP_WEIGHT times.
-    """
+    """(*space) labels → weight of each pixel: a nucleus counts with the square root of its size, spread over itself and its rim."""
     label = np.maximum(label, 0)
     sizes = np.bincount(label.ravel())
     sizes[0] = 0
@@ -46,10 +39,7 @@ def weigh(label: np.ndarray) -> np.ndarray:
     a_nucleus = np.clip(np.sqrt(typical / np.maximum(sizes, 1)), 0.7, 3.0)
     a_nucleus[0] = 1.0
     inside = a_nucleus[label].astype(np.float32)
-    weight = np.maximum(inside, ndimage.maximum_filter(inside, size=5))
-    highest = ndimage.maximum_filter(label, size=GAP)
-    lowest = ndimage.minimum_filter(np.where(label > 0, label, len(sizes)), size=GAP)
-    return np.where((highest > 0) & (lowest < highest), GAP_WEIGHT * weight, weight)
+    return np.maximum(inside, ndimage.maximum_filter(inside, size=5))
 
 
 def decode(maps: np.ndarray, *, threshold: float = 0.5, seed: float = 0.5, min_size: int = 0) -> np.ndarray:

@@ -34,9 +34,9 @@ __all__ = [
 class TrainingSettings(Settings):
     """Settings that every trained method has."""
 
-    epochs: int = setting(40, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
-    steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
-    batch_size: int = setting(8, min=1, max=1024, help="Patches looked at together.")
+    epochs: int = setting(20, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
+    steps_per_epoch: int = setting(100, min=1, max=100_000, help="Batches between two tests.")
+    batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together.")
     learning_rate: float = setting(3e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
     weight_decay: float = setting(1e-3, min=0.0, max=1.0, level="advanced", help="Pull of the weights towards zero.")
     averaging: float = setting(0.98, min=0.0, max=0.9999, level="advanced", help="Memory of the running mean of the weights; 0: none.")
