@@ -77,7 +77,7 @@ def test_a_result_is_decoded_in_place_and_keeps_what_else_lies_there(run, tmp_pa
     run("predict", "otsu", nuclei, "--out", place, "--raw", "--roi")
     (place / "notes.txt").write_text("mine")
     before = json.loads((place / "result.json").read_text())
-    code, out, _ = run("decode", place, "--set", "min_size=100000", "--json")
+    code = run("decode", place, "--set", "min_size=100000")[0]
     after = json.loads((place / "result.json").read_text())
     assert code == 0
     assert after["decoding"]["min_size"] == 100000

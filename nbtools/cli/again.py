@@ -88,7 +88,7 @@ def _to_number(name: str, text: str, *, whole: bool) -> int | float:
 
 
 def find_decoder(told: dict, values: dict) -> Callable[[np.ndarray], np.ndarray]:
-    """maps → labels: the method's function of the table, else the method itself, which loads its libraries, and its weights only if needed."""
+    """maps → labels: the function that stands in the table, else the method itself, with its libraries, and its weights only if needed."""
     from nbtools import methods
     from nbtools.methods.domain import Domain
 
@@ -137,11 +137,14 @@ def decode_one(row: dict, result: Path, *, folder: Path, decide: Callable, told:
 def keep_rest(result: Path, folder: Path) -> None:
     """Carry over the maps, and whatever else a user has put beside the result; a report of the old labels stays behind."""
     for path in result.iterdir():
-        if path.name == "raw" or not ((folder / path.name).exists() or path.name.startswith("report.") or path.name in ("overlays", "rois")):
-            (shutil.copytree if path.is_dir() else link_file)(path, folder / path.name, **({"copy_function": link_file} if path.is_dir() else {}))
+        made_anew = (folder / path.name).exists() or path.name.startswith("report.") or path.name in ("overlays", "rois")
+        if path.is_dir() and not made_anew:
+            shutil.copytree(path, folder / path.name, copy_function=link_file)
+        elif not made_anew:
+            link_file(path, folder / path.name)
 
 
-def link_file(source: str, target: str) -> None:
+def link_file(source: str | Path, target: str | Path) -> None:
     """The same file in another folder, without a copy of its bytes where the disk allows."""
     try:
         os.link(source, target)

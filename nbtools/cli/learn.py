@@ -32,7 +32,9 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
         "--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET"
     )
     parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
-    parser.add_argument("--init", metavar="MODEL", help="fine-tune: begin with the weights of this model, a folder or the name of shipped weights")
+    parser.add_argument(
+        "--init", metavar="MODEL", help="fine-tune: begin with the weights of this model, a folder or the name of shipped weights"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
     frame.add_settings(parser)
     frame.add_input_options(parser)

@@ -59,8 +59,10 @@ def flatten_layers(model: keras.Model) -> Iterator[keras.Layer]:
 def _copy_weights(method: KerasMethod) -> None:
     ours, theirs = ([tuple(v.shape) for v in m.model.weights] for m in (method, method.source))
     if ours != theirs:
-        received = f"{method.model.count_params():,} parameters, {method.source.model.count_params():,} in the model{_say_differences(method)}"
-        raise UserError("The network must be that of the model to begin with.", received, "Use the model's settings and images of its kind.")
+        sizes = [f"{m.model.count_params():,} parameters" for m in (method, method.source)]
+        received = f"{sizes[0]}, model with {sizes[1]}{_say_differences(method)}"
+        remedy = "Use the model's settings, and images of its kind."
+        raise UserError("The network must be that of the model to begin with.", received, remedy)
     training.set_weights(method.model, [keras.ops.convert_to_numpy(v) for v in method.source.model.weights])
 
 

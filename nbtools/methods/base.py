@@ -72,9 +72,7 @@ class Method(ABC):
     def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
         """(*space, K) maps → (*space) int32 labels, or (*space, C) restored grey values."""
 
-    def predict(
-        self, image: Image, *, tile: tuple[int, ...] | None = None, raw: bool = False, diameter: float | None = None
-    ) -> Prediction:
+    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, raw: bool = False, diameter: float | None = None) -> Prediction:
         """Apply the method to an image; one of another pixel size than the training images is brought to theirs, and its labels back.
 
         image : axes of the method's dimension, with or without T; several channels only if it was trained with as many.

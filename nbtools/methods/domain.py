@@ -110,7 +110,7 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
     if single and low / TOLERATED <= median <= high * TOLERATED:
         return ""
     words = f"{median / usual:.1f} times as large" if median > usual else f"{usual / median:.1f} times smaller"
-    remedy = "Look at the result with care, or train on such images." if scaled else "Give the pixel size (--spacing) or the size (--diameter)."
+    remedy = "Look at the result with care." if scaled else "Give the pixel size (--spacing) or the size of the nuclei (--diameter)."
     return f"Nuclei found are {words} than those the model was trained on (median {median:.0f} px, in training {usual:.0f} px). {remedy}"
 
 
