@@ -71,7 +71,7 @@ def test_a_split_keeps_kin_together(fields):
     groups, strangers = dataset.groups(), 0
     for seed in range(5):
         train, val = dataset.split(val=0.3, seed=seed)
-        number = {name: g for name, g in zip(dataset.names, groups, strict=True)}
+        number = dict(zip(dataset.names, groups, strict=True))
         strangers += len({number[n] for n in train.names} & {number[n] for n in val.names})
     assert strangers == 0
 

@@ -31,7 +31,7 @@ ONLY_IN = {
     "nbclient": {"course"},
     "nbformat": {"course"},
     "jinja2": {"report", "course"},
-    "roifile": {"export"},
+    "roifile": {"export", "io"},
 }
 MAY_PRINT = {"show", "runtime", "config", "cli"}
 MAY_READ_ENVIRONMENT = {"runtime", "config"}

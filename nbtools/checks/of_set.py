@@ -146,7 +146,8 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
 
 
 SET_CHECKS = [
-    find_nothing, find_missing_partners, find_orphans, find_ignored, find_duplicates, find_kin, find_guesses, find_mixtures, find_pixel_sizes,
+    find_nothing, find_missing_partners, find_orphans, find_ignored, find_duplicates, find_kin, find_guesses,
+    find_mixtures, find_pixel_sizes,
 ]  # fmt: skip
 
 

@@ -154,7 +154,8 @@ class DataSet(Sequence):
         """Every input file, tables and dataset.toml included."""
         found = {path for e in self.entries for path in e.files.values()} | set(self.about.tables)
         toml = self.folder / layout.TOML if self.folder else None
-        return sorted(found | ({toml} if toml and toml.is_file() else set()))
+        inside = {p for path in found if path.is_dir() for p in path.rglob("*") if p.is_file()}  # of OME-Zarr folders
+        return sorted({p for p in found if not p.is_dir()} | inside | ({toml} if toml and toml.is_file() else set()))
 
     def relative(self, path: Path) -> str:
         """A file's path within the data set, with forward slashes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass, field, replace
@@ -17,12 +18,10 @@ FOLDERS = {
     "clean": "clean", "targets": "clean", "target": "clean", "gt": "clean", "centres": "centres", "centers": "centres",
     "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
 }  # fmt: skip
-TABLE_SUFFIXES = {"centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
+TABLE_SUFFIXES = {"labels": io.DRAWN, "centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
+CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # what Cellpose adds to the name of the image
 TABLES, TOML = (".csv",), "dataset.toml"
 MICROSCOPES = (
-    ".czi",
-    ".nd2",
-    ".lif",
     ".lsm",
     ".oib",
     ".oif",
@@ -142,8 +141,7 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
         return
     for child in _children(folder):
         if (
-            child.is_dir()
-            and child.suffix.lower() != ".zarr"
+            _is_plain_folder(child)
             and not child.name.startswith(("_", "."))
             and child.name.lower() not in (*FOLDERS, *PARTS)
         ):
@@ -165,12 +163,14 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
         taken[name_key(name)] = entry
 
 
+def _is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and path.suffix.lower() != ".zarr"
+
+
 def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
     """Whether a file can be part of the set; else it is noted, but for documents and tables beside the images."""
     if path.is_dir():
-        if path.suffix.lower() == ".zarr":
-            layout.ignored[path] = "OME-Zarr is not read yet: save it as TIFF"
-        return False
+        return path.suffix.lower() == ".zarr"
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"
         return False
@@ -186,10 +186,15 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     """Files of a partner's folder, and of folders of classes in it, to the images of the same name."""
     by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
     by_stem = {name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i for i, e in enumerate(layout.entries)}
-    for path in [p for child in _children(folder) for p in (_children(child) if child.is_dir() else [child])]:
+    for path in [p for child in _children(folder) for p in (_children(child) if _is_plain_folder(child) else [child])]:
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
+        if kind == "labels" and (listed := io.list_names(path)):
+            _share_labels(layout, path, listed)
+            continue
         stem = io.stem(path)
+        if kind == "labels" and name_key(stem) not in by_key:
+            stem = CELLPOSE.sub("", stem)
         class_name = path.parent.name if path.parent != folder else ""
         index = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
         if index is None:
@@ -198,6 +203,16 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {layout.entries[index].files[kind].name}"
         else:
             layout.entries[index].files[kind] = path
+
+
+def _share_labels(layout: Layout, path: Path, listed: list[str]) -> None:
+    """One file that lists the labels of many images, to each of these."""
+    keys = {name_key(Path(name).stem) for name in listed} | {name_key(name) for name in listed}
+    found = [e for e in layout.entries if name_key(e.name) in keys]
+    for entry in found:
+        entry.files.setdefault("labels", path)
+    if not found:
+        layout.orphans.append(("labels", path))
 
 
 def _add_tables(layout: Layout, folder: Path) -> None:

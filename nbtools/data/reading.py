@@ -64,7 +64,11 @@ class Reader:
         """The label's file as it is, whatever it holds, placed on the image's axes where it has as many; None without one."""
         if entry.sample is not None or "labels" not in entry.files:
             return entry.sample and entry.sample.label
-        label = _open_partner(entry.files["labels"], axes=image.spatial, palette=True)
+        path = entry.files["labels"]
+        if not io.is_image(path):
+            pixels = io.read_drawn(path, image.space_shape, name=entry.name)
+            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+        label = _open_partner(path, axes=image.spatial, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
         same = label.axes == image.spatial and image.spacing

@@ -56,6 +56,9 @@ def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
         if kind in entry.files:
             source = entry.files[kind]
             target = folder / kind / f"{entry.name}{io.suffix(source)}"
+            if source.is_dir():
+                shutil.copytree(source, target)
+                continue
             with io.whole(target) as temporary:
                 shutil.copyfile(source, temporary)
 

@@ -9,18 +9,23 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
+from nbtools.io.drawn import DRAWN, list_names, read_drawn
 from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole, write_csv, write_json, write_text
+from nbtools.io.microscope import PACKAGES, read_microscope
+from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
 from nbtools.io.picture import read_picture, write_png
 from nbtools.io.stored import Stored, interpret
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
-    "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "new_folder", "open_image", "plain", "read_csv", "read_image", "read_label",
+    "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "list_names", "new_folder", "open_image", "plain", "read_csv", "read_drawn",
+    "read_image", "read_label",
     "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_csv", "write_image", "write_json",
     "write_label", "write_text",
 ]  # fmt: skip
 
-SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg")
+SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".ome.zarr", ".zarr", *PACKAGES)
+WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 _TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\xd8\xff")
 
@@ -43,7 +48,7 @@ def read_image(path: str | Path, *, axes: str | None = None, spacing: tuple | No
 
     Parameters
     ----------
-    path : TIFF (ImageJ, OME or plain), PNG or JPEG; recognised by content.
+    path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or LIF with the packages for them.
     axes : overrides those of the file, one letter a dimension. A file that names none: see `stored.interpret`.
     spacing : overrides that of the file; one number for each spatial axis, or one for all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
@@ -87,16 +92,20 @@ def open_image(path: str | Path, *, axes: str | None = None, header_only: bool =
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
-    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif or .png; axes, spacing and type are kept.
+    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif, .png or .ome.zarr; axes, spacing and type are kept.
 
     dtype : convert first; real numbers are rounded and clipped to the range of an integer type. True/False become 0/1.
     """
     path = Path(path)
-    if suffix(path) not in SUFFIXES[:5]:
-        remedy = "Name it .tif, .ome.tif or .png; JPEG changes the pixels and is not written."
-        raise UserError("Images are written as TIFF or PNG.", path.name, remedy)
+    if suffix(path) not in WRITTEN:
+        remedy = "Name it .tif, .ome.tif, .png or .ome.zarr; JPEG changes the pixels and is not written."
+        raise UserError("Images are written as TIFF, PNG or OME-Zarr.", path.name, remedy)
     pixels = _convert(image.pixels, np.dtype(np.uint8 if dtype is None and image.pixels.dtype == bool else dtype or image.pixels.dtype))
     image = image.replace(pixels=pixels)
+    if suffix(path).endswith(".zarr"):
+        with new_folder(path, overwrite=True) as folder:
+            write_ome_zarr(folder, image)
+        return
     with whole(path) as temporary:
         if suffix(path) == ".png":
             write_png(temporary, image)
@@ -169,6 +178,12 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
         remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
         raise UserError("An image file must be of a known format.", path, remedy)
     try:
+        if suffix(path).endswith(".zarr"):
+            if not path.is_dir():
+                raise UserError("An OME-Zarr image is a folder.", path, "Check the path; unpack it first where it is a zip.")
+            return read_ome_zarr(path, header_only=header_only)
+        if suffix(path) in PACKAGES and path.is_file():
+            return read_microscope(path)
         with path.open("rb") as file:
             start = file.read(16)
         if start.startswith(_TIFF):

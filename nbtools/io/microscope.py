@@ -1,0 +1,93 @@
+"""Files of microscopes, read through small optional packages: Zeiss CZI, Nikon ND2, Leica LIF."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.io.stored import Stored
+
+PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
+
+
+def read_microscope(path: Path) -> Stored:
+    """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the package for it is missing."""
+    kind = path.suffix.lower()
+    package = import_optional(PACKAGES[kind], kind)
+    return {".czi": _read_czi, ".nd2": _read_nd2, ".lif": _read_lif}[kind](path, package)
+
+
+def import_optional(name: str, what: str) -> ModuleType:
+    """An optional package, or a UserError that says how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        extra = "bigdata" if name == "zarr" else "formats"
+        remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); or save the image as OME-TIFF in Fiji.'
+        raise UserError(f"Reading {what} needs the package {name}.", "a Python without it", remedy) from error
+
+
+def _read_nd2(path: Path, package: ModuleType) -> Stored:
+    with package.ND2File(path) as file:
+        pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
+        size = file.voxel_size()
+        names = tuple(c.channel.name for c in (getattr(file.metadata, "channels", None) or ()))
+    pixels, letters, guesses = _first_position(pixels, letters)
+    return Stored(pixels, letters, _clean({"X": size.x, "Y": size.y, "Z": size.z}, letters), channels=names, guesses=guesses)
+
+
+def _read_lif(path: Path, package: ModuleType) -> Stored:
+    with package.LifFile(path) as file:
+        images = list(file.images)
+        if not images:
+            raise UserError("A LIF file must hold an image.", path, "Export the image again.")
+        image = images[0]
+        pixels, letters = np.asarray(image.asarray()), "".join(image.dims)
+        steps = {a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords}  # from metres
+    pixels, letters, guesses = _first_position(pixels, letters)
+    return Stored(pixels, letters, _clean(steps, letters), guesses=guesses + (("series",) if len(images) > 1 else ()))
+
+
+def _read_czi(path: Path, package: ModuleType) -> Stored:
+    with package.CziFile(path) as file:
+        image = next(iter(file.scenes.values())) if hasattr(file, "scenes") else file  # czifile before 2026 has no scenes
+        several = hasattr(file, "scenes") and len(file.scenes) > 1
+        pixels, letters = np.asarray(image.asarray()), str(image.axes)
+        about = file.metadata()
+    letters = letters.replace("0", "S") if letters.endswith("0") else letters
+    pixels, letters, guesses = _first_position(pixels, letters)
+    if letters.endswith("S") and pixels.shape[-1] >= 3:
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]] if not hasattr(package, "CziImage") else pixels  # stored as BGR
+    guesses += ("series",) if several else ()
+    return Stored(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
+
+
+def _scaling(about: str) -> dict[str, float]:
+    """Pixel sizes in µm from the metadata of a CZI file: <Distance Id="X"><Value> in metres."""
+    sizes = {}
+    for element in ElementTree.fromstring(about).iter("Distance"):
+        value = element.findtext("Value")
+        if value and element.get("Id") in ("X", "Y", "Z"):
+            sizes[element.get("Id")] = float(value) * 1e6
+    return sizes
+
+
+def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """The first plane of every axis that is none of ours (positions, scenes, views), said where there are more."""
+    index = tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)
+    more = any(a not in "TCZYXS" and n > 1 for a, n in zip(letters, pixels.shape, strict=True))
+    return pixels[index], "".join(a for a in letters if a in "TCZYXS"), ("series",) if more else ()
+
+
+def _clean(sizes: dict[str, float], letters: str) -> dict[str, float]:
+    return {a: float(s) for a, s in sizes.items() if a in letters and s and math.isfinite(s) and s > 0}
+
+
+def _step(places: np.ndarray) -> float:
+    return abs(float(places[-1] - places[0])) / (len(places) - 1) if len(places) > 1 else 0.0
