@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -14,8 +15,9 @@ from scipy import ndimage
 
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
+from nbtools.image import Image
 from nbtools.methods import _tune
-from nbtools.methods.base import Method, measure_diameters
+from nbtools.methods.base import Domain, Method, measure_diameters
 from nbtools.targets.semantic import drop_small
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class OtsuSettings(Settings):
 @final
 class Otsu(Method):
     Settings = OtsuSettings
+    taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Nothing needs to be learned; with labels at hand, the three settings are chosen on some of the training images."""
@@ -46,6 +49,12 @@ class Otsu(Method):
             history.best = {"train_mean_ap": self._choose(train, seed=plan.seed if plan else 0)}
         history.seconds = time.monotonic() - started
         return history
+
+    def check_image(self, image: Image) -> Image:
+        """Where no training has said otherwise, planes and volumes of any pixel size will do."""
+        if self.domain in (Domain(), self.taken):
+            self.taken = self.domain = Domain.of(image.select(T=0, C=0))
+        return super().check_image(image)
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, 1) grey values, smoothed; the whole image at once, since Otsu's threshold looks at all of it."""
@@ -73,8 +82,8 @@ class Otsu(Method):
         return {**self.tunable(), **self.tuned}
 
     def _choose(self, train: DataSet, seed: int) -> float:
-        order = np.random.default_rng(seed).permutation(len(train))[:FIT_IMAGES]
-        samples = [train[int(i)] for i in order]
+        order = np.random.default_rng(seed).permutation(len(train))
+        samples = list(islice((s for s in (train[int(i)] for i in order) if s.label is not None), FIT_IMAGES))
         labels = [s.label.to(self.domain.axes).pixels for s in samples]
         self.note_nucleus_size([measure_diameters(label) for label in labels])
         best = None
