@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from nbtools import __version__, io, runtime
-from nbtools.cli import about, again, frame, judge, learn, prepare
+from nbtools.cli import about, again, compare, frame, judge, learn, prepare
 from nbtools.errors import UserError
 
-VERBS = {verb.name: verb for verb in (*about.VERBS, *prepare.VERBS, *learn.VERBS, *judge.VERBS, *again.VERBS)}
+VERBS = {verb.name: verb for verb in (*about.VERBS, *prepare.VERBS, *learn.VERBS, *judge.VERBS, *compare.VERBS, *again.VERBS)}
 USER, BUG, STOPPED = 2, 70, 130
 
 

@@ -1,0 +1,36 @@
+"""Differences between methods with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nbtools.errors import UserError
+from nbtools.show.colors import BLUE, GREY, INK, ORANGE
+from nbtools.show.figure import Figure, dress, new_figure
+
+
+def differences(compared: Mapping, *, metric: str = "mean_ap") -> Figure:
+    """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out 0 is told beyond doubt.
+
+    compared : what `metrics.compare.compare` returned, or the JSON of `nbtools compare`.
+    metric : "mean_ap", "ap50", "ap75" or "f1_50".
+    """
+    rows = [d for d in compared.get("differences", ()) if d["metric"] == metric]
+    if not rows:
+        raise UserError("There must be differences to show.", f"none of {metric!r}", "Use the result of metrics.compare.compare.")
+    words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
+    figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
+    unit = f"{compared['units']} {compared['paired_over']}"
+    axes = dress(figure.subplots(), title=f"Difference of {metric.replace('_', ' ')}, 95 % interval, paired over {unit}")
+    axes.axvline(0, color=INK, linewidth=0.9)
+    for place, d in enumerate(rows):
+        color = GREY if not d["clear"] else BLUE if d["difference"] > 0 else ORANGE
+        if d["interval_95"]:
+            axes.plot(d["interval_95"], [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([d["difference"]], [place], "o", color=color, markersize=6)
+        axes.annotate(
+            f"{d['difference']:+.3f}", (d["difference"], place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK
+        )
+    axes.set_yticks(range(len(rows)), [f"{d['method']} – {d['against']}" for d in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.7)
+    return figure
