@@ -52,9 +52,9 @@ def write_lessons(sources: list[Path]) -> str:
     """One line a lesson: title, what one can do after it, and where to open it."""
     lines = ["| lesson | after it you can | open |", "| --- | --- | --- |"]
     for source in sources:
-        text = source.read_text("utf-8").replace("\n# ", " ")
-        title = re.search(r"^# %% \[markdown\] # (.+?) #\n", text, re.MULTILINE)
-        promise = re.search(r"\*\*You will be able to\*\* (.+?)[.:]", text)
+        text = source.read_text("utf-8")
+        title = re.search(r"^# # (.+)$", text, re.MULTILINE)
+        promise = re.search(r"\*\*You will be able to\*\* (.+?)[.:]", text.replace("\n# ", " "))
         name = title[1].strip() if title else source.stem
         lines.append(f"| [{name}](notebooks/{source.stem}.ipynb) | {promise[1] if promise else ''} | {write_badges(source.stem)} |")
     return "\n".join(lines)
