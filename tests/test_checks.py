@@ -119,8 +119,13 @@ REPAIRED = [
     "blurred_mask",
     "mask_as_jpeg",
     "label_in_parts",
+    "same_number_twice",
+    "transposed_label",
+    "swapped",
+    "rings",
+    "inverted_mask",
 ]
-LEFT_OUT = ["truncated_tiff", "one_label_missing", "unequal_shapes", "probability_map", "coloured_labels", "five_unnamed_dimensions"]
+LEFT_OUT = ["image_as_its_own_label", "duplicate_of_another_format", "last_label_missing", "pickled_labels_of_cellpose", "minus_seven", "truncated_tiff", "one_label_missing", "unequal_shapes", "probability_map", "coloured_labels", "five_unnamed_dimensions"]
 
 
 @pytest.mark.parametrize("name", REPAIRED + LEFT_OUT)
@@ -130,7 +135,7 @@ def test_a_repaired_copy_has_no_faults_and_the_original_is_untouched(tmp_path, n
     dataset = DataSet.open(tmp_path / name)
     changes = checks.fix(dataset, checks.check(dataset), folder=tmp_path / "copy")
     assert len(changes) >= 1
-    assert all(c.split(": ")[0].rsplit("/", 1)[-1].startswith("n1.") for c in changes)
+    assert all(c.split(": ")[0].rsplit("/", 1)[-1].startswith(("n1.", "n2.")) for c in changes)
     copy = DataSet.open(tmp_path / "copy")
     assert len(copy) == (3 if name in REPAIRED else 2)
     assert not [f for f in checks.check(copy) if f.severity in ("error", "warning") and f.code != "mixed_types"]
@@ -142,9 +147,13 @@ def test_a_repaired_copy_has_no_faults_and_the_original_is_untouched(tmp_path, n
 
 def test_a_repaired_copy_keeps_parts_classes_and_spacing(tmp_path):
     for part in ("train", "val"):
-        bad_data.write_good(tmp_path / "set" / part)
-        bad_data.binary_mask(tmp_path / "set" / part)
-        io.write_csv(tmp_path / "set" / part / "classes.csv", [{"name": f"n{i}", "class": "ab"[i % 2]} for i in range(3)])
+        for i in range(3):
+            for kind, pixels in zip(("images", "labels"), bad_data.draw_pair(i + 7 * (part == "val")), strict=True):
+                bad_data.write(tmp_path / "set" / part / kind / f"n{i}.tif", pixels)
+        if part == "train":
+            bad_data.binary_mask(tmp_path / "set" / part)
+        rows = [{"name": f"n{i}", "class": "ab"[i % 2]} for i in range(3)]
+        io.write_csv(tmp_path / "set" / part / "classes.csv", rows)
     (tmp_path / "set" / "dataset.toml").write_text('licence = "CC0"\n')
     dataset = DataSet.open(tmp_path / "set")
     checks.fix(dataset, checks.check(dataset), folder=tmp_path / "copy")

@@ -1,6 +1,7 @@
 """What is wrong with a data set, in words, with the remedy.
 
-A check is a small function in one of three lists (IMAGE_CHECKS, PARTNER_CHECKS, SET_CHECKS); its repair, if any, a line in `repair`.
+A check is a small function in one of five lists (IMAGE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, SET_CHECKS, BALANCE_CHECKS); its repair,
+if any, a line in `repair`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbtools.checks.finding import SEVERITIES, Finding, Overview, Requirements, View, look, note_facts
+from nbtools.checks.finding import SEVERITIES, Finding, Overview, Requirements, View, look
+from nbtools.checks.of_balance import BALANCE_CHECKS, note_facts
 from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
+from nbtools.checks.of_pair import PAIR_CHECKS
 from nbtools.checks.of_set import SET_CHECKS
 from nbtools.checks.repair import fix
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 
-__all__ = ["IMAGE_CHECKS", "PARTNER_CHECKS", "SET_CHECKS", "Finding", "Requirements", "View", "check", "fix", "to_json"]
+__all__ = [
+    "BALANCE_CHECKS", "IMAGE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "SET_CHECKS",
+    "Finding", "Requirements", "View", "check", "fix", "to_json",
+]  # fmt: skip
 
 
 def check(dataset: DataSet | str | Path, requirements: Requirements | None = None) -> list[Finding]:
@@ -45,7 +51,7 @@ def check(dataset: DataSet | str | Path, requirements: Requirements | None = Non
         view = look(dataset, entry)
         findings += check_view(view, requirements)
         facts.append(note_facts(entry, view))
-    for find in SET_CHECKS:
+    for find in (*SET_CHECKS, *BALANCE_CHECKS):
         findings += find(Overview(dataset, facts), requirements)
     return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 
@@ -54,7 +60,7 @@ def check_view(view: View, requirements: Requirements) -> list[Finding]:
     """Findings about one sample's files."""
     findings = list(view.problems)
     if view.image is not None:
-        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS):
+        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
             findings += find(view, requirements)
     return findings
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nbtools.data import DataSet, Entry, Sketch, draw_sketch, hash_pixels
+from nbtools.data import DataSet, Entry, Sketch
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -36,12 +36,14 @@ class Requirements:
     needs : "labels", "clean", "classes", "centres", "boxes" or "nothing".
     channels : number of channels, or several that will do (1, 3); None where any will.
     patch_size : side of a training patch in pixels, one number or one for each spatial axis.
+    receptive_field : how far a network sees, in pixels across.
     """
 
     dims: tuple[int, ...] = (2, 3)
     needs: str = "labels"
     channels: int | tuple[int, ...] | None = 1
     patch_size: int | tuple[int, ...] | None = None
+    receptive_field: int | None = None
 
 
 @dataclass
@@ -112,6 +114,10 @@ class Facts:
     guesses: tuple[str, ...] = ()
     fingerprint: str | None = None
     sketch: Sketch | None = None
+    label_fingerprint: str | None = None
+    diameter: float | None = None  # of the nuclei, px
+    highest: float = 0.0
+    levels: int = 0  # different grey values
 
 
 @dataclass(frozen=True)
@@ -147,15 +153,6 @@ def name_file(dataset: DataSet, entry: Entry, *, kind: str = "images") -> str:
     if entry.sample is not None:
         return entry.name
     return dataset.relative(entry.files[kind]) if kind in entry.files else ""
-
-
-def note_facts(entry: Entry, view: View) -> Facts:
-    """What the checks of the whole set need, without the pixels."""
-    if view.image is None:
-        return Facts(entry, view.file, None)
-    pixels = view.image.pixels
-    ghost = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
-    return Facts(entry, view.file, ghost, view.guesses, hash_pixels(pixels), draw_sketch(view.image))
 
 
 def _unreadable(file: str, error: UserError) -> Finding:

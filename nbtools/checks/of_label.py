@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Regions, Requirements, View
+from nbtools.checks.of_pair import is_image_itself, is_swapped
 
 RULE = "Labels are whole numbers: 0 background, 1 to N, one for each nucleus."
 TINY = {2: 10, 3: 20}  # pixels; smaller nuclei are dirt, or leftovers of drawing
@@ -16,7 +17,10 @@ MOST_TINY_SHARE = 0.05
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """A label or clean image of another size than its image."""
     shape = view.image.space_shape
-    if view.label is not None and not view.label.is_rgb and view.label.shape != shape:
+    if view.label is not None and not view.label.is_rgb and view.label.shape == (*shape[:-2], *shape[:-3:-1]) != shape:
+        message = f"The label image has shape {view.label.shape}, the image {shape}: Y and X are exchanged."
+        yield Finding("transposed_label", "error", view.label_file, message, "nbtools check --fix turns it; look whether it then fits.")
+    elif view.label is not None and not view.label.is_rgb and view.label.shape != shape:
         message = f"The label image has shape {view.label.shape}, its image {shape}."
         yield Finding("unequal_shapes", "error", view.label_file, message, "Export both from the same image; or name the axes with --axes.")
     if view.clean is not None and view.clean.shape != view.image.shape:
@@ -45,7 +49,7 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
 def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Masks where labels are needed: two values, or two values with blurred edges between them."""
     regions = view.regions
-    if regions is None:
+    if regions is None or is_swapped(view) or is_image_itself(view):
         return
     if is_binary(regions):
         message = f"The label image is a mask: {len(regions.part_values)} separate objects all have the value {regions.values[0]}."
@@ -60,7 +64,7 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
 def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Labels that lie in several separate parts."""
     regions = view.regions
-    if regions is None or is_binary(regions) or is_antialiased(view):
+    if regions is None or is_binary(regions) or is_antialiased(view) or is_swapped(view):
         return
     torn = regions.values[regions.parts_of > 1]
     if len(torn):

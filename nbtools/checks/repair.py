@@ -12,10 +12,14 @@ from nbtools import io
 from nbtools.checks.finding import Finding, Requirements, View, look
 from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
+from nbtools.checks.of_pair import PAIR_CHECKS, fill_holes
 from nbtools.data import DataSet, Entry, copy_files, write_tables
 from nbtools.image import Image
 
-LEAVE_OUT = ("unreadable", "axes_unknown", "missing_labels", "missing_clean", "unequal_shapes", "negative_label")
+LEAVE_OUT = (
+    "unreadable", "axes_unknown", "missing_labels", "missing_clean", "unequal_shapes", "negative_label", "label_is_image", "duplicate",
+    "duplicate_between_splits",
+)  # fmt: skip
 MOST_ROUNDS = 5  # a colour mask becomes grey, then two values, then numbers
 
 
@@ -48,6 +52,11 @@ def keep_one_channel(image: Image) -> Image | None:
     return image.select(C=0).replace(channels=())
 
 
+def exchange_axes(label: Image) -> Image:
+    """Y and X exchanged."""
+    return label.replace(pixels=np.ascontiguousarray(np.swapaxes(label.pixels, -1, -2)))
+
+
 def fill_with_median(image: Image) -> Image | None:
     """The median of the finite pixels in place of NaN and infinity; None where there are none."""
     finite = np.isfinite(image.pixels)
@@ -56,7 +65,7 @@ def fill_with_median(image: Image) -> Image | None:
 
 LABEL_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
     "rgb_label": keep_one_channel, "float_label": round_label, "binary_label": number_objects, "antialiased_label": number_objects,
-    "label_in_parts": number_parts,
+    "label_in_parts": number_parts, "transposed_label": exchange_axes, "holes": fill_holes,
 }  # fmt: skip
 IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {"grey_as_rgb": keep_one_channel, "not_finite": fill_with_median}
 
@@ -91,7 +100,7 @@ def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str,
     view = look(dataset, entry)
     found = codes.get(view.file, set()) | codes.get(view.label_file, set()) | codes.get(view.clean_file, set())
     lines = []
-    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS} and view.image is not None:
+    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, "swapped"} and view.image is not None:
         view, lines = _repair(view, found)
     remaining = found & set(LEAVE_OUT) or (
         {f.code for f in _check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
@@ -105,6 +114,9 @@ def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str,
 def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
     """Repair what was found and what shows only then."""
     lines = []
+    if "swapped" in found:
+        view = replace(view, image=view.label.replace(channels=()), label=view.image.replace(channels=()))
+        lines.append(f"{view.file}: swap image and label (swapped)")
     for _ in range(MOST_ROUNDS):
         codes = [f.code for f in _check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
         for attribute, file, repairs in (("image", view.file, IMAGE_REPAIRS), ("label", view.label_file, LABEL_REPAIRS)):
@@ -120,7 +132,7 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
 
 
 def _check_again(view: View) -> list[Finding]:
-    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS) for f in find(view, Requirements())]
+    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS) for f in find(view, Requirements())]
 
 
 def _write(folder: Path, entry: Entry, view: View, *, changed: bool) -> None:

@@ -36,9 +36,9 @@ def build(folder: Path, names: list[str] | None = None) -> dict[str, str]:
     return {name: CASES[name][1] for name in names or CASES}
 
 
-def write_good(folder: Path, count: int = 3) -> None:
+def write_good(folder: Path, count: int = 3, first: int = 0) -> None:
     """A small set without fault: three calibrated images with labels."""
-    for i in range(count):
+    for i in range(first, first + count):
         image, label = draw_pair(i)
         write(folder / "images" / f"n{i}.tif", image)
         write(folder / "labels" / f"n{i}.tif", label)
@@ -49,7 +49,7 @@ def draw_pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     label = np.zeros(SIZE, np.uint16)
     for n in range(6):
-        y, x = 3 + 15 * (n // 2), 6 + 26 * (n % 2)
+        y, x = 3 + 15 * (n // 2) + seed % 3, 6 + 26 * (n % 2) - seed % 4
         label[y : y + 10, x : x + 12] = n + 1
     image = rng.normal(40, 5, SIZE) + 120 * (label > 0)
     return image.astype(np.uint8), label
@@ -317,6 +317,366 @@ def pyramid_of_images(folder: Path) -> None:
     with tifffile.TiffWriter(folder / "images" / "n1.tif") as file:
         file.write(draw_pair(1)[0], metadata=None)
         file.write(draw_pair(1)[0][:9, :9], metadata=None)
+
+
+# Files and names
+
+
+@case("unreadable")
+def jpeg_cut_off(folder: Path) -> None:
+    (folder / "images" / "n1.tif").unlink()
+    Picture.fromarray(draw_pair(1)[0]).save(folder / "images" / "n1.jpg")
+    content = (folder / "images" / "n1.jpg").read_bytes()
+    (folder / "images" / "n1.jpg").write_bytes(content[: len(content) // 3])
+
+
+@case("unreadable")
+def web_page_named_tif(folder: Path) -> None:
+    (folder / "images" / "n1.tif").write_text("<!DOCTYPE html><title>404 not found</title>")
+
+
+@case("unreadable")
+def zip_named_tif(folder: Path) -> None:
+    (folder / "images" / "n1.tif").write_bytes(b"PK\x03\x04" + bytes(90))
+
+
+@case("unreadable")
+def one_byte(folder: Path) -> None:
+    (folder / "images" / "n1.tif").write_bytes(b"I")
+
+
+@case("unreadable")
+def folder_named_tif(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").unlink()
+    (folder / "labels" / "n1.zip").write_bytes(b"no outlines")
+
+
+@case("unreadable")
+def pickled_labels_of_cellpose(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").unlink()
+    np.save(folder / "labels" / "n1_seg.npy", {"masks": draw_pair(1)[1]}, allow_pickle=True)
+
+
+@case("unreadable")
+def broken_geojson(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").unlink()
+    (folder / "labels" / "n1.geojson").write_text('{"features": [')
+
+
+@case("unreadable")
+def broken_zarr(folder: Path) -> None:
+    (folder / "images" / "n1.tif").unlink()
+    (folder / "images" / "n1.ome.zarr").mkdir()
+
+
+@case("unreadable")
+def broken_czi(folder: Path) -> None:
+    (folder / "images" / "n1.tif").unlink()
+    (folder / "images" / "n1.czi").write_bytes(b"ZISRAW")
+
+
+@case("unreadable")
+def spacing_that_is_no_number(folder: Path) -> None:
+    (folder / "dataset.toml").write_text('spacing_um = ["a", 1]\n')
+
+
+@case("missing_labels")
+def label_of_another_name(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").rename(folder / "labels" / "n1_label_final.tif")
+
+
+@case("missing_labels")
+def last_label_missing(folder: Path) -> None:
+    """Fault 6 of the peers: the shorter list ends the comparison."""
+    (folder / "labels" / "n2.tif").unlink()
+
+
+@case("missing_labels")
+def hidden_label_only(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").rename(folder / "labels" / "._n1.tif")
+
+
+@case("same_name")
+def tif_and_tiff(folder: Path) -> None:
+    write(folder / "images" / "n1.tiff", draw_pair(8)[0])
+
+
+@case("foreign_file")
+def folder_within(folder: Path) -> None:
+    (folder / "old version").mkdir()
+
+
+@case("foreign_file")
+def table_without_names(folder: Path) -> None:
+    (folder / "results.csv").write_text("area,mean\n3,4\n")
+
+
+@case("foreign_file")
+def thumbs(folder: Path) -> None:
+    (folder / "labels" / "Thumbs.db").write_bytes(b"x")
+
+
+# Pixels
+
+
+@case("not_finite")
+def infinite_pixels(folder: Path) -> None:
+    change_image(folder, lambda image: np.where(image > 165, np.inf, image).astype(np.float32))
+
+
+@case("grey_as_rgb")
+def grey_with_transparency(folder: Path) -> None:
+    grey = draw_pair(1)[0]
+    save_picture(folder, "images", pixels=np.stack([grey, grey, grey, np.full_like(grey, 255)], -1))
+
+
+@case("empty_image")
+def white_image(folder: Path) -> None:
+    change_image(folder, lambda image: np.full_like(image, 255))
+
+
+@case("saturated")
+def saturated_at_twelve_bit(folder: Path) -> None:
+    change_image(folder, lambda image: np.minimum(image.astype(np.uint16) * 30, 4095))
+
+
+@case("few_grey_levels")
+def image_of_four_greys(folder: Path) -> None:
+    change_image(folder, lambda image: image // 64 * 64)
+
+
+@case("few_grey_levels")
+def mask_instead_of_image(folder: Path) -> None:
+    change_image(folder, lambda image: (image > 100).astype(np.uint8) * 200)
+
+
+@case("bit_depth_differs")
+def eight_bit_in_sixteen(folder: Path) -> None:
+    for i in range(3):
+        write(folder / "images" / f"n{i}.tif", draw_pair(i)[0].astype(np.uint16) * (1 if i == 1 else 200))
+
+
+@case("time_series")
+def long_movie(folder: Path) -> None:
+    change_image(folder, lambda image: np.stack([image] * 9), imagej=True, metadata={"axes": "TYX"})
+
+
+@case("mixed_types")
+def one_real_image(folder: Path) -> None:
+    change_image(folder, lambda image: image.astype(np.float32) / 255)
+
+
+# Labels
+
+
+@case("unequal_shapes")
+def label_at_half_size(folder: Path) -> None:
+    change_label(folder, lambda label: label[::2, ::2])
+
+
+@case("transposed_label")
+def transposed_label(folder: Path) -> None:
+    change_label(folder, lambda label: np.ascontiguousarray(label.T))
+
+
+@case("swapped")
+def swapped(folder: Path) -> None:
+    image, label = folder / "images" / "n1.tif", folder / "labels" / "n1.tif"
+    image.rename(folder / "x.tif")
+    label.rename(image)
+    (folder / "x.tif").rename(label)
+
+
+@case("label_is_image")
+def image_as_its_own_label(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").write_bytes((folder / "images" / "n1.tif").read_bytes())
+
+
+@case("shifted_label")
+def shifted_down(folder: Path) -> None:
+    change_label(folder, lambda label: np.roll(label, 5, axis=0))
+
+
+@case("shifted_label")
+def shifted_aside(folder: Path) -> None:
+    change_label(folder, lambda label: np.roll(label, -4, axis=1))
+
+
+@case("holes")
+def rings(folder: Path) -> None:
+    def hollow(label: np.ndarray) -> np.ndarray:
+        for n in range(1, 7):
+            rows, columns = np.nonzero(label == n)
+            label[rows.min() + 3 : rows.max() - 2, columns.min() + 3 : columns.max() - 2] = 0
+        return label
+
+    change_label(folder, hollow)
+
+
+@case("label_in_parts")
+def same_number_twice(folder: Path) -> None:
+    change_label(folder, lambda label: np.where(label >= 4, label - 3, label))
+
+
+@case("float_label")
+def labels_as_fractions(folder: Path) -> None:
+    """Fault 2 of the peers: labels as fractions of 2^31."""
+    change_label(folder, lambda label: (label / 2**31).astype(np.float32))
+
+
+@case("negative_label")
+def minus_seven(folder: Path) -> None:
+    change_label(folder, lambda label: np.where(label == 2, -7, label).astype(np.int16), photometric="minisblack")
+
+
+@case("binary_label")
+def inverted_mask(folder: Path) -> None:
+    change_label(folder, lambda label: np.where(label > 0, 200, 0).astype(np.uint8))
+
+
+@case("same_labels")
+def one_label_for_two(folder: Path) -> None:
+    (folder / "labels" / "n1.tif").write_bytes((folder / "labels" / "n0.tif").read_bytes())
+
+
+@case("dark_nuclei")
+def inverted_image(folder: Path) -> None:
+    change_image(folder, lambda image: 255 - image)
+
+
+@case("cut_objects")
+def only_border_nuclei(folder: Path) -> None:
+    change_label(folder, lambda label: label[8:40, 8:38])
+    change_image(folder, lambda image: image[8:40, 8:38])
+
+
+@case("small_nuclei")
+def coarse_images(folder: Path) -> None:
+    change_label(folder, lambda label: label[::4, ::4])
+    change_image(folder, lambda image: image[::4, ::4])
+
+
+@case("nucleus_size_differs")
+def other_magnification(folder: Path) -> None:
+    change_label(folder, lambda label: np.kron(label, np.ones((4, 4), label.dtype)))
+    change_image(folder, lambda image: np.kron(image, np.ones((4, 4), image.dtype)))
+
+
+# The set
+
+
+@case("duplicate")
+def duplicate_of_another_format(folder: Path) -> None:
+    save_picture(folder, "images", pixels=draw_pair(0)[0])
+
+
+@case("near_duplicate")
+def brighter_copy(folder: Path) -> None:
+    write_wide(folder)
+    image = tifffile.imread(folder / "images" / "w0.tif")
+    write(folder / "images" / "w9.tif", (image * 1.3 + 5).astype(np.uint8))
+    write(folder / "labels" / "w9.tif", tifffile.imread(folder / "labels" / "w0.tif"))
+
+
+@case("near_duplicate")
+def turned_copy(folder: Path) -> None:
+    write_wide(folder)
+    for kind in ("images", "labels"):
+        write(folder / kind / "w9.tif", np.ascontiguousarray(np.rot90(tifffile.imread(folder / kind / "w0.tif"))))
+
+
+@case("sibling_tiles")
+def tiles_of_one_field(folder: Path) -> None:
+    write_wide(folder)
+    cut_wide(folder, folder)
+
+
+@case("sibling_tiles_between_splits")
+def tiles_in_two_parts(folder: Path) -> None:
+    write_wide(folder)
+    for part in ("train", "val"):
+        write_good(folder / part, 3, first=9 * (part == "val"))
+    cut_wide(folder, folder / "train", folder / "val")
+    remove_kinds(folder)
+
+
+@case("near_duplicate_between_splits")
+def flipped_copy_in_two_parts(folder: Path) -> None:
+    write_wide(folder)
+    for kind in ("images", "labels"):
+        pixels = tifffile.imread(folder / kind / "w0.tif")
+        write(folder / "train" / kind / "a.tif", pixels)
+        write(folder / "val" / kind / "b.tif", np.ascontiguousarray(pixels[:, ::-1]))
+    remove_kinds(folder)
+
+
+@case("class_imbalance")
+def uneven_classes(folder: Path) -> None:
+    write_classes(folder, [0] * 66 + [1] * 6)
+
+
+@case("rare_class")
+def rare_class(folder: Path) -> None:
+    write_classes(folder, [0, 0, 0, 0, 0, 0, 1])
+
+
+@case("one_class")
+def one_class(folder: Path) -> None:
+    write_classes(folder, [0] * 6)
+
+
+@case("spacing_implausible")
+def nanometres_as_micrometres(folder: Path) -> None:
+    (folder / "dataset.toml").write_text("spacing_um = [200, 200]\n")
+
+
+@case("spacing_differs")
+def one_ratio_among_sizes(folder: Path) -> None:
+    change_image(folder, lambda image: image, imagej=True, resolution=(1, 1), metadata={"unit": "pixel", "axes": "YX"})
+
+
+@case("z_step_assumed")
+def step_in_z_left_out(folder: Path) -> None:
+    for i in range(3):
+        for kind, pixels in zip(("images", "labels"), draw_pair(i), strict=True):
+            write(folder / kind / f"n{i}.tif", np.stack([pixels] * 6))
+
+
+def write_wide(folder: Path) -> None:
+    """A field of 160 x 160 with nuclei everywhere, w0."""
+    rng = np.random.default_rng(5)
+    rows, columns = np.ogrid[:160, :160]
+    label = np.zeros((160, 160), np.uint16)
+    for n in range(60):
+        y, x = rng.uniform(4, 156, 2)
+        label[((rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(5, 9) ** 2) & (label == 0)] = n + 1
+    image = 40 + (label > 0) * (60 + label * 1.2) + rng.normal(0, 3, label.shape)
+    write(folder / "images" / "w0.tif", image.astype(np.uint8))
+    write(folder / "labels" / "w0.tif", label)
+
+
+def cut_wide(folder: Path, first: Path, second: Path | None = None) -> None:
+    """The field in two halves, under names that do not tell."""
+    for kind in ("images", "labels"):
+        pixels = tifffile.imread(folder / kind / "w0.tif")
+        write(first / kind / "apple.tif", np.ascontiguousarray(pixels[:, :80]))
+        write((second or first) / kind / "pear.tif", np.ascontiguousarray(pixels[:, 80:]))
+        (folder / kind / "w0.tif").unlink()
+
+
+def remove_kinds(folder: Path) -> None:
+    for kind in ("images", "labels"):
+        for path in (folder / kind).iterdir():
+            path.unlink()
+        (folder / kind).rmdir()
+
+
+def write_classes(folder: Path, classes: list[int]) -> None:
+    remove_kinds(folder)
+    for i in range(len(classes)):
+        write(folder / "images" / f"c{i}.tif", draw_pair(i)[0])
+    rows = "".join(f"c{i},{'wt' if c == 0 else 'mutant'}\n" for i, c in enumerate(classes))
+    (folder / "classes.csv").write_text("name,class\n" + rows)
 
 
 if __name__ == "__main__":
