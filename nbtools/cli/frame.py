@@ -64,7 +64,7 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--time", metavar="N|all", help="the time point to use")
     group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
     group.add_argument("--unit", choices=UNITS, default="um", help="unit of --spacing; pixel where only the ratio is known")
-    group.add_argument("--diameter", type=positive_number, metavar="UM", help="diameter of the nuclei, to rescale to the model's")
+    group.add_argument("--diameter", type=positive_number, metavar="UM", help="the nuclei's diameter (µm or --unit), to rescale to the model's")
     group.add_argument("--min-size", type=positive_number, metavar="UM", help="leave out nuclei of a smaller diameter")
 
 
@@ -79,7 +79,8 @@ def input_options(args: argparse.Namespace):
 
     channel = int(args.channel) if args.channel and args.channel.lstrip("-").isdigit() else args.channel
     time = int(args.time) if args.time and args.time.lstrip("-").isdigit() else args.time
-    return InputOptions(axes=args.axes, channel=channel, time=time, spacing=args.spacing, unit=args.unit)
+    counted = (1.0,) if args.unit == "pixel" and args.diameter else None  # a diameter in pixels needs no other spacing
+    return InputOptions(axes=args.axes, channel=channel, time=time, spacing=args.spacing or counted, unit=args.unit)
 
 
 def say_command(args: argparse.Namespace) -> str:
