@@ -64,7 +64,9 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--time", metavar="N|all", help="the time point to use")
     group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
     group.add_argument("--unit", choices=UNITS, default="um", help="unit of --spacing; pixel where only the ratio is known")
-    group.add_argument("--diameter", type=positive_number, metavar="UM", help="the nuclei's diameter (µm or --unit), to rescale to the model's")
+    group.add_argument(
+        "--diameter", type=positive_number, metavar="UM", help="the nuclei's diameter (µm or --unit), to rescale to the model's"
+    )
     group.add_argument("--min-size", type=positive_number, metavar="UM", help="leave out nuclei of a smaller diameter")
 
 

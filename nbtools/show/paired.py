@@ -9,6 +9,9 @@ from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, dress, new_figure
 
 
+WORDS = {"mean_ap": "mean AP", "ap50": "AP at IoU 0.50", "ap75": "AP at IoU 0.75", "f1_50": "F1 at IoU 0.50"}
+
+
 def differences(compared: Mapping, *, metric: str = "mean_ap") -> Figure:
     """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out 0 is told beyond doubt.
 
@@ -21,7 +24,7 @@ def differences(compared: Mapping, *, metric: str = "mean_ap") -> Figure:
     words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
     figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
     unit = f"{compared['units']} {compared['paired_over']}"
-    axes = dress(figure.subplots(), title=f"Difference of {metric.replace('_', ' ')}, 95 % interval, paired over {unit}")
+    axes = dress(figure.subplots(), title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}")
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, d in enumerate(rows):
         color = GREY if not d["clear"] else BLUE if d["difference"] > 0 else ORANGE
