@@ -8,7 +8,6 @@ from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, dress, new_figure
 
-
 WORDS = {"mean_ap": "mean AP", "ap50": "AP at IoU 0.50", "ap75": "AP at IoU 0.75", "f1_50": "F1 at IoU 0.50"}
 
 
