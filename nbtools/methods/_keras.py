@@ -78,6 +78,7 @@ class KerasMethod(Method):
     Settings = KerasSettings
     loss: ClassVar[Callable]
     needs: ClassVar[str | None] = "labels"
+    exact_resume: ClassVar[bool] = True  # a stopped and resumed run equals one that was not; False: it resumes its weights only
     model: keras.Model | None = None
     source: Method | None = None  # the model whose weights training begins with
 

@@ -134,4 +134,17 @@ ROWS = (
         lesson="notebooks/10_borders_and_distances.ipynb",
         parameters=489_155,
     ),
+    Row(
+        name="stardist",
+        path="nbtools.methods.segment.stardist:StarDist",
+        title="StarDist: star-convex shapes",
+        task="segment",
+        dims=(2, 3),
+        needs=("labels",),
+        system="StarDist",
+        paper=Paper("Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018),
+        lesson="notebooks/workbench_segment.ipynb",
+        parameters=110_817,
+        built_on="stardist",
+    ),
 )

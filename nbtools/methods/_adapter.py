@@ -1,0 +1,96 @@
+"""Our training plan for a borrowed package that calls Keras's `fit` itself: schedule, budget, callbacks, history, best weights."""
+
+from __future__ import annotations
+
+import contextlib
+import io as text
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from nbtools import io
+from nbtools.training import History, TrainingPlan, TrainingSettings, one_cycle, set_weights, write_weights
+from nbtools.training.clock import Clock
+
+
+class FollowPlan(keras.callbacks.Callback):
+    """Runs a foreign training as ours run; hand it to the package's list of callbacks.
+
+    settings : with epochs, steps_per_epoch and learning_rate.
+    done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes on from there.
+    """
+
+    def __init__(self, settings: TrainingSettings, plan: TrainingPlan, *, done: int = 0):
+        super().__init__()
+        self.settings, self.plan, self.done = settings, plan, done
+        self.clock, self.result = Clock(settings, plan), History(steps=done * settings.steps_per_epoch)
+        self.best, self.lowest, self.losses = None, np.inf, []
+        self.screen = sys.stdout
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs to ask the package for."""
+        return max(1, min(self.clock.most_epochs, 100_000) - self.done)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.started = time.monotonic()
+        self.result.parameters = self.model.count_params()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self.rate = self.settings.learning_rate * one_cycle(self.clock.progress(self.result.steps))
+        self.model.optimizer.learning_rate.assign(self.rate)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.result.steps += 1
+        self._tell("on_step", self.result.steps, {"loss": float(logs["loss"]), "lr": self.rate})
+        self.model.stop_training = bool(self._why_stop())
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {
+            "epoch": self.done + epoch + 1,
+            "step": self.result.steps,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "loss": float(logs["loss"]),
+            "lr": self.rate,
+            "val_loss": float(logs["val_loss"]),
+        }
+        self.result.rows.append(row)
+        self.result.seconds = row["seconds"]
+        if row["val_loss"] <= self.lowest or self.best is None:
+            self.lowest, self.best = row["val_loss"], self.model.get_weights()
+            self.result.best = {"epoch": row["epoch"], "val_loss": row["val_loss"]}
+        self._tell("on_epoch", row["epoch"], row)
+        self._checkpoint(row["epoch"])
+        self.result.stopped = self._why_stop() or "epochs"
+        self.model.stop_training = self.result.stopped != "epochs"
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.result.schedule = self.clock.realised(self.result.steps)
+        set_weights(self.model, self.best)
+
+    def _why_stop(self) -> str:
+        if any(c.wants_stop() for c in self.plan.callbacks if hasattr(c, "wants_stop")):
+            return "user"
+        return "minutes" if self.clock.is_over() else ""
+
+    def _tell(self, event: str, *about) -> None:
+        """The package may print; what our own callbacks print still reaches the screen."""
+        with contextlib.redirect_stdout(self.screen):
+            for callback in self.plan.callbacks:
+                if hasattr(callback, event):
+                    getattr(callback, event)(*about)
+
+    def _checkpoint(self, epoch: int) -> None:
+        if self.plan.folder is not None:
+            folder = Path(self.plan.folder) / "checkpoint"
+            folder.mkdir(parents=True, exist_ok=True)
+            write_weights(self.model, folder)
+            io.write_json(folder / "state.json", {"epoch": epoch})
+
+
+def silently() -> contextlib.redirect_stdout:
+    """Context in which what a package prints goes nowhere: standard output belongs to the caller."""
+    return contextlib.redirect_stdout(text.StringIO())

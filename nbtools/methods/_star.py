@@ -1,0 +1,121 @@
+"""What the StarDist adapter says to the stardist package, by its public names alone."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from nbtools import patches, tiling
+from nbtools.errors import UserError
+from nbtools.methods._adapter import silently
+
+if TYPE_CHECKING:
+    from nbtools.methods._keras import Example
+    from nbtools.methods.base import Method
+
+LEAST_DISTANCE = 1e-3  # px; a polyhedron needs rays of some length
+TUNING_PIXELS = 1_000_000  # of validation images looked at to choose thresholds
+EVALUATIONS = 45  # decodings of each validation image while thresholds are chosen: 3 overlaps, about 15 steps each
+
+
+def import_part(name: str) -> object:
+    """A module of the stardist package; UserError where Keras runs on something else than TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        remedy = "Set the environment variable KERAS_BACKEND to tensorflow and start Python anew, or choose another method."
+        raise UserError("StarDist runs on TensorFlow only.", f"Keras on {keras.backend.backend()}", remedy)
+    return importlib.import_module(f"stardist.{name}" if name else "stardist")
+
+
+def make_inner(about: dict) -> object:
+    """An untrained StarDist2D or StarDist3D that writes no files.  about : arguments of its configuration."""
+    models = import_part("models")
+    ndim = sum(axis in "ZYX" for axis in about["axes"])
+    config, kind = (models.Config2D, models.StarDist2D) if ndim == 2 else (models.Config3D, models.StarDist3D)
+    with silently():
+        return kind(config(**about), basedir=None)
+
+
+def open_inner(folder: Path) -> object:
+    """A model that the package wrote, with its weights and thresholds."""
+    models = import_part("models")
+    try:
+        ndim = json.loads((folder / "config.json").read_text("utf-8"))["n_dim"]
+        with silently():
+            return {2: models.StarDist2D, 3: models.StarDist3D}[ndim](None, name=folder.name, basedir=str(folder.parent))
+    except (OSError, KeyError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        remedy = "Give the folder that the stardist package wrote, with config.json and weights_best.h5."
+        raise UserError("A StarDist model must be whole.", f"{folder}: {error}", remedy) from error
+
+
+def describe_config(config: object) -> dict:
+    """The configuration as plain values, from which `make_inner` makes the same network."""
+    return json.loads(json.dumps(vars(config), default=lambda value: value.item()))
+
+
+def draw_shapes(maps: np.ndarray, config: object, *, space: tuple[int, ...], threshold: float, nms: float) -> np.ndarray:
+    """(*space / grid, 1 + rays) → (*space) labels: the most probable shapes that cover each other by less than the share `nms`."""
+    geometry, suppress = import_part("geometry"), import_part("nms")
+    probability, distance = maps[..., 0], np.maximum(maps[..., 1:], LEAST_DISTANCE)
+    limits = {"grid": tuple(config.grid), "prob_thresh": threshold, "nms_thresh": nms}
+    if len(space) == 2:
+        points, scores, found = suppress.non_maximum_suppression(distance, probability, **limits)
+        return geometry.polygons_to_label(found, points, shape=space, prob=scores)
+    rays = import_part("rays3d").rays_from_json(config.rays_json)
+    points, scores, found = suppress.non_maximum_suppression_3d(distance, probability, rays, **limits)
+    return geometry.polyhedron_to_label(found, points, rays, shape=space, prob=scores, verbose=False)
+
+
+def measure_anisotropy(labels: list[np.ndarray]) -> tuple[float, ...] | None:
+    """How much coarser each axis is, were nuclei as long as they are wide; None without nuclei."""
+    known = [np.maximum(label, 0) for label in labels if (label > 0).any()]
+    if not known:
+        return None
+    extents = np.asarray(import_part("").calculate_extents(known), float)
+    return tuple(float(a) for a in extents.max() / np.maximum(extents, 1))
+
+
+def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Image (*space, C) and label (*space), reflected beyond their end where they are smaller than a patch."""
+    widths = [(0, max(0, s - n)) for s, n in zip(size, example.label.shape, strict=True)]
+    return patches.reflect_pad(example.image, widths), patches.reflect_pad(example.label[..., None], widths)[..., 0]
+
+
+def choose_thresholds(method: Method, examples: list[Example], *, seconds: float | None) -> dict:
+    """Both thresholds by the package's own search, on the first validation images; {} where there is no nucleus or no time.
+
+    Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no budget, and always the same choice of images.
+    """
+    known = [e for e in examples if (e.label > 0).any()]
+    allowed = TUNING_PIXELS if seconds is None else min(TUNING_PIXELS, known and _count_affordable(method, known[0], seconds))
+    totals = np.cumsum([e.label.size for e in known])
+    chosen = [e for e, total in zip(known, totals, strict=True) if total <= allowed] or (known[:1] if seconds is None else [])
+    if not chosen:
+        return {}
+    with silently():
+        found = method.inner.optimize_thresholds(
+            [e.image for e in chosen],
+            [np.maximum(e.label, 0) for e in chosen],
+            predict_kwargs={"n_tiles": _count_tiles(method, chosen), "show_tile_progress": False},
+            optimize_kwargs={"verbose": 0},
+        )
+    return {"threshold": float(found["prob"]), "nms": float(found["nms"])}
+
+
+def _count_affordable(method: Method, example: Example, seconds: float) -> float:
+    """Pixels that can be decoded as often as the search needs; measured at the lowest threshold it looks at, which takes longest."""
+    started = time.monotonic()
+    maps = method.predict_space(example.image)
+    method.decode(maps, threshold=float(maps[..., 0].max()) / 2, nms=0.4)
+    return example.label.size * seconds / EVALUATIONS / (time.monotonic() - started)
+
+
+def _count_tiles(method: Method, examples: list[Example]) -> tuple[int, ...]:
+    """Tiles along each axis that the memory forecast asks for, for the largest image."""
+    shape = max((e.label.shape for e in examples), key=np.prod)
+    return (*(len(windows) for windows in tiling.make_plan(shape, method.field).windows), 1)

@@ -1,0 +1,189 @@
+"""StarDist: every nucleus as a star-convex polygon or polyhedron; an adapter to the package of its authors, which runs on TensorFlow.
+
+Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30; in 3D Weigert et al. 2020, doi:10.1109/WACV45572.2020.9093435. Ours are the patches'
+variation, schedule, budget, tiles and files; theirs are network, targets, loss, choice of thresholds and decoding. The package's own model
+is `.inner`. A stopped training resumes with its weights; the optimizer starts anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import keras
+import numpy as np
+
+from nbtools import augment, runtime, tiling, training
+from nbtools.config import Settings, setting
+from nbtools.data import DataSet
+from nbtools.image import Image
+from nbtools.methods import _star, _start
+from nbtools.methods._adapter import FollowPlan, silently
+from nbtools.methods._keras import Example, KerasMethod
+from nbtools.methods.base import Domain, Prediction
+from nbtools.targets.semantic import drop_small
+from nbtools.training import History, TrainingPlan
+
+PRESETS = {
+    "tiny": {"unet_n_filter_base": 4, "unet_n_depth": 1, "net_conv_after_unet": 8},
+    "small": {"unet_n_filter_base": 16, "unet_n_depth": 2},
+    "paper": {},  # the package's defaults
+}
+GRID = {"tiny": 2, "small": 2, "paper": 1}
+RAYS = {2: 32, 3: 96}
+COARSE = 1.5  # ratio of spacings from which on z is not thinned out
+VAL_SHARE, VAL_PATCHES = 0.15, 16
+RESERVE = 0.08  # share of a budget in minutes kept for choosing thresholds
+
+
+@dataclass(frozen=True)
+class StarDistSettings(Settings):
+    preset: str = setting("small", choices=tuple(PRESETS), help="Size of the network: small for two cores, paper as published.")
+    rays: int | None = setting(None, min=8, max=512, help="Directions in which a border is predicted; empty: 32 in 2D, 96 in 3D.")
+    grid: int | None = setting(
+        None, choices=(1, 2, 4), level="advanced", help="Predict at every so-manieth pixel; empty: 1 for paper, else 2. Coarse z is kept."
+    )
+    patch_size: int = setting(128, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
+    patch_depth: int = setting(32, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
+    augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
+    epochs: int = setting(100, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
+    steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
+    batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together.")
+    learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
+    threshold: float | None = setting(None, min=0.01, max=0.99, help="Probability of a nucleus; chosen on validation images if empty.")
+    nms: float | None = setting(
+        None, min=0.01, max=0.99, help="Share of a nucleus that another may cover; chosen on validation images if empty."
+    )
+
+
+@final
+class StarDist(KerasMethod):
+    Settings = StarDistSettings
+    exact_resume = False
+    inner = None  # the package's StarDist2D or StarDist3D
+    anisotropy: tuple[float, ...] | None = None  # of the labels, for volumes of unknown spacing
+
+    def build(self) -> keras.Model:
+        return self._adopt(_star.make_inner(self._describe_network()))
+
+    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
+        plan = plan or TrainingPlan()
+        self.start_fit(train, self.needs)
+        keras.utils.set_random_seed(plan.seed)
+        self._look_at_labels(train)
+        learn, choose = self._share_out(train, val, seed=plan.seed)
+        self.anisotropy = _star.measure_anisotropy([e.label for e in learn])
+        self._use(self.build())
+        _start.prepare_network(self)
+        shorter = replace(plan, minutes=plan.minutes and plan.minutes * (1 - RESERVE))
+        follow = FollowPlan(self.settings, shorter, done=self._resume(plan))
+        with silently():
+            self._train(learn, choose, follow=follow, seed=plan.seed)
+        self.history = follow.result
+        left = None if plan.minutes is None else plan.minutes * 60 - runtime.process_seconds() - 3
+        self.tuned = _star.choose_thresholds(self, choose, seconds=left)
+        return self.history
+
+    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        """(*space, C) grey values → (*space / grid, 1 + rays): probability of a nucleus, and distances to its border in pixels."""
+        scale, plan = self.scale_of(pixels), tiling.make_plan(pixels.shape[:-1], self.field, tile=tile)
+        return tiling.predict(lambda cut: self.forward(scale.apply(cut)), pixels, plan=plan, field=self.field, step=self.inner.config.grid)
+
+    def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
+        """As every method's; where the grid does not divide the image, what lies beyond its end is cut off."""
+        space = tuple(image.size(axis) for axis in self.domain.axes)
+        fits = maps.shape[-1 - len(space) : -1] == tuple(-(-n // g) for n, g in zip(space, self.inner.config.grid, strict=True))
+        return super().decode_maps(maps, image, **choices, space=space if fits else None)
+
+    def decode(self, maps: np.ndarray, *, threshold: float, nms: float, space: tuple[int, ...] | None = None) -> np.ndarray:
+        """(*space / grid, 1 + rays) → (*space) int32 labels: the most probable shapes that do not cover each other.
+
+        space : shape of the labels; the grid's own where it is not given.
+        """
+        space = space or tuple(n * g for n, g in zip(maps.shape[:-1], self.inner.config.grid, strict=True))
+        return drop_small(_star.draw_shapes(maps, self.inner.config, space=space, threshold=threshold, nms=nms), 1)
+
+    def tunable(self) -> dict:
+        return {"threshold": 0.5, "nms": 0.4}
+
+    # --- training
+
+    def _describe_network(self) -> dict:
+        """Arguments of the package's configuration, from settings and pixel size."""
+        settings, ndim = self.settings, self.domain.ndim
+        spacing = self.domain.spacing or self.anisotropy or (1.0,) * ndim
+        anisotropy = tuple(s / min(spacing) for s in spacing)
+        grid = tuple((settings.grid or GRID[settings.preset]) if a <= COARSE else 1 for a in anisotropy)
+        unit = [g * 2 ** PRESETS[settings.preset].get("unet_n_depth", {2: 3, 3: 2}[ndim]) for g in grid]
+        size = (settings.patch_depth, settings.patch_size, settings.patch_size)[-ndim:]
+        about = {
+            **PRESETS[settings.preset], "axes": self.domain.axes, "n_channel_in": self.domain.channels, "grid": grid,
+            "train_patch_size": tuple(-(-s // u) * u for s, u in zip(size, unit, strict=True)), "train_batch_size": settings.batch_size,
+            "train_n_val_patches": VAL_PATCHES, "train_tensorboard": False, "train_reduce_lr": None, "n_rays": settings.rays or RAYS[ndim],
+        }  # fmt: skip
+        return about if ndim == 2 else about | {"anisotropy": anisotropy}
+
+    def _share_out(self, train: DataSet, val: DataSet | None, *, seed: int) -> tuple[list[Example], list[Example]]:
+        """Images to learn from and to choose by; without the latter a seeded share, or the only image, serves for both."""
+        if not val and len(set(train.groups())) > 1:
+            train, val = train.split(val=VAL_SHARE, seed=seed)
+        order = np.random.default_rng(seed).permutation(len(val or train))  # thresholds are chosen on the first ones
+        return [self._prepare(s) for s in train], [self._prepare((val or train)[int(i)]) for i in order]
+
+    def _train(self, learn: list[Example], choose: list[Example], *, follow: FollowPlan, seed: int) -> None:
+        recipe, rng = augment.RECIPES[self.settings.augmentation], np.random.default_rng([seed, follow.done])
+
+        def vary(image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            frame = augment.draw_frame(rng, recipe, points=None, shape=label.shape, size=label.shape)
+            image = augment.vary_grey(rng, augment.cut(image, frame, order=1), recipe=recipe)
+            return image, augment.cut(label, frame, order=0)
+
+        size = self.inner.config.train_patch_size
+        images, labels = zip(*(_star.pad(e, size) for e in learn), strict=True)
+        held_back = tuple(list(part) for part in zip(*(_star.pad(e, size) for e in choose), strict=True))
+        self.inner.prepare_for_training(keras.optimizers.Adam(self.settings.learning_rate, clipnorm=1.0))
+        self.inner.callbacks.append(follow)
+        about = {"seed": seed, "epochs": follow.epochs, "steps_per_epoch": self.settings.steps_per_epoch}
+        if follow.epochs:
+            self.inner.train(list(images), list(labels), validation_data=held_back, augmenter=vary, **about)
+
+    def _resume(self, plan: TrainingPlan) -> int:
+        """Epochs of the run whose weights were taken up again; 0 where there is none."""
+        folder = Path(plan.folder or ".") / "checkpoint"
+        if not (plan.resume and (folder / "state.json").is_file()):
+            return 0
+        training.read_weights(self.model, folder)
+        return int(json.loads((folder / "state.json").read_text("utf-8"))["epoch"])
+
+    # --- on disk
+
+    def extra(self) -> dict:
+        return super().extra() | {"network": _star.describe_config(self.inner.config)}
+
+    def load_weights(self, folder: Path) -> None:
+        about = json.loads((folder / "model.json").read_text("utf-8"))
+        self._use(self._adopt(_star.make_inner(about["network"])))
+        training.read_weights(self.model, folder)
+
+    @classmethod
+    def import_folder(cls, folder: str | Path) -> StarDist:
+        """A model that the stardist package itself wrote: a folder with config.json, weights_best.h5 and thresholds.json.
+
+        Raises
+        ------
+        UserError : the folder is no such model.
+        """
+        inner = _star.open_inner(Path(folder))
+        method = cls(preset="paper", rays=inner.config.n_rays, patch_size=-(-inner.config.train_patch_size[-1] // 16) * 16)
+        method.domain = Domain(inner.config.n_dim, inner.config.n_channel_in)
+        method._use(method._adopt(inner))
+        method.tuned = {"threshold": inner.thresholds.prob, "nms": inner.thresholds.nms}
+        return method
+
+    def _adopt(self, inner: object) -> keras.Model:
+        """Take a model of the package as `.inner`; returns its network with both answers, probability and distances, in one array."""
+        self.inner = inner
+        network = inner.keras_model
+        return keras.Model(network.inputs[0], keras.layers.Concatenate(name="maps")(network.outputs[:2]), name="stardist")
