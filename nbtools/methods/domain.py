@@ -109,9 +109,9 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
     low, high = domain.size_range or (usual, usual)
     if single and low / TOLERATED <= median <= high * TOLERATED:
         return ""
-    words = f"{median / usual:.1f} times as large" if median > usual else f"{usual / median:.1f} times smaller"
+    words = f"{median / usual:.1f} times as large as" if median > usual else f"{usual / median:.1f} times smaller than"
     remedy = "Look at the result with care." if scaled else "Give the pixel size (--spacing) or the size of the nuclei (--diameter)."
-    return f"Nuclei found are {words} than those the model was trained on (median {median:.0f} px, in training {usual:.0f} px). {remedy}"
+    return f"Nuclei found are {words} those the model was trained on (median {median:.0f} px, in training {usual:.0f} px). {remedy}"
 
 
 def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
