@@ -125,7 +125,19 @@ REPAIRED = [
     "rings",
     "inverted_mask",
 ]
-LEFT_OUT = ["image_as_its_own_label", "duplicate_of_another_format", "last_label_missing", "pickled_labels_of_cellpose", "minus_seven", "truncated_tiff", "one_label_missing", "unequal_shapes", "probability_map", "coloured_labels", "five_unnamed_dimensions"]
+LEFT_OUT = [
+    "truncated_tiff",
+    "one_label_missing",
+    "last_label_missing",
+    "unequal_shapes",
+    "probability_map",
+    "coloured_labels",
+    "five_unnamed_dimensions",
+    "image_as_its_own_label",
+    "duplicate_of_another_format",
+    "pickled_labels_of_cellpose",
+    "minus_seven",
+]
 
 
 @pytest.mark.parametrize("name", REPAIRED + LEFT_OUT)

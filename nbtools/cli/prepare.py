@@ -1,4 +1,4 @@
-"""Verbs that make data ready: simulate, check, split."""
+"""Verbs that make data ready: simulate, check, fetch, split."""
 
 from __future__ import annotations
 
@@ -98,8 +98,26 @@ def run_split(args: argparse.Namespace) -> Answer:
     return Answer(document, [f"{name}: {len(part)} images" for name, part in parts.items()] + [f"Split: {args.out}"])
 
 
+def declare_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a public set; without, all are listed")
+    parser.add_argument("--out", type=Path, default=Path("data"), metavar="FOLDER", help="where it goes, as FOLDER/NAME (default data)")
+
+
+def run_fetch(args: argparse.Namespace) -> Answer:
+    from nbtools import data
+
+    if args.name is None:
+        known = [{k: v for k, v in vars(s).items() if k != "sha256"} for s in data.sources().values()]
+        rows = [row | {"by": "command" if row["files"] else "hand", "licence": row["licence"] or "see page"} for row in known]
+        return Answer(known, frame.tabulate(rows, ["name", "task", "dims", "by", "licence", "page"]))
+    frame.progress(args)(f"Fetching {args.name} …")
+    folder = data.fetch(args.name, args.out)
+    return Answer({"name": args.name, "folder": str(folder)}, [f"{args.name}: {folder}"])
+
+
 VERBS = (
     Verb("simulate", "make images of nuclei with exact truth", declare_simulate, run_simulate),
     Verb("check", "what is wrong with a data set, and what to do", declare_check, run_check),
+    Verb("fetch", "public sets of nuclei: list them, or fetch one", declare_fetch, run_fetch),
     Verb("split", "split a data set into training, validation and test images", declare_split, run_split),
 )

@@ -1,14 +1,41 @@
 """Data sets: images with labels, clean partners or classes; opened lazily, split without leaks, written whole."""
 
+from nbtools.data.card import describe, write_card, write_deposit
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.kinship import Sketch, draw_sketch, find_near_copies, find_siblings
+from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged, sample_names, samples
 from nbtools.data.splits import find_twice, hash_pixels, link_groups
 from nbtools.data.writing import copy_files, copy_split, format_toml, write_dataset, write_sample, write_tables
 
 __all__ = [
-    "KINDS", "DataSet", "Entry", "InputOptions", "Sample", "Sketch", "copy_files", "copy_split", "draw_sketch", "find_near_copies",
-    "find_siblings", "find_twice", "format_toml", "hash_pixels", "link_groups", "packaged", "sample_names", "samples", "write_dataset",
-    "write_sample", "write_tables",
+    "KINDS",
+    "DataSet",
+    "Entry",
+    "InputOptions",
+    "Sample",
+    "Sketch",
+    "Source",
+    "copy_files",
+    "copy_split",
+    "describe",
+    "draw_sketch",
+    "fetch",
+    "find_near_copies",
+    "find_siblings",
+    "find_twice",
+    "format_toml",
+    "hash_pixels",
+    "link_groups",
+    "packaged",
+    "sample_names",
+    "samples",
+    "sources",
+    "unpack",
+    "write_card",
+    "write_dataset",
+    "write_deposit",
+    "write_sample",
+    "write_tables",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ def write_dataset(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
     folder : Path
     """
     with io.new_folder(folder, overwrite=overwrite) as temporary:
-        _write_into(temporary, dataset, copy=copy)
+        write_into(temporary, dataset, copy=copy)
     return Path(folder)
 
 
@@ -37,7 +37,7 @@ def copy_split(parts: Mapping[str, DataSet] | Sequence[DataSet], folder: str | P
     named = parts if isinstance(parts, Mapping) else dict(zip(PARTS, parts, strict=False))
     with io.new_folder(folder, overwrite=overwrite) as temporary:
         for part, dataset in named.items():
-            _write_into(temporary / part, dataset, copy=True)
+            write_into(temporary / part, dataset, copy=True)
     return Path(folder)
 
 
@@ -96,7 +96,8 @@ def _toml_value(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else str(value)
 
 
-def _write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
+def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
+    """Write a data set into a folder that is in the making; see write_dataset."""
     folder.mkdir(parents=True, exist_ok=True)
     options = dataset.options
     as_they_are = copy and options.channel is None and options.time is None

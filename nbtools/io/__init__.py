@@ -11,15 +11,15 @@ from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 from nbtools.io.drawn import DRAWN, list_names, read_drawn
 from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole, write_csv, write_json, write_text
-from nbtools.io.microscope import PACKAGES, read_microscope
+from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
 from nbtools.io.picture import read_picture, write_png
 from nbtools.io.stored import Stored, interpret
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
-    "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "is_image", "list_names", "new_folder", "open_image", "plain", "read_csv", "read_drawn",
-    "read_image", "read_label",
+    "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "import_optional", "is_image", "list_names", "new_folder", "open_image", "plain",
+    "read_csv", "read_drawn", "read_image", "read_label",
     "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_csv", "write_image", "write_json",
     "write_label", "write_text",
 ]  # fmt: skip

@@ -28,8 +28,9 @@ def import_optional(name: str, what: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        extra = "bigdata" if name == "zarr" else "formats"
-        remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); or save the image as OME-TIFF in Fiji.'
+        extra = {"zarr": "bigdata", "pooch": "public"}.get(name, "formats")
+        other = "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
+        remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.'
         raise UserError(f"Reading {what} needs the package {name}.", "a Python without it", remedy) from error
 
 

@@ -1,0 +1,162 @@
+"""Public sets of nuclei: where they are, under which terms, and how to fetch them: resumed, checked, and unpacked safely."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import tarfile
+import tomllib
+import urllib.error
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nbtools import io
+from nbtools.data.samples import packaged
+from nbtools.errors import UserError
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+PIECE = 2**20
+TIMEOUT = 60  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public set.
+
+    page : where people read about it and accept its terms. files : what can be fetched without an account; empty: by hand only.
+    sha256 : by file address, where it is really known; licence : "" where it must be read on the page.
+    """
+
+    name: str
+    title: str
+    task: str
+    dims: int
+    page: str
+    files: tuple[str, ...] = ()
+    licence: str = ""
+    axes: str = ""
+    size: str = ""
+    note: str = ""
+    sha256: tuple[tuple[str, str], ...] = ()
+
+
+def sources(path: str | Path | None = None) -> dict[str, Source]:
+    """All known public sets by name, from data/registry.toml or another file of its form."""
+    content = tomllib.loads(Path(path or packaged("registry.toml")).read_text("utf-8"))
+    return {name: _source(name, values) for name, values in content.items()}
+
+
+def fetch(source: str | Source, folder: str | Path) -> Path:
+    """Fetch a public set into `folder/NAME`, unpacked; a broken-off download goes on where it stopped.
+
+    Returns
+    -------
+    The folder with what the archives hold, as their authors laid it out.
+
+    Raises
+    ------
+    UserError : unknown name, nothing to fetch without an account, no answer, wrong checksum, or an archive that reaches outside.
+    """
+    source = _find(source) if isinstance(source, str) else source
+    if not source.files:
+        raise UserError("This set is fetched by hand: its page asks for an account or for consent.", source.name, f"See {source.page}.")
+    target = Path(folder) / source.name
+    if target.is_dir() and any(target.iterdir()):
+        return target
+    known = dict(source.sha256)
+    paths = [download(url, Path(folder) / ".downloads" / source.name, sha256=known.get(url)) for url in source.files]
+    with io.new_folder(target) as temporary:
+        for path in paths:
+            if path.name.lower().endswith(ARCHIVES):
+                unpack(path, temporary)
+            else:
+                shutil.copyfile(path, temporary / path.name)
+    return target
+
+
+def download(url: str, folder: str | Path, *, sha256: str | None = None) -> Path:
+    """One file, by pooch: found again if it is there and whole, checked where its sha256 is known, resumed where it broke off."""
+    pooch = io.import_optional("pooch", "public sets")
+    name = PurePosixPath(urllib.request.url2pathname(url.split("?")[0])).name or "download"
+    try:
+        found = pooch.retrieve(
+            url, known_hash=sha256 and f"sha256:{sha256}", fname=name, path=folder, downloader=_resume, progressbar=False
+        )
+    except ValueError as error:  # pooch: the hash differs
+        raise UserError("A downloaded file must have its known sha256.", f"{name} ({error})"[:200], "Try again; else tell us.") from error
+    except (OSError, urllib.error.URLError) as error:
+        remedy = "Check the connection and type the command again: it goes on where it stopped."
+        raise UserError("A public set must answer at its address.", f"{url} ({error})", remedy) from error
+    return Path(found)
+
+
+def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
+    """Unpack a zip or tar archive; a member that would land outside of `folder`, or that is a link, refuses the whole."""
+    archive, folder = Path(archive), Path(folder)
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                names = [m.filename for m in file.infolist()]
+                links = [m.filename for m in file.infolist() if stat.S_ISLNK(m.external_attr >> 16)]
+                _refuse_escapes(archive, names, links=links)
+                file.extractall(folder)
+        else:
+            with tarfile.open(archive) as file:
+                names = file.getnames()
+                _refuse_escapes(archive, names, links=[m.name for m in file.getmembers() if not (m.isfile() or m.isdir())])
+                file.extractall(folder, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise UserError("An archive must be whole.", f"{archive} ({error})", "Delete it, and fetch it again.") from error
+    return [folder / n for n in names if (folder / n).is_file()]
+
+
+def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> None:
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]) or name in links:
+            remedy = "Do not use this archive; tell its authors."
+            raise UserError("Files of an archive must stay inside its folder.", f"{name!r} in {archive.name}", remedy)
+
+
+def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
+    """pooch's downloader: what an earlier try has left in NAME.part is kept, and only the rest is asked for."""
+    part = Path(output_file).parent / f"{_digest(url)}.part"
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {}))
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            _append(answer, part, mode="ab" if answer.status == 206 else "wb")
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # nothing is missing: the earlier try got all of it
+            raise
+    shutil.move(part, output_file)
+
+
+def _append(answer: object, part: Path, *, mode: str) -> None:
+    expected = answer.headers.get("Content-Length")
+    count = 0
+    with part.open(mode) as file:
+        while piece := answer.read(PIECE):
+            file.write(piece)
+            count += len(piece)
+    if expected is not None and count < int(expected):
+        raise urllib.error.URLError(f"broke off after {count} of {expected} bytes")
+
+
+def _digest(url: str) -> str:
+    return hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+
+
+def _find(name: str) -> Source:
+    known = sources()
+    if name not in known:
+        raise UserError("A public set must be one of the registry.", repr(name), f"Use one of: {', '.join(known)}.")
+    return known[name]
+
+
+def _source(name: str, values: dict) -> Source:
+    known = tuple(sorted(values.get("sha256", {}).items()))
+    return Source(**{**values, "name": name, "files": tuple(values.get("files", ())), "sha256": known})

@@ -1,0 +1,150 @@
+"""Public sets are fetched whole, resumed and checked, and nothing of an archive lands outside its folder; cards say what is known."""
+
+import hashlib
+import http.server
+import io as streams
+import tarfile
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from nbtools import data, io
+from nbtools.data import DataSet, Sample, Source, registry
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `content` with ranges; breaks off half-way while `breaks` is above 0."""
+
+    def do_GET(self):
+        server = self.server
+        content = server.content.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
+        server.asked.append(start)
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        rest = content[start:]
+        if server.breaks:
+            server.breaks -= 1
+            rest = rest[: len(rest) // 2]
+        self.wfile.write(rest)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.content, server.asked, server.breaks = {}, [], 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def zip_of(**files):
+    stream = streams.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def source_at(server, sha256=None, path="/set.zip"):
+    url = f"http://127.0.0.1:{server.server_port}{path}"
+    return Source("tiny", "A tiny set", "segment", 2, "http://127.0.0.1/page", (url,), sha256=((url, sha256),) if sha256 else ())
+
+
+def test_a_set_is_fetched_checked_and_unpacked_once(server, tmp_path):
+    pytest.importorskip("pooch")
+    server.content["/set.zip"] = content = zip_of(**{"images/a.txt": "one", "labels/a.txt": "two"})
+    source = source_at(server, hashlib.sha256(content).hexdigest())
+    for _ in range(2):
+        folder = data.fetch(source, tmp_path)
+    assert (folder / "labels" / "a.txt").read_text() == "two"
+    assert server.asked == [0]
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path):
+    pytest.importorskip("pooch")
+    server.content["/set.zip"] = content = zip_of(a=np.random.default_rng(0).bytes(50_000))
+    server.breaks = 1
+    source = source_at(server, hashlib.sha256(content).hexdigest())
+    with pytest.raises(UserError, match="goes on where it stopped"):
+        data.fetch(source, tmp_path)
+    assert not (tmp_path / "tiny").exists()
+    assert (data.fetch(source, tmp_path) / "a").stat().st_size == 50_000
+    assert server.asked == [0, len(content) // 2]
+
+
+def test_a_wrong_checksum_and_a_missing_file_are_refused(server, tmp_path):
+    pytest.importorskip("pooch")
+    server.content["/set.zip"] = zip_of(a="x")
+    with pytest.raises(UserError, match="sha256"):
+        data.fetch(source_at(server, "0" * 64), tmp_path)
+    with pytest.raises(UserError, match="answer at its address"):
+        data.fetch(source_at(server, path="/gone.zip"), tmp_path)
+    assert not (tmp_path / "tiny").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil"])
+def test_no_zip_reaches_outside(tmp_path, name):
+    (tmp_path / "a.zip").write_bytes(zip_of(**{"good": "x", name: "y"}))
+    with pytest.raises(UserError, match="stay inside"):
+        registry.unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.zip"]
+
+
+@pytest.mark.parametrize("kind", ["up", "link"])
+def test_no_tar_reaches_outside(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("../evil" if kind == "up" else "link")
+        member.type, member.linkname = (tarfile.REGTYPE, "") if kind == "up" else (tarfile.SYMTYPE, "/etc")
+        archive.addfile(member)
+    with pytest.raises(UserError, match="stay inside"):
+        registry.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
+def test_a_broken_archive_is_one_message(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="must be whole"):
+        registry.unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_the_registry_is_complete_and_invents_no_checksum():
+    known = data.sources()
+    assert len(known) >= 20  # rows of the review's Table 1, and the sets of the BBBC it names
+    assert all(s.title and s.page.startswith("http") and s.dims in (2, 3) and s.task in ("segment", "classify") for s in known.values())
+    with pytest.raises(UserError, match="by hand"):
+        data.fetch("monuseg", "nowhere")
+    with pytest.raises(UserError, match="one of the registry"):
+        data.fetch("atlantis", "nowhere")
+
+
+def test_a_deposit_has_card_checksums_and_open_questions(tmp_path):
+    pixels = np.arange(900, dtype=np.uint16).reshape(30, 30)
+    samples = [Sample(f"a{i}", Image(pixels + i, "YX", (0.5, 0.5)), Image((pixels > 800).astype(np.uint16), "YX")) for i in range(2)]
+    dataset = DataSet.of(samples, name="tiny")
+    dataset.meta.update(title="Two squares", licence="CC0-1.0")
+    missing = data.write_deposit(dataset, tmp_path / "out")
+    assert "labelled_by" in missing
+    assert "licence" not in missing
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    for part in ("# Two squares", "CC0-1.0", "| nuclei | 2 |", "0.5 x 0.5 um", "to be filled in"):
+        assert part in card
+    for line in (tmp_path / "out" / "checksums.sha256").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    assert len(DataSet.open(tmp_path / "out")) == 2
+    assert io.read_image(tmp_path / "out" / "images" / "a0.tif").spacing_um == (0.5, 0.5)
