@@ -87,22 +87,26 @@ def _to_number(name: str, text: str, *, whole: bool) -> int | float:
     return int(number) if whole else number
 
 
-def find_decoder(told: dict, values: dict) -> Callable[[np.ndarray], np.ndarray]:
-    """maps → labels: the function that stands in the table, else the method itself, with its libraries, and its weights only if needed."""
+def find_decoder(told: dict, values: dict) -> Callable[[np.ndarray, Image], np.ndarray]:
+    """(maps, image) → labels on its grid: by the function that stands in the table, else by the method, with its libraries.
+
+    An adapter to another package needs its model to decode; our own methods need no weights.
+    """
     from nbtools import methods
+    from nbtools.methods import _rescale
     from nbtools.methods.domain import Domain
 
     row = methods.row(told["method"])
     if row.decoder:
         decode = row.load_decoder()
-        return lambda maps: decode(maps, **values)
-    cls = methods.get(row.name)
-    if cls.decodes_with_model:
+        return lambda maps, image: _rescale.decode_maps(lambda m: decode(m, **values), maps, like=image)
+    if row.trained and row.built_on:
         method = methods.load(expand(told["model"]))
     else:
+        cls = methods.get(row.name)
         method = cls(cls.Settings.from_dict(told["settings"]))
         method.domain = Domain.from_dict(told["domain"])
-    return lambda maps: method.decode(maps, **values)
+    return lambda maps, image: method.decode_maps(maps, image, **values).labels.pixels
 
 
 def find_images(told: dict, say: Callable[[str], None]) -> Callable[[str], Image | None]:
@@ -121,13 +125,10 @@ def find_images(told: dict, say: Callable[[str], None]) -> Callable[[str], Image
 
 def decode_one(row: dict, result: Path, *, folder: Path, decide: Callable, told: dict, images: Callable) -> dict:
     """Decode the maps of one image into `folder`; returns its new line of the summary."""
-    from nbtools.methods import _rescale
-
     started, name = time.perf_counter(), row["name"]
     maps, before = io.read_image(result / "raw" / (name + MAPS)), io.read_label(result / f"{name}.tif")
     axes = before.axes + "C"
-    pixels = _rescale.decode_maps(decide, maps.to(axes).pixels, like=before)
-    label = before.replace(pixels=pixels.astype(np.int32), name=name)
+    label = before.replace(pixels=decide(maps.to(axes).pixels, before).astype(np.int32), name=name)
     seconds = time.perf_counter() - started
     label = results.drop_small(label, told.get("min_size_um"))
     results.write_labels(images(name), label, folder=folder, roi=(result / "rois").is_dir())

@@ -50,7 +50,6 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
-    decodes_with_model: ClassVar[bool] = False  # True where `decode` needs more than settings, domain and maps
     rescales: ClassVar[bool] = True  # False where another pixel size would change the result itself, as in restoration
 
     def __init__(self, settings: Settings | None = None, **changes):
