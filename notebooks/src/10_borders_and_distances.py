@@ -104,12 +104,12 @@ nb.show.scores({"borders": judge([("a", truth, grown["outer"])]), "hills": judge
 # Both oracles are nearly perfect, so both ways are open. Which one *learns* better is another question, and only images answer it.
 #
 # ## 6. Train both
-# On simulated nuclei that touch often; the truth is exact there. Half a minute each: enough to see, not enough for your paper.
+# On simulated nuclei that touch often; the truth is exact there. About a minute each: enough to see, not enough for your paper.
 
 # %%
 crowd = {"shape_px": (128, 128), "clustering": (0.8,), "density": (0.25,), "radius_um": (4.0, 6.0), "photons": (50.0, 500.0)}
 train, val, test = nb.simulate.make("nuclei2d", count=24, seed=0, settings=crowd).split(val=0.15, test=0.4, seed=0)
-budget = {"epochs": 6, "steps_per_epoch": 20, "batch_size": 4, "patch_size": 128}
+budget = {"epochs": 6, "steps_per_epoch": 15, "batch_size": 4, "patch_size": 96}
 models = {"borders": nb.methods.get("border_unet")(**budget), "hills": nb.methods.get("fast_nuclei")(**budget)}
 histories = {name: model.fit(train, val) for name, model in models.items()}
 nb.show.training(histories["hills"])
