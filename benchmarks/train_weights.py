@@ -56,7 +56,7 @@ def run(*words: object) -> dict:
 
 def train(name: str, folder: Path) -> dict:
     """Train one set of weights into `folder`/NAME, score it, halve it, write its card."""
-    about, data = RECIPES[name], Path(config.environment("NBTOOLS_DATA", "../shared/data"))
+    about, data = RECIPES[name], Path(config.environment("NBTOOLS_DATA", "."))
     model, settings = folder / name, [word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))]
     trained = run(
         "train",

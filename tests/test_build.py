@@ -129,7 +129,7 @@ def test_the_rehearsal_file_names_known_methods_and_settings():
         methods.get(name).Settings.from_dict(changes)
 
 
-def test_the_installed_wheel_carries_samples_weights_and_lessons(tmp_path):
+def test_the_installed_wheel_carries_all_it_needs_and_runs_lesson_00_outside_the_clone(tmp_path):
     tree, wheels, site = tmp_path / "tree", tmp_path / "wheels", tmp_path / "site"
     for name in TRACKED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -146,6 +146,10 @@ def test_the_installed_wheel_carries_samples_weights_and_lessons(tmp_path):
     assert Path(lesson).is_relative_to(site)
     weights = {p.parent.name for p in (ROOT / "data" / "weights").glob("*/model.json")}
     assert {p.parent.name for p in (site / "nbtools" / "_data" / "weights").glob("*/model.json")} == weights
+    course = [sys.executable, "-m", "nbtools.cli", "course", "--only", "00_start_here", "--json"]
+    answer = subprocess.run(course, capture_output=True, text=True, cwd=tmp_path, env=_only(site), check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["lessons"][0]["ok"]
 
 
 def _setuptools_is_old() -> bool:

@@ -123,6 +123,18 @@ def test_a_checkpoint_holds_no_pickles(tmp_path):
         assert all(file[name].dtype != object for name in file.files)
 
 
+def test_callbacks_hear_that_the_last_step_is_the_end():
+    heard = []
+
+    class Listener:
+        def on_step(self, step, logs):
+            heard.append((step, logs["progress"]))
+
+    train(epochs=1, callbacks=(Listener(),))
+    assert heard[0] == (1, 1 / 40)
+    assert heard[-1] == (40, 1.0)
+
+
 def test_progress_of_counted_steps_is_even():
     settings = training.TrainingSettings(epochs=2, steps_per_epoch=5)
     clock = Clock(settings, training.TrainingPlan())

@@ -80,6 +80,7 @@ class KerasMethod(Method):
     needs: ClassVar[str | None] = "labels"
     exact_resume: ClassVar[bool] = True  # a stopped and resumed run equals one that was not; False: it resumes its weights only
     model: keras.Model | None = None
+    largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
     source: Method | None = None  # the model whose weights training begins with
 
     @classmethod
@@ -149,14 +150,16 @@ class KerasMethod(Method):
         return tuple(np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True))
 
     def patch_shape(self) -> tuple[int, ...]:
-        """Spatial shape of a training patch, a multiple of the network's grid."""
+        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple of the network's grid."""
         size = (self.settings.patch_depth, self.settings.patch_size, self.settings.patch_size)[-self.domain.ndim :]
-        return tuple(-(-s // g) * g for s, g in zip(size, self.field.grid, strict=True))
+        size = np.minimum(size, self.largest) if self.largest else size
+        return tuple(int(-(-s // g) * g) for s, g in zip(size, self.field.grid, strict=True))
 
     # --- inside
 
     def _look_at_labels(self, train: DataSet) -> list[int]:
-        """Note the size of the nuclei, and return their number an image."""
+        """Note the size of the images and of the nuclei, and return the number of nuclei an image."""
+        self.largest = tuple(np.max([train.image(i).space_shape for i in range(len(train))], axis=0).tolist())
         if self.needs != "labels":
             return [0] * len(train)
         sizes = [measure_diameters(s.label.pixels) if s.label is not None else [] for s in train]

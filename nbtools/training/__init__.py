@@ -143,7 +143,7 @@ class Trainer:
             losses.append(float(self.model.train_on_batch(x, y)))
             self._update_average(progress)
             self.history.steps = step + 1
-            self._tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": progress})
+            self._tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
             if self.clock.is_over() or self._stop_wanted():
                 break
         return float(np.mean(losses)), rate

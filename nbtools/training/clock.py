@@ -61,6 +61,11 @@ class Clock:
             self.anchors.append([step, float(np.clip(done, self.anchors[-1][1] if self.anchors else 0.0, 1.0))])
         return self.anchors[-1][1]
 
+    def share_done(self, steps: int) -> float:
+        """How much of the budget is spent after so many steps, 0 … 1; for showing, not for the schedule."""
+        done = (runtime.process_seconds() - self.begin) / (self.end - self.begin) if self.timed else steps / self.total
+        return float(np.clip(done, 0.0, 1.0))
+
     def is_over(self) -> bool:
         return self.timed and runtime.process_seconds() >= self.end
 
