@@ -6,11 +6,15 @@ Every draw comes from the one `rng`, so that a batch is a function of its seed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from nbtools import patches
+from nbtools import normalize, patches
+
+if TYPE_CHECKING:
+    from nbtools.data import Sample
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,26 @@ class Frame:
     matrix: np.ndarray
     offset: np.ndarray
     shape: tuple[int, ...]
+
+
+def vary(sample: Sample, recipe: str | Recipe = "standard", *, count: int = 6, size: int = 128, seed: int = 0) -> list[Sample]:
+    """Augmented patches of one sample, image and label together, to look at before training with them.
+
+    recipe : a name of RECIPES, or strengths of your own. Grey values are normalised to about 0 to 1, as training sees them.
+    """
+    recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
+    rng = np.random.default_rng(seed)
+    pixels = sample.image.to(sample.image.spatial).pixels[..., None]  # one channel
+    grey, found = normalize.by_percentiles(pixels).apply(pixels), []
+    points = None if sample.label is None else patches.find_points(sample.label.pixels)
+    for number in range(count):
+        shape = grey.shape[:-1]
+        frame = draw_frame(rng, recipe, points=points, shape=shape, size=tuple(min(size, n) for n in shape))
+        image = vary_grey(rng, cut(grey, frame, order=1), recipe=recipe)[..., 0]
+        label = None if sample.label is None else sample.label.replace(pixels=cut(sample.label.pixels, frame, order=0))
+        name = f"{sample.name}_{number}"
+        found.append(sample.replace(name=name, image=sample.image.to(sample.image.spatial).replace(pixels=image, name=name), label=label))
+    return found
 
 
 def draw_frame(rng: np.random.Generator, recipe: Recipe, *, points: np.ndarray | None, shape: tuple, size: tuple) -> Frame:

@@ -94,3 +94,14 @@ def test_the_same_seed_gives_the_same_patch(marked):
         return augment.vary_grey(rng, augment.cut(image, frame, order=1), recipe=augment.RECIPES["strong"])
 
     np.testing.assert_array_equal(draw(), draw())
+
+
+def test_a_preview_keeps_image_and_label_together():
+    """Seen in other programs: image and label transformed differently."""
+    from nbtools import simulate
+
+    sample = simulate.make("nuclei2d", count=1, seed=2, settings={"background": (0.005,), "photons": (300.0,)})[0]
+    for varied in augment.vary(sample, "flips", count=4, size=96):
+        inside = varied.label.pixels > 0
+        assert varied.image.shape == varied.label.shape == (96, 96)
+        assert np.median(varied.image.pixels[inside]) > 3 * abs(np.median(varied.image.pixels[~inside]))

@@ -90,3 +90,16 @@ def test_the_mosaics_of_dsb2018_are_recovered_from_borders_alone(data_folder):
     assert len(found & truth) / len(truth) >= 0.8
     assert len(found & truth) / len(found) >= 0.9
     assert seconds < 10
+
+
+def test_cut_tiles_cover_their_field_and_know_it(fields):
+    from nbtools.data import cut_tiles
+
+    label = (fields[0] > np.median(fields[0])).astype(np.uint16)
+    field = Sample("f", Image(fields[0], "YX", (0.5, 0.5)), Image(label, "YX", (0.5, 0.5)))
+    tiles = cut_tiles([field], 128)
+    assert tiles.names == ["f_y0_x0", "f_y0_x128", "f_y128_x0", "f_y128_x128"]
+    np.testing.assert_array_equal(tiles[1].image.pixels, fields[0][:128, 128:])
+    np.testing.assert_array_equal(tiles[2].label.pixels, label[128:, :128])
+    assert (tiles[3].image.spacing_um, tiles[3].group) == ((0.5, 0.5), "f")
+    assert len(set(tiles.groups())) == 1

@@ -10,7 +10,7 @@ from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.image import Image
 
 LEAST_SHIFT = 3  # px
-MOST_CUT_SHARE = 0.5
+MOST_CUT_SHARE = 0.75
 MOST_HOLES_SHARE = 0.02
 SMALL_NUCLEI = 6  # px across
 LARGEST_LOOK = 1024  # px; larger planes are judged by their middle
@@ -134,9 +134,9 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
 
 
 def measure_diameter(view: View) -> float | None:
-    """Median diameter of the nuclei in px, of a disc or ball of as many pixels; None without labels."""
+    """Median diameter of the nuclei in px, of a disc or ball of as many pixels; None without labels, and for masks."""
     regions = view.regions
-    if regions is None or not len(regions.values):
+    if regions is None or not len(regions.values) or is_swapped(view) or len(regions.values) < len(regions.part_values) / 2:
         return None
     size = float(np.median(regions.sizes))
     spacing = np.array(view.image.relative_spacing) if view.label.shape == view.image.space_shape else np.ones(view.label.pixels.ndim)

@@ -7,6 +7,7 @@ from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged, sample_names, samples
 from nbtools.data.splits import find_twice, hash_pixels, link_groups
+from nbtools.data.tiles import cut_tiles
 from nbtools.data.writing import copy_files, copy_split, format_toml, write_dataset, write_sample, write_tables
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "copy_files",
     "copy_split",
+    "cut_tiles",
     "describe",
     "draw_sketch",
     "fetch",
