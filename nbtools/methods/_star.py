@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEAST_DISTANCE = 1e-3  # px; a polyhedron needs rays of some length
 TUNING_PIXELS = 1_000_000  # of validation images looked at to choose thresholds
+LEAST_RADIUS = 0.5  # px; a smaller shape covers no pixel
 EVALUATIONS = 45  # decodings of each validation image while thresholds are chosen: 3 overlaps, about 15 steps each
 
 
@@ -62,6 +63,7 @@ def draw_shapes(maps: np.ndarray, config: object, *, space: tuple[int, ...], thr
     """(*space / grid, 1 + rays) → (*space) labels: the most probable shapes that cover each other by less than the share `nms`."""
     geometry, suppress = import_part("geometry"), import_part("nms")
     probability, distance = maps[..., 0], np.maximum(maps[..., 1:], LEAST_DISTANCE)
+    probability = np.where(distance.mean(axis=-1) < LEAST_RADIUS, 0, probability)  # thousands, where a network has learned nothing yet
     limits = {"grid": tuple(config.grid), "prob_thresh": threshold, "nms_thresh": nms}
     if len(space) == 2:
         points, scores, found = suppress.non_maximum_suppression(distance, probability, **limits)
@@ -92,11 +94,14 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
     Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no budget, and always the same choice of images.
     """
     known = [e for e in examples if (e.label > 0).any()]
-    allowed = TUNING_PIXELS if seconds is None else min(TUNING_PIXELS, known and _count_affordable(method, known[0], seconds))
-    totals = np.cumsum([e.label.size for e in known])
-    chosen = [e for e, total in zip(known, totals, strict=True) if total <= allowed] or (known[:1] if seconds is None else [])
-    if not chosen:
+    affordable = _count_affordable(method, known[0], np.inf if seconds is None else seconds) if known else 0
+    if not affordable:
         return {}
+    totals = np.cumsum([e.label.size for e in known])
+    chosen = [e for e, total in zip(known, totals, strict=True) if total <= min(TUNING_PIXELS, affordable)]
+    if not chosen and affordable < known[0].label.size:
+        return {}
+    chosen = chosen or known[:1]
     with silently():
         found = method.inner.optimize_thresholds(
             [e.image for e in chosen],
@@ -108,11 +113,14 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
 
 
 def _count_affordable(method: Method, example: Example, seconds: float) -> float:
-    """Pixels that can be decoded as often as the search needs; measured at the lowest threshold it looks at, which takes longest."""
+    """Pixels that can be decoded as often as the search needs; 0 where the network finds nothing yet.
+
+    Measured at the lowest threshold the search looks at, which takes longest.
+    """
     started = time.monotonic()
     maps = method.predict_space(example.image)
-    method.decode(maps, threshold=float(maps[..., 0].max()) / 2, nms=0.4)
-    return example.label.size * seconds / EVALUATIONS / (time.monotonic() - started)
+    found = method.decode(maps, threshold=float(maps[..., 0].max()) / 2, nms=0.4)
+    return example.label.size * max(0.0, seconds) / EVALUATIONS / (time.monotonic() - started) if found.any() else 0
 
 
 def _count_tiles(method: Method, examples: list[Example]) -> tuple[int, ...]:

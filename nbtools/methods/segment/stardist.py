@@ -50,7 +50,7 @@ class StarDistSettings(Settings):
     augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
     epochs: int = setting(100, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
     steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
-    batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together.")
+    batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together; of volumes always one, as the package has it.")
     learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
     threshold: float | None = setting(None, min=0.01, max=0.99, help="Probability of a nucleus; chosen on validation images if empty.")
     nms: float | None = setting(
@@ -118,10 +118,12 @@ class StarDist(KerasMethod):
         grid = tuple((settings.grid or GRID[settings.preset]) if a <= COARSE else 1 for a in anisotropy)
         unit = [g * 2 ** PRESETS[settings.preset].get("unet_n_depth", {2: 3, 3: 2}[ndim]) for g in grid]
         size = (settings.patch_depth, settings.patch_size, settings.patch_size)[-ndim:]
+        # one volume a batch: for several the package reuses its arrays, and a batch made ahead would overwrite the one in use
         about = {
             **PRESETS[settings.preset], "axes": self.domain.axes, "n_channel_in": self.domain.channels, "grid": grid,
-            "train_patch_size": tuple(-(-s // u) * u for s, u in zip(size, unit, strict=True)), "train_batch_size": settings.batch_size,
-            "train_n_val_patches": VAL_PATCHES, "train_tensorboard": False, "train_reduce_lr": None, "n_rays": settings.rays or RAYS[ndim],
+            "n_rays": settings.rays or RAYS[ndim], "train_patch_size": tuple(-(-s // u) * u for s, u in zip(size, unit, strict=True)),
+            "train_batch_size": settings.batch_size if ndim == 2 else 1, "train_n_val_patches": VAL_PATCHES,
+            "train_tensorboard": False, "train_reduce_lr": None,
         }  # fmt: skip
         return about if ndim == 2 else about | {"anisotropy": anisotropy}
 
