@@ -181,3 +181,21 @@ def test_real_sets_are_judged_as_known(data_folder):
     masks = DataSet.open(data_folder / "teaching_images" / "xy_8bit_binary__nuclei.tif")
     sample = Sample("a", masks.image(0), label=masks.image(0))
     assert "binary_label" in codes_of(checks.check(DataSet.of([sample])))
+
+
+def test_a_quick_check_finds_what_forbids_training_and_nothing_else(tmp_path, rng):
+    label = np.zeros((40, 40), np.uint8)
+    label[5:15, 5:15] = 255
+    for i in range(120):
+        write_pair(tmp_path, f"image{i:03d}", rng.integers(1, 200, (40, 40)).astype(np.uint8), label)
+    (tmp_path / "labels" / "image077.tif").unlink()
+    found = checks.check(tmp_path, quick=True)
+    assert {f.code for f in found} == {"binary_label", "missing_labels"}
+    assert [f.file for f in found if f.code == "missing_labels"] == ["image077"]
+    assert 40 < len(found) < 80
+
+
+def write_pair(folder, name, image, label):
+    """An image and its label in the layout of a data set."""
+    for kind, pixels in (("images", image), ("labels", label)):
+        io.write_image(folder / kind / f"{name}.tif", Image(pixels, "YX"))

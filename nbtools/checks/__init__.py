@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbtools.checks.finding import SEVERITIES, Finding, Overview, Requirements, View, look
+from nbtools.checks.finding import SEVERITIES, Facts, Finding, Overview, Requirements, View, look
 from nbtools.checks.of_balance import BALANCE_CHECKS, note_facts
 from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
-from nbtools.checks.of_pair import PAIR_CHECKS
-from nbtools.checks.of_set import SET_CHECKS
+from nbtools.checks.of_pair import PAIR_CHECKS, find_swapped
+from nbtools.checks.of_set import SET_CHECKS, find_missing_partners, find_nothing
 from nbtools.checks.repair import fix
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -24,14 +24,18 @@ __all__ = [
     "Finding", "Requirements", "View", "check", "fix", "to_json",
 ]  # fmt: skip
 
+QUICK = 48  # images looked at by a quick check
+FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, find_swapped)
 
-def check(dataset: DataSet | str | Path, requirements: Requirements | None = None) -> list[Finding]:
+
+def check(dataset: DataSet | str | Path, requirements: Requirements | None = None, *, quick: bool = False) -> list[Finding]:
     """Findings about a data set, the gravest first; one file in memory at a time.
 
     Parameters
     ----------
     dataset : a data set, or its folder.
     requirements : what a method needs; without, labels are asked for where the set has no other partners, and colours are only noted.
+    quick : only what forbids training, looked for in up to QUICK images spread over the set: what `train` does before it starts.
 
     Examples
     --------
@@ -47,6 +51,8 @@ def check(dataset: DataSet | str | Path, requirements: Requirements | None = Non
             return [Finding("unreadable", "error", "", f"{error.rule} Received: {error.received}.", error.remedy)]
     requirements = requirements or _usual_requirements(dataset)
     findings, facts = [], []
+    if quick:
+        return _check_quickly(dataset, requirements)
     for entry in dataset.entries:
         view = look(dataset, entry)
         findings += check_view(view, requirements)
@@ -56,11 +62,23 @@ def check(dataset: DataSet | str | Path, requirements: Requirements | None = Non
     return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 
 
-def check_view(view: View, requirements: Requirements) -> list[Finding]:
-    """Findings about one sample's files."""
+def _check_quickly(dataset: DataSet, requirements: Requirements) -> list[Finding]:
+    """Errors only."""
+    looked_at, findings, facts = set(range(0, len(dataset), max(1, len(dataset) // QUICK))), [], []
+    for i, entry in enumerate(dataset.entries):
+        view = look(dataset, entry) if i in looked_at else View(entry.name)
+        findings += check_view(view, requirements, checks=FATAL_CHECKS)
+        facts.append(Facts(entry, view.file, view.image))
+    for find in (find_nothing, find_missing_partners):
+        findings += find(Overview(dataset, facts), requirements)
+    return [f for f in findings if f.severity == "error"]
+
+
+def check_view(view: View, requirements: Requirements, *, checks: Sequence = ()) -> list[Finding]:
+    """Findings about one sample's files, by these checks or by all."""
     findings = list(view.problems)
     if view.image is not None:
-        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
+        for find in checks or (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
             findings += find(view, requirements)
     return findings
 

@@ -96,7 +96,7 @@ def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None) -> None:
     from nbtools import checks
 
     requirements = requirements_of(model)
-    errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements) if f.severity == "error"]
+    errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True) if f.severity == "error"]
     if errors:
         rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise UserError(
