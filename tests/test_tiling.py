@@ -39,7 +39,7 @@ def reach_of(model, ndim: int, size: int) -> int:
     middle = size // 2
     image[0, ..., middle, 0] = 5
     after = np.asarray(model(image))
-    changed = np.flatnonzero(np.abs(after - before).max(axis=tuple(range(after.ndim - 2)) + (after.ndim - 1,)) > 1e-12)
+    changed = np.flatnonzero(np.abs(after - before).max(axis=(*range(after.ndim - 2), after.ndim - 1)) > 1e-12)
     return int(max(middle - changed.min(), changed.max() - middle))
 
 

@@ -140,11 +140,7 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
         _add_files(layout, files, class_name=None)
         return
     for child in _children(folder):
-        if (
-            _is_plain_folder(child)
-            and not child.name.startswith(("_", "."))
-            and child.name.lower() not in (*FOLDERS, *PARTS)
-        ):
+        if _is_plain_folder(child) and not child.name.startswith(("_", ".")) and child.name.lower() not in (*FOLDERS, *PARTS):
             _add_files(layout, [p for p in _children(child) if _is_part(layout, p, (), quiet=False)], class_name=child.name)
 
 
