@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def train(name: str, folder: Path) -> dict:
         about["minutes"],
         *settings,
     )
+    shutil.rmtree(model / "checkpoint", ignore_errors=True)
     halve(model / "weights.npz")
     scores = {who: score(who, data / about["test"]) for who in (str(model), "otsu")}
     io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})
