@@ -84,7 +84,7 @@ def test_the_best_weights_are_kept_not_the_last():
 
 def test_a_run_of_minutes_ends_in_time_and_its_schedule_can_be_followed_again():
     spent = runtime.process_seconds()
-    minutes = (spent + 12) / 60 / (1 - training.clock.RESERVE)
+    minutes = (spent + 12) / 60 / 0.7
     history, model = train(minutes=minutes)
     assert history.stopped == "minutes"
     assert history.steps > 40

@@ -13,7 +13,7 @@ import numpy as np
 from nbtools import io, runtime
 from nbtools.cli import frame
 from nbtools.errors import UserError
-from nbtools.image import Image
+from nbtools.image import RGB, Image
 
 if TYPE_CHECKING:
     from nbtools.data import DataSet
@@ -93,8 +93,8 @@ def write_pictures(image: Image | None, label: Image, *, folder: Path, roi: bool
 
     flat = label.select(T=0)
     if image is not None and flat.pixels.size <= LARGEST_OVERLAY:
-        (folder / "overlays").mkdir(exist_ok=True)
-        (folder / "overlays" / f"{label.name}.png").write_bytes(show.to_png(show.overlay(image.select(T=0), flat)))
+        picture = Image(show.overlay_rgb(image.select(T=0), flat), "YXC", channels=RGB)
+        io.write_image(folder / "overlays" / f"{label.name}.png", picture)
     if roi:
         (folder / "rois").mkdir(exist_ok=True)
         export.rois(flat, folder / "rois" / f"{label.name}.zip")

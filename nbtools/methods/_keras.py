@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from nbtools.methods.base import Method, measure_diameters
 from nbtools.training import History, TrainingPlan, TrainingSettings
 
 VALIDATION_BATCHES = 4
-TUNING_SECONDS = 20.0
+SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class KerasMethod(Method):
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
         if len(held_back) and self.candidates():
-            self.tuned, score = self._tune(held_back, plan.seed)
+            self.tuned, score = self._tune(val, plan)
             self.history.best["val_mean_ap"] = score
         return self.history
 
@@ -172,7 +173,7 @@ class KerasMethod(Method):
         if keras.backend.backend() == "tensorflow":
             model.jit_compile = False  # images differ in size, and XLA would compile anew for each
 
-    def _prepare(self, sample: Sample) -> Example:
+    def _prepare(self, sample: Sample, *, encode: bool = True) -> Example:
         image = self.check_image(sample.image)
         axes = self.domain.axes
         pixels = image.select(T=0).to(axes + "C").pixels
@@ -187,8 +188,8 @@ class KerasMethod(Method):
                 received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
                 raise UserError("Image and label must have the same shape.", received, "Export both from the same image.")
         normalised = self.scale_of(pixels).apply(pixels)
-        if label is None:
-            return Example(normalised, None, None)
+        if label is None or not encode:
+            return Example(normalised, label, None)
         return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
@@ -221,16 +222,20 @@ class KerasMethod(Method):
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
-    def _tune(self, held_back: Examples, seed: int) -> tuple[dict, float]:
-        """Decoding values with the highest mean AP on pieces of the validation images."""
-        pieces = _tune.choose_pieces([e.label.shape for e in held_back], seed=seed)
-        labels = [held_back[i].label[piece] for i, piece in pieces]
-        maps = [self.activate(self._run(held_back[i].image[piece], lambda tile: tile, None)) for i, piece in pieces]
+    def _tune(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
+        """Decoding values with the highest mean AP on pieces of the validation images, in what time the budget leaves."""
+        seconds = plan.seconds_left() - SAVING_SECONDS
+        ends, pairs = time.monotonic() + seconds / 2, []
+        for i, piece in _tune.choose_pieces([val.image(i).space_shape for i in range(len(val))], seed=plan.seed):
+            if pairs and time.monotonic() > ends:
+                break
+            example = self._prepare(val[i], encode=False)
+            pairs.append((example.label[piece], self.activate(self._run(example.image[piece], lambda tile: tile, None))))
 
         def score(values: dict) -> float:
-            return _tune.mean_ap([(label, self.decode(m, **values)) for label, m in zip(labels, maps, strict=True)])
+            return _tune.mean_ap([(label, self.decode(maps, **values)) for label, maps in pairs])
 
-        return _tune.climb(self.choices(), self.candidates(), score=score, seconds=TUNING_SECONDS)
+        return _tune.climb(self.choices(), self.candidates(), score=score, seconds=ends + seconds / 2 - time.monotonic())
 
     # --- on disk
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from nbtools import io
+from nbtools import io, runtime
 from nbtools.config import Settings, setting
 from nbtools.errors import UserError
 from nbtools.training.clock import Clock, one_cycle
@@ -58,6 +58,10 @@ class TrainingPlan:
     resume: bool = False
     callbacks: tuple = ()
     schedule: tuple | None = None
+
+    def seconds_left(self) -> float:
+        """What remains of a budget in minutes; without one, an hour."""
+        return 3600.0 if self.minutes is None else max(0.0, self.minutes * 60 - runtime.process_seconds())
 
 
 @dataclass

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan, TrainingSettings
 
 WARM_UP = 0.15  # share of the budget in which the learning rate rises
-RESERVE = 0.06  # share of a budget in minutes kept for thresholds and saving
+
+
+def reserve_seconds(minutes: float) -> float:
+    """What is kept of a budget in minutes for the last test, thresholds and saving."""
+    return min(0.3 * 60 * minutes, 12 + 0.06 * 60 * minutes, 60.0)
 
 
 def one_cycle(progress: float) -> float:
@@ -40,7 +44,7 @@ class Clock:
         self.most_epochs = 10**6 if self.timed else -(-self.total // self.per_epoch)
         self.anchors: list[list[float]] = []
         if self.timed:
-            self.begin, self.end = runtime.process_seconds(), plan.minutes * 60 * (1 - RESERVE) - 2
+            self.begin, self.end = runtime.process_seconds(), plan.minutes * 60 - reserve_seconds(plan.minutes)
             self._refuse_too_short(plan.minutes)
 
     def _refuse_too_short(self, minutes: float) -> None:
