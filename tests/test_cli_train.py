@@ -74,3 +74,24 @@ def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(run, tmp_path, mod
     assert code == 0
     assert told["zoom"] == pytest.approx([0.5, 0.5], rel=0.01)  # nuclei said to be twice as large as those it knows
     assert io.read_label(tmp_path / "p" / f"{told['name']}.tif").shape == (96, 96)
+
+
+def test_volumes_go_from_simulation_to_measurement_with_their_spacing(run, tmp_path):
+    truth, model = tmp_path / "truth", tmp_path / "model"
+    assert run("simulate", "nuclei3d", "--count", 2, "--seed", 1, "--out", truth, "--set", "shape_px=12,100,64")[0] == 0
+    tiny = ["preset=tiny", "epochs=1", "steps_per_epoch=2", "batch_size=1", "patch_size=32", "patch_depth=8"]
+    assert run("train", "fast_nuclei", truth, "--out", model, "--quiet", "--set", *tiny)[0] == 0
+    for name, tile in {"whole": "12,100,64", "tiled": "12,48,48"}.items():
+        assert run("predict", model, truth, "--out", tmp_path / name, "--raw", "--tile", tile)[0] == 0
+    for file in (tmp_path / "whole" / "raw").iterdir():
+        whole, tiled = (io.read_image(tmp_path / name / "raw" / file.name) for name in ("whole", "tiled"))
+        assert abs(whole.pixels - tiled.pixels).max() < 1e-4
+        label = io.read_label(tmp_path / "tiled" / file.name)
+        assert label.spacing_um == io.read_image(truth / "images" / file.name).spacing_um
+        assert len(set(label.spacing_um)) == 2  # planes lie farther apart than pixels
+    code, out, _ = run("evaluate", tmp_path / "whole", truth, "--task", "instances", "--json")
+    assert (code, json.loads(out)["images"]) == (0, 2)
+    assert run("measure", truth, "--images", truth, "--out", tmp_path / "nuclei.csv")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "nuclei.csv").read_text().splitlines()))
+    assert {"volume_um3", "surface_um2", "flatness", "nearest_um", "mean_0"} <= rows[0].keys()
+    assert all(float(row["volume_um3"]) > 0 for row in rows)
