@@ -39,6 +39,7 @@ def test_it_shows_figures_and_no_warnings(executed):
     assert "Warning" not in told, told
 
 
-def test_it_leaves_a_report(executed):
+def test_it_leaves_a_report_where_it_writes_one(executed):
     path, _ = executed
-    assert list((path.parent / "runs").rglob("report.html"))
+    written = list((path.parent / "runs").rglob("report.html")) != []
+    assert written == ("report.write" in path.read_text("utf-8"))
