@@ -29,14 +29,6 @@ def clip_centre(centre: np.ndarray, shape: tuple[int, ...], *, extent: np.ndarra
     return np.where(shape <= 2 * half, shape / 2, np.clip(centre, half, np.maximum(shape - half, half)))
 
 
-def pad_to_multiple(pixels: np.ndarray, multiple: tuple[int, ...], *, least: tuple[int, ...] | None = None) -> np.ndarray:
-    """Pad the end of each spatial axis by reflection up to a multiple.  pixels : (*space, C)."""
-    least = least or (1,) * len(multiple)
-    missing = [max(size, low) for size, low in zip(pixels.shape[:-1], least, strict=True)]
-    target = [-(-size // m) * m for size, m in zip(missing, multiple, strict=True)]
-    return reflect_pad(pixels, [(0, t - s) for s, t in zip(pixels.shape[:-1], target, strict=True)])
-
-
 def reflect_pad(pixels: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
     """Reflect beyond the border, also where the padding is wider than the image.  pixels : (*space, C)."""
     if not any(sum(w) for w in widths):

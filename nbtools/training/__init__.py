@@ -100,7 +100,7 @@ class Trainer:
         self.clock = Clock(settings, plan)
         self.average: list[np.ndarray] | None = None
         optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0)
-        # XLA makes two-core TensorFlow slower to start and no faster to step; JAX is nothing without it
+        # on two cores XLA costs TensorFlow more to start than its slightly faster steps bring back; JAX is nothing without it
         model.compile(optimizer=optimizer, loss=loss, jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
         optimizer.build(model.trainable_variables)
 
