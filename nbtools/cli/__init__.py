@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from nbtools import __version__, io, runtime
-from nbtools.cli import about, again, compare, frame, judge, learn, prepare
+from nbtools.cli import about, again, compare, frame, judge, learn, measuring, prepare
 from nbtools.errors import UserError
 
-VERBS = {verb.name: verb for verb in (*about.VERBS, *prepare.VERBS, *learn.VERBS, *judge.VERBS, *compare.VERBS, *again.VERBS)}
+PARTS = (about, prepare, learn, judge, measuring, compare, again)
+VERBS = {verb.name: verb for part in PARTS for verb in part.VERBS}
 USER, BUG, STOPPED = 2, 70, 130
 
 
