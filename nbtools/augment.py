@@ -31,10 +31,12 @@ class Recipe:
     noise: float = 0.08
     blur: float = 1.0  # px
     share: float = 0.4  # of patches that get noise, and of those that get blur
+    swap: bool = True  # flips exchange Y and X as well
 
 
 RECIPES = {
     "none": Recipe(False, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "mirrors": Recipe(True, 0, 0, 0, 0, 0, 0, 0, 0, 0, swap=False),
     "flips": Recipe(True, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     "light": Recipe(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
     "standard": Recipe(),
@@ -121,7 +123,7 @@ def _orthogonal(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarr
     if recipe.rotate:
         angle = np.deg2rad(rng.uniform(-recipe.rotate, recipe.rotate))
         matrix[-2:, -2:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    elif recipe.flip and rng.random() < 0.5:
+    elif recipe.flip and recipe.swap and rng.random() < 0.5:
         matrix[-2:, -2:] = [[0, 1], [1, 0]]
     if recipe.flip:
         matrix = matrix * rng.choice([-1.0, 1.0], size=ndim)

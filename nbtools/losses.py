@@ -70,3 +70,13 @@ def weighted_classes(truth: Tensor, output: Tensor) -> Tensor:
     members = range(output.shape[-1] // classes)
     entropies = [-ops.sum(share * ops.log_softmax(output[..., i * classes : (i + 1) * classes], axis=-1), axis=-1) for i in members]
     return sum(masked_mean(e, weight) for e in entropies) / len(entropies)
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def masked_mse(truth: Tensor, output: Tensor) -> Tensor:
+    """Squared error at the pixels that count, divided by their number.
+
+    truth : (B, *space, C + 1) values and a mask of 0 and 1.   output : (B, *space, C).
+    """
+    error = ops.mean(ops.square(output - truth[..., :-1]), axis=-1)
+    return masked_mean(error, truth[..., -1])

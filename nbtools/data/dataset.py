@@ -120,6 +120,10 @@ class DataSet(Sequence):
         """The samples of these indices, in this order."""
         return self._with([self.entries[int(i)] for i in indices])
 
+    def frames(self) -> DataSet:
+        """Each time point of a movie as an image of its own; other images as they are."""
+        return self._with(_frames(self.entries, self.reader))
+
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
         names = list(dict.fromkeys(e.part for e in self.entries if e.part))
@@ -181,11 +185,29 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
     """An entry for each time point of each movie."""
     found = []
     for entry in entries:
-        image = io.open_image(entry.files["images"], axes=reader.options.axes, header_only=True).image
-        count, digits = image.size("T"), len(str(image.size("T") - 1))
-        frames = [replace(entry, name=f"{entry.name}_t{t:0{digits}d}", frame=t) for t in range(count)]
-        found += frames if "T" in image.axes else [entry]
+        chosen = entry.frame is not None or isinstance(reader.options.time, int)
+        count = 1 if chosen else _count_frames(entry, reader)
+        if count == 1:
+            found.append(entry)
+            continue
+        digits = len(str(count - 1))
+        names = [f"{entry.name}_t{t:0{digits}d}" for t in range(count)]
+        found += [_select_frame(entry, t, name=name) for t, name in enumerate(names)]
     return found
+
+
+def _count_frames(entry: Entry, reader: Reader) -> int:
+    if entry.sample is not None:
+        return entry.sample.image.size("T")
+    return io.open_image(entry.files["images"], axes=reader.options.axes, header_only=True).image.size("T")
+
+
+def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
+    if entry.sample is None:
+        return replace(entry, name=name, frame=t)
+    parts = {k: getattr(entry.sample, k) for k in ("image", "label", "clean")}
+    frame = entry.sample.replace(name=name, **{k: p.select(T=t) for k, p in parts.items() if p is not None})
+    return replace(entry, name=name, sample=frame)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -83,6 +83,7 @@ class KerasMethod(Method):
     model: keras.Model | None = None
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
     source: Method | None = None  # the model whose weights training begins with
+    spare: dict[str, list[np.ndarray]] | None = None  # weights that training set aside: "last" where the best were kept, or "best"
 
     @classmethod
     def suggest(cls, train: DataSet) -> dict:
@@ -121,9 +122,10 @@ class KerasMethod(Method):
         examples = Examples(train, self._prepare, np.sqrt(1 + np.array(counts)))
         self._use(self.build())
         _start.prepare_network(self)
-        trainer = training.Trainer(self.model, type(self).loss, self.settings, plan)
+        trainer = training.Trainer(self.model, self.loss, self.settings, plan)
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
+        self.spare = trainer.spare
         if len(held_back) and self.candidates():
             self.tuned, score = self._tune(val, plan)
             self.history.best["val_mean_ap"] = score
@@ -243,8 +245,13 @@ class KerasMethod(Method):
         return {"normalisation": "percentiles 1 and 99.8 of each image", "parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
-        training.write_weights(self.model, folder)
+        training.write_weights(self.model, folder, spare=self.spare)
 
     def load_weights(self, folder: Path) -> None:
         self._use(self.build())
         training.read_weights(self.model, folder)
+
+    def change_weights(self, folder: Path, weights: str) -> None:
+        if weights not in training.KEPT:
+            raise UserError("The weights of a model are its best or its last.", repr(weights), "Use best or last.")
+        training.read_weights(self.model, folder, spare=None if weights == self.settings.keep else weights)

@@ -147,4 +147,16 @@ ROWS = (
         parameters=110_817,
         built_on="stardist",
     ),
+    Row(
+        name="n2v",
+        path="nbtools.methods.denoise.n2v:N2V",
+        title="Noise2Void: denoising from noisy images alone",
+        task="denoise",
+        dims=(2, 3),
+        needs=("nothing",),
+        system="Noise2Void",
+        paper=Paper("Noise2Void: learning denoising from single noisy images", "10.1109/CVPR.2019.00223", 2019),
+        lesson="notebooks/08_denoise_without_clean_images.ipynb",
+        parameters=325_601,
+    ),
 )

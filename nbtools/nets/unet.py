@@ -28,6 +28,8 @@ class UNetPlan:
     up : "nearest" or "transpose".             merge : "concat" or "add".
     top_skip : False leaves out the finest skip (N2V2).   residual : add the input to the output.
     grow_first : as in the 3D U-Net, widths double before the pooling, and up-convolutions keep their channels.
+    taper : as in CSBDeep's U-Net, the last convolution before an upsampling already has the width of the finer level.
+    bias : convolutions before a normalisation have a bias too.
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
@@ -45,6 +47,8 @@ class UNetPlan:
     residual: bool = False
     grow_first: bool = False
     up_convs: int | None = None
+    taper: bool = False
+    bias: bool = False
 
 
 def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
@@ -129,7 +133,8 @@ class _Parts:
             x = self.enlarge(x, self.strides[level], width=width, name=f"up{level}")
             if level or self.plan.top_skip:
                 x = self.merge(x, skips[level], level=level)
-            x = self.convs(x, [width] * (self.plan.up_convs or self.plan.convs), name=f"dec{level}")
+            last = self.plan.widths[max(0, level - 1)] if self.plan.taper else width
+            x = self.convs(x, [width] * ((self.plan.up_convs or self.plan.convs) - 1) + [last], name=f"dec{level}")
         return x
 
     def head(self, x: Tensor, image: Tensor, *, outputs: int) -> Tensor:
@@ -143,7 +148,9 @@ class _Parts:
     def widths_at(self, level: int) -> list[int]:
         width = self.plan.widths[level]
         first = width // 2 if self.plan.grow_first else width
-        return [first] + [width] * (self.plan.convs - 1)
+        widths = [first] + [width] * (self.plan.convs - 1)
+        deepest = level == len(self.plan.widths) - 1
+        return [*widths[:-1], self.plan.widths[level - 1]] if self.plan.taper and deepest else widths
 
     def convs(self, x: Tensor, widths: list[int], *, name: str) -> Tensor:
         for i, width in enumerate(widths):
@@ -151,8 +158,8 @@ class _Parts:
         return x
 
     def conv(self, x: Tensor, width: int, *, name: str, kernel: object = None, strides: object = 1) -> Tensor:
-        normed = self.plan.norm != "none"
-        x = self.layer("Conv")(width, kernel or self.plan.kernel, strides=strides, padding="same", use_bias=not normed, name=name)(x)
+        bias = self.plan.bias or self.plan.norm == "none"
+        x = self.layer("Conv")(width, kernel or self.plan.kernel, strides=strides, padding="same", use_bias=bias, name=name)(x)
         if self.plan.norm == "batch":
             x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
         if self.plan.norm == "instance":

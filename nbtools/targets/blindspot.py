@@ -1,0 +1,111 @@
+"""Blind spots: hide single pixels of a noisy patch and ask for their values, so that a network learns to denoise without clean images.
+
+Krull, Buchholz & Jug 2019, doi:10.1109/CVPR.2019.00223; replacement by the median of the surroundings: Höck et al. 2022, arXiv:2211.08512;
+masks along a line for structured noise: Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+AVERAGES = {"median": np.median, "mean": np.mean}
+
+
+@dataclass(frozen=True)
+class Spots:
+    """How pixels of a patch are hidden.
+
+    percent : share of the pixels.
+    radius : how far in pixels, along each axis, the values put in their place may come from.
+    fill : "neighbour" draws one of the surrounding pixels, "median" and "mean" take all of them together.
+    line : (axis, reach): the pixels up to `reach` beside a hidden one along this axis are replaced as well, though not asked for.
+    centre : a neighbour drawn may be the hidden pixel itself, as in the authors' package.
+    """
+
+    percent: float = 0.5
+    radius: int = 5
+    fill: str = "neighbour"
+    line: tuple[int, int] | None = None
+    centre: bool = False
+
+
+def hide(rng: np.random.Generator, patch: np.ndarray, *, spots: Spots) -> tuple[np.ndarray, np.ndarray]:
+    """Hide pixels of a patch: (the patch with other values in their place, where they are).
+
+    patch : (*space, C) float; every channel of a pixel is hidden at once. Left unchanged.
+
+    Returns (*space, C), replacements read from the untouched patch, and (*space) bool, the pixels to ask for.
+    """
+    space, line = patch.shape[:-1], spots.line
+    places = draw_places(rng, space, percent=spots.percent)
+    mask = np.zeros(space, bool)
+    mask[tuple(places.T)] = True
+    hidden, axis = patch.copy(), None if line is None else line[0]
+    if line is not None:
+        beside = _inside(_beside(places, *line), space)
+        hidden[tuple(beside.T)] = patch[tuple(_draw_neighbours(rng, beside, space, radius=spots.radius, axis=axis).T)]
+    if spots.fill != "neighbour":
+        around = _find_surroundings(places, space, radius=spots.radius)
+        hidden[mask] = AVERAGES[spots.fill](patch[tuple(np.moveaxis(around, -1, 0))], axis=1)
+        return hidden, mask
+    # once in a window of so many pixels a draw that may hit its own centre does so
+    drawn = _draw_neighbours(rng, places, space, radius=spots.radius, axis=axis)
+    own = rng.random(len(places)) < (spots.centre / (2 * spots.radius + 1) ** len(space))
+    hidden[mask] = patch[tuple(np.where(own[:, None], places, drawn).T)]
+    return hidden, mask
+
+
+def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: float) -> np.ndarray:
+    """Pixels spread evenly over a patch: one at a random place in each box of a grid that is shifted at random.
+
+    The boxes have `100 / percent` pixels, so their side is its root of the order of the dimension, in 2D as in 3D.
+
+    Returns (n, ndim) int, each pixel at most once; every pixel is as likely as any other.
+    """
+    side = (100.0 / percent) ** (1 / len(shape))
+    corners = [np.arange(-rng.uniform(0, side), n, side) for n in shape]
+    boxes = np.stack(np.meshgrid(*corners, indexing="ij"), axis=-1).reshape(-1, len(shape))
+    places = np.floor(boxes + rng.uniform(0, side, boxes.shape)).astype(int)
+    return np.unique(_inside(places, shape), axis=0)
+
+
+def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return places[((places >= 0) & (places < shape)).all(axis=1)]
+
+
+def _beside(places: np.ndarray, axis: int, reach: int) -> np.ndarray:
+    """Pixels up to `reach` away along one axis: (n · 2 reach, ndim)."""
+    steps = np.array([s for s in range(-reach, reach + 1) if s])
+    shift = np.zeros((len(steps), places.shape[1]), int)
+    shift[:, axis] = steps
+    return (places[:, None] + shift).reshape(-1, places.shape[1])
+
+
+def _windows(places: np.ndarray, shape: tuple[int, ...], *, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """(first pixel of the window around each place, its size): at the border windows move inside, so that none sees a pixel twice."""
+    size = np.minimum(2 * radius + 1, shape)
+    return np.clip(places - radius, 0, np.array(shape) - size), size
+
+
+def _draw_neighbours(rng: np.random.Generator, places: np.ndarray, shape: tuple[int, ...], *, radius: int, axis: int | None) -> np.ndarray:
+    """One pixel of each window, each as likely, but never the place itself nor, with an axis, one on the line through it: (n, ndim)."""
+    first, size = _windows(places, shape, radius=radius)
+    free = [a for a in range(len(shape)) if a != axis]
+    own = np.ravel_multi_index(tuple((places - first)[:, free].T), size[free])
+    choice = rng.integers(max(1, int(size[free].prod()) - 1), size=len(places))
+    found = first.copy()
+    found[:, free] += np.stack(np.unravel_index((choice + (choice >= own)) % size[free].prod(), size[free]), axis=-1)
+    if axis is not None:
+        found[:, axis] += rng.integers(size[axis], size=len(places))
+    return found
+
+
+def _find_surroundings(places: np.ndarray, shape: tuple[int, ...], *, radius: int) -> np.ndarray:
+    """Every pixel of each window but the place itself: (n, k, ndim)."""
+    first, size = _windows(places, shape, radius=radius)
+    steps = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, len(shape))
+    every = first[:, None] + steps
+    others = (every != places[:, None]).any(axis=-1)
+    return every[others].reshape(len(places), -1, len(shape))
