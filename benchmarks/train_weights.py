@@ -73,6 +73,7 @@ def train(name: str, folder: Path) -> dict:
         *settings,
     )
     shutil.rmtree(model / "checkpoint", ignore_errors=True)
+    (model / "weights_last.npz").unlink(missing_ok=True)
     halve(model / "weights.npz")
     scores = {who: score(who, data / about["test"]) for who in (str(model), "otsu")}
     io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})

@@ -20,7 +20,9 @@ def model(nuclei, tmp_path_factory):
 
 
 def test_a_trained_model_is_a_whole_folder(model, nuclei):
-    assert {p.name for p in model.iterdir()} == {"model.json", "weights.npz", "history.csv", "recipe.json", "checkpoint"}
+    assert {p.name for p in model.iterdir()} == {
+        "model.json", "weights.npz", "weights_last.npz", "history.csv", "recipe.json", "checkpoint",
+    }  # fmt: skip
     recipe = json.loads((model / "recipe.json").read_text())
     assert recipe["seed"] == 1
     assert "train fast_nuclei" in recipe["command"]
@@ -43,6 +45,19 @@ def test_a_trained_model_predicts_with_raw_maps(run, tmp_path, model, nuclei):
     assert json.loads(out)["method"] == "fast_nuclei"
     maps = io.read_image(next((tmp_path / "p" / "raw").iterdir()))
     assert (maps.space_shape, maps.size("C")) == ((96, 96), 2)
+
+
+def test_best_or_last_weights_are_chosen_on_the_command_line(run, tmp_path, model, nuclei):
+    for weights in ("best", "last"):
+        code, out, _ = run("predict", model, nuclei, "--weights", weights, "--out", tmp_path / weights, "--raw", "--json")
+        assert (code, json.loads(out)["weights"]) == (0, weights)
+    maps = [io.read_image(next((tmp_path / w / "raw").iterdir())).pixels for w in ("best", "last")]
+    same = json.loads((model / "recipe.json").read_text())["best"]["epoch"] == 2  # the last epoch was the best one
+    assert (abs(maps[0] - maps[1]).max() == 0) == same
+    code, _, err = run("predict", "otsu", nuclei, "--weights", "last", "--out", tmp_path / "o")
+    assert (code, "Only a trained network" in err) == (2, True)
+    code, _, err = run("predict", "nuclei2d", nuclei, "--weights", "last", "--out", tmp_path / "o")
+    assert (code, "weights_last.npz" in err) == (2, True)
 
 
 def test_a_model_is_exported_and_reported(run, tmp_path, model, nuclei):

@@ -92,6 +92,17 @@ def test_a_saved_method_predicts_the_same(fitted, tmp_path, name, ndim):
 
 
 @pytest.mark.parametrize(("name", "ndim"), TRAINED)
+def test_best_and_last_weights_are_both_saved(fitted, tmp_path, name, ndim):
+    method = fit(fitted, name, ndim)
+    method.save(tmp_path / "model")
+    kept = {w: methods.load(tmp_path / "model", weights=w) for w in training.KEPT}
+    for wanted, again in kept.items():
+        known = weights_of(method) if wanted == method.settings.keep else method.spare[wanted]
+        for a, b in zip(known, weights_of(again), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("name", "ndim"), TRAINED)
 def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_was_not(fitted, tmp_path, name, ndim):
     whole = fit(fitted, name, ndim)
     if not whole.exact_resume:
@@ -100,6 +111,10 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_
     assert second.history.epochs == whole.history.epochs
     for a, b in zip(weights_of(whole), weights_of(second), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert whole.spare.keys() == second.spare.keys() == {"best", "last"} - {whole.settings.keep}
+    for kept in whole.spare:
+        for a, b in zip(whole.spare[kept], second.spare[kept], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 ADAPTERS = [(name, ndim) for name, ndim in TRAINED if methods.row(name).built_on]

@@ -25,9 +25,13 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return x, x @ SLOPE[:, None]
 
 
-def train(*, epochs: int = 6, validate=dict, **plan):
-    settings = training.TrainingSettings(epochs=epochs, steps_per_epoch=40, learning_rate=0.1, weight_decay=0.0, averaging=0.8)
-    trainer = training.Trainer(line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan))
+def make_trainer(*, epochs: int = 6, keep: str = "best", **plan) -> training.Trainer:
+    settings = training.TrainingSettings(epochs=epochs, steps_per_epoch=40, learning_rate=0.1, weight_decay=0.0, averaging=0.8, keep=keep)
+    return training.Trainer(line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan))
+
+
+def train(*, validate=dict, **about):
+    trainer = make_trainer(**about)
     return trainer.run(draw, validate), trainer.model
 
 
@@ -80,6 +84,54 @@ def test_the_best_weights_are_kept_not_the_last():
     history, _ = train(epochs=4, validate=lambda: {"val_loss": next(values)}, callbacks=(Spy(),))
     assert seen == [0.9, 0.1, 0.5, 0.6]
     assert history.best == {"epoch": 2, "val_loss": 0.1}
+
+
+def losses(*values: float):
+    """A validation that gives these losses, epoch after epoch."""
+    left = iter(values)
+    return lambda: {"val_loss": next(left)}
+
+
+def test_best_and_last_weights_are_both_there_whichever_the_model_has():
+    best, last = make_trainer(epochs=4), make_trainer(epochs=4, keep="last")
+    for trainer in (best, last):
+        trainer.run(draw, losses(0.9, 0.1, 0.5, 0.6))
+    assert last.history.best == {"epoch": 2, "val_loss": 0.1}
+    assert (list(best.spare), list(last.spare)) == (["last"], ["best"])
+    for ours, theirs in ((best.model.weights, last.spare["best"]), (last.model.weights, best.spare["last"])):
+        np.testing.assert_array_equal(np.asarray(ours[0]), theirs[0])
+    assert np.abs(best.spare["last"][0] - np.asarray(best.model.weights[0])).max() > 1e-5
+    without = make_trainer(epochs=4)
+    without.run(draw, dict)  # without validation the last epoch is the best
+    np.testing.assert_array_equal(np.asarray(without.model.weights[0]), without.spare["last"][0])
+    np.testing.assert_array_equal(without.spare["last"][0], best.spare["last"][0])
+
+
+@pytest.mark.parametrize("keep", training.KEPT)
+def test_a_stopped_run_goes_on_with_the_best_and_the_last_of_before(tmp_path, keep):
+    class Stop:
+        done = False
+
+        def on_epoch(self, epoch, logs):
+            self.done = epoch == 3
+
+        def wants_stop(self):
+            return self.done
+
+    whole = make_trainer(epochs=4, keep=keep)
+    whole.run(draw, losses(0.9, 0.1, 0.5, 0.6))
+    make_trainer(epochs=4, keep=keep, folder=tmp_path, callbacks=(Stop(),)).run(draw, losses(0.9, 0.1, 0.5))
+    rest = make_trainer(epochs=4, keep=keep, folder=tmp_path, resume=True)
+    rest.run(draw, losses(0.6))
+    np.testing.assert_array_equal(np.asarray(whole.model.weights[0]), np.asarray(rest.model.weights[0]))
+    for name, arrays in whole.spare.items():
+        np.testing.assert_array_equal(arrays[0], rest.spare[name][0])
+
+
+def test_weights_that_were_not_kept_are_asked_for_in_vain(tmp_path):
+    training.write_weights(line(), tmp_path)
+    with pytest.raises(UserError, match=r"without weights_last\.npz"):
+        training.read_weights(line(), tmp_path, spare="last")
 
 
 def test_a_run_of_minutes_ends_in_time_and_its_schedule_can_be_followed_again():

@@ -172,6 +172,7 @@ def declare_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set")
     frame.add_out(parser, "FOLDER", help="folder of the result")
     parser.add_argument("--tile", type=read_tile, default=None, metavar="auto|Z,Y,X", help="shape of a tile in pixels (default: by memory)")
+    parser.add_argument("--weights", choices=("best", "last"), help="of the model, where not those are wanted that training kept")
     parser.add_argument("--roi", action="store_true", help="also write outlines for Fiji's ROI Manager")
     parser.add_argument("--raw", action="store_true", help="also write what the network said before it was decoded")
     frame.add_input_options(parser)
@@ -188,7 +189,7 @@ def run_predict(args: argparse.Namespace) -> Answer:
     say = frame.progress(args)
     io.refuse_existing(args.out, overwrite=args.overwrite)
     dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
-    model = methods.load(args.model)
+    model = methods.load(args.model, weights=args.weights)
     if not len(dataset):
         ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
         raise UserError("There must be images.", f"none in {args.images}{ignored}", "Give an image file, or a folder of TIFF, PNG or JPEG.")

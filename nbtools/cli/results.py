@@ -151,7 +151,7 @@ def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args
     first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
     values = model.choices()
     return {
-        "model": args.model, "method": model.name, "settings": model.settings.to_dict(), "decoding": values,
+        "model": args.model, "weights": args.weights, "method": model.name, "settings": model.settings.to_dict(), "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
         "domain": dataclasses.asdict(model.domain), "source": str(args.images.absolute()), "input": input_of(args),
         "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),

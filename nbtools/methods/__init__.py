@@ -41,22 +41,27 @@ def describe(name: str) -> dict:
     return row(name).describe()
 
 
-def load(source: str | Path) -> Method:
+def load(source: str | Path, *, weights: str | None = None) -> Method:
     """A trained method from its folder, from the name of shipped weights, or a method that needs no training by its name.
+
+    weights : "best" or "last", where not those are wanted that training was told to keep.
 
     Raises
     ------
-    UserError : none of these, or a folder that is no model.
+    UserError : none of these, a folder that is no model, or weights that it did not keep.
     """
     folder = find_folder(source)
     if folder is None:
-        return get(str(source))()
+        method = get(str(source))()
+        if weights is not None:
+            method.change_weights(Path(source), weights)
+        return method
     try:
         about = json.loads((folder / "model.json").read_text("utf-8"))
         method = get(about["method"])
     except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
         raise UserError("model.json must describe a model.", f"{folder}: {error}", "Train again, or copy the whole folder.") from error
-    return method.load(folder)
+    return method.load(folder, weights=weights)
 
 
 def find_folder(source: str | Path) -> Path | None:

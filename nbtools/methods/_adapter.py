@@ -19,15 +19,17 @@ from nbtools.training.clock import Clock
 class FollowPlan(keras.callbacks.Callback):
     """Runs a foreign training as ours run; hand it to the package's list of callbacks.
 
-    settings : with epochs, steps_per_epoch and learning_rate.
+    settings : with epochs, steps_per_epoch, learning_rate and keep.
     done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes on from there.
+
+    After the training, `spare` has the weights that the network was not left with, as those of `training.Trainer`.
     """
 
     def __init__(self, settings: TrainingSettings, plan: TrainingPlan, *, done: int = 0):
         super().__init__()
         self.settings, self.plan, self.done = settings, plan, done
         self.clock, self.result = Clock(settings, plan), History(steps=done * settings.steps_per_epoch)
-        self.best, self.lowest, self.losses = None, np.inf, []
+        self.best, self.lowest, self.spare = None, np.inf, {}
         self.screen = sys.stdout
 
     @property
@@ -69,7 +71,9 @@ class FollowPlan(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.result.schedule = self.clock.realised(self.result.steps)
-        set_weights(self.model, self.best)
+        kept = {"best": self.best, "last": self.model.get_weights()}
+        set_weights(self.model, kept.pop(self.settings.keep))
+        self.spare = kept
 
     def _why_stop(self) -> str:
         if any(c.wants_stop() for c in self.plan.callbacks if hasattr(c, "wants_stop")):

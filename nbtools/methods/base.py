@@ -164,18 +164,22 @@ class Method(ABC):
         self.save_weights(folder)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Method:
+    def load(cls, folder: str | Path, *, weights: str | None = None) -> Method:
         """Read back what `save` wrote; runs no code from the files.
+
+        weights : "best" or "last", where not those are wanted that training was told to keep; decoding values stay as they were tuned.
 
         Raises
         ------
-        UserError : files missing, damaged, or of another network.
+        UserError : files missing, damaged, or of another network; weights that were not kept.
         """
         folder = Path(folder)
         about = json.loads((folder / "model.json").read_text("utf-8"))
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
         method.load_weights(folder)
+        if weights is not None:
+            method.change_weights(folder, weights)
         return method
 
     def extra(self) -> dict:
@@ -187,6 +191,10 @@ class Method(ABC):
 
     def load_weights(self, folder: Path) -> None:  # noqa: B027
         """Methods without weights read none."""
+
+    def change_weights(self, folder: Path, weights: str) -> None:
+        """Take the "best" or the "last" weights of the folder that the method was loaded from."""
+        raise UserError("Only a trained network has best and last weights.", f"{weights} of {self.name}", "Leave out --weights.")
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         """What every fit begins with: rehearsal settings, a look at the first image, a refusal of what cannot be learned from."""

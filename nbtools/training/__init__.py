@@ -22,11 +22,11 @@ from nbtools.errors import UserError
 from nbtools.training.clock import Clock, one_cycle
 from nbtools.training.feed import Batch, prefetch
 from nbtools.training.recipe import hash_file, write_recipe
-from nbtools.training.weights import Best, Swapped, read_weights, set_weights, write_weights
+from nbtools.training.weights import KEPT, Best, Swapped, read_weights, set_weights, write_weights
 
 __all__ = [
-    "History", "Trainer", "TrainingPlan", "TrainingSettings", "hash_file", "one_cycle", "prefetch", "read_weights", "set_weights",
-    "write_recipe", "write_weights",
+    "KEPT", "History", "Trainer", "TrainingPlan", "TrainingSettings", "hash_file", "one_cycle", "prefetch", "read_weights",
+    "set_weights", "write_recipe", "write_weights",
 ]  # fmt: skip
 
 
@@ -40,6 +40,9 @@ class TrainingSettings(Settings):
     learning_rate: float = setting(3e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
     weight_decay: float = setting(1e-3, min=0.0, max=1.0, level="advanced", help="Pull of the weights towards zero.")
     averaging: float = setting(0.98, min=0.0, max=0.9999, level="advanced", help="Memory of the running mean of the weights; 0: none.")
+    keep: str = setting(
+        "best", choices=KEPT, level="advanced", help="The model's weights: of the lowest validation loss, or of the last epoch."
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Trainer:
     ----------
     model : a Keras model.   loss : (truth, output) → one number an image.
     settings : a `TrainingSettings`.   plan : a `TrainingPlan`.
+
+    After a run, `spare` has the weights that the model was not left with, by name: {"last": arrays}, or {"best": arrays}.
     """
 
     def __init__(self, model: keras.Model, loss: Callable, settings: TrainingSettings, plan: TrainingPlan):
@@ -99,13 +104,14 @@ class Trainer:
         self.history = History(parameters=model.count_params())
         self.clock = Clock(settings, plan)
         self.average: list[np.ndarray] | None = None
+        self.spare: dict[str, list[np.ndarray]] = {}
         optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0)
         # on two cores XLA costs TensorFlow more to start than its slightly faster steps bring back; JAX is nothing without it
         model.compile(optimizer=optimizer, loss=loss, jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
         optimizer.build(model.trainable_variables)
 
     def run(self, draw: Batch, validate: Callable[[], dict]) -> History:
-        """Train to the end of the budget and leave the averaged weights in the model.
+        """Train to the end of the budget and leave averaged weights in the model: the best or the last, as `settings.keep` says.
 
         draw : rng → (x, y) of a batch.   validate : () → {"val_loss": …}, called once an epoch with the averaged weights in place.
         """
@@ -134,7 +140,9 @@ class Trainer:
                 self.history.stopped = reason
                 break
         self.history.schedule = self.clock.realised(self.history.steps)
-        best.load()
+        kept = {"best": best.weights, "last": self.average}
+        set_weights(self.model, kept.pop(self.settings.keep))
+        self.spare = kept
         return self.history
 
     def _epoch(self, epoch: int, draw: Batch) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Weights set aside: the best so far, and the running mean."""
+"""Weights set aside: the best so far, the running mean, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from nbtools.errors import UserError
 
 if TYPE_CHECKING:
     from nbtools.training import Trainer
+
+
+KEPT = ("best", "last")  # weights of the lowest validation loss, and of the last epoch
 
 
 class Best:
@@ -31,10 +34,6 @@ class Best:
     def restore(self) -> None:
         self.weights = self.trainer.resumed_best
         self.value = self.trainer.history.best.get("val_loss", np.inf)
-
-    def load(self) -> None:
-        if self.weights:
-            set_weights(self.trainer.model, self.weights)
 
 
 class Swapped:
@@ -58,27 +57,37 @@ def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def write_weights(model: keras.Model, folder: Path) -> None:
-    """Write weights.npz: plain arrays in the order of the network."""
-    arrays = {f"{i:04d}:{v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(model.weights)}
-    with io.whole(folder / "weights.npz") as temporary:
-        np.savez_compressed(temporary, **arrays)
+def write_weights(model: keras.Model, folder: Path, *, spare: dict[str, list[np.ndarray]] | None = None) -> None:
+    """Write weights.npz: plain arrays in the order of the network.
+
+    spare : name → further weights of the network, each into a file of its own, as weights_last.npz.
+    """
+    arrays = {"weights": [keras.ops.convert_to_numpy(v) for v in model.weights]}
+    arrays |= {f"weights_{name}": further for name, further in (spare or {}).items()}
+    for name, values in arrays.items():
+        with io.whole(folder / f"{name}.npz") as temporary:
+            np.savez_compressed(temporary, **{f"{i:04d}:{v.path}": a for i, (v, a) in enumerate(zip(model.weights, values, strict=True))})
 
 
-def read_weights(model: keras.Model, folder: Path) -> None:
+def read_weights(model: keras.Model, folder: Path, *, spare: str | None = None) -> None:
     """Put the arrays of weights.npz into a network.
+
+    spare : name of further weights that `write_weights` wrote, to be taken in their place.
 
     Raises
     ------
     UserError : the file is missing or damaged, or of another network.
     """
+    name = f"weights_{spare}.npz" if spare else "weights.npz"
+    if spare and not (folder / name).is_file():
+        raise UserError("A model must have kept the weights asked for.", f"{folder} without {name}", "Leave out --weights, or train again.")
     try:
-        with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        with np.load(folder / name, allow_pickle=False) as file:
             arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
     except (OSError, ValueError) as error:
-        raise UserError("A model needs its file weights.npz, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
+        raise UserError(f"A model needs its file {name}, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
     if [a.shape for a in arrays] != [tuple(v.shape) for v in model.weights]:
         received = f"{len(arrays)} arrays for {len(model.weights)} weights"
-        remedy = "Keep model.json and weights.npz of one training together."
+        remedy = f"Keep model.json and {name} of one training together."
         raise UserError("Weights must fit the network of model.json.", received, remedy)
     set_weights(model, arrays)

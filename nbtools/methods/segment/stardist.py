@@ -52,6 +52,9 @@ class StarDistSettings(Settings):
     steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
     batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together; of volumes always one, as the package has it.")
     learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
+    keep: str = setting(
+        "best", choices=training.KEPT, level="advanced", help="The model's weights: of the lowest validation loss, or of the last epoch."
+    )
     threshold: float | None = setting(None, min=0.01, max=0.99, help="Probability of a nucleus; chosen on validation images if empty.")
     nms: float | None = setting(
         None, min=0.01, max=0.99, help="Share of a nucleus that another may cover; chosen on validation images if empty."
@@ -81,7 +84,7 @@ class StarDist(KerasMethod):
         follow = FollowPlan(self.settings, shorter, done=self._resume(plan))
         with silently():
             self._train(learn, choose, follow=follow, seed=plan.seed)
-        self.history = follow.result
+        self.history, self.spare = follow.result, self._in_our_order(follow.spare)
         left = None if plan.minutes is None else plan.minutes * 60 - runtime.process_seconds() - 3
         self.tuned = _star.choose_thresholds(self, choose, seconds=left)
         return self.history
@@ -156,8 +159,13 @@ class StarDist(KerasMethod):
         folder = Path(plan.folder or ".") / "checkpoint"
         if not (plan.resume and (folder / "state.json").is_file()):
             return 0
-        training.read_weights(self.model, folder)
+        training.read_weights(self.inner.keras_model, folder)
         return int(json.loads((folder / "state.json").read_text("utf-8"))["epoch"])
+
+    def _in_our_order(self, spare: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+        """Weights in the order of the package's network → in the order of ours."""
+        place = {id(v): i for i, v in enumerate(self.inner.keras_model.weights)}
+        return {name: [arrays[place[id(v)]] for v in self.model.weights] for name, arrays in spare.items()}
 
     # --- on disk
 
