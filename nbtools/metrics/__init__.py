@@ -1,5 +1,5 @@
-"""Numbers that say how good a result is: `instances` for labels of nuclei, `compare` for several methods. No network."""
+"""Numbers that say how good a result is: `instances` for labels of nuclei, `restoration` for images, `compare` for methods. No network."""
 
-from nbtools.metrics import compare, instances
+from nbtools.metrics import compare, instances, restoration
 
-__all__ = ["compare", "instances"]
+__all__ = ["compare", "instances", "restoration"]

@@ -1,0 +1,254 @@
+"""How near a restored image is to the clean one: PSNR, SSIM, RMSE, NRMSE, and PSNR after the best fit of brightness and contrast.
+
+Words. *Range* is what an error is held against in PSNR and SSIM: a number (255 for 8-bit images), or "clean": maximum minus minimum of
+each clean image. The same result scores higher with a larger range, so that a PSNR without its range says nothing. *rmse* is in grey
+values. *nrmse* is rmse over maximum minus minimum of the clean image, whatever the range. *psnr_si* (scale-invariant) is the PSNR of
+a * restored + b, with the a and b that fit the clean image best: for methods that do not promise the camera's grey values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.metrics import bootstrap
+
+METRICS = ("psnr", "ssim", "rmse", "nrmse", "psnr_si")
+SIGMA, REACH = 1.5, 5  # px; the window of Wang et al. 2004, and how far it reaches
+MOST_DB = 100.0  # what stands for a perfect image in tables and means: JSON has no infinity
+
+Pixels = np.ndarray | Image
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A restored and a clean image of one shape, as real numbers, and the grey values that errors are held against."""
+
+    restored: np.ndarray
+    clean: np.ndarray
+    range: float
+    stacked: tuple[int, ...] = ()  # which axes are not spatial: time, channels
+
+    @classmethod
+    def of(cls, restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> Pair:
+        """Two images that can be compared, or a UserError. Arrays are taken to have spatial axes only."""
+        if isinstance(restored, Image) and isinstance(clean, Image):
+            restored = restored.to(clean.axes)
+        stacked = tuple(i for i, a in enumerate(clean.axes) if a in "TC") if isinstance(clean, Image) else ()
+        one, other = _to_real(restored), _to_real(clean)
+        if one.shape != other.shape:
+            remedy = "Compare an image with its own clean partner, neither cropped nor scaled."
+            raise UserError("A restored and a clean image must have the same shape.", f"{one.shape} and {other.shape}", remedy)
+        return cls(one, other, find_range(other, range), stacked)
+
+
+def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
+    """The grey values that errors are held against: the given number, or maximum minus minimum of the clean image.
+
+    >>> find_range(np.array([[10.0, 250.0]])), find_range(np.array([[10.0, 250.0]]), 255)
+    (240.0, 255.0)
+    """
+    if range == "clean":
+        return float(clean.max() - clean.min())
+    if isinstance(range, str) or not (math.isfinite(range) and range > 0):
+        raise UserError('The range must be a number above 0, or "clean".', repr(range), "Use 255 for 8-bit images, or leave it out.")
+    return float(range)
+
+
+def rmse(restored: Pixels, clean: Pixels) -> float:
+    """Root of the mean squared difference, in grey values.
+
+    >>> rmse(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]])) ** 2
+    2.0000000000000004
+    """
+    return _rmse(Pair.of(restored, clean))
+
+
+def nrmse(restored: Pixels, clean: Pixels) -> float:
+    """RMSE over maximum minus minimum of the clean image; not a number where the clean image has one value only."""
+    pair = Pair.of(restored, clean)
+    return _rmse(pair) / pair.range if pair.range > 0 else math.nan
+
+
+def psnr(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
+    """Peak signal-to-noise ratio in dB: 20 log10(range / rmse); infinite for equal images, not a number where the range is 0.
+
+    >>> round(psnr(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]), range=255), 2)
+    45.12
+    """
+    return _psnr(Pair.of(restored, clean, range=range))
+
+
+def psnr_si(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
+    """PSNR after the least-squares fit a * restored + b to the clean image: brightness and contrast of the restored image do not count.
+
+    A negative a is allowed: an inverted image is as good as its original.
+    """
+    return _psnr(_fit(Pair.of(restored, clean, range=range)))
+
+
+def ssim(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
+    """Structural similarity, 1 for equal images: Gaussian window of 1.5 px, population covariance (Wang et al. 2004,
+    doi:10.1109/TIP.2003.819861); the mean of the map without the 5 px at its borders, which the window does not fill.
+
+    Volumes have a window in 3D. Along an axis shorter than the window (a stack of few planes) the image is mirrored and all of it counts.
+    """
+    return _ssim(Pair.of(restored, clean, range=range))[0]
+
+
+def ssim_map(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> np.ndarray:
+    """Where the structure is right: the SSIM of each pixel, of the shape of the images, for figures."""
+    return _ssim(Pair.of(restored, clean, range=range))[1]
+
+
+def difference_map(restored: Pixels, clean: Pixels) -> np.ndarray:
+    """Restored minus clean, in grey values: what was invented is positive, what was lost negative."""
+    pair = Pair.of(restored, clean)
+    return pair.restored - pair.clean
+
+
+def compare_images(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> dict[str, float]:
+    """All numbers of one image, and the range they were held against; a perfect PSNR is MOST_DB.
+
+    >>> compare_images(np.eye(12), np.eye(12))
+    {'psnr': 100.0, 'ssim': 1.0, 'rmse': 0.0, 'nrmse': 0.0, 'psnr_si': 100.0, 'range': 1.0}
+    """
+    pair = Pair.of(restored, clean, range=range)
+    spread, error = find_range(pair.clean), _rmse(pair)
+    return {
+        "psnr": min(_psnr(pair), MOST_DB),
+        "ssim": _ssim(pair)[0],
+        "rmse": error,
+        "nrmse": error / spread if spread > 0 else math.nan,
+        "psnr_si": min(_psnr(_fit(pair)), MOST_DB),
+        "range": pair.range,
+    }
+
+
+def evaluate(pairs: Iterable[tuple[str, Pixels, Pixels | None, Pixels | None]], *, range: float | str = "clean", seed: int = 0) -> dict:
+    """Score a set of restored images, beside their unprocessed input.
+
+    pairs : (name, clean, restored, input); restored None where an image has no result: it is listed under `missing`, and neither it nor
+        its input stands in a mean. input None where it is not at hand.
+    range : see the words at the top.     seed : of the bootstrap.
+
+    Returns plain JSON values: `images` (clean ones), `mean` over those with a result, `input` (the same of the unprocessed images; None
+    without), `gain` (how much the PSNR is above the input's, with its paired interval; None without), `range` in words, `missing`,
+    `interval_95` of each mean (bootstrap over images; None where there is only one) and a row for each image. A value that does not exist
+    (of a clean image that is one grey value) is None, and its image is listed under `undefined`.
+
+    >>> image = np.random.default_rng(0).random((16, 16))
+    >>> evaluate([("a", image, image, None), ("b", image, None, None)])["missing"]
+    ['b']
+    """
+    rows, before, missing = [], [], []
+    for name, clean, restored, unprocessed in pairs:
+        if restored is None:
+            missing.append(name)
+            continue
+        rows.append({"name": name, **compare_images(restored, clean, range=range)})
+        before.append(None if unprocessed is None else compare_images(unprocessed, clean, range=range))
+    if not rows and not missing:
+        raise UserError("At least one clean image is needed to evaluate a result.", "none", "Check the folder of the clean images.")
+    known = [b for b in before if b is not None]
+    return {
+        "images": len(rows) + len(missing),
+        "mean": _average(rows),
+        "input": _average(known) if known else None,
+        "gain": _find_gain(rows, before, seed=seed) if known else None,
+        "range": "maximum - minimum of each clean image" if range == "clean" else f"{range:g}",
+        "interval_95": find_intervals(rows, METRICS, seed=seed),
+        "missing": missing,
+        "undefined": [row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)],
+        "per_image": [_as_json(r | ({"input": b} if b else {})) for r, b in zip(rows, before, strict=True)],
+    }
+
+
+def find_intervals(rows: list[dict], metrics: Iterable[str], *, seed: int = 0) -> dict[str, list[float] | None]:
+    """95 % interval of the mean of each metric over images: None with fewer than two. For two methods, give rows of their differences.
+
+    >>> find_intervals([{"psnr": 31.0}, {"psnr": 31.0}], ["psnr"])
+    {'psnr': [31.0, 31.0]}
+    """
+    return {metric: _find_interval(_defined(rows, metric), seed=seed) for metric in metrics}
+
+
+def _find_interval(values: list[float], *, seed: int) -> list[float] | None:
+    count = len(values)
+    if count < 2:
+        return None
+    return bootstrap.find_intervals(np.array(values), lambda sums: {"mean": sums / count}, units=np.arange(count), seed=seed)["mean"]
+
+
+def _to_real(image: Pixels) -> np.ndarray:
+    pixels = image.pixels if isinstance(image, Image) else np.asarray(image)
+    pixels = pixels.astype(np.float64)
+    if not pixels.size or not np.isfinite(pixels).all():
+        raise UserError("Images that are compared need finite grey values.", "NaN, infinity or no pixels", "Look at the result first.")
+    return pixels
+
+
+def _rmse(pair: Pair) -> float:
+    return float(np.sqrt(np.mean((pair.restored - pair.clean) ** 2)))
+
+
+def _psnr(pair: Pair) -> float:
+    error = _rmse(pair)
+    if pair.range == 0:
+        return math.nan
+    return 20 * math.log10(pair.range / error) if error > 0 else math.inf
+
+
+def _fit(pair: Pair) -> Pair:
+    """The pair with the restored image brought to the clean one by the best line."""
+    x, y = pair.restored - pair.restored.mean(), pair.clean - pair.clean.mean()
+    spread = np.mean(x * x)
+    slope = np.mean(x * y) / spread if spread > 0 else 0.0
+    return Pair(slope * x, y, pair.range)
+
+
+def _ssim(pair: Pair) -> tuple[float, np.ndarray]:
+    """Mean and map; one plane or volume at a time, since a window must not reach into another channel or time point."""
+    if pair.range == 0:
+        return math.nan, np.full(pair.clean.shape, math.nan)
+    front = tuple(range(len(pair.stacked)))
+    one, other = (np.moveaxis(pixels, pair.stacked, front) for pixels in (pair.restored, pair.clean))
+    means, maps = np.empty(one.shape[: len(front)]), np.empty(one.shape)
+    for place in np.ndindex(means.shape):
+        means[place], maps[place] = _ssim_of(one[place], other[place], range=pair.range)
+    return float(means.mean()), np.moveaxis(maps, front, pair.stacked)
+
+
+def _ssim_of(restored: np.ndarray, clean: np.ndarray, *, range: float) -> tuple[float, np.ndarray]:
+    from skimage.metrics import structural_similarity
+
+    margin = [REACH if n < 2 * REACH + 1 else 0 for n in clean.shape]
+    padded = [np.pad(image, [(m, m) for m in margin], mode="symmetric") for image in (restored, clean)]
+    how = {"data_range": range, "gaussian_weights": True, "sigma": SIGMA, "use_sample_covariance": False, "full": True}
+    mean, each = structural_similarity(*padded, **how)
+    return float(mean), each[tuple(slice(m, m + n) for m, n in zip(margin, clean.shape, strict=True))]
+
+
+def _average(rows: list[dict]) -> dict[str, float | None]:
+    return {metric: float(np.mean(values)) if (values := _defined(rows, metric)) else None for metric in METRICS}
+
+
+def _defined(rows: list[dict], metric: str) -> list[float]:
+    return [row[metric] for row in rows if math.isfinite(row[metric])]
+
+
+def _find_gain(rows: list[dict], before: list[dict | None], *, seed: int) -> dict:
+    gained = [{"psnr": r["psnr"] - b["psnr"]} for r, b in zip(rows, before, strict=True) if b and math.isfinite(r["psnr"] - b["psnr"])]
+    mean = float(np.mean([g["psnr"] for g in gained])) if gained else None
+    return {"psnr": mean, "interval_95": find_intervals(gained, ("psnr",), seed=seed)["psnr"]}
+
+
+def _as_json(row: dict) -> dict:
+    """Numbers that do not exist become None."""
+    plain = {k: _as_json(v) if isinstance(v, dict) else v for k, v in row.items()}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()}
