@@ -1,6 +1,7 @@
 """Data sets: images with labels, clean partners or classes; opened lazily, split without leaks, written whole."""
 
 from nbtools.data.card import describe, write_card, write_deposit
+from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.kinship import Sketch, draw_sketch, find_near_copies, find_siblings
 from nbtools.data.registry import Source, fetch, sources, unpack
@@ -31,11 +32,13 @@ __all__ = [
     "hash_pixels",
     "link_groups",
     "packaged",
+    "read_classes",
     "sample_names",
     "samples",
     "sources",
     "unpack",
     "write_card",
+    "write_classes",
     "write_dataset",
     "write_deposit",
     "write_sample",

@@ -90,6 +90,12 @@ class DataSet(Sequence):
         """Names of the classes, sorted."""
         return sorted({e.class_name for e in self.entries if e.class_name})
 
+    @property
+    def nucleus_classes(self) -> tuple[str, ...]:
+        """Names of the classes that single nuclei have, sorted; () where none is known."""
+        tables = (self.reader.classes(e) or {} for e in self.entries)
+        return tuple(sorted({name for table in tables for name in table.values()}))
+
     def __len__(self) -> int:
         return len(self.entries)
 

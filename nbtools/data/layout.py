@@ -16,9 +16,9 @@ PARTS = ("train", "val", "test")
 FOLDERS = {
     "images": "images", "image": "images", "labels": "labels", "label": "labels", "masks": "labels", "mask": "labels",
     "clean": "clean", "targets": "clean", "target": "clean", "gt": "clean", "centres": "centres", "centers": "centres",
-    "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
+    "classes": "classes", "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
 }  # fmt: skip
-TABLE_SUFFIXES = {"labels": io.DRAWN, "centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
+TABLE_SUFFIXES = {"labels": io.DRAWN, "classes": (".csv",), "centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
 CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # what Cellpose adds to the name of the image
 TABLES, TOML = (".csv",), "dataset.toml"
 MICROSCOPES = (

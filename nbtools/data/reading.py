@@ -1,4 +1,8 @@
-"""Read a sample's files when they are asked for, and remember the last ones."""
+"""Read a sample's files when they are asked for, and remember the last ones.
+
+Classes of single nuclei stand in classes/NAME.csv, beside labels/NAME.tif: columns label and class, a line a nucleus. A nucleus without
+a line, or of class 0 or unknown, is a nucleus whose class nobody has said. (classes.csv, a file, says what whole images show.)
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
+from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -33,7 +38,7 @@ class Reader:
                 return self._kept[entry]
         image = self.image(entry)
         label, clean = self.label(entry, image), self.clean(entry, image)
-        sample = replace(sample_of(entry, image), label=label, clean=clean)
+        sample = replace(sample_of(entry, image), label=label, clean=clean, classes=self.classes(entry))
         self._keep(entry, sample)
         return sample
 
@@ -73,6 +78,12 @@ class Reader:
         label = label if time is None else label.select(T=time)
         same = label.axes == image.spatial and image.spacing
         return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+
+    def classes(self, entry: Entry) -> dict[int, str] | None:
+        """Label → class of the nuclei; None where there is no table."""
+        if entry.sample is not None or "classes" not in entry.files:
+            return entry.sample and entry.sample.classes
+        return read_classes(entry.files["classes"])
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""

@@ -15,6 +15,7 @@ class Sample:
     label : instance labels, 0 background, of the shape of the image's spatial axes.
     clean : the low-noise partner, of the image's shape.
     class_name : what the image as a whole shows.
+    classes : what single nuclei are, by their label; None where nobody has looked, and a label that is not in it is of unknown class.
     group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a split.
     """
 
@@ -24,6 +25,7 @@ class Sample:
     clean: Image | None = None
     class_name: str | None = None
     group: str | None = None
+    classes: dict[int, str] | None = None
 
     def replace(self, **changes: object) -> Sample:
         """A copy with some fields changed."""
@@ -49,7 +51,7 @@ class InputOptions:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """Where a sample's parts are: files by kind ("images", "labels", "clean", "centres", "boxes"), or the sample in memory.
+    """Where a sample's parts are: files by kind ("images", "labels", "clean", "classes", "centres", "boxes"), or the sample in memory.
 
     part : "train", "val" or "test" in a folder that holds these.
     frame : the time point, where each of a movie's is an image.

@@ -32,7 +32,8 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
         for x in range(0, width - size + 1, size):
             images = (_cut(image, {"Y": y, "X": x}, size) for image in (sample.image, sample.label, sample.clean))
             image, label, clean = images
-            yield Sample(f"{sample.name}_y{y}_x{x}", image, label, clean, sample.class_name, sample.group or sample.name)
+            name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
+            yield Sample(name, image, label, clean, sample.class_name, group, sample.classes)
 
 
 def _cut(image: Image | None, corner: dict[str, int], size: int) -> Image | None:

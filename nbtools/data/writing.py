@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nbtools import io
+from nbtools.data.classes import write_classes
 from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
@@ -42,12 +43,14 @@ def copy_split(parts: Mapping[str, DataSet] | Sequence[DataSet], folder: str | P
 
 
 def write_sample(folder: Path, sample: Sample) -> None:
-    """Write one sample's image, label and clean partner into a data set's folder."""
+    """Write one sample's image, label, clean partner and classes of nuclei into a data set's folder."""
     io.write_image(folder / "images" / f"{sample.name}.tif", sample.image)
     if sample.label is not None:
         io.write_label(folder / "labels" / f"{sample.name}.tif", sample.label)
     if sample.clean is not None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
+    if sample.classes is not None:
+        write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
 
 
 def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
