@@ -1,8 +1,8 @@
 """The methods people know, side by side on DSB2018's fluorescence images: trained for a fixed budget each, scored once on the test images.
 
 `python benchmarks/dsb2018.py [--only unet stardist]`, with the data sets under $NBTOOLS_DATA. Budgets count from the start of the
-process to a usable model, thresholds chosen on the validation images included. `stardist_package` is the stardist package driven by itself, with the
-network, patches and batch that our `stardist` has here; the same images, the same budget, the same scoring. Rows are written as they are
+process to a usable model, thresholds chosen on the validation images included. `stardist_package` is the stardist package driven by
+itself, with the network, patches and batch that our `stardist` has here; the same images, the same budget, the same scoring. Rows are written as they are
 done to `results/dsb2018.json` and `results/dsb2018.md`; rows that are not asked for stay as they were measured before.
 """
 
@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from _runs import describe_machine, nbtools, spend
 
 HERE = Path(__file__).resolve().parent
 SET = "$NBTOOLS_DATA/dsb2018_fluorescence"
@@ -82,28 +81,6 @@ def train_and_predict(entry: Entry, folder: Path, *, row: dict, seed: int) -> di
     return {"seconds": sum(image["seconds"] for image in predicted["document"]["images"])}
 
 
-def nbtools(command: str, row: dict) -> dict:
-    """Run a command, and note it in the row as a person would type it."""
-    row["commands"].append("nbtools " + " ".join(Path(w).name if w.startswith(tempfile.gettempdir()) else w for w in shlex.split(command)))
-    words = [os.path.expandvars(word) for word in shlex.split(command)]
-    return spend([sys.executable, "-m", "nbtools.cli", *words, "--json", "--quiet"])
-
-
-def spend(command: list[str]) -> dict:
-    """{"document": what it printed, "seconds", "memory_gb": its peak}."""
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as out:
-        child = subprocess.Popen(command, stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read()
-    if child.returncode:
-        raise SystemExit(f"{shlex.join(command)} ended with {child.returncode}.")
-    memory = usage.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    return {"document": json.loads(text), "seconds": time.monotonic() - started, "memory_gb": round(memory, 2)}
-
-
 def count_megapixels() -> float:
     from nbtools.data import DataSet
 
@@ -116,8 +93,7 @@ def keep(row: dict) -> None:
     path = HERE / "results" / "dsb2018.json"
     rows = {r["name"]: r for r in (json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else [])} | {row["name"]: row}
     rows = [rows[e.name] for e in ENTRIES if e.name in rows]
-    machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()}
-    path.write_text(json.dumps({"data": SET, "machine": machine, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"data": SET, "machine": describe_machine(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
     path.with_suffix(".md").write_text(write_table(rows), encoding="utf-8")
     print(json.dumps(row), flush=True)
 
