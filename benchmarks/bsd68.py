@@ -1,9 +1,9 @@
 """The published comparison of N2V and N2V2 on natural images: train on noisy images alone, compare with the clean ones.
 
-`python benchmarks/bsd68.py FOLDER [--variant n2v n2v2] [--set epochs=20 …]`. FOLDER holds `train/images` with noisy images (400 of 180 x 180
-with Gaussian noise of sigma 25 in the publication) and `test/images` with `test/clean` (BSD68, same noise); `val/images` if there is one.
-PSNR with a range of 255. Published: N2V 27.7 dB, N2V2 28.3 dB (Höck et al. 2022, arXiv:2211.08512), after 200 epochs of 400 batches of 128
-patches, which takes an accelerator; `--set` and `--minutes` shorten it. Prints one JSON document.
+`python benchmarks/bsd68.py FOLDER [--variant n2v n2v2] [--set epochs=20 …]`. FOLDER holds `train/images` with noisy images (400 of
+180 x 180 with Gaussian noise of sigma 25 in the publication) and `test/images` with `test/clean` (BSD68, same noise); `val/images` if
+there is one. PSNR with a range of 255. Published: N2V 27.7 dB, N2V2 28.3 dB (Höck et al. 2022, arXiv:2211.08512), after 200 epochs of 400
+batches of 128 patches, which takes an accelerator; `--set` and `--minutes` shorten it. Prints one JSON document.
 """
 
 from __future__ import annotations

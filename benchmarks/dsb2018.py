@@ -1,9 +1,9 @@
 """The methods people know, side by side on DSB2018's fluorescence images: trained for a fixed budget each, scored once on the test images.
 
-`python benchmarks/dsb2018.py [--only unet stardist]`, with the data sets under $NBTOOLS_DATA. Budgets count from the start of the
-process to a usable model, thresholds chosen on the validation images included. `stardist_package` is the stardist package driven by
-itself, with the network, patches and batch that our `stardist` has here; the same images, the same budget, the same scoring. Rows are written as they are
-done to `results/dsb2018.json` and `results/dsb2018.md`; rows that are not asked for stay as they were measured before.
+`python benchmarks/dsb2018.py [--only unet stardist]`, with the data sets under $NBTOOLS_DATA. Budgets count from the start of the process
+to a usable model, thresholds chosen on the validation images included. `stardist_package` is the stardist package driven by itself, with
+the network, patches and batch that our `stardist` has here; the same images, the same budget, the same scoring. Rows are written as they
+are done to `results/dsb2018.json` and `results/dsb2018.md`; rows that are not asked for stay as they were measured before.
 """
 
 from __future__ import annotations
