@@ -1,6 +1,7 @@
 """Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq, doi:10.1093/bioinformatics/btz242).
 
-The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur, noise, grey values).
+The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur, noise, grey values); `scene` joins the first
+three, and `pairs` photographs one scene twice: with noise and without.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import numpy as np
 from nbtools import __version__
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.simulate import optics, packing, phantom
+from nbtools.simulate import optics
+from nbtools.simulate.pairs import PairSettings, make_pairs
+from nbtools.simulate.scene import render_scene
 from nbtools.simulate.settings import NucleiSettings
 
 if TYPE_CHECKING:
     from nbtools.data import DataSet, Sample
-
-FINEST = 5  # planes rendered for each plane of the camera, at most
 
 _VOLUME = {
     "shape_px": (24, 96, 96), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.5, 6.0), "density": (0.04, 0.3), "dome": (0.0, 0.3),
@@ -28,21 +29,28 @@ _TISSUE = {
     **_VOLUME, "shape_px": (24, 128, 128), "spacing_um": (1.5, 0.5, 0.5), "radius_um": (2.5, 4.0), "density": (0.45, 0.6), "cut": 1.0,
     "squeeze": (0.05, 0.2), "elongation": (1.1, 1.8), "background": (0.02, 0.2), "clustering": (0.0,),
 }  # fmt: skip
-KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE}  # kind of image: what differs from NucleiSettings()
+KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE, "pairs": {}}  # kind of image: what differs from the class's defaults
+CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
-    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons": (50, 200)})`."""
+    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons": (50, 200)})`.
+
+    Pairs are planes, or volumes where `shape_px` has three numbers; what else is not given fits the dimension.
+    """
     if kind not in KINDS:
         raise UserError("The kind of image to simulate must be a known one.", repr(kind), f"Use one of: {', '.join(KINDS)}.")
-    return NucleiSettings.from_dict({**KINDS[kind], **(changes or {})})
+    changes = changes or {}
+    volume = kind in CLASSES and len(changes.get("shape_px", ())) == 3
+    return CLASSES.get(kind, NucleiSettings).from_dict({**(_VOLUME if volume else KINDS[kind]), **changes})
 
 
 def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None) -> DataSet:
     """A data set of simulated images with exact labels.
 
-    kind : "nuclei2d", "nuclei3d", or "tissue" (dense, touching, z three times coarser).
-    count : images. seed : image i depends on seed and i alone, so that more images leave the first ones as they are.
+    kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), or "pairs" (noisy and clean).
+    count : scenes; an image of each, of pairs as many as `frames`.
+    seed : scene i depends on seed and i alone, so that more images leave the first ones as they are.
     settings : all of them, or a dictionary of those that differ from the kind's.
 
     >>> [s.label.pixels.max() for s in make("nuclei2d", count=2, seed=0, settings={"count": 5, "shape_px": (128, 128)})]
@@ -54,9 +62,11 @@ def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | 
     settings = settings_for(kind, given)
     if count < 1:
         raise UserError("At least one image must be asked for.", count, "Use --count 10.")
-    images = (nuclei(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
-    dataset = DataSet.of([_named(sample, f"{kind}_{i:03d}") for i, sample in enumerate(images)], name=kind)
+    scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
+    dataset = DataSet.of([sample for i, scene in enumerate(scenes) for sample in _name_all(scene, f"{kind}_{i:03d}")], name=kind)
     dataset.meta.update(licence="CC0-1.0", source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}")
+    if isinstance(settings, PairSettings):
+        dataset.meta["noise"] = settings.noise_law()
     return dataset
 
 
@@ -66,7 +76,8 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
     >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
-    usual, changed = settings_for(kind).to_dict(), settings.to_dict()
+    like = {"shape_px": settings.shape_px} if kind in CLASSES else {}
+    usual, changed = settings_for(kind, like).to_dict() | {"shape_px": settings_for(kind).to_dict()["shape_px"]}, settings.to_dict()
     words = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v).lower() for k, v in changed.items() if v != usual[k]}
     command = f"nbtools simulate {kind} --count {count} --seed {seed}"
     return command + (" --set " + " ".join(f"{k}={v}" for k, v in words.items()) if words else "")
@@ -82,31 +93,25 @@ def nuclei(settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.ran
 
     settings = settings or settings_for(f"nuclei{ndim}d")
     drawn = settings.draw(rng)
-    label, dye, fine = _paint_phantom(settings, drawn, rng=rng)
-    light = optics.blur_dye(dye, drawn, spacing=fine)
-    planes = slice(None, None, round(settings.spacing_um[0] / fine[0]))
-    photons = optics.light_field(light[planes], drawn, rng=rng)
-    pixels = optics.expose_camera(photons, settings, drawn=drawn, rng=rng)
+    scene = render_scene(settings, drawn, rng=rng)
+    pixels = optics.expose_camera(scene.photons, settings, drawn=drawn, rng=rng)
     about = {"axes": "ZYX"[-settings.ndim :], "spacing": settings.spacing_um, "name": "nuclei"}
-    return Sample("nuclei", Image(pixels, **about), Image(label, **about))
+    return Sample("nuclei", Image(pixels, **about), Image(scene.label, **about))
 
 
-def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that: light mixes between the planes of a camera."""
-    spacing = np.array(settings.spacing_um)
-    finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))
-    shape = ((settings.shape_px[0] - 1) * finer + 1, *settings.shape_px[1:])
-    fine = np.array([spacing[0] / finer, *spacing[1:]])
-    bodies = packing.place_nuclei((np.array(settings.shape_px) - 1) * spacing, drawn, count=settings.count, cut=settings.cut, rng=rng)
-    label, dye = phantom.paint_nuclei(bodies, drawn, shape=shape, spacing=fine, rng=rng)
-    full_size = packing.SPHERE[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
-    seen = label[::finer]
-    kept = phantom.keep_whole_nuclei(seen, full_size)
-    gone = np.setdiff1d(seen, seen[kept])
-    dye[::finer][~kept] = 0
-    dye[np.isin(label, gone)] = 0
-    return phantom.name_in_order(np.where(kept, seen, 0)), dye, fine
+def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
+    """The images of one scene."""
+    return make_pairs(settings, rng=rng) if isinstance(settings, PairSettings) else [nuclei(settings, rng=rng)]
 
 
-def _named(sample: Sample, name: str) -> Sample:
-    return sample.replace(name=name, image=sample.image.replace(name=name), label=sample.label.replace(name=name))
+def _name_all(scene: list[Sample], name: str) -> list[Sample]:
+    """Images of one scene by its name; of several, which are one group, by a number behind it."""
+    if len(scene) == 1:
+        return [_rename(scene[0], name)]
+    digits = len(str(len(scene) - 1))
+    return [_rename(sample, f"{name}_f{i:0{digits}d}").replace(group=name) for i, sample in enumerate(scene)]
+
+
+def _rename(sample: Sample, name: str) -> Sample:
+    images = {kind: image.replace(name=name) for kind in ("image", "label", "clean") if (image := getattr(sample, kind)) is not None}
+    return sample.replace(name=name, **images)

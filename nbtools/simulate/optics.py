@@ -48,5 +48,14 @@ def expose_camera(photons: np.ndarray, settings: NucleiSettings, *, drawn: dict[
     if gain is None:
         brightest = max(np.partition(photons.ravel(), -max(photons.size // 500, 1))[-max(photons.size // 500, 1)], 1e-6)
         gain = 2.0 if settings.bits == 16 else (drawn["exposure"] * top - offset) / brightest
-    electrons = rng.poisson(photons) + drawn["read_noise"] * rng.standard_normal(photons.shape)
-    return np.clip(np.round(gain * electrons + offset), 0, top).astype(np.uint8 if settings.bits == 8 else np.uint16)
+    return digitise(detect(photons, drawn["read_noise"], rng=rng), gain=gain, offset=offset, top=top)
+
+
+def detect(photons: np.ndarray, read_noise: float, *, rng: np.random.Generator) -> np.ndarray:
+    """Electrons counted where so many photons are expected: shot noise, and the noise of reading them out."""
+    return rng.poisson(photons) + read_noise * rng.standard_normal(photons.shape)
+
+
+def digitise(electrons: np.ndarray, *, gain: float, offset: float, top: int) -> np.ndarray:
+    """Whole grey values from 0 to `top`: uint8 up to 255, else uint16."""
+    return np.clip(np.round(gain * electrons + offset), 0, top).astype(np.uint8 if top <= 255 else np.uint16)

@@ -1,0 +1,100 @@
+"""Noisy and clean images of the same scene, through the same optics, with the exact law of the noise.
+
+grey = round(gain * (Poisson(photons) + Normal(0, read_noise)) + offset), and clean = gain * photons + offset, its expected value.
+The variance of a grey value is therefore gain² * (photons + read_noise² + structured²) + 1/12 for rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from nbtools.config import setting
+from nbtools.image import Image
+from nbtools.simulate import optics
+from nbtools.simulate.scene import render_scene
+from nbtools.simulate.settings import NucleiSettings
+
+if TYPE_CHECKING:
+    from nbtools.data import Sample
+
+PEAK = 99.8  # percentile of the expected photons that counts as the brightest: single pixels in bright spots do not
+STRIPE = 5  # px; structured noise is alike over this length, not beyond
+FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
+
+
+@dataclass(frozen=True)
+class PairSettings(NucleiSettings):
+    """Scene, optics, and a camera whose noise is known exactly: gain, offset and read noise are the same in all images.
+
+    >>> PairSettings(photons=(5.0,)).noise_law()["read_noise"]
+    2.0
+    """
+
+    photons: tuple[float, ...] = setting(
+        (20.0,), unit="photons", min=0.1, max=1e6, help="Light level: expected photons in the brightest pixels (99.8th percentile)."
+    )
+    read_noise: float = setting(2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light.")
+    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values a photon.")
+    offset: float = setting(100.0, min=0, max=60_000, level="advanced", help="Grey value without light.")
+    bits: int = setting(16, choices=(16,), level="advanced", help="Grey values of the camera.")
+    frames: int = setting(1, min=1, max=10_000, help="Noisy images of each scene; many, to measure a camera's noise.")
+    structured: float = setting(
+        0.0, unit="photons", min=0, max=1000, help="Further noise that is alike over 5 px along X: blind spots take it for signal."
+    )
+    saturation: float | None = setting(
+        None, min=0.05, max=1, help="Share of the light level at which a 12-bit camera is full; the gain follows from it. None: never."
+    )
+
+    @property
+    def camera_gain(self) -> float:
+        """Grey values a photon, saturation considered."""
+        return self.gain if self.saturation is None else (FULL_12_BIT - self.offset) / (self.saturation * self.photons[-1])
+
+    @property
+    def full(self) -> int:
+        """The largest grey value."""
+        return FULL if self.saturation is None else FULL_12_BIT
+
+    def noise_law(self) -> dict:
+        """What dataset.toml says of the noise, exactly; light and its noise in photons, others in grey values."""
+        return {
+            "law": "noisy = round(gain * (Poisson(photons) + Normal(0, read_noise) + stripes) + offset), at most full; "
+            "clean = gain * photons + offset; stripes: Normal(0, structured), alike over structured_px along X",
+            "gain": float(self.camera_gain),
+            "offset": self.offset,
+            "read_noise": self.read_noise,
+            "peak_photons": self.photons[0] if len(set(self.photons)) == 1 else list(self.photons),
+            "structured": self.structured,
+            "structured_axis": "X",
+            "structured_px": STRIPE if self.structured else 0,
+            "full": self.full,
+            "frames": self.frames,
+        }
+
+
+def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Sample]:
+    """The noisy images of one scene, uint16, each with the same clean partner, float32, and the same exact labels."""
+    from nbtools.data import Sample
+
+    drawn = settings.draw(rng)
+    scene = render_scene(settings, drawn | {"photons": 1 / optics.GRAIN}, rng=rng)
+    brightest = max(np.percentile(scene.photons, PEAK), optics.GRAIN)
+    photons = np.round(scene.photons * (drawn["photons"] / brightest) / optics.GRAIN) * optics.GRAIN
+    about = {"axes": "ZYX"[-settings.ndim :], "spacing": settings.spacing_um, "name": "pair"}
+    label = Image(scene.label, **about)
+    clean = Image((settings.camera_gain * photons + settings.offset).astype(np.float32), **about)
+    noisy = (Image(expose(photons, settings, rng=rng), **about) for _ in range(settings.frames))
+    return [Sample("pair", image, label, clean) for image in noisy]
+
+
+def expose(photons: np.ndarray, settings: PairSettings, *, rng: np.random.Generator) -> np.ndarray:
+    """One noisy image, uint16, of expected photons (*space)."""
+    electrons = optics.detect(photons, settings.read_noise, rng=rng)
+    if settings.structured > 0:
+        white = rng.standard_normal(photons.shape)
+        electrons += settings.structured * np.sqrt(STRIPE) * uniform_filter1d(white, STRIPE, axis=-1, mode="wrap")
+    return optics.digitise(electrons, gain=settings.camera_gain, offset=settings.offset, top=settings.full)
