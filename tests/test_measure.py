@@ -161,6 +161,62 @@ def test_tiny_and_flat_nuclei_have_no_shape_rather_than_nonsense():
     assert np.isnan(table["solidity"][:2]).all()
 
 
+@pytest.mark.parametrize(("shortest", "reliable"), [(5.05, True), (4.5, False)])
+def test_below_five_voxels_the_table_says_that_values_are_unreliable(shortest, reliable, rng):
+    for axes in ((shortest * 0.5, 4.0, 5.0), (3.0, 3.0, shortest * 0.2)):  # µm, along z, y, x: thin along z, thin along x
+        grid = grid_around(np.array(axes), ANISOTROPIC, rng)
+        inside = ((grid / axes) ** 2).sum(axis=-1) <= 1
+        row = measure(Image(inside.astype(np.uint8), "ZYX", ANISOTROPIC), solidity=False)
+        assert row["reliable"][0] == reliable
+        assert np.isfinite(row["flatness"][0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_angle_in_a_plane_is_that_of_scikit_image(stardist_volume):
+    from skimage.measure import regionprops_table
+
+    label = stardist_volume[1][15]
+    theirs = 90 + np.degrees(regionprops_table(label, properties=("orientation",))["orientation"])  # from x, not from y
+    ours = measure(Image(label, "YX"), solidity=False)
+    long = ours["elongation"] > 1.1
+    assert long.sum() > 5
+    assert np.abs((ours["orientation_deg"] - theirs + 90) % 180 - 90)[long] == pytest.approx(0, abs=1e-6)
+
+
+def test_angles_have_the_signs_that_their_names_promise():
+    z, y, x = np.moveaxis(grid_around(np.full(3, 6.0), (0.3, 0.3, 0.3), np.random.default_rng(0)), -1, 0)
+
+    def angles(long: tuple[float, float, float]) -> tuple[float, float]:
+        along = z * long[0] + y * long[1] + x * long[2]
+        inside = (z**2 + y**2 + x**2 - along**2) / 2.0**2 + along**2 / 5.0**2 <= 1
+        row = measure(Image(inside.astype(np.uint8), "ZYX", (0.3, 0.3, 0.3)), solidity=False)
+        return row["azimuth_deg"][0], row["elevation_deg"][0]
+
+    half = np.sqrt(0.5)
+    assert angles((0, -half, half)) == pytest.approx((45, 0), abs=1)  # up on the screen, y downwards in the array
+    assert angles((half, 0, -half)) == pytest.approx((0, -45), abs=1) or angles((half, 0, -half)) == pytest.approx((180, 45), abs=1)
+    assert angles((half, -half, 0)) == pytest.approx((90, 45), abs=1)
+
+
+def test_tilt_tells_a_lying_disc_from_a_standing_one_and_a_ball_has_no_angles(rng):
+    grid = grid_around(np.full(3, 5.0), (0.3, 0.3, 0.3), rng)
+    tilts = {}
+    for name, axes in {"lying": (2, 4, 4), "standing": (4, 4, 2), "ball": (4, 4, 4)}.items():
+        row = measure(Image((((grid / axes) ** 2).sum(axis=-1) <= 1).astype(np.uint8), "ZYX", (0.3, 0.3, 0.3)), solidity=False)
+        tilts[name] = row["tilt_deg"][0]
+        assert np.isnan(row["azimuth_deg"][0])  # two axes are equal, or three
+    assert (tilts["lying"], tilts["standing"]) == (pytest.approx(0, abs=2), pytest.approx(90, abs=2))
+    assert np.isnan(tilts["ball"])
+
+
+def test_the_distance_to_the_border_of_the_image_counts_from_the_nucleus():
+    label = np.zeros((10, 40, 40), np.uint8)
+    label[3:6, 10:20, 18:22], label[4:6, 0:5, 30:33] = 1, 2
+    table = measure(Image(label, "ZYX", (2.0, 0.5, 0.5)), solidity=False)
+    assert list(table["image_border_um"]) == [5.0, 0]  # 10 rows of 0.5 µm; three planes of 2 µm are 6 µm
+    assert list(table["touches_border"]) == [False, True]
+
+
 def test_every_channel_is_measured_under_its_name():
     label = np.zeros((6, 6), np.uint8)
     label[1:3, 1:5] = 1
@@ -176,7 +232,8 @@ def test_the_table_has_the_columns_of_the_contract_in_order(stardist_volume):
     table = measure(Image(label, "ZYX", (1.0, 0.5, 0.5), name="worm"), Image(image, "ZYX", (1.0, 0.5, 0.5)))
     contract = """image label z y x volume_um3 surface_um2 equivalent_radius_um sphericity sphericity_nucleusj flatness elongation solidity
     touches_border neighbours nearest_um mean_0 sum_0 std_0"""
-    assert list(table) == contract.split()
+    more = "image_border_um azimuth_deg elevation_deg tilt_deg reliable"
+    assert list(table) == f"{contract} {more}".split()
     assert {len(column) for column in table.values()} == {51}  # nuclei in the sample that stardist ships
     assert set(table["image"]) == {"worm"}
 

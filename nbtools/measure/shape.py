@@ -6,6 +6,8 @@ import numpy as np
 
 BLOCK = 4_000_000  # row-plane pairs looked at together; bounds the memory
 TOUCH = 1e-6  # pixels; what lies on the hull is in it
+ENOUGH = 4.9  # pixels from centre to surface: five, less what counting pixels leaves open
+ROUND = 1.03  # axes that differ by less have no direction
 
 
 def axis_ratios(covariance: np.ndarray, spacing: np.ndarray, *, thinnest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +37,40 @@ def describe_shape(ratios: np.ndarray, *, radius: np.ndarray, faces: np.ndarray,
         columns |= {"sphericity_nucleusj": sphericity**3, "flatness": ratios[:, 0]}
     columns["elongation"] = ratios[:, -1]
     return {name: np.where(thick, values, np.nan) for name, values in columns.items()}
+
+
+def are_reliable(covariance: np.ndarray) -> np.ndarray:
+    """Which nuclei are thick enough for their numbers to be right, (n,) bool: five pixels from centre to surface in every direction.
+
+    covariance : (n, D, D) second moments in pixels, not in µm: what counts is how finely the grid samples the nucleus.
+    """
+    shortest = np.linalg.eigvalsh(covariance)[:, 0]
+    return np.sqrt(np.maximum((covariance.shape[1] + 2) * shortest, 0)) >= ENOUGH
+
+
+def measure_angles(covariance: np.ndarray) -> dict[str, np.ndarray]:
+    """Directions of the axes, in degrees; NaN where axes are equal within 3 %, so that they have none.
+
+    covariance : (n, D, D) calibrated second moments, axes in the order of the image (z), y, x.
+    2D: `orientation_deg`, of the long axis, 0 along x, 90 along y, counter-clockwise as seen on the screen, from 0 to 180.
+    3D: `azimuth_deg`, the same for the long axis seen along z; `elevation_deg`, its angle with the plane, -90 to 90, above 0 where it rises
+    towards larger z on the way along its azimuth; `tilt_deg`, angle between the short axis and z: 0 for a flat nucleus that lies in the
+    plane, 90 for one that stands on edge.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    long, short = vectors[:, :, -1], vectors[:, :, 0]
+    differs = values[:, 1:] > ROUND**2 * np.maximum(values[:, :-1], 1e-12)
+    long = long * np.where((long[:, -2] > 0) | ((long[:, -2] == 0) & (long[:, -1] < 0)), -1, 1)[:, None]  # up on the screen is -y
+    angle = np.where(differs[:, -1], np.degrees(np.arctan2(-long[:, -2], long[:, -1])) % 180, np.nan)
+    if covariance.shape[1] == 2:
+        return {"orientation_deg": angle}
+    rise = np.degrees(np.arcsin(np.clip(long[:, 0], -1, 1)))
+    tilt = np.degrees(np.arccos(np.clip(np.abs(short[:, 0]), 0, 1)))
+    return {
+        "azimuth_deg": angle,
+        "elevation_deg": np.where(differs[:, -1], rise, np.nan),
+        "tilt_deg": np.where(differs[:, 0], tilt, np.nan),
+    }
 
 
 def measure_solidity(ends: np.ndarray, owner: np.ndarray, *, size: np.ndarray) -> np.ndarray:
