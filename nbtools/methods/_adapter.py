@@ -1,8 +1,12 @@
-"""Our training plan for a borrowed package that calls Keras's `fit` itself: schedule, budget, callbacks, history, best weights."""
+"""What adapters to borrowed packages share: their import, their silence, and our training plan for one that calls Keras's `fit` itself.
+
+That is schedule, budget, callbacks, history and best weights.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io as text
 import sys
 import time
@@ -12,8 +16,22 @@ import keras
 import numpy as np
 
 from nbtools import io
+from nbtools.errors import UserError
 from nbtools.training import History, TrainingPlan, TrainingSettings, one_cycle, set_weights, write_weights
 from nbtools.training.clock import Clock
+
+
+def import_part(package: str, name: str, *, title: str) -> object:
+    """A module of a package that runs on TensorFlow; "" for the package itself.   title : what users call the method.
+
+    Raises
+    ------
+    UserError : Keras runs on something else.
+    """
+    if keras.backend.backend() != "tensorflow":
+        remedy = "Set the environment variable KERAS_BACKEND to tensorflow and start Python anew, or choose another method."
+        raise UserError(f"{title} runs on TensorFlow only.", f"Keras on {keras.backend.backend()}", remedy)
+    return importlib.import_module(f"{package}.{name}" if name else package)
 
 
 class FollowPlan(keras.callbacks.Callback):
