@@ -29,7 +29,8 @@ KEPT = ("pooled", "mean_ap", "panoptic_quality", "splits", "merges", "missed", "
 class Entry:
     name: str
     minutes: float = 0.0  # budget of the training; 0: nothing to train
-    train: str = ""  # what follows `nbtools train`, without data, budget and output
+    train: str = ""  # the method
+    settings: str = ""
 
 
 ENTRIES = (
@@ -37,7 +38,7 @@ ENTRIES = (
     Entry("unet", 10, "unet"),
     Entry("border_unet", 10, "border_unet"),
     Entry("fast_nuclei", 5, "fast_nuclei"),
-    Entry("stardist", 20, f"stardist {LIKE_THE_PACKAGE}"),
+    Entry("stardist", 20, "stardist", LIKE_THE_PACKAGE),
     Entry("stardist_package", 20, "by itself"),
 )
 
@@ -71,8 +72,8 @@ def train_and_predict(entry: Entry, folder: Path, *, row: dict, seed: int) -> di
     """{"seconds"} of predicting the test images, reading and writing apart; training and memory go into the row."""
     model, memory = entry.name, 0.0
     if entry.train:
-        model = folder / "model"
-        trained = nbtools(f"train {entry.train} {SET}/train --minutes {entry.minutes:g} --seed {seed} --out {model}", row)
+        model, words = folder / "model", f"{entry.settings} --minutes {entry.minutes:g} --seed {seed}"
+        trained = nbtools(f"train {entry.train} {SET}/train {words} --out {model}", row)
         row |= {"minutes": round(trained["seconds"] / 60, 2), "parameters": trained["document"]["parameters"]}
         row |= {"steps": trained["document"]["steps"]}
         memory = trained["memory_gb"]

@@ -36,14 +36,15 @@ METRICS = ("psnr", "ssim", "nrmse", "psnr_si")
 @dataclass(frozen=True)
 class Entry:
     name: str
-    train: str = ""  # what follows `nbtools train`; "": nothing to learn
+    train: str = ""  # the method; "": nothing to learn
+    settings: str = ""
     dims: tuple[int, ...] = (2, 3)
 
 
 ENTRIES = (
     Entry("nlm"),
-    Entry("n2v", "n2v --set variant=n2v"),
-    Entry("n2v2", "n2v --set variant=n2v2", dims=(2,)),
+    Entry("n2v", "n2v", "--set variant=n2v"),
+    Entry("n2v2", "n2v", "--set variant=n2v2", dims=(2,)),
     Entry("deconoising", "deconoising", dims=(2,)),
     Entry("pn2v", "pn2v", dims=(2,)),
     Entry("rcan", "rcan"),
@@ -81,7 +82,7 @@ def measure(entry: Entry, folder: Path, *, about: dict) -> dict:
     model, result = entry.name, folder / f"result_{entry.name}"
     if entry.train:
         model = folder / entry.name
-        words = f"{STEPS[about['ndim']]} --seed {about['seed']} --val {folder}/val --out {model}"
+        words = f"{entry.settings} {STEPS[about['ndim']]} --seed {about['seed']} --val {folder}/val --out {model}"
         trained = nbtools(f"train {entry.train} {folder}/train {words}", row)
         row |= {k: trained["document"][k] for k in ("steps", "parameters")} | {"minutes": round(trained["seconds"] / 60, 2)}
     predicted = nbtools(f"predict {model} {folder}/test --out {result}", row)
