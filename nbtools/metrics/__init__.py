@@ -1,5 +1,9 @@
-"""Numbers that say how good a result is: `instances` for labels of nuclei, `restoration` for images, `compare` for methods. No network."""
+"""Numbers that say how good a result is, by task; `compare` for several methods, `frc` for resolution. No network, no files.
 
-from nbtools.metrics import compare, instances, restoration
+None of these chooses anything. A threshold or a checkpoint is chosen where a model is trained, on the validation images: `Method.fit` takes
+training and validation images only, so that the images of the test reach nothing but the metrics.
+"""
 
-__all__ = ["compare", "instances", "restoration"]
+from nbtools.metrics import biaflows, classification, compare, detection, frc, instances, restoration, semantic, statistics, strata
+
+__all__ = ["biaflows", "classification", "compare", "detection", "frc", "instances", "restoration", "semantic", "statistics", "strata"]

@@ -12,6 +12,8 @@ import numpy as np
 DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
 LIMITS = (2.5, 97.5)  # percentiles of the draws
 
+Rate = Callable[[np.ndarray], dict[str, np.ndarray]]  # (..., counts) summed over images → name → (...) numbers
+
 
 def find_units(names: Sequence[str], groups: Mapping[str, object] | None = None) -> np.ndarray:
     """Number of the unit that each image is drawn with: its own, or that of its group (mosaic, embryo, patient)."""
@@ -34,9 +36,7 @@ def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndar
     return np.tensordot(times, sums, axes=1)
 
 
-def find_intervals(
-    table: np.ndarray, rate: Callable[[np.ndarray], dict[str, np.ndarray]], *, units: np.ndarray, seed: int = 0
-) -> dict[str, list[float] | None]:
+def find_intervals(table: np.ndarray, rate: Rate, *, units: np.ndarray, seed: int = 0) -> dict[str, list[float] | None]:
     """95 % percentile interval of each number that `rate` makes of sums over images; None where there is only one unit to draw.
 
     table : (images, ...) what adds up over images.     rate : (..., ...) sums → name → (...) numbers.
@@ -48,4 +48,10 @@ def find_intervals(
     drawn = draw_sums(table, units=units, seed=seed)
     if drawn is None:
         return dict.fromkeys(rate(table.sum(axis=0)))
-    return {name: [float(v) for v in np.nanpercentile(values, LIMITS)] for name, values in rate(drawn).items()}
+    return {name: find_limits(values) for name, values in rate(drawn).items()}
+
+
+def find_limits(drawn: np.ndarray) -> list[float] | None:
+    """The interval that 95 % of the draws lie in; draws without a value are left out, and None where none is left."""
+    drawn = drawn[np.isfinite(drawn)]
+    return [float(v) for v in np.percentile(drawn, LIMITS)] if len(drawn) else None

@@ -11,18 +11,20 @@ doi:10.1038/s41592-019-0612-7). Where nothing is to be found and nothing was fou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.metrics import bootstrap, outlines, regions
 from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_nuclei
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 LAST_AVERAGED = 0.90  # 0.95 asks for more than the true labels themselves can promise: reported, not averaged
 DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
+MATCHED = 0.5  # IoU from which the outlines of two nuclei are compared
 
 
 @dataclass(frozen=True)
@@ -121,18 +123,22 @@ def evaluate(
     pairs: Iterable[tuple[str, np.ndarray | Image, np.ndarray | Image | None]],
     *,
     thresholds: Sequence[float] = THRESHOLDS,
-    groups: dict[str, str] | None = None,
+    groups: Mapping[str, object] | None = None,
+    distances: bool = False,
     seed: int = 0,
 ) -> dict:
     """Score a set of images: pooled counts, means over images, mistakes, and how sure the mean AP is.
 
     pairs : (name, truth, predicted); predicted None means that the image has no prediction: all its nuclei are missed.
     groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn in the bootstrap.
+    distances : also measure how far the outlines of matched nuclei (IoU 0.5) lie apart, see `outlines`; takes longer.
     seed : of the bootstrap.
 
     Returns plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"), `mean_ap` (mean of the pooled ap up to 0.90),
-    `panoptic_quality` (pooled, at 0.50), the mistakes (see `Mistakes`), `missing` names, `interval_95` of the mean AP (bootstrap over
-    images or groups; [0, 1] where there is only one) and a row for each image.
+    `panoptic_quality` (pooled, at 0.50), `seg`, `foreground_dice` (blind to touching nuclei: see `regions`), `count_error` (mean over
+    images of |predicted - true| / true) and `count_bias` (of all nuclei together, with its sign), the mistakes (see `Mistakes`),
+    `missing` names, `interval_95` of the mean AP (bootstrap over images or groups; [0, 1] where there is only one), and a row for each
+    image. With `distances`: `hausdorff_average_um` and `hausdorff_95_um`, means over matched nuclei; `…_px` where a pixel size is unknown.
     """
     thresholds = sorted(round(float(t), 10) for t in thresholds) or list(THRESHOLDS)
     rows, counts, missing = [], [], []
@@ -142,10 +148,13 @@ def evaluate(
             predicted = np.zeros_like(check_labels(truth))
         table = find_overlap(truth, predicted)
         counts.append([score_overlap(table, t) for t in thresholds])
-        rows.append(_row(name, counts[-1], mistakes=find_mistakes(table)))
+        rows.append(_row(name, counts[-1], table=table))
+        if distances:
+            rows[-1] |= _measure_outlines(truth, predicted, table=table)
     if not rows:
         raise UserError("At least one labelled image is needed to evaluate a result.", "none", "Check the folder of the true labels.")
-    return _summary(rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed))
+    summary = _summary(rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed))
+    return summary | {"per_image": _drop_private(rows)}
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
@@ -179,26 +188,64 @@ def _share(part: float, whole: float, *, nuclei: int) -> float:
     return part / whole if whole else float(nuclei == 0)
 
 
-def _row(name: str, scores: list[Score], *, mistakes: Mistakes) -> dict:
-    counts = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
+def _row(name: str, scores: list[Score], *, table: Overlap) -> dict:
+    mistakes, seg, foreground = find_mistakes(table), regions.score_seg(table), regions.count_foreground(table)
+    kinds = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
     ap = {f"ap{round(100 * s.iou)}": s.ap for s in scores}
-    return {"name": name, "n_true": scores[0].n_true, "n_pred": scores[0].n_pred, **ap, **counts}
+    n_true, n_pred = scores[0].n_true, scores[0].n_pred
+    about = {"name": name, "n_true": n_true, "n_pred": n_pred, **ap, **kinds, "mean_ap": float(np.mean([s.ap for s in _averaged(scores)]))}
+    about |= {"seg": _share(float(seg.sum()), n_true, nuclei=n_true + n_pred), "foreground_dice": float(regions.rate_dice(foreground))}
+    return about | {"count_error": abs(n_pred - n_true) / max(n_true, 1), "_seg": float(seg.sum()), "_foreground": foreground}
+
+
+def _measure_outlines(truth: np.ndarray | Image, predicted: np.ndarray | Image, *, table: Overlap) -> dict:
+    """Distances between the outlines of matched nuclei, in pixels of the finest axis, and how many µm such a pixel has."""
+    matched = match_nuclei(table, table.iou, iou=MATCHED)
+    names = table.true_labels[table.row[matched]], table.predicted_labels[table.column[matched]]
+    image = truth if isinstance(truth, Image) else None
+    spacing = image.relative_spacing if image is not None and len(image.spatial) == image.pixels.ndim else None
+    average, highest = outlines.measure_distances(check_labels(truth), check_labels(predicted), pairs=names, spacing=spacing)
+    um = min(image.spacing_um) if spacing is not None and image.spacing_um else None
+    return {"_um": um, "_average": average, "_highest": highest}
 
 
 def _summary(rows: list[dict], counts: list[list[Score]], *, missing: list[str], interval: list[float]) -> dict:
     pooled = [sum(scores[1:], scores[0]) for scores in zip(*counts, strict=True)]
     each = {f"{s[0].iou:.2f}": [one.rates() for one in s] for s in zip(*counts, strict=True)}
+    n_true, n_pred = pooled[0].n_true, pooled[0].n_pred
     return {
         "images": len(rows),
         "pooled": {f"{s.iou:.2f}": s.to_dict() for s in pooled},
         "per_image_mean": {iou: {k: float(np.mean([r[k] for r in rates])) for k in rates[0]} for iou, rates in each.items()},
         "mean_ap": float(np.mean([s.ap for s in _averaged(pooled)])),
         "panoptic_quality": min(pooled, key=lambda s: abs(s.iou - 0.5)).panoptic_quality,
+        "seg": _share(math.fsum(r["_seg"] for r in rows), n_true, nuclei=n_true + n_pred),
+        "foreground_dice": float(regions.rate_dice(sum(r["_foreground"] for r in rows))),
+        "count_error": float(np.mean([r["count_error"] for r in rows])),
+        "count_bias": (n_pred - n_true) / max(n_true, 1),
         **{word: sum(r[kind] for r in rows) for word, kind in _KINDS.items()},
+        **_pool_distances(rows),
         "missing": missing,
         "interval_95": {"mean_ap": interval},
-        "per_image": rows,
     }
+
+
+def _pool_distances(rows: list[dict]) -> dict:
+    """Mean distances over all matched nuclei, and over those of each image (added to its row): in µm where every image knows its size."""
+    measured = [row for row in rows if "_average" in row]
+    known = all(row["_um"] is not None for row in measured)
+    unit, found = "um" if known else "px", {}
+    for name, key in (("hausdorff_average", "_average"), ("hausdorff_95", "_highest")):
+        values = [row[key] * (row["_um"] if known else 1.0) for row in measured]
+        for row, one in zip(measured, values, strict=True):
+            row[f"{name}_{unit}"] = float(one.mean()) if len(one) else None
+        every = np.concatenate(values) if values else np.zeros(0)
+        found |= {f"{name}_{unit}": float(every.mean()) if len(every) else None} if measured else {}
+    return found
+
+
+def _drop_private(rows: list[dict]) -> list[dict]:
+    return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
 
 
 _KINDS = {"splits": "split", "merges": "merged", "missed": "missed", "extra": "extra"}
@@ -208,17 +255,14 @@ def _averaged(scores: list[Score]) -> list[Score]:
     return [s for s in scores if s.iou <= LAST_AVERAGED] or scores
 
 
-def _interval(rows: list[dict], counts: list[list[Score]], *, groups: dict[str, str] | None, seed: int) -> list[float]:
+def _interval(rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int) -> list[float]:
     """95 % percentile interval of the mean AP, drawing images (or whole groups) with replacement."""
-    names = [groups.get(r["name"], r["name"]) if groups else i for i, r in enumerate(rows)]
-    units = np.unique(names, return_inverse=True)[1]
-    n = int(units.max()) + 1
-    if n < 2:
-        return [0.0, 1.0]
+    units = bootstrap.find_units([row["name"] for row in rows], groups)
     table = np.array([[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float)
-    sums = np.zeros((n, *table.shape[1:]))  # (units, thresholds, 2)
-    np.add.at(sums, units, table)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
-    tp, nuclei = np.moveaxis(np.tensordot(times, sums, axes=1), -1, 0)  # (draws, thresholds) each
-    mean_ap = np.where(nuclei > 0, tp / np.maximum(nuclei, 1), 1.0).mean(axis=1)
-    return [float(v) for v in np.percentile(mean_ap, [2.5, 97.5])]
+    return bootstrap.find_intervals(table, _rate_mean_ap, units=units, seed=seed)["mean_ap"] or [0.0, 1.0]
+
+
+def _rate_mean_ap(table: np.ndarray) -> dict[str, np.ndarray]:
+    """(..., thresholds, 2) matches, and nuclei of either side → mean AP."""
+    tp, nuclei = np.moveaxis(table, -1, 0)
+    return {"mean_ap": np.where(nuclei > 0, tp / np.maximum(nuclei, 1), 1.0).mean(axis=-1)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.metrics.matching import match_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +47,7 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
 
 def match_nuclei(overlap: Overlap, values: np.ndarray, *, iou: float) -> np.ndarray:
     """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and lower thresholds are assigned."""
-    candidate = values >= iou
-    row, column = overlap.row[candidate], overlap.column[candidate]
-    if len(np.unique(row)) == len(row) and len(np.unique(column)) == len(column):
-        return candidate
-    # From 0.5 upwards candidates compete only through exact ties; below, every overlap has a say in the best assignment.
-    considered = np.flatnonzero(candidate) if iou >= 0.5 else np.arange(len(values))
-    matched = np.zeros(len(values), bool)
-    for pairs in _components(overlap, considered):
-        matched[_assign(overlap, values, pairs=pairs, iou=iou)] = True
-    return matched & candidate
+    return match_pairs(overlap.row, overlap.column, values=values, least=iou)
 
 
 def check_labels(label: np.ndarray | Image) -> np.ndarray:
@@ -93,29 +85,3 @@ def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndar
     start[1:] |= predicted[1:] != predicted[:-1]
     start = np.flatnonzero(start)
     return truth[start], predicted[start], np.diff(start, append=truth.size)
-
-
-def _components(overlap: Overlap, pairs: np.ndarray) -> list[np.ndarray]:
-    """Pairs grouped so that no nucleus stands in two groups."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    n_true = len(overlap.true_labels)
-    n = n_true + len(overlap.predicted_labels)
-    graph = coo_matrix((np.ones(len(pairs)), (overlap.row[pairs], n_true + overlap.column[pairs])), shape=(n, n))
-    group = connected_components(graph, directed=False)[1][overlap.row[pairs]]
-    order = np.argsort(group, kind="stable")
-    return np.split(pairs[order], np.flatnonzero(np.diff(group[order])) + 1)
-
-
-def _assign(overlap: Overlap, values: np.ndarray, *, pairs: np.ndarray, iou: float) -> np.ndarray:
-    """As many matches as possible, then the largest total IoU: indices of the chosen pairs."""
-    from scipy.optimize import linear_sum_assignment
-
-    rows, row = np.unique(overlap.row[pairs], return_inverse=True)
-    columns, column = np.unique(overlap.column[pairs], return_inverse=True)
-    gain, name = np.zeros((len(rows), len(columns))), np.full((len(rows), len(columns)), -1)
-    gain[row, column] = (values[pairs] >= iou) + values[pairs] / (2 * min(gain.shape))
-    name[row, column] = pairs
-    chosen = name[linear_sum_assignment(gain, maximize=True)]
-    return chosen[chosen >= 0]

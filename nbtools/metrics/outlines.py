@@ -1,0 +1,87 @@
+"""How far apart two outlines are: average and 95 % Hausdorff distance, in µm where the pixel size is known.
+
+An IoU says how much area is wrong, not where. A thin spur of one pixel costs no IoU, and shifts every measurement of shape: these
+distances see it. An outline is the pixels of a nucleus that touch another label, the background or the border of the image along an axis.
+The distance of two outlines is the larger of the two directed ones: from each point of one to the nearest of the other, averaged (Dubuisson
+& Jain 1994, doi:10.1109/ICPR.1994.576361) or its 95th percentile (Huttenlocher et al. 1993, doi:10.1109/34.232073).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def find_outlines(label: np.ndarray) -> np.ndarray:
+    """(*space) integers → (*space) bool: pixels of nuclei at their outline.
+
+    >>> int(find_outlines(np.pad(np.ones((4, 4), int), 2)).sum())
+    12
+    """
+    edge = np.zeros(label.shape, bool)
+    for axis in (a for a, size in enumerate(label.shape) if size > 1):
+        values, at = np.moveaxis(label, axis, 0), np.moveaxis(edge, axis, 0)
+        differs = values[1:] != values[:-1]
+        at[1:] |= differs
+        at[:-1] |= differs
+        at[0], at[-1] = True, True
+    return edge & (label > 0)
+
+
+def measure_distances(
+    truth: np.ndarray, predicted: np.ndarray, *, pairs: tuple[np.ndarray, np.ndarray], spacing: tuple[float, ...] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average and 95 % Hausdorff distance of each pair of nuclei: two arrays (pairs,), in the unit of the spacing (pixels without).
+
+    truth, predicted : label images of equal shape.
+    pairs : (pairs,) true labels, and (pairs,) predicted labels; no label stands in two pairs.
+    """
+    scale = np.asarray(spacing or (1.0,) * truth.ndim, float)
+    far = 4 * float(np.linalg.norm(scale * truth.shape)) + 1
+    one, two = (_find_points(label, names, scale=scale, far=far) for label, names in zip((truth, predicted), pairs, strict=True))
+    directed = [_summarise(*_measure_directed(a, b), count=len(pairs[0])) for a, b in ((one, two), (two, one))]
+    return tuple(np.maximum(*both) for both in zip(*directed, strict=True))
+
+
+def measure_foreground(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Average Hausdorff distance of two foregrounds in pixels, over all their pixels (Taha & Hanbury 2015, doi:10.1186/s12880-015-0068-x).
+
+    0 where both are empty, infinite where one is.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    one, two = truth > 0, predicted > 0
+    if not one.any() or not two.any():
+        return 0.0 if one.any() == two.any() else float("inf")
+    return float(max(distance_transform_edt(~b)[a].mean() for a, b in ((one, two), (two, one))))
+
+
+def _find_points(label: np.ndarray, names: np.ndarray, *, scale: np.ndarray, far: float) -> tuple[np.ndarray, np.ndarray]:
+    """Outline points of the named labels, each pair moved `far` from the others along an axis of its own, and the pair of each."""
+    points = np.argwhere(find_outlines(label))
+    order = np.argsort(names)
+    values = label[tuple(points.T)]
+    place = np.minimum(np.searchsorted(names[order], values), max(len(names) - 1, 0))
+    wanted = (names[order][place] == values) if len(names) else np.zeros(len(values), bool)
+    pair = order[place[wanted]] if len(names) else place[wanted]
+    return np.column_stack([pair * far, points[wanted] * scale]), pair
+
+
+def _measure_directed(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each point of one to the nearest of the other in its pair, and that pair."""
+    from scipy.spatial import cKDTree
+
+    if not len(one[0]):
+        return np.zeros(0), one[1]
+    return cKDTree(two[0]).query(one[0])[0], one[1]
+
+
+def _summarise(distance: np.ndarray, pair: np.ndarray, *, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and 95th percentile of the distances of each pair."""
+    points = np.bincount(pair, minlength=count)
+    mean = np.bincount(pair, weights=distance, minlength=count) / np.maximum(points, 1)
+    ordered, start = distance[np.lexsort((distance, pair))], np.cumsum(points) - points
+    position = 0.95 * (points - 1)
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, points - 1)
+    share = position - low
+    return mean, ordered[start + low] * (1 - share) + ordered[start + high] * share
