@@ -121,6 +121,19 @@ class Image:
             image = image.replace(pixels=pixels, axes=axes, spacing=image._spacing_for(axes), **changes)
         return image
 
+    def cast(self, dtype: str | np.dtype | type) -> Image:
+        """The same image in another type of number; for integers, rounded and clipped to what the type can hold.
+
+        >>> Image(np.array([[-3.0, 1.5, 300.0]]), "YX").cast("uint8").pixels
+        array([[  0,   2, 255]], dtype=uint8)
+        """
+        kind = np.dtype(dtype)
+        if kind.kind not in "iu" or self.pixels.dtype == kind:
+            return self.replace(pixels=self.pixels.astype(kind, copy=False))
+        limits = np.iinfo(kind)
+        whole = np.round(np.nan_to_num(self.pixels.astype(np.float64))) if self.pixels.dtype.kind == "f" else self.pixels
+        return self.replace(pixels=np.clip(whole, limits.min, limits.max).astype(kind))
+
     def _spacing_for(self, axes: str) -> tuple[float, ...] | None:
         if self.spacing is None:
             return None

@@ -69,3 +69,18 @@ def test_small_letters_are_axes_too():
 
 def test_colours_are_known_by_their_names():
     assert Image(np.zeros((3, 3, 3)), "YXC", channels=RGB).is_rgb
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_grey_values_are_rounded_and_clipped_to_a_type_of_integers(dtype):
+    limits = np.iinfo(dtype)
+    image = Image(np.array([[-1e9, -0.4, 0.6, 7.49, np.nan, 1e9]], np.float32), "YX", spacing=(0.2, 0.2), name="field")
+    cast = image.cast(dtype)
+    assert cast.pixels.tolist() == [[limits.min, 0, 1, 7, 0, limits.max]]
+    assert (cast.pixels.dtype, cast.spacing, cast.name) == (np.dtype(dtype), (0.2, 0.2), "field")
+
+
+def test_a_wider_type_holds_every_value_of_the_narrower(rng):
+    narrow = Image(rng.integers(0, 65536, (5, 6), dtype=np.uint16), "YX")
+    assert np.array_equal(narrow.cast("int32").cast("uint16").pixels, narrow.pixels)
+    assert narrow.cast("float32").pixels.dtype == np.float32

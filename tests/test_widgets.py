@@ -13,6 +13,7 @@ from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.methods.base import Prediction
 from nbtools.widgets import parts, picker
 from nbtools.widgets.folders import FolderBrowser
 
@@ -235,3 +236,30 @@ def test_a_threshold_can_be_moved_and_its_effect_seen(rng):
     seen.slider.value = 0.9
     assert seen.value == 0.9
     assert "0 nuclei" in seen.count.value
+
+
+def test_a_line_parts_before_and_after(rng):
+    before, after = Image(rng.random((200, 300)).astype(np.float32), "YX"), Image(np.zeros((200, 300), np.float32), "YX")
+    seen = widgets.compare_slider(before, after)
+    assert bytes(seen.picture.value).startswith(b"\x89PNG")
+    pictures = []
+    for place in (0, 50, 100):
+        seen.line.value = place
+        pictures.append(bytes(seen.picture.value))
+    assert len(set(pictures)) == 3
+    assert len(pictures[0]) < len(pictures[1]) < len(pictures[2])  # more noise, more bytes
+    seen.own.value = True
+    assert bytes(seen.picture.value) != pictures[-1]
+
+
+def test_before_and_after_of_a_volume_can_be_walked_through(rng):
+    volume = Image(rng.random((6, 20, 24)), "ZYX")
+    seen = widgets.compare_slider(volume, Prediction(image=volume.replace(pixels=volume.pixels / 2)))
+    first = bytes(seen.picture.value)
+    seen.sliders["Z"].value = 0
+    assert bytes(seen.picture.value) != first
+
+
+def test_before_and_after_must_have_one_size(rng):
+    with pytest.raises(UserError, match="same size"):
+        widgets.compare_slider(rng.random((20, 24)), rng.random((20, 25)))

@@ -175,6 +175,9 @@ def declare_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", choices=("best", "last"), help="of the model, where not those are wanted that training kept")
     parser.add_argument("--roi", action="store_true", help="also write outlines for Fiji's ROI Manager")
     parser.add_argument("--raw", action="store_true", help="also write what the network said before it was decoded")
+    parser.add_argument(
+        "--dtype", choices=("float32", "input"), default="float32", help="of restored images; input: rounded and clipped to the file's type"
+    )
     frame.add_input_options(parser)
 
 

@@ -74,11 +74,21 @@ def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Nam
     for key, array in prediction.raw.items():
         write_raw(folder / "raw" / f"{image.name}.{key}.tif", array, like=prediction)
     if prediction.labels is None:
-        io.write_image(folder / f"{image.name}.tif", prediction.image)
+        write_restored(image, prediction.image, folder=folder, dtype=args.dtype)
         return row
     label = drop_small(prediction.labels, args.min_size)
     write_labels(image, label, folder=folder, roi=args.roi)
     return row | measure_sizes(label)
+
+
+def write_restored(image: Image, restored: Image, *, folder: Path, dtype: str) -> None:
+    """The restored image, float32 or in the type of the input, and an overlay for a first look: before and after, side by side."""
+    from nbtools import show
+
+    io.write_image(folder / f"{image.name}.tif", restored.cast(image.pixels.dtype) if dtype == "input" else restored)
+    if image.select(T=0).pixels.size <= LARGEST_OVERLAY:
+        both = Image(show.side_by_side_rgb(image, restored), "YXC", channels=RGB)
+        io.write_image(folder / "overlays" / f"{image.name}.png", both)
 
 
 def write_labels(image: Image | None, label: Image, *, folder: Path, roi: bool) -> None:
@@ -155,7 +165,8 @@ def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
         "domain": dataclasses.asdict(model.domain), "source": str(args.images.absolute()), "input": input_of(args),
         "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
-        "tile": args.tile, "diameter_um": args.diameter, "min_size_um": args.min_size, "seconds": round(sum(r["seconds"] for r in rows), 3),
+        "tile": args.tile, "dtype": args.dtype, "diameter_um": args.diameter, "min_size_um": args.min_size,
+        "seconds": round(sum(r["seconds"] for r in rows), 3),
         "warnings": collect_warnings(rows, model.domain), "images": rows, "failed": failed, "versions": runtime.versions(),
         "command": frame.say_command(args),
     }  # fmt: skip

@@ -2,16 +2,18 @@
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
+from nbtools.show.groups import groups, highlight
 from nbtools.show.pages import picture_page, text_pages
 from nbtools.show.paired import differences
 from nbtools.show.pictures import images, labels, overlay, pairs, patches, predictions, sample
 from nbtools.show.quality import error_map, scores
+from nbtools.show.restoration import denoisers, error_maps, restored, side_by_side_rgb
 from nbtools.show.tables import measurements
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.words import Words, findings, table
 
 __all__ = [
-    "Figure", "TrainingCurve", "Words", "array_to_png", "differences", "error_map", "findings", "images", "labels", "measurements",
-    "overlay", "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "sample", "scores", "table", "text_pages",
-    "to_png", "training", "training_curve", "view", "write_pdf",
+    "Figure", "TrainingCurve", "Words", "array_to_png", "denoisers", "differences", "error_map", "error_maps", "findings", "groups", "highlight", "images",
+    "labels", "measurements", "overlay", "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "restored", "sample",
+    "scores", "side_by_side_rgb", "table", "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
     rows = [_row(item) for item in islice(data, limit)]
     if not rows:
         raise _nothing()
-    return _draw_rows(rows, alt=f"{len(rows)} images beside their partners")
+    return draw_rows(rows, alt=f"{len(rows)} images beside their partners")
 
 
 def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
@@ -93,7 +93,7 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     rows = [_predicted_row(item, found) for item, found in islice(zip(data, predicted, strict=False), limit)]
     if not rows:
         raise _nothing()
-    return _draw_rows(rows, alt=f"what was found in {len(rows)} images")
+    return draw_rows(rows, alt=f"what was found in {len(rows)} images")
 
 
 def gather(data: object, limit: int) -> list[Image]:
@@ -156,10 +156,14 @@ def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
     return row
 
 
-def _draw_rows(rows: list[list[tuple[View, str, bool]]], *, alt: str) -> Figure:
+def draw_rows(rows: list[list[tuple[View, str, bool]]], *, alt: str = "", head: float = 0.3, inches: float = 3.4) -> Figure:
+    """Pictures row by row: (view, title, whether its labels are painted on it).
+
+    head : inches above each row of pictures for its titles.     inches : width of a picture, at most.
+    """
     columns = max(map(len, rows))
-    inches = min(3.4, 10 / columns)
-    heights = [inches * row[0][0].size[0] / row[0][0].size[1] + 0.3 for row in rows]
+    inches = min(inches, 10 / columns)
+    heights = [inches * row[0][0].size[0] / row[0][0].size[1] + (head if any(title for _, title, _ in row) else 0.06) for row in rows]
     figure = new_figure(inches * columns, sum(heights), alt=alt)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)

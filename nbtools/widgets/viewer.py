@@ -39,7 +39,7 @@ class Browser(ipywidgets.VBox):
             self.label = label.replace(pixels=dense)
         axes = image.axes.replace("C", "") + "C"
         self.contrast = measure_contrast(image.to(axes).pixels, rgb=image.is_rgb)
-        self.sliders = {axis: _slider(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1}
+        self.sliders = {axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1}
         self.outlines = mark(ipywidgets.Checkbox(value=True, description="outlines", style=STYLE), "nb-browse-outlines")
         self.picture = mark(ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture")
         for control in (*self.sliders.values(), self.outlines):
@@ -94,7 +94,8 @@ class Explorer(ipywidgets.VBox):
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
 
 
-def _slider(axis: str, count: int) -> ipywidgets.IntSlider:
+def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
+    """A slider over the planes (Z) or frames (T) of an image."""
     words = {"Z": "plane z", "T": "frame t"}[axis]
     slider = ipywidgets.IntSlider(value=count // 2 if axis == "Z" else 0, min=0, max=count - 1, description=words, layout=WIDE, style=STYLE)
     return mark(slider, f"nb-browse-{axis.lower()}")

@@ -1,0 +1,284 @@
+"""Restored images beside their noisy and clean partners, where they are wrong, and how methods compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
+from nbtools.show.colors import BLUE, GREY, INK, ORANGE
+from nbtools.show.contrast import Contrast, measure_contrast
+from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.layout import GAP, square
+from nbtools.show.pictures import as_image, draw_rows
+from nbtools.show.views import View
+from nbtools.show.words import say_value
+
+PERCENTILES = (0.5, 99.9)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
+SMALL = 96  # px; a picture below this needs no enlarged part
+MARK = "#ffd400"
+
+
+@dataclass(frozen=True)
+class ColorScale:
+    """A colour map of matplotlib between two values; colours maps (..., 1) as `Contrast` colours images."""
+
+    name: str
+    low: float
+    high: float
+
+    def color(self, pixels: np.ndarray) -> np.ndarray:
+        """Values (..., 1) as colours (..., 3) uint8."""
+        shades = matplotlib.colormaps[self.name](Normalize(self.low, self.high, clip=True)(pixels[..., 0].astype(np.float64)))
+        return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
+
+    def draw_bar(self, figure: Figure, axes: list[Axes], words: str) -> None:
+        """The scale beside a row of pictures."""
+        bar = figure.colorbar(ScalarMappable(Normalize(self.low, self.high), self.name), ax=axes, shrink=0.85, aspect=18, pad=0.015)
+        bar.set_label(words, fontsize=8.5, color=INK)
+        bar.ax.tick_params(labelsize=8, colors=GREY, labelcolor=INK)
+        bar.outline.set_visible(False)
+
+
+def restored(noisy: object, *found: object, clean: object = None) -> Figure:
+    """A noisy image, what methods made of it, and the clean one: all in one grey range, a part of them enlarged, scores in the titles.
+
+    noisy, clean : an Image, or an array.
+    found : restored images or Predictions; or a dictionary of these by name. With one of them and no clean image, the last picture is
+        what was taken away, noisy minus restored: it should look like noise, and show nothing of the nuclei.
+
+    Of a volume, the middle plane and the slice below it are shown; scores are of the whole volume.
+
+    Examples
+    --------
+    >>> dots = np.eye(32) * 100
+    >>> restored(dots + 5, {"ours": dots + 1}, clean=dots).alt
+    'noisy 26.0 dB, ours 40.0 dB, clean'
+    """
+    shown = {"noisy": as_image(noisy)} | name_results(*found)
+    true = None if clean is None else as_image(clean)
+    reference = true if true is not None else list(shown.values())[-1]
+    for image in shown.values():
+        check_same_size(image, reference)
+    contrasts = dict.fromkeys(shown, find_contrast(reference))
+    titles = {name: _say_score(name, image, true) for name, image in shown.items()}
+    if true is not None:
+        shown, titles, contrasts = shown | {"clean": true}, titles | {"clean": "clean"}, contrasts | {"clean": contrasts["noisy"]}
+    elif len(shown) == 2:
+        shown["rest"], titles["rest"] = _subtract(*shown.values()), "taken away:\nnoisy minus restored"
+        contrasts["rest"] = _find_balanced(shown["rest"])
+    figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
+    figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
+    low, high = (say_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high))
+    held = "" if true is None else "; PSNR against maximum minus minimum of the clean image"
+    _widen(figure, down=0.2)
+    figure.supxlabel(f"grey values from {low} (black) to {high} (white){held}", fontsize=8, color=GREY)
+    return figure
+
+
+def error_maps(found: object, clean: object) -> Figure:
+    """Where restored images are wrong: above, restored minus clean; below, the likeness of structure (SSIM); each row in one scale.
+
+    found : a restored image or Prediction, or a dictionary of these by name; with the noisy image among them one sees what was gained.
+    Red is brighter than the truth, blue is darker. Of a volume, the middle plane and the slice below it are shown.
+    """
+    true, shown = as_image(clean), name_results(found)
+    differences = {name: true.replace(pixels=difference_map(image, true)) for name, image in shown.items()}
+    structure = {name: true.replace(pixels=ssim_map(image, true)) for name, image in shown.items()}
+    most = max(float(np.percentile(np.abs(d.pixels), 99.8)) for d in differences.values()) or 1.0
+    cuts = find_cuts(true)
+    error, likeness = ColorScale("RdBu_r", -most, most), ColorScale("cividis", 0, 1)
+    scores = {name: compare_images(image, true) for name, image in shown.items()}
+    rows = [
+        [(lay_out(differences[name], error, cuts), f"{name}\nRMSE {scores[name]['rmse']:.4g}", False) for name in shown],
+        [(lay_out(structure[name], likeness, cuts), f"SSIM {scores[name]['ssim']:.3f}", False) for name in shown],
+    ]
+    alt = ", ".join(f"{name}: RMSE {score['rmse']:.4g}, SSIM {score['ssim']:.3f}" for name, score in scores.items())
+    figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
+    _widen(figure, right=0.9)
+    places = figure.axes
+    error.draw_bar(figure, places[: len(shown)], "restored minus clean, grey values")
+    likeness.draw_bar(figure, places[len(shown) :], "SSIM: 1 is the same structure")
+    return figure
+
+
+def denoisers(results: Mapping[str, Mapping]) -> Figure:
+    """Methods beside each other: mean PSNR and SSIM with 95 % intervals; the dashed line is the image as it came.
+
+    results : name → what `metrics.restoration.evaluate` returned, or the JSON of `nbtools evaluate --task restoration`; all of the
+        same images.
+    """
+    if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
+        received = ", ".join(map(str, results)) or "nothing"
+        raise UserError('Scores to show must be those of task "restoration".', received, "Use metrics.restoration.evaluate.")
+    words = ", ".join(f"{name} {one['mean']['psnr']:.1f} dB" for name, one in results.items() if one["mean"]["psnr"] is not None)
+    figure = new_figure(10, 1.15 + 0.36 * len(results), alt=words)
+    left, right = figure.subplots(1, 2, sharey=True)
+    first = next(iter(results.values()))
+    _draw_means(left, results, metric="psnr", words="{:.1f}")
+    _draw_means(right, results, metric="ssim", words="{:.3f}")
+    dress(left, title="PSNR in dB")
+    dress(right, title="SSIM")
+    left.set_yticks(range(len(results)), list(results))
+    left.set_ylim(len(results) - 0.4, -0.75)
+    count = f"{first['images']} image{'' if first['images'] == 1 else 's'}"
+    figure.supxlabel(f"mean of {count}, 95 % interval; range of the PSNR: {first['range']}", fontsize=8, color=GREY)
+    return figure
+
+
+def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndarray:
+    """An image and what was made of it, in one grey range, as a colour array (H, W, 3) uint8, ready to be written as PNG.
+
+    most : longest side of each half; larger ones are thinned out.
+
+    Examples
+    --------
+    >>> side_by_side_rgb(Image(np.eye(40), "YX"), Image(np.eye(40), "YX")).shape
+    (40, 84, 3)
+    """
+    check_same_size(image, found)
+    contrast, cuts = find_contrast(found), find_cuts(found)
+    left, right = (lay_out(one, contrast, cuts, most=most).rgb for one in (image, found))
+    return np.concatenate([left, np.full((left.shape[0], GAP, 3), 255, np.uint8), right], axis=1)
+
+
+def name_results(*found: object) -> dict[str, Image]:
+    """Restored images by name, from images, Predictions and dictionaries of these."""
+    named: dict[str, Image] = {}
+    plain = sum(not isinstance(one, Mapping) for one in found)
+    for number, one in enumerate(found, 1):
+        several = one if isinstance(one, Mapping) else {"restored" if plain == 1 else f"restored {number}": one}
+        named |= {str(name): as_image(image) for name, image in several.items()}
+    if not named:
+        raise UserError("There must be a restored image to show.", "none", "Give what predict returned.")
+    return named
+
+
+def check_same_size(image: Image, other: Image) -> None:
+    """UserError where two images that are to be compared differ in size."""
+    if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
+        received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
+        raise UserError("Images shown beside each other must have the same size.", received, "Show an image with what was made of it.")
+
+
+def find_contrast(reference: Image) -> Contrast:
+    """Grey values to show as black and white, by the one image that holds little noise: noise must not set the scale."""
+    pixels = reference.select(T=0).to(("ZYX" if reference.size("Z") > 1 else "YX") + "C").pixels
+    return measure_contrast(pixels.astype(np.float32), rgb=reference.is_rgb, percentiles=PERCENTILES)
+
+
+def find_cuts(reference: Image) -> tuple[int, int]:
+    """Where a volume is cut: its middle plane, and the row of that plane in which grey values differ most; of a flat image (0, 0)."""
+    if reference.size("Z") == 1:
+        return 0, 0
+    plane = _middle(reference).pixels[..., 0].astype(np.float64)
+    return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
+
+
+def lay_out(image: Image, contrast: Contrast | ColorScale, cuts: tuple[int, int], *, most: int = 2048) -> View:
+    """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a movie, the first frame.
+
+    cuts : z and y.     most : longest side in pixels; larger images are thinned out.
+    """
+    deep, (z, y) = image.size("Z") > 1, cuts
+    image = image.select(T=0).to("ZYXC" if deep else "YXC")
+    spacing, thin = image.relative_spacing, -(-max(image.space_shape) // most)
+    planes, words = [(image.pixels, spacing)], [""]
+    if deep:
+        planes = [(image.pixels[z], spacing[1:]), (image.pixels[:, y], (spacing[0], spacing[2]))]
+        words = [f"z = {z}", f"y = {y}"]
+    panels = [contrast.color(square(plane, steps, thin=thin)) for plane, steps in planes]
+    tops = np.cumsum([0, *(panel.shape[0] + GAP for panel in panels[:-1])])
+    gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
+    sheet = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
+    captions = tuple((0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word)
+    spacing_um = min(image.spacing_um) * thin if image.spacing_um else None
+    return View(sheet, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name)
+
+
+def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
+    """Top and left of the square of a plane (Y, X) in which grey values differ most."""
+    from scipy.ndimage import uniform_filter
+
+    pixels = plane.astype(np.float64)
+    spread = uniform_filter(pixels**2, side) - uniform_filter(pixels, side) ** 2
+    inside = tuple(slice(side // 2, n - (side - side // 2) + 1) for n in plane.shape)
+    top, left = np.unravel_index(np.argmax(spread[inside]), spread[inside].shape)
+    return int(top), int(left)
+
+
+def _draw_with_part(shown: dict[str, Image], titles: dict[str, str], *, contrasts: dict, reference: Image) -> Figure:
+    """A row of whole pictures, and one of the same enlarged part of each, which the first row marks."""
+    cuts = find_cuts(reference)
+    rows = [[(lay_out(image, contrasts[name], cuts), titles[name], False) for name, image in shown.items()]]
+    planes = {name: _middle(image) for name, image in shown.items()}
+    height, width, _ = planes["noisy"].shape
+    side = max(32, min(height, width) // 4)
+    if min(height, width) > max(SMALL, side):
+        top, left = find_busiest(_middle(reference).pixels[..., 0], side)
+        part = (slice(top, top + side), slice(left, left + side))
+        crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
+        rows.append([(lay_out(crop, contrasts[name], cuts), "", False) for name, crop in crops.items()])
+    figure = draw_rows(rows, head=0.42)
+    if len(rows) == 2:
+        frame = rows[0][0][0].frame
+        scale_y, scale_x = frame[1] / height, frame[0] / width
+        for axes in figure.axes[: len(shown)]:
+            corner, size = (left * scale_x, top * scale_y), (side * scale_x, side * scale_y)
+            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, linewidth=1.1))
+    return figure
+
+
+def _middle(image: Image) -> Image:
+    """The plane that is shown: axes YXC."""
+    return image.select(T=0, **({"Z": image.size("Z") // 2} if "Z" in image.axes else {})).to("YXC")
+
+
+def _widen(figure: Figure, *, right: float = 0, down: float = 0) -> None:
+    """Room beside or below the pictures, in inches, for a scale or a line of words."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + right, height + down)
+
+
+def _subtract(noisy: Image, image: Image) -> Image:
+    return noisy.replace(pixels=noisy.pixels.astype(np.float64) - image.to(noisy.axes).pixels)
+
+
+def _find_balanced(rest: Image) -> Contrast:
+    """Grey in the middle for 0, the same reach to both sides."""
+    most = float(np.percentile(np.abs(rest.pixels), 99)) or 1.0
+    channels = rest.size("C")
+    tints = np.eye(3) if rest.is_rgb else np.ones((channels, 3)) / channels
+    return Contrast(np.full(channels, -most), np.full(channels, most), tints)
+
+
+def _say_score(name: str, image: Image, clean: Image | None) -> str:
+    if clean is None:
+        return f"{name}\n"
+    scores = compare_images(image, clean)
+    return f"{name}\n{scores['psnr']:.1f} dB · SSIM {scores['ssim']:.2f}"
+
+
+def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, words: str) -> None:
+    start = next((one["input"][metric] for one in results.values() if one.get("input")), None)
+    if start is not None:
+        axes.axvline(start, color=GREY, linestyle="--", linewidth=1.1)
+        axes.annotate("input", (start, -0.75), (3, -2), textcoords="offset points", fontsize=8, color=GREY, va="top", annotation_clip=False)
+    for place, one in enumerate(results.values()):
+        mean, interval = one["mean"][metric], (one.get("interval_95") or {}).get(metric)
+        if mean is None:
+            continue
+        color = ORANGE if start is not None and mean < start else BLUE
+        if interval:
+            axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([mean], [place], "o", color=color, markersize=6)
+        axes.annotate(words.format(mean), (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK)
