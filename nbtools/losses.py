@@ -5,7 +5,10 @@ A negative truth means "not labelled here" and counts nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
+import numpy as np
 from keras import ops
 
 Tensor = keras.KerasTensor  # stands for the tensors of every backend
@@ -73,6 +76,21 @@ def weighted_classes(truth: Tensor, output: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("nbtools")
+def weighted_choices(truth: Tensor, output: Tensor) -> Tensor:
+    """Minus the logarithm of the probability of all that a pixel may be, weighted, plus half of Dice of the foreground.
+
+    With one choice a pixel it is the cross-entropy; a nucleus of unknown class is foreground of any class.
+    truth : (B, *space, 1 + K + 1) 1 for what may be (background, classes; all: ignored), and weight.   output : (B, *space, 1 + K) logits.
+    """
+    choice, weight = truth[..., :-1], truth[..., -1]
+    known = ops.cast(ops.sum(choice, axis=-1) < choice.shape[-1] - 0.5, output.dtype)
+    allowed = ops.logsumexp(output + ops.log(ops.maximum(choice, 1e-7)), axis=-1)
+    entropy = masked_mean(ops.logsumexp(output, axis=-1) - allowed, known * weight)
+    logit = ops.logsumexp(output[..., 1:], axis=-1) - output[..., 0]
+    return entropy + 0.5 * soft_dice(1.0 - choice[..., 0], logit, known=known)
+
+
+@keras.saving.register_keras_serializable("nbtools")
 def masked_mse(truth: Tensor, output: Tensor) -> Tensor:
     """Squared error at the pixels that count, divided by their number.
 
@@ -80,3 +98,45 @@ def masked_mse(truth: Tensor, output: Tensor) -> Tensor:
     """
     error = ops.mean(ops.square(output - truth[..., :-1]), axis=-1)
     return masked_mean(error, truth[..., -1])
+
+
+def sample_likelihood(log_likelihood: Callable, *, offset: float, factor: float) -> Callable:
+    """The loss of a network whose outputs are samples of what a pixel may be: -log of their mean likelihood, at the pixels asked for.
+
+    Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
+    log_likelihood : (noisy, signal, ops) → log p(noisy | signal) in grey values.   offset, factor : grey = offset + factor * output.
+    The loss takes truth (B, n, 3): place in the flattened patch, noisy grey value, 1 (0: no pixel), and output (B, *space, K).
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        batch, count = ops.shape(output)[0], output.shape[-1]
+        flat = ops.reshape(output, (-1, count))  # (B · pixels, K)
+        first = ops.arange(batch, dtype="int32") * (ops.shape(flat)[0] // batch)
+        samples = ops.take(flat, ops.cast(truth[..., 0], "int32") + first[:, None], axis=0)  # (B, n, K)
+        logs = log_likelihood(truth[..., 1:2], offset + factor * samples, ops=ops)
+        return masked_mean(float(np.log(count)) - ops.logsumexp(logs, axis=-1), truth[..., 2])
+
+    return loss
+
+
+def blurred_blind_spots(*, floor: float, positivity: float, smoothness: float) -> Callable:
+    """The loss of a network that says what an image was before a blur: squared error of the blurred image at hidden pixels.
+
+    Goncharova et al. 2020, arXiv:2008.08414.
+    floor : value of no light, in units of the output.   positivity : weight of what the sharp image has below it, pixel for pixel.
+    smoothness : weight of the total variation of the sharp image.
+    The loss takes truth (B, *space, 2): value and mask, and output (B, *space, 2): blurred and sharp.
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        sharp, axes = output[..., 1], tuple(range(1, len(output.shape) - 1))
+        cost = masked_mse(truth, output[..., :1]) + positivity * ops.mean(ops.relu(floor - sharp), axis=axes)
+        return cost + smoothness * total_variation(sharp) if smoothness else cost
+
+    return loss
+
+
+def total_variation(values: Tensor) -> Tensor:
+    """Mean absolute difference between neighbours along each spatial axis, summed over the axes.  values : (B, *space)."""
+    axes = tuple(range(1, len(values.shape)))
+    return sum(ops.mean(ops.abs(ops.diff(values, axis=axis)), axis=axes) for axis in axes)

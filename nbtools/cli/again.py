@@ -98,7 +98,7 @@ def find_decoder(told: dict, values: dict) -> Callable[[np.ndarray, Image], np.n
 
     row = methods.row(told["method"])
     if row.decoder:
-        decode = row.load_decoder()
+        decode = row.load_decoder(told["settings"])
         return lambda maps, image: _rescale.decode_maps(lambda m: decode(m, **values), maps, like=image)
     if row.trained and row.built_on:
         method = methods.load(expand(told["model"]))
@@ -132,7 +132,18 @@ def decode_one(row: dict, result: Path, *, folder: Path, decide: Callable, told:
     seconds = time.perf_counter() - started
     label = results.drop_small(label, told.get("min_size_um"))
     results.write_labels(images(name), label, folder=folder, roi=(result / "rois").is_dir())
+    if told.get("class_channels") and "T" not in axes:
+        decode_classes(label, maps.to(axes).pixels, folder=folder, told=told)
     return row | results.measure_sizes(label) | {"seconds": round(seconds, 3)}
+
+
+def decode_classes(label: Image, maps: np.ndarray, *, folder: Path, told: dict) -> None:
+    """Write the class of each nucleus anew."""
+    from nbtools.targets import classes
+
+    share = maps[..., slice(*told["class_channels"])]
+    found, probability = classes.decode(label.pixels, share, names=told["domain"]["classes"])
+    results.write_nucleus_classes(folder, label, classes=found, probability=probability)
 
 
 def keep_rest(result: Path, folder: Path) -> None:

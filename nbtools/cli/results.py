@@ -78,7 +78,18 @@ def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Nam
         return row
     label = drop_small(prediction.labels, args.min_size)
     write_labels(image, label, folder=folder, roi=args.roi)
+    write_nucleus_classes(folder, label, classes=prediction.classes, probability=prediction.probability)
     return row | measure_sizes(label)
+
+
+def write_nucleus_classes(folder: Path, label: Image, *, classes: dict[int, str] | None, probability: dict[int, float] | None) -> None:
+    """NAME_classes.csv: label, class and its probability, of the nuclei that are in the label image; nothing without classes."""
+    from nbtools.data import write_classes
+
+    if classes is not None:
+        present = set(np.unique(label.pixels).tolist())
+        kept = {value: name for value, name in classes.items() if value in present}
+        write_classes(folder / f"{label.name}_classes.csv", kept, probability=probability)
 
 
 def write_restored(image: Image, restored: Image, *, folder: Path, dtype: str) -> None:
@@ -163,7 +174,8 @@ def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args
     return {
         "model": args.model, "weights": args.weights, "method": model.name, "settings": model.settings.to_dict(), "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
-        "domain": dataclasses.asdict(model.domain), "source": str(args.images.absolute()), "input": input_of(args),
+        "domain": dataclasses.asdict(model.domain), "class_channels": model.class_channels(),
+        "source": str(args.images.absolute()), "input": input_of(args),
         "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
         "tile": args.tile, "dtype": args.dtype, "diameter_um": args.diameter, "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),

@@ -18,6 +18,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.methods import _start, _tune
 from nbtools.methods.base import Method, measure_diameters
+from nbtools.targets import classes
 from nbtools.training import History, TrainingPlan, TrainingSettings
 
 VALIDATION_BATCHES = 4
@@ -44,6 +45,7 @@ class Example:
     label: np.ndarray | None  # (*space) int32
     maps: np.ndarray | None  # (*space, K) float32
     points: np.ndarray | None = None  # (n, ndim) a pixel of each nucleus
+    classes: dict[int, int] | None = None  # label → number of the class from 1, where classes are learned
 
 
 class Examples(Sequence):
@@ -101,6 +103,10 @@ class KerasMethod(Method):
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray | None:
         """Maps (*space, K) made once an image and turned with it; None where targets are made from each patch."""
         return None
+
+    def encode_classes(self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]) -> np.ndarray | None:
+        """As `encode`, where nuclei have classes.  classes : label → number from 1; a label that is not in it is of unknown class."""
+        return self.encode(label, spacing)
 
     def targets(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None, maps: np.ndarray | None) -> tuple:
         """(x, y) of one patch: (*space, C) and (*space, K) float32."""
@@ -192,7 +198,11 @@ class KerasMethod(Method):
         normalised = self.scale_of(pixels).apply(pixels)
         if label is None or not encode:
             return Example(normalised, label, None)
-        return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
+        if not self.domain.classes:
+            return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
+        known = classes.number(sample.classes, self.domain.classes)
+        maps = self.encode_classes(label, image.relative_spacing, classes=known)
+        return Example(normalised, label, maps, patches.find_points(label), known)
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
         frame = augment.draw_frame(rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape())

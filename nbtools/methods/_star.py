@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from nbtools import patches, tiling
 from nbtools.errors import UserError
+from nbtools.methods import _adapter
 from nbtools.methods._adapter import silently
 
 if TYPE_CHECKING:
@@ -27,10 +26,7 @@ EVALUATIONS = 45  # decodings of each validation image while thresholds are chos
 
 def import_part(name: str) -> object:
     """A module of the stardist package; UserError where Keras runs on something else than TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        remedy = "Set the environment variable KERAS_BACKEND to tensorflow and start Python anew, or choose another method."
-        raise UserError("StarDist runs on TensorFlow only.", f"Keras on {keras.backend.backend()}", remedy)
-    return importlib.import_module(f"stardist.{name}" if name else "stardist")
+    return _adapter.import_part("stardist", name, title="StarDist")
 
 
 def make_inner(about: dict) -> object:
@@ -86,6 +82,11 @@ def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
     """Image (*space, C) and label (*space), reflected beyond their end where they are smaller than a patch."""
     widths = [(0, max(0, s - n)) for s, n in zip(size, example.label.shape, strict=True)]
     return patches.reflect_pad(example.image, widths), patches.reflect_pad(example.label[..., None], widths)[..., 0]
+
+
+def list_classes(examples: list[Example]) -> list[dict[int, int | None]]:
+    """Label → number of the class for every label of each image, as the package wants it; None where the class is unknown."""
+    return [{int(v): e.classes.get(int(v)) for v in np.unique(e.label[e.label > 0])} for e in examples]
 
 
 def choose_thresholds(method: Method, examples: list[Example], *, seconds: float | None) -> dict:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from nbtools.methods._keras import KerasMethod
 
 SLOWER = 0.3  # of the learning rate that the source was trained with: enough to adapt, too little to forget at once
-ENCODER = re.compile(r"(.*_)?(stem|enc\d+|down\d+)(_.*)?$")  # layers of `nets` from the image to the coarsest level
+ENCODER = re.compile(r"(.*_)?(stem|enc\d+|down\d+|down_level|middle)(_.*)?$")  # layers from the image to the coarsest level
+ABOUT_NETWORK = ("ndim", "channels", "spacing", "classes")  # of the domain
 ABOUT_TRAINING = {d.name for d in TrainingSettings.declarations()} | {"augmentation", "freeze_encoder", "patch_size", "patch_depth"}
 
 
@@ -70,6 +71,6 @@ def _say_differences(method: KerasMethod) -> str:
     """Where method and source differ, as far as that can shape a network."""
     a, b = method.settings.to_dict(), method.source.settings.to_dict()
     found = [f"{k}={a[k]} (model: {b[k]})" for k in a if k in b and k not in ABOUT_TRAINING and a[k] != b[k]]
-    found += [f"{k} {getattr(method.domain, k)} (model: {getattr(method.source.domain, k)})" for k in ("ndim", "channels", "spacing")
-              if getattr(method.domain, k) != getattr(method.source.domain, k)]  # fmt: skip
+    ours, theirs = ({k: getattr(m.domain, k) for k in ABOUT_NETWORK} for m in (method, method.source))
+    found += [f"{k} {ours[k]} (model: {theirs[k]})" for k in ABOUT_NETWORK if ours[k] != theirs[k]]
     return f"; {', '.join(found)}" if found else ""

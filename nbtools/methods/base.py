@@ -18,6 +18,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import _rescale, domain
 from nbtools.methods.domain import Domain
+from nbtools.targets import classes
 
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class Prediction:
     """What a method says of one image: labels, or a restored image, with the network's maps where asked for.
 
+    classes, probability : of each nucleus by its label, from a model that has learned classes, for an image without T; else None.
     raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid of the model.
     zoom : how many times as many pixels, along each spatial axis, the network saw; None where it saw the image as it is.
     warnings : in what the image is unlike those the model was trained on.
@@ -34,6 +36,8 @@ class Prediction:
 
     labels: Image | None = None
     image: Image | None = None
+    classes: dict[int, str] | None = None
+    probability: dict[int, float] | None = None
     raw: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     zoom: tuple[float, ...] | None = None
@@ -50,6 +54,7 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
+    learns_classes: ClassVar[bool] = False  # of single nuclei, where the training images have them
     rescales: ClassVar[bool] = True  # False where another pixel size would change the result itself, as in restoration
 
     def __init__(self, settings: Settings | None = None, **changes):
@@ -108,7 +113,8 @@ class Method(ABC):
         if unknown := [name for name in choices if name not in self.tunable()]:
             raise UserError("Only decoding values can be changed.", ", ".join(unknown), f"Known: {', '.join(self.tunable()) or 'none'}.")
         result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
-        return replace(prediction, labels=result.labels, seconds=result.seconds)
+        changed = {name: getattr(result, name) for name in ("labels", "classes", "probability", "seconds")}
+        return replace(prediction, **changed)
 
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
         """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices` stand above the model's own."""
@@ -116,6 +122,9 @@ class Method(ABC):
         plain = image.select(C=0).to("T" * ("T" in image.axes) + self.domain.axes)
         values = {**self.choices(), **choices}
         result = self.wrap(plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain))
+        if (channels := self.class_channels()) and "T" not in image.axes:
+            share = maps[..., slice(*channels)]
+            result.classes, result.probability = classes.decode(result.labels.pixels, share, names=self.domain.classes)
         result.seconds = time.perf_counter() - started
         return result
 
@@ -132,6 +141,10 @@ class Method(ABC):
     def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
         """Put decoded pixels into an image with the axes, spacing and name of the input."""
         return Prediction(labels=like.replace(pixels=pixels, channels=()))
+
+    def class_channels(self) -> tuple[int, int] | None:
+        """First and end of the channels of the maps that are probabilities of the classes; None where the model tells none apart."""
+        return None
 
     def choices(self) -> dict:
         """Decoding values: what the settings fix, else what was tuned on validation images, else the method's own defaults."""
@@ -209,7 +222,9 @@ class Method(ABC):
         first = train[0].image
         if first.is_rgb and all(_is_grey(s.image) for s in (train[0],)):
             first = first.select(C=0)
-        self.domain = replace(Domain.of(first.select(T=0)), grey=self._look_at_grey(train))
+        known = train.nucleus_classes if self.learns_classes else ()
+        known = known if len(known) > 1 else ()  # with one class there is nothing to tell apart
+        self.domain = replace(Domain.of(first.select(T=0)), grey=self._look_at_grey(train), classes=known)
 
     def _look_at_grey(self, train: DataSet) -> dict:
         """Ranges of what describes the grey values of the training images; of a regular choice where there are many."""

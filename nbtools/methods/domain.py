@@ -22,6 +22,7 @@ class Domain:
 
     nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with as many voxels); None without labels.
     size_range : 5th and 95th percentile of the training images' own median diameters.
+    classes : of single nuclei, in the order of the network's outputs; () where it tells none apart.
     grey : what describes the grey values of an image → [lowest, highest] in training, see `_domain.describe_grey`.
     """
 
@@ -32,6 +33,7 @@ class Domain:
     unit: str = "um"
     nucleus_size: float | None = None
     size_range: tuple[float, float] | None = None
+    classes: tuple[str, ...] = ()
     grey: dict = field(default_factory=dict)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Row:
     """One method. `system` is its name in the review; `parameters` are those of its default network in 2D.
 
     decoder : function (maps, **decoding values) → labels, where that is all `decode` does: it decodes again without loading a network.
+    decoder_takes : arguments of that function that are settings of the method: ((argument, setting), …).
     """
 
     name: str
@@ -34,11 +36,13 @@ class Row:
     built_on: str | None = None
     weights: str | None = None
     decoder: str | None = None
+    decoder_takes: tuple[tuple[str, str], ...] = ()
 
-    def load_decoder(self) -> Callable:
-        """The function named by `decoder`."""
+    def load_decoder(self, settings: dict) -> Callable:
+        """The function named by `decoder`, with what it takes of the settings (plain values by name)."""
         module, _, name = self.decoder.partition(":")
-        return getattr(importlib.import_module(module), name)
+        function = getattr(importlib.import_module(module), name)
+        return partial(function, **{argument: settings[setting] for argument, setting in self.decoder_takes})
 
     @property
     def trained(self) -> bool:
@@ -121,6 +125,7 @@ ROWS = (
         paper=Paper("U-Net: convolutional networks for biomedical image segmentation", "10.1007/978-3-319-24574-4_28", 2015),
         lesson="notebooks/10_borders_and_distances.ipynb",
         parameters=489_121,
+        decoder="nbtools.targets.semantic:decode",
     ),
     Row(
         name="border_unet",
@@ -133,6 +138,8 @@ ROWS = (
         paper=Paper("Evaluation of deep learning strategies for nucleus segmentation in fluorescence images", "10.1002/cyto.a.23863", 2019),
         lesson="notebooks/10_borders_and_distances.ipynb",
         parameters=489_155,
+        decoder="nbtools.targets.border:decode",
+        decoder_takes=(("where", "border"),),
     ),
     Row(
         name="stardist",

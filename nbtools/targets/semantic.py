@@ -11,9 +11,12 @@ def encode(label: np.ndarray) -> np.ndarray:
     return np.where(label < 0, -1, label > 0).astype(np.float32)[..., None]
 
 
-def decode(foreground: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
-    """(*space) probability → (*space) int32 labels: connected components above the threshold; touching nuclei stay one."""
-    label, _ = ndimage.label(foreground > threshold)
+def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
+    """(*space, K) maps, of which the first is the probability of foreground → (*space) int32 labels.
+
+    Connected components above the threshold, of at least `min_size` pixels; touching nuclei stay one.
+    """
+    label, _ = ndimage.label(maps[..., 0] > threshold)
     return drop_small(label.astype(np.int32, copy=False), min_size)
 
 

@@ -1,8 +1,9 @@
 """StarDist: every nucleus as a star-convex polygon or polyhedron; an adapter to the package of its authors, which runs on TensorFlow.
 
 Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30; in 3D Weigert et al. 2020, doi:10.1109/WACV45572.2020.9093435. Ours are the patches'
-variation, schedule, budget, tiles and files; theirs are network, targets, loss, choice of thresholds and decoding. The package's own model
-is `.inner`. A stopped training resumes with its weights; the optimizer starts anew.
+variation, schedule, budget, tiles and files; theirs are network, targets, loss, choice of thresholds and decoding. Where the training
+images say which class a nucleus is of, the package's class head learns them. The package's own model is `.inner`. A stopped training
+resumes with its weights; the optimizer starts anew.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class StarDistSettings(Settings):
 @final
 class StarDist(KerasMethod):
     Settings = StarDistSettings
+    learns_classes = True
     exact_resume = False
     inner = None  # the package's StarDist2D or StarDist3D
     anisotropy: tuple[float, ...] | None = None  # of the labels, for volumes of unknown spacing
@@ -90,7 +92,10 @@ class StarDist(KerasMethod):
         return self.history
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space, C) grey values → (*space / grid, 1 + rays): probability of a nucleus, and distances to its border in pixels."""
+        """(*space, C) grey values → (*space / grid, K): probability of a nucleus, distances to its border in pixels, class probabilities.
+
+        Those of background and of each class come last, where the model tells classes apart.
+        """
         scale, plan = self.scale_of(pixels), tiling.make_plan(pixels.shape[:-1], self.field, tile=tile)
         return tiling.predict(lambda cut: self.forward(scale.apply(cut)), pixels, plan=plan, field=self.field, step=self.inner.config.grid)
 
@@ -101,12 +106,17 @@ class StarDist(KerasMethod):
         return super().decode_maps(maps, image, **choices, space=space if fits else None)
 
     def decode(self, maps: np.ndarray, *, threshold: float, nms: float, space: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space / grid, 1 + rays) → (*space) int32 labels: the most probable shapes that do not cover each other.
+        """(*space / grid, K) → (*space) int32 labels: the most probable shapes that do not cover each other.
 
         space : shape of the labels; the grid's own where it is not given.
         """
         space = space or tuple(n * g for n, g in zip(maps.shape[:-1], self.inner.config.grid, strict=True))
-        return drop_small(_star.draw_shapes(maps, self.inner.config, space=space, threshold=threshold, nms=nms), 1)
+        shapes = maps[..., : 1 + self.inner.config.n_rays]
+        return drop_small(_star.draw_shapes(shapes, self.inner.config, space=space, threshold=threshold, nms=nms), 1)
+
+    def class_channels(self) -> tuple[int, int] | None:
+        first = 2 + self.inner.config.n_rays  # behind probability, rays and the class of the background
+        return (first, first + len(self.domain.classes)) if self.domain.classes else None
 
     def tunable(self) -> dict:
         return {"threshold": 0.5, "nms": 0.4}
@@ -126,7 +136,7 @@ class StarDist(KerasMethod):
             **PRESETS[settings.preset], "axes": self.domain.axes, "n_channel_in": self.domain.channels, "grid": grid,
             "n_rays": settings.rays or RAYS[ndim], "train_patch_size": tuple(-(-s // u) * u for s, u in zip(size, unit, strict=True)),
             "train_batch_size": settings.batch_size if ndim == 2 else 1, "train_n_val_patches": VAL_PATCHES,
-            "train_tensorboard": False, "train_reduce_lr": None,
+            "train_tensorboard": False, "train_reduce_lr": None, "n_classes": len(self.domain.classes) or None,
         }  # fmt: skip
         return about if ndim == 2 else about | {"anisotropy": anisotropy}
 
@@ -148,9 +158,11 @@ class StarDist(KerasMethod):
         size = self.inner.config.train_patch_size
         images, labels = zip(*(_star.pad(e, size) for e in learn), strict=True)
         held_back = tuple(list(part) for part in zip(*(_star.pad(e, size) for e in choose), strict=True))
+        about = {"seed": seed, "epochs": follow.epochs, "steps_per_epoch": self.settings.steps_per_epoch}
+        if self.domain.classes:
+            about["classes"], held_back = _star.list_classes(learn), (*held_back, _star.list_classes(choose))
         self.inner.prepare_for_training(keras.optimizers.Adam(self.settings.learning_rate, clipnorm=1.0))
         self.inner.callbacks.append(follow)
-        about = {"seed": seed, "epochs": follow.epochs, "steps_per_epoch": self.settings.steps_per_epoch}
         if follow.epochs:
             self.inner.train(list(images), list(labels), validation_data=held_back, augmenter=vary, **about)
 
@@ -187,13 +199,14 @@ class StarDist(KerasMethod):
         """
         inner = _star.open_inner(Path(folder))
         method = cls(preset="paper", rays=inner.config.n_rays, patch_size=-(-inner.config.train_patch_size[-1] // 16) * 16)
-        method.domain = Domain(inner.config.n_dim, inner.config.n_channel_in)
+        classes = tuple(f"class {i + 1}" for i in range(inner.config.n_classes or 0))  # the package does not keep their names
+        method.domain = Domain(inner.config.n_dim, inner.config.n_channel_in, classes=classes)
         method._use(method._adopt(inner))
         method.tuned = {"threshold": inner.thresholds.prob, "nms": inner.thresholds.nms}
         return method
 
     def _adopt(self, inner: object) -> keras.Model:
-        """Take a model of the package as `.inner`; returns its network with both answers, probability and distances, in one array."""
+        """Take a model of the package as `.inner`; returns its network with all answers in one array."""
         self.inner = inner
         network = inner.keras_model
-        return keras.Model(network.inputs[0], keras.layers.Concatenate(name="maps")(network.outputs[:2]), name="stardist")
+        return keras.Model(network.inputs[0], keras.layers.Concatenate(name="maps")(network.outputs), name="stardist")

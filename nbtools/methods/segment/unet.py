@@ -1,11 +1,13 @@
 """U-Net: foreground or background at every pixel; nuclei are the connected regions, so that touching ones stay one unless a gap is learned.
 
 Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49. The preset
-`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape.
+`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape. Where the
+training images say which class a nucleus is of, foreground is one output a class, and a nucleus has the class of most of its pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -16,6 +18,7 @@ from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod, KerasSettings
 from nbtools.targets import border, semantic
+from nbtools.targets import classes as class_targets
 
 WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
 PAPER = {
@@ -41,23 +44,41 @@ class UNetSettings(KerasSettings):
 @final
 class UNet(KerasMethod):
     Settings = UNetSettings
-    loss = staticmethod(losses.weighted_foreground)
+    learns_classes = True
+
+    @property
+    def loss(self) -> Callable:
+        return losses.weighted_choices if self.domain.classes else losses.weighted_foreground
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
         plan = PAPER[domain.ndim] if preset == "paper" else {"widths": WIDTHS[preset]}
         strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
-        return nets.unet(domain.ndim, channels=domain.channels, strides=strides, **plan)
+        outputs = 1 + len(domain.classes)
+        return nets.unet(domain.ndim, channels=domain.channels, outputs=outputs, strides=strides, **plan)
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
         return np.concatenate([semantic.encode(label), weight[..., None]], axis=-1)
 
+    def encode_classes(self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]) -> np.ndarray:
+        weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
+        choice = class_targets.encode(label, classes, count=len(self.domain.classes))
+        return np.concatenate([choice, weight[..., None]], axis=-1)
+
     def activate(self, raw: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-raw))
+        """Logits → probability of foreground, and of each class where there are some."""
+        if not self.domain.classes:
+            return 1 / (1 + np.exp(-raw))
+        odds = np.exp(raw - raw.max(axis=-1, keepdims=True))
+        share = odds / odds.sum(axis=-1, keepdims=True)
+        return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
 
     def decode(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
-        return semantic.decode(maps[..., 0], threshold=threshold, min_size=min_size)
+        return semantic.decode(maps, threshold=threshold, min_size=min_size)
+
+    def class_channels(self) -> tuple[int, int] | None:
+        return (1, 1 + len(self.domain.classes)) if self.domain.classes else None
 
     def tunable(self) -> dict:
         return {"threshold": 0.5, "min_size": 10}
