@@ -5,6 +5,7 @@
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
 VENV   ?= .venv
+JOBS   ?= 2
 BIN    := $(VENV)/bin
 INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
@@ -22,7 +23,7 @@ course: environment
 
 test: environment
 	@mkdir -p .make
-	@$(BIN)/python -m pytest $(TESTS); code=$$?; echo $$code > .make/pytest-status; exit $$code
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS); code=$$?; echo $$code > .make/pytest-status; exit $$code
 
 lab: environment $(VENV)/lab.stamp
 	$(BIN)/jupyter lab notebooks

@@ -9,6 +9,16 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the work, what shares a trained method, a notebook or a file's fixtures stays in one of them."""
+    for item in items:
+        known = getattr(item, "callspec", None)
+        values = [known.params.get(k) for k in ("executed", "name", "ndim")] if known else []
+        parts = [str(getattr(v, "stem", v)) for v in values if v is not None]
+        apart = item.path.stem in ("test_methods", "test_notebooks")
+        item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *(parts if apart else ())])))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
