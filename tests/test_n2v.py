@@ -50,6 +50,18 @@ def test_the_loss_hears_of_hidden_pixels_alone_and_divides_by_their_number(rng):
     np.testing.assert_array_equal(np.asarray(losses.masked_mse(truth, elsewhere)), found)
 
 
+def test_no_gradient_reaches_the_network_from_pixels_that_were_not_hidden(rng):
+    tf = pytest.importorskip("tensorflow")
+    output, mask = tf.constant(rng.normal(size=(1, 9, 9, 1)), tf.float32), np.zeros((1, 9, 9, 1), np.float32)
+    mask[0, 2, 3] = mask[0, 7, 7] = 1
+    truth = tf.constant(np.concatenate([rng.normal(size=(1, 9, 9, 1)), mask], axis=-1), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(output)
+        loss = losses.masked_mse(truth, output)
+    gradient = tape.gradient(loss, output).numpy()
+    np.testing.assert_array_equal(gradient != 0, mask == 1)
+
+
 def test_grey_values_come_back_in_the_unit_of_the_input(fitted):
     image = noisy(np.random.default_rng(3), (70, 83), "YX")
     restored = fitted.predict(image).image.pixels
