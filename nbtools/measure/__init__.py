@@ -6,5 +6,6 @@ take about a second (the convex hulls of `solidity`, textures and chromocentres 
 
 from nbtools.measure.chromocentres import find_chromocentres
 from nbtools.measure.nuclei import measure
+from nbtools.measure.tables import choose, stack
 
-__all__ = ["find_chromocentres", "measure"]
+__all__ = ["choose", "find_chromocentres", "measure", "stack"]
