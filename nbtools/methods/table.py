@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+WORKBENCHES = {"segment": "notebooks/workbench_segment.ipynb"}  # by task: any of its methods on one's own images
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -78,10 +80,10 @@ class Row:
             "environment": "constraints.txt",
             "trained_model": weights,
             "training_data": f"{weights}/README.md" if weights else "data/samples" if self.trained else None,
-            "training_code": "nbtools/training.py" if self.trained else self.file,
+            "training_code": "nbtools/training/__init__.py" if self.trained and not self.built_on else self.file,
             "training_routine": self.lesson,
             "training_documentation": f"{weights}/recipe.json" if weights else None,
-            "interface": "notebooks/workbench_segment.ipynb" if self.task == "segment" else None,
+            "interface": WORKBENCHES.get(self.task),
         }
 
 
