@@ -148,7 +148,7 @@ def test_the_command_that_a_set_records_makes_the_same_settings():
     assert simulate.settings_for("nuclei3d", changes) == simulate.settings_for("nuclei3d", SMALL_VOLUME | {"gain": 1.5})
 
 
-@pytest.mark.parametrize("name", ["simulated2d", "simulated3d"])
+@pytest.mark.parametrize("name", ["simulated2d", "simulated3d", "simulated_pairs"])
 def test_the_shipped_samples_are_made_again_pixel_for_pixel_by_the_command_they_record(name):
     from nbtools import data
 
@@ -160,4 +160,5 @@ def test_the_shipped_samples_are_made_again_pixel_for_pixel_by_the_command_they_
     for one, other in zip(shipped, made, strict=True):
         assert np.array_equal(one.image.pixels, other.image.pixels)
         assert np.array_equal(one.label.pixels, other.label.pixels)
+        assert (one.clean is None and other.clean is None) or np.array_equal(one.clean.pixels, other.clean.pixels)
         assert one.image.spacing_um == other.image.spacing_um
