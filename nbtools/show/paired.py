@@ -8,15 +8,19 @@ from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, dress, new_figure
 
-WORDS = {"mean_ap": "mean AP", "ap50": "AP at IoU 0.50", "ap75": "AP at IoU 0.75", "f1_50": "F1 at IoU 0.50"}
+WORDS = {
+    "mean_ap": "mean AP", "ap50": "AP at IoU 0.50", "ap75": "AP at IoU 0.75", "f1_50": "F1 at IoU 0.50", "f1": "F1", "dice": "Dice",
+    "psnr": "PSNR (dB)", "balanced_accuracy": "balanced accuracy",
+}  # fmt: skip
 
 
-def differences(compared: Mapping, *, metric: str = "mean_ap") -> Figure:
+def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out 0 is told beyond doubt.
 
     compared : what `metrics.compare.compare` returned, or the JSON of `nbtools compare`.
-    metric : "mean_ap", "ap50", "ap75" or "f1_50".
+    metric : one of its `metrics`; by default the first, which methods are ranked by.
     """
+    metric = metric or next(iter(compared.get("metrics", ())), "mean_ap")
     rows = [d for d in compared.get("differences", ()) if d["metric"] == metric]
     if not rows:
         raise UserError("There must be differences to show.", f"none of {metric!r}", "Use the result of metrics.compare.compare.")
@@ -26,7 +30,8 @@ def differences(compared: Mapping, *, metric: str = "mean_ap") -> Figure:
     axes = dress(figure.subplots(), title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}")
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, d in enumerate(rows):
-        color = GREY if not d["clear"] else BLUE if d["difference"] > 0 else ORANGE
+        better = (d["difference"] > 0) != (metric in compared.get("smaller_is_better", ()))
+        color = GREY if not d["clear"] else BLUE if better else ORANGE
         if d["interval_95"]:
             axes.plot(d["interval_95"], [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
         axes.plot([d["difference"]], [place], "o", color=color, markersize=6)

@@ -12,9 +12,9 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.instances import find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
-from nbtools.show import comparison
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, draw_view, dress, new_figure, new_grid, shorten
+from nbtools.show.judged import confusion, find_task, judged
 from nbtools.show.pictures import as_image
 from nbtools.show.views import paint, view
 
@@ -31,16 +31,18 @@ LEGEND = ("hit", "missed", "extra", "split", "merged", "poor")
 
 
 def scores(result: Mapping) -> Figure:
-    """AP, precision and recall against the IoU threshold; nuclei found, missed and invented; kinds of mistake.
+    """AP, precision and recall by IoU threshold; nuclei found, missed and invented; kinds of mistake; of other tasks, their metrics.
 
-    result : what `metrics.instances.evaluate` returns, or the JSON of `nbtools evaluate --task instances`; or several of these by
-        name, which are drawn side by side.
+    result : what `evaluate` of a task in `nbtools.metrics` returns, or the JSON of `nbtools evaluate`; or several of these by name, which
+        are drawn side by side.
     """
-    if result and all(isinstance(one, Mapping) and "pooled" in one for one in result.values()):
-        return comparison.compare(result)
-    if "pooled" not in result:
+    if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
+        return judged(result)
+    if (task := find_task(result)) is None:
         received = ", ".join(map(str, result)) or "nothing"
-        raise UserError('Scores to show must be those of task "instances".', received, "Use metrics.instances.evaluate.")
+        raise UserError("Scores to show must be those of a task.", received, "Use `evaluate` of nbtools.metrics.")
+    if task != "instances":
+        return confusion(result) if task == "classification" else judged({"result": result})
     figure = new_figure(11, 3.2, alt=f"mean AP {result.get('mean_ap', float('nan')):.3f} over {result.get('images', '?')} images")
     axes = figure.subplots(1, 3, width_ratios=(1.3, 1.1, 1))
     _draw_rates(axes[0], result)

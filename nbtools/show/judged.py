@@ -1,0 +1,206 @@
+"""Scores of any task: metrics with their intervals side by side, precision against recall, confusion, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from nbtools.errors import UserError
+from nbtools.show import comparison
+from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
+from nbtools.show.figure import Figure, dress, new_figure, shorten
+from nbtools.show.restoration import denoisers
+
+PANELS = {
+    "semantic": ("dice", "iou", "precision", "recall"),
+    "detection": ("f1", "precision", "recall", "ap"),
+    "classification": ("balanced_accuracy", "macro_f1", "accuracy"),
+}
+TITLES = {
+    "dice": "Dice", "iou": "IoU", "f1": "F1", "ap": "AP", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1",
+}  # fmt: skip
+MARKS = {
+    "detection": "gate_",
+    "classification": "balanced_accuracy",
+    "semantic": "mean_iou",
+    "restoration": "psnr_si",
+    "instances": "pooled",
+}
+
+
+def find_task(result: Mapping) -> str | None:
+    """The task that a result of `evaluate` is of, by what it holds; None where it is none.
+
+    >>> find_task({"balanced_accuracy": 0.9})
+    'classification'
+    """
+    inside = result.get("mean")
+    keys = [*result, *(inside if isinstance(inside, Mapping) else ())]
+    return next((task for task, mark in MARKS.items() if any(str(key).startswith(mark) for key in keys)), None)
+
+
+def judged(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
+    """The metrics of a task for several results by name, with their 95 % intervals; for points also precision against recall.
+
+    results : name to what `evaluate` of the task returned.     task : found by itself where it is not given.
+    """
+    task = task or find_task(next(iter(results.values()), {}))
+    if task == "instances":
+        return comparison.compare(results)
+    if task == "restoration":
+        return denoisers(results)
+    if task not in PANELS:
+        raise UserError("Scores to show must be those of a task.", ", ".join(results) or "nothing", "Use `evaluate` of nbtools.metrics.")
+    curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
+    columns = len(PANELS[task]) + bool(curves)
+    words = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
+    figure = new_figure(2.6 * columns + 1, 1.5 + 0.36 * len(results) + bool(curves), alt=f"{PANELS[task][0]}: {words}")
+    axes = np.atleast_1d(figure.subplots(1, columns))
+    colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
+    for place, metric in zip(axes, PANELS[task], strict=False):
+        _draw_bars(place, results, metric=metric, colors=colors)
+    axes[0].set_yticks(range(len(results)), [shorten(name, 18) for name in results])
+    if curves:
+        _draw_curves(axes[-1], curves, colors)
+    return figure
+
+
+def confusion(result: Mapping) -> Figure:
+    """Which classes are taken for which: a row for each true class, and beside it how well the method knows what it knows.
+
+    result : what `metrics.classification.evaluate` returned.
+    """
+    names, counts = result["classes"], np.array(result["confusion"], float)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    sure = result.get("calibration")
+    side = 2.2 + 0.5 * len(names)
+    figure = new_figure(
+        side + (3.4 if sure else 0), side, alt=f"confusion of {', '.join(names)}: balanced accuracy {result['balanced_accuracy']:.3f}"
+    )
+    axes = np.atleast_1d(figure.subplots(1, 2 if sure else 1))
+    dress(axes[0], title="True class by row", x="predicted").grid(False)
+    axes[0].imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes[0].set_xticks(range(len(names)), [shorten(n, 14) for n in names], rotation=30, ha="right")
+    axes[0].set_yticks(range(len(names)), [shorten(n, 14) for n in names])
+    for (row, column), value in np.ndenumerate(counts):
+        color = "white" if share[row, column] > 0.55 else INK
+        axes[0].text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=color)
+    if sure:
+        _draw_calibration(axes[1], sure)
+    return figure
+
+
+def calibration(result: Mapping) -> Figure:
+    """How sure a method says it is, against how often it is right: on the diagonal it knows what it knows.
+
+    result : what `metrics.classification.evaluate` returned, with probabilities.
+    """
+    if not result.get("calibration"):
+        raise UserError("Calibration needs probabilities.", "a result without them", "Give the probability of each predicted class.")
+    figure = new_figure(3.6, 3.4, alt=f"calibration: expected error {result['calibration']['ece']:.3f}")
+    _draw_calibration(figure.subplots(), result["calibration"])
+    return figure
+
+
+def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> Figure:
+    """Fourier ring correlation against spatial frequency, and where it falls below the threshold.
+
+    found, others : what `metrics.frc.measure_resolution` returned.     names : of each, for the legend.
+    """
+    curves = [found, *others]
+    said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
+    figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
+    axes = dress(
+        figure.subplots(), title="Detail that two images agree on", x=f"spatial frequency (1/{_unit(found.unit)})", y="correlation"
+    )
+    axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
+    for i, (one, words) in enumerate(zip(curves, said, strict=True)):
+        label = f"{names[i]}: {words}" if i < len(names) else words
+        axes.plot(one.frequency, one.correlation, color=METHODS[i % len(METHODS)], linewidth=1.8, label=label)
+        if one.resolution:
+            axes.axvline(1 / one.resolution, color=METHODS[i % len(METHODS)], linewidth=0.9, linestyle=":")
+    axes.set_ylim(-0.1, 1.05)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+    return figure
+
+
+def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
+    """For which nuclei methods work: the share found from the smallest to the largest, and from the dimmest to the brightest.
+
+    found : name of a method → "size" and "contrast" → what `metrics.strata.stratify` returned.
+    """
+    kinds = [by for by in ("size", "contrast") if any(one.get(by) for one in found.values())]
+    if not kinds:
+        raise UserError("There must be nuclei to show.", "none", "Use metrics.strata on labelled images.")
+    figure = new_figure(4.6 * len(kinds), 3.2, alt=f"share of nuclei found by {' and '.join(kinds)}: {', '.join(found)}")
+    words = {"size": "true size (pixels)", "contrast": "brightness over the background (in units of its spread)"}
+    for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
+        dress(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
+        for i, (name, one) in enumerate(found.items()):
+            _draw_stratum(axes, one.get(by) or [], color=METHODS[i % len(METHODS)], name=name, shift=(i - (len(found) - 1) / 2) * 0.12)
+        rows = next(one[by] for one in found.values() if one.get(by))
+        axes.set_xticks(range(len(rows)), [f"{r['low']:.3g} – {r['high']:.3g}" for r in rows], rotation=20, ha="right", fontsize=7.5)
+        axes.set_ylim(0, 1.03)
+    figure.axes[0].legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
+    return figure
+
+
+def _draw_stratum(axes: Axes, rows: list, *, color: str, name: str, shift: float) -> None:
+    for place, row in enumerate(rows):
+        if row["interval_95"]:
+            axes.plot([place + shift] * 2, row["interval_95"], color=color, linewidth=1.4, alpha=0.7)
+    axes.plot(
+        np.arange(len(rows)) + shift,
+        [r["found"] for r in rows],
+        color=color,
+        marker="o",
+        markersize=4,
+        linewidth=1.2,
+        label=shorten(name, 22),
+    )
+
+
+def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) -> None:
+    dress(axes, title=TITLES.get(metric, metric))
+    values = [_value(one, metric) for one in results.values()]
+    axes.barh(range(len(values)), np.nan_to_num(values), 0.6, color=list(colors.values()))
+    for place, (one, value) in enumerate(zip(results.values(), values, strict=True)):
+        limits = (one.get("interval_95") or {}).get(metric)
+        if limits:
+            axes.plot(limits, [place, place], color=INK, linewidth=1.2, marker="|", markersize=6)
+        words = "–" if np.isnan(value) else f"{value:.3f}"
+        axes.text(0.03, place, words, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5, color="white", fontweight="bold")
+    axes.set_yticks([])
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+
+
+def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
+    dress(axes, title="Precision against recall", x="recall", y="precision")
+    for name, curve in curves.items():
+        axes.plot(curve["recall"], curve["precision"], color=colors[name], linewidth=1.8, label=shorten(name, 18))
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+
+
+def _draw_calibration(axes: Axes, sure: Mapping) -> None:
+    dress(axes, title="Does it know what it knows?", x="how sure it says it is", y="how often it is right")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    told, right = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
+    axes.plot(told, right, color=BLUE, linewidth=1.4)
+    most = max(b["count"] for b in sure["bins"])
+    axes.scatter(told, right, s=[20 + 120 * b["count"] / most for b in sure["bins"]], color=BLUE, alpha=0.7)
+    axes.set_xlim(0, 1.03)
+    axes.set_ylim(0, 1.03)
+    axes.text(0.04, 0.94, f"mean gap {sure['ece']:.3f}", transform=axes.transAxes, fontsize=8.5, color=ORANGE)
+
+
+def _value(result: Mapping, metric: str) -> float:
+    value = result.get(metric)
+    return float("nan") if value is None else float(value)
+
+
+def _unit(unit: str) -> str:
+    return {"um": "µm"}.get(unit, unit)
