@@ -11,7 +11,7 @@ from source_code import PACKAGE, ROOT, calls, find_functions, find_hint_lines, f
 
 ORDER = (
     "errors", "config", "image", "runtime",
-    "io", "data", "checks", "normalize", "patches", "augment", "simulate", "metrics", "measure",
+    "io", "data", "metrics", "checks", "normalize", "noise", "patches", "augment", "simulate", "measure",
     "nets", "targets", "losses", "training", "tiling",
     "methods",
     "show", "report", "export",

@@ -1,7 +1,7 @@
 """What is wrong with a data set, in words, with the remedy.
 
-A check is a small function in one of five lists (IMAGE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, SET_CHECKS, BALANCE_CHECKS); its repair,
-if any, a line in `repair`.
+A check is a small function in one of six lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, SET_CHECKS, BALANCE_CHECKS); its
+repair, if any, a line in `repair`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from nbtools.checks.finding import SEVERITIES, Facts, Finding, Overview, Require
 from nbtools.checks.of_balance import BALANCE_CHECKS, note_facts
 from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
+from nbtools.checks.of_noise import NOISE_CHECKS
 from nbtools.checks.of_pair import PAIR_CHECKS, find_swapped
 from nbtools.checks.of_set import SET_CHECKS, find_missing_partners, find_nothing
 from nbtools.checks.repair import fix
@@ -20,7 +21,7 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 
 __all__ = [
-    "BALANCE_CHECKS", "IMAGE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "SET_CHECKS",
+    "BALANCE_CHECKS", "IMAGE_CHECKS", "NOISE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "SET_CHECKS",
     "Finding", "Requirements", "View", "check", "fix", "to_json",
 ]  # fmt: skip
 
@@ -78,7 +79,7 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
     """Findings about one sample's files, by these checks or by all."""
     findings = list(view.problems)
     if view.image is not None:
-        for find in checks or (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
+        for find in checks or (*IMAGE_CHECKS, *NOISE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
             findings += find(view, requirements)
     return findings
 

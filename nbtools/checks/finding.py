@@ -37,6 +37,7 @@ class Requirements:
     channels : number of channels, or several that will do (1, 3); None where any will.
     patch_size : side of a training patch in pixels, one number or one for each spatial axis.
     receptive_field : how far a network sees, in pixels across.
+    white_noise : whether it learns from noise that differs from pixel to pixel, as networks with blind spots do.
     """
 
     dims: tuple[int, ...] = (2, 3)
@@ -44,6 +45,7 @@ class Requirements:
     channels: int | tuple[int, ...] | None = 1
     patch_size: int | tuple[int, ...] | None = None
     receptive_field: int | None = None
+    white_noise: bool = False
 
 
 @dataclass

@@ -112,7 +112,9 @@ def requirements_of(model: Method) -> Requirements:
 
     row, patch = methods.row(model.name), getattr(model.settings, "patch_size", None)
     channels = None if row.trained else 1  # a network takes the channels of its training set
-    return checks.Requirements(dims=row.dims, needs=row.needs[0] if row.needs else "nothing", channels=channels, patch_size=patch)
+    needs = row.needs[0] if row.needs else "nothing"
+    blind = row.trained and needs == "nothing"  # it learns from noise, and takes for signal what pixels share
+    return checks.Requirements(dims=row.dims, needs=needs, channels=channels, patch_size=patch, white_noise=blind)
 
 
 def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch) -> tuple[History, TrainingPlan]:
