@@ -117,7 +117,7 @@ class KerasMethod(Method):
         return raw
 
     def candidates(self) -> dict[str, tuple]:
-        """Decoding values to try on validation images: name → values."""
+        """Decoding values to try on validation images, where the settings leave them open: name → values."""
         return {}
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
@@ -132,7 +132,7 @@ class KerasMethod(Method):
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
         self.spare = trainer.spare
-        if len(held_back) and self.candidates():
+        if len(held_back) and self._open_candidates():
             self.tuned, score = self._tune(val, plan)
             self.history.best["val_mean_ap"] = score
         return self.history
@@ -234,6 +234,9 @@ class KerasMethod(Method):
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
+    def _open_candidates(self) -> dict[str, tuple]:
+        return {name: values for name, values in self.candidates().items() if getattr(self.settings, name) is None}
+
     def _tune(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
         """Decoding values with the highest mean AP on pieces of the validation images, in what time the budget leaves."""
         seconds = plan.seconds_left() - SAVING_SECONDS
@@ -247,7 +250,7 @@ class KerasMethod(Method):
         def score(values: dict) -> float:
             return _tune.mean_ap([(label, self.decode(maps, **values)) for label, maps in pairs])
 
-        return _tune.climb(self.choices(), self.candidates(), score=score, seconds=ends + seconds / 2 - time.monotonic())
+        return _tune.climb(self.choices(), self._open_candidates(), score=score, seconds=ends + seconds / 2 - time.monotonic())
 
     # --- on disk
 

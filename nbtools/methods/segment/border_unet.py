@@ -14,7 +14,8 @@ import numpy as np
 
 from nbtools import losses, nets
 from nbtools.config import setting
-from nbtools.methods._keras import KerasMethod, KerasSettings
+from nbtools.methods._keras import KerasMethod
+from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import border
 
 WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
@@ -22,7 +23,7 @@ CLASSES = 3
 
 
 @dataclass(frozen=True)
-class BorderUNetSettings(KerasSettings):
+class BorderUNetSettings(SegmentSettings):
     preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores, paper as published.")
     ensemble: int = setting(
         1, min=1, max=32, help="Networks with different first weights, trained together and averaged; each costs its time."
@@ -34,9 +35,6 @@ class BorderUNetSettings(KerasSettings):
     )
     grow: int | None = setting(
         None, unit="px", min=0, max=20, help="Steps by which cores take back their border; chosen on validation images if empty."
-    )
-    min_size: int | None = setting(
-        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
     )
 
 
@@ -74,5 +72,4 @@ class BorderUNet(KerasMethod):
         return {"threshold": 0.5, "grow": 2, "min_size": 10}
 
     def candidates(self) -> dict:
-        free = {"threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "grow": (0, 1, 2, 3), "min_size": (0, 10, 20, 30, 45)}
-        return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
+        return {"threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "grow": (0, 1, 2, 3), "min_size": (0, 10, 20, 30, 45)}

@@ -14,23 +14,18 @@ import numpy as np
 
 from nbtools import losses, nets
 from nbtools.config import setting
-from nbtools.methods._keras import KerasMethod, KerasSettings
+from nbtools.methods._keras import KerasMethod
+from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import distance
 
 WIDTHS = {"tiny": (8, 16, 32), "small": (32, 64, 128, 192), "paper": (32, 64, 128, 256)}
 
 
 @dataclass(frozen=True)
-class FastNucleiSettings(KerasSettings):
+class FastNucleiSettings(SegmentSettings):
     preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores.")
-    threshold: float | None = setting(
-        None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty."
-    )
     seed: float | None = setting(
         None, min=0.05, max=0.95, help="Distance above which a nucleus has its core; chosen on validation images if empty."
-    )
-    min_size: int | None = setting(
-        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
     )
 
 
@@ -61,5 +56,4 @@ class FastNuclei(KerasMethod):
         return {"threshold": 0.5, "seed": 0.5, "min_size": 10}
 
     def candidates(self) -> dict:
-        free = {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 10, 20, 30, 45)}
-        return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
+        return {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 10, 20, 30, 45)}

@@ -16,7 +16,8 @@ import numpy as np
 
 from nbtools import losses, nets
 from nbtools.config import setting
-from nbtools.methods._keras import KerasMethod, KerasSettings
+from nbtools.methods._keras import KerasMethod
+from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import border, semantic
 from nbtools.targets import classes as class_targets
 
@@ -28,16 +29,10 @@ PAPER = {
 
 
 @dataclass(frozen=True)
-class UNetSettings(KerasSettings):
+class UNetSettings(SegmentSettings):
     preset: str = setting("small", choices=(*WIDTHS, "paper"), help="Size of the network: small for two cores, paper as published.")
     gap_weight: float = setting(
         10.0, min=0.0, max=100.0, level="advanced", help="How much more a pixel counts in a narrow gap between nuclei; 0: no weight map."
-    )
-    threshold: float | None = setting(
-        None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty."
-    )
-    min_size: int | None = setting(
-        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
     )
 
 
@@ -84,5 +79,4 @@ class UNet(KerasMethod):
         return {"threshold": 0.5, "min_size": 10}
 
     def candidates(self) -> dict:
-        free = {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": (0, 10, 20, 30, 45)}
-        return {name: values for name, values in free.items() if getattr(self.settings, name) is None}
+        return {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": (0, 10, 20, 30, 45)}

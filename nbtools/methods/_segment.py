@@ -1,0 +1,20 @@
+"""SegmentSettings: how every network of ours that finds nuclei turns its maps into labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nbtools.config import setting
+from nbtools.methods._keras import KerasSettings
+
+
+@dataclass(frozen=True)
+class SegmentSettings(KerasSettings):
+    """Settings of every segmenting network; a decoding value that is left empty is chosen on the validation images."""
+
+    threshold: float | None = setting(
+        None, min=0.01, max=0.99, help="Foreground probability of a nucleus; chosen on validation images if empty."
+    )
+    min_size: int | None = setting(
+        None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
+    )
