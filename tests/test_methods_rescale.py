@@ -1,12 +1,14 @@
 """Images of another pixel size than the training images: brought to theirs and back, or warned about."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage
 from skimage.segmentation import watershed
 from skimage.transform import resize
 
-from nbtools import data, simulate
+from nbtools import data, methods, simulate
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import _rescale, domain
@@ -98,6 +100,40 @@ def test_a_diameter_does_the_same_as_a_pixel_size(images, method, factor):
     assert instances.score(other.label, found.labels).ap > 0.8
     pixels = other.image.replace(spacing=(1.0, 1.0), unit="pixel")
     assert method.predict(pixels, diameter=size).zoom == pytest.approx((1 / factor,) * 2, rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The weights that ship; their images had no common pixel size, so that one is given to them here."""
+    found = methods.load("nuclei2d")
+    found.domain = dataclasses.replace(found.domain, spacing=(0.5, 0.5))
+    return found
+
+
+@pytest.fixture(scope="module")
+def photograph(network) -> tuple[data.Sample, float]:
+    """A real image, and the AP@0.5 that the network reaches on it."""
+    sample = data.samples("nuclei2d")[0]
+    image, label = (i.replace(spacing=(0.5, 0.5), unit="um") for i in (sample.image, sample.label))
+    sample = sample.replace(image=image, label=label)
+    return sample, mean_ap(network, [sample])
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_real_network_finds_real_nuclei_of_another_pixel_size(network, photograph, factor):
+    sample, usual = photograph
+    other = rescale(sample, factor)
+    found = network.predict(other.image)
+    assert usual > 0.75
+    assert instances.score(other.label, found.labels).ap > usual - 0.1
+    assert found.zoom == pytest.approx((1 / factor,) * 2)
+    assert not any("Pixel size" in w for w in found.warnings)
+    shipped = methods.load("nuclei2d")  # knows its own pixels alone: one of this image is 1 / factor of them
+    same = shipped.predict(other.image.replace(spacing=(1 / factor,) * 2, unit="pixel"))
+    np.testing.assert_array_equal(same.labels.pixels, found.labels.pixels)
+    blind = network.predict(other.image.replace(spacing=None))
+    assert "Pixel size unknown" in blind.warnings[0]
+    assert blind.zoom is None
 
 
 def test_axes_are_brought_to_the_model_one_by_one():
