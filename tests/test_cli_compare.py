@@ -2,12 +2,13 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nbtools import io
-from nbtools.cli.compare import find_partner
+from nbtools.cli.sides import find_partner
 
 
 @pytest.fixture
@@ -74,7 +75,18 @@ def test_table_and_figures_are_written_whole(run, nuclei, results):
     assert "Differences of mean AP from otsu" in out
     rows = list(csv.DictReader((results / "c" / "compare.csv").read_text().splitlines()))
     assert rows[0]["method"] == "other"
-    assert {p.name for p in (results / "c").iterdir()} == {"compare.json", "compare.csv", "compare.png", "differences.png"}
+    drawn = {"compare.json", "compare.csv", "compare.png", "differences.png", "strata.png", "strata.json", "errors"}
+    assert {p.name for p in (results / "c").iterdir()} == drawn
+    assert {p.name for p in (results / "c" / "errors").iterdir()} == {"otsu", "other", "poor"}
+    assert [p.name[:2] for p in sorted((results / "c" / "errors" / "poor").iterdir())] == ["1_", "2_", "3_"]
+    told = json.loads((results / "c" / "compare.json").read_text())
+    assert [len(one["sha256"]) for one in told["files"]] == [64, 64, 64]
+    page = run("report", results / "c", "--pdf", "--json")
+    assert page[0] == 0
+    text = Path(json.loads(page[1])["report"]).read_text("utf-8")
+    for words in ("other is better than", "What the words mean", "worst image no. 1", "sha256", "bootstrap draws"):
+        assert words in text
+    assert Path(json.loads(page[1])["pdf"]).read_bytes()[:4] == b"%PDF"
     assert run("compare", results / "other", "--truth", nuclei, "--out", results / "c")[0] == 2
 
 

@@ -3,56 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import io
-from nbtools.cli import frame
+from nbtools import config, io, runtime
+from nbtools.cli import frame, pictures, sides, tasks
 from nbtools.cli.frame import Answer, Verb
-from nbtools.cli.labels import open_labels
 from nbtools.errors import UserError
 
 if TYPE_CHECKING:
+    from nbtools.cli.sides import Side
     from nbtools.data import DataSet
-    from nbtools.image import Image
 
-    Reader = Callable[[str], Image | None]  # name of an image of the truth → what was found in it
+    Reader = Callable[[str], object | None]  # name of an image of the truth → what was found in it
 
-COLUMNS = ("method", "mean_ap", "interval", "ap50", "ap75", "f1_50", "splits", "merges", "missed", "extra", "difference", "paired interval")
-MISTAKES = ("splits", "merges", "missed", "extra")
+COLUMNS = {
+    "instances": ("mean_ap", "interval", "ap50", "ap75", "f1_50", "splits", "merges", "missed", "extra"),
+    "semantic": ("dice", "interval", "iou", "precision", "recall", "accuracy"),
+    "detection": ("f1", "interval", "precision", "recall", "rmse", "ap"),
+    "classification": ("balanced_accuracy", "interval", "macro_f1", "accuracy"),
+    "restoration": ("psnr", "interval", "ssim", "rmse", "nrmse", "psnr_si"),
+}
+WORDS = {"mean_ap": "mean AP", "psnr": "PSNR (dB)", "f1": "F1", "dice": "Dice", "balanced_accuracy": "balanced accuracy"}
 
 
 def declare_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "results", type=Path, nargs="+", metavar="RESULT", help="results of nbtools predict, or any folders of label images"
-    )
-    parser.add_argument("--truth", type=Path, required=True, metavar="TRUTH", help="what is true: data set, or folder of label images")
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="results of nbtools predict, or any folders of their kind")
+    parser.add_argument("--truth", type=Path, required=True, metavar="TRUTH", help="what is true: data set, or folder")
     parser.add_argument("--baseline", metavar="NAME", help="the result to compare with (default: the classical one, computed if need be)")
-    parser.add_argument("--group-by", metavar="COLUMN", help="column of a table beside the images: whole groups are drawn")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also write compare.json, compare.csv and two figures there")
+    tasks.declare_task(parser)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also write tables, figures and a report there")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
 def run_compare(args: argparse.Namespace) -> Answer:
-    from nbtools.metrics import compare, instances
+    from nbtools.metrics import compare
 
     if args.out:
         io.refuse_existing(args.out, overwrite=args.overwrite)
-    truth, dataset, say = open_labels(args.truth, what="The truth"), open_images(args.truth), frame.progress(args)
-    places = name_results(args.results)
-    readers = {name: open_result(place, truth.names) for name, place in places.items()}
+    judge, places = tasks.JUDGES[args.task], name_results(args.results)
+    truth = judge.open_truth(args.truth, what="The truth", options=tasks.open_options(args))
+    dataset = sides.open_images(args.truth)
+    readers = {name: open_result(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
-    if baseline is None and dataset is not None and (made := make_classical(dataset, taken=places)):
-        baseline, readers = made[0], dict([made]) | readers
-    groups, scores = find_groups(dataset, args.group_by), {}
+    if baseline is None and dataset is not None and (made := judge.baseline(dataset, truth)):
+        baseline = made[0] if made[0] not in places else f"{made[0]} (computed)"
+        readers = {baseline: made[1].read} | readers
+    if "input" not in readers and (inputs := find_inputs(args, truth)):
+        baseline, readers = baseline or "input", readers | inputs
+    groups, scores, say = sides.find_groups(dataset, args.group_by), {}, frame.progress(args)
     for name, read in readers.items():
-        say(f"{name}: {len(truth)} images")
-        scores[name] = instances.evaluate(((n, truth.read(n), read(n)) for n in truth.names), groups=groups, seed=args.seed)
-    document = describe(compare.compare(scores, baseline=baseline, groups=groups, seed=args.seed), scores, args=args, places=places)
+        say(f"{name}: {len(truth.names)} images")
+        scores[name] = judge.score(((n, truth.read(n), read(n)) for n in truth.names), args, groups)
+    found = compare.compare(scores, task=args.task, baseline=baseline, groups=groups, seed=args.seed)
+    document = describe(found, scores, args=args, places=places)
     if args.out:
-        write_comparison(args.out, document, scores=scores, overwrite=args.overwrite)
+        with io.new_folder(args.out, overwrite=args.overwrite) as folder:
+            write_comparison(folder, document, scores=scores)
+            if args.task == "instances":
+                draw_nuclei(folder, scores, readers=readers, truth=truth, dataset=dataset)
     return Answer(document, say_comparison(document, out=args.out), 1 if any(document["missing"].values()) else 0)
 
 
@@ -65,48 +77,17 @@ def name_results(paths: list[Path]) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def open_result(place: Path, names: list[str]) -> Reader:
-    """A function from a name of the truth to the label image of a result; other programs may add to the name, as in NAME_cp_masks.tif."""
-    found = open_labels(place, what="The result")
-    partners = {name: find_partner(name, found.names, taken=names) for name in names}
-    if not any(partners.values()):
-        received = f"{place} with {', '.join(found.names[:3])}; truth with {', '.join(names[:3])}"
-        raise UserError("Result and truth must have names in common.", received, "Give both files the same name, whatever the ending.")
-    return lambda name: found.read(partners[name]) if partners[name] else None
+def open_result(args: argparse.Namespace, place: Path, *, truth: Side) -> Reader:
+    """A function from a name of the truth to what a result holds; other programs may add to the name, as in NAME_cp_masks.tif."""
+    found, names = tasks.open_both(args, place, truth=truth)
+    return lambda name: found.read(names[name]) if names[name] else None
 
 
-def find_partner(name: str, candidates: list[str], *, taken: list[str]) -> str | None:
-    """The candidate of this name, else the only one that adds to it and belongs to no other name.
-
-    >>> find_partner("a", ["a_cp_masks", "b"], taken=["a", "b"])
-    'a_cp_masks'
-    """
-    from nbtools.data.layout import name_key
-
-    key, others = name_key(name), {name_key(n) for n in taken}
-    same = [c for c in candidates if name_key(c) == key]
-    longer = [c for c in candidates if name_key(c).startswith(tuple(key + mark for mark in "_-. ")) and name_key(c) not in others]
-    return same[0] if same else longer[0] if len(longer) == 1 else None
-
-
-def open_images(truth: Path) -> DataSet | None:
-    """The data set of the truth, where it has images and not labels alone."""
-    from nbtools.data import DataSet
-
-    if not truth.is_dir() or (truth / "result.json").is_file():
-        return None
-    dataset = DataSet.open(truth)
-    return dataset if dataset.has("labels") else None
-
-
-def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] | None:
-    """Name of an image to its group: by the column asked for, else by a column "group" where there is one; None otherwise."""
-    if column and dataset is None:
-        remedy = "Give the data set of the truth, with images/ and the table."
-        raise UserError("Groups must stand in a column of a CSV file beside the images.", repr(column), remedy)
-    if dataset is None or not (column or any(e.columns.get("group") for e in dataset.entries)):
-        return None
-    return dict(zip(dataset.names, dataset.groups(column), strict=True))
+def find_inputs(args: argparse.Namespace, truth: Side) -> dict[str, Reader]:
+    """Of restorations, the unprocessed images: a result that is no better than its input is none."""
+    if args.task != "restoration" or truth.read(truth.names[0])[1] is None:
+        return {}
+    return {"input": lambda name: truth.read(name)[1]}
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
@@ -119,55 +100,66 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
             raise UserError("The baseline must be one of the results.", repr(wished), f"Known: {', '.join(places)}.")
         return named[0]
     classical = {row.name for row in methods.ROWS if not row.trained}
-    return next((name for name, place in places.items() if _method_of(place) in classical), None)
+    return next((name for name, place in places.items() if read_about(place).get("method") in classical), None)
 
 
-def _method_of(place: Path) -> str | None:
-    """The method that made a result of ours."""
+def read_about(place: Path) -> dict:
+    """result.json of a result of ours, {} where there is none."""
     try:
-        return json.loads((place / "result.json").read_text("utf-8")).get("method")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def make_classical(dataset: DataSet, *, taken: dict[str, Path]) -> tuple[str, Reader] | None:
-    """Name and reader of what the classical baseline finds in the images; None where it cannot take them, as colour images."""
-    from nbtools import methods
-
-    row = next(r for r in methods.ROWS if r.task == "segment" and not r.trained)
-    method, index = methods.get(row.name)(), {name: i for i, name in enumerate(dataset.names)}
-    try:
-        method.predict(dataset.image(0))
-    except UserError:
-        return None
-    name = row.name if row.name not in taken else f"{row.name} (computed)"
-    return name, lambda image: method.predict(dataset.image(index[image])).labels if image in index else None
+        about = json.loads((place / "result.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def describe(found: dict, scores: dict, *, args: argparse.Namespace, places: dict[str, Path]) -> dict:
     """The document: what was compared, the scores of each, and the differences."""
-    kept = {name: {k: v for k, v in one.items() if k != "per_image"} for name, one in scores.items()}
+    kept = {name: {k: v for k, v in one.items() if k not in ("per_image", "curve")} for name, one in scores.items()}
     return {
-        "truth": str(args.truth),
+        "truth": config.spell_path(str(args.truth)),
         "results": {name: str(places[name]) if name in places else None for name in scores},
         "missing": {name: one["missing"] for name, one in scores.items()},
         **found,
         "scores": kept,
+        "made_by": {name: describe_maker(places[name]) for name in scores if name in places},
+        "files": [{"file": config.spell_path(str(place)), "sha256": hash_place(place)} for place in (args.truth, *places.values())],
+        "versions": runtime.versions(),
         "command": frame.say_command(args),
     }
 
 
+def describe_maker(place: Path) -> dict:
+    """What a result of ours says of its making: method, model, decoding values, warnings; {} of any other folder."""
+    about = read_about(place)
+    return {key: about[key] for key in ("method", "model", "decoding", "warnings", "versions") if about.get(key)}
+
+
+def hash_place(place: Path) -> str:
+    """One sha256 for a file, or for all images and tables of a folder: their names, and the bytes in them."""
+    digest = hashlib.sha256()
+    for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
+        inside = path.relative_to(place).as_posix()
+        if path == place or (io.is_image(path) and not inside.startswith(("overlays/", "errors/"))) or path.suffix == ".csv":
+            digest.update(inside.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def make_rows(document: dict) -> list[dict]:
     """The table: a row for each method, the best first, with its difference from the baseline."""
-    rows = []
-    for name, one in sorted(document["methods"].items(), key=lambda item: -item[1]["mean_ap"]):
-        row = {"method": name, **{k: v for k, v in one.items() if k != "interval_95"}} | {k: document["scores"][name][k] for k in MISTAKES}
-        row["interval"] = _say_limits(one["interval_95"]["mean_ap"])
+    rows, main = [], document["metrics"][0]
+    for name, one in sorted(document["methods"].items(), key=lambda item: -(item[1][main] or 0)):
+        known = document["scores"][name] | {k: v for k, v in one.items() if k != "interval_95"}
+        row = {"method": name} | {column: known.get(column) for column in COLUMNS[document["task"]]}
+        row["interval"] = _say_limits(one["interval_95"][main])
         for d in document["differences"]:
-            if (d["method"], d["against"], d["metric"]) == (name, document["baseline"], "mean_ap"):
+            if (d["method"], d["against"], d["metric"]) == (name, document["baseline"], main):
                 row |= {"difference": d["difference"], "paired interval": _say_limits(d["interval_95"], sign=True)}
         rows.append(row)
     return rows
+
+
+def list_columns(document: dict) -> list[str]:
+    return ["method", *COLUMNS[document["task"]], "difference", "paired interval"]
 
 
 def _say_limits(limits: list[float] | None, *, sign: bool = False) -> str | None:
@@ -176,27 +168,36 @@ def _say_limits(limits: list[float] | None, *, sign: bool = False) -> str | None
 
 def say_comparison(document: dict, *, out: Path | None) -> list[str]:
     """Lines for a person: the table, and which methods differ beyond doubt."""
-    lines = frame.tabulate(make_rows(document), list(COLUMNS))
-    lines.append(f"Differences of mean AP from {document['baseline']}, paired over {document['units']} {document['paired_over']}.")
+    main, lines = document["metrics"][0], frame.tabulate(make_rows(document), list_columns(document))
+    words = f"Differences of {WORDS[main]} from {document['baseline']}, paired over {document['units']} {document['paired_over']}."
+    lines.append(words)
     for d in document["differences"]:
-        if d["metric"] == "mean_ap" and d["interval_95"] is not None:
+        if d["metric"] == main and d["interval_95"] is not None:
             better, worse = (d["method"], d["against"]) if d["difference"] >= 0 else (d["against"], d["method"])
             words = f"{better} is better than {worse}" if d["clear"] else f"{d['method']} and {d['against']} cannot be told apart"
             lines.append(f"{words}: {d['difference']:+.3f} ({_say_limits(d['interval_95'], sign=True)})")
     missing = [f"{name}: {', '.join(names[:5])}" for name, names in document["missing"].items() if names]
-    lines += [f"Missing, counted as all missed: {text}" for text in missing]
-    return [*lines, *([f"Comparison: {out}"] if out else [])]
+    left_out = "left out of all" if document["task"] == "restoration" else "counted as all missed"
+    lines += [f"Missing, {left_out}: {text}" for text in missing]
+    return [*lines, *([f"Comparison: {out}; its report: nbtools report {out}"] if out else [])]
 
 
-def write_comparison(out: Path, document: dict, *, scores: dict, overwrite: bool) -> None:
-    """compare.json, compare.csv, compare.png (scores) and differences.png, all or none."""
+def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
+    """compare.json, compare.csv, compare.png (scores) and differences.png."""
     from nbtools import show
 
-    with io.new_folder(out, overwrite=overwrite) as folder:
-        io.write_json(folder / "compare.json", document)
-        io.write_csv(folder / "compare.csv", make_rows(document), columns=list(COLUMNS))
-        (folder / "compare.png").write_bytes(show.to_png(show.scores(scores)))
-        (folder / "differences.png").write_bytes(show.to_png(show.differences(document)))
+    io.write_json(folder / "compare.json", document)
+    io.write_csv(folder / "compare.csv", make_rows(document), columns=list_columns(document))
+    (folder / "compare.png").write_bytes(show.to_png(show.judged(scores, task=document["task"])))
+    (folder / "differences.png").write_bytes(show.to_png(show.differences(document)))
+
+
+def draw_nuclei(folder: Path, scores: dict, *, readers: dict[str, Reader], truth: Side, dataset: DataSet | None) -> None:
+    """strata.png and strata.json, and errors/METHOD/ with maps of the worst images of each method."""
+    found = pictures.draw_strata(folder / "strata.png", {n: (scores[n], readers[n]) for n in scores}, truth=truth, dataset=dataset)
+    io.write_json(folder / "strata.json", found)
+    for name, one in scores.items():
+        pictures.draw_errors(folder / "errors" / name.replace("/", "_"), one, truth=truth, found=readers[name], dataset=dataset)
 
 
 VERBS = (Verb("compare", "set results side by side, with intervals of their differences", declare_compare, run_compare),)

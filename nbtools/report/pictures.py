@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbtools import io, show
+from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.report.facts import read_table
 
-EXAMPLES, OVERLAYS = 2, 6
+EXAMPLES, OVERLAYS, WORST = 2, 6, 5
+PARTNERS = {"labels": "label", "masks": "label", "clean": "clean", "targets": "clean", "gt": "clean"}  # folder: what is in it
 LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
 
@@ -35,7 +37,7 @@ class Picture:
 
 def make_pictures(folder: Path, facts: dict) -> list[Picture]:
     """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what they are made of."""
-    makers = (_training, _scores, _overlays, _examples, _measurements)
+    makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
     return [picture for make in makers for picture in _attempt(make, folder, facts)]
 
 
@@ -58,8 +60,33 @@ def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
         words = "Agreement with the true labels, nuclei found and not found, and kinds of mistake."
         yield Picture("Scores", words, show.scores(facts["scores"]))
-    for file in sorted((folder / "errors").glob("*.png"))[:OVERLAYS]:
-        yield Picture("Scores", f"Where the mistakes are: {file.stem}.", file=file)
+
+
+def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
+    """What `nbtools compare --out` has drawn."""
+    told = {
+        "compare.png": "Scores of each method against the true labels.",
+        "differences.png": "Differences between methods with their 95 % intervals: one that leaves out 0 is beyond doubt.",
+    }
+    for name, words in told.items():
+        if (folder / name).is_file():
+            yield Picture("Scores", words, file=folder / name)
+
+
+def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
+    if (folder / "strata.png").is_file():
+        words = "For which nuclei it works: the share found, from the smallest fifth to the largest, and from the dimmest to the brightest."
+        yield Picture("Scores", words, file=folder / "strata.png")
+
+
+def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Error maps, of one result or of each method; 1_NAME.png is the worst image."""
+    for place in [folder / "errors", *sorted(p for p in (folder / "errors").glob("*") if p.is_dir())]:
+        method = "" if place.name == "errors" else f"{place.name}, "
+        for file in sorted(place.glob("*.png"))[:WORST]:
+            number, _, name = file.stem.partition("_")
+            words = f"{method}worst image no. {number}: {name}" if number.isdigit() else f"Where the mistakes are: {file.stem}."
+            yield Picture("Mistakes, the worst images first", words, file=file, small=bool(method))
 
 
 def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -71,12 +98,21 @@ def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
 def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
     """Training images of a model, where the files that its recipe lists are still there."""
     files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
-    images = [p for p in files if p.parent.name == "images" and io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
-    labels = {io.stem(p).lower(): p for p in files if p.parent.name in ("labels", "masks") and p.is_file()}
-    pairs = [(io.read_image(p), io.read_label(labels[io.stem(p).lower()])) for p in images[:EXAMPLES] if io.stem(p).lower() in labels]
-    if pairs:
-        words = f"Images that the model was trained with ({len(pairs)} of {len(images)}), and their labels."
-        yield Picture("Examples", words, show.pairs(pairs))
+    files = [p for p in files if io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
+    images = [p for p in files if p.parent.name not in PARTNERS]
+    partners = {(PARTNERS[p.parent.name], io.stem(p).lower()): p for p in files if p.parent.name in PARTNERS}
+    examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
+    if examples:
+        had = [words for part, words in (("label", "labels"), ("clean", "clean partners")) if getattr(examples[0], part) is not None]
+        words = f"Images that the model was trained with ({len(examples)} of {len(images)})"
+        yield Picture("Examples", f"{words}{', and their ' if had else ''}{' and '.join(had)}.", show.pairs(examples))
+
+
+def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
+    """An image with the label and the clean image that the recipe lists beside it."""
+    label, clean = (partners.get((part, io.stem(path).lower())) for part in ("label", "clean"))
+    read = {"label": label and io.read_label(label), "clean": clean and io.read_image(clean)}
+    return Sample(io.stem(path), io.read_image(path), **read)
 
 
 def _measurements(folder: Path, facts: dict) -> Iterator[Picture]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from nbtools import methods
+from nbtools.errors import UserError
+from nbtools.report.compared import COMPARISON, say_methods
 from nbtools.show.words import say_value
 
 LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
@@ -10,6 +13,9 @@ NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python
 
 def write_methods(facts: dict) -> str:
     """What was done, in sentences that can be copied into a paper; only what the run folder says."""
+    if facts["kind"] == COMPARISON:
+        cited = {name: _say_maker(one) for name, one in (facts.get("made_by") or {}).items()}
+        return " ".join(filter(None, [say_methods(facts, cited), _say_versions(facts)]))
     parts = [_say_method(facts), _say_training(facts), _say_images(facts), _say_decoding(facts), _say_scores(facts), _say_versions(facts)]
     return " ".join(part for part in parts if part)
 
@@ -39,7 +45,18 @@ def _say_method(facts: dict) -> str:
     count = images.get("count")
     where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
     found = f"{facts['nuclei']} nuclei were found{where}" if "nuclei" in facts else f"Results were obtained{where}"
+    if method.get("task") == "denoise":
+        found = f"{count} image{' was' if count == 1 else 's were'} restored" if count else "Images were restored"
     return f"{found} with {name}{source}." if method else f"{found}."
+
+
+def _say_maker(about: dict) -> str:
+    """The method of a compared result, with its paper; "" where it is not ours."""
+    try:
+        row = methods.row(about.get("method") or "")
+    except UserError:
+        return ""
+    return f'"{row.title}", doi:{row.paper.doi}'
 
 
 def _say_training(facts: dict) -> str:
@@ -52,8 +69,10 @@ def _say_training(facts: dict) -> str:
     rate = f", with a learning rate of at most {settings['learning_rate']:g}" if settings.get("learning_rate") else ""
     seed = f" (random seed {facts['seed']})" if "seed" in facts else ""
     best = training.get("best") or {}
-    kept = f" The weights of epoch {best['epoch']} were kept" if "epoch" in best else ""
-    loss = f", where the validation loss was lowest ({best['val_loss']:.4g})" if kept and best.get("val_loss") is not None else ""
+    last = settings.get("keep") == "last"
+    kept = " The last weights were kept" if last else f" The weights of epoch {best['epoch']} were kept" if "epoch" in best else ""
+    lowest = best.get("val_loss") if "epoch" in kept else None
+    loss = f", where the validation loss was lowest ({lowest:.4g})" if lowest is not None else ""
     return (
         f"The network{size} was trained for {training['steps']} steps in {training.get('epochs', '?')} epochs{batches}{rate}{seed}."
         f"{kept}{loss}{'.' if kept else ''}"
@@ -78,6 +97,8 @@ def _say_decoding(facts: dict) -> str:
 
 def _say_scores(facts: dict) -> str:
     scores = facts.get("scores") or {}
+    if "psnr" in (scores.get("mean") or {}):
+        return _say_restored(scores)
     if "mean_ap" not in scores:
         return ""
     half = scores.get("pooled", {}).get("0.50", {})
@@ -87,6 +108,15 @@ def _say_scores(facts: dict) -> str:
     number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}" if scores.get("images") else "the images"
     mean_ap = f"the mean AP over IoU thresholds from 0.5 to 0.9 was {scores['mean_ap']:.3f}{sure}{at_half}"
     return f"Against the true labels of {number}, {mean_ap}."
+
+
+def _say_restored(scores: dict) -> str:
+    mean, before, interval = scores["mean"], scores.get("input") or {}, (scores.get("interval_95") or {}).get("psnr")
+    sure = f" (95 % bootstrap interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    came = f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images" if before else ""
+    number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}"
+    reached = f"PSNR was {mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}"
+    return f"Against the clean partners of {number}, the mean {reached}; range: {scores['range']}."
 
 
 def _say_versions(facts: dict) -> str:

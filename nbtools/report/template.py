@@ -7,6 +7,9 @@ h1 { font-size: 26px; margin: 0 0 4px }
 h2 { font-size: 19px; margin: 34px 0 10px; border-bottom: 1px solid #ccc; padding-bottom: 4px }
 .quiet { color: #666; font-size: 13px }
 .stamp { background: #b3261e; color: #fff; padding: 10px 14px; border-radius: 6px; font-weight: 600; margin: 16px 0 }
+.warning { background: #fff4d6; border-left: 4px solid #e0a000; padding: 8px 14px; margin: 12px 0 }
+.found { font-size: 16px; margin: 14px 0 }
+dt { font-weight: 600; margin-top: 6px } dd { margin: 0 0 0 16px; color: #444 }
 .numbers { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0 }
 .numbers div { background: #f3f5f7; border-radius: 6px; padding: 8px 14px }
 .numbers b { display: block; font-size: 20px }
@@ -42,6 +45,21 @@ PAGE = """<!DOCTYPE html>
 <div class="numbers">
 {% for words, value in numbers %}<div><b>{{ value }}</b><span>{{ words }}</span></div>
 {% endfor %}</div>
+{% for text in findings %}<div class="found">{{ text }}</div>
+{% endfor %}
+{% if facts.warnings %}<div class="warning" role="alert"><b>Unlike the images that the model was trained on</b>
+{% for text in facts.warnings %}<div>{{ text }}</div>{% endfor %}</div>{% endif %}
+{% if facts.missing %}<div class="warning"><b>Images without a result</b>
+{% for name, images in facts.missing.items() %}<div>{{ name }}: {{ images|join(", ") }}</div>{% endfor %}</div>{% endif %}
+
+{% if facts.table %}<table>
+<tr>{% for name in facts.table[0] %}<th>{{ name.replace("_", " ") }}</th>{% endfor %}</tr>
+{% for row in facts.table %}<tr>{% for value in row.values() %}<td>{{ "" if value is none else say(value) }}</td>{% endfor %}</tr>
+{% endfor %}</table>
+<p class="quiet">The best stands first; difference: from {{ facts.baseline }}.</p>{% endif %}
+
+{% if terms %}<details><summary>What the words mean</summary>
+<dl>{% for word, meaning in terms %}<dt>{{ word }}</dt><dd>{{ meaning }}</dd>{% endfor %}</dl></details>{% endif %}
 
 <h2>Methods, in words</h2>
 <blockquote>{{ prose }}</blockquote>
