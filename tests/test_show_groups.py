@@ -25,6 +25,15 @@ def test_every_nucleus_and_every_plant_is_a_dot_and_the_difference_has_its_inter
     assert low < 15 < high
 
 
+def test_a_comparison_is_a_table_in_words(table):
+    from nbtools.metrics.statistics import compare_groups
+
+    words = str(show.group_table(compare_groups(table, "volume_um3", group="line", unit="plant")))
+    assert "mutant – wild type" in words
+    assert " to " in words
+    assert "of the variance between plants" in words
+
+
 def test_with_nuclei_as_units_the_figure_says_so(table):
     figure = show.groups(table, "volume_um3", group="line", unit=None)
     assert "30 and 30 nuclei" in figure.axes[1].get_xlabel()

@@ -2,7 +2,7 @@
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
-from nbtools.show.groups import groups, highlight
+from nbtools.show.groups import group_table, groups, highlight
 from nbtools.show.judged import calibration, confusion, judged, resolution, strata
 from nbtools.show.noise import correlations
 from nbtools.show.pages import picture_page, text_pages
@@ -16,7 +16,7 @@ from nbtools.show.words import Words, findings, table
 
 __all__ = [
     "Figure", "TrainingCurve", "Words", "array_to_png", "calibration", "confusion", "correlations", "denoisers", "differences",
-    "error_map", "error_maps", "findings", "groups", "highlight", "images", "judged", "labels", "measurements", "overlay", "overlay_rgb",
-    "paint", "pairs", "patches", "picture_page", "predictions", "resolution", "restored", "sample", "scores", "side_by_side_rgb",
-    "strata", "table", "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
+    "error_map", "error_maps", "findings", "group_table", "groups", "highlight", "images", "judged", "labels", "measurements", "overlay",
+    "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "resolution", "restored", "sample", "scores",
+    "side_by_side_rgb", "strata", "table", "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
 ]  # fmt: skip

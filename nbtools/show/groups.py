@@ -15,6 +15,8 @@ from nbtools.show.figure import Figure, draw_view, dress, new_figure, new_grid
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
 from nbtools.show.views import paint, view
+from nbtools.show.words import Words
+from nbtools.show.words import table as show_table
 
 MOST_DOTS = 600  # nuclei drawn for each group; more would only hide each other
 
@@ -33,6 +35,20 @@ def groups(table: Mapping, column: str, *, group: str, unit: str | None, method:
     _draw_dots(left, table, column=column, group=group, unit=unit, names=names)
     _draw_differences(right, compared)
     return figure
+
+
+def group_table(compared: Mapping) -> Words:
+    """What `metrics.statistics.compare_groups` found, a line for each column and group: difference, share, p, effect size."""
+    lines = []
+    for row in compared["rows"]:
+        line = {"column": row["column"], "groups": f"{row['group']} – {row['against']}"}
+        line |= {
+            "difference": _with_interval(row["difference"], row["interval_95"]),
+            "ratio": _with_interval(row["ratio"], row["ratio_interval_95"]),
+        }
+        line |= {"p": row["p"], "p, Holm": row["p_holm"], "Hedges' g": _with_interval(row["hedges_g"], row["hedges_g_interval_95"])}
+        lines.append(line | {f"of the variance between {compared['unit']}s": "" if row["icc"] is None else f"{100 * row['icc']:.0f} %"})
+    return show_table({name: [line[name] for line in lines] for name in lines[0]})
 
 
 def highlight(image: Image, label: Image, labels: Sequence[int]) -> Figure:
@@ -87,6 +103,13 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
     axes.set_xticks([])
     axes.set_xlim(-0.4, len(compared["rows"]) + 0.4)
     axes.margins(y=0.15)
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    """A value with its 95 % interval: "1.1 (1.02 to 1.19)"."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" + (f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else "")
 
 
 def _say(row: Mapping) -> str:
