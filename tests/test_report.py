@@ -176,3 +176,38 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
 
 def test_values_are_said_as_a_reader_expects():
     assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == ["auto", "yes", "0.25", "16 x 32", "small"]
+
+
+@pytest.fixture
+def restorer(tmp_path) -> Path:
+    """A model that restores, with the images it learned from beside it."""
+    field = Image(np.random.default_rng(0).integers(90, 120, (40, 50), dtype=np.uint16), "YX")
+    for part in ("images", "clean"):
+        io.write_image(tmp_path / "set" / part / "a.tif", field)
+    files = [{"file": str(tmp_path / "set" / part / "a.tif"), "sha256": "0f" * 32} for part in ("images", "clean")]
+    scale = {"how": "of the whole training set", "offset": [104.5], "factor": [8.66]}
+    io.write_json(
+        tmp_path / "R" / "model.json", MODEL | {"method": "n2v", "settings": {"keep": "last"}, "tuned": {}, "normalisation": scale}
+    )
+    io.write_json(tmp_path / "R" / "recipe.json", RECIPE | {"inputs": files})
+    scores = {"images": 2, "range": "255", "interval_95": {"psnr": [30.0, 32.0]}, "mean": {"psnr": 31.25, "ssim": 0.9}}
+    io.write_json(tmp_path / "R" / "scores.json", scores | {"input": {"psnr": 22.5, "ssim": 0.4}})
+    return tmp_path / "R"
+
+
+def test_the_report_of_a_restoring_model_speaks_of_grey_values_and_shows_clean_partners(restorer):
+    html, about = read(report.write(restorer))
+    assert "Grey values were normalised by subtracting 104.5 and dividing by 8.66 (of the whole training set)." in about["methods"]
+    assert "The last weights were kept." in about["methods"]
+    assert "PSNR was 31.25 dB (95 % bootstrap interval 30.00 to 32.00) and SSIM 0.900, from 22.50 dB" in about["methods"]
+    assert "range: 255" in about["methods"]
+    assert "trained with (1 of 1), and their clean partners." in html
+    assert dict(page.key_numbers(about))["PSNR in dB"] == "31.25"
+
+
+def test_the_report_of_restored_images_counts_images_not_nuclei(tmp_path):
+    restored = {"method": "n2v", "images": [{"name": "a", "seconds": 1.0}, {"name": "b", "seconds": 1.0}], "axes": "YX"}
+    io.write_json(tmp_path / "P" / "result.json", restored)
+    _, about = read(report.write(tmp_path / "P"))
+    assert about["methods"].startswith('2 images were restored with "Noise2Void')
+    assert "nuclei" not in dict(page.key_numbers(about))
