@@ -9,25 +9,28 @@ from typing import Any
 
 from nbtools import io, methods
 from nbtools.errors import UserError
+from nbtools.report.compared import gather_comparison
 
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
 
 def collect_facts(folder: Path) -> dict:
-    """Facts of a model folder (model.json) or a result folder (result.json), as report.json holds them.
+    """Facts of a model (model.json), a result (result.json) or a comparison (compare.json), as report.json holds them.
 
     Raises
     ------
-    UserError : the folder is neither, or its JSON cannot be read.
+    UserError : the folder is none of these, or its JSON cannot be read.
     """
     if (folder / "model.json").is_file():
         facts = _of_model(folder, read_json(folder / "model.json"), read_json(folder / "recipe.json"))
     elif (folder / "result.json").is_file():
         facts = _of_result(folder, read_json(folder / "result.json"))
+    elif (folder / "compare.json").is_file():
+        facts = {"name": folder.name} | gather_comparison(read_json(folder / "compare.json"), read_table(folder / "compare.csv"))
     else:
-        remedy = "Give the folder that nbtools train or nbtools predict has written."
-        raise UserError("A report is of a model or a result folder.", f"{folder}, without model.json or result.json", remedy)
+        remedy = "Give the folder that nbtools train, nbtools predict or nbtools compare --out has written."
+        raise UserError("A report is of a model, a result or a comparison.", f"{folder}, without model.json or result.json", remedy)
     facts["created"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
@@ -98,6 +101,7 @@ def _of_result(folder: Path, about: dict) -> dict:
         "method": describe_method(about.get("method")), "model": about.get("model"), "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"), "images": _image_facts(about) | {"count": len(summary)},
         "nuclei": int(sum(counts)) if counts else None, "seconds": about.get("seconds"), "summary": summary, "failed": about.get("failed"),
+        "warnings": about.get("warnings"),
         "seed": recipe.get("seed"), "command": about.get("command"), "source": about.get("source"), "files": _own_files(folder),
         "versions": about.get("versions"), "scores": read_json(folder / "scores.json"),
     }  # fmt: skip

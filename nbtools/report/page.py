@@ -6,12 +6,13 @@ import base64
 
 import jinja2
 
+from nbtools.report.compared import COMPARISON, find_terms, list_makers, say_findings
 from nbtools.report.pictures import Picture
 from nbtools.report.prose import cite, say_spacing, write_methods
 from nbtools.report.template import PAGE, STAMP, STYLE
 from nbtools.show.words import say_value
 
-SECTIONS = ("Scores", "Examples", "Training", "Measurements")
+SECTIONS = ("Scores", "Mistakes, the worst images first", "Examples", "Training", "Measurements")
 SUMMARY_ROWS = 50
 
 
@@ -29,6 +30,8 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         prose=write_methods(facts),
         reference=cite(facts),
         sections=_sections(pictures),
+        findings=say_findings(facts),
+        terms=find_terms(facts),
         summary=summary,
         columns=[c for c in dict.fromkeys(c for row in summary for c in row) if any(_is_short(row.get(c)) for row in summary)],
         tables=list_tables(facts),
@@ -65,7 +68,14 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
         images = {"pixel size": say_spacing(images), **{k: v for k, v in images.items() if k not in ("spacing", "unit")}}
         images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
     chosen = "Decoded with" if facts["kind"] == "result" else "Chosen on the validation images"
-    tables = [("Settings", facts.get("settings") or {}), (chosen, facts.get("tuned") or {}), ("Images and model", images)]
+    if facts["kind"] == COMPARISON:
+        images = {"true labels": facts.get("truth"), **images}
+    tables = [
+        ("How each result was made", dict(list_makers(facts))),
+        ("Settings", facts.get("settings") or {}),
+        (chosen, facts.get("tuned") or {}),
+        ("Images and model", images),
+    ]
     tables.append(("Versions", {k: v for k, v in (facts.get("versions") or {}).items() if v}))
     return [(heading, list(rows.items())) for heading, rows in tables if rows]
 

@@ -11,7 +11,7 @@ from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.report.facts import read_table
 
-EXAMPLES, OVERLAYS = 2, 6
+EXAMPLES, OVERLAYS, WORST = 2, 6, 5
 PARTNERS = {"labels": "label", "masks": "label", "clean": "clean", "targets": "clean", "gt": "clean"}  # folder: what is in it
 LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
@@ -37,7 +37,7 @@ class Picture:
 
 def make_pictures(folder: Path, facts: dict) -> list[Picture]:
     """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what they are made of."""
-    makers = (_training, _scores, _overlays, _examples, _measurements)
+    makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
     return [picture for make in makers for picture in _attempt(make, folder, facts)]
 
 
@@ -60,8 +60,33 @@ def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
         words = "Agreement with the true labels, nuclei found and not found, and kinds of mistake."
         yield Picture("Scores", words, show.scores(facts["scores"]))
-    for file in sorted((folder / "errors").glob("*.png"))[:OVERLAYS]:
-        yield Picture("Scores", f"Where the mistakes are: {file.stem}.", file=file)
+
+
+def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
+    """What `nbtools compare --out` has drawn."""
+    told = {
+        "compare.png": "Scores of each method against the true labels.",
+        "differences.png": "Differences between methods with their 95 % intervals: one that leaves out 0 is beyond doubt.",
+    }
+    for name, words in told.items():
+        if (folder / name).is_file():
+            yield Picture("Scores", words, file=folder / name)
+
+
+def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
+    if (folder / "strata.png").is_file():
+        words = "For which nuclei it works: the share found, from the smallest fifth to the largest, and from the dimmest to the brightest."
+        yield Picture("Scores", words, file=folder / "strata.png")
+
+
+def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Error maps, of one result or of each method; 1_NAME.png is the worst image."""
+    for place in [folder / "errors", *sorted(p for p in (folder / "errors").glob("*") if p.is_dir())]:
+        method = "" if place.name == "errors" else f"{place.name}, "
+        for file in sorted(place.glob("*.png"))[:WORST]:
+            number, _, name = file.stem.partition("_")
+            words = f"{method}worst image no. {number}: {name}" if number.isdigit() else f"Where the mistakes are: {file.stem}."
+            yield Picture("Mistakes, the worst images first", words, file=file, small=bool(method))
 
 
 def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:

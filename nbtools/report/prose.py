@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from nbtools import methods
+from nbtools.errors import UserError
+from nbtools.report.compared import COMPARISON, say_methods
 from nbtools.show.words import say_value
 
 LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
@@ -10,6 +13,9 @@ NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python
 
 def write_methods(facts: dict) -> str:
     """What was done, in sentences that can be copied into a paper; only what the run folder says."""
+    if facts["kind"] == COMPARISON:
+        cited = {name: _say_maker(one) for name, one in (facts.get("made_by") or {}).items()}
+        return " ".join(filter(None, [say_methods(facts, cited), _say_versions(facts)]))
     parts = [_say_method(facts), _say_training(facts), _say_images(facts), _say_decoding(facts), _say_scores(facts), _say_versions(facts)]
     return " ".join(part for part in parts if part)
 
@@ -42,6 +48,15 @@ def _say_method(facts: dict) -> str:
     if method.get("task") == "denoise":
         found = f"{count} image{' was' if count == 1 else 's were'} restored" if count else "Images were restored"
     return f"{found} with {name}{source}." if method else f"{found}."
+
+
+def _say_maker(about: dict) -> str:
+    """The method of a compared result, with its paper; "" where it is not ours."""
+    try:
+        row = methods.row(about.get("method") or "")
+    except UserError:
+        return ""
+    return f'"{row.title}", doi:{row.paper.doi}'
 
 
 def _say_training(facts: dict) -> str:
