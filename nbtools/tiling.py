@@ -122,7 +122,7 @@ def make_plan(shape: tuple[int, ...], field: Field, *, tile: tuple[int, ...] | N
     """
     grid = np.array(field.grid)
     whole = -(-np.array(shape) // grid) * grid
-    margin = -(-np.array(field.radius or np.minimum(whole, 128) // 8) // grid) * grid
+    margin = -(-np.array(field.radius or np.minimum(whole, tile or 128) // 8) // grid) * grid  # unbounded: an overlap of a quarter
     wished = np.array(tile) if tile is not None else _largest_tile(whole, margin, field)
     size = np.minimum(np.maximum(-(-wished // grid) * grid, 2 * margin + grid), whole)
     axes = [_windows(int(n), int(w), int(t), int(m), int(g)) for n, w, t, m, g in zip(shape, whole, size, margin, grid, strict=True)]

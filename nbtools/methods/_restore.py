@@ -129,12 +129,12 @@ class RestoreMethod(KerasMethod):
 
     def _judge(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
         """A warning where grey values are far from the training's: the network would leave what it has learned."""
-        theirs = normalize.by_moments(image.select(T=0).to(self.domain.axes + "C").pixels)
+        theirs = self.measure_scale([image.select(T=0).to(self.domain.axes + "C").pixels])
         ratio = np.array(theirs.factor) / np.array(self.scale.factor)
         shift = np.abs(np.array(theirs.offset) - np.array(self.scale.offset)) / np.array(self.scale.factor)
         if (ratio < FAR).all() and (shift < FAR).all():
             return ()
-        told = f"mean {theirs.offset[0]:.4g}, in training {self.scale.offset[0]:.4g}"
+        told = f"around {theirs.offset[0]:.4g}, in training {self.scale.offset[0]:.4g}"
         return (f"Grey values are far from those of the training images ({told}). Train on images taken with these settings.",)
 
     # --- on disk

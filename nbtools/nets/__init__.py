@@ -1,6 +1,7 @@
 """Network builders: plain functions that return Keras models, 2D or 3D by argument."""
 
 from nbtools.nets.ensemble import ensemble
+from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import plan_pooling, unet
 
-__all__ = ["ensemble", "plan_pooling", "unet"]
+__all__ = ["ensemble", "plan_pooling", "rcan", "unet"]

@@ -1,0 +1,83 @@
+"""CARE: restore with a U-Net that learns from pairs of a noisy and a clean image; an adapter to its authors' package, csbdeep (TensorFlow).
+
+Weigert et al. 2018, doi:10.1038/s41592-018-0216-7. Network and loss are the package's, whose own model is `.inner`. Patches, schedule,
+budget, tiles and files are ours, and so is the training loop: the package's own learns from arrays cut beforehand, and could neither end
+with a budget of minutes within an epoch nor resume exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import keras
+import numpy as np
+
+from nbtools.config import setting
+from nbtools.image import Image
+from nbtools.methods._adapter import import_part, silently
+from nbtools.methods._restore import RestoreMethod, RestoreSettings
+from nbtools.methods.base import Prediction
+
+NETWORKS = {
+    "tiny": {"unet_n_first": 4, "unet_n_depth": 1, "unet_kern_size": 3},
+    "small": {"unet_n_first": 32, "unet_kern_size": 3},
+    "paper": {},  # the package's defaults
+}
+LIGHT_3D = {"unet_n_first": 16}  # for the small network of volumes
+NO_FILES = {"train_tensorboard": False, "train_reduce_lr": None}
+
+
+@dataclass(frozen=True)
+class CareSettings(RestoreSettings):
+    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
+    probabilistic: bool = setting(
+        False, help="Also learn how uncertain each pixel is: the width of a Laplace distribution around the restored value."
+    )
+
+
+@final
+class Care(RestoreMethod):
+    Settings = CareSettings
+    needs = "clean"
+    inner = None  # the package's CARE
+
+    @property
+    def loss(self) -> Callable:
+        """The package's: absolute error, or the negative logarithm of the Laplace likelihood."""
+        return self.inner.keras_model.loss
+
+    def build(self) -> keras.Model:
+        models = import_part("csbdeep", "models", title="CARE")
+        domain, preset = self.domain, self.settings.preset
+        about = NETWORKS[preset] | NO_FILES | (LIGHT_3D if preset == "small" and domain.ndim == 3 else {})
+        config = models.Config(domain.axes, domain.channels, domain.channels, probabilistic=self.settings.probabilistic, **about)
+        with silently():
+            self.inner = models.CARE(config, basedir=None)
+            self.inner.prepare_for_training()
+        return _adopt(self.inner.keras_model)
+
+    def predict(self, image: Image, **options) -> Prediction:
+        """As every restoring method's; of a probabilistic model, `raw=True` also keeps raw["scale"], (*space, C) in grey values.
+
+        The clean value lies as likely as not within 0.69 scales of the restored one, as far as the model knows; the standard deviation
+        is 1.41 scales. A map to look at: `image.replace(pixels=result.raw["scale"][..., 0])`.
+        """
+        result = super().predict(image, **options)
+        if self.settings.probabilistic and "maps" in result.raw:
+            result.raw["scale"] = result.raw["maps"][..., self.domain.channels :] * np.float32(self.scale.factor)
+        return result
+
+
+def _adopt(network: keras.Model) -> keras.Model:
+    """The package's network on the same weights, as one that our training compiles anew, and that can be stored and tiled exactly.
+
+    A probabilistic one has a function for a layer, which adds the least scale to the softplus of a convolution; here a plain layer does.
+    """
+    image, maps = network.inputs[0], network.outputs[0]
+    if functions := [layer for layer in network.layers if isinstance(layer, keras.layers.Lambda)]:
+        least = float(functions[0].function(np.float32(0)))
+        scale = keras.layers.Rescaling(1.0, offset=least, name="scale")(functions[0].input)
+        maps = keras.layers.Concatenate(name="maps")([network.layers[-1].input[0], scale])
+    return keras.Model(image, maps, name="care")

@@ -1,0 +1,92 @@
+"""Residual channel attention at full resolution, in 2D and 3D.
+
+Written from the descriptions: Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18, without its upsampling, with the sizes of the 3D-RCAN of
+Chen et al. 2021, doi:10.1038/s41592-021-01155-x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from nbtools.errors import UserError
+
+Tensor = keras.KerasTensor
+
+
+@dataclass(frozen=True)
+class RCANPlan:
+    """What can vary in a residual channel attention network.
+
+    groups : residual groups, one after the other.   blocks : attention blocks in each.   width : channels everywhere.
+    reduction : how many times fewer channels the attention passes through.
+    """
+
+    groups: int = 5
+    blocks: int = 3
+    width: int = 32
+    reduction: int = 8
+
+
+def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
+    """A residual channel attention network for images of any size.
+
+    The attention weighs each channel by its mean over the whole image, so that every output pixel depends a little on all of them.
+
+    Parameters
+    ----------
+    ndim : 2 or 3 spatial axes.
+    channels, outputs : channels of the input and of the linear output.
+    plan : fields of `RCANPlan`.
+
+    Returns
+    -------
+    keras.Model : (B, *space, channels) float32, about -1 to 1 → (B, *space, outputs) float32.
+
+    Examples
+    --------
+    >>> rcan(3, groups=5, blocks=3).count_params()
+    1002621
+    """
+    if ndim not in (2, 3):
+        raise UserError("A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX.")
+    parts = _Parts(ndim, RCANPlan(**plan))
+    image = keras.Input((None,) * ndim + (channels,), name="image")
+    first = parts.conv(image, parts.plan.width, name="first")
+    x = first
+    for i in range(parts.plan.groups):
+        x = parts.group(x, name=f"group{i}")
+    x = layers.Add(name="long_skip")([first, parts.conv(x, parts.plan.width, name="last")])
+    return keras.Model(image, parts.conv(x, outputs, name="head"), name="rcan")
+
+
+class _Parts:
+    """The named pieces of one network: group, block, attention."""
+
+    def __init__(self, ndim: int, plan: RCANPlan):
+        self.ndim, self.plan = ndim, plan
+
+    def conv(self, x: Tensor, width: int, *, name: str, kernel: int = 3, activation: str | None = None) -> Tensor:
+        layer = getattr(layers, f"Conv{self.ndim}D")
+        return layer(width, kernel, padding="same", activation=activation, name=name)(x)
+
+    def group(self, x: Tensor, *, name: str) -> Tensor:
+        y = x
+        for i in range(self.plan.blocks):
+            y = self.block(y, name=f"{name}_block{i}")
+        return layers.Add(name=f"{name}_skip")([x, self.conv(y, self.plan.width, name=f"{name}_conv")])
+
+    def block(self, x: Tensor, *, name: str) -> Tensor:
+        y = self.conv(x, self.plan.width, name=f"{name}_conv0", activation="relu")
+        y = self.conv(y, self.plan.width, name=f"{name}_conv1")
+        return layers.Add(name=f"{name}_skip")([x, self.attend(y, name=name)])
+
+    def attend(self, x: Tensor, *, name: str) -> Tensor:
+        """Each channel times a share 0 … 1 that the means of all channels decide."""
+        width = self.plan.width
+        share = getattr(layers, f"GlobalAveragePooling{self.ndim}D")(keepdims=True, name=f"{name}_mean")(x)
+        share = self.conv(share, max(1, width // self.plan.reduction), name=f"{name}_squeeze", kernel=1, activation="relu")
+        share = self.conv(share, width, name=f"{name}_share", kernel=1, activation="sigmoid")
+        return layers.Multiply(name=f"{name}_weigh")([x, share])
