@@ -1,0 +1,86 @@
+"""A noise model that is counted: a histogram of noisy values for each level of the signal.
+
+Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from nbtools.noise._values import tidy
+
+UNKNOWN = 1e-4  # probability that is spread evenly: a value never seen is unlikely, not impossible
+ENOUGH = 30  # pairs that a row of the histogram needs to speak for itself
+
+
+@dataclass(frozen=True, eq=False)
+class HistogramModel:
+    """p(noisy | signal) counted, a row for each level of the signal; between rows it is interpolated.
+
+    low, width : grey value where the first bin begins, and width of the bins, of signal and noisy values alike.
+    table : (n, n) density a grey value; each row integrates to 1 over the noisy values. Values outside the range count as its ends.
+    """
+
+    low: float
+    width: float
+    table: np.ndarray
+
+    def __post_init__(self):
+        tidy(self)
+
+    @classmethod
+    def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
+        """Count pairs (n,) and (n,); the more pairs, the finer the bins. Rows without enough of them take the nearest one, moved along."""
+        low, high = (float(v) for v in np.percentile(noisy, (0.01, 99.99)))
+        bins = int(np.clip(np.sqrt(len(noisy)) / 4, 16, 256))
+        width = max((high - low) / bins, 1e-6)
+        if _is_whole(noisy):  # bins of unequal numbers of grey values would show as stripes
+            low, width = np.floor(low) - 0.5, np.ceil(width)
+        bins = max(2, int(np.ceil((high - low) / width)))
+        place = [np.clip(((v - low) / width).astype(int), 0, bins - 1) for v in (signal, noisy)]
+        counts = np.bincount(place[0] * bins + place[1], minlength=bins * bins).reshape(bins, bins).astype(float)
+        return cls(float(low), float(width), _to_density(_fill_rows(counts), width))
+
+    def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
+        """p(noisy | signal), a density a grey value; the two are broadcast."""
+        return np.exp(self.log_likelihood(noisy, signal))
+
+    def log_likelihood(self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np) -> np.ndarray:
+        """log p(noisy | signal); with `ops=keras.ops` on tensors."""
+        last = len(self.table) - 1
+        row = ops.clip((signal - self.low) / self.width - 0.5, 0.0, float(last))
+        first = ops.clip(ops.floor(row), 0.0, float(last - 1))
+        column = ops.clip(ops.floor((noisy - self.low) / self.width), 0.0, float(last))
+        place = (first * (last + 1) + column).astype("int32") if ops is np else ops.cast(first * (last + 1) + column, "int32")
+        flat, share = self.table.astype(np.float32).ravel(), row - first
+        return ops.log((1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1))
+
+    def spread(self, signal: np.ndarray) -> np.ndarray:
+        """Standard deviation of the noisy values at these signals."""
+        centres = self.low + self.width * (np.arange(len(self.table)) + 0.5)
+        share = self.table * self.width
+        mean = share @ centres
+        return np.sqrt(np.interp(signal, centres, share @ centres**2 - mean**2))
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    return bool((values == np.round(values)).all())
+
+
+def _fill_rows(counts: np.ndarray) -> np.ndarray:
+    """Rows with too few counts replaced by the nearest row that has enough, moved along with the signal.  counts : (n, n)."""
+    totals = counts.sum(axis=1)
+    full = np.flatnonzero(totals >= min(ENOUGH, totals.max()))
+    found = counts.copy()
+    for row in np.flatnonzero(totals < min(ENOUGH, totals.max())):
+        nearest = full[np.argmin(np.abs(full - row))]
+        found[row] = np.bincount(np.clip(np.arange(len(counts)) + row - nearest, 0, len(counts) - 1), counts[nearest], len(counts))
+    return found
+
+
+def _to_density(counts: np.ndarray, width: float) -> np.ndarray:
+    share = counts / counts.sum(axis=1, keepdims=True)
+    return ((1 - UNKNOWN) * share + UNKNOWN / counts.shape[1]) / width
