@@ -57,7 +57,7 @@ def run_compare(args: argparse.Namespace) -> Answer:
     groups, scores, say = sides.find_groups(dataset, args.group_by), {}, frame.progress(args)
     for name, read in readers.items():
         say(f"{name}: {len(truth.names)} images")
-        scores[name] = judge.score(((n, truth.read(n), read(n)) for n in truth.names), args, groups)
+        scores[name] = judge.score(((n, truth.read(n), read(n)) for n in truth.names), args, groups=groups)
     found = compare.compare(scores, task=args.task, baseline=baseline, groups=groups, seed=args.seed)
     document = describe(found, scores, args=args, places=places)
     if args.out:

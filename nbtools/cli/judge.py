@@ -38,7 +38,7 @@ def run_evaluate(args: argparse.Namespace) -> Answer:
         pairs = _count_classes(pairs, tally, found=found, truth=truth, names=names)
     if args.biaflows:
         pairs = _collect(pairs, rows, task=args.task)
-    scores = judge.score(pairs, args, groups) | tally.summarize()
+    scores = judge.score(pairs, args, groups=groups) | tally.summarize()
     if args.biaflows:
         scores["biaflows"] = biaflows.average(rows)
     if args.save:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Judge:
     """One task on the command line.
 
-    score : (pairs, args, groups) → the document of `evaluate`.     say : that document → lines.
+    score : (pairs, args, groups=) → the document of `evaluate`.     say : that document → lines.
     baseline : (data set, truth) → name and side of what a classical method finds, None where there is none.
     """
 
@@ -60,19 +60,19 @@ def open_options(args: argparse.Namespace) -> InputOptions:
     return InputOptions(spacing=args.spacing)
 
 
-def score_instances(pairs: Pairs, args: argparse.Namespace, groups: dict | None) -> dict:
+def score_instances(pairs: Pairs, args: argparse.Namespace, *, groups: dict | None) -> dict:
     from nbtools.metrics import instances
 
     return instances.evaluate(pairs, groups=groups, distances=True, seed=args.seed)
 
 
-def score_semantic(pairs: Pairs, args: argparse.Namespace, groups: dict | None) -> dict:
+def score_semantic(pairs: Pairs, args: argparse.Namespace, *, groups: dict | None) -> dict:
     from nbtools.metrics import semantic
 
     return semantic.evaluate(pairs, classes=args.classes, groups=groups, seed=args.seed)
 
 
-def score_detection(pairs: Pairs, args: argparse.Namespace, groups: dict | None) -> dict:
+def score_detection(pairs: Pairs, args: argparse.Namespace, *, groups: dict | None) -> dict:
     from nbtools.metrics import detection
 
     if args.gate_px and args.gate_um:
@@ -93,14 +93,14 @@ def score_detection(pairs: Pairs, args: argparse.Namespace, groups: dict | None)
     return detection.evaluate(found, gate=gate, unit=unit, groups=groups, seed=args.seed)
 
 
-def score_classification(pairs: Pairs, args: argparse.Namespace, groups: dict | None) -> dict:
+def score_classification(pairs: Pairs, args: argparse.Namespace, *, groups: dict | None) -> dict:
     from nbtools.metrics import classification
 
     rows = ((name, true[0], *(told or (None, None))) for name, true, told in pairs)
     return classification.evaluate(rows, groups=groups, seed=args.seed)
 
 
-def score_restoration(pairs: Pairs, args: argparse.Namespace, groups: dict | None) -> dict:
+def score_restoration(pairs: Pairs, args: argparse.Namespace, *, groups: dict | None) -> dict:
     from nbtools.metrics import restoration
 
     rows = ((name, clean, restored, unprocessed) for name, (clean, unprocessed), restored in pairs)
