@@ -100,6 +100,14 @@ def test_each_nucleus_keeps_its_own_and_a_spot_outside_counts_for_none(rng):
     assert measure(spots)["area_um2"] == pytest.approx([0.49] * 3, rel=0.15)  # a table of the chromocentres themselves
 
 
+def test_light_that_leaks_in_from_a_bright_neighbour_is_no_chromocentre(rng):
+    label = np.zeros((60, 110), np.uint16)
+    label[10:50, 5:50], label[10:50, 50:105] = 1, 2  # the second is eight times as bright
+    dye = gaussian_filter(np.array([0.0, 1.0, 8.0])[label], 1.5)
+    image = Image(rng.poisson(200 * dye) + 100.0, "YX", (0.1, 0.1))
+    assert find_chromocentres(Image(label, "YX", (0.1, 0.1)), image).pixels.max() == 0
+
+
 def test_the_gain_and_the_offset_of_the_camera_change_nothing(rng):
     nucleus, spots = plant(0.9)
     image = see(nucleus, spots, photons=100, rng=rng)

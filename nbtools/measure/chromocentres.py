@@ -1,8 +1,8 @@
 """Chromocentres: bright spots of heterochromatin inside nuclei; how many, how large, how bright, how near the border.
 
-How they are found: inside each nucleus the image is smoothed a little; spots are maxima that stand out (h-maxima, Vincent 1993,
-doi:10.1109/83.217222), each with what is around it and brighter than half way between the nucleoplasm (the median of the nucleus) and
-its summit; two summits are two spots where the valley between them is deeper than that. What is measured follows NucleusJ
+How they are found: inside each nucleus the image is smoothed a little, and the nucleoplasm around each pixel, a broad mean without spots,
+is subtracted. Spots are maxima that stand out (h-maxima, Vincent 1993, doi:10.1109/83.217222), each with what is around it and above half
+the height of its summit; two summits are two spots where the valley between them is deeper than that. What is measured follows NucleusJ
 (Poulet et al. 2015, doi:10.1093/bioinformatics/btu774) and, for shells, TANGO (Ollion et al. 2013, doi:10.1093/bioinformatics/btt276).
 """
 
@@ -18,6 +18,8 @@ from nbtools.measure.inputs import like, read_grid, spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
+BROAD = 0.2  # of a nucleus's size (root of its pixels): the width over which the nucleoplasm around a spot is averaged
+CALM = 2.5  # standard deviations; brighter pixels are not counted as nucleoplasm
 HALF_MAD = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
 
 
@@ -27,7 +29,7 @@ def find_chromocentres(
     """Chromocentres inside the nuclei of a label image: a label image of their own, 1..M.
 
     label, image : the same field, 2D or 3D. channel : of the DNA dye, by number or name.
-    noise : a spot's summit is above the nucleoplasm by at least this many standard deviations of the nucleus (robust ones), and
+    noise : a spot's summit is above the nucleoplasm by at least this many (robust) standard deviations within the nucleus, and
     contrast : by at least this share of the nucleoplasm's brightness; the background, the median outside of nuclei, is subtracted.
     smooth_px : width of the smoothing, in the finest pixels.
 
@@ -42,10 +44,10 @@ def find_chromocentres(
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
     values = read_light(label, image, channel=channel, index=index)
-    sigma = smooth_px * spacing.min() / spacing
+    options = {"spacing": spacing / spacing.min(), "smooth_px": smooth_px, "noise": noise, "contrast": contrast}
     found, count = np.zeros(index.shape, np.int32), 0
     for box, own in _crops(index):
-        spots = _find_spots(values[box], own, sigma=sigma, noise=noise, contrast=contrast)
+        spots = _find_spots(values[box], own, **options)
         found[box][spots > 0] = spots[spots > 0] + count
         count += int(spots.max())
     return spatial(label).replace(pixels=found)
@@ -87,33 +89,67 @@ def read_light(label: Image, image: Image, *, channel: int | str, index: np.ndar
 
 
 def _crops(index: np.ndarray) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-    """Where each nucleus lies, and which pixels there are its own."""
+    """Where each nucleus lies, a pixel more on each side, and which pixels there are its own."""
     from scipy.ndimage import find_objects
 
-    for number, box in enumerate(find_objects(index), start=1):
+    for number, tight in enumerate(find_objects(index), start=1):
+        box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in tight)
         yield box, index[box] == number
 
 
-def _find_spots(values: np.ndarray, own: np.ndarray, *, sigma: np.ndarray, noise: float, contrast: float) -> np.ndarray:
-    """Spots 1..M in one nucleus. values : float, own : bool, of one shape."""
-    from scipy.ndimage import find_objects, gaussian_filter, label, maximum
+def _find_spots(values: np.ndarray, own: np.ndarray, *, spacing: np.ndarray, smooth_px: float, noise: float, contrast: float) -> np.ndarray:
+    """Spots 1..M in one nucleus. values : float, own : bool, of one shape. spacing : in the finest pixels."""
+    from scipy.ndimage import find_objects, label, maximum
 
-    weight = np.maximum(gaussian_filter(own.astype(np.float32), sigma), 1e-6)
-    smooth = gaussian_filter(np.where(own, values, 0).astype(np.float32), sigma) / weight  # what lies outside must not leak in
-    plasma = np.median(smooth[own])
-    rise = max(noise * HALF_MAD * np.median(np.abs(smooth[own] - plasma)), contrast * max(plasma, 0))
+    smooth = _blur(values, own, smooth_px / spacing)
+    broad = BROAD * (own.sum() * spacing.prod()) ** (1 / own.ndim) / spacing
+    height = smooth - _blur(smooth, own, broad)
+    calm = own & (height < CALM * _spread(height[own]))
+    height = smooth - _blur(smooth, calm, broad)  # once more: spots are no part of the nucleoplasm around them
+    rise = max(noise * _spread(height[own]), contrast * max(np.median(smooth[own]), 0))
     found = np.zeros(own.shape, np.int32)
     if rise <= 0:
         return found
-    hills, count = label(own & (smooth > plasma + rise / 2), np.ones((3,) * own.ndim))
-    high = maximum(smooth, hills, np.arange(1, count + 1)) > plasma + rise if count else []
+    hills, count = label(own & (height > rise / 2), np.ones((3,) * own.ndim))
+    high = maximum(height, hills, np.arange(1, count + 1)) > rise if count else []
     boxes = find_objects(hills)
     for number in np.flatnonzero(high) + 1:
         box = boxes[number - 1]
         hill = hills[box] == number
-        spots = _part_hill(np.where(hill, smooth[box] - plasma, rise / 2), rise)
+        spots = _part_hill(np.where(hill, height[box], rise / 2), rise)
         found[box][spots > 0] = spots[spots > 0] + found.max()
-    return found
+    return _drop_leaks(found, height, values=values, own=own)
+
+
+def _drop_leaks(spots: np.ndarray, height: np.ndarray, *, values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Without spots whose summit lies beside a brighter pixel outside: light that leaks in from a bright neighbour."""
+    from scipy.ndimage import maximum_filter, maximum_position
+
+    count = int(spots.max())
+    if not count:
+        return spots
+    outside = maximum_filter(np.where(own, -np.inf, values), size=3)
+    summits = tuple(np.array(maximum_position(height, spots, np.arange(1, count + 1))).T)
+    return _renumber(spots, values[summits] >= outside[summits])
+
+
+def _renumber(spots: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The spots 1..M that are kept (M,), without gaps in their numbers."""
+    kept = np.append(False, kept)
+    return (np.cumsum(kept) * kept).astype(np.int32)[spots]
+
+
+def _blur(values: np.ndarray, inside: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Gaussian mean of the pixels inside; what lies outside does not leak in."""
+    from scipy.ndimage import gaussian_filter
+
+    light, weight = (gaussian_filter(part.astype(np.float32), sigma) for part in (np.where(inside, values, 0), inside))
+    return light / np.maximum(weight, 1e-6)
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation, by the median: a few bright pixels do not count."""
+    return float(HALF_MAD * np.median(np.abs(values - np.median(values))))
 
 
 def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
@@ -128,8 +164,7 @@ def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
     domes = level - reconstruction(level - np.log(2), level)
     parts, count = label(domes[(slice(1, -1),) * height.ndim] > 1e-6, np.ones((3,) * height.ndim))
     depth = maximum(domes[(slice(1, -1),) * height.ndim], parts, np.arange(1, count + 1))
-    kept = np.append(False, (np.array(depth) > np.log(2) - 1e-6) & (np.bincount(parts.ravel())[1:] >= 2**height.ndim))  # less is no spot
-    return (np.cumsum(kept) * kept)[parts]
+    return _renumber(parts, (np.array(depth) > np.log(2) - 1e-6) & (np.bincount(parts.ravel())[1:] >= 2**height.ndim))  # less is no spot
 
 
 def _describe_nucleus(values: np.ndarray, own: np.ndarray, *, marks: np.ndarray, spacing: np.ndarray) -> list[float]:
