@@ -1,5 +1,8 @@
 """Every fault is found, said in plain words with a remedy, and repaired where that can be done."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reliability import bad_data
@@ -32,7 +35,7 @@ def test_each_fault_is_found_and_said(tmp_path, name):
     assert code in codes_of(findings)
     for finding in findings:
         assert finding.severity in ("error", "warning", "note")
-        for text in (finding.message, finding.remedy):
+        for text in (finding.message, finding.remedy, finding.why):
             assert text.endswith(".")
             assert "Traceback" not in text
             assert "\n" not in text
@@ -61,10 +64,18 @@ def test_the_gravest_findings_come_first(tmp_path):
 
 def test_json_says_ok_only_without_errors_and_warnings():
     note, warning = (Finding("c", s, "a.tif", "m.", "r.") for s in ("note", "warning"))
-    assert checks.to_json([note], 3) == {
-        "ok": True, "images": 3, "findings": [{"code": "c", "severity": "note", "file": "a.tif", "message": "m.", "remedy": "r."}],
-    }  # fmt: skip
+    expected = {"code": "c", "severity": "note", "file": "a.tif", "message": "m.", "remedy": "r.", "why": checks.explain("c")}
+    assert checks.to_json([note], 3) == {"ok": True, "images": 3, "findings": [expected]}
     assert not checks.to_json([warning], 3)["ok"]
+
+
+def test_every_code_says_why_it_matters():
+    """Codes are read from the sources; those of partners are made up from their kind."""
+    source = "".join(p.read_text() for p in Path(checks.__file__).parent.glob("*.py"))
+    codes = set(re.findall(r'Finding\(\s*"([a-z_]+)"', source)) | {code for _, code in bad_data.CASES.values()}
+    codes |= {f"{c}_between_splits" for c in ("near_duplicate", "sibling_tiles")} | {"no_clean", "missing_boxes", "axes_unknown"}
+    assert len(codes) > 60
+    assert [c for c in codes if not checks.explain(c).endswith(".")] == []
 
 
 def test_what_a_method_needs_is_checked():
@@ -77,6 +88,16 @@ def test_what_a_method_needs_is_checked():
     assert codes_of(checks.check(dataset, Requirements(needs="clean"))) == {"no_clean"}
     assert codes_of(checks.check(dataset, Requirements(needs="classes"))) == {"no_classes"}
     assert codes_of(checks.check(dataset, Requirements(needs="nothing"))) == set()
+
+
+def test_nuclei_are_compared_with_patch_and_receptive_field():
+    label = np.zeros((112, 112), np.uint16)
+    label[4:64, 4:64], label[70:90, 70:90] = 1, 2  # areas of 3600 and 400 px, in the middle 2000: a disc of 50.5 px
+    dataset = pair_of(label, spacing=(1, 1))
+    assert checks.check(dataset, Requirements(patch_size=102, receptive_field=51)) == []
+    found = checks.check(dataset, Requirements(patch_size=64, receptive_field=31))
+    assert codes_of(found) == {"nuclei_large_for_patch", "nuclei_large_for_network"}
+    assert "sees 31 px" in " ".join(f.message for f in found)
 
 
 def test_colours_and_channels_are_errors_only_where_grey_is_needed(rng):

@@ -1,7 +1,7 @@
 """What is wrong with a data set, in words, with the remedy.
 
-A check is a small function in one of six lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, SET_CHECKS, BALANCE_CHECKS); its
-repair, if any, a line in `repair`.
+A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, PLACE_CHECKS, SET_CHECKS,
+BALANCE_CHECKS); why it matters is a line in `reasons`; its repair, if any, a line in `repair` or `of_place`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
 from nbtools.checks.of_noise import NOISE_CHECKS
 from nbtools.checks.of_pair import PAIR_CHECKS, find_swapped
+from nbtools.checks.of_place import PLACE_CHECKS
 from nbtools.checks.of_set import SET_CHECKS, find_missing_partners, find_nothing
+from nbtools.checks.reasons import explain
 from nbtools.checks.repair import fix
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 
 __all__ = [
-    "BALANCE_CHECKS", "IMAGE_CHECKS", "NOISE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "SET_CHECKS",
-    "Finding", "Requirements", "View", "check", "fix", "to_json",
+    "BALANCE_CHECKS", "IMAGE_CHECKS", "NOISE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "PLACE_CHECKS", "SET_CHECKS",
+    "Finding", "Requirements", "View", "check", "explain", "fix", "to_json",
 ]  # fmt: skip
 
 QUICK = 48  # images looked at by a quick check
-FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, find_swapped)
+FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *PLACE_CHECKS, find_swapped)
 
 
 def check(dataset: DataSet | str | Path, requirements: Requirements | None = None, *, quick: bool = False) -> list[Finding]:
@@ -35,7 +37,7 @@ def check(dataset: DataSet | str | Path, requirements: Requirements | None = Non
     Parameters
     ----------
     dataset : a data set, or its folder.
-    requirements : what a method needs; without, labels are asked for where the set has no other partners, and colours are only noted.
+    requirements : what a method needs; without, the partner that the set has is asked for, else labels; colours are only noted.
     quick : only what forbids training, looked for in up to QUICK images spread over the set: what `train` does before it starts.
 
     Examples
@@ -79,7 +81,7 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
     """Findings about one sample's files, by these checks or by all."""
     findings = list(view.problems)
     if view.image is not None:
-        for find in checks or (*IMAGE_CHECKS, *NOISE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS):
+        for find in checks or (*IMAGE_CHECKS, *NOISE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS):
             findings += find(view, requirements)
     return findings
 
@@ -87,10 +89,10 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
 def to_json(findings: Sequence[Finding], n_images: int) -> dict:
     """The document of the command line's `check`; "ok" where there are no errors and no warnings."""
     ok = not any(f.severity in ("error", "warning") for f in findings)
-    return {"ok": ok, "images": n_images, "findings": [dict(vars(f)) for f in findings]}
+    return {"ok": ok, "images": n_images, "findings": [vars(f) | {"why": f.why} for f in findings]}
 
 
 def _usual_requirements(dataset: DataSet) -> Requirements:
-    others = any(dataset.has(kind) for kind in ("clean", "classes", "centres", "boxes"))
-    needs = "labels" if dataset.has("labels") or not others else "nothing"
+    """The partner that the set has is wanted for each of its images; where it has none, labels are."""
+    needs = next((kind for kind in ("labels", "clean", "classes", "boxes", "centres") if dataset.has(kind)), "labels")
     return Requirements(needs=needs, channels=None)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nbtools.checks.reasons import explain
 from nbtools.data import DataSet, Entry, Sketch
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -19,6 +20,7 @@ class Finding:
     """What is wrong with a file or, with an empty `file`, with the set.
 
     severity : "error" (cannot be used), "warning" (results will suffer), "note" (good to know).
+    why : why it matters, in words that are the same for all findings of a code.
     """
 
     code: str
@@ -26,6 +28,10 @@ class Finding:
     file: str
     message: str
     remedy: str
+
+    @property
+    def why(self) -> str:
+        return explain(self.code)
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,16 @@ class View:
     file: str
     label_file: str = ""
     clean_file: str = ""
+    boxes_file: str = ""
+    centres_file: str = ""
+    classes_file: str = ""
     image: Image | None = None
     label: Image | None = None
     clean: Image | None = None
+    boxes: np.ndarray | None = None
+    box_classes: tuple[str, ...] = ()
+    centres: np.ndarray | None = None
+    classes: dict[int, str] | None = None
     guesses: tuple[str, ...] = ()
     problems: list[Finding] = field(default_factory=list)
 
@@ -132,21 +145,26 @@ class Overview:
 
 def look(dataset: DataSet, entry: Entry) -> View:
     """Read a sample's files; what cannot be read becomes a finding."""
-    view = View(*(name_file(dataset, entry, kind=kind) for kind in ("images", "labels", "clean")))
+    view = View(*(name_file(dataset, entry, kind=kind) for kind in ("images", "labels", "clean", "boxes", "centres", "classes")))
     try:
         found = dataset.reader.found(entry)
     except UserError as error:
         view.problems.append(_unreadable(view.file, error))
         return view
     view.image, view.guesses = found.image, found.guesses
+    reader = dataset.reader
     for kind, file, read in (
-        ("label", view.label_file, dataset.reader.found_label),
-        ("clean", view.clean_file, dataset.reader.found_clean),
+        ("label", view.label_file, reader.found_label),
+        ("clean", view.clean_file, reader.found_clean),
+        ("boxes", view.boxes_file, reader.boxes),
+        ("centres", view.centres_file, reader.centres),
+        ("classes", view.classes_file, lambda entry, _: reader.classes(entry)),
     ):
         try:
             setattr(view, kind, read(entry, view.image))
         except UserError as error:
             view.problems.append(_unreadable(file, error))
+    view.boxes, view.box_classes = view.boxes if isinstance(view.boxes, tuple) else (None, ())
     return view
 
 

@@ -108,7 +108,8 @@ def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Fi
         axes = Counter(f.image.axes for f in found).most_common(1)[0][0]
         text = message.format(n=f"{len(found)} of {len(overview.facts)}", axes=axes)
         written, option = (f'axes = "{axes}"', f"--axes {axes}") if guess == "axes" else ("spacing_um = [z, y, x]", "--spacing Z,Y,X")
-        yield Finding(code, severity, found[0].file, text, f"Write {written} into dataset.toml, or give {option}.")
+        remedy = f"Type nbtools check with {option} --remember, which writes {written} into dataset.toml; or give {option} each time."
+        yield Finding(code, severity, found[0].file, text, remedy)
 
 
 def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:

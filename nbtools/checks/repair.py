@@ -13,14 +13,16 @@ from nbtools.checks.finding import Finding, Requirements, View, look
 from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
 from nbtools.checks.of_pair import PAIR_CHECKS, fill_holes
-from nbtools.data import DataSet, Entry, copy_files, write_tables
+from nbtools.checks.of_place import PLACE_CHECKS, PLACE_REPAIRS
+from nbtools.data import READING, DataSet, Entry, Sample, copy_files, describe_reading, write_sample, write_tables
 from nbtools.image import Image
 
 LEAVE_OUT = (
     "unreadable", "axes_unknown", "missing_labels", "missing_clean", "unequal_shapes", "negative_label", "label_is_image", "duplicate",
-    "duplicate_between_splits",
+    "duplicate_between_splits", "missing_boxes", "missing_centres", "missing_classes",
 )  # fmt: skip
-MOST_ROUNDS = 5  # a colour mask becomes grey, then two values, then numbers
+RENUMBERED = ("binary_label", "antialiased_label", "label_in_parts")
+MOST_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
 
 
 def number_objects(label: Image) -> Image:
@@ -74,7 +76,8 @@ def fix(dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, ov
     """Write a repaired copy of a data set and say what was changed.
 
     Masks get numbers, whole real numbers become integers, parts of a label numbers of their own, grey colours one channel, NaN the
-    median; images that cannot be read, lack their partner or do not fit it are left out. Everything else is copied as it is.
+    median, boxes end at the border; images that cannot be read, lack their partner or do not fit it are left out. Everything else
+    is copied as it is.
 
     Returns
     -------
@@ -98,16 +101,23 @@ def fix(dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, ov
 def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]) -> tuple[list[str], bool]:
     """What was changed in one sample, and whether it was written."""
     view = look(dataset, entry)
-    found = codes.get(view.file, set()) | codes.get(view.label_file, set()) | codes.get(view.clean_file, set())
+    files = (view.file, view.label_file, view.clean_file, view.boxes_file, view.centres_file, view.classes_file)
+    found = set().union(*(codes.get(file, set()) for file in files))
     lines = []
-    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, "swapped"} and view.image is not None:
+    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *PLACE_REPAIRS, "swapped"} and view.image is not None:
         view, lines = _repair(view, found)
     remaining = found & set(LEAVE_OUT) or (
-        {f.code for f in _check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
+        {f.code for f in check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
     )
     if remaining or (found & {*LABEL_REPAIRS, "not_finite"} and not lines):
         return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
-    _write(folder, entry, view, changed=bool(lines))
+    if view.classes and any(f"({code})" in line for line in lines for code in RENUMBERED):
+        view = replace(view, classes=None)
+        lines.append(f"{view.classes_file}: left out, for the nuclei have other numbers now")
+    if lines or entry.sample is not None or not _are_files_kept(dataset):
+        write_sample(folder, _to_sample(entry, view))
+    else:
+        copy_files(folder, entry, kinds=tuple(entry.files))
     return lines, True
 
 
@@ -118,34 +128,52 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
         view = replace(view, image=view.label.replace(channels=()), label=view.image.replace(channels=()))
         lines.append(f"{view.file}: swap image and label (swapped)")
     for _ in range(MOST_ROUNDS):
-        codes = [f.code for f in _check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
-        for attribute, file, repairs in (("image", view.file, IMAGE_REPAIRS), ("label", view.label_file, LABEL_REPAIRS)):
-            code = next((c for c in codes if c in repairs), None)
-            repaired = repairs[code](getattr(view, attribute)) if code else None
-            if repaired is not None:
-                view = replace(view, **{attribute: repaired})
-                lines.append(f"{file}: {repairs[code].__name__.replace('_', ' ')} ({code})")
-                break
-        else:
-            return view, lines
+        codes = [f.code for f in check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
+        repaired, line = _repair_once(view, codes)
+        if repaired is None:
+            break
+        view = repaired
+        lines.append(line)
     return view, lines
 
 
-def _check_again(view: View) -> list[Finding]:
-    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS) for f in find(view, Requirements())]
+def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
+    """The first repair that one of the codes asks for, and what was done; None where there is none."""
+    for attribute, file, repairs in (("image", view.file, IMAGE_REPAIRS), ("label", view.label_file, LABEL_REPAIRS)):
+        code = next((c for c in codes if c in repairs), None)
+        repaired = repairs[code](getattr(view, attribute)) if code else None
+        if repaired is not None:
+            return replace(view, **{attribute: repaired}), f"{file}: {_say(repairs[code])} ({code})"
+    code = next((c for c in codes if c in PLACE_REPAIRS), None)
+    if code is None:
+        return None, ""
+    file = view.centres_file if code.startswith("centre") else view.boxes_file
+    return PLACE_REPAIRS[code](view), f"{file}: {_say(PLACE_REPAIRS[code])} ({code})"
 
 
-def _write(folder: Path, entry: Entry, view: View, *, changed: bool) -> None:
-    if not changed and entry.sample is None:
-        copy_files(folder, entry, kinds=tuple(entry.files))
-        return
-    copy_files(folder, entry, kinds=[k for k in entry.files if k not in ("images", "labels")])
-    io.write_image(folder / "images" / f"{entry.name}.tif", view.image)
-    if view.label is not None:
-        io.write_label(folder / "labels" / f"{entry.name}.tif", view.label)
+def _say(repair: Callable) -> str:
+    return repair.__name__.replace("_", " ")
+
+
+def check_again(view: View) -> list[Finding]:
+    """What the files of one sample show on their own."""
+    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS) for f in find(view, Requirements())]
+
+
+def _to_sample(entry: Entry, view: View) -> Sample:
+    places = {"boxes": view.boxes, "box_classes": view.box_classes, "centres": view.centres}
+    return Sample(entry.name, view.image, view.label, view.clean, classes=view.classes, **places)
+
+
+def _are_files_kept(dataset: DataSet) -> bool:
+    """Whether files can be copied as they are: neither a channel nor a time point was chosen."""
+    return dataset.options.channel is None and dataset.options.time is None
 
 
 def _meta(dataset: DataSet, changes: list[str]) -> dict:
-    """dataset.toml of the copy; its axes hold no more where colours became grey."""
-    colours_gone = any("grey_as_rgb" in line for line in changes)
-    return {k: v for k, v in dataset.meta.items() if not (colours_gone and k in ("axes", "channels"))}
+    """dataset.toml of the copy, with the axes and spacing that were given, unless colours became grey or planes were chosen."""
+    meta = {k: v for k, v in dataset.meta.items() if k not in READING}
+    if not _are_files_kept(dataset):
+        return meta
+    gone = ("axes", "channels") if any("grey_as_rgb" in line for line in changes) else ()
+    return {k: v for k, v in describe_reading(dataset).items() if k not in gone} | meta

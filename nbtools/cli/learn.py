@@ -106,15 +106,32 @@ def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None) -> None:
         )
 
 
-def requirements_of(model: Method) -> Requirements:
-    """What a method needs of its data, by its row of the table and its settings."""
+def requirements_of(model: Method, dataset: DataSet | None = None) -> Requirements:
+    """What a method needs of its data, by its row of the table and its settings; with a data set, how far its network would see, too."""
     from nbtools import checks, methods
 
     row, patch = methods.row(model.name), getattr(model.settings, "patch_size", None)
     channels = None if row.trained else 1  # a network takes the channels of its training set
     needs = row.needs[0] if row.needs else "nothing"
     blind = row.trained and needs == "nothing"  # it learns from noise, and takes for signal what pixels share
-    return checks.Requirements(dims=row.dims, needs=needs, channels=channels, patch_size=patch, white_noise=blind)
+    field = None if dataset is None else _measure_field(model, dataset)
+    about = {"channels": channels, "patch_size": patch, "receptive_field": field, "white_noise": blind}
+    return checks.Requirements(dims=row.dims, needs=needs, **about)
+
+
+def _measure_field(model: Method, dataset: DataSet) -> int | None:
+    """How far the network sees in the plane, px across, built for the first image; None without a network, or where it sees all."""
+    from nbtools import tiling
+    from nbtools.methods.base import Domain
+
+    if not hasattr(model, "build") or not len(dataset):
+        return None
+    try:
+        model.domain = Domain.of(dataset.image(0))
+        radius = tiling.describe_field(model.build()).radius
+    except UserError:  # said by the checks of the image itself
+        return None
+    return None if radius is None else 2 * min(radius[-2:]) + 1
 
 
 def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch) -> tuple[History, TrainingPlan]:

@@ -44,16 +44,19 @@ def declare_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="method", metavar="METHOD", help="what this method needs")
     parser.add_argument("--fix", type=Path, metavar="COPY", help="write a repaired copy; the original stays as it is")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing copy")
+    text = "write --axes and --spacing into dataset.toml of the data set, so that they need not be given again"
+    parser.add_argument("--remember", action="store_true", help=text)
     frame.add_input_options(parser)
 
 
 def run_check(args: argparse.Namespace) -> Answer:
-    from nbtools import checks, methods
+    from nbtools import checks, data, methods
     from nbtools.cli.learn import requirements_of
     from nbtools.data import DataSet
 
     dataset = DataSet.open(frame.existing(args.dataset, "The data set"), options=frame.input_options(args))
-    requirements = requirements_of(methods.get(args.method)()) if args.method else None
+    remembered = data.remember(args.dataset, frame.input_options(args)) if args.remember else None
+    requirements = requirements_of(methods.get(args.method)(), dataset) if args.method else None
     if args.fix:
         io.refuse_existing(args.fix, overwrite=args.overwrite)
     findings = checks.check(dataset, requirements)
@@ -62,12 +65,17 @@ def run_check(args: argparse.Namespace) -> Answer:
         changes = checks.fix(dataset, findings, folder=args.fix, overwrite=args.overwrite)
         document |= {"copy": str(args.fix), "changes": changes}
         lines += [f"Repaired copy: {args.fix}", *(changes or ["Nothing had to be changed."])]
+    if remembered:
+        document |= {"remembered": str(remembered)}
+        lines.append(f"Remembered in {remembered}.")
     return Answer(document, lines, 0 if document["ok"] else 1)
 
 
 def say_findings(findings: list, count: int) -> list[str]:
-    """A line a finding, the gravest first, and what they come to."""
-    lines = [f"{f.severity.upper()}  {f.file or 'data set'}: {f.message} {f.remedy}" for f in findings]
+    """A line a finding, the gravest first, with why it matters where it is said for the first time, and what they come to."""
+    first = {f.code: f for f in reversed(findings)}
+    whys = [f"{f.why} " if first[f.code] is f else "" for f in findings]
+    lines = [f"{f.severity.upper()}  {f.file or 'data set'}: {f.message} {why}{f.remedy}" for f, why in zip(findings, whys, strict=True)]
     errors, warnings = (sum(f.severity == s for f in findings) for s in ("error", "warning"))
     told = f"{errors} errors, {warnings} warnings" if errors or warnings else "ready to use"
     return [*lines, f"{count} images: {told}."]

@@ -4,15 +4,27 @@ from nbtools.data.card import describe, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.kinship import Sketch, draw_sketch, find_near_copies, find_siblings
+from nbtools.data.memory import remember
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged, sample_names, samples
 from nbtools.data.splits import find_twice, hash_pixels, link_groups
 from nbtools.data.tiles import cut_tiles
-from nbtools.data.writing import copy_files, copy_split, format_toml, write_dataset, write_sample, write_tables
+from nbtools.data.writing import (
+    READING,
+    copy_files,
+    copy_split,
+    describe_reading,
+    format_toml,
+    write_dataset,
+    write_places,
+    write_sample,
+    write_tables,
+)
 
 __all__ = [
     "KINDS",
+    "READING",
     "DataSet",
     "Entry",
     "InputOptions",
@@ -23,6 +35,7 @@ __all__ = [
     "copy_split",
     "cut_tiles",
     "describe",
+    "describe_reading",
     "draw_sketch",
     "fetch",
     "find_near_copies",
@@ -33,6 +46,7 @@ __all__ = [
     "link_groups",
     "packaged",
     "read_classes",
+    "remember",
     "sample_names",
     "samples",
     "sources",
@@ -41,6 +55,7 @@ __all__ = [
     "write_classes",
     "write_dataset",
     "write_deposit",
+    "write_places",
     "write_sample",
     "write_tables",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ FOLDERS = {
     "clean": "clean", "targets": "clean", "target": "clean", "gt": "clean", "centres": "centres", "centers": "centres",
     "classes": "classes", "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
 }  # fmt: skip
-TABLE_SUFFIXES = {"labels": io.DRAWN, "classes": (".csv",), "centres": (".csv",), "boxes": (".csv", ".xml", ".json")}
+TABLE_SUFFIXES = {"labels": io.DRAWN, "classes": (".csv",), "centres": io.CENTRE_FILES, "boxes": io.BOX_FILES}
 CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # what Cellpose adds to the name of the image
 TABLES, TOML = (".csv",), "dataset.toml"
 MICROSCOPES = (
@@ -185,8 +185,8 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     for path in [p for child in _children(folder) for p in (_children(child) if _is_plain_folder(child) else [child])]:
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
-        if kind == "labels" and (listed := io.list_names(path)):
-            _share_labels(layout, path, listed)
+        if kind in ("labels", "boxes") and (listed := io.list_names(path)):
+            _share_file(layout, path, listed, kind=kind)
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
@@ -201,14 +201,14 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             layout.entries[index].files[kind] = path
 
 
-def _share_labels(layout: Layout, path: Path, listed: list[str]) -> None:
-    """One file that lists the labels of many images, to each of these."""
+def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
+    """One file that lists the labels or boxes of many images, to each of these."""
     keys = {name_key(Path(name).stem) for name in listed} | {name_key(name) for name in listed}
     found = [e for e in layout.entries if name_key(e.name) in keys]
     for entry in found:
-        entry.files.setdefault("labels", path)
+        entry.files.setdefault(kind, path)
     if not found:
-        layout.orphans.append(("labels", path))
+        layout.orphans.append((kind, path))
 
 
 def _add_tables(layout: Layout, folder: Path) -> None:

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from nbtools import io
 from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
@@ -39,6 +41,8 @@ class Reader:
         image = self.image(entry)
         label, clean = self.label(entry, image), self.clean(entry, image)
         sample = replace(sample_of(entry, image), label=label, clean=clean, classes=self.classes(entry))
+        boxes, box_classes = self.boxes(entry, image)
+        sample = replace(sample, boxes=boxes, box_classes=box_classes, centres=self.centres(entry, image))
         self._keep(entry, sample)
         return sample
 
@@ -84,6 +88,22 @@ class Reader:
         if entry.sample is not None or "classes" not in entry.files:
             return entry.sample and entry.sample.classes
         return read_classes(entry.files["classes"])
+
+    def boxes(self, entry: Entry, image: Image) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """Boxes around nuclei and their classes; None where there is no file of them."""
+        if entry.sample is not None:
+            return entry.sample.boxes, entry.sample.box_classes
+        path = entry.files.get("boxes")
+        return (None, ()) if path is None else io.read_boxes(path, len(image.spatial), name=entry.name)
+
+    def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
+        """Centres of nuclei, from a table or an image of blobs; None where there is no file of them."""
+        if entry.sample is not None or "centres" not in entry.files:
+            return entry.sample and entry.sample.centres
+        path = entry.files["centres"]
+        if not io.is_image(path):
+            return io.read_centres(path, image.spatial)
+        return io.find_centres(io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels)
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from nbtools.image import Image
 
 
@@ -16,6 +18,9 @@ class Sample:
     clean : the low-noise partner, of the image's shape.
     class_name : what the image as a whole shows.
     classes : what single nuclei are, by their label; None where nobody has looked, and a label that is not in it is of unknown class.
+    boxes : (n, 2 * ndim) edges of boxes around nuclei in pixels, columns y0, x0, y1, x1 and in 3D z0, z1: see `io.read_boxes`.
+    box_classes : class of each box; () where none is said.
+    centres : (n, ndim) places of nuclei in pixels, columns in the order of the image's spatial axes: see `io.read_centres`.
     group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a split.
     """
 
@@ -26,6 +31,9 @@ class Sample:
     class_name: str | None = None
     group: str | None = None
     classes: dict[int, str] | None = None
+    boxes: np.ndarray | None = None
+    box_classes: tuple[str, ...] = ()
+    centres: np.ndarray | None = None
 
     def replace(self, **changes: object) -> Sample:
         """A copy with some fields changed."""

@@ -33,7 +33,26 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
             images = (_cut(image, {"Y": y, "X": x}, size) for image in (sample.image, sample.label, sample.clean))
             image, label, clean = images
             name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
-            yield Sample(name, image, label, clean, sample.class_name, group, sample.classes)
+            tile = Sample(name, image, label, clean, sample.class_name, group, sample.classes)
+            yield tile.replace(**_cut_places(sample, (y, x), size))
+
+
+def _cut_places(sample: Sample, corner: tuple[int, int], size: int) -> dict:
+    """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its border."""
+    places: dict = {}
+    if sample.boxes is not None:
+        plane = sample.boxes[:, :4] - (corner * 2)
+        middle = (plane[:, :2] + plane[:, 2:]) / 2
+        inside = ((middle >= 0) & (middle < size)).all(axis=1)
+        boxes = np.hstack([plane.clip(0, size), sample.boxes[:, 4:]])[inside]
+        places |= {"boxes": boxes, "box_classes": tuple(c for c, i in zip(sample.box_classes, inside, strict=False) if i)}
+    if sample.centres is not None:
+        centres = sample.centres.copy()
+        for letter, start in zip("YX", corner, strict=True):
+            centres[:, sample.image.spatial.index(letter)] -= start
+        columns = [sample.image.spatial.index(letter) for letter in "YX"]
+        places["centres"] = centres[((centres[:, columns] >= -0.5) & (centres[:, columns] < size - 0.5)).all(axis=1)]
+    return places
 
 
 def _cut(image: Image | None, corner: dict[str, int], size: int) -> Image | None:

@@ -13,6 +13,8 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
 
+READING = ("axes", "spacing", "spacing_um", "unit", "channels")  # what dataset.toml says about the reading of files
+
 
 def write_dataset(dataset: DataSet, folder: str | Path, *, overwrite: bool = False, copy: bool = True) -> Path:
     """Write images/, labels/, clean/, tables and dataset.toml, whole or not at all.
@@ -43,7 +45,7 @@ def copy_split(parts: Mapping[str, DataSet] | Sequence[DataSet], folder: str | P
 
 
 def write_sample(folder: Path, sample: Sample) -> None:
-    """Write one sample's image, label, clean partner and classes of nuclei into a data set's folder."""
+    """Write one sample's image and all its partners into a data set's folder."""
     io.write_image(folder / "images" / f"{sample.name}.tif", sample.image)
     if sample.label is not None:
         io.write_label(folder / "labels" / f"{sample.name}.tif", sample.label)
@@ -51,6 +53,15 @@ def write_sample(folder: Path, sample: Sample) -> None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
+    write_places(folder, sample)
+
+
+def write_places(folder: Path, sample: Sample) -> None:
+    """Write a sample's boxes and centres as tables, where it has them."""
+    if sample.boxes is not None:
+        io.write_boxes(folder / "boxes" / f"{sample.name}.csv", sample.boxes, classes=sample.box_classes)
+    if sample.centres is not None:
+        io.write_centres(folder / "centres" / f"{sample.name}.csv", sample.centres, spatial=sample.image.spatial)
 
 
 def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
@@ -109,29 +120,34 @@ def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
             copy_files(folder, entry, kinds=tuple(entry.files))
         else:
             write_sample(folder, dataset.reader.sample(entry))
-            copy_files(folder, entry, kinds=("centres", "boxes"))
     write_tables(folder, dataset.entries, meta=_meta(dataset, options=options, copied=as_they_are))
 
 
 def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
     """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for written ones what they all share."""
-    reading = ("axes", "spacing", "spacing_um", "unit", "channels")
-    rest = {k: v for k, v in dataset.meta.items() if k not in reading}
+    rest = {k: v for k, v in dataset.meta.items() if k not in READING}
     if copied and any(e.sample is None for e in dataset.entries):
-        shared = {"axes": options.axes} | _spacing_meta(options.spacing, options.unit) | {"channels": list(dataset.reader.channels)}
-        return {k: v for k, v in (shared | rest).items() if v}
+        return describe_reading(dataset) | rest
     images = [dataset.image(i) for i in range(len(dataset))]
     if not images:
         return rest
     axes = {i.axes for i in images}
     spacings = {(i.spacing, i.unit) for i in images}
     shared = {"axes": axes.pop()} if len(axes) == 1 else {}
-    shared |= _spacing_meta(*spacings.pop()) if len(spacings) == 1 else {}
+    shared |= name_spacing(*spacings.pop()) if len(spacings) == 1 else {}
     names = {i.channels for i in images}
     return shared | ({"channels": list(images[0].channels)} if len(names) == 1 and images[0].channels else {}) | rest
 
 
-def _spacing_meta(spacing: tuple | None, unit: str) -> dict:
+def describe_reading(dataset: DataSet) -> dict:
+    """Axes, spacing and channels by which the files are read, as dataset.toml names them; what was given counts, too."""
+    options = dataset.options
+    found = {"axes": options.axes} | name_spacing(options.spacing, options.unit) | {"channels": list(dataset.reader.channels)}
+    return {k: v for k, v in found.items() if v}
+
+
+def name_spacing(spacing: tuple | None, unit: str) -> dict:
+    """A spacing as dataset.toml names it; {} without one."""
     if not spacing:
         return {}
     return {"spacing_um": list(spacing)} if unit == "um" else {"spacing": list(spacing), "unit": unit}

@@ -14,14 +14,15 @@ from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
 from nbtools.io.picture import read_picture, write_png
+from nbtools.io.places import BOX_FILES, CENTRE_FILES, find_centres, read_boxes, read_centres, write_boxes, write_centres
 from nbtools.io.stored import Stored, interpret
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
-    "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "import_optional", "is_image", "list_names", "new_folder", "open_image", "plain",
-    "read_csv", "read_drawn", "read_image", "read_label",
-    "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_csv", "write_image", "write_json",
-    "write_label", "write_text",
+    "BOX_FILES", "CENTRE_FILES", "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "find_centres", "import_optional", "is_image", "list_names",
+    "new_folder", "open_image", "plain", "read_boxes", "read_centres", "read_csv", "read_drawn", "read_image", "read_label",
+    "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_boxes", "write_centres", "write_csv",
+    "write_image", "write_json", "write_label", "write_text",
 ]  # fmt: skip
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".ome.zarr", ".zarr", *PACKAGES)

@@ -37,10 +37,12 @@ def import_optional(name: str, what: str) -> ModuleType:
 def _read_nd2(path: Path, package: ModuleType) -> Stored:
     with package.ND2File(path) as file:
         pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
-        size = file.voxel_size()
-        names = tuple(c.channel.name for c in (getattr(file.metadata, "channels", None) or ()))
+        size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
+        names = tuple(c.channel.name for c in channels)
+        calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3  # without, the package says 1 µm
+    known = {a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure}
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(pixels, letters, _clean({"X": size.x, "Y": size.y, "Z": size.z}, letters), channels=names, guesses=guesses)
+    return Stored(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
 
 
 def _read_lif(path: Path, package: ModuleType) -> Stored:
@@ -59,7 +61,7 @@ def _read_czi(path: Path, package: ModuleType) -> Stored:
     with package.CziFile(path) as file:
         image = next(iter(file.scenes.values())) if hasattr(file, "scenes") else file  # czifile before 2026 has no scenes
         several = hasattr(file, "scenes") and len(file.scenes) > 1
-        pixels, letters = np.asarray(image.asarray()), str(image.axes)
+        pixels, letters = _czi_pixels(image, path), str(image.axes)
         about = file.metadata()
     letters = letters.replace("0", "S") if letters.endswith("0") else letters
     pixels, letters, guesses = _first_position(pixels, letters)
@@ -67,6 +69,15 @@ def _read_czi(path: Path, package: ModuleType) -> Stored:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]] if not hasattr(package, "CziImage") else pixels  # stored as BGR
     guesses += ("series",) if several else ()
     return Stored(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
+
+
+def _czi_pixels(image: object, path: Path) -> np.ndarray:
+    """All pixels, by one worker where there are no scenes: in several threads, that czifile loses errors and leaves black planes."""
+    try:
+        return np.asarray(image.asarray(max_workers=1) if hasattr(image, "filtered_subblock_directory") else image.asarray())
+    except KeyError as error:  # its table of compressions has no such number
+        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression, or as OME-TIFF."
+        raise UserError("A CZI file must be of a compression that can be read.", f"number {error} in {path}", remedy) from error
 
 
 def _scaling(about: str) -> dict[str, float]:

@@ -56,15 +56,18 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
 def findings(found: Iterable[Any]) -> Words:
     """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
 
-    found : findings with severity ("error", "warning", "note"), file, message and remedy.
+    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is said where a code first occurs.
     """
     order = list(SEVERITIES)
     found = sorted(found, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
     if not found:
         return Words("<div class='nb-words'>✓ Nothing is wrong with these images.</div>", "Nothing is wrong with these images.")
-    names, rows = ["", "file", "finding", "what to do"], [[f.severity, str(f.file or ""), f.message, f.remedy] for f in found]
+    first = {getattr(f, "code", ""): f for f in reversed(found)}
+    whys = [f" {f.why}" if first.get(getattr(f, "code", "")) is f and hasattr(f, "why") else "" for f in found]
+    names = ["", "file", "finding, and why it matters", "what to do"]
+    rows = [[f.severity, str(f.file or ""), f.message + why, f.remedy] for f, why in zip(found, whys, strict=True)]
     counts = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s in order if (n := sum(f.severity == s for f in found)))
-    text = "\n".join(f"{f.severity}: {f'{f.file}: ' if f.file else ''}{f.message} {f.remedy}" for f in found)
+    text = "\n".join(f"{severity}: {f'{file}: ' if file else ''}{message} {remedy}" for severity, file, message, remedy in rows)
     return Words(f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>", f"{text}\n{counts}")
 
 

@@ -14,6 +14,7 @@ from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
 from nbtools.widgets.folders import FolderBrowser
 from nbtools.widgets.parts import mark, read_uploads, say_error, say_note, show_only
+from nbtools.widgets.reading import Reading
 
 WAYS = {
     "samples": "samples that come with the toolkit",
@@ -41,7 +42,8 @@ def pick_data(samples: str = "nuclei2d") -> DataPicker:
 class DataPicker(ipywidgets.VBox):
     """A way to get images and, below it, what that way needs; a line says what was found.
 
-    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser, `images` and `labels` the upload buttons.
+    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser, `images` and `labels` the upload buttons,
+    `reading` the fields of axes, channel, time and pixel size of your own files.
     """
 
     def __init__(self, samples: str):
@@ -56,11 +58,11 @@ class DataPicker(ipywidgets.VBox):
         self.images, self.labels = _upload("Images", "nb-pick-images"), _upload("Labels (optional)", "nb-pick-labels")
         self.connect = mark(ipywidgets.Button(description="Connect Google Drive", icon="link", layout={"width": "auto"}), "nb-pick-drive")
         self.drive = ipywidgets.VBox([self.connect])
-        self.status = mark(ipywidgets.HTML(), "nb-pick-status")
+        self.status, self.reading = mark(ipywidgets.HTML(), "nb-pick-status"), Reading()
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {"samples": self.samples, "folder": self.browser, "upload": uploads, "drive": self.drive}
         self._dataset: DataSet | None = None
-        super().__init__([self.way, *self.panels.values(), self.status])
+        super().__init__([self.way, *self.panels.values(), self.status, self.reading])
         self.add_class("nb-pick")
         self._listen()
         self._changed()
@@ -82,12 +84,21 @@ class DataPicker(ipywidgets.VBox):
         for widget in (self.way, self.samples, self.images, self.labels):
             widget.observe(lambda _: self._changed(), "value")
         self.browser.listen(self._changed)
+        self.reading.listen(self._read_again)
         self.connect.on_click(lambda _: self._connect_drive())
 
     def _changed(self) -> None:
-        self._dataset = None
+        """Other images were chosen."""
         show_only(self.panels, self.way.value)
+        self.reading.layout.display = "none" if self.way.value == "samples" else ""
+        self.reading.reset()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        """The same images, or others, are read as it is entered now."""
+        self._dataset = None
         try:
+            self.reading.look_at(self.value)
             self.status.value = say_note(describe(self.value))
         except UserError as error:
             self.status.value = say_error(error)
@@ -96,11 +107,12 @@ class DataPicker(ipywidgets.VBox):
         if self.way.value == "samples":
             return open_samples(self.samples.value)
         if self.way.value == "upload":
-            return DataSet.open(save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value)))
+            folder = save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value))
+            return DataSet.open(folder, options=self.reading.value)
         if self.way.value == "drive" and len(self.drive.children) == 1:
             raise UserError("Google Drive must be connected first.", "not connected", "Press the button and allow the access.")
         browser = self.browser if self.way.value == "folder" else self.drive.children[-1]
-        return DataSet.open(browser.folder)
+        return DataSet.open(browser.folder, options=self.reading.value)
 
     def _connect_drive(self) -> None:
         try:

@@ -679,6 +679,116 @@ def write_classes(folder: Path, classes: list[int]) -> None:
     (folder / "classes.csv").write_text("name,class\n" + rows)
 
 
+# Boxes, centres, classes of nuclei
+
+
+@case("box_without_area")
+def corners_exchanged(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: [[y1, x1, y0, x0] for y0, x0, y1, x1 in rows[:1]] + rows[1:])
+
+
+@case("box_outside")
+def boxes_beyond_the_border(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: [[y0, x0, y1 + 40, x1] for y0, x0, y1, x1 in rows])
+
+
+@case("box_outside")
+def boxes_of_another_scale(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: [[4 * value for value in row] for row in rows])
+
+
+@case("box_twice")
+def box_listed_twice(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: rows + rows[:2])
+
+
+@case("empty_boxes")
+def no_boxes_in_the_table(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: [])
+
+
+@case("missing_boxes")
+def one_table_of_boxes_missing(folder: Path) -> None:
+    write_boxes(folder)
+    (folder / "boxes" / "n1.csv").unlink()
+    remove_labels(folder)
+
+
+@case("unreadable")
+def words_instead_of_edges(folder: Path) -> None:
+    write_boxes(folder, change=lambda rows: [["top", 1, 2, 3]])
+
+
+@case("unreadable")
+def boxes_without_their_columns(folder: Path) -> None:
+    write_boxes(folder)
+    (folder / "boxes" / "n1.csv").write_text("top,left,height,width\n1,2,3,4\n")
+
+
+@case("unreadable")
+def broken_voc(folder: Path) -> None:
+    write_boxes(folder)
+    (folder / "boxes" / "n1.csv").unlink()
+    (folder / "boxes" / "n1.xml").write_text("<annotation><object><name>cell</name>")
+
+
+@case("centre_outside")
+def centres_in_micrometres(folder: Path) -> None:
+    write_centres(folder, [[90.0, 12.0], [20.0, 14.0]])
+
+
+@case("centre_beside_nucleus")
+def centres_with_y_and_x_exchanged(folder: Path) -> None:
+    label = draw_pair(1)[1]
+    write_centres(folder, [np.argwhere(label == n).mean(0)[::-1] for n in range(1, 5)])
+
+
+@case("empty_centres")
+def no_centres_in_the_table(folder: Path) -> None:
+    write_centres(folder, [])
+
+
+@case("unreadable")
+def centres_without_their_columns(folder: Path) -> None:
+    write_centres(folder, [[1, 2]])
+    (folder / "centres" / "n1.csv").write_text("column,row\n1,2\n")
+
+
+@case("class_without_nucleus")
+def classes_of_other_labels(folder: Path) -> None:
+    write_table(folder / "classes" / "n1.csv", ["label", "class"], [[1, "interphase"], [77, "mitosis"]])
+
+
+def write_table(path: Path, columns: list[str], rows: list) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(",".join(map(str, row)) for row in [columns, *rows]) + "\n")
+
+
+def write_boxes(folder: Path, *, change: Callable[[list], list] = list) -> None:
+    """The boxes of all nuclei; those of n1 are changed."""
+    for i in range(3):
+        places = [np.argwhere(draw_pair(i)[1] == n) for n in range(1, 7)]
+        rows = [[*p.min(0), *(p.max(0) + 1)] for p in places]
+        write_table(folder / "boxes" / f"n{i}.csv", ["y0", "x0", "y1", "x1"], change(rows) if i == 1 else rows)
+
+
+def write_centres(folder: Path, rows: list) -> None:
+    write_table(folder / "centres" / "n1.csv", ["y", "x"], rows)
+
+
+def remove_labels(folder: Path) -> None:
+    for path in (folder / "labels").iterdir():
+        path.unlink()
+    (folder / "labels").rmdir()
+
+
+@case("axes_guessed")
+def unnamed_planes(folder: Path) -> None:
+    """Three planes without a name: channels, or a short stack?"""
+    for i in range(3):
+        tifffile.imwrite(folder / "images" / f"n{i}.tif", np.stack([draw_pair(i)[0]] * 3), photometric="minisblack")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     codes = build(target)

@@ -1,0 +1,130 @@
+"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to PLACE_CHECKS, its repair to PLACE_REPAIRS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from nbtools.checks.finding import Finding, Requirements, View
+
+EDGE_ROOM = 1.0  # px that a box may reach beyond the image: programs count from 0 or from 1
+MOST_BESIDE_SHARE = 0.25
+
+
+def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Boxes without area, outside of the image, listed twice; a table without any."""
+    if view.boxes is None:
+        return
+    count, file = len(view.boxes), view.boxes_file
+    if not count:
+        remedy = "Leave it if there are none to see; else draw them, or take the pair out."
+        yield Finding("empty_boxes", "warning", file, "The table of boxes is empty.", remedy)
+    flat, twice = int((~_have_area(view)).sum()), count - len(np.unique(view.boxes, axis=0))
+    outside = int((_overhang(view) > EDGE_ROOM).sum())
+    if flat:
+        remedy = "nbtools check --fix leaves them out; the near corner comes first, and columns are y0, x0, y1, x1."
+        yield Finding("box_without_area", "error", file, f"{flat} of {count} boxes end before they begin.", remedy)
+    if outside:
+        remedy = "nbtools check --fix cuts them at the border; where it is most of them, x and y are exchanged, or the image was scaled."
+        yield Finding("box_outside", "warning", file, f"{outside} of {count} boxes reach beyond the image.", remedy)
+    if twice:
+        yield Finding("box_twice", "warning", file, f"{twice} of {count} boxes are there twice.", "nbtools check --fix keeps one of each.")
+
+
+def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Centres outside of the image, or beside the labelled nuclei; a table without any."""
+    if view.centres is None:
+        return
+    count, file = len(view.centres), view.centres_file
+    if not count:
+        remedy = "Leave it if there are none to see; else mark them, or take the pair out."
+        yield Finding("empty_centres", "warning", file, "There are no centres.", remedy)
+    inside = _are_inside(view)
+    if not inside.all():
+        remedy = "nbtools check --fix leaves them out; look whether x and y are exchanged, or given in µm instead of pixels."
+        yield Finding("centre_outside", "error", file, f"{int((~inside).sum())} of {count} centres lie outside of the image.", remedy)
+    elif count and view.label is not None and view.label.shape == view.image.space_shape:
+        places = tuple(np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T)
+        beside = int((view.label.pixels[places] == 0).sum())
+        if beside > MOST_BESIDE_SHARE * count:
+            message = f"{beside} of {count} centres lie beside the labelled nuclei."
+            yield Finding(
+                "centre_beside_nucleus", "warning", file, message, "Check that both belong to this image, and the order of y and x."
+            )
+
+
+def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Classes for labels that the label image does not have."""
+    if not view.classes or view.regions is None:
+        return
+    strange = sorted(set(view.classes) - set(view.regions.values.tolist()))
+    if strange:
+        some = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
+        message = f"{len(strange)} of {len(view.classes)} classes are of labels that are not there: {some}."
+        remedy = "Export table and labels together; numbers change when labels are edited."
+        yield Finding("class_without_nucleus", "warning", view.classes_file, message, remedy)
+
+
+def drop_flat_boxes(view: View) -> View:
+    """Without boxes that have no area."""
+    return _keep_boxes(view, _have_area(view))
+
+
+def clip_boxes(view: View) -> View:
+    """Boxes end at the border of the image; those that lie outside are gone."""
+    low, high = _limits(view)
+    clipped = replace(view, boxes=view.boxes.clip(low, high))
+    return _keep_boxes(clipped, _have_area(clipped))
+
+
+def drop_repeated_boxes(view: View) -> View:
+    """One of each box."""
+    first = np.unique(view.boxes, axis=0, return_index=True)[1]
+    return _keep_boxes(view, np.isin(np.arange(len(view.boxes)), first))
+
+
+def drop_outer_centres(view: View) -> View:
+    """Without centres outside of the image."""
+    return replace(view, centres=view.centres[_are_inside(view)])
+
+
+PLACE_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
+PLACE_REPAIRS: dict[str, Callable[[View], View]] = {
+    "box_without_area": drop_flat_boxes, "box_outside": clip_boxes, "box_twice": drop_repeated_boxes, "centre_outside": drop_outer_centres,
+}  # fmt: skip
+
+
+def _keep_boxes(view: View, kept: np.ndarray) -> View:
+    classes = tuple(c for c, keep in zip(view.box_classes, kept, strict=False) if keep)
+    return replace(view, boxes=view.boxes[kept], box_classes=classes)
+
+
+def _corners(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Near and far corners (n, ndim), in the order Y, X, Z."""
+    columns = [0, 1, 4][: view.boxes.shape[1] // 2]
+    step = np.array([2, 2, 1][: len(columns)])
+    return view.boxes[:, columns], view.boxes[:, np.array(columns) + step]
+
+
+def _have_area(view: View) -> np.ndarray:
+    near, far = _corners(view)
+    return (far > near).all(axis=1)
+
+
+def _limits(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each column of boxes."""
+    size = view.image.size
+    high = [size("Y"), size("X"), size("Y"), size("X"), size("Z"), size("Z")][: view.boxes.shape[1]]
+    return np.zeros(len(high)), np.array(high, float)
+
+
+def _overhang(view: View) -> np.ndarray:
+    """How far each box reaches beyond the image, px."""
+    low, high = _limits(view)
+    return np.maximum(low - view.boxes, view.boxes - high).max(axis=1, initial=0)
+
+
+def _are_inside(view: View) -> np.ndarray:
+    return ((view.centres >= -0.5) & (view.centres <= np.array(view.image.space_shape) - 0.5)).all(axis=1)

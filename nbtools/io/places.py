@@ -1,0 +1,140 @@
+"""Where nuclei are, without their outline: boxes and centres, as arrays, from tables, Pascal VOC, COCO and images of blobs.
+
+Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is y0, x0, y1, x1 = 0, 0, 1, 1. Centres are places of pixels:
+the middle of the first one is 0, 0.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from nbtools.errors import UserError
+from nbtools.io.files import read_csv, write_csv
+
+EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
+BOX_FILES, CENTRE_FILES = (".csv", ".xml", ".json"), (".csv",)
+
+
+def read_boxes(path: str | Path, ndim: int, *, name: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
+    """Boxes (n, 2 * ndim) of float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them; and the class of each, () where none is said.
+
+    path : a table of these columns and perhaps `class`; Pascal VOC (.xml, whose first pixel is 1); COCO (.json).
+    name : of the image, where one file lists many.
+
+    Raises
+    ------
+    UserError : a broken file, columns that are missing, entries that are no numbers.
+    """
+    read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[Path(path).suffix.lower()]
+    columns = 2 * ndim
+    try:
+        rows, classes = read(Path(path), columns, name)
+        boxes = np.array(rows, float).reshape(-1, columns)
+    except UserError:
+        raise
+    except Exception as error:  # a broken file fails anywhere inside the readers
+        remedy = f"Write a table with the columns {', '.join(EDGES[:columns])}, in pixels, or export it again."
+        raise UserError("A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy) from error
+    _require_finite(boxes, path)
+    return boxes, tuple(classes) if any(classes) else ()
+
+
+def read_centres(path: str | Path, spatial: str) -> np.ndarray:
+    """Centres (n, ndim) of float64 from a table whose columns are called as the axes, z, y, x, in pixels.
+
+    Raises
+    ------
+    UserError : columns that are missing, entries that are no numbers.
+    """
+    rows = read_csv(path)
+    letters = spatial.lower()
+    if rows and not set(letters) <= set(rows[0]):
+        remedy = f"Name the columns {', '.join(letters)}, and give pixels."
+        raise UserError("A table of centres has a column for each axis.", f"{', '.join(rows[0])} in {path}", remedy)
+    try:
+        centres = np.array([[float(row[a]) for a in letters] for row in rows]).reshape(-1, len(letters))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            "Centres must be numbers.", f"{path} ({_reason(error)})", "Correct the table; a decimal point is a point."
+        ) from error
+    _require_finite(centres, path)
+    return centres
+
+
+def find_centres(pixels: np.ndarray) -> np.ndarray:
+    """Centres (n, ndim) of the blobs of an image: the mean place of each label, or of each separate part where all have one value."""
+    from scipy import ndimage
+
+    values = np.unique(pixels[pixels > 0])
+    if len(values) == 1:
+        pixels, count = ndimage.label(pixels > 0, np.ones((3,) * pixels.ndim))
+        values = np.arange(1, count + 1)
+    found = ndimage.center_of_mass(np.ones(pixels.shape, np.uint8), pixels, values)
+    return np.array(found, float).reshape(-1, pixels.ndim)
+
+
+def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...] = ()) -> None:
+    """A table of boxes as `read_boxes` reads it."""
+    names = EDGES[: boxes.shape[1]]
+    rows = [dict(zip(names, map(float, box), strict=True)) for box in boxes]
+    if classes:
+        rows = [row | {"class": c} for row, c in zip(rows, classes, strict=True)]
+    write_csv(path, rows, columns=(*names, *(["class"] if classes else [])))
+
+
+def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
+    """A table of centres as `read_centres` reads it."""
+    letters = spatial.lower()
+    write_csv(path, [dict(zip(letters, map(float, c), strict=True)) for c in centres], columns=tuple(letters))
+
+
+def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
+    rows, needed = read_csv(path), EDGES[:columns]
+    if rows and not set(needed) <= set(rows[0]):
+        remedy = f"Name the columns {', '.join(needed)}, and class where there are classes."
+        raise UserError("A table of boxes has a column for each edge.", f"{', '.join(rows[0])} in {path}", remedy)
+    return [[float(row[edge]) for edge in needed] for row in rows], [row.get("class") or "" for row in rows]
+
+
+def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
+    """Pascal VOC counts pixels from 1, and its last pixel belongs to the box."""
+    _require_flat(path, columns)
+    boxes, classes = [], []
+    for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
+        edge = {key: float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")}
+        boxes.append([edge["ymin"] - 1, edge["xmin"] - 1, edge["ymax"], edge["xmax"]])
+        classes.append((thing.findtext("name") or "").strip())
+    return boxes, classes
+
+
+def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]]:
+    """COCO gives x, y, width and height."""
+    _require_flat(path, columns)
+    content = json.loads(path.read_text("utf-8"))
+    images = content["images"]
+    wanted = {i["id"] for i in images if Path(i["file_name"]).stem.casefold() == name.casefold() or len(images) == 1}
+    known = {c["id"]: str(c["name"]) for c in content.get("categories", ())}
+    mine = [a for a in content["annotations"] if a["image_id"] in wanted]
+    boxes = [[y, x, y + height, x + width] for x, y, width, height in (a["bbox"] for a in mine)]
+    return boxes, [known.get(a.get("category_id"), "") for a in mine]
+
+
+def _require_flat(path: Path, columns: int) -> None:
+    if columns != 4:
+        remedy = f"Write a table with the columns {', '.join(EDGES)}."
+        raise UserError("Pascal VOC and COCO hold boxes of 2D images.", f"{path} beside a volume", remedy)
+
+
+def _require_finite(places: np.ndarray, path: str | Path) -> None:
+    if not np.isfinite(places).all():
+        raise UserError(
+            "Boxes and centres must be finite numbers.", f"NaN or infinity in {path}", "Correct the table, or take the row out."
+        )
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

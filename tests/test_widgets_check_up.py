@@ -1,0 +1,126 @@
+"""The check-up without a browser: press, read the table, write the copy; and the fields that say how files are read."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from reliability import bad_data
+
+from nbtools import io, widgets
+from nbtools.data import DataSet, InputOptions
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.widgets.reading import Reading
+
+
+def test_the_default_of_the_check_up_is_a_valid_answer():
+    seen = widgets.check_up()
+    assert {f.severity for f in seen.value} <= {"note"}
+    assert seen.table.value
+    assert seen.value is seen.value
+
+
+def test_a_press_shows_what_where_why_and_the_remedy_and_writes_a_copy(tmp_path):
+    bad_data.build(tmp_path, ["binary_mask"])
+    seen = widgets.check_up(tmp_path / "binary_mask", copy=tmp_path / "copy")
+    assert seen.table.value == ""
+    seen.run.click()
+    [finding] = seen.value
+    for words in ("error", "labels/n1.tif", finding.message, finding.why, finding.remedy):
+        assert words.split("'")[0] in seen.table.value
+    seen.repair.click()
+    assert "number objects" in seen.status.value
+    assert widgets.check_up(tmp_path / "copy").value == []
+    seen.repair.click()
+    assert "not overwritten" in seen.status.value
+
+
+def test_another_set_is_checked_anew_and_a_wrong_one_is_said(tmp_path):
+    bad_data.build(tmp_path, ["specks"])
+    seen = widgets.check_up()
+    first = seen.value
+    seen.picker.way.value = "folder"
+    seen.picker.browser.go(tmp_path / "specks")
+    assert "tiny_objects" in {f.code for f in seen.value}
+    assert seen.value is not first
+    (tmp_path / "empty").mkdir()
+    seen.picker.browser.go(tmp_path / "empty")
+    seen.run.click()
+    assert "must be images" in seen.status.value
+
+
+@pytest.fixture
+def stacks(tmp_path):
+    """Three planes in a file that does not name them."""
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "set" / "images" / "a.tif", np.zeros((3, 20, 22), np.uint8), photometric="minisblack")
+    return tmp_path / "set"
+
+
+def test_axes_that_no_file_names_are_asked_for_and_remembered_once(stacks):
+    chosen = widgets.pick_data()
+    assert chosen.reading.layout.display == "none"
+    chosen.way.value = "folder"
+    chosen.browser.go(stacks)
+    assert "taken for CYX" in chosen.reading.question.value
+    chosen.reading.axes.value = "ZYX"
+    assert chosen.reading.question.value == ""
+    assert chosen.value.image(0).axes == "ZYX"
+    chosen.reading.spacing.value = "2, 0.5, 0.5"
+    assert chosen.value.image(0).spacing_um == (2, 0.5, 0.5)
+    assert not (stacks / "dataset.toml").exists()
+    chosen.reading.keep.click()
+    assert DataSet.open(stacks).image(0).axes == "ZYX"
+    again = widgets.pick_data()
+    again.way.value = "folder"
+    again.browser.go(stacks)
+    assert again.reading.question.value == ""
+    assert "ZYX" in again.status.value
+
+
+def test_a_wrong_entry_is_said_where_the_set_is_described(stacks):
+    chosen = widgets.pick_data()
+    chosen.way.value = "folder"
+    chosen.browser.go(stacks)
+    chosen.reading.axes.value = "TZYX"
+    assert "name each dimension" in chosen.status.value
+    chosen.reading.axes.value = ""
+    chosen.reading.spacing.value = "wide"
+    assert "Pixel size must be numbers" in chosen.status.value
+
+
+def test_channels_and_time_points_can_be_picked(tmp_path):
+    movie = Image(np.arange(3 * 2 * 20 * 20, dtype=np.uint16).reshape(3, 2, 20, 20), "TCYX", channels=("DNA", "actin"))
+    io.write_image(tmp_path / "images" / "m.tif", movie)
+    chosen = widgets.pick_data()
+    chosen.way.value = "folder"
+    chosen.browser.go(tmp_path)
+    assert [words for words, _ in chosen.reading.channel.options] == ["all of them", "0: DNA", "1: actin"]
+    chosen.reading.channel.value, chosen.reading.time.value = 1, 2
+    np.testing.assert_array_equal(chosen.value.image(0).pixels, movie.pixels[2, 1])
+    chosen.reading.time.value = "all"
+    assert chosen.value.names == ["m_t0", "m_t1", "m_t2"]
+
+
+def test_nothing_entered_is_what_the_files_say_and_nothing_is_remembered():
+    fields = Reading()
+    assert fields.value == InputOptions()
+    fields.keep.click()
+    assert "must be a folder" in fields.status.value
+    fields.spacing.value = "1, x"
+    with pytest.raises(UserError, match="must be numbers"):
+        _ = fields.value
+
+
+def test_the_command_line_says_why_once_for_each_kind_of_finding(tmp_path, run):
+    bad_data.build(tmp_path, ["binary_mask"])
+    bad_data.change_label(tmp_path / "binary_mask", lambda label: label)
+    for i in (0, 2):
+        label = tifffile.imread(tmp_path / "binary_mask" / "labels" / f"n{i}.tif")
+        bad_data.write(tmp_path / "binary_mask" / "labels" / f"n{i}.tif", ((label > 0) * 255).astype(np.uint8))
+    _, out, _ = run("check", tmp_path / "binary_mask")
+    assert out.count("is a mask") == 3
+    assert out.count("Touching nuclei become one object") == 1
+    _, out, _ = run("check", tmp_path / "binary_mask", "--json")
+    assert all(f["why"] for f in json.loads(out)["findings"])
