@@ -157,6 +157,18 @@ ROWS = (
         built_on="stardist",
     ),
     Row(
+        name="nlm",
+        path="nbtools.methods.denoise.nlm:NonLocalMeans",
+        title="Non-local means, or total variation, with estimated noise",
+        task="denoise",
+        dims=(2, 3),
+        needs=("nothing",),
+        system="classical baseline",
+        paper=Paper("A non-local algorithm for image denoising", "10.1109/CVPR.2005.38", 2005),
+        lesson="notebooks/08_denoise_without_clean_images.ipynb",
+        built_on="scikit-image",
+    ),
+    Row(
         name="n2v",
         path="nbtools.methods.denoise.n2v:N2V",
         title="Noise2Void: denoising from noisy images alone",

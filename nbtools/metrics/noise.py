@@ -18,7 +18,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 
 MAD = 0.6745  # median of |x| of a normal distribution of width 1
-BINS, FEWEST = 40, 30  # grey levels that the line is fitted to, and pixels in each
+BINS, FEWEST = 40, 40  # grey levels that the line is fitted to at most, and pixels in each at least
 LAGS = 8  # px
 BLOCK, FLAT, FEWEST_BLOCKS = (
     16,
@@ -70,13 +70,11 @@ def estimate_law(image: np.ndarray | Image, *, offset: float | None = None) -> N
     offset : of the camera, where it is known.     Where the noise does not grow, or one grey level is all there is, the gain is 0.
     """
     mean, details, slope = _find_details(_to_planes(image))
-    level = np.linspace(*np.percentile(mean, (0.5, 99.5)), BINS + 1)
     rows = []
-    for low, high in itertools.pairwise(level):
+    for low, high in itertools.pairwise(_choose_levels(mean)):
         inside = (mean >= low) & (mean < high)
-        if inside.sum() >= FEWEST:
-            inside &= slope <= np.median(slope[inside])
-            rows.append((mean[inside].mean(), _variance(details[inside]), inside.sum()))
+        inside &= slope <= np.median(slope[inside])
+        rows.append((mean[inside].mean(), _variance(details[inside]), inside.sum()))
     if len(rows) < 3:
         return NoiseLaw(0.0, _variance(details), offset)
     return _fit_line(np.array(rows), offset)
@@ -160,6 +158,18 @@ def _find_details(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return ndimage.gaussian_filter(four, (0, 1, 1)), (a - b - c + d) / 2, slope
 
 
+def _choose_levels(mean: np.ndarray) -> list[float]:
+    """Borders between grey levels: evenly spaced, but wider where an image has few pixels of a level."""
+    ordered = np.sort(mean, axis=None)
+    even = np.linspace(ordered[0], np.percentile(ordered, 99.9), BINS + 1)
+    place = np.searchsorted(ordered, even)
+    chosen = [0]
+    for i in range(1, len(even)):
+        if place[i] - place[chosen[-1]] >= FEWEST:
+            chosen.append(i)
+    return [float(even[i]) for i in chosen]
+
+
 def _variance(details: np.ndarray) -> float:
     """Mean square without outliers: edges that got into it."""
     width = np.median(np.abs(details)) / MAD
@@ -179,7 +189,8 @@ def _fit_line(rows: np.ndarray, offset: float | None) -> NoiseLaw:
         weight = count / line**2 / (1 + (off / 3) ** 2)
     if gain <= 0:
         return NoiseLaw(0.0, float(np.average(variance, weights=count)), offset)
-    return NoiseLaw(float(gain), float(intercept), offset)
+    dark = mean.argmin()  # where the line must not come near 0: noise is there
+    return NoiseLaw(float(gain), float(max(intercept, variance[dark] / 2 - gain * mean[dark])), offset)
 
 
 def _correlate(image: np.ndarray | Image) -> dict[str, tuple[np.ndarray, float]]:
