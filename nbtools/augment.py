@@ -5,7 +5,7 @@ Every draw comes from the one `rng`, so that a batch is a function of its seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,14 @@ RECIPES = {
     "standard": Recipe(),
     "strong": Recipe(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
 }
+
+
+def keep_grid(recipe: Recipe) -> Recipe:
+    """The recipe with flips and quarter turns alone of its geometry, for patches that are cut already.
+
+    Turned by other angles, or shrunk, such a patch would show its mirror image at the corners, where halves of nuclei become whole ones.
+    """
+    return replace(recipe, rotate=0.0, scale=0.0, stretch=0.0)
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class StarDist(KerasMethod):
         return [self._prepare(s) for s in train], [self._prepare((val or train)[int(i)]) for i in order]
 
     def _train(self, learn: list[Example], choose: list[Example], *, follow: FollowPlan, seed: int) -> None:
-        recipe, rng = augment.RECIPES[self.settings.augmentation], np.random.default_rng([seed, follow.done])
+        recipe, rng = augment.keep_grid(augment.RECIPES[self.settings.augmentation]), np.random.default_rng([seed, follow.done])
 
         def vary(image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             frame = augment.draw_frame(rng, recipe, points=None, shape=label.shape, size=label.shape)
