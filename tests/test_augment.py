@@ -105,3 +105,11 @@ def test_a_preview_keeps_image_and_label_together():
         inside = varied.label.pixels > 0
         assert varied.image.shape == varied.label.shape == (96, 96)
         assert np.median(varied.image.pixels[inside]) > 3 * abs(np.median(varied.image.pixels[~inside]))
+
+
+def test_a_patch_that_is_cut_already_turns_on_its_grid_alone(rng):
+    patch = rng.integers(0, 9, (32, 32))
+    for recipe in augment.RECIPES.values():
+        frame = augment.draw_frame(rng, augment.keep_grid(recipe), points=None, shape=patch.shape, size=patch.shape)
+        turned = augment.cut(patch, frame, order=0)
+        assert any(np.array_equal(turned, np.rot90(p, k)) for k in range(4) for p in (patch, patch[:, ::-1]))
