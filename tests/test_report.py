@@ -167,7 +167,7 @@ def test_an_earlier_report_is_replaced_and_no_other_file_touched(model):
 
 
 def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
-    with pytest.raises(UserError, match="model or a result folder"):
+    with pytest.raises(UserError, match="a model, a result or a comparison"):
         report.write(tmp_path)
     (tmp_path / "model.json").write_text("{broken")
     with pytest.raises(UserError, match="readable"):

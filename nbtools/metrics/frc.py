@@ -17,6 +17,7 @@ from nbtools.image import Image
 
 THRESHOLD = 1 / 7
 LEAST = 32  # pixels along an axis
+FIRST = 3  # rings; the innermost hold so few pixels that even noise may agree there
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +126,7 @@ def _correlate(sums: np.ndarray) -> np.ndarray:
 def _find_fall(frequency: np.ndarray, curve: np.ndarray) -> float | None:
     """1 / the first frequency at which the curve falls below the threshold; between rings by a straight line."""
     below = np.flatnonzero(curve < THRESHOLD)
-    if not len(below) or below[0] == 0:
+    if not len(below) or below[0] < FIRST:
         return None
     i = int(below[0])
     share = (curve[i - 1] - THRESHOLD) / (curve[i - 1] - curve[i])
