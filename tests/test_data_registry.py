@@ -6,6 +6,7 @@ import io as streams
 import tarfile
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,16 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path):
     assert server.asked == [0, len(content) // 2]
 
 
+def test_an_md5_serves_where_no_sha256_is_known(server, tmp_path):
+    pytest.importorskip("pooch")
+    server.content["/set.zip"] = content = zip_of(a="x")
+    source = source_at(server)
+    right, wrong = (replace(source, md5=((source.files[0], value),)) for value in (hashlib.md5(content).hexdigest(), "0" * 32))
+    with pytest.raises(UserError, match="known md5"):
+        data.fetch(wrong, tmp_path)
+    assert (data.fetch(right, tmp_path) / "a").read_text() == "x"
+
+
 def test_a_wrong_checksum_and_a_missing_file_are_refused(server, tmp_path):
     pytest.importorskip("pooch")
     server.content["/set.zip"] = zip_of(a="x")
@@ -122,10 +133,15 @@ def test_a_broken_archive_is_one_message(tmp_path):
         registry.unpack(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_the_registry_is_complete_and_invents_no_checksum():
+def test_the_registry_is_complete_and_its_checksums_belong_to_its_files():
     known = data.sources()
     assert len(known) >= 20  # rows of the review's Table 1, and the sets of the BBBC it names
     assert all(s.title and s.page.startswith("http") and s.dims in (2, 3) and s.task in ("segment", "classify") for s in known.values())
+    for source in known.values():
+        assert set(source.hashes) <= set(source.files), source.name
+        assert all(len(value.split(":")[1]) == {"sha256": 64, "md5": 32}[value.split(":")[0]] for value in source.hashes.values())
+    assert sum(bool(s.files) for s in known.values()) >= 12
+    assert sum(bool(s.hashes) for s in known.values()) >= 7
     with pytest.raises(UserError, match="by hand"):
         data.fetch("monuseg", "nowhere")
     with pytest.raises(UserError, match="one of the registry"):
@@ -146,5 +162,9 @@ def test_a_deposit_has_card_checksums_and_open_questions(tmp_path):
     for line in (tmp_path / "out" / "checksums.sha256").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    listed = (tmp_path / "out" / "file_list.tsv").read_text("utf-8").splitlines()
+    assert listed[0].split("\t") == ["Files", "Kind", "Source image"]
+    assert "labels/a1.tif\tlabels\timages/a1.tif" in listed
+    assert all((tmp_path / "out" / line.split("\t")[0]).is_file() for line in listed[1:])
     assert len(DataSet.open(tmp_path / "out")) == 2
     assert io.read_image(tmp_path / "out" / "images" / "a0.tif").spacing_um == (0.5, 0.5)

@@ -115,7 +115,9 @@ def run_fetch(args: argparse.Namespace) -> Answer:
     from nbtools import data
 
     if args.name is None:
-        known = [{k: v for k, v in vars(s).items() if k != "sha256"} for s in data.sources().values()]
+        known = [
+            {k: v for k, v in vars(s).items() if k not in ("sha256", "md5")} | {"checked": bool(s.hashes)} for s in data.sources().values()
+        ]
         rows = [row | {"by": "command" if row["files"] else "hand", "licence": row["licence"] or "see page"} for row in known]
         return Answer(known, frame.tabulate(rows, ["name", "task", "dims", "by", "licence", "page"]))
     frame.progress(args)(f"Fetching {args.name} …")

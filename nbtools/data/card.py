@@ -53,7 +53,10 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
 
 
 def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = False) -> list[str]:
-    """Write a folder to be deposited: the data, README.md (its card), checksums.sha256 and metadata.json in the terms of Zenodo.
+    """Write a folder to be deposited: the data, README.md (its card), checksums.sha256, and what the archives ask for.
+
+    Zenodo: metadata.json, in the terms of its interface. BioImage Archive: file_list.tsv, whose first column is Files; of annotations, the
+    column Source image names their image.
 
     A data set of train, val and test keeps them. Gives the questions that the card leaves open.
     """
@@ -63,10 +66,21 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
             write_into(temporary / part, members, copy=True)
         missing = write_card(dataset, temporary / "README.md")
         io.write_json(temporary / "metadata.json", _zenodo(dataset))
+        io.write_text(temporary / "file_list.tsv", _list_files(temporary))
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
         sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(temporary).as_posix()}" for p in files]
         io.write_text(temporary / "checksums.sha256", "\n".join(sums) + "\n")
     return missing
+
+
+def _list_files(folder: Path) -> str:
+    """Images and their partners as the BioImage Archive lists them: Files, Kind, Source image; paths with forward slashes."""
+    sets = DataSet.open(folder)
+    rows = ["Files\tKind\tSource image"]
+    for entry in sets.entries:
+        paths = {kind: path.relative_to(folder).as_posix() for kind, path in entry.files.items()}
+        rows += [f"{path}\t{kind}\t{'' if kind == 'images' else paths['images']}" for kind, path in paths.items()]
+    return "\n".join(rows) + "\n"
 
 
 def _zenodo(dataset: DataSet) -> dict:

@@ -27,7 +27,7 @@ class Source:
     """A public set.
 
     page : where people read about it and accept its terms. files : what can be fetched without an account; empty: by hand only.
-    sha256 : by file address, where it is really known; licence : "" where it must be read on the page.
+    sha256, md5 : by file address, where one of them is known; licence : "" where it must be read on the page.
     """
 
     name: str
@@ -41,6 +41,12 @@ class Source:
     size: str = ""
     note: str = ""
     sha256: tuple[tuple[str, str], ...] = ()
+    md5: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Known checksums by file address, as "sha256:…" or "md5:…"."""
+        return {url: f"md5:{value}" for url, value in self.md5} | {url: f"sha256:{value}" for url, value in self.sha256}
 
 
 def sources(path: str | Path | None = None) -> dict[str, Source]:
@@ -66,8 +72,7 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
     target = Path(folder) / source.name
     if target.is_dir() and any(target.iterdir()):
         return target
-    known = dict(source.sha256)
-    paths = [download(url, Path(folder) / ".downloads" / source.name, sha256=known.get(url)) for url in source.files]
+    paths = [download(url, Path(folder) / ".downloads" / source.name, known=source.hashes.get(url)) for url in source.files]
     with io.new_folder(target) as temporary:
         for path in paths:
             if path.name.lower().endswith(ARCHIVES):
@@ -77,16 +82,18 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
     return target
 
 
-def download(url: str, folder: str | Path, *, sha256: str | None = None) -> Path:
-    """One file, by pooch: found again if it is there and whole, checked where its sha256 is known, resumed where it broke off."""
+def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
+    """One file, by pooch: found again if it is there and whole, checked where its checksum is known, resumed where it broke off."""
     pooch = io.import_optional("pooch", "public sets")
     name = PurePosixPath(urllib.request.url2pathname(url.split("?")[0])).name or "download"
     try:
-        found = pooch.retrieve(
-            url, known_hash=sha256 and f"sha256:{sha256}", fname=name, path=folder, downloader=_resume, progressbar=False
-        )
+        found = pooch.retrieve(url, known_hash=known, fname=name, path=folder, downloader=_resume, progressbar=False)
     except ValueError as error:  # pooch: the hash differs
-        raise UserError("A downloaded file must have its known sha256.", f"{name} ({error})"[:200], "Try again; else tell us.") from error
+        raise UserError(
+            f"A downloaded file must have its known {(known or 'checksum').split(':')[0]}.",
+            f"{name} ({error})"[:200],
+            "Try again; else tell us.",
+        ) from error
     except (OSError, urllib.error.URLError) as error:
         remedy = "Check the connection and type the command again: it goes on where it stopped."
         raise UserError("A public set must answer at its address.", f"{url} ({error})", remedy) from error
@@ -158,5 +165,5 @@ def _find(name: str) -> Source:
 
 
 def _source(name: str, values: dict) -> Source:
-    known = tuple(sorted(values.get("sha256", {}).items()))
-    return Source(**{**values, "name": name, "files": tuple(values.get("files", ())), "sha256": known})
+    sums = {kind: tuple(sorted(values.get(kind, {}).items())) for kind in ("sha256", "md5")}
+    return Source(**{**values, "name": name, "files": tuple(values.get("files", ())), **sums})
