@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-WORKBENCHES = {"segment": "notebooks/workbench_segment.ipynb"}  # by task: any of its methods on one's own images
+WORKBENCHES = {task: f"notebooks/workbench_{task}.ipynb" for task in ("denoise", "segment")}  # any method of it on one's own images
 
 
 @dataclass(frozen=True)
