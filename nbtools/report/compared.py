@@ -86,6 +86,16 @@ def gather_comparison(about: dict, rows: list[dict]) -> dict:
     }  # fmt: skip
 
 
+def find_best(facts: dict) -> list[tuple[str, str]]:
+    """The metric that methods are ranked by, of the best one: what stands on top of the page; [] of other pages."""
+    rows = facts.get("table") or ()
+    return [
+        (f"{WORDS.get(facts['metric'], facts['metric'])}, {row['method']}", f"{row[facts['metric']]:.3f}")
+        for row in rows[:1]
+        if row.get(facts["metric"])
+    ]
+
+
 def say_findings(facts: dict) -> list[str]:
     """What came out, one sentence a pair of methods, the clear ones first."""
     said = []

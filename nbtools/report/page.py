@@ -6,7 +6,7 @@ import base64
 
 import jinja2
 
-from nbtools.report.compared import COMPARISON, find_terms, list_makers, say_findings
+from nbtools.report.compared import COMPARISON, find_best, find_terms, list_makers, say_findings
 from nbtools.report.pictures import Picture
 from nbtools.report.prose import cite, say_spacing, write_methods
 from nbtools.report.template import PAGE, STAMP, STYLE
@@ -37,12 +37,14 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         tables=list_tables(facts),
         hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
         say=say_any,
+        say_score=lambda value: f"{value:.3f}" if isinstance(value, float) else say_any(value),
     )
 
 
 def make_title(facts: dict) -> str:
     """What the page is called: "Model fast" or "Result test_images"."""
-    return f"{facts['kind'].capitalize()} {facts.get('name', '')}".strip()
+    kind, name = facts["kind"].capitalize(), facts.get("name", "")
+    return kind if name == facts["kind"] else f"{kind} {name}".strip()
 
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
@@ -50,7 +52,7 @@ def key_numbers(facts: dict) -> list[tuple[str, str]]:
     scores, training, images = facts.get("scores") or {}, facts.get("training") or {}, facts.get("images") or {}
     best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
     found = [
-        ("nuclei", facts.get("nuclei")), ("images", images.get("count")), ("mean AP", _number(scores.get("mean_ap"), 3)),
+        *find_best(facts), ("nuclei", facts.get("nuclei")), ("images", images.get("count")), ("mean AP", _number(scores.get("mean_ap"), 3)),
         ("AP at IoU 0.5", _number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
         ("PSNR in dB", _number((scores.get("mean") or {}).get("psnr"), 2)), ("SSIM", _number((scores.get("mean") or {}).get("ssim"), 3)),
         ("best validation loss", _number(best.get("val_loss"), 4)), ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
@@ -69,7 +71,7 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
         images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
     chosen = "Decoded with" if facts["kind"] == "result" else "Chosen on the validation images"
     if facts["kind"] == COMPARISON:
-        images = {"true labels": facts.get("truth"), **images}
+        images = {"truth": facts.get("truth"), "images": images.get("count")}
     tables = [
         ("How each result was made", dict(list_makers(facts))),
         ("Settings", facts.get("settings") or {}),
@@ -97,7 +99,8 @@ def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
 
 def _pack(picture: Picture) -> dict:
     data = base64.b64encode(picture.png).decode("ascii")
-    return {"alt": picture.alt, "caption": picture.caption, "kind": "small" if picture.small else "wide", "data": data}
+    kind = "half" if picture.half else "small" if picture.small else "wide"
+    return {"alt": picture.alt, "caption": picture.caption, "kind": kind, "data": data}
 
 
 def _number(value: float | None, digits: int) -> str | None:

@@ -18,13 +18,14 @@ LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` ones stand side by side."""
+    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` and `half` ones stand side by side."""
 
     section: str
     caption: str
     figure: show.Figure | None = None
     file: Path | None = None
     small: bool = False
+    half: bool = False
 
     @property
     def png(self) -> bytes:
@@ -86,7 +87,7 @@ def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
             words = f"{method}worst image no. {number}: {name}" if number.isdigit() else f"Where the mistakes are: {file.stem}."
-            yield Picture("Mistakes, the worst images first", words, file=file, small=bool(method))
+            yield Picture("Mistakes, the worst images first", words, file=file, half=bool(method))
 
 
 def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:

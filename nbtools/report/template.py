@@ -19,6 +19,7 @@ figure img { max-width: 100%; height: auto; display: block }
 figcaption { font-size: 13px; color: #555; margin-top: 4px }
 .several { display: flex; flex-wrap: wrap; gap: 16px }
 .several figure.small { flex: 1 1 280px; max-width: 300px; margin: 0 }
+.several figure.half { flex: 1 1 400px; max-width: 470px; margin: 0 }
 .several figure.wide { flex: 1 1 100%; margin: 0 }
 table { border-collapse: collapse; font-size: 13.5px; margin: 8px 0 }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e4e4e4; vertical-align: top }
@@ -54,11 +55,11 @@ PAGE = """<!DOCTYPE html>
 
 {% if facts.table %}<table>
 <tr>{% for name in facts.table[0] %}<th>{{ name.replace("_", " ") }}</th>{% endfor %}</tr>
-{% for row in facts.table %}<tr>{% for value in row.values() %}<td>{{ "" if value is none else say(value) }}</td>{% endfor %}</tr>
+{% for row in facts.table %}<tr>{% for value in row.values() %}<td>{{ "" if value is none else say_score(value) }}</td>{% endfor %}</tr>
 {% endfor %}</table>
 <p class="quiet">The best stands first; difference: from {{ facts.baseline }}.</p>{% endif %}
 
-{% if terms %}<details><summary>What the words mean</summary>
+{% if terms %}<details open><summary>What the words mean</summary>
 <dl>{% for word, meaning in terms %}<dt>{{ word }}</dt><dd>{{ meaning }}</dd>{% endfor %}</dl></details>{% endif %}
 
 <h2>Methods, in words</h2>

@@ -141,7 +141,9 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
         for i, (name, one) in enumerate(found.items()):
             _draw_stratum(axes, one.get(by) or [], color=METHODS[i % len(METHODS)], name=name, shift=(i - (len(found) - 1) / 2) * 0.12)
         rows = next(one[by] for one in found.values() if one.get(by))
-        axes.set_xticks(range(len(rows)), [f"{r['low']:.3g} – {r['high']:.3g}" for r in rows], rotation=20, ha="right", fontsize=7.5)
+        axes.set_xticks(
+            range(len(rows)), [f"{_short(r['low'])} – {_short(r['high'])}" for r in rows], rotation=20, ha="right", fontsize=7.5
+        )
         axes.set_ylim(0, 1.03)
     figure.axes[0].legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
     return figure
@@ -200,6 +202,10 @@ def _draw_calibration(axes: Axes, sure: Mapping) -> None:
 def _value(result: Mapping, metric: str) -> float:
     value = result.get(metric)
     return float("nan") if value is None else float(value)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _unit(unit: str) -> str:
