@@ -183,3 +183,15 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors_wide(rng):
     low, high = restoration.find_intervals([{"psnr": v} for v in values], ["psnr"])["psnr"]
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.08)
     assert low < values.mean() < high
+
+
+def test_images_of_a_group_are_drawn_together(rng):
+    """Ten copies of each of four scenes are no more than four scenes."""
+    scenes = rng.normal(30, 2, 4)
+    rows = [{"name": f"{i}_{copy}", "psnr": value} for i, value in enumerate(scenes) for copy in range(10)]
+    groups = {row["name"]: row["name"][0] for row in rows}
+    together, apart = (restoration.find_intervals(rows, ["psnr"], groups=g)["psnr"] for g in (groups, None))
+    alone = restoration.find_intervals([{"psnr": v} for v in scenes], ["psnr"])["psnr"]
+    assert together == pytest.approx(alone)
+    assert together[1] - together[0] > 2 * (apart[1] - apart[0])
+    assert restoration.find_intervals(rows[:10], ["psnr"], groups=groups)["psnr"] is None

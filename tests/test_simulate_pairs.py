@@ -82,6 +82,7 @@ def test_frames_of_a_scene_are_a_group_of_their_own():
     assert dataset.names[:3] == ["pairs_000_f0", "pairs_000_f1", "pairs_001_f0"]
     assert not np.array_equal(dataset[0].image.pixels, dataset[1].image.pixels)
     assert len(set(dataset.groups())) == 3
+    assert {f.severity for f in checks.check(dataset)} <= {"note"}
     train, val = dataset.split(val=0.4, seed=0)
     assert not {name[:9] for name in train.names} & {name[:9] for name in val.names}
 

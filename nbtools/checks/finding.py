@@ -168,6 +168,12 @@ def look(dataset: DataSet, entry: Entry) -> View:
     return view
 
 
+def is_one_group(one: Facts, other: Facts) -> bool:
+    """Whether a table puts both into the same group, so that they are split together anyway."""
+    group = one.entry.columns.get("group")
+    return bool(group) and group == other.entry.columns.get("group")
+
+
 def name_file(dataset: DataSet, entry: Entry, *, kind: str = "images") -> str:
     """A file's path as findings name it: within the data set; the sample's name in memory; "" where there is none."""
     if entry.sample is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_one_group
 from nbtools.checks.of_pair import measure_diameter
 from nbtools.data import Entry, draw_sketch, find_twice, hash_pixels
 
@@ -94,11 +94,11 @@ def find_class_balance(overview: Overview, requirements: Requirements) -> Iterat
 
 
 def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """One label image for several different images."""
+    """One label image for several different images, unless they are of one group: frames of one scene share their nuclei."""
     for places in find_twice(f.label_fingerprint for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
-            if other.fingerprint != first.fingerprint:
+            if other.fingerprint != first.fingerprint and not is_one_group(first, other):
                 remedy = "Look which image the labels belong to; the other has got a copy."
                 message = f"The labels are the same as those of {first.file}, but the images differ."
                 yield Finding("same_labels", "warning", other.file, message, remedy)

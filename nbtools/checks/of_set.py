@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_one_group
 from nbtools.data import find_near_copies, find_siblings, find_twice, link_groups
 
 PARTNERS = {"labels": "label image", "clean": "clean image", "classes": "class", "centres": "table of centres", "boxes": "table of boxes"}
@@ -153,9 +153,11 @@ SET_CHECKS = [
 
 
 def _are_apart(facts: list[Facts], pair: tuple[int, int]) -> bool:
-    """Not frames of one movie, and not equal pixel by pixel, which is said elsewhere."""
+    """Not frames of one movie, not of a group that is known to be one, and not equal pixel by pixel, which is said elsewhere."""
     one, other = (facts[i] for i in pair)
     file = one.entry.files.get("images")
+    if one.entry.part == other.entry.part and is_one_group(one, other):
+        return False
     return one.fingerprint != other.fingerprint and (file is None or file != other.entry.files.get("images"))
 
 

@@ -104,7 +104,7 @@ def score_restoration(pairs: Pairs, args: argparse.Namespace, *, groups: dict | 
     from nbtools.metrics import restoration
 
     rows = ((name, clean, restored, unprocessed) for name, (clean, unprocessed), restored in pairs)
-    return restoration.evaluate(rows, range=args.range, seed=args.seed)
+    return restoration.evaluate(rows, range=args.range, groups=groups, seed=args.seed)
 
 
 def say_instances(scores: dict) -> list[str]:

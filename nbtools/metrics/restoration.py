@@ -9,7 +9,7 @@ a * restored + b, with the a and b that fit the clean image best: for methods th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,17 +130,24 @@ def compare_images(restored: Pixels, clean: Pixels, *, range: float | str = "cle
     }
 
 
-def evaluate(pairs: Iterable[tuple[str, Pixels, Pixels | None, Pixels | None]], *, range: float | str = "clean", seed: int = 0) -> dict:
+def evaluate(
+    pairs: Iterable[tuple[str, Pixels, Pixels | None, Pixels | None]],
+    *,
+    range: float | str = "clean",
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> dict:
     """Score a set of restored images, beside their unprocessed input.
 
     pairs : (name, clean, restored, input); restored None where an image has no result: it is listed under `missing`, and neither it nor
         its input stands in a mean. input None where it is not at hand.
     range : see the words at the top.     seed : of the bootstrap.
+    groups : name of an image to its group (scene, embryo, patient); whole groups are drawn in the bootstrap.
 
     Returns plain JSON values: `images` (clean ones), `mean` over those with a result, `input` (the same of the unprocessed images; None
     without), `gain` (how much the PSNR is above the input's, with its paired interval; None without), `range` in words, `missing`,
-    `interval_95` of each mean (bootstrap over images; None where there is only one) and a row for each image. A value that does not exist
-    (of a clean image that is one grey value) is None, and its image is listed under `undefined`.
+    `interval_95` of each mean (bootstrap over images or groups; None where there is only one) and a row for each image. A value that does
+    not exist (of a clean image that is one grey value) is None, and its image is listed under `undefined`.
 
     >>> image = np.random.default_rng(0).random((16, 16))
     >>> evaluate([("a", image, image, None), ("b", image, None, None)])["missing"]
@@ -160,29 +167,35 @@ def evaluate(pairs: Iterable[tuple[str, Pixels, Pixels | None, Pixels | None]], 
         "images": len(rows) + len(missing),
         "mean": _average(rows),
         "input": _average(known) if known else None,
-        "gain": _find_gain(rows, before, seed=seed) if known else None,
+        "gain": _find_gain(rows, before, groups=groups, seed=seed) if known else None,
         "range": "maximum - minimum of each clean image" if range == "clean" else f"{range:g}",
-        "interval_95": find_intervals(rows, METRICS, seed=seed),
+        "interval_95": find_intervals(rows, METRICS, groups=groups, seed=seed),
         "missing": missing,
         "undefined": [row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)],
         "per_image": [_as_json(r | ({"input": b} if b else {})) for r, b in zip(rows, before, strict=True)],
     }
 
 
-def find_intervals(rows: list[dict], metrics: Iterable[str], *, seed: int = 0) -> dict[str, list[float] | None]:
-    """95 % interval of the mean of each metric over images: None with fewer than two. For two methods, give rows of their differences.
+def find_intervals(
+    rows: list[dict], metrics: Iterable[str], *, groups: Mapping[str, object] | None = None, seed: int = 0
+) -> dict[str, list[float] | None]:
+    """95 % interval of the mean of each metric over images: None with fewer than two of them, or of their groups.
+
+    rows : one an image, with its `name` where there are groups. For two methods, give rows of their differences.
 
     >>> find_intervals([{"psnr": 31.0}, {"psnr": 31.0}], ["psnr"])
     {'psnr': [31.0, 31.0]}
     """
-    return {metric: _find_interval(_defined(rows, metric), seed=seed) for metric in metrics}
+    return {metric: _find_interval(rows, metric, groups=groups, seed=seed) for metric in metrics}
 
 
-def _find_interval(values: list[float], *, seed: int) -> list[float] | None:
-    count = len(values)
-    if count < 2:
+def _find_interval(rows: list[dict], metric: str, *, groups: Mapping[str, object] | None, seed: int) -> list[float] | None:
+    rows = [row for row in rows if math.isfinite(row[metric])]
+    if not rows:
         return None
-    return bootstrap.find_intervals(np.array(values), lambda sums: {"mean": sums / count}, units=np.arange(count), seed=seed)["mean"]
+    units = bootstrap.find_units([row.get("name", str(i)) for i, row in enumerate(rows)], groups)
+    table = np.array([[row[metric], 1.0] for row in rows])
+    return bootstrap.find_intervals(table, lambda sums: {metric: sums[..., 0] / sums[..., 1]}, units=units, seed=seed)[metric]
 
 
 def _to_real(image: Pixels) -> np.ndarray:
@@ -242,10 +255,11 @@ def _defined(rows: list[dict], metric: str) -> list[float]:
     return [row[metric] for row in rows if math.isfinite(row[metric])]
 
 
-def _find_gain(rows: list[dict], before: list[dict | None], *, seed: int) -> dict:
-    gained = [{"psnr": r["psnr"] - b["psnr"]} for r, b in zip(rows, before, strict=True) if b and math.isfinite(r["psnr"] - b["psnr"])]
-    mean = float(np.mean([g["psnr"] for g in gained])) if gained else None
-    return {"psnr": mean, "interval_95": find_intervals(gained, ("psnr",), seed=seed)["psnr"]}
+def _find_gain(rows: list[dict], before: list[dict | None], *, groups: Mapping[str, object] | None, seed: int) -> dict:
+    gained = [{"name": r["name"], "psnr": r["psnr"] - b["psnr"]} for r, b in zip(rows, before, strict=True) if b]
+    values = _defined(gained, "psnr")
+    limits = find_intervals(gained, ("psnr",), groups=groups, seed=seed)["psnr"]
+    return {"psnr": float(np.mean(values)) if values else None, "interval_95": limits}
 
 
 def _as_json(row: dict) -> dict:
