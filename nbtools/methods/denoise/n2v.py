@@ -39,7 +39,14 @@ class N2VSettings(RestoreSettings):
     variant: str = setting(
         "n2v2", choices=("n2v", "n2v2", "struct"), help="n2v2 avoids the checkerboard of n2v; struct is for striped noise."
     )
-    masked: float = setting(0.5, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
+    masked: float = setting(
+        4.0,
+        unit="%",
+        min=0.05,
+        max=10.0,
+        level="advanced",
+        help="Share of the pixels of a patch that are hidden; with more, each step teaches more.",
+    )
     radius: int | None = setting(
         None,
         unit="px",
