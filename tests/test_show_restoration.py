@@ -39,6 +39,12 @@ def test_a_prediction_is_shown_by_its_image_and_several_are_numbered(clean, nois
     assert "restored 2" in show.restored(noisy, one, clean, clean=clean).alt
 
 
+def test_a_pair_can_be_shown_before_anything_is_restored(clean, noisy):
+    assert show.restored(noisy, clean=clean).alt.endswith("dB, clean")
+    with pytest.raises(UserError, match="restored image"):
+        show.restored(noisy)
+
+
 def test_without_a_clean_image_what_was_taken_away_is_shown(clean, noisy):
     figure = show.restored(noisy, clean)
     assert "taken away" in figure.alt
@@ -51,6 +57,13 @@ def test_noise_does_not_set_the_grey_range(clean, rng):
     spoiled = clean.replace(pixels=clean.pixels + 1000 * (rng.random(clean.shape) > 0.9))
     figure = show.restored(spoiled, {"ours": clean}, clean=clean)
     assert "from 10 (black) to 40 (white)" in figure.get_supxlabel()
+
+
+def test_a_restored_image_that_has_lost_everything_does_not_blind_the_noisy_one(clean, noisy):
+    flat = clean.replace(pixels=np.full(clean.shape, 10.5, np.float32))
+    low, high = find_contrast(flat, noisy).low[0], find_contrast(flat, noisy).high[0]
+    assert low == pytest.approx(10, abs=3)
+    assert high == pytest.approx(40, abs=3)
 
 
 def test_images_of_another_size_are_refused_in_words(clean, noisy):

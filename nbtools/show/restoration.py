@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib
 import numpy as np
@@ -25,6 +25,7 @@ from nbtools.show.words import say_value
 
 PERCENTILES = (0.5, 99.9)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
 SMALL = 96  # px; a picture below this needs no enlarged part
+SMOOTHED = 5  # px
 MARK = "#ffd400"
 
 
@@ -64,12 +65,12 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     >>> restored(dots + 5, {"ours": dots + 1}, clean=dots).alt
     'noisy 26.0 dB, ours 40.0 dB, clean'
     """
-    shown = {"noisy": as_image(noisy)} | name_results(*found)
+    shown = {"noisy": as_image(noisy)} | (name_results(*found) if found or clean is None else {})
     true = None if clean is None else as_image(clean)
     reference = true if true is not None else list(shown.values())[-1]
     for image in shown.values():
         check_same_size(image, reference)
-    contrasts = dict.fromkeys(shown, find_contrast(reference))
+    contrasts = dict.fromkeys(shown, find_contrast(reference, shown["noisy"] if true is None else None))
     titles = {name: _say_score(name, image, true) for name, image in shown.items()}
     if true is not None:
         shown, titles, contrasts = shown | {"clean": true}, titles | {"clean": "clean"}, contrasts | {"clean": contrasts["noisy"]}
@@ -146,7 +147,7 @@ def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndar
     (40, 84, 3)
     """
     check_same_size(image, found)
-    contrast, cuts = find_contrast(found), find_cuts(found)
+    contrast, cuts = find_contrast(found, image), find_cuts(found)
     left, right = (lay_out(one, contrast, cuts, most=most).rgb for one in (image, found))
     return np.concatenate([left, np.full((left.shape[0], GAP, 3), 255, np.uint8), right], axis=1)
 
@@ -170,10 +171,20 @@ def check_same_size(image: Image, other: Image) -> None:
         raise UserError("Images shown beside each other must have the same size.", received, "Show an image with what was made of it.")
 
 
-def find_contrast(reference: Image) -> Contrast:
-    """Grey values to show as black and white, by the one image that holds little noise: noise must not set the scale."""
+def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
+    """Grey values to show as black and white, by the one image that holds little noise: noise must not set the scale.
+
+    noisy : where the reference may have lost what was there: the range holds its grey values too, its noise smoothed away.
+    """
     pixels = reference.select(T=0).to(("ZYX" if reference.size("Z") > 1 else "YX") + "C").pixels
-    return measure_contrast(pixels.astype(np.float32), rgb=reference.is_rgb, percentiles=PERCENTILES)
+    contrast = measure_contrast(pixels.astype(np.float32), rgb=reference.is_rgb, percentiles=PERCENTILES)
+    if noisy is None:
+        return contrast
+    from scipy.ndimage import uniform_filter
+
+    smooth = uniform_filter(_middle(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0))
+    other = measure_contrast(smooth, rgb=noisy.is_rgb, percentiles=PERCENTILES)
+    return replace(contrast, low=np.minimum(contrast.low, other.low), high=np.maximum(contrast.high, other.high))
 
 
 def find_cuts(reference: Image) -> tuple[int, int]:

@@ -24,7 +24,7 @@ def compare_slider(before: object, after: object, *, width: int = 520) -> Compar
     before, after : Images, Predictions or arrays of the same size; volumes and movies have a slider for planes and frames.
     width : of the picture on the page, in pixels.
 
-    Both are shown in one grey range, that of `after`: noise must not set it. The box shows each in its own.
+    Both are shown in one grey range, which noise does not set. The box shows each in its own.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Comparison(ipywidgets.VBox):
     def __init__(self, before: Image, after: Image, *, width: int):
         check_same_size(before, after)
         self.images, self.planes = (before, after), (None, None, [])
-        common = find_contrast(after)
+        common = find_contrast(after, before)
         self.contrasts = {False: (common, common), True: tuple(measure_contrast(_channels_last(i), rgb=i.is_rgb) for i in self.images)}
         scale = {"min": 0, "max": STEPS, "step": 1, "readout": False, "layout": {"width": f"{width}px"}}
         self.line = mark(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
