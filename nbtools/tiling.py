@@ -125,7 +125,8 @@ def make_plan(shape: tuple[int, ...], field: Field, *, tile: tuple[int, ...] | N
     margin = -(-np.array(field.radius or np.minimum(whole, tile or 128) // 8) // grid) * grid  # unbounded: an overlap of a quarter
     wished = np.array(tile) if tile is not None else _largest_tile(whole, margin, field)
     size = np.minimum(np.maximum(-(-wished // grid) * grid, 2 * margin + grid), whole)
-    axes = [_windows(int(n), int(w), int(t), int(m), int(g)) for n, w, t, m, g in zip(shape, whole, size, margin, grid, strict=True)]
+    lay = _windows if field.radius is not None else _spread
+    axes = [lay(int(n), int(w), int(t), int(m), int(g)) for n, w, t, m, g in zip(shape, whole, size, margin, grid, strict=True)]
     return Plan(tuple(shape), tuple(t for t, _ in axes), tuple(w for _, w in axes), field.radius is not None)
 
 
@@ -145,6 +146,15 @@ def _windows(length: int, whole: int, tile: int, margin: int, grid: int) -> tupl
         high = length if i == count - 1 else start + tile - margin
         windows.append(Window(start, low, min(high, length)))
     return tile, tuple(w for w in windows if w.high > w.low)
+
+
+def _spread(length: int, whole: int, tile: int, margin: int, grid: int) -> tuple[int, tuple[Window, ...]]:
+    """As `_windows`, for tiles that are blended: of the size asked for, which they look at as a whole, and evenly spread."""
+    if tile >= whole:
+        return whole, (Window(0, 0, length),)
+    steps = -(-(whole - 2 * margin) // (tile - 2 * margin)) - 1
+    starts = [round(i * (whole - tile) / steps / grid) * grid for i in range(steps + 1)]
+    return tile, tuple(Window(s, s, min(s + tile, length)) for s in starts)
 
 
 def forecast_bytes(tile: np.ndarray, field: Field) -> float:
@@ -211,12 +221,17 @@ def _paste(out: np.ndarray, _: np.ndarray, raw: np.ndarray, windows: tuple[Windo
 
 
 def _blend(out: np.ndarray, weight: np.ndarray, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
-    """Add a tile with weights that fall off towards its edges, as nnU-Net does (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z)."""
+    """Add a tile with weights that fall off towards its neighbours, over a quarter of its length.
+
+    Not towards the border of the image: there the network pads its layers as it does untiled, and is as right.
+    """
     place = tuple(slice(w.start, min(w.start + t, n)) for w, t, n in zip(windows, raw.shape, out.shape, strict=False))
     inside = tuple(slice(p.stop - p.start) for p in place)
     fall = np.ones((1,) * len(windows), np.float32)
-    for axis, size in enumerate(raw.shape[:-1]):
-        curve = np.exp(-0.5 * ((np.arange(size) - (size - 1) / 2) / (size / 8)) ** 2) + 1e-3
+    for axis, (size, w) in enumerate(zip(raw.shape[:-1], windows, strict=True)):
+        first = np.arange(size) + 0.5 if w.start > 0 else np.full(size, size)
+        last = size - 0.5 - np.arange(size) if w.start + size < out.shape[axis] else np.full(size, size)
+        curve = np.minimum(1.0, np.minimum(first, last) / (size / 4)) ** 3
         fall = fall * curve.reshape([-1 if a == axis else 1 for a in range(len(windows))]).astype(np.float32)
     out[place] += (raw * fall[..., None])[inside]
     weight[place] += fall[..., None][inside]
