@@ -23,7 +23,8 @@ class Entry:
 
 
 def start_row(entry: Entry, *, seed: int) -> dict:
-    return {"name": entry.name, "budget_minutes": entry.minutes, "seed": seed, "date": time.strftime("%Y-%m-%d"), "commands": []}
+    row = {"name": entry.name, "budget_minutes": entry.minutes, "seed": seed, "cores": len(os.sched_getaffinity(0))}
+    return row | {"date": time.strftime("%Y-%m-%d"), "commands": []}
 
 
 def train_and_predict(entry: Entry, place: str, *, folder: Path, row: dict) -> float:
@@ -72,7 +73,8 @@ def keep_row(row: dict, path: Path, *, order: Sequence[str], about: dict, head: 
 
 def write_table(rows: list[dict]) -> str:
     """The figures a reader looks for; everything else is in the JSON."""
-    names = "method", "AP@0.5", "AP@0.75", "mean AP [95 %]", "splits", "merges", "missed", "extra", "minutes", "s a megapixel", "memory GB"
+    names = "method", "AP@0.5", "AP@0.75", "mean AP [95 %]", "splits", "merges", "missed", "extra"
+    names += "minutes", "cores", "s a megapixel", "memory GB"
     lines = ["| " + " | ".join(names) + " |", "| --- |" + " ---: |" * (len(names) - 1)]
     for r in rows:
         low, high = r["interval_95"]["mean_ap"]
@@ -83,6 +85,7 @@ def write_table(rows: list[dict]) -> str:
             f"{r['mean_ap']:.3f} [{low:.3f}, {high:.3f}]",
         ]
         cells += [str(r[k]) for k in ("splits", "merges", "missed", "extra")]
-        cells += [f"{r['minutes']:.1f}" if "minutes" in r else "–", f"{r['seconds_per_megapixel']:.2f}", f"{r['memory_gb']:.1f}"]
+        cells += [f"{r['minutes']:.1f}" if "minutes" in r else "–", str(r["cores"])]
+        cells += [f"{r['seconds_per_megapixel']:.2f}", f"{r['memory_gb']:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
