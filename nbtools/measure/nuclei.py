@@ -50,28 +50,30 @@ def measure(
     centre, covariance = find_moments(runs, size)
     exits, contacts = surface.count_exits(index, len(labels))
     border = runs.distance_to_sides(pixels.shape, spacing, n=len(labels))
-    physical = covariance * np.outer(spacing, spacing)
+    axes = np.linalg.eigh(covariance * np.outer(spacing, spacing))
     table = {"image": np.full(len(labels), label.name or (image.name if image else ""), object), "label": labels}
     table |= dict(zip("zyx"[-pixels.ndim :], centre.T, strict=True))
-    table |= _describe(size, exits, covariance=physical, spacing=spacing, unit=unit)
+    table |= _describe(size, exits, axes=axes, spacing=spacing, unit=unit)
     if solidity:
         table["solidity"] = shape.measure_solidity(runs.ends(), runs.owner, size=size)
     table["touches_border"] = border == 0
     table["neighbours"] = np.bincount(contacts.ravel(), minlength=len(labels) + 1)[1:]
     table |= {f"nearest_{unit}": _nearest(centre * spacing)} | _intensities(image, label, runs=runs, inside=index.ravel() > 0, size=size)
-    table |= {f"image_border_{unit}": border} | shape.measure_angles(physical) | {"reliable": shape.are_reliable(covariance)}
+    table |= {f"image_border_{unit}": border} | shape.measure_angles(axes) | {"reliable": shape.are_reliable(covariance)}
     if texture:
         table |= describe_texture(image, label, index=index)
     return table | (spots.describe_chromocentres(label, image, spots=chromocentres) if chromocentres is not False else {})
 
 
-def _describe(size: np.ndarray, exits: np.ndarray, *, covariance: np.ndarray, spacing: np.ndarray, unit: str) -> dict[str, np.ndarray]:
-    """Columns of size and shape, from pixel counts (n,), exits (n, K) and calibrated second moments (n, D, D)."""
+def _describe(
+    size: np.ndarray, exits: np.ndarray, *, axes: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, unit: str
+) -> dict[str, np.ndarray]:
+    """Columns of size and shape, from pixel counts (n,), exits (n, K) and `np.linalg.eigh` of calibrated second moments."""
     ndim = len(spacing)
     volume = size * np.prod(spacing)
     radius = (volume / surface.UNIT_BALL[ndim]) ** (1 / ndim)
-    ratios, thick = shape.axis_ratios(covariance, spacing, thinnest=THINNEST)
-    faces = np.where(thick, surface.measure_surface(exits, covariance, spacing=spacing), np.nan)
+    ratios, thick = shape.axis_ratios(axes, spacing, thinnest=THINNEST)
+    faces = np.where(thick, surface.measure_surface(exits, axes, spacing=spacing), np.nan)
     amount = "area" if ndim == 2 else "volume"
     table = {f"{amount}_px": size} if unit == "px" else {f"{amount}_um{ndim}": volume}
     table |= {f"perimeter_{unit}" if ndim == 2 else f"surface_{unit}2": faces, f"equivalent_radius_{unit}": radius}

@@ -10,17 +10,18 @@ ENOUGH = 4.9  # pixels from centre to surface: five, less what counting pixels l
 ROUND = 1.03  # axes that differ by less have no direction
 
 
-def axis_ratios(covariance: np.ndarray, spacing: np.ndarray, *, thinnest: float) -> tuple[np.ndarray, np.ndarray]:
+def axis_ratios(axes: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, *, thinnest: float) -> tuple[np.ndarray, np.ndarray]:
     """Ratios of neighbouring semi-axes (n, D - 1), shortest first, and which nuclei are thick enough for them (n,) bool.
 
-    covariance : (n, D, D) calibrated second moments. thinnest : least shortest semi-axis, in pixels along its direction.
+    axes : values (n, D) and vectors (n, D, D) of `np.linalg.eigh` of calibrated second moments.
+    thinnest : least shortest semi-axis, in pixels along its direction.
     """
-    values, vectors = np.linalg.eigh(covariance)
-    axes = np.sqrt(np.maximum((len(spacing) + 2) * values, 0))
+    values, vectors = axes
+    radius = np.sqrt(np.maximum((len(spacing) + 2) * values, 0))
     pixel = 1 / np.linalg.norm(vectors[:, :, 0] / spacing, axis=1)
-    thick = axes[:, 0] >= thinnest * pixel
+    thick = radius[:, 0] >= thinnest * pixel
     with np.errstate(divide="ignore", invalid="ignore"):
-        return axes[:, 1:] / axes[:, :-1], thick
+        return radius[:, 1:] / radius[:, :-1], thick
 
 
 def describe_shape(ratios: np.ndarray, *, radius: np.ndarray, faces: np.ndarray, thick: np.ndarray) -> dict[str, np.ndarray]:
@@ -48,21 +49,21 @@ def are_reliable(covariance: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum((covariance.shape[1] + 2) * shortest, 0)) >= ENOUGH
 
 
-def measure_angles(covariance: np.ndarray) -> dict[str, np.ndarray]:
+def measure_angles(axes: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
     """Directions of the axes, in degrees; NaN where axes are equal within 3 %, so that they have none.
 
-    covariance : (n, D, D) calibrated second moments, axes in the order of the image (z), y, x.
+    axes : values (n, D) and vectors (n, D, D) of `np.linalg.eigh` of calibrated second moments, in the order of the image (z), y, x.
     2D: `orientation_deg`, of the long axis, 0 along x, 90 along y, counter-clockwise as seen on the screen, from 0 to 180.
     3D: `azimuth_deg`, the same for the long axis seen along z; `elevation_deg`, its angle with the plane, -90 to 90, above 0 where it rises
     towards larger z on the way along its azimuth; `tilt_deg`, angle between the short axis and z: 0 for a flat nucleus that lies in the
     plane, 90 for one that stands on edge.
     """
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = axes
     long, short = vectors[:, :, -1], vectors[:, :, 0]
     differs = values[:, 1:] > ROUND**2 * np.maximum(values[:, :-1], 1e-12)
     long = long * np.where((long[:, -2] > 0) | ((long[:, -2] == 0) & (long[:, -1] < 0)), -1, 1)[:, None]  # up on the screen is -y
     angle = np.where(differs[:, -1], np.degrees(np.arctan2(-long[:, -2], long[:, -1])) % 180, np.nan)
-    if covariance.shape[1] == 2:
+    if values.shape[1] == 2:
         return {"orientation_deg": angle}
     rise = np.degrees(np.arcsin(np.clip(long[:, 0], -1, 1)))
     tilt = np.degrees(np.arccos(np.clip(np.abs(short[:, 0]), 0, 1)))
