@@ -88,7 +88,7 @@ def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     limit = TINY.get(view.label.pixels.ndim, TINY[3])
     count = int((regions.sizes < limit).sum())
-    if count > MOST_TINY_SHARE * len(regions.values):
+    if count > max(1, MOST_TINY_SHARE * len(regions.values)):
         message = f"{count} of {len(regions.values)} labels are smaller than {limit} pixels."
         remedy = "Look whether they are nuclei; leave out smaller ones with --min-size."
         yield Finding("tiny_objects", "note", view.label_file, message, remedy)

@@ -20,7 +20,8 @@ import nbtools as nb
 # ## 1. Pairs
 # A data set is a folder: `images/NAME.tif` and `labels/NAME.tif`. The name is what pairs them; the extension may differ. In a label
 # image every nucleus has its own number, and 0 is background. Labels from Fiji (ROI zip), QuPath (GeoJSON), Cellpose (`_masks`), COCO or
-# run lengths may lie in `labels/` as they are: they are read as label images.
+# run lengths may lie in `labels/` as they are: they are read as label images. Where nuclei are only marked, `boxes/NAME` (a table, Pascal
+# VOC or COCO) or `centres/NAME` (a table, or an image of dots) takes their place.
 #
 # Here we simulate eight fields, so that we know the truth, and cut each in four tiles, as many public sets are cut.
 
@@ -61,6 +62,18 @@ for line in nb.checks.fix(broken, found, folder="runs/02/repaired", overwrite=Tr
 nb.show.findings(nb.checks.check("runs/02/repaired"))
 
 # %% [markdown]
+# **Your turn.** Choose a folder of your own below and press *Check*; leave it as it is to look at the sample that comes along. If your
+# files do not name their axes, you are asked once, and *Remember* writes the answer into `dataset.toml`, beside your images. The button
+# below the table writes a repaired copy.
+
+# %%
+checkup = nb.widgets.check_up(copy="runs/02/mine_repaired")
+checkup
+
+# %%
+nb.show.findings(checkup.value)
+
+# %% [markdown]
 # ## 3. Break it: a split that leaks
 # We train on some images and judge on others. The usual way is to shuffle the files. Let us do that, with names that do not tell which
 # tile is from which field, as in the Data Science Bowl 2018, where 399 of 541 fluorescence images are tiles of 101 larger fields.
@@ -90,7 +103,7 @@ nb.show.findings(nb.checks.check("runs/02/honest"))
 nb.show.images(honest[1], limit=8)
 
 # %% [markdown]
-# The validation set consists of whole fields now. The remaining note says that tiles of one field are there, on the same side: that
+# The validation set consists of whole fields now. Of the notes that remain, one says that tiles of one field are there, on the same side: that
 # is fine. One honest limit: where the border between two tiles is empty, or a strip between them is missing, nothing can tell from the
 # pixels; on the Data Science Bowl images 83 % of the pairs are found this way. Where you know the groups, name them.
 #

@@ -85,6 +85,16 @@ turned = real.replace(image=real.image.replace(pixels=real.image.pixels[:, ::-1]
 nb.show.overlay(turned.image, turned.label)
 
 # %% [markdown]
+# Every variation says "this does not matter". Each is wrong where it does matter:
+#
+# | variation | fine where | what it breaks elsewhere |
+# | --- | --- | --- |
+# | `flip`, `rotate` | no direction is special | tissue with an up and a down; light that always comes from one side |
+# | `scale`, `stretch` | magnification or shape vary | size and roundness, which may be your result (large nuclei, long nuclei) |
+# | `gamma`, `gain`, `offset` | exposure varies | brightness that tells phases or classes apart |
+# | `noise` | the camera is noisy | denoising: the network learns noise that your camera does not make |
+# | `blur` | focus varies | texture, chromocentres, and the gap between touching nuclei |
+#
 # What no augmentation can do: add a kind of nucleus that is not in your images. It multiplies views, not biology; and **augmented copies
 # of a test image must never be in training** (lesson 02 shows how they are found).
 #
