@@ -44,7 +44,7 @@ def test_a_row_of_the_table_is_found_again_in_the_image():
     label = np.zeros((40, 40), np.uint8)
     label[5:15, 5:15], label[20:35, 20:35] = 4, 9
     image = Image(np.random.default_rng(0).random((40, 40)), "YX")
-    figure = show.highlight(image, Image(label, "YX"), [9])
+    figure = show.highlight(image, Image(label, "YX"), labels=[9])
     assert figure.alt == "1 of 2 nuclei: 9"
     plain, marked = (np.asarray(f.axes[0].images[0].get_array()) for f in (show.images(image), figure))
     factor = marked.shape[0] // 40
@@ -52,4 +52,4 @@ def test_a_row_of_the_table_is_found_again_in_the_image():
     assert changed[20:35, 20:35].any()
     assert not changed[4:16, 4:16].any()
     with pytest.raises(UserError, match="Received: 7"):
-        show.highlight(image, Image(label, "YX"), [7])
+        show.highlight(image, Image(label, "YX"), labels=[7])

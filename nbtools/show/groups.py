@@ -51,7 +51,7 @@ def group_table(compared: Mapping) -> Words:
     return show_table({name: [line[name] for line in lines] for name in lines[0]})
 
 
-def highlight(image: Image, label: Image, labels: Sequence[int]) -> Figure:
+def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
     """Some nuclei of a label image outlined on the image: where does this row of the table lie?
 
     labels : their numbers, as in the column `label` of the table.

@@ -47,7 +47,7 @@ nb.show.measurements(table)
 
 # %%
 largest = np.argsort(table["volume_um3"])[-1:]
-nb.show.highlight(field.image, field.label, table["label"][largest])
+nb.show.highlight(field.image, field.label, labels=table["label"][largest])
 
 # %% [markdown]
 # ## 2. Which rows to trust
