@@ -83,5 +83,5 @@ def read_model(path: str | Path) -> NoiseModel:
 
 
 def _choose_pairs(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    kept = thin(np.random.default_rng(0), np.arange(noisy.size), MOST_PAIRS)
+    kept = thin(np.random.default_rng(0), np.arange(noisy.size), most=MOST_PAIRS)
     return noisy[kept].astype(float), signal[kept].astype(float)

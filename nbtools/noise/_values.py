@@ -14,6 +14,6 @@ def tidy(model: object) -> None:
         object.__setattr__(model, field.name, value if value.ndim else float(value))
 
 
-def thin(rng: np.random.Generator, places: np.ndarray, most: int) -> np.ndarray:
+def thin(rng: np.random.Generator, places: np.ndarray, *, most: int) -> np.ndarray:
     """At most so many of the places, drawn without repetition."""
     return places if len(places) <= most else rng.choice(places, most, replace=False)

@@ -13,6 +13,7 @@ import numpy as np
 from nbtools.noise._values import tidy
 
 UNKNOWN = 1e-4  # probability that is spread evenly: a value never seen is unlikely, not impossible
+A_BIN = 20  # pairs wished for in each bin that noise reaches; decides how many bins there are
 ENOUGH = 30  # pairs that a row of the histogram needs to speak for itself
 
 
@@ -35,7 +36,8 @@ class HistogramModel:
     def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
         """Count pairs (n,) and (n,); the more pairs, the finer the bins. Rows without enough of them take the nearest one, moved along."""
         low, high = (float(v) for v in np.percentile(noisy, (0.01, 99.99)))
-        bins = int(np.clip(np.sqrt(len(noisy)) / 4, 16, 256))
+        band = max(6 * float((noisy - signal).std()), 1e-6)  # where the counts of a row are
+        bins = int(np.clip(np.sqrt(len(noisy) / A_BIN * max(1.0, (high - low) / band)), 16, 256))
         width = max((high - low) / bins, 1e-6)
         if _is_whole(noisy):  # bins of unequal numbers of grey values would show as stripes
             low, width = np.floor(low) - 0.5, np.ceil(width)

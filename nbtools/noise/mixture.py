@@ -132,6 +132,6 @@ def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
     span = float(np.ptp(signal)) or 1.0
     level = np.minimum(((signal - signal.min()) / span * LEVELS).astype(int), LEVELS - 1)
     rng = np.random.default_rng(0)
-    drawn = [thin(rng, np.flatnonzero(level == k), A_LEVEL) for k in range(LEVELS)]
+    drawn = [thin(rng, np.flatnonzero(level == k), most=A_LEVEL) for k in range(LEVELS)]
     kept = np.concatenate(drawn)
     return noisy[kept].astype(float), signal[kept].astype(float)

@@ -71,6 +71,19 @@ def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: fl
     return np.unique(_inside(places, shape), axis=0)
 
 
+def list_hidden(patch: np.ndarray, mask: np.ndarray, *, percent: float) -> np.ndarray:
+    """Hidden pixels as a list whose length depends on the shape alone, for losses that are dear where there is nothing to ask for.
+
+    patch : (*space, C).   mask : (*space) bool from `hide`, drawn with this percentage.
+    Returns (n, 1 + C + 1) float32: where the pixel is in the flattened patch, its values, 1; rows that are left over are 0.
+    """
+    side, places = (100.0 / percent) ** (1 / mask.ndim), np.flatnonzero(mask)
+    listed = np.zeros((int(np.prod([np.ceil(n / side) + 1 for n in mask.shape])), patch.shape[-1] + 2), np.float32)
+    listed[: len(places), 0], listed[: len(places), -1] = places, 1
+    listed[: len(places), 1:-1] = patch[mask]
+    return listed
+
+
 def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return places[((places >= 0) & (places < shape)).all(axis=1)]
 

@@ -20,6 +20,11 @@ def reserve_seconds(minutes: float) -> float:
     return min(0.3 * 60 * minutes, 12 + 0.06 * 60 * minutes, 60.0)
 
 
+def add_reserve(seconds: float) -> float:
+    """The budget in minutes whose training ends so many seconds after the start of the process: the inverse of `reserve_seconds`."""
+    return min(seconds / 42, (seconds + 12) / 56.4, (seconds + 60) / 60)
+
+
 def one_cycle(progress: float) -> float:
     """Factor of the highest learning rate at a progress of 0 … 1: a rise, then a cosine down to nothing."""
     if progress < WARM_UP:

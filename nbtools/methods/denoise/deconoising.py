@@ -1,0 +1,175 @@
+"""DecoNoising: blind spots behind the blur of the microscope, so that the network says what was there before it.
+
+Goncharova et al. 2020, arXiv:2008.08414. A network proposes a sharp image s, a fixed convolution with the point spread function (PSF)
+blurs it, and hidden pixels are asked of the blurred image PSF*s alone; no light is less than none, so s stays above the background.
+What the PSF forbids, single bright pixels among it, cannot be in PSF*s; s itself is a deconvolution of the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import keras
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from nbtools import io, losses, nets, training
+from nbtools.config import setting
+from nbtools.data import DataSet
+from nbtools.errors import UserError
+from nbtools.methods._restore import RestoreMethod, RestoreSettings
+from nbtools.targets import blindspot
+
+NETWORKS = {
+    "tiny": {"widths": (8, 16), "taper": True, "bias": True},
+    "small": {"widths": (32, 64, 128), "taper": True, "bias": True},
+    "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
+}
+LIGHT_3D = (16, 32, 64)  # widths of the small network for volumes
+LONGER_IN_Z = 3.0  # the PSF of a microscope along the optical axis, where nothing else is said
+CUT = 4.0  # standard deviations at which a Gaussian ends
+SMOOTHED, DARKEST = 2.0, 0.5  # px; percentile: the background where none is given
+FAINT = 1e-3  # of the PSF's peak; what is fainter around it is cut off
+OUTPUTS = ("denoised", "deconvolved")
+PSF_FILE = "psf.npz"
+
+
+@dataclass(frozen=True)
+class DecoNoisingSettings(RestoreSettings):
+    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
+    output: str = setting("denoised", choices=OUTPUTS, help="The result: the image as the microscope blurs it, or as it was before.")
+    psf_sigma: float = setting(1.0, unit="px", min=0.2, max=20, help="Width of the blur in the plane: standard deviation of a Gaussian.")
+    psf_sigma_z: float | None = setting(
+        None, unit="px", min=0.2, max=20, help="The same along Z, in planes; empty: three times as long in µm as in the plane."
+    )
+    psf: str | None = setting(
+        None, level="advanced", help="Image of the blur of a point, of the pixel size of the images; empty: a Gaussian of psf_sigma."
+    )
+    background: float | None = setting(
+        None, level="advanced", help="Grey value without light; empty: the darkest of the training images, noise smoothed away."
+    )
+    positivity: float = setting(1.0, min=0, max=1000, level="advanced", help="Weight of what the sharp image has below the background.")
+    smoothness: float = setting(0.0, min=0, max=1000, level="advanced", help="Weight of the total variation of the sharp image.")
+    masked: float = setting(3.125, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
+    radius: int = setting(2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from.")
+    keep: str = setting("last", choices=training.KEPT, help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.")
+
+
+@final
+class DecoNoising(RestoreMethod):
+    Settings = DecoNoisingSettings
+    kernels: list[np.ndarray] | None = None  # of the PSF, one after the other
+    background: float | None = None
+
+    def start_fit(self, train: DataSet, needs: str | None) -> None:
+        super().start_fit(train, needs)
+        if self.domain.channels > 1:
+            received = f"{train.names[0]} with {self.domain.channels} channels"
+            raise UserError("A point spread function is of one channel.", received, "Choose one with --channel.")
+        self.kernels, self.background = self.make_kernels(), self.settings.background
+        if self.background is None:
+            self.background = find_background([image[..., 0] for image in self._choose_images(train)])
+        floor = float(self.scale.apply(np.full((1, 1), self.background))[0, 0])
+        self.loss = losses.blurred_blind_spots(floor=floor, positivity=self.settings.positivity, smoothness=self.settings.smoothness)
+
+    def make_kernels(self) -> list[np.ndarray]:
+        """The PSF as kernels to convolve with one after the other: of the settings' file, or a Gaussian along each axis."""
+        settings, domain = self.settings, self.domain
+        if settings.psf is not None:
+            return [read_psf(settings.psf, spacing=domain.spacing, ndim=domain.ndim)]
+        sigmas = [settings.psf_sigma] * domain.ndim
+        if domain.ndim == 3:
+            z, y, _ = domain.spacing or (1.0, 1.0, 1.0)
+            sigmas[0] = settings.psf_sigma_z or LONGER_IN_Z * settings.psf_sigma * y / z
+        return [draw_gaussian(sigma, axis=axis, ndim=domain.ndim) for axis, sigma in enumerate(sigmas)]
+
+    def build(self) -> keras.Model:
+        """(B, *space, 1) → (B, *space, 2): the blurred image and the sharp one."""
+        domain, plan = self.domain, dict(NETWORKS[self.settings.preset])
+        if self.settings.preset == "small" and domain.ndim == 3:
+            plan["widths"] = LIGHT_3D
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
+        net = nets.unet(domain.ndim, strides=strides, **plan)
+        sharp = net.outputs[0]
+        blurred = nets.Psf(self.kernels or self.make_kernels(), name="psf")(sharp)
+        return keras.Model(net.input, keras.layers.Concatenate(name="both")([blurred, sharp]), name="deconoising")
+
+    def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:
+        """The patch with hidden pixels, and (*space, 2): the values to find and where they count."""
+        hidden, mask = blindspot.hide(rng, image, spots=blindspot.Spots(self.settings.masked, self.settings.radius))
+        return hidden, np.concatenate([image, mask[..., None]], axis=-1)
+
+    def decode(self, maps: np.ndarray) -> np.ndarray:
+        """(*space, 2) normalised → (*space, 1) grey values of the output that the settings name."""
+        place = OUTPUTS.index(self.settings.output)
+        return self.scale.undo(maps[..., place : place + 1])
+
+    # --- on disk
+
+    def extra(self) -> dict:
+        return super().extra() | {"background": self.background}
+
+    def save_weights(self, folder: Path) -> None:
+        super().save_weights(folder)
+        with io.whole(folder / PSF_FILE) as temporary:
+            np.savez_compressed(temporary, **{f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)})
+
+    def load_weights(self, folder: Path) -> None:
+        try:
+            with np.load(folder / PSF_FILE, allow_pickle=False) as file:
+                self.kernels = [file[name] for name in sorted(file.files)]
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"A model needs its file {PSF_FILE}, whole.", f"{folder}: {error}", "Copy the whole model folder again."
+            ) from error
+        super().load_weights(folder)
+
+
+def find_background(images: list[np.ndarray]) -> float:
+    """The darkest grey value of images (*space), where noise is smoothed away."""
+    return float(np.percentile(np.concatenate([gaussian_filter(i, SMOOTHED).ravel() for i in images]), DARKEST))
+
+
+def draw_gaussian(sigma: float, *, axis: int, ndim: int) -> np.ndarray:
+    """A normalised Gaussian along one axis, of odd size n: (1, n) or (n, 1), and so on."""
+    reach = max(1, int(np.ceil(CUT * sigma)))
+    curve = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return (curve / curve.sum()).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(ndim)])
+
+
+def read_psf(path: str, *, spacing: tuple[float, ...] | None, ndim: int) -> np.ndarray:
+    """A PSF from its image: background taken off, its brightest pixel in the middle, its sum 1.
+
+    Raises
+    ------
+    UserError : no such file, other axes or another pixel size than the images'.
+    """
+    if not Path(path).is_file():
+        raise UserError("A point spread function must be an image.", path, "Give a file, or leave psf empty.")
+    image = io.read_image(path)
+    axes = "ZYX"[-ndim:]
+    if image.spatial != axes or image.size("C") > 1:
+        raise UserError(
+            f"The point spread function must have axes {axes}.", f"{path} with axes {image.axes}", "Give one channel of a bead."
+        )
+    known = image.spacing_um is not None and spacing is not None
+    if known and not np.allclose(image.spacing_um, spacing, rtol=0.05):
+        received = f"{path}: {image.spacing_um}, images {spacing}"
+        raise UserError("The point spread function must have the pixel size of the images.", received, "Resample it.")
+    return centre_psf(image.to(axes).pixels.astype(np.float32))
+
+
+def centre_psf(pixels: np.ndarray) -> np.ndarray:
+    """(*space) → odd sizes, the peak in the middle, without background and what is too faint to count, of sum 1."""
+    rim = np.ones(pixels.shape, bool)
+    rim[tuple(slice(1, -1) if n > 2 else slice(None) for n in pixels.shape)] = False
+    light = np.clip(pixels - (np.median(pixels[rim]) if rim.any() else 0.0), 0, None)
+    if not light.any():
+        raise UserError("A point spread function must have a bright spot.", "a constant image", "Give the image of a bead.")
+    peak = np.array(np.unravel_index(np.argmax(light), light.shape))
+    seen = np.argwhere(light > FAINT * light.max())
+    reach = np.minimum(np.abs(seen - peak).max(axis=0), np.minimum(peak, np.array(light.shape) - 1 - peak))
+    light = light[tuple(slice(p - r, p + r + 1) for p, r in zip(peak, reach, strict=True))]
+    return light / light.sum()
