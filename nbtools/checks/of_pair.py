@@ -80,7 +80,7 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
         return
     patch = requirements.patch_size
     patch = min(patch[-2:]) if isinstance(patch, tuple) else patch
-    if patch is not None and diameter > patch / 2:
+    if requirements.needs == "labels" and patch is not None and diameter > patch / 2:  # noise is learned from any part
         message = f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): few patches show a whole one."
         yield Finding("nuclei_large_for_patch", "warning", view.label_file, message, f"Set patch_size to {_next_16(3 * diameter)} or more.")
     field = requirements.receptive_field
