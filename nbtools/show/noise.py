@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nbtools.metrics.noise import CORRELATED, autocorrelate
 from nbtools.show.colors import GREY, INK, METHODS, PALE
 from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.pictures import as_image
 from nbtools.show.restoration import name_results
 
 
@@ -21,7 +24,8 @@ def correlations(images: object) -> Figure:
     >>> correlations({"white": np.random.default_rng(0).normal(size=(64, 64))}).alt
     'noise shared with the next pixel: white Y 0.0, X -0.0'
     """
-    found = {name: autocorrelate(image) for name, image in name_results(images).items()}
+    named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
+    found = {name: autocorrelate(image) for name, image in name_results(named).items()}
     axes_names = list(dict.fromkeys(axis for one in found.values() for axis in one))
     words = ", ".join(f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}" for name, one in found.items())
     figure = new_figure(4.2 * len(axes_names), 3, alt=f"noise shared with the next pixel: {words}")
