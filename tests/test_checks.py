@@ -145,6 +145,10 @@ REPAIRED = [
     "swapped",
     "rings",
     "inverted_mask",
+    "corners_exchanged",
+    "boxes_beyond_the_border",
+    "box_listed_twice",
+    "centres_in_micrometres",
 ]
 LEFT_OUT = [
     "truncated_tiff",
@@ -158,6 +162,9 @@ LEFT_OUT = [
     "duplicate_of_another_format",
     "pickled_labels_of_cellpose",
     "minus_seven",
+    "words_instead_of_edges",
+    "broken_voc",
+    "centres_without_their_columns",
 ]
 
 

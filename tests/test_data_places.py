@@ -125,6 +125,19 @@ def test_boxes_and_centres_are_repaired_in_the_copy(tmp_path):
     assert (copy[0].box_classes, copy[0].centres.tolist()) == (("a", "c"), [[3, 4]])
 
 
+def test_classes_of_nuclei_do_not_survive_new_numbers(tmp_path):
+    """Labels that are numbered anew would take the classes of others with them."""
+    label = np.zeros((40, 50), np.uint16)
+    label[5:12, 5:12], label[20:30, 5:12], label[5:12, 30:40] = 1, 1, 2  # label 1 lies in two parts
+    write_image(tmp_path / "set")
+    io.write_label(tmp_path / "set" / "labels" / "a.tif", Image(label, "YX"))
+    write(tmp_path / "set" / "classes" / "a.csv", "label,class\n1,G1\n2,S\n")
+    dataset = DataSet.open(tmp_path / "set")
+    changes = checks.fix(dataset, checks.check(dataset), folder=tmp_path / "copy")
+    assert [line.split(": ")[0] for line in changes] == ["labels/a.tif", "classes/a.csv"]
+    assert DataSet.open(tmp_path / "copy")[0].classes is None
+
+
 def test_the_blood_cells_have_boxes_of_three_classes_inside_their_images(data_folder):
     dataset = DataSet.open(data_folder / "blood_cells" / "all")
     boxes = [s.boxes for s in dataset[:40]]
