@@ -93,12 +93,24 @@ def test_restored_images_are_judged_beside_their_input(run, restored):
 
 
 def test_restorations_are_compared_with_their_input_on_images_that_both_have(run, restored):
-    words = ["compare", restored / "found", "--truth", restored / "data", "--task", "restoration", "--baseline", restored / "found"]
+    words = [
+        "compare",
+        restored / "found",
+        "--truth",
+        restored / "data",
+        "--task",
+        "restoration",
+        "--baseline",
+        restored / "found",
+        "--out",
+        restored / "c",
+    ]
     code, out, _ = run(*words, "--json")
     told = json.loads(out)
     assert (code, told["images"], told["missing"]["found"]) == (1, 1, ["b"])
     difference = next(d for d in told["differences"] if (d["method"], d["metric"]) == ("input", "psnr"))
     assert difference["difference"] == pytest.approx(-6.02, abs=0.01)
+    assert [p.name for p in (restored / "c" / "errors").iterdir()] == ["1_a.png"]
 
 
 def test_points_and_classes_are_compared_too(run, spots, tmp_path):

@@ -65,6 +65,8 @@ def run_compare(args: argparse.Namespace) -> Answer:
             write_comparison(folder, document, scores=scores)
             if args.task == "instances":
                 draw_nuclei(folder, scores, readers=readers, truth=truth, dataset=dataset)
+            if args.task == "restoration":
+                pictures.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
     return Answer(document, say_comparison(document, out=args.out), 1 if any(document["missing"].values()) else 0)
 
 
@@ -174,8 +176,12 @@ def say_comparison(document: dict, *, out: Path | None) -> list[str]:
     for d in document["differences"]:
         if d["metric"] == main and d["interval_95"] is not None:
             better, worse = (d["method"], d["against"]) if d["difference"] >= 0 else (d["against"], d["method"])
-            words = f"{better} is better than {worse}" if d["clear"] else f"{d['method']} and {d['against']} cannot be told apart"
-            lines.append(f"{words}: {d['difference']:+.3f} ({_say_limits(d['interval_95'], sign=True)})")
+            low, high = sorted(abs(v) for v in d["interval_95"])
+            if d["clear"]:
+                lines.append(f"{better} is better than {worse} by {abs(d['difference']):.3f} ({low:.3f} to {high:.3f})")
+            else:
+                limits = _say_limits(d["interval_95"], sign=True)
+                lines.append(f"{d['method']} and {d['against']} cannot be told apart: {d['difference']:+.3f} ({limits})")
     missing = [f"{name}: {', '.join(names[:5])}" for name, names in document["missing"].items() if names]
     left_out = "left out of all" if document["task"] == "restoration" else "counted as all missed"
     lines += [f"Missing, {left_out}: {text}" for text in missing]

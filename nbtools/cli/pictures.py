@@ -47,6 +47,20 @@ def draw_errors(folder: Path, scores: dict, *, truth: Side, found: Reader, datas
         (folder / f"{number}_{row['name']}.png").write_bytes(show.to_png(figure))
 
 
+def draw_restored(folder: Path, scores: Mapping[str, dict], *, truth: Side, readers: Mapping[str, Reader]) -> None:
+    """Difference and SSIM maps of all methods side by side, the images of lowest PSNR first."""
+    from nbtools import show
+
+    rows = {name: {row["name"]: row["psnr"] for row in one["per_image"]} for name, one in scores.items()}
+    inside = [n for n in truth.names if all(one.get(n) is not None for one in rows.values())]
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(sorted(inside, key=lambda n: sum(one[n] for one in rows.values()))[:WORST], 1):
+        clean = truth.read(name)[0]
+        if clean.pixels.size <= LARGEST:
+            figure = show.error_maps({method: read(name) for method, read in readers.items()}, clean)
+            (folder / f"{number}_{name}.png").write_bytes(show.to_png(figure))
+
+
 def find_worst(scores: dict) -> list[dict]:
     """Rows of the images of lowest mean AP, the worst first; of equals, the one of most nuclei."""
     return sorted(scores["per_image"], key=lambda row: (row["mean_ap"], -row["n_true"], row["name"]))[:WORST]
