@@ -2,7 +2,7 @@
 
 `python benchmarks/restoration.py [--dims 2 3] [--peak 5 20 100] [--only n2v care]`
 
-Fixed before any training: typical nuclei of 5, 20 and 100 photons a pixel over a read noise of 2; as many steps of as many patches for each
+Fixed before any training: 5, 20 and 100 photons in the brightest pixels over a read noise of 2; as many steps of as many patches for each
 method of a dimension; one seed. Trained on `train` and `val`, scored once on `test`; PSNR with the range of each clean image (max - min),
 means over the test images; in the JSON 95 % intervals of the paired differences to the baseline and to the method before, by bootstrap over
 images.

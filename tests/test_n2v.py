@@ -119,3 +119,12 @@ def test_striped_noise_is_not_turned_away_from_its_axis(rng):
     method = methods.get("n2v")(**TINY, variant="struct")
     method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)
     assert method.settings.augmentation == "mirrors"
+
+
+def test_the_command_line_needs_nothing_but_a_movie(tmp_path, rng, run):
+    io.write_image(tmp_path / "movie.tif", noisy(rng, (3, 40, 48), "TYX"))
+    settings = [f"--set={k}={v}" for k, v in TINY.items()]
+    code, _, told = run("train", "n2v", tmp_path / "movie.tif", "--out", tmp_path / "model", "--quiet", *settings)
+    assert code == 0, told
+    assert run("predict", tmp_path / "model", tmp_path / "movie.tif", "--out", tmp_path / "result", "--quiet")[0] == 0
+    assert io.read_image(tmp_path / "result" / "movie.tif").axes == "TYX"

@@ -39,10 +39,10 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
         yield Finding("several_channels", "error", view.file, f"The image has {image.size('C')} channels{names}, one is needed.", remedy)
 
 
-def find_time_series(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Movies, which are taken frame by frame or not at all."""
+def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """Movies, which have no label for each time point; methods that restore take them frame by frame."""
     count = view.image.size("T")
-    if count > 1:
+    if count > 1 and requirements.needs not in ("nothing", "clean"):
         dims = len(view.image.axes)
         message = f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
         yield Finding("time_series", "error", view.file, message, "Choose one with --time 0, or treat each as an image with --time all.")

@@ -67,7 +67,7 @@ REASONS = {
     "spacing_implausible": _EXTENT,
     "spacing_missing": "Results can only be given in pixels, and a model's pixel size cannot be compared with yours.",
     "swapped": "A network would learn to draw images from labels.",
-    "time_series": "Methods here work on single time points.",
+    "time_series": "Methods that learn from labels work on single time points.",
     "tiny_objects": "Specks count as nuclei: counts are too high, and precision is too low.",
     "transposed_label": "Labels lie beside their nuclei; in a square image nobody would notice.",
     "unequal_shapes": "Pixels of image and partner do not belong together.",
