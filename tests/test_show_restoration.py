@@ -93,7 +93,7 @@ def test_a_volume_is_shown_by_its_middle_plane_and_the_slice_below_it():
     volume[2:7, 21, 5:30] = 5
     image = Image(volume, "ZYX", spacing=(1.0, 0.5, 0.5))
     assert find_cuts(image) == (4, 21)
-    seen = lay_out(image, find_contrast(image), find_cuts(image))
+    seen = lay_out(image, find_contrast(image), cuts=find_cuts(image))
     assert seen.size == (30 + GAP + 18, 40)
     assert [words for _, _, words, _ in seen.captions] == ["z = 4", "y = 21"]
     assert seen.rgb[30 + GAP + 9, 10].min() > 200  # the bright bar, in the slice

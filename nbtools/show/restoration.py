@@ -42,7 +42,7 @@ class ColorScale:
         shades = matplotlib.colormaps[self.name](Normalize(self.low, self.high, clip=True)(pixels[..., 0].astype(np.float64)))
         return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
 
-    def draw_bar(self, figure: Figure, axes: list[Axes], words: str) -> None:
+    def draw_bar(self, figure: Figure, axes: list[Axes], *, words: str) -> None:
         """The scale beside a row of pictures."""
         bar = figure.colorbar(ScalarMappable(Normalize(self.low, self.high), self.name), ax=axes, shrink=0.85, aspect=18, pad=0.015)
         bar.set_label(words, fontsize=8.5, color=INK)
@@ -100,15 +100,15 @@ def error_maps(found: object, clean: object) -> Figure:
     error, likeness = ColorScale("RdBu_r", -most, most), ColorScale("cividis", 0, 1)
     scores = {name: compare_images(image, true) for name, image in shown.items()}
     rows = [
-        [(lay_out(differences[name], error, cuts), f"{name}\nRMSE {scores[name]['rmse']:.4g}", False) for name in shown],
-        [(lay_out(structure[name], likeness, cuts), f"SSIM {scores[name]['ssim']:.3f}", False) for name in shown],
+        [(lay_out(differences[name], error, cuts=cuts), f"{name}\nRMSE {scores[name]['rmse']:.4g}", False) for name in shown],
+        [(lay_out(structure[name], likeness, cuts=cuts), f"SSIM {scores[name]['ssim']:.3f}", False) for name in shown],
     ]
     alt = ", ".join(f"{name}: RMSE {score['rmse']:.4g}, SSIM {score['ssim']:.3f}" for name, score in scores.items())
     figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
     _widen(figure, right=0.9)
     places = figure.axes
-    error.draw_bar(figure, places[: len(shown)], "restored minus clean, grey values")
-    likeness.draw_bar(figure, places[len(shown) :], "SSIM: 1 is the same structure")
+    error.draw_bar(figure, places[: len(shown)], words="restored minus clean, grey values")
+    likeness.draw_bar(figure, places[len(shown) :], words="SSIM: 1 is the same structure")
     return figure
 
 
@@ -148,7 +148,7 @@ def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndar
     """
     check_same_size(image, found)
     contrast, cuts = find_contrast(found, image), find_cuts(found)
-    left, right = (lay_out(one, contrast, cuts, most=most).rgb for one in (image, found))
+    left, right = (lay_out(one, contrast, cuts=cuts, most=most).rgb for one in (image, found))
     return np.concatenate([left, np.full((left.shape[0], GAP, 3), 255, np.uint8), right], axis=1)
 
 
@@ -195,7 +195,7 @@ def find_cuts(reference: Image) -> tuple[int, int]:
     return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
 
 
-def lay_out(image: Image, contrast: Contrast | ColorScale, cuts: tuple[int, int], *, most: int = 2048) -> View:
+def lay_out(image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048) -> View:
     """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a movie, the first frame.
 
     cuts : z and y.     most : longest side in pixels; larger images are thinned out.
@@ -230,7 +230,7 @@ def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
 def _draw_with_part(shown: dict[str, Image], titles: dict[str, str], *, contrasts: dict, reference: Image) -> Figure:
     """A row of whole pictures, and one of the same enlarged part of each, which the first row marks."""
     cuts = find_cuts(reference)
-    rows = [[(lay_out(image, contrasts[name], cuts), titles[name], False) for name, image in shown.items()]]
+    rows = [[(lay_out(image, contrasts[name], cuts=cuts), titles[name], False) for name, image in shown.items()]]
     planes = {name: _middle(image) for name, image in shown.items()}
     height, width, _ = planes["noisy"].shape
     side = max(32, min(height, width) // 4)
@@ -238,7 +238,7 @@ def _draw_with_part(shown: dict[str, Image], titles: dict[str, str], *, contrast
         top, left = find_busiest(_middle(reference).pixels[..., 0], side)
         part = (slice(top, top + side), slice(left, left + side))
         crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
-        rows.append([(lay_out(crop, contrasts[name], cuts), "", False) for name, crop in crops.items()])
+        rows.append([(lay_out(crop, contrasts[name], cuts=cuts), "", False) for name, crop in crops.items()])
     figure = draw_rows(rows, head=0.42)
     if len(rows) == 2:
         frame = rows[0][0][0].frame
