@@ -74,7 +74,7 @@ nb.show.denoisers({n: judge((s.name, s.clean, m.predict(s.image).image, s.image)
 # %%
 deep = {"shape_px": (16, 96, 96), "radius_um": (3.0, 5.0), "photons": (10.0,)}
 volumes = nb.simulate.make("pairs", count=5, seed=1, settings=deep)
-cubes = {"batch_size": 2, "patch_size": 64, "patch_depth": 16, "epochs": 4, "steps_per_epoch": 30}
+cubes = {"batch_size": 4, "patch_size": 32, "patch_depth": 8, "epochs": 4, "steps_per_epoch": 30}
 solid = {"CARE": nb.methods.get("care")(**cubes), "RCAN": nb.methods.get("rcan")(**cubes)}
 histories = [model.fit(volumes.subset([0, 1, 2, 3])) for model in solid.values()]
 nb.show.restored(volumes[4].image, {n: m.predict(volumes[4].image) for n, m in solid.items()}, clean=volumes[4].clean)
