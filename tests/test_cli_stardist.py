@@ -1,4 +1,4 @@
-"""StarDist on the command line: decoded again with its model."""
+"""StarDist on the command line: decoded again with its model, and fine-tuned."""
 
 import json
 
@@ -28,6 +28,11 @@ def middle(nuclei, model) -> float:
     return float(np.percentile(maps[..., 0], 99))
 
 
+def read_weights(folder) -> dict[str, np.ndarray]:
+    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
 def change_settings(model, folder, **values):
     """A copy of a model with other settings."""
     folder.mkdir()
@@ -48,3 +53,17 @@ def test_decoding_again_equals_predicting_with_that_threshold(run, tmp_path, nuc
     assert max(io.read_label(path).pixels.max() for path in (tmp_path / "wanted").glob("*.tif")) > 1
     for path in sorted((tmp_path / "wanted").glob("*.tif")):
         np.testing.assert_array_equal(io.read_label(tmp_path / "got" / path.name).pixels, io.read_label(path).pixels)
+
+
+def test_training_goes_on_from_a_model(run, tmp_path, nuclei, model):
+    words = ["--init", model, "--out", tmp_path / "m", "--quiet", "--set", *TINY]
+    assert run("train", "stardist", nuclei, *words)[0] == 0
+    recipe = json.loads((tmp_path / "m" / "recipe.json").read_text())
+    assert (recipe["init"]["method"], len(recipe["init"]["sha256"])) == ("stardist", 64)
+    assert recipe["settings"]["learning_rate"] == pytest.approx(0.3 * 1e-3)
+    before, after = ([weights[k] for k in sorted(weights)] for weights in map(read_weights, (model, tmp_path / "m")))
+    change = [abs(a - b).max() for a, b in zip(before, after, strict=True)]
+    assert 0 < max(change) < 0.01  # two small steps away from where it began
+    code, _, err = run("train", "stardist", nuclei, "--init", model, "--out", tmp_path / "n", "--set", "rays=16", *TINY)
+    assert (code, "rays=16 (model: None)" in err) == (2, True)
+    assert run("train", "stardist", nuclei, "--init", "nuclei2d", "--out", tmp_path / "n", "--set", *TINY)[0] == 2
