@@ -6,7 +6,7 @@
 #
 # 15 minutes on two processor cores, 5 on a Colab GPU. Papers: Noise2Void (Krull et al. 2019, doi:10.1109/CVPR.2019.00223), N2V2 (Höck et al.
 # 2022, arXiv:2211.08512), PN2V (Krull et al. 2020, doi:10.3389/fcomp.2020.00005), DecoNoising (Goncharova et al. 2020,
-# doi:10.1007/978-3-030-66415-2_29), structured noise (Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336).
+# doi:10.48550/arXiv.2008.08414), structured noise (Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336).
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
