@@ -23,7 +23,7 @@ course: environment
 
 test: environment
 	@mkdir -p .make
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS); code=$$?; echo $$code > .make/pytest-status; exit $$code
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(TESTS); code=$$?; echo $$code > .make/pytest-status; exit $$code
 
 lab: environment $(VENV)/lab.stamp
 	$(BIN)/jupyter lab notebooks

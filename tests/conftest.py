@@ -9,14 +9,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the work, what shares a trained method, a notebook or a file's fixtures stays in one of them."""
-    for item in items:
-        known = getattr(item, "callspec", None)
-        values = [known.params.get(k) for k in ("executed", "name", "ndim")] if known else []
-        parts = [str(getattr(v, "stem", v)) for v in values if v is not None]
-        apart = item.path.stem in ("test_methods", "test_notebooks")
-        item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *(parts if apart else ())])))
+APART = ("test_methods.py", "test_notebooks.py")  # tests there share one method or notebook, elsewhere what is in their file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Where several processes share the work, what shares a fixture stays in one of them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return f"{file}[{test.partition('[')[2]}" if file.endswith(APART) else file
+
+    return Together(config, log)
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_a_perfect_result_has_an_error_map_too(squares):
 def test_scores_are_drawn_from_the_json_of_evaluate(squares):
     result = instances.evaluate([("a", squares, _mistaken(squares)), ("b", squares, None)])
     assert show.scores(result).alt == f"mean AP {result['mean_ap']:.3f} over 2 images"
-    with pytest.raises(UserError, match="instances"):
+    with pytest.raises(UserError, match="those of a task"):
         show.scores({"psnr": 3})
 
 

@@ -51,7 +51,7 @@ def run_train(args: argparse.Namespace) -> Answer:
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
     if args.init:
         begin_with(model, args.init)
-    refuse_unfit(model, train, val=val)
+    refuse_unfit(model, train, val=val, say=say)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
@@ -91,13 +91,15 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     return train, val
 
 
-def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None) -> None:
-    """A UserError with the first finding that forbids training, so that nothing starts that must fail later."""
+def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]) -> None:
+    """Say the warnings of the set, and refuse what must fail later: a UserError with the first finding that forbids training."""
     from nbtools import checks
 
     requirements = requirements_of(model)
-    errors = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True) if f.severity == "error"]
-    if errors:
+    found = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)]
+    for line in dict.fromkeys(f"Attention: {f.message} {f.remedy}" for f in found if f.severity == "warning" and not f.file):
+        say(line)
+    if errors := [f for f in found if f.severity == "error"]:
         rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise UserError(
             "The data set must be free of errors.",
