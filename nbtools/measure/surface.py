@@ -27,12 +27,11 @@ def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         around = [(0, int(last == len(index)))] + [(1, 1)] * (index.ndim - 1)
         slab = np.pad(index[first : last + 1].astype(small), around)
         flat = slab.ravel()
-        here = np.flatnonzero(flat[: slab[0].size * (last - first)])
-        own = flat[here]
+        here = slab[0].size * (last - first)  # what lies beyond, and at the border, is padding or the next slab's
         for k, step in enumerate(steps @ (np.array(slab.strides) // slab.itemsize)):
-            other = flat[step:].take(here)  # every step leads onwards in memory
-            leaves = np.flatnonzero(other != own)
-            inner, outer = own.take(leaves), other.take(leaves)
+            other = flat[step : step + here]  # every step leads onwards in memory
+            leaves = np.flatnonzero(other != flat[: len(other)])
+            inner, outer = flat.take(leaves), other.take(leaves)
             exits[:, k] += np.bincount(inner, minlength=n + 1)[1:]
             contacts.append(_name_pairs(inner, outer, n=n))
     return exits, np.stack(np.divmod(np.unique(np.concatenate(contacts)), n + 1), axis=-1)
@@ -40,7 +39,7 @@ def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _name_pairs(inner: np.ndarray, outer: np.ndarray, *, n: int) -> np.ndarray:
     """A number for each pair of nuclei that stand side by side; some more than once."""
-    both = np.flatnonzero(outer)
+    both = np.flatnonzero((inner > 0) & (outer > 0))
     inner, outer = inner.take(both), outer.take(both)
     new = np.flatnonzero((inner[1:] != inner[:-1]) | (outer[1:] != outer[:-1])) + 1  # the same two often follow each other
     new = np.append(np.zeros(min(1, len(inner)), np.intp), new)
