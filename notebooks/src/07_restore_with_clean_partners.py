@@ -4,7 +4,7 @@
 # **You will be able to** train a network on pairs of a noisy and a clean image, in 2D and 3D, put a number on what it gained, and catch it when it
 # invents what is not there.
 #
-# 15 minutes on two processor cores, 5 on a Colab GPU. Papers: CARE (Weigert et al. 2018, doi:10.1038/s41592-018-0216-7); 3D-RCAN (Chen et al.
+# Some minutes a network on two processor cores. Papers: CARE (Weigert et al. 2018, doi:10.1038/s41592-018-0216-7); 3D-RCAN (Chen et al.
 # 2021, doi:10.1038/s41592-021-01155-x).
 
 # %% cellView="form" tags=["skip-execution"]
@@ -66,7 +66,8 @@ nb.show.denoisers({n: judge((s.name, s.clean, m.predict(s.image).image, s.image)
 # What the papers found: on a real recording of *Convallaria* CARE reached 36.69 dB from 28.98, 0.1 dB above the best method without clean images
 # (published notebooks of the authors of PN2V and DecoNoising; the range is that of the clean image). Of 3D-RCAN we quote no number: its paper has
 # them in figures only. So **clean partners buy little on easy images**; they pay where there is hardly any light, where blur is to be undone, and
-# where neighbours share their noise. Is that what you see above? `benchmarks/results/restoration.md` has our figures at three light levels.
+# where neighbours share their noise. Is that what you see above? `benchmarks/results/restoration.md` has the noisy image and non-local means at
+# three light levels, to compare with.
 #
 # ## 5. In three dimensions
 # The same in volumes, by the same line. A network that sees the planes above and below guesses better than one that sees a single plane.
@@ -108,7 +109,7 @@ off = {n: np.abs(f.image.pixels - s.clean.pixels) / f.raw["scale"][..., 0] for n
 nb.show.table({"images": list(off), "within 0.69 scales, should be 0.5": [float((o < 0.69).mean()) for o in off.values()]})
 
 # %% [markdown]
-# It is most unsure at edges and in bright places, as it should be. But it measures its doubt by what it has learned: the further the share for rods
+# Where is it most unsure? Edges and bright places are where it should be. But it measures its doubt by what it has learned: the further the share for rods
 # is from that for nuclei, the less its doubt is worth **on images unlike any it has seen**. A network cannot tell you that it was given the wrong
 # question; only a clean partner can.
 #

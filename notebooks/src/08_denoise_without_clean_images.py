@@ -4,7 +4,7 @@
 # **You will be able to** remove noise from images of which you have no clean copy, tell when that must fail, and put a number on what you
 # gained.
 #
-# 15 minutes on two processor cores, 5 on a Colab GPU. Papers: Noise2Void (Krull et al. 2019, doi:10.1109/CVPR.2019.00223), N2V2 (Höck et al.
+# Some minutes a network on two processor cores. Papers: Noise2Void (Krull et al. 2019, doi:10.1109/CVPR.2019.00223), N2V2 (Höck et al.
 # 2022, arXiv:2211.08512), PN2V (Krull et al. 2020, doi:10.3389/fcomp.2020.00005), DecoNoising (Goncharova et al. 2020,
 # doi:10.48550/arXiv.2008.08414), structured noise (Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336).
 
@@ -108,7 +108,7 @@ nb.show.denoisers(results)
 # noisy 28.98, N2V 35.95, DecoNoising 36.23, PN2V 36.60, CARE (which learns from clean partners, lesson 07) 36.69 dB. On the photographs of BSD68
 # with noise of σ = 25 (range 255): N2V 27.7, N2V2 28.3 dB. So **the first step, from noisy to any network, is large, and those between methods are
 # small**: is that what you see above? Minutes of training on a dozen images are not the authors' hours, and with so few test images the
-# intervals overlap. `benchmarks/results/restoration.md` has our figures at three light levels.
+# intervals overlap. `benchmarks/results/restoration.md` has the noisy image and non-local means at three light levels, to compare with.
 #
 # ## 6. The checkerboard
 # Plain N2V replaces a hidden pixel by one neighbour, and its network may learn to spot what does not fit: a fine checkerboard can remain. Look at
@@ -162,8 +162,8 @@ nb.show.error_maps({"denoised": found["N2V2"], "denoised, camera full at 125": m
 #
 # <details><summary>2. You denoise, then measure the total intensity of each nucleus. Is that allowed?</summary>
 #
-# With care. On the whole a blind-spot network neither adds nor takes light, but it moves it: spots become dimmer, their surroundings brighter.
-# Sums over nuclei hardly change, textures and maxima do. Measure on the raw image what can be measured there, and use the denoised one to *find* the nuclei.
+# With care. A network moves light: spots become dimmer, their surroundings brighter, so textures and maxima change, and sums may. Measure on the
+# raw image what can be measured there, and use the denoised one to *find* the nuclei.
 # </details>
 #
 # <details><summary>3. Your images are JPEGs, or were enlarged to twice their size. What will N2V do?</summary>
