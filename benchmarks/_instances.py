@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from _runs import describe_machine, nbtools
+from _runs import count_cores, describe_machine, nbtools
 
 KEPT = ("pooled", "mean_ap", "panoptic_quality", "splits", "merges", "missed", "extra", "interval_95")
 
@@ -23,7 +23,7 @@ class Entry:
 
 
 def start_row(entry: Entry, *, seed: int) -> dict:
-    row = {"name": entry.name, "budget_minutes": entry.minutes, "seed": seed, "cores": len(os.sched_getaffinity(0))}
+    row = {"name": entry.name, "budget_minutes": entry.minutes, "seed": seed, "cores": count_cores()}
     return row | {"date": time.strftime("%Y-%m-%d"), "commands": []}
 
 

@@ -35,6 +35,11 @@ def spend(command: list[str]) -> dict:
     return {"document": json.loads(text), "seconds": time.monotonic() - started, "memory_gb": round(memory, 2)}
 
 
+def count_cores() -> int:
+    """Cores this process may use; all of them where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def describe_machine() -> dict:
     """What figures of a run depend on."""
     return {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()}

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nbtools import normalize
+from nbtools import nets, normalize, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
@@ -19,6 +19,7 @@ from nbtools.methods.base import Prediction
 from nbtools.training import History, TrainingPlan
 
 LOOKED_AT = 64  # training images that the normalisation is measured on
+LIGHT_3D = (16, 32, 64)  # widths of the small U-Net for volumes
 FAR = 4.0  # times brighter or stronger in contrast than the training images
 
 
@@ -40,6 +41,15 @@ class RestoreSettings(KerasSettings):
         level="advanced",
         help="What to do with colour images: refuse them, or restore red, green and blue one by one.",
     )
+
+
+@dataclass(frozen=True)
+class BlindSpotSettings(RestoreSettings):
+    """Settings of the networks that learn from noisy images alone, by hidden pixels."""
+
+    masked: float = setting(3.125, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
+    radius: int = setting(2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from.")
+    keep: str = setting("last", choices=training.KEPT, help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.")
 
 
 class RestoreMethod(KerasMethod):
@@ -73,6 +83,13 @@ class RestoreMethod(KerasMethod):
             remedy = "Give one channel with --channel, or have each colour restored by itself with colour=split."
             raise UserError("A colour image is no measurement of one noise.", f"{train.names[0]}, RGB", remedy)
         self.scale = self.measure_scale(self._choose_images(train))
+
+    def plan_unet(self, networks: dict[str, dict]) -> dict:
+        """Arguments of `nets.unet` for the preset among `networks`: lighter where it is small for volumes, pooled as the pixels ask."""
+        plan = dict(networks[self.settings.preset])
+        if self.settings.preset == "small" and self.domain.ndim == 3:
+            plan["widths"] = LIGHT_3D
+        return plan | {"strides": nets.plan_pooling(self.domain.ndim, self.domain.spacing, count=len(plan["widths"]) - 1)}
 
     def measure_scale(self, images: list[np.ndarray]) -> normalize.Scale:
         """The normalisation of the whole training set.  images : (*space, C) each."""

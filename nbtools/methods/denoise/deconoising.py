@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from nbtools import io, losses, nets, training
+from nbtools import io, losses, nets
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.methods._restore import RestoreMethod, RestoreSettings
+from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
 from nbtools.targets import blindspot
 
 NETWORKS = {
@@ -27,7 +27,6 @@ NETWORKS = {
     "small": {"widths": (32, 64, 128), "taper": True, "bias": True},
     "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
 }
-LIGHT_3D = (16, 32, 64)  # widths of the small network for volumes
 LONGER_IN_Z = 3.0  # the PSF of a microscope along the optical axis, where nothing else is said
 CUT = 4.0  # standard deviations at which a Gaussian ends
 SMOOTHED, DARKEST = 2.0, 0.5  # px; percentile: the background where none is given
@@ -37,7 +36,7 @@ PSF_FILE = "psf.npz"
 
 
 @dataclass(frozen=True)
-class DecoNoisingSettings(RestoreSettings):
+class DecoNoisingSettings(BlindSpotSettings):
     preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
     output: str = setting("denoised", choices=OUTPUTS, help="The result: the image as the microscope blurs it, or as it was before.")
     psf_sigma: float = setting(1.0, unit="px", min=0.2, max=20, help="Width of the blur in the plane: standard deviation of a Gaussian.")
@@ -52,9 +51,6 @@ class DecoNoisingSettings(RestoreSettings):
     )
     positivity: float = setting(1.0, min=0, max=1000, level="advanced", help="Weight of what the sharp image has below the background.")
     smoothness: float = setting(0.0, min=0, max=1000, level="advanced", help="Weight of the total variation of the sharp image.")
-    masked: float = setting(3.125, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
-    radius: int = setting(2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from.")
-    keep: str = setting("last", choices=training.KEPT, help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.")
 
 
 @final
@@ -87,11 +83,7 @@ class DecoNoising(RestoreMethod):
 
     def build(self) -> keras.Model:
         """(B, *space, 1) → (B, *space, 2): the blurred image and the sharp one."""
-        domain, plan = self.domain, dict(NETWORKS[self.settings.preset])
-        if self.settings.preset == "small" and domain.ndim == 3:
-            plan["widths"] = LIGHT_3D
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
-        net = nets.unet(domain.ndim, strides=strides, **plan)
+        net = nets.unet(self.domain.ndim, **self.plan_unet(NETWORKS))
         sharp = net.outputs[0]
         blurred = nets.Psf(self.kernels or self.make_kernels(), name="psf")(sharp)
         return keras.Model(net.input, keras.layers.Concatenate(name="both")([blurred, sharp]), name="deconoising")

@@ -16,7 +16,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.data import DataSet
-from nbtools.methods._restore import RestoreMethod, RestoreSettings, mirror_only
+from nbtools.methods._restore import BlindSpotSettings, RestoreMethod, mirror_only
 from nbtools.targets import blindspot
 
 NETWORKS = {
@@ -25,12 +25,11 @@ NETWORKS = {
     "paper": {"widths": (32, 64, 128), "kernel": 5},
     "bsd68": {"widths": (96, 192, 384)},
 }
-LIGHT_3D = (16, 32, 64)  # widths of the small network for volumes
 BSD68 = {"patch_size": 64, "batch_size": 128, "epochs": 200, "steps_per_epoch": 400, "learning_rate": 4e-4, "masked": 0.198}
 
 
 @dataclass(frozen=True)
-class N2VSettings(RestoreSettings):
+class N2VSettings(BlindSpotSettings):
     preset: str = setting(
         "small",
         choices=tuple(NETWORKS),
@@ -62,9 +61,6 @@ class N2VSettings(RestoreSettings):
     centre: bool = setting(
         False, level="advanced", help="A hidden pixel may now and then keep its own value, as in the authors' package; ruins spiky noise."
     )
-    keep: str = setting(
-        "last", choices=("best", "last"), help="Weights kept: a validation loss on noisy pixels is a poor guide to the best."
-    )
 
 
 @final
@@ -84,14 +80,11 @@ class N2V(RestoreMethod):
 
     def build(self) -> keras.Model:
         settings, domain = self.settings, self.domain
-        plan = dict(NETWORKS[settings.preset])
-        if settings.preset == "small" and domain.ndim == 3:
-            plan["widths"] = LIGHT_3D
+        plan = self.plan_unet(NETWORKS)
         if domain.ndim == 3:
             plan.pop("kernel", None)
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
         sharp = settings.variant != "n2v2"
-        about = {"channels": domain.channels, "outputs": domain.channels, "strides": strides, "taper": True, "bias": True}
+        about = {"channels": domain.channels, "outputs": domain.channels, "taper": True, "bias": True}
         return nets.unet(domain.ndim, **about, top_skip=sharp, pool="max" if sharp else "blur", **plan)
 
     def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:

@@ -15,11 +15,11 @@ from typing import final
 import keras
 import numpy as np
 
-from nbtools import io, losses, methods, nets, noise, runtime, training
+from nbtools import io, losses, methods, nets, noise, runtime
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.methods._restore import RestoreMethod, RestoreSettings
+from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
 from nbtools.targets import blindspot
 from nbtools.training import History, TrainingPlan, clock
 
@@ -29,7 +29,6 @@ NETWORKS = {
     "small": {"widths": (32, 64, 128), **AS_N2V2},
     "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
 }
-LIGHT_3D = (16, 32, 64)  # widths of the small network for volumes
 SAMPLES = {"tiny": 16, "small": 100, "paper": 800}
 SAMPLES_3D = 32
 SHARED = ("preset", "patch_size", "patch_depth", "batch_size", "steps_per_epoch", "learning_rate", "augmentation")
@@ -40,7 +39,7 @@ PREPARED = "noise.npz"
 
 
 @dataclass(frozen=True)
-class PN2VSettings(RestoreSettings):
+class PN2VSettings(BlindSpotSettings):
     preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
     samples: int | None = setting(
         None, min=2, max=2000, help="Values of each pixel that the network proposes; empty: 100, in volumes 32, with paper 800."
@@ -57,9 +56,6 @@ class PN2VSettings(RestoreSettings):
     first_share: float = setting(
         35.0, unit="%", min=1, max=90, level="advanced", help="Its share of the minutes; without minutes, of the epochs, on top of them."
     )
-    masked: float = setting(3.125, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
-    radius: int = setting(2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from.")
-    keep: str = setting("last", choices=training.KEPT, help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.")
 
 
 @final
@@ -92,12 +88,8 @@ class PN2V(RestoreMethod):
 
     def build(self) -> keras.Model:
         settings, domain = self.settings, self.domain
-        plan = dict(NETWORKS[settings.preset])
-        if settings.preset == "small" and domain.ndim == 3:
-            plan["widths"] = LIGHT_3D
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
         usual = SAMPLES_3D if settings.preset == "small" and domain.ndim == 3 else SAMPLES[settings.preset]
-        model = nets.unet(domain.ndim, outputs=settings.samples or usual, strides=strides, **plan)
+        model = nets.unet(domain.ndim, outputs=settings.samples or usual, **self.plan_unet(NETWORKS))
         if self.first is not None:
             go_on_from(self.first, model)
             self.first = None
