@@ -26,3 +26,14 @@ def drop_small(label: np.ndarray, min_size: int) -> np.ndarray:
     sizes[0] = 0
     keep = sizes >= max(min_size, 1)
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
+
+
+def seed_orphans(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Give each connected foreground region without a seed one of its own: the whole region."""
+    regions, count = ndimage.label(foreground)
+    if not count:
+        return seeds
+    seeded = np.zeros(count + 1, bool)
+    seeded[regions[seeds > 0]] = True
+    orphans = np.where(seeded, 0, np.arange(count + 1))[regions]
+    return np.where(orphans > 0, orphans + seeds.max(), seeds)
