@@ -4,6 +4,30 @@ None of these chooses anything. A threshold or a checkpoint is chosen where a mo
 training and validation images only, so that the images of the test reach nothing but the metrics.
 """
 
-from nbtools.metrics import biaflows, classification, compare, detection, frc, instances, restoration, semantic, statistics, strata
+from nbtools.metrics import (
+    agreement,
+    biaflows,
+    classification,
+    compare,
+    detection,
+    frc,
+    instances,
+    restoration,
+    semantic,
+    statistics,
+    strata,
+)
 
-__all__ = ["biaflows", "classification", "compare", "detection", "frc", "instances", "restoration", "semantic", "statistics", "strata"]
+__all__ = [
+    "agreement",
+    "biaflows",
+    "classification",
+    "compare",
+    "detection",
+    "frc",
+    "instances",
+    "restoration",
+    "semantic",
+    "statistics",
+    "strata",
+]
