@@ -81,17 +81,25 @@ def vary(sample: Sample, recipe: str | Recipe = "standard", *, count: int = 6, s
     return found
 
 
-def draw_frame(rng: np.random.Generator, recipe: Recipe, *, points: np.ndarray | None, shape: tuple, size: tuple) -> Frame:
+def draw_frame(
+    rng: np.random.Generator,
+    recipe: Recipe,
+    *,
+    points: np.ndarray | None,
+    shape: tuple,
+    size: tuple,
+    foreground: float = patches.FOREGROUND,
+) -> Frame:
     """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape` pixels.
 
-    points : where the nuclei are, see `patches.choose_centre`.
+    points : where the nuclei are, and foreground : the share of patches that are laid on one, see `patches.choose_centre`.
 
     Without rotation and scaling the frame lies on whole pixels, so that the patch is an exact cut.
     """
     ndim = len(size)
     matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
     extent = np.abs(matrix) @ np.array(size, float)
-    centre = patches.clip_centre(patches.choose_centre(rng, points, shape=shape), shape, extent=extent)
+    centre = patches.clip_centre(patches.choose_centre(rng, points, shape=shape, foreground=foreground), shape, extent=extent)
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))

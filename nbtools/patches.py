@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+FOREGROUND = 0.9  # of patches that are laid on a nucleus
 
-def choose_centre(rng: np.random.Generator, points: np.ndarray | None, *, shape: tuple[int, ...], foreground: float = 0.9) -> np.ndarray:
+
+def choose_centre(
+    rng: np.random.Generator, points: np.ndarray | None, *, shape: tuple[int, ...], foreground: float = FOREGROUND
+) -> np.ndarray:
     """Centre of a patch: near one of the nuclei with probability `foreground`, each as likely as the other; anywhere otherwise.
 
     points : (n, ndim) a pixel of each nucleus, from `find_points`, or None.   shape : space shape of the image.

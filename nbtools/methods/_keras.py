@@ -16,13 +16,18 @@ from nbtools import augment, normalize, patches, tiling, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
+from nbtools.image import Image
 from nbtools.methods import _start, _tune
-from nbtools.methods.base import Method, measure_diameters
+from nbtools.methods.base import Method, Prediction, measure_diameters
 from nbtools.targets import classes
 from nbtools.training import History, TrainingPlan, TrainingSettings
 
 VALIDATION_BATCHES = 4
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
+BLENDED = (
+    "The network looks at a tile as a whole: {count} tiles were blended, and differ a little from the image in one piece. "
+    "Give a larger --tile for fewer of them."
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class KerasMethod(Method):
     Settings = KerasSettings
     loss: ClassVar[Callable]
     needs: ClassVar[str | None] = "labels"
+    foreground: float = patches.FOREGROUND  # share of training patches that are laid on a nucleus
     exact_resume: ClassVar[bool] = True  # a stopped and resumed run equals one that was not; False: it resumes its weights only
     model: keras.Model | None = None
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
@@ -144,9 +150,23 @@ class KerasMethod(Method):
         self.source, self.origin = source, {"method": source.name}
         self.settings = self.settings.replace(learning_rate=_start.choose_rate(self.settings, source.settings))
 
+    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, **options) -> Prediction:
+        """As every method's; where the field of the network has no bound and several tiles are blended, a warning says so."""
+        result = super().predict(image, tile=tile, **options)
+        if self.field.radius is None:
+            shape = tuple(image.size(axis) for axis in self.domain.axes)
+            seen = tuple(max(1, round(n * z)) for n, z in zip(shape, result.zoom or (1.0,) * len(shape), strict=True))
+            count = len(tiling.make_plan(seen, self.field, tile=tile or self.fixed_tile()).tiles)
+            result.warnings += (BLENDED.format(count=count),) if count > 1 else ()
+        return result
+
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         scale = self.scale_of(pixels)
         return self.activate(self._run(pixels, scale.apply, tile))
+
+    def fixed_tile(self) -> tuple[int, ...] | None:
+        """Shape of a tile, whatever memory there is, where what the network says depends on how much it sees; None: by memory."""
+        return None
 
     def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
         """How this image's grey values are normalised, in training and in prediction."""
@@ -205,7 +225,9 @@ class KerasMethod(Method):
         return Example(normalised, label, maps, patches.find_points(label), known)
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
-        frame = augment.draw_frame(rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape())
+        frame = augment.draw_frame(
+            rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape(), foreground=self.foreground
+        )
         image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
@@ -227,7 +249,7 @@ class KerasMethod(Method):
         return validate
 
     def _run(self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None) -> np.ndarray:
-        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=tile)
+        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=tile or self.fixed_tile())
         return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field)
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:

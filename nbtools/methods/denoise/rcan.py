@@ -13,11 +13,9 @@ from typing import final
 import keras
 import numpy as np
 
-from nbtools import nets, normalize, tiling
+from nbtools import nets, normalize
 from nbtools.config import setting
-from nbtools.image import Image
 from nbtools.methods._restore import RestoreMethod, RestoreSettings
-from nbtools.methods.base import Prediction
 
 NETWORKS = {
     "tiny": {"groups": 1, "blocks": 1, "width": 8},
@@ -26,10 +24,6 @@ NETWORKS = {
 }
 LOW, HIGH = 2.0, 99.9  # percentiles of the training images that become -1 and 1
 TILE = {2: (256, 256), 3: (32, 128, 128)}  # px
-BLENDED = (
-    "The network looks at the mean of a whole tile: {count} tiles were blended, and differ a little from the image in one piece. "
-    "Give a larger --tile for fewer of them."
-)
 
 
 @dataclass(frozen=True)
@@ -56,13 +50,5 @@ class Rcan(RestoreMethod):
         half = tuple(f / 2 for f in found.factor)
         return normalize.Scale(tuple(o + h for o, h in zip(found.offset, half, strict=True)), half)
 
-    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, **options) -> Prediction:
-        """As every restoring method's; where several tiles are blended, a warning says so."""
-        result = super().predict(image, tile=tile, **options)
-        plan = tiling.make_plan(image.space_shape, self.field, tile=tile or TILE[self.domain.ndim])
-        if len(plan.tiles) > 1:
-            result.warnings = (*result.warnings, BLENDED.format(count=len(plan.tiles)))
-        return result
-
-    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        return super().predict_space(pixels, tile=tile or TILE[self.domain.ndim])
+    def fixed_tile(self) -> tuple[int, ...]:
+        return TILE[self.domain.ndim]
