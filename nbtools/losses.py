@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 Tensor = keras.KerasTensor  # stands for the tensors of every backend
+FLOW = 5.0  # how many times as long as the true one the flow of a network is
 
 
 @keras.saving.register_keras_serializable("nbtools")
@@ -49,6 +50,19 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("nbtools")
+def foreground_flows(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy of the foreground, plus half the squared error of the flows, which the network gives FLOW times as long.
+
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
+    truth : (B, *space, 1 + ndim) foreground (0, 1, -1 ignored) and flows of length 1 or 0.   output : the same, logit and FLOW · flows.
+    """
+    known = ops.cast(truth[..., 0] >= 0, output.dtype)
+    entropy = binary_entropy(ops.maximum(truth[..., 0], 0.0), output[..., 0])
+    off = ops.mean(ops.square(FLOW * truth[..., 1:] - output[..., 1:]), axis=-1)
+    return masked_mean(entropy + 0.5 * off, known)
+
+
+@keras.saving.register_keras_serializable("nbtools")
 def weighted_foreground(truth: Tensor, output: Tensor) -> Tensor:
     """Cross-entropy with a weight a pixel, plus half of Dice, of the foreground.
 
@@ -59,6 +73,20 @@ def weighted_foreground(truth: Tensor, output: Tensor) -> Tensor:
     foreground = ops.maximum(foreground, 0.0)
     entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
     return entropy + 0.5 * soft_dice(foreground, output[..., 0], known=known)
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def every_foreground(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy plus half of Dice of each output, averaged over the outputs.
+
+    truth : (B, *space, K) each 0, 1, or -1 (ignored); with one channel it is the truth of every output.   output : (B, *space, K) logits.
+    """
+    costs = []
+    for i in range(output.shape[-1]):
+        part = truth[..., min(i, truth.shape[-1] - 1)]
+        known, part = ops.cast(part >= 0, output.dtype), ops.maximum(part, 0.0)
+        costs.append(masked_mean(binary_entropy(part, output[..., i]), known) + 0.5 * soft_dice(part, output[..., i], known=known))
+    return sum(costs) / len(costs)
 
 
 @keras.saving.register_keras_serializable("nbtools")

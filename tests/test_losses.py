@@ -77,3 +77,11 @@ def test_pixels_of_no_class_count_nothing(rng):
     other = output.copy()
     other[0, :4] += rng.normal(size=(4, 8, 3))
     assert float(losses.weighted_classes(truth, output)[0]) == pytest.approx(float(losses.weighted_classes(truth, other)[0]))
+
+
+def test_the_loss_of_flows_equals_its_textbook_form_where_pixels_are_known():
+    truth = np.array([[[1.0, 0.6, -0.8], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]], np.float32)
+    output = np.array([[[2.0, 2.0, -4.0], [-1.0, 0.5, 0.0], [9.0, 9.0, 9.0]]], np.float32)
+    entropy = (np.log1p(np.exp(-2.0)) + np.log1p(np.exp(-1.0))) / 2
+    squares = ((3 - 2) ** 2 + 0 + 0.5**2 + 0) / 4  # flows are asked for five times as long
+    assert float(losses.foreground_flows(truth, output)[0]) == pytest.approx(entropy + 0.5 * squares, rel=1e-5)
