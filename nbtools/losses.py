@@ -128,6 +128,31 @@ def masked_mse(truth: Tensor, output: Tensor) -> Tensor:
     return masked_mean(error, truth[..., -1])
 
 
+@keras.saving.register_keras_serializable("nbtools")
+def deep_classes(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy plus Dice of exclusive classes, of the answers of all levels: half as much weight for each coarser one, 1 in sum.
+
+    Deep supervision as in Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; Dice is averaged over the classes but the first.
+    truth : (B, *space, K) share of each class (0 in all: ignored).   output : (B, *space, levels · K) logits, finest level first.
+    """
+    classes = truth.shape[-1]
+    known = ops.cast(ops.sum(truth, axis=-1) > 0.5, output.dtype)
+    weights = 0.5 ** np.arange(output.shape[-1] // classes)
+    costs = 0.0
+    for i, weight in enumerate(weights / weights.sum()):
+        logs = ops.log_softmax(output[..., i * classes : (i + 1) * classes], axis=-1)
+        costs += float(weight) * (masked_mean(-ops.sum(truth * logs, axis=-1), known) + classes_dice(truth, ops.exp(logs), known=known))
+    return costs
+
+
+def classes_dice(truth: Tensor, share: Tensor, *, known: Tensor) -> Tensor:
+    """1 - Dice, averaged over the classes but the first, one number an image.  truth, share : (B, *space, K)."""
+    axes, share = tuple(range(1, len(truth.shape) - 1)), share * known[..., None]
+    shared = ops.sum(share * truth, axis=axes)
+    total = ops.sum(share + truth * known[..., None], axis=axes)
+    return ops.mean((1.0 - (2.0 * shared + 1.0) / (total + 1.0))[:, 1:], axis=-1)
+
+
 def sample_likelihood(log_likelihood: Callable, *, offset: float, factor: float) -> Callable:
     """The loss of a network whose outputs are samples of what a pixel may be: -log of their mean likelihood, at the pixels asked for.
 

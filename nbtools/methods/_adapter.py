@@ -101,9 +101,7 @@ class FollowPlan(keras.callbacks.Callback):
     def _tell(self, event: str, *about) -> None:
         """The package may print; what our own callbacks print still reaches the screen."""
         with contextlib.redirect_stdout(self.screen):
-            for callback in self.plan.callbacks:
-                if hasattr(callback, event):
-                    getattr(callback, event)(*about)
+            self.plan.tell(event, *about)
 
     def _checkpoint(self, epoch: int) -> None:
         if self.plan.folder is not None:

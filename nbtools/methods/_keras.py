@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +18,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import _start, _tune
+from nbtools.methods._examples import Example, Examples
 from nbtools.methods.base import Method, Prediction, measure_diameters
 from nbtools.targets import classes
 from nbtools.training import History, TrainingPlan, TrainingSettings
@@ -40,41 +41,6 @@ class KerasSettings(TrainingSettings):
     freeze_encoder: bool = setting(
         False, level="advanced", help="Fine-tuning: keep what the model to begin with sees, and learn only what to make of it."
     )
-
-
-@dataclass(frozen=True)
-class Example:
-    """One training image in memory: normalised, with its maps, ready to be cut."""
-
-    image: np.ndarray  # (*space, C) float32
-    label: np.ndarray | None  # (*space) int32
-    maps: np.ndarray | None  # (*space, K) float32
-    points: np.ndarray | None = None  # (n, ndim) a pixel of each nucleus
-    classes: dict[int, int] | None = None  # label → number of the class from 1, where classes are learned
-
-
-class Examples(Sequence):
-    """Training images, each prepared when first drawn, so that training starts at once and memory holds only what is used.
-
-    weights : how often each is drawn; an image of many nuclei more often than one of few, since each nucleus is to count.
-    """
-
-    def __init__(self, samples: Sequence, prepare: Callable[[Sample], Example], weights: np.ndarray):
-        self.samples, self.prepare = samples, prepare
-        self.bounds = np.cumsum(weights / max(weights.sum(), 1e-9))
-        self.ready: dict[int, Example] = {}
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def draw(self, rng: np.random.Generator) -> Example:
-        return self[min(int(np.searchsorted(self.bounds, rng.random())), len(self) - 1)]
-
-    def __getitem__(self, index: int) -> Example:
-        index = int(index)
-        if index not in self.ready:
-            self.ready[index] = self.prepare(self.samples[index])
-        return self.ready[index]
 
 
 class KerasMethod(Method):
@@ -114,6 +80,10 @@ class KerasMethod(Method):
         """As `encode`, where nuclei have classes.  classes : label → number from 1; a label that is not in it is of unknown class."""
         return self.encode(label, spacing)
 
+    def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
+        """What of a training image a patch is cut from: all of it."""
+        return example
+
     def targets(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None, maps: np.ndarray | None) -> tuple:
         """(x, y) of one patch: (*space, C) and (*space, K) float32."""
         return image, maps
@@ -121,6 +91,10 @@ class KerasMethod(Method):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         """The network's raw output → maps to decode: probabilities instead of logits."""
         return raw
+
+    def notes(self) -> tuple[str, ...]:
+        """What was decided for the training images, a sentence each, to be told before training starts."""
+        return ()
 
     def candidates(self) -> dict[str, tuple]:
         """Decoding values to try on validation images, where the settings leave them open: name → values."""
@@ -134,6 +108,8 @@ class KerasMethod(Method):
         examples = Examples(train, self._prepare, np.sqrt(1 + np.array(counts)))
         self._use(self.build())
         _start.prepare_network(self)
+        for note in self.notes():
+            plan.tell("on_note", note)
         trainer = training.Trainer(self.model, self.loss, self.settings, plan)
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
@@ -225,6 +201,7 @@ class KerasMethod(Method):
         return Example(normalised, label, maps, patches.find_points(label), known)
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
+        example = self.choose_view(rng, example)
         frame = augment.draw_frame(
             rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape(), foreground=self.foreground
         )

@@ -1,8 +1,10 @@
-"""SegmentSettings: how every network of ours that finds nuclei turns its maps into labels."""
+"""What every network of ours that finds nuclei has: settings of how maps become labels, and shares of classes from logits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from nbtools.config import setting
 from nbtools.methods._keras import KerasSettings
@@ -18,3 +20,9 @@ class SegmentSettings(KerasSettings):
     min_size: int | None = setting(
         None, unit="px", min=0, max=10**6, help="Smaller objects are dropped; chosen on validation images if empty."
     )
+
+
+def share_out(logits: np.ndarray) -> np.ndarray:
+    """(..., K) logits of exclusive classes → (..., K) probabilities, in sum 1."""
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)

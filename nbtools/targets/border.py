@@ -14,10 +14,12 @@ from nbtools.targets.semantic import drop_small
 BACKGROUND, INSIDE, BORDER = range(3)
 
 
-def encode(label: np.ndarray, *, where: str = "outer") -> np.ndarray:
+def encode(label: np.ndarray, *, where: str = "outer", along: tuple[int, ...] | None = None) -> np.ndarray:
     """(*space) labels → (*space, 1) float32 class: 0 background, 1 inside, 2 border, -1 where the label is negative (ignored).
 
     where : "outer" or "inner" border; both are one pixel wide, and two where nuclei touch.
+    along : axes along which a border is drawn against background, None for all; where planes lie far apart, a border in the first and
+        the last plane of a nucleus would leave little of it. Between two nuclei it is drawn along every axis.
 
     Examples
     --------
@@ -25,7 +27,7 @@ def encode(label: np.ndarray, *, where: str = "outer") -> np.ndarray:
     [0, 2, 1, 2, 2, 1, 2]
     """
     inside = label > 0
-    edge = find_edges(label)
+    edge = find_edges(label, along=along)
     border = edge & (~inside | _touches_another(label)) if where == "outer" else edge & inside
     classes = np.where(border, BORDER, np.where(inside, INSIDE, BACKGROUND))
     return np.where(label < 0, -1, classes).astype(np.float32)[..., None]
@@ -82,13 +84,19 @@ def find_two_nearest(label: np.ndarray, *, spacing: tuple[float, ...] | None = N
     return first, second
 
 
-def find_edges(label: np.ndarray) -> np.ndarray:
-    """(*space) bool: pixels with a neighbour, across a face, of another label or background; the image's own edge is none."""
+def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np.ndarray:
+    """(*space) bool: pixels with a neighbour, across a face, of another label or background; the image's own edge is none.
+
+    along : axes along which a neighbour that is background counts too, None for all.
+    """
     edges = np.zeros(label.shape, bool)
     for axis in range(label.ndim):
         near, far = [slice(None)] * label.ndim, [slice(None)] * label.ndim
         near[axis], far[axis] = slice(None, -1), slice(1, None)
-        differs = np.maximum(label[tuple(near)], 0) != np.maximum(label[tuple(far)], 0)
+        one, other = np.maximum(label[tuple(near)], 0), np.maximum(label[tuple(far)], 0)
+        differs = one != other
+        if along is not None and axis not in along:
+            differs &= (one > 0) & (other > 0)
         edges[tuple(near)] |= differs
         edges[tuple(far)] |= differs
     return edges

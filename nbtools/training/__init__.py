@@ -51,7 +51,7 @@ class TrainingPlan:
 
     minutes : wall time from the start of the process to a usable model, instead of `epochs`.
     folder : where the checkpoint is kept; needed to resume.     resume : go on from that checkpoint.
-    callbacks : objects with any of on_step(step, logs), on_epoch(epoch, logs), wants_stop().
+    callbacks : objects with any of on_note(text), on_step(step, logs), on_epoch(epoch, logs), wants_stop().
     schedule : [[step, progress], …] of an earlier run, followed exactly.
     """
 
@@ -65,6 +65,12 @@ class TrainingPlan:
     def seconds_left(self) -> float:
         """What remains of a budget in minutes; without one, an hour."""
         return 3600.0 if self.minutes is None else max(0.0, self.minutes * 60 - runtime.process_seconds())
+
+    def tell(self, event: str, *about: object) -> None:
+        """Call `event` of every callback that has it."""
+        for callback in self.callbacks:
+            if hasattr(callback, event):
+                getattr(callback, event)(*about)
 
 
 @dataclass
@@ -134,7 +140,7 @@ class Trainer:
                 best.offer(row)
             self.history.rows.append(row)
             self.history.seconds = row["seconds"]
-            self._tell("on_epoch", epoch + 1, row)
+            self.plan.tell("on_epoch", epoch + 1, row)
             self._checkpoint(best)
             if reason := self._finished():
                 self.history.stopped = reason
@@ -155,7 +161,7 @@ class Trainer:
             losses.append(float(self.model.train_on_batch(x, y)))
             self._update_average(progress)
             self.history.steps = step + 1
-            self._tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
+            self.plan.tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
             if self.clock.is_over() or self._stop_wanted():
                 break
         return float(np.mean(losses)), rate
@@ -166,11 +172,6 @@ class Trainer:
         if self.clock.is_over():
             return "minutes" if self.clock.timed else "epochs"
         return ""
-
-    def _tell(self, event: str, *about) -> None:
-        for callback in self.plan.callbacks:
-            if hasattr(callback, event):
-                getattr(callback, event)(*about)
 
     def _stop_wanted(self) -> bool:
         return any(c.wants_stop() for c in self.plan.callbacks if hasattr(c, "wants_stop"))

@@ -15,7 +15,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SegmentSettings
+from nbtools.methods._segment import SegmentSettings, share_out
 from nbtools.targets import border
 
 WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
@@ -62,8 +62,7 @@ class BorderUNet(KerasMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         """Logits of all members → the mean of their probabilities."""
         logits = raw.reshape(*raw.shape[:-1], -1, CLASSES)
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return (odds / odds.sum(axis=-1, keepdims=True)).mean(axis=-2)
+        return share_out(logits).mean(axis=-2)
 
     def decode(self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int) -> np.ndarray:
         return border.decode(maps, where=self.settings.border, threshold=threshold, grow=grow, min_size=min_size)

@@ -17,7 +17,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SegmentSettings
+from nbtools.methods._segment import SegmentSettings, share_out
 from nbtools.targets import border, semantic
 from nbtools.targets import classes as class_targets
 
@@ -65,8 +65,7 @@ class UNet(KerasMethod):
         """Logits → probability of foreground, and of each class where there are some."""
         if not self.domain.classes:
             return 1 / (1 + np.exp(-raw))
-        odds = np.exp(raw - raw.max(axis=-1, keepdims=True))
-        share = odds / odds.sum(axis=-1, keepdims=True)
+        share = share_out(raw)
         return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
 
     def decode(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
