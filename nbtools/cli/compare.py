@@ -101,7 +101,7 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
         if not named:
             raise UserError("The baseline must be one of the results.", repr(wished), f"Known: {', '.join(places)}.")
         return named[0]
-    classical = {row.name for row in methods.ROWS if not row.trained}
+    classical = {row.name for row in methods.ROWS if row.classical}
     return next((name for name, place in places.items() if read_about(place).get("method") in classical), None)
 
 

@@ -113,7 +113,7 @@ def requirements_of(model: Method, dataset: DataSet | None = None) -> Requiremen
     from nbtools import checks, methods
 
     row, patch = methods.row(model.name), getattr(model.settings, "patch_size", None)
-    channels = None if row.trained else 1  # a network takes the channels of its training set
+    channels = 1 if row.classical else None  # what learns takes the channels of its training set
     needs = row.needs[0] if row.needs else "nothing"
     blind = row.trained and needs == "nothing"  # it learns from noise, and takes for signal what pixels share
     field = None if dataset is None else _measure_field(model, dataset)

@@ -189,7 +189,7 @@ def find_classical(dataset: DataSet, truth: Side, *, task: str, part: str) -> tu
     """The first method of the table for a task that needs no training; None where it cannot take the images, as colour ones."""
     from nbtools import methods
 
-    row = next((r for r in methods.ROWS if r.task == task and not r.trained), None)
+    row = next((r for r in methods.ROWS if r.task == task and r.classical), None)
     if row is None:
         return None
     method, index = methods.get(row.name)(), {name: i for i, name in enumerate(dataset.names)}

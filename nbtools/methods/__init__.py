@@ -71,10 +71,10 @@ def find_folder(source: str | Path) -> Path | None:
     for folder in (Path(source), data.packaged("weights", str(source))):
         if (folder / "model.json").is_file():
             return folder
-    if str(source) in names() and not row(str(source)).trained:
+    if str(source) in names() and row(str(source)).classical:
         return None
     shipped = sorted(p.parent.name for p in data.packaged("weights").glob("*/model.json"))
-    free = [r.name for r in ROWS if not r.trained]
+    free = [r.name for r in ROWS if r.classical]
     known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
     raise UserError("A model is a folder that `nbtools train` wrote, or the name of shipped weights.", repr(str(source)), known)
 

@@ -51,6 +51,11 @@ class Row:
         return self.parameters > 0
 
     @property
+    def classical(self) -> bool:
+        """Predicts without having learned anything."""
+        return not self.trained and self.needs == ("nothing",)
+
+    @property
     def file(self) -> str:
         return self.path.partition(":")[0].replace(".", "/") + ".py"
 
@@ -99,6 +104,18 @@ ROWS = (
         paper=Paper("A threshold selection method from gray-level histograms", "10.1109/TSMC.1979.4310076", 1979),
         lesson="notebooks/00_start_here.ipynb",
         built_on="scikit-image",
+    ),
+    Row(
+        name="forest",
+        path="nbtools.methods.segment.forest:Forest",
+        title="Random forest on pixels, from scribbles",
+        task="segment",
+        dims=(2, 3),
+        needs=("labels",),
+        system="ilastik; Trainable Weka Segmentation",
+        paper=Paper("ilastik: interactive machine learning for (bio)image analysis", "10.1038/s41592-019-0582-9", 2019),
+        lesson="notebooks/workbench_segment.ipynb",
+        built_on="scikit-learn",
     ),
     Row(
         name="fast_nuclei",

@@ -1,7 +1,7 @@
 """Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq, doi:10.1093/bioinformatics/btz242).
 
 The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur, noise, grey values); `scene` joins the first
-three, and `pairs` photographs one scene twice: with noise and without.
+three, and `pairs` photographs one scene twice: with noise and without. `draw_strokes` scribbles on nuclei that are known.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nbtools.simulate import optics
 from nbtools.simulate.pairs import PairSettings, make_pairs
 from nbtools.simulate.scene import render_scene
 from nbtools.simulate.settings import NucleiSettings
+from nbtools.simulate.strokes import draw_strokes as draw_strokes
 
 if TYPE_CHECKING:
     from nbtools.data import DataSet, Sample

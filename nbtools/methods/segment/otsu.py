@@ -18,6 +18,7 @@ from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.methods import _tune
 from nbtools.methods.base import Domain, Method, measure_diameters
+from nbtools.targets import distance
 from nbtools.targets.semantic import drop_small
 
 if TYPE_CHECKING:
@@ -63,17 +64,12 @@ class Otsu(Method):
 
     def decode(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
         from skimage.filters import threshold_otsu
-        from skimage.morphology import h_maxima
-        from skimage.segmentation import watershed
 
         grey = maps[..., 0]
         if grey.min() == grey.max():
             return np.zeros(grey.shape, np.int32)
-        foreground = ndimage.binary_fill_holes(grey > threshold_otsu(grey))
         spacing = (self.domain.spacing and np.array(self.domain.spacing) / min(self.domain.spacing)) if self.domain.ndim == 3 else None
-        depth = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
-        seeds, _ = ndimage.label(h_maxima(depth, split), np.ones((3,) * grey.ndim))
-        return drop_small(watershed(-depth, seeds, mask=foreground), min_size)
+        return drop_small(distance.part_touching(grey > threshold_otsu(grey), split=split, spacing=spacing), min_size)
 
     def tunable(self) -> dict:
         return {"split": self.settings.split, "min_size": self.settings.min_size}
