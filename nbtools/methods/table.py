@@ -174,6 +174,18 @@ ROWS = (
         built_on="stardist",
     ),
     Row(
+        name="flows",
+        path="nbtools.methods.segment.flows:Flows",
+        title="Flows: pixels that meet are one nucleus",
+        task="segment",
+        dims=(2, 3),
+        needs=("labels",),
+        system="Cellpose",
+        paper=Paper("Cellpose: a generalist algorithm for cellular segmentation", "10.1038/s41592-020-01018-x", 2021),
+        lesson="notebooks/workbench_segment.ipynb",
+        parameters=775_075,
+    ),
+    Row(
         name="nlm",
         path="nbtools.methods.denoise.nlm:NonLocalMeans",
         title="Non-local means, or total variation, with estimated noise",

@@ -12,7 +12,7 @@ from scipy import ndimage, sparse
 
 from nbtools.targets.semantic import drop_small
 
-STEPS, BLOCK, STILL = 200, 20, 0.5  # steps of a pixel; one that moved less than STILL px in the last BLOCK steps has arrived
+STEPS, BLOCK, STILL = 200, 20, 1.0  # steps of a pixel; one that moved less than STILL px in the last BLOCK steps has arrived
 ARRIVALS, WINDOW = 10, 2  # a nucleus is where more pixels than that arrive, and nowhere more within so many pixels of the finest axis
 GROW, FEW = 5, 2  # and so many pixels around it, where more than FEW arrive
 ALL = 4.0  # no two flows of length 1 differ more

@@ -1,0 +1,67 @@
+"""A data set seen at another pixel size: what a network that wants cubic voxels is trained on.
+
+The model then knows that pixel size as its own, and every image that it predicts is brought to it, and its labels back, as for any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nbtools.data import DataSet, Sample
+from nbtools.image import Image
+from nbtools.methods import _rescale
+from nbtools.methods.domain import Domain
+
+
+class Resampled(DataSet):
+    """A data set whose images have the pixel size of `seen`: grey values linear in between, labels those of the nearest pixel.
+
+    Images are brought to it when they are asked for; of a movie the first time point. One of unknown pixel size stays as it is.
+    """
+
+    def __init__(self, source: DataSet, seen: Domain):
+        super().__init__(source.entries, source.reader, about=source.about, folder=source.folder, name=source.name)
+        self.seen = seen
+
+    def __getitem__(self, item: int | slice) -> Sample | DataSet:
+        found = super().__getitem__(item)
+        return found if isinstance(item, slice) else resample(found, self.seen)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    def image(self, index: int) -> Image:
+        return resample_image(super().image(index), self.seen)
+
+    def _with(self, *args: object, **changes: object) -> DataSet:
+        return Resampled(super()._with(*args, **changes), self.seen)
+
+
+def even_out(dataset: DataSet, like: DataSet) -> DataSet:
+    """The data set at a pixel size that is the same along every axis: the finest of the first image of `like`."""
+    first = Domain.of(like.image(0).select(T=0)) if len(like) else Domain()
+    if first.spacing is None or max(first.spacing) <= _rescale.TOLERANCE * min(first.spacing):
+        return dataset
+    return Resampled(dataset, Domain(first.ndim, spacing=(min(first.spacing),) * first.ndim, unit=first.unit))
+
+
+def resample(sample: Sample, seen: Domain) -> Sample:
+    """A sample whose image and label have the pixel size of `seen`."""
+    image = resample_image(sample.image, seen)
+    if sample.label is None or image is sample.image:
+        return sample
+    label = sample.label.select(T=0).to(seen.axes)
+    nearest = [((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(image.space_shape, label.shape, strict=True)]
+    return sample.replace(image=image, label=label.replace(pixels=label.pixels[np.ix_(*nearest)], spacing=image.spacing))
+
+
+def resample_image(image: Image, seen: Domain) -> Image:
+    """An image with the pixel size of `seen`, its channels last; itself where that is its own, or none is known."""
+    zoom = _rescale.find_zoom(image, seen) if len(image.spatial) == seen.ndim else None
+    if zoom is None:
+        return image
+    still = image.select(T=0).to(seen.axes + "C")
+    spacing = tuple(s / z for s, z in zip(still.spacing, zoom, strict=True))
+    return still.replace(pixels=_rescale.zoom_pixels(still.pixels, zoom), spacing=spacing)
