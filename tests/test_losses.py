@@ -85,3 +85,17 @@ def test_the_loss_of_flows_equals_its_textbook_form_where_pixels_are_known():
     entropy = (np.log1p(np.exp(-2.0)) + np.log1p(np.exp(-1.0))) / 2
     squares = ((3 - 2) ** 2 + 0 + 0.5**2 + 0) / 4  # flows are asked for five times as long
     assert float(losses.foreground_flows(truth, output)[0]) == pytest.approx(entropy + 0.5 * squares, rel=1e-5)
+
+
+def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
+    truth = rng.integers(0, 2, (1, 8, 8, 2)).astype(np.float32)
+    output = rng.normal(size=(1, 8, 8, 2)).astype(np.float32)
+    weight = np.ones((1, 8, 8), np.float32)
+    each = [float(losses.weighted_foreground(np.stack([truth[..., i], weight], -1), output[..., i : i + 1])[0]) for i in range(2)]
+    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(np.mean(each), rel=1e-5)
+    shared = float(losses.every_foreground(truth[..., :1], output[..., [0, 0, 0]])[0])
+    assert shared == pytest.approx(each[0], rel=1e-5)
+    truth[0, :4] = -1
+    other = output.copy()
+    other[0, :4] += 3
+    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(float(losses.every_foreground(truth, other)[0]))

@@ -1,5 +1,6 @@
 """Several networks as one: the published size of a member, independent answers, a field that can still be read."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -35,3 +36,25 @@ def test_the_probabilities_of_an_ensemble_are_the_mean_of_its_members(rng):
     raw = rng.normal(size=(6, 5, 6)).astype(np.float32)
     each = [np.exp(raw[..., i : i + 3]) / np.exp(raw[..., i : i + 3]).sum(axis=-1, keepdims=True) for i in (0, 3)]
     np.testing.assert_allclose(method.activate(raw), np.mean(each, axis=0), rtol=1e-5)
+
+
+def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
+    networks = {f"planes{k}": nets.unet(2, channels=k, widths=(4, 8)) for k in (1, 3, 5)}
+    three = nets.side_by_side(networks)
+    planes = rng.random((1, 16, 16, 5), dtype=np.float32)
+    outer = planes.copy()
+    outer[..., [0, 4]] += 1
+    before, after = np.asarray(three(planes)), np.asarray(three(outer))
+    np.testing.assert_array_equal(before[..., :2], after[..., :2])
+    assert np.abs(before[..., 2] - after[..., 2]).max() > 1e-4
+    assert three.count_params() == sum(network.count_params() for network in networks.values())
+    assert tiling.describe_field(three).radius == tiling.describe_field(networks["planes1"]).radius
+
+
+def test_networks_side_by_side_survive_their_description(rng, tmp_path):
+    both = nets.side_by_side({"a": nets.unet(2, channels=3, widths=(4, 8)), "b": nets.unet(2, widths=(4,), outputs=2)})
+    both.save(tmp_path / "both.keras")
+    again = keras.saving.load_model(tmp_path / "both.keras", safe_mode=True)
+    image = rng.random((1, 8, 8, 3), dtype=np.float32)
+    assert np.asarray(both(image)).shape == (1, 8, 8, 3)
+    np.testing.assert_allclose(np.asarray(again(image)), np.asarray(both(image)), atol=1e-6)

@@ -70,7 +70,7 @@ def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Nam
     """Predict one image, write what came of it, and return its line of the summary."""
     prediction = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
     row = {"name": image.name, "seconds": round(prediction.seconds, 3), "axes": image.axes, "spacing": image.spacing, "unit": image.unit}
-    row |= {"zoom": prediction.zoom, "warnings": list(prediction.warnings)}
+    row |= {"zoom": prediction.zoom, "warnings": list(prediction.warnings), "notes": list(prediction.notes)}
     for key, array in prediction.raw.items():
         write_raw(folder / "raw" / f"{image.name}.{key}.tif", array, like=prediction)
     if prediction.labels is None:
@@ -160,7 +160,7 @@ def write_summary(folder: Path, rows: list[dict]) -> None:
 
 def describe_row(row: dict) -> str:
     nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
-    return f"{nuclei}{row['seconds']:.2f} s"
+    return ". ".join([f"{nuclei}{row['seconds']:.2f} s", *row.get("notes", ())])
 
 
 def shown_columns(rows: list[dict]) -> list[str]:

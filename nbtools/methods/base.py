@@ -32,6 +32,7 @@ class Prediction:
     raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid of the model.
     zoom : how many times as many pixels, along each spatial axis, the network saw; None where it saw the image as it is.
     warnings : in what the image is unlike those the model was trained on.
+    notes : what was decided in decoding and should be known, as of regions without a centre.
     """
 
     labels: Image | None = None
@@ -42,6 +43,7 @@ class Prediction:
     seconds: float = 0.0
     zoom: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Method(ABC):
@@ -113,7 +115,7 @@ class Method(ABC):
         if unknown := [name for name in choices if name not in self.tunable()]:
             raise UserError("Only decoding values can be changed.", ", ".join(unknown), f"Known: {', '.join(self.tunable()) or 'none'}.")
         result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
-        changed = {name: getattr(result, name) for name in ("labels", "classes", "probability", "seconds")}
+        changed = {name: getattr(result, name) for name in ("labels", "classes", "probability", "notes", "seconds")}
         return replace(prediction, **changed)
 
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:

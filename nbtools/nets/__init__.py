@@ -1,9 +1,9 @@
 """Network builders: plain functions that return Keras models, 2D or 3D by argument."""
 
 from nbtools.nets.cpnet import cpnet
-from nbtools.nets.ensemble import ensemble
+from nbtools.nets.ensemble import ensemble, side_by_side
 from nbtools.nets.psf import Psf
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import plan_pooling, unet
 
-__all__ = ["Psf", "cpnet", "ensemble", "plan_pooling", "rcan", "unet"]
+__all__ = ["Psf", "cpnet", "ensemble", "plan_pooling", "rcan", "side_by_side", "unet"]
