@@ -41,7 +41,7 @@ notebooks: environment
 
 $(VENV)/nbtools.stamp: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV): some minutes and about 2.5 GB the first time."
-	@$(BIN)/python $(PIP) -c constraints.txt -e ".[tf,test]"
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[tf,test,browser]"
 	@touch $@
 
 $(VENV)/lab.stamp: $(VENV)/nbtools.stamp

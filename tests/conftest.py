@@ -20,6 +20,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
+            if file.startswith("tests/browser/"):
+                return "tests/browser"  # one server and one browser for all
             return f"{file}[{test.partition('[')[2]}" if file.endswith(APART) else file
 
     return Together(config, log)

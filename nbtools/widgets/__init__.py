@@ -3,7 +3,11 @@
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
 from nbtools.widgets.form import Form, form
+from nbtools.widgets.painter import paint
 from nbtools.widgets.picker import DataPicker, pick_data
 from nbtools.widgets.viewer import browse, explore_threshold
 
-__all__ = ["CheckUp", "Comparison", "DataPicker", "Form", "browse", "check_up", "compare_slider", "explore_threshold", "form", "pick_data"]
+__all__ = [
+    "CheckUp", "Comparison", "DataPicker", "Form", "browse", "check_up", "compare_slider", "explore_threshold", "form", "paint",
+    "pick_data",
+]  # fmt: skip

@@ -1,0 +1,198 @@
+"""The painter on the page: the kernel holds the truth, the page shows one plane of it and sends what the hand does.
+
+Everything that travels is text and plain numbers, since Colab drops binary parts of messages: a plane of the image as PNG, a plane of
+labels as deflated runs, a stroke as runs of pixels. The page numbers its actions; each answer says which was the last that was heard, so
+that the page can put strokes that were on their way on top of a plane that is older than they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import io as bytestream
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from PIL import Image as Picture
+
+from nbtools.data import Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.show.colors import PALETTE, color_labels
+from nbtools.show.contrast import Contrast, measure_contrast
+from nbtools.widgets.painter import Target
+from nbtools.widgets.sheet import Notes, Sheet, pack_plane
+
+HERE = Path(__file__).parent
+SCRIPTS = ("raster.js", "painter.js")
+MOST_COLORED = 5_000_000  # pixels of a label whose neighbours get different colours; beyond, colours go round by number
+
+
+class Painter(anywidget.AnyWidget):
+    """A painter; see `paint`. `label`, `classes` and `value` are as they stand, saved or not; `save` and `describe` do what they say."""
+
+    _esm = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
+    _css = (HERE / "painter.css").read_text("utf-8")
+    about = traitlets.Dict().tag(sync=True)
+    scene = traitlets.Any().tag(sync=True, to_json=lambda _, painter: painter.write_scene())
+
+    def __init__(self, image: Image, start: Image, *, target: Target, classes: tuple[str, ...], known: Mapping[int, str]):
+        self._image, self._target, self._names = image, target, classes
+        self._contrast, self._brightness = measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb), 0.0
+        self._sheet = Sheet(start.to("ZYX").pixels, known)
+        self._notes = Notes(target.notes_for(self._sheet.label))
+        self._plane, self._heard, self._told, self._error = len(self._sheet.label) // 2, 0, "", False
+        if target.anew:
+            self._notes.clear()
+        self._unsaved = self._resume()
+        super().__init__(about=self._describe_page(start))
+        self.add_class("nb-painter")
+        self.on_msg(self._hear)
+
+    @property
+    def label(self) -> Image:
+        """The label image as it stands, with axes and pixel size of the image."""
+        image = self._image
+        pixels = self._sheet.label.copy().reshape(image.space_shape)
+        return Image(pixels, image.spatial, image.spacing, image.unit, name=image.name)
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """Class of each nucleus that has been given one."""
+        return dict(self._sheet.classes)
+
+    @property
+    def value(self) -> Sample:
+        """Image, label and classes, as a data set takes them."""
+        classes = self.classes if self._names or self.classes else None
+        return Sample(self._image.name, self._image, label=self.label, classes=classes)
+
+    @property
+    def seconds(self) -> float:
+        """Time at work with the hand, pauses of more than half a minute left out."""
+        return self._sheet.seconds
+
+    def act(self, action: Mapping) -> None:
+        """Do one action of `sheet.Sheet` as if a hand had done it, and note it until it is saved."""
+        action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
+        plane = self._sheet.act(action)
+        if plane is not None:
+            self._notes.add(self._sheet.write_down(action))
+            self._unsaved, self._plane = True, plane
+
+    def save(self) -> Path:
+        """Write label, classes and, the first time, the image into the data set; returns the file of the label."""
+        path = self._target.write(self.value)
+        self._notes.clear()
+        self._notes = Notes(self._target.notes_for(self._sheet.label))
+        self._notes.clear()
+        self._unsaved = False
+        self._tell(f"Saved {say_count(len(self._sheet.counts))} in {path}")
+        return path
+
+    def describe(self) -> str:
+        """What was done, in a line."""
+        count = len(self._sheet.counts)
+        if not self._sheet.acts:
+            return f"{say_count(count)}; nothing painted yet."
+        pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
+        return f"{say_count(count)}; {self._sheet.acts} strokes and other actions in {self.seconds / 60:.1f} min{pace}."
+
+    def write_scene(self) -> dict:
+        """The shown plane with its labels, as text; made anew for each page that asks."""
+        return self._write_plane(picture=True)
+
+    def _resume(self) -> bool:
+        """Go on with what was noted and not saved."""
+        actions = self._notes.read()
+        try:
+            for action in actions:
+                plane = self._sheet.act(action)
+                self._plane = self._plane if plane is None else plane
+        except (UserError, KeyError, TypeError, ValueError):
+            self._tell("Some of the unsaved work could not be read", error=True)
+            return True
+        if actions:
+            self._tell(f"Unsaved work of the last session is here again: {len(actions)} actions")
+        return bool(actions)
+
+    def _hear(self, _widget: object, message: Mapping, _buffers: object) -> None:
+        """Answer the page; what cannot be done is said there."""
+        self._told, self._error = "", False
+        action, shown = message.get("action"), int(message.get("z", self._plane))
+        self._heard = max(self._heard, int(message.get("number", 0)))
+        self._plane = min(max(shown, 0), len(self._sheet.label) - 1)
+        picture = message.get("ask") == "plane"
+        try:
+            if message.get("ask") == "save":
+                self.save()
+            elif message.get("ask") == "brightness":
+                self._brightness, picture = float(message["value"]), True
+            elif action:
+                self.act(action)
+        except UserError as error:
+            self._tell(str(error), error=True)
+        if picture or (action and (action["do"] != "paint" or self._error)):
+            self.send({"kind": "plane", **self._write_plane(picture=picture or self._plane != shown)})
+        else:
+            self.send({"kind": "state", **self._write_state()})
+
+    def _tell(self, words: str, *, error: bool = False) -> None:
+        self._told, self._error = words, error
+
+    def _write_state(self) -> dict:
+        index = {name: k for k, name in enumerate(self._names, 1)}
+        marks = [[label, index[name]] for label, name in self._sheet.classes.items() if name in index]
+        return {
+            "heard": self._heard, "count": len(self._sheet.counts), "next": self._sheet.next_label, "unsaved": self._unsaved,
+            "told": self._told, "error": self._error, "classes": marks, "undo": len(self._sheet.done), "redo": len(self._sheet.undone),
+        }  # fmt: skip
+
+    def _write_plane(self, *, picture: bool) -> dict:
+        """State and labels of the shown plane; its picture where the page does not have it."""
+        found = {"z": self._plane, "label": pack_plane(self._sheet.label[self._plane])}
+        if picture:
+            plane = self._image.select(Z=self._plane)
+            rgb = brighten(self._contrast, self._brightness).color(plane.to(plane.axes.replace("C", "") + "C").pixels)
+            found["picture"] = to_png_text(rgb)
+        return found | self._write_state()
+
+    def _describe_page(self, start: Image) -> dict:
+        planes, height, width = self._sheet.label.shape
+        colors = (PALETTE * 255).round().astype(int).tolist()
+        return {"width": width, "height": height, "planes": planes, "colors": colors, "names": list(self._names),
+                "shades": choose_shades(start.pixels), "name": self._image.name, "folder": str(self._target.folder)}  # fmt: skip
+
+
+def say_count(count: int) -> str:
+    """Nuclei, counted in words."""
+    return f"{count} {'nucleus' if count == 1 else 'nuclei'}"
+
+
+def choose_shades(label: np.ndarray) -> list[list[int]]:
+    """[label, index in the palette] of each nucleus, unlike its neighbours; [] for large images, where colours go round by number."""
+    if not label.any() or label.size > MOST_COLORED:
+        return []
+    dense, colors = color_labels(np.maximum(label, 0))
+    index = [int(np.argmin(np.abs(PALETTE - c).sum(axis=1))) for c in colors]
+    numbers, first = np.unique(label, return_index=True)
+    return [[int(n), index[dense.flat[i]]] for n, i in zip(numbers, first, strict=True) if n > 0]
+
+
+def brighten(contrast: Contrast, steps: float) -> Contrast:
+    """Contrast whose bright end comes down by half at each step; the pixels themselves stay as they are."""
+    if steps == 0:
+        return contrast
+    high = contrast.low + (contrast.high - contrast.low) * 2.0**-steps
+    return Contrast(contrast.low, high, contrast.tints)
+
+
+def to_png_text(rgb: np.ndarray) -> str:
+    """Colours (Y, X, 3) uint8 as PNG in base64, grey where they are."""
+    grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all())
+    content = bytestream.BytesIO()
+    Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(content, format="PNG", compress_level=1)
+    return base64.b64encode(content.getvalue()).decode("ascii")

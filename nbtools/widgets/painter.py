@@ -1,0 +1,145 @@
+"""Label nuclei by hand: outline, brush, eraser; or correct what a method has found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbtools import data, io
+from nbtools.data import Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.show.pictures import as_image
+from nbtools.show.views import check_same_space
+
+if TYPE_CHECKING:
+    from nbtools.widgets.canvas import Painter
+
+FOLDER = "runs/painted"
+MOST_SIDE = 4096  # px of a plane: beyond, a page becomes slow
+
+
+def paint(image: object, label: object = None, *, classes: Sequence[str] = (), save_to: str | Path = FOLDER, anew: bool = False) -> Painter:
+    """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes it into a data set.
+
+    Parameters
+    ----------
+    image : Image, sample or array of 2 or 3 dimensions, any bit depth. A sample's own label is begun with.
+    label : labels to begin with, such as a Prediction to be corrected; without, nothing is labelled.
+    classes : names of the classes that nuclei can be given with the keys 1 to 9.
+    save_to : folder of the data set that takes images/NAME.tif, labels/NAME.tif and classes/NAME.csv. What is saved there already is gone
+        on with, and so is unsaved work of an interrupted session.
+    anew : begin with `label` whatever lies there.
+
+    Raises
+    ------
+    UserError : image and label differ in size; a movie, or planes too large for a page; anywidget is not installed.
+
+    Examples
+    --------
+    >>> painter = paint(image, save_to="my_nuclei")  # doctest: +SKIP
+    >>> painter.label  # doctest: +SKIP
+    Image('embryo', YX 256 x 256, int32, 0.2 x 0.2 um)
+    """
+    given = getattr(image, "label", None) if label is None else label
+    image = prepare_image(as_image(image))
+    target = Target(Path(save_to).expanduser(), image, anew=anew)
+    saved, known = target.read()
+    start = saved if saved is not None else prepare_label(given, image)
+    return _load_canvas()(image, start, target=target, classes=name_classes(classes, known.values()), known=known)
+
+
+class Target:
+    """Where the work on one image is saved: its label, classes, and the image itself, in the layout of a data set.
+
+    anew : nothing that lies there is gone on with.
+    """
+
+    def __init__(self, folder: Path, image: Image, *, anew: bool = False):
+        self.folder, self.image, self.anew = folder, image, anew
+
+    def read(self) -> tuple[Image | None, dict[int, str]]:
+        """Label and classes that are saved already; None, {} without."""
+        entry = self._find()
+        if self.anew or entry is None or "labels" not in entry.files:
+            return None, {}
+        sample = data.DataSet.open(self.folder).reader.sample(entry)
+        return prepare_label(sample.label, self.image), dict(sample.classes or {})
+
+    def write(self, sample: Sample) -> Path:
+        """Save label and classes, and the image where it is not there yet; returns the file of the label."""
+        entry = self._find()
+        path = self.folder / "labels" / f"{sample.name}.tif"
+        if entry is None:
+            data.write_sample(self.folder, sample)
+            return path
+        found = entry.files.get("labels", path)
+        path = found if io.suffix(found) in (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png") else path
+        if sample.classes is not None:
+            data.write_classes(entry.files.get("classes", self.folder / "classes" / f"{sample.name}.csv"), sample.classes)
+        io.write_label(path, sample.label)
+        return path
+
+    def notes_for(self, start: np.ndarray) -> Path:
+        """File of the unsaved work on this image that began with this label; a hidden one, no part of the data set."""
+        key = data.hash_pixels(start)[:8] + data.hash_pixels(self.image.pixels)[:8]
+        return self.folder / ".unsaved" / f"{self.image.name}_{key}.jsonl"
+
+    def _find(self) -> data.Entry | None:
+        """The entry of this image; UserError where another image of its name lies there."""
+        if not (self.folder / "images").is_dir():
+            return None
+        dataset = data.DataSet.open(self.folder)
+        entry = next((e for e in dataset.entries if e.name == self.image.name), None)
+        if entry is None:
+            return None
+        there = prepare_image(dataset.reader.image(entry))
+        if there.shape != self.image.shape or not np.array_equal(there.pixels, self.image.pixels):
+            remedy = "Give another save_to, or another name: image.replace(name=…)."
+            raise UserError("A name in a data set stands for one image.", f"another image {entry.name} in {self.folder}", remedy)
+        return entry
+
+
+def prepare_image(image: Image) -> Image:
+    """An image that can be painted on, with a name: axes in the order Z, Y, X, C, those of length 1 left out."""
+    if image.size("T") > 1:
+        raise UserError("The painter shows an image or a volume.", f"a movie of {image.size('T')} frames", "Choose one: image.select(T=0).")
+    wanted = "".join(a for a in "ZYXC" if a in "YX" or image.size(a) > 1 or (a == "C" and image.is_rgb))
+    image = image.to(wanted)
+    if max(image.size("Y"), image.size("X")) > MOST_SIDE:
+        received = f"{image.size('Y')} x {image.size('X')} px"
+        raise UserError(f"A plane may have {MOST_SIDE} pixels a side.", received, "Paint tiles of it: nbtools.data.cut_tiles.")
+    return image.replace(name=image.name or "image")
+
+
+def prepare_label(label: object, image: Image) -> Image:
+    """The label to begin with, on the spatial axes of the image; empty without one."""
+    if label is None:
+        return Image(np.zeros(image.space_shape, np.int32), image.spatial, image.spacing, image.unit, name=image.name)
+    label = io.to_label(as_image(label), image.name)
+    label = label.to(image.spatial)
+    check_same_space(image.space_shape, label.shape)
+    if label.pixels.max(initial=0) >= 2**31:
+        raise UserError("Labels must be below 2,147,483,648.", label.pixels.max(), "Number the nuclei from 1 again.")
+    return Image(label.pixels.astype(np.int32), image.spatial, image.spacing, image.unit, name=image.name)
+
+
+def name_classes(wanted: Sequence[str], known: object) -> tuple[str, ...]:
+    """The classes asked for, and those that nuclei have already; nine at most, one for each digit."""
+    names = tuple(dict.fromkeys([*wanted, *sorted(known)]))
+    if len(names) > 9 or not all(str(n).strip() for n in names):
+        raise UserError("The digits 1 to 9 stand for classes.", f"{len(names)} classes: {', '.join(names)}", "Give at most nine names.")
+    return names
+
+
+def _load_canvas() -> type:
+    try:
+        from nbtools.widgets.canvas import Painter
+    except ModuleNotFoundError as error:
+        if error.name != "anywidget":
+            raise
+        raise UserError("The painter needs the package anywidget.", "not installed", "Run: pip install anywidget.") from error
+    return Painter

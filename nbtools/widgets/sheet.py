@@ -1,0 +1,271 @@
+"""A label image under the hand: what an outline, a stroke or a join does to it, undone and redone, and written down line by line.
+
+An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved work as it is:
+
+    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row by row, get a number; 0 erases
+    {"do": "remove", "label": 7}        {"do": "join", "label": 7, "into": 5}        {"do": "part", "label": 7}
+    {"do": "between", "label": 7}       {"do": "class", "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"}
+    {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it puts back
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from nbtools.errors import UserError
+
+MOST_STEPS = 500  # that can be undone
+PAUSE_S = 30.0  # a longer pause between two actions does not count as work
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What one action changed: labels at flat places of the array, classes of nuclei; `plane` is where to look."""
+
+    places: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    classes: tuple[Mapping[int, str], Mapping[int, str]]
+    plane: int
+
+
+class Sheet:
+    """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
+
+    counts : pixels of each label.     seconds : time at work, long pauses left out.     acts : actions done in all.
+
+    Examples
+    --------
+    >>> sheet = Sheet(np.zeros((1, 4, 5), np.int32))
+    >>> _ = sheet.act({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
+    >>> sheet.label[0, 1].tolist(), sheet.next_label
+    ([0, 1, 1, 0, 0], 2)
+    """
+
+    def __init__(self, label: np.ndarray, classes: Mapping[int, str] | None = None):
+        self.label, self.classes = np.array(label, np.int32, order="C"), dict(classes or {})
+        found, counts = np.unique(self.label[self.label > 0], return_counts=True)
+        self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        self.done: list[Change] = []
+        self.undone: list[Change] = []
+        self.seconds, self.acts, self._last = 0.0, 0, None
+
+    @property
+    def next_label(self) -> int:
+        """A number that no nucleus has."""
+        return max(self.counts, default=0) + 1
+
+    def act(self, action: Mapping) -> int | None:
+        """Do one action; returns the plane it changed, None where it changed nothing.
+
+        Raises
+        ------
+        UserError : an action that cannot be done, such as parting a nucleus of one piece.
+        """
+        kinds: dict[str, Callable] = {
+            "paint": self._paint, "remove": self._remove, "join": self._join, "part": self._part, "between": self._between,
+            "class": self._name_class, "undo": self._undo, "redo": self._redo, "put": self._put_back,
+        }  # fmt: skip
+        if action.get("do") not in kinds:
+            raise UserError("An action must be one of the painter's.", repr(action.get("do")), f"Use one of: {', '.join(kinds)}.")
+        plane = kinds[action["do"]](action)
+        self._clock(action.get("at"))
+        self.acts += 1
+        return plane
+
+    def _paint(self, action: Mapping) -> int | None:
+        size, z, to = self.label[0].size, int(action["z"]), int(action["to"])
+        runs = np.asarray(action["runs"], np.int64).reshape(-1, 2)
+        if not 0 <= z < len(self.label) or runs.min(initial=0) < 0 or runs.sum(axis=1).max(initial=0) > size or not 0 <= to < 2**31:
+            raise UserError("A stroke must lie in the image.", f"plane {z} of {len(self.label)}", "Reload the page, and draw again.")
+        return self._change(z * size + spread(runs), to, plane=z)
+
+    def _remove(self, action: Mapping) -> int | None:
+        return self._change(self._find(action["label"]), 0)
+
+    def _join(self, action: Mapping) -> int | None:
+        places = self._find(action["label"])
+        self._find(action["into"])
+        return self._change(places, int(action["into"]))
+
+    def _part(self, action: Mapping) -> int | None:
+        """The largest piece keeps the number, each other gets one of its own."""
+        label = int(action["label"])
+        places = self._find(label)
+        pieces, count = ndimage.label(self.label == label)
+        if count < 2:
+            received = f"nucleus {label} in one piece"
+            raise UserError("A nucleus that is parted must be in pieces.", received, "Draw a line through it with the eraser first.")
+        sizes = np.bincount(pieces.ravel())[1:]
+        numbers = np.empty(count + 1, np.int32)
+        order = np.argsort(-sizes, kind="stable")
+        numbers[1 + order] = [label, *range(self.next_label, self.next_label + count - 1)]
+        return self._change(places, numbers[pieces.ravel()[places]])
+
+    def _between(self, action: Mapping) -> int | None:
+        """Fill the planes between those where a nucleus is painted; its outline passes evenly from one into the other."""
+        label = int(action["label"])
+        self._find(label)
+        shape = self.label == label
+        painted = np.flatnonzero(shape.any(axis=(1, 2)))
+        filled = np.zeros_like(shape)
+        for low, high in pairwise(painted):
+            depths = [measure_depth(shape[z]) for z in (low, high)] if high - low > 1 else None
+            for z in range(low + 1, high):
+                share = (z - low) / (high - low)
+                filled[z] = (1 - share) * depths[0] + share * depths[1] > 0
+        places = np.flatnonzero(filled & (self.label == 0))
+        if not len(places):
+            received = f"planes {', '.join(map(str, painted))}"
+            raise UserError("A nucleus that is filled in must be painted in planes apart.", received, "Paint it in two planes first.")
+        return self._change(places, label)
+
+    def _name_class(self, action: Mapping) -> int | None:
+        label, name = int(action["label"]), str(action["name"])
+        places = self._find(label)
+        others = {k: v for k, v in self.classes.items() if k != label}
+        wanted = dict(sorted((others | ({label: name} if name else {})).items()))
+        return self._change(places[:0], 0, plane=int(places[0] // self.label[0].size), classes=wanted)
+
+    def _undo(self, _action: Mapping) -> int | None:
+        if not self.done:
+            return None
+        change = self.done.pop()
+        self._put(change.places, change.before)
+        self.classes = dict(change.classes[0])
+        self.undone.append(change)
+        return change.plane
+
+    def _redo(self, _action: Mapping) -> int | None:
+        if not self.undone:
+            return None
+        change = self.undone.pop()
+        self._put(change.places, change.after)
+        self.classes = dict(change.classes[1])
+        self.done.append(change)
+        return change.plane
+
+    def write_down(self, action: Mapping) -> dict:
+        """The action just done, so that it can be done again on the label alone: an undo or redo by what it put back."""
+        if action["do"] not in ("undo", "redo"):
+            return dict(action)
+        change, side = (self.undone[-1], 0) if action["do"] == "undo" else (self.done[-1], 1)
+        labels = (change.before, change.after)[side]
+        parts = [[int(n), gather(change.places[labels == n]).ravel().tolist()] for n in np.unique(labels)]
+        return {"do": "put", "parts": parts, "classes": dict(change.classes[side]), "at": action.get("at")}
+
+    def _put_back(self, action: Mapping) -> int | None:
+        places = [spread(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]]
+        labels = [np.full(len(p), n, np.int32) for p, (n, _) in zip(places, action["parts"], strict=True)]
+        classes = {int(label): name for label, name in action["classes"].items()}
+        none = np.zeros(0, np.int64)
+        plane = None if any(map(len, places)) else 0
+        return self._change(np.concatenate([none, *places]), np.concatenate([none, *labels]), plane=plane, classes=classes)
+
+    def _find(self, label: object) -> np.ndarray:
+        """Flat places of a nucleus; UserError where there is none of this number."""
+        if int(label) not in self.counts:
+            raise UserError("The nucleus must be there.", f"number {label}", "Point at a nucleus.")
+        return np.flatnonzero(self.label.ravel() == int(label))
+
+    def _change(self, places: np.ndarray, after: object, *, plane: int | None = None, classes: Mapping | None = None) -> int | None:
+        """Change labels (or classes), and remember how it was."""
+        before = self.label.ravel()[places]
+        after = np.broadcast_to(np.asarray(after, np.int32), places.shape).copy()
+        differs = before != after
+        if not differs.any() and classes in (None, self.classes):
+            return None
+        places, before, after = places[differs], before[differs], after[differs]
+        old = dict(self.classes)
+        self._put(places, after)
+        self.classes = {k: v for k, v in (old if classes is None else classes).items() if k in self.counts}
+        plane = int(places[len(places) // 2] // self.label[0].size) if plane is None else plane
+        self.done = [*self.done[-MOST_STEPS + 1 :], Change(places, before, after, (old, dict(self.classes)), plane)]
+        self.undone = []
+        return plane
+
+    def _put(self, places: np.ndarray, values: np.ndarray) -> None:
+        flat = self.label.reshape(-1)
+        for sign, changed in ((-1, flat[places]), (1, values)):
+            for label, count in zip(*np.unique(changed[changed > 0], return_counts=True), strict=True):
+                self.counts[int(label)] = self.counts.get(int(label), 0) + sign * int(count)
+        flat[places] = values
+        self.counts = {label: count for label, count in self.counts.items() if count > 0}
+
+    def _clock(self, at: float | None) -> None:
+        if at is not None and self._last is not None and 0 < at - self._last < PAUSE_S:
+            self.seconds += at - self._last
+        self._last = self._last if at is None else at
+
+
+class Notes:
+    """Unsaved actions in a small file, a line each: written as they are done, read again after a restart."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def add(self, action: Mapping) -> None:
+        """Write one action down."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(action, separators=(",", ":")) + "\n")
+        except OSError as error:
+            received = f"{self.path} ({error.strerror})"
+            raise UserError("Unsaved work is noted beside the result.", received, "Give a folder that can be written.") from error
+
+    def read(self) -> list[dict]:
+        """The actions; a last line that was cut off is left out."""
+        found = []
+        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def clear(self) -> None:
+        """Forget them: they are saved."""
+        self.path.unlink(missing_ok=True)
+
+
+def spread(runs: np.ndarray) -> np.ndarray:
+    """Places of runs (n, 2) of start and length.
+
+    >>> spread(np.array([[5, 2], [9, 3]])).tolist()
+    [5, 6, 9, 10, 11]
+    """
+    ends = np.cumsum(runs[:, 1])
+    return np.repeat(runs[:, 0] - ends + runs[:, 1], runs[:, 1]) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def gather(places: np.ndarray) -> np.ndarray:
+    """Runs (n, 2) of start and length of sorted places: what `spread` spreads.
+
+    >>> gather(np.array([5, 6, 9, 10, 11])).tolist()
+    [[5, 2], [9, 3]]
+    """
+    first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    return np.stack([places[first], np.diff(first, append=len(places))], axis=1)
+
+
+def pack_plane(plane: np.ndarray) -> str:
+    """A label plane (Y, X) as text: runs of length and label as 32-bit integers, deflated, in base64."""
+    flat = plane.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    runs = np.stack([np.diff(starts, append=flat.size), flat[starts]], axis=1).astype("<i4")
+    return base64.b64encode(zlib.compress(runs.tobytes(), 1)).decode("ascii")
+
+
+def measure_depth(shape: np.ndarray) -> np.ndarray:
+    """Distance (Y, X) of each pixel to the border of a shape, above 0 inside, below 0 outside."""
+    return ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)

@@ -1,0 +1,252 @@
+"""Twin of the painter, without a browser: what a hand does, done again from its notes, saved as a data set."""
+
+import base64
+import builtins
+import sys
+import zlib
+
+import numpy as np
+import pytest
+
+from nbtools import data, io, widgets
+from nbtools.data import DataSet, Sample
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.metrics import instances
+from nbtools.widgets.sheet import Notes, Sheet, gather, pack_plane, spread
+
+
+def paint(z, to, *runs):
+    return {"do": "paint", "z": z, "to": to, "runs": list(runs)}
+
+
+def test_runs_are_spread_and_gathered_again(rng):
+    places = np.flatnonzero(rng.random(500) < 0.6)
+    np.testing.assert_array_equal(spread(gather(places)), places)
+    assert len(spread(np.zeros((0, 2), int))) == len(gather(places[:0])) == 0
+
+
+def test_a_plane_travels_as_text_and_comes_back(rng):
+    plane = np.kron(rng.integers(-1, 90_000, (7, 5)), np.ones((9, 8), int)).astype(np.int32)
+    runs = np.frombuffer(zlib.decompress(base64.b64decode(pack_plane(plane))), "<i4").reshape(-1, 2)
+    np.testing.assert_array_equal(np.repeat(runs[:, 1], runs[:, 0]), plane.ravel())
+    assert len(runs) < plane.size / 4
+
+
+def test_what_is_painted_is_undone_and_redone():
+    sheet = Sheet(np.zeros((2, 4, 5), np.int32))
+    assert sheet.act(paint(1, 3, 0, 5, 12, 2)) == 1
+    painted = sheet.label.copy()
+    assert painted[1, 0].tolist() == [3] * 5
+    assert sheet.counts == {3: 7}
+    sheet.act(paint(1, 0, 0, 2))
+    sheet.act({"do": "undo"})
+    np.testing.assert_array_equal(sheet.label, painted)
+    sheet.act({"do": "undo"})
+    assert not sheet.label.any()
+    assert sheet.act({"do": "undo"}) is None
+    sheet.act({"do": "redo"})
+    np.testing.assert_array_equal(sheet.label, painted)
+    assert sheet.next_label == 4
+
+
+def test_any_row_of_actions_undone_leads_back_to_the_start(rng):
+    start = np.kron(rng.integers(0, 9, (2, 5, 5)), np.ones((1, 4, 4), int)).astype(np.int32)
+    sheet, done = Sheet(start, {1: "a", 2: "b"}), 0
+    for _ in range(60):
+        label = int(rng.choice(list(sheet.counts)))
+        stroke = paint(int(rng.integers(2)), int(rng.integers(12)), int(rng.integers(380)), 20)
+        named = {"do": "class", "label": label, "name": rng.choice(["a", ""])}
+        joined = {"do": "join", "label": label, "into": min(sheet.counts)}
+        others = [stroke, named, joined, {"do": "remove", "label": label}]
+        done += sheet.act(others[rng.integers(4 if len(sheet.counts) > 4 else 2)]) is not None
+        numbers, counts = np.unique(sheet.label[sheet.label > 0], return_counts=True)
+        assert sheet.counts == dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    for _ in range(done):
+        sheet.act({"do": "undo"})
+    np.testing.assert_array_equal(sheet.label, start)
+    assert sheet.classes == {1: "a", 2: "b"}
+
+
+def test_nuclei_are_joined_removed_and_parted():
+    sheet = Sheet(np.array([[[1, 1, 0, 2, 2, 2], [0, 0, 0, 0, 0, 0], [0, 3, 3, 3, 3, 0]]]))
+    sheet.act({"do": "join", "label": 1, "into": 2})
+    assert sheet.label[0, 0].tolist() == [2, 2, 0, 2, 2, 2]
+    sheet.act({"do": "part", "label": 2})  # the larger piece keeps its number
+    assert sheet.label[0, 0].tolist() == [4, 4, 0, 2, 2, 2]
+    sheet.act({"do": "remove", "label": 3})
+    assert set(sheet.counts) == {2, 4}
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [({"do": "part", "label": 1}, "in pieces"), ({"do": "remove", "label": 9}, "must be there"), ({"do": "dance"}, "one of the painter's"),
+     (paint(4, 1, 0, 2), "in the image"), (paint(0, 1, 10, 99), "in the image"), ({"do": "between", "label": 1}, "planes apart")],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_and_changes_nothing(action, words):
+    sheet = Sheet(np.ones((1, 4, 5), np.int32))
+    with pytest.raises(UserError, match=words):
+        sheet.act(action)
+    assert sheet.done == []
+
+
+def test_planes_between_two_painted_ones_are_filled_evenly():
+    yy, xx = np.mgrid[:40, :40]
+    label = np.zeros((9, 40, 40), np.int32)
+    label[0], label[8] = (np.hypot(yy - 20, xx - 20) < r for r in (4, 12))
+    label[4, :, :18] = 7  # a neighbour in between stays
+    sheet = Sheet(label)
+    sheet.act({"do": "between", "label": 1})
+    areas = (sheet.label == 1).sum(axis=(1, 2))
+    radii = np.sqrt(areas[[1, 2, 3, 5, 6, 7]] / np.pi)
+    np.testing.assert_allclose(radii, [5, 6, 7, 9, 10, 11], atol=0.5)
+    assert (sheet.label[4, :, :18] == 7).all()
+    assert areas[4] < areas[3]
+
+
+def test_a_nucleus_that_is_gone_has_no_class():
+    sheet = Sheet(np.array([[[1, 1, 2]]]))
+    sheet.act({"do": "class", "label": 1, "name": "mitosis"})
+    sheet.act(paint(0, 0, 0, 2))
+    assert sheet.classes == {}
+    sheet.act({"do": "undo"})
+    assert sheet.classes == {1: "mitosis"}
+
+
+def test_time_at_work_leaves_out_the_coffee():
+    sheet = Sheet(np.zeros((1, 4, 5), np.int32))
+    for at in (0.0, 5.0, 12.0, 600.0, 603.0):
+        sheet.act(paint(0, 1, 0, 1) | {"at": at})
+    assert sheet.seconds == 15
+
+
+@pytest.fixture
+def image(rng):
+    return Image(rng.integers(0, 50_000, (24, 30)).astype(np.uint16), "YX", spacing=(0.5, 0.25), name="cell")
+
+
+def test_the_default_of_the_painter_is_a_valid_answer(image, tmp_path):
+    painter = widgets.paint(image, save_to=tmp_path)
+    assert painter.label.axes == "YX"
+    assert painter.label.spacing_um == (0.5, 0.25)
+    assert not painter.label.pixels.any()
+    assert "nothing painted yet" in painter.describe()
+    assert list(tmp_path.iterdir()) == []
+    assert painter.get_state()["scene"]["picture"].startswith("iVBOR")  # a PNG, as text
+
+
+def test_unsaved_work_is_there_again_until_it_is_saved(image, tmp_path):
+    first = widgets.paint(image, save_to=tmp_path, classes=("a", "b"))
+    first.act(paint(0, 1, 0, 5))
+    first.act({"do": "class", "label": 1, "name": "b"})
+    second = widgets.paint(image, save_to=tmp_path)
+    assert second.value.classes == {1: "b"}
+    np.testing.assert_array_equal(second.label.pixels, first.label.pixels)
+    second.act({"do": "undo"})
+    second.act(paint(0, 2, 60, 5))
+    second.save()
+    second.act({"do": "undo"})  # an undo beyond what was saved is work, too
+    third = widgets.paint(image, save_to=tmp_path)
+    np.testing.assert_array_equal(third.label.pixels, second.label.pixels)
+    assert set(np.unique(third.label.pixels)) == {0, 1}
+    again = widgets.paint(image, save_to=tmp_path, anew=True)
+    assert not again.label.pixels.any()
+
+
+def test_a_torn_note_costs_only_itself(tmp_path):
+    notes = Notes(tmp_path / "x.jsonl")
+    notes.add(paint(0, 1, 0, 5))
+    with notes.path.open("a") as file:
+        file.write('{"do": "pai')
+    assert notes.read() == [paint(0, 1, 0, 5)]
+
+
+def test_what_is_saved_is_a_data_set_and_is_gone_on_with(rng, tmp_path):
+    volume = Image(rng.random((4, 20, 25)).astype(np.float32), "ZYX", spacing=(2.0, 0.5, 0.5), name="embryo")
+    painter = widgets.paint(volume, save_to=tmp_path, classes=("interphase", "mitosis"))
+    painter.act(paint(2, 1, 0, 60))
+    painter.act({"do": "class", "label": 1, "name": "mitosis"})
+    assert painter.save() == tmp_path / "labels" / "embryo.tif"
+    [sample] = DataSet.open(tmp_path)
+    assert sample.classes == {1: "mitosis"}
+    assert sample.label.spacing == sample.image.spacing == (2.0, 0.5, 0.5)
+    np.testing.assert_array_equal(sample.label.pixels, painter.label.pixels)
+    before = (tmp_path / "images" / "embryo.tif").read_bytes()
+    widgets.paint(volume, save_to=tmp_path).act(paint(0, 2, 0, 30))
+    painter = widgets.paint(volume, save_to=tmp_path)
+    painter.save()
+    assert set(np.unique(io.read_label(tmp_path / "labels" / "embryo.tif").pixels)) == {0, 1, 2}
+    assert (tmp_path / "images" / "embryo.tif").read_bytes() == before
+    with pytest.raises(UserError, match="stands for one image"):
+        widgets.paint(volume.replace(pixels=volume.pixels + 1), save_to=tmp_path)
+
+
+def test_a_label_in_an_opened_data_set_is_saved_in_its_own_file(nuclei, tmp_path):
+    folder = data.write_dataset(DataSet.open(nuclei), tmp_path / "copy")
+    sample = DataSet.open(folder)[1]
+    painter = widgets.paint(sample, save_to=folder)
+    np.testing.assert_array_equal(painter.label.pixels, sample.label.pixels)
+    painter.act({"do": "remove", "label": int(sample.label.pixels.max())})
+    assert painter.save() in list((folder / "labels").iterdir())
+    assert len(DataSet.open(folder)) == 3
+    assert len(list((folder / "labels").iterdir())) == 3
+    again = DataSet.open(folder)[1].label.pixels
+    scores = instances.evaluate([("corrected", sample.label, sample.label.replace(pixels=again))])
+    assert scores["pooled"]["0.50"]["fn"] == 1
+
+
+def test_the_page_is_answered_in_plain_text_and_numbers(image, tmp_path, monkeypatch):
+    painter = widgets.paint(image, save_to=tmp_path, classes=("a",))
+    sent = []
+    monkeypatch.setattr(painter, "send", sent.append)
+    hear = painter._handle_custom_msg
+    hear({"number": 5, "z": 0, "action": paint(0, 1, 0, 5)}, [])
+    hear({"number": 6, "z": 0, "action": {"do": "class", "label": 1, "name": "a"}}, [])
+    hear({"number": 7, "z": 0, "action": {"do": "part", "label": 1}}, [])
+    hear({"number": 8, "z": 0, "ask": "brightness", "value": 2}, [])
+    hear({"number": 9, "z": 0, "ask": "save"}, [])
+    assert [one["kind"] for one in sent] == ["state", "plane", "plane", "plane", "state"]
+    assert [one["heard"] for one in sent] == [5, 6, 7, 8, 9]
+    assert sent[1]["classes"] == [[1, 1]]
+    assert sent[2]["error"]
+    assert "in pieces" in sent[2]["told"]
+    assert "picture" in sent[3]
+    assert sent[0]["unsaved"]
+    assert not sent[4]["unsaved"]
+
+
+def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
+    colors = Image(rng.integers(0, 255, (20, 22, 3)).astype(np.uint8), "YXC", channels=("red", "green", "blue"), name="he")
+    assert widgets.paint(colors, save_to=tmp_path).label.shape == (20, 22)
+    movie = Image(rng.random((1, 2, 3, 20, 22)), "TCZYX", name="m")
+    assert widgets.paint(movie, save_to=tmp_path).label.axes == "ZYX"
+    label = Image(np.eye(20, 22, dtype=np.uint8), "YX")
+    painter = widgets.paint(Sample("he", colors, label=label), save_to=tmp_path)
+    assert painter.label.pixels.sum() == 20
+
+
+@pytest.mark.parametrize(("shape", "axes", "words"), [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels a side")])
+def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        widgets.paint(Image(np.zeros(shape, np.uint8), axes), save_to=tmp_path)
+
+
+def test_a_label_of_another_size_and_too_many_classes_are_refused(image, tmp_path):
+    with pytest.raises(UserError, match="same size"):
+        widgets.paint(image, Image(np.zeros((9, 9), np.uint8), "YX"), save_to=tmp_path)
+    with pytest.raises(UserError, match="digits 1 to 9"):
+        widgets.paint(image, classes=list("abcdefghij"), save_to=tmp_path)
+
+
+def test_without_anywidget_only_the_painter_is_missing(image, monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *rest):
+        if name == "anywidget":
+            raise ModuleNotFoundError("No module named 'anywidget'", name="anywidget")
+        return real(name, *rest)
+
+    monkeypatch.delitem(sys.modules, "nbtools.widgets.canvas", raising=False)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(UserError, match="pip install anywidget"):
+        widgets.paint(image)
