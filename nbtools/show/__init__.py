@@ -12,11 +12,13 @@ from nbtools.show.quality import error_map, scores
 from nbtools.show.restoration import denoisers, error_maps, restored, side_by_side_rgb
 from nbtools.show.tables import measurements
 from nbtools.show.views import overlay_rgb, paint, view
+from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 from nbtools.show.words import Words, findings, table
 
 __all__ = [
     "Figure", "TrainingCurve", "Words", "array_to_png", "calibration", "confusion", "correlations", "denoisers", "differences",
-    "error_map", "error_maps", "findings", "group_table", "groups", "highlight", "images", "judged", "labels", "measurements", "overlay",
-    "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "resolution", "restored", "sample", "scores",
-    "side_by_side_rgb", "strata", "table", "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
+    "error_map", "error_maps", "findings", "group_table", "groups", "highlight", "images", "judged", "labels", "measurements",
+    "overlay", "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "projections", "rays", "resolution",
+    "restored", "sample", "scores", "side_by_side_rgb", "slices", "slices_rgb", "strata", "surfaces", "table", "text_pages", "to_png",
+    "training", "training_curve", "view", "write_pdf",
 ]  # fmt: skip

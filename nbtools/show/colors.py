@@ -24,6 +24,15 @@ METHODS = (BLUE, ORANGE, GREEN, ROSE, YELLOW, "#56b4e9", INK)
 CHANNELS = {1: ["#ffffff"], 2: ["#00e070", "#ff20ff"], 3: ["#00c8ff", "#ff30c0", "#ffe000"]}
 MORE_CHANNELS = ["#00c8ff", "#ff30c0", "#ffe000", "#9090ff", "#60ff60", "#ff8040"]
 
+# From near to far, all of them bright: the eye reads hue as depth and brightness as light.
+DEPTH = np.array([(0.34, 0.71, 0.95), (0.10, 0.80, 0.58), (0.94, 0.89, 0.26), (0.98, 0.62, 0.10), (0.98, 0.36, 0.30)])
+
+
+def ramp_depth(share: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) from 0 to 1 for a depth from 0 (near, blue) to 1 (far, red)."""
+    place = np.clip(share, 0, 1) * (len(DEPTH) - 1)
+    return np.stack([np.interp(place, np.arange(len(DEPTH)), DEPTH[:, c]) for c in range(3)], axis=-1)
+
 
 def channel_colors(count: int) -> np.ndarray:
     """Colours (count, 3), from 0 to 1, in which channels are added up."""

@@ -31,13 +31,21 @@ def cut(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...]
     Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, nothing.
     spacing : relative, along z, y, x; the smallest is 1. thin : keep each n-th pixel.
     """
+    sz, sy, sx = spacing
+    above, below = cut_slices(volume, cuts, spacing=spacing, thin=thin)
+    first, second = square(volume.max(axis=0), (sy, sx), thin=thin), square(volume.max(axis=1), (sz, sx), thin=thin)
+    return [[first, *above], [second, *below]]
+
+
+def cut_slices(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1) -> Rows:
+    """The three slices of a volume (Z, Y, X, ...) through one place, in two rows.
+
+    Above: slice z (rows y, columns x), slice x (rows y, columns z). Below: slice y (rows z, columns x), nothing.
+    """
     z, y, x = cuts
     sz, sy, sx = spacing
-    above = [volume.max(axis=0), volume[z], volume[:, :, x].swapaxes(0, 1)]
-    below = [volume.max(axis=1), volume[:, y]]
-    steps = [[(sy, sx), (sy, sx), (sy, sz)], [(sz, sx), (sz, sx)]]
-    rows = [[square(p, s, thin=thin) for p, s in zip(ps, ss, strict=True)] for ps, ss in zip((above, below), steps, strict=True)]
-    return [rows[0], [*rows[1], None]]
+    above = [square(volume[z], (sy, sx), thin=thin), square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin)]
+    return [above, [square(volume[:, y], (sz, sx), thin=thin), None]]
 
 
 def arrange(rows: Rows, *, blank: int = 0) -> np.ndarray:

@@ -6,8 +6,9 @@ from nbtools.widgets.form import Form, form
 from nbtools.widgets.painter import paint
 from nbtools.widgets.picker import DataPicker, pick_data
 from nbtools.widgets.viewer import browse, explore_threshold
+from nbtools.widgets.volume import Orthogonal, Turntable, orthogonal, turntable
 
 __all__ = [
-    "CheckUp", "Comparison", "DataPicker", "Form", "browse", "check_up", "compare_slider", "explore_threshold", "form", "paint",
-    "pick_data",
+    "CheckUp", "Comparison", "DataPicker", "Form", "Orthogonal", "Turntable", "browse", "check_up", "compare_slider",
+    "explore_threshold", "form", "orthogonal", "paint", "pick_data", "turntable",
 ]  # fmt: skip
