@@ -215,6 +215,19 @@ def test_the_page_is_answered_in_plain_text_and_numbers(image, tmp_path, monkeyp
     assert not sent[4]["unsaved"]
 
 
+def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
+    painter = widgets.paint(image, save_to=tmp_path, scribble=True)
+    assert (painter.label.pixels == -1).all()
+    painter.act(paint(0, 1, 0, 9))
+    painter.act(paint(0, 0, 60, 27))
+    painter.act(paint(0, -1, 60, 18))
+    assert "scribbles on 2.5% of the pixels" in painter.describe()
+    painter.save()
+    [sample] = DataSet.open(tmp_path)
+    assert [int((sample.label.pixels == n).sum()) for n in (-1, 0, 1)] == [702, 9, 9]
+    assert (widgets.paint(image, save_to=tmp_path, scribble=True).label.pixels == sample.label.pixels).all()
+
+
 def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
     colors = Image(rng.integers(0, 255, (20, 22, 3)).astype(np.uint8), "YXC", channels=("red", "green", "blue"), name="he")
     assert widgets.paint(colors, save_to=tmp_path).label.shape == (20, 22)

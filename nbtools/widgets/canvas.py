@@ -39,16 +39,16 @@ class Painter(anywidget.AnyWidget):
     about = traitlets.Dict().tag(sync=True)
     scene = traitlets.Any().tag(sync=True, to_json=lambda _, painter: painter.write_scene())
 
-    def __init__(self, image: Image, start: Image, *, target: Target, classes: tuple[str, ...], known: Mapping[int, str]):
-        self._image, self._target, self._names = image, target, classes
+    def __init__(self, image: Image, sheet: Sheet, *, target: Target, names: tuple[str, ...]):
+        self._image, self._sheet, self._target, self._names = image, sheet, target, names
         self._contrast, self._brightness = measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb), 0.0
-        self._sheet = Sheet(start.to("ZYX").pixels, known)
-        self._notes = Notes(target.notes_for(self._sheet.label))
-        self._plane, self._heard, self._told, self._error = len(self._sheet.label) // 2, 0, "", False
+        self._notes = Notes(target.notes_for(sheet.label))
+        self._plane, self._heard, self._told, self._error = len(sheet.label) // 2, 0, "", False
+        page = self._describe_page()
         if target.anew:
             self._notes.clear()
         self._unsaved = self._resume()
-        super().__init__(about=self._describe_page(start))
+        super().__init__(about=page)
         self.add_class("nb-painter")
         self.on_msg(self._hear)
 
@@ -90,16 +90,21 @@ class Painter(anywidget.AnyWidget):
         self._notes = Notes(self._target.notes_for(self._sheet.label))
         self._notes.clear()
         self._unsaved = False
-        self._tell(f"Saved {say_count(len(self._sheet.counts))} in {path}")
+        self._tell(f"Saved {self._count()} in {path}")
         return path
 
     def describe(self) -> str:
         """What was done, in a line."""
-        count = len(self._sheet.counts)
         if not self._sheet.acts:
-            return f"{say_count(count)}; nothing painted yet."
+            return f"{self._count()}; nothing painted yet."
+        count = 0 if self._sheet.empty else len(self._sheet.counts)
         pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
-        return f"{say_count(count)}; {self._sheet.acts} strokes and other actions in {self.seconds / 60:.1f} min{pace}."
+        return f"{self._count()}; {self._sheet.acts} strokes and other actions in {self.seconds / 60:.1f} min{pace}."
+
+    def _count(self) -> str:
+        if self._sheet.empty:
+            return f"scribbles on {np.mean(self._sheet.label != self._sheet.empty):.1%} of the pixels"
+        return say_count(len(self._sheet.counts))
 
     def write_scene(self) -> dict:
         """The shown plane with its labels, as text; made anew for each page that asks."""
@@ -160,11 +165,12 @@ class Painter(anywidget.AnyWidget):
             found["picture"] = to_png_text(rgb)
         return found | self._write_state()
 
-    def _describe_page(self, start: Image) -> dict:
+    def _describe_page(self) -> dict:
         planes, height, width = self._sheet.label.shape
         colors = (PALETTE * 255).round().astype(int).tolist()
         return {"width": width, "height": height, "planes": planes, "colors": colors, "names": list(self._names),
-                "shades": choose_shades(start.pixels), "name": self._image.name, "folder": str(self._target.folder)}  # fmt: skip
+                "shades": choose_shades(self._sheet.label), "name": self._image.name, "folder": str(self._target.folder),
+                "empty": self._sheet.empty}  # fmt: skip
 
 
 def say_count(count: int) -> str:

@@ -11,7 +11,6 @@ const TOOLS = {
 };
 const KEYS = [
   ["O B E F P H", "outline, brush, eraser, fill, pick, move"],
-  ["N", "a new nucleus: the next number"],
   ["A  S", "smaller, larger brush"],
   ["Z  Y", "undo, redo (or Ctrl+Z, Ctrl+Y)"],
   ["D", "delete the nucleus under the pointer"],
@@ -22,6 +21,8 @@ const KEYS = [
   ["Space", "hold it and drag to move the picture"],
   ["Ctrl+S", "save"],
 ];
+const LABEL_KEYS = [["N", "a new nucleus: the next number"]];
+const SCRIBBLE_KEYS = [["N  K", "mark nucleus, mark background"]];
 const VOLUME_KEYS = [
   ["↑  ↓", "next, previous plane"],
   ["G", "fill the planes between those where the nucleus under the pointer is painted"],
@@ -43,7 +44,9 @@ class Desk {
     this.classes = new Map();
     this.pending = [];
     this.views = new Set();
-    this.options = { tool: "outline", radius: 6, opacity: 0.3, brightness: 0, keep: true, each: planes === 1, hidden: false, byClass: false };
+    this.scribbling = this.about.empty < 0;
+    const tool = this.scribbling ? { tool: "brush", radius: 1.5, opacity: 0.6 } : { tool: "outline", radius: 6, opacity: 0.3 };
+    this.options = { ...tool, keep: !this.scribbling, each: planes === 1 && !this.scribbling, hidden: false, byClass: false };
     this.current = 1;
     this.number = Date.now() * 1000;
     this.queue = Promise.resolve();
@@ -82,7 +85,7 @@ class Desk {
     this.classes = new Map(content.classes);
     if (labels) this.putPlane(labels, content.z);
     if (this.wanted === this.z) this.wanted = undefined;
-    if (first) this.current = this.state.next;
+    if (first && !this.scribbling) this.current = this.state.next;
     if (content.told) this.tell(content.told, content.error);
     this.changed();
   }
@@ -134,11 +137,12 @@ class Desk {
   }
 
   takeNew() {
-    this.setCurrent(this.next);
+    this.setCurrent(this.scribbling ? 1 : this.next);
   }
 
   setCurrent(label) {
     this.current = label;
+    if (this.scribbling) this.options.tool = "brush";
     this.shadeAll();
     this.refresh();
   }
@@ -209,6 +213,7 @@ class Desk {
 
   colorOf(label) {
     const { colors } = this.about;
+    if (this.scribbling) return colors[label > 0 ? 2 : 6];
     if (label < 0) return [150, 150, 150];
     if (this.options.byClass && this.about.names.length) {
       const index = this.classes.get(label);
@@ -230,12 +235,14 @@ class Desk {
     const part = new ImageData(right - left + 1, bottom - top + 1);
     const pixels = new Uint32Array(part.data.buffer);
     const alpha = Math.round(255 * this.options.opacity) << 24;
-    let [last, color] = [0, 0];
+    const { empty } = this.about;
+    const white = this.scribbling ? empty : this.current;
+    let [last, color] = [empty, 0];
     for (let row = top, i = 0; row <= bottom; row++) {
       for (let column = left; column <= right; column++, i++) {
         const place = row * width + column;
         const label = labels[place];
-        if (label === 0) continue;
+        if (label === empty) continue;
         if (label !== last) {
           const [red, green, blue] = this.colorOf(label);
           [last, color] = [label, (blue << 16) | (green << 8) | red];
@@ -245,7 +252,7 @@ class Desk {
           (column < width - 1 && labels[place + 1] !== label) ||
           (row > 0 && labels[place - width] !== label) ||
           (row < height - 1 && labels[place + width] !== label);
-        pixels[i] = edge ? (label === this.current ? 0xffffffff : color | (255 << 24)) : color | alpha;
+        pixels[i] = edge ? (label === white ? 0xffffffff : color | (255 << 24)) : color | alpha;
       }
     }
     this.overlay.getContext("2d").putImageData(part, left, top);
@@ -283,11 +290,15 @@ class View {
     const { about, options } = this.desk;
     const volume = about.planes > 1;
     this.tools = {};
-    const tools = Object.entries(TOOLS).map(([name, tool]) => {
+    const useful = Object.entries(TOOLS).filter(([name]) => !this.desk.scribbling || ["brush", "erase", "move"].includes(name));
+    const tools = useful.map(([name, tool]) => {
       const words = `${tool.hint} (${tool.key.toUpperCase()})`;
       return (this.tools[name] = button(tool.name, words, () => this.setOption("tool", name), `nb-painter-${name}`));
     });
-    this.fresh = button("New nucleus", "The next number (N)", () => this.desk.takeNew(), "nb-painter-new");
+    const { scribbling } = this.desk;
+    const hint = scribbling ? "Mark pixels of nuclei (N)" : "The next number (N)";
+    this.fresh = button(scribbling ? "Nucleus" : "New nucleus", hint, () => this.desk.takeNew(), "nb-painter-new");
+    this.ground = button("Background", "Mark pixels of background (K)", () => this.desk.setCurrent(0), "nb-painter-ground");
     this.undo = button("Undo", "Z", () => this.desk.act({ do: "undo" }), "nb-painter-undo");
     this.redo = button("Redo", "Y", () => this.desk.act({ do: "redo" }), "nb-painter-redo");
     this.saver = button("Save", "Write the labels into the data set (Ctrl+S)", () => this.desk.send({ ask: "save" }), "nb-painter-save");
@@ -297,7 +308,7 @@ class View {
       opacity: slider("Labels", [0, 1, 0.05], options.opacity, (value) => this.setOption("opacity", value)),
       brightness: slider("Brightness", [-1, 4, 0.25], 0, (value) => this.setBrightness(value)),
     };
-    const checks = [
+    const checks = scribbling ? [] : [
       checkbox("keep neighbours", "Painting leaves other nuclei as they are", options.keep, (on) => this.setOption("keep", on)),
       checkbox("each outline a new nucleus", "Else it belongs to the chosen one", options.each, (on) => this.setOption("each", on)),
     ];
@@ -315,7 +326,7 @@ class View {
     this.message = element("div", "nb-painter-told");
     this.message.setAttribute("role", "status");
     const rows = [
-      row(group(...tools), group(this.fresh, this.chosen), group(this.undo, this.redo), group(this.saver)),
+      row(group(...tools), group(this.fresh, scribbling ? this.ground : this.chosen), group(this.undo, this.redo), group(this.saver)),
       row(...Object.values(this.sliders).map((made) => made.whole), group(...zoom), group(...checks)),
     ];
     if (volume) {
@@ -325,7 +336,7 @@ class View {
     }
     this.root.append(...rows, this.stage);
     if (about.names.length) this.root.append(this.buildLegend());
-    this.root.append(this.status, this.message, buildHelp(volume, about.names.length));
+    this.root.append(this.status, this.message, buildHelp(volume, about.names.length, scribbling));
     this.listen();
   }
 
@@ -393,7 +404,7 @@ class View {
     } else if (tool === "fill" && place !== null) desk.fillAt(place);
     else if (tool === "outline") this.line = [point];
     else if (tool === "brush" || tool === "erase") {
-      desk.begin(tool === "erase" ? 0 : desk.current, tool === "erase");
+      desk.begin(tool === "erase" ? desk.about.empty : desk.current, tool === "erase");
       this.stamp(point, point);
     }
   }
@@ -501,10 +512,11 @@ class View {
       else desk.act({ do: key === "y" || event.shiftKey ? "redo" : "undo" });
       return true;
     }
-    const tool = Object.keys(TOOLS).find((name) => TOOLS[name].key === key);
+    const tool = Object.keys(this.tools).find((name) => TOOLS[name].key === key);
     const { radius, hidden } = desk.options;
     const acts = {
       n: () => desk.takeNew(),
+      k: () => desk.scribbling && desk.setCurrent(0),
       a: () => this.setOption("radius", Math.max(0.5, radius / 1.25)),
       s: () => this.setOption("radius", Math.min(60, radius * 1.25)),
       z: () => desk.act({ do: "undo" }),
@@ -661,6 +673,10 @@ class View {
     const { tool, hidden } = desk.options;
     const { state, about } = desk;
     for (const [name, one] of Object.entries(this.tools)) one.setAttribute("aria-pressed", String(name === tool));
+    if (desk.scribbling) {
+      this.fresh.setAttribute("aria-pressed", String(desk.current > 0));
+      this.ground.setAttribute("aria-pressed", String(desk.current === 0));
+    }
     const [red, green, blue] = desk.colorOf(desk.current);
     this.chosen.textContent = `nucleus ${desk.current}`;
     this.chosen.style.borderColor = `rgb(${red},${green},${blue})`;
@@ -673,9 +689,9 @@ class View {
     const label = desk.labelAt(this.placeOf(this.hover));
     const named = about.names[(desk.classes.get(label) || 0) - 1];
     const parts = [
-      `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
+      desk.scribbling ? "scribbles: yellow nucleus, blue background" : `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
       about.planes > 1 ? `plane ${desk.z + 1} of ${about.planes}` : "",
-      label > 0 ? `under the pointer: nucleus ${label}${named ? `, ${named}` : ""}` : "",
+      label > 0 && !desk.scribbling ? `under the pointer: nucleus ${label}${named ? `, ${named}` : ""}` : "",
       hidden ? "labels are hidden (V)" : "",
       unsaved ? `unsaved; goes to ${about.folder}` : "",
     ];
@@ -742,10 +758,11 @@ function group(...parts) {
   return made;
 }
 
-function buildHelp(volume, classes) {
+function buildHelp(volume, classes, scribbling) {
   const help = element("details", "nb-painter-help");
   const list = element("dl");
-  for (const [keys, words] of [...KEYS, ...(volume ? VOLUME_KEYS : []), ...(classes ? CLASS_KEYS : [])]) {
+  const special = scribbling ? SCRIBBLE_KEYS : LABEL_KEYS;
+  for (const [keys, words] of [...KEYS, ...special, ...(volume ? VOLUME_KEYS : []), ...(classes ? CLASS_KEYS : [])]) {
     list.append(element("dt", "", keys), element("dd", "", words));
   }
   help.append(element("summary", "", "Keys (click into the picture first)"), list);

@@ -1,4 +1,4 @@
-"""Label nuclei by hand: outline, brush, eraser; or correct what a method has found."""
+"""Label nuclei by hand: outline, brush, eraser; correct what a method has found; or scribble for a method that learns from that."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space
+from nbtools.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from nbtools.widgets.canvas import Painter
@@ -22,7 +23,15 @@ FOLDER = "runs/painted"
 MOST_SIDE = 4096  # px of a plane: beyond, a page becomes slow
 
 
-def paint(image: object, label: object = None, *, classes: Sequence[str] = (), save_to: str | Path = FOLDER, anew: bool = False) -> Painter:
+def paint(
+    image: object,
+    label: object = None,
+    *,
+    classes: Sequence[str] = (),
+    save_to: str | Path = FOLDER,
+    scribble: bool = False,
+    anew: bool = False,
+) -> Painter:
     """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes it into a data set.
 
     Parameters
@@ -32,6 +41,7 @@ def paint(image: object, label: object = None, *, classes: Sequence[str] = (), s
     classes : names of the classes that nuclei can be given with the keys 1 to 9.
     save_to : folder of the data set that takes images/NAME.tif, labels/NAME.tif and classes/NAME.csv. What is saved there already is gone
         on with, and so is unsaved work of an interrupted session.
+    scribble : instead of nuclei, mark some pixels as nucleus (1) or background (0); all others hold -1: nobody has said what they are.
     anew : begin with `label` whatever lies there.
 
     Raises
@@ -48,8 +58,9 @@ def paint(image: object, label: object = None, *, classes: Sequence[str] = (), s
     image = prepare_image(as_image(image))
     target = Target(Path(save_to).expanduser(), image, anew=anew)
     saved, known = target.read()
-    start = saved if saved is not None else prepare_label(given, image)
-    return _load_canvas()(image, start, target=target, classes=name_classes(classes, known.values()), known=known)
+    start = saved if saved is not None else prepare_label(given, image, empty=-1 if scribble else 0)
+    sheet = Sheet(start.to("ZYX").pixels, known, empty=-1 if scribble else 0)
+    return _load_canvas()(image, sheet, target=target, names=name_classes(classes, known.values()))
 
 
 class Target:
@@ -115,10 +126,10 @@ def prepare_image(image: Image) -> Image:
     return image.replace(name=image.name or "image")
 
 
-def prepare_label(label: object, image: Image) -> Image:
-    """The label to begin with, on the spatial axes of the image; empty without one."""
+def prepare_label(label: object, image: Image, *, empty: int = 0) -> Image:
+    """The label to begin with, on the spatial axes of the image; without one, all pixels `empty`."""
     if label is None:
-        return Image(np.zeros(image.space_shape, np.int32), image.spatial, image.spacing, image.unit, name=image.name)
+        return Image(np.full(image.space_shape, empty, np.int32), image.spatial, image.spacing, image.unit, name=image.name)
     label = io.to_label(as_image(label), image.name)
     label = label.to(image.spatial)
     check_same_space(image.space_shape, label.shape)

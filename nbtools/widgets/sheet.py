@@ -2,7 +2,7 @@
 
 An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved work as it is:
 
-    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row by row, get a number; 0 erases
+    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row by row, get a number, 0 erases
     {"do": "remove", "label": 7}        {"do": "join", "label": 7, "into": 5}        {"do": "part", "label": 7}
     {"do": "between", "label": 7}       {"do": "class", "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"}
     {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it puts back
@@ -41,6 +41,7 @@ class Change:
 class Sheet:
     """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
 
+    empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is background that somebody has pointed out.
     counts : pixels of each label.     seconds : time at work, long pauses left out.     acts : actions done in all.
 
     Examples
@@ -51,7 +52,8 @@ class Sheet:
     ([0, 1, 1, 0, 0], 2)
     """
 
-    def __init__(self, label: np.ndarray, classes: Mapping[int, str] | None = None):
+    def __init__(self, label: np.ndarray, classes: Mapping[int, str] | None = None, *, empty: int = 0):
+        self.empty = empty
         self.label, self.classes = np.array(label, np.int32, order="C"), dict(classes or {})
         found, counts = np.unique(self.label[self.label > 0], return_counts=True)
         self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
@@ -85,12 +87,17 @@ class Sheet:
     def _paint(self, action: Mapping) -> int | None:
         size, z, to = self.label[0].size, int(action["z"]), int(action["to"])
         runs = np.asarray(action["runs"], np.int64).reshape(-1, 2)
-        if not 0 <= z < len(self.label) or runs.min(initial=0) < 0 or runs.sum(axis=1).max(initial=0) > size or not 0 <= to < 2**31:
+        if (
+            not 0 <= z < len(self.label)
+            or runs.min(initial=0) < 0
+            or runs.sum(axis=1).max(initial=0) > size
+            or not self.empty <= to < 2**31
+        ):
             raise UserError("A stroke must lie in the image.", f"plane {z} of {len(self.label)}", "Reload the page, and draw again.")
         return self._change(z * size + spread(runs), to, plane=z)
 
     def _remove(self, action: Mapping) -> int | None:
-        return self._change(self._find(action["label"]), 0)
+        return self._change(self._find(action["label"]), self.empty)
 
     def _join(self, action: Mapping) -> int | None:
         places = self._find(action["label"])
@@ -123,7 +130,7 @@ class Sheet:
             for z in range(low + 1, high):
                 share = (z - low) / (high - low)
                 filled[z] = (1 - share) * depths[0] + share * depths[1] > 0
-        places = np.flatnonzero(filled & (self.label == 0))
+        places = np.flatnonzero(filled & (self.label == self.empty))
         if not len(places):
             received = f"planes {', '.join(map(str, painted))}"
             raise UserError("A nucleus that is filled in must be painted in planes apart.", received, "Paint it in two planes first.")

@@ -73,7 +73,7 @@ class Server:
     def close(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.close()
@@ -131,6 +131,12 @@ class Tab:
     def find(self, css: str) -> object:
         """The widget that was marked with a CSS class."""
         return self.page.locator(f".{css}").first
+
+    def shows(self, css: str, words: str) -> None:
+        """Wait until a widget shows these words."""
+        from playwright.sync_api import expect
+
+        expect(self.find(css)).to_contain_text(words, timeout=ANSWER_MS)
 
     def _route(self, route: object) -> None:
         url = route.request.url
