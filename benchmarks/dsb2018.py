@@ -2,9 +2,10 @@
 
 `python benchmarks/dsb2018.py [--only unet stardist]`, with the data sets under $NBTOOLS_DATA. Budgets count from the start of the process
 to a usable model, thresholds chosen on the validation images included. `stardist_package` is the stardist package driven by itself: the
-network that our `stardist` has here, everything else by its own defaults, the same images, budget and scoring; to spare time the two can
-run side by side, each bound to one core (`taskset -c 0 …`), which their rows say. Rows are written as they are done to
-`results/dsb2018.json` and `results/dsb2018.md`; rows that are not asked for stay as they were measured before.
+network, patches, batch and learning rate that our `stardist` has here, the same images, budget and scoring, everything else by its own
+defaults; in `stardist_package_defaults` patches, batch and learning rate too are its defaults. To spare time they can run side by side,
+each bound to one core (`taskset -c 0 …`), which their rows say. Rows are written as they are done to `results/dsb2018.json` and
+`results/dsb2018.md`; rows that are not asked for stay as they were measured before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ ENTRIES = (
     Entry("border_unet", 10, "border_unet"),
     Entry("fast_nuclei", 5, "fast_nuclei"),
     Entry("stardist", 20, "stardist", SAME_NETWORK),
-    Entry("stardist_package", 20, "by itself"),
+    Entry("stardist_package", 20, "by itself", "train_patch_size=[128,128] train_batch_size=8 train_learning_rate=0.001"),
+    Entry("stardist_package_defaults", 20, "by itself"),
 )
 HEAD = """# Five methods and the stardist package on DSB2018, fluorescence
 
@@ -57,8 +59,9 @@ def measure(entry: Entry, folder: Path, *, seed: int) -> dict:
 
 def drive_package(entry: Entry, folder: Path, row: dict) -> float:
     """The stardist package by itself, as `train_and_predict` does it with ours."""
-    spent = spend([sys.executable, str(HERE / "stardist_alone.py"), str(entry.minutes), str(folder / "result"), str(row["seed"])])
-    row["commands"].append(f"python benchmarks/stardist_alone.py {entry.minutes:g} result {row['seed']}")
+    words = [str(row["seed"]), *entry.settings.split()]
+    spent = spend([sys.executable, str(HERE / "stardist_alone.py"), str(entry.minutes), str(folder / "result"), *words])
+    row["commands"].append(f"python benchmarks/stardist_alone.py {entry.minutes:g} result {' '.join(words)}")
     row |= {"minutes": spent["document"]["minutes"], "parameters": spent["document"]["parameters"], "memory_gb": spent["memory_gb"]}
     return spent["document"]["seconds"]
 

@@ -1,8 +1,8 @@
 """How often 95 % intervals hold a planted difference: 500 simulated studies, with the plant as the unit and with the nucleus.
 
-`python benchmarks/interval_coverage.py` writes results/interval_coverage.json. Wild type against a mutant whose nuclei are 10 % larger and 8 % flatter;
-plants of a line differ by 6 %, nuclei of a plant by 20 %; a plant has 10 to 60 nuclei. Intervals that hold in 95 % of all studies hold in
-93 to 97 % of 500.
+`python benchmarks/interval_coverage.py` writes results/interval_coverage.json. Wild type against a mutant whose nuclei are 10 % larger
+and 8 % flatter; plants of a line differ by 6 %, nuclei of a plant by 20 %; a plant has 10 to 60 nuclei. Intervals that hold in 95 % of all
+studies hold in 93 to 97 % of 500.
 """
 
 from __future__ import annotations

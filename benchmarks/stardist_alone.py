@@ -1,9 +1,9 @@
 """The stardist package driven by itself, as its documentation shows: for `dsb2018.py`.
 
-`python benchmarks/stardist_alone.py MINUTES OUT SEED` trains on $NBTOOLS_DATA/dsb2018_fluorescence/train within the budget, chooses
-thresholds on `val`, writes the labels of the test images into OUT, and prints {"minutes", "seconds", "parameters"}: until the model was
-usable, and of predicting. Network, patches and batch are the package's defaults for grid 2; flips, quarter turns and grey values vary the
-patches.
+`python benchmarks/stardist_alone.py MINUTES OUT SEED [NAME=VALUE …]` trains on $NBTOOLS_DATA/dsb2018_fluorescence/train within the budget,
+chooses thresholds on `val`, writes the labels of the test images into OUT, and prints {"minutes", "seconds", "parameters"}: until the model
+was usable, and of predicting. Network, patches, batch and learning rate are the package's defaults for grid 2, or what NAME=VALUE gives
+its `Config2D`; flips, quarter turns and grey values vary the patches.
 """
 
 from __future__ import annotations
@@ -61,9 +61,10 @@ def vary(image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     minutes, out, seed = float(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    given = {name: json.loads(value) for name, value in (word.split("=") for word in sys.argv[4:])}
     _, images, labels = read("train")
     _, val_images, val_labels = read("val")
-    model = StarDist2D(Config2D(n_rays=32, grid=(2, 2), train_tensorboard=False), name="alone", basedir=str(out.parent))
+    model = StarDist2D(Config2D(n_rays=32, grid=(2, 2), train_tensorboard=False, **given), name="alone", basedir=str(out.parent))
     model.prepare_for_training()
     model.callbacks.append(Budget(minutes * 60 - THRESHOLD_SECONDS))
     model.train(images, labels, validation_data=(val_images, val_labels), augmenter=vary, seed=seed, epochs=10_000, steps_per_epoch=100)
