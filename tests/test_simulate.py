@@ -135,7 +135,7 @@ def test_settings_that_make_no_sense_are_refused(changes, rule):
 
 
 def test_an_unknown_kind_or_an_empty_set_is_refused_with_a_remedy():
-    with pytest.raises(UserError, match=r"Received: 'galaxies'\. Use one of: nuclei2d, nuclei3d, tissue, pairs\."):
+    with pytest.raises(UserError, match=r"Received: 'galaxies'\. Use one of: nuclei2d, nuclei3d, tissue, beads, pairs\."):
         simulate.make("galaxies", count=1, seed=0)
     with pytest.raises(UserError, match="At least one image"):
         simulate.make("nuclei2d", count=0, seed=0)
@@ -162,3 +162,12 @@ def test_the_shipped_samples_are_made_again_pixel_for_pixel_by_the_command_they_
         assert np.array_equal(one.label.pixels, other.label.pixels)
         assert (one.clean is None and other.clean is None) or np.array_equal(one.clean.pixels, other.clean.pixels)
         assert one.image.spacing_um == other.image.spacing_um
+
+
+def test_beads_are_equal_balls_that_the_microscope_stretches_along_z():
+    sample = simulate.make("beads", count=1, seed=1, settings={"count": 1})[0]
+    assert sample.label.pixels.sum() * 0.25**3 == pytest.approx(4 / 3 * np.pi, rel=0.03)  # a ball of 2 µm
+    bright = np.argwhere(sample.image.pixels > sample.image.pixels.max() / 2)
+    along_z, along_y, along_x = np.ptp(bright, axis=0) + 1
+    assert along_y == pytest.approx(along_x, abs=1)
+    assert along_z > 1.5 * along_x

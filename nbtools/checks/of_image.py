@@ -67,17 +67,18 @@ def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
 
 def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Many pixels at the camera's or the file's largest value. Colours are left out: white is no fault in them."""
-    pixels = view.image.pixels
-    if view.image.is_rgb or pixels.dtype.kind not in "iu":
-        return
-    highest = pixels.max()
-    if int(highest) not in FULL_SCALES or highest == pixels.min():
-        return
-    share = float((pixels == highest).mean())
+    share = 0.0 if view.image.is_rgb else measure_saturation(view.image.pixels)
     if share > SATURATED_SHARE:
-        message = f"{share:.1%} of the pixels are at the largest value, {highest}: brightness there is lost."
+        message = f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: brightness there is lost."
         remedy = "Use the original file, not one with stretched contrast; record again with less light or a shorter exposure."
         yield Finding("saturated", "warning", view.file, message, remedy)
+
+
+def measure_saturation(pixels: np.ndarray) -> float:
+    """Share of the pixels at the largest value that a camera or a file can hold; 0 where the largest value is another one."""
+    if pixels.dtype.kind not in "iu" or int(pixels.max()) not in FULL_SCALES or pixels.max() == pixels.min():
+        return 0.0
+    return float((pixels == pixels.max()).mean())
 
 
 def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:

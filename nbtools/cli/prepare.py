@@ -12,7 +12,7 @@ from nbtools.errors import UserError
 
 
 def declare_simulate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue, pairs (noisy and clean)")
+    parser.add_argument("kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean)")
     parser.add_argument("--count", type=frame.whole_number, default=10, metavar="N", help="number of images (default 10)")
     frame.add_out(parser, "DATASET", help="folder of the data set")
     frame.add_settings(parser)

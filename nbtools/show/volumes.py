@@ -80,9 +80,20 @@ def slices_rgb(
 
 
 def choose_place(image: Image, label: Image | None = None) -> tuple[int, int, int]:
-    """Plane z, row y, column x to look at first: the middle of what is labelled, else of the volume."""
-    found = None if label is None else label.select(T=0).to("ZYX").pixels > 0
-    return layout.choose_cuts(found, require_volume(image).select(T=0, C=0).to("ZYX").shape)
+    """Plane z, row y, column x to look at first: in a nucleus near the middle of what is labelled, else the middle of the volume."""
+    found = None if label is None else label.select(T=0).to("ZYX").pixels
+    z, *middle = layout.choose_cuts(None if found is None else found > 0, require_volume(image).select(T=0).to("ZYXC").space_shape)
+    if found is not None and (found[z] > 0).any():
+        row, column = _find_nearest(found[z] > 0, middle)
+        own = found[z] == found[z, row, column]
+        middle = _find_nearest(own, np.argwhere(own).mean(axis=0))
+    return (z, *middle)
+
+
+def _find_nearest(inside: np.ndarray, place: Sequence[float]) -> list[int]:
+    """Row and column of the pixel of (H, W) bool that is nearest to a place."""
+    pixels = np.argwhere(inside)
+    return pixels[((pixels - np.asarray(place)) ** 2).sum(axis=1).argmin()].tolist()
 
 
 def projections(image: Image, *, axis: str = "Z") -> Figure:

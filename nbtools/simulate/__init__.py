@@ -30,7 +30,19 @@ _TISSUE = {
     **_VOLUME, "shape_px": (24, 128, 128), "spacing_um": (1.5, 0.5, 0.5), "radius_um": (2.5, 4.0), "density": (0.45, 0.6), "cut": 1.0,
     "squeeze": (0.05, 0.2), "elongation": (1.1, 1.8), "background": (0.02, 0.2), "clustering": (0.0,),
 }  # fmt: skip
-KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE, "pairs": {}}  # kind of image: what differs from the class's defaults
+_BEADS = {
+    "shape_px": (41, 64, 64), "spacing_um": (0.25, 0.25, 0.25), "count": 8, "radius_um": (1.0,), "radius_spread": (0.0,),
+    "elongation": (1.0,), "roughness": (0.0,), "chromocentres": (0.0,), "nucleoli": (0.0,), "granularity": (0.0,), "clustering": (0.0,),
+    "cut": 0.0, "dome": (0.0,), "brightness_spread": (0.0,), "background": (0.01,), "gradient": (0.0,), "haze": (0.0,),
+    "depth_loss": (0.0,), "psf_um": (0.4,), "psf_stretch": (3.0,), "photons": (2000.0,),
+}  # fmt: skip
+KINDS = {
+    "nuclei2d": {},
+    "nuclei3d": _VOLUME,
+    "tissue": _TISSUE,
+    "beads": _BEADS,
+    "pairs": {},
+}  # kind of image: what differs from the class's defaults
 CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
@@ -49,7 +61,8 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
 def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None) -> DataSet:
     """A data set of simulated images with exact labels.
 
-    kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), or "pairs" (noisy and clean).
+    kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal balls, to see the blur of a
+        microscope), or "pairs" (noisy and clean).
     count : scenes; an image of each, of pairs as many as `frames`.
     seed : scene i depends on seed and i alone, so that more images leave the first ones as they are.
     settings : all of them, or a dictionary of those that differ from the kind's.

@@ -1,0 +1,73 @@
+"""The grey values of images as diagrams: which are used, which are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from nbtools.checks.of_image import SATURATED_SHARE, measure_saturation
+from nbtools.image import Image
+from nbtools.show.colors import BLUE, ORANGE
+from nbtools.show.figure import Figure, dress, make_logarithmic, new_figure, shorten
+from nbtools.show.pictures import as_image
+
+BINS, COLUMNS = 64, 4
+
+
+def histogram(images: object) -> Figure:
+    """How often each grey value occurs, image by image, on a logarithmic scale; values that are cut off at the top stand out.
+
+    images : an Image or array, several of them, or a dictionary of images by name. Channels are counted together.
+
+    Examples
+    --------
+    >>> histogram(np.arange(256, dtype=np.uint8).reshape(16, 16)).alt
+    'grey values of image: 256 in use, 0.4 % at the top'
+    """
+    named = _name(images)
+    rows = -(-len(named) // COLUMNS)
+    words = [describe_grey(image) for image in named.values()]
+    alt = "grey values of " + "; ".join(f"{name}: {word}" for name, word in zip(named, words, strict=True))
+    figure = new_figure(2.6 * min(len(named), COLUMNS), 2.2 * rows, alt=alt)
+    for i, (name, image) in enumerate(named.items()):
+        axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
+        _draw_counts(dress(axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""), image)
+    return figure
+
+
+def describe_grey(image: Image) -> str:
+    """What a histogram says, in a few words.
+
+    >>> describe_grey(Image(np.array([[0, 255], [255, 7]], np.uint8), "YX"))
+    '3 in use, 50.0 % at the top'
+    """
+    share = measure_saturation(image.pixels)
+    return f"{len(np.unique(image.pixels))} in use" + (f", {share:.1%} at the top".replace("%", " %") if share else "")
+
+
+def _name(images: object) -> dict[str, Image]:
+    if isinstance(images, Mapping):
+        return {str(name): as_image(image) for name, image in images.items()}
+    several = images if isinstance(images, Sequence) and not isinstance(images, Image) else [images]
+    found = [as_image(image) for image in several]
+    return {image.name or (f"image {i + 1}" if len(found) > 1 else "image"): image for i, image in enumerate(found)}
+
+
+def _draw_counts(axes: Axes, image: Image) -> None:
+    values = image.pixels[np.isfinite(image.pixels)].astype(np.float64)
+    low, high = values.min(initial=0), values.max(initial=1)
+    whole = image.pixels.dtype.kind in "iu"
+    bins = min(BINS, int(high - low) + 1) if whole else BINS
+    if whole:  # as many whole numbers in each bar, so that none stands out by itself
+        width = max(1, int(np.ceil((high - low + 1) / bins)))
+        edges = low - 0.5 + width * np.arange(int(np.ceil((high - low + 1) / width)) + 1)
+    else:
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    counts, edges = np.histogram(values, edges)
+    lost = measure_saturation(image.pixels) > SATURATED_SHARE
+    colors = [BLUE] * (len(counts) - 1) + [ORANGE if lost else BLUE]
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colors)
+    axes.set_xlim(edges[0], edges[-1])
+    make_logarithmic(axes)
