@@ -111,7 +111,7 @@ def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: i
     if hasattr(layer, "receptive"):  # our own layers say it themselves
         factor, reach = layer.receptive()
         return stride * factor, radius + stride * reach, True
-    finite = not ("Global" in name or "GroupNormalization" in name or "Attention" in name or "Lambda" in name)
+    finite = not ("Global" in name or "GroupNormalization" in name or "InstanceNorm" in name or "Attention" in name or "Lambda" in name)
     return stride, radius, finite
 
 

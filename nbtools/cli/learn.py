@@ -183,6 +183,9 @@ class Watch:
     def wants_stop(self) -> bool:
         return self.stop
 
+    def on_note(self, text: str) -> None:
+        self.say(text)
+
     def on_epoch(self, epoch: int, logs: dict) -> None:
         numbers = ", ".join(f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None)
         self.say(f"epoch {epoch}: {numbers}, {logs.get('seconds', 0):.0f} s")

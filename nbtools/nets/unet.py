@@ -12,6 +12,7 @@ import numpy as np
 from keras import layers
 
 from nbtools.errors import UserError
+from nbtools.nets.norm import InstanceNorm
 
 Tensor = keras.KerasTensor
 
@@ -23,13 +24,15 @@ class UNetPlan:
     widths : channels of each level, finest first; one pooling between neighbours.
     strides : pooling factor a level, an integer or one a spatial axis (anisotropic volumes pool z later); None means 2 everywhere.
     stem : stride of a first convolution that works at lower resolution; the output is brought back by a learned upsampling.
-    norm : "batch", "instance" or "none".      activation : a Keras activation.
-    pool : "max", "blur" (anti-aliased max) or "stride" (strided convolution).
+    kernel : of the convolutions.   kernels : another one a level, an integer or one a spatial axis, where levels differ.
+    norm : "batch", "instance" or "none".      activation : a Keras activation, or "leaky" with a slope of 0.01.
+    pool : "max", "blur" (anti-aliased max), "stride" (a strided convolution more) or "first" (a level's first convolution is strided).
     up : "nearest" or "transpose".             merge : "concat" or "add".
     top_skip : False leaves out the finest skip (N2V2).   residual : add the input to the output.
     grow_first : as in the 3D U-Net, widths double before the pooling, and up-convolutions keep their channels.
     taper : as in CSBDeep's U-Net, the last convolution before an upsampling already has the width of the finer level.
     bias : convolutions before a normalisation have a bias too.
+    deep : deep supervision: so many further answers, of the next coarser levels, enlarged and put behind the finest one's channels.
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
@@ -37,6 +40,7 @@ class UNetPlan:
     stem: int | tuple[int, ...] = 1
     stem_kernel: int = 5
     kernel: int = 3
+    kernels: tuple | None = None
     convs: int = 2
     norm: str = "batch"
     activation: str = "relu"
@@ -49,6 +53,7 @@ class UNetPlan:
     up_convs: int | None = None
     taper: bool = False
     bias: bool = False
+    deep: int = 0
 
 
 def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
@@ -62,7 +67,8 @@ def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Mod
 
     Returns
     -------
-    keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final activation.
+    keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final activation; with deep supervision
+    (1 + deep) · outputs channels, of which the layer "head" makes the first.
 
     Examples
     --------
@@ -121,29 +127,42 @@ class _Parts:
     def encode(self, x: Tensor) -> tuple:
         skips = []
         for level, width in enumerate(self.plan.widths):
-            if level:
-                x = self.shrink(x, self.strides[level - 1], width=width, name=f"down{level}")
-            x = self.convs(x, self.widths_at(level), name=f"enc{level}")
+            strides = self.strides[level - 1] if level else 1
+            if level and self.plan.pool != "first":
+                x, strides = self.shrink(x, strides, width=width, level=level), 1
+            x = self.convs(x, self.widths_at(level), level=level, name=f"enc{level}", strides=strides)
             skips.append(x)
         return x, skips[:-1]
 
-    def decode(self, x: Tensor, skips: list) -> Tensor:
+    def decode(self, x: Tensor, skips: list) -> list[Tensor]:
+        """What each level has to say, finest first."""
+        said = []
         for level in reversed(range(len(skips))):
             width = self.plan.widths[level]
             x = self.enlarge(x, self.strides[level], width=width, name=f"up{level}")
             if level or self.plan.top_skip:
                 x = self.merge(x, skips[level], level=level)
             last = self.plan.widths[max(0, level - 1)] if self.plan.taper else width
-            x = self.convs(x, [width] * ((self.plan.up_convs or self.plan.convs) - 1) + [last], name=f"dec{level}")
-        return x
+            x = self.convs(x, [width] * ((self.plan.up_convs or self.plan.convs) - 1) + [last], level=level, name=f"dec{level}")
+            said.insert(0, x)
+        return said or [x]
 
-    def head(self, x: Tensor, image: Tensor, *, outputs: int) -> Tensor:
+    def head(self, features: list[Tensor], image: Tensor, *, outputs: int) -> Tensor:
+        x = features[0]
         if max(self.stem_stride) > 1:
             up = self.layer("Conv")(self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix")(x)
             x = self.layer_transpose(outputs, self.stem_stride, name="head")(up)
         else:
             x = self.layer("Conv")(outputs, 1, name="head")(x)
+        answers = [x, *(self.deep_head(f, level, outputs=outputs) for level, f in enumerate(features[: 1 + self.plan.deep]) if level)]
+        x = layers.Concatenate(name="answers")(answers) if len(answers) > 1 else x
         return layers.Add(name="residual")([x, image]) if self.plan.residual else x
+
+    def deep_head(self, x: Tensor, level: int, *, outputs: int) -> Tensor:
+        """The answer of a coarser level, each pixel repeated: compared with the full truth it is asked for the share of each class."""
+        x = self.layer("Conv")(outputs, 1, name=f"deep{level}")(x)
+        size = np.prod([self.stem_stride, *self.strides[:level]], axis=0)
+        return self.layer("UpSampling")(tuple(map(int, size)), name=f"deep{level}_up")(x)
 
     def widths_at(self, level: int) -> list[int]:
         width = self.plan.widths[level]
@@ -152,10 +171,13 @@ class _Parts:
         deepest = level == len(self.plan.widths) - 1
         return [*widths[:-1], self.plan.widths[level - 1]] if self.plan.taper and deepest else widths
 
-    def convs(self, x: Tensor, widths: list[int], *, name: str) -> Tensor:
+    def convs(self, x: Tensor, widths: list[int], *, level: int, name: str, strides: object = 1) -> Tensor:
         for i, width in enumerate(widths):
-            x = self.conv(x, width, name=f"{name}_{i}")
+            x = self.conv(x, width, name=f"{name}_{i}", kernel=self.kernel_at(level), strides=1 if i else strides)
         return x
+
+    def kernel_at(self, level: int) -> object:
+        return self.plan.kernels[level] if self.plan.kernels else self.plan.kernel
 
     def conv(self, x: Tensor, width: int, *, name: str, kernel: object = None, strides: object = 1) -> Tensor:
         bias = self.plan.bias or self.plan.norm == "none"
@@ -163,12 +185,15 @@ class _Parts:
         if self.plan.norm == "batch":
             x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
         if self.plan.norm == "instance":
-            x = layers.GroupNormalization(groups=-1, name=f"{name}_in")(x)
+            x = InstanceNorm(name=f"{name}_in")(x)
+        if self.plan.activation == "leaky":
+            return layers.LeakyReLU(negative_slope=0.01, name=f"{name}_act")(x)
         return layers.Activation(self.plan.activation, name=f"{name}_act")(x)
 
-    def shrink(self, x: Tensor, strides: tuple[int, ...], *, width: int, name: str) -> Tensor:
+    def shrink(self, x: Tensor, strides: tuple[int, ...], *, width: int, level: int) -> Tensor:
+        name = f"down{level}"
         if self.plan.pool == "stride":
-            return self.conv(x, width, name=name, strides=strides)
+            return self.conv(x, width, name=name, kernel=self.kernel_at(level), strides=strides)
         if self.plan.pool == "blur":
             return self.blur_pool(x, strides, name=name)
         return self.layer("MaxPooling")(strides, name=name)(x)
