@@ -1,6 +1,7 @@
 """Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value of its cell."""
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
+from nbtools.show.fields import flows, paths, stars
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
 from nbtools.show.grey import histogram
 from nbtools.show.groups import group_table, groups, highlight
@@ -18,8 +19,8 @@ from nbtools.show.words import Words, findings, table
 
 __all__ = [
     "Figure", "TrainingCurve", "Words", "array_to_png", "calibration", "confusion", "correlations", "denoisers", "differences",
-    "error_map", "error_maps", "findings", "group_table", "groups", "highlight", "histogram", "images", "judged", "labels",
-    "measurements", "overlay", "overlay_rgb", "paint", "pairs", "patches", "picture_page", "predictions", "projections", "rays",
-    "resolution", "restored", "sample", "scores", "side_by_side_rgb", "slices", "slices_rgb", "strata", "surfaces", "table",
+    "error_map", "error_maps", "findings", "flows", "group_table", "groups", "highlight", "histogram", "images", "judged", "labels",
+    "measurements", "overlay", "overlay_rgb", "paint", "pairs", "patches", "paths", "picture_page", "predictions", "projections", "rays",
+    "resolution", "restored", "sample", "scores", "side_by_side_rgb", "slices", "slices_rgb", "stars", "strata", "surfaces", "table",
     "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
 ]  # fmt: skip

@@ -29,6 +29,7 @@ NETWORKS = {
     "small": {"widths": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
     "paper": {"widths": (32, 64, 128, 256), "pairs": 2, "style": True},
 }
+LIGHT_3D = (16, 32, 64)  # widths of `small` for a network of three dimensions, whose steps cost so much more
 TILE = {2: (256, 256), 3: (32, 128, 128)}  # px, where the style depends on what a tile shows
 
 
@@ -62,6 +63,8 @@ class Flows(KerasMethod):
     def build(self) -> keras.Model:
         ndim, network = 2 if self.in_planes else self.domain.ndim, dict(NETWORKS[self.settings.preset])
         size = np.array(self.domain.spacing or (1.0,) * self.domain.ndim)[-ndim:]
+        if ndim == 3 and self.settings.preset == "small":
+            network["widths"] = LIGHT_3D
         if "stem" in network:
             network["stem"] = network["stem"][-ndim:]
             size = size * network["stem"]
