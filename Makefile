@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
 
-.PHONY: help environment course test lab bench check notebooks test-colab clean
+.PHONY: help environment course test lab bench check notebooks test-browser test-colab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -61,6 +61,10 @@ $(BIN)/python:
 	fi; \
 	if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi; \
 	echo "Making $(VENV) with $$($$found --version)."; $$found -m venv $(VENV)
+
+# Whole notebooks, too, in Chromium under JupyterLab; the short tests in a browser are part of `make test`.
+test-browser: environment
+	$(BIN)/python -m pytest -m "tour or not tour" tests/browser $(TESTS)
 
 # What Google Colab ships today, as far as that can be had outside of it.
 test-colab:

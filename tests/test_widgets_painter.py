@@ -13,6 +13,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import instances
+from nbtools.widgets import marks
 from nbtools.widgets.sheet import Notes, Sheet, gather, pack_plane, spread
 
 
@@ -216,7 +217,7 @@ def test_the_page_is_answered_in_plain_text_and_numbers(image, tmp_path, monkeyp
 
 
 def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
-    painter = widgets.paint(image, save_to=tmp_path, scribble=True)
+    painter = widgets.paint(image, save_to=tmp_path, mark="scribbles")
     assert (painter.label.pixels == -1).all()
     painter.act(paint(0, 1, 0, 9))
     painter.act(paint(0, 0, 60, 27))
@@ -225,7 +226,38 @@ def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
     painter.save()
     [sample] = DataSet.open(tmp_path)
     assert [int((sample.label.pixels == n).sum()) for n in (-1, 0, 1)] == [702, 9, 9]
-    assert (widgets.paint(image, save_to=tmp_path, scribble=True).label.pixels == sample.label.pixels).all()
+    assert (widgets.paint(image, save_to=tmp_path, mark="scribbles").label.pixels == sample.label.pixels).all()
+
+
+def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
+    points = widgets.paint(image, save_to=tmp_path, mark="centres")
+    for number, (y, x) in enumerate([(6, 7), (15, 20)], start=1):
+        points.act(paint(0, number, *[v for dy in (-1, 0, 1) for v in ((y + dy) * 30 + x - 1, 3)]))
+    np.testing.assert_array_equal(points.value.centres, [[6, 7], [15, 20]])
+    assert points.save() == tmp_path / "centres" / "cell.csv"
+    frames = widgets.paint(image, save_to=tmp_path, mark="boxes", classes=("mitosis",))
+    frames.act(paint(0, 1, 2 * 30 + 3, 6, 3 * 30 + 3, 1, 3 * 30 + 8, 1, 4 * 30 + 3, 6))
+    frames.act({"do": "class", "label": 1, "name": "mitosis"})
+    frames.save()
+    [sample] = DataSet.open(tmp_path)
+    assert sample.label is None
+    np.testing.assert_array_equal(sample.boxes, [[2, 3, 5, 9]])
+    assert sample.box_classes == ("mitosis",)
+    np.testing.assert_array_equal(sample.centres, [[6, 7], [15, 20]])
+    again = widgets.paint(image, save_to=tmp_path, mark="boxes")
+    assert again.classes == {1: "mitosis"}
+    np.testing.assert_array_equal(again.value.boxes, sample.boxes)
+    np.testing.assert_array_equal(widgets.paint(image, save_to=tmp_path, mark="centres").value.centres, sample.centres)
+    with pytest.raises(UserError, match="one of the painter's kinds"):
+        widgets.paint(image, mark="outlines", save_to=tmp_path)
+
+
+def test_marks_of_tables_are_drawn_and_found_again(rng):
+    boxes = np.array([[2, 3, 9, 12, 1, 4], [20, 20, 31, 35, 0, 2]], float)
+    np.testing.assert_array_equal(marks.find_boxes(marks.draw_boxes(boxes, (6, 40, 50))), boxes)
+    centres = np.array([[1, 10, 12], [4, 25, 30]], float)
+    np.testing.assert_allclose(marks.find_centres(marks.draw_centres(centres, (6, 40, 50))), centres)
+    assert marks.find_centres(np.zeros((4, 5), int)).shape == (0, 2)
 
 
 def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):

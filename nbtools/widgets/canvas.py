@@ -66,9 +66,8 @@ class Painter(anywidget.AnyWidget):
 
     @property
     def value(self) -> Sample:
-        """Image, label and classes, as a data set takes them."""
-        classes = self.classes if self._names or self.classes else None
-        return Sample(self._image.name, self._image, label=self.label, classes=classes)
+        """The image with what was marked on it, as a data set takes it."""
+        return self._target.make_sample(self.label, self.classes if self._names or self.classes else None)
 
     @property
     def seconds(self) -> float:
@@ -170,7 +169,7 @@ class Painter(anywidget.AnyWidget):
         colors = (PALETTE * 255).round().astype(int).tolist()
         return {"width": width, "height": height, "planes": planes, "colors": colors, "names": list(self._names),
                 "shades": choose_shades(self._sheet.label), "name": self._image.name, "folder": str(self._target.folder),
-                "empty": self._sheet.empty}  # fmt: skip
+                "empty": self._sheet.empty, "mark": self._target.mark}  # fmt: skip
 
 
 def say_count(count: int) -> str:

@@ -7,26 +7,39 @@ const TOOLS = {
   erase: { key: "e", name: "Eraser", hint: "Take pixels away from any nucleus" },
   fill: { key: "f", name: "Fill", hint: "Click into a hole or a closed outline to fill it" },
   pick: { key: "p", name: "Pick", hint: "Click on a nucleus to choose it" },
+  point: { key: "m", name: "Point", hint: "Click on the middle of a nucleus" },
+  box: { key: "m", name: "Box", hint: "Drag from one corner of a nucleus to the other" },
   move: { key: "h", name: "Move", hint: "Drag the picture; or hold the space bar with any tool" },
 };
+// What can be marked, and the tools for it; the first one is in the hand to begin with.
+const MARKS = {
+  nuclei: ["outline", "brush", "erase", "fill", "pick", "move"],
+  scribbles: ["brush", "erase", "move"],
+  centres: ["point", "move"],
+  boxes: ["box", "move"],
+};
+const BLOB = 3; // radius of a centre's disc, as in marks.py
 const KEYS = [
-  ["O B E F P H", "outline, brush, eraser, fill, pick, move"],
-  ["A  S", "smaller, larger brush"],
   ["Z  Y", "undo, redo (or Ctrl+Z, Ctrl+Y)"],
-  ["D", "delete the nucleus under the pointer"],
-  ["J", "join the nucleus under the pointer to the chosen one"],
-  ["X", "part a nucleus that was cut with the eraser"],
   ["V", "hide or show the labels"],
   ["+  −  Home", "zoom in, out, whole picture; the wheel too, once you have clicked into the picture"],
   ["Space", "hold it and drag to move the picture"],
   ["Ctrl+S", "save"],
 ];
-const LABEL_KEYS = [["N", "a new nucleus: the next number"]];
-const SCRIBBLE_KEYS = [["N  K", "mark nucleus, mark background"]];
-const VOLUME_KEYS = [
-  ["↑  ↓", "next, previous plane"],
-  ["G", "fill the planes between those where the nucleus under the pointer is painted"],
-];
+const MARK_KEYS = {
+  nuclei: [
+    ["N", "a new nucleus: the next number"],
+    ["A  S", "smaller, larger brush"],
+    ["D", "delete the nucleus under the pointer"],
+    ["J", "join the nucleus under the pointer to the chosen one"],
+    ["X", "part a nucleus that was cut with the eraser"],
+  ],
+  scribbles: [["N  K", "mark nucleus, mark background"], ["A  S", "smaller, larger brush"]],
+  centres: [["D", "delete the centre under the pointer"]],
+  boxes: [["D", "delete the box whose line is under the pointer"]],
+};
+const VOLUME_KEYS = [["↑  ↓", "next, previous plane"]];
+const GAP_KEYS = [["G", "fill the planes between those where the nucleus under the pointer is painted"]];
 const CLASS_KEYS = [["1 … 9, 0", "class of the nucleus under the pointer; 0 takes it away"]];
 const WAIT_MS = 4000;
 
@@ -45,8 +58,8 @@ class Desk {
     this.pending = [];
     this.views = new Set();
     this.scribbling = this.about.empty < 0;
-    const tool = this.scribbling ? { tool: "brush", radius: 1.5, opacity: 0.6 } : { tool: "outline", radius: 6, opacity: 0.3 };
-    this.options = { ...tool, keep: !this.scribbling, each: planes === 1 && !this.scribbling, hidden: false, byClass: false };
+    const look = this.scribbling ? { radius: 1.5, opacity: 0.6 } : { radius: 6, opacity: 0.3 };
+    this.options = { ...look, tool: MARKS[this.about.mark][0], keep: !this.scribbling, each: planes === 1 && !this.scribbling, hidden: false, byClass: false };
     this.current = 1;
     this.number = Date.now() * 1000;
     this.queue = Promise.resolve();
@@ -290,8 +303,9 @@ class View {
     const { about, options } = this.desk;
     const volume = about.planes > 1;
     this.tools = {};
-    const useful = Object.entries(TOOLS).filter(([name]) => !this.desk.scribbling || ["brush", "erase", "move"].includes(name));
-    const tools = useful.map(([name, tool]) => {
+    const painting = ["nuclei", "scribbles"].includes(about.mark);
+    const tools = MARKS[about.mark].map((name) => {
+      const tool = TOOLS[name];
       const words = `${tool.hint} (${tool.key.toUpperCase()})`;
       return (this.tools[name] = button(tool.name, words, () => this.setOption("tool", name), `nb-painter-${name}`));
     });
@@ -308,10 +322,15 @@ class View {
       opacity: slider("Labels", [0, 1, 0.05], options.opacity, (value) => this.setOption("opacity", value)),
       brightness: slider("Brightness", [-1, 4, 0.25], 0, (value) => this.setBrightness(value)),
     };
-    const checks = scribbling ? [] : [
-      checkbox("keep neighbours", "Painting leaves other nuclei as they are", options.keep, (on) => this.setOption("keep", on)),
-      checkbox("each outline a new nucleus", "Else it belongs to the chosen one", options.each, (on) => this.setOption("each", on)),
-    ];
+    const checks = [];
+    if (about.mark === "nuclei") {
+      const hint = "Painting leaves other nuclei as they are";
+      checks.push(checkbox("keep neighbours", hint, options.keep, (on) => this.setOption("keep", on)));
+    }
+    if (about.mark === "nuclei" || about.mark === "boxes") {
+      const words = about.mark === "boxes" ? "each box a new nucleus" : "each outline a new nucleus";
+      checks.push(checkbox(words, "Else it belongs to the chosen one", options.each, (on) => this.setOption("each", on)));
+    }
     if (about.names.length) checks.push(checkbox("colour by class", "", options.byClass, (on) => this.setOption("byClass", on)));
     const zoom = [
       button("−", "Zoom out (−)", () => this.zoomBy(1 / 1.3), "nb-painter-out"),
@@ -326,8 +345,8 @@ class View {
     this.message = element("div", "nb-painter-told");
     this.message.setAttribute("role", "status");
     const rows = [
-      row(group(...tools), group(this.fresh, scribbling ? this.ground : this.chosen), group(this.undo, this.redo), group(this.saver)),
-      row(...Object.values(this.sliders).map((made) => made.whole), group(...zoom), group(...checks)),
+      row(group(...tools), this.buildChosen(), group(this.undo, this.redo), group(this.saver)),
+      row(...Object.entries(this.sliders).map(([name, made]) => (name !== "radius" || painting ? made.whole : "")), group(...zoom), group(...checks)),
     ];
     if (volume) {
       this.planes = slider("Plane", [0, about.planes - 1, 1], this.desk.z, (value) => this.desk.showPlane(value));
@@ -336,8 +355,15 @@ class View {
     }
     this.root.append(...rows, this.stage);
     if (about.names.length) this.root.append(this.buildLegend());
-    this.root.append(this.status, this.message, buildHelp(volume, about.names.length, scribbling));
+    this.root.append(this.status, this.message, buildHelp(volume, about));
     this.listen();
+  }
+
+  // What the brush paints: a number, nucleus or background; of centres each is new.
+  buildChosen() {
+    const { mark } = this.desk.about;
+    if (mark === "scribbles") return group(this.fresh, this.ground);
+    return mark === "centres" ? group() : group(this.fresh, this.chosen);
   }
 
   buildLegend() {
@@ -403,6 +429,8 @@ class View {
       this.setOption("tool", "brush");
     } else if (tool === "fill" && place !== null) desk.fillAt(place);
     else if (tool === "outline") this.line = [point];
+    else if (tool === "box") this.corner = point;
+    else if (tool === "point" && place !== null) this.addMark(() => visitDisc(desk.plane, ...point.map(Math.floor), BLOB, desk.touch), true);
     else if (tool === "brush" || tool === "erase") {
       desk.begin(tool === "erase" ? desk.about.empty : desk.current, tool === "erase");
       this.stamp(point, point);
@@ -431,6 +459,7 @@ class View {
     }
     this.dragging = false;
     if (this.line) this.closeLine();
+    if (this.corner) this.closeBox(this.toPixel(event));
     if (this.desk.stroke) this.desk.end();
     this.refresh();
   }
@@ -452,19 +481,31 @@ class View {
   }
 
   closeLine() {
-    const { desk } = this;
     const points = this.line.map(([x, y]) => [x - 0.5, y - 0.5]);
     this.line = null;
+    this.addMark(() => points.length > 2 && visitPolygon(this.desk.plane, points, this.desk.touch), this.desk.options.each);
+  }
+
+  closeBox(end) {
+    const [xs, ys] = [0, 1].map((axis) => [this.corner[axis], end[axis]].map(Math.floor).sort((a, b) => a - b));
+    this.corner = null;
+    if (xs[1] - xs[0] < 2 || ys[1] - ys[0] < 2) return;
+    this.addMark(() => visitFrame(this.desk.plane, xs, ys, this.desk.touch), this.desk.options.each);
+  }
+
+  // Pixels that are added at once, to a new nucleus or to the chosen one.
+  addMark(visit, fresh) {
+    const { desk } = this;
     const before = desk.current;
-    if (desk.options.each) desk.current = desk.next;
+    if (fresh) desk.current = desk.next;
     desk.begin(desk.current);
-    if (points.length > 2) visitPolygon(desk.plane, points, desk.touch);
+    visit();
     if (!desk.end()) desk.current = before;
     else if (desk.current !== before) desk.shadeAll();
   }
 
   startPinch() {
-    this.line = null;
+    this.line = this.corner = null;
     this.dragging = false;
     if (this.desk.stroke && this.desk.end()) this.desk.act({ do: "undo" });
     this.pinch = this.measurePinch();
@@ -620,6 +661,10 @@ class View {
     }
     pen.lineWidth = 1.5 / this.zoom;
     if (this.line) this.drawLine(pen);
+    if (this.corner && this.hover) {
+      pen.strokeStyle = "#fff";
+      pen.strokeRect(...this.corner, this.hover[0] - this.corner[0], this.hover[1] - this.corner[1]);
+    }
     this.drawBrush(pen);
   }
 
@@ -689,7 +734,7 @@ class View {
     const label = desk.labelAt(this.placeOf(this.hover));
     const named = about.names[(desk.classes.get(label) || 0) - 1];
     const parts = [
-      desk.scribbling ? "scribbles: yellow nucleus, blue background" : `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
+      desk.scribbling ? "yellow: nucleus, blue: background" : `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
       about.planes > 1 ? `plane ${desk.z + 1} of ${about.planes}` : "",
       label > 0 && !desk.scribbling ? `under the pointer: nucleus ${label}${named ? `, ${named}` : ""}` : "",
       hidden ? "labels are hidden (V)" : "",
@@ -758,12 +803,14 @@ function group(...parts) {
   return made;
 }
 
-function buildHelp(volume, classes, scribbling) {
+function buildHelp(volume, { mark, names }) {
   const help = element("details", "nb-painter-help");
   const list = element("dl");
-  const special = scribbling ? SCRIBBLE_KEYS : LABEL_KEYS;
-  for (const [keys, words] of [...KEYS, ...special, ...(volume ? VOLUME_KEYS : []), ...(classes ? CLASS_KEYS : [])]) {
-    list.append(element("dt", "", keys), element("dd", "", words));
+  const tools = MARKS[mark].map((name) => [TOOLS[name].key.toUpperCase(), TOOLS[name].name.toLowerCase()]);
+  const gaps = volume && mark === "nuclei" ? GAP_KEYS : [];
+  const keys = [...MARK_KEYS[mark], ...KEYS, ...(volume ? VOLUME_KEYS : []), ...gaps, ...(names.length ? CLASS_KEYS : [])];
+  for (const [key, words] of [[tools.map((one) => one[0]).join(" "), tools.map((one) => one[1]).join(", ")], ...keys]) {
+    list.append(element("dt", "", key), element("dd", "", words));
   }
   help.append(element("summary", "", "Keys (click into the picture first)"), list);
   return help;

@@ -1,4 +1,4 @@
-"""Label nuclei by hand: outline, brush, eraser; correct what a method has found; or scribble for a method that learns from that."""
+"""Label nuclei by hand, or correct what a method has found; scribble for a method that learns from it; mark centres or boxes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space
+from nbtools.widgets import marks
 from nbtools.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from nbtools.widgets.canvas import Painter
 
 FOLDER = "runs/painted"
+LABELS, MARKS = ("nuclei", "scribbles"), ("nuclei", "scribbles", "centres", "boxes")
 MOST_SIDE = 4096  # px of a plane: beyond, a page becomes slow
 
 
@@ -29,7 +31,7 @@ def paint(
     *,
     classes: Sequence[str] = (),
     save_to: str | Path = FOLDER,
-    scribble: bool = False,
+    mark: str = "nuclei",
     anew: bool = False,
 ) -> Painter:
     """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes it into a data set.
@@ -41,12 +43,13 @@ def paint(
     classes : names of the classes that nuclei can be given with the keys 1 to 9.
     save_to : folder of the data set that takes images/NAME.tif, labels/NAME.tif and classes/NAME.csv. What is saved there already is gone
         on with, and so is unsaved work of an interrupted session.
-    scribble : instead of nuclei, mark some pixels as nucleus (1) or background (0); all others hold -1: nobody has said what they are.
+    mark : "nuclei", their labels; "scribbles", some pixels as nucleus (1) or background (0), all others -1: nobody has said what they are;
+        "centres" or "boxes" of nuclei, which go to centres/NAME.csv or boxes/NAME.csv.
     anew : begin with `label` whatever lies there.
 
     Raises
     ------
-    UserError : image and label differ in size; a movie, or planes too large for a page; anywidget is not installed.
+    UserError : another kind of mark; image and label differ in size; a movie, or planes too large for a page; anywidget is not installed.
 
     Examples
     --------
@@ -54,38 +57,58 @@ def paint(
     >>> painter.label  # doctest: +SKIP
     Image('embryo', YX 256 x 256, int32, 0.2 x 0.2 um)
     """
+    if mark not in MARKS:
+        raise UserError("What is marked must be one of the painter's kinds.", repr(mark), f"Use one of: {', '.join(MARKS)}.")
     given = getattr(image, "label", None) if label is None else label
-    image = prepare_image(as_image(image))
-    target = Target(Path(save_to).expanduser(), image, anew=anew)
+    image, empty = prepare_image(as_image(image)), -1 if mark == "scribbles" else 0
+    target = Target(Path(save_to).expanduser(), image, mark=mark, anew=anew)
     saved, known = target.read()
-    start = saved if saved is not None else prepare_label(given, image, empty=-1 if scribble else 0)
-    sheet = Sheet(start.to("ZYX").pixels, known, empty=-1 if scribble else 0)
+    start = saved if saved is not None else prepare_label(given if mark in LABELS else None, image, empty=empty)
+    sheet = Sheet(start.to("ZYX").pixels, known, empty=empty)
     return _load_canvas()(image, sheet, target=target, names=name_classes(classes, known.values()))
 
 
 class Target:
-    """Where the work on one image is saved: its label, classes, and the image itself, in the layout of a data set.
+    """Where the work on one image is saved: its label, centres or boxes, classes, and the image itself, in the layout of a data set.
 
     anew : nothing that lies there is gone on with.
     """
 
-    def __init__(self, folder: Path, image: Image, *, anew: bool = False):
-        self.folder, self.image, self.anew = folder, image, anew
+    def __init__(self, folder: Path, image: Image, *, mark: str = "nuclei", anew: bool = False):
+        self.folder, self.image, self.mark, self.anew = folder, image, mark, anew
+        self.kind = "labels" if mark in LABELS else mark
 
     def read(self) -> tuple[Image | None, dict[int, str]]:
-        """Label and classes that are saved already; None, {} without."""
+        """Label and classes that are saved already; None, {} without. Centres and boxes are drawn as marks of a label."""
         entry = self._find()
-        if self.anew or entry is None or "labels" not in entry.files:
+        if self.anew or entry is None or self.kind not in entry.files:
             return None, {}
-        sample = data.DataSet.open(self.folder).reader.sample(entry)
-        return prepare_label(sample.label, self.image), dict(sample.classes or {})
+        sample, shape = data.DataSet.open(self.folder).reader.sample(entry), self.image.space_shape
+        if self.kind == "labels":
+            return prepare_label(sample.label, self.image), dict(sample.classes or {})
+        pixels = marks.draw_centres(sample.centres, shape) if self.mark == "centres" else marks.draw_boxes(sample.boxes, shape)
+        named = dict(enumerate(sample.box_classes, start=1)) if self.mark == "boxes" else {}
+        return prepare_label(pixels, self.image), {number: name for number, name in named.items() if name}
+
+    def make_sample(self, label: Image, classes: dict[int, str] | None) -> Sample:
+        """What was marked, as a data set takes it."""
+        sample = Sample(self.image.name, self.image)
+        if self.mark == "centres":
+            return sample.replace(centres=marks.find_centres(label.pixels))
+        if self.mark == "boxes":
+            names = tuple((classes or {}).get(int(n), "") for n in np.unique(label.pixels[label.pixels > 0]))
+            return sample.replace(boxes=marks.find_boxes(label.pixels), box_classes=names if any(names) else ())
+        return sample.replace(label=label, classes=classes)
 
     def write(self, sample: Sample) -> Path:
-        """Save label and classes, and the image where it is not there yet; returns the file of the label."""
+        """Save what was marked, and the image where it is not there yet; returns the file."""
         entry = self._find()
-        path = self.folder / "labels" / f"{sample.name}.tif"
+        path = self.folder / self.kind / f"{sample.name}.{'tif' if self.kind == 'labels' else 'csv'}"
         if entry is None:
             data.write_sample(self.folder, sample)
+            return path
+        if self.kind != "labels":
+            data.write_places(self.folder, sample)
             return path
         found = entry.files.get("labels", path)
         path = found if io.suffix(found) in (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png") else path
@@ -97,7 +120,7 @@ class Target:
     def notes_for(self, start: np.ndarray) -> Path:
         """File of the unsaved work on this image that began with this label; a hidden one, no part of the data set."""
         key = data.hash_pixels(start)[:8] + data.hash_pixels(self.image.pixels)[:8]
-        return self.folder / ".unsaved" / f"{self.image.name}_{key}.jsonl"
+        return self.folder / ".unsaved" / f"{self.image.name}_{self.mark}_{key}.jsonl"
 
     def _find(self) -> data.Entry | None:
         """The entry of this image; UserError where another image of its name lies there."""

@@ -38,6 +38,14 @@ function visitPolygon(plane, points, visit) {
   }
 }
 
+// Visit the outline of a box whose first and last pixels are given, cut at the border of the plane.
+function visitFrame(plane, xs, ys, visit) {
+  const [left, right] = xs.map((x) => Math.min(plane.width - 1, Math.max(0, x)));
+  const [top, bottom] = ys.map((y) => Math.min(plane.height - 1, Math.max(0, y)));
+  for (let column = left; column <= right; column++) [top, bottom].forEach((row) => visit(row * plane.width + column));
+  for (let row = top; row <= bottom; row++) [left, right].forEach((column) => visit(row * plane.width + column));
+}
+
 // The connected pixels of one label around a place; `open` says whether they reach the border of the plane, `beside` which labels they touch.
 function findRegion(plane, start) {
   const { width, height, labels } = plane;

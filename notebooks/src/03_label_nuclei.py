@@ -93,7 +93,7 @@ nb.show.scores(scores)
 
 # %%
 strokes = nb.simulate.draw_strokes(sample.label, share=0.01, rng=np.random.default_rng(0))
-scribbles = nb.widgets.paint(sample.image, strokes, scribble=True, save_to="runs/03/scribbles")
+scribbles = nb.widgets.paint(sample.image, strokes, mark="scribbles", save_to="runs/03/scribbles")
 scribbles
 
 # %%

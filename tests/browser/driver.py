@@ -20,7 +20,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--disable-quic",
 ]  # fmt: skip
-START_S, ANSWER_MS = 180, 240_000  # long: two cores may be busy with other tests
+START_S, ANSWER_MS, LESSON_MS = 180, 240_000, 900_000  # long: two cores may be busy with other tests
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -122,6 +122,27 @@ class Tab:
         """JupyterLab: running before the kernel is there would open a dialog."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.wait_for_function(r"/\| Idle/.test(document.querySelector('#jp-main-statusbar').innerText)")
+
+    def wait_until_done(self) -> None:
+        """JupyterLab: until no cell runs or waits."""
+        waits = "[...document.querySelectorAll('.jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))"
+        self.page.wait_for_function(f"!({waits})", timeout=LESSON_MS)
+
+    def run_from(self, words: str) -> None:
+        """JupyterLab: run the cell that holds these words, and all below it."""
+        self.page.locator(".jp-CodeCell", has_text=words).first.locator(".jp-InputPrompt").click()
+        self.choose("Run", "runmenu:run-below")
+        self.wait_until_done()
+
+    @property
+    def faults(self) -> list[str]:
+        """JupyterLab: the errors that cells ended with."""
+        return self.page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+
+    @property
+    def pictures(self) -> list[str]:
+        """JupyterLab: the figures under the cells, as they are on the page."""
+        return [picture.get_attribute("src") for picture in self.page.locator(".jp-OutputArea .jp-RenderedImage img").all()]
 
     def choose(self, menu: str, command: str) -> None:
         """JupyterLab: an entry of a menu, by its command."""

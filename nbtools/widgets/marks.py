@@ -1,0 +1,57 @@
+"""Centres and boxes as a painter holds them: blobs and outlines of a label image, one number each; and as tables hold them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+BLOB = 3.0  # px, radius of the disc that stands for a centre
+
+
+def draw_centres(centres: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Centres (n, ndim) as discs 1…n of a label array (Z, Y, X) or (Y, X), each in one plane.
+
+    >>> np.unique(draw_centres(np.array([[9.0, 4.0], [9.0, 14.0]]), (20, 20))).tolist()
+    [0, 1, 2]
+    """
+    label = np.zeros(shape, np.int32)
+    reach = int(BLOB)
+    disc = np.argwhere(np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= BLOB) - reach
+    for number, centre in enumerate(np.rint(centres).astype(int), start=1):
+        places = disc + centre[-2:]
+        places = places[((places >= 0) & (places < shape[-2:])).all(axis=1)]
+        label[(*centre[:-2], *places.T)] = number
+    return label
+
+
+def draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Boxes (n, 2 * ndim) as outlines 1…n of a label array (Z, Y, X) or (Y, X), in each plane that they reach through."""
+    label = np.zeros(shape, np.int32)
+    for number, box in enumerate(np.rint(boxes).astype(int), start=1):
+        rows, columns = (slice(max(0, box[i]), max(0, box[i + 2])) for i in (0, 1))
+        planes = (slice(max(0, box[4]), max(0, box[5])),) if len(shape) == 3 else ()
+        inside = label[(*planes, rows, columns)]
+        edge = np.ones(inside.shape[-2:], bool)
+        edge[1:-1, 1:-1] = False
+        inside[..., edge] = number
+    return label
+
+
+def find_centres(label: np.ndarray) -> np.ndarray:
+    """Centres (n, ndim) of the marks of a label array, in the order of their numbers."""
+    if not label.any():
+        return np.zeros((0, label.ndim))
+    dense = np.unique(label, return_inverse=True)[1].reshape(label.shape)
+    return np.array(ndimage.center_of_mass(dense > 0, dense, np.arange(1, dense.max() + 1)), float).reshape(-1, label.ndim)
+
+
+def find_boxes(label: np.ndarray) -> np.ndarray:
+    """Boxes (n, 2 * ndim) around the marks of a label array, in the order of their numbers: y0, x0, y1, x1, and z0, z1 of a volume.
+
+    >>> find_boxes(draw_boxes(np.array([[2.0, 3.0, 7.0, 9.0]]), (20, 20))).tolist()
+    [[2.0, 3.0, 7.0, 9.0]]
+    """
+    found = [place for place in ndimage.find_objects(label) if place is not None]
+    edges = [[*(s.start for s in place[-2:]), *(s.stop for s in place[-2:]), *(v for s in place[:-2] for v in (s.start, s.stop))]
+             for place in found]  # fmt: skip
+    return np.array(edges, float).reshape(-1, 2 * label.ndim)
