@@ -184,7 +184,8 @@ def test_tiled_equals_untiled(fitted, name, ndim):
     if method.field.radius is not None:
         np.testing.assert_allclose(tiled.raw["maps"], whole.raw["maps"], atol=1e-4)
         return
-    assert restoration.psnr(tiled.image, whole.image) >= 40  # the field has no bound: nearly equal, and the user is told
+    # the field has no bound: nearly equal, and the user is told; labels are compared where a network has learned to find some
+    assert tiled.image is None or restoration.psnr(tiled.image, whole.image) >= 40
     assert "blended" in " ".join(tiled.warnings)
     assert "blended" not in " ".join(whole.warnings)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbtools import nets, tiling
+from nbtools import nets, runtime, tiling
 from nbtools.errors import UserError
 from nbtools.tiling import Field
 
@@ -104,3 +104,24 @@ def test_another_error_is_not_swallowed():
     field = Field((2, 2), (2, 2), 1.0)
     with pytest.raises(RuntimeError, match="a bug"):
         tiling.predict(run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field)
+
+
+def test_features_are_counted_from_the_layer_that_makes_them_to_the_last_that_reads_them():
+    # widths 4 and 8: most is alive where the finest level is merged: 8 channels from below, the skip's 4, and 12 of both
+    assert tiling.describe_field(nets.unet(2, widths=(4, 8))).features == 24
+    plain = tiling.describe_field(nets.unet(2, widths=(16,)))
+    assert plain.features == 32  # a convolution's input and output; norm and activation take no second copy
+    assert plain.outputs == 1
+
+
+def test_a_forecast_counts_tiles_and_memory_and_says_so(monkeypatch):
+    monkeypatch.setattr(runtime, "memory", lambda: runtime.Memory(8 * runtime.GB, 4 * runtime.GB, 0))
+    field = Field((4, 4), (4, 4), features=10.0, outputs=2.0)
+    plan = tiling.make_plan((1000, 1000), field, tile=(256, 256))
+    told = tiling.forecast(plan, field)
+    assert (told.tiles, told.tile, told.free) == (len(plan.tiles), plan.tile, 4 * runtime.GB)
+    assert told.needed == 1e6 * (2 * 2 * 4 + tiling.DECODING)  # decoding needs more than a small tile
+    large = tiling.forecast(tiling.make_plan((1000, 1000), field), field, frames=3)
+    assert large.tiles == 3
+    assert large.needed == pytest.approx(2 * 8e6 + 1e6 * 10 * 4 * tiling.WORKSPACE)
+    assert str(told).startswith(f"{told.tiles} tiles of {told.tile[0]} x {told.tile[1]} px, about 0.06 GB")

@@ -31,10 +31,12 @@ def predict_all(
 
     Returns the lines of the summary, and [{name, message}] of what was left out.
     """
-    rows, failed = [], []
+    rows, failed, said = [], [], None
     for number, name in enumerate(dataset.names, 1):
         try:
-            row = predict_one(model, dataset.image(number - 1), folder=folder, args=args)
+            image = dataset.image(number - 1)
+            said = say_forecast(model, image, args=args, say=say, before=said)
+            row = predict_one(model, image, folder=folder, args=args)
         except UserError as error:
             if len(dataset) == 1 or (number == len(dataset) and not rows):
                 raise
@@ -44,6 +46,17 @@ def predict_all(
         rows.append(row)
         say(f"{number} of {len(dataset)}: {name}, {describe_row(row)}")
     return rows, failed
+
+
+def say_forecast(
+    model: Method, image: Image, *, args: argparse.Namespace, say: Callable[[str], None], before: tuple | None
+) -> tuple | None:
+    """Say how many tiles and how much memory an image will need, unless the one before was said to need the same; returns what was said."""
+    needed = model.forecast(image, tile=args.tile, diameter=args.diameter)
+    now = needed and (needed.tiles, needed.tile)
+    if now and now != before:
+        say(f"{image.name}: {needed}.")
+    return now or before
 
 
 def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:

@@ -17,7 +17,7 @@ from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods import _start, _tune
+from nbtools.methods import _rescale, _start, _tune
 from nbtools.methods._examples import Example, Examples
 from nbtools.methods.base import Method, Prediction, measure_diameters
 from nbtools.targets import classes
@@ -127,14 +127,30 @@ class KerasMethod(Method):
         self.settings = self.settings.replace(learning_rate=_start.choose_rate(self.settings, source.settings))
 
     def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, **options) -> Prediction:
-        """As every method's; where the field of the network has no bound and several tiles are blended, a warning says so."""
+        """As every method's; where the field of the network has no bound and several tiles are blended, a warning says so.
+
+        Raises
+        ------
+        UserError : what the prediction needs is more than the memory that is free.
+        """
+        told = self.forecast(image, tile=tile, diameter=options.get("diameter"))
+        if told is not None and told.needed > told.free:
+            remedy = "Leave out --tile, close other programs, or cut the image." if tile else "Close other programs, or cut the image."
+            raise UserError("A prediction must fit into the memory that is free.", told, remedy)
         result = super().predict(image, tile=tile, **options)
-        if self.field.radius is None:
-            shape = tuple(image.size(axis) for axis in self.domain.axes)
-            seen = tuple(max(1, round(n * z)) for n, z in zip(shape, result.zoom or (1.0,) * len(shape), strict=True))
-            count = len(tiling.make_plan(seen, self.field, tile=tile or self.fixed_tile()).tiles)
-            result.warnings += (BLENDED.format(count=count),) if count > 1 else ()
+        if self.field.radius is None and told is not None and told.tiles > 1:
+            result.warnings += (BLENDED.format(count=told.tiles),)
         return result
+
+    def forecast(self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None) -> tiling.Forecast | None:
+        """Tiles and memory that the prediction of this image takes; nothing is computed. None for axes that are not the model's."""
+        if not len(image.spatial) == self.domain.ndim == len(self.field.grid):
+            return None
+        zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
+        shape = tuple(image.size(axis) for axis in self.domain.axes)
+        seen = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom or (1.0,) * len(shape), strict=True))
+        plan = tiling.make_plan(seen, self.field, tile=tile or self.fixed_tile())
+        return tiling.forecast(plan, self.field, frames=image.size("T"))
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         scale = self.scale_of(pixels)

@@ -103,6 +103,10 @@ class Method(ABC):
             result.raw = {"maps": maps}
         return result
 
+    def forecast(self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None) -> object | None:
+        """What a prediction of this image will need (`tiling.Forecast`); None where nobody knows."""
+        return None
+
     def decode_again(self, prediction: Prediction, **choices) -> Prediction:
         """Decode the maps of a prediction made with `raw=True` once more, without the network: `decode_again(found, threshold=0.4)`.
 

@@ -23,7 +23,7 @@ from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
 from nbtools.targets import blindspot
 from nbtools.training import History, TrainingPlan, clock
 
-AS_N2V2 = {"taper": True, "bias": True, "pool": "blur", "top_skip": False}
+AS_N2V2 = {"taper": True, "norm": "none", "pool": "blur", "top_skip": False}
 NETWORKS = {
     "tiny": {"widths": (8, 16), **AS_N2V2},
     "small": {"widths": (32, 64, 128), **AS_N2V2},
@@ -107,6 +107,10 @@ class PN2V(RestoreMethod):
         return np.stack([self._weigh(row, own) for row, own in zip(samples, pixels, strict=True)])  # whole tiles would fill the memory
 
     # --- inside
+
+    def _use(self, model: keras.Model) -> None:
+        super()._use(model)
+        self.field = replace(self.field, outputs=3.0)  # what is kept of all samples
 
     def _weigh(self, samples: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """Samples (..., K) and noisy pixels (..., 1), normalised → (..., 3), normalised."""

@@ -11,28 +11,18 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from nbtools import patches, runtime
 from nbtools.errors import UserError
+from nbtools.tiling.field import Field, describe_field
+
+__all__ = ["Field", "Forecast", "Plan", "Window", "describe_field", "forecast", "forecast_bytes", "make_plan", "predict"]
 
 BYTES_A_FEATURE = 4
-SHARE_OF_MEMORY = 0.4  # of what is free; the rest is for the image, the labels and other programs
-
-
-@dataclass(frozen=True)
-class Field:
-    """What a network needs to know of its surroundings.
-
-    radius : pixels of the input on either side that can change an output pixel, an axis; None if unbounded.
-    grid : sizes must be multiples of this, an axis.
-    features : largest total of feature values alive for one input pixel, a guess for the memory forecast.
-    """
-
-    radius: tuple[int, ...] | None
-    grid: tuple[int, ...]
-    features: float
+WORKSPACE = 1.5  # of what the features take: measured, what layers need beside them
+DECODING = 40  # bytes a pixel: measured, what a watershed takes beside the maps
+SHARE_OF_MEMORY = 0.2  # of what is free, for a tile; the rest is for the image, the labels and other programs
 
 
 @dataclass(frozen=True)
@@ -67,52 +57,25 @@ class Plan:
         return float(np.prod(self.shape) / (len(self.tiles) * np.prod(self.tile)))
 
 
-def describe_field(model: keras.Model) -> Field:
-    """Read radius, grid and memory of a network from its layers.
+@dataclass(frozen=True)
+class Forecast:
+    """What a prediction will need: so many tiles, the shape of each, and bytes beyond what the program has taken already.
 
-    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those of its output.
+    Examples
+    --------
+    >>> print(Forecast(12, (16, 64, 64), needed=0.8e9, free=13.1e9))
+    12 tiles of 16 x 64 x 64 px, about 0.80 GB of memory (13.1 GB are free)
     """
-    ndim = len(model.inputs[0].shape) - 2
-    known = {id(tensor): (np.ones(ndim), np.zeros(ndim)) for tensor in model.inputs}
-    largest, features, bounded = np.ones(ndim), 0.0, True
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
-        stride = np.max([known[id(t)][0] for t in inputs], axis=0)
-        radius = np.max([known[id(t)][1] for t in inputs], axis=0)
-        stride, radius, finite = _through(layer, stride, radius, ndim)
-        bounded &= finite
-        known[id(layer.output)] = (stride, radius)
-        largest = np.maximum(largest, stride)
-        features += layer.output.shape[-1] / np.prod(stride)
-    reach = known[id(model.outputs[0])][1]
-    grid = tuple(int(s) for s in largest)
-    return Field(tuple(int(np.ceil(r)) for r in reach) if bounded else None, grid, features)
 
+    tiles: int
+    tile: tuple[int, ...]
+    needed: float
+    free: float
 
-def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """(stride, radius, is the field finite) after one layer."""
-    name = type(layer).__name__
-    if name.startswith("UpSampling"):
-        factor = np.array(np.broadcast_to(layer.size, ndim), float)
-        return stride / factor, radius + stride - stride / factor, True
-    if "Transpose" in name:
-        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
-        kernel = np.array(np.broadcast_to(layer.kernel_size, ndim), float)
-        return stride / factor, radius + stride * np.ceil(kernel / factor - 1e-9) - stride / factor, True
-    if "Conv" in name:
-        reach = (np.array(layer.kernel_size) - 1) * np.array(np.broadcast_to(layer.dilation_rate, ndim))
-        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
-        return stride * factor, radius + stride * (np.ceil(reach / 2) + factor - 1), True
-    if "Pooling" in name and "Global" not in name:
-        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
-        return stride * factor, radius + stride * (np.array(np.broadcast_to(layer.pool_size, ndim)) - 1), True
-    if hasattr(layer, "receptive"):  # our own layers say it themselves
-        factor, reach = layer.receptive()
-        return stride * factor, radius + stride * reach, True
-    finite = not ("Global" in name or "GroupNormalization" in name or "InstanceNorm" in name or "Attention" in name or "Lambda" in name)
-    return stride, radius, finite
+    def __str__(self) -> str:
+        count = f"{self.tiles} tiles" if self.tiles > 1 else "1 tile"
+        size = " x ".join(map(str, self.tile))
+        return f"{count} of {size} px, about {max(self.needed, 1e7) / 1e9:.2f} GB of memory ({self.free / 1e9:.1f} GB are free)"
 
 
 def make_plan(shape: tuple[int, ...], field: Field, *, tile: tuple[int, ...] | None = None) -> Plan:
@@ -159,7 +122,19 @@ def _spread(length: int, whole: int, tile: int, margin: int, grid: int) -> tuple
 
 def forecast_bytes(tile: np.ndarray, field: Field) -> float:
     """Memory a network is expected to take for a tile of this shape."""
-    return float(np.prod(np.array(tile, float))) * field.features * BYTES_A_FEATURE
+    return float(np.prod(np.array(tile, float))) * field.features * BYTES_A_FEATURE * WORKSPACE
+
+
+def forecast(plan: Plan, field: Field, *, frames: int = 1) -> Forecast:
+    """Memory that a prediction takes at most: while tiles are run, or while what they say is decoded.
+
+    frames : time points, whose maps are kept until the last one is done.
+    """
+    pixels = float(np.prod(plan.shape))
+    maps = pixels * field.outputs * BYTES_A_FEATURE
+    running = forecast_bytes(np.array(plan.tile), field) + (maps + pixels * BYTES_A_FEATURE if len(plan.tiles) > 1 else 0)
+    needed = (frames - 1) * maps + max(running, 2 * maps + pixels * DECODING)
+    return Forecast(len(plan.tiles) * frames, plan.tile, needed, float(runtime.memory().available))
 
 
 def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.ndarray:

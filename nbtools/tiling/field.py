@@ -1,0 +1,99 @@
+"""What a network needs to know of its surroundings, and how much memory its features take, read from its layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+IN_PLACE = ("Activation", "Add", "BatchNormalization", "Dropout", "InstanceNorm", "LeakyReLU", "ReLU")  # layers that need no second copy
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a network needs to know of its surroundings.
+
+    radius : pixels of the input on either side that can change an output pixel, an axis; None if unbounded.
+    grid : sizes must be multiples of this, an axis.
+    features, outputs : values for one input pixel: largest total of features in memory at one time, and of what is kept in the end.
+    """
+
+    radius: tuple[int, ...] | None
+    grid: tuple[int, ...]
+    features: float
+    outputs: float = 1.0
+
+
+def describe_field(model: keras.Model) -> Field:
+    """Read radius, grid and memory of a network from its layers.
+
+    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those of its output.
+    """
+    ndim = len(model.inputs[0].shape) - 2
+    known = {id(tensor): (np.ones(ndim), np.zeros(ndim)) for tensor in model.inputs}
+    largest, sizes, bounded = np.ones(ndim), {id(tensor): float(tensor.shape[-1]) for tensor in model.inputs}, True
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        inputs = _list_inputs(layer)
+        stride = np.max([known[id(t)][0] for t in inputs], axis=0)
+        radius = np.max([known[id(t)][1] for t in inputs], axis=0)
+        stride, radius, finite = _through(layer, stride, radius, ndim)
+        bounded &= finite
+        known[id(layer.output)] = (stride, radius)
+        largest = np.maximum(largest, stride)
+        sizes[id(layer.output)] = layer.output.shape[-1] / float(np.prod(stride))
+    reach = known[id(model.outputs[0])][1]
+    grid = tuple(int(s) for s in largest)
+    return Field(
+        tuple(int(np.ceil(r)) for r in reach) if bounded else None,
+        grid,
+        _count_alive(model, sizes),
+        sum(sizes[id(t)] for t in model.outputs),
+    )
+
+
+def _list_inputs(layer: keras.Layer) -> list:
+    return list(layer.input) if isinstance(layer.input, (list, tuple)) else [layer.input]
+
+
+def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
+    """Largest total of features in memory at one time: each from the layer that makes it to the last one that reads it."""
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    reads = [[id(tensor) for tensor in _list_inputs(layer)] for layer in layers]
+    last = {tensor: n for n, read in enumerate(reads) for tensor in read}
+    alive, most = {id(tensor): sizes[id(tensor)] for tensor in model.inputs}, 0.0
+    for n, (layer, read) in enumerate(zip(layers, reads, strict=True)):
+        done = [tensor for tensor in read if last[tensor] == n]
+        if type(layer).__name__ in IN_PLACE and done:
+            alive.pop(done[0], None)
+        alive[id(layer.output)] = sizes[id(layer.output)]
+        most = max(most, sum(alive.values()))
+        for tensor in done:
+            alive.pop(tensor, None)
+    return most
+
+
+def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(stride, radius, is the field finite) after one layer."""
+    name = type(layer).__name__
+    if name.startswith("UpSampling"):
+        factor = np.array(np.broadcast_to(layer.size, ndim), float)
+        return stride / factor, radius + stride - stride / factor, True
+    if "Transpose" in name:
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        kernel = np.array(np.broadcast_to(layer.kernel_size, ndim), float)
+        return stride / factor, radius + stride * np.ceil(kernel / factor - 1e-9) - stride / factor, True
+    if "Conv" in name:
+        reach = (np.array(layer.kernel_size) - 1) * np.array(np.broadcast_to(layer.dilation_rate, ndim))
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        return stride * factor, radius + stride * (np.ceil(reach / 2) + factor - 1), True
+    if "Pooling" in name and "Global" not in name:
+        factor = np.array(np.broadcast_to(layer.strides, ndim), float)
+        return stride * factor, radius + stride * (np.array(np.broadcast_to(layer.pool_size, ndim)) - 1), True
+    if hasattr(layer, "receptive"):  # our own layers say it themselves
+        factor, reach = layer.receptive()
+        return stride * factor, radius + stride * reach, True
+    finite = not ("Global" in name or "GroupNormalization" in name or "InstanceNorm" in name or "Attention" in name or "Lambda" in name)
+    return stride, radius, finite
