@@ -169,7 +169,7 @@ ROWS = (
         needs=("labels",),
         system="StarDist",
         paper=Paper("Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018),
-        lesson="notebooks/workbench_segment.ipynb",
+        lesson="notebooks/11_shapes_and_flows.ipynb",
         parameters=110_817,
         built_on="stardist",
     ),
@@ -182,7 +182,7 @@ ROWS = (
         needs=("labels",),
         system="Cellpose",
         paper=Paper("Cellpose: a generalist algorithm for cellular segmentation", "10.1038/s41592-020-01018-x", 2021),
-        lesson="notebooks/workbench_segment.ipynb",
+        lesson="notebooks/11_shapes_and_flows.ipynb",
         parameters=775_075,
     ),
     Row(
