@@ -114,7 +114,7 @@ ROWS = (
         needs=("labels",),
         system="ilastik; Trainable Weka Segmentation",
         paper=Paper("ilastik: interactive machine learning for (bio)image analysis", "10.1038/s41592-019-0582-9", 2019),
-        lesson="notebooks/workbench_segment.ipynb",
+        lesson="notebooks/03_label_nuclei.ipynb",
         built_on="scikit-learn",
     ),
     Row(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 SCALES = (0.7, 1.0, 1.6, 3.5, 5.0, 10.0)  # of ilastik
+WHOLE = 2_000_000  # pixels that are always looked at in one piece: about 0.7 GB
 COPIES = 2.5  # arrays alive for each feature while features are computed
 
 
@@ -76,14 +77,12 @@ class Forest(Method):
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, C) grey values → (*space, 1) probability of a nucleus."""
-        from nbtools import tiling
-
         if self.trees is None:
             remedy = "Draw some strokes on nuclei and on background, then call fit; or load a trained forest."
             raise UserError("A forest must learn before it predicts.", "a forest that has seen no scribbles", remedy)
-        scale, field = normalize.by_percentiles(pixels), self._field()
-        plan = tiling.make_plan(pixels.shape[:-1], field, tile=tile)
-        maps = tiling.predict(lambda cut: self._ask(scale.apply(cut)), pixels, plan=plan, field=field)
+        scale = normalize.by_percentiles(pixels)
+        small = tile is None and np.prod(pixels.shape[:-1]) <= WHOLE
+        maps = self._ask(scale.apply(pixels)) if small else self._ask_in_tiles(pixels, scale, tile=tile)
         sigma = [self.settings.smoothing / s for s in self._relative()]
         return ndimage.gaussian_filter(maps[..., 0], sigma)[..., None]
 
@@ -138,6 +137,13 @@ class Forest(Method):
                 features = self._describe(scale.apply(pixels[tuple(map(slice, start, stop))]))
                 found[inside] = features[(slice(None), *(places[:, inside] - start[:, None]))].T
         return found
+
+    def _ask_in_tiles(self, pixels: np.ndarray, scale: normalize.Scale, *, tile: tuple[int, ...] | None) -> np.ndarray:
+        from nbtools import tiling  # loads Keras
+
+        field = self._field()
+        plan = tiling.make_plan(pixels.shape[:-1], field, tile=tile)
+        return tiling.predict(lambda cut: self._ask(scale.apply(cut)), pixels, plan=plan, field=field)
 
     def _ask(self, pixels: np.ndarray) -> np.ndarray:
         features = self._describe(pixels)
