@@ -11,7 +11,7 @@ from nbtools import checks, data, show
 from nbtools.checks import Finding
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.widgets.parts import mark, say_error, say_note
+from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
 from nbtools.widgets.picker import DataPicker, pick_data
 
 WIDE = {"width": "520px"}
@@ -40,7 +40,7 @@ class CheckUp(ipywidgets.VBox):
         self.picker: DataPicker | None = pick_data() if dataset is None else None
         self.run = mark(ipywidgets.Button(description="Check", icon="search", button_style="primary"), "nb-check-run")
         self.copy = mark(ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE), "nb-check-copy")
-        self.repair = mark(ipywidgets.Button(description="Write repaired copy", icon="wrench", layout={"width": "auto"}), "nb-check-repair")
+        self.repair = mark(ipywidgets.Button(description="Write repaired copy", icon="wrench", layout=BUTTON), "nb-check-repair")
         self.table = mark(ipywidgets.HTML(), "nb-check-table")
         self.status = mark(ipywidgets.HTML(), "nb-check-status")
         asked = [self.picker] if self.picker is not None else [ipywidgets.HTML(say_note(f"The set: {dataset!r}"))]
@@ -63,7 +63,7 @@ class CheckUp(ipywidgets.VBox):
         """Look at the whole set, and show what was found."""
         self._seen = self.dataset
         self._findings = checks.check(self._seen)
-        self.table.value = show.findings(self._findings).html
+        self.table.value = show.findings(self._findings)._repr_html_()  # with its style
         return self._findings
 
     def write_copy(self) -> Path:

@@ -11,7 +11,7 @@ import ipywidgets
 
 from nbtools.config import Declaration, Settings, check_value
 from nbtools.errors import UserError
-from nbtools.widgets.parts import say_error, shorten_range
+from nbtools.widgets.parts import BUTTON, say_error, shorten_range
 
 AUTO = "auto"
 NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
@@ -45,7 +45,7 @@ class Form(ipywidgets.VBox):
         self.fields = {name: row.field for name, row in self.rows.items()}
         basic = [row for row in self.rows.values() if row.declared.level == "basic"]
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
-        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout={"width": "auto", "align_self": "flex-start"})
+        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout=BUTTON)
         reset.add_class("nb-form-reset")
         reset.on_click(lambda _: self.reset())
         super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])

@@ -10,6 +10,8 @@ import ipywidgets
 
 from nbtools.config import Declaration
 
+BUTTON = {"width": "auto", "align_self": "flex-start"}  # as wide as its words; else a button in a column is as wide as the page
+
 
 def say_error(error: Exception) -> str:
     """An error as one line of HTML, in the place where it belongs."""

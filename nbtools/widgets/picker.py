@@ -13,7 +13,7 @@ from nbtools.data import DataSet, sample_names
 from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
 from nbtools.widgets.folders import FolderBrowser
-from nbtools.widgets.parts import mark, read_uploads, say_error, say_note, show_only
+from nbtools.widgets.parts import BUTTON, mark, read_uploads, say_error, say_note, show_only
 from nbtools.widgets.reading import Reading
 
 WAYS = {
@@ -56,7 +56,7 @@ class DataPicker(ipywidgets.VBox):
         mark(self.samples, "nb-pick-samples")
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
         self.images, self.labels = _upload("Images", "nb-pick-images"), _upload("Labels (optional)", "nb-pick-labels")
-        self.connect = mark(ipywidgets.Button(description="Connect Google Drive", icon="link", layout={"width": "auto"}), "nb-pick-drive")
+        self.connect = mark(ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON), "nb-pick-drive")
         self.drive = ipywidgets.VBox([self.connect])
         self.status, self.reading = mark(ipywidgets.HTML(), "nb-pick-status"), Reading()
         uploads = ipywidgets.HBox([self.images, self.labels])

@@ -9,7 +9,7 @@ import ipywidgets
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, remember
 from nbtools.errors import UserError
-from nbtools.widgets.parts import mark, say_error, say_note
+from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
 
 WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
@@ -26,7 +26,7 @@ class Reading(ipywidgets.VBox):
         self.spacing = _text("Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing")
         self.channel = _dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
         self.time = _dropdown("Time point", [AS_IT_IS], "nb-reading-time")
-        self.keep = mark(ipywidgets.Button(description="Remember axes and pixel size", layout={"width": "auto"}), "nb-reading-keep")
+        self.keep = mark(ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON), "nb-reading-keep")
         self.status = mark(ipywidgets.HTML(), "nb-reading-status")
         self._dataset: DataSet | None = None
         self._filling, self._heard = False, []
