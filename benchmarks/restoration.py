@@ -29,7 +29,7 @@ READ_NOISE = 2
 SHAPES = {2: "256,256", 3: "24,128,128"}
 SPACINGS = {2: "0.2,0.2", 3: "0.5,0.2,0.2"}
 COUNTS = {2: {"train": 24, "val": 2, "test": 8}, 3: {"train": 6, "val": 1, "test": 4}}
-STEPS = {2: "--set epochs=3 --set steps_per_epoch=80 --set batch_size=8", 3: "--set epochs=3 --set steps_per_epoch=40 --set batch_size=2"}
+STEPS = {2: "--set epochs=3 --set steps_per_epoch=200 --set batch_size=8", 3: "--set epochs=3 --set steps_per_epoch=100 --set batch_size=2"}
 METRICS = ("psnr", "ssim", "nrmse", "psnr_si")
 
 

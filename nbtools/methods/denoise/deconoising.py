@@ -23,8 +23,8 @@ from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
 from nbtools.targets import blindspot
 
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "taper": True, "bias": True},
-    "small": {"widths": (32, 64, 128), "taper": True, "bias": True},
+    "tiny": {"widths": (8, 16), "norm": "none", "taper": True},
+    "small": {"widths": (32, 64, 128), "norm": "none", "taper": True},
     "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
 }
 LONGER_IN_Z = 3.0  # the PSF of a microscope along the optical axis, where nothing else is said
