@@ -39,12 +39,16 @@ class Resampled(DataSet):
         return Resampled(super()._with(*args, **changes), self.seen)
 
 
-def even_out(dataset: DataSet, like: DataSet) -> DataSet:
-    """The data set at a pixel size that is the same along every axis: the finest of the first image of `like`."""
+def even_out(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSet:
+    """The data set at a pixel size that is the same along every axis, from that of the first image of `like`.
+
+    finest : it is the smallest of its sizes; else their geometric mean, at which an image keeps its number of pixels.
+    """
     first = Domain.of(like.image(0).select(T=0)) if len(like) else Domain()
     if first.spacing is None or max(first.spacing) <= _rescale.TOLERANCE * min(first.spacing):
         return dataset
-    return Resampled(dataset, Domain(first.ndim, spacing=(min(first.spacing),) * first.ndim, unit=first.unit))
+    side = min(first.spacing) if finest else float(np.exp(np.log(first.spacing).mean()))
+    return Resampled(dataset, Domain(first.ndim, spacing=(side,) * first.ndim, unit=first.unit))
 
 
 def resample(sample: Sample, seen: Domain) -> Sample:

@@ -98,8 +98,8 @@ class CDeep3M(KerasMethod):
     def _use(self, model: keras.Model) -> None:
         super()._use(model)
         flat = self.field
-        radius = None if flat.radius is None else (REACH, *flat.radius)
-        self.field = tiling.Field(radius, (1, *flat.grid), flat.features / SHARE)
+        features = flat.features / SHARE + self.domain.channels * max(PLANES)
+        self.field = tiling.Field((REACH, *flat.radius), (1, *flat.grid), features)
 
     def _prepare(self, sample: Sample, *, encode: bool = True) -> Example:
         """As every method's; to learn from, with mirrored planes at both ends, so that these are in the middle of a patch, too."""

@@ -3,13 +3,15 @@
 Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8: a semantic network (NSN) and a deeper one that detects centres (NDN), here trained
 together as one model of two trunks. No boxes are involved, as the review has it: what the detector says is a map of small centre regions.
 Volumes are brought to cubic voxels from their spacing, and the labels back to their own grid; without a spacing, voxels are taken as cubes.
-The preset `paper` has the published sizes; each output is a logit and not a pair of classes, which says the same. Grey values are scaled by
-percentiles as in the whole toolkit, since one hot pixel moves the range from minimum to maximum; scaling=minmax is the published way.
+Published is the finest of the spacings (voxel=finest); at their mean, our default, a volume keeps its number of voxels. The preset `paper`
+has the published sizes; each output is a logit and not a pair of classes, which says the same. Grey values are scaled by percentiles as in
+the whole toolkit, since one hot pixel moves the range from minimum to maximum; scaling=minmax is the published way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import keras
@@ -28,20 +30,25 @@ from nbtools.training import History, TrainingPlan
 
 NETWORKS = {
     "tiny": {"nsn": {"widths": (4, 8), "convs": 1}, "ndn": {"widths": (4,), "convs": 1}},
-    "small": {"nsn": {"widths": (16, 32, 64), "up_convs": 1}, "ndn": {"widths": (8, 16, 32), "up_convs": 1}},
+    "small": {"nsn": {"widths": (8, 16, 32), "up_convs": 1}, "ndn": {"widths": (8, 16, 32), "up_convs": 1}},
     "paper": {"nsn": {"widths": (32, 64, 128)}, "ndn": {"widths": (24, 48, 96, 192, 384), "kernel": 5}},
 }
+TILE = 96  # px, as published, for networks that see farther than tiles can be large
+FARTHEST = 64  # px to each side
 UNMARKED = {"keep": "kept as nuclei", "drop": "left out"}
 
 
 @dataclass(frozen=True)
 class QcaNetSettings(SegmentSettings):
     preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the networks: small for two cores, paper as published.")
-    patch_size: int = setting(64, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
-    patch_depth: int = setting(32, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch, after resampling.")
+    patch_size: int = setting(48, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
+    patch_depth: int = setting(24, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch, after resampling.")
     batch_size: int = setting(2, min=1, max=1024, help="Patches looked at together.")
     share: float = setting(
         centres.SHARE, min=0.05, max=0.9, level="advanced", help="Radius of a centre region over that of its nucleus, in training."
+    )
+    voxel: str = setting(
+        "mean", choices=("mean", "finest"), help="Side of the cubic voxels: the mean of the spacings, or the finest as published."
     )
     scaling: str = setting(
         "percentiles", choices=("percentiles", "minmax"), level="advanced", help="How grey values are scaled; minmax as published."
@@ -71,14 +78,17 @@ class QcaNet(KerasMethod):
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """As every method's, on cubic voxels."""
-        even = _resample.even_out
-        return super().fit(even(train, train), val if val is None else even(val, train), plan=plan)
+        even = partial(_resample.even_out, like=train, finest=self.settings.voxel == "finest")
+        return super().fit(even(train), val if val is None else even(val), plan=plan)
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         return centres.encode(label, spacing=spacing, share=self.settings.share)
 
     def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
         return normalize.by_percentiles(pixels, low=0, high=100) if self.settings.scaling == "minmax" else super().scale_of(pixels)
+
+    def fixed_tile(self) -> tuple[int, ...] | None:
+        return (TILE,) * self.domain.ndim if self.field.radius is None else None
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-raw))
@@ -105,6 +115,12 @@ class QcaNet(KerasMethod):
             "merge": (0.0, 2.0, 4.0),
             "min_size": (0, 10, 30, 60, 120),
         }
+
+    def _use(self, model: keras.Model) -> None:
+        """A network that sees very far is given blended tiles, as the authors do: margins as wide as its field would be whole images."""
+        super()._use(model)
+        if max(self.field.radius) > FARTHEST:
+            self.field = replace(self.field, radius=None)
 
     def extra(self) -> dict:
         return super().extra() | ({"normalisation": "minimum and maximum of each image"} if self.settings.scaling == "minmax" else {})
