@@ -131,7 +131,7 @@ class Tab:
     def run_from(self, words: str) -> None:
         """JupyterLab: run the cell that holds these words, and all below it."""
         self.page.locator(".jp-CodeCell", has_text=words).first.locator(".jp-InputPrompt").click()
-        self.choose("Run", "runmenu:run-below")
+        self.choose("Run", "notebook:run-all-below")
         self.wait_until_done()
 
     @property
