@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from nbtools import methods
-from nbtools.methods.table import WORKBENCHES
+from nbtools.methods.row import WORKBENCHES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (".", "benchmarks", "notebooks", "data/weights/*")
