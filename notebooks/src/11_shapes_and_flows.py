@@ -122,7 +122,7 @@ nb.show.scores(results)
 # Stars become polyhedra, of 96 rays by default, stretched where planes lie apart. Flows get a third component. The oracle, on a simulated volume:
 
 # %%
-cells = {"shape_px": (16, 72, 72), "density": (0.2,), "clustering": (0.6,)}
+cells = {"shape_px": (16, 72, 72), "density": (0.25,), "clustering": (0.6,), "radius_um": (2.5, 3.5)}
 volumes = nb.simulate.make("nuclei3d", count=7, seed=1, settings=cells)
 volume, spacing = volumes[0], volumes[0].image.relative_spacing
 solid = nb.targets.flows.encode(volume.label.pixels.astype("int32"), spacing=spacing)

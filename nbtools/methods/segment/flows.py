@@ -57,7 +57,8 @@ class Flows(KerasMethod):
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """As every method's; planes across all axes are alike only where voxels are cubes, so for 2.5D the volumes are brought to that."""
         if self.settings.views == "planes" and len(train) and len(train.image(0).spatial) == 3:
-            train, val = _resample.even_out(train, train), val and _resample.even_out(val, train)
+            finest = {"like": train, "finest": True}
+            train, val = _resample.even_out(train, **finest), val and _resample.even_out(val, **finest)
         return super().fit(train, val, plan=plan)
 
     def build(self) -> keras.Model:
