@@ -99,3 +99,17 @@ def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
     other = output.copy()
     other[0, :4] += 3
     assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(float(losses.every_foreground(truth, other)[0]))
+
+
+def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no_class(rng):
+    truth = np.eye(3, dtype=np.float32)[rng.integers(0, 3, (1, 8, 8))]
+    good, even = 40 * (truth - 0.5), np.zeros_like(truth)
+    assert float(losses.deep_classes(truth, good)[0]) == pytest.approx(0, abs=0.02)
+    alone = float(losses.deep_classes(truth, even)[0])
+    assert np.log(3) < alone < np.log(3) + 1  # the entropy of not knowing, and some Dice
+    both = np.concatenate([good, even], axis=-1)
+    assert float(losses.deep_classes(truth, both)[0]) == pytest.approx(alone / 3, abs=0.02)
+    assert float(losses.deep_classes(truth, both[..., [3, 4, 5, 0, 1, 2]])[0]) == pytest.approx(2 * alone / 3, abs=0.02)
+    partly, other = truth.copy(), good.copy()
+    partly[0, :4], other[0, :4] = 0, rng.normal(size=(4, 8, 3))
+    assert float(losses.deep_classes(partly, other)[0]) == pytest.approx(float(losses.deep_classes(partly, good)[0]), abs=1e-4)

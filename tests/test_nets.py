@@ -23,7 +23,8 @@ def test_the_3d_u_net_has_its_published_number_of_parameters():
     "plan",
     [
         {}, {"pool": "blur", "top_skip": False}, {"pool": "stride", "up": "transpose", "norm": "instance"}, {"merge": "add", "up_convs": 1},
-        {"stem": 2}, {"residual": True}, {"activation": "leaky_relu", "norm": "none", "convs": 3, "kernel": 5},
+        {"kernels": (1, 3, 3), "deep": 1, "pool": "first", "activation": "leaky", "bias": True}, {"stem": 2}, {"residual": True},
+        {"activation": "leaky_relu", "norm": "none", "convs": 3, "kernel": 5},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -32,7 +33,7 @@ def test_every_variant_keeps_the_shape_of_the_image(ndim, plan, rng):
     model = nets.unet(ndim, widths=(4, 6, 8), outputs=outputs, **plan)
     image = rng.random((1, *(16,) * ndim, 1), dtype=np.float32)
     out = np.asarray(model(image))
-    assert out.shape == (1, *(16,) * ndim, outputs)
+    assert out.shape == (1, *(16,) * ndim, outputs * (1 + plan.get("deep", 0)))
     assert np.isfinite(out).all()
 
 
@@ -52,3 +53,20 @@ def test_blur_pooling_keeps_the_mean_of_a_smooth_image():
 def test_one_dimension_is_refused():
     with pytest.raises(UserError, match="2 or 3 spatial axes"):
         nets.unet(1)
+
+
+def test_a_first_convolution_that_strides_takes_the_place_of_pooling():
+    def count(pool: str) -> int:
+        return len([layer for layer in nets.unet(2, widths=(4, 6), pool=pool).layers if "Conv" in type(layer).__name__])
+
+    assert count("first") == count("max") == count("stride") - 1
+
+
+def test_instance_normalisation_equals_that_of_keras(rng):
+    import keras
+
+    from nbtools.nets.norm import InstanceNorm
+
+    image = rng.normal(3, 2, (2, 5, 6, 7, 4)).astype(np.float32)
+    ours, theirs = InstanceNorm(), keras.layers.GroupNormalization(groups=-1, epsilon=1e-5)
+    np.testing.assert_allclose(np.asarray(ours(image)), np.asarray(theirs(image)), atol=1e-5)

@@ -102,3 +102,12 @@ def test_a_patch_is_encoded_in_milliseconds_however_many_nuclei_it_holds():
     started = time.perf_counter()
     border.encode(label)
     assert time.perf_counter() - started < 0.5
+
+
+def test_along_a_coarse_axis_only_contact_between_two_nuclei_is_a_border():
+    label = np.zeros((4, 3, 3), int)
+    label[0:2], label[2] = 1, 2  # one upon the other, background above
+    drawn = border.encode(label, where="inner", along=(1, 2))[..., 0]
+    assert drawn[:, 1, 1].astype(int).tolist() == [border.INSIDE, border.BORDER, border.BORDER, border.BACKGROUND]
+    assert border.encode(label, where="inner")[2, 1, 1, 0] == border.BORDER
+    np.testing.assert_array_equal(border.encode(label, where="inner", along=(0, 1, 2)), border.encode(label, where="inner"))
