@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import signal
 import threading
@@ -94,7 +95,10 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
 def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]) -> None:
     """Say the warnings of the set, and refuse what must fail later: a UserError with the first finding that forbids training."""
     from nbtools import checks
+    from nbtools.methods.base import Domain
 
+    with contextlib.suppress(UserError):  # an image that has none is found by the checks
+        model.domain = Domain.of(train.image(0))
     requirements = requirements_of(model)
     found = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)]
     for line in dict.fromkeys(f"Attention: {f.message} {f.remedy}" for f in found if f.severity == "warning" and not f.file):
@@ -112,11 +116,12 @@ def requirements_of(model: Method, dataset: DataSet | None = None) -> Requiremen
     """What a method needs of its data, by its row of the table and its settings; with a data set, how far its network would see, too."""
     from nbtools import checks, methods
 
-    row, patch = methods.row(model.name), getattr(model.settings, "patch_size", None)
+    row = methods.row(model.name)
     channels = 1 if row.classical else None  # what learns takes the channels of its training set
     needs = row.needs[0] if row.needs else "nothing"
     blind = row.trained and needs == "nothing"  # it learns from noise, and takes for signal what pixels share
     field = None if dataset is None else _measure_field(model, dataset)
+    patch = model.chosen("patch_size") if hasattr(model.settings, "patch_size") else None
     about = {"channels": channels, "patch_size": patch, "receptive_field": field, "white_noise": blind}
     return checks.Requirements(dims=row.dims, needs=needs, **about)
 

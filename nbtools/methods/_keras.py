@@ -35,8 +35,11 @@ BLENDED = (
 class KerasSettings(TrainingSettings):
     """Settings of every network of ours."""
 
-    patch_size: int = setting(192, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
+    patch_size: int | None = setting(
+        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 192, in volumes 64."
+    )
     patch_depth: int = setting(16, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
+    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 4, in volumes 2.")
     augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
     freeze_encoder: bool = setting(
         False, level="advanced", help="Fine-tuning: keep what the model to begin with sees, and learn only what to make of it."
@@ -53,6 +56,7 @@ class KerasMethod(Method):
     loss: ClassVar[Callable]
     needs: ClassVar[str | None] = "labels"
     foreground: float = patches.FOREGROUND  # share of training patches that are laid on a nucleus
+    usual: ClassVar[dict[str, dict[int, int]]] = {"patch_size": {2: 192, 3: 64}, "batch_size": {2: 4, 3: 2}}  # where empty, by dimension
     exact_resume: ClassVar[bool] = True  # a stopped and resumed run equals one that was not; False: it resumes its weights only
     model: keras.Model | None = None
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
@@ -65,8 +69,14 @@ class KerasMethod(Method):
         shapes = np.array([train.image(i).space_shape for i in range(0, len(train), max(1, len(train) // 8))])
         known, least = {d.name: d for d in cls.Settings.declarations()}, shapes.min(axis=0)
         wished = {"patch_size": int(least[-2:].min()) // 16 * 16, "patch_depth": int(least[0])}
-        changes = {k: max(v, int(known[k].min)) for k, v in wished.items() if v < known[k].default}
-        return changes if shapes.shape[1] == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
+        usual = {name: known[name].default or cls.usual[name][len(least)] for name in wished}
+        changes = {k: max(v, int(known[k].min)) for k, v in wished.items() if v < usual[k]}
+        return changes if len(least) == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
+
+    def chosen(self, name: str) -> int | None:
+        """A setting, or where it is left empty what is usual for images of this dimension; None where nothing is."""
+        value = getattr(self.settings, name)
+        return self.usual.get(name, {}).get(self.domain.ndim) if value is None else value
 
     @abstractmethod
     def build(self) -> keras.Model:
@@ -167,12 +177,12 @@ class KerasMethod(Method):
     def draw(self, rng: np.random.Generator, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """One training batch: (B, *size, C) and (B, *size, K)."""
         recipe = augment.RECIPES[self.settings.augmentation]
-        batch = [self._draw_one(rng, examples.draw(rng), recipe) for _ in range(self.settings.batch_size)]
+        batch = [self._draw_one(rng, examples.draw(rng), recipe) for _ in range(self.chosen("batch_size"))]
         return tuple(np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True))
 
     def patch_shape(self) -> tuple[int, ...]:
         """Spatial shape of a training patch: as set, no larger than the largest image, a multiple of the network's grid."""
-        size = (self.settings.patch_depth, self.settings.patch_size, self.settings.patch_size)[-self.domain.ndim :]
+        size = (self.settings.patch_depth, *(self.chosen("patch_size"),) * 2)[-self.domain.ndim :]
         size = np.minimum(size, self.largest) if self.largest else size
         return tuple(int(-(-s // g) * g) for s, g in zip(size, self.field.grid, strict=True))
 
@@ -230,7 +240,7 @@ class KerasMethod(Method):
         """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
         if not len(held_back):
             return dict
-        plain, size = augment.RECIPES["none"], self.settings.batch_size
+        plain, size = augment.RECIPES["none"], self.chosen("batch_size")
         rng = np.random.default_rng([seed, 2**31])
         drawn = [self._draw_one(rng, held_back[i % len(held_back)], plain) for i in range(VALIDATION_BATCHES * size)]
         x, y = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))

@@ -28,7 +28,7 @@ class RestoreSettings(KerasSettings):
     """Settings of every network that restores images."""
 
     patch_size: int = setting(64, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
-    batch_size: int = setting(16, min=1, max=1024, help="Patches looked at together.")
+    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 16, in volumes 2.")
     epochs: int = setting(10, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
     steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
     learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
@@ -60,6 +60,7 @@ class RestoreMethod(KerasMethod):
     """
 
     Settings = RestoreSettings
+    usual: ClassVar[dict[str, dict[int, int]]] = {"batch_size": {2: 16, 3: 2}}
     rescales = False  # another pixel size is another noise
     needs: ClassVar[str | None] = None
     scale: normalize.Scale | None = None

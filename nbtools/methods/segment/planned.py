@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 import keras
 import numpy as np
@@ -75,6 +75,7 @@ class PlannedSettings(SegmentSettings):
 @final
 class Planned(KerasMethod):
     Settings = PlannedSettings
+    usual: ClassVar[dict[str, dict[int, int]]] = {}  # the plan says it
     loss = staticmethod(losses.deep_classes)
     plan: Plan | None = None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 import keras
 import numpy as np
@@ -46,7 +46,9 @@ class StarDistSettings(Settings):
     grid: int | None = setting(
         None, choices=(1, 2, 4), level="advanced", help="Predict at every so-manieth pixel; empty: 1 for paper, else 2. Coarse z is kept."
     )
-    patch_size: int = setting(128, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
+    patch_size: int | None = setting(
+        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 128, in volumes 64."
+    )
     patch_depth: int = setting(32, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
     augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
     epochs: int = setting(100, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
@@ -65,6 +67,7 @@ class StarDistSettings(Settings):
 @final
 class StarDist(KerasMethod):
     Settings = StarDistSettings
+    usual: ClassVar[dict[str, dict[int, int]]] = {"patch_size": {2: 128, 3: 64}}
     learns_classes = True
     exact_resume = False
     inner = None  # the package's StarDist2D or StarDist3D
@@ -141,7 +144,7 @@ class StarDist(KerasMethod):
         anisotropy = tuple(s / min(spacing) for s in spacing)
         grid = tuple((settings.grid or GRID[settings.preset]) if a <= COARSE else 1 for a in anisotropy)
         unit = [g * 2 ** PRESETS[settings.preset].get("unet_n_depth", {2: 3, 3: 2}[ndim]) for g in grid]
-        size = (settings.patch_depth, settings.patch_size, settings.patch_size)[-ndim:]
+        size = (settings.patch_depth, *(self.chosen("patch_size"),) * 2)[-ndim:]
         # one volume a batch: for several the package reuses its arrays, and a batch made ahead would overwrite the one in use
         about = {
             **PRESETS[settings.preset], "axes": self.domain.axes, "n_channel_in": self.domain.channels, "grid": grid,
