@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _runs import describe_machine, nbtools
+from _runs import count_cores, describe_machine, nbtools
 
 HERE = Path(__file__).resolve().parent
 PEAKS = (5, 20, 100)
@@ -78,7 +78,7 @@ def simulate(folder: Path, *, ndim: int, peak: int) -> None:
 
 def measure(entry: Entry, folder: Path, *, about: dict) -> dict:
     """One row: training, prediction of the test images, and scores."""
-    row = {"name": entry.name, **about, "date": time.strftime("%Y-%m-%d"), "commands": []}
+    row = {"name": entry.name, **about, "cores": count_cores(), "date": time.strftime("%Y-%m-%d"), "commands": []}
     model, result = entry.name, folder / f"result_{entry.name}"
     if entry.train:
         model = folder / entry.name
