@@ -77,7 +77,7 @@ def test_hedges_g_is_that_of_the_textbook():
 
 @pytest.mark.parametrize(("method", "unit"), [("units", "plant"), ("mixed", "plant"), ("bootstrap", "plant"), ("units", None)])
 def test_intervals_hold_a_planted_difference_but_not_with_nuclei_as_units(method, unit):
-    """150 repeats here, 500 in benchmarks/interval_coverage.py; a true 95 % gives 90 to 99 % of 150 in all but one of a few hundred runs."""
+    """150 repeats here, 500 in benchmarks/interval_coverage.py; true 95 % give 90 to 99 % of 150 in all but one of a few hundred runs."""
     held = 0
     for seed in range(150):
         low, high = compare(simulate(np.random.default_rng(seed), plants=8), unit=unit, method=method)["interval_95"]

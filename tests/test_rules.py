@@ -39,7 +39,7 @@ MAY_READ_ENVIRONMENT = {"runtime", "config"}
 LIBRARY_ERRORS = {"ValueError", "TypeError", "RuntimeError", "KeyError", "IndexError", "Exception", "AssertionError", "OSError", "IOError"}
 HOOKS = ("__init__", "targets")  # UserError(rule, received, remedy); KerasMethod.targets(rng, image, label)
 TASKS = ("denoise", "segment", "detect", "classify")
-NOT_IN_REQUIREMENTS = {"tensorflow", "google", "IPython", "traitlets", "mpl_toolkits"}  # from the platform, with ipywidgets, with matplotlib
+NOT_IN_REQUIREMENTS = {"tensorflow", "google", "IPython", "traitlets", "mpl_toolkits"}  # from the platform, ipywidgets, matplotlib
 IMPORT_NAMES = {"scikit-image": "skimage", "scikit-learn": "sklearn", "pillow": "PIL"}
 PARTED = (  # in two, so that this file does not name them
     ("/work", "/"), ("shared", "/"), ("pypi", ".org"), ("python", "hosted"), ("/opt/", "pypi"), ("npm", "js.org"), ("/root", "/"),

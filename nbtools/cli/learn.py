@@ -97,7 +97,7 @@ def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None, say: Cal
     from nbtools import checks
     from nbtools.methods.base import Domain
 
-    with contextlib.suppress(UserError):  # an image that has none is found by the checks
+    with contextlib.suppress(UserError, IndexError):  # no image, or none that can be read: found by the checks
         model.domain = Domain.of(train.image(0))
     requirements = requirements_of(model)
     found = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)]
