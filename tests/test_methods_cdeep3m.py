@@ -19,7 +19,7 @@ def fitted() -> Iterator[methods.Method]:
     tf = pytest.importorskip("tensorflow")
     tf.config.run_functions_eagerly(True)
     blocks = {"shape_px": (8, 40, 48), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.0, 2.5), "count": 3}
-    method = methods.get("cdeep3m")(**TINY, views="square")
+    method = methods.get("cdeep3m")(**TINY, turns="square")
     method.fit(simulate.make("nuclei3d", count=2, seed=1, settings=blocks), plan=training.TrainingPlan(seed=1))
     yield method
     tf.config.run_functions_eagerly(False)

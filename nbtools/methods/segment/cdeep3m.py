@@ -41,7 +41,7 @@ class CDeep3MSettings(SegmentSettings):
     patch_size: int = setting(128, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
     patch_depth: int = setting(5, unit="px", choices=(5,), min=5, level="advanced", help="Planes of a training patch: what a network sees.")
     batch_size: int = setting(8, min=1, max=1024, help="Patches looked at together.")
-    views: str | None = setting(
+    turns: str | None = setting(
         None,
         choices=("none", "plane", "square"),
         help="Views averaged in prediction: the image alone, 8 turns and mirrors of the plane, or 16 with Z reversed; empty: 16 (tiny: 1).",
@@ -79,7 +79,7 @@ class CDeep3M(KerasMethod):
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:
         """(*tile, C) normalised → (*tile, 1) probability of foreground, the mean over views and networks."""
-        return _turns.average(self._ask, pixels, kind=self.settings.views or ("none" if self.settings.preset == "tiny" else "square"))
+        return _turns.average(self._ask, pixels, kind=self.settings.turns or ("none" if self.settings.preset == "tiny" else "square"))
 
     def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
         if not split:
