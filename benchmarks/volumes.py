@@ -20,13 +20,12 @@ HERE = Path(__file__).resolve().parent
 KINDS = ("nuclei3d", "tissue")
 COUNTS = {"train": 12, "val": 3, "test": 8}
 SHAPE = "24,96,96"
-PATCH = "--set patch_size=64"
 ENTRIES = (
     Entry("otsu"),
-    Entry("fast_nuclei", 6, "fast_nuclei", PATCH),
-    Entry("unet", 6, "unet", PATCH),
-    Entry("border_unet", 6, "border_unet", PATCH),
-    Entry("stardist", 6, "stardist", f"{PATCH} --set patch_depth=24"),
+    Entry("fast_nuclei", 6, "fast_nuclei"),
+    Entry("unet", 6, "unet"),
+    Entry("border_unet", 6, "border_unet"),
+    Entry("stardist", 6, "stardist", "--set patch_depth=24"),
 )
 HEAD = """# Four methods on simulated volumes
 

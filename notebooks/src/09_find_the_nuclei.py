@@ -100,7 +100,7 @@ print(f"The network can see {unet.field.radius[1]} px to each side. The answer c
 nb.show.images(
     [
         nb.image.Image(covered[..., 0], "YX", name="covered"),
-        nb.image.Image(np.log10(np.tile(change, (96, 1)) + 1e-6), "YX", name="change, column by column (log)"),
+        nb.image.Image(np.log10(np.tile(change, (96, 1)) + 1e-6), "YX", name="change, log, by column"),
     ]
 )
 
@@ -120,11 +120,11 @@ honest, unet.field = unet.field, replace(unet.field, radius=(0, 0))
 bad = unet.predict(image, raw=True, tile=(64, 64)).raw["maps"][..., 0]
 unet.field = honest
 seams = {"with a margin": np.abs(good - whole), "without": np.abs(bad - whole)}
-nb.show.images([image.replace(pixels=d, name=f"{name}: largest error {d.max():.2g}") for name, d in seams.items()])
+nb.show.images([image.replace(pixels=d, name=f"{name}: {d.max():.0e}") for name, d in seams.items()])
 
 # %% [markdown]
 # The scar shows where tiles meet: there each tile had to guess what lies beyond. Programs that hide it by blending make it soft, not right.
-# (Contrast is stretched in each picture by itself; read the numbers.) In nbtools the margin comes from the network, not from you.
+# (Contrast is stretched in each picture by itself; the number above it is its largest error.) In nbtools the margin comes from the network.
 #
 # ## 7. Volumes: planes, blocks, or something between
 # A **3D U-Net** sees blocks: it knows of planes above and below, and pays with time and memory. **CDeep3M** stands between: three networks
