@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from nbtools.errors import UserError
+from nbtools.nets.fold import Fold, bring_back
 from nbtools.nets.unet import level_strides
 
 Tensor = keras.KerasTensor
@@ -73,6 +74,8 @@ class _Parts:
     def stem(self, x: Tensor) -> Tensor:
         if not self.plan.stem:
             return x
+        if self.ndim == 3:
+            return layers.Conv3D(self.plan.widths[0], 3, padding="same", name="stem")(Fold(self.plan.stem, name="fold")(x))
         kernel = tuple(5 if s > 1 else 3 for s in self.plan.stem)
         return self.layer("Conv{}")(self.plan.widths[0], kernel, strides=self.plan.stem, padding="same", name="stem")(x)
 
@@ -105,6 +108,8 @@ class _Parts:
             return self.conv(x, outputs, name="head", kernel=1)
         x = self.conv(x, self.plan.widths[0], name="head_mix", kernel=1)
         x = layers.Activation("relu", name="head_act")(x)
+        if self.ndim == 3:
+            return bring_back(x, outputs, factors=self.plan.stem)
         return self.layer("Conv{}Transpose")(outputs, self.plan.stem, strides=self.plan.stem, name="head")(x)
 
     def residual(self, x: Tensor, width: int, *, name: str, skip: Tensor | None = None, style: Tensor | None = None) -> Tensor:

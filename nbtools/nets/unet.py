@@ -12,6 +12,7 @@ import numpy as np
 from keras import layers
 
 from nbtools.errors import UserError
+from nbtools.nets.fold import Fold, bring_back
 from nbtools.nets.norm import InstanceNorm
 
 Tensor = keras.KerasTensor
@@ -23,7 +24,8 @@ class UNetPlan:
 
     widths : channels of each level, finest first; one pooling between neighbours.
     strides : pooling factor a level, an integer or one a spatial axis (anisotropic volumes pool z later); None means 2 everywhere.
-    stem : stride of a first convolution that works at lower resolution; the output is brought back by a learned upsampling.
+    stem : stride of a first convolution that works at lower resolution; the output is brought back by a learned upsampling. In volumes
+        so many pixels become channels instead, which takes a fraction of the time.
     kernel : of the convolutions.   kernels : another one a level, an integer or one a spatial axis, where levels differ.
     norm : "batch", "instance" or "none".      activation : a Keras activation, or "leaky" with a slope of 0.01.
     pool : "max", "blur" (anti-aliased max), "stride" (a strided convolution more) or "first" (a level's first convolution is strided).
@@ -121,6 +123,8 @@ class _Parts:
     def stem(self, x: Tensor) -> Tensor:
         if max(self.stem_stride) == 1:
             return x
+        if self.ndim == 3:
+            return self.conv(Fold(self.stem_stride, name="fold")(x), self.plan.widths[0], name="stem")
         kernel = tuple(self.plan.stem_kernel if s > 1 else 3 for s in self.stem_stride)
         return self.conv(x, self.plan.widths[0], name="stem", kernel=kernel, strides=self.stem_stride)
 
@@ -151,7 +155,12 @@ class _Parts:
         x = features[0]
         if max(self.stem_stride) > 1:
             up = self.layer("Conv")(self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix")(x)
-            x = self.layer_transpose(outputs, self.stem_stride, name="head")(up)
+            flat = self.ndim == 2
+            x = (
+                self.layer_transpose(outputs, self.stem_stride, name="head")(up)
+                if flat
+                else bring_back(up, outputs, factors=self.stem_stride)
+            )
         else:
             x = self.layer("Conv")(outputs, 1, name="head")(x)
         answers = [x, *(self.deep_head(f, level, outputs=outputs) for level, f in enumerate(features[: 1 + self.plan.deep]) if level)]
