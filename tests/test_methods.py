@@ -184,8 +184,11 @@ def test_tiled_equals_untiled(fitted, name, ndim):
     if method.field.radius is not None:
         np.testing.assert_allclose(tiled.raw["maps"], whole.raw["maps"], atol=1e-4)
         return
-    # the field has no bound: nearly equal, and the user is told; labels are compared where a network has learned to find some
-    assert tiled.image is None or restoration.psnr(tiled.image, whole.image) >= 40
+    # the field has no bound: nearly equal, and the user is told
+    if tiled.image is not None:
+        assert restoration.psnr(tiled.image, whole.image) >= 40
+    else:  # probabilities; labels are compared where a network has learned to find some
+        assert np.abs(tiled.raw["maps"] - whole.raw["maps"]).mean() < 0.05
     assert "blended" in " ".join(tiled.warnings)
     assert "blended" not in " ".join(whole.warnings)
 

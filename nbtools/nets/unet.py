@@ -155,12 +155,10 @@ class _Parts:
         x = features[0]
         if max(self.stem_stride) > 1:
             up = self.layer("Conv")(self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix")(x)
-            flat = self.ndim == 2
-            x = (
-                self.layer_transpose(outputs, self.stem_stride, name="head")(up)
-                if flat
-                else bring_back(up, outputs, factors=self.stem_stride)
-            )
+            if self.ndim == 3:
+                x = bring_back(up, outputs, factors=self.stem_stride)
+            else:
+                x = self.layer_transpose(outputs, self.stem_stride, name="head")(up)
         else:
             x = self.layer("Conv")(outputs, 1, name="head")(x)
         answers = [x, *(self.deep_head(f, level, outputs=outputs) for level, f in enumerate(features[: 1 + self.plan.deep]) if level)]

@@ -108,7 +108,8 @@ nb.show.denoisers(results)
 # noisy 28.98, N2V 35.95, DecoNoising 36.23, PN2V 36.60, CARE (which learns from clean partners, lesson 07) 36.69 dB. On the photographs of BSD68
 # with noise of σ = 25 (range 255): N2V 27.7, N2V2 28.3 dB. So **the first step, from noisy to any network, is large, and those between methods are
 # small**: is that what you see above? Minutes of training on a dozen images are not the authors' hours, and with so few test images the
-# intervals overlap. `benchmarks/results/restoration.md` has the noisy image and non-local means at three light levels, to compare with.
+# intervals overlap. `benchmarks/results/restoration.md` has what we measured so far: at 100 photons N2V2 and
+# DecoNoising beat non-local means, N2V and PN2V do not quite.
 #
 # ## 6. The checkerboard
 # Plain N2V replaces a hidden pixel by one neighbour, and its network may learn to spot what does not fit: a fine checkerboard can remain. Look at

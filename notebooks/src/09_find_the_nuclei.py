@@ -149,7 +149,7 @@ results = {"foreground alone": damaged["run together"], "with centres": marked}
 nb.show.scores({name: nb.metrics.instances.evaluate([("a", truth, one)]) for name, one in results.items()})
 
 # %% [markdown]
-# Now all three learn, for about a minute each. A nucleus without a centre would never be flooded: QCANet as published loses it. Here it is
+# Now all three learn, for a few dozen steps each. A nucleus without a centre would never be flooded: QCANet as published loses it. Here it is
 # kept, and said (setting `unmarked`).
 
 # %%
@@ -173,8 +173,8 @@ print([note for found in answers["centres"] for note in found.notes])
 nb.show.predictions(unseen[:1], answers["centres"])
 
 # %% [markdown]
-# Compare the columns: a good Dice needs foreground only, a good AP needs nuclei that come apart. A minute of training is little for three
-# dimensions; `benchmarks/` shows what minutes and hours bring, on volumes like these.
+# Compare the columns: a good Dice needs foreground only, a good AP needs nuclei that come apart. So few steps are little for three
+# dimensions.
 #
 # ## You now have
 # a foreground network and its threshold, a reason to distrust Dice, the size of a receptive field in pixels, tiles without scars, and three

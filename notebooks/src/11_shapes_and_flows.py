@@ -92,7 +92,7 @@ nb.show.scores({name: judge([("a", truth[:, ::-1], nb.targets.flows.decode(flow)
 # told two contradicting things about every nucleus. The remedy here: patches are turned and mirrored first, and flows are found in the *turned labels*.
 #
 # ## 4. Train both
-# On simulated nuclei, long ones, that touch. About a minute each: enough to see, not enough for your paper.
+# On simulated nuclei, long ones, that touch. 150 steps each: enough to see, not enough for your paper.
 
 # %%
 crowd = {"shape_px": (128, 128), "clustering": (0.8,), "density": (0.25,), "radius_um": (4.0, 6.0), "elongation": (1.5, 2.5)}

@@ -86,7 +86,7 @@ print(make_plan(take_fingerprint(lost), budget))
 
 # %% [markdown]
 # ## 6. Train them
-# Three networks, a minute each: as planned, planned without the pixel size, and with a patch that somebody set by hand: 16 pixels, "because it
+# Three networks, 80 steps each: as planned, planned without the pixel size, and with a patch that somebody set by hand: 16 pixels, "because it
 # is faster". Everything else is the same.
 
 # %%
@@ -107,7 +107,7 @@ results = {name: judge([(s.name, s.label, f.labels) for s, f in zip(test, many, 
 nb.show.scores(results)
 
 # %% [markdown]
-# A minute of training says little about the end of the race, and chance plays a part: three seeds would say more. Believe differences that
+# So short a training says little about the end of the race, and chance plays a part: three seeds would say more. Believe differences that
 # are large, and look at the kind of mistake: it tells *why*.
 
 # %%
