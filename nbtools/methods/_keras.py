@@ -12,7 +12,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from nbtools import augment, normalize, patches, tiling, training
+from nbtools import augment, nets, normalize, patches, tiling, training
 from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
@@ -198,7 +198,7 @@ class KerasMethod(Method):
         return [len(diameters) for diameters in sizes]
 
     def _use(self, model: keras.Model) -> None:
-        self.model = model
+        self.model = nets.quicken(model)
         self.field = tiling.describe_field(model)
         if keras.backend.backend() == "tensorflow":
             model.jit_compile = False  # images differ in size, and XLA would compile anew for each

@@ -3,7 +3,8 @@
 from nbtools.nets.cpnet import cpnet
 from nbtools.nets.ensemble import ensemble, side_by_side
 from nbtools.nets.psf import Psf
+from nbtools.nets.quicken import quicken
 from nbtools.nets.rcan import rcan
-from nbtools.nets.unet import plan_pooling, unet
+from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet
 
-__all__ = ["Psf", "cpnet", "ensemble", "plan_pooling", "rcan", "side_by_side", "unet"]
+__all__ = ["LIGHT_VOLUME", "Psf", "cpnet", "ensemble", "plan_pooling", "quicken", "rcan", "side_by_side", "unet"]

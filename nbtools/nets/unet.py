@@ -18,6 +18,9 @@ from nbtools.nets.norm import InstanceNorm
 Tensor = keras.KerasTensor
 
 
+LIGHT_VOLUME = {"widths": (32, 64, 128), "stem": (1, 2, 2), "merge": "add", "up_convs": 1}  # for two cores, about a third of the time
+
+
 @dataclass(frozen=True)
 class UNetPlan:
     """What can vary in a U-Net; one word a decision.
@@ -91,8 +94,10 @@ def level_strides(ndim: int, plan: UNetPlan) -> list[tuple[int, ...]]:
     return [(s,) * ndim if isinstance(s, int) else tuple(s) for s in strides]
 
 
-def plan_pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int) -> tuple:
+def plan_pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int, stem: tuple[int, ...] = (1, 1, 1)) -> tuple:
     """Pooling factors a level: an axis is pooled only while its pixels are not much larger than the finest (as nnU-Net plans).
+
+    count : poolings.   stem : stride of what comes before the first level, along Z, Y, X.
 
     Examples
     --------
@@ -101,7 +106,7 @@ def plan_pooling(ndim: int, spacing: tuple[float, ...] | None, *, count: int) ->
     """
     if ndim == 2:
         return (2,) * count
-    size, strides = np.array(spacing or (1.0,) * 3), []
+    size, strides = np.array(spacing or (1.0,) * 3) * stem, []
     for _ in range(count):
         stride = tuple(2 if s < 2 * size.min() * 0.99 else 1 for s in size)
         strides.append(stride)

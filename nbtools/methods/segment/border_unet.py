@@ -44,11 +44,12 @@ class BorderUNet(KerasMethod):
     loss = staticmethod(losses.weighted_classes)
 
     def build(self) -> keras.Model:
-        domain, widths = self.domain, WIDTHS[self.settings.preset]
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(widths) - 1)
+        domain, preset = self.domain, self.settings.preset
+        plan = nets.LIGHT_VOLUME if domain.ndim == 3 and preset == "small" else {"widths": WIDTHS[preset]}
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,)))
 
         def build_one() -> keras.Model:
-            return nets.unet(domain.ndim, channels=domain.channels, outputs=CLASSES, widths=widths, strides=strides)
+            return nets.unet(domain.ndim, channels=domain.channels, outputs=CLASSES, strides=strides, **plan)
 
         return nets.ensemble(build_one, self.settings.ensemble)
 

@@ -19,6 +19,7 @@ from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import distance
 
 WIDTHS = {"tiny": (8, 16, 32), "small": (32, 64, 128, 192), "paper": (32, 64, 128, 256)}
+STEM = (1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,10 @@ class FastNuclei(KerasMethod):
     loss = staticmethod(losses.foreground_distance)
 
     def build(self) -> keras.Model:
-        widths = WIDTHS[self.settings.preset]
-        stem = (1, 2, 2)[-self.domain.ndim :]
-        stem_spacing = tuple(np.array(self.domain.spacing or (1.0,) * self.domain.ndim) * stem)
-        strides = nets.plan_pooling(self.domain.ndim, stem_spacing, count=len(widths) - 1)
-        return nets.unet(
-            self.domain.ndim, channels=self.domain.channels, outputs=2, widths=widths, strides=strides, stem=stem, merge="add", up_convs=1
-        )
+        domain, widths = self.domain, WIDTHS[self.settings.preset]
+        plan = {"widths": widths, "stem": STEM[-domain.ndim :], "merge": "add", "up_convs": 1}
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(widths) - 1, stem=STEM)
+        return nets.unet(domain.ndim, channels=domain.channels, outputs=2, strides=strides, **plan)
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         return distance.encode(label, spacing=spacing)

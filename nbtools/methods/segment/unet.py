@@ -1,8 +1,8 @@
 """U-Net: foreground or background at every pixel; nuclei are the connected regions, so that touching ones stay one unless a gap is learned.
 
 Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49. The preset
-`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape. Where the
-training images say which class a nucleus is of, foreground is one output a class, and a nucleus has the class of most of its pixels.
+`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape, in volumes
+at half the resolution in the plane inside the network. Where the training images say which class a nucleus is of, foreground is one output a class, and a nucleus has the class of most of its pixels.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class UNet(KerasMethod):
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
-        plan = PAPER[domain.ndim] if preset == "paper" else {"widths": WIDTHS[preset]}
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1)
+        light = nets.LIGHT_VOLUME if domain.ndim == 3 and preset == "small" else {"widths": WIDTHS.get(preset)}
+        plan = PAPER[domain.ndim] if preset == "paper" else light
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,)))
         outputs = 1 + len(domain.classes)
         return nets.unet(domain.ndim, channels=domain.channels, outputs=outputs, strides=strides, **plan)
 

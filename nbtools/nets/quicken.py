@@ -1,0 +1,92 @@
+"""Networks of volumes learn in a fraction of the time where TensorFlow runs on a processor: same numbers, other operations.
+
+There the gradients of a 3D convolution take many times as long as the convolution. The one by the input is itself a convolution, with the
+kernel turned round; the one by the kernel is that of a 2D convolution whose images are the planes, and whose channels are the planes that
+a plane acts on. Likewise a maximum over boxes is one over squares, and then one over planes.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import keras
+from keras import layers
+
+Tensor = keras.KerasTensor
+
+
+def quicken(model: keras.Model) -> keras.Model:
+    """Let the layers of a network compute as above, those of networks inside it too; returns the network, which is otherwise the same.
+
+    Nothing changes on graphics cards, with other backends, in 2D, and for strided, dilated or grouped convolutions.
+    """
+    if keras.backend.backend() == "tensorflow" and not _on_accelerator():
+        for layer in model._flatten_layers(include_self=False):
+            if isinstance(layer, layers.Conv3D) and _is_plain(layer):
+                layer.convolution_op = _convolve
+            elif isinstance(layer, layers.MaxPooling3D) and _fills(layer):
+                layer.call = partial(_pool, size=tuple(layer.pool_size))
+    return model
+
+
+@cache
+def _on_accelerator() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
+
+
+def _is_plain(layer: layers.Conv3D) -> bool:
+    single = set((*layer.strides, *layer.dilation_rate, layer.groups)) == {1}
+    odd = all(k % 2 for k in layer.kernel_size) and max(layer.kernel_size) > 1
+    return single and odd and layer.padding == "same" and layer.data_format == "channels_last"
+
+
+def _fills(layer: layers.MaxPooling3D) -> bool:
+    return tuple(layer.pool_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
+
+
+def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
+    """(B, Z, Y, X, C) and (kz, ky, kx, C, K) → (B, Z, Y, X, K), with gradients of our own."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def convolve(x: Tensor, k: Tensor) -> tuple:
+        def gradients(dy: Tensor) -> tuple[Tensor, Tensor]:
+            turned = tf.transpose(k[::-1, ::-1, ::-1], (0, 1, 2, 4, 3))
+            return tf.nn.conv3d(dy, turned, [1] * 5, "SAME"), _kernel_gradient(x, dy, size=k.shape)
+
+        return tf.nn.conv3d(x, k, [1] * 5, "SAME"), gradients
+
+    return convolve(tf.convert_to_tensor(volume), tf.convert_to_tensor(kernel))
+
+
+def _kernel_gradient(x: Tensor, dy: Tensor, *, size: tuple[int, ...]) -> Tensor:
+    """What each weight of a kernel of this size adds to the loss: the planes are images, and beside each lie those it acted on."""
+    import tensorflow as tf
+
+    deep, high, wide, inputs, outputs = size
+    shape = tf.shape(x)
+    apart = tf.pad(dy, [[0, 0], [deep // 2, deep // 2], [0, 0], [0, 0], [0, 0]])
+    beside = tf.concat([apart[:, i : i + shape[1]] for i in reversed(range(deep))], axis=-1)
+    found = tf.raw_ops.Conv2DBackpropFilter(
+        input=tf.reshape(x, (-1, shape[2], shape[3], inputs)),
+        filter_sizes=(high, wide, inputs, deep * outputs),
+        out_backprop=tf.reshape(beside, (-1, shape[2], shape[3], deep * outputs)),
+        strides=[1] * 4,
+        padding="SAME",
+    )
+    return tf.transpose(tf.reshape(found, (high, wide, inputs, deep, outputs)), (3, 0, 1, 2, 4))
+
+
+def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
+    """(B, Z, Y, X, C) → (B, Z / kz, Y / ky, X / kx, C), the largest value of each box that lies in the volume."""
+    import tensorflow as tf
+
+    shape, channels = tf.shape(volume), volume.shape[-1]
+    small = [shape[axis + 1] // size[axis] for axis in range(3)]
+    planes = tf.reshape(volume, (-1, shape[2], shape[3], channels))
+    x = tf.nn.max_pool2d(planes, size[1:], size[1:], "VALID") if max(size[1:]) > 1 else planes
+    x = tf.reshape(x, (shape[0], shape[1], small[1] * small[2], channels))
+    x = tf.nn.max_pool2d(x, (size[0], 1), (size[0], 1), "VALID") if size[0] > 1 else x
+    return tf.reshape(x, (shape[0], *small, channels))
