@@ -1,6 +1,6 @@
 """Segmentation in 3D, on simulated volumes whose planes lie farther apart than their pixels: trained for a fixed budget, scored once.
 
-`python benchmarks/volumes.py [--kind nuclei3d tissue] [--only stardist unet] [--minutes 6]`, about half an hour a kind. Volumes to learn
+`python benchmarks/volumes.py [--kind nuclei3d tissue] [--only stardist unet] [--minutes 6]`, about an hour a kind. Volumes to learn
 from, to choose thresholds on, and to score are simulated anew, always the same ones: voxels of 1 x 0.4 x 0.4 µm (`nuclei3d`), and of
 1.5 x 0.5 x 0.5 µm in dense tissue of touching nuclei (`tissue`). Budgets count from the start of the process to a usable model. Rows are
 written as they are done to `results/volumes.json` and `results/volumes.md`; rows that are not asked for stay as they were measured before.
@@ -17,7 +17,7 @@ from _instances import Entry, finish_row, keep_row, start_row, train_and_predict
 from _runs import nbtools
 
 HERE = Path(__file__).resolve().parent
-KINDS = ("nuclei3d", "tissue")
+KINDS = ("tissue", "nuclei3d")
 COUNTS = {"train": 12, "val": 3, "test": 8}
 SHAPE = "24,96,96"
 ENTRIES = (
@@ -26,10 +26,15 @@ ENTRIES = (
     Entry("unet", 6, "unet"),
     Entry("border_unet", 6, "border_unet"),
     Entry("stardist", 6, "stardist", "--set patch_depth=24"),
+    Entry("flows", 6, "flows"),
+    Entry("flows, planes", 6, "flows", "--set views=planes --set patch_size=96"),
+    Entry("qcanet", 6, "qcanet"),
+    Entry("cdeep3m", 6, "cdeep3m", "--set patch_size=96"),
+    Entry("planned", 6, "planned"),
 )
-HEAD = """# Four methods on simulated volumes
+HEAD = """# Every method of volumes on simulated ones
 
-Two cores, one seed, by `python benchmarks/volumes.py`. Trained on `train`, thresholds chosen on `val`, scored once on `test`; 95 %
+One seed, by `python benchmarks/volumes.py`. Trained on `train`, thresholds chosen on `val`, scored once on `test`; 95 %
 intervals over volumes.
 """
 

@@ -42,7 +42,9 @@ def test_largest_values_and_their_gradients_are_those_of_keras(size):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [layers.Conv3D(2, 3), layers.Conv3D(2, 3, padding="same", strides=2), layers.Conv3D(2, 1, padding="same")])
+@pytest.mark.parametrize(
+    "layer", [layers.Conv3D(2, 3), layers.Conv3D(2, 3, padding="same", strides=2), layers.Conv3D(2, 1, padding="same")]
+)
 def test_other_convolutions_stay_as_they_are(layer):
     _, quick, _ = twins(layer)
     assert "convolution_op" not in vars(quick.layers[0])

@@ -19,7 +19,7 @@ ORDER = (
 )  # fmt: skip
 ONLY_IN = {
     "keras": {"nets", "losses", "training", "tiling", "methods", "export"},
-    "tensorflow": {"export"},
+    "tensorflow": {"export", "nets"},  # in nets, gradients that Keras has no word for
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},
     "google": {"runtime", "config"},

@@ -60,6 +60,35 @@ def test_a_label_has_the_volume_of_its_ellipsoid(spacing):
     assert volume == pytest.approx({2: np.pi * 16, 3: 4 / 3 * np.pi * 64}[len(spacing)], rel=0.02)
 
 
+def test_labels_as_people_outline_them_reach_into_the_blur():
+    blur = PLAIN | {"psf_um": (0.5,), "psf_stretch": (4.0,), "radius_um": (4.0,), "spacing_um": (0.5,) * 3, "shape_px": (48, 32, 32)}
+    blur |= {"elongation": (1.0,), "radius_spread": (0.0,), "roughness": (0.0,)}
+    sides = {}
+    for share in (0.5, 0.15):
+        label = one("nuclei3d", count=1, outline=share, **blur).label.pixels
+        sides[share] = np.array([np.ptp(where) + 1 for where in np.nonzero(label)]) * 0.5
+    np.testing.assert_allclose(sides[0.5], 8, atol=0.6)  # the ball itself
+    reach = 2 * 1.036 * 0.5  # where a blurred edge has 15 % of its light: 1.036 standard deviations outside
+    np.testing.assert_allclose(sides[0.15][1:], 8 + reach, atol=0.6)
+    assert 8 + 2 < sides[0.15][0] < 8 + 4 * reach + 0.6  # less than at a flat edge: the ball is no wider than the blur is deep
+
+
+def test_debris_is_seen_and_has_no_label():
+    about = {"count": 6, "photons": (200.0,), "background": (0.01,), "haze": (0.0,), "shape_px": (128, 128)}
+    clean, littered = (one("nuclei2d", debris=d, **about) for d in (0.0, 5.0))
+    np.testing.assert_array_equal(littered.label.pixels, clean.label.pixels)
+    outside = clean.label.pixels == 0
+    assert (littered.image.pixels[outside] > 150).sum() > 2 * (clean.image.pixels[outside] > 150).sum()
+
+
+def test_outlined_neighbours_meet_and_do_not_overlap():
+    about = {"shape_px": (24, 64, 64), "outline": 0.1, "psf_um": (0.8,)}
+    plain, seen = (one("tissue", **about | {"outline": share}).label.pixels for share in (0.5, 0.1))
+    assert np.count_nonzero(seen) > np.count_nonzero(plain)
+    assert (plain[seen == 0] == 0).mean() > 0.99
+    assert seen.max() >= 0.9 * plain.max()
+
+
 def test_planes_far_apart_see_the_same_nuclei_as_planes_close_together():
     coarse = one("nuclei3d", shape_px=(13, 48, 48), spacing_um=(1.2, 0.4, 0.4), count=6, radius_um=(3.0,), **PLAIN)
     fine = one("nuclei3d", shape_px=(37, 48, 48), spacing_um=(0.4, 0.4, 0.4), count=6, radius_um=(3.0,), **PLAIN)

@@ -106,6 +106,10 @@ class KerasMethod(Method):
         """What was decided for the training images, a sentence each, to be told before training starts."""
         return ()
 
+    def training_settings(self) -> TrainingSettings:
+        """The settings that training itself follows: those of the user, unless the method has a reason."""
+        return self.settings
+
     def candidates(self) -> dict[str, tuple]:
         """Decoding values to try on validation images, where the settings leave them open: name → values."""
         return {}
@@ -120,7 +124,7 @@ class KerasMethod(Method):
         _start.prepare_network(self)
         for note in self.notes():
             plan.tell("on_note", note)
-        trainer = training.Trainer(self.model, self.loss, self.settings, plan)
+        trainer = training.Trainer(self.model, self.loss, self.training_settings(), plan)
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
         self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
         self.spare = trainer.spare

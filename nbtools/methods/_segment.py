@@ -9,6 +9,8 @@ import numpy as np
 from nbtools.config import setting
 from nbtools.methods._keras import KerasSettings
 
+SMALLEST = {2: (0, 10, 20, 30, 45), 3: (0, 20, 45, 90, 180)}  # px; sizes below which objects may be dropped, tried on validation images
+
 
 @dataclass(frozen=True)
 class SegmentSettings(KerasSettings):

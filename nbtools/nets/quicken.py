@@ -37,7 +37,7 @@ def _on_accelerator() -> bool:
 
 
 def _is_plain(layer: layers.Conv3D) -> bool:
-    single = set((*layer.strides, *layer.dilation_rate, layer.groups)) == {1}
+    single = {*layer.strides, *layer.dilation_rate, layer.groups} == {1}
     odd = all(k % 2 for k in layer.kernel_size) and max(layer.kernel_size) > 1
     return single and odd and layer.padding == "same" and layer.data_format == "channels_last"
 

@@ -11,17 +11,21 @@ GRAIN = 1 / 256  # photons; rounding the expected light makes the noise the same
 HAZE_WIDTH = 5.0  # out-of-focus light spreads this much wider than the focus
 
 
+def blur_widths(drawn: dict[str, float], spacing: np.ndarray) -> np.ndarray:
+    """Standard deviation of the focus in pixels along each axis; spacing in µm."""
+    stretch = (drawn["psf_stretch"], 1.0, 1.0) if len(spacing) == 3 else (1.0, 1.0)
+    return drawn["psf_um"] * np.array(stretch) / spacing
+
+
 def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -> np.ndarray:
     """Light in the image plane: an anisotropic Gaussian focus, and a wide halo of light out of focus.
 
     dye : (Y, X) or (Z, Y, X) float; spacing in µm along its axes.
     """
-    width = np.full(dye.ndim, drawn["psf_um"])
-    if dye.ndim == 3:
-        width[0] *= drawn["psf_stretch"]
-    light = gaussian_filter(dye, width / spacing, mode="nearest", truncate=3.5)
+    width = blur_widths(drawn, spacing)
+    light = gaussian_filter(dye, width, mode="nearest", truncate=3.5)
     if drawn["haze"] > 0:
-        halo = gaussian_filter(light, np.maximum(HAZE_WIDTH * width, 1.0) / spacing, mode="nearest", truncate=2.5)
+        halo = gaussian_filter(light, np.maximum(HAZE_WIDTH * width, 1.0 / spacing), mode="nearest", truncate=2.5)
         light = (1 - drawn["haze"]) * light + drawn["haze"] * halo
     return light
 

@@ -10,6 +10,8 @@ from nbtools.simulate.packing import Bodies
 SMALLEST = 12  # pixels; what the border leaves of a nucleus below that is left out
 VISIBLE = 0.12  # least share of a nucleus that must be seen, for the same reason
 WAVES = 8
+SPECK = (0.15, 0.45)  # radius of debris, as share of that of a nucleus
+FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
 
 
 def paint_nuclei(
@@ -39,6 +41,18 @@ def paint_nuclei(
     return label, dye
 
 
+def scatter_debris(dye: np.ndarray, count: int, *, drawn: dict[str, float], spacing: np.ndarray, rng: np.random.Generator) -> None:
+    """Add specks to the dye, in place, anywhere outside the nuclei: what a nucleus has already covered stays as it is."""
+    free = dye == 0
+    for _ in range(count):
+        radius, centre = drawn["radius_um"] * rng.uniform(*SPECK), rng.random(dye.ndim) * np.array(dye.shape) * spacing
+        low = np.maximum((centre - radius) / spacing, 0).astype(int)
+        high = np.minimum((centre + radius) / spacing + 2, dye.shape).astype(int)
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        steps = np.ix_(*(np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, centre, strict=True)))
+        dye[box][(sum(step**2 for step in steps) <= radius**2) & free[box]] = rng.uniform(*FAINT)
+
+
 def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     """Which pixels stay: no slivers at the border, nothing squeezed away, one piece a nucleus.
 
@@ -57,6 +71,24 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
             largest = np.bincount(pieces.ravel())[1:].argmax() + 1
             kept[box][own & (pieces != largest)] = False
     return kept
+
+
+def outline_as_seen(label: np.ndarray, width: np.ndarray, *, share: float) -> np.ndarray:
+    """Labels as somebody outlines blurred nuclei: each reaches to where it still gives a share of its light.
+
+    width : (D,) standard deviation of the blur, in pixels.   share : below 0.5, which is its surface. Where nuclei meet, the brighter
+    one, all taken as equally bright, has the pixel.
+    """
+    seen, light = np.zeros_like(label), np.full(label.shape, share)
+    margin = np.ceil(3 * width).astype(int)
+    for name, box in enumerate(ndimage.find_objects(label), start=1):
+        if box is None:
+            continue
+        wide = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True))
+        own = ndimage.gaussian_filter((label[wide] == name).astype(np.float64), width, mode="nearest", truncate=3.0)
+        brighter = own > light[wide]
+        light[wide][brighter], seen[wide][brighter] = own[brighter], name
+    return seen
 
 
 def name_in_order(label: np.ndarray) -> np.ndarray:

@@ -42,4 +42,9 @@ def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Gene
     gone = np.setdiff1d(seen, seen[kept])
     dye[::finer][~kept] = 0
     dye[np.isin(label, gone)] = 0
-    return phantom.name_in_order(np.where(kept, seen, 0)), dye, fine
+    if settings.debris:
+        phantom.scatter_debris(dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng)
+    truth = np.where(kept, seen, 0)
+    if settings.outline < 0.5:
+        truth = phantom.outline_as_seen(truth, optics.blur_widths(drawn, spacing), share=settings.outline)
+    return phantom.name_in_order(truth), dye, fine

@@ -36,10 +36,16 @@ class NucleiSettings(Settings):
     elongation: tuple[float, ...] = setting(
         (1.05, 2.0), min=1, max=5, help="Longest over shortest axis, at most, of the nuclei of an image."
     )
+    outline: float = setting(
+        0.5, min=0.02, max=0.5, level="advanced", help="Labels reach to this share of a blurred nucleus: 0.5 the surface, 0.15 as by hand."
+    )
     roughness: tuple[float, ...] = setting((0.02, 0.12), min=0, max=0.3, help="Dents and bulges of the surface, as share of the radius.")
     granularity: tuple[float, ...] = setting((0.03, 0.3), min=0, max=1, level="advanced", help="Contrast of the fine texture of chromatin.")
     chromocentres: tuple[float, ...] = setting((0.0, 6.0), min=0, max=50, help="Mean number of bright spots in a nucleus.")
     nucleoli: tuple[float, ...] = setting((0.0, 2.5), min=0, max=20, help="Mean number of dark holes in a nucleus.")
+    debris: float = setting(
+        0.0, min=0, max=10, help="Specks that are no nuclei and have no label, for each nucleus: polar bodies, fragments."
+    )
     dome: tuple[float, ...] = setting(
         (0.0, 0.8), min=0, max=1, level="advanced", help="How much a nucleus fades towards its edge, as in widefield."
     )

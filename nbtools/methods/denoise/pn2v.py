@@ -35,6 +35,7 @@ SHARED = ("preset", "patch_size", "patch_depth", "batch_size", "steps_per_epoch"
 LEAST_SECONDS = 8.0  # of the first denoiser's training
 ESTIMATED = 32  # training images that the noise is measured on
 SPREAD = 0.3  # of the usual first weights: how far samples lie apart around the first denoiser's result when training begins
+GO_ON = 0.3  # of the learning rate, where training goes on from the first denoiser's weights
 PREPARED = "noise.npz"
 
 
@@ -94,6 +95,11 @@ class PN2V(RestoreMethod):
             go_on_from(self.first, model)
             self.first = None
         return model
+
+    def training_settings(self) -> PN2VSettings:
+        """Slower steps where the network begins with what the first denoiser knows."""
+        went_on = not self.settings.calibration and self.settings.preset != "paper"
+        return self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate) if went_on else self.settings
 
     def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:
         """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""

@@ -15,7 +15,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
 from nbtools.targets import border
 
 WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
@@ -72,4 +72,4 @@ class BorderUNet(KerasMethod):
         return {"threshold": 0.5, "grow": 2, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "grow": (0, 1, 2, 3), "min_size": (0, 10, 20, 30, 45)}
+        return {"threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "grow": (0, 1, 2, 3), "min_size": SMALLEST[self.domain.ndim]}

@@ -15,7 +15,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SegmentSettings
+from nbtools.methods._segment import SMALLEST, SegmentSettings
 from nbtools.targets import distance
 
 WIDTHS = {"tiny": (8, 16, 32), "small": (32, 64, 128, 192), "paper": (32, 64, 128, 256)}
@@ -54,4 +54,4 @@ class FastNuclei(KerasMethod):
         return {"threshold": 0.5, "seed": 0.5, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 10, 20, 30, 45)}
+        return {"seed": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": SMALLEST[self.domain.ndim]}

@@ -63,13 +63,11 @@ class Flows(KerasMethod):
 
     def build(self) -> keras.Model:
         ndim, network = 2 if self.in_planes else self.domain.ndim, dict(NETWORKS[self.settings.preset])
-        size = np.array(self.domain.spacing or (1.0,) * self.domain.ndim)[-ndim:]
         if ndim == 3 and self.settings.preset == "small":
             network["widths"] = LIGHT_3D
         if "stem" in network:
             network["stem"] = network["stem"][-ndim:]
-            size = size * network["stem"]
-        strides = nets.plan_pooling(ndim, tuple(size), count=len(network["widths"]) - 1)
+        strides = nets.plan_pooling(ndim, self.domain.spacing, count=len(network["widths"]) - 1, stem=network.get("stem", (1,)))
         return nets.cpnet(ndim, channels=self.domain.channels, outputs=1 + ndim, strides=strides, **network)
 
     def patch_shape(self) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from nbtools.data import DataSet
 from nbtools.methods import _turns, planning
 from nbtools.methods._keras import KerasMethod
 from nbtools.methods._resample import Resampled
-from nbtools.methods._segment import SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
 from nbtools.methods.base import Domain, Method
 from nbtools.methods.planning import Budget, Fingerprint, Plan
 from nbtools.targets import border
@@ -158,7 +158,7 @@ class Planned(KerasMethod):
         return {"threshold": 0.5, "grow": 2, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"threshold": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "grow": (1, 2, 3), "min_size": (0, 10, 20, 30, 45)}
+        return {"threshold": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), "grow": (1, 2, 3), "min_size": SMALLEST[self.domain.ndim]}
 
     # --- inside
 

@@ -2,7 +2,8 @@
 
 Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49. The preset
 `paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape, in volumes
-at half the resolution in the plane inside the network. Where the training images say which class a nucleus is of, foreground is one output a class, and a nucleus has the class of most of its pixels.
+at half the resolution in the plane inside the network. Where the training images say which class a nucleus is of, foreground is one output
+a class, and a nucleus has the class of most of its pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
 from nbtools.targets import border, semantic
 from nbtools.targets import classes as class_targets
 
@@ -79,4 +80,4 @@ class UNet(KerasMethod):
         return {"threshold": 0.5, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": (0, 10, 20, 30, 45)}
+        return {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": SMALLEST[self.domain.ndim]}
