@@ -11,7 +11,7 @@ import numpy as np
 
 from nbtools import patches, tiling
 from nbtools.errors import UserError
-from nbtools.methods import _adapter
+from nbtools.methods import _adapter, _tune
 from nbtools.methods._adapter import silently
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ LEAST_DISTANCE = 1e-3  # px; a polyhedron needs rays of some length
 TUNING_PIXELS = 1_000_000  # of validation images looked at to choose thresholds
 LEAST_RADIUS = 0.5  # px; a smaller shape covers no pixel
 DEEP = 0.7  # of the greatest depth in a nucleus
+SHARES = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)  # of the highest probability in a volume: thresholds to try, from above
+COVERS = (0.2, 0.3, 0.5)  # shares of a nucleus that another may cover, to try beside the usual one
+PIECE, PIECES = (32, 64, 64), 6  # px and number of the parts of validation volumes that this is done on
+MOST_SHAPES = 20_000  # polyhedra weighed against each other at once: the time grows with the square of those that lie together
 EVALUATIONS = 45  # decodings of each validation image while thresholds are chosen: 3 overlaps, about 15 steps each
 
 
@@ -121,8 +125,11 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
     """Both thresholds by the package's own search, on the first validation images; {} where there is no nucleus or no time.
 
     Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no budget, and always the same choice of images.
+    Of volumes see `_choose_in_volumes`.
     """
     known = [e for e in examples if (e.label > 0).any()]
+    if known and known[0].label.ndim == 3:
+        return _choose_in_volumes(method, known, ends=time.monotonic() + (np.inf if seconds is None else seconds))
     affordable = _count_affordable(method, known[0], np.inf if seconds is None else seconds) if known else 0
     if not affordable:
         return {}
@@ -139,6 +146,30 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
             optimize_kwargs={"verbose": 0},
         )
     return {"threshold": float(found["prob"]), "nms": float(found["nms"])}
+
+
+def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) -> dict:
+    """Both thresholds by mean AP on parts of the volumes; {} where nothing is found.
+
+    From the highest probability downwards, while time and the number of shapes allow: the package's search begins below, where a network
+    that has learned little proposes so many polyhedra that a single try may take longer than the training.   ends : by `time.monotonic`.
+    """
+    parts = []
+    for example in examples[:PIECES]:
+        middle = tuple(slice((n - min(n, p)) // 2, (n + min(n, p)) // 2) for n, p in zip(example.label.shape, PIECE, strict=True))
+        parts.append((example.label[middle], method.predict_space(example.image[middle])))
+    top = max(float(maps[..., 0].max()) for _, maps in parts)
+
+    def score(values: dict) -> float:
+        if time.monotonic() > ends or sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts) > MOST_SHAPES:
+            return -1.0
+        return _tune.mean_ap([(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts])
+
+    tried = {(share * top, 0.4): score({"threshold": share * top, "nms": 0.4}) for share in SHARES}
+    best = max(tried, key=tried.get)
+    tried |= {(best[0], cover): score({"threshold": best[0], "nms": cover}) for cover in COVERS}
+    best = max(tried, key=tried.get)
+    return {"threshold": best[0], "nms": best[1]} if tried[best] > 0 else {}
 
 
 def _count_affordable(method: Method, example: Example, seconds: float) -> float:

@@ -32,6 +32,7 @@ PRESETS = {
     "small": {"unet_n_filter_base": 16, "unet_n_depth": 2},
     "paper": {},  # the package's defaults
 }
+LIGHT_3D = {"net_conv_after_unet": 64}  # of `small` in volumes, whose steps cost so much more
 GRID = {"tiny": 2, "small": 2, "paper": 1}
 RAYS = {2: 32, 3: 96}
 COARSE = 1.5  # ratio of spacings from which on z is not thinned out
@@ -152,7 +153,9 @@ class StarDist(KerasMethod):
             "train_batch_size": settings.batch_size if ndim == 2 else 1, "train_n_val_patches": VAL_PATCHES,
             "train_tensorboard": False, "train_reduce_lr": None, "n_classes": len(self.domain.classes) or None,
         }  # fmt: skip
-        return about if ndim == 2 else about | {"anisotropy": anisotropy}
+        if ndim == 2:
+            return about
+        return about | (LIGHT_3D if settings.preset == "small" else {}) | {"anisotropy": anisotropy}
 
     def _share_out(self, train: DataSet, val: DataSet | None, *, seed: int) -> tuple[list[Example], list[Example]]:
         """Images to learn from and to choose by; without the latter a seeded share, or the only image, serves for both."""
