@@ -42,6 +42,14 @@ def test_largest_values_and_their_gradients_are_those_of_keras(size):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(1, 2, 2), (2, 2, 2), (2, 1, 3)])
+def test_boxes_that_do_not_overlap_and_their_gradients_are_those_of_keras(size):
+    plain, quick, x = twins(layers.Conv3DTranspose(3, size, strides=size, activation="relu", bias_initializer="normal"))
+    assert "call" in vars(quick.layers[0])
+    for ours, theirs in zip(gradients(quick, x), gradients(plain, x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "layer", [layers.Conv3D(2, 3), layers.Conv3D(2, 3, padding="same", strides=2), layers.Conv3D(2, 1, padding="same")]
 )

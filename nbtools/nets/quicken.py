@@ -2,7 +2,8 @@
 
 There the gradients of a 3D convolution take many times as long as the convolution. The one by the input is itself a convolution, with the
 kernel turned round; the one by the kernel is that of a 2D convolution whose images are the planes, and whose channels are the planes that
-a plane acts on. Likewise a maximum over boxes is one over squares, and then one over planes.
+a plane acts on. Likewise a maximum over boxes is one over squares, and then one over planes; and a transposed convolution whose boxes do
+not overlap is a product of matrices.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def quicken(model: keras.Model) -> keras.Model:
                 layer.convolution_op = _convolve
             elif isinstance(layer, layers.MaxPooling3D) and _fills(layer):
                 layer.call = partial(_pool, size=tuple(layer.pool_size))
+            elif isinstance(layer, layers.Conv3DTranspose) and _tiles(layer):
+                layer.call = partial(_spread, layer=layer)
     return model
 
 
@@ -44,6 +47,10 @@ def _is_plain(layer: layers.Conv3D) -> bool:
 
 def _fills(layer: layers.MaxPooling3D) -> bool:
     return tuple(layer.pool_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
+
+
+def _tiles(layer: layers.Conv3DTranspose) -> bool:
+    return tuple(layer.kernel_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
 
 
 def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
@@ -90,3 +97,16 @@ def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
     x = tf.reshape(x, (shape[0], shape[1], small[1] * small[2], channels))
     x = tf.nn.max_pool2d(x, (size[0], 1), (size[0], 1), "VALID") if size[0] > 1 else x
     return tf.reshape(x, (shape[0], *small, channels))
+
+
+def _spread(volume: Tensor, *, layer: layers.Conv3DTranspose) -> Tensor:
+    """(B, Z, Y, X, C) → (B, Z · kz, Y · ky, X · kx, K): each voxel becomes a box."""
+    import tensorflow as tf
+
+    kernel = tf.convert_to_tensor(layer.kernel)  # (kz, ky, kx, K, C)
+    *size, outputs, inputs = kernel.shape
+    shape = tf.shape(volume)
+    weights = tf.reshape(tf.transpose(kernel, (4, 0, 1, 2, 3)), (inputs, -1))
+    boxes = tf.reshape(tf.matmul(tf.reshape(volume, (-1, inputs)), weights), (*(shape[i] for i in range(4)), *size, outputs))
+    x = tf.reshape(tf.transpose(boxes, (0, 1, 4, 2, 5, 3, 6, 7)), (shape[0], *(shape[i + 1] * size[i] for i in range(3)), outputs))
+    return layer.activation(x + layer.bias if layer.use_bias else x)
