@@ -55,6 +55,15 @@ def mount_drive(folder: str = "/content/drive") -> Path:
     return Path(folder) / "MyDrive"
 
 
+def send_to_browser(path: str | Path) -> None:
+    """Save a file of a Colab machine on the computer of the person in front of it, as the browser saves downloads."""
+    if not is_colab():
+        raise UserError("Only Colab sends files to the browser.", "another machine", f"Take the file from its folder: {path}.")
+    from google.colab import files
+
+    files.download(str(path))
+
+
 def memory() -> Memory:
     """Memory of this machine, or of the container it runs in.
 

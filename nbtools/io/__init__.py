@@ -9,6 +9,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
+from nbtools.io.archive import write_zip
 from nbtools.io.drawn import DRAWN, list_names, read_drawn
 from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole, write_csv, write_json, write_text
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
@@ -22,7 +23,7 @@ __all__ = [
     "BOX_FILES", "CENTRE_FILES", "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "find_centres", "import_optional", "is_image", "list_names",
     "new_folder", "open_image", "plain", "read_boxes", "read_centres", "read_csv", "read_drawn", "read_image", "read_label",
     "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_boxes", "write_centres", "write_csv",
-    "write_image", "write_json", "write_label", "write_text",
+    "write_image", "write_json", "write_label", "write_text", "write_zip",
 ]  # fmt: skip
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".ome.zarr", ".zarr", *PACKAGES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -51,14 +51,18 @@ def training_curve() -> TrainingCurve:
 
 
 class TrainingCurve:
-    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it down."""
+    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it down.
 
-    def __init__(self):
+    put : takes each new figure, as a widget does; without, it is shown under the cell of a notebook.
+    """
+
+    def __init__(self, put: Callable[[Figure], None] | None = None):
         self.rows: list[dict] = []
         self.steps: list[tuple[int, float]] = []
         self.progress = 0.0
         self.started = self.drawn = time.monotonic()
-        self.pause, self.display, self.handle = 1.0, find_display(), None
+        self.pause, self.put = 1.0, put
+        self.display, self.handle = find_display(), None
 
     def on_step(self, step: int, logs: Mapping) -> None:
         """After each batch: step counts from 1; logs hold loss and, from 0 to 1, progress."""
@@ -108,10 +112,12 @@ class TrainingCurve:
         return f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, about {say_time(left)} left"
 
     def _redraw(self) -> None:
-        if self.display is None:
+        if self.put is None and self.display is None:
             return
         begin = time.monotonic()
-        if self.handle is None:
+        if self.put is not None:
+            self.put(self.draw())
+        elif self.handle is None:
             self.handle = self.display(self.draw(), display_id=True)
         else:
             self.handle.update(self.draw())

@@ -135,12 +135,12 @@ class Trainer:
                 "loss": loss,
                 "lr": rate,
             }
+            self.history.rows.append(row)
+            self.history.seconds = row["seconds"]
             with self.averaged_weights():
                 row |= validate()
                 best.offer(row)
-            self.history.rows.append(row)
-            self.history.seconds = row["seconds"]
-            self.plan.tell("on_epoch", epoch + 1, row)
+                self.plan.tell("on_epoch", epoch + 1, row)  # who listens may look at what the tested weights find
             self._checkpoint(best)
             if reason := self._finished():
                 self.history.stopped = reason

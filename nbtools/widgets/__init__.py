@@ -2,13 +2,15 @@
 
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
+from nbtools.widgets.download import Download, download
 from nbtools.widgets.form import Form, form
+from nbtools.widgets.live import LiveTraining, train_live
 from nbtools.widgets.painter import paint
 from nbtools.widgets.picker import DataPicker, pick_data
 from nbtools.widgets.viewer import browse, explore_threshold
 from nbtools.widgets.volume import Orthogonal, Turntable, orthogonal, turntable
 
 __all__ = [
-    "CheckUp", "Comparison", "DataPicker", "Form", "Orthogonal", "Turntable", "browse", "check_up", "compare_slider",
-    "explore_threshold", "form", "orthogonal", "paint", "pick_data", "turntable",
+    "CheckUp", "Comparison", "DataPicker", "Download", "Form", "LiveTraining", "Orthogonal", "Turntable", "browse", "check_up",
+    "compare_slider", "download", "explore_threshold", "form", "orthogonal", "paint", "pick_data", "train_live", "turntable",
 ]  # fmt: skip

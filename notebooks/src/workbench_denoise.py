@@ -51,13 +51,17 @@ form
 
 # %% [markdown]
 # ## 4. Train
+# *Stop* keeps the best weights so far, *Resume* goes on from there; then run the cells below again. The next cell waits until the training has
+# ended. After a restart of the kernel, add `resume=True` to the plan.
 
 # %%
 model = nb.methods.get(method)(form.value)
-plan = nb.training.TrainingPlan(seed=0, callbacks=(nb.show.TrainingCurve(),))
-history = model.fit(train, val, plan=plan)
+plan = nb.training.TrainingPlan(seed=0, folder="runs/workbench_denoise")
+live = nb.widgets.train_live(model, train, val=val, plan=plan)
+live
 
 # %%
+history = live.history
 nb.show.training(history)
 
 # %% [markdown]
@@ -96,6 +100,9 @@ nb.show.restored(test.image(0), results, clean=test[0].clean)
 # %%
 nb.io.write_image(f"runs/workbench_denoise/restored/{test.names[0]}.tif", found.image)
 nb.report.write(folder)
+
+# %%
+nb.widgets.download(folder)
 
 # %% [markdown]
 # ## You now have

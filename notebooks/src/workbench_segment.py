@@ -56,13 +56,18 @@ form
 # ## 5. Train
 # Both curves should fall. If *validation* rises again while *training* falls, the network learns your images by heart: more images, or a
 # shorter training, help.
+#
+# *Stop* keeps the best weights so far, *Resume* goes on from there; then run the cells below again. The next cell waits until the training has
+# ended. After a restart of the kernel, add `resume=True` to the plan.
 
 # %%
 model = nb.methods.get("fast_nuclei")(form.value)
-plan = nb.training.TrainingPlan(seed=0, callbacks=(nb.show.TrainingCurve(),))
-history = model.fit(train, val, plan=plan)
+plan = nb.training.TrainingPlan(seed=0, folder="runs/workbench_segment")
+live = nb.widgets.train_live(model, train, val=val, plan=plan)
+live
 
 # %%
+history = live.history
 nb.show.training(history)
 
 # %% [markdown]
@@ -97,6 +102,9 @@ nb.show.scores(scores)
 
 # %%
 nb.report.write(folder)
+
+# %%
+nb.widgets.download(folder)
 
 # %% [markdown]
 # ## You now have

@@ -1,0 +1,50 @@
+"""Hear a button while a cell is busy.
+
+A kernel answers one message after the other, so a press waits until the cell that runs has ended. Newer kernels (7) give the messages of
+widgets a thread of their own, where the page asks for it, as JupyterLab does; older ones (6, Colab's among them) need what is here.
+"""
+
+from __future__ import annotations
+
+import ipywidgets
+
+
+def hear(button: ipywidgets.Button, kernel: object | None) -> None:
+    """Let a button act on presses that wait behind the cell that runs; everything else goes on waiting, in its order.
+
+    To be called now and then from the cell, in the main thread.
+
+    kernel : an ipykernel of version 6; with any other, or None, nothing is done.
+    """
+    queue, comm = getattr(kernel, "msg_queue", None), getattr(button, "comm", None)
+    if queue is None or comm is None:
+        return
+    kernel.shell_stream.flush()
+    waiting = [queue.get_nowait() for _ in range(queue.qsize())]
+    for entry in waiting:
+        message = _read_press(kernel, entry[-1], comm.comm_id)
+        if message is None:
+            queue.put_nowait(entry)
+        else:
+            kernel.comm_manager.comm_msg(kernel.shell_stream, None, message)
+
+
+def find_kernel() -> object | None:
+    """The kernel that runs this notebook; None outside of one."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _read_press(kernel: object, arguments: tuple, comm_id: str) -> dict | None:
+    """The message, if it is for this widget; None, and left unread, if not."""
+    session = kernel.session
+    if len(arguments) != 1:
+        return None
+    _, frames = session.feed_identities(arguments[0], copy=False)
+    header, content = (session.unpack(bytes(frames[place].bytes)) for place in (1, 4))
+    if header.get("msg_type") != "comm_msg" or content.get("comm_id") != comm_id:
+        return None
+    return session.deserialize(frames, content=True, copy=False)
