@@ -26,6 +26,7 @@ ENTRIES = (
     Entry("unet", 6, "unet"),
     Entry("border_unet", 6, "border_unet"),
     Entry("stardist", 6, "stardist", "--set patch_depth=24"),
+    Entry("stardist, 12 minutes", 12, "stardist", "--set patch_depth=24"),
     Entry("flows", 6, "flows"),
     Entry("flows, planes", 6, "flows", "--set views=planes --set patch_size=96"),
     Entry("qcanet", 6, "qcanet"),

@@ -93,7 +93,8 @@ class Flows(KerasMethod):
 
     def candidates(self) -> dict:
         flat = {"flow_threshold": (0.4, 0.6, 0.8, 1.2, flows.ALL)} if self.domain.ndim == 2 else {}
-        return {"threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": (0, 15, 30, 45)} | flat
+        sizes = (0, 15, 30, 45) if self.domain.ndim == 2 else (0, 45, 90, 180, 360)  # of volumes in planes, in pixels of the finest spacing
+        return {"threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": sizes} | flat
 
     def fixed_tile(self) -> tuple[int, ...] | None:
         return TILE[self.domain.ndim] if self.field.radius is None else None
