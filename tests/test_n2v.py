@@ -69,6 +69,21 @@ def test_grey_values_come_back_in_the_unit_of_the_input(fitted):
     assert restored.mean() == pytest.approx(image.pixels.mean(), rel=0.2)
 
 
+@pytest.mark.parametrize(("turns", "views"), [("mirrors", 4), ("plane", 8)])
+def test_views_are_averaged_where_asked_for(fitted, rng, turns, views):
+    image = noisy(rng, (64, 64), "YX")
+
+    def restore(pixels: np.ndarray, how: str) -> np.ndarray:
+        fitted.settings = fitted.settings.replace(turns=how)
+        return fitted.predict(image.replace(pixels=np.ascontiguousarray(pixels))).image.pixels
+
+    flips = [(), (0,), (1,), (0, 1)]
+    said = [np.flip(restore(np.flip(image.pixels, f), "none"), f) for f in flips]
+    said += [np.flip(restore(np.flip(image.pixels, f).T, "none").T, f) for f in flips]
+    np.testing.assert_allclose(restore(image.pixels, turns), np.mean(said[:views], axis=0), rtol=1e-5)
+    fitted.settings = fitted.settings.replace(turns="none")
+
+
 def test_an_image_far_brighter_than_the_training_is_said_to_be(fitted):
     image = noisy(np.random.default_rng(3), (70, 83), "YX")
     assert fitted.predict(image).warnings == ()

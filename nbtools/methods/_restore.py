@@ -14,6 +14,7 @@ from nbtools.config import setting
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.methods import _turns
 from nbtools.methods._keras import Example, KerasMethod, KerasSettings
 from nbtools.methods.base import Prediction
 from nbtools.training import History, TrainingPlan
@@ -34,6 +35,12 @@ class RestoreSettings(KerasSettings):
     learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
     augmentation: str = setting(
         "flips", choices=("none", "mirrors", "flips"), help="How training patches are varied; turns by other angles would blur the noise."
+    )
+    turns: str = setting(
+        "none",
+        choices=("none", "mirrors", "plane"),
+        level="advanced",
+        help="Views averaged in prediction: the image alone, its mirror images, or 8 turns and mirrors of the plane (8 times slower).",
     )
     colour: str = setting(
         "refuse",
@@ -77,6 +84,14 @@ class RestoreMethod(KerasMethod):
         pixels = np.stack([p.image.pixels for p in parts], axis=image.axes.index("C"))
         warnings = tuple(dict.fromkeys(w for p in parts for w in p.warnings))
         return Prediction(image=image.replace(pixels=pixels), seconds=sum(p.seconds for p in parts), warnings=warnings)
+
+    def forward(self, pixels: np.ndarray) -> np.ndarray:
+        """(*tile, C) normalised → (*tile, K): what `look` says, the mean over the views that the settings ask for."""
+        return _turns.average(self.look, pixels, kind=self.settings.turns)
+
+    def look(self, pixels: np.ndarray) -> np.ndarray:
+        """(*tile, C) normalised → (*tile, K) of one view."""
+        return super().forward(pixels)
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         super().start_fit(train, needs)

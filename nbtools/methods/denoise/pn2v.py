@@ -107,9 +107,9 @@ class PN2V(RestoreMethod):
         hidden, mask = blindspot.hide(rng, image, spots=spots)
         return hidden, blindspot.list_hidden(self.scale.undo(image), mask, percent=self.settings.masked)
 
-    def forward(self, pixels: np.ndarray) -> np.ndarray:
+    def look(self, pixels: np.ndarray) -> np.ndarray:
         """(*tile, 1) normalised → (*tile, 3): the mean of what a pixel may be, given its noisy value; the same without it; the spread."""
-        samples = super().forward(pixels)
+        samples = super().look(pixels)
         return np.stack([self._weigh(row, own) for row, own in zip(samples, pixels, strict=True)])  # whole tiles would fill the memory
 
     # --- inside

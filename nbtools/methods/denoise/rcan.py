@@ -19,7 +19,7 @@ from nbtools.methods._restore import RestoreMethod, RestoreSettings
 
 NETWORKS = {
     "tiny": {"groups": 1, "blocks": 1, "width": 8},
-    "small": {"groups": 2, "blocks": 2, "width": 16},
+    "small": {"groups": 2, "blocks": 2, "width": 24},
     "paper": {"groups": 5, "blocks": 3, "width": 32},
 }
 LOW, HIGH = 2.0, 99.9  # percentiles of the training images that become -1 and 1
