@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from nbtools import simulate
 from nbtools.errors import UserError
-from nbtools.simulate import NucleiSettings
+from nbtools.simulate import NucleiSettings, phantom
 
 SMALL = {"shape_px": (96, 96), "radius_um": (3.0, 5.0)}
 SMALL_VOLUME = {"shape_px": (12, 48, 48), "radius_um": (2.0, 3.0)}
@@ -62,15 +62,27 @@ def test_a_label_has_the_volume_of_its_ellipsoid(spacing):
 
 def test_labels_as_people_outline_them_reach_into_the_blur():
     blur = PLAIN | {"psf_um": (0.5,), "psf_stretch": (4.0,), "radius_um": (4.0,), "spacing_um": (0.5,) * 3, "shape_px": (48, 32, 32)}
-    blur |= {"elongation": (1.0,), "radius_spread": (0.0,), "roughness": (0.0,)}
+    blur |= {"elongation": (1.0,), "radius_spread": (0.0,), "roughness": (0.0,), "brightness_spread": (0.0,), "granularity": (0.0,)}
+    blur |= {"dome": (0.0,), "chromocentres": (0.0,), "nucleoli": (0.0,)}
     sides = {}
-    for share in (0.5, 0.15):
+    for share in (None, 0.15):
         label = one("nuclei3d", count=1, outline=share, **blur).label.pixels
         sides[share] = np.array([np.ptp(where) + 1 for where in np.nonzero(label)]) * 0.5
-    np.testing.assert_allclose(sides[0.5], 8, atol=0.6)  # the ball itself
+    np.testing.assert_allclose(sides[None], 8, atol=0.6)  # the ball itself
     reach = 2 * 1.036 * 0.5  # where a blurred edge has 15 % of its light: 1.036 standard deviations outside
     np.testing.assert_allclose(sides[0.15][1:], 8 + reach, atol=0.6)
     assert 8 + 2 < sides[0.15][0] < 8 + 4 * reach + 0.6  # less than at a flat edge: the ball is no wider than the blur is deep
+
+
+def test_of_two_blurred_nuclei_the_brighter_one_is_outlined_farther_out():
+    label = np.zeros((40, 80), np.int32)
+    label[10:30, 10:30], label[10:30, 50:70] = 1, 2
+    dye = np.choose(label, (0.0, 3.0, 0.6))
+    seen = phantom.outline_as_seen(label, dye, width=np.array((2.0, 2.0)), share=0.5)
+    sides = [np.ptp(np.nonzero(seen == name)[0]) + 1 for name in (1, 2)]
+    # an edge blurred by 2 px falls to 1/6 of its light 1.93 px outside, and still has 5/6 of it 1.93 px inside
+    assert sides == [24, 16]
+    assert not phantom.outline_as_seen(label, dye, width=np.array((2.0, 2.0)), share=4.0).any()
 
 
 def test_debris_is_seen_and_has_no_label():
@@ -82,8 +94,8 @@ def test_debris_is_seen_and_has_no_label():
 
 
 def test_outlined_neighbours_meet_and_do_not_overlap():
-    about = {"shape_px": (24, 64, 64), "outline": 0.1, "psf_um": (0.8,)}
-    plain, seen = (one("tissue", **about | {"outline": share}).label.pixels for share in (0.5, 0.1))
+    about = {"shape_px": (24, 64, 64), "psf_um": (0.8,), "brightness_spread": (0.0,)}
+    plain, seen = (one("tissue", outline=share, **about).label.pixels for share in (None, 0.1))
     assert np.count_nonzero(seen) > np.count_nonzero(plain)
     assert (plain[seen == 0] == 0).mean() > 0.99
     assert seen.max() >= 0.9 * plain.max()

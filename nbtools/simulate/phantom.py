@@ -73,11 +73,12 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     return kept
 
 
-def outline_as_seen(label: np.ndarray, width: np.ndarray, *, share: float) -> np.ndarray:
-    """Labels as somebody outlines blurred nuclei: each reaches to where it still gives a share of its light.
+def outline_as_seen(label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float) -> np.ndarray:
+    """Labels as somebody outlines blurred nuclei who sees them all at one contrast: each reaches to one and the same brightness.
 
-    width : (D,) standard deviation of the blur, in pixels.   share : below 0.5, which is its surface. Where nuclei meet, the brighter
-    one, all taken as equally bright, has the pixel.
+    dye : (*space) of the nuclei, about 1 in a typical one.   width : (D,) standard deviation of the blur, in pixels.
+    share : that brightness; at 0.5 a typical nucleus has its own surface, a brighter one reaches farther into its blur, a dim one less far.
+    Where nuclei meet, the brighter one has the pixel; what is too dim, or nearly, has no label.
     """
     seen, light = np.zeros_like(label), np.full(label.shape, share)
     margin = np.ceil(3 * width).astype(int)
@@ -85,9 +86,11 @@ def outline_as_seen(label: np.ndarray, width: np.ndarray, *, share: float) -> np
         if box is None:
             continue
         wide = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True))
-        own = ndimage.gaussian_filter((label[wide] == name).astype(np.float64), width, mode="nearest", truncate=3.0)
-        brighter = own > light[wide]
-        light[wide][brighter], seen[wide][brighter] = own[brighter], name
+        own = label[wide] == name
+        glow = ndimage.gaussian_filter(own * float(dye[wide][own].mean()), width, mode="nearest", truncate=3.0)
+        brighter = glow > light[wide]
+        light[wide][brighter], seen[wide][brighter] = glow[brighter], name
+    seen[(np.bincount(seen.ravel()) < SMALLEST)[seen]] = 0
     return seen
 
 

@@ -45,6 +45,6 @@ def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Gene
     if settings.debris:
         phantom.scatter_debris(dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng)
     truth = np.where(kept, seen, 0)
-    if settings.outline < 0.5:
-        truth = phantom.outline_as_seen(truth, optics.blur_widths(drawn, spacing), share=settings.outline)
+    if settings.outline is not None:
+        truth = phantom.outline_as_seen(truth, dye[::finer], width=optics.blur_widths(drawn, spacing), share=settings.outline)
     return phantom.name_in_order(truth), dye, fine

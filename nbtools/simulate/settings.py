@@ -36,8 +36,12 @@ class NucleiSettings(Settings):
     elongation: tuple[float, ...] = setting(
         (1.05, 2.0), min=1, max=5, help="Longest over shortest axis, at most, of the nuclei of an image."
     )
-    outline: float = setting(
-        0.5, min=0.02, max=0.5, level="advanced", help="Labels reach to this share of a blurred nucleus: 0.5 the surface, 0.15 as by hand."
+    outline: float | None = setting(
+        None,
+        min=0.02,
+        max=0.9,
+        level="advanced",
+        help="Labels reach to this share of a typical nucleus' light, as by hand; none: to its surface.",
     )
     roughness: tuple[float, ...] = setting((0.02, 0.12), min=0, max=0.3, help="Dents and bulges of the surface, as share of the radius.")
     granularity: tuple[float, ...] = setting((0.03, 0.3), min=0, max=1, level="advanced", help="Contrast of the fine texture of chromatin.")
