@@ -200,6 +200,55 @@ def test_a_press_is_heard_while_a_cell_is_busy_and_everything_else_waits_in_orde
     listening.hear(button, SimpleNamespace())  # another kind of kernel
 
 
+BUSY = """
+import time
+import ipywidgets
+from nbtools.widgets.listening import find_kernel, hear
+button, pressed = ipywidgets.Button(), []
+button.on_click(lambda _: pressed.append(1))
+hear(button, find_kernel())
+print(button.comm.comm_id, flush=True)
+ends = time.monotonic() + 60
+while not pressed and time.monotonic() < ends:
+    time.sleep(0.1)
+    hear(button, find_kernel())
+print("heard" if pressed else "not heard")
+"""
+
+
+def test_a_real_kernel_hears_a_press_while_a_cell_is_busy():
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    kernel, client = manager.start_new_kernel()
+    try:
+        thread = _ask_for_thread(client)
+        client.execute(BUSY)
+        press = client.session.msg("comm_msg", {"comm_id": _told(client), "data": {"method": "custom", "content": {"event": "click"}}})
+        press["header"] |= {"subshell_id": thread} if thread else {}
+        client.shell_channel.send(press)
+        assert _told(client) == "heard"
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+
+
+def _told(client) -> str:
+    """The next line that the kernel prints."""
+    while True:
+        message = client.get_iopub_msg(timeout=120)
+        assert message["msg_type"] != "error", message["content"]
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+            return message["content"]["text"].strip()
+
+
+def _ask_for_thread(client) -> str | None:
+    """A thread for the messages of widgets, as JupyterLab asks for where the kernel has such; its name."""
+    if "kernel subshells" not in client.kernel_info(reply=True, timeout=60)["content"].get("supported_features", ()):
+        return None
+    client.control_channel.send(client.session.msg("create_subshell_request", {}))
+    return client.control_channel.get_msg(timeout=60)["content"]["subshell_id"]
+
+
 @pytest.fixture
 def model_folder(tmp_path):
     folder = tmp_path / "my modèle"

@@ -1,12 +1,15 @@
 """Hear a button while a cell is busy.
 
-A kernel answers one message after the other, so a press waits until the cell that runs has ended. Newer kernels (7) give the messages of
-widgets a thread of their own, where the page asks for it, as JupyterLab does; older ones (6, Colab's among them) need what is here.
+A kernel answers one message after the other, so a press waits until the cell that runs has ended. From version 7 the page may ask for a
+thread of its own for the messages of widgets, as JupyterLab does; but the kernel then has them answered where the widget was last used,
+which is behind the cell again. Older kernels (6, Colab's among them) have one queue for all.
 """
 
 from __future__ import annotations
 
 import ipywidgets
+
+LAST_USED = "_reply_subshell_id"
 
 
 def hear(button: ipywidgets.Button, kernel: object | None) -> None:
@@ -14,9 +17,11 @@ def hear(button: ipywidgets.Button, kernel: object | None) -> None:
 
     To be called now and then from the cell, in the main thread.
 
-    kernel : an ipykernel of version 6; with any other, or None, nothing is done.
+    kernel : an ipykernel; with any other, or None, nothing is done.
     """
     queue, comm = getattr(kernel, "msg_queue", None), getattr(button, "comm", None)
+    if comm is not None:
+        vars(comm).pop(LAST_USED, None)  # version 7: without it, the thread that the page asked for answers
     if queue is None or comm is None:
         return
     kernel.shell_stream.flush()

@@ -94,8 +94,8 @@ class LiveTraining(ipywidgets.VBox):
         kernel = find_kernel() if threading.current_thread() is threading.main_thread() else None
         while self._thread.is_alive():
             try:
-                self._thread.join(0.2)
                 hear(self.stop_button, kernel)
+                self._thread.join(0.2)
             except KeyboardInterrupt:
                 if self._stopping:
                     raise  # the second one gives up

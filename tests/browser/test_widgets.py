@@ -1,6 +1,8 @@
 """The other widgets in the browser: set by a hand, read from the page and from disk."""
 
 import importlib.metadata
+import json
+import zipfile
 
 import numpy as np
 from reliability import bad_data
@@ -40,3 +42,46 @@ def test_a_data_set_is_chosen_checked_and_repaired(tab, folder):
     assert np.count_nonzero(repaired) == np.count_nonzero(DataSet.open(folder / "binary_mask")[1].label.pixels)
     assert (folder / "version.txt").read_text() == importlib.metadata.version("ipywidgets")
     assert tab.errors == []
+
+
+TRAINING = (
+    """
+import json
+from pathlib import Path
+import nbtools as nb
+nb.runtime.set_environment(NBTOOLS_FAST=None)  # as long as nobody stops it
+train, val, _ = nb.data.samples("simulated2d").split(val=0.3, test=0.1, seed=0)
+model = nb.methods.get("fast_nuclei")(preset="tiny", epochs=10_000, steps_per_epoch=2, batch_size=1, patch_size=64)
+live = nb.widgets.train_live(model, train, val=val, plan=nb.training.TrainingPlan(folder="run"))
+live
+""",
+    """Path("history.json").write_text(json.dumps(live.history.summary()))""",
+    """
+live.value.save("model")
+nb.widgets.download("model")
+""",
+)
+
+
+def test_a_training_is_watched_stopped_while_a_cell_waits_taken_home_and_resumed(tab, folder):
+    tab.open(write_notebook(folder / "train.ipynb", *TRAINING), "lab")
+    tab.shows("nb-live-status", "epoch")
+    tab.page.wait_for_function("document.querySelector('img.nb-live-found')?.naturalWidth > 100")
+    before = tab.find("nb-live-curve").get_attribute("src")
+    tab.page.wait_for_function("(src) => document.querySelector('img.nb-live-curve').src !== src", arg=before)
+    tab.find("nb-live-stop").click()
+    tab.shows("nb-live-status", "Stopped after")
+    tab.wait_until_done()
+    assert tab.faults == []
+    history = json.loads((folder / "history.json").read_text())
+    assert history["stopped"] == "user"
+    assert history["best"]["epoch"] <= history["epochs"]
+    with tab.page.expect_download() as arrived:
+        tab.find("nb-download-link").locator("a").click()
+    with zipfile.ZipFile(arrived.value.path()) as archive:
+        assert {"model/model.json", "model/weights.npz"} <= set(archive.namelist())
+    tab.find("nb-live-resume").click()
+    tab.shows("nb-live-status", f"epoch {history['epochs'] + 1} ")
+    tab.find("nb-live-stop").click()
+    tab.shows("nb-live-status", "Stopped after")
+    assert tab.errors == tab.refused == []
