@@ -2,8 +2,8 @@
 
 Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30; in 3D Weigert et al. 2020, doi:10.1109/WACV45572.2020.9093435. Ours are the patches'
 variation, schedule, budget, tiles and files; theirs are network, targets, loss, decoding and, in 2D, the choice of thresholds. Where the
-training images say which class a nucleus is of, the package's class head learns them. The package's own model is `.inner`. A stopped training
-resumes with its weights; the optimizer starts anew.
+training images say which class a nucleus is of, the package's class head learns them. The package's own model is `.inner`. A stopped
+training resumes with its weights; the optimizer starts anew.
 """
 
 from __future__ import annotations
