@@ -24,7 +24,7 @@ COUNTS = {"train": 24, "val": 6}
 LOOKS = (
     "shape_px=40,96,96 spacing_um=2.18,1,1 radius_um=5,10 radius_spread=0.05,0.25 density=0.01,0.05 clustering=0,0.5 squeeze=0 "
     "elongation=1.05,1.5 photons=5,150 read_noise=0.5,2 background=0.005,0.1 gradient=0,0.5 haze=0,0.2 depth_loss=0,0.3 psf_um=0.7,1.3 "
-    "psf_stretch=3,5 brightness_spread=0.1,0.9 dome=0,0.6 chromocentres=0,3 nucleoli=0,1.5 granularity=0.03,0.2 outline=0.25 debris=0.3"
+    "psf_stretch=3,5 brightness_spread=0.1,0.9 dome=0,0.6 chromocentres=0,3 nucleoli=0,1.5 granularity=0.03,0.2 outline=0.15 debris=0.3"
 )
 
 

@@ -13,13 +13,7 @@ from nbtools.targets import flows
 TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 2, "batch_size": 2, "patch_size": 32, "patch_depth": 8, "augmentation": "flips"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def step_by_step():
-    """Networks run without being compiled, which for a few tiny steps takes a fraction of the time."""
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("step_by_step")
 
 
 def make_volume(seed: int, *, planes: int = 9) -> data.Sample:

@@ -44,13 +44,7 @@ def data_sets(ndim: int) -> tuple[data.DataSet, data.DataSet]:
     return data.DataSet.of([make_sample(i, ndim) for i in range(3)]), data.DataSet.of([make_sample(9, ndim)])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def step_by_step():
-    """Networks run without being compiled: for the few tiny steps here that takes a fraction of the time. Lessons compile them."""
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("step_by_step")
 
 
 @pytest.fixture(scope="module")

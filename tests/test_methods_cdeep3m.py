@@ -1,7 +1,5 @@
 """CDeep3M's idea: which planes its networks see, mirrored ends, views that do not mind turns, tiles that equal the whole."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -14,15 +12,12 @@ TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 3, "batch_size": 2, "p
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Iterator[methods.Method]:
-    """A method after three steps, run without being compiled, which takes longer than the steps."""
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
+def fitted(step_by_step) -> methods.Method:
+    """A method after three steps."""
     blocks = {"shape_px": (8, 40, 48), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.0, 2.5), "count": 3}
     method = methods.get("cdeep3m")(**TINY, turns="square")
     method.fit(simulate.make("nuclei3d", count=2, seed=1, settings=blocks), plan=training.TrainingPlan(seed=1))
-    yield method
-    tf.config.run_functions_eagerly(False)
+    return method
 
 
 def test_a_plane_stands_among_its_neighbours_in_their_order():

@@ -33,13 +33,10 @@ def volumes() -> data.DataSet:
 
 
 @pytest.fixture(scope="module")
-def fitted(volumes) -> tuple:
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
+def fitted(volumes, step_by_step) -> tuple:
     listener, method = Listener(), methods.get("planned")(**TINY)
     method.fit(volumes, plan=training.TrainingPlan(callbacks=(listener,)))
-    yield method, listener.heard
-    tf.config.run_functions_eagerly(False)
+    return method, listener.heard
 
 
 def test_the_plan_is_told_before_training_and_kept_with_the_model(fitted, tmp_path):

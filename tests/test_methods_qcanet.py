@@ -1,7 +1,5 @@
 """QCANet: the published sizes, cubic voxels there and back, regions without a centre told, its decoding without its network."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -20,14 +18,11 @@ def volumes() -> data.DataSet:
 
 
 @pytest.fixture(scope="module")
-def fitted(volumes) -> Iterator[methods.Method]:
-    """A method after two steps, run without being compiled, which takes longer than the steps."""
-    tf = pytest.importorskip("tensorflow")
-    tf.config.run_functions_eagerly(True)
+def fitted(volumes, step_by_step) -> methods.Method:
+    """A method after two steps."""
     method = methods.get("qcanet")(**TINY)
     method.fit(volumes, plan=training.TrainingPlan(seed=1))
-    yield method
-    tf.config.run_functions_eagerly(False)
+    return method
 
 
 def test_the_preset_paper_has_the_published_sizes():
