@@ -196,7 +196,7 @@ ROWS = (
             2021,
         ),
         lesson="notebooks/07_restore_with_clean_partners.ipynb",
-        parameters=26_153,
+        parameters=58_429,
     ),
     Row(
         name="pn2v",
