@@ -160,10 +160,16 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
         parts.append((example.label[middle], method.predict_space(example.image[middle])))
     top = max(float(maps[..., 0].max()) for _, maps in parts)
 
+    slowest = 0.0
+
     def score(values: dict) -> float:
-        if time.monotonic() > ends or sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts) > MOST_SHAPES:
+        nonlocal slowest
+        started, shapes = time.monotonic(), sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts)
+        if started + slowest > ends or shapes > MOST_SHAPES:
             return -1.0
-        return _tune.mean_ap([(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts])
+        found = _tune.mean_ap([(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts])
+        slowest = max(slowest, time.monotonic() - started)
+        return found
 
     tried = {(share * top, 0.4): score({"threshold": share * top, "nms": 0.4}) for share in SHARES}
     best = max(tried, key=tried.get)
