@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from nbtools import data, methods, runtime, training
+from nbtools import data, methods, runtime, simulate, training
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.methods import _star
+from nbtools.methods._keras import Example
 from nbtools.methods.base import Domain
 from nbtools.metrics import instances
 
@@ -55,6 +57,23 @@ def test_the_oracle_of_32_rays_reaches_its_figures():
     decoded = model.decode(maps, threshold=0.5, nms=0.4)
     figures = [instances.score(label, decoded, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)]
     assert figures == pytest.approx([1.0, 0.984, 0.984, 0.953], abs=0.012)
+
+
+def test_thresholds_of_volumes_are_searched_from_above_and_end_with_the_time():
+    from stardist.geometry import star_dist3D
+    from stardist.utils import edt_prob
+
+    sample = simulate.make("nuclei3d", count=1, seed=0, settings={"shape_px": (12, 40, 40), "count": 5})[0]
+    label = sample.label.pixels.astype(np.int32)
+    model = make_model(3, preset="tiny", grid=1, rays=32)
+    rays = _star.import_part("rays3d").rays_from_json(model.inner.config.rays_json)
+    distance, probability = star_dist3D(label, rays), 0.4 * edt_prob(label)  # a network that is never sure
+    model.predict_space = lambda pixels: np.concatenate([probability[..., None], distance], axis=-1)
+    example = Example(sample.image.pixels[..., None].astype(np.float32), label, None)
+    chosen = _star.choose_thresholds(model, [example], seconds=60)
+    assert chosen["threshold"] < 0.4  # the usual 0.5 would find nothing
+    assert instances.score(label, model.decode(model.predict_space(None), **chosen, space=label.shape), iou=0.5).ap == 1
+    assert _star.choose_thresholds(model, [example], seconds=-1) == {}
 
 
 # AP of perfect rays on the nuclei of the package's test image and volume at these IoU, measured independently
