@@ -131,9 +131,9 @@ def test_the_preset_of_the_published_comparison_brings_its_training_along(rng):
 
 
 def test_striped_noise_is_not_turned_away_from_its_axis(rng):
-    method = methods.get("n2v")(**TINY, variant="struct")
+    method = methods.get("n2v")(**TINY, variant="struct", turns="plane")
     method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)
-    assert method.settings.augmentation == "mirrors"
+    assert (method.settings.augmentation, method.settings.turns) == ("mirrors", "mirrors")
 
 
 def test_the_command_line_needs_nothing_but_a_movie(tmp_path, rng, run):

@@ -170,8 +170,8 @@ nb.show.scores(judge([("a", volume.label, told.labels)]))
 #
 # Merges, by far: in crowded tissue a method is as good as what it says of contacts. Arrows that part neighbours say most; foreground alone (`unet`)
 # says nothing, and is worse than Otsu with a watershed. Six minutes on one core is little; who learns slowly is at a disadvantage here, and may
-# win with more: StarDist, whose 96 rays a voxel take long to learn, found nothing after six minutes, and after twelve hardly merges, but splits and
-# misses. One seed: differences within the intervals are none.
+# win with more: StarDist, whose 96 rays a voxel take long to learn, had twelve, and hardly merges, but splits and misses. Two trainings ran at a
+# time, each on a core of its own. One seed: differences within the intervals are none.
 #
 # ## You now have
 # two ways to describe a whole nucleus, a picture of how pixels become nuclei, the habit of asking what mirroring does to a target, and a volume

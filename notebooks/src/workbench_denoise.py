@@ -62,7 +62,7 @@ live
 
 # %%
 history = live.history
-nb.show.training(history)
+nb.show.training(history) if history.rows else print("Nothing had to be learned.")
 
 # %% [markdown]
 # The model, its learning curve and its *recipe* (settings, seed, versions, a fingerprint of every image) go into one folder.

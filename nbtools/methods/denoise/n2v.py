@@ -76,6 +76,7 @@ class N2V(RestoreMethod):
             changes = {k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)}
         if self.settings.variant == "struct":
             changes["augmentation"] = mirror_only(self.settings.augmentation)
+            changes["turns"] = "mirrors" if self.settings.turns == "plane" else self.settings.turns
         self.settings = self.settings.replace(**changes)
 
     def build(self) -> keras.Model:
