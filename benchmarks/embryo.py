@@ -1,9 +1,9 @@
 """A real embryo, found by models that saw simulated volumes only.
 
 `python benchmarks/embryo.py [--only flows] [--seeds 0 1 2 3 4]`, seven minutes a model on one core. The volumes to learn from and to
-choose by are simulated, with the ratio of spacings 2.18:1:1. What they look like was shaped on this one embryo and its labels: few nuclei of
-10 to 20 pixels, little light, specks that are none, a blur four times as long in Z, and outlines drawn at one brightness for all nuclei, as
-its annotators seem to have done. Weights and thresholds are chosen on the simulation alone; the embryo is scored once a seed. Rows are
+choose by are simulated, with the ratio of spacings 2.18:1:1. What they look like was shaped on this one embryo and its labels: few nuclei
+of 10 to 20 pixels, little light, specks that are none, a blur four times as long in Z, and outlines drawn at one brightness for all nuclei,
+as its annotators seem to have done. Weights and thresholds are chosen on the simulation alone; the embryo is scored once a seed. Rows are
 written as they are done to `results/embryo.json` and `results/embryo.md`.
 """
 
