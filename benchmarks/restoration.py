@@ -3,9 +3,9 @@
 `python benchmarks/restoration.py [--dims 2 3] [--peak 5 20 100] [--only n2v care]`
 
 Fixed before any training: 5, 20 and 100 photons in the brightest pixels over a read noise of 2; as many steps of as many patches for each
-method of a dimension; one seed. Trained on `train` and `val`, scored once on `test`; PSNR with the range of each clean image (max - min),
-means over the test images; in the JSON 95 % intervals of the paired differences to the baseline and to the method before, by bootstrap over
-images.
+method of a dimension; every network predicts eight turned and mirrored views, whose mean counts; one seed. Trained on `train` and `val`,
+scored once on `test`; PSNR with the range of each clean image (max - min), means over the test images; in the JSON 95 % intervals of the
+paired differences to the baseline and to the method before, by bootstrap over images.
 
 Rows are written as they are done to `results/restoration.json` and `results/restoration.md`; rows that are not asked for stay as they were
 measured before.
@@ -30,6 +30,7 @@ SHAPES = {2: "256,256", 3: "24,128,128"}
 SPACINGS = {2: "0.2,0.2", 3: "0.5,0.2,0.2"}
 COUNTS = {2: {"train": 24, "val": 2, "test": 8}, 3: {"train": 6, "val": 1, "test": 4}}
 STEPS = {2: "--set epochs=3 --set steps_per_epoch=200 --set batch_size=8", 3: "--set epochs=3 --set steps_per_epoch=100 --set batch_size=2"}
+VIEWS = "--set turns=plane"  # every network predicts 8 turned and mirrored views, and their mean counts
 METRICS = ("psnr", "ssim", "nrmse", "psnr_si")
 
 
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--peak", nargs="+", type=int, default=list(PEAKS), choices=PEAKS)
     parser.add_argument("--only", nargs="+", choices=[e.name for e in ENTRIES])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "restoration.json")
     args = parser.parse_args()
     for ndim in args.dims:
         for peak in args.peak:
@@ -65,7 +67,7 @@ def main() -> None:
                 simulate(Path(folder), ndim=ndim, peak=peak)
                 for entry in ENTRIES:
                     if ndim in entry.dims and (args.only is None or entry.name in args.only):
-                        keep(measure(entry, Path(folder), about={"ndim": ndim, "peak": peak, "seed": args.seed}))
+                        keep(measure(entry, Path(folder), about={"ndim": ndim, "peak": peak, "seed": args.seed}), args.results)
 
 
 def simulate(folder: Path, *, ndim: int, peak: int) -> None:
@@ -82,7 +84,7 @@ def measure(entry: Entry, folder: Path, *, about: dict) -> dict:
     model, result = entry.name, folder / f"result_{entry.name}"
     if entry.train:
         model = folder / entry.name
-        words = f"{entry.settings} {STEPS[about['ndim']]} --seed {about['seed']} --val {folder}/val --out {model}"
+        words = f"{entry.settings} {STEPS[about['ndim']]} {VIEWS} --seed {about['seed']} --val {folder}/val --out {model}"
         trained = nbtools(f"train {entry.train} {folder}/train {words}", row)
         row |= {k: trained["document"][k] for k in ("steps", "parameters")} | {"minutes": round(trained["seconds"] / 60, 2)}
     predicted = nbtools(f"predict {model} {folder}/test --out {result}", row)
@@ -101,9 +103,8 @@ def subtract(row: dict, other: dict) -> dict:
     return {"against": other["name"], "difference": round(float(gain.mean()), 3), "interval_95": [round(low, 3), round(high, 3)]}
 
 
-def keep(row: dict) -> None:
+def keep(row: dict, path: Path) -> None:
     """Write the row among those measured before, with its differences to the baseline and to the row before it."""
-    path = HERE / "results" / "restoration.json"
     rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else []
     order = [e.name for e in ENTRIES]
     rows = [r for r in rows if key(r) != key(row)] + [row]
@@ -112,7 +113,7 @@ def keep(row: dict) -> None:
         scene = [o for o in rows if key(o)[:2] == key(r)[:2]]
         before = [o for o in scene if order.index(o["name"]) < order.index(r["name"])]
         r["differences"] = [subtract(r, o) for o in ({o["name"]: o for o in (*before[:1], *before[-1:])}).values()]
-    document = {"machine": describe_machine(), "read_noise": READ_NOISE, "peaks": PEAKS, "steps": STEPS, "rows": rows}
+    document = {"machine": describe_machine(), "read_noise": READ_NOISE, "peaks": PEAKS, "steps": STEPS, "views": VIEWS, "rows": rows}
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     path.with_suffix(".md").write_text(write_table(rows), encoding="utf-8")
     print(json.dumps({k: row[k] for k in ("name", "ndim", "peak", "mean", "input") if k in row}), flush=True)

@@ -74,21 +74,22 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
 
 
 def outline_as_seen(label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float) -> np.ndarray:
-    """Labels as somebody outlines blurred nuclei who sees them all at one contrast: each reaches to one and the same brightness.
+    """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light, a dim one only to what can be seen.
 
     dye : (*space) of the nuclei, about 1 in a typical one.   width : (D,) standard deviation of the blur, in pixels.
-    share : that brightness; at 0.5 a typical nucleus has its own surface, a brighter one reaches farther into its blur, a dim one less far.
+    share : at 0.5 a nucleus has its own surface, at less it reaches into its blur; what has less than that of a typical one is not seen.
     Where nuclei meet, the brighter one has the pixel; what is too dim, or nearly, has no label.
     """
-    seen, light = np.zeros_like(label), np.full(label.shape, share)
+    seen, light = np.zeros_like(label), np.zeros(label.shape)
     margin = np.ceil(3 * width).astype(int)
     for name, box in enumerate(ndimage.find_objects(label), start=1):
         if box is None:
             continue
         wide = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True))
         own = label[wide] == name
-        glow = ndimage.gaussian_filter(own * float(dye[wide][own].mean()), width, mode="nearest", truncate=3.0)
-        brighter = glow > light[wide]
+        brightness = float(dye[wide][own].mean())
+        glow = ndimage.gaussian_filter(own * brightness, width, mode="nearest", truncate=3.0)
+        brighter = (glow > share * max(1.0, brightness)) & (glow > light[wide])
         light[wide][brighter], seen[wide][brighter] = glow[brighter], name
     seen[(np.bincount(seen.ravel()) < SMALLEST)[seen]] = 0
     return seen

@@ -41,7 +41,7 @@ class NucleiSettings(Settings):
         min=0.02,
         max=0.9,
         level="advanced",
-        help="Labels reach to this share of a typical nucleus' light, as by hand; none: to its surface.",
+        help="Labels reach to this share of a nucleus' light, as by hand, of a dim one less far; none: to its surface.",
     )
     roughness: tuple[float, ...] = setting((0.02, 0.12), min=0, max=0.3, help="Dents and bulges of the surface, as share of the radius.")
     granularity: tuple[float, ...] = setting((0.03, 0.3), min=0, max=1, level="advanced", help="Contrast of the fine texture of chromatin.")
