@@ -2,11 +2,10 @@
 # # 09 · Find the nuclei in the image
 #
 # **You will be able to** train a network that tells nucleus from background, choose its threshold, say what Dice and IoU leave out, see how
-# far a network sees and why tiles need margins, and go from planes to volumes and from foreground to marked nuclei.
+# far a network sees and why tiles need margins, and go from planes to volumes.
 #
 # 15 minutes on two processor cores; no graphics card. Papers: Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28 (U-Net); Çiçek et al.
-# 2016, doi:10.1007/978-3-319-46723-8_49 (3D U-Net); Haberl et al. 2018, doi:10.1038/s41592-018-0106-z (CDeep3M); Tokuoka et al. 2020,
-# doi:10.1038/s41540-020-00152-8 (QCANet).
+# 2016, doi:10.1007/978-3-319-46723-8_49 (3D U-Net); Haberl et al. 2018, doi:10.1038/s41592-018-0106-z (CDeep3M).
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
@@ -137,27 +136,13 @@ volumes, choose, unseen = nb.simulate.make("nuclei3d", count=9, seed=1, settings
 nb.show.slices(unseen[0].image, unseen[0].label)
 
 # %% [markdown]
-# ## 8. From foreground to nuclei: markers
-# **QCANet** asks two networks: where are nuclei, and where has each its *centre*? Centres become markers, and from each marker a watershed
-# fills the foreground. (The review says that QCANet detects bounding boxes. It does not: its detector draws small centre regions.) First the
-# oracle, as always: a network without a single error, on the real image of section 4.
-
-# %%
-maps = nb.targets.centres.encode(truth)
-marked = nb.targets.centres.decode(maps)
-results = {"foreground alone": damaged["run together"], "with centres": marked}
-nb.show.scores({name: nb.metrics.instances.evaluate([("a", truth, one)]) for name, one in results.items()})
-
-# %% [markdown]
-# Now all three learn, for a few dozen steps each. A nucleus without a centre would never be flooded: QCANet as published loses it. Here it is
-# kept, and said (setting `unmarked`).
+# Both learn, for a few dozen steps each.
 
 # %%
 budget = {"epochs": 3, "augmentation": "flips"}
 models = {
     "3D U-Net": nb.methods.get("unet")(preset="tiny", steps_per_epoch=30, batch_size=2, patch_size=48, **budget),
     "1, 3 and 5 planes": nb.methods.get("cdeep3m")(steps_per_epoch=20, batch_size=4, patch_size=64, turns="plane", **budget),
-    "centres": nb.methods.get("qcanet")(steps_per_epoch=20, patch_size=32, **budget),
 }
 learned = [model.fit(volumes, choose) for model in models.values()]
 
@@ -169,15 +154,14 @@ columns = {"Dice": [judge(pairs)["dice"] for pairs in of.values()], "AP at 0.5":
 nb.show.table({"model": list(of), **columns, "found": [one["tp"] for one in apart], "missed": [one["fn"] for one in apart]})
 
 # %%
-print([note for found in answers["centres"] for note in found.notes])
-nb.show.predictions(unseen[:1], answers["centres"])
+nb.show.predictions(unseen[:1], answers["1, 3 and 5 planes"])
 
 # %% [markdown]
 # Compare the columns: a good Dice needs foreground only, a good AP needs nuclei that come apart. So few steps are little for three
 # dimensions.
 #
 # ## You now have
-# a foreground network and its threshold, a reason to distrust Dice, the size of a receptive field in pixels, tiles without scars, and three
+# a foreground network and its threshold, a reason to distrust Dice, the size of a receptive field in pixels, tiles without scars, and two
 # ways into the third dimension.
 #
 # **Three questions** (think first, then open)
@@ -197,5 +181,5 @@ nb.show.predictions(unseen[:1], answers["centres"])
 # A network of one plane never sees its neighbours: the reversed stack gives it the same planes, and the same answers, in another order.
 # </details>
 #
-# **Where next:** what to do where nuclei touch (lesson 10); your own images: `workbench_segment`. On the command line: `nbtools train unet
-# DATA --out MODEL`, `nbtools predict MODEL IMAGES --out OUT --tile 16,256,256`.
+# **Where next:** what to do where nuclei touch (lesson 10), or a marker for each (lesson 12); your own images: `workbench_segment`. On the
+# command line: `nbtools train unet DATA --out MODEL`, `nbtools predict MODEL IMAGES --out OUT --tile 16,256,256`.
