@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--variant", nargs="+", default=["n2v", "n2v2"], choices=list(PUBLISHED))
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings, to shorten the training")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="further settings, to shorten it")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

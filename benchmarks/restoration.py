@@ -29,7 +29,10 @@ READ_NOISE = 2
 SHAPES = {2: "256,256", 3: "24,128,128"}
 SPACINGS = {2: "0.2,0.2", 3: "0.5,0.2,0.2"}
 COUNTS = {2: {"train": 24, "val": 2, "test": 8}, 3: {"train": 6, "val": 1, "test": 4}}
-STEPS = {2: "--set epochs=3 --set steps_per_epoch=200 --set batch_size=8", 3: "--set epochs=3 --set steps_per_epoch=100 --set batch_size=2"}
+STEPS = {
+    2: "--set epochs=3 --set steps_per_epoch=200 --set batch_size=8",
+    3: "--set epochs=3 --set steps_per_epoch=400 --set batch_size=1 --set patch_size=48",
+}
 VIEWS = "--set turns=plane"  # every network predicts 8 turned and mirrored views, and their mean counts
 METRICS = ("psnr", "ssim", "nrmse", "psnr_si")
 
@@ -45,7 +48,7 @@ class Entry:
 ENTRIES = (
     Entry("nlm"),
     Entry("n2v", "n2v", "--set variant=n2v"),
-    Entry("n2v2", "n2v", "--set variant=n2v2", dims=(2,)),
+    Entry("n2v2", "n2v", "--set variant=n2v2"),
     Entry("deconoising", "deconoising", dims=(2,)),
     Entry("pn2v", "pn2v", dims=(2,)),
     Entry("rcan", "rcan"),
