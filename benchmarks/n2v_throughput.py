@@ -80,7 +80,7 @@ def main() -> None:
     if args.side:
         import numpy as np
 
-        images = np.random.default_rng(0).poisson(20, (16, 256, 256)).astype(np.float32)
+        images = np.random.default_rng(0).poisson(20, (WARM + STEPS, 256, 256)).astype(np.float32)
         print(json.dumps({"ours": run_ours, "theirs": run_theirs}[args.side](images)))
         return
     if not args.peer:
