@@ -113,7 +113,7 @@ ROWS = (
             "10.1038/s41540-020-00152-8",
             2020,
         ),
-        lesson="notebooks/09_find_the_nuclei.ipynb",
+        lesson="notebooks/12_detect_then_segment.ipynb",
         parameters=46_426,
         decoder="nbtools.targets.centres:decode",
         decoder_takes=(("unmarked", "unmarked"),),

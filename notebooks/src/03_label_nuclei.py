@@ -8,8 +8,11 @@
 # names the missing labels as the reason why most projects stall: **a network learns what the labels say, their mistakes included**.
 
 # %% cellView="form" tags=["skip-execution"]
-# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
-# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+# @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
 import numpy as np
@@ -109,6 +112,11 @@ nb.show.scores(scores)
 # %% [markdown]
 # Seconds of scribbling, seconds of learning. It knows *nucleus* and *background* but not *this* nucleus and *that* one: touching ones are
 # cut where they are narrow. Good enough to begin with: correct its result as in part 3, and train a network on that (`workbench_segment`).
+#
+# **Which nucleus next?** Train, look where the model itself is least sure, correct there, train again. Measured on real images (24 of DSB2018
+# to label from, 40 others to judge by, a forest, means of three seeds; `benchmarks/active_loop.py`): from 5 labelled nuclei, the foreground's
+# IoU is 0.80 with five corrected where it was unsure, 0.72 with five drawn at random; with 25 more, 0.83 and 0.81. The head start is at the
+# beginning; who labels on and on gets there either way.
 #
 # ## 5. Save it as a data set, and check it
 # *Save* in the painter does the same as this cell: the image, its labels and the classes go into a folder that everything here reads.

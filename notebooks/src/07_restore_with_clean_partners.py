@@ -8,8 +8,11 @@
 # 2021, doi:10.1038/s41592-021-01155-x).
 
 # %% cellView="form" tags=["skip-execution"]
-# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
-# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+# @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
 import numpy as np

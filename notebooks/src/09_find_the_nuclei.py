@@ -8,8 +8,11 @@
 # 2016, doi:10.1007/978-3-319-46723-8_49 (3D U-Net); Haberl et al. 2018, doi:10.1038/s41592-018-0106-z (CDeep3M).
 
 # %% cellView="form" tags=["skip-execution"]
-# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
-# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+# @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
 from dataclasses import replace

@@ -8,8 +8,11 @@
 # nuclei. Minutes on two processor cores; on Colab choose *Runtime > Change runtime type > T4 GPU* for serious training.
 
 # %% cellView="form" tags=["skip-execution"]
-# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
-# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+# @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
 import nbtools as nb

@@ -8,8 +8,11 @@
 # nuclei. Minutes on two processor cores; on Colab choose *Runtime > Change runtime type > T4 GPU* for serious training.
 
 # %% cellView="form" tags=["skip-execution"]
-# @title Install (only needed on Colab; takes a minute) { display-mode: "form" }
-# %pip install "nbtools @ git+https://github.com/OWNER/REPOSITORY"
+# @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
 import nbtools as nb
@@ -46,10 +49,12 @@ nb.show.pairs(train, limit=2)
 
 # %% [markdown]
 # ## 4. Choose and set a method
-# The defaults suit your images' size. The help beside each setting says what it does.
+# `fast_nuclei`, `unet`, `border_unet`, `stardist`, `flows`, `planned`; for volumes `qcanet` and `cdeep3m`, too. Change the name, and run the cell
+# again. The defaults suit your images' size. The help beside each setting says what it does.
 
 # %%
-form = nb.widgets.form(nb.methods.get("fast_nuclei"), suggest_from=train)
+method = "fast_nuclei"
+form = nb.widgets.form(nb.methods.get(method), suggest_from=train)
 form
 
 # %% [markdown]
@@ -61,7 +66,7 @@ form
 # ended. After a restart of the kernel, add `resume=True` to the plan.
 
 # %%
-model = nb.methods.get("fast_nuclei")(form.value)
+model = nb.methods.get(method)(form.value)
 plan = nb.training.TrainingPlan(seed=0, folder="runs/workbench_segment")
 live = nb.widgets.train_live(model, train, val=val, plan=plan)
 live
@@ -71,17 +76,29 @@ history = live.history
 nb.show.training(history)
 
 # %% [markdown]
+# ## 6. Move the threshold
+# The training ended with the thresholds that suit the validation images best. Here is one of them: too many specks? Higher. Dim nuclei missed?
+# Lower. What you leave here is what the model does from now on. (Not on test images: there nothing may be chosen.)
+
+# %%
+seen = model.predict(val.image(0), raw=True)
+start = model.choices()["threshold"]
+slider = nb.widgets.explore_threshold(val.image(0), lambda t: model.decode_again(seen, threshold=t).labels, start=start)
+slider
+
+# %% [markdown]
 # The model, its learning curve and its *recipe* (settings, seed, versions, a fingerprint of every image) go into one folder.
 
 # %%
 folder = "runs/workbench_segment/model"
+model.tuned["threshold"] = slider.value
 model.save(folder)
 nb.io.write_csv(f"{folder}/history.csv", history.rows)
 files = [*train.files(), *val.files()]
 nb.training.write_recipe(folder, model, plan=plan, history=history, inputs=files, command="workbench_segment.ipynb")
 
 # %% [markdown]
-# ## 6. Judge it on images it has never seen
+# ## 7. Judge it on images it has never seen
 # Beside the classical method: a network that does not beat it is not worth its trouble.
 
 # %%
@@ -91,13 +108,13 @@ nb.show.predictions(test, found)
 
 # %%
 scores = {
-    "fast_nuclei": nb.metrics.instances.evaluate((s.name, s.label, p) for s, p in zip(test, found, strict=True)),
+    method: nb.metrics.instances.evaluate((s.name, s.label, p) for s, p in zip(test, found, strict=True)),
     "Otsu + watershed": nb.metrics.instances.evaluate((s.name, s.label, p) for s, p in zip(test, plain, strict=True)),
 }
 nb.show.scores(scores)
 
 # %% [markdown]
-# ## 7. Take it home
+# ## 8. Take it home
 # The model folder works on any machine: `nbtools predict MODEL IMAGES --out FOLDER`. The report says what was done, with which settings.
 
 # %%

@@ -20,6 +20,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
     "--disable-quic",
 ]  # fmt: skip
+BADGES = ("https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg")  # at the head of a lesson
 START_S, ANSWER_MS, LESSON_MS = 180, 240_000, 900_000  # long: two cores may be busy with other tests
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
@@ -41,10 +42,10 @@ def write_notebook(path: Path, *cells: str) -> Path:
     return path
 
 
-def copy_lesson(name: str, folder: Path) -> Path:
-    """A notebook of the course in a folder that is served, without the cell that installs the package on Colab."""
+def copy_lesson(name: str, folder: Path, *, first: str = "") -> Path:
+    """A notebook of the course in a folder that is served, as it is; `first` runs before all."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if "skip-execution" not in cell.metadata.get("tags", [])]
+    notebook.cells[:0] = [nbformat.v4.new_code_cell(first)] * bool(first)
     nbformat.write(notebook, folder / f"{name}.ipynb")
     return folder / f"{name}.ipynb"
 
@@ -100,7 +101,7 @@ class Server:
 
 
 class Tab:
-    """A page of the browser on a notebook; what it asked for beyond this machine is refused, and listed in `refused`."""
+    """A page of the browser on a notebook; what it asked for beyond this machine is refused, and listed in `refused`, badges apart."""
 
     def __init__(self, browser: object, server: Server):
         self.server, self.refused, self.errors = server, [], []
@@ -129,10 +130,20 @@ class Tab:
         self.page.wait_for_function(f"!({waits})", timeout=LESSON_MS)
 
     def run_from(self, words: str) -> None:
-        """JupyterLab: run the cell that holds these words, and all below it."""
+        """JupyterLab: run the cell that holds these words, and all below it; they may take their time."""
         self.page.locator(".jp-CodeCell", has_text=words).first.locator(".jp-InputPrompt").click()
         self.choose("Run", "notebook:run-all-below")
-        self.wait_until_done()
+
+    def changes(self, css: str) -> str:
+        """Wait until the picture of a widget is another one; returns it."""
+        before = self.find(css).get_attribute("src")
+        self.page.wait_for_function(f"(src) => document.querySelector('img.{css}')?.src !== src", arg=before)
+        return self.find(css).get_attribute("src")
+
+    def photograph(self, name: str) -> None:
+        """Keep what is seen of the page in the folder that NBTOOLS_SHOTS names; without it nothing is kept."""
+        if folder := os.environ.get("NBTOOLS_SHOTS"):
+            self.page.screenshot(path=f"{folder}/{name}.png")
 
     @property
     def faults(self) -> list[str]:
@@ -173,7 +184,8 @@ class Tab:
         if url.startswith((f"http://127.0.0.1:{self.server.port}", "data:", "blob:")):
             route.continue_()
         else:
-            self.refused.append(url)
+            if url not in BADGES:
+                self.refused.append(url)
             route.abort()
 
 

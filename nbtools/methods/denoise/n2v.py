@@ -8,7 +8,7 @@ leaves out the finest skip and hides pixels behind the median of their surroundi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import keras
 import numpy as np
@@ -35,8 +35,10 @@ class N2VSettings(BlindSpotSettings):
         choices=tuple(NETWORKS),
         help="Size of the network: small for two cores, paper as published, bsd68 with the training of the published comparison.",
     )
-    variant: str = setting(
-        "n2v2", choices=("n2v", "n2v2", "struct"), help="n2v2 avoids the checkerboard of n2v; struct is for striped noise."
+    variant: str | None = setting(
+        None,
+        choices=("n2v", "n2v2", "struct"),
+        help="n2v2 avoids the checkerboard of n2v; struct is for striped noise; empty: n2v2, in volumes n2v.",
     )
     masked: float = setting(
         4.0,
@@ -66,23 +68,25 @@ class N2VSettings(BlindSpotSettings):
 @final
 class N2V(RestoreMethod):
     Settings = N2VSettings
+    usual: ClassVar[dict] = {**RestoreMethod.usual, "variant": {2: "n2v2", 3: "n2v"}}
     loss = staticmethod(losses.masked_mse)
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         super().start_fit(train, needs)
-        changes = {}
+        variant = self.chosen("variant")
+        changes: dict = {"variant": variant}
         if self.settings.preset == "bsd68":
             usual = N2VSettings()
-            changes = {k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)}
-        if self.settings.variant == "struct":
+            changes |= {k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)}
+        if variant == "struct":
             changes["augmentation"] = mirror_only(self.settings.augmentation)
             changes["turns"] = "mirrors" if self.settings.turns == "plane" else self.settings.turns
         self.settings = self.settings.replace(**changes)
 
     def build(self) -> keras.Model:
-        settings, domain = self.settings, self.domain
+        domain = self.domain
         plan = self.plan_unet(NETWORKS)
-        sharp = settings.variant != "n2v2"
+        sharp = self.chosen("variant") != "n2v2"
         if domain.ndim == 3 or not sharp:  # as published for either
             plan.pop("kernel", None)
         about = {"channels": domain.channels, "outputs": domain.channels, "taper": True, "bias": True}
@@ -90,9 +94,9 @@ class N2V(RestoreMethod):
 
     def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:
         """The patch with hidden pixels, and (*space, C + 1): the values to find and where they count."""
-        settings = self.settings
-        fill, usual = ("median", 2) if settings.variant == "n2v2" else ("neighbour", 5)
-        line = ("ZYX"[-self.domain.ndim :].index(settings.line_axis), settings.line_reach) if settings.variant == "struct" else None
+        settings, variant = self.settings, self.chosen("variant")
+        fill, usual = ("median", 2) if variant == "n2v2" else ("neighbour", 5)
+        line = ("ZYX"[-self.domain.ndim :].index(settings.line_axis), settings.line_reach) if variant == "struct" else None
         spots = blindspot.Spots(settings.masked, settings.radius or usual, fill, line=line, centre=settings.centre)
         hidden, mask = blindspot.hide(rng, image, spots=spots)
         return hidden, np.concatenate([image, mask[..., None]], axis=-1)
