@@ -1,6 +1,6 @@
 """Tiled prediction against the bare network on the same tiles, four at a time and already in memory: what cutting and joining cost.
 
-The image is 3000 x 3000 px in tiles of 512. What the network sees twice, in the overlaps of tiles, counts as its work on both sides;
+The image is 2000 x 2000 px in tiles of 512. What the network sees twice, in the overlaps of tiles, counts as its work on both sides;
 `useful` is the share of its work that is not.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from nbtools import methods, tiling
 
-SIDE, TILE, BATCH, REPEATS = 3000, 512, 4, 3
+SIDE, TILE, BATCH, REPEATS = 2000, 512, 4, 3
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import embryo
 import numpy as np
 from _runs import count_cores
 
-from nbtools import config, io
+from nbtools import config, io, methods, training
 from nbtools.data import DataSet, write_dataset
 
 RECIPES = {
@@ -97,6 +97,7 @@ def train(name: str, folder: Path) -> dict:
         scores = {who: score(who, sets["test"]) for who in (str(model), "otsu")}
     io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})
     write_card(name, model, trained=trained, scores=scores)
+    write_checksums(folder)
     return trained
 
 
@@ -132,6 +133,13 @@ def halve(path: Path) -> None:
     with np.load(path, allow_pickle=False) as file:
         arrays = {key: file[key].astype(np.float16) for key in file.files}
     np.savez_compressed(path, **arrays)
+
+
+def write_checksums(folder: Path) -> None:
+    """What `nbtools.methods.load` compares shipped weights with."""
+    files = sorted(folder.glob("*/*.npz"))  # texts may come with other line ends
+    lines = [f"{training.hash_file(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    io.write_text(folder / methods.CHECKSUMS, "".join(lines))
 
 
 def write_card(name: str, model: Path, *, trained: dict, scores: dict) -> None:

@@ -130,6 +130,18 @@ def test_the_preset_of_the_published_comparison_brings_its_training_along(rng):
     assert kept == {"batch_size": 2, "epochs": 200, "steps_per_epoch": 400, "masked": 0.198}
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes", "variant", "steps", "patch"),
+    [((64, 64), "YX", "n2v2", 50, (64, 64)), ((16, 48, 48), "ZYX", "n2v", 300, (16, 32, 32))],
+)
+def test_volumes_are_learned_from_in_many_small_steps_and_with_the_finest_skip(rng, shape, axes, variant, steps, patch):
+    method = methods.get("n2v")()
+    method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, shape, axes))]), None)
+    method._use(method.build())
+    assert (method.settings.variant, method.settings.steps_per_epoch, method.patch_shape()) == (variant, steps, patch)
+    assert ("merge0" in [layer.name for layer in method.model.layers]) == (variant == "n2v")
+
+
 def test_striped_noise_is_not_turned_away_from_its_axis(rng):
     method = methods.get("n2v")(**TINY, variant="struct", turns="plane")
     method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)

@@ -1,13 +1,14 @@
 """The training loop: what is drawn when, how the budget runs, what is kept."""
 
 import json
+import shutil
 import time
 
 import keras
 import numpy as np
 import pytest
 
-from nbtools import runtime, training
+from nbtools import data, methods, runtime, training
 from nbtools.errors import UserError
 from nbtools.training.clock import Clock, reserve_seconds
 
@@ -132,6 +133,26 @@ def test_weights_that_were_not_kept_are_asked_for_in_vain(tmp_path):
     training.write_weights(line(), tmp_path)
     with pytest.raises(UserError, match=r"without weights_last\.npz"):
         training.read_weights(line(), tmp_path, spare="last")
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:150] + bytes([b[150] ^ 255]) + b[151:], lambda b: b""])
+def test_a_damaged_file_of_weights_is_told(tmp_path, spoil):
+    training.write_weights(line(), tmp_path)
+    file = tmp_path / "weights.npz"
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(UserError, match="whole"):
+        training.read_weights(line(), tmp_path)
+
+
+def test_shipped_weights_must_be_those_of_the_toolkit(tmp_path, monkeypatch):
+    listed = [line.split("  ")[1] for line in data.packaged("weights", methods.CHECKSUMS).read_text("utf-8").splitlines()]
+    assert listed == sorted(p.relative_to(data.packaged("weights")).as_posix() for p in data.packaged("weights").glob("*/*.npz"))
+    shutil.copytree(data.packaged("weights"), tmp_path / "weights")
+    monkeypatch.setattr(data, "packaged", lambda *parts: tmp_path.joinpath(*parts))
+    model = methods.load("nuclei2d")
+    model.save_weights(tmp_path / "weights" / "nuclei2d")  # the same numbers in another precision
+    with pytest.raises(UserError, match="nuclei2d/weights.npz, changed"):
+        methods.load("nuclei2d")
 
 
 def test_a_run_of_minutes_ends_in_time_and_its_schedule_can_be_followed_again():

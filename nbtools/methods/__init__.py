@@ -11,6 +11,7 @@ from nbtools.errors import UserError
 from nbtools.methods.base import Method, Prediction
 from nbtools.methods.table import ROWS, Row
 
+CHECKSUMS = "checksums.sha256"
 __all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
 
 
@@ -48,7 +49,7 @@ def load(source: str | Path, *, weights: str | None = None) -> Method:
 
     Raises
     ------
-    UserError : none of these, a folder that is no model, or weights that it did not keep.
+    UserError : none of these, a folder that is no model, weights that it did not keep, or shipped weights that were changed.
     """
     folder = find_folder(source)
     if folder is None:
@@ -56,6 +57,7 @@ def load(source: str | Path, *, weights: str | None = None) -> Method:
         if weights is not None:
             method.change_weights(Path(source), weights)
         return method
+    check_shipped(folder)
     try:
         about = json.loads((folder / "model.json").read_text("utf-8"))
         method = get(about["method"])
@@ -77,6 +79,20 @@ def find_folder(source: str | Path) -> Path | None:
     free = [r.name for r in ROWS if r.classical]
     known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
     raise UserError("A model is a folder that `nbtools train` wrote, or the name of shipped weights.", repr(str(source)), known)
+
+
+def check_shipped(folder: Path) -> None:
+    """UserError where a file of shipped weights differs from what `checksums.sha256` beside them says; other models have none."""
+    from nbtools import data
+
+    if folder.parent != data.packaged("weights"):
+        return
+    from nbtools.training import hash_file
+
+    for line in (folder.parent / CHECKSUMS).read_text("utf-8").splitlines():
+        known, name = line.split("  ", 1)
+        if name.startswith(f"{folder.name}/") and hash_file(folder.parent / name) != known:
+            raise UserError("Shipped weights must be those of the toolkit.", f"{name}, changed or damaged", "Install nbtools again.")
 
 
 def __getattr__(name: str) -> type[Method]:

@@ -28,10 +28,12 @@ FAR = 4.0  # times brighter or stronger in contrast than the training images
 class RestoreSettings(KerasSettings):
     """Settings of every network that restores images."""
 
-    patch_size: int = setting(64, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane.")
-    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 16, in volumes 2.")
+    patch_size: int | None = setting(
+        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 64, in volumes 32."
+    )
+    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 16, in volumes 1.")
     epochs: int = setting(10, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
-    steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
+    steps_per_epoch: int | None = setting(None, min=1, max=100_000, help="Batches between two tests; empty: 50, in volumes 300.")
     learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
     augmentation: str = setting(
         "flips", choices=("none", "mirrors", "flips"), help="How training patches are varied; turns by other angles would blur the noise."
@@ -67,7 +69,8 @@ class RestoreMethod(KerasMethod):
     """
 
     Settings = RestoreSettings
-    usual: ClassVar[dict[str, dict[int, int]]] = {"batch_size": {2: 16, 3: 2}}
+    # of the same number of voxels of a volume, a network learns most in many small steps
+    usual: ClassVar[dict] = {"patch_size": {2: 64, 3: 32}, "batch_size": {2: 16, 3: 1}, "steps_per_epoch": {2: 50, 3: 300}}
     rescales = False  # another pixel size is another noise
     needs: ClassVar[str | None] = None
     scale: normalize.Scale | None = None
@@ -95,6 +98,7 @@ class RestoreMethod(KerasMethod):
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         super().start_fit(train, needs)
+        self.settings = self.settings.replace(steps_per_epoch=self.chosen("steps_per_epoch"))
         if train[0].image.is_rgb and self.domain.channels > 1:
             remedy = "Give one channel with --channel, or have each colour restored by itself with colour=split."
             raise UserError("A colour image is no measurement of one noise.", f"{train.names[0]}, RGB", remedy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +86,7 @@ def read_weights(model: keras.Model, folder: Path, *, spare: str | None = None) 
     try:
         with np.load(folder / name, allow_pickle=False) as file:
             arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"A model needs its file {name}, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
     if [a.shape for a in arrays] != [tuple(v.shape) for v in model.weights]:
         received = f"{len(arrays)} arrays for {len(model.weights)} weights"

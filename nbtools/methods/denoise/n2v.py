@@ -72,13 +72,13 @@ class N2V(RestoreMethod):
     loss = staticmethod(losses.masked_mse)
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
-        super().start_fit(train, needs)
-        variant = self.chosen("variant")
-        changes: dict = {"variant": variant}
         if self.settings.preset == "bsd68":
             usual = N2VSettings()
-            changes |= {k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)}
-        if variant == "struct":
+            changes = {k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)}
+            self.settings = self.settings.replace(**changes)
+        super().start_fit(train, needs)
+        changes = {"variant": self.chosen("variant")}
+        if changes["variant"] == "struct":
             changes["augmentation"] = mirror_only(self.settings.augmentation)
             changes["turns"] = "mirrors" if self.settings.turns == "plane" else self.settings.turns
         self.settings = self.settings.replace(**changes)
