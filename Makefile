@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
 
-.PHONY: help environment course test lab bench check notebooks test-browser test-colab clean
+.PHONY: help environment course test lab bench check notebooks test-browser test-colab test-backends clean
 .DELETE_ON_ERROR:
 
 help:
@@ -70,6 +70,15 @@ test-browser: environment
 test-colab:
 	@$(MAKE) --no-print-directory VENV=.venv-colab .venv-colab/colab.stamp
 	@.venv-colab/bin/python -m pytest $(TESTS)
+
+# The same weights on TensorFlow, JAX and PyTorch.
+test-backends:
+	@$(MAKE) --no-print-directory VENV=.venv-backends .venv-backends/backends.stamp
+	@.venv-backends/bin/python -m pytest -m backends tests/test_backends.py $(TESTS)
+
+.venv-backends/backends.stamp: $(INPUTS) | .venv-backends/bin/python
+	@.venv-backends/bin/python $(PIP) -c constraints.txt -e ".[tf,test]" jax torch
+	@touch $@
 
 .venv-colab/colab.stamp: tests/colab.txt $(INPUTS) | .venv-colab/bin/python
 	@.venv-colab/bin/python $(PIP) -r tests/colab.txt
