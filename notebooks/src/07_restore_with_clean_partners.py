@@ -90,7 +90,7 @@ nb.show.denoisers({n: judge((s.name, s.clean, m.predict(s.image).image, s.image)
 # | brightest voxels | noisy | non-local means | N2V, no clean partners | RCAN | CARE |
 # | --- | ---: | ---: | ---: | ---: | ---: |
 # | 5 photons | 9.4 | 30.3 | 33.0 | 34.2 | 32.9 |
-# | 20 photons | 19.9 | 37.3 | @N2V20@ | 39.9 | 39.7 |
+# | 20 photons | 19.9 | 37.3 | 38.8 | 39.9 | 39.7 |
 # | 100 photons | 29.9 | 44.4 | 44.6 | 44.7 | 45.8 |
 #
 # In dim volumes RCAN is ahead of CARE, by 1.4 dB at 5 photons; where there is much light, N2V and RCAN beat non-local means by no more than chance.
