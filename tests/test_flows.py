@@ -92,3 +92,10 @@ def test_the_paper_s_network_has_its_size_and_says_when_its_tiles_are_blended(mo
     image = Image(np.random.default_rng(0).normal(100, 20, (300, 280)).astype(np.float32), "YX")
     assert "blended" in " ".join(method.predict(image).warnings)
     assert "blended" not in " ".join(method.predict(image, tile=(512, 512)).warnings)
+
+
+def test_the_shipped_model_of_volumes_finds_every_nucleus_of_a_real_embryo(data_folder):
+    [sample] = data.DataSet.open(data_folder / "mouse_embryo_3d" / "all")
+    found = methods.load("nuclei3d").predict(sample.image).labels
+    score = instances.score(sample.label, found)
+    assert (score.tp, score.fn, score.fp) == (8, 0, 0)

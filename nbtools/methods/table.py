@@ -98,6 +98,7 @@ ROWS = (
         paper=Paper("Cellpose: a generalist algorithm for cellular segmentation", "10.1038/s41592-020-01018-x", 2021),
         lesson="notebooks/11_shapes_and_flows.ipynb",
         parameters=775_075,
+        weights="nuclei3d",
     ),
     Row(
         name="qcanet",
