@@ -1,6 +1,7 @@
 # Everything a person types. Needs Python 3.11 to 3.13, git and make; each target sets up the rest by itself.
 #   make course   run the lessons on the samples and open their summary      make lab    the lessons in JupyterLab
 #   make test     all tests, notebooks included                              make bench  ratios against other tools
+#   make check    style, and whether notebooks are built; test-browser, test-colab, test-backends: see CONTRIBUTING.md
 # Choose an interpreter with  make course PYTHON=/path/to/python3.12
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -14,7 +15,7 @@ PIP    := -m pip --disable-pip-version-check install
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '2,4p' Makefile
+	@sed -n '2,5p' Makefile
 
 environment: $(VENV)/nbtools.stamp
 

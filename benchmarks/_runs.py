@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -33,6 +35,16 @@ def spend(command: list[str]) -> dict:
         raise SystemExit(f"{shlex.join(command)} ended with {child.returncode}.")
     memory = usage.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     return {"document": json.loads(text), "seconds": time.monotonic() - started, "memory_gb": round(memory, 2)}
+
+
+def time_call(call: Callable, *, repeats: int, warm_up: int = 0) -> tuple[float, object]:
+    """Median seconds of some calls, after others that do not count; and the last answer."""
+    seconds, answer = [], None
+    for _ in range(warm_up + repeats):
+        start = time.perf_counter()
+        answer = call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[warm_up:]), answer
 
 
 def count_cores() -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from bench_score_labels import NUCLEI, SHAPE, make_pair, time_call
+from _runs import time_call
+from bench_score_labels import NUCLEI, SHAPE, make_pair
 
 from nbtools.image import Image
 from nbtools.measure import measure

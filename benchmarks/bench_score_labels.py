@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
+from _runs import time_call
 
 from nbtools.metrics import instances
 
@@ -38,16 +36,6 @@ def make_pair(nuclei: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     kept = rng.random(len(centres)) > 0.05
     moved = centres[kept] + rng.normal(0, 0.08 * step, (kept.sum(), 3))
     return paint_balls(centres, radii), paint_balls(moved, radii[kept] * rng.uniform(0.85, 1.15, kept.sum()))
-
-
-def time_call(call: Callable, repeats: int) -> tuple[float, object]:
-    """Median seconds of some calls, and the last answer."""
-    seconds, answer = [], None
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), answer
 
 
 def score_with_nbtools(truth: np.ndarray, predicted: np.ndarray) -> list[instances.Score]:

@@ -28,8 +28,8 @@ RECIPES = {
         "train": "dsb2018_fluorescence/train",
         "val": "dsb2018_fluorescence/val",
         "test": "dsb2018_fluorescence/test",
-        "minutes": 38,
-        "settings": {"averaging": 0.995},
+        "minutes": 40,
+        "settings": {"averaging": 0.995, "preset": "paper"},
         "title": "Nuclei in 2D fluorescence images",
         "licence": "CC0-1.0 (weights and training data)",
         "source": "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), doi:10.1038/s41592-019-0612-7",
@@ -96,10 +96,8 @@ def train(name: str, folder: Path) -> dict:
         (model / "weights_last.npz").unlink(missing_ok=True)
         halve(model / "weights.npz")
         scores = {str(model): score(str(model), sets["test"]), "otsu": score("otsu", sets.get("grey", sets["test"]))}
-        hide_places(
-            model / "recipe.json",
-            {place: "simulated" if "looks" in about else f"{about['test'].split('/')[0]}_rgb", str(folder): "data/weights"},
-        )
+        held = "simulated" if "looks" in about else f"{about['test'].split('/')[0]}_rgb"
+        hide_places(model / "recipe.json", {place: held, str(folder): "data/weights"})
     io.write_json(model / "scores.json", {"test": f"$NBTOOLS_DATA/{about['test']}", name: scores[str(model)], "otsu": scores["otsu"]})
     write_card(name, model, trained=trained, scores=scores)
     write_checksums(folder)

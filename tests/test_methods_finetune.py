@@ -58,10 +58,19 @@ def test_a_frozen_encoder_stays_as_it_was_and_the_rest_learns(images, source):
 
 
 def test_another_network_is_refused_with_what_differs(images, source):
-    method = methods.get("fast_nuclei")(**TINY | {"preset": "small"})
+    method = methods.get("fast_nuclei")(**TINY | {"preset": "paper"})
     method.start_from(source)
-    with pytest.raises(UserError, match=r"preset=small \(model: tiny\)"):
+    with pytest.raises(UserError, match=r"preset=paper \(model: tiny\)"):
         method.fit(images, plan=training.TrainingPlan(seed=1))
+
+
+def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):
+    """`train fast_nuclei --init nuclei2d` needs no word about the size of its network."""
+    method = methods.get("fast_nuclei")(epochs=1, steps_per_epoch=1, batch_size=1, min_size=3)
+    method.start_from(source)
+    assert (method.settings.preset, method.settings.epochs, method.settings.min_size) == ("tiny", 1, 3)
+    method.fit(images, plan=training.TrainingPlan(seed=1))
+    assert method.model.count_params() == source.model.count_params()
 
 
 def test_a_method_without_weights_neither_gives_nor_takes_any(source):

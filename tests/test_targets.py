@@ -19,10 +19,10 @@ def ap(truth: np.ndarray, label: np.ndarray, iou: float) -> float:
 
 
 # foreground alone, and foreground with a watershed on its distance, score .791 and .850 in 2D, .189 in 3D (measured on the same images)
-@pytest.mark.parametrize(("ndim", "figures"), [(2, {0.5: 0.97, 0.7: 0.95, 0.9: 0.95}), (3, {0.5: 0.98, 0.7: 0.98, 0.9: 0.98})])
+@pytest.mark.parametrize(("ndim", "figures"), [(2, {0.5: 0.97, 0.7: 0.94, 0.9: 0.94}), (3, {0.5: 1.0, 0.7: 1.0, 0.9: 1.0})])
 def test_distance_parts_touching_nuclei(nuclei, ndim, figures):
     maps = distance.encode(nuclei[ndim])
-    label = distance.decode(maps[..., :2], seed=0.5)
+    label = distance.decode(maps[..., :2])
     assert {iou: ap(nuclei[ndim], label, iou) >= least for iou, least in figures.items()} == dict.fromkeys(figures, True)
 
 

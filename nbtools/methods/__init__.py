@@ -11,8 +11,9 @@ from nbtools.errors import UserError
 from nbtools.methods.base import Method, Prediction
 from nbtools.methods.table import ROWS, Row
 
-CHECKSUMS = "checksums.sha256"
 __all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
+
+CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
 
 def names(task: str | None = None) -> list[str]:

@@ -134,11 +134,11 @@ class KerasMethod(Method):
         return self.history
 
     def start_from(self, source: Method) -> None:
-        """Fine-tune: begin with the weights of a model of the same network, at a learning rate below the one it was trained with."""
+        """Fine-tune: begin with the weights of a model, with its settings where none were set, at a lower learning rate."""
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
             super().start_from(source)
         self.source, self.origin = source, {"method": source.name}
-        self.settings = self.settings.replace(learning_rate=_start.choose_rate(self.settings, source.settings))
+        self.settings = _start.adapt(self.settings, source.settings)
 
     def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, **options) -> Prediction:
         """As every method's; where the field of the network has no bound and several tiles are blended, a warning says so.

@@ -21,10 +21,13 @@ ABOUT_NETWORK = ("ndim", "channels", "spacing", "classes")  # of the domain
 ABOUT_TRAINING = {d.name for d in TrainingSettings.declarations()} | {"augmentation", "freeze_encoder", "patch_size", "patch_depth"}
 
 
-def choose_rate(settings: TrainingSettings, source: TrainingSettings) -> float:
-    """The learning rate to fine-tune with: the one that was set, else a share of the one the source was trained with."""
-    usual = type(settings)().learning_rate
-    return settings.learning_rate if settings.learning_rate != usual else SLOWER * source.learning_rate
+def adapt(settings: TrainingSettings, source: TrainingSettings) -> TrainingSettings:
+    """Settings to fine-tune with: where ours are untouched, the source's in what says what the model is; and a lower learning rate."""
+    ours, theirs, untouched = settings.to_dict(), source.to_dict(), type(settings)().to_dict()
+    taken = {k: theirs[k] for k in ours if k in theirs and k not in ABOUT_TRAINING and ours[k] == untouched[k] != theirs[k]}
+    if settings.learning_rate == untouched["learning_rate"]:
+        taken["learning_rate"] = SLOWER * source.learning_rate
+    return settings.replace(**taken)
 
 
 def prepare_network(method: KerasMethod) -> None:

@@ -43,7 +43,7 @@ ROWS = (
             "Segmentation of nuclei in histopathology images by deep regression of the distance map", "10.1109/TMI.2018.2865709", 2019
         ),
         lesson="notebooks/00_start_here.ipynb",
-        parameters=1_082_914,
+        parameters=801_818,
         weights="nuclei2d",
         decoder="nbtools.targets.distance:decode",
     ),

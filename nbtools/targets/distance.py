@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from nbtools.targets.semantic import drop_small, seed_orphans
+from nbtools.targets import hills
+from nbtools.targets.semantic import drop_small
 
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
@@ -42,20 +43,14 @@ def weigh(label: np.ndarray) -> np.ndarray:
     return np.maximum(inside, ndimage.maximum_filter(inside, size=5))
 
 
-def decode(maps: np.ndarray, *, threshold: float = 0.5, seed: float = 0.5, min_size: int = 0) -> np.ndarray:
+def decode(maps: np.ndarray, *, threshold: float = 0.5, split: float = 0.15, min_size: int = 0) -> np.ndarray:
     """(*space, 2) foreground probability and distance → (*space) int32 labels.
 
-    Seeds are the connected regions where the distance exceeds `seed`; a watershed lets them grow down to the foreground's edge.
-    Foreground without a seed of its own becomes a nucleus too, since a small nucleus may be too flat to seed.
+    The foreground is parted into the hills of the distance: two nuclei are told apart where the valley between them is at least `split`
+    deep, 0 … 1, below the lower one's top. Foreground that is too flat for a hill becomes a nucleus too.
     """
-    from skimage.segmentation import watershed
-
-    foreground = maps[..., 0] > threshold
     distance = ndimage.gaussian_filter(maps[..., 1], 0.5)
-    seeds, _ = ndimage.label(foreground & (distance > seed))
-    seeds = seed_orphans(foreground, seeds)
-    label = watershed(-distance, seeds, mask=foreground)
-    return drop_small(label, min_size)
+    return drop_small(hills.part(distance, maps[..., 0] > threshold, split=split), min_size)
 
 
 def part_touching(foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None) -> np.ndarray:

@@ -91,8 +91,9 @@ nb.show.scores({f"{kind}, grown back": judge([("a", truth, label)]) for kind, la
 # %% [markdown]
 # ## 5. Second way: a hill in each nucleus
 # Teach the network *how deep inside its nucleus* each pixel lies, from 0 at the border to 1 in the middle. Touching nuclei are then two
-# hills with a valley between them. The *watershed* pours water on the turned-over hills: from each summit a lake grows, and where two
-# lakes meet, there is the border.
+# hills with a valley between them. From each pixel walk uphill, and you come to a summit: pixels with the same summit are a hill. A dent in
+# one nucleus makes a second summit, too, so the *depth of the valley* decides: at least `split` (here 0.15) below the lower summit, and they
+# are two nuclei; less, and they are one.
 
 # %%
 hills = nb.targets.distance.encode(truth)
