@@ -13,6 +13,8 @@ from scipy import ndimage
 from nbtools.targets import hills
 from nbtools.targets.semantic import drop_small
 
+SMOOTHING = {2: (0.5, 0.5), 3: (0.5, 1.0, 1.0)}  # px; what a network says of depth is rough, in volumes more so, whose planes lie apart
+
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
     """(*space) labels → (*space, 3) float32: foreground (0, 1; -1 ignored), distance to the border (0 … 1, 1 at each centre), weight.
@@ -49,7 +51,7 @@ def decode(maps: np.ndarray, *, threshold: float = 0.5, split: float = 0.15, min
     The foreground is parted into the hills of the distance: two nuclei are told apart where the valley between them is at least `split`
     deep, 0 … 1, below the lower one's top. Foreground that is too flat for a hill becomes a nucleus too.
     """
-    distance = ndimage.gaussian_filter(maps[..., 1], 0.5)
+    distance = ndimage.gaussian_filter(maps[..., 1], SMOOTHING[maps.ndim - 1])
     return drop_small(hills.part(distance, maps[..., 0] > threshold, split=split), min_size)
 
 

@@ -165,7 +165,7 @@ nb.show.scores(judge([("a", volume.label, told.labels)]))
 # | `stardist`, 12 minutes | 0.19 | 0.00 | 0.05 [0.04, 0.05] | 203 | 34 | 20 |
 # | `qcanet` | 0.26 | 0.11 | 0.14 [0.09, 0.21] | 8 | 447 | 4.1 |
 # | `border_unet` | 0.41 | 0.03 | 0.14 [0.10, 0.20] | 29 | 371 | 2.9 |
-# | `fast_nuclei` | 0.59 | 0.27 | 0.33 [0.27, 0.42] | 109 | 291 | 2.7 |
+# | `fast_nuclei` | 0.65 | 0.27 | 0.34 [0.24, 0.47] | 65 | 337 | 3.5 |
 # | `cdeep3m` | 0.59 | 0.28 | 0.34 [0.24, 0.48] | 62 | 335 | 88 |
 # | `planned` | 0.75 | 0.51 | 0.51 [0.36, 0.70] | 13 | 199 | 5.0 |
 # | `flows` in 3D | 0.84 | 0.59 | 0.58 [0.47, 0.71] | 33 | 141 | 6.4 |
@@ -183,7 +183,7 @@ nb.show.scores(judge([("a", volume.label, told.labels)]))
 # | method | minutes on one core | seed | found | missed | extra | mean IoU |
 # | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 # | Otsu + watershed | – | – | 4 | 4 | 4 | 0.32 |
-# | `fast_nuclei` | 7 | 0 | 8 | 0 | 0 | 0.69 |
+# | `fast_nuclei` | 7 | 0 | 8 | 0 | 0 | 0.68 |
 # | `flows` in planes | 8 | 0 | 8 | 0 | 0 | 0.72 |
 # | `flows` in planes | 8 | 1 | 8 | 0 | 0 | 0.72 |
 # | `flows` in planes: the shipped weights `nuclei3d` | 14 | 0 | 8 | 0 | 0 | 0.72 |
