@@ -134,12 +134,14 @@ def test_a_rerun_refuses_images_that_have_changed(run, tmp_path, model):
 
 
 def test_the_model_to_begin_with_stands_in_the_recipe(run, tmp_path, nuclei, model):
-    words = ["--init", model, "--out", tmp_path / "m", "--set", *TINY, "freeze_encoder=true"]
+    brief = [word for word in TINY if not word.startswith("preset")]  # the network is the model's
+    words = ["--init", model, "--out", tmp_path / "m", "--set", *brief, "freeze_encoder=true"]
     assert run("train", "fast_nuclei", nuclei, *words)[0] == 0
     recipe = json.loads((tmp_path / "m" / "recipe.json").read_text())
     assert (recipe["init"]["model"], recipe["init"]["method"], len(recipe["init"]["sha256"])) == (str(model), "fast_nuclei", 64)
     assert recipe["settings"]["learning_rate"] == pytest.approx(0.3 * 3e-3)
-    code, _, err = run("train", "fast_nuclei", nuclei, "--init", model, "--out", tmp_path / "n")
+    assert recipe["settings"]["preset"] == "tiny"
+    code, _, err = run("train", "fast_nuclei", nuclei, "--init", model, "--out", tmp_path / "n", "--set", "preset=paper")
     assert code == 2
-    assert "preset=small (model: tiny)" in err
+    assert "preset=paper (model: tiny)" in err
     assert run("train", "fast_nuclei", nuclei, "--init", "otsu", "--out", tmp_path / "n")[0] == 2
