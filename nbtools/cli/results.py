@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,23 +31,54 @@ def predict_all(
 ) -> tuple[list[dict], list[dict]]:
     """Predict image after image into `folder`; an image that cannot be used is left out and named, unless it is the only one.
 
+    While one is predicted, the next is read and the one before is written, unless they are so large that memory would not bear it.
     Returns the lines of the summary, and [{name, message}] of what was left out.
     """
-    rows, failed, said = [], [], None
-    for number, name in enumerate(dataset.names, 1):
+    rows, failed, said, total = [], [], None, len(dataset)
+
+    def settle(number: int, name: str, written: Callable[[], dict]) -> None:
         try:
-            image = dataset.image(number - 1)
-            said = say_forecast(model, image, args=args, say=say, before=said)
-            row = predict_one(model, image, folder=folder, args=args)
+            rows.append(written())
         except UserError as error:
-            if len(dataset) == 1 or (number == len(dataset) and not rows):
+            if total == 1 or (number == total and not rows):
                 raise
             failed.append({"name": name, "message": str(error)})
-            say(f"{number} of {len(dataset)}: {name} is left out. {error}")
-            continue
-        rows.append(row)
-        say(f"{number} of {len(dataset)}: {name}, {describe_row(row)}")
+            say(f"{number} of {total}: {name} is left out. {error}")
+        else:
+            say(f"{number} of {total}: {name}, {describe_row(rows[-1])}")
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting: list[tuple] = []
+        for number, (name, read) in enumerate(zip(dataset.names, read_ahead(dataset, pool), strict=True), 1):
+            small = False
+            try:
+                image = read()
+                small = image.pixels.size <= LARGEST_OVERLAY
+                said = say_forecast(model, image, args=args, say=say, before=said)
+                prediction = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                written = pool.submit(write_prediction, image, prediction, folder=folder, args=args).result
+            except UserError as error:
+                written = partial(_refuse, error)
+            waiting.append((number, name, written))
+            while len(waiting) > small:
+                settle(*waiting.pop(0))
+        for one in waiting:
+            settle(*one)
     return rows, failed
+
+
+def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
+    """For each image a function that returns it, or raises what reading it raised; the next one is read meanwhile if it is not large."""
+    ahead = None
+    for index in range(len(dataset)):
+        now = ahead or pool.submit(dataset.image, index)
+        small = now.exception() is None and now.result().pixels.size <= LARGEST_OVERLAY
+        ahead = pool.submit(dataset.image, index + 1) if small and index + 1 < len(dataset) else None
+        yield now.result
+
+
+def _refuse(error: UserError) -> dict:
+    raise error
 
 
 def say_forecast(
@@ -79,9 +112,8 @@ def _diameter_of(row: dict) -> float:
     return float((row["median_pixels"] / _pixels_of(1.0, (1.0,) * len(axes))) ** (1 / len(axes)))
 
 
-def predict_one(model: Method, image: Image, *, folder: Path, args: argparse.Namespace) -> dict:
-    """Predict one image, write what came of it, and return its line of the summary."""
-    prediction = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+def write_prediction(image: Image, prediction: Prediction, *, folder: Path, args: argparse.Namespace) -> dict:
+    """Write what came of one image, and return its line of the summary."""
     row = {"name": image.name, "seconds": round(prediction.seconds, 3), "axes": image.axes, "spacing": image.spacing, "unit": image.unit}
     row |= {"zoom": prediction.zoom, "warnings": list(prediction.warnings), "notes": list(prediction.notes)}
     for key, array in prediction.raw.items():
