@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 from skimage.transform import resize
 
-from nbtools import data, methods, simulate
+from nbtools import data, methods, simulate, tiling
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import _rescale, domain
@@ -134,6 +134,56 @@ def test_a_real_network_finds_real_nuclei_of_another_pixel_size(network, photogr
     blind = network.predict(other.image.replace(spacing=None))
     assert "Pixel size unknown" in blind.warnings[0]
     assert blind.zoom is None
+
+
+@pytest.fixture(scope="module")
+def small(network) -> data.Sample:
+    """A real image whose nuclei are half as large as those of the training, and nothing that says so."""
+    sample = data.samples("nuclei2d")[0]
+    size = np.median(measure_diameters(sample.label.pixels))
+    other = rescale(sample.replace(image=sample.image.replace(spacing=(1.0, 1.0))), 0.5 * network.domain.nucleus_size / size)
+    return other.replace(image=other.image.replace(spacing=None), label=other.label.replace(spacing=None))
+
+
+def test_small_nuclei_are_looked_at_a_second_time_magnified(small):
+    method = methods.load("nuclei2d")
+    twice = method.predict(small.image, raw=True)
+    method.settings = method.settings.replace(closer=False)
+    once = method.predict(small.image)
+    scores = [instances.score(small.label, found.labels).ap for found in (once, twice)]
+    assert scores[1] > scores[0] + 0.05, scores
+    assert twice.zoom is None
+    np.testing.assert_array_equal(method.decode_again(twice).labels.pixels, twice.labels.pixels)  # its maps are on the grid of the image
+
+
+def test_a_second_look_in_tiles_is_that_in_one_piece(small):
+    method = methods.load("nuclei2d")
+    whole, tiled = (method.predict(small.image, tile=tile).labels for tile in (None, (96, 96)))
+    assert instances.score(whole, tiled, iou=0.9).ap > 0.98
+
+
+def test_without_the_memory_for_it_there_is_no_second_look(small, monkeypatch):
+    method = methods.load("nuclei2d")
+    pixels = small.image.pixels[..., None]
+    usual, forecast = method.predict_space(pixels), tiling.forecast
+    monkeypatch.setattr(tiling, "forecast", lambda plan, field: dataclasses.replace(forecast(plan, field), free=0.0))
+    once = method.predict_space(pixels)
+    assert once.shape == usual.shape
+    assert np.abs(once - usual).max() > 0.1
+    method.settings = method.settings.replace(closer=False)
+    np.testing.assert_array_equal(once, method.predict_space(pixels))
+
+
+def test_how_many_times_small_nuclei_are_magnified():
+    sizes = {size: _rescale.find_closer_zoom([size] * 3, TRAINED) for size in (20.0, 12.0, 11.0, 8.0, 3.0)}
+    assert sizes == {20.0: None, 12.0: None, 11.0: 1.75, 8.0: 2.5, 3.0: 2.5}
+    assert _rescale.find_closer_zoom([8.0, 8.0], TRAINED) is None
+    assert _rescale.find_closer_zoom([8.0] * 3, domain.Domain(2)) is None
+
+
+def test_maps_come_back_to_fewer_pixels_between_theirs():
+    ramp = np.repeat(np.arange(8.0)[:, None, None], 8, axis=1)
+    np.testing.assert_allclose(_rescale.return_maps(ramp, (4, 4))[:, 0, 0], [0.5, 2.5, 4.5, 6.5])
 
 
 def test_axes_are_brought_to_the_model_one_by_one():

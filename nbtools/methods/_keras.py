@@ -167,8 +167,11 @@ class KerasMethod(Method):
         return tiling.forecast(plan, self.field, frames=image.size("T"))
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        scale = self.scale_of(pixels)
-        return self.activate(self._run(pixels, scale.apply, tile))
+        return self.see(pixels, prepare=self.scale_of(pixels).apply, tile=tile)
+
+    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        """(*space, C) grey values → (*space, K) maps to decode.  prepare : grey values of a tile → what the network is given."""
+        return self.activate(self._run(pixels, prepare, tile))
 
     def fixed_tile(self) -> tuple[int, ...] | None:
         """Shape of a tile, whatever memory there is, where what the network says depends on how much it sees; None: by memory."""
@@ -214,9 +217,8 @@ class KerasMethod(Method):
         label = None
         if self.needs == "labels":
             if sample.label is None:
-                raise UserError(
-                    "Every training image needs a label image.", sample.name, "Remove the image, or label it. See `nbtools check`."
-                )
+                remedy = "Remove the image, or label it. See `nbtools check`."
+                raise UserError("Every training image needs a label image.", sample.name, remedy)
             label = np.ascontiguousarray(sample.label.select(T=0).to(axes).pixels.astype(np.int32))
             if label.shape != pixels.shape[:-1]:
                 received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
@@ -232,9 +234,8 @@ class KerasMethod(Method):
 
     def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
         example = self.choose_view(rng, example)
-        frame = augment.draw_frame(
-            rng, recipe, points=example.points, shape=example.image.shape[:-1], size=self.patch_shape(), foreground=self.foreground
-        )
+        where = {"points": example.points, "shape": example.image.shape[:-1], "size": self.patch_shape()}
+        frame = augment.draw_frame(rng, recipe, **where, foreground=self.foreground)
         image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
@@ -274,7 +275,7 @@ class KerasMethod(Method):
             if pairs and time.monotonic() > ends:
                 break
             example = self._prepare(val[i], encode=False)
-            pairs.append((example.label[piece], self.activate(self._run(example.image[piece], lambda tile: tile, None))))
+            pairs.append((example.label[piece], self.see(example.image[piece])))
 
         def score(values: dict) -> float:
             return _tune.mean_ap([(label, self.decode(maps, **values)) for label, maps in pairs])

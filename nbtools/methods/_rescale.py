@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1.15  # networks bear this much in size: their training patches were varied by more
 SLAB = 4_000_000  # pixels treated together
 MOST, LEAST = 16.0, 1 / 32  # beyond, the pixel size of a file is more likely wrong than true
+SMALL, FEW = 0.7, 3  # an image whose nuclei are smaller than this share of the training's is magnified, where there are so many at least
+LARGE, CLOSEST, STEP = 1.2, 2.5, 0.25  # to this share, so many times at most, in steps: a nucleus more or less changes nothing then
 
 
 def find_zoom(image: Image, domain: Domain, *, diameter: float | None = None) -> tuple[float, ...] | None:
@@ -69,6 +71,17 @@ def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, 
     return tuple(float(r) * diameter / domain.nucleus_size / mean for r in ratio)
 
 
+def find_closer_zoom(sizes: list[float], domain: Domain) -> float | None:
+    """How many times an image of small nuclei is to be magnified for them to be somewhat larger than the training's; None for others.
+
+    sizes : diameters of the nuclei found in it, in pixels.
+    """
+    if domain.nucleus_size is None or len(sizes) < FEW:
+        return None
+    share = float(np.median(sizes)) / domain.nucleus_size
+    return min(CLOSEST, round(LARGE / share / STEP) * STEP) if share < SMALL else None
+
+
 def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarray:
     """(*space, C) grey values with `zoom` times as many pixels along each axis: linear, and smoothed first where pixels become fewer."""
     if zoom is None:
@@ -78,6 +91,13 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
     shape = tuple(max(1, round(n * z)) for n, z in zip(pixels.shape[:-1], zoom, strict=True))
     grey = pixels.astype(np.float32)
     return resize(grey, (*shape, pixels.shape[-1]), order=1, mode="reflect", anti_aliasing=True, preserve_range=True).astype(np.float32)
+
+
+def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
+    from skimage.transform import resize
+
+    return resize(maps, (*shape, maps.shape[-1]), order=1, mode="edge", anti_aliasing=False, preserve_range=True).astype(np.float32)
 
 
 def decode_maps(decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image) -> np.ndarray:
