@@ -29,7 +29,7 @@ LIGHT = (
 SIDES = {
     "stardist_package": ((5.0, 10.0, 20.0, 30.0), "by itself", ""),
     "stardist_light": ((3.0, 5.0, 10.0, 20.0), "by itself", LIGHT),
-    "fast_nuclei": ((1.5, 2.0, 3.0, 5.0, 10.0), "fast_nuclei", ""),
+    "fast_nuclei": ((1.0, 1.5, 2.0, 3.0, 5.0, 10.0), "fast_nuclei", ""),
 }
 GOAL = "stardist_package"
 

@@ -91,7 +91,9 @@ def test_the_paper_s_network_has_its_size_and_says_when_its_tiles_are_blended(mo
     method._use(method.build())
     image = Image(np.random.default_rng(0).normal(100, 20, (300, 280)).astype(np.float32), "YX")
     assert "blended" in " ".join(method.predict(image).warnings)
-    assert "blended" not in " ".join(method.predict(image, tile=(512, 512)).warnings)
+    assert "blended" in " ".join(method.predict(image, tile=(512, 512)).warnings)  # of its own size, whatever is asked for
+    monkeypatch.setitem(module.TILE, 2, (512, 512))
+    assert "blended" not in " ".join(method.predict(image).warnings)
 
 
 def test_the_shipped_model_of_volumes_finds_every_nucleus_of_a_real_embryo(data_folder):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nbtools import data, methods
+from nbtools import data, methods, simulate
 from nbtools.image import Image
-from nbtools.metrics import instances
+from nbtools.metrics import instances, restoration
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,16 @@ def test_a_known_size_of_nuclei_helps_where_pixels_are_much_smaller_and_of_16_bi
         told.append((sample.name, label, model.predict(large, diameter=size).labels))
     assert len(told) >= 3
     assert score(told)["ap"] > score(plain)["ap"] + 0.2
+
+
+def test_the_card_of_denoise2d_says_what_its_weights_do():
+    """On the first of its own test images, which are simulated again, and better than the classical way."""
+    looks = {"shape_px": (256, 256), "spacing_um": (0.2, 0.2), "photons": (5.0, 100.0), "read_noise": 2.0}
+    pairs = simulate.make("pairs", count=12, seed=2, settings=looks)
+    model, classical = methods.load("denoise2d"), methods.load("nlm")
+    card = json.loads((methods.find_folder("denoise2d") / "scores.json").read_text("utf-8"))["denoise2d"]
+    told = {image["name"]: image["psnr"] for image in card["per_image"]}
+    for sample in list(pairs)[:4]:
+        ours, theirs = (restoration.psnr(m.predict(sample.image).image, sample.clean) for m in (model, classical))
+        assert ours == pytest.approx(told[sample.name], abs=0.1)
+        assert ours > theirs

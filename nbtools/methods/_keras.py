@@ -26,8 +26,8 @@ from nbtools.training import History, TrainingPlan, TrainingSettings
 VALIDATION_BATCHES = 4
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
 BLENDED = (
-    "The network looks at a tile as a whole: {count} tiles were blended, and differ a little from the image in one piece. "
-    "Give a larger --tile for fewer of them."
+    "The network looks at a tile as a whole: {count} tiles of its own size were blended, and differ a little from the image in one piece. "
+    "They have that size whatever --tile asks for, so that an image has one result."
 )
 
 
@@ -163,7 +163,7 @@ class KerasMethod(Method):
         zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
         shape = tuple(image.size(axis) for axis in self.domain.axes)
         seen = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom or (1.0,) * len(shape), strict=True))
-        plan = tiling.make_plan(seen, self.field, tile=tile or self.fixed_tile())
+        plan = tiling.make_plan(seen, self.field, tile=self.fixed_tile() or tile)
         return tiling.forecast(plan, self.field, frames=image.size("T"))
 
     def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
@@ -174,7 +174,7 @@ class KerasMethod(Method):
         return self.activate(self._run(pixels, prepare, tile))
 
     def fixed_tile(self) -> tuple[int, ...] | None:
-        """Shape of a tile, whatever memory there is, where what the network says depends on how much it sees; None: by memory."""
+        """Shape of a tile, whatever is asked for, where what the network says depends on how much it sees; None: as asked, or by memory."""
         return None
 
     def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
@@ -257,7 +257,7 @@ class KerasMethod(Method):
         return validate
 
     def _run(self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None) -> np.ndarray:
-        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=tile or self.fixed_tile())
+        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=self.fixed_tile() or tile)
         return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field)
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:

@@ -181,6 +181,7 @@ ROWS = (
         paper=Paper("Content-aware image restoration: pushing the limits of fluorescence microscopy", "10.1038/s41592-018-0216-7", 2018),
         lesson="notebooks/07_restore_with_clean_partners.ipynb",
         parameters=332_641,
+        weights="denoise2d",
         built_on="csbdeep",
     ),
     Row(

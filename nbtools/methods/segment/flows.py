@@ -113,4 +113,4 @@ class Flows(KerasMethod):
         def see(stack: np.ndarray) -> np.ndarray:
             return np.asarray(self.model.predict_on_batch(prepare(stack)))
 
-        return _planes.look(see, pixels, field=self.field, tile=tile or self.fixed_tile())
+        return _planes.look(see, pixels, field=self.field, tile=self.fixed_tile() or tile)
