@@ -22,10 +22,10 @@ def main() -> int:
 
 
 def run(script: Path) -> dict | None:
-    """The JSON document that a benchmark prints, None if it failed."""
+    """The JSON document that a benchmark prints last, after what other tools print; None if it failed."""
     print(f"{script.stem} …", file=sys.stderr, flush=True)
     answer = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False)
-    return json.loads(answer.stdout) if answer.returncode == 0 else None
+    return json.loads(answer.stdout.splitlines()[-1]) if answer.returncode == 0 else None
 
 
 def write_results(rows: list[dict]) -> str:

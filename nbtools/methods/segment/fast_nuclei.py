@@ -24,6 +24,7 @@ from nbtools.targets import distance
 
 WIDTHS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
 STEM = (1, 2, 2)
+PIECE, ENOUGH = 640, 20  # px of the middle of an image that are looked at for the size of nuclei, and how many are to be there
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,18 @@ class FastNuclei(KerasMethod):
         maps = super().see(pixels, prepare=prepare, tile=tile)
         if self.domain.ndim != 2 or not self.settings.closer:
             return maps
-        zoom = _rescale.find_closer_zoom(measure_diameters(self.decode(maps, **self.choices())), self.domain)
+        zoom = _rescale.find_closer_zoom(self._find_sizes(maps), self.domain)
         shape = tuple(round(n * (zoom or 1)) for n in maps.shape[:-1])
         told = tiling.forecast(tiling.make_plan(shape, self.field, tile=tile), self.field)
         if zoom is None or told.needed > told.free:
             return maps
         return _rescale.return_maps(super().see(_rescale.zoom_pixels(pixels, (zoom, zoom)), prepare=prepare, tile=tile), maps.shape[:-1])
+
+    def _find_sizes(self, maps: np.ndarray) -> list[float]:
+        """Diameters of nuclei: of those in the middle of a large image, of all where these are too few."""
+        starts = [max(0, (n - PIECE) // 2) for n in maps.shape[:-1]]
+        found = measure_diameters(self.decode(maps[tuple(slice(s, s + PIECE) for s in starts)], **self.choices()))
+        return found if len(found) >= ENOUGH or not any(starts) else measure_diameters(self.decode(maps, **self.choices()))
 
     def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
         return distance.decode(maps, threshold=threshold, split=split, min_size=min_size)
