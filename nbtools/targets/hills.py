@@ -14,72 +14,76 @@ def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
 
     Each pixel of the mask belongs to a hill; each connected region has one at least.
     """
-    return join_shallow(climb(height, mask), height, split=split)
-
-
-def climb(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(*space) int32 labels: the top that each pixel of the mask comes to, going to the highest neighbour across a face again and again.
-
-    Each top is a label of its own, however low, and each pixel of a plateau, too.
-    """
-    to = np.arange(mask.size, dtype=np.int32 if mask.size < 2**31 else np.int64).reshape(mask.shape)
-    number, best = to.copy(), np.where(mask, height, np.inf)
-    for axis in range(mask.ndim):
-        near, far = (tuple(s if i == axis else slice(None) for i in range(mask.ndim)) for s in (slice(None, -1), slice(1, None)))
-        for here, there in ((near, far), (far, near)):
-            rises = mask[there] & (height[there] > best[here])
-            best[here][rises], to[here][rises] = height[there][rises], number[there][rises]
-    inside = np.flatnonzero(mask)
-    number.ravel()[inside] = np.arange(len(inside))
-    into = number.ravel()[to.ravel()[inside]]
-    while (into[into] != into).any():
-        into = into[into]
-    is_top = into == np.arange(len(inside))
+    heights = np.pad(np.where(mask, height, -np.inf).astype(height.dtype, copy=False), 1, constant_values=-np.inf)
+    steps = [int(np.prod(heights.shape[axis + 1 :])) for axis in range(heights.ndim)]  # to the next pixel of each axis
+    heights, inside = heights.ravel(), np.flatnonzero(np.pad(mask, 1))
+    hill, top = climb(heights, inside, steps=steps)
     label = np.zeros(mask.shape, np.int32)
-    label.ravel()[inside] = np.cumsum(is_top)[into]
+    passes = find_passes(heights, hill, inside=inside, steps=steps)
+    label[mask] = join_shallow(top, passes, split=split)[hill]
     return label
 
 
-def join_shallow(label: np.ndarray, height: np.ndarray, *, split: float) -> np.ndarray:
-    """Labels of hills, those joined whose lower one rises less than `split` above the pass between them, from the highest pass down.
+def climb(heights: np.ndarray, inside: np.ndarray, *, steps: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) hill of each pixel inside: the top it comes to, going to the highest neighbour again and again; and (H,) how high each top is.
+
+    heights : of all pixels, one row; -inf outside.   inside : (N,) places in it.   steps : from a pixel to its next neighbour, an axis.
+    Each top is a hill of its own, however low, and each pixel of a plateau, too.
+    """
+    best, to = heights[inside], inside.copy()
+    for step in (way * step for step in steps for way in (1, -1)):
+        beside = heights[inside + step]
+        rises = beside > best
+        best[rises], to[rises] = beside[rises], inside[rises] + step
+    number = np.empty(len(heights), np.int32 if len(inside) < 2**31 else np.int64)
+    number[inside] = np.arange(len(inside))
+    into = _follow(number[to])
+    is_top = into == np.arange(len(into))
+    return (np.cumsum(is_top, dtype=number.dtype) - 1)[into], heights[inside[is_top]]
+
+
+def find_passes(
+    heights: np.ndarray, hill: np.ndarray, *, inside: np.ndarray, steps: list[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where two hills meet across faces: (P,) the one, (P,) the other, and (P,) the height of the highest pass between them."""
+    hill_at, count = np.full(len(heights), -1, hill.dtype), int(hill.max(initial=0)) + 1
+    hill_at[inside] = hill
+    pairs, levels = [], []
+    for step in steps:
+        beside = hill_at[inside + step]
+        meet = np.flatnonzero((beside >= 0) & (beside != hill))
+        one, other = hill[meet].astype(np.int64), beside[meet].astype(np.int64)
+        pairs.append(np.minimum(one, other) * count + np.maximum(one, other))
+        levels.append(np.minimum(heights[inside[meet]], heights[inside[meet] + step]))
+    pair, level = np.concatenate(pairs), np.concatenate(levels)
+    order = np.argsort(pair)
+    first = np.flatnonzero(np.diff(pair[order], prepend=-1))  # where the next pair of hills begins
+    highest = np.maximum.reduceat(level[order], first) if len(first) else level
+    return *divmod(pair[order][first], count), highest
+
+
+def join_shallow(top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, split: float) -> np.ndarray:
+    """(H,) names 1 … of hills; joined are those whose lower one rises less than `split` above their pass, from the highest pass down.
 
     In each round every hill whose highest open pass leads to a higher one becomes part of that one; no pass is left after a few.
     """
-    names = np.arange(int(label.max(initial=0)) + 1)
-    top, inside = np.full(len(names), -np.inf), label > 0
-    np.maximum.at(top, label[inside], height[inside])
+    names = np.arange(len(top))
     rank = np.empty(len(names), int)
     rank[np.argsort(top, kind="stable")] = names  # of hills of equal height, one is the higher
-    root, (a, b, level) = names, find_passes(label, height)
+    root, (a, b, level) = names, passes
     while True:
         shallow = (a != b) & (np.minimum(top[a], top[b]) - level < split)
         a, b, level = a[shallow], b[shallow], level[shallow]
         if not len(a):
-            return _number(root)[label]
+            return (1 + np.searchsorted(np.unique(root), root)).astype(np.int32)
         order, beyond = np.argsort(np.concatenate([level, level]), kind="stable"), names.copy()
         beyond[np.concatenate([a, b])[order]] = np.concatenate([b, a])[order]  # over each one's highest pass, the last to be written
-        into = np.where(rank[beyond] > rank, beyond, names)
-        while (into[into] != into).any():
-            into = into[into]
+        into = _follow(np.where(rank[beyond] > rank, beyond, names))
         root, a, b = into[root], into[a], into[b]
 
 
-def find_passes(label: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where two labels meet across faces: (P,) the one, (P,) the other, and (P,) the height of the highest pass between them."""
-    pairs, levels = [], []
-    for axis in range(label.ndim):
-        near, far = (tuple(s if i == axis else slice(None) for i in range(label.ndim)) for s in (slice(None, -1), slice(1, None)))
-        meet = (label[near] != label[far]) & (label[near] > 0) & (label[far] > 0)
-        pairs.append(np.sort(np.stack([label[near][meet], label[far][meet]]).astype(np.int64), axis=0))
-        levels.append(np.minimum(height[near][meet], height[far][meet]))
-    (a, b), level = np.concatenate(pairs, axis=1), np.concatenate(levels)
-    order = np.lexsort((level, b, a))
-    a, b, level = a[order], b[order], level[order]
-    last = np.append((a[1:] != a[:-1]) | (b[1:] != b[:-1]), True)[: len(a)]
-    return a[last], b[last], level[last]
-
-
-def _number(root: np.ndarray) -> np.ndarray:
-    """Names 1 … N without gaps for those that are left; 0 stays 0."""
-    left = np.unique(root[1:])
-    return np.append(0, 1 + np.searchsorted(left, root[1:])).astype(np.int32)
+def _follow(into: np.ndarray) -> np.ndarray:
+    """Where each comes to that goes on from where it goes, until all have come to one that stays."""
+    while not np.array_equal(further := into[into], into):
+        into = further
+    return into
