@@ -67,11 +67,11 @@ def test_regions_without_a_centre_are_told_with_what_became_of_them(fitted, volu
     maps = np.zeros((15, 29, 35, 2), np.float32)
     maps[3:10, 3:10, 3:10, 0] = maps[3:10, 18:25, 18:25, 0] = maps[6, 6, 6, 1] = 1
     kept = fitted.decode_maps(maps, volumes[0].image)
-    assert (kept.labels.pixels.max(), kept.notes) == (2, ("1 regions without a centre were kept as nuclei.",))
+    assert (kept.labels.pixels.max(), kept.notes) == (2, ("1 region without a centre was kept.",))
     strict = methods.get("qcanet")(**TINY, unmarked="drop")
     strict.domain = fitted.domain
     dropped = strict.decode_maps(maps, volumes[0].image)
-    assert (dropped.labels.pixels.max(), dropped.notes) == (1, ("1 regions without a centre were left out.",))
+    assert (dropped.labels.pixels.max(), dropped.notes) == (1, ("1 region without a centre was left out.",))
     maps[20:, :, :, 1] = maps[6, 20, 20, 1] = 1
     assert fitted.decode_maps(maps, volumes[0].image).notes == ()
 

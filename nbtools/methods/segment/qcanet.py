@@ -35,7 +35,7 @@ NETWORKS = {
 }
 TILE = 96  # px, as published, for networks that see farther than tiles can be large
 FARTHEST = 64  # px to each side
-UNMARKED = {"keep": "kept as nuclei", "drop": "left out"}
+UNMARKED = {"keep": "kept", "drop": "left out"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class QcaNet(KerasMethod):
         values = {**self.choices(), **choices}
         asked = {name: values[name] for name in ("threshold", "centre", "min_size")}
         count = sum(centres.count_unmarked(frame, **asked) for frame in (maps if "T" in image.axes else maps[None]))
-        note = f"{count} regions without a centre were {UNMARKED[self.settings.unmarked]}." if count else ""
+        regions = "1 region without a centre was" if count == 1 else f"{count} regions without a centre were"
+        note = f"{regions} {UNMARKED[self.settings.unmarked]}." if count else ""
         return replace(super().decode_maps(maps, image, **choices), notes=(note,) if note else ())
 
     def decode(self, maps: np.ndarray, *, threshold: float, centre: float, merge: float, min_size: int) -> np.ndarray:
