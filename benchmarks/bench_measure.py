@@ -26,7 +26,8 @@ def main() -> None:
     theirs_s, theirs = time_call(lambda: regionprops_table(label, pixels, spacing=SPACING, properties=SHARED), repeats=1)
     ours_s, ours = time_call(lambda: measure(labels, image, solidity=False), repeats=5)
     gap = max(np.abs(ours["volume_um3"] - theirs["area"]).max(), np.abs(ours["mean_0"] - theirs["intensity_mean"]).max())
-    row = {"what": f"measure {len(ours['label'])} nuclei in {' x '.join(map(str, SHAPE))} / regionprops_table"}
+    scene = f"{len(ours['label'])} nuclei in {' x '.join(map(str, SHAPE))}"
+    row = {"what": f"measure {scene}, {len(ours)} columns / regionprops_table, the {len(theirs)} that both have"}
     row |= {"ours": ours_s, "theirs": theirs_s, "ratio": theirs_s / ours_s, "unit": "s", "goal": "10 times faster"}
     print(json.dumps(row | {"columns": len(ours), "their_columns": len(theirs), "largest_difference": float(gap)}))
 
