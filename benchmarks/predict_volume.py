@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +27,6 @@ from nbtools.targets import distance
 
 SHAPE, SPACING, GRID = (64, 512, 512), (1.0, 0.4, 0.4), (1, 2, 2)
 SCENE = {"shape_px": SHAPE, "spacing_um": SPACING, "density": (0.2,), "clustering": (0.5,)}
-REPEATS = 3
 
 
 def main() -> None:
@@ -36,11 +36,12 @@ def main() -> None:
     seconds, ap = {}, {}
     for side, prepare in (("ours", prepare_ours), ("theirs", prepare_stardist)):
         steps = prepare(pixels, label)
-        taken = {name: time_call(step, repeats=REPEATS, warm_up=1) for name, step in steps.items()}
+        taken = {name: time_call(step, repeats=1, warm_up=int(name == "network")) for name, step in steps.items()}
         seconds[side] = {name: round(s, 2) for name, (s, _) in taken.items()}
         drawn = taken["labels"][1]
         ap[side] = instances.score(label, drawn[0] if isinstance(drawn, tuple) else drawn).ap
-    ours, theirs = (sum(seconds[side].values()) for side in ("ours", "theirs"))
+        print(side, seconds[side], ap[side], file=sys.stderr, flush=True)
+    ours, theirs = (round(sum(seconds[side].values()), 2) for side in ("ours", "theirs"))
     row = {"what": f"{' x '.join(map(str, SHAPE))} voxels to labels", "ours": ours, "theirs": theirs, "ratio": theirs / ours, "unit": "s"}
     row |= {"goal": 3, "nuclei": int(label.max()), "parts": seconds, "ap_of_perfect_maps": ap, "cores": count_cores()}
     document = {"date": time.strftime("%Y-%m-%d"), "machine": describe_machine(), **row}
