@@ -1,6 +1,6 @@
 """A volume to labels: `fast_nuclei` against a StarDist of 96 rays with the package's defaults on a grid of (1, 2, 2), in the same run.
 
-The volume is 64 x 512 x 512 voxels of simulated nuclei. Both networks have random weights, for their time does not depend on them, and
+The volume is 32 x 256 x 256 voxels of simulated nuclei. Both networks have random weights, for their time does not depend on them, and
 see the volume as a user's would, in tiles where they need any; both then decode the maps that a perfect network would give, so that
 each parts and draws as many nuclei as there are. Minutes, not seconds: not part of `make bench`. Writes `results/predict_volume.json`.
 """
@@ -25,7 +25,7 @@ from nbtools.methods.domain import Domain
 from nbtools.metrics import instances
 from nbtools.targets import distance
 
-SHAPE, SPACING, GRID = (64, 512, 512), (1.0, 0.4, 0.4), (1, 2, 2)
+SHAPE, SPACING, GRID = (32, 256, 256), (1.0, 0.4, 0.4), (1, 2, 2)
 SCENE = {"shape_px": SHAPE, "spacing_um": SPACING, "density": (0.2,), "clustering": (0.5,)}
 
 
