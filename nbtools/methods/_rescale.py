@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1.15  # networks bear this much in size: their training patches were varied by more
 SLAB = 4_000_000  # pixels treated together
+DEBRIS = 0.75  # 0: the smallest nucleus shrinks with the nuclei of an image; 1: it has as many pixels of every image
 MOST, LEAST = 16.0, 1 / 32  # beyond, the pixel size of a file is more likely wrong than true
-SMALL, FEW = 0.7, 3  # an image whose nuclei are smaller than this share of the training's is magnified, where there are so many at least
-LARGE, CLOSEST, STEP = 1.2, 2.5, 0.25  # to this share, so many times at most, in steps: a nucleus more or less changes nothing then
 
 
 def find_zoom(image: Image, domain: Domain, *, diameter: float | None = None) -> tuple[float, ...] | None:
@@ -71,17 +70,6 @@ def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, 
     return tuple(float(r) * diameter / domain.nucleus_size / mean for r in ratio)
 
 
-def find_closer_zoom(sizes: list[float], domain: Domain) -> float | None:
-    """How many times an image of small nuclei is to be magnified for them to be somewhat larger than the training's; None for others.
-
-    sizes : diameters of the nuclei found in it, in pixels.
-    """
-    if domain.nucleus_size is None or len(sizes) < FEW:
-        return None
-    share = float(np.median(sizes)) / domain.nucleus_size
-    return min(CLOSEST, round(LARGE / share / STEP) * STEP) if share < SMALL else None
-
-
 def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarray:
     """(*space, C) grey values with `zoom` times as many pixels along each axis: linear, and smoothed first where pixels become fewer."""
     if zoom is None:
@@ -93,18 +81,21 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
     return resize(grey, (*shape, pixels.shape[-1]), order=1, mode="reflect", anti_aliasing=True, preserve_range=True).astype(np.float32)
 
 
-def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
-    from skimage.transform import resize
-
-    return resize(maps, (*shape, maps.shape[-1]), order=1, mode="edge", anti_aliasing=False, preserve_range=True).astype(np.float32)
-
-
 def decode_maps(decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image) -> np.ndarray:
     """Maps (*space, K), or (T, *space, K) for a series → what `decide` makes of them, on the grid of `like`."""
     shape = tuple(like.size(axis) for axis in like.spatial)
     frames = [return_size(decide(m), shape) for m in (maps if "T" in like.axes else maps[None])]
     return np.stack(frames) if "T" in like.axes else frames[0]
+
+
+def scale_smallest(min_size: int, maps: np.ndarray, *, like: Image) -> int:
+    """The smallest size that was chosen in training, in pixels of maps (*space, K) or (T, *space, K) of an image at another magnification.
+
+    Nuclei have the size of the training's there; debris, which the smallest size is for, hardly shrinks with them. So it lies between that
+    size in the pixels of the maps and in those of the image, nearer to the latter (DEBRIS, chosen on validation images of DSB2018).
+    """
+    seen = maps.shape[1:-1] if "T" in like.axes else maps.shape[:-1]
+    return round(min_size * np.prod(np.divide(seen, [like.size(axis) for axis in like.spatial])) ** DEBRIS)
 
 
 def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,6 +13,7 @@ from scipy import ndimage
 from nbtools.targets import hills
 from nbtools.targets.semantic import drop_small
 
+SEEN = 0.3  # probability of foreground above which a network sees something, whether it becomes a nucleus or not
 SMOOTHING = {2: (0.5, 0.5), 3: (0.5, 1.0, 1.0)}  # px; what a network says of depth is rough, in volumes more so, whose planes lie apart
 
 
@@ -53,6 +54,22 @@ def decode(maps: np.ndarray, *, threshold: float = 0.5, split: float = 0.15, min
     """
     distance = ndimage.gaussian_filter(maps[..., 1], SMOOTHING[maps.ndim - 1])
     return drop_small(hills.part(distance, maps[..., 0] > threshold, split=split), min_size)
+
+
+def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
+    """Mean difference, 0 … 1, between the distance in maps (*space, 2) and that of the labels they were decoded to, where either sees one.
+
+    Small where a network is sure of whole nuclei; 1 where it sees nothing.
+
+    Examples
+    --------
+    >>> label = np.pad(np.ones((5, 5), int), 2)
+    >>> maps = encode(label)[..., :2]
+    >>> measure_contradiction(maps, label), round(measure_contradiction(maps / 2, label), 2)
+    (0.0, 0.23)
+    """
+    seen = (label > 0) | (maps[..., 0] > SEEN)
+    return float(np.abs(encode(label)[..., 1] - maps[..., 1])[seen].mean()) if seen.any() else 1.0
 
 
 def part_touching(foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None) -> np.ndarray:

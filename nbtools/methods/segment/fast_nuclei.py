@@ -1,30 +1,27 @@
 """Fast nuclei: foreground and normalised distance on a compact network, parted where the distance has valleys; minutes on two cores.
 
 The network works at half the resolution of the image in the plane (a strided stem, a learned upsampling at the end), so that each step
-costs a quarter. Images of nuclei that are small for it are therefore looked at a second time, magnified. Distance target as in Naylor et
+costs a quarter. Images whose nuclei are small or large for it are looked at again, magnified or reduced. Distance target as in Naylor et
 al. 2019, doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import keras
 import numpy as np
 
-from nbtools import losses, nets, tiling
+from nbtools import losses, nets
 from nbtools.config import setting
-from nbtools.methods import _rescale
+from nbtools.methods import _looks
 from nbtools.methods._keras import KerasMethod
 from nbtools.methods._segment import SMALLEST, SegmentSettings
-from nbtools.methods.base import measure_diameters
 from nbtools.targets import distance
 
 WIDTHS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
 STEM = (1, 2, 2)
-PIECE, ENOUGH = 640, 20  # px of the middle of an image that are looked at for the size of nuclei, and how many are to be there
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,7 @@ class FastNucleiSettings(SegmentSettings):
     split: float | None = setting(
         None, min=0.01, max=0.9, help="Depth of the valley of distance that parts two nuclei; chosen on validation images if empty."
     )
-    closer: bool = setting(
-        True, level="advanced", help="Look a second time, magnified, at planes whose nuclei are small beside those of the training images."
-    )
+    closer: bool = _looks.CLOSER
 
 
 @final
@@ -59,23 +54,8 @@ class FastNuclei(KerasMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         return np.stack([1 / (1 + np.exp(-raw[..., 0])), np.clip(raw[..., 1], 0, 1)], axis=-1)
 
-    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """As every network's; of an image of small nuclei what is seen of it magnified, where memory allows."""
-        maps = super().see(pixels, prepare=prepare, tile=tile)
-        if self.domain.ndim != 2 or not self.settings.closer:
-            return maps
-        zoom = _rescale.find_closer_zoom(self._find_sizes(maps), self.domain)
-        shape = tuple(round(n * (zoom or 1)) for n in maps.shape[:-1])
-        told = tiling.forecast(tiling.make_plan(shape, self.field, tile=tile), self.field)
-        if zoom is None or told.needed > told.free:
-            return maps
-        return _rescale.return_maps(super().see(_rescale.zoom_pixels(pixels, (zoom, zoom)), prepare=prepare, tile=tile), maps.shape[:-1])
-
-    def _find_sizes(self, maps: np.ndarray) -> list[float]:
-        """Diameters of nuclei: of those in the middle of a large image, of all where these are too few."""
-        starts = [max(0, (n - PIECE) // 2) for n in maps.shape[:-1]]
-        found = measure_diameters(self.decode(maps[tuple(slice(s, s + PIECE) for s in starts)], **self.choices()))
-        return found if len(found) >= ENOUGH or not any(starts) else measure_diameters(self.decode(maps, **self.choices()))
+    def find_better_zoom(self, pixels: np.ndarray, maps: np.ndarray, *, tile: tuple[int, ...] | None) -> tuple[float, ...] | None:
+        return _looks.find_better_zoom(self, pixels, maps, contradict=distance.measure_contradiction, tile=tile)
 
     def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
         return distance.decode(maps, threshold=threshold, split=split, min_size=min_size)

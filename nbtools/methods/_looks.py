@@ -1,0 +1,132 @@
+"""At what magnification a plane is looked at: the one at which a network contradicts itself least.
+
+A network trained on nuclei of one size finds others badly, and pixel sizes are often unknown. What it says of each pixel can be compared
+with what would be true of the nuclei that its answer is decoded to: where nuclei are too small or too large for it, the two differ. That
+needs no truth, and no size given by a person (Cellpose asks a second model for it: Stringer et al. 2021, doi:10.1038/s41592-020-01018-x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbtools import tiling
+from nbtools.config import setting
+from nbtools.methods import _rescale
+from nbtools.methods.base import measure_diameters
+
+if TYPE_CHECKING:
+    from nbtools.methods._keras import KerasMethod
+
+PIECE, FEW = 640, 3  # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of their size
+LEAST, MOST = 0.85, 1.5  # sizes, as share of the training's, with which one look is enough
+LARGER, SMALLER = (1.4, 2.0, 2.8), (0.7, 0.5, 0.35, 0.25)  # magnifications to try
+DOUBT = 0.1  # contradictions beyond which small nuclei may be pieces of large ones
+CLOSER = setting(
+    True, level="advanced", help="Look again, larger or smaller, at planes whose nuclei have another size than those of the training."
+)
+APART = 0.15  # how much a doubling of size counts beside the contradictions: of two looks alike, the one nearer to the training's size
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a plane.
+
+    zoom : magnification.   sizes : diameters of the nuclei found, in pixels of the look.   off : how far the network contradicts itself.
+    """
+
+    zoom: float
+    sizes: tuple[float, ...]
+    off: float
+
+    @property
+    def size(self) -> float:
+        return float(np.median(self.sizes)) if self.sizes else 0.0
+
+    def cost(self, usual: float) -> float:
+        """What is to be small.  usual : diameter of the training's nuclei, in pixels."""
+        return self.off * (1 + APART * abs(np.log2(self.size / usual))) if self.size else np.inf
+
+
+def find_better_zoom(
+    method: KerasMethod, pixels: np.ndarray, maps: np.ndarray, *, contradict: Callable, tile: tuple[int, ...] | None
+) -> tuple[float, float] | None:
+    """The magnification at which a network is to look again at a plane (Y, X, C); None where one look is enough, or memory for no other.
+
+    maps : (Y, X, K) of the first look.   contradict : (maps, the labels they are decoded to) → how far the network contradicts itself.
+    """
+    if method.domain.ndim != 2 or not method.settings.closer:
+        return None
+
+    def judge(maps: np.ndarray) -> tuple[list[float], float]:
+        label = method.decode(maps, **method.choices())
+        return measure_diameters(label), contradict(maps, label)
+
+    see = partial(method.see, prepare=method.scale_of(pixels).apply, tile=tile)
+    zoom = find_zoom(see, pixels, maps, judge=judge, usual=method.domain.nucleus_size)
+    if zoom is None:
+        return None
+    shape = tuple(round(n * zoom) for n in maps.shape[:-1])
+    told = tiling.forecast(tiling.make_plan(shape, method.field, tile=method.fixed_tile() or tile), method.field)
+    return (zoom, zoom) if told.needed <= told.free else None
+
+
+def find_zoom(
+    run: Callable[[np.ndarray], np.ndarray],
+    pixels: np.ndarray,
+    maps: np.ndarray,
+    *,
+    judge: Callable[[np.ndarray], tuple[list[float], float]],
+    usual: float | None,
+) -> float | None:
+    """The magnification to look at a plane (Y, X, C) with; None where one look is enough.
+
+    run : pixels → maps (Y, X, K).   maps : of the first look.   judge : maps → (diameters of the nuclei in them, how far they contradict
+    themselves).   usual : diameter of the training's nuclei, in pixels.
+    """
+    first = _judge(_cut_middle(maps, PIECE), 1.0, judge)
+    if usual is None or len(first.sizes) < FEW or LEAST <= first.size / usual <= MOST:
+        return None
+
+    def again(zoom: float) -> Look:
+        return _judge(run(_rescale.zoom_pixels(_cut_middle(pixels, round(PIECE / zoom)), (zoom, zoom))), zoom, judge)
+
+    zoom = choose(first, again, usual=usual).zoom
+    return zoom if zoom != 1 else None
+
+
+def choose(first: Look, again: Callable[[float], Look], *, usual: float) -> Look:
+    """The look of least cost: from the first on, larger or smaller, until the next is worse.
+
+    Nuclei that seem small where the network is in doubt may be pieces of large ones: then every smaller look is tried, too.
+    """
+    small = first.size < usual
+    best = _climb(first, LARGER if small else SMALLER, again, usual=usual)
+    if small and (best is first or first.off > DOUBT):
+        return min([best, *map(again, SMALLER)], key=lambda found: found.cost(usual))
+    return best
+
+
+def _climb(first: Look, zooms: tuple[float, ...], again: Callable[[float], Look], *, usual: float) -> Look:
+    best = first
+    for zoom in zooms:
+        found = again(zoom)
+        if found.cost(usual) >= best.cost(usual):
+            break
+        best = found
+    return best
+
+
+def _judge(maps: np.ndarray, zoom: float, judge: Callable) -> Look:
+    sizes, off = judge(maps)
+    return Look(zoom, tuple(sizes), off)
+
+
+def _cut_middle(pixels: np.ndarray, side: int) -> np.ndarray:
+    """(Y, X, …) → at most `side` pixels of the middle along each of the first two axes."""
+    starts = [max(0, (n - side) // 2) for n in pixels.shape[:2]]
+    return pixels[tuple(slice(s, s + side) for s in starts)]
