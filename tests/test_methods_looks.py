@@ -54,7 +54,7 @@ def test_one_look_is_enough(sizes, usual):
         raise AssertionError("no other look was called for")
 
     zeros = np.zeros((32, 32, 1))
-    assert _looks.find_zoom(run, zeros, zeros, judge=lambda maps: (sizes, 0.5), usual=usual) is None
+    assert _looks.find_zoom(zeros, zeros, run=run, judge=lambda maps: (sizes, 0.5), usual=usual) is None
 
 
 def test_only_the_middle_of_a_large_image_is_judged():
@@ -65,5 +65,5 @@ def test_only_the_middle_of_a_large_image_is_judged():
         return [10.0] * 5, 0.1 / len(seen)
 
     large = np.zeros((1500, 900, 1), np.float32)
-    assert _looks.find_zoom(lambda pixels: pixels, large, large, judge=judge, usual=USUAL) is not None
+    assert _looks.find_zoom(large, large, run=lambda pixels: pixels, judge=judge, usual=USUAL) is not None
     assert max(max(shape) for shape in seen) <= _looks.PIECE + 1

@@ -155,8 +155,7 @@ def test_small_nuclei_are_looked_at_again_magnified(small):
     once = method.predict(small.image)
     scores = [instances.score(small.label, found.labels).ap for found in (once, twice)]
     assert scores[1] > scores[0] + 0.05, scores
-    assert once.zoom is None
-    assert 1.4 <= twice.zoom[0] == twice.zoom[1] <= 2.8
+    assert twice.zoom is None  # its maps are on the grid of the image
     np.testing.assert_array_equal(method.decode_again(twice).labels.pixels, twice.labels.pixels)
 
 
@@ -168,13 +167,6 @@ def test_large_nuclei_are_looked_at_again_reduced(network, share):
     once = method.predict(other.image)
     scores = [instances.score(other.label, found.labels).ap for found in (once, twice)]
     assert scores[1] > max(0.7, scores[0] + 0.05), scores
-    assert twice.zoom[0] < 1
-
-
-def test_who_says_the_size_is_believed(small):
-    method = methods.load("nuclei2d")
-    told = method.predict(small.image.replace(spacing=(1.0, 1.0), unit="pixel"), diameter=method.domain.nucleus_size)
-    assert told.zoom is None
 
 
 def test_another_look_in_tiles_is_that_in_one_piece(small):
@@ -185,28 +177,19 @@ def test_another_look_in_tiles_is_that_in_one_piece(small):
 
 def test_without_the_memory_for_it_there_is_no_other_look(small, monkeypatch):
     method = methods.load("nuclei2d")
-    forecast = tiling.forecast
-    assert method.predict(small.image).zoom is not None
     pixels = small.image.pixels[..., None]
-    maps = method.predict_space(pixels)
+    usual, forecast = method.predict_space(pixels), tiling.forecast
     monkeypatch.setattr(tiling, "forecast", lambda plan, field: dataclasses.replace(forecast(plan, field), free=0.0))
-    assert method.find_better_zoom(pixels, maps, tile=None) is None
+    once = method.predict_space(pixels)
+    assert once.shape == usual.shape
+    assert np.abs(once - usual).max() > 0.1
+    method.settings = method.settings.replace(closer=False)
+    np.testing.assert_array_equal(once, method.predict_space(pixels))
 
 
-def test_all_planes_of_a_series_are_looked_at_alike(small):
-    method = methods.load("nuclei2d")
-    series = small.image.replace(pixels=np.stack([small.image.pixels] * 2), axes="TYX")
-    alone, both = method.predict(small.image), method.predict(series)
-    assert both.zoom == alone.zoom
-    for labels in both.labels.pixels:
-        np.testing.assert_array_equal(labels, alone.labels.pixels)
-
-
-def test_the_smallest_size_lies_between_the_pixels_of_the_maps_and_of_the_image():
-    plane, volume = Image(np.zeros((10, 20)), "YX"), Image(np.zeros((4, 8, 8)), "ZYX")
-    assert _rescale.scale_smallest(30, np.zeros((20, 40, 2)), like=plane) == 85  # 30 px there are 7.5 here, 30 here are 120 there
-    assert _rescale.scale_smallest(30, np.zeros((10, 20, 2)), like=plane) == 30
-    assert _rescale.scale_smallest(30, np.zeros((8, 16, 16, 2)), like=volume) == round(30 * 8**0.75)
+def test_maps_come_back_to_fewer_pixels_between_theirs():
+    ramp = np.repeat(np.arange(8.0)[:, None, None], 8, axis=1)
+    np.testing.assert_allclose(_rescale.return_maps(ramp, (4, 4))[:, 0, 0], [0.5, 2.5, 4.5, 6.5])
 
 
 def test_axes_are_brought_to_the_model_one_by_one():

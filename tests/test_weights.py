@@ -21,17 +21,20 @@ def score(pairs: list[tuple]) -> dict:
     return instances.evaluate(pairs)["pooled"]["0.50"]
 
 
-def test_the_card_of_nuclei2d_says_what_its_weights_do(fields):
-    model = methods.load("nuclei2d")
+@pytest.mark.parametrize("name", ["nuclei2d", "nuclei2d_flows"])
+def test_the_card_of_weights_says_what_they_do(fields, name):
+    model = methods.load(name)
     found = instances.evaluate([(s.name, s.label, model.predict(s.image).labels) for s in fields])
-    card = json.loads((methods.find_folder("nuclei2d") / "scores.json").read_text("utf-8"))["nuclei2d"]
+    card = json.loads((methods.find_folder(name) / "scores.json").read_text("utf-8"))[name]
     assert found["pooled"]["0.50"]["ap"] == pytest.approx(card["pooled"]["0.50"]["ap"], abs=0.005)
     assert found["mean_ap"] == pytest.approx(card["mean_ap"], abs=0.005)
 
 
 def test_a_known_size_of_nuclei_helps_where_pixels_are_much_smaller_and_of_16_bit(fields):
     """Fields of DSB2018 as a microscope with pixels a third as large would show them: 0.11 µm instead of 0.33 (assumed)."""
-    model, factor, plain, told = methods.load("nuclei2d"), 3, [], []
+    model, factor, plain, looked, told = methods.load("nuclei2d"), 3, [], [], []
+    blind = methods.load("nuclei2d")
+    blind.settings = blind.settings.replace(closer=False)
     for sample in list(fields)[:6]:
         if sample.image.is_rgb or min(sample.image.space_shape) > 400:
             continue
@@ -39,10 +42,12 @@ def test_a_known_size_of_nuclei_helps_where_pixels_are_much_smaller_and_of_16_bi
         large = Image(pixels, "YX", (0.33 / factor,) * 2)
         label = replace(large, pixels=np.kron(sample.label.pixels, np.ones((factor, factor), sample.label.pixels.dtype)))
         size = float(np.median(methods.base.measure_diameters(sample.label.pixels))) * 0.33
-        plain.append((sample.name, label, model.predict(large).labels))
+        plain.append((sample.name, label, blind.predict(large).labels))
+        looked.append((sample.name, label, model.predict(large).labels))
         told.append((sample.name, label, model.predict(large, diameter=size).labels))
     assert len(told) >= 3
     assert score(told)["ap"] > score(plain)["ap"] + 0.2
+    assert score(looked)["ap"] > score(told)["ap"] - 0.05  # without being told, it looks for the size by itself
 
 
 def test_the_card_of_denoise2d_says_what_its_weights_do():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,40 +51,42 @@ class Look:
         return self.off * (1 + APART * abs(np.log2(self.size / usual))) if self.size else np.inf
 
 
-def find_better_zoom(
-    method: KerasMethod, pixels: np.ndarray, maps: np.ndarray, *, contradict: Callable, tile: tuple[int, ...] | None
-) -> tuple[float, float] | None:
-    """The magnification at which a network is to look again at a plane (Y, X, C); None where one look is enough, or memory for no other.
+def see(
+    method: KerasMethod, pixels: np.ndarray, *, see_once: Callable[..., np.ndarray], contradict: Callable, tile: tuple[int, ...] | None
+) -> np.ndarray:
+    """(Y, X, C) → (Y, X, K) maps of the best look that there is memory for, on the grid of the image.
 
-    maps : (Y, X, K) of the first look.   contradict : (maps, the labels they are decoded to) → how far the network contradicts itself.
+    see_once : (pixels, tile=…) → maps.   contradict : (maps, the labels they are decoded to) → how far the network contradicts itself.
     """
+    maps = see_once(pixels, tile=tile)
     if method.domain.ndim != 2 or not method.settings.closer:
-        return None
+        return maps
 
     def judge(maps: np.ndarray) -> tuple[list[float], float]:
         label = method.decode(maps, **method.choices())
         return measure_diameters(label), contradict(maps, label)
 
-    see = partial(method.see, prepare=method.scale_of(pixels).apply, tile=tile)
-    zoom = find_zoom(see, pixels, maps, judge=judge, usual=method.domain.nucleus_size)
+    zoom = find_zoom(pixels, maps, run=see_once, judge=judge, usual=method.domain.nucleus_size)
     if zoom is None:
-        return None
+        return maps
     shape = tuple(round(n * zoom) for n in maps.shape[:-1])
     told = tiling.forecast(tiling.make_plan(shape, method.field, tile=method.fixed_tile() or tile), method.field)
-    return (zoom, zoom) if told.needed <= told.free else None
+    if told.needed > told.free:
+        return maps
+    return _rescale.return_maps(see_once(_rescale.zoom_pixels(pixels, (zoom, zoom)), tile=tile), maps.shape[:-1])
 
 
 def find_zoom(
-    run: Callable[[np.ndarray], np.ndarray],
     pixels: np.ndarray,
     maps: np.ndarray,
     *,
+    run: Callable[[np.ndarray], np.ndarray],
     judge: Callable[[np.ndarray], tuple[list[float], float]],
     usual: float | None,
 ) -> float | None:
     """The magnification to look at a plane (Y, X, C) with; None where one look is enough.
 
-    run : pixels → maps (Y, X, K).   maps : of the first look.   judge : maps → (diameters of the nuclei in them, how far they contradict
+    maps : (Y, X, K) of the first look.   run : pixels → maps.   judge : maps → (diameters of the nuclei in them, how far they contradict
     themselves).   usual : diameter of the training's nuclei, in pixels.
     """
     first = _judge(_cut_middle(maps, PIECE), 1.0, judge)

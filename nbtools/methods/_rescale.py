@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1.15  # networks bear this much in size: their training patches were varied by more
 SLAB = 4_000_000  # pixels treated together
-DEBRIS = 0.75  # 0: the smallest nucleus shrinks with the nuclei of an image; 1: it has as many pixels of every image
 MOST, LEAST = 16.0, 1 / 32  # beyond, the pixel size of a file is more likely wrong than true
 
 
@@ -81,21 +80,18 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
     return resize(grey, (*shape, pixels.shape[-1]), order=1, mode="reflect", anti_aliasing=True, preserve_range=True).astype(np.float32)
 
 
+def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
+    from skimage.transform import resize
+
+    return resize(maps, (*shape, maps.shape[-1]), order=1, mode="edge", anti_aliasing=False, preserve_range=True).astype(np.float32)
+
+
 def decode_maps(decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image) -> np.ndarray:
     """Maps (*space, K), or (T, *space, K) for a series → what `decide` makes of them, on the grid of `like`."""
     shape = tuple(like.size(axis) for axis in like.spatial)
     frames = [return_size(decide(m), shape) for m in (maps if "T" in like.axes else maps[None])]
     return np.stack(frames) if "T" in like.axes else frames[0]
-
-
-def scale_smallest(min_size: int, maps: np.ndarray, *, like: Image) -> int:
-    """The smallest size that was chosen in training, in pixels of maps (*space, K) or (T, *space, K) of an image at another magnification.
-
-    Nuclei have the size of the training's there; debris, which the smallest size is for, hardly shrinks with them. So it lies between that
-    size in the pixels of the maps and in those of the image, nearer to the latter (DEBRIS, chosen on validation images of DSB2018).
-    """
-    seen = maps.shape[1:-1] if "T" in like.axes else maps.shape[:-1]
-    return round(min_size * np.prod(np.divide(seen, [like.size(axis) for axis in like.spatial])) ** DEBRIS)
 
 
 def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

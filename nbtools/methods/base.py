@@ -92,11 +92,9 @@ class Method(ABC):
         image = self.check_image(image)
         started = time.perf_counter()
         zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
-        frames = [image.select(T=t).to(self.domain.axes + "C").pixels for t in range(image.size("T"))]
-        maps = [self.predict_space(_rescale.zoom_pixels(frames[0], zoom), tile=tile)]
-        if zoom is None and diameter is None and (zoom := self.find_better_zoom(frames[0], maps[0], tile=tile)):
-            maps = []
-        maps += [self.predict_space(_rescale.zoom_pixels(pixels, zoom), tile=tile) for pixels in frames[len(maps) :]]
+        frames = [image.select(T=t) for t in range(image.size("T"))] if "T" in image.axes else [image]
+        seen = (_rescale.zoom_pixels(frame.to(self.domain.axes + "C").pixels, zoom) for frame in frames)
+        maps = [self.predict_space(pixels, tile=tile) for pixels in seen]
         maps = np.stack(maps) if "T" in image.axes else maps[0]
         result = self.decode_maps(maps, image)
         result.seconds, result.zoom = time.perf_counter() - started, zoom
@@ -104,10 +102,6 @@ class Method(ABC):
         if raw:
             result.raw = {"maps": maps}
         return result
-
-    def find_better_zoom(self, pixels: np.ndarray, maps: np.ndarray, *, tile: tuple[int, ...] | None) -> tuple[float, ...] | None:
-        """Another magnification at which to look at (*space, C) grey values, after a first look at (*space, K) maps; None for none."""
-        return None
 
     def forecast(self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None) -> object | None:
         """What a prediction of this image will need (`tiling.Forecast`); None where nobody knows."""
@@ -133,8 +127,6 @@ class Method(ABC):
         started = time.perf_counter()
         plain = image.select(C=0).to("T" * ("T" in image.axes) + self.domain.axes)
         values = {**self.choices(), **choices}
-        if "min_size" in self.tuned and "min_size" not in choices and self.settings.min_size is None:
-            values["min_size"] = _rescale.scale_smallest(values["min_size"], maps, like=plain)
         result = self.wrap(plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain))
         if (channels := self.class_channels()) and "T" not in image.axes:
             share = maps[..., slice(*channels)]

@@ -7,7 +7,9 @@ al. 2019, doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, final
 
 import keras
@@ -54,8 +56,10 @@ class FastNuclei(KerasMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         return np.stack([1 / (1 + np.exp(-raw[..., 0])), np.clip(raw[..., 1], 0, 1)], axis=-1)
 
-    def find_better_zoom(self, pixels: np.ndarray, maps: np.ndarray, *, tile: tuple[int, ...] | None) -> tuple[float, ...] | None:
-        return _looks.find_better_zoom(self, pixels, maps, contradict=distance.measure_contradiction, tile=tile)
+    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        """As every network's; of a plane whose nuclei have another size than the training's, what is seen at the best magnification."""
+        once = partial(super().see, prepare=prepare)
+        return _looks.see(self, pixels, see_once=once, contradict=distance.measure_contradiction, tile=tile)
 
     def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
         return distance.decode(maps, threshold=threshold, split=split, min_size=min_size)
