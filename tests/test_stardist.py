@@ -48,15 +48,20 @@ def test_the_preset_paper_is_the_default_network_of_the_package(ndim, grid, para
 
 # AP of perfect rays on the 125 nuclei of the package's test image at IoU .5, .7, .8, .9, measured independently
 def test_the_oracle_of_32_rays_reaches_its_figures():
-    from stardist.geometry import star_dist
+    from stardist.geometry import polygons_to_label, star_dist
+    from stardist.matching import matching
+    from stardist.nms import non_maximum_suppression
     from stardist.utils import edt_prob
 
     label = data.samples("nuclei2d")[0].label.pixels.astype(np.int32)
-    maps = np.concatenate([edt_prob(label)[..., None], star_dist(label, 32)], axis=-1)
+    inside, rays = edt_prob(label), star_dist(label, 32)
     model = make_model(2, preset="tiny", grid=1)
-    decoded = model.decode(maps, threshold=0.5, nms=0.4)
+    decoded = model.decode(np.concatenate([inside[..., None], rays], axis=-1), threshold=0.5, nms=0.4)
     figures = [instances.score(label, decoded, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)]
-    assert figures == pytest.approx([1.0, 0.984, 0.984, 0.953], abs=0.012)
+    points, scores, kept = non_maximum_suppression(rays, inside, prob_thresh=0.5, nms_thresh=0.4)
+    alone = polygons_to_label(kept, points, shape=label.shape, prob=scores)  # the package by itself, on the same processor
+    assert figures == pytest.approx([matching(label, alone, thresh=iou).accuracy for iou in (0.5, 0.7, 0.8, 0.9)], abs=1e-6)
+    assert figures == pytest.approx([1.0, 0.984, 0.984, 0.953], abs=0.016)  # processors round rays differently: a nucleus is 0.016
 
 
 def test_thresholds_of_volumes_are_searched_from_above_and_end_with_the_time():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbtools.methods._keras import KerasMethod
 
 PIECE, FEW = 640, 3  # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of their size
-LEAST, MOST = 0.85, 1.5  # sizes, as share of the training's, with which one look is enough
+LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, with which one look is enough
 LARGER, SMALLER = (1.4, 2.0, 2.8), (0.7, 0.5, 0.35, 0.25)  # magnifications to try
 DOUBT = 0.1  # contradictions beyond which small nuclei may be pieces of large ones
 CLOSER = setting(
