@@ -133,6 +133,7 @@ def test_a_real_network_finds_real_nuclei_of_another_pixel_size(network, photogr
     np.testing.assert_array_equal(same.labels.pixels, found.labels.pixels)
     blind = network.predict(other.image.replace(spacing=None))
     assert "Pixel size unknown" in blind.warnings[0]
+    assert blind.zoom is None
 
 
 def make_of_size(share: float, network: Method) -> data.Sample:

@@ -61,7 +61,8 @@ def test_the_oracle_of_32_rays_reaches_its_figures():
     points, scores, kept = non_maximum_suppression(rays, inside, prob_thresh=0.5, nms_thresh=0.4)
     alone = polygons_to_label(kept, points, shape=label.shape, prob=scores)  # the package by itself, on the same processor
     assert figures == pytest.approx([matching(label, alone, thresh=iou).accuracy for iou in (0.5, 0.7, 0.8, 0.9)], abs=1e-6)
-    assert figures == pytest.approx([1.0, 0.984, 0.984, 0.953], abs=0.016)  # processors round rays differently: a nucleus is 0.016
+    assert figures[:2] == pytest.approx([1.0, 0.984], abs=0.012)
+    assert figures[2:] == pytest.approx([0.984, 0.953], abs=0.016)  # one nucleus, which processors round to either side
 
 
 def test_thresholds_of_volumes_are_searched_from_above_and_end_with_the_time():
