@@ -46,24 +46,29 @@ def test_of_looks_alike_the_one_nearer_to_the_size_in_training_is_taken():
     assert Look(1.0, (), 0.0).cost(USUAL) == np.inf
 
 
+def label_of(sizes: list[float]) -> np.ndarray:
+    """One row of labels that have the area of discs of these diameters."""
+    return np.repeat(1 + np.arange(len(sizes)), [round(np.pi / 4 * size**2) for size in sizes])[None]
+
+
 @pytest.mark.parametrize(
     ("sizes", "usual"), [([20.0] * 5, 20.0), ([14.5] * 5, 20.0), ([29.0] * 5, 20.0), ([5.0] * 2, 20.0), ([5.0] * 5, None)]
 )
 def test_one_look_is_enough(sizes, usual):
-    def run(pixels: np.ndarray) -> np.ndarray:
+    def refuse(*_: np.ndarray) -> np.ndarray:
         raise AssertionError("no other look was called for")
 
     zeros = np.zeros((32, 32, 1))
-    assert _looks.find_zoom(zeros, zeros, run=run, judge=lambda maps: (sizes, 0.5), usual=usual) is None
+    assert _looks.find_zoom(zeros, zeros, run=refuse, decide=lambda maps: label_of(sizes), contradict=refuse, usual=usual) is None
 
 
 def test_only_the_middle_of_a_large_image_is_judged():
     seen = []
 
-    def judge(maps: np.ndarray) -> tuple[list[float], float]:
+    def decide(maps: np.ndarray) -> np.ndarray:
         seen.append(maps.shape[:2])
-        return [10.0] * 5, 0.1 / len(seen)
+        return label_of([10.0] * 5)
 
-    large = np.zeros((1500, 900, 1), np.float32)
-    assert _looks.find_zoom(large, large, run=lambda pixels: pixels, judge=judge, usual=USUAL) is not None
+    large, steps = np.zeros((1500, 900, 1), np.float32), {"run": lambda pixels: pixels, "decide": decide, "usual": USUAL}
+    assert _looks.find_zoom(large, large, contradict=lambda maps, label: 0.1 / len(seen), **steps) is not None
     assert max(max(shape) for shape in seen) <= _looks.PIECE + 1

@@ -149,8 +149,9 @@ def small(network) -> data.Sample:
     return make_of_size(0.5, network)
 
 
-def test_small_nuclei_are_looked_at_again_magnified(small):
-    method = methods.load("nuclei2d")
+@pytest.mark.parametrize("name", ["nuclei2d", "nuclei2d_flows"])
+def test_small_nuclei_are_looked_at_again_magnified(small, name):
+    method = methods.load(name)
     twice = method.predict(small.image, raw=True)
     method.settings = method.settings.replace(closer=False)
     once = method.predict(small.image)

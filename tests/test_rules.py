@@ -33,6 +33,7 @@ ONLY_IN = {
     "nbformat": {"course"},
     "jinja2": {"report", "course"},
     "roifile": {"export", "io"},
+    "numba": {"targets"},
 }
 BEYOND = {("nets/quicken.py", "tensorflow")}  # gradients that Keras has no word for
 MAY_PRINT = {"show", "runtime", "config", "cli"}
@@ -113,9 +114,8 @@ def test_nothing_asks_which_method_it_is():
 
 
 def test_importing_nbtools_loads_nothing_heavy():
-    code = (
-        "import sys, nbtools; print(*sorted({'keras', 'tensorflow', 'matplotlib', 'ipywidgets', 'stardist', 'skimage'} & set(sys.modules)))"
-    )
+    heavy = {"keras", "tensorflow", "matplotlib", "ipywidgets", "stardist", "skimage", "numba"}
+    code = f"import sys, nbtools; print(*sorted({heavy} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
     assert loaded == []
 

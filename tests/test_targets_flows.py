@@ -102,6 +102,11 @@ def test_points_stay_in_the_image_and_step_by_the_flow_between_pixels():
     np.testing.assert_allclose(flows.follow(flow, np.array([[2.5, 10.0]])), [[2.5, 10.0]])  # half way between opposite flows
 
 
+def test_a_flow_that_is_no_number_moves_nothing():
+    flow = np.full((5, 6, 2), np.nan)
+    np.testing.assert_array_equal(flows.follow(flow, np.array([[2, 3], [9, 9]])), [[2, 3], [4, 5]])
+
+
 def test_points_that_have_arrived_are_left_out_without_a_change(nuclei, maps, monkeypatch):
     part = maps[2][:200, :200]
     found = flows.decode(part)
@@ -117,6 +122,33 @@ def test_nuclei_whose_flows_contradict_themselves_are_dropped():
     maps[:, 40:, 1:] *= 0.2  # the right one says so little that it may be anything
     assert flows.decode(maps).max() == 2
     np.testing.assert_array_equal(flows.decode(maps, flow_threshold=0.4), np.where(label == 1, 1, 0))
+
+
+def test_a_network_contradicts_itself_where_its_flows_are_not_those_of_its_nuclei(nuclei, maps):
+    wrong = maps[2] * np.array([1, -1, -1])
+    told = [flows.measure_contradiction(m, nuclei[2]) for m in (maps[2], maps[2] * np.array([1, 0.5, 0.5]), wrong)]
+    np.testing.assert_allclose(told, [0, 0.25, 1], atol=0.02)
+    assert flows.measure_contradiction(np.zeros((5, 5, 3)), np.zeros((5, 5), int)) == 1
+
+
+@pytest.mark.parametrize(("shape", "size"), [((40, 50), (1, 1)), ((1, 60), (1, 1)), ((9, 20, 20), (1, 1, 1)), ((9, 20, 20), (3, 1, 1))])
+def test_places_of_arrival_are_those_that_filters_over_the_whole_image_find(rng, shape, size):
+    """Crowds in a few places, many of them equally large, at the image's edges too, and stragglers."""
+    middles = rng.integers(0, shape, (12, len(shape)))
+    ends = np.repeat(middles, 60, axis=0) + rng.normal(0, 0.6, (720, len(shape))).round()
+    ends = np.clip(np.concatenate([ends, rng.integers(0, shape, (50, len(shape)))]), 0, np.array(shape) - 1)
+    bins, size = np.ravel_multi_index(tuple(ends.astype(int).T), shape), np.array(size)
+    arrived = np.bincount(bins, minlength=int(np.prod(shape))).reshape(shape)
+    order = arrived + np.arange(arrived.size).reshape(shape) / arrived.size
+    reach = np.maximum(1, np.rint(flows.WINDOW / size)).astype(int)
+    seeds = (arrived > flows.ARRIVALS) & (order == ndimage.maximum_filter(order, tuple(2 * reach + 1)))
+    named = np.zeros(shape, np.int32)
+    named[seeds] = 1 + np.argsort(np.argsort(order[seeds]))
+    for turn in range(flows.GROW):
+        around = tuple(np.where(turn < np.rint(flows.GROW / size), 3, 1))
+        named = np.where((named == 0) & (arrived > flows.FEW), ndimage.maximum_filter(named, around), named)
+    assert named.max() > 3
+    np.testing.assert_array_equal(flows._name_arrivals(ends, shape, size=size), named.ravel()[bins])
 
 
 def test_small_ones_and_ignored_pixels():

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from nbtools import tiling
 from nbtools.config import setting
 from nbtools.methods import _rescale
+from nbtools.methods._keras import KerasMethod
 from nbtools.methods.base import measure_diameters
-
-if TYPE_CHECKING:
-    from nbtools.methods._keras import KerasMethod
 
 PIECE, FEW = 640, 3  # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of their size
 LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, with which one look is enough
@@ -51,29 +50,26 @@ class Look:
         return self.off * (1 + APART * abs(np.log2(self.size / usual))) if self.size else np.inf
 
 
-def see(
-    method: KerasMethod, pixels: np.ndarray, *, see_once: Callable[..., np.ndarray], contradict: Callable, tile: tuple[int, ...] | None
-) -> np.ndarray:
-    """(Y, X, C) → (Y, X, K) maps of the best look that there is memory for, on the grid of the image.
+class LookingMethod(KerasMethod):
+    """A network that looks at planes again, at a magnification at which it contradicts itself less; its settings have `closer`."""
 
-    see_once : (pixels, tile=…) → maps.   contradict : (maps, the labels they are decoded to) → how far the network contradicts itself.
-    """
-    maps = see_once(pixels, tile=tile)
-    if method.domain.ndim != 2 or not method.settings.closer:
-        return maps
+    contradict: ClassVar[Callable[[np.ndarray, np.ndarray], float]]  # maps, the labels they are decoded to → how far apart they are
 
-    def judge(maps: np.ndarray) -> tuple[list[float], float]:
-        label = method.decode(maps, **method.choices())
-        return measure_diameters(label), contradict(maps, label)
-
-    zoom = find_zoom(pixels, maps, run=see_once, judge=judge, usual=method.domain.nucleus_size)
-    if zoom is None:
-        return maps
-    shape = tuple(round(n * zoom) for n in maps.shape[:-1])
-    told = tiling.forecast(tiling.make_plan(shape, method.field, tile=method.fixed_tile() or tile), method.field)
-    if told.needed > told.free:
-        return maps
-    return _rescale.return_maps(see_once(_rescale.zoom_pixels(pixels, (zoom, zoom)), tile=tile), maps.shape[:-1])
+    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        """As every network's; of a plane, the best look that there is memory for, on the grid of the image."""
+        once = partial(super().see, prepare=prepare, tile=tile)
+        maps = once(pixels)
+        if self.domain.ndim != 2 or not self.settings.closer:
+            return maps
+        decide = partial(self.decode, **self.choices())
+        zoom = find_zoom(pixels, maps, run=once, decide=decide, contradict=self.contradict, usual=self.domain.nucleus_size)
+        if zoom is None:
+            return maps
+        plan = tiling.make_plan(tuple(round(n * zoom) for n in maps.shape[:-1]), self.field, tile=self.fixed_tile() or tile)
+        told = tiling.forecast(plan, self.field)
+        if told.needed > told.free:
+            return maps
+        return _rescale.return_maps(once(_rescale.zoom_pixels(pixels, (zoom, zoom))), maps.shape[:-1])
 
 
 def find_zoom(
@@ -81,22 +77,27 @@ def find_zoom(
     maps: np.ndarray,
     *,
     run: Callable[[np.ndarray], np.ndarray],
-    judge: Callable[[np.ndarray], tuple[list[float], float]],
+    decide: Callable[[np.ndarray], np.ndarray],
+    contradict: Callable[[np.ndarray, np.ndarray], float],
     usual: float | None,
 ) -> float | None:
     """The magnification to look at a plane (Y, X, C) with; None where one look is enough.
 
-    maps : (Y, X, K) of the first look.   run : pixels → maps.   judge : maps → (diameters of the nuclei in them, how far they contradict
-    themselves).   usual : diameter of the training's nuclei, in pixels.
+    maps : (Y, X, K) of the first look.   run : pixels → maps.   decide : maps → labels.   contradict : (maps, labels) → how far apart.
+    usual : diameter of the training's nuclei, in pixels.
     """
-    first = _judge(_cut_middle(maps, PIECE), 1.0, judge)
-    if usual is None or len(first.sizes) < FEW or LEAST <= first.size / usual <= MOST:
+    middle = _cut_middle(maps, PIECE)
+    label = decide(middle)
+    sizes = measure_diameters(label)
+    if usual is None or len(sizes) < FEW or LEAST <= np.median(sizes) / usual <= MOST:
         return None
 
     def again(zoom: float) -> Look:
-        return _judge(run(_rescale.zoom_pixels(_cut_middle(pixels, round(PIECE / zoom)), (zoom, zoom))), zoom, judge)
+        seen = run(_rescale.zoom_pixels(_cut_middle(pixels, round(PIECE / zoom)), (zoom, zoom)))
+        label = decide(seen)
+        return Look(zoom, tuple(measure_diameters(label)), contradict(seen, label))
 
-    zoom = choose(first, again, usual=usual).zoom
+    zoom = choose(Look(1.0, tuple(sizes), contradict(middle, label)), again, usual=usual).zoom
     return zoom if zoom != 1 else None
 
 
@@ -120,11 +121,6 @@ def _climb(first: Look, zooms: tuple[float, ...], again: Callable[[float], Look]
             break
         best = found
     return best
-
-
-def _judge(maps: np.ndarray, zoom: float, judge: Callable) -> Look:
-    sizes, off = judge(maps)
-    return Look(zoom, tuple(sizes), off)
 
 
 def _cut_middle(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -11,9 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.targets import hills
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import SEEN, drop_small
 
-SEEN = 0.3  # probability of foreground above which a network sees something, whether it becomes a nucleus or not
 SMOOTHING = {2: (0.5, 0.5), 3: (0.5, 1.0, 1.0)}  # px; what a network says of depth is rough, in volumes more so, whose planes lie apart
 
 

@@ -8,9 +8,9 @@ Two nuclei that touch have opposite flows where they meet, whatever their shape.
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import ndimage
 
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import SEEN, drop_small
 
 STEPS, BLOCK, STILL = 200, 20, 1.0  # steps of a pixel; one that moved less than STILL px in the last BLOCK steps has arrived
 ARRIVALS, WINDOW = 10, 2  # a nucleus is where more pixels than that arrive, and nowhere more within so many pixels of the finest axis
@@ -77,18 +77,13 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
 
     Points that do not get on any more stay where they are. None leaves the image. Returns (n, ndim) float.
     """
-    fields = [np.ascontiguousarray(flow[..., a], np.float32) for a in range(flow.shape[-1])]
-    last = np.array(flow.shape[:-1], np.float32)[:, None] - 1
-    ends = points.T.astype(np.float32)
-    moving = np.arange(ends.shape[1])
-    for start in range(0, steps, BLOCK):
-        at = before = ends[:, moving]
-        for _ in range(min(BLOCK, steps - start)):
-            step = np.stack([ndimage.map_coordinates(f, at, order=1, mode="nearest") for f in fields])
-            at = np.clip(at + step, 0, last)
-        ends[:, moving] = at
-        moving = moving[np.abs(at - before).max(axis=0) > STILL]
-    return ends.T
+    from nbtools.targets import _walking
+
+    shape = np.array(flow.shape[:-1])
+    ends = np.clip(points, 0, shape - 1).astype(np.float32)
+    plain = np.nan_to_num(flow).astype(np.float32).reshape(-1, flow.shape[-1])  # compiled loops trust what they are given
+    _walking.follow(plain, shape, ends=ends, steps=steps, block=BLOCK, still=STILL)
+    return ends
 
 
 def measure_error(label: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -97,15 +92,42 @@ def measure_error(label: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return ndimage.mean(off, label, np.arange(1, label.max() + 1))
 
 
+def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
+    """Mean length, 0 … 1, of half the difference between the flows in maps (*space, 1 + ndim) and those of the labels they were decoded to.
+
+    Where either sees a nucleus; 1 where neither does.
+
+    Examples
+    --------
+    >>> label = np.pad(np.ones((5, 5), int), 2)
+    >>> maps = encode(label)
+    >>> measure_contradiction(maps, label), round(measure_contradiction(maps * (1, 0, 0), label), 2)
+    (0.0, 0.48)
+    """
+    seen = (label > 0) | (maps[..., 0] > SEEN)
+    off = np.linalg.norm((encode(label) - maps)[seen][:, 1:], axis=-1)
+    return float(off.mean() / 2) if seen.any() else 1.0
+
+
 def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis; the smallest is 1."""
-    centres = _find_centres(parts[tuple(places.T)], places * size)
-    beside = _find_neighbours(parts, places)
+    from nbtools.targets import _walking
+
+    part = parts[tuple(places.T)]
+    order = np.argsort(part, kind="stable")  # part by part, so that what belongs together lies together
+    part, places = part[order], places[order]
+    starts = np.searchsorted(part, np.arange(1, part[-1] + 2))
+    centres, beside = _find_centres(part, places * size), _find_neighbours(parts, places)
     extents = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(parts)])
-    heat = _spread_heat(beside, centres, weights=1 / size**2, steps=int(2 * (extents @ size).max()))
-    slope = (heat[beside[:, 1]] - heat[beside[:, 0]]).T / size**2  # per pixel, of a gradient in space
+    weights = 1 / size**2
+    steps = (2 * (extents @ size)).astype(int)
+    heat = _walking.spread_heat(starts, beside, centres=centres, rates=weights / (1 + 2 * weights.sum()), steps=steps)
+    heat = np.log(np.maximum(heat, np.finfo(float).tiny))  # far from the centre it is tiny
+    slope = (heat[beside[..., 1]] - heat[beside[..., 0]]) / size**2  # per pixel, of a gradient in space
     slope[centres] = 0
-    return slope / np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-30)
+    directions = np.empty_like(slope)
+    directions[order] = slope / np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-30)
+    return directions
 
 
 def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -118,47 +140,45 @@ def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(ndim, 2, n) index of the pixel before and after along each axis; the pixel's own where that is of another part."""
+    """(n, ndim, 2) index of the pixel before and after along each axis; the pixel's own where that is of another part."""
     index = np.full(parts.shape, -1, np.int32)
     index[tuple(places.T)] = own = np.arange(len(places), dtype=np.int32)
-    part, beside = parts[tuple(places.T)], np.empty((parts.ndim, 2, len(places)), np.int32)
+    part, beside = parts[tuple(places.T)], np.empty((len(places), parts.ndim, 2), np.int32)
     for axis in range(parts.ndim):
         for side, step in enumerate((-1, 1)):
             there = places.copy()
             there[:, axis] = np.clip(there[:, axis] + step, 0, parts.shape[axis] - 1)
             there = tuple(there.T)
-            beside[axis, side] = np.where(parts[there] == part, index[there], own)
+            beside[:, axis, side] = np.where(parts[there] == part, index[there], own)
     return beside
 
 
-def _spread_heat(beside: np.ndarray, centres: np.ndarray, *, weights: np.ndarray, steps: int) -> np.ndarray:
-    """Logarithm (n,) of the heat after so many steps, in each of which centres get one unit and neighbours share what they have.
-
-    What flows out of a nucleus is lost, so that flows at its border point inside; the far heat is tiny, hence the logarithm.
-    """
-    own = np.arange(beside.shape[-1])
-    rates = weights / (1 + 2 * weights.sum())
-    shares = np.where(beside == own, 0, rates[:, None, None]).reshape(-1, len(own))
-    shares = np.concatenate([np.full((1, len(own)), 1 - 2 * rates.sum()), shares]).T
-    table = np.concatenate([own[None], beside.reshape(-1, len(own))]).T
-    spread = sparse.csr_array((shares.ravel(), table.ravel(), np.arange(0, table.size + 1, table.shape[1])), shape=(len(own),) * 2)
-    heat = np.zeros(len(own))
-    for _ in range(steps):
-        heat[centres] += 1
-        heat = spread @ heat
-    return np.log(np.maximum(heat, np.finfo(float).tiny))
-
-
 def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray) -> np.ndarray:
-    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0 for stragglers."""
-    bins = np.ravel_multi_index(tuple(np.rint(ends).astype(int).T), shape)
-    arrived = np.bincount(bins, minlength=int(np.prod(shape))).reshape(shape)
-    order = arrived + np.arange(arrived.size).reshape(shape) / arrived.size  # no two alike, so that a window has one maximum
-    reach = np.maximum(1, np.rint(WINDOW / size)).astype(int)
-    seeds = (arrived > ARRIVALS) & (order == ndimage.maximum_filter(order, tuple(2 * reach + 1)))
-    named = np.zeros(shape, np.int32)
-    named[seeds] = 1 + np.argsort(np.argsort(order[seeds]))  # where two grow into each other, the one with more arrivals wins
-    for step in range(GROW):
-        around = tuple(np.where(step < np.rint(GROW / size), 3, 1))
-        named = np.where((named == 0) & (arrived > FEW), ndimage.maximum_filter(named, around), named)
-    return named.ravel()[bins]
+    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0 for stragglers.
+
+    Places are looked up one by one, for they are few beside the pixels of the image.
+    """
+    wide = tuple(n + 2 * WINDOW for n in shape)  # so that every place has a window
+    bins = np.ravel_multi_index(tuple(np.rint(ends).astype(int).T + WINDOW), wide)
+    arrived = np.bincount(bins, minlength=int(np.prod(wide)))
+    seeds = np.flatnonzero(arrived > ARRIVALS)
+    for step in _list_steps(np.maximum(1, np.rint(WINDOW / size)), wide):
+        here, there = arrived[seeds], arrived[seeds + step]
+        seeds = seeds[(here > there) | ((here == there) & (step < 0))]  # of two alike, the later one
+    named = np.zeros(len(arrived), np.int32)
+    named[seeds[np.argsort(arrived[seeds], kind="stable")]] = 1 + np.arange(len(seeds))
+    places = np.flatnonzero((arrived > FEW) & (named == 0))
+    for turn in range(GROW):  # where two grow into each other, the one with more arrivals wins
+        found = np.zeros(len(places), np.int32)
+        for step in _list_steps(turn < np.rint(GROW / size), wide):
+            np.maximum(found, named[places + step], out=found)
+        named[places] = found
+        places = places[found == 0]
+    return named[bins]
+
+
+def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
+    """From a pixel of an image of this shape to all others of a window that reaches so far along each axis, in pixels of one row."""
+    along = [np.arange(-int(r), int(r) + 1) * int(np.prod(shape[axis + 1 :])) for axis, r in enumerate(reach)]
+    steps = np.sum(np.meshgrid(*along, indexing="ij"), axis=0).ravel()
+    return [int(step) for step in steps if step]

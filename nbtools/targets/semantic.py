@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+SEEN = 0.3  # probability of foreground above which a network sees something, whether it becomes a nucleus or not
+
 
 def encode(label: np.ndarray) -> np.ndarray:
     """(*space) labels → (*space, 1) float32: 1 inside nuclei, 0 outside, -1 where the label is negative (ignored)."""

@@ -7,9 +7,7 @@ al. 2019, doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, final
 
 import keras
@@ -18,7 +16,6 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods import _looks
-from nbtools.methods._keras import KerasMethod
 from nbtools.methods._segment import SMALLEST, SegmentSettings
 from nbtools.targets import distance
 
@@ -39,9 +36,10 @@ class FastNucleiSettings(SegmentSettings):
 
 
 @final
-class FastNuclei(KerasMethod):
+class FastNuclei(_looks.LookingMethod):
     Settings = FastNucleiSettings
     loss = staticmethod(losses.foreground_distance)
+    contradict = staticmethod(distance.measure_contradiction)
     usual: ClassVar[dict] = {"patch_size": {2: 96, 3: 64}, "batch_size": {2: 4, 3: 2}}  # many small steps learn sooner than few large ones
 
     def build(self) -> keras.Model:
@@ -55,11 +53,6 @@ class FastNuclei(KerasMethod):
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
         return np.stack([1 / (1 + np.exp(-raw[..., 0])), np.clip(raw[..., 1], 0, 1)], axis=-1)
-
-    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """As every network's; of a plane whose nuclei have another size than the training's, what is seen at the best magnification."""
-        once = partial(super().see, prepare=prepare)
-        return _looks.see(self, pixels, see_once=once, contradict=distance.measure_contradiction, tile=tile)
 
     def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
         return distance.decode(maps, threshold=threshold, split=split, min_size=min_size)

@@ -18,8 +18,8 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.data import DataSet
-from nbtools.methods import _planes, _resample
-from nbtools.methods._keras import Example, KerasMethod
+from nbtools.methods import _looks, _planes, _resample
+from nbtools.methods._examples import Example
 from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import flows
 from nbtools.training import History, TrainingPlan
@@ -43,12 +43,14 @@ class FlowsSettings(SegmentSettings):
         None, min=0.0, max=flows.ALL, help="2D: nuclei whose flows contradict their shape more than that are dropped, 4 keeps all; "
         "chosen on validation images if empty."
     )  # fmt: skip
+    closer: bool = _looks.CLOSER
 
 
 @final
-class Flows(KerasMethod):
+class Flows(_looks.LookingMethod):
     Settings = FlowsSettings
     loss = staticmethod(losses.foreground_flows)
+    contradict = staticmethod(flows.measure_contradiction)
 
     @property
     def in_planes(self) -> bool:
