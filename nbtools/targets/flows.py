@@ -81,7 +81,7 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
 
     shape = np.array(flow.shape[:-1])
     ends = np.clip(points, 0, shape - 1).astype(np.float32)
-    plain = np.nan_to_num(flow).astype(np.float32).reshape(-1, flow.shape[-1])  # compiled loops trust what they are given
+    plain = np.nan_to_num(flow).astype(np.float32, copy=False).reshape(-1, flow.shape[-1])  # compiled loops trust what they are given
     _walking.follow(plain, shape, ends=ends, steps=steps, block=BLOCK, still=STILL)
     return ends
 
