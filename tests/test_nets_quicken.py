@@ -17,10 +17,10 @@ def gradients(model, x):
     return [loss, *tape.gradient(loss, [x, *model.trainable_variables])]
 
 
-def twins(*stack):
-    """The same small network twice, once quickened, and one volume of an awkward size."""
-    x = tf.constant(np.random.default_rng(0).normal(size=(2, 7, 10, 13, 2)).astype(np.float32))
-    plain = keras.Sequential([keras.Input((None, None, None, 2)), *stack])
+def twins(*stack, ndim=3):
+    """The same small network twice, once quickened, and one image of an awkward size."""
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, *(7, 10, 13)[-ndim:], 2)).astype(np.float32))
+    plain = keras.Sequential([keras.Input((None,) * ndim + (2,)), *stack])
     quick = keras.models.clone_model(plain)
     quick.set_weights(plain.get_weights())
     return plain, nets.quicken(quick), x
@@ -42,9 +42,12 @@ def test_largest_values_and_their_gradients_are_those_of_keras(size):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(1, 2, 2), (2, 2, 2), (2, 1, 3)])
-def test_boxes_that_do_not_overlap_and_their_gradients_are_those_of_keras(size):
-    plain, quick, x = twins(layers.Conv3DTranspose(3, size, strides=size, activation="relu", bias_initializer="normal"))
+@pytest.mark.parametrize("size", [(1, 2, 2), (2, 2, 2), (2, 1, 3), (2, 2), (1, 3)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_boxes_that_do_not_overlap_and_their_gradients_are_those_of_keras(size, bias):
+    kind = layers.Conv3DTranspose if len(size) == 3 else layers.Conv2DTranspose
+    settings = {"activation": "relu", "use_bias": bias, "bias_initializer": "normal"}
+    plain, quick, x = twins(kind(3, size, strides=size, **settings), ndim=len(size))
     assert "call" in vars(quick.layers[0])
     for ours, theirs in zip(gradients(quick, x), gradients(plain, x), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -1,9 +1,10 @@
-"""Networks of volumes learn in a fraction of the time where TensorFlow runs on a processor: same numbers, other operations.
+"""Networks take a fraction of the time where TensorFlow runs on a processor: same numbers, other operations.
 
-There the gradients of a 3D convolution take many times as long as the convolution. The one by the input is itself a convolution, with the
-kernel turned round; the one by the kernel is that of a 2D convolution whose images are the planes, and whose channels are the planes that
-a plane acts on. Likewise a maximum over boxes is one over squares, and then one over planes; and a transposed convolution whose boxes do
-not overlap is a product of matrices.
+In prediction a normalisation costs nothing, see `nets/absorb.py`, and a transposed convolution whose boxes do not overlap is a product of
+matrices. Networks of volumes also learn sooner: there the gradients of a 3D convolution take many times as long as the convolution. The
+one by the input is itself a convolution, with the kernel turned round; the one by the kernel is that of a 2D convolution whose images are
+the planes, and whose channels are the planes that a plane acts on. Likewise a maximum over boxes is one over squares, and then one over
+planes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 from functools import cache, partial
 
 import keras
+import numpy as np
 from keras import layers
+
+from nbtools.nets.absorb import absorb
 
 Tensor = keras.KerasTensor
 
@@ -19,7 +23,7 @@ Tensor = keras.KerasTensor
 def quicken(model: keras.Model) -> keras.Model:
     """Let the layers of a network compute as above, those of networks inside it too; returns the network, which is otherwise the same.
 
-    Nothing changes on graphics cards, with other backends, in 2D, and for strided, dilated or grouped convolutions.
+    Nothing changes on graphics cards and with other backends; how 2D, strided, dilated or grouped convolutions learn does not either.
     """
     if keras.backend.backend() == "tensorflow" and not _on_accelerator():
         for layer in model._flatten_layers(include_self=False):
@@ -27,8 +31,9 @@ def quicken(model: keras.Model) -> keras.Model:
                 layer.convolution_op = _convolve
             elif isinstance(layer, layers.MaxPooling3D) and _fills(layer):
                 layer.call = partial(_pool, size=tuple(layer.pool_size))
-            elif isinstance(layer, layers.Conv3DTranspose) and _tiles(layer):
+            elif isinstance(layer, (layers.Conv2DTranspose, layers.Conv3DTranspose)) and _tiles(layer):
                 layer.call = partial(_spread, layer=layer)
+        absorb(model)
     return model
 
 
@@ -49,7 +54,7 @@ def _fills(layer: layers.MaxPooling3D) -> bool:
     return tuple(layer.pool_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
 
 
-def _tiles(layer: layers.Conv3DTranspose) -> bool:
+def _tiles(layer: keras.Layer) -> bool:
     return tuple(layer.kernel_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
 
 
@@ -99,14 +104,16 @@ def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
     return tf.reshape(x, (shape[0], *small, channels))
 
 
-def _spread(volume: Tensor, *, layer: layers.Conv3DTranspose) -> Tensor:
-    """(B, Z, Y, X, C) → (B, Z · kz, Y · ky, X · kx, K): each voxel becomes a box."""
+def _spread(image: Tensor, *, layer: keras.Layer) -> Tensor:
+    """(B, *space, C) → (B, *space · kernel, K): each pixel becomes a box."""
     import tensorflow as tf
 
-    kernel = tf.convert_to_tensor(layer.kernel)  # (kz, ky, kx, K, C)
+    kernel = tf.convert_to_tensor(layer.kernel)  # (*size, K, C)
     *size, outputs, inputs = kernel.shape
-    shape = tf.shape(volume)
-    weights = tf.reshape(tf.transpose(kernel, (4, 0, 1, 2, 3)), (inputs, -1))
-    boxes = tf.reshape(tf.matmul(tf.reshape(volume, (-1, inputs)), weights), (*(shape[i] for i in range(4)), *size, outputs))
-    x = tf.reshape(tf.transpose(boxes, (0, 1, 4, 2, 5, 3, 6, 7)), (shape[0], *(shape[i + 1] * size[i] for i in range(3)), outputs))
-    return layer.activation(x + layer.bias if layer.use_bias else x)
+    ndim, shape = len(size), tf.shape(image)
+    boxes = tf.matmul(tf.reshape(image, (-1, inputs)), tf.reshape(kernel, (-1, inputs)), transpose_b=True)
+    boxes = tf.nn.bias_add(boxes, tf.tile(layer.bias, [int(np.prod(size))])) if layer.use_bias else boxes
+    rows = [shape[0] * shape[1], *(shape[axis] for axis in range(2, ndim + 1)), *size[:-1], size[-1] * outputs]
+    order = [axis + side for axis in range(ndim) for side in (0, ndim)]  # each axis of the image, then that of its box
+    x = tf.transpose(tf.reshape(boxes, rows), order)
+    return layer.activation(tf.reshape(x, (shape[0], *(shape[axis + 1] * size[axis] for axis in range(ndim)), outputs)))

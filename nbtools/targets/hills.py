@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+BLOCK = 2**15  # pixels that climb at a time: what is known of them stays in the processor's cache
+
 
 def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
     """(*space) float heights and bool mask → (*space) int32 labels: every hill that rises at least `split` above the pass to a higher one.
@@ -30,11 +32,15 @@ def climb(heights: np.ndarray, inside: np.ndarray, *, steps: list[int]) -> tuple
     heights : of all pixels, one row; -inf outside.   inside : (N,) places in it.   steps : from a pixel to its next neighbour, an axis.
     Each top is a hill of its own, however low, and each pixel of a plateau, too.
     """
-    best, to = heights[inside], inside.copy()
-    for step in (way * step for step in steps for way in (1, -1)):
-        beside = heights[inside + step]
-        rises = beside > best
-        best[rises], to[rises] = beside[rises], inside[rises] + step
+    to = inside.copy()
+    for start in range(0, len(inside), BLOCK):
+        here, up = inside[start : start + BLOCK], to[start : start + BLOCK]
+        best = heights[here]
+        for step in (way * step for step in steps for way in (1, -1)):
+            beside = heights[here + step]
+            rises = beside > best
+            np.copyto(best, beside, where=rises)
+            np.copyto(up, here + step, where=rises)
     number = np.empty(len(heights), np.int32 if len(inside) < 2**31 else np.int64)
     number[inside] = np.arange(len(inside))
     into = _follow(number[to])

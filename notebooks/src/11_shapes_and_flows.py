@@ -183,14 +183,12 @@ nb.show.scores(judge([("a", volume.label, told.labels)]))
 # | method | minutes on one core | seed | found | missed | extra | mean IoU |
 # | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 # | Otsu + watershed | – | – | 4 | 4 | 4 | 0.32 |
-# | `fast_nuclei` | 7 | 0, 1, 4 | 8 | 0 | 0 | 0.68, 0.69, 0.70 |
-# | `fast_nuclei` | 7 | 2 | 7 | 1 | 2 | 0.61 |
-# | `fast_nuclei` | 7 | 3 | 5 | 3 | 1 | 0.52 |
+# | `fast_nuclei` | 15 | 0, 1, 2, 3, 4 | 8 | 0 | 0 | 0.70, 0.70, 0.70, 0.73, 0.71 |
 # | `flows` in planes | 8 | 0, 1, 2, 3, 4 | 8 | 0 | 0 | 0.72, 0.72, 0.72, 0.73, 0.73 |
 # | `flows` in planes: the shipped weights `nuclei3d` | 14 | 0 | 8 | 0 | 0 | 0.72 |
 #
-# (`python benchmarks/embryo.py`.) With `flows` every nucleus is found, and nothing besides, whatever the seed. `fast_nuclei` in volumes wants more
-# than seven minutes on one core: two of five seeds lose nuclei, and a single run would not have told. A mean IoU of 0.72 says that the outlines are
+# (`python benchmarks/embryo.py`.) With both, every nucleus is found, and nothing besides, whatever the seed. After 7 minutes on a slower machine two of
+# five seeds of `fast_nuclei` still lost nuclei, and a single run would not have told. A mean IoU of 0.70 to 0.73 says that the outlines are
 # not quite the annotators', who drew far out into the blur, and about half a pixel beside the image. What the simulation *looks* like was shaped on this one
 # embryo, so **another microscope may need other looks** (`nbtools simulate nuclei3d --set …`, lesson 04). To try it on a volume of yours:
 # `nb.methods.load("nuclei3d").predict(image)`.
