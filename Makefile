@@ -75,7 +75,7 @@ test-colab:
 # The same weights on TensorFlow, JAX and PyTorch.
 test-backends:
 	@$(MAKE) --no-print-directory VENV=.venv-backends .venv-backends/backends.stamp
-	@.venv-backends/bin/python -m pytest -m backends tests/test_backends.py $(TESTS)
+	@.venv-backends/bin/python -m pytest -n $(JOBS) -m backends tests/test_backends.py $(TESTS)
 
 .venv-backends/backends.stamp: $(INPUTS) | .venv-backends/bin/python
 	@.venv-backends/bin/python $(PIP) -c constraints.txt -e ".[tf,test]" jax torch

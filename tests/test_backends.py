@@ -1,4 +1,4 @@
-"""One set of weights, three backends of Keras. Minutes: only with `make test-backends`, whose environment has JAX and PyTorch, too."""
+"""One set of weights, three backends of Keras. Ten minutes: only with `make test-backends`, whose environment has JAX and PyTorch, too."""
 
 import importlib.util
 import os

@@ -177,7 +177,7 @@ def _predict(run: Callable, pixels: np.ndarray, plan: Plan, step: tuple[int, ...
             return np.ascontiguousarray(raw[tuple(slice(n) for n in shape)], np.float32)
         if out is None:
             out = np.zeros((*shape, raw.shape[-1]), np.float32)
-            weight = np.zeros((*shape, 1), np.float32)
+            weight = None if plan.exact else np.zeros((*shape, 1), np.float32)
         coarse = tuple(Window(w.start // s, w.low // s, -(-w.high // s)) for w, s in zip(windows, step, strict=True))
         (_paste if plan.exact else _blend)(out, weight, raw, coarse)
     return out if plan.exact else out / weight
@@ -190,7 +190,7 @@ def _cut(pixels: np.ndarray, plan: Plan, windows: tuple[Window, ...]) -> np.ndar
     return patches.reflect_pad(tile, [(0, w.start + t - end) for w, t, end in zip(windows, plan.tile, ends, strict=True)])
 
 
-def _paste(out: np.ndarray, _: np.ndarray, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
+def _paste(out: np.ndarray, _: None, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
     kept = tuple(slice(w.low, w.high) for w in windows)
     out[kept] = raw[tuple(slice(w.low - w.start, w.high - w.start) for w in windows)]
 
