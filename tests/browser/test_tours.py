@@ -73,9 +73,9 @@ def test_segmenting_from_the_choice_of_images_to_the_download(tab, folder):
     slide(tab, "nb-explore-slider", steps=-20)
     tab.find("nb-explore").scroll_into_view_if_needed()
     tab.photograph("segment_threshold")
-    said = tab.find("nb-explore-count").inner_text()
     tab.run_from("write_recipe")
     tab.wait_until_done()
+    said = tab.find("nb-explore-count").inner_text()  # now that every step of the slider has been answered
     assert tab.faults == tab.errors == tab.refused == []
     model = json.loads((folder / "runs" / "workbench_segment" / "model" / "model.json").read_text())
     assert model["settings"]["preset"] == "tiny"
