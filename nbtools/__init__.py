@@ -8,10 +8,13 @@ _ROOMS = (
     "augment", "checks", "cli", "config", "data", "errors", "export", "image", "io", "losses", "measure", "methods", "metrics", "nets",
     "normalize", "patches", "report", "runtime", "show", "simulate", "targets", "tiling", "training", "widgets",
 )  # fmt: skip
+_KERAS = ("losses", "nets", "tiling", "training")  # those that load it
 
 
 def __getattr__(name: str):
     """Rooms are loaded when first used, so that `import nbtools` stays fast and needs no Keras."""
+    if name in _KERAS:
+        return importlib.import_module("nbtools.runtime").load_quietly(f"nbtools.{name}")
     if name in _ROOMS:
         return importlib.import_module(f"nbtools.{name}")
     raise AttributeError(f"module 'nbtools' has no attribute {name!r}")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 
@@ -25,6 +31,8 @@ PACKAGES = (
 MODULES = {"scikit-image": "skimage"}
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+STDERR = 2  # the process's, which libraries write to past Python
+LOG = re.compile(r"absl::InitializeLog|oneDNN custom operations|cpu_feature_guard|rebuild TensorFlow with the appropriate")
 REFERENCE_GFLOPS = 140.0  # the two cores on which FORECAST was measured
 FORECAST = (("lesson 00, shipped weights", 27), ("the course, rehearsed (make course)", 160), ("fast_nuclei trained to a first use", 300))
 
@@ -115,6 +123,37 @@ def silence_tensorflow() -> None:
     """Keras on TensorFlow unless chosen otherwise, and no log lines of its own; must come before Keras is loaded."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def load_quietly(module: str) -> ModuleType:
+    """A module that loads Keras, by its name, without a word of TensorFlow's."""
+    silence_tensorflow()
+    with hold_back_log():
+        return importlib.import_module(module)
+
+
+@contextlib.contextmanager
+def hold_back_log() -> Iterator[None]:
+    """While libraries are loaded: what TensorFlow logs of its start, whatever log level is asked for, does not reach the page.
+
+    It writes to the standard error of the process, past Python. All else that is written there meanwhile follows afterwards.
+    """
+    try:
+        usual = None if "tensorflow" in sys.modules else os.dup(STDERR)
+    except OSError:  # this process has none
+        usual = None
+    if usual is None:
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(usual, STDERR)
+            os.close(usual)
+            held.seek(0)
+            sys.stderr.write("".join(line for line in held.read().decode(errors="replace").splitlines(True) if not LOG.search(line)))
 
 
 def set_environment(**variables: str | None) -> None:

@@ -18,6 +18,32 @@ def test_process_seconds_count_from_the_start_of_the_process():
     assert 0.5 <= told <= time.time() - begin + 0.1
 
 
+LOUD = """
+import os, sys
+from nbtools import runtime
+with runtime.hold_back_log():
+    os.write(2, b"I0000 port.cc:153] oneDNN custom operations are on.\\n")
+    os.write(2, b"a library's own words\\n")
+    print("a warning of Python", file=sys.stderr)
+    {more}
+print("afterwards", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("more", ["pass", "raise ValueError('why')"])
+def test_what_tensorflow_logs_of_its_start_is_held_back_and_nothing_else(more):
+    told = subprocess.run([sys.executable, "-c", LOUD.format(more=more)], capture_output=True, text=True).stderr
+    assert "oneDNN" not in told
+    assert "a library's own words" in told
+    assert "a warning of Python" in told
+    assert ("afterwards" if more == "pass" else "ValueError: why") in told
+
+
+def test_a_process_without_standard_error_loads_as_well():
+    code = "import os; os.close(2); from nbtools import runtime; runtime.hold_back_log().__enter__(); print('loaded')"
+    assert "loaded" in subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout
+
+
 def test_memory_is_what_the_system_says():
     here = runtime.memory()
     assert 0 < here.process < here.total <= psutil.virtual_memory().total

@@ -109,6 +109,11 @@ def test_several_results_are_drawn_side_by_side(squares):
     assert show.scores(results).alt == f"mean AP: otsu {results['otsu']['mean_ap']:.3f}, network 1.000"
 
 
+def test_results_without_a_mistake_have_an_axis_that_begins_at_none(squares):
+    perfect = instances.evaluate([("a", squares, squares)])
+    assert show.scores({"otsu": perfect, "network": perfect}).axes[-1].get_ylim() == pytest.approx((0, 1.15))
+
+
 def test_a_table_is_shown_short_and_says_how_long_it_is():
     shown = show.table({"label": range(1, 31), "name": ["<b>"] * 30, "area": [np.nan] * 30, "cut": [True] * 30}, limit=3)
     assert repr(shown).splitlines()[-1] == "30 rows, the first 3 shown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
@@ -31,9 +30,8 @@ def row(name: str) -> Row:
 
 def get(name: str) -> type[Method]:
     """The class of a method; this is where its libraries are loaded."""
-    runtime.silence_tensorflow()
     module, _, cls = row(name).path.partition(":")
-    method = getattr(importlib.import_module(module), cls)
+    method = getattr(runtime.load_quietly(module), cls)
     method.name = name
     return method
 
@@ -88,8 +86,7 @@ def check_shipped(folder: Path) -> None:
 
     if folder.parent != data.packaged("weights"):
         return
-    from nbtools.training import hash_file
-
+    hash_file = runtime.load_quietly("nbtools.training").hash_file
     for line in (folder.parent / CHECKSUMS).read_text("utf-8").splitlines():
         known, name = line.split("  ", 1)
         if name.startswith(f"{folder.name}/") and hash_file(folder.parent / name) != known:

@@ -64,4 +64,5 @@ def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
         bars = axes.bar(places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name])
         axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
     axes.set_xticks(range(len(KINDS)), ["split", "merged", "missed", "extra"])
-    axes.margins(y=0.12)
+    most = max(one.get(kind, 0) or 0 for one in results.values() for kind in KINDS)
+    axes.set_ylim(0, max(1, most) * 1.15)

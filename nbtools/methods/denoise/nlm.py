@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from nbtools import runtime
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.image import Image
@@ -55,11 +56,11 @@ class NonLocalMeans(Method):
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Nothing needs to be learned; with clean partners at hand, the strength is chosen on some of the training images."""
-        from nbtools.training import History  # loads Keras, which a prediction does without
+        learning = runtime.load_quietly("nbtools.training")  # loads Keras, which a prediction does without
 
         started = time.monotonic()
         self.start_fit(train, None)
-        history = History(stopped="epochs")
+        history = learning.History(stopped="epochs")
         if train.has("clean") and self.settings.strength is None:
             history.best = {"train_psnr": self._choose(train, seed=plan.seed if plan else 0)}
         history.seconds = time.monotonic() - started

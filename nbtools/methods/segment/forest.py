@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy import ndimage
 
-from nbtools import normalize
+from nbtools import normalize, runtime
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -61,7 +61,7 @@ class Forest(Method):
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Learn from scribbles or labels; the pixels learned from are drawn by the plan's seed."""
-        from nbtools.training import History  # loads Keras
+        learning = runtime.load_quietly("nbtools.training")  # loads Keras
 
         started, seed = time.monotonic(), plan.seed if plan else 0
         self.start_fit(train, "labels")
@@ -69,7 +69,7 @@ class Forest(Method):
         self.note_nucleus_size(sizes)
         about = {"trees": self.settings.trees, "leaf": self.settings.leaf, "balanced": [] in sizes}
         self.trees = grow(features, nucleus, **about, seed=seed)
-        self.history = History(stopped="epochs", parameters=len(self.trees.left))
+        self.history = learning.History(stopped="epochs", parameters=len(self.trees.left))
         if found := self._choose(val, seconds=min(60.0, plan.seconds_left() / 2) if plan else 60.0):
             self.tuned, self.history.best = found[0], {"val_mean_ap": found[1]}
         self.history.seconds = time.monotonic() - started

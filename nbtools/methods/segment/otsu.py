@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy import ndimage
 
+from nbtools import runtime
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.image import Image
@@ -41,11 +42,11 @@ class Otsu(Method):
 
     def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
         """Nothing needs to be learned; with labels at hand, the three settings are chosen on some of the training images."""
-        from nbtools.training import History  # loads Keras, which a prediction does without
+        learning = runtime.load_quietly("nbtools.training")  # loads Keras, which a prediction does without
 
         started = time.monotonic()
         self.start_fit(train, None)
-        history = History(stopped="epochs")
+        history = learning.History(stopped="epochs")
         if train.has("labels"):
             history.best = {"train_mean_ap": self._choose(train, seed=plan.seed if plan else 0)}
         history.seconds = time.monotonic() - started
