@@ -25,7 +25,7 @@ from nbtools.training.recipe import hash_file, write_recipe
 from nbtools.training.weights import KEPT, Best, Swapped, read_weights, set_weights, write_weights
 
 __all__ = [
-    "KEPT", "History", "Trainer", "TrainingPlan", "TrainingSettings", "hash_file", "one_cycle", "prefetch", "read_weights",
+    "KEPT", "History", "Trainer", "TrainingPlan", "TrainingSettings", "find_loss", "hash_file", "one_cycle", "prefetch", "read_weights",
     "set_weights", "write_recipe", "write_weights",
 ]  # fmt: skip
 
@@ -94,6 +94,12 @@ class History:
         return {key: getattr(self, key) for key in keys}
 
 
+def find_loss(model: keras.Model, x: np.ndarray, y: np.ndarray, *, learn: bool = False) -> float:
+    """The loss of one batch alone, which Keras before 3.15 would average with all before it.  learn : take a step of training, too."""
+    model.reset_metrics()
+    return float((model.train_on_batch if learn else model.test_on_batch)(x, y))
+
+
 class Trainer:
     """Trains one Keras model from a function that draws a batch.
 
@@ -158,7 +164,7 @@ class Trainer:
             progress = self.clock.progress(step)
             rate = self.settings.learning_rate * one_cycle(progress)
             self.model.optimizer.learning_rate.assign(rate)
-            losses.append(float(self.model.train_on_batch(x, y)))
+            losses.append(find_loss(self.model, x, y, learn=True))
             self._update_average(progress)
             self.history.steps = step + 1
             self.plan.tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
