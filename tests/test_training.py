@@ -47,9 +47,9 @@ def test_the_loss_of_a_batch_is_its_own_whatever_came_before():
     model, x = line(), np.ones((4, 3), np.float32)
     model.compile("sgd", "mse")
     model.set_weights([np.ones((3, 1)), np.zeros(1)])
-    assert [training.find_loss(model, x, np.full((4, 1), y)) for y in (3.0, 13.0, 3.0)] == pytest.approx([0, 100, 0])
-    assert training.find_loss(model, x, np.full((4, 1), 4.0), learn=True) == pytest.approx(1)
-    assert training.find_loss(model, x, np.full((4, 1), 4.0)) < 1
+    assert [training.find_loss(model, (x, np.full((4, 1), y))) for y in (3.0, 13.0, 3.0)] == pytest.approx([0, 100, 0])
+    assert training.find_loss(model, (x, np.full((4, 1), 4.0)), learn=True) == pytest.approx(1)
+    assert training.find_loss(model, (x, np.full((4, 1), 4.0))) < 1
 
 
 def test_batches_depend_on_seed_and_step_alone():

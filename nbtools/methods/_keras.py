@@ -251,7 +251,7 @@ class KerasMethod(Method):
         x, y = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
 
         def validate() -> dict:
-            losses = [training.find_loss(self.model, x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
+            losses = [training.find_loss(self.model, (x[i : i + size], y[i : i + size])) for i in range(0, len(x), size)]
             return {"val_loss": float(np.mean(losses))}
 
         return validate

@@ -94,10 +94,10 @@ class History:
         return {key: getattr(self, key) for key in keys}
 
 
-def find_loss(model: keras.Model, x: np.ndarray, y: np.ndarray, *, learn: bool = False) -> float:
-    """The loss of one batch alone, which Keras before 3.15 would average with all before it.  learn : take a step of training, too."""
+def find_loss(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], *, learn: bool = False) -> float:
+    """The loss of one batch (x, y) alone, which Keras before 3.15 would average with all before it.  learn : take a training step, too."""
     model.reset_metrics()
-    return float((model.train_on_batch if learn else model.test_on_batch)(x, y))
+    return float((model.train_on_batch if learn else model.test_on_batch)(*batch))
 
 
 class Trainer:
@@ -164,7 +164,7 @@ class Trainer:
             progress = self.clock.progress(step)
             rate = self.settings.learning_rate * one_cycle(progress)
             self.model.optimizer.learning_rate.assign(rate)
-            losses.append(find_loss(self.model, x, y, learn=True))
+            losses.append(find_loss(self.model, (x, y), learn=True))
             self._update_average(progress)
             self.history.steps = step + 1
             self.plan.tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
