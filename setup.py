@@ -1,4 +1,6 @@
-"""What pyproject.toml cannot say: the installed package carries the samples, the weights and the lessons, which lie outside of nbtools/."""
+"""What pyproject.toml cannot say: the installed package carries the samples, the weights and the
+lessons, which lie outside of nbtools/.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""What the benchmarks of segmentation share: a method trained for a fixed budget, scored once on the test images, and the table of all."""
+"""What the benchmarks of segmentation share: a method trained for a fixed budget, scored once on
+the test images, and the table of all.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from pathlib import Path
 
 from _runs import count_cores, describe_machine, nbtools
 
-KEPT = ("pooled", "mean_ap", "panoptic_quality", "splits", "merges", "missed", "extra", "interval_95")
+KEPT = (
+    "pooled",
+    "mean_ap",
+    "panoptic_quality",
+    "splits",
+    "merges",
+    "missed",
+    "extra",
+    "interval_95",
+)
 
 
 @dataclass(frozen=True)
@@ -23,24 +34,39 @@ class Entry:
 
 
 def start_row(entry: Entry, *, seed: int) -> dict:
-    row = {"name": entry.name, "budget_minutes": entry.minutes, "seed": seed, "cores": count_cores()}
+    row = {
+        "name": entry.name,
+        "budget_minutes": entry.minutes,
+        "seed": seed,
+        "cores": count_cores(),
+    }
     return row | {"date": time.strftime("%Y-%m-%d"), "commands": []}
 
 
 def train_and_predict(entry: Entry, place: str, *, folder: Path, row: dict) -> float:
-    """Train on `place`/train and predict `place`/test into `folder`/result; what that took goes into the row.
+    """Train on `place`/train and predict `place`/test into `folder`/result; what that took goes
+    into the row.
 
     Returns the seconds of predicting, reading and writing apart.
     """
     model, memory = entry.name, 0.0
     if entry.train:
-        model, words = folder / "model", f"{entry.settings} --minutes {entry.minutes:g} --seed {row['seed']}"
+        model, words = (
+            folder / "model",
+            f"{entry.settings} --minutes {entry.minutes:g} --seed {row['seed']}",
+        )
         trained = nbtools(f"train {entry.train} {place}/train {words} --out {model}", row)
-        row |= {"minutes": round(trained["seconds"] / 60, 2), "parameters": trained["document"]["parameters"]}
+        row |= {
+            "minutes": round(trained["seconds"] / 60, 2),
+            "parameters": trained["document"]["parameters"],
+        }
         row |= {"steps": trained["document"]["steps"]}
         memory = trained["memory_gb"]
     predicted = nbtools(f"predict {model} {place}/test/images --out {folder}/result", row)
-    row |= {"memory_gb": max(memory, predicted["memory_gb"]), "spacing": predicted["document"]["spacing"]}
+    row |= {
+        "memory_gb": max(memory, predicted["memory_gb"]),
+        "spacing": predicted["document"]["spacing"],
+    }
     return sum(image["seconds"] for image in predicted["document"]["images"])
 
 
@@ -66,7 +92,10 @@ def keep_row(row: dict, path: Path, *, order: Sequence[str], about: dict, head: 
     before = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else []
     rows = {r["name"]: r for r in before} | {row["name"]: row}
     rows = [rows[name] for name in order if name in rows]
-    path.write_text(json.dumps(about | {"machine": describe_machine(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(about | {"machine": describe_machine(), "rows": rows}, indent=1) + "\n",
+        encoding="utf-8",
+    )
     path.with_suffix(".md").write_text(head + "\n" + write_table(rows), encoding="utf-8")
     print(json.dumps(row), flush=True)
 

@@ -1,4 +1,6 @@
-"""What the longer benchmarks share: run a command as a person would, and note what it printed, took and said."""
+"""What the longer benchmarks share: run a command as a person would, and note what it printed, took
+and said.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from pathlib import Path
 
 def nbtools(command: str, row: dict) -> dict:
     """Run a command, and note it in the row as a person would type it."""
-    row["commands"].append("nbtools " + " ".join(Path(w).name if w.startswith(tempfile.gettempdir()) else w for w in shlex.split(command)))
+    row["commands"].append(
+        "nbtools "
+        + " ".join(
+            Path(w).name if w.startswith(tempfile.gettempdir()) else w for w in shlex.split(command)
+        )
+    )
     words = [os.path.expandvars(word) for word in shlex.split(command)]
     return spend([sys.executable, "-m", "nbtools.cli", *words, "--json", "--quiet"])
 
@@ -34,7 +41,11 @@ def spend(command: list[str]) -> dict:
     if child.returncode:
         raise SystemExit(f"{shlex.join(command)} ended with {child.returncode}.")
     memory = usage.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    return {"document": json.loads(text), "seconds": time.monotonic() - started, "memory_gb": round(memory, 2)}
+    return {
+        "document": json.loads(text),
+        "seconds": time.monotonic() - started,
+        "memory_gb": round(memory, 2),
+    }
 
 
 def time_call(call: Callable, *, repeats: int, warm_up: int = 0) -> tuple[float, object]:
@@ -54,4 +65,8 @@ def count_cores() -> int:
 
 def describe_machine() -> dict:
     """What figures of a run depend on."""
-    return {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+    }

@@ -1,16 +1,20 @@
-"""Correct where the model is worst, or label at random? The active loop, simulated with known truth as the annotator.
+"""Correct where the model is worst, or label at random? The active loop, simulated with known truth
+as the annotator.
 
-`python benchmarks/active_loop.py`, with the data sets under $NBTOOLS_DATA. Pool: 24 training images of DSB2018's fluorescence set, drawn
-anew for each seed; judged by 40 images of `val`; of each the middle 96 x 96 pixels, where nuclei are. Both ways begin with the
-same 5 labelled nuclei of one image. In each of 5 rounds a `forest` of 30 trees is trained, and 5 nuclei more are labelled:
+`python benchmarks/active_loop.py`, with the data sets under $NBTOOLS_DATA. Pool: 24 training images
+of DSB2018's fluorescence set, drawn anew for each seed; judged by 40 images of `val`; of each the
+middle 96 x 96 pixels, where nuclei are. Both ways begin with the same 5 labelled nuclei of one
+image. In each of 5 rounds a `forest` of 30 trees is trained, and 5 nuclei more are labelled:
 
-- *worst*: the most wrong nucleus of each of the five images of which the model itself expects least. It is not told the truth: from its
-  probabilities p follows the IoU that it expects of its own foreground, sum of p inside over pixels inside plus sum of p outside. Images
-  that have labels already come last.
+- *worst*: the most wrong nucleus of each of the five images of which the model itself expects
+    least. It is not told the truth: from its probabilities p follows the IoU that it expects of its
+    own foreground, sum of p inside over pixels inside plus sum of p outside. Images that have
+    labels already come last.
 - *random*: of all nuclei in the pool that have no label yet.
 
-A label is a nucleus and the background within 6 px of it; what lies further, and other nuclei, stay unknown (-1). Written to
-`results/active_loop.json`: mean foreground IoU of the judged images after each round.
+A label is a nucleus and the background within 6 px of it; what lies further, and other nuclei, stay
+unknown (-1). Written to `results/active_loop.json`: mean foreground IoU of the judged images after
+each round.
 """
 
 from __future__ import annotations
@@ -46,7 +50,9 @@ class Piece:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     folder = Path(config.environment("NBTOOLS_DATA")) / "dsb2018_fluorescence"
@@ -61,11 +67,14 @@ def main() -> None:
 def write(seeds: list[dict], judge: list[Piece]) -> None:
     """The figures so far."""
     document = {
-        "command": "python benchmarks/active_loop.py", "data": "$NBTOOLS_DATA/dsb2018_fluorescence/train, val",
-        "machine": describe_machine(), "judged_images": len(judge), "labels": [BATCH * (i + 1) for i in range(ROUNDS + 1)],
+        "command": "python benchmarks/active_loop.py",
+        "data": "$NBTOOLS_DATA/dsb2018_fluorescence/train, val",
+        "machine": describe_machine(),
+        "judged_images": len(judge),
+        "labels": [BATCH * (i + 1) for i in range(ROUNDS + 1)],
         "mean_iou": {way: average([s[way]["iou"] for s in seeds]) for way in ("worst", "random")},
         "seeds": seeds,
-    }  # fmt: skip
+    }
     print(json.dumps(document, indent=1))
     path = Path(__file__).resolve().parent / "results" / "active_loop.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -76,11 +85,23 @@ def cut_pieces(images: data.DataSet, order: range | np.ndarray, *, most: int) ->
     pieces = []
     for i in order:
         sample = images[int(i)]
-        place = tuple(slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE) for n in sample.label.shape)
-        pixels, label = sample.image.select(C=0).to("YXC").pixels[place], sample.label.pixels[place].astype(np.int32)
+        place = tuple(
+            slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE)
+            for n in sample.label.shape
+        )
+        pixels, label = (
+            sample.image.select(C=0).to("YXC").pixels[place],
+            sample.label.pixels[place].astype(np.int32),
+        )
         if label.any():
             scaled = normalize.by_percentiles(pixels).apply(pixels)
-            pieces.append(Piece(sample.name, label, _features.compute_features(scaled, methods.get("forest")().settings.scales)))
+            pieces.append(
+                Piece(
+                    sample.name,
+                    label,
+                    _features.compute_features(scaled, methods.get("forest")().settings.scales),
+                )
+            )
         if len(pieces) == most:
             break
     return pieces
@@ -94,7 +115,11 @@ def run_seed(train: data.DataSet, judge: list[Piece], *, seed: int) -> dict:
     start = {first: set(rng.choice(pool[first].nuclei, BATCH, replace=False).tolist())}
     found = {"seed": seed}
     for way, choose in (("worst", choose_worst), ("random", choose_random)):
-        labelled, rng, scores = {i: set(names) for i, names in start.items()}, np.random.default_rng([seed, 1]), []
+        labelled, rng, scores = (
+            {i: set(names) for i, names in start.items()},
+            np.random.default_rng([seed, 1]),
+            [],
+        )
         for round_ in range(ROUNDS + 1):
             trees = train_trees(pool, labelled, seed=seed)
             maps = predict(trees, judge)
@@ -126,24 +151,42 @@ def mark(label: np.ndarray, names: set[int]) -> np.ndarray:
 
 def predict(trees: _trees.Trees, pieces: list[Piece]) -> list[np.ndarray]:
     """(H, W) probability of a nucleus in each piece, smoothed as `forest` does."""
-    told = trees.ask(np.concatenate([p.features.reshape(len(p.features), -1) for p in pieces], axis=1))
+    told = trees.ask(
+        np.concatenate([p.features.reshape(len(p.features), -1) for p in pieces], axis=1)
+    )
     parts = np.split(told, np.cumsum([p.label.size for p in pieces])[:-1])
-    return [ndimage.gaussian_filter(part.reshape(p.label.shape), 1.0) for part, p in zip(parts, pieces, strict=True)]
+    return [
+        ndimage.gaussian_filter(part.reshape(p.label.shape), 1.0)
+        for part, p in zip(parts, pieces, strict=True)
+    ]
 
 
-def choose_worst(trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator) -> None:
+def choose_worst(
+    trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
+) -> None:
     """Label the most wrong nucleus of each of the images that the model expects to do worst in."""
     maps = predict(trees, pool)
     order = sorted(range(len(pool)), key=lambda i: (i in labelled, expect_iou(maps[i])))
     for i in order[:BATCH]:
-        free = [name for name in pool[i].nuclei if name not in labelled.get(i, ())] or pool[i].nuclei
-        missed = ndimage.mean(maps[i] <= 0.5, pool[i].label, free)  # share of each nucleus that was not found
+        free = [name for name in pool[i].nuclei if name not in labelled.get(i, ())] or pool[
+            i
+        ].nuclei
+        missed = ndimage.mean(
+            maps[i] <= 0.5, pool[i].label, free
+        )  # share of each nucleus that was not found
         labelled.setdefault(i, set()).add(free[int(np.argmax(missed))])
 
 
-def choose_random(trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator) -> None:
+def choose_random(
+    trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
+) -> None:
     """Label any nuclei of the pool."""
-    free = [(i, name) for i, piece in enumerate(pool) for name in piece.nuclei if name not in labelled.get(i, ())]
+    free = [
+        (i, name)
+        for i, piece in enumerate(pool)
+        for name in piece.nuclei
+        if name not in labelled.get(i, ())
+    ]
     for k in rng.choice(len(free), BATCH, replace=False):
         labelled.setdefault(free[k][0], set()).add(free[k][1])
 
@@ -157,7 +200,10 @@ def expect_iou(probability: np.ndarray) -> float:
 def measure_iou(maps: list[np.ndarray], judge: list[Piece]) -> float:
     """Mean over the images of the foreground IoU, each counted alike."""
     threshold = methods.get("forest")().tunable()["threshold"]
-    pairs = [(p.name, p.label, (m > threshold).astype(np.uint8)) for p, m in zip(judge, maps, strict=True)]
+    pairs = [
+        (p.name, p.label, (m > threshold).astype(np.uint8))
+        for p, m in zip(judge, maps, strict=True)
+    ]
     return round(float(np.mean([row["iou"] for row in semantic.evaluate(pairs)["per_image"]])), 4)
 
 

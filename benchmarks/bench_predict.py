@@ -1,8 +1,10 @@
-"""A 2048 x 2048 image to labels: the shipped `nuclei2d` against a StarDist with the package's defaults, in the same run.
+"""A 2048 x 2048 image to labels: the shipped `nuclei2d` against a StarDist with the package's
+defaults, in the same run.
 
-Both take the same image of some 5,600 nuclei, half of them touching. Ours is the whole way from image to labels.
-StarDist's network has random weights, for its time does not depend on them; the shapes are then drawn from the maps that a perfect network
-would give, by the package itself, so that it decides between as many candidates as it would. Normalising is on both sides.
+Both take the same image of some 5,600 nuclei, half of them touching. Ours is the whole way from
+image to labels. StarDist's network has random weights, for its time does not depend on them; the
+shapes are then drawn from the maps that a perfect network would give, by the package itself, so
+that it decides between as many candidates as it would. Normalising is on both sides.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from _runs import time_call
 from nbtools import methods, simulate
 
 SIDE, REPEATS = 2048, 3
-SCENE = {"shape_px": (SIDE, SIDE), "density": (0.3,), "clustering": (0.5,), "radius_um": (4.0, 7.0), "photons": (50.0, 500.0)}
+SCENE = {
+    "shape_px": (SIDE, SIDE),
+    "density": (0.3,),
+    "clustering": (0.5,),
+    "radius_um": (4.0, 7.0),
+    "photons": (50.0, 500.0),
+}
 
 
 def main() -> None:
@@ -31,13 +39,26 @@ def main() -> None:
     steps = prepare_stardist(sample.image.pixels, sample.label.pixels)
     theirs = {name: time_call(step, repeats=REPEATS, warm_up=1)[0] for name, step in steps.items()}
     total = sum(theirs.values())
-    about = {"what": "2048 x 2048 px to labels", "nuclei": int(sample.label.pixels.max()), "found": int(found.pixels.max())}
-    result = {"ours": ours, "theirs": total, "unit": "s", "ratio": total / ours, "goal": 3, "theirs_parts": theirs}
+    about = {
+        "what": "2048 x 2048 px to labels",
+        "nuclei": int(sample.label.pixels.max()),
+        "found": int(found.pixels.max()),
+    }
+    result = {
+        "ours": ours,
+        "theirs": total,
+        "unit": "s",
+        "ratio": total / ours,
+        "goal": 3,
+        "theirs_parts": theirs,
+    }
     print(json.dumps(about | result))
 
 
 def prepare_stardist(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callable]:
-    """What the package does, in two parts that can be timed: normalise and ask the network; decide between shapes and draw them."""
+    """What the package does, in two parts that can be timed: normalise and ask the network; decide
+    between shapes and draw them.
+    """
     from csbdeep.utils import normalize
     from stardist.geometry import star_dist
     from stardist.models import Config2D, StarDist2D
@@ -50,7 +71,9 @@ def prepare_stardist(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callabl
     inside = edt_prob(label)[:: grid[0], :: grid[1]]
     return {
         "network": lambda: model.predict(normalize(pixels, 1, 99.8), show_tile_progress=False),
-        "shapes": lambda: model._instances_from_prediction(pixels.shape, inside, shapes, prob_thresh=0.5, nms_thresh=0.4),
+        "shapes": lambda: model._instances_from_prediction(
+            pixels.shape, inside, shapes, prob_thresh=0.5, nms_thresh=0.4
+        ),
     }
 
 

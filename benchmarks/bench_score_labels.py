@@ -1,4 +1,6 @@
-"""Scoring labels: ten thousand nuclei in a volume at nine thresholds, against stardist.matching in the same run."""
+"""Scoring labels: ten thousand nuclei in a volume at nine thresholds, against stardist.matching in
+the same run.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,12 @@ SHAPE = (64, 512, 512)
 NUCLEI = 10_000
 
 
-def paint_balls(centres: np.ndarray, radii: np.ndarray, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
-    """Label image of balls, painted one after the other; centres (N, 3) and radii (N,) in pixels."""
+def paint_balls(
+    centres: np.ndarray, radii: np.ndarray, shape: tuple[int, ...] = SHAPE
+) -> np.ndarray:
+    """Label image of balls, painted one after the other; centres (N, 3) and radii (N,) in
+    pixels.
+    """
     label = np.zeros(shape, np.int32)
     for name, (centre, radius) in enumerate(zip(centres, radii, strict=True), start=1):
         low = np.maximum(np.floor(centre - radius), 0).astype(int)
@@ -27,7 +33,9 @@ def paint_balls(centres: np.ndarray, radii: np.ndarray, shape: tuple[int, ...] =
 
 
 def make_pair(nuclei: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """True labels on a jittered lattice, and a prediction that shifts, resizes, loses and invents some."""
+    """True labels on a jittered lattice, and a prediction that shifts, resizes, loses and invents
+    some.
+    """
     step = (np.prod(SHAPE) / nuclei) ** (1 / 3)
     axes = [np.linspace(step / 2, n - step / 2, max(int(np.ceil(n / step)), 1)) for n in SHAPE]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
@@ -35,7 +43,9 @@ def make_pair(nuclei: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     radii = rng.uniform(0.35, 0.5, len(centres)) * step
     kept = rng.random(len(centres)) > 0.05
     moved = centres[kept] + rng.normal(0, 0.08 * step, (kept.sum(), 3))
-    return paint_balls(centres, radii), paint_balls(moved, radii[kept] * rng.uniform(0.85, 1.15, kept.sum()))
+    return paint_balls(centres, radii), paint_balls(
+        moved, radii[kept] * rng.uniform(0.85, 1.15, kept.sum())
+    )
 
 
 def score_with_nbtools(truth: np.ndarray, predicted: np.ndarray) -> list[instances.Score]:
@@ -50,15 +60,42 @@ def main() -> None:
     truth, predicted = make_pair(NUCLEI, np.random.default_rng(0))
     matching(truth[:4, :64, :64], predicted[:4, :64, :64])  # compile before the clock runs
     ours_s, ours = time_call(lambda: score_with_nbtools(truth, predicted), repeats=5)
-    theirs_s, theirs = time_call(lambda: matching(truth, predicted, thresh=THRESHOLDS), repeats=1)  # most of a minute
+    theirs_s, theirs = time_call(
+        lambda: matching(truth, predicted, thresh=THRESHOLDS), repeats=1
+    )  # most of a minute
     pairs = list(zip(ours, theirs, strict=True))
-    gap = max(abs(getattr(a, mine) - getattr(b, word)) for a, b in pairs for mine, word in WORDS.items())
-    row = {"what": f"score {ours[0].n_true} nuclei in {' x '.join(map(str, SHAPE))} at nine thresholds / stardist.matching"}
-    row |= {"ours": ours_s, "theirs": theirs_s, "ratio": theirs_s / ours_s, "unit": "s", "goal": "10 times faster"}
+    gap = max(
+        abs(getattr(a, mine) - getattr(b, word)) for a, b in pairs for mine, word in WORDS.items()
+    )
+    row = {
+        "what": (
+            f"score {ours[0].n_true} nuclei in {' x '.join(map(str, SHAPE))} at nine thresholds "
+            "/ stardist.matching"
+        )
+    }
+    row |= {
+        "ours": ours_s,
+        "theirs": theirs_s,
+        "ratio": theirs_s / ours_s,
+        "unit": "s",
+        "goal": "10 times faster",
+    }
     print(json.dumps(row | {"largest_difference": gap, "predicted": ours[0].n_pred}))
 
 
-WORDS = {w: w for w in ("tp", "fp", "fn", "precision", "recall", "f1", "panoptic_quality", "mean_matched_score")} | {"ap": "accuracy"}
+WORDS = {
+    w: w
+    for w in (
+        "tp",
+        "fp",
+        "fn",
+        "precision",
+        "recall",
+        "f1",
+        "panoptic_quality",
+        "mean_matched_score",
+    )
+} | {"ap": "accuracy"}
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,8 @@
-"""Tiled prediction against the bare network on the same tiles, four at a time and already in memory: what cutting and joining cost.
+"""Tiled prediction against the bare network on the same tiles, four at a time and already in
+memory: what cutting and joining cost.
 
-The image is 2000 x 2000 px in tiles of 512. What the network sees twice, in the overlaps of tiles, counts as its work on both sides;
-`useful` is the share of its work that is not.
+The image is 2000 x 2000 px in tiles of 512. What the network sees twice, in the overlaps of tiles,
+counts as its work on both sides; `useful` is the share of its work that is not.
 """
 
 from __future__ import annotations
@@ -39,8 +40,18 @@ def main() -> None:
         tiled.append(middle - start)
         bare.append(time.perf_counter() - middle)
     ours, theirs = (work / 1e6 / statistics.median(seconds[1:]) for seconds in (tiled, bare))
-    about = {"what": "tiled prediction against the bare network", "ours": ours, "theirs": theirs, "unit": "megapixels/s"}
-    result = {"ratio": ours / theirs, "goal": 0.9, "tiles": len(cut), "useful": round(plan.useful_share, 3)}
+    about = {
+        "what": "tiled prediction against the bare network",
+        "ours": ours,
+        "theirs": theirs,
+        "unit": "megapixels/s",
+    }
+    result = {
+        "ratio": ours / theirs,
+        "goal": 0.9,
+        "tiles": len(cut),
+        "useful": round(plan.useful_share, 3),
+    }
     print(json.dumps(about | result))
 
 

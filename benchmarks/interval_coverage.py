@@ -1,8 +1,10 @@
-"""How often 95 % intervals hold a planted difference: 500 simulated studies, with the plant as the unit and with the nucleus.
+"""How often 95 % intervals hold a planted difference: 500 simulated studies, with the plant as the
+unit and with the nucleus.
 
-`python benchmarks/interval_coverage.py` writes results/interval_coverage.json. Wild type against a mutant whose nuclei are 10 % larger
-and 8 % flatter; plants of a line differ by 6 %, nuclei of a plant by 20 %; a plant has 10 to 60 nuclei. Intervals that hold in 95 % of all
-studies hold in 93 to 97 % of 500.
+`python benchmarks/interval_coverage.py` writes results/interval_coverage.json. Wild type against a
+mutant whose nuclei are 10 % larger and 8 % flatter; plants of a line differ by 6 %, nuclei of a
+plant by 20 %; a plant has 10 to 60 nuclei. Intervals that hold in 95 % of all studies hold in 93 to
+97 % of 500.
 """
 
 from __future__ import annotations
@@ -16,28 +18,52 @@ import numpy as np
 from nbtools.metrics.statistics import compare_groups
 
 REPEATS, PLANTS = 500, 8
-COLUMNS = {"volume_um3": (100.0, 1.10, 0.06, 0.20), "flatness": (1.25, 1.08, 0.03, 0.10)}  # mean, ratio, spread of plants and of nuclei
+COLUMNS = {
+    "volume_um3": (100.0, 1.10, 0.06, 0.20),
+    "flatness": (1.25, 1.08, 0.03, 0.10),
+}  # mean, ratio, spread of plants and of nuclei
 ANALYSES = {
-    "unit means": ("units", "plant"), "mixed model": ("mixed", "plant"), "bootstrap": ("bootstrap", "plant"), "nuclei": ("units", None),
-}  # fmt: skip
+    "unit means": ("units", "plant"),
+    "mixed model": ("mixed", "plant"),
+    "bootstrap": ("bootstrap", "plant"),
+    "nuclei": ("units", None),
+}
 
 
 def main() -> None:
-    """Share of intervals that hold the truth, and of studies that find the difference, by analysis and column."""
+    """Share of intervals that hold the truth, and of studies that find the difference, by analysis
+    and column.
+    """
     held = {name: {column: [0, 0, 0] for column in COLUMNS} for name in ANALYSES}
     for repeat in range(REPEATS):
         table = simulate_study(np.random.default_rng(repeat))
         for name, (method, unit) in ANALYSES.items():
-            for row in compare_groups(table, list(COLUMNS), group="line", unit=unit, method=method)["rows"]:
+            for row in compare_groups(table, list(COLUMNS), group="line", unit=unit, method=method)[
+                "rows"
+            ]:
                 mean, ratio = COLUMNS[row["column"]][:2]
-                (low, high), (least, most), count = row["interval_95"], row["ratio_interval_95"], held[name][row["column"]]
+                (low, high), (least, most), count = (
+                    row["interval_95"],
+                    row["ratio_interval_95"],
+                    held[name][row["column"]],
+                )
                 count[0] += low <= mean * (ratio - 1) <= high
                 count[1] += least <= ratio <= most
                 count[2] += low > 0
     words = ("difference_held", "ratio_held", "found")
-    shares = {n: {c: dict(zip(words, np.array(k) / REPEATS, strict=True)) for c, k in one.items()} for n, one in held.items()}
-    document = {"repeats": REPEATS, "plants_a_line": PLANTS, "planted": {c: COLUMNS[c][1] for c in COLUMNS}, "shares": shares}
-    (Path(__file__).parent / "results" / "interval_coverage.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    shares = {
+        n: {c: dict(zip(words, np.array(k) / REPEATS, strict=True)) for c, k in one.items()}
+        for n, one in held.items()
+    }
+    document = {
+        "repeats": REPEATS,
+        "plants_a_line": PLANTS,
+        "planted": {c: COLUMNS[c][1] for c in COLUMNS},
+        "shares": shares,
+    }
+    (Path(__file__).parent / "results" / "interval_coverage.json").write_text(
+        json.dumps(document, indent=2) + "\n", encoding="utf-8"
+    )
     json.dump(document, sys.stdout, indent=2)
 
 
@@ -47,7 +73,9 @@ def simulate_study(rng: np.random.Generator) -> dict[str, np.ndarray]:
     mutant = plant >= PLANTS
     table = {"plant": plant, "line": np.where(mutant, "mutant", "wild type")}
     for column, (mean, ratio, between, within) in COLUMNS.items():
-        deviation = between * rng.standard_normal(2 * PLANTS)[plant] + within * rng.standard_normal(plant.size)
+        deviation = between * rng.standard_normal(2 * PLANTS)[plant] + within * rng.standard_normal(
+            plant.size
+        )
         table[column] = mean * (np.where(mutant, ratio, 1.0) + deviation)
     return table
 

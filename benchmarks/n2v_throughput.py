@@ -1,9 +1,11 @@
-"""How many hidden pixels a second Noise2Void learns from, beside careamics on the same two cores with a network of the same size.
+"""How many hidden pixels a second Noise2Void learns from, beside careamics on the same two cores
+with a network of the same size.
 
-`python benchmarks/n2v_throughput.py --peer PYTHON`, PYTHON being that of a second environment with `pip install torch careamics`
-(0.3.5 here): PyTorch and TensorFlow stay apart. Both sides learn from the same images in turns, 64 x 64 patches, 16 a batch, 0.2 % of the
-pixels hidden; the first steps, in which either side sets up its network, do not count. Writes `results/n2v_throughput.json` with the
-median of the turns.
+`python benchmarks/n2v_throughput.py --peer PYTHON`, PYTHON being that of a second environment with
+`pip install torch careamics` (0.3.5 here): PyTorch and TensorFlow stay apart. Both sides learn from
+the same images in turns, 64 x 64 patches, 16 a batch, 0.2 % of the pixels hidden; the first steps,
+in which either side sets up its network, do not count. Writes `results/n2v_throughput.json` with
+the median of the turns.
 """
 
 from __future__ import annotations
@@ -40,9 +42,18 @@ def run_ours(images: object) -> dict:
     from nbtools import data, methods, training
     from nbtools.image import Image
 
-    about = {"epochs": 1, "steps_per_epoch": WARM + STEPS, "patch_size": PATCH, "batch_size": BATCH, "masked": PERCENT, "variant": "n2v"}
+    about = {
+        "epochs": 1,
+        "steps_per_epoch": WARM + STEPS,
+        "patch_size": PATCH,
+        "batch_size": BATCH,
+        "masked": PERCENT,
+        "variant": "n2v",
+    }
     method, timer = methods.get("n2v")(**about), Timer()
-    train = data.DataSet.of([data.Sample(str(i), Image(image, "YX")) for i, image in enumerate(images)])
+    train = data.DataSet.of(
+        [data.Sample(str(i), Image(image, "YX")) for i, image in enumerate(images)]
+    )
     method.fit(train, plan=training.TrainingPlan(callbacks=(timer,)))
     return {"rate": timer.rate(), "parameters": method.model.count_params()}
 
@@ -58,7 +69,9 @@ def run_theirs(images: object) -> dict:
         def on_train_batch_end(self, *_: object) -> None:
             timer.on_step(0, {})
 
-    config = create_n2v_config("throughput", "array", "SYX", [PATCH, PATCH], BATCH, num_epochs=1, num_steps=WARM + STEPS)
+    config = create_n2v_config(
+        "throughput", "array", "SYX", [PATCH, PATCH], BATCH, num_epochs=1, num_steps=WARM + STEPS
+    )
     with tempfile.TemporaryDirectory() as folder:
         peer = CAREamist(config, work_dir=folder, callbacks=[Watch()], enable_progress_bar=False)
         peer.train(train_data=images)
@@ -67,7 +80,9 @@ def run_theirs(images: object) -> dict:
 
 def measure(python: str, side: str) -> dict:
     """One side in a process of its own."""
-    done = subprocess.run([python, __file__, "--side", side], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [python, __file__, "--side", side], stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -85,11 +100,20 @@ def main() -> None:
         return
     if not args.peer:
         raise SystemExit("Give --peer PYTHON, the Python of an environment with careamics.")
-    turns = [(measure(sys.executable, "ours"), measure(args.peer, "theirs")) for _ in range(args.turns)]
+    turns = [
+        (measure(sys.executable, "ours"), measure(args.peer, "theirs")) for _ in range(args.turns)
+    ]
     ours, theirs = (statistics.median(turn[side]["rate"] for turn in turns) for side in (0, 1))
-    document = {"what": "N2V: hidden training pixels a second, careamics on CPU", "ours": ours, "theirs": theirs, "ratio": ours / theirs}
+    document = {
+        "what": "N2V: hidden training pixels a second, careamics on CPU",
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": ours / theirs,
+    }
     document |= {"unit": "pixels/s", "goal": 2, "turns": turns, "date": time.strftime("%Y-%m-%d")}
-    (HERE / "results" / "n2v_throughput.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (HERE / "results" / "n2v_throughput.json").write_text(
+        json.dumps(document, indent=1) + "\n", encoding="utf-8"
+    )
     print(json.dumps(document))
 
 

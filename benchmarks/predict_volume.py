@@ -1,8 +1,11 @@
-"""A volume to labels: `fast_nuclei` against a StarDist of 96 rays with the package's defaults on a grid of (1, 2, 2), in the same run.
+"""A volume to labels: `fast_nuclei` against a StarDist of 96 rays with the package's defaults on a
+grid of (1, 2, 2), in the same run.
 
-The volume is 32 x 256 x 256 voxels of simulated nuclei. Both networks have random weights, for their time does not depend on them, and
-see the volume as a user's would, in tiles where they need any; both then decode the maps that a perfect network would give, so that
-each parts and draws as many nuclei as there are. Minutes, not seconds: not part of `make bench`. Writes `results/predict_volume.json`.
+The volume is 32 x 256 x 256 voxels of simulated nuclei. Both networks have random weights, for
+their time does not depend on them, and see the volume as a user's would, in tiles where they need
+any; both then decode the maps that a perfect network would give, so that each parts and draws as
+many nuclei as there are. Minutes, not seconds: not part of `make bench`. Writes
+`results/predict_volume.json`.
 """
 
 from __future__ import annotations
@@ -36,14 +39,29 @@ def main() -> None:
     seconds, ap = {}, {}
     for side, prepare in (("ours", prepare_ours), ("theirs", prepare_stardist)):
         steps = prepare(pixels, label)
-        taken = {name: time_call(step, repeats=1, warm_up=int(name == "network")) for name, step in steps.items()}
+        taken = {
+            name: time_call(step, repeats=1, warm_up=int(name == "network"))
+            for name, step in steps.items()
+        }
         seconds[side] = {name: round(s, 2) for name, (s, _) in taken.items()}
         drawn = taken["labels"][1]
         ap[side] = instances.score(label, drawn[0] if isinstance(drawn, tuple) else drawn).ap
         print(side, seconds[side], ap[side], file=sys.stderr, flush=True)
     ours, theirs = (round(sum(seconds[side].values()), 2) for side in ("ours", "theirs"))
-    row = {"what": f"{' x '.join(map(str, SHAPE))} voxels to labels", "ours": ours, "theirs": theirs, "ratio": theirs / ours, "unit": "s"}
-    row |= {"goal": 3, "nuclei": int(label.max()), "parts": seconds, "ap_of_perfect_maps": ap, "cores": count_cores()}
+    row = {
+        "what": f"{' x '.join(map(str, SHAPE))} voxels to labels",
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": theirs / ours,
+        "unit": "s",
+    }
+    row |= {
+        "goal": 3,
+        "nuclei": int(label.max()),
+        "parts": seconds,
+        "ap_of_perfect_maps": ap,
+        "cores": count_cores(),
+    }
     document = {"date": time.strftime("%Y-%m-%d"), "machine": describe_machine(), **row}
     path = Path(__file__).resolve().parent / "results" / "predict_volume.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -63,7 +81,9 @@ def prepare_ours(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callable]:
 
 
 def prepare_stardist(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callable]:
-    """What the package does: normalise and ask the network, in four tiles; decide between shapes and draw them."""
+    """What the package does: normalise and ask the network, in four tiles; decide between shapes
+    and draw them.
+    """
     from csbdeep.utils import normalize
     from stardist import Rays_GoldenSpiral
     from stardist.geometry import star_dist3D
@@ -73,12 +93,18 @@ def prepare_stardist(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callabl
     anisotropy = tuple(s / min(SPACING) for s in SPACING)
     rays = Rays_GoldenSpiral(96, anisotropy=anisotropy)
     with tempfile.TemporaryDirectory() as folder:
-        model = StarDist3D(Config3D(rays=rays, grid=GRID, anisotropy=anisotropy), name="alone", basedir=folder)
+        model = StarDist3D(
+            Config3D(rays=rays, grid=GRID, anisotropy=anisotropy), name="alone", basedir=folder
+        )
     shapes = star_dist3D(label, rays, grid=GRID)
     inside = edt_prob(label, anisotropy=anisotropy)[:: GRID[0], :: GRID[1], :: GRID[2]]
     return {
-        "network": lambda: model.predict(normalize(pixels, 1, 99.8), n_tiles=(1, 2, 2), show_tile_progress=False),
-        "labels": lambda: model._instances_from_prediction(pixels.shape, inside, shapes, prob_thresh=0.5, nms_thresh=0.3),
+        "network": lambda: model.predict(
+            normalize(pixels, 1, 99.8), n_tiles=(1, 2, 2), show_tile_progress=False
+        ),
+        "labels": lambda: model._instances_from_prediction(
+            pixels.shape, inside, shapes, prob_thresh=0.5, nms_thresh=0.3
+        ),
     }
 
 

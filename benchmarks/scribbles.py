@@ -1,10 +1,13 @@
-"""What `forest` makes of scribbles on one hundredth of an image's pixels, on each test image of DSB2018's fluorescence set.
+"""What `forest` makes of scribbles on one hundredth of an image's pixels, on each test image of
+DSB2018's fluorescence set.
 
-`python benchmarks/scribbles.py [--share 0.01]`, with the data sets under $NBTOOLS_DATA. Each image has scribbles of its own, drawn by
-`simulate.draw_strokes` from the labels as a person would (short bent strokes, half on nuclei, half on background, away from the borders),
-and a forest of its own with default settings; those were chosen on validation images. Three seeds draw strokes and trees anew, and the
-first is done twice: it must give the same. Scored is the IoU of the foreground, with and without the pixels that were drawn on; beside it
-that of Otsu's threshold, which needs no strokes. Written to `results/scribbles.json`.
+`python benchmarks/scribbles.py [--share 0.01]`, with the data sets under $NBTOOLS_DATA. Each image
+has scribbles of its own, drawn by `simulate.draw_strokes` from the labels as a person would (short
+bent strokes, half on nuclei, half on background, away from the borders), and a forest of its own
+with default settings; those were chosen on validation images. Three seeds draw strokes and trees
+anew, and the first is done twice: it must give the same. Scored is the IoU of the foreground, with
+and without the pixels that were drawn on; beside it that of Otsu's threshold, which needs no
+strokes. Written to `results/scribbles.json`.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ def main() -> None:
     images = data.DataSet.open(Path(config.environment("NBTOOLS_DATA")) / SET)
     rows = [measure(sample, share=args.share) for sample in images]
     document = {
-        "command": "python benchmarks/scribbles.py", "data": f"$NBTOOLS_DATA/{SET}", "machine": describe_machine(), "images": len(rows),
+        "command": "python benchmarks/scribbles.py",
+        "data": f"$NBTOOLS_DATA/{SET}",
+        "machine": describe_machine(),
+        "images": len(rows),
         "share_drawn": round(float(np.mean([r["share_drawn"] for r in rows])), 5),
         "seeds": [summarise([r["forest"][i] for r in rows]) for i in range(len(SEEDS))],
         "without_drawn_pixels": summarise([r["forest_undrawn"] for r in rows]),
@@ -39,7 +45,7 @@ def main() -> None:
         "reproducible": all(r["reproducible"] for r in rows),
         "seconds_per_megapixel": summarise([r["seconds_per_megapixel"] for r in rows]),
         "per_image": rows,
-    }  # fmt: skip
+    }
     path = Path(__file__).resolve().parent / "results" / "scribbles.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({k: v for k, v in document.items() if k != "per_image"}, indent=1))
@@ -48,7 +54,9 @@ def main() -> None:
 def measure(sample: data.Sample, *, share: float) -> dict:
     """One image: scribbles, training, prediction, foreground IoU."""
     truth, started = sample.label.pixels > 0, time.perf_counter()
-    scribbles, found = zip(*(scribble_and_predict(sample, share=share, seed=seed) for seed in SEEDS), strict=True)
+    scribbles, found = zip(
+        *(scribble_and_predict(sample, share=share, seed=seed) for seed in SEEDS), strict=True
+    )
     seconds = (time.perf_counter() - started) / len(SEEDS)
     _, again = scribble_and_predict(sample, share=share, seed=SEEDS[0])
     otsu = methods.get("otsu")().predict(sample.image).labels.pixels > 0
@@ -66,7 +74,9 @@ def measure(sample: data.Sample, *, share: float) -> dict:
     }
 
 
-def scribble_and_predict(sample: data.Sample, *, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def scribble_and_predict(
+    sample: data.Sample, *, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) scribbles, and the foreground that a forest trained on them finds."""
     from nbtools.training import TrainingPlan
 
@@ -78,11 +88,18 @@ def scribble_and_predict(sample: data.Sample, *, share: float, seed: int) -> tup
 
 def measure_iou(truth: np.ndarray, found: np.ndarray) -> float:
     """Shared over covered pixels; 1 where there is nothing and nothing was found."""
-    return round(float((truth & found).sum() / max(1, (truth | found).sum())), 4) if (truth | found).any() else 1.0
+    return (
+        round(float((truth & found).sum() / max(1, (truth | found).sum())), 4)
+        if (truth | found).any()
+        else 1.0
+    )
 
 
 def summarise(values: list[float]) -> dict[str, float]:
-    return {name: round(float(f(values)), 4) for name, f in (("median", np.median), ("mean", np.mean), ("lowest", np.min))}
+    return {
+        name: round(float(f(values)), 4)
+        for name, f in (("median", np.median), ("mean", np.mean), ("lowest", np.min))
+    }
 
 
 if __name__ == "__main__":

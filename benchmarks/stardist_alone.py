@@ -1,9 +1,11 @@
 """The stardist package driven by itself, as its documentation shows: for `dsb2018.py`.
 
-`python benchmarks/stardist_alone.py MINUTES OUT SEED [NAME=VALUE …]` trains on $NBTOOLS_DATA/dsb2018_fluorescence/train within the budget,
-chooses thresholds on `val`, writes the labels of the test images into OUT, and prints {"minutes", "seconds", "parameters"}: until the model
-was usable, and of predicting. Network, patches, batch and learning rate are the package's defaults for grid 2, or what NAME=VALUE gives
-its `Config2D`; flips, quarter turns and grey values vary the patches.
+`python benchmarks/stardist_alone.py MINUTES OUT SEED [NAME=VALUE …]` trains on
+$NBTOOLS_DATA/dsb2018_fluorescence/train within the budget, chooses thresholds on `val`, writes the
+labels of the test images into OUT, and prints {"minutes", "seconds", "parameters"}: until the model
+was usable, and of predicting. Network, patches, batch and learning rate are the package's defaults
+for grid 2, or what NAME=VALUE gives its `Config2D`; flips, quarter turns and grey values vary the
+patches.
 """
 
 from __future__ import annotations
@@ -46,7 +48,11 @@ def read(part: str) -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
     place = Path(os.path.expandvars("$NBTOOLS_DATA")) / "dsb2018_fluorescence" / part
     files = sorted((place / "images").glob("*.tif"))
     images = [normalize(tifffile.imread(f).astype(np.float32), 1, 99.8) for f in files]
-    return [f.name for f in files], images, [fill_label_holes(tifffile.imread(place / "labels" / f.name)) for f in files]
+    return (
+        [f.name for f in files],
+        images,
+        [fill_label_holes(tifffile.imread(place / "labels" / f.name)) for f in files],
+    )
 
 
 def vary(image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,10 +70,22 @@ def main() -> None:
     given = {name: json.loads(value) for name, value in (word.split("=") for word in sys.argv[4:])}
     _, images, labels = read("train")
     _, val_images, val_labels = read("val")
-    model = StarDist2D(Config2D(n_rays=32, grid=(2, 2), train_tensorboard=False, **given), name="alone", basedir=str(out.parent))
+    model = StarDist2D(
+        Config2D(n_rays=32, grid=(2, 2), train_tensorboard=False, **given),
+        name="alone",
+        basedir=str(out.parent),
+    )
     model.prepare_for_training()
     model.callbacks.append(Budget(minutes * 60 - THRESHOLD_SECONDS))
-    model.train(images, labels, validation_data=(val_images, val_labels), augmenter=vary, seed=seed, epochs=10_000, steps_per_epoch=100)
+    model.train(
+        images,
+        labels,
+        validation_data=(val_images, val_labels),
+        augmenter=vary,
+        seed=seed,
+        epochs=10_000,
+        steps_per_epoch=100,
+    )
     model.optimize_thresholds(val_images, val_labels)
     spent = time.monotonic() - STARTED
     names, test_images, _ = read("test")
@@ -77,7 +95,11 @@ def main() -> None:
     seconds = time.monotonic() - began
     for name, label in zip(names, found, strict=True):
         tifffile.imwrite(out / name, label.astype(np.uint16), compression="zlib")
-    answer = {"minutes": round(spent / 60, 2), "seconds": round(seconds, 2), "parameters": model.keras_model.count_params()}
+    answer = {
+        "minutes": round(spent / 60, 2),
+        "seconds": round(seconds, 2),
+        "parameters": model.keras_model.count_params(),
+    }
     print(json.dumps(answer), file=ANSWER)
 
 

@@ -1,7 +1,9 @@
-"""Re-create the weights that ship, each from its recipe: `python benchmarks/train_weights.py nuclei2d --out data/weights`.
+"""Re-create the weights that ship, each from its recipe: `python benchmarks/train_weights.py
+nuclei2d --out data/weights`.
 
-Needs the data sets under $NBTOOLS_DATA. Every choice is made on validation images; the test images are scored once, for the card.
-`nuclei3d` and `denoise2d` learn from simulated images, which are written first.
+Needs the data sets under $NBTOOLS_DATA. Every choice is made on validation images; the test images
+are scored once, for the card. `nuclei3d` and `denoise2d` learn from simulated images, which are
+written first.
 """
 
 from __future__ import annotations
@@ -22,8 +24,14 @@ from _runs import count_cores
 from nbtools import config, io, methods, training
 from nbtools.data import DataSet, write_dataset
 
-DSB2018 = "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), doi:10.1038/s41592-019-0612-7"
-FLUORESCENCE = "Single-channel fluorescence of DNA stains, cultured cells and tissue sections; nuclei of about 6 to 60 pixels across."
+DSB2018 = (
+    "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), "
+    "doi:10.1038/s41592-019-0612-7"
+)
+FLUORESCENCE = (
+    "Single-channel fluorescence of DNA stains, cultured cells and tissue sections; nuclei of "
+    "about 6 to 60 pixels across."
+)
 RECIPES = {
     "nuclei2d": {
         "method": "fast_nuclei",
@@ -44,7 +52,10 @@ RECIPES = {
         "test": "dsb2018_fluorescence/test",
         "minutes": 35,
         "settings": {"averaging": 0.995},
-        "title": "Nuclei in 2D fluorescence images, outlined more exactly and more slowly than by `nuclei2d`",
+        "title": (
+            "Nuclei in 2D fluorescence images, outlined more exactly and more slowly than by "
+            "`nuclei2d`"
+        ),
         "licence": "CC0-1.0 (weights and training data)",
         "source": DSB2018,
         "domain": FLUORESCENCE,
@@ -70,8 +81,14 @@ RECIPES = {
         "settings": {"views": "planes", "patch_size": 96},
         "title": "Nuclei in 3D fluorescence, planes about twice as far apart as pixels",
         "licence": "CC0-1.0 (weights and simulated training data)",
-        "source": "simulated volumes of nuclei, no real image; their looks (`embryo.py`) were shaped on the volume scored below",
-        "domain": "Single-channel volumes of nuclei, blurred more along Z, on a dim background, such as embryos.",
+        "source": (
+            "simulated volumes of nuclei, no real image; their looks (`embryo.py`) were shaped "
+            "on the volume scored below"
+        ),
+        "domain": (
+            "Single-channel volumes of nuclei, blurred more along Z, on a dim background, such "
+            "as embryos."
+        ),
     },
     "denoise2d": {
         "method": "care",
@@ -81,8 +98,12 @@ RECIPES = {
         "title": "Noise off 2D fluorescence images of nuclei, a demonstration",
         "licence": "CC0-1.0 (weights and simulated training data)",
         "source": "simulated pairs of a noisy and a clean image, no real image",
-        "domain": "Nuclei at 5 to 100 photons in the brightest pixels, of a camera with 2 grey values a photon, 100 without light and a "
-        "read noise of 2 electrons. Images of another camera want a model of their own (lesson 07); a warning tells grey values far off.",
+        (
+            "domain"
+        ): "Nuclei at 5 to 100 photons in the brightest pixels, of a camera with 2 grey values "
+        "a photon, 100 without light and a "
+        "read noise of 2 electrons. Images of another camera want a model of their own (lesson "
+        "07); a warning tells grey values far off.",
     },
 }
 PAIRS = {"train": 48, "val": 6, "test": 12}
@@ -116,16 +137,23 @@ def run(*words: object) -> dict:
 def train(name: str, folder: Path) -> dict:
     """Train one set of weights into `folder`/NAME, score it, halve it, write its card."""
     about, model = RECIPES[name], folder / name
-    settings = [word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))]
+    settings = [
+        word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))
+    ]
     with tempfile.TemporaryDirectory() as place:
         sets = gather(about, Path(place))
         budget = ("--minutes", about["minutes"], "--overwrite", *settings)
-        trained = run("train", about["method"], sets["train"], "--val", sets["val"], "--out", model, *budget)
+        trained = run(
+            "train", about["method"], sets["train"], "--val", sets["val"], "--out", model, *budget
+        )
         shutil.rmtree(model / "checkpoint", ignore_errors=True)
         (model / "weights_last.npz").unlink(missing_ok=True)
         halve(model / "weights.npz")
         beside, task = ("nlm", "restoration") if "pairs" in about else ("otsu", "instances")
-        scores = {name: score(str(model), sets["test"], task=task), beside: score(beside, sets.get("grey", sets["test"]), task=task)}
+        scores = {
+            name: score(str(model), sets["test"], task=task),
+            beside: score(beside, sets.get("grey", sets["test"]), task=task),
+        }
         held = "simulated" if simulates(about) else f"{about['test'].split('/')[0]}_rgb"
         hide_places(model / "recipe.json", {place: held, str(folder): "data/weights"})
     tested = f"$NBTOOLS_DATA/{about['test']}" if "test" in about else "simulated"
@@ -140,7 +168,9 @@ def simulates(about: dict) -> bool:
 
 
 def gather(about: dict, place: Path) -> dict[str, Path]:
-    """Folders of train, val and test: the data sets, copies of their images with the axes asked for, or volumes simulated now."""
+    """Folders of train, val and test: the data sets, copies of their images with the axes asked
+    for, or volumes simulated now.
+    """
     data = Path(config.environment("NBTOOLS_DATA", "."))
     if "looks" in about:
         embryo.simulate(str(place))
@@ -148,7 +178,17 @@ def gather(about: dict, place: Path) -> dict[str, Path]:
     if "pairs" in about:
         settings = [word for pair in about["pairs"].split() for word in ("--set", pair)]
         for seed, (part, count) in enumerate(PAIRS.items()):
-            run("simulate", "pairs", "--count", count, "--seed", seed, *settings, "--out", place / part)
+            run(
+                "simulate",
+                "pairs",
+                "--count",
+                count,
+                "--seed",
+                seed,
+                *settings,
+                "--out",
+                place / part,
+            )
         return {part: place / part for part in PAIRS}
     sets = {part: data / about[part] for part in ("train", "val", "test")}
     if about.get("only") != "RGB":
@@ -166,8 +206,13 @@ def pick(source: Path, out: Path) -> Path:
 
 
 def darken(source: Path, out: Path) -> Path:
-    """A copy of a colour data set for Otsu, which wants bright nuclei in one channel: red, of which stained nuclei take most, inverted."""
-    turned = [replace(s, image=s.image.select(C=0).replace(pixels=255 - s.image.select(C=0).pixels)) for s in DataSet.open(source)]
+    """A copy of a colour data set for Otsu, which wants bright nuclei in one channel: red, of which
+    stained nuclei take most, inverted.
+    """
+    turned = [
+        replace(s, image=s.image.select(C=0).replace(pixels=255 - s.image.select(C=0).pixels))
+        for s in DataSet.open(source)
+    ]
     write_dataset(DataSet.of(turned, name=source.name), out)
     return out
 
@@ -201,21 +246,32 @@ def hide_places(recipe: Path, names: dict[str, str]) -> None:
 def write_checksums(folder: Path) -> None:
     """What `nbtools.methods.load` compares shipped weights with."""
     files = sorted(folder.glob("*/*.npz"))  # texts may come with other line ends
-    lines = [f"{training.hash_file(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    lines = [
+        f"{training.hash_file(file)}  {file.relative_to(folder).as_posix()}\n" for file in files
+    ]
     io.write_text(folder / methods.CHECKSUMS, "".join(lines))
 
 
 def write_card(name: str, model: Path, *, trained: dict, scores: dict) -> None:
-    recipe, described = (json.loads((model / f).read_text("utf-8")) for f in ("recipe.json", "model.json"))
+    recipe, described = (
+        json.loads((model / f).read_text("utf-8")) for f in ("recipe.json", "model.json")
+    )
     held = sum("/val/images/" in i["file"] for i in recipe["inputs"])
     images = sum("/images/" in i["file"] for i in recipe["inputs"]) - held
     size = described["nucleus_size"]
     text = CARD.format(
-        name=name, **{k: RECIPES[name][k] for k in ("title", "method", "source", "licence", "domain")}, parameters=trained["parameters"],
-        images=images, held=held, size=f" Median diameter in training: {size:.0f} pixels." if size else "", minutes=trained["seconds"] / 60,
-        machine=f"{count_cores()} CPU core(s)", tested=say_tested(RECIPES[name], scores[name]),
-        apart="" if simulates(RECIPES[name]) else "; whole mosaics stay on one side", score=say_score(RECIPES[name], *scores.values()),
-    )  # fmt: skip
+        name=name,
+        **{k: RECIPES[name][k] for k in ("title", "method", "source", "licence", "domain")},
+        parameters=trained["parameters"],
+        images=images,
+        held=held,
+        size=f" Median diameter in training: {size:.0f} pixels." if size else "",
+        minutes=trained["seconds"] / 60,
+        machine=f"{count_cores()} CPU core(s)",
+        tested=say_tested(RECIPES[name], scores[name]),
+        apart="" if simulates(RECIPES[name]) else "; whole mosaics stay on one side",
+        score=say_score(RECIPES[name], *scores.values()),
+    )
     io.write_text(model / "README.md", text)
 
 
@@ -228,12 +284,20 @@ def say_tested(about: dict, ours: dict) -> str:
 def say_score(about: dict, ours: dict, beside: dict) -> str:
     """What the card says of the scores of the weights and of the classical method."""
     if "pairs" in about:
-        return RESTORED.format(ours=ours["mean"]["psnr"], input=ours["input"]["psnr"], nlm=beside["mean"]["psnr"])
+        return RESTORED.format(
+            ours=ours["mean"]["psnr"], input=ours["input"]["psnr"], nlm=beside["mean"]["psnr"]
+        )
     interval = (ours.get("interval_95") or {}).get("mean_ap")
-    told = "95 % interval {:.3f}–{:.3f}".format(*interval) if interval and ours["images"] > 1 else "no interval from one image"
+    told = (
+        "95 % interval {:.3f}–{:.3f}".format(*interval)
+        if interval and ours["images"] > 1
+        else "no interval from one image"
+    )
     scores = {"ap50": ours["pooled"]["0.50"]["ap"], "mean_ap": ours["mean_ap"]}
     otsu = {"otsu50": beside["pooled"]["0.50"]["ap"], "otsu": beside["mean_ap"]}
-    return FOUND.format(**scores, **otsu, interval=told, red=" (red, inverted)" * (about.get("only") == "RGB"))
+    return FOUND.format(
+        **scores, **otsu, interval=told, red=" (red, inverted)" * (about.get("only") == "RGB")
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Segmentation in 3D, on simulated volumes whose planes lie farther apart than their pixels: trained for a fixed budget, scored once.
+"""Segmentation in 3D, on simulated volumes whose planes lie farther apart than their pixels:
+trained for a fixed budget, scored once.
 
-`python benchmarks/volumes.py [--kind nuclei3d tissue] [--only stardist unet] [--minutes 6]`, about an hour a kind. Volumes to learn
-from, to choose thresholds on, and to score are simulated anew, always the same ones: voxels of 1 x 0.4 x 0.4 µm (`nuclei3d`), and of
-1.5 x 0.5 x 0.5 µm in dense tissue of touching nuclei (`tissue`). Budgets count from the start of the process to a usable model. Rows are
-written as they are done to `results/volumes.json` and `results/volumes.md`; rows that are not asked for stay as they were measured before.
+`python benchmarks/volumes.py [--kind nuclei3d tissue] [--only stardist unet] [--minutes 6]`, about
+an hour a kind. Volumes to learn from, to choose thresholds on, and to score are simulated anew,
+always the same ones: voxels of 1 x 0.4 x 0.4 µm (`nuclei3d`), and of 1.5 x 0.5 x 0.5 µm in dense
+tissue of touching nuclei (`tissue`). Budgets count from the start of the process to a usable model.
+Rows are written as they are done to `results/volumes.json` and `results/volumes.md`; rows that are
+not asked for stay as they were measured before.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=list(KINDS[:1]))
     parser.add_argument("--only", nargs="+", choices=[e.name for e in ENTRIES])
-    parser.add_argument("--minutes", type=float, help="another budget, to try whether everything runs")
+    parser.add_argument(
+        "--minutes", type=float, help="another budget, to try whether everything runs"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=HERE / "results" / "volumes.json")
     args = parser.parse_args()
@@ -53,16 +58,29 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             made = simulate(kind, place)
             for entry in (e for e in ENTRIES if args.only is None or e.name in args.only):
-                row = measure(entry, place, args=args) | {"kind": kind, "name": f"{entry.name}, {kind}"}
+                row = measure(entry, place, args=args) | {
+                    "kind": kind,
+                    "name": f"{entry.name}, {kind}",
+                }
                 row["commands"] = made + row["commands"]
-                keep_row(row, args.results, order=order, about={"counts": COUNTS, "shape": SHAPE}, head=HEAD)
+                keep_row(
+                    row,
+                    args.results,
+                    order=order,
+                    about={"counts": COUNTS, "shape": SHAPE},
+                    head=HEAD,
+                )
 
 
 def simulate(kind: str, place: str) -> list[str]:
     """Write the volumes; returns the commands."""
     row: dict = {"commands": []}
     for seed, (part, count) in enumerate(COUNTS.items()):
-        nbtools(f"simulate {kind} --count {count} --seed {seed} --set shape_px={SHAPE} --out {place}/{part}", row)
+        nbtools(
+            f"simulate {kind} --count {count} --seed {seed} --set shape_px={SHAPE} --out "
+            f"{place}/{part}",
+            row,
+        )
     return row["commands"]
 
 

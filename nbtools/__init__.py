@@ -1,13 +1,37 @@
-"""Deep learning on images of nuclei, as a course: guided notebooks, and the small parts they are composed from."""
+"""Deep learning on images of nuclei, as a course: guided notebooks, and the small parts they are
+composed from.
+"""
 
 import importlib
 
 __version__ = "0.1.0"
 
 _ROOMS = (
-    "augment", "checks", "cli", "config", "data", "errors", "export", "image", "io", "losses", "measure", "methods", "metrics", "nets",
-    "normalize", "patches", "report", "runtime", "show", "simulate", "targets", "tiling", "training", "widgets",
-)  # fmt: skip
+    "augment",
+    "checks",
+    "cli",
+    "config",
+    "data",
+    "errors",
+    "export",
+    "image",
+    "io",
+    "losses",
+    "measure",
+    "methods",
+    "metrics",
+    "nets",
+    "normalize",
+    "patches",
+    "report",
+    "runtime",
+    "show",
+    "simulate",
+    "targets",
+    "tiling",
+    "training",
+    "widgets",
+)
 _KERAS = ("losses", "nets", "tiling", "training")  # those that load it
 
 

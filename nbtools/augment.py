@@ -1,4 +1,5 @@
-"""Vary patches at random: geometry for image and label alike, grey values for the image alone; 2D and 3D.
+"""Vary patches at random: geometry for image and label alike, grey values for the image alone; 2D
+and 3D.
 
 Every draw comes from the one `rng`, so that a batch is a function of its seed.
 """
@@ -22,7 +23,9 @@ class Recipe:
     """Strengths of the variations; zero switches one off."""
 
     flip: bool = True
-    rotate: float = 180.0  # degrees, in the plane; volumes with coarse z also turn only in the plane
+    rotate: float = (
+        180.0  # degrees, in the plane; volumes with coarse z also turn only in the plane
+    )
     scale: float = 0.25  # a patch shows 1/(1+scale) to 1+scale times its size
     stretch: float = 0.1  # further change of one axis against the other
     gamma: float = 0.3
@@ -45,9 +48,11 @@ RECIPES = {
 
 
 def keep_grid(recipe: Recipe) -> Recipe:
-    """The recipe with flips and quarter turns alone of its geometry, for patches that are cut already.
+    """The recipe with flips and quarter turns alone of its geometry, for patches that are cut
+    already.
 
-    Turned by other angles, or shrunk, such a patch would show its mirror image at the corners, where halves of nuclei become whole ones.
+    Turned by other angles, or shrunk, such a patch would show its mirror image at the corners,
+    where halves of nuclei become whole ones.
     """
     return replace(recipe, rotate=0.0, scale=0.0, stretch=0.0)
 
@@ -61,10 +66,19 @@ class Frame:
     shape: tuple[int, ...]
 
 
-def vary(sample: Sample, recipe: str | Recipe = "standard", *, count: int = 6, size: int = 128, seed: int = 0) -> list[Sample]:
-    """Augmented patches of one sample, image and label together, to look at before training with them.
+def vary(
+    sample: Sample,
+    recipe: str | Recipe = "standard",
+    *,
+    count: int = 6,
+    size: int = 128,
+    seed: int = 0,
+) -> list[Sample]:
+    """Augmented patches of one sample, image and label together, to look at before training with
+    them.
 
-    recipe : a name of RECIPES, or strengths of your own. Grey values are normalised to about 0 to 1, as training sees them.
+    recipe : a name of RECIPES, or strengths of your own. Grey values are normalised to about 0 to
+        1, as training sees them.
     """
     recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
     rng = np.random.default_rng(seed)
@@ -73,11 +87,23 @@ def vary(sample: Sample, recipe: str | Recipe = "standard", *, count: int = 6, s
     points = None if sample.label is None else patches.find_points(sample.label.pixels)
     for number in range(count):
         shape = grey.shape[:-1]
-        frame = draw_frame(rng, recipe, points=points, shape=shape, size=tuple(min(size, n) for n in shape))
+        frame = draw_frame(
+            rng, recipe, points=points, shape=shape, size=tuple(min(size, n) for n in shape)
+        )
         image = vary_grey(rng, cut(grey, frame, order=1), recipe=recipe)[..., 0]
-        label = None if sample.label is None else sample.label.replace(pixels=cut(sample.label.pixels, frame, order=0))
+        label = (
+            None
+            if sample.label is None
+            else sample.label.replace(pixels=cut(sample.label.pixels, frame, order=0))
+        )
         name = f"{sample.name}_{number}"
-        found.append(sample.replace(name=name, image=sample.image.to(sample.image.spatial).replace(pixels=image, name=name), label=label))
+        found.append(
+            sample.replace(
+                name=name,
+                image=sample.image.to(sample.image.spatial).replace(pixels=image, name=name),
+                label=label,
+            )
+        )
     return found
 
 
@@ -90,16 +116,20 @@ def draw_frame(
     size: tuple,
     foreground: float = patches.FOREGROUND,
 ) -> Frame:
-    """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape` pixels.
+    """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape`
+    pixels.
 
-    points : where the nuclei are, and foreground : the share of patches that are laid on one, see `patches.choose_centre`.
+    points : where the nuclei are, and foreground : the share of patches that are laid on one, see
+        `patches.choose_centre`.
 
     Without rotation and scaling the frame lies on whole pixels, so that the patch is an exact cut.
     """
     ndim = len(size)
     matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
     extent = np.abs(matrix) @ np.array(size, float)
-    centre = patches.clip_centre(patches.choose_centre(rng, points, shape=shape, foreground=foreground), shape, extent=extent)
+    centre = patches.clip_centre(
+        patches.choose_centre(rng, points, shape=shape, foreground=foreground), shape, extent=extent
+    )
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))
@@ -107,29 +137,41 @@ def draw_frame(
 
 
 def cut(array: np.ndarray, frame: Frame, *, order: int) -> np.ndarray:
-    """The patch of `array` (*space) or (*space, C) in the frame; order 0 for labels, 1 for grey values; borders reflect."""
+    """The patch of `array` (*space) or (*space, C) in the frame; order 0 for labels, 1 for grey
+    values; borders reflect.
+    """
     if array.ndim > len(frame.shape):
-        return np.stack([cut(array[..., c], frame, order=order) for c in range(array.shape[-1])], axis=-1)
+        return np.stack(
+            [cut(array[..., c], frame, order=order) for c in range(array.shape[-1])], axis=-1
+        )
     if np.allclose(frame.matrix, np.eye(len(frame.shape))):
         return _slice(array, frame)
     # a tight box around what the frame sees keeps the cost independent of the image size
     box, shift = _bounding_box(frame, array.shape)
-    return ndimage.affine_transform(array[box], frame.matrix, frame.offset - shift, frame.shape, order=order, mode="reflect")
+    return ndimage.affine_transform(
+        array[box], frame.matrix, frame.offset - shift, frame.shape, order=order, mode="reflect"
+    )
 
 
 def vary_grey(rng: np.random.Generator, image: np.ndarray, *, recipe: Recipe) -> np.ndarray:
-    """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label stays true."""
+    """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label
+    stays true.
+    """
     if recipe.blur and rng.random() < recipe.share:
         sigma = rng.uniform(0.2, recipe.blur)
         image = ndimage.gaussian_filter(image, (0,) * (image.ndim - 3) + (sigma, sigma, 0))
     if recipe.gamma:
-        image = np.sign(image) * np.abs(image) ** np.float32(np.exp(rng.uniform(-recipe.gamma, recipe.gamma)))
+        image = np.sign(image) * np.abs(image) ** np.float32(
+            np.exp(rng.uniform(-recipe.gamma, recipe.gamma))
+        )
     if recipe.gain:
         image = image * np.float32(np.exp(rng.uniform(-recipe.gain, recipe.gain)))
     if recipe.offset:
         image = image + np.float32(rng.uniform(-recipe.offset, recipe.offset))
     if recipe.noise and rng.random() < recipe.share:
-        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, recipe.noise))
+        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(
+            rng.uniform(0, recipe.noise)
+        )
     return image.astype(np.float32, copy=False)
 
 
@@ -151,14 +193,19 @@ def _zoom(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
     if recipe.scale:
         factors[:] = np.exp(rng.uniform(-1, 1) * np.log1p(recipe.scale))
     if recipe.stretch:
-        factors[-2:] *= np.exp(np.array([1, -1]) * rng.uniform(-1, 1) * np.log1p(recipe.stretch) / 2)
+        factors[-2:] *= np.exp(
+            np.array([1, -1]) * rng.uniform(-1, 1) * np.log1p(recipe.stretch) / 2
+        )
     if ndim == 3:
         factors[0] = np.sqrt(factors[0])  # few planes: change their distance less
     return np.diag(factors)
 
 
 def _slice(array: np.ndarray, frame: Frame) -> np.ndarray:
-    index = [_reflect(int(o) + np.arange(n), size) for o, n, size in zip(frame.offset, frame.shape, array.shape, strict=True)]
+    index = [
+        _reflect(int(o) + np.arange(n), size)
+        for o, n, size in zip(frame.offset, frame.shape, array.shape, strict=True)
+    ]
     return array[np.ix_(*index)]
 
 
@@ -169,7 +216,9 @@ def _reflect(index: np.ndarray, size: int) -> np.ndarray:
 
 
 def _bounding_box(frame: Frame, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], np.ndarray]:
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in frame.shape], indexing="ij")).reshape(len(shape), -1)
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in frame.shape], indexing="ij")).reshape(
+        len(shape), -1
+    )
     seen = frame.matrix @ corners + frame.offset[:, None]
     low = np.clip(np.floor(seen.min(axis=1)).astype(int) - 1, 0, np.array(shape) - 1)
     high = np.clip(np.ceil(seen.max(axis=1)).astype(int) + 2, low + 1, shape)

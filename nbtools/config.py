@@ -1,4 +1,6 @@
-"""Settings: each declared once; form, command line, validation, report and reference table read that line."""
+"""Settings: each declared once; form, command line, validation, report and reference table read
+that line.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Declaration:
 
 
 def setting(default: object, **about: object):
-    """Declare a setting of a frozen dataclass: `patch_size: int = setting(64, unit="px", min=16, help="Side of a patch.")`."""
+    """Declare a setting of a frozen dataclass: `patch_size: int = setting(64, unit="px", min=16,
+    help="Side of a patch.")`.
+    """
     return dataclasses.field(default=default, metadata={"declaration": Declaration(**about)})
 
 
@@ -43,20 +47,30 @@ class Settings:
 
     def __post_init__(self):
         for declared in self.declarations():
-            object.__setattr__(self, declared.name, check_value(declared, getattr(self, declared.name)))
+            object.__setattr__(
+                self, declared.name, check_value(declared, getattr(self, declared.name))
+            )
 
     @classmethod
     def declarations(cls) -> list[Declaration]:
         """The declarations, in order, with name, type and default filled in."""
         hints = typing.get_type_hints(cls)
-        return [_complete(f, hints[f.name]) for f in dataclasses.fields(cls) if "declaration" in f.metadata]
+        return [
+            _complete(f, hints[f.name])
+            for f in dataclasses.fields(cls)
+            if "declaration" in f.metadata
+        ]
 
     @classmethod
     def declaration(cls, name: str) -> Declaration:
         """The declaration of one setting; UserError with the known names if there is none."""
         known = {d.name: d for d in cls.declarations()}
         if name not in known:
-            raise UserError("A setting must be one of the method's settings.", repr(name), f"Known: {', '.join(known)}.")
+            raise UserError(
+                "A setting must be one of the method's settings.",
+                repr(name),
+                f"Known: {', '.join(known)}.",
+            )
         return known[name]
 
     @classmethod
@@ -75,12 +89,16 @@ class Settings:
 
     @classmethod
     def parse(cls, pairs: list[str]) -> dict:
-        """Changes from the command line: ["epochs=5", "widths=16,32"] gives {"epochs": 5, "widths": (16, 32)}."""
+        """Changes from the command line: ["epochs=5", "widths=16,32"] gives {"epochs": 5, "widths":
+        (16, 32)}.
+        """
         changes = {}
         for pair in pairs:
             name, equals, text = pair.partition("=")
             if not equals:
-                raise UserError("A setting is given as name=value.", repr(pair), "Example: --set epochs=5.")
+                raise UserError(
+                    "A setting is given as name=value.", repr(pair), "Example: --set epochs=5."
+                )
             declared = cls.declaration(name.strip())
             changes[declared.name] = check_value(declared, _from_text(declared, text.strip()))
         return changes
@@ -98,27 +116,42 @@ def check_value(declared: Declaration, value: object) -> object:
             raise _refusal(declared, value, f"Use at least {declared.min}{_unit(declared)}.")
         if declared.max is not None and number > declared.max:
             raise _refusal(declared, value, f"Use at most {declared.max}{_unit(declared)}.")
-        if declared.type is int and declared.step and (number - (declared.min or 0)) % declared.step:
+        if (
+            declared.type is int
+            and declared.step
+            and (number - (declared.min or 0)) % declared.step
+        ):
             raise _refusal(declared, value, f"Use a multiple of {declared.step}{_unit(declared)}.")
     return value
 
 
 def fast_changes(name: str) -> dict:
-    """Shorter settings for a rehearsal, from the section `name` of the file that NBTOOLS_FAST points to; {} without one."""
+    """Shorter settings for a rehearsal, from the section `name` of the file that NBTOOLS_FAST
+    points to; {} without one.
+    """
     path = os.environ.get("NBTOOLS_FAST", "")
     if not path:
         return {}
     if not Path(path).is_file():
-        raise UserError("NBTOOLS_FAST must name an existing TOML file.", path, "Unset it, or give the path of tests/fast.toml.")
+        raise UserError(
+            "NBTOOLS_FAST must name an existing TOML file.",
+            path,
+            "Unset it, or give the path of tests/fast.toml.",
+        )
     return tomllib.loads(Path(path).read_text("utf-8")).get(name, {})
 
 
 def shorten(name: str, settings: Settings) -> Settings:
-    """Settings for a rehearsal where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are errors."""
+    """Settings for a rehearsal where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are
+    errors.
+    """
     changes = fast_changes(name)
     if not changes:
         return settings
-    print(f"REHEARSAL (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.", file=sys.stderr)
+    print(
+        f"REHEARSAL (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.",
+        file=sys.stderr,
+    )
     return settings.replace(**changes)
 
 
@@ -128,7 +161,9 @@ def environment(name: str, default: str = "") -> str:
 
 
 def spell_path(text: str) -> str:
-    """A path or command with the folder of data sets spelled $NBTOOLS_DATA, since each machine has it elsewhere."""
+    """A path or command with the folder of data sets spelled $NBTOOLS_DATA, since each machine has
+    it elsewhere.
+    """
     folder = environment("NBTOOLS_DATA").rstrip("/")
     for spelling in {str(Path(folder).resolve()), folder} if folder else ():
         text = text.replace(spelling, "$NBTOOLS_DATA")
@@ -140,7 +175,9 @@ def _complete(field: dataclasses.Field, hint: object) -> Declaration:
     if optional:
         hint = next(t for t in typing.get_args(hint) if t is not type(None))
     declared = field.metadata["declaration"]
-    return dataclasses.replace(declared, name=field.name, type=hint, default=field.default, optional=optional)
+    return dataclasses.replace(
+        declared, name=field.name, type=hint, default=field.default, optional=optional
+    )
 
 
 def _convert(declared: Declaration, value: object) -> object:
@@ -188,7 +225,11 @@ def _scalar(declared: Declaration, kind: type, text: str):
 
 
 def _refusal(declared: Declaration, value: object, remedy: str) -> UserError:
-    span = f" between {declared.min} and {declared.max}{_unit(declared)}" if None not in (declared.min, declared.max) else ""
+    span = (
+        f" between {declared.min} and {declared.max}{_unit(declared)}"
+        if None not in (declared.min, declared.max)
+        else ""
+    )
     return UserError(f"Setting {declared.name} must be a valid value{span}.", repr(value), remedy)
 
 

@@ -1,4 +1,6 @@
-"""The course without a person: every lesson executed from top to bottom, and one page that shows what came of it."""
+"""The course without a person: every lesson executed from top to bottom, and one page that shows
+what came of it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass
 class Lesson:
-    """One executed lesson: its figures as PNG in base64, its seconds, and the error if it stopped at one."""
+    """One executed lesson: its figures as PNG in base64, its seconds, and the error if it stopped
+    at one.
+    """
 
     name: str
     title: str = ""
@@ -31,8 +35,15 @@ class Lesson:
 
     def to_dict(self) -> dict:
         figures = len(self.pictures)
-        return {"name": self.name, "title": self.title, "ok": self.error is None, "seconds": round(self.seconds, 1), "cells": self.cells,
-                "figures": figures, "error": self.error}  # fmt: skip
+        return {
+            "name": self.name,
+            "title": self.title,
+            "ok": self.error is None,
+            "seconds": round(self.seconds, 1),
+            "cells": self.cells,
+            "figures": figures,
+            "error": self.error,
+        }
 
 
 def find_folder(inside: str, beside: str) -> Path:
@@ -43,30 +54,43 @@ def find_folder(inside: str, beside: str) -> Path:
 
 
 def find_lessons(only: list[str] | None = None) -> list[Path]:
-    """The lessons in course order; `only` keeps those whose name is or begins with one of these words.
+    """The lessons in course order; `only` keeps those whose name is or begins with one of these
+    words.
 
     >>> [p.stem for p in find_lessons(["00"])]
     ['00_start_here']
     """
     lessons = sorted(find_folder("_lessons", "notebooks").glob("*.ipynb"))
-    chosen = [p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)]
-    missing = [word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)]
+    chosen = [
+        p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)
+    ]
+    missing = [
+        word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)
+    ]
     if missing or not chosen:
         raise UserError(
-            "A lesson must be one of the course.", ", ".join(missing) or "none", f"Lessons: {', '.join(p.stem for p in lessons)}."
+            "A lesson must be one of the course.",
+            ", ".join(missing) or "none",
+            f"Lessons: {', '.join(p.stem for p in lessons)}.",
         )
     return chosen
 
 
 def run_course(
-    only: list[str] | None = None, *, fast: bool = False, out: Path | None = None, say: Callable[[str], None] = lambda _: None
+    only: list[str] | None = None,
+    *,
+    fast: bool = False,
+    out: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict:
     """Execute lessons one after the other, each in a process of its own.
 
     only : names, or how they begin; all without.     fast : shorten training by tests/fast.toml.
-    out : folder of the run, `runs/course-DATE` without; executed notebooks, `index.html` and `course.json` are written there.
+    out : folder of the run, `runs/course-DATE` without; executed notebooks, `index.html` and
+        `course.json` are written there.
 
-    Returns {"folder", "summary", "fast", "seconds", "lessons": [{name, title, ok, seconds, cells, figures, error}]}.
+    Returns {"folder", "summary", "fast", "seconds", "lessons": [{name, title, ok, seconds, cells,
+    figures, error}]}.
     """
     lessons, begin = find_lessons(only), time.monotonic()
     folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
@@ -77,16 +101,26 @@ def run_course(
     for number, path in enumerate(lessons, 1):
         say(f"{number} of {len(lessons)}: {path.stem} …")
         done.append(run_lesson(path, folder))
-        say(f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} after {done[-1].seconds:.0f} s")
-    result = {"folder": str(folder), "summary": str(folder / "index.html"), "fast": fast, "seconds": round(time.monotonic() - begin, 1),
-              "lessons": [lesson.to_dict() for lesson in done]}  # fmt: skip
+        say(
+            f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} after "
+            f"{done[-1].seconds:.0f} s"
+        )
+    result = {
+        "folder": str(folder),
+        "summary": str(folder / "index.html"),
+        "fast": fast,
+        "seconds": round(time.monotonic() - begin, 1),
+        "lessons": [lesson.to_dict() for lesson in done],
+    }
     io.write_text(folder / "index.html", write_summary(done, fast=fast))
     io.write_json(folder / "course.json", result)
     return result
 
 
 def run_lesson(path: Path, folder: Path) -> Lesson:
-    """Execute one notebook in `folder`, where it also writes what it makes, and keep the executed copy there."""
+    """Execute one notebook in `folder`, where it also writes what it makes, and keep the executed
+    copy there.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -94,7 +128,12 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
     notebook, lesson = nbformat.read(path, as_version=4), Lesson(path.stem, _read_title(path))
     place, quiet = {"metadata": {"path": str(folder)}}, ["--log-level=40"]
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", skip_cells_with_tag=SKIP, resources=place, extra_arguments=quiet
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        skip_cells_with_tag=SKIP,
+        resources=place,
+        extra_arguments=quiet,
     )
     begin = time.monotonic()
     try:
@@ -102,8 +141,17 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
     except CellExecutionError as error:
         lesson.error = f"{error.ename}: {error.evalue}"[:500]
     lesson.seconds = time.monotonic() - begin
-    lesson.cells = sum(1 for c in notebook.cells if c.cell_type == "code" and SKIP not in c.metadata.get("tags", []))
-    lesson.pictures = [o.data["image/png"] for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    lesson.cells = sum(
+        1
+        for c in notebook.cells
+        if c.cell_type == "code" and SKIP not in c.metadata.get("tags", [])
+    )
+    lesson.pictures = [
+        o.data["image/png"]
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
     nbformat.write(notebook, folder / path.name)
     return lesson
 
@@ -117,11 +165,17 @@ def _read_title(path: Path) -> str:
 
 
 def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
-    """One HTML page: what ran, how long it took, and the figures of every lesson; needs nothing from outside."""
+    """One HTML page: what ran, how long it took, and the figures of every lesson; needs nothing
+    from outside.
+    """
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    facts = {"date": time.strftime("%Y-%m-%d %H:%M"), "versions": runtime.versions(), "is_wide": is_wide}
+    facts = {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "versions": runtime.versions(),
+        "is_wide": is_wide,
+    }
     return environment.from_string(PAGE).render(lessons=lessons, fast=fast, **facts)
 
 

@@ -21,8 +21,10 @@ class Image:
     Parameters
     ----------
     pixels : array of as many dimensions as `axes` has letters.
-    axes : a word of the letters T, C, Z, Y, X, each at most once, Y and X always: "YX", "ZYX", "CYX", "YXC"…
-    spacing : distance between neighbouring pixels along the spatial axes, in the order in which they stand in `axes`; None if unknown.
+    axes : a word of the letters T, C, Z, Y, X, each at most once, Y and X always: "YX", "ZYX",
+        "CYX", "YXC"…
+    spacing : distance between neighbouring pixels along the spatial axes, in the order in which
+        they stand in `axes`; None if unknown.
     unit : "um", or "pixel" where only the ratio of the spacings is known.
     name : stem of the file, without folder and extension.
     channels : names of the channels; ("red", "green", "blue") marks a colour image.
@@ -51,11 +53,17 @@ class Image:
         object.__setattr__(self, "axes", check_axes(self.axes))
         if self.pixels.ndim != len(self.axes):
             received = f"axes {self.axes} and shape {self.pixels.shape}"
-            raise UserError("Axes must name each dimension once.", received, f"Give {self.pixels.ndim} letters of {AXES}.")
+            raise UserError(
+                "Axes must name each dimension once.",
+                received,
+                f"Give {self.pixels.ndim} letters of {AXES}.",
+            )
         if self.spacing is not None:
             object.__setattr__(self, "spacing", check_spacing(self.spacing, self.spatial))
         if self.unit not in UNITS:
-            raise UserError('Unit must be "um" or "pixel".', self.unit, "Convert the spacing to µm.")
+            raise UserError(
+                'Unit must be "um" or "pixel".', self.unit, "Convert the spacing to µm."
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -94,13 +102,19 @@ class Image:
         return replace(self, **changes)
 
     def to(self, axes: str) -> Image:
-        """The same image with its axes in another order, new ones of length 1, missing ones dropped if of length 1."""
+        """The same image with its axes in another order, new ones of length 1, missing ones dropped
+        if of length 1.
+        """
         axes = check_axes(axes)
         surplus = [a for a in self.axes if a not in axes]
         for axis in surplus:
             if self.size(axis) > 1:
                 remedy = f"Choose one plane of axis {axis} first, e.g. image.select({axis}=0)."
-                raise UserError(f"Only an axis of length 1 can be left out for {axes}.", f"{self.axes} {self.shape}", remedy)
+                raise UserError(
+                    f"Only an axis of length 1 can be left out for {axes}.",
+                    f"{self.axes} {self.shape}",
+                    remedy,
+                )
         kept = [a for a in self.axes if a in axes]
         pixels = self.pixels.reshape([self.size(a) for a in kept])
         pixels = pixels.transpose([kept.index(a) for a in axes if a in kept])
@@ -108,21 +122,30 @@ class Image:
         return self.replace(pixels=pixels, axes=axes, spacing=self._spacing_for(axes))
 
     def select(self, **planes: int) -> Image:
-        """One plane along each named axis: `image.select(C=1, T=0)`; axes that the image lacks are ignored."""
+        """One plane along each named axis: `image.select(C=1, T=0)`; axes that the image lacks are
+        ignored.
+        """
         image = self
         for axis, index in planes.items():
             if axis not in image.axes:
                 continue
             if not -image.size(axis) <= index < image.size(axis):
-                raise UserError(f"Plane of axis {axis} must exist.", f"{index} of {image.size(axis)}", f"Use 0 to {image.size(axis) - 1}.")
+                raise UserError(
+                    f"Plane of axis {axis} must exist.",
+                    f"{index} of {image.size(axis)}",
+                    f"Use 0 to {image.size(axis) - 1}.",
+                )
             axes = image.axes.replace(axis, "")
             changes = {"channels": ()} if axis == "C" else {}
             pixels = image.pixels.take(index, axis=image.axes.index(axis))
-            image = image.replace(pixels=pixels, axes=axes, spacing=image._spacing_for(axes), **changes)
+            image = image.replace(
+                pixels=pixels, axes=axes, spacing=image._spacing_for(axes), **changes
+            )
         return image
 
     def cast(self, dtype: str | np.dtype | type) -> Image:
-        """The same image in another type of number; for integers, rounded and clipped to what the type can hold.
+        """The same image in another type of number; for integers, rounded and clipped to what the
+        type can hold.
 
         >>> Image(np.array([[-3.0, 1.5, 300.0]]), "YX").cast("uint8").pixels
         array([[  0,   2, 255]], dtype=uint8)
@@ -131,7 +154,11 @@ class Image:
         if kind.kind not in "iu" or self.pixels.dtype == kind:
             return self.replace(pixels=self.pixels.astype(kind, copy=False))
         limits = np.iinfo(kind)
-        whole = np.round(np.nan_to_num(self.pixels.astype(np.float64))) if self.pixels.dtype.kind == "f" else self.pixels
+        whole = (
+            np.round(np.nan_to_num(self.pixels.astype(np.float64)))
+            if self.pixels.dtype.kind == "f"
+            else self.pixels
+        )
         return self.replace(pixels=np.clip(whole, limits.min, limits.max).astype(kind))
 
     def _spacing_for(self, axes: str) -> tuple[float, ...] | None:
@@ -141,15 +168,26 @@ class Image:
         return tuple(known.get(a, 1.0) for a in axes if a in SPACE)
 
     def __repr__(self) -> str:
-        spacing = "spacing unknown" if self.spacing is None else f"{' x '.join(f'{s:g}' for s in self.spacing)} {self.unit}"
-        return f"Image({self.name!r}, {self.axes} {' x '.join(map(str, self.shape))}, {self.pixels.dtype}, {spacing})"
+        spacing = (
+            "spacing unknown"
+            if self.spacing is None
+            else f"{' x '.join(f'{s:g}' for s in self.spacing)} {self.unit}"
+        )
+        return (
+            f"Image({self.name!r}, {self.axes} {' x '.join(map(str, self.shape))}, "
+            f"{self.pixels.dtype}, {spacing})"
+        )
 
 
 def check_axes(axes: str) -> str:
     """Upper-case axes word, or a UserError."""
     word = str(axes).upper()
     if not (set("YX") <= set(word) <= set(AXES) and len(set(word)) == len(word)):
-        raise UserError(f"Axes must be letters of {AXES}, each once, Y and X among them.", repr(axes), 'Examples: "YX", "ZYX", "CYX".')
+        raise UserError(
+            f"Axes must be letters of {AXES}, each once, Y and X among them.",
+            repr(axes),
+            'Examples: "YX", "ZYX", "CYX".',
+        )
     return word
 
 
@@ -158,5 +196,7 @@ def check_spacing(spacing: tuple[float, ...], spatial: str) -> tuple[float, ...]
     values = tuple(float(s) for s in spacing)
     if len(values) != len(spatial) or not all(np.isfinite(v) and v > 0 for v in values):
         remedy = f"Give {len(spatial)} numbers above 0, for {', '.join(spatial)}."
-        raise UserError(f"Spacing must be one positive number for each of {spatial}.", spacing, remedy)
+        raise UserError(
+            f"Spacing must be one positive number for each of {spatial}.", spacing, remedy
+        )
     return values

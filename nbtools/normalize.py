@@ -6,19 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAMPLE = 2_000_000  # pixels looked at for percentiles: enough for 0.1 % precision, independent of image size
+# pixels looked at for percentiles: enough for 0.1 % precision, independent of image size
+SAMPLE = 2_000_000
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear map of grey values, one offset and factor a channel: normalised = (grey - offset) / factor."""
+    """A linear map of grey values, one offset and factor a channel: normalised = (grey - offset) /
+    factor.
+    """
 
     offset: tuple[float, ...]
     factor: tuple[float, ...]
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """(..., C) grey values → (..., C) float32 normalised."""
-        return ((pixels.astype(np.float32, copy=False) - np.float32(self.offset)) / np.float32(self.factor)).astype(np.float32, copy=False)
+        return (
+            (pixels.astype(np.float32, copy=False) - np.float32(self.offset))
+            / np.float32(self.factor)
+        ).astype(np.float32, copy=False)
 
     def undo(self, pixels: np.ndarray) -> np.ndarray:
         """(..., C) normalised → (..., C) float32 grey values in the unit of the input."""
@@ -38,11 +44,16 @@ def by_percentiles(pixels: np.ndarray, *, low: float = 1.0, high: float = 99.8) 
 def by_moments(pixels: np.ndarray) -> Scale:
     """Scale that gives each channel mean 0 and standard deviation 1.  pixels : (*space, C)."""
     flat = _sample(pixels).astype(np.float64)
-    return Scale(tuple(map(float, flat.mean(axis=0))), tuple(float(f) if f > 0 else 1.0 for f in flat.std(axis=0)))
+    return Scale(
+        tuple(map(float, flat.mean(axis=0))),
+        tuple(float(f) if f > 0 else 1.0 for f in flat.std(axis=0)),
+    )
 
 
 def _sample(pixels: np.ndarray) -> np.ndarray:
-    """(n, C) finite pixels on a regular grid through the whole image, at most about SAMPLE of them."""
+    """(n, C) finite pixels on a regular grid through the whole image, at most about SAMPLE of
+    them.
+    """
     space = pixels.shape[:-1]
     step = max(1, int(np.ceil((np.prod(space) / SAMPLE) ** (1 / len(space)))))
     flat = pixels[(slice(None, None, step),) * len(space)].reshape(-1, pixels.shape[-1])

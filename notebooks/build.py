@@ -1,9 +1,12 @@
 """Make the notebooks that people open from the percent sources that people edit.
 
-python notebooks/build.py               notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs;
-                                        and the tables of lessons and methods in README.md
-python notebooks/build.py --check       are they up to date, and do the sources keep a lesson's limits?
-python notebooks/build.py --from X.ipynb      bring an edit made in Colab or Jupyter home into notebooks/src/X.py
+python notebooks/build.py
+    notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs; and the tables
+    of lessons and methods in README.md
+python notebooks/build.py --check
+    are they up to date, and do the sources keep a lesson's limits?
+python notebooks/build.py --from X.ipynb
+    bring an edit made in Colab or Jupyter home into notebooks/src/X.py
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+
 import readme
 
 HERE = Path(__file__).resolve().parent
@@ -26,7 +30,9 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def main(argv: list[str] | None = None) -> int:
     """Build, check, or bring an edit home; 1 if something is amiss."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--from", dest="notebook", type=Path)
     args = parser.parse_args(argv)
@@ -35,11 +41,19 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     problems = [p for source in find_sources() for p in check_source(source)]
     if args.check:
-        problems += [p for source in find_sources() for p in check_built(source)] + check_strays() + readme.check_readme(find_sources())
+        problems += (
+            [p for source in find_sources() for p in check_built(source)]
+            + check_strays()
+            + readme.check_readme(find_sources())
+        )
     else:
         for source in find_sources():
             built_path(source).write_text(build(source), encoding="utf-8", newline="\n")
-        readme.README.write_text(readme.renew(readme.README.read_text("utf-8"), find_sources()), encoding="utf-8", newline="\n")
+        readme.README.write_text(
+            readme.renew(readme.README.read_text("utf-8"), find_sources()),
+            encoding="utf-8",
+            newline="\n",
+        )
     print("\n".join(problems) or f"{len(find_sources())} notebooks, all well.")
     return 1 if problems else 0
 
@@ -56,8 +70,12 @@ def build(source: Path) -> str:
     """The notebook of a percent source, as text."""
     text = source.read_text("utf-8").replace(readme.PLACEHOLDER, readme.read_repository()[0])
     cells = jupytext.reads(text, fmt="py:percent")
-    badges = nbformat.v4.new_markdown_cell(readme.write_badges(source.stem), metadata={"tags": ["badges"]})
-    notebook = nbformat.v4.new_notebook(cells=[badges, *cells.cells], metadata=_metadata(cells.metadata))
+    badges = nbformat.v4.new_markdown_cell(
+        readme.write_badges(source.stem), metadata={"tags": ["badges"]}
+    )
+    notebook = nbformat.v4.new_notebook(
+        cells=[badges, *cells.cells], metadata=_metadata(cells.metadata)
+    )
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
         _clean(cell)
@@ -67,9 +85,13 @@ def build(source: Path) -> str:
 
 
 def bring_home(path: Path) -> Path:
-    """Write the percent source of a notebook that was edited elsewhere; outputs and badges are left behind."""
+    """Write the percent source of a notebook that was edited elsewhere; outputs and badges are left
+    behind.
+    """
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [c for c in notebook.cells if "badges" not in c.metadata.get("tags", []) and c.source.strip()]
+    notebook.cells = [
+        c for c in notebook.cells if "badges" not in c.metadata.get("tags", []) and c.source.strip()
+    ]
     for cell in notebook.cells:
         shown = {k: v for k, v in cell.metadata.items() if k in ("tags", "cellView")}
         cell.metadata = nbformat.from_dict(shown)
@@ -79,7 +101,9 @@ def bring_home(path: Path) -> Path:
         "notebook_metadata_filter": "accelerator,-all" if accelerator else "-all",
         "cell_metadata_filter": "all",
     }
-    text = jupytext.writes(notebook, fmt="py:percent").replace(readme.read_repository()[0], readme.PLACEHOLDER)
+    text = jupytext.writes(notebook, fmt="py:percent").replace(
+        readme.read_repository()[0], readme.PLACEHOLDER
+    )
     target = SOURCES / f"{Path(path).stem}.py"
     target.write_text(_drop_jupytext_header(text), encoding="utf-8", newline="\n")
     return target
@@ -87,18 +111,34 @@ def bring_home(path: Path) -> Path:
 
 def check_source(source: Path) -> list[str]:
     """What breaks a lesson's limits: it is short, holds no logic, and leaves work to nbtools."""
-    cells = [c for c in jupytext.reads(source.read_text("utf-8"), fmt="py:percent").cells if c.cell_type == "code"]
+    cells = [
+        c
+        for c in jupytext.reads(source.read_text("utf-8"), fmt="py:percent").cells
+        if c.cell_type == "code"
+    ]
     lines = [_count_lines(c.source) for c in cells]
     problems = []
     if len(cells) > MOST_CELLS:
-        problems.append(f"{source.name}: at most {MOST_CELLS} code cells. Received: {len(cells)}. Cut, or make two lessons.")
+        problems.append(
+            f"{source.name}: at most {MOST_CELLS} code cells. Received: {len(cells)}. Cut, or "
+            "make two lessons."
+        )
     if sum(lines) > MOST_LINES:
-        problems.append(f"{source.name}: at most {MOST_LINES} lines of code. Received: {sum(lines)}. Move work into nbtools.")
+        problems.append(
+            f"{source.name}: at most {MOST_LINES} lines of code. Received: {sum(lines)}. Move "
+            "work into nbtools."
+        )
     for number, (cell, count) in enumerate(zip(cells, lines, strict=True), 1):
         if count > MOST_CELL_LINES:
-            problems.append(f"{source.name}: at most {MOST_CELL_LINES} lines a cell. Received: {count} in code cell {number}. Split it.")
+            problems.append(
+                f"{source.name}: at most {MOST_CELL_LINES} lines a cell. Received: {count} in "
+                f"code cell {number}. Split it."
+            )
         problems += [
-            f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. Move it into nbtools."
+            (
+                f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. "
+                "Move it into nbtools."
+            )
             for name in _definitions(cell.source)
         ]
     return problems
@@ -107,7 +147,13 @@ def check_source(source: Path) -> list[str]:
 def check_built(source: Path) -> list[str]:
     path = built_path(source)
     if not path.is_file() or path.read_text("utf-8") != build(source):
-        return [f"{path.name}: must be built from its source. Received: an older or edited one. Run: make notebooks"]
+        return [
+            (
+                f"{path.name}: must be built from its source. Received: an older or edited one. "
+                "Run: "
+                "make notebooks"
+            )
+        ]
     return []
 
 
@@ -122,9 +168,16 @@ def check_strays() -> list[str]:
 
 def _metadata(given: dict) -> dict:
     colab = {"provenance": [], "toc_visible": True}
-    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "colab": colab}
+    metadata = {
+        "kernelspec": KERNEL,
+        "language_info": {"name": "python"},
+        "colab": colab,
+    }
     if given.get("accelerator"):
-        metadata |= {"accelerator": given["accelerator"], "colab": colab | {"gpuType": "T4"}}
+        metadata |= {
+            "accelerator": given["accelerator"],
+            "colab": colab | {"gpuType": "T4"},
+        }
     return metadata
 
 
@@ -149,8 +202,14 @@ def _count_lines(code: str) -> int:
 
 
 def _definitions(code: str) -> list[str]:
-    tree = ast.parse("\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))))
-    return [f"{type(n).__name__} {n.name}" for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+    tree = ast.parse(
+        "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
+    )
+    return [
+        f"{type(n).__name__} {n.name}"
+        for n in ast.walk(tree)
+        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    ]
 
 
 def _drop_jupytext_header(text: str) -> str:

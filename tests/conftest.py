@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-APART = ("test_methods.py", "test_notebooks.py")  # tests there share one method or notebook, elsewhere what is in their file
+APART = (
+    "test_methods.py",
+    "test_notebooks.py",
+)  # tests there share one method or notebook, elsewhere what is in their file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,7 +38,9 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="module")
 def step_by_step() -> Iterator[None]:
-    """Networks run without being compiled: for a few tiny steps that takes a fraction of the time. Lessons compile them."""
+    """Networks run without being compiled: for a few tiny steps that takes a fraction of the time.
+    Lessons compile them.
+    """
     tf = pytest.importorskip("tensorflow")
     tf.config.run_functions_eagerly(True)
     yield

@@ -1,7 +1,9 @@
-"""Small files as microscopes write them, made byte by byte, so that the real reader packages have something to read.
+"""Small files as microscopes write them, made byte by byte, so that the real reader packages have
+something to read.
 
-Only what a reader needs is in them: header, one image of C, Z, Y, X, uint16, and its pixel size. LIF is a header of XML and a block of
-memory; CZI is a chain of segments; ND2 is a chain of chunks with a map at its end, whose descriptions are lists of typed values.
+Only what a reader needs is in them: header, one image of C, Z, Y, X, uint16, and its pixel size.
+LIF is a header of XML and a block of memory; CZI is a chain of segments; ND2 is a chain of chunks
+with a map at its end, whose descriptions are lists of typed values.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ Spacing = dict[str, float]  # µm by axis
 def write_lif(path: Path, images: list[np.ndarray], spacing: Spacing) -> None:
     """Leica: UTF-16 XML that describes the images, then a block of memory for each."""
     elements = "".join(_lif_element(i, pixels, spacing) for i, pixels in enumerate(images))
-    xml = f'<LMSDataContainerHeader Version="2"><Element Name="test"><Children>{elements}</Children></Element></LMSDataContainerHeader>'
+    xml = (
+        '<LMSDataContainerHeader Version="2"><Element '
+        f'Name="test"><Children>{elements}</Children></Element></LMSDataContainerHeader>'
+    )
     content = struct.pack("<IIBI", 0x70, 2 * len(xml) + 5, 0x2A, len(xml)) + xml.encode("utf-16-le")
     for i, pixels in enumerate(images):
         name, data = f"MemBlock_{i}", np.ascontiguousarray(pixels, "<u2").tobytes()
@@ -30,26 +35,36 @@ def _lif_element(number: int, pixels: np.ndarray, spacing: Spacing) -> str:
     count, *shape = pixels.shape  # C, then Z, Y, X
     size = pixels[0].nbytes
     channels = "".join(
-        f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="65535" Unit="" '
+        '<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" '
+        'NameOfMeasuredQuantity="" Min="0" Max="65535" Unit="" '
         f'LUTName="Gray" IsLUTInverted="0" BytesInc="{c * size}" BitInc="0"/>'
         for c in range(count)
     )
     dimensions = ""
-    for letter, length, identity, step in zip("ZYX", shape, (3, 2, 1), pixels[0].strides, strict=True):
+    for letter, length, identity, step in zip(
+        "ZYX", shape, (3, 2, 1), pixels[0].strides, strict=True
+    ):
         extent = spacing[letter] * 1e-6 * (length - 1)
         dimensions += (
-            f'<DimensionDescription DimID="{identity}" NumberOfElements="{length}" Origin="0" Length="{extent!r}" Unit="m" '
+            f'<DimensionDescription DimID="{identity}" NumberOfElements="{length}" Origin="0" '
+            f'Length="{extent!r}" Unit="m" '
             f'BytesInc="{step}" BitInc="0"/>'
         )
     return (
-        f'<Element Name="image {number}"><Data><Image><ImageDescription><Channels>{channels}</Channels><Dimensions>{dimensions}'
-        f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" MemoryBlockID="MemBlock_{number}"/></Element>'
+        '<Element Name="image '
+        f'{number}"><Data><Image><ImageDescription><Channels>{channels}</Channels><Dimensions>{dimensions}'
+        f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" '
+        f'MemoryBlockID="MemBlock_{number}"/></Element>'
     )
 
 
 def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: int = 0) -> None:
-    """Zeiss: header, metadata, one subblock for each plane (`compression` is only said of it, never done), their directory."""
-    places = "".join(f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items())
+    """Zeiss: header, metadata, one subblock for each plane (`compression` is only said of it, never
+    done), their directory.
+    """
+    places = "".join(
+        f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items()
+    )
     sizes = "".join(f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape, strict=True))
     image = f"<Information><Image>{sizes}<PixelType>Gray16</PixelType></Image></Information>"
     xml = f"<ImageDocument><Metadata>{image}<Scaling><Items>{places}</Items></Scaling></Metadata></ImageDocument>".encode()
@@ -58,43 +73,86 @@ def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: 
     for c, z in np.ndindex(pixels.shape[:2]):
         data = np.ascontiguousarray(pixels[c, z], "<u2").tobytes()
         where = {"X": (0, pixels.shape[3]), "Y": (0, pixels.shape[2]), "Z": (z, 1), "C": (c, 1)}
-        dimensions = b"".join(struct.pack("<4siifi", a.encode(), first, n, 0, n) for a, (first, n) in where.items())
-        entries.append(struct.pack("<2siqiiBB4si", b"DV", 1, start, 0, compression, 0, 0, b"", len(where)) + dimensions)
+        dimensions = b"".join(
+            struct.pack("<4siifi", a.encode(), first, n, 0, n) for a, (first, n) in where.items()
+        )
+        entries.append(
+            struct.pack("<2siqiiBB4si", b"DV", 1, start, 0, compression, 0, 0, b"", len(where))
+            + dimensions
+        )
         body = struct.pack("<iiq", 0, 0, len(data)) + entries[-1]
         segments.append(_czi_segment("ZISRAWSUBBLOCK", body.ljust(256, b"\0") + data))
         start += len(segments[-1])
-    segments.append(_czi_segment("ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries)))
-    header = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, 0, start, 32 + 512, 0, 0)
+    segments.append(
+        _czi_segment("ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
+    )
+    header = struct.pack(
+        "<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, 0, start, 32 + 512, 0, 0
+    )
     path.write_bytes(_czi_segment("ZISRAWFILE", header.ljust(512, b"\0")) + b"".join(segments))
 
 
 def _czi_segment(name: str, content: bytes) -> bytes:
     allocated = -(-len(content) // 32) * 32
-    return struct.pack("<16sqq", name.encode(), allocated, len(content)) + content.ljust(allocated, b"\0")
+    return struct.pack("<16sqq", name.encode(), allocated, len(content)) + content.ljust(
+        allocated, b"\0"
+    )
 
 
-def write_nd2(path: Path, pixels: np.ndarray, spacing: Spacing | None, *, names: tuple[str, ...] = ("DNA", "actin")) -> None:
-    """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all; without spacing: not calibrated."""
+def write_nd2(
+    path: Path,
+    pixels: np.ndarray,
+    spacing: Spacing | None,
+    *,
+    names: tuple[str, ...] = ("DNA", "actin"),
+) -> None:
+    """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all;
+    without spacing: not calibrated.
+    """
     channels, planes, height, width = pixels.shape
     plane = [
-        {"uiCompCount": 1, "uiSampleIndex": c, "sDescription": names[c], "pFluorescentProbe": {"m_uiColor": 0}} for c in range(channels)
+        {
+            "uiCompCount": 1,
+            "uiSampleIndex": c,
+            "sDescription": names[c],
+            "pFluorescentProbe": {"m_uiColor": 0},
+        }
+        for c in range(channels)
     ]
     step = (spacing or {"Z": 0.5})["Z"]
-    size = {"uiWidth": width, "uiWidthBytes": 2 * width * channels, "uiHeight": height, "uiComp": channels, "uiBpcInMemory": 16}
+    size = {
+        "uiWidth": width,
+        "uiWidthBytes": 2 * width * channels,
+        "uiHeight": height,
+        "uiComp": channels,
+        "uiBpcInMemory": 16,
+    }
     about = {
-        "ImageAttributesLV!": {"SLxImageAttributes": size | {"uiBpcSignificant": 16, "uiSequenceCount": planes, "eCompression": 2}},
+        "ImageAttributesLV!": {
+            "SLxImageAttributes": size
+            | {"uiBpcSignificant": 16, "uiSequenceCount": planes, "eCompression": 2}
+        },
         "ImageMetadataSeqLV|0!": {
             "SLxPictureMetadata": {
-                "bCalibrated": spacing is not None, "dCalibration": spacing["X"] if spacing else 1.0,
-                "sPicturePlanes": {"uiCount": channels, "sPlaneNew": {f"a{c}": p for c, p in enumerate(plane)}},
+                "bCalibrated": spacing is not None,
+                "dCalibration": spacing["X"] if spacing else 1.0,
+                "sPicturePlanes": {
+                    "uiCount": channels,
+                    "sPlaneNew": {f"a{c}": p for c, p in enumerate(plane)},
+                },
             }
         },
-        "ImageMetadataLV!": {"SLxExperiment": {"eType": 4, "uLoopPars": {"uiCount": planes, "dZStep": step}}},
-    }  # fmt: skip
+        "ImageMetadataLV!": {
+            "SLxExperiment": {"eType": 4, "uLoopPars": {"uiCount": planes, "dZStep": step}}
+        },
+    }
     chunks = {name: _nd2_values(values) for name, values in about.items()}
     frames = np.ascontiguousarray(pixels.transpose(1, 2, 3, 0), "<u2")
     chunks |= {f"ImageDataSeq|{z}!": bytes(8) + frame.tobytes() for z, frame in enumerate(frames)}
-    content, places = _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32), b""
+    content, places = (
+        _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32),
+        b"",
+    )
     for name, data in chunks.items():
         places += name.encode() + struct.pack("<QQ", len(content), len(data))
         content += _nd2_chunk(name, data, 4072)
@@ -103,18 +161,27 @@ def write_nd2(path: Path, pixels: np.ndarray, spacing: Spacing | None, *, names:
 
 
 def _nd2_chunk(name: str, data: bytes, room: int) -> bytes:
-    return struct.pack("<IIQ", 0x0ABECEDA, room, len(data)) + name.encode().ljust(room, b"\0") + data
+    return (
+        struct.pack("<IIQ", 0x0ABECEDA, room, len(data)) + name.encode().ljust(room, b"\0") + data
+    )
 
 
 def _nd2_values(values: dict) -> bytes:
-    """Named values: type, length of the name, name in UTF-16, value; a level holds others, and ends with a list of places."""
+    """Named values: type, length of the name, name in UTF-16, value; a level holds others, and ends
+    with a list of places.
+    """
     content = b""
     for name, value in values.items():
         word = (name + "\0").encode("utf-16-le")
         if isinstance(value, dict):
             inside = _nd2_values(value)
             head = struct.pack("<BB", 11, len(name) + 1) + word
-            content += head + struct.pack("<IQ", len(value), len(head) + 12 + len(inside)) + inside + bytes(8 * len(value))
+            content += (
+                head
+                + struct.pack("<IQ", len(value), len(head) + 12 + len(inside))
+                + inside
+                + bytes(8 * len(value))
+            )
             continue
         kinds = {bool: (1, "<B"), int: (3, "<I"), float: (6, "<d")}
         kind, form = kinds.get(type(value), (8, ""))

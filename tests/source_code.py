@@ -22,7 +22,9 @@ def find_room(path: Path) -> str:
 
 
 def find_imports(path: Path) -> list[tuple[int, str]]:
-    """(line, dotted name) of every import, inside functions too; `from nbtools import io` gives nbtools.io."""
+    """(line, dotted name) of every import, inside functions too; `from nbtools import io` gives
+    nbtools.io.
+    """
     found = []
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
@@ -34,18 +36,28 @@ def find_imports(path: Path) -> list[tuple[int, str]]:
 
 def find_hint_lines(path: Path) -> set[int]:
     """Lines under `if TYPE_CHECKING:`, which never run."""
-    tests = (n for n in ast.walk(parse(path)) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING")
+    tests = (
+        n
+        for n in ast.walk(parse(path))
+        if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"
+    )
     return {line for n in tests for line in range(n.lineno, n.end_lineno + 1)}
 
 
 def find_functions(path: Path) -> list[tuple[ast.FunctionDef, bool]]:
-    """Every function and method, with whether a person may call it: no leading underscore on it or on what holds it."""
+    """Every function and method, with whether a person may call it: no leading underscore on it or
+    on what holds it.
+    """
     found = []
 
     def visit(node: ast.AST, public: bool, inside: bool) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                open_to_all = public and not inside and (not child.name.startswith("_") or child.name == "__init__")
+                open_to_all = (
+                    public
+                    and not inside
+                    and (not child.name.startswith("_") or child.name == "__init__")
+                )
                 found.append((child, open_to_all))
                 visit(child, False, True)
             elif isinstance(child, ast.ClassDef):
@@ -70,5 +82,19 @@ def calls(path: Path, name: str) -> list[ast.Call]:
     return [
         n
         for n in nodes
-        if (isinstance(n.func, ast.Name) and n.func.id == name) or (isinstance(n.func, ast.Attribute) and n.func.attr == name)
+        if (isinstance(n.func, ast.Name) and n.func.id == name)
+        or (isinstance(n.func, ast.Attribute) and n.func.attr == name)
     ]
+
+
+@functools.cache
+def find_code_lines(path: Path) -> frozenset[int]:
+    """Numbers of the lines that hold code: no blank lines, comments or docstrings."""
+    documented: set[int] = set()
+    for node in ast.walk(parse(path)):
+        holds = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        if holds and ast.get_docstring(node):
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    plain = {n for n, line in lines if line.strip() and not line.strip().startswith("#")}
+    return frozenset(plain - documented)

@@ -1,4 +1,6 @@
-"""One set of weights, three backends of Keras. Ten minutes: only with `make test-backends`, whose environment has JAX and PyTorch, too."""
+"""One set of weights, three backends of Keras. Ten minutes: only with `make test-backends`, whose
+environment has JAX and PyTorch, too.
+"""
 
 import importlib.util
 import os
@@ -29,7 +31,13 @@ def drive(backend: str, *words: object) -> str:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: make test-backends")
     environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run([sys.executable, *map(str, words)], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -38,11 +46,19 @@ def drive(backend: str, *words: object) -> str:
 def folders(tmp_path_factory):
     """Small sets of images with labels and of pairs, in 2D and 3D."""
     place = tmp_path_factory.mktemp("sets")
-    small = {2: {"shape_px": (64, 64), "radius_um": (4.0,)}, 3: {"shape_px": (12, 40, 40), "radius_um": (4.0,)}}
+    small = {
+        2: {"shape_px": (64, 64), "radius_um": (4.0,)},
+        3: {"shape_px": (12, 40, 40), "radius_um": (4.0,)},
+    }
     for ndim, settings in small.items():
-        data.write_dataset(simulate.make(f"nuclei{ndim}d", count=2, seed=1, settings=settings), place / f"labels{ndim}")
+        data.write_dataset(
+            simulate.make(f"nuclei{ndim}d", count=2, seed=1, settings=settings),
+            place / f"labels{ndim}",
+        )
         pairs = {"shape_px": settings["shape_px"], "spacing_um": (0.2,) * ndim}
-        data.write_dataset(simulate.make("pairs", count=2, seed=1, settings=pairs), place / f"clean{ndim}")
+        data.write_dataset(
+            simulate.make("pairs", count=2, seed=1, settings=pairs), place / f"clean{ndim}"
+        )
     return place
 
 
@@ -52,7 +68,17 @@ def test_shipped_weights_find_the_same_nuclei(backend, tmp_path):
     io.write_image(tmp_path / "image.tif", sample.image)
     found = {}
     for each in ("tensorflow", backend):
-        drive(each, "-m", "nbtools.cli", "predict", "nuclei2d", tmp_path / "image.tif", "--out", tmp_path / each, "--quiet")
+        drive(
+            each,
+            "-m",
+            "nbtools.cli",
+            "predict",
+            "nuclei2d",
+            tmp_path / "image.tif",
+            "--out",
+            tmp_path / each,
+            "--quiet",
+        )
         found[each] = io.read_label(tmp_path / each / "image.tif").pixels
     one, other = found.values()
     assert one.max() > 100
@@ -67,7 +93,20 @@ def test_weights_learned_on_one_backend_say_the_same_on_another(backend, name, f
     ndim = row.dims[0]
     folder = folders / (f"clean{ndim}" if row.task == "denoise" else f"labels{ndim}")
     words = [word for setting in TINY for word in ("--set", setting)]
-    drive(backend, "-m", "nbtools.cli", "train", name, folder, "--out", tmp_path / "model", "--quiet", "--seed", 0, *words)
+    drive(
+        backend,
+        "-m",
+        "nbtools.cli",
+        "train",
+        name,
+        folder,
+        "--out",
+        tmp_path / "model",
+        "--quiet",
+        "--seed",
+        0,
+        *words,
+    )
     image = next(path for path in sorted((folder / "images").iterdir()) if path.suffix == ".tif")
     seen = {}
     for each in ("tensorflow", backend):

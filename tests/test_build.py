@@ -17,8 +17,21 @@ import build  # noqa: E402
 import readme  # noqa: E402
 
 SOURCES = build.find_sources()
-TRACKED = ("nbtools", "data", "notebooks", "tests/fast.toml", "pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE")
-CODE = "from nbtools import course, data, methods; print(len(data.samples('nuclei2d')), methods.names()[0], course.find_lessons(['00'])[0])"
+TRACKED = (
+    "nbtools",
+    "data",
+    "notebooks",
+    "tests/fast.toml",
+    "pyproject.toml",
+    "setup.py",
+    "requirements.txt",
+    "README.md",
+    "LICENSE",
+)
+CODE = (
+    "from nbtools import course, data, methods; print(len(data.samples('nuclei2d')), "
+    "methods.names()[0], course.find_lessons(['00'])[0])"
+)
 
 
 @pytest.fixture
@@ -137,17 +150,33 @@ def test_the_installed_wheel_carries_all_it_needs_and_runs_lesson_00_outside_the
         copy(ROOT / name, tree / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     isolation = [] if _setuptools_is_old() else ["--no-build-isolation"]
-    subprocess.run([*pip, "wheel", "--no-deps", *isolation, "--wheel-dir", str(wheels), str(tree)], check=True)
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), *map(str, wheels.glob("*.whl"))], check=True)
-    answer = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, cwd=tmp_path, env=_only(site), check=False)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", *isolation, "--wheel-dir", str(wheels), str(tree)], check=True
+    )
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", str(site), *map(str, wheels.glob("*.whl"))],
+        check=True,
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=_only(site),
+        check=False,
+    )
     assert answer.returncode == 0, answer.stderr
     count, method, lesson = answer.stdout.split()
     assert (int(count) > 0, method) == (True, "otsu")
     assert Path(lesson).is_relative_to(site)
     weights = {p.parent.name for p in (ROOT / "data" / "weights").glob("*/model.json")}
-    assert {p.parent.name for p in (site / "nbtools" / "_data" / "weights").glob("*/model.json")} == weights
+    assert {
+        p.parent.name for p in (site / "nbtools" / "_data" / "weights").glob("*/model.json")
+    } == weights
     course = [sys.executable, "-m", "nbtools.cli", "course", "--only", "00_start_here", "--json"]
-    answer = subprocess.run(course, capture_output=True, text=True, cwd=tmp_path, env=_only(site), check=False)
+    answer = subprocess.run(
+        course, capture_output=True, text=True, cwd=tmp_path, env=_only(site), check=False
+    )
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["lessons"][0]["ok"]
 

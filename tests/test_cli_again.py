@@ -1,4 +1,6 @@
-"""Doing something once more: other thresholds without the network, a training from its recipe, a model to begin with."""
+"""Doing something once more: other thresholds without the network, a training from its recipe, a
+model to begin with.
+"""
 
 import json
 import subprocess
@@ -9,13 +11,36 @@ import pytest
 
 from nbtools import cli, io
 
-TINY = ["preset=tiny", "epochs=1", "steps_per_epoch=2", "batch_size=2", "patch_size=32", "augmentation=none"]
+TINY = [
+    "preset=tiny",
+    "epochs=1",
+    "steps_per_epoch=2",
+    "batch_size=2",
+    "patch_size=32",
+    "augmentation=none",
+]
 
 
 @pytest.fixture(scope="module")
 def model(nuclei, tmp_path_factory):
     folder = tmp_path_factory.mktemp("again") / "model"
-    assert cli.main(["train", "fast_nuclei", str(nuclei), "--out", str(folder), "--quiet", "--seed", "4", "--set", *TINY]) == 0
+    assert (
+        cli.main(
+            [
+                "train",
+                "fast_nuclei",
+                str(nuclei),
+                "--out",
+                str(folder),
+                "--quiet",
+                "--seed",
+                "4",
+                "--set",
+                *TINY,
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -23,7 +48,10 @@ def model(nuclei, tmp_path_factory):
 def found(nuclei, model):
     """What that network found, with its maps."""
     folder = model.parent / "found"
-    assert cli.main(["predict", str(model), str(nuclei), "--out", str(folder), "--raw", "--quiet"]) == 0
+    assert (
+        cli.main(["predict", str(model), str(nuclei), "--out", str(folder), "--raw", "--quiet"])
+        == 0
+    )
     return folder
 
 
@@ -34,7 +62,9 @@ def read(folder) -> dict[str, np.ndarray]:
 def test_decoding_again_with_the_same_values_gives_the_same_labels(run, tmp_path, found):
     code, out, _ = run("decode", found, "--out", tmp_path / "same", "--json")
     assert code == 0
-    assert json.loads(out)["decoding"] == json.loads((found / "result.json").read_text())["decoding"]
+    assert (
+        json.loads(out)["decoding"] == json.loads((found / "result.json").read_text())["decoding"]
+    )
     for name, label in read(found).items():
         np.testing.assert_array_equal(label, read(tmp_path / "same")[name])
 
@@ -57,9 +87,22 @@ def test_decoding_again_equals_predicting_with_that_threshold(run, tmp_path, nuc
 
 
 def test_decoding_a_network_again_loads_no_framework(found, tmp_path):
-    code = "import sys; from nbtools import cli; cli.main(sys.argv[1:]); print({'keras', 'tensorflow'} & set(sys.modules))"
-    words = ["decode", str(found), "--set", "threshold=0.6", "--out", str(tmp_path / "d"), "--quiet"]
-    told = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys; from nbtools import cli; cli.main(sys.argv[1:]); print({'keras', "
+        "'tensorflow'} & set(sys.modules))"
+    )
+    words = [
+        "decode",
+        str(found),
+        "--set",
+        "threshold=0.6",
+        "--out",
+        str(tmp_path / "d"),
+        "--quiet",
+    ]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    ).stdout
     assert told.splitlines()[-1] == "set()"
 
 
@@ -70,7 +113,9 @@ def test_the_functions_of_the_table_decode_as_their_methods_do(rng):
         method = methods.get(row.name)()
         maps = rng.random((40, 40, 3)).astype(np.float32)
         decode = row.load_decoder(method.settings.to_dict())
-        np.testing.assert_array_equal(decode(maps, **method.choices()), method.decode(maps, **method.choices()))
+        np.testing.assert_array_equal(
+            decode(maps, **method.choices()), method.decode(maps, **method.choices())
+        )
 
 
 def test_a_result_is_decoded_in_place_and_keeps_what_else_lies_there(run, tmp_path, nuclei):
@@ -82,11 +127,17 @@ def test_a_result_is_decoded_in_place_and_keeps_what_else_lies_there(run, tmp_pa
     after = json.loads((place / "result.json").read_text())
     assert code == 0
     assert after["decoding"]["min_size"] == 100000
-    assert sum(r["nuclei"] for r in before["images"]) > sum(r["nuclei"] for r in after["images"]) == 0
+    assert (
+        sum(r["nuclei"] for r in before["images"]) > sum(r["nuclei"] for r in after["images"]) == 0
+    )
     assert (place / "notes.txt").read_text() == "mine"
-    assert {p.name for p in (place / "raw").iterdir()} == {f"{r['name']}.maps.tif" for r in after["images"]}
+    assert {p.name for p in (place / "raw").iterdir()} == {
+        f"{r['name']}.maps.tif" for r in after["images"]
+    }
     assert run("decode", place, "--set", "min_size=20")[0] == 0  # and back
-    assert [r["nuclei"] for r in json.loads((place / "result.json").read_text())["images"]] == [r["nuclei"] for r in before["images"]]
+    assert [r["nuclei"] for r in json.loads((place / "result.json").read_text())["images"]] == [
+        r["nuclei"] for r in before["images"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +169,9 @@ def test_a_rerun_gives_the_same_weights(run, tmp_path, model):
     code, out, _ = run("rerun", model / "recipe.json", "--out", tmp_path / "again", "--json")
     assert code == 0
     assert json.loads(out)["same_weights"] is True
-    first, second = (json.loads((f / "recipe.json").read_text()) for f in (model, tmp_path / "again"))
+    first, second = (
+        json.loads((f / "recipe.json").read_text()) for f in (model, tmp_path / "again")
+    )
     assert all(first[k] == second[k] for k in ("settings", "seed", "inputs", "steps", "command"))
 
 
@@ -138,10 +191,24 @@ def test_the_model_to_begin_with_stands_in_the_recipe(run, tmp_path, nuclei, mod
     words = ["--init", model, "--out", tmp_path / "m", "--set", *brief, "freeze_encoder=true"]
     assert run("train", "fast_nuclei", nuclei, *words)[0] == 0
     recipe = json.loads((tmp_path / "m" / "recipe.json").read_text())
-    assert (recipe["init"]["model"], recipe["init"]["method"], len(recipe["init"]["sha256"])) == (str(model), "fast_nuclei", 64)
+    assert (recipe["init"]["model"], recipe["init"]["method"], len(recipe["init"]["sha256"])) == (
+        str(model),
+        "fast_nuclei",
+        64,
+    )
     assert recipe["settings"]["learning_rate"] == pytest.approx(0.3 * 3e-3)
     assert recipe["settings"]["preset"] == "tiny"
-    code, _, err = run("train", "fast_nuclei", nuclei, "--init", model, "--out", tmp_path / "n", "--set", "preset=paper")
+    code, _, err = run(
+        "train",
+        "fast_nuclei",
+        nuclei,
+        "--init",
+        model,
+        "--out",
+        tmp_path / "n",
+        "--set",
+        "preset=paper",
+    )
     assert code == 2
     assert "preset=paper (model: tiny)" in err
     assert run("train", "fast_nuclei", nuclei, "--init", "otsu", "--out", tmp_path / "n")[0] == 2

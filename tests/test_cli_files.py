@@ -1,4 +1,6 @@
-"""Files that nobody should have saved that way: each is a finding, or one message with a remedy, and never a traceback."""
+"""Files that nobody should have saved that way: each is a finding, or one message with a remedy,
+and never a traceback.
+"""
 
 import json
 
@@ -22,7 +24,11 @@ def discs() -> np.ndarray:
 
 def picture(label: np.ndarray) -> np.ndarray:
     """A noisy image of the discs."""
-    return (50 + 120 * (label > 0) + np.random.default_rng(0).normal(0, 8, label.shape)).clip(0, 255).astype(np.uint8)
+    return (
+        (50 + 120 * (label > 0) + np.random.default_rng(0).normal(0, 8, label.shape))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def write(folder, *, image=None, label=None, names=("a", "a")):
@@ -30,14 +36,18 @@ def write(folder, *, image=None, label=None, names=("a", "a")):
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)
     for number in range(3):
-        tifffile.imwrite(folder / "images" / f"good{number}.tif", np.roll(picture(discs()), 3 * number, 0))
+        tifffile.imwrite(
+            folder / "images" / f"good{number}.tif", np.roll(picture(discs()), 3 * number, 0)
+        )
         tifffile.imwrite(folder / "labels" / f"good{number}.tif", np.roll(discs(), 3 * number, 0))
     for kind, name, content in (("images", names[0], image), ("labels", names[1], label)):
         path = folder / kind / f"{name}.tif"
         if isinstance(content, bytes):
             path.write_bytes(content)
         elif content is not None:
-            tifffile.imwrite(path, content, photometric="rgb" if content.shape[-1:] == (3,) else "minisblack")
+            tifffile.imwrite(
+                path, content, photometric="rgb" if content.shape[-1:] == (3,) else "minisblack"
+            )
     return folder
 
 
@@ -55,7 +65,10 @@ BAD = {
     "empty file": {"image": b"", "label": discs()},
     "truncated file": {"image": truncated(), "label": discs()},
     "text named tif": {"image": b"name,value\n1,2\n", "label": discs()},
-    "colours": {"image": np.dstack([picture(discs()), picture(discs()) // 2, picture(discs()) // 3]), "label": discs()},
+    "colours": {
+        "image": np.dstack([picture(discs()), picture(discs()) // 2, picture(discs()) // 3]),
+        "label": discs(),
+    },
     "not a number": {"image": NAN, "label": discs()},
     "five dimensions": {"image": np.zeros((2, 2, 2, SIZE, SIZE), np.uint8), "label": discs()},
     "unequal shapes": {"image": picture(discs()), "label": discs()[:-4]},
@@ -93,12 +106,16 @@ def test_it_is_a_finding_with_a_remedy(bad, capsys):
 
 
 def test_predicting_goes_on_with_the_others(bad, capsys, tmp_path):
-    code = cli.main(["predict", "otsu", str(bad / "images"), "--out", str(tmp_path / "result"), "--json"])
+    code = cli.main(
+        ["predict", "otsu", str(bad / "images"), "--out", str(tmp_path / "result"), "--json"]
+    )
     out, err = told(capsys)
     assert code in (0, 1), err
     assert "Traceback" not in err
     document = json.loads(out)
-    assert len(document["images"]) + len(document["failed"]) == len(list((bad / "images").iterdir()))
+    assert len(document["images"]) + len(document["failed"]) == len(
+        list((bad / "images").iterdir())
+    )
     assert len(document["images"]) >= 3
     assert (code == 1) == bool(document["failed"])
 
@@ -119,7 +136,17 @@ def test_evaluating_such_labels_never_ends_in_a_traceback(bad, capsys):
 
 
 def test_measuring_such_labels_never_ends_in_a_traceback(bad, capsys, tmp_path):
-    code = cli.main(["measure", str(bad / "labels"), "--images", str(bad / "images"), "--out", str(tmp_path / "n.csv"), "--quiet"])
+    code = cli.main(
+        [
+            "measure",
+            str(bad / "labels"),
+            "--images",
+            str(bad / "images"),
+            "--out",
+            str(tmp_path / "n.csv"),
+            "--quiet",
+        ]
+    )
     _, err = told(capsys)
     assert code in (0, 1, 2), err
 
@@ -140,5 +167,10 @@ def test_a_folder_without_images_is_refused(place, tmp_path, capsys):
 def test_a_model_folder_without_a_model_is_refused(tmp_path, capsys):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{")
-    assert cli.main(["predict", str(tmp_path / "model"), str(tmp_path), "--out", str(tmp_path / "result")]) == 2
+    assert (
+        cli.main(
+            ["predict", str(tmp_path / "model"), str(tmp_path), "--out", str(tmp_path / "result")]
+        )
+        == 2
+    )
     assert "Received" in told(capsys)[1]

@@ -12,7 +12,9 @@ from nbtools.image import Image
 
 @pytest.fixture
 def folder(tmp_path):
-    """Labels and images of one volume: two nuclei, the first with a bright spot; the second too thin for its shape to be reliable."""
+    """Labels and images of one volume: two nuclei, the first with a bright spot; the second too
+    thin for its shape to be reliable.
+    """
     label, pixels = np.zeros((14, 40, 60), np.uint16), np.full((14, 40, 60), 100, np.uint16)
     label[1:13, 5:35, 5:35], label[6:8, 5:35, 40:55] = 1, 2
     pixels[label > 0] = 300
@@ -25,14 +27,26 @@ def folder(tmp_path):
 
 def test_chromocentres_and_texture_are_columns_where_asked_for(run, folder):
     given = ["measure", folder / "labels", "--images", folder / "images", "--json"]
-    code, out, err = run(*given, "--chromocentres", "--texture", "--spots", folder / "spots", "--out", folder / "nuclei.csv")
+    code, out, err = run(
+        *given,
+        "--chromocentres",
+        "--texture",
+        "--spots",
+        folder / "spots",
+        "--out",
+        folder / "nuclei.csv",
+    )
     assert code == 0, err
     rows = list(csv.DictReader((folder / "nuclei.csv").read_text().splitlines()))
     assert [int(row["chromocentres"]) for row in rows] == [1, 0]
     volume = 5 * 8 * 8 * 0.5 * 0.2 * 0.2
     assert float(rows[0]["chromocentre_volume_um3"]) == pytest.approx(volume, rel=0.15)
-    assert float(rows[0]["rhf_volume"]) == pytest.approx(volume / float(rows[0]["volume_um3"]), rel=0.15)
-    assert float(rows[0]["rhf_intensity"]) > 3 * float(rows[0]["rhf_volume"])  # four times as bright, the background of 100 subtracted
+    assert float(rows[0]["rhf_volume"]) == pytest.approx(
+        volume / float(rows[0]["volume_um3"]), rel=0.15
+    )
+    assert float(rows[0]["rhf_intensity"]) > 3 * float(
+        rows[0]["rhf_volume"]
+    )  # four times as bright, the background of 100 subtracted
     assert {"haralick_contrast_0", "shell_1", "image_border_um", "tilt_deg"} <= rows[0].keys()
     assert io.read_label(folder / "spots" / "field.tif").pixels.max() == 1
     assert [row["reliable"] for row in rows] == ["True", "False"]

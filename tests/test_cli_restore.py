@@ -1,4 +1,6 @@
-"""Restored images on the command line: their grey values, their type, the picture for a first look, and a report that fits them."""
+"""Restored images on the command line: their grey values, their type, the picture for a first look,
+and a report that fits them.
+"""
 
 import json
 
@@ -23,11 +25,16 @@ def noisy(tmp_path_factory):
 @pytest.mark.parametrize(("wished", "dtype"), [("float32", np.float32), ("input", np.uint16)])
 def test_restored_images_are_float_or_of_the_type_of_the_input(noisy, tmp_path, wished, dtype):
     out = tmp_path / "result"
-    assert cli.main(["predict", "nlm", str(noisy), "--out", str(out), "--dtype", wished, "--quiet"]) == 0
+    assert (
+        cli.main(["predict", "nlm", str(noisy), "--out", str(out), "--dtype", wished, "--quiet"])
+        == 0
+    )
     before, after = io.read_image(noisy / "field.tif"), io.read_image(out / "field.tif")
     assert after.pixels.dtype == dtype
     assert (after.axes, after.shape, after.spacing) == (before.axes, before.shape, before.spacing)
-    assert abs(float(after.pixels.mean()) - float(before.pixels.mean())) < 5  # grey values of the input
+    assert (
+        abs(float(after.pixels.mean()) - float(before.pixels.mean())) < 5
+    )  # grey values of the input
     assert after.pixels[:15].std() < before.pixels[:15].std() / 2
     assert json.loads((out / "result.json").read_text("utf-8"))["dtype"] == wished
 

@@ -1,4 +1,6 @@
-"""A folder of images predicted: one is read and one is written while another is predicted, and the order stays."""
+"""A folder of images predicted: one is read and one is written while another is predicted, and the
+order stays.
+"""
 
 import argparse
 import threading
@@ -9,7 +11,9 @@ from nbtools import data, methods
 from nbtools.cli import results
 from nbtools.errors import UserError
 
-ARGS = argparse.Namespace(tile=None, raw=False, diameter=None, min_size=None, roi=False, dtype="float32")
+ARGS = argparse.Namespace(
+    tile=None, raw=False, diameter=None, min_size=None, roi=False, dtype="float32"
+)
 
 
 @pytest.fixture
@@ -19,7 +23,9 @@ def predict(nuclei, tmp_path):
     def call(read, model=None):
         dataset, said = data.DataSet.open(nuclei), []
         dataset.image, first = lambda index: read(first, index), dataset.image
-        rows, failed = results.predict_all(model or methods.load("otsu"), dataset, folder=tmp_path, args=ARGS, say=said.append)
+        rows, failed = results.predict_all(
+            model or methods.load("otsu"), dataset, folder=tmp_path, args=ARGS, say=said.append
+        )
         return rows, failed, said
 
     return call
@@ -43,7 +49,9 @@ def test_the_next_image_is_read_while_one_is_predicted(predict, nuclei):
     names = data.DataSet.open(nuclei).names
     assert [row["name"] for row in rows] == names
     assert not failed
-    assert [line.split(",")[0] for line in said if " of 3: " in line] == [f"{i} of 3: {name}" for i, name in enumerate(names, 1)]
+    assert [line.split(",")[0] for line in said if " of 3: " in line] == [
+        f"{i} of 3: {name}" for i, name in enumerate(names, 1)
+    ]
 
 
 @pytest.mark.parametrize("broken", [0, 1, 2])

@@ -12,15 +12,23 @@ from nbtools.image import Image
 def write_points(folder, name: str, points: list, *, scores: list | None = None) -> None:
     """Points as NAME.csv with y, x and a score where there is one."""
     columns = ["y", "x", *(["score"] if scores else [])]
-    rows = [dict(zip(columns, [*p, *([s] if scores else [])], strict=True)) for p, s in zip(points, scores or points, strict=True)]
+    rows = [
+        dict(zip(columns, [*p, *([s] if scores else [])], strict=True))
+        for p, s in zip(points, scores or points, strict=True)
+    ]
     io.write_csv(folder / f"{name}.csv", rows, columns=columns)
 
 
 @pytest.fixture
 def spots(tmp_path):
-    """A data set with centres; a result that finds one of two nuclei in "a", 2 px off, and invents one of lower score; and lacks "b"."""
+    """A data set with centres; a result that finds one of two nuclei in "a", 2 px off, and invents
+    one of lower score; and lacks "b".
+    """
     for name in "ab":
-        io.write_image(tmp_path / "data" / "images" / f"{name}.tif", Image(np.zeros((64, 64), np.uint8), "YX", spacing=(0.5, 0.5)))
+        io.write_image(
+            tmp_path / "data" / "images" / f"{name}.tif",
+            Image(np.zeros((64, 64), np.uint8), "YX", spacing=(0.5, 0.5)),
+        )
         write_points(tmp_path / "data" / "centres", name, [(10, 10), (40, 40)])
     write_points(tmp_path / "found", "a", [(10, 12), (60, 5)], scores=[0.9, 0.4])
     return tmp_path
@@ -28,37 +36,75 @@ def spots(tmp_path):
 
 @pytest.fixture
 def restored(tmp_path, rng):
-    """A data set of clean and noisy images, and a result that is half as noisy; "b" is missing in it."""
+    """A data set of clean and noisy images, and a result that is half as noisy; "b" is missing in
+    it.
+    """
     for name in "ab":
         clean = np.add.outer(np.arange(32.0), np.arange(32.0)) * 4
         noise = rng.normal(0, 8, clean.shape)
-        for place, pixels in {"data/clean": clean, "data/images": clean + noise, "found": clean + noise / 2}.items():
+        for place, pixels in {
+            "data/clean": clean,
+            "data/images": clean + noise,
+            "found": clean + noise / 2,
+        }.items():
             io.write_image(tmp_path / place / f"{name}.tif", Image(pixels.astype(np.float32), "YX"))
     (tmp_path / "found" / "b.tif").unlink()
     return tmp_path
 
 
 def test_points_are_judged_within_a_gate(run, spots):
-    code, out, _ = run("evaluate", spots / "found", spots / "data", "--task", "detection", "--biaflows", "--json")
+    code, out, _ = run(
+        "evaluate", spots / "found", spots / "data", "--task", "detection", "--biaflows", "--json"
+    )
     told = json.loads(out)
     assert (code, told["missing"], told["gate_px"], told["rmse"]) == (1, ["b"], 5.0, 2.0)
     assert (told["precision"], told["recall"], told["ap"]) == (0.5, 0.25, 0.25)
     assert told["biaflows"]["TP"] == 0.5
     (spots / "data" / "centres" / "b.csv").write_text("y,x\n")
     write_points(spots / "found", "b", [])
-    code, out, _ = run("evaluate", spots / "found", spots / "data", "--task", "detection", "--gate-um", 0.9, "--json")
+    code, out, _ = run(
+        "evaluate",
+        spots / "found",
+        spots / "data",
+        "--task",
+        "detection",
+        "--gate-um",
+        0.9,
+        "--json",
+    )
     assert (code, json.loads(out)["gate_um"], json.loads(out)["tp"]) == (0, 0.9, 0)
-    code, out, _ = run("evaluate", spots / "found", spots / "data", "--task", "detection", "--gate-um", 1.0, "--json")
+    code, out, _ = run(
+        "evaluate",
+        spots / "found",
+        spots / "data",
+        "--task",
+        "detection",
+        "--gate-um",
+        1.0,
+        "--json",
+    )
     assert (json.loads(out)["tp"], json.loads(out)["rmse"]) == (1, 1.0)
 
 
 def test_points_of_one_table_and_of_label_images_are_read_too(run, spots):
-    code, out, _ = run("evaluate", spots / "found" / "a.csv", spots / "data" / "centres" / "b.csv", "--task", "detection", "--json")
+    code, out, _ = run(
+        "evaluate",
+        spots / "found" / "a.csv",
+        spots / "data" / "centres" / "b.csv",
+        "--task",
+        "detection",
+        "--json",
+    )
     assert (code, json.loads(out)["tp"]) == (0, 1)
     blobs = np.zeros((64, 64), np.uint8)
     blobs[9:12, 9:12], blobs[39:42, 39:42] = 1, 2
     io.write_label(spots / "blobs" / "a.tif", Image(blobs, "YX"))
-    assert json.loads(run("evaluate", spots / "blobs", spots / "data", "--task", "detection", "--json")[1])["rmse"] == 0.0
+    assert (
+        json.loads(
+            run("evaluate", spots / "blobs", spots / "data", "--task", "detection", "--json")[1]
+        )["rmse"]
+        == 0.0
+    )
 
 
 def test_points_without_coordinates_or_pixel_size_are_refused(run, spots):
@@ -66,30 +112,62 @@ def test_points_without_coordinates_or_pixel_size_are_refused(run, spots):
     (spots / "odd" / "a.csv").write_text("row,column\n1,2\n")
     code, _, err = run("evaluate", spots / "odd", spots / "data", "--task", "detection")
     assert (code, "columns y and x" in err) == (2, True)
-    code, _, err = run("evaluate", spots / "found", spots / "data" / "centres", "--task", "detection", "--gate-um", 2)
+    code, _, err = run(
+        "evaluate",
+        spots / "found",
+        spots / "data" / "centres",
+        "--task",
+        "detection",
+        "--gate-um",
+        2,
+    )
     assert (code, "pixel size" in err) == (2, True)
 
 
 def test_classes_are_judged_with_what_is_missing(run, tmp_path):
-    (tmp_path / "truth.csv").write_text("name,class\na.tif,wild type\nb.tif,wild type\nc.tif,mutant\nd.tif,mutant\n")
+    (tmp_path / "truth.csv").write_text(
+        "name,class\na.tif,wild type\nb.tif,wild type\nc.tif,mutant\nd.tif,mutant\n"
+    )
     (tmp_path / "found").mkdir()
-    (tmp_path / "found" / "classes.csv").write_text("name,class,probability\na,wild type,0.9\nb,mutant,0.6\nc,mutant,0.8\n")
-    code, out, _ = run("evaluate", tmp_path / "found", tmp_path / "truth.csv", "--task", "classification", "--json")
+    (tmp_path / "found" / "classes.csv").write_text(
+        "name,class,probability\na,wild type,0.9\nb,mutant,0.6\nc,mutant,0.8\n"
+    )
+    code, out, _ = run(
+        "evaluate", tmp_path / "found", tmp_path / "truth.csv", "--task", "classification", "--json"
+    )
     told = json.loads(out)
-    assert (code, told["missing"], told["accuracy"], told["balanced_accuracy"]) == (1, ["d"], 0.5, 0.5)
+    assert (code, told["missing"], told["accuracy"], told["balanced_accuracy"]) == (
+        1,
+        ["d"],
+        0.5,
+        0.5,
+    )
     assert told["confusion"] == [[1, 0], [1, 1]]
     assert told["calibration"]["ece"] == pytest.approx((0.1 + 0.6 + 0.2) / 3)
-    code, out, _ = run("evaluate", tmp_path / "found", tmp_path / "truth.csv", "--task", "classification")
+    code, out, _ = run(
+        "evaluate", tmp_path / "found", tmp_path / "truth.csv", "--task", "classification"
+    )
     assert "balanced accuracy 0.500" in out
 
 
 def test_restored_images_are_judged_beside_their_input(run, restored):
-    code, out, _ = run("evaluate", restored / "found", restored / "data", "--task", "restoration", "--range", 255, "--json")
+    code, out, _ = run(
+        "evaluate",
+        restored / "found",
+        restored / "data",
+        "--task",
+        "restoration",
+        "--range",
+        255,
+        "--json",
+    )
     told = json.loads(out)
     assert (code, told["missing"], told["range"]) == (1, ["b"], "255")
     assert told["mean"]["rmse"] == pytest.approx(told["input"]["rmse"] / 2, rel=1e-4)
     assert told["mean"]["psnr"] - told["input"]["psnr"] == pytest.approx(6.02, abs=0.01)
-    assert "PSNR" in run("evaluate", restored / "found", restored / "data", "--task", "restoration")[1]
+    assert (
+        "PSNR" in run("evaluate", restored / "found", restored / "data", "--task", "restoration")[1]
+    )
 
 
 def test_restorations_are_compared_with_their_input_on_images_that_both_have(run, restored):
@@ -108,7 +186,9 @@ def test_restorations_are_compared_with_their_input_on_images_that_both_have(run
     code, out, _ = run(*words, "--json")
     told = json.loads(out)
     assert (code, told["images"], told["missing"]["found"]) == (1, 1, ["b"])
-    difference = next(d for d in told["differences"] if (d["method"], d["metric"]) == ("input", "psnr"))
+    difference = next(
+        d for d in told["differences"] if (d["method"], d["metric"]) == ("input", "psnr")
+    )
     assert difference["difference"] == pytest.approx(-6.02, abs=0.01)
     assert [p.name for p in (restored / "c" / "errors").iterdir()] == ["1_a.png"]
 
@@ -141,10 +221,26 @@ def test_pixels_are_judged_and_the_page_says_what_they_cannot_tell(run, tmp_path
     label[2:8, 2:8], label[2:8, 8:14] = 1, 2
     io.write_label(tmp_path / "truth" / "a.tif", Image(label, "YX"))
     io.write_label(tmp_path / "found" / "a.tif", Image((label > 0).astype(np.uint8), "YX"))
-    code, out, _ = run("evaluate", tmp_path / "found", tmp_path / "truth", "--task", "semantic", "--json")
+    code, out, _ = run(
+        "evaluate", tmp_path / "found", tmp_path / "truth", "--task", "semantic", "--json"
+    )
     assert (code, json.loads(out)["dice"]) == (0, 1.0)
-    assert "touching nuclei" in run("evaluate", tmp_path / "found", tmp_path / "truth", "--task", "semantic")[1]
-    named = run("evaluate", tmp_path / "found", tmp_path / "truth", "--task", "semantic", "--classes", "background", "a", "b", "--json")[1]
+    assert (
+        "touching nuclei"
+        in run("evaluate", tmp_path / "found", tmp_path / "truth", "--task", "semantic")[1]
+    )
+    named = run(
+        "evaluate",
+        tmp_path / "found",
+        tmp_path / "truth",
+        "--task",
+        "semantic",
+        "--classes",
+        "background",
+        "a",
+        "b",
+        "--json",
+    )[1]
     assert json.loads(named)["per_class"]["b"]["recall"] == 0.0
 
 
@@ -152,8 +248,18 @@ def test_scores_are_kept_for_the_report_with_the_worst_image_first(run, tmp_path
     result = tmp_path / "result"
     for number, path in enumerate(sorted((nuclei / "labels").iterdir())):
         label = io.read_label(path)
-        io.write_label(result / path.name, label.replace(pixels=np.where(label.pixels <= number, 0, label.pixels)))
-    io.write_json(result / "result.json", {"method": "otsu", "images": [], "warnings": ["Nuclei found are 2.0 times as large as those."]})
+        io.write_label(
+            result / path.name,
+            label.replace(pixels=np.where(label.pixels <= number, 0, label.pixels)),
+        )
+    io.write_json(
+        result / "result.json",
+        {
+            "method": "otsu",
+            "images": [],
+            "warnings": ["Nuclei found are 2.0 times as large as those."],
+        },
+    )
     code, out, _ = run("evaluate", result, nuclei, "--save", "--biaflows", "--json")
     told = json.loads(out)
     assert (code, set(told["biaflows"])) == (0, {"DC", "AHD", "FOVL", "mAP", "REC"})
@@ -169,9 +275,13 @@ def test_scores_are_kept_for_the_report_with_the_worst_image_first(run, tmp_path
 
 def test_animals_and_not_images_are_drawn_where_a_table_names_them(run, tmp_path, nuclei):
     table = nuclei / "animals.csv"
-    io.write_csv(table, [{"name": p.stem, "animal": "one"} for p in sorted((nuclei / "images").iterdir())])
+    io.write_csv(
+        table, [{"name": p.stem, "animal": "one"} for p in sorted((nuclei / "images").iterdir())]
+    )
     try:
-        told = json.loads(run("evaluate", nuclei / "labels", nuclei, "--group-by", "animal", "--json")[1])
+        told = json.loads(
+            run("evaluate", nuclei / "labels", nuclei, "--group-by", "animal", "--json")[1]
+        )
         assert told["interval_95"]["mean_ap"] == [0.0, 1.0]  # one animal says nothing of others
     finally:
         table.unlink()

@@ -1,4 +1,6 @@
-"""The command line with a network: train, predict, export, report, and what a model folder holds."""
+"""The command line with a network: train, predict, export, report, and what a model folder
+holds.
+"""
 
 import csv
 import json
@@ -15,14 +17,35 @@ def model(nuclei, tmp_path_factory):
     """A tiny network, trained for a moment."""
     folder = tmp_path_factory.mktemp("cli") / "model"
     settings = ["preset=tiny", "epochs=2", "steps_per_epoch=2", "batch_size=2", "patch_size=64"]
-    assert cli.main(["train", "fast_nuclei", str(nuclei), "--out", str(folder), "--seed", "1", "--quiet", "--set", *settings]) == 0
+    assert (
+        cli.main(
+            [
+                "train",
+                "fast_nuclei",
+                str(nuclei),
+                "--out",
+                str(folder),
+                "--seed",
+                "1",
+                "--quiet",
+                "--set",
+                *settings,
+            ]
+        )
+        == 0
+    )
     return folder
 
 
 def test_a_trained_model_is_a_whole_folder(model, nuclei):
     assert {p.name for p in model.iterdir()} == {
-        "model.json", "weights.npz", "weights_last.npz", "history.csv", "recipe.json", "checkpoint",
-    }  # fmt: skip
+        "model.json",
+        "weights.npz",
+        "weights_last.npz",
+        "history.csv",
+        "recipe.json",
+        "checkpoint",
+    }
     recipe = json.loads((model / "recipe.json").read_text())
     assert recipe["seed"] == 1
     assert "train fast_nuclei" in recipe["command"]
@@ -35,12 +58,23 @@ def test_a_training_is_told_as_the_contract_says(run, tmp_path, nuclei):
     code, out, err = run("train", "otsu", nuclei, "--out", tmp_path / "m", "--json")
     told = json.loads(out)
     assert code == 0
-    assert {"model", "method", "seconds", "epochs", "steps", "parameters", "best", "stopped"} <= told.keys()
+    assert {
+        "model",
+        "method",
+        "seconds",
+        "epochs",
+        "steps",
+        "parameters",
+        "best",
+        "stopped",
+    } <= told.keys()
     assert "images to learn from" in err
 
 
 def test_a_trained_model_predicts_with_raw_maps(run, tmp_path, model, nuclei):
-    code, out, _ = run("predict", model, nuclei, "--out", tmp_path / "p", "--raw", "--tile", "64,64", "--json")
+    code, out, _ = run(
+        "predict", model, nuclei, "--out", tmp_path / "p", "--raw", "--tile", "64,64", "--json"
+    )
     assert code == 0
     assert json.loads(out)["method"] == "fast_nuclei"
     maps = io.read_image(next((tmp_path / "p" / "raw").iterdir()))
@@ -49,10 +83,22 @@ def test_a_trained_model_predicts_with_raw_maps(run, tmp_path, model, nuclei):
 
 def test_best_or_last_weights_are_chosen_on_the_command_line(run, tmp_path, model, nuclei):
     for weights in ("best", "last"):
-        code, out, _ = run("predict", model, nuclei, "--weights", weights, "--out", tmp_path / weights, "--raw", "--json")
+        code, out, _ = run(
+            "predict",
+            model,
+            nuclei,
+            "--weights",
+            weights,
+            "--out",
+            tmp_path / weights,
+            "--raw",
+            "--json",
+        )
         assert (code, json.loads(out)["weights"]) == (0, weights)
     maps = [io.read_image(next((tmp_path / w / "raw").iterdir())).pixels for w in ("best", "last")]
-    same = json.loads((model / "recipe.json").read_text())["best"]["epoch"] == 2  # the last epoch was the best one
+    same = (
+        json.loads((model / "recipe.json").read_text())["best"]["epoch"] == 2
+    )  # the last epoch was the best one
     assert (abs(maps[0] - maps[1]).max() == 0) == same
     code, _, err = run("predict", "otsu", nuclei, "--weights", "last", "--out", tmp_path / "o")
     assert (code, "Only a trained network" in err) == (2, True)
@@ -84,22 +130,58 @@ def test_validation_images_are_found_beside_the_training_images(run, tmp_path, n
 def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(run, tmp_path, model, nuclei):
     known = json.loads((model / "model.json").read_text())["nucleus_size"]
     spacing = io.read_image(sorted((nuclei / "images").iterdir())[0]).spacing_um[0]
-    code, out, _ = run("predict", model, nuclei, "--diameter", 2 * known * spacing, "--out", tmp_path / "p", "--json")
+    code, out, _ = run(
+        "predict",
+        model,
+        nuclei,
+        "--diameter",
+        2 * known * spacing,
+        "--out",
+        tmp_path / "p",
+        "--json",
+    )
     told = json.loads(out)["images"][0]
     assert code == 0
-    assert told["zoom"] == pytest.approx([0.5, 0.5], rel=0.01)  # nuclei said to be twice as large as those it knows
+    assert told["zoom"] == pytest.approx(
+        [0.5, 0.5], rel=0.01
+    )  # nuclei said to be twice as large as those it knows
     assert io.read_label(tmp_path / "p" / f"{told['name']}.tif").shape == (96, 96)
 
 
 def test_volumes_go_from_simulation_to_measurement_with_their_spacing(run, tmp_path):
     truth, model = tmp_path / "truth", tmp_path / "model"
-    assert run("simulate", "nuclei3d", "--count", 2, "--seed", 1, "--out", truth, "--set", "shape_px=12,100,64")[0] == 0
-    tiny = ["preset=tiny", "epochs=1", "steps_per_epoch=2", "batch_size=1", "patch_size=32", "patch_depth=8"]
+    assert (
+        run(
+            "simulate",
+            "nuclei3d",
+            "--count",
+            2,
+            "--seed",
+            1,
+            "--out",
+            truth,
+            "--set",
+            "shape_px=12,100,64",
+        )[0]
+        == 0
+    )
+    tiny = [
+        "preset=tiny",
+        "epochs=1",
+        "steps_per_epoch=2",
+        "batch_size=1",
+        "patch_size=32",
+        "patch_depth=8",
+    ]
     assert run("train", "fast_nuclei", truth, "--out", model, "--quiet", "--set", *tiny)[0] == 0
     for name, tile in {"whole": "12,100,64", "tiled": "12,48,48"}.items():
-        assert run("predict", model, truth, "--out", tmp_path / name, "--raw", "--tile", tile)[0] == 0
+        assert (
+            run("predict", model, truth, "--out", tmp_path / name, "--raw", "--tile", tile)[0] == 0
+        )
     for file in (tmp_path / "whole" / "raw").iterdir():
-        whole, tiled = (io.read_image(tmp_path / name / "raw" / file.name) for name in ("whole", "tiled"))
+        whole, tiled = (
+            io.read_image(tmp_path / name / "raw" / file.name) for name in ("whole", "tiled")
+        )
         assert abs(whole.pixels - tiled.pixels).max() < 1e-4
         name = file.name.replace(".maps", "")
         label = io.read_label(tmp_path / "tiled" / name)

@@ -26,8 +26,17 @@ def test_settings_survive_json():
 
 
 def test_settings_are_read_from_the_command_line():
-    changes = Trial.parse(["patch_size=96", "rate=1e-3", "widths=8,16,32", "flip=no", "threshold=auto", "kind=paper"])
-    assert changes == {"patch_size": 96, "rate": 1e-3, "widths": (8, 16, 32), "flip": False, "threshold": None, "kind": "paper"}
+    changes = Trial.parse(
+        ["patch_size=96", "rate=1e-3", "widths=8,16,32", "flip=no", "threshold=auto", "kind=paper"]
+    )
+    assert changes == {
+        "patch_size": 96,
+        "rate": 1e-3,
+        "widths": (8, 16, 32),
+        "flip": False,
+        "threshold": None,
+        "kind": "paper",
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,21 @@ NEW = nbformat.v4
 @pytest.fixture
 def lessons(tmp_path, monkeypatch):
     """A course of two lessons: one that runs and shows a picture, one that stops."""
-    good = [NEW.new_markdown_cell("# 00 · Good"), NEW.new_code_cell("%pip install nothing", metadata={"tags": ["skip-execution"]}),
-            NEW.new_code_cell(f"import base64, IPython.display as d\nd.display(d.Image(base64.b64decode(b'{DOT}')))"),
-            NEW.new_code_cell("import os; open('made.txt', 'w').write(os.environ.get('NBTOOLS_FAST', ''))")]  # fmt: skip
-    bad = [NEW.new_markdown_cell("# 01 · Bad"), NEW.new_code_cell("1 / 0"), NEW.new_code_cell("print('never')")]
+    good = [
+        NEW.new_markdown_cell("# 00 · Good"),
+        NEW.new_code_cell("%pip install nothing", metadata={"tags": ["skip-execution"]}),
+        NEW.new_code_cell(
+            f"import base64, IPython.display as d\nd.display(d.Image(base64.b64decode(b'{DOT}')))"
+        ),
+        NEW.new_code_cell(
+            "import os; open('made.txt', 'w').write(os.environ.get('NBTOOLS_FAST', ''))"
+        ),
+    ]
+    bad = [
+        NEW.new_markdown_cell("# 01 · Bad"),
+        NEW.new_code_cell("1 / 0"),
+        NEW.new_code_cell("print('never')"),
+    ]
     folder = tmp_path / "lessons"
     folder.mkdir()
     for name, cells in (("00_good", good), ("01_bad", bad)):
@@ -34,7 +45,9 @@ DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAW
 
 def test_lessons_are_found_by_how_they_begin():
     assert [p.stem for p in course.find_lessons(["00"])] == ["00_start_here"]
-    assert [p.stem for p in course.find_lessons(["workbench_segment.ipynb"])] == ["workbench_segment"]
+    assert [p.stem for p in course.find_lessons(["workbench_segment.ipynb"])] == [
+        "workbench_segment"
+    ]
 
 
 def test_an_unknown_lesson_is_refused_with_the_known_ones():
@@ -55,7 +68,9 @@ def test_a_course_is_executed_and_summed_up(lessons, tmp_path):
 
 
 def test_the_summary_shows_figures_and_needs_nothing_from_outside(lessons, tmp_path):
-    page = (tmp_path / "run" / "index.html", course.run_course(["00"], out=tmp_path / "run"))[0].read_text("utf-8")
+    page = (tmp_path / "run" / "index.html", course.run_course(["00"], out=tmp_path / "run"))[
+        0
+    ].read_text("utf-8")
     assert DOT[:40] in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "rehearsal" not in page
@@ -71,7 +86,10 @@ def test_a_stopped_lesson_is_escaped_in_the_summary():
 def test_a_wide_figure_is_known_by_its_first_bytes(rng):
     from nbtools import show
 
-    pictures = (base64.b64encode(show.array_to_png(rng.integers(0, 255, (40, n, 3), np.uint8))).decode() for n in (40, 120))
+    pictures = (
+        base64.b64encode(show.array_to_png(rng.integers(0, 255, (40, n, 3), np.uint8))).decode()
+        for n in (40, 120)
+    )
     assert [course.is_wide(p) for p in pictures] == [False, True]
 
 

@@ -16,7 +16,11 @@ SHAPE = (16, 18)
 
 
 def image_of(number, shape=SHAPE, axes="YX"):
-    return Image(np.random.default_rng(number).integers(0, 250, shape).astype(np.uint8), axes, name=f"i{number}")
+    return Image(
+        np.random.default_rng(number).integers(0, 250, shape).astype(np.uint8),
+        axes,
+        name=f"i{number}",
+    )
 
 
 def label_of(shape=SHAPE):
@@ -56,7 +60,9 @@ def test_other_names_of_the_folders_are_known(folder, alias):
 
 
 def test_names_pair_by_stem_whatever_extension_and_case(tmp_path):
-    io.write_image(tmp_path / "images" / "Field 1.OME.TIF".replace("OME.TIF", "ome.tif"), image_of(0))
+    io.write_image(
+        tmp_path / "images" / "Field 1.OME.TIF".replace("OME.TIF", "ome.tif"), image_of(0)
+    )
     io.write_image(tmp_path / "images" / "b.PNG", image_of(1))
     io.write_label(tmp_path / "labels" / "field 1.png", label_of())
     io.write_label(tmp_path / "labels" / "B.TIFF", label_of())
@@ -81,8 +87,13 @@ def test_hidden_and_foreign_files_are_left_out_and_said(folder):
     dataset = DataSet.open(folder)
     assert len(dataset) == 6
     assert {n.split(": ")[0] for n in dataset.notes} == {
-        "images/.DS_Store", "images/._i0.tif", "images/notes.docx", "labels/Thumbs.db", "old stuff", "images/i0.tif",
-    }  # fmt: skip
+        "images/.DS_Store",
+        "images/._i0.tif",
+        "images/notes.docx",
+        "labels/Thumbs.db",
+        "old stuff",
+        "images/i0.tif",
+    }
     assert [(k, p.name) for k, p in dataset.orphans] == [("labels", "lost.tif")]
 
 
@@ -90,10 +101,17 @@ def test_classes_come_from_a_table_or_from_folders(tmp_path):
     for i, name in enumerate(["G1", "S", "G1"]):
         io.write_image(tmp_path / "a" / "images" / f"c{i}.tif", image_of(i))
         io.write_image(tmp_path / "b" / "images" / name / f"c{i}.tif", image_of(i))
-    io.write_csv(tmp_path / "a" / "classes.csv", [{"name": f"C{i}.tif", "class": c} for i, c in enumerate(["G1", "S", "G1"])])
+    io.write_csv(
+        tmp_path / "a" / "classes.csv",
+        [{"name": f"C{i}.tif", "class": c} for i, c in enumerate(["G1", "S", "G1"])],
+    )
     for place in ("a", "b", "b/images"):
         dataset = DataSet.open(tmp_path / place)
-        assert sorted((s.name, s.class_name) for s in dataset) == [("c0", "G1"), ("c1", "S"), ("c2", "G1")]
+        assert sorted((s.name, s.class_name) for s in dataset) == [
+            ("c0", "G1"),
+            ("c1", "S"),
+            ("c2", "G1"),
+        ]
         assert dataset.class_names == ["G1", "S"]
 
 
@@ -102,7 +120,10 @@ def test_two_classes_may_have_images_of_one_name(tmp_path):
         io.write_image(tmp_path / "images" / name / "001.tif", image_of(0))
         io.write_label(tmp_path / "labels" / name / "001.tif", label_of())
     dataset = DataSet.open(tmp_path)
-    assert [(s.name, s.class_name, s.label is not None) for s in dataset] == [("001", "G1", True), ("S_001", "S", True)]
+    assert [(s.name, s.class_name, s.label is not None) for s in dataset] == [
+        ("001", "G1", True),
+        ("S_001", "S", True),
+    ]
 
 
 def test_dataset_toml_names_axes_spacing_and_channels(tmp_path):
@@ -118,7 +139,9 @@ def test_dataset_toml_names_axes_spacing_and_channels(tmp_path):
 
 
 def test_a_label_follows_the_axes_and_spacing_of_its_image(tmp_path):
-    io.write_image(tmp_path / "images" / "a.tif", image_of(0, (3, *SHAPE), "ZYX").replace(spacing=(2, 1, 1)))
+    io.write_image(
+        tmp_path / "images" / "a.tif", image_of(0, (3, *SHAPE), "ZYX").replace(spacing=(2, 1, 1))
+    )
     io.write_label(tmp_path / "labels" / "a.tif", Image(np.ones((3, *SHAPE), np.uint16), "CYX"))
     label = DataSet.open(tmp_path)[0].label
     assert (label.axes, label.spacing_um) == ("ZYX", (2, 1, 1))
@@ -195,7 +218,9 @@ def test_duplicates_groups_and_tiles_stay_together(rng):
     images[5] = images[0].replace(name="again")
     names = ["a_tile_1", "a_tile_2", "b_r0_c1", "b_r1_c1", *"cdefghij"]
     groups = [None] * 8 + ["x", "x", "x", None]
-    dataset = DataSet.of([Sample(n, i, group=g) for n, i, g in zip(names, images, groups, strict=True)])
+    dataset = DataSet.of(
+        [Sample(n, i, group=g) for n, i, g in zip(names, images, groups, strict=True)]
+    )
     together = [{"a_tile_1", "a_tile_2", "d"}, {"b_r0_c1", "b_r1_c1"}, {"g", "h", "i"}]
     for seed in range(20):
         parts = [set(p.names) for p in dataset.split(val=0.25, test=0.25, seed=seed)]
@@ -204,7 +229,9 @@ def test_duplicates_groups_and_tiles_stay_together(rng):
 
 
 def test_a_group_column_is_found_in_tables_beside_and_above(folder):
-    io.write_csv(folder.parent / "index.csv", [{"name": f"i{i}", "field": i // 2} for i in range(6)])
+    io.write_csv(
+        folder.parent / "index.csv", [{"name": f"i{i}", "field": i // 2} for i in range(6)]
+    )
     dataset = DataSet.open(folder)
     assert dataset.groups("field") == [0, 0, 2, 2, 4, 4]
     with pytest.raises(UserError, match=r"column of a CSV file.*'patient'"):
@@ -224,7 +251,13 @@ def test_too_few_groups_are_refused(folder):
 def test_a_written_set_opens_as_it_was(tmp_path, copy):
     spacing = (0.5, 0.2, 0.2)
     samples = [
-        Sample(f"s{i}", image_of(i, (5, *SHAPE), "ZYX").replace(spacing=spacing), label_of((5, *SHAPE)), class_name="ab"[i % 2], group="g")
+        Sample(
+            f"s{i}",
+            image_of(i, (5, *SHAPE), "ZYX").replace(spacing=spacing),
+            label_of((5, *SHAPE)),
+            class_name="ab"[i % 2],
+            group="g",
+        )
         for i in range(3)
     ]
     first = DataSet.of(samples, name="three")
@@ -232,9 +265,19 @@ def test_a_written_set_opens_as_it_was(tmp_path, copy):
     data.write_dataset(first, tmp_path / "one")
     data.write_dataset(DataSet.open(tmp_path / "one"), tmp_path / "two", copy=copy)
     for again in (DataSet.open(tmp_path / "one"), DataSet.open(tmp_path / "two")):
-        assert again.meta == {"axes": "ZYX", "spacing_um": list(spacing), "licence": "CC0", "note": 'quotes " and µ'}
+        assert again.meta == {
+            "axes": "ZYX",
+            "spacing_um": list(spacing),
+            "licence": "CC0",
+            "note": 'quotes " and µ',
+        }
         for sample, old in zip(again, samples, strict=True):
-            assert (sample.name, sample.class_name, sample.group, sample.image.spacing_um) == (old.name, old.class_name, "g", spacing)
+            assert (sample.name, sample.class_name, sample.group, sample.image.spacing_um) == (
+                old.name,
+                old.class_name,
+                "g",
+                spacing,
+            )
             np.testing.assert_array_equal(sample.image.pixels, old.image.pixels)
             np.testing.assert_array_equal(sample.label.pixels, old.label.pixels)
     with pytest.raises(UserError, match="not overwritten"):
@@ -253,9 +296,14 @@ def test_what_was_read_is_remembered_within_bounds(folder, monkeypatch):
 
 
 def test_the_samples_of_stardist_open_without_importing_it():
-    code = "from nbtools import data; print(*data.samples('nuclei2d')[0].image.shape, *data.samples('nuclei3d')[0].label.shape); import sys"
+    code = (
+        "from nbtools import data; print(*data.samples('nuclei2d')[0].image.shape, "
+        "*data.samples('nuclei3d')[0].label.shape); import sys"
+    )
     code += "; print({'stardist', 'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out == "512 512 31 61 57\nset()\n"
 
 

@@ -1,4 +1,6 @@
-"""Classes of single nuclei: read, written, split with their images, refused where they cannot be meant."""
+"""Classes of single nuclei: read, written, split with their images, refused where they cannot be
+meant.
+"""
 
 import numpy as np
 import pytest
@@ -14,7 +16,12 @@ def dataset(rng) -> data.DataSet:
     label[2:6, 2:6], label[10:14, 10:14], label[2:6, 12:16] = 1, 2, 7
     image = Image(rng.integers(0, 255, label.shape, dtype=np.uint8), "YX")
     known = [{1: "round", 2: "long"}, {1: "round", 7: "dividing"}, None]
-    return data.DataSet.of([data.Sample(f"s{i}", image, label=Image(label, "YX"), classes=c) for i, c in enumerate(known)])
+    return data.DataSet.of(
+        [
+            data.Sample(f"s{i}", image, label=Image(label, "YX"), classes=c)
+            for i, c in enumerate(known)
+        ]
+    )
 
 
 def test_classes_of_nuclei_come_back_from_a_folder(dataset, tmp_path):
@@ -39,7 +46,9 @@ def test_classes_go_with_their_image_into_a_split_and_a_copy(dataset, tmp_path):
 
 
 def test_zero_and_unknown_say_nothing(tmp_path):
-    (tmp_path / "a.csv").write_text("label;class;by\n1;round;me\n2;0;me\n3;Unknown;me\n4;;me\n", "utf-8")
+    (tmp_path / "a.csv").write_text(
+        "label;class;by\n1;round;me\n2;0;me\n3;Unknown;me\n4;;me\n", "utf-8"
+    )
     assert data.read_classes(tmp_path / "a.csv") == {1: "round"}
 
 

@@ -1,4 +1,6 @@
-"""Faults read in other programs, each as a test: splits that leak, lost pairs and bits, stray files that stop everything."""
+"""Faults read in other programs, each as a test: splits that leak, lost pairs and bits, stray files
+that stop everything.
+"""
 
 import numpy as np
 import pytest
@@ -48,7 +50,9 @@ def test_fault_6_a_missing_last_label_is_noticed(folder):
 
 def test_fault_7_sixteen_bits_stay_sixteen_bits(folder, rng):
     sample = DataSet.open(folder)[3]
-    frame = augment.draw_frame(rng, augment.RECIPES["flips"], points=None, shape=(40, 44), size=(16, 16))
+    frame = augment.draw_frame(
+        rng, augment.RECIPES["flips"], points=None, shape=(40, 44), size=(16, 16)
+    )
     patch = augment.cut(sample.image.pixels, frame, order=1)
     assert sample.image.pixels.dtype == patch.dtype == np.uint16
     assert patch.max() > 255
@@ -56,11 +60,15 @@ def test_fault_7_sixteen_bits_stay_sixteen_bits(folder, rng):
 
 
 def test_fault_7_every_border_pixel_is_seen_by_patches(rng):
-    """Patches are drawn anywhere, not from a grid whose remainder is thrown away; tiles that overlap: see test_tiling."""
+    """Patches are drawn anywhere, not from a grid whose remainder is thrown away; tiles that
+    overlap: see test_tiling.
+    """
     seen = np.zeros((50, 70), bool)
     places = np.arange(50 * 70).reshape(50, 70)
     for _ in range(400):
-        frame = augment.draw_frame(rng, augment.RECIPES["none"], points=None, shape=seen.shape, size=(32, 32))
+        frame = augment.draw_frame(
+            rng, augment.RECIPES["none"], points=None, shape=seen.shape, size=(32, 32)
+        )
         seen.flat[augment.cut(places, frame, order=0).ravel()] = True
     assert seen.all()
 
@@ -74,5 +82,7 @@ def test_fault_9_stray_files_and_spellings_stop_nothing(folder):
     (folder / "labels" / "n3.tif").rename(folder / "labels" / "n3.TIFF")
     dataset = DataSet.open(folder)
     assert len(dataset) == 10
-    assert all(s.label is not None and s.label.pixels.max() == s.image.pixels[0, 0] + 1 for s in dataset)
+    assert all(
+        s.label is not None and s.label.pixels.max() == s.image.pixels[0, 0] + 1 for s in dataset
+    )
     assert {f.severity for f in checks.check(dataset)} <= {"note"}

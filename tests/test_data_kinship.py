@@ -15,7 +15,10 @@ from nbtools.image import Image
 @pytest.fixture(scope="module")
 def fields():
     """Four large fields, 256 x 256, that have nothing to do with each other."""
-    return [s.image.pixels for s in simulate.make("nuclei2d", count=4, seed=3, settings={"density": (0.3,)})]
+    return [
+        s.image.pixels
+        for s in simulate.make("nuclei2d", count=4, seed=3, settings={"density": (0.3,)})
+    ]
 
 
 def cut_tiles(field, side=128):
@@ -53,21 +56,35 @@ def test_turned_and_flipped_copies_are_found(fields, turn, flip):
 
 def test_brighter_noisier_and_rescaled_copies_are_found(fields, rng):
     field = fields[0].astype(np.float32)
-    copies = [field * 1.5 + 20, field + rng.normal(0, 0.05 * np.ptp(field), field.shape), ndimage.zoom(field, 0.5, order=1)]
+    copies = [
+        field * 1.5 + 20,
+        field + rng.normal(0, 0.05 * np.ptp(field), field.shape),
+        ndimage.zoom(field, 0.5, order=1),
+    ]
     images = [Image(p.astype(np.float32), "YX") for p in (field, *copies, fields[1], fields[3])]
     found = find_near_copies([draw_sketch(i) for i in images], images.__getitem__)
     assert link_groups(6, found) == [0, 0, 0, 0, 4, 5]
 
 
 def test_blank_and_small_images_are_kin_to_nobody():
-    images = [Image(p, "YX") for p in (np.zeros((80, 80)), np.ones((80, 80)), np.full((9, 9), np.nan), np.arange(9).reshape(3, 3))]
+    images = [
+        Image(p, "YX")
+        for p in (
+            np.zeros((80, 80)),
+            np.ones((80, 80)),
+            np.full((9, 9), np.nan),
+            np.arange(9).reshape(3, 3),
+        )
+    ]
     sketches = [draw_sketch(i) for i in images]
     assert find_siblings(sketches) == find_near_copies(sketches, images.__getitem__) == []
 
 
 def test_a_split_keeps_kin_together(fields):
     tiles = [tile for field in fields for tile in cut_tiles(field)]
-    dataset = DataSet.of([Sample(f"image{'abcdefghijklmnop'[i]}", Image(t, "YX")) for i, t in enumerate(tiles)])
+    dataset = DataSet.of(
+        [Sample(f"image{'abcdefghijklmnop'[i]}", Image(t, "YX")) for i, t in enumerate(tiles)]
+    )
     groups, strangers = dataset.groups(), 0
     for seed in range(5):
         train, val = dataset.split(val=0.3, seed=seed)
@@ -77,7 +94,9 @@ def test_a_split_keeps_kin_together(fields):
 
 
 def test_the_mosaics_of_dsb2018_are_recovered_from_borders_alone(data_folder):
-    """Truth: column mosaic_group of dsb2018_index.csv, used to score only. Asked for: recall 0.8, precision 0.9; 0.83 and 0.97 measured."""
+    """Truth: column mosaic_group of dsb2018_index.csv, used to score only. Asked for: recall 0.8,
+    precision 0.9; 0.83 and 0.97 measured.
+    """
     dataset = DataSet.open(data_folder / "dsb2018_fluorescence")
     sketches = [draw_sketch(dataset.image(i)) for i in range(len(dataset))]
     start = time.process_time()

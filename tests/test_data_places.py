@@ -1,4 +1,6 @@
-"""Boxes and centres of nuclei: read from tables, Pascal VOC, COCO and images of blobs into arrays, kept, cut and repaired."""
+"""Boxes and centres of nuclei: read from tables, Pascal VOC, COCO and images of blobs into arrays,
+kept, cut and repaired.
+"""
 
 import json
 
@@ -13,7 +15,9 @@ from nbtools.image import Image
 
 def write_image(folder, name="a", shape=(40, 50)):
     pixels = np.random.default_rng(0).integers(0, 200, shape).astype(np.uint8)
-    io.write_image(folder / "images" / f"{name}.tif", Image(pixels, "ZYX"[-len(shape) :], (0.5,) * len(shape)))
+    io.write_image(
+        folder / "images" / f"{name}.tif", Image(pixels, "ZYX"[-len(shape) :], (0.5,) * len(shape))
+    )
 
 
 def write(path, text):
@@ -40,10 +44,15 @@ def test_boxes_and_centres_of_volumes_have_their_third_axis(tmp_path):
 
 
 def test_pascal_voc_counts_from_one_and_includes_its_last_pixel(tmp_path):
-    """By hand: xmin = ymin = 1, xmax = 3, ymax = 2 is two rows and three columns from the first pixel on."""
+    """By hand: xmin = ymin = 1, xmax = 3, ymax = 2 is two rows and three columns from the first
+    pixel on.
+    """
     write_image(tmp_path)
     box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox>"
-    write(tmp_path / "annotations_voc" / "a.xml", f"<annotation><object><name>WBC</name>{box}</object></annotation>")
+    write(
+        tmp_path / "annotations_voc" / "a.xml",
+        f"<annotation><object><name>WBC</name>{box}</object></annotation>",
+    )
     sample = DataSet.open(tmp_path)[0]
     np.testing.assert_array_equal(sample.boxes, [[0, 0, 2, 3]])
     assert sample.box_classes == ("WBC",)
@@ -54,7 +63,11 @@ def test_one_coco_file_holds_the_boxes_of_many_images(tmp_path):
         write_image(tmp_path, name)
     annotations = [{"image_id": 8, "bbox": [5, 10, 20, 3], "category_id": 2}]  # x, y, width, height
     images = [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}]
-    content = {"images": images, "annotations": annotations, "categories": [{"id": 2, "name": "mitosis"}]}
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 2, "name": "mitosis"}],
+    }
     write(tmp_path / "boxes" / "instances.json", json.dumps(content))
     a, b = DataSet.open(tmp_path)
     assert (a.boxes.shape, b.box_classes) == ((0, 4), ("mitosis",))
@@ -72,11 +85,16 @@ def test_centres_come_from_blobs_with_or_without_numbers(tmp_path, one_value):
 
 @pytest.mark.parametrize(
     ("file", "content", "words"),
-    [("boxes/a.csv", "top,left\n1,2\n", "a column for each edge"), ("boxes/a.csv", "y0,x0,y1,x1\n1,2,x,4\n", "whole and readable"),
-     ("boxes/a.csv", "y0,x0,y1,x1\n1,2,nan,4\n", "finite"), ("boxes/a.xml", "<annotation>", "whole and readable"),
-     ("boxes/a.json", "[", "whole and readable"), ("centres/a.csv", "row,column\n1,2\n", "a column for each axis"),
-     ("centres/a.csv", "y,x\n1,two\n", "must be numbers")],
-)  # fmt: skip
+    [
+        ("boxes/a.csv", "top,left\n1,2\n", "a column for each edge"),
+        ("boxes/a.csv", "y0,x0,y1,x1\n1,2,x,4\n", "whole and readable"),
+        ("boxes/a.csv", "y0,x0,y1,x1\n1,2,nan,4\n", "finite"),
+        ("boxes/a.xml", "<annotation>", "whole and readable"),
+        ("boxes/a.json", "[", "whole and readable"),
+        ("centres/a.csv", "row,column\n1,2\n", "a column for each axis"),
+        ("centres/a.csv", "y,x\n1,two\n", "must be numbers"),
+    ],
+)
 def test_broken_files_are_one_message_and_a_finding(tmp_path, file, content, words):
     write_image(tmp_path)
     write(tmp_path / file, content)
@@ -103,7 +121,9 @@ def test_what_a_written_set_knows_of_places_comes_back(tmp_path):
 def test_tiles_keep_the_places_that_lie_in_them():
     image = Image(np.zeros((40, 40), np.uint8), "YX")
     boxes = np.array([[15.0, 2, 24, 8], [30, 30, 38, 36]])
-    sample = Sample("a", image, boxes=boxes, box_classes=("x", "y"), centres=np.array([[5.0, 25.0], [30, 30]]))
+    sample = Sample(
+        "a", image, boxes=boxes, box_classes=("x", "y"), centres=np.array([[5.0, 25.0], [30, 30]])
+    )
     tiles = data.cut_tiles([sample], 20)
     assert [t.box_classes for t in tiles] == [("x",), (), (), ("y",)]
     np.testing.assert_array_equal(tiles[0].boxes, [[15, 2, 20, 8]])
@@ -113,11 +133,19 @@ def test_tiles_keep_the_places_that_lie_in_them():
 
 def test_boxes_and_centres_are_repaired_in_the_copy(tmp_path):
     write_image(tmp_path / "set")
-    write(tmp_path / "set" / "boxes" / "a.csv", "y0,x0,y1,x1,class\n1,2,9,9,a\n1,2,9,9,a\n9,9,1,1,b\n30,40,60,60,c\n80,80,90,90,d\n")
+    write(
+        tmp_path / "set" / "boxes" / "a.csv",
+        "y0,x0,y1,x1,class\n1,2,9,9,a\n1,2,9,9,a\n9,9,1,1,b\n30,40,60,60,c\n80,80,90,90,d\n",
+    )
     write(tmp_path / "set" / "centres" / "a.csv", "y,x\n3,4\n300,4\n")
     dataset = DataSet.open(tmp_path / "set")
     found = checks.check(dataset)
-    assert {f.code for f in found} == {"box_without_area", "box_outside", "box_twice", "centre_outside"}
+    assert {f.code for f in found} == {
+        "box_without_area",
+        "box_outside",
+        "box_twice",
+        "centre_outside",
+    }
     checks.fix(dataset, found, folder=tmp_path / "copy")
     copy = DataSet.open(tmp_path / "copy")
     assert not checks.check(copy)
@@ -146,7 +174,12 @@ def test_the_blood_cells_have_boxes_of_three_classes_inside_their_images(data_fo
     assert every.shape[1] == 4
     assert every.min() >= 0  # xmin is 1 where a cell touches the border
     assert (every[:, [2, 3]] <= [480, 640]).all()
-    assert dataset[0].boxes[0].tolist() == [176, 259, 376, 491]  # BloodImage_00000.xml: a white cell
+    assert dataset[0].boxes[0].tolist() == [
+        176,
+        259,
+        376,
+        491,
+    ]  # BloodImage_00000.xml: a white cell
 
 
 def test_the_embryo_has_one_centre_for_each_of_its_eight_nuclei(data_folder):
@@ -166,7 +199,9 @@ def test_axes_are_asked_for_once_and_remembered(tmp_path, run):
         for kind, dtype in (("images", np.uint8), ("labels", np.uint16)):
             planes = np.random.default_rng(i).integers(0, 3, (3, 70, 70)).astype(dtype)
             (tmp_path / "set" / kind).mkdir(parents=True, exist_ok=True)
-            tifffile.imwrite(tmp_path / "set" / kind / f"n{i}.tif", planes, photometric="minisblack")
+            tifffile.imwrite(
+                tmp_path / "set" / kind / f"n{i}.tif", planes, photometric="minisblack"
+            )
     assert DataSet.open(tmp_path / "set").image(0).axes == "CYX"  # a guess
     code, out, _ = run("check", tmp_path / "set")
     assert code == 1
@@ -180,13 +215,25 @@ def test_axes_are_asked_for_once_and_remembered(tmp_path, run):
 
 
 def test_remembering_leaves_the_other_lines_and_comments(tmp_path):
-    toml = '# my stacks\naxes = "CYX"\nlicence = "CC0" # open\nspacing = [2,\n 1, 1]\nunit = "nm"\n\n[contact]\nname = "A"\n'
+    toml = (
+        '# my stacks\naxes = "CYX"\nlicence = "CC0" # open\nspacing = [2,\n 1, 1]\nunit = '
+        '"nm"\n\n[contact]\nname = "A"\n'
+    )
     (tmp_path / "dataset.toml").write_text(toml)
     data.remember(tmp_path, InputOptions(axes="zyx"))
-    assert (tmp_path / "dataset.toml").read_text() == 'axes = "ZYX"\n' + toml.replace('axes = "CYX"\n', "")
-    data.remember(tmp_path, InputOptions(spacing=(0.5, 0.2, 0.2)))  # replaces a value of two lines: written anew
+    assert (tmp_path / "dataset.toml").read_text() == 'axes = "ZYX"\n' + toml.replace(
+        'axes = "CYX"\n', ""
+    )
+    data.remember(
+        tmp_path, InputOptions(spacing=(0.5, 0.2, 0.2))
+    )  # replaces a value of two lines: written anew
     meta = DataSet.open(tmp_path).meta
-    assert meta == {"spacing_um": [0.5, 0.2, 0.2], "axes": "ZYX", "licence": "CC0", "contact": {"name": "A"}}
+    assert meta == {
+        "spacing_um": [0.5, 0.2, 0.2],
+        "axes": "ZYX",
+        "licence": "CC0",
+        "contact": {"name": "A"},
+    }
     with pytest.raises(UserError, match="must be given"):
         data.remember(tmp_path, InputOptions(channel=1))
 
@@ -195,7 +242,14 @@ def test_a_repaired_copy_knows_the_axes_that_were_given(tmp_path):
     import tifffile
 
     (tmp_path / "set" / "images").mkdir(parents=True)
-    tifffile.imwrite(tmp_path / "set" / "images" / "a.tif", np.zeros((3, 20, 20), np.uint8), photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "set" / "images" / "a.tif",
+        np.zeros((3, 20, 20), np.uint8),
+        photometric="minisblack",
+    )
     dataset = DataSet.open(tmp_path / "set", options=InputOptions(axes="ZYX", spacing=(2, 1, 1)))
     checks.fix(dataset, [], folder=tmp_path / "copy")
-    assert (DataSet.open(tmp_path / "copy").image(0).axes, DataSet.open(tmp_path / "copy").image(0).spacing_um) == ("ZYX", (2, 1, 1))
+    assert (
+        DataSet.open(tmp_path / "copy").image(0).axes,
+        DataSet.open(tmp_path / "copy").image(0).spacing_um,
+    ) == ("ZYX", (2, 1, 1))

@@ -9,7 +9,9 @@ def test_dsb2018_pairs_every_image(data_folder):
     dataset = DataSet.open(data_folder / "dsb2018_fluorescence" / "test")
     assert len(dataset) == 41  # data_folder/README.md
     assert dataset.notes == []
-    assert all(s.label.shape == s.image.shape and s.label.pixels.dtype == np.uint16 for s in dataset)
+    assert all(
+        s.label.shape == s.image.shape and s.label.pixels.dtype == np.uint16 for s in dataset
+    )
 
 
 def test_dsb2018_parts_keep_their_mosaics_apart(data_folder):
@@ -23,8 +25,16 @@ def test_dsb2018_parts_keep_their_mosaics_apart(data_folder):
 def test_the_embryo_has_its_axes_and_ratio(data_folder):
     dataset = DataSet.open(data_folder / "mouse_embryo_3d" / "all")
     sample = dataset[0]
-    assert (sample.image.axes, sample.image.spacing, sample.image.unit) == ("ZYX", (2.18, 1, 1), "pixel")
-    assert (sample.label.axes, sample.label.pixels.max(), sample.label.relative_spacing) == ("ZYX", 8, (2.18, 1, 1))
+    assert (sample.image.axes, sample.image.spacing, sample.image.unit) == (
+        "ZYX",
+        (2.18, 1, 1),
+        "pixel",
+    )
+    assert (sample.label.axes, sample.label.pixels.max(), sample.label.relative_spacing) == (
+        "ZYX",
+        8,
+        (2.18, 1, 1),
+    )
     assert dataset.has("centres")
 
 

@@ -1,4 +1,6 @@
-"""Public sets are fetched whole, resumed and checked, and nothing of an archive lands outside its folder; cards say what is known."""
+"""Public sets are fetched whole, resumed and checked, and nothing of an archive lands outside its
+folder; cards say what is known.
+"""
 
 import hashlib
 import http.server
@@ -64,7 +66,15 @@ def zip_of(**files):
 
 def source_at(server, sha256=None, path="/set.zip"):
     url = f"http://127.0.0.1:{server.server_port}{path}"
-    return Source("tiny", "A tiny set", "segment", 2, "http://127.0.0.1/page", (url,), sha256=((url, sha256),) if sha256 else ())
+    return Source(
+        "tiny",
+        "A tiny set",
+        "segment",
+        2,
+        "http://127.0.0.1/page",
+        (url,),
+        sha256=((url, sha256),) if sha256 else (),
+    )
 
 
 def test_a_set_is_fetched_checked_and_unpacked_once(server, tmp_path):
@@ -93,7 +103,10 @@ def test_an_md5_serves_where_no_sha256_is_known(server, tmp_path):
     pytest.importorskip("pooch")
     server.content["/set.zip"] = content = zip_of(a="x")
     source = source_at(server)
-    right, wrong = (replace(source, md5=((source.files[0], value),)) for value in (hashlib.md5(content).hexdigest(), "0" * 32))
+    right, wrong = (
+        replace(source, md5=((source.files[0], value),))
+        for value in (hashlib.md5(content).hexdigest(), "0" * 32)
+    )
     with pytest.raises(UserError, match="known md5"):
         data.fetch(wrong, tmp_path)
     assert (data.fetch(right, tmp_path) / "a").read_text() == "x"
@@ -121,7 +134,9 @@ def test_no_zip_reaches_outside(tmp_path, name):
 def test_no_tar_reaches_outside(tmp_path, kind):
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         member = tarfile.TarInfo("../evil" if kind == "up" else "link")
-        member.type, member.linkname = (tarfile.REGTYPE, "") if kind == "up" else (tarfile.SYMTYPE, "/etc")
+        member.type, member.linkname = (
+            (tarfile.REGTYPE, "") if kind == "up" else (tarfile.SYMTYPE, "/etc")
+        )
         archive.addfile(member)
     with pytest.raises(UserError, match="stay inside"):
         registry.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
@@ -136,10 +151,19 @@ def test_a_broken_archive_is_one_message(tmp_path):
 def test_the_registry_is_complete_and_its_checksums_belong_to_its_files():
     known = data.sources()
     assert len(known) >= 20  # rows of the review's Table 1, and the sets of the BBBC it names
-    assert all(s.title and s.page.startswith("http") and s.dims in (2, 3) and s.task in ("segment", "classify") for s in known.values())
+    assert all(
+        s.title
+        and s.page.startswith("http")
+        and s.dims in (2, 3)
+        and s.task in ("segment", "classify")
+        for s in known.values()
+    )
     for source in known.values():
         assert set(source.hashes) <= set(source.files), source.name
-        assert all(len(value.split(":")[1]) == {"sha256": 64, "md5": 32}[value.split(":")[0]] for value in source.hashes.values())
+        assert all(
+            len(value.split(":")[1]) == {"sha256": 64, "md5": 32}[value.split(":")[0]]
+            for value in source.hashes.values()
+        )
     assert sum(bool(s.files) for s in known.values()) >= 12
     assert sum(bool(s.hashes) for s in known.values()) >= 7
     with pytest.raises(UserError, match="by hand"):
@@ -150,7 +174,14 @@ def test_the_registry_is_complete_and_its_checksums_belong_to_its_files():
 
 def test_a_deposit_has_card_checksums_and_open_questions(tmp_path):
     pixels = np.arange(900, dtype=np.uint16).reshape(30, 30)
-    samples = [Sample(f"a{i}", Image(pixels + i, "YX", (0.5, 0.5)), Image((pixels > 800).astype(np.uint16), "YX")) for i in range(2)]
+    samples = [
+        Sample(
+            f"a{i}",
+            Image(pixels + i, "YX", (0.5, 0.5)),
+            Image((pixels > 800).astype(np.uint16), "YX"),
+        )
+        for i in range(2)
+    ]
     dataset = DataSet.of(samples, name="tiny")
     dataset.meta.update(title="Two squares", licence="CC0-1.0")
     missing = data.write_deposit(dataset, tmp_path / "out")

@@ -22,14 +22,18 @@ from nbtools.image import Image
 def field(rng) -> Image:
     """Twenty-five nuclei of random size, some cut by the border."""
     pixels = np.zeros((160, 180), np.uint16)
-    for number, (y, x) in enumerate([(y, x) for y in range(8, 160, 35) for x in range(2, 180, 40)], start=1):
+    for number, (y, x) in enumerate(
+        [(y, x) for y in range(8, 160, 35) for x in range(2, 180, 40)], start=1
+    ):
         rows, columns = disk((y, x), rng.uniform(5, 14), shape=pixels.shape)
         pixels[rows, columns] = 3 * number
     return Image(pixels, "YX", spacing=(0.25, 0.25), name="field")
 
 
 def paint(roi: roifile.ImagejRoi, shape: tuple, *, centre: float = 0.5) -> np.ndarray:
-    """The pixels that a program fills whose first pixel has its centre at (centre, centre); Fiji's is at 0.5."""
+    """The pixels that a program fills whose first pixel has its centre at (centre, centre); Fiji's
+    is at 0.5.
+    """
     mask = np.zeros(shape, bool)
     x, y = roi.coordinates().T - centre
     mask[polygon(y, x, shape)] = True
@@ -50,7 +54,8 @@ def test_outlines_filled_in_fiji_give_back_the_very_labels(field, tmp_path):
 def test_outlines_filled_from_pixel_centres_give_back_nearly_the_same(field, tmp_path):
     export.rois(field, tmp_path / "r.zip")
     found = [
-        overlap(paint(r, field.shape, centre=0), field.pixels == int(r.name.split("-")[1])) for r in roifile.roiread(tmp_path / "r.zip")
+        overlap(paint(r, field.shape, centre=0), field.pixels == int(r.name.split("-")[1]))
+        for r in roifile.roiread(tmp_path / "r.zip")
     ]
     assert np.mean(found) > 0.95
 
@@ -71,7 +76,10 @@ def test_in_a_volume_each_outline_is_tied_to_its_slice(tmp_path):
     pixels[1:3, 5:12, 5:12] = 70_001
     assert export.rois(Image(pixels, "ZYX"), tmp_path / "r.zip") == 2
     found = roifile.roiread(tmp_path / "r.zip")
-    assert [(r.name, r.position) for r in found] == [("nucleus-70001-z002", 2), ("nucleus-70001-z003", 3)]
+    assert [(r.name, r.position) for r in found] == [
+        ("nucleus-70001-z002", 2),
+        ("nucleus-70001-z003", 3),
+    ]
 
 
 def test_parts_of_one_nucleus_have_names_of_their_own_and_holes_none(tmp_path):
@@ -79,7 +87,10 @@ def test_parts_of_one_nucleus_have_names_of_their_own_and_holes_none(tmp_path):
     pixels[2:10, 2:10] = pixels[14:17, 14:17] = 4
     pixels[5, 5] = 0
     assert export.rois(Image(pixels, "YX"), tmp_path / "r.zip") == 2
-    assert [r.name for r in roifile.roiread(tmp_path / "r.zip")] == ["nucleus-0004", "nucleus-0004-2"]
+    assert [r.name for r in roifile.roiread(tmp_path / "r.zip")] == [
+        "nucleus-0004",
+        "nucleus-0004-2",
+    ]
 
 
 def test_an_empty_label_image_gives_an_empty_zip_and_ignored_pixels_no_outline(tmp_path):
@@ -94,7 +105,9 @@ def test_a_movie_is_refused_in_words(tmp_path):
 
 
 def test_two_thousand_nuclei_take_seconds(tmp_path):
-    pixels = np.kron(np.arange(1, 2026).reshape(45, 45), np.pad(np.ones((12, 12), int), 4)).astype(np.uint16)
+    pixels = np.kron(np.arange(1, 2026).reshape(45, 45), np.pad(np.ones((12, 12), int), 4)).astype(
+        np.uint16
+    )
     begin = time.perf_counter()
     assert export.rois(Image(pixels, "YX"), tmp_path / "r.zip") == 2025
     assert time.perf_counter() - begin < 10
@@ -110,19 +123,39 @@ def test_labels_keep_their_pixel_size_in_the_file(field, tmp_path):
 
 
 def test_a_table_becomes_a_csv_with_one_row_a_nucleus(tmp_path):
-    export.table({"label": np.array([1, 2]), "area_um2": np.array([3.5, np.nan])}, tmp_path / "t.csv")
-    assert list(csv.reader((tmp_path / "t.csv").open())) == [["label", "area_um2"], ["1", "3.5"], ["2", ""]]
+    export.table(
+        {"label": np.array([1, 2]), "area_um2": np.array([3.5, np.nan])}, tmp_path / "t.csv"
+    )
+    assert list(csv.reader((tmp_path / "t.csv").open())) == [
+        ["label", "area_um2"],
+        ["1", "3.5"],
+        ["2", ""],
+    ]
 
 
 def test_a_run_is_saved_whole_with_all_that_was_found(field, tmp_path):
     image = field.replace(pixels=(field.pixels > 0) * 100.0)
     found = SimpleNamespace(labels=field, seconds=0.5)
     method = methods.load("otsu")
-    folder = export.save_run(tmp_path / "run", Sample("field", image, field), found, {"label": [1, 2]}, method, overwrite=True)
+    folder = export.save_run(
+        tmp_path / "run",
+        Sample("field", image, field),
+        found,
+        {"label": [1, 2]},
+        method,
+        overwrite=True,
+    )
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
-        "field.tif", "overlays/field.png", "rois/field.zip", "nuclei.csv", "summary.csv", "result.json", "scores.json", "errors/field.png",
-    }  # fmt: skip
+        "field.tif",
+        "overlays/field.png",
+        "rois/field.zip",
+        "nuclei.csv",
+        "summary.csv",
+        "result.json",
+        "scores.json",
+        "errors/field.png",
+    }
     about = json.loads((folder / "result.json").read_text())
     assert about["method"] == "otsu"
     assert (about["images"][0]["nuclei"], about["seconds"], about["axes"]) == (25, 0.5, "YX")

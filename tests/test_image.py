@@ -9,11 +9,22 @@ from nbtools.image import RGB, Image
 
 @pytest.fixture
 def volume() -> Image:
-    return Image(np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5), "CZYX", spacing=(0.5, 0.2, 0.1), name="embryo", channels=("DNA", "actin"))
+    return Image(
+        np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5),
+        "CZYX",
+        spacing=(0.5, 0.2, 0.1),
+        name="embryo",
+        channels=("DNA", "actin"),
+    )
 
 
 def test_an_image_knows_sizes_by_axis(volume):
-    assert (volume.size("Z"), volume.size("T"), volume.spatial, volume.space_shape) == (3, 1, "ZYX", (3, 4, 5))
+    assert (volume.size("Z"), volume.size("T"), volume.spatial, volume.space_shape) == (
+        3,
+        1,
+        "ZYX",
+        (3, 4, 5),
+    )
 
 
 def test_another_order_of_axes_moves_pixels_and_spacing_together(volume):
@@ -74,7 +85,12 @@ def test_colours_are_known_by_their_names():
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_grey_values_are_rounded_and_clipped_to_a_type_of_integers(dtype):
     limits = np.iinfo(dtype)
-    image = Image(np.array([[-1e9, -0.4, 0.6, 7.49, np.nan, 1e9]], np.float32), "YX", spacing=(0.2, 0.2), name="field")
+    image = Image(
+        np.array([[-1e9, -0.4, 0.6, 7.49, np.nan, 1e9]], np.float32),
+        "YX",
+        spacing=(0.2, 0.2),
+        name="field",
+    )
     cast = image.cast(dtype)
     assert cast.pixels.tolist() == [[limits.min, 0, 1, 7, 0, limits.max]]
     assert (cast.pixels.dtype, cast.spacing, cast.name) == (np.dtype(dtype), (0.2, 0.2), "field")

@@ -34,7 +34,10 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_an_existing_result_is_replaced_only_when_asked(tmp_path):
     io.write_text(tmp_path / "run" / "old.txt", "old")
-    with pytest.raises(UserError, match=r"not overwritten.*--overwrite"), io.new_folder(tmp_path / "run"):
+    with (
+        pytest.raises(UserError, match=r"not overwritten.*--overwrite"),
+        io.new_folder(tmp_path / "run"),
+    ):
         pass
     with pytest.raises(RuntimeError), io.new_folder(tmp_path / "run", overwrite=True):
         raise RuntimeError
@@ -58,10 +61,23 @@ def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path, monkeypatch):
 
 
 def test_json_and_csv_hold_plain_values(tmp_path):
-    io.write_json(tmp_path / "a.json", {"n": np.int64(3), "x": [np.nan, np.float32(0.5)], "p": tmp_path, "s": "µm"})
-    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"n": 3, "x": [None, 0.5], "p": str(tmp_path), "s": "µm"}
-    io.write_csv(tmp_path / "a.csv", [{"name": "a, b", "n": 1}, {"name": "c", "x": np.float64(np.nan)}])
-    assert io.read_csv(tmp_path / "a.csv") == [{"name": "a, b", "n": "1", "x": ""}, {"name": "c", "n": "", "x": ""}]
+    io.write_json(
+        tmp_path / "a.json",
+        {"n": np.int64(3), "x": [np.nan, np.float32(0.5)], "p": tmp_path, "s": "µm"},
+    )
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {
+        "n": 3,
+        "x": [None, 0.5],
+        "p": str(tmp_path),
+        "s": "µm",
+    }
+    io.write_csv(
+        tmp_path / "a.csv", [{"name": "a, b", "n": 1}, {"name": "c", "x": np.float64(np.nan)}]
+    )
+    assert io.read_csv(tmp_path / "a.csv") == [
+        {"name": "a, b", "n": "1", "x": ""},
+        {"name": "c", "n": "", "x": ""},
+    ]
     io.write_csv(tmp_path / "b.csv", {"z": np.arange(2), "y": [0.5, 1.5]})
     assert (tmp_path / "b.csv").read_text() == "z,y\n0,0.5\n1,1.5\n"
     io.write_csv(tmp_path / "c.csv", [], columns=["a", "b"])

@@ -41,23 +41,45 @@ def overlap(one, other):
 def test_zarr_keeps_colours_channel_names_and_ratios(tmp_path, rng):
     pytest.importorskip("zarr")
     colour = Image(rng.integers(0, 200, (9, 8, 3)).astype(np.uint8), "YXC", channels=RGB)
-    several = Image(colour.pixels.transpose(2, 0, 1), "CYX", (2.5, 1), "pixel", channels=("DNA", "actin", "lamin"))
+    several = Image(
+        colour.pixels.transpose(2, 0, 1),
+        "CYX",
+        (2.5, 1),
+        "pixel",
+        channels=("DNA", "actin", "lamin"),
+    )
     for image in (colour, several):
         io.write_image(tmp_path / "a.zarr", image)
         found = io.read_image(tmp_path / "a.zarr")
-        assert (found.axes, found.channels, found.spacing, found.unit) == (image.axes, image.channels, image.spacing, image.unit)
+        assert (found.axes, found.channels, found.spacing, found.unit) == (
+            image.axes,
+            image.channels,
+            image.spacing,
+            image.unit,
+        )
         np.testing.assert_array_equal(found.pixels, image.pixels)
 
 
 def test_zarr_of_other_programs_is_read_with_its_scale(tmp_path, rng):
-    """NGFF 0.4 as ome-zarr and bioformats2raw write it: Zarr 2, attributes at the top, scale in nanometres."""
+    """NGFF 0.4 as ome-zarr and bioformats2raw write it: Zarr 2, attributes at the top, scale in
+    nanometres.
+    """
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(str(tmp_path / "b.zarr"), mode="w", zarr_format=2)
     pixels = rng.integers(0, 99, (2, 4, 8, 8)).astype(np.uint16)
     group.create_array("s0", shape=pixels.shape, dtype=pixels.dtype)[...] = pixels
-    axes = [{"name": "c", "type": "channel"}, *({"name": a, "type": "space", "unit": "nanometer"} for a in "zyx")]
+    axes = [
+        {"name": "c", "type": "channel"},
+        *({"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"),
+    ]
     scale = [{"type": "scale", "scale": [1, 500, 100, 100]}]
-    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "s0", "coordinateTransformations": scale}]}]
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": axes,
+            "datasets": [{"path": "s0", "coordinateTransformations": scale}],
+        }
+    ]
     found = io.read_image(tmp_path / "b.zarr")
     assert (found.axes, found.spacing_um) == ("CZYX", pytest.approx((0.5, 0.1, 0.1)))
     np.testing.assert_array_equal(found.pixels, pixels)
@@ -74,7 +96,10 @@ def test_a_set_of_zarr_images_opens_and_copies(tmp_path):
     assert all(p.is_file() for p in dataset.files())
 
 
-@pytest.mark.parametrize(("name", "package"), [("a.czi", "czifile"), ("a.nd2", "nd2"), ("a.lif", "liffile"), ("a.zarr", "zarr")])
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("a.czi", "czifile"), ("a.nd2", "nd2"), ("a.lif", "liffile"), ("a.zarr", "zarr")],
+)
 def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, monkeypatch, name, package):
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / name).mkdir() if name.endswith("zarr") else (tmp_path / name).write_bytes(b"x")
@@ -86,16 +111,26 @@ PIXELS = np.arange(2 * 3 * 8 * 9, dtype=np.uint16).reshape(2, 3, 8, 9)  # C, Z, 
 SQUARE = {"Z": 0.5, "Y": 0.2, "X": 0.2}  # ND2 knows one size for both
 
 
-@pytest.mark.parametrize(("kind", "package"), [("nd2", "nd2"), ("lif", "liffile"), ("czi", "czifile")])
+@pytest.mark.parametrize(
+    ("kind", "package"), [("nd2", "nd2"), ("lif", "liffile"), ("czi", "czifile")]
+)
 def test_files_of_microscopes_give_pixels_axes_and_spacing(tmp_path, kind, package):
     """Files made byte by byte, read by the real packages; no real file may be shipped here."""
     pytest.importorskip(package)
-    write = {"nd2": write_nd2, "czi": write_czi, "lif": lambda path, pixels, spacing: write_lif(path, [pixels], spacing)}[kind]
+    write = {
+        "nd2": write_nd2,
+        "czi": write_czi,
+        "lif": lambda path, pixels, spacing: write_lif(path, [pixels], spacing),
+    }[kind]
     spacing = SQUARE if kind == "nd2" else SPACING
     write(tmp_path / f"a.{kind}", PIXELS, spacing)
     found = io.open_image(tmp_path / f"a.{kind}")
     image = found.image.to("CZYX")
-    assert (set(found.image.axes), found.guesses, image.pixels.dtype) == (set("CZYX"), (), np.uint16)
+    assert (set(found.image.axes), found.guesses, image.pixels.dtype) == (
+        set("CZYX"),
+        (),
+        np.uint16,
+    )
     np.testing.assert_array_equal(image.pixels, PIXELS)
     assert image.spacing_um == pytest.approx([spacing[a] for a in "ZYX"])
     assert kind != "nd2" or found.image.channels == ("DNA", "actin")
@@ -126,10 +161,16 @@ def test_a_compression_that_cannot_be_read_is_said_and_never_a_black_image(tmp_p
         io.read_image(tmp_path / "a.czi")
 
 
-@pytest.mark.parametrize(("kind", "package"), [("nd2", "nd2"), ("lif", "liffile"), ("czi", "czifile")])
+@pytest.mark.parametrize(
+    ("kind", "package"), [("nd2", "nd2"), ("lif", "liffile"), ("czi", "czifile")]
+)
 def test_files_of_microscopes_are_images_of_a_data_set(tmp_path, kind, package):
     pytest.importorskip(package)
-    write = {"nd2": write_nd2, "czi": write_czi, "lif": lambda path, pixels, spacing: write_lif(path, [pixels], spacing)}[kind]
+    write = {
+        "nd2": write_nd2,
+        "czi": write_czi,
+        "lif": lambda path, pixels, spacing: write_lif(path, [pixels], spacing),
+    }[kind]
     (tmp_path / "images").mkdir()
     write(tmp_path / "images" / f"a.{kind}", PIXELS, SQUARE)
     io.write_label(tmp_path / "labels" / "a.tif", Image(PIXELS[0], "ZYX"))
@@ -166,7 +207,9 @@ def test_rectangles_and_ovals_are_filled(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name, kind in (("r", roifile.ROI_TYPE.RECT), ("o", roifile.ROI_TYPE.OVAL)):
             left = 5 if name == "r" else 40
-            roi = roifile.ImagejRoi(roitype=kind, top=10, left=left, bottom=30, right=left + 20, name=name)
+            roi = roifile.ImagejRoi(
+                roitype=kind, top=10, left=left, bottom=30, right=left + 20, name=name
+            )
             archive.writestr(f"{name}.roi", roi.tobytes())
     found = io.read_drawn(tmp_path / "a.zip", (60, 70))
     assert (found == 1).sum() == 400
@@ -180,8 +223,10 @@ def square(y, x, size):
 def write_geojson(path):
     parts = [[square(40, 5, 4)], [square(40, 20, 4)]]
     ring = [square(10, 5, 20), square(15, 10, 5)]
-    features = [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": ring}},
-                {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": parts}}]  # fmt: skip
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": ring}},
+        {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": parts}},
+    ]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
 
 
@@ -195,12 +240,17 @@ def test_qupath_outlines_with_holes_and_parts_are_filled(tmp_path):
 def write_coco(path):
     polygon = np.ravel(square(10, 5, 20)).tolist()
     images = [{"id": 7, "file_name": "a.tif"}, {"id": 8, "file_name": "b.tif"}]
-    path.write_text(json.dumps({"images": images, "annotations": [{"image_id": 8, "segmentation": [polygon]}]}))
+    path.write_text(
+        json.dumps({"images": images, "annotations": [{"image_id": 8, "segmentation": [polygon]}]})
+    )
 
 
 def test_one_coco_file_labels_many_images(tmp_path):
     for name in "ab":
-        io.write_image(tmp_path / "images" / f"{name}.tif", Image(np.zeros((60, 70), np.uint8), "YX", (0.5, 0.5)))
+        io.write_image(
+            tmp_path / "images" / f"{name}.tif",
+            Image(np.zeros((60, 70), np.uint8), "YX", (0.5, 0.5)),
+        )
     (tmp_path / "labels").mkdir()
     write_coco(tmp_path / "labels" / "instances.json")
     dataset = DataSet.open(tmp_path)
@@ -209,11 +259,17 @@ def test_one_coco_file_labels_many_images(tmp_path):
 
 
 def test_run_lengths_of_the_data_science_bowl_are_decoded(tmp_path):
-    """By hand: runs go down the columns from 1; pixels 2, 3 and 7 of an image of four rows are (1, 0), (2, 0) and (2, 1)."""
+    """By hand: runs go down the columns from 1; pixels 2, 3 and 7 of an image of four rows are (1,
+    0), (2, 0) and (2, 1).
+    """
     io.write_image(tmp_path / "images" / "a.png", Image(np.zeros((4, 3), np.uint8), "YX"))
     (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "stage1.csv").write_text("ImageId,EncodedPixels\na,2 2 7 1\nother,1 1\na,12 1\n")
-    np.testing.assert_array_equal(DataSet.open(tmp_path)[0].label.pixels, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 2]])
+    (tmp_path / "labels" / "stage1.csv").write_text(
+        "ImageId,EncodedPixels\na,2 2 7 1\nother,1 1\na,12 1\n"
+    )
+    np.testing.assert_array_equal(
+        DataSet.open(tmp_path)[0].label.pixels, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 2]]
+    )
 
 
 def test_masks_of_cellpose_pair_and_its_pickles_are_refused(tmp_path):
@@ -228,8 +284,16 @@ def test_masks_of_cellpose_pair_and_its_pickles_are_refused(tmp_path):
         dataset[1]
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.zip", b"PK"), ("a.roi", b"Iout"), ("a.geojson", b"{"), ("a.json", b'{"annotations": 1}'),
-                                               ("a.csv", b"x,y\n1,2\n")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.zip", b"PK"),
+        ("a.roi", b"Iout"),
+        ("a.geojson", b"{"),
+        ("a.json", b'{"annotations": 1}'),
+        ("a.csv", b"x,y\n1,2\n"),
+    ],
+)
 def test_broken_outlines_are_one_message(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError):

@@ -14,9 +14,15 @@ from nbtools.image import Image
 
 @pytest.mark.parametrize(
     ("name", "content", "part"),
-    [("a.tif", b"", "an empty file"), ("a.tif", b"name,class\n", "starts with"), ("a.png", b"\x89PNG\r\n\x1a\n", "whole and readable"),
-     ("a.xyz", b"", "known format"), ("a.lsm5", b"", "known format"), ("a.tif", b"II*\0\xff\xff\xff\xff", "whole and readable")],
-)  # fmt: skip
+    [
+        ("a.tif", b"", "an empty file"),
+        ("a.tif", b"name,class\n", "starts with"),
+        ("a.png", b"\x89PNG\r\n\x1a\n", "whole and readable"),
+        ("a.xyz", b"", "known format"),
+        ("a.lsm5", b"", "known format"),
+        ("a.tif", b"II*\0\xff\xff\xff\xff", "whole and readable"),
+    ],
+)
 def test_what_is_no_image_is_said_in_one_message(tmp_path, name, content, part):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=part) as caught:

@@ -1,4 +1,6 @@
-"""Links lead somewhere: the passports of the methods, README and the other pages. No network: of the web only the form is looked at."""
+"""Links lead somewhere: the passports of the methods, README and the other pages. No network: of
+the web only the form is looked at.
+"""
 
 import re
 from pathlib import Path
@@ -14,30 +16,56 @@ FOLDERS = (".", "benchmarks", "notebooks", "data/weights/*")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md"))
 LINK = re.compile(r"\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)*)\)")
 DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"]+")
-HOSTS = {"doi.org", "colab.research.google.com", "mybinder.org", "github.com", "semver.org", "keepachangelog.com", "creativecommons.org"}
+HOSTS = {
+    "doi.org",
+    "colab.research.google.com",
+    "mybinder.org",
+    "github.com",
+    "semver.org",
+    "keepachangelog.com",
+    "creativecommons.org",
+}
 ELEMENTS = {
-    "explanation", "code", "documentation", "environment", "trained_model", "training_data", "training_code", "training_routine",
-    "training_documentation", "interface",
-}  # fmt: skip
+    "explanation",
+    "code",
+    "documentation",
+    "environment",
+    "trained_model",
+    "training_data",
+    "training_code",
+    "training_routine",
+    "training_documentation",
+    "interface",
+}
 
 
 def follow(link: str, folder: Path) -> str:
     """What is wrong with a link on a page of this folder; "" where nothing."""
     parts = urlsplit(link)
     if parts.scheme:
-        right = parts.scheme == "https" and parts.hostname in HOSTS and (parts.hostname != "doi.org" or DOI.fullmatch(parts.path[1:]))
+        right = (
+            parts.scheme == "https"
+            and parts.hostname in HOSTS
+            and (parts.hostname != "doi.org" or DOI.fullmatch(parts.path[1:]))
+        )
         return "" if right else f"{link}: https, and a known host"
     path = (folder / parts.path).resolve() if parts.path else folder
     if not path.exists() or ROOT not in (path, *path.parents):
         return f"{link}: no such file"
-    return f"{link}: no such anchor" if parts.fragment and parts.fragment not in find_anchors(path) else ""
+    return (
+        f"{link}: no such anchor"
+        if parts.fragment and parts.fragment not in find_anchors(path)
+        else ""
+    )
 
 
 def find_anchors(page: Path) -> set[str]:
     """Anchors that a page sets, and those that its headings make."""
     text = page.read_text("utf-8")
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return set(re.findall(r'<a id="([^"]+)">', text)) | {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+    return set(re.findall(r'<a id="([^"]+)">', text)) | {
+        re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -50,14 +78,20 @@ def test_every_link_of_a_page_leads_somewhere(page):
 def test_every_entry_of_a_passport_exists_or_is_null(name):
     about = methods.describe(name)
     assert set(about["passport"]) == ELEMENTS
-    problems = {element: follow(link, ROOT) for element, link in about["passport"].items() if link is not None}
+    problems = {
+        element: follow(link, ROOT)
+        for element, link in about["passport"].items()
+        if link is not None
+    }
     assert {element: problem for element, problem in problems.items() if problem} == {}
     assert follow(about["lesson"], ROOT) == ""
     assert DOI.fullmatch(about["paper"]["doi"])
 
 
 def test_every_workbench_is_known_to_its_methods():
-    assert sorted(WORKBENCHES.values()) == sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("notebooks/workbench_*.ipynb"))
+    assert sorted(WORKBENCHES.values()) == sorted(
+        p.relative_to(ROOT).as_posix() for p in ROOT.glob("notebooks/workbench_*.ipynb")
+    )
 
 
 def test_dead_links_are_noticed():

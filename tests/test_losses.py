@@ -19,29 +19,44 @@ def test_dice_is_zero_for_a_perfect_and_near_one_for_an_empty_answer():
     truth = np.zeros((1, 20, 20), np.float32)
     truth[0, 5:15, 5:15] = 1
     known = np.ones_like(truth)
-    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known=known)[0]) == pytest.approx(0, abs=1e-3)
-    assert float(losses.soft_dice(truth, np.full_like(truth, -100), known=known)[0]) == pytest.approx(1 - 1 / 101)
+    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known=known)[0]) == pytest.approx(
+        0, abs=1e-3
+    )
+    assert float(
+        losses.soft_dice(truth, np.full_like(truth, -100), known=known)[0]
+    ) == pytest.approx(1 - 1 / 101)
 
 
 def test_masked_mean_divides_by_the_number_of_counted_pixels():
-    values, mask = np.array([[1.0, 2.0, 30.0], [5.0, 5.0, 5.0]]), np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    values, mask = (
+        np.array([[1.0, 2.0, 30.0], [5.0, 5.0, 5.0]]),
+        np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]),
+    )
     np.testing.assert_allclose(np.asarray(losses.masked_mean(values, mask)), [1.5, 0.0])
 
 
 def test_ignored_pixels_change_nothing(rng):
-    truth = np.stack([rng.integers(0, 2, (1, 8, 8)), rng.random((1, 8, 8)), np.ones((1, 8, 8))], axis=-1).astype(np.float32)
+    truth = np.stack(
+        [rng.integers(0, 2, (1, 8, 8)), rng.random((1, 8, 8)), np.ones((1, 8, 8))], axis=-1
+    ).astype(np.float32)
     truth[0, :4, :, 0] = -1
     output = rng.normal(size=(1, 8, 8, 2)).astype(np.float32)
     other = output.copy()
     other[0, :4] += 3
-    assert float(losses.foreground_distance(truth, output)[0]) == pytest.approx(float(losses.foreground_distance(truth, other)[0]))
+    assert float(losses.foreground_distance(truth, output)[0]) == pytest.approx(
+        float(losses.foreground_distance(truth, other)[0])
+    )
 
 
 def test_a_better_answer_costs_less(rng):
     foreground = rng.integers(0, 2, (1, 16, 16)).astype(np.float32)
     truth = np.stack([foreground, foreground * 0.6, np.ones_like(foreground)], axis=-1)
     good = np.stack([8 * (foreground - 0.5), foreground * 0.6], axis=-1)
-    assert float(losses.foreground_distance(truth, good)[0]) < 0.1 < float(losses.foreground_distance(truth, -good)[0])
+    assert (
+        float(losses.foreground_distance(truth, good)[0])
+        < 0.1
+        < float(losses.foreground_distance(truth, -good)[0])
+    )
 
 
 def test_the_weighted_foreground_of_a_perfect_answer_costs_nothing_and_gaps_count_more():
@@ -51,7 +66,9 @@ def test_the_weighted_foreground_of_a_perfect_answer_costs_nothing_and_gaps_coun
     weight[0, 0] = 11
     truth = np.stack([foreground, weight], axis=-1)
     answer = 40 * (foreground - 0.5)
-    assert float(losses.weighted_foreground(truth, answer[..., None])[0]) == pytest.approx(0, abs=1e-4)
+    assert float(losses.weighted_foreground(truth, answer[..., None])[0]) == pytest.approx(
+        0, abs=1e-4
+    )
     in_gap, elsewhere = answer.copy(), answer.copy()
     in_gap[0, 0, 0], elsewhere[0, 11, 0] = 5, 5
     cost = [float(losses.weighted_foreground(truth, a[..., None])[0]) for a in (in_gap, elsewhere)]
@@ -67,16 +84,26 @@ def test_the_cross_entropy_of_classes_equals_its_textbook_form_and_is_averaged_o
     assert float(losses.weighted_classes(truth, logits)[0]) == pytest.approx(expected, rel=1e-5)
     even = np.zeros_like(logits)
     both = np.concatenate([logits, even], axis=-1)
-    assert float(losses.weighted_classes(truth, both)[0]) == pytest.approx((expected + np.log(3)) / 2, rel=1e-5)
+    assert float(losses.weighted_classes(truth, both)[0]) == pytest.approx(
+        (expected + np.log(3)) / 2, rel=1e-5
+    )
 
 
 def test_pixels_of_no_class_count_nothing(rng):
-    truth = np.concatenate([np.eye(3, dtype=np.float32)[rng.integers(0, 3, (1, 8, 8))], np.ones((1, 8, 8, 1), np.float32)], axis=-1)
+    truth = np.concatenate(
+        [
+            np.eye(3, dtype=np.float32)[rng.integers(0, 3, (1, 8, 8))],
+            np.ones((1, 8, 8, 1), np.float32),
+        ],
+        axis=-1,
+    )
     truth[0, :4, :, :3] = 0
     output = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
     other = output.copy()
     other[0, :4] += rng.normal(size=(4, 8, 3))
-    assert float(losses.weighted_classes(truth, output)[0]) == pytest.approx(float(losses.weighted_classes(truth, other)[0]))
+    assert float(losses.weighted_classes(truth, output)[0]) == pytest.approx(
+        float(losses.weighted_classes(truth, other)[0])
+    )
 
 
 def test_the_loss_of_flows_equals_its_textbook_form_where_pixels_are_known():
@@ -84,21 +111,34 @@ def test_the_loss_of_flows_equals_its_textbook_form_where_pixels_are_known():
     output = np.array([[[2.0, 2.0, -4.0], [-1.0, 0.5, 0.0], [9.0, 9.0, 9.0]]], np.float32)
     entropy = (np.log1p(np.exp(-2.0)) + np.log1p(np.exp(-1.0))) / 2
     squares = ((3 - 2) ** 2 + 0 + 0.5**2 + 0) / 4  # flows are asked for five times as long
-    assert float(losses.foreground_flows(truth, output)[0]) == pytest.approx(entropy + 0.5 * squares, rel=1e-5)
+    assert float(losses.foreground_flows(truth, output)[0]) == pytest.approx(
+        entropy + 0.5 * squares, rel=1e-5
+    )
 
 
 def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
     truth = rng.integers(0, 2, (1, 8, 8, 2)).astype(np.float32)
     output = rng.normal(size=(1, 8, 8, 2)).astype(np.float32)
     weight = np.ones((1, 8, 8), np.float32)
-    each = [float(losses.weighted_foreground(np.stack([truth[..., i], weight], -1), output[..., i : i + 1])[0]) for i in range(2)]
-    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(np.mean(each), rel=1e-5)
+    each = [
+        float(
+            losses.weighted_foreground(
+                np.stack([truth[..., i], weight], -1), output[..., i : i + 1]
+            )[0]
+        )
+        for i in range(2)
+    ]
+    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(
+        np.mean(each), rel=1e-5
+    )
     shared = float(losses.every_foreground(truth[..., :1], output[..., [0, 0, 0]])[0])
     assert shared == pytest.approx(each[0], rel=1e-5)
     truth[0, :4] = -1
     other = output.copy()
     other[0, :4] += 3
-    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(float(losses.every_foreground(truth, other)[0]))
+    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(
+        float(losses.every_foreground(truth, other)[0])
+    )
 
 
 def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no_class(rng):
@@ -109,7 +149,11 @@ def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no
     assert np.log(3) < alone < np.log(3) + 1  # the entropy of not knowing, and some Dice
     both = np.concatenate([good, even], axis=-1)
     assert float(losses.deep_classes(truth, both)[0]) == pytest.approx(alone / 3, abs=0.02)
-    assert float(losses.deep_classes(truth, both[..., [3, 4, 5, 0, 1, 2]])[0]) == pytest.approx(2 * alone / 3, abs=0.02)
+    assert float(losses.deep_classes(truth, both[..., [3, 4, 5, 0, 1, 2]])[0]) == pytest.approx(
+        2 * alone / 3, abs=0.02
+    )
     partly, other = truth.copy(), good.copy()
     partly[0, :4], other[0, :4] = 0, rng.normal(size=(4, 8, 3))
-    assert float(losses.deep_classes(partly, other)[0]) == pytest.approx(float(losses.deep_classes(partly, good)[0]), abs=1e-4)
+    assert float(losses.deep_classes(partly, other)[0]) == pytest.approx(
+        float(losses.deep_classes(partly, good)[0]), abs=1e-4
+    )

@@ -15,10 +15,17 @@ def turn(ndim: int, rng: np.random.Generator) -> np.ndarray:
     return np.linalg.qr(rng.standard_normal((ndim, ndim)))[0]
 
 
-def grid_around(reach: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
-    """Coordinates in µm of the pixels of a field with room for a body, its origin anywhere between the pixels: (*space, D)."""
+def grid_around(
+    reach: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Coordinates in µm of the pixels of a field with room for a body, its origin anywhere between
+    the pixels: (*space, D).
+    """
     shape = (np.ceil(2 * reach / spacing) + 4).astype(int)
-    lines = [(np.arange(n) - (n - 1) / 2 + rng.uniform(-0.5, 0.5)) * s for n, s in zip(shape, spacing, strict=True)]
+    lines = [
+        (np.arange(n) - (n - 1) / 2 + rng.uniform(-0.5, 0.5)) * s
+        for n, s in zip(shape, spacing, strict=True)
+    ]
     return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)
 
 
@@ -34,11 +41,19 @@ def ellipsoid(axes: np.ndarray, spacing: tuple[float, ...], rng: np.random.Gener
 def test_ellipsoids_turned_anyhow_have_their_volume_surface_and_axes(seed):
     rng = np.random.default_rng(seed)
     a, b, c = axes = np.sort(rng.uniform(2.5, 6, 3))  # µm: five planes and more
-    row = {name: column[0] for name, column in measure(ellipsoid(axes, ANISOTROPIC, rng), solidity=False).items()}
+    row = {
+        name: column[0]
+        for name, column in measure(ellipsoid(axes, ANISOTROPIC, rng), solidity=False).items()
+    }
     assert row["volume_um3"] == pytest.approx(4 / 3 * np.pi * a * b * c, rel=0.01)
-    area = 4 * np.pi * elliprg((a * b) ** 2, (a * c) ** 2, (b * c) ** 2)  # Carlson's symmetric form of the elliptic integral
+    area = (
+        4 * np.pi * elliprg((a * b) ** 2, (a * c) ** 2, (b * c) ** 2)
+    )  # Carlson's symmetric form of the elliptic integral
     assert row["surface_um2"] == pytest.approx(area, rel=0.02)
-    assert (row["flatness"], row["elongation"]) == (pytest.approx(b / a, rel=0.02), pytest.approx(c / b, rel=0.02))
+    assert (row["flatness"], row["elongation"]) == (
+        pytest.approx(b / a, rel=0.02),
+        pytest.approx(c / b, rel=0.02),
+    )
     assert row["sphericity"] == pytest.approx(4 * np.pi * (a * b * c) ** (2 / 3) / area, rel=0.02)
     assert row["sphericity_nucleusj"] == pytest.approx(row["sphericity"] ** 3)
 
@@ -56,9 +71,18 @@ def test_ellipses_have_their_area_perimeter_and_axes(seed):
 
 BODIES = {  # inside(z, y, x) in µm, surface in µm²
     "torus": (lambda z, y, x: (np.hypot(z, y) - 4) ** 2 + x**2 <= 2.25, 4 * np.pi**2 * 4 * 1.5),
-    "capsule": (lambda z, y, x: y**2 + x**2 + np.maximum(np.abs(z) - 3, 0) ** 2 <= 4, 4 * np.pi * 4 + 2 * np.pi * 2 * 6),
-    "hollow ball": (lambda z, y, x: (z**2 + y**2 + x**2 <= 16) & (z**2 + y**2 + x**2 >= 4), 4 * np.pi * (16 + 4)),
-    "box": (lambda z, y, x: (np.abs(z) <= 2) & (np.abs(y) <= 3) & (np.abs(x) <= 4), 2 * (4 * 6 + 4 * 8 + 6 * 8)),
+    "capsule": (
+        lambda z, y, x: y**2 + x**2 + np.maximum(np.abs(z) - 3, 0) ** 2 <= 4,
+        4 * np.pi * 4 + 2 * np.pi * 2 * 6,
+    ),
+    "hollow ball": (
+        lambda z, y, x: (z**2 + y**2 + x**2 <= 16) & (z**2 + y**2 + x**2 >= 4),
+        4 * np.pi * (16 + 4),
+    ),
+    "box": (
+        lambda z, y, x: (np.abs(z) <= 2) & (np.abs(y) <= 3) & (np.abs(x) <= 4),
+        2 * (4 * 6 + 4 * 8 + 6 * 8),
+    ),
 }
 
 
@@ -69,7 +93,10 @@ def test_surfaces_of_bodies_that_are_no_ellipsoids_are_near_too(name, rng):
     for _ in range(4):
         grid = grid_around(np.full(3, 5.6), ANISOTROPIC, rng) @ turn(3, rng)
         found.append(
-            measure(Image(inside(*np.moveaxis(grid, -1, 0)).astype(np.uint8), "ZYX", ANISOTROPIC), solidity=False)["surface_um2"][0]
+            measure(
+                Image(inside(*np.moveaxis(grid, -1, 0)).astype(np.uint8), "ZYX", ANISOTROPIC),
+                solidity=False,
+            )["surface_um2"][0]
         )
     assert np.mean(found) == pytest.approx(area, rel=0.04)
     assert found == pytest.approx([area] * 4, rel=0.07)
@@ -89,29 +116,53 @@ def test_shared_columns_agree_with_scikit_image_on_real_nuclei(stardist_volume, 
 
     image, label = (v if ndim == 3 else v[15] for v in stardist_volume)
     spacing, axes = (2.0, 0.5, 0.5)[-ndim:], "ZYX"[-ndim:]
-    wanted = ("label", "area", "centroid", "equivalent_diameter_area", "intensity_mean", "intensity_std")
+    wanted = (
+        "label",
+        "area",
+        "centroid",
+        "equivalent_diameter_area",
+        "intensity_mean",
+        "intensity_std",
+    )
     theirs = regionprops_table(label, image, spacing=spacing, properties=wanted)
     ours = measure(Image(label, axes, spacing), Image(image, axes, spacing))
     assert np.array_equal(ours["label"], theirs["label"])
-    pairs = {"area_um2" if ndim == 2 else "volume_um3": "area", "mean_0": "intensity_mean", "std_0": "intensity_std"}
+    pairs = {
+        "area_um2" if ndim == 2 else "volume_um3": "area",
+        "mean_0": "intensity_mean",
+        "std_0": "intensity_std",
+    }
     for mine, other in pairs.items():
         assert ours[mine] == pytest.approx(theirs[other])
     assert 2 * ours["equivalent_radius_um"] == pytest.approx(theirs["equivalent_diameter_area"])
-    assert ours["sum_0"] == pytest.approx(np.bincount(label.ravel(), image.ravel())[theirs["label"]])
+    assert ours["sum_0"] == pytest.approx(
+        np.bincount(label.ravel(), image.ravel())[theirs["label"]]
+    )
     for i, axis in enumerate(axes.lower()):
         assert ours[axis] * spacing[i] == pytest.approx(theirs[f"centroid-{i}"])
     flat = [np.isnan(s) for s in ours["solidity"]]
-    solidity = regionprops_table(label, properties=("solidity",))["solidity"]  # of pixels; it fails with a spacing
-    assert np.where(flat, 1, ours["solidity"]) == pytest.approx(np.where(flat, 1, solidity), abs=0.02 if ndim == 2 else 1e-9)
+    solidity = regionprops_table(label, properties=("solidity",))[
+        "solidity"
+    ]  # of pixels; it fails with a spacing
+    assert np.where(flat, 1, ours["solidity"]) == pytest.approx(
+        np.where(flat, 1, solidity), abs=0.02 if ndim == 2 else 1e-9
+    )
 
 
 def test_neighbours_touch_and_the_nearest_is_measured_from_centre_to_centre():
     label = np.zeros((12, 30), np.uint16)
-    label[2:6, 2:6], label[6:10, 6:10], label[2:6, 14:18], label[0:3, 26:30] = 4, 9, 7, 300  # 4 and 9 share a corner
+    label[2:6, 2:6], label[6:10, 6:10], label[2:6, 14:18], label[0:3, 26:30] = (
+        4,
+        9,
+        7,
+        300,
+    )  # 4 and 9 share a corner
     table = measure(Image(label, "YX", spacing=(2.0, 0.5)))
     assert list(table["label"]) == [4, 7, 9, 300]
     assert list(table["neighbours"]) == [1, 0, 1, 0]
-    assert table["nearest_um"][0] == pytest.approx(6.0)  # 12 pixels of 0.5 µm to nucleus 7, not 4 rows of 2 µm to nucleus 9: hypot(8, 2)
+    assert table["nearest_um"][0] == pytest.approx(
+        6.0
+    )  # 12 pixels of 0.5 µm to nucleus 7, not 4 rows of 2 µm to nucleus 9: hypot(8, 2)
     assert list(table["touches_border"]) == [False, False, False, True]
     assert (table["y"][0], table["x"][0]) == (3.5, 3.5)
 
@@ -147,7 +198,10 @@ def test_without_calibration_columns_in_um_are_left_out(spacing, unit):
 
 
 def test_spacing_comes_from_the_image_where_the_labels_have_none():
-    label, image = Image(np.ones((5, 5), np.uint8), "YX"), Image(np.ones((5, 5)), "YX", spacing=(2.0, 2.0))
+    label, image = (
+        Image(np.ones((5, 5), np.uint8), "YX"),
+        Image(np.ones((5, 5)), "YX", spacing=(2.0, 2.0)),
+    )
     assert measure(label, image)["area_um2"][0] == 100
 
 
@@ -163,7 +217,10 @@ def test_tiny_and_flat_nuclei_have_no_shape_rather_than_nonsense():
 
 @pytest.mark.parametrize(("shortest", "reliable"), [(5.05, True), (4.5, False)])
 def test_below_five_voxels_the_table_says_that_values_are_unreliable(shortest, reliable, rng):
-    for axes in ((shortest * 0.5, 4.0, 5.0), (3.0, 3.0, shortest * 0.2)):  # µm, along z, y, x: thin along z, thin along x
+    for axes in (
+        (shortest * 0.5, 4.0, 5.0),
+        (3.0, 3.0, shortest * 0.2),
+    ):  # µm, along z, y, x: thin along z, thin along x
         grid = grid_around(np.array(axes), ANISOTROPIC, rng)
         inside = ((grid / axes) ** 2).sum(axis=-1) <= 1
         row = measure(Image(inside.astype(np.uint8), "ZYX", ANISOTROPIC), solidity=False)
@@ -176,15 +233,21 @@ def test_the_angle_in_a_plane_is_that_of_scikit_image(stardist_volume):
     from skimage.measure import regionprops_table
 
     label = stardist_volume[1][15]
-    theirs = 90 + np.degrees(regionprops_table(label, properties=("orientation",))["orientation"])  # from x, not from y
+    theirs = 90 + np.degrees(
+        regionprops_table(label, properties=("orientation",))["orientation"]
+    )  # from x, not from y
     ours = measure(Image(label, "YX"), solidity=False)
     long = ours["elongation"] > 1.1
     assert long.sum() > 5
-    assert np.abs((ours["orientation_deg"] - theirs + 90) % 180 - 90)[long] == pytest.approx(0, abs=1e-6)
+    assert np.abs((ours["orientation_deg"] - theirs + 90) % 180 - 90)[long] == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_angles_have_the_signs_that_their_names_promise():
-    z, y, x = np.moveaxis(grid_around(np.full(3, 6.0), (0.3, 0.3, 0.3), np.random.default_rng(0)), -1, 0)
+    z, y, x = np.moveaxis(
+        grid_around(np.full(3, 6.0), (0.3, 0.3, 0.3), np.random.default_rng(0)), -1, 0
+    )
 
     def angles(long: tuple[float, float, float]) -> tuple[float, float]:
         along = z * long[0] + y * long[1] + x * long[2]
@@ -193,8 +256,12 @@ def test_angles_have_the_signs_that_their_names_promise():
         return row["azimuth_deg"][0], row["elevation_deg"][0]
 
     half = np.sqrt(0.5)
-    assert angles((0, -half, half)) == pytest.approx((45, 0), abs=1)  # up on the screen, y downwards in the array
-    assert angles((half, 0, -half)) == pytest.approx((0, -45), abs=1) or angles((half, 0, -half)) == pytest.approx((180, 45), abs=1)
+    assert angles((0, -half, half)) == pytest.approx(
+        (45, 0), abs=1
+    )  # up on the screen, y downwards in the array
+    assert angles((half, 0, -half)) == pytest.approx((0, -45), abs=1) or angles(
+        (half, 0, -half)
+    ) == pytest.approx((180, 45), abs=1)
     assert angles((half, -half, 0)) == pytest.approx((90, 45), abs=1)
 
 
@@ -202,10 +269,18 @@ def test_tilt_tells_a_lying_disc_from_a_standing_one_and_a_ball_has_no_angles(rn
     grid = grid_around(np.full(3, 5.0), (0.3, 0.3, 0.3), rng)
     tilts = {}
     for name, axes in {"lying": (2, 4, 4), "standing": (4, 4, 2), "ball": (4, 4, 4)}.items():
-        row = measure(Image((((grid / axes) ** 2).sum(axis=-1) <= 1).astype(np.uint8), "ZYX", (0.3, 0.3, 0.3)), solidity=False)
+        row = measure(
+            Image(
+                (((grid / axes) ** 2).sum(axis=-1) <= 1).astype(np.uint8), "ZYX", (0.3, 0.3, 0.3)
+            ),
+            solidity=False,
+        )
         tilts[name] = row["tilt_deg"][0]
         assert np.isnan(row["azimuth_deg"][0])  # two axes are equal, or three
-    assert (tilts["lying"], tilts["standing"]) == (pytest.approx(0, abs=2), pytest.approx(90, abs=2))
+    assert (tilts["lying"], tilts["standing"]) == (
+        pytest.approx(0, abs=2),
+        pytest.approx(90, abs=2),
+    )
     assert np.isnan(tilts["ball"])
 
 
@@ -213,7 +288,10 @@ def test_the_distance_to_the_border_of_the_image_counts_from_the_nucleus():
     label = np.zeros((10, 40, 40), np.uint8)
     label[3:6, 10:20, 18:22], label[4:6, 0:5, 30:33] = 1, 2
     table = measure(Image(label, "ZYX", (2.0, 0.5, 0.5)), solidity=False)
-    assert list(table["image_border_um"]) == [5.0, 0]  # 10 rows of 0.5 µm; three planes of 2 µm are 6 µm
+    assert list(table["image_border_um"]) == [
+        5.0,
+        0,
+    ]  # 10 rows of 0.5 µm; three planes of 2 µm are 6 µm
     assert list(table["touches_border"]) == [False, True]
 
 
@@ -222,19 +300,27 @@ def test_every_channel_is_measured_under_its_name():
     label[1:3, 1:5] = 1
     pixels = np.stack([np.full((6, 6), 7, np.uint16), np.arange(36, dtype=np.uint16).reshape(6, 6)])
     named = measure(Image(label, "YX"), Image(pixels, "CYX", channels=("dapi", "lamin")))
-    assert (named["mean_dapi"][0], named["std_dapi"][0], named["sum_lamin"][0]) == (7, 0, pixels[1][label > 0].sum())
+    assert (named["mean_dapi"][0], named["std_dapi"][0], named["sum_lamin"][0]) == (
+        7,
+        0,
+        pixels[1][label > 0].sum(),
+    )
     rgb = measure(Image(label, "YX"), Image(np.moveaxis(pixels, 0, -1), "YXC"))
     assert rgb["mean_1"][0] == named["mean_lamin"][0]
 
 
 def test_the_table_has_the_columns_of_the_contract_in_order(stardist_volume):
     image, label = stardist_volume
-    table = measure(Image(label, "ZYX", (1.0, 0.5, 0.5), name="worm"), Image(image, "ZYX", (1.0, 0.5, 0.5)))
+    table = measure(
+        Image(label, "ZYX", (1.0, 0.5, 0.5), name="worm"), Image(image, "ZYX", (1.0, 0.5, 0.5))
+    )
     contract = """image label z y x volume_um3 surface_um2 equivalent_radius_um sphericity sphericity_nucleusj flatness elongation solidity
     touches_border neighbours nearest_um mean_0 sum_0 std_0"""
     more = "image_border_um azimuth_deg elevation_deg tilt_deg reliable"
     assert list(table) == f"{contract} {more}".split()
-    assert {len(column) for column in table.values()} == {51}  # nuclei in the sample that stardist ships
+    assert {len(column) for column in table.values()} == {
+        51
+    }  # nuclei in the sample that stardist ships
     assert set(table["image"]) == {"worm"}
 
 

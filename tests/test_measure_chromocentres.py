@@ -14,7 +14,12 @@ CENTRE, REACH = (5.1, 4.8, 4.8), (3.6, 3.8, 4.2)
 
 
 def place() -> np.ndarray:
-    return np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip((34, 64, 64), SPACING, strict=True)), indexing="ij"), axis=-1)
+    return np.stack(
+        np.meshgrid(
+            *(np.arange(n) * s for n, s in zip((34, 64, 64), SPACING, strict=True)), indexing="ij"
+        ),
+        axis=-1,
+    )
 
 
 def plant(radius: float, places: tuple = PLACES) -> tuple[np.ndarray, np.ndarray]:
@@ -25,14 +30,18 @@ def plant(radius: float, places: tuple = PLACES) -> tuple[np.ndarray, np.ndarray
     return nucleus, spots & nucleus
 
 
-def see(nucleus: np.ndarray, spots: np.ndarray, *, photons: float, rng: np.random.Generator) -> Image:
+def see(
+    nucleus: np.ndarray, spots: np.ndarray, *, photons: float, rng: np.random.Generator
+) -> Image:
     """Blurred as a microscope does, with shot noise and the offset of a camera."""
     blurred = gaussian_filter(nucleus + 1.5 * spots, np.array([0.2, 0.1, 0.1]) / SPACING)
     return Image(rng.poisson(photons * blurred) + 100.0, "ZYX", SPACING)
 
 
 def table(nucleus: np.ndarray, image: Image, **options) -> dict:
-    found = measure(Image(nucleus.astype(np.uint16), "ZYX", SPACING), image, chromocentres=True, **options)
+    found = measure(
+        Image(nucleus.astype(np.uint16), "ZYX", SPACING), image, chromocentres=True, **options
+    )
     return {name: column[0] for name, column in found.items()}
 
 
@@ -40,21 +49,35 @@ def table(nucleus: np.ndarray, image: Image, **options) -> dict:
 def test_planted_chromocentres_are_counted_and_measured(radius, photons, rng):
     nucleus, spots = plant(radius)
     row = table(nucleus, see(nucleus, spots, photons=photons, rng=rng))
-    share, light = spots.sum() / nucleus.sum(), 2.5 * spots.sum() / (nucleus.sum() + 1.5 * spots.sum())
+    share, light = (
+        spots.sum() / nucleus.sum(),
+        2.5 * spots.sum() / (nucleus.sum() + 1.5 * spots.sum()),
+    )
     assert row["chromocentres"] == len(PLACES)
-    assert row["chromocentre_volume_um3"] == pytest.approx(spots.sum() * np.prod(SPACING), rel=0.25)  # blur takes from small balls
+    assert row["chromocentre_volume_um3"] == pytest.approx(
+        spots.sum() * np.prod(SPACING), rel=0.25
+    )  # blur takes from small balls
     assert row["chromocentre_volume_um3"] == pytest.approx(row["rhf_volume"] * row["volume_um3"])
-    assert (row["rhf_volume"], row["rhf_intensity"]) == (pytest.approx(share, rel=0.25), pytest.approx(light, rel=0.3))
+    assert (row["rhf_volume"], row["rhf_intensity"]) == (
+        pytest.approx(share, rel=0.25),
+        pytest.approx(light, rel=0.3),
+    )
 
 
 def test_without_blur_and_noise_the_fractions_are_the_planted_ones():
     nucleus, spots = plant(0.9)
     image = Image(50 + 100.0 * nucleus + 200.0 * spots, "ZYX", SPACING)
     row = table(nucleus, image)
-    drawn = measure(Image(nucleus.astype(np.uint8), "ZYX", SPACING), image, chromocentres=Image(spots.astype(np.uint8), "ZYX", SPACING))
+    drawn = measure(
+        Image(nucleus.astype(np.uint8), "ZYX", SPACING),
+        image,
+        chromocentres=Image(spots.astype(np.uint8), "ZYX", SPACING),
+    )
     assert row["rhf_volume"] == pytest.approx(spots.sum() / nucleus.sum(), rel=0.06)
     assert drawn["rhf_volume"][0] == pytest.approx(spots.sum() / nucleus.sum())
-    assert drawn["rhf_intensity"][0] == pytest.approx(300 * spots.sum() / (100 * nucleus.sum() + 200 * spots.sum()))
+    assert drawn["rhf_intensity"][0] == pytest.approx(
+        300 * spots.sum() / (100 * nucleus.sum() + 200 * spots.sum())
+    )
 
 
 @pytest.mark.parametrize("photons", [10, 300])
@@ -66,9 +89,15 @@ def test_a_nucleus_without_chromocentres_has_none(photons, rng):
 
 
 def test_distances_run_from_border_to_border_and_from_centre_to_border():
-    nucleus, spots = plant(0.9, (CENTRE,))  # in the middle of a nucleus whose shortest semi-axis is 3.6 µm
+    nucleus, spots = plant(
+        0.9, (CENTRE,)
+    )  # in the middle of a nucleus whose shortest semi-axis is 3.6 µm
     marks = Image(spots.astype(np.uint8), "ZYX", SPACING)
-    row = measure(Image(nucleus.astype(np.uint8), "ZYX", SPACING), Image(nucleus * 1.0, "ZYX", SPACING), chromocentres=marks)
+    row = measure(
+        Image(nucleus.astype(np.uint8), "ZYX", SPACING),
+        Image(nucleus * 1.0, "ZYX", SPACING),
+        chromocentres=marks,
+    )
     assert row["chromocentre_centre_border_um"][0] == pytest.approx(3.6, abs=0.2)
     assert row["chromocentre_border_um"][0] == pytest.approx(3.6 - 0.9, abs=0.25)
 
@@ -77,11 +106,17 @@ def test_shells_have_equal_volume_and_tell_dye_inside_from_dye_at_the_border():
     nucleus, _ = plant(0.9)
     radius = np.sqrt((((place() - CENTRE) / REACH) ** 2).sum(axis=-1))
     shells = {}
-    for name, dye in {"even": 1.0, "inside": radius < 0.2 ** (1 / 3), "border": radius > 0.8 ** (1 / 3)}.items():
+    for name, dye in {
+        "even": 1.0,
+        "inside": radius < 0.2 ** (1 / 3),
+        "border": radius > 0.8 ** (1 / 3),
+    }.items():
         row = table(nucleus, Image(100.0 * nucleus * dye, "ZYX", SPACING))
         shells[name] = [row[f"shell_{k}"] for k in range(1, 6)]
     assert shells["even"] == pytest.approx([0.2] * 5)
-    assert shells["inside"][4] > 0.85  # the inner fifth of the volume; shells follow the distance, the ellipsoid does not quite
+    assert (
+        shells["inside"][4] > 0.85
+    )  # the inner fifth of the volume; shells follow the distance, the ellipsoid does not quite
     assert shells["border"][0] > 0.85
     assert [sum(found) for found in shells.values()] == pytest.approx([1, 1, 1])
 
@@ -92,12 +127,16 @@ def test_each_nucleus_keeps_its_own_and_a_spot_outside_counts_for_none(rng):
     image[label > 0] = 100
     for y, x in ((20, 15), (40, 30), (20, 60), (20, 105)):
         image[y - 3 : y + 4, x - 3 : x + 4] += 300
-    found = measure(Image(label, "YX", (0.1, 0.1)), Image(image, "YX", (0.1, 0.1)), chromocentres=True)
+    found = measure(
+        Image(label, "YX", (0.1, 0.1)), Image(image, "YX", (0.1, 0.1)), chromocentres=True
+    )
     assert list(found["chromocentres"]) == [2, 1]
     assert found["chromocentre_area_um2"] == pytest.approx([0.98, 0.49], rel=0.15)
     spots = find_chromocentres(Image(label, "YX", (0.1, 0.1)), Image(image, "YX", (0.1, 0.1)))
     assert list(np.unique(spots.pixels)) == [0, 1, 2, 3]
-    assert measure(spots)["area_um2"] == pytest.approx([0.49] * 3, rel=0.15)  # a table of the chromocentres themselves
+    assert measure(spots)["area_um2"] == pytest.approx(
+        [0.49] * 3, rel=0.15
+    )  # a table of the chromocentres themselves
 
 
 def test_light_that_leaks_in_from_a_bright_neighbour_is_no_chromocentre(rng):

@@ -11,7 +11,10 @@ from nbtools.measure import choose, measure, stack
 def test_stacked_tables_keep_every_nucleus_and_its_plant():
     label = np.zeros((20, 20), np.uint8)
     label[2:8, 2:8], label[10:18, 10:18] = 1, 2
-    tables = [measure(Image(one, "YX", (0.5, 0.5)), solidity=False) for one in (label, np.where(label == 1, label, 0), 0 * label)]
+    tables = [
+        measure(Image(one, "YX", (0.5, 0.5)), solidity=False)
+        for one in (label, np.where(label == 1, label, 0), 0 * label)
+    ]
     whole = stack([table | {"plant": plant} for table, plant in zip(tables, "abc", strict=True)])
     assert list(whole["plant"]) == ["a", "a", "b"]
     assert list(whole["label"]) == [1, 2, 1]

@@ -17,27 +17,37 @@ def test_a_square_nucleus_has_the_texture_of_scikit_image(rng):
     from skimage.feature import graycomatrix, graycoprops
 
     values = rng.integers(0, 16, (30, 40))
-    values[0, 0], values[0, 1] = 0, 16  # the whole range, so that levels are the values (16 falls into the last)
+    values[0, 0], values[0, 1] = (
+        0,
+        16,
+    )  # the whole range, so that levels are the values (16 falls into the last)
     label = np.zeros((40, 60), np.uint8)
     label[5:35, 10:50] = 3
     image = rng.integers(0, 1000, label.shape)
     image[label > 0] = values.ravel()
     levels = np.minimum(values, 15).astype(np.uint8)
-    theirs = graycomatrix(levels, [1], [0, np.pi / 2], levels=16, symmetric=True).sum(axis=3, keepdims=True)
+    theirs = graycomatrix(levels, [1], [0, np.pi / 2], levels=16, symmetric=True).sum(
+        axis=3, keepdims=True
+    )
     theirs = theirs / theirs.sum()
     ours = texture(label, image)
     for name in ("contrast", "homogeneity", "correlation", "energy"):
         assert ours[f"haralick_{name}_0"][0] == pytest.approx(graycoprops(theirs, name)[0, 0]), name
     assert ours["skewness_0"][0] == pytest.approx(skew(values.ravel()))
     share = np.bincount(levels.ravel()) / levels.size
-    assert ours["entropy_0"][0] == pytest.approx(-(share[share > 0] * np.log2(share[share > 0])).sum())
+    assert ours["entropy_0"][0] == pytest.approx(
+        -(share[share > 0] * np.log2(share[share > 0])).sum()
+    )
 
 
 def test_neighbours_and_the_gain_of_the_camera_do_not_change_the_texture(rng):
     label = np.zeros((4, 20, 40), np.uint8)
     label[:, 2:18, 2:18], label[:, 2:18, 18:38] = 5, 7
     values = rng.random(label.shape)
-    both, one = texture(label, values, "ZYX"), texture(np.where(label == 5, label, 0), 7 * values + 3, "ZYX")
+    both, one = (
+        texture(label, values, "ZYX"),
+        texture(np.where(label == 5, label, 0), 7 * values + 3, "ZYX"),
+    )
     for name in (n for n in both if n.startswith(("haralick", "skewness", "entropy"))):
         assert both[name][0] == pytest.approx(one[name][0]), name
 

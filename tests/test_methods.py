@@ -11,7 +11,15 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import restoration
 
-TINY = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 2, "patch_size": 32, "patch_depth": 8, "preset": "tiny", "augmentation": "flips"}
+TINY = {
+    "epochs": 2,
+    "steps_per_epoch": 2,
+    "batch_size": 2,
+    "patch_size": 32,
+    "patch_depth": 8,
+    "preset": "tiny",
+    "augmentation": "flips",
+}
 SHAPES = {2: (70, 83), 3: (9, 33, 41)}
 SPACING = {2: (0.3, 0.3), 3: (1.0, 0.4, 0.4)}
 CASES = [(r.name, d) for r in methods.ROWS for d in r.dims]
@@ -26,22 +34,38 @@ def make_sample(seed: int, ndim: int) -> data.Sample:
     for i, part in enumerate((0.3, 0.7), start=1):
         centre = np.array(shape) * part + rng.uniform(-2, 2, ndim)
         radius = np.array((3.0, 7.0, 7.0))[-ndim:]
-        label[(((grid - centre.reshape(-1, *(1,) * ndim)) / radius.reshape(-1, *(1,) * ndim)) ** 2).sum(0) < 1] = i
+        label[
+            (
+                ((grid - centre.reshape(-1, *(1,) * ndim)) / radius.reshape(-1, *(1,) * ndim)) ** 2
+            ).sum(0)
+            < 1
+        ] = i
     clean = (100 + 400 * (label > 0)).astype(np.float32)
     pixels = (clean + rng.normal(0, 20, shape)).clip(0).astype(np.uint16)
-    name, about = f"sample{seed}", {"axes": "ZYX"[-ndim:], "spacing": SPACING[ndim], "name": f"sample{seed}"}
-    return data.Sample(name, Image(pixels, **about), label=Image(label, **about), clean=Image(clean, **about))
+    name, about = (
+        f"sample{seed}",
+        {"axes": "ZYX"[-ndim:], "spacing": SPACING[ndim], "name": f"sample{seed}"},
+    )
+    return data.Sample(
+        name, Image(pixels, **about), label=Image(label, **about), clean=Image(clean, **about)
+    )
 
 
 def tiny(name: str) -> methods.Method:
     cls = methods.get(name)
     known = {d.name: d for d in cls.Settings.declarations()}
-    changes = {k: v for k, v in TINY.items() if k in known and (known[k].choices is None or v in known[k].choices)}
+    changes = {
+        k: v
+        for k, v in TINY.items()
+        if k in known and (known[k].choices is None or v in known[k].choices)
+    }
     return cls(**changes)
 
 
 def data_sets(ndim: int) -> tuple[data.DataSet, data.DataSet]:
-    return data.DataSet.of([make_sample(i, ndim) for i in range(3)]), data.DataSet.of([make_sample(9, ndim)])
+    return data.DataSet.of([make_sample(i, ndim) for i in range(3)]), data.DataSet.of(
+        [make_sample(9, ndim)]
+    )
 
 
 pytestmark = pytest.mark.usefixtures("step_by_step")
@@ -49,7 +73,9 @@ pytestmark = pytest.mark.usefixtures("step_by_step")
 
 @pytest.fixture(scope="module")
 def fitted() -> dict:
-    """Each method fitted once a dimension; tests share them, since compiling a network takes seconds."""
+    """Each method fitted once a dimension; tests share them, since compiling a network takes
+    seconds.
+    """
     return {}
 
 
@@ -66,7 +92,10 @@ def test_settings_survive_json_and_the_command_line(name):
     cls = methods.get(name).Settings
     settings = cls()
     assert cls.from_dict(settings.to_dict()) == settings
-    words = [f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in settings.to_dict().items()]
+    words = [
+        f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}"
+        for k, v in settings.to_dict().items()
+    ]
     assert cls(**cls.parse(words)) == settings
     with pytest.raises(UserError, match="Known: "):
         cls.parse(["no_such_setting=1"])
@@ -77,7 +106,12 @@ def test_prediction_keeps_axes_shape_spacing_and_name(fitted, name, ndim):
     method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
     result = method.predict(image)
     found = result.labels or result.image
-    assert (found.axes, found.shape, found.spacing, found.name) == (image.axes, image.shape, image.spacing, image.name)
+    assert (found.axes, found.shape, found.spacing, found.name) == (
+        image.axes,
+        image.shape,
+        image.spacing,
+        image.name,
+    )
     if result.labels is not None:
         assert found.pixels.dtype.kind in "iu"
         present = np.unique(found.pixels)
@@ -93,7 +127,9 @@ def test_a_saved_method_predicts_the_same(fitted, tmp_path, name, ndim):
     assert again.domain == method.domain
     before, after = method.predict(image, raw=True), again.predict(image, raw=True)
     np.testing.assert_allclose(before.raw["maps"], after.raw["maps"], atol=1e-5)
-    np.testing.assert_array_equal((before.labels or before.image).pixels, (after.labels or after.image).pixels)
+    np.testing.assert_array_equal(
+        (before.labels or before.image).pixels, (after.labels or after.image).pixels
+    )
 
 
 @pytest.mark.parametrize(("name", "ndim"), TRAINED)
@@ -108,7 +144,9 @@ def test_best_and_last_weights_are_both_saved(fitted, tmp_path, name, ndim):
 
 
 @pytest.mark.parametrize(("name", "ndim"), TRAINED)
-def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_was_not(fitted, tmp_path, name, ndim):
+def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_was_not(
+    fitted, tmp_path, name, ndim
+):
     whole = fit(fitted, name, ndim)
     if not whole.exact_resume:
         pytest.skip(f"{name} resumes its weights, not its optimizer: see the next test")
@@ -152,10 +190,16 @@ def test_a_time_series_is_predicted_frame_by_frame(fitted, name, ndim):
 @pytest.mark.parametrize(("name", "ndim"), CASES)
 def test_wrong_axes_and_channels_are_refused_with_a_remedy(fitted, name, ndim):
     method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
-    other = image.select(Z=0) if ndim == 3 else image.replace(pixels=np.stack([image.pixels] * 3), axes="ZYX", spacing=None)
+    other = (
+        image.select(Z=0)
+        if ndim == 3
+        else image.replace(pixels=np.stack([image.pixels] * 3), axes="ZYX", spacing=None)
+    )
     with pytest.raises(UserError, match="This model needs images with axes"):
         method.predict(other)
-    colours = image.replace(pixels=np.stack([image.pixels, image.pixels // 2], axis=-1), axes=image.axes + "C")
+    colours = image.replace(
+        pixels=np.stack([image.pixels, image.pixels // 2], axis=-1), axes=image.axes + "C"
+    )
     with pytest.raises(UserError, match="channel"):
         method.predict(colours)
 
@@ -175,7 +219,9 @@ def test_tiled_equals_untiled(fitted, name, ndim, monkeypatch):
     image = Image(rng.normal(100, 20, shape).astype(np.float32), "ZYX"[-ndim:], SPACING[ndim])
     large, small = tuple(2 * s for s in shape), {2: (160, 128), 3: (16, 96, 96)}[ndim]
     if method.field.radius is not None:
-        whole, tiled = (method.predict(image, raw=True, tile=tile).raw["maps"] for tile in (large, small))
+        whole, tiled = (
+            method.predict(image, raw=True, tile=tile).raw["maps"] for tile in (large, small)
+        )
         np.testing.assert_allclose(tiled, whole, atol=1e-4)
         return
     # the field has no bound: tiles have a size of their own, whatever is asked for
@@ -221,7 +267,10 @@ def test_an_unknown_method_or_model_names_what_is_known(tmp_path):
 def stop_and_resume(folder: Path, name: str, ndim: int) -> methods.Method:
     """Train for an epoch, and on from there in a new object."""
     first = tiny(name)
-    first.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3, folder=folder, callbacks=(StopAfter(1),)))
+    first.fit(
+        *data_sets(ndim),
+        plan=training.TrainingPlan(seed=3, folder=folder, callbacks=(StopAfter(1),)),
+    )
     assert first.history.epochs == 1
     assert first.history.stopped == "user"
     second = tiny(name)

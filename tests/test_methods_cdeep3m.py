@@ -1,4 +1,6 @@
-"""CDeep3M's idea: which planes its networks see, mirrored ends, views that do not mind turns, tiles that equal the whole."""
+"""CDeep3M's idea: which planes its networks see, mirrored ends, views that do not mind turns, tiles
+that equal the whole.
+"""
 
 import numpy as np
 import pytest
@@ -8,21 +10,38 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods.segment import cdeep3m
 
-TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 3, "batch_size": 2, "patch_size": 32, "augmentation": "flips"}
+TINY = {
+    "preset": "tiny",
+    "epochs": 1,
+    "steps_per_epoch": 3,
+    "batch_size": 2,
+    "patch_size": 32,
+    "augmentation": "flips",
+}
 
 
 @pytest.fixture(scope="module")
 def fitted(step_by_step) -> methods.Method:
     """A method after three steps."""
-    blocks = {"shape_px": (8, 40, 48), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.0, 2.5), "count": 3}
+    blocks = {
+        "shape_px": (8, 40, 48),
+        "spacing_um": (1.0, 0.4, 0.4),
+        "radius_um": (2.0, 2.5),
+        "count": 3,
+    }
     method = methods.get("cdeep3m")(**TINY, turns="square")
-    method.fit(simulate.make("nuclei3d", count=2, seed=1, settings=blocks), plan=training.TrainingPlan(seed=1))
+    method.fit(
+        simulate.make("nuclei3d", count=2, seed=1, settings=blocks),
+        plan=training.TrainingPlan(seed=1),
+    )
     return method
 
 
 def test_a_plane_stands_among_its_neighbours_in_their_order():
     volume = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1) * np.ones((1, 2, 2, 1), np.float32)
-    np.testing.assert_array_equal(cdeep3m.gather_planes(volume)[:, 0, 0], [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]])
+    np.testing.assert_array_equal(
+        cdeep3m.gather_planes(volume)[:, 0, 0], [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]]
+    )
 
 
 def test_five_planes_change_an_answer_and_a_sixth_does_not(fitted, rng):
@@ -38,18 +57,24 @@ def test_sixteen_views_make_the_answer_independent_of_how_a_volume_lies(fitted, 
     volume = rng.random((5, 16, 24, 1)).astype(np.float32)
     said = fitted.forward(volume)
     np.testing.assert_allclose(fitted.forward(volume[::-1]), said[::-1], atol=1e-5)
-    np.testing.assert_allclose(fitted.forward(volume[:, ::-1].swapaxes(1, 2)), said[:, ::-1].swapaxes(1, 2), atol=1e-5)
+    np.testing.assert_allclose(
+        fitted.forward(volume[:, ::-1].swapaxes(1, 2)), said[:, ::-1].swapaxes(1, 2), atol=1e-5
+    )
 
 
 def test_tiles_in_all_axes_equal_the_whole_in_all_views(fitted, rng):
     image = Image(rng.normal(100, 20, (11, 37, 46)).astype(np.float32), "ZYX", (1.0, 0.4, 0.4))
     whole = fitted.predict(image, raw=True, tile=(22, 80, 96)).raw["maps"]
-    np.testing.assert_allclose(fitted.predict(image, raw=True, tile=(7, 24, 32)).raw["maps"], whole, atol=1e-5)
+    np.testing.assert_allclose(
+        fitted.predict(image, raw=True, tile=(7, 24, 32)).raw["maps"], whole, atol=1e-5
+    )
 
 
 def test_a_volume_of_one_plane_is_mirrored_at_its_ends(fitted, rng):
     plane = rng.random((1, 16, 16, 1)).astype(np.float32)
-    np.testing.assert_allclose(fitted.forward(plane), fitted.forward(plane.repeat(5, axis=0))[2:3], atol=1e-5)
+    np.testing.assert_allclose(
+        fitted.forward(plane), fitted.forward(plane.repeat(5, axis=0))[2:3], atol=1e-5
+    )
 
 
 def test_training_patches_have_the_first_plane_in_their_middle_too(fitted):
@@ -70,7 +95,9 @@ def test_touching_nuclei_are_parted_at_their_waist_only_where_asked_for(fitted):
     maps = np.zeros((9, 30, 50, 1), np.float32)
     for middle in (16, 32):
         maps[((z - 4) * 2.5) ** 2 + (y - 15) ** 2 + (x - middle) ** 2 <= 10**2] = 1
-    assert [int(fitted.decode(maps, threshold=0.5, split=s, min_size=0).max()) for s in (0.0, 0.5)] == [1, 2]
+    assert [
+        int(fitted.decode(maps, threshold=0.5, split=s, min_size=0).max()) for s in (0.0, 0.5)
+    ] == [1, 2]
 
 
 def test_planes_alone_are_refused_with_a_remedy():

@@ -6,12 +6,21 @@ import pytest
 from nbtools import data, methods, simulate, training
 from nbtools.errors import UserError
 
-TINY = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 2, "patch_size": 32, "preset": "tiny", "augmentation": "none"}
+TINY = {
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 2,
+    "patch_size": 32,
+    "preset": "tiny",
+    "augmentation": "none",
+}
 
 
 @pytest.fixture(scope="module")
 def images() -> data.DataSet:
-    return simulate.make("nuclei2d", count=3, seed=1, settings={"shape_px": (64, 64), "radius_um": (4.0,)})
+    return simulate.make(
+        "nuclei2d", count=3, seed=1, settings={"shape_px": (64, 64), "radius_um": (4.0,)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +58,9 @@ def test_a_frozen_encoder_stays_as_it_was_and_the_rest_learns(images, source):
     method.start_from(source)
     method.fit(images, plan=training.TrainingPlan(seed=2))
     before, after = weights_of(source), weights_of(method)
-    changed = {k for k in before if not np.allclose(before[k], after[k], rtol=1e-5, atol=1e-7)}  # the running mean rounds
+    changed = {
+        k for k in before if not np.allclose(before[k], after[k], rtol=1e-5, atol=1e-7)
+    }  # the running mean rounds
     encoder = {k for k in before if k.split("/")[0].startswith(("stem", "enc"))}
     assert encoder
     assert not encoder & changed
@@ -68,7 +79,11 @@ def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):
     """`train fast_nuclei --init nuclei2d` needs no word about the size of its network."""
     method = methods.get("fast_nuclei")(epochs=1, steps_per_epoch=1, batch_size=1, min_size=3)
     method.start_from(source)
-    assert (method.settings.preset, method.settings.epochs, method.settings.min_size) == ("tiny", 1, 3)
+    assert (method.settings.preset, method.settings.epochs, method.settings.min_size) == (
+        "tiny",
+        1,
+        3,
+    )
     method.fit(images, plan=training.TrainingPlan(seed=1))
     assert method.model.count_params() == source.model.count_params()
 

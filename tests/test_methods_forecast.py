@@ -1,4 +1,6 @@
-"""The forecast of memory before a prediction: against what a process really takes, refused where it cannot fit, and said."""
+"""The forecast of memory before a prediction: against what a process really takes, refused where it
+cannot fit, and said.
+"""
 
 import json
 import subprocess
@@ -31,9 +33,14 @@ print(json.dumps({"told": told.needed, "taken": peak() - before}))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux says there what a program took at most")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").is_file(),
+    reason="only Linux says there what a program took at most",
+)
 def test_the_forecast_is_within_a_factor_of_two_of_what_a_prediction_takes():
-    found = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    ).stdout
     measured = json.loads(found.splitlines()[-1])
     assert 0.5 < measured["told"] / measured["taken"] < 2, measured
 
@@ -41,7 +48,9 @@ def test_the_forecast_is_within_a_factor_of_two_of_what_a_prediction_takes():
 def test_a_prediction_that_cannot_fit_is_refused_before_it_starts(monkeypatch, rng):
     model, image = methods.load("nuclei2d"), Image(rng.random((600, 600), dtype=np.float32), "YX")
     monkeypatch.setattr(runtime, "memory", lambda: runtime.Memory(runtime.GB, 10_000_000, 0))
-    with pytest.raises(UserError, match="must fit into the memory that is free. Received: .* tiles of"):
+    with pytest.raises(
+        UserError, match="must fit into the memory that is free. Received: .* tiles of"
+    ):
         model.predict(image)
     with pytest.raises(UserError, match="Leave out --tile"):
         model.predict(image, tile=(592, 592))
@@ -52,5 +61,7 @@ def test_a_prediction_says_before_it_starts_what_it_will_need(run, tmp_path, nuc
     told = [line for line in err.splitlines() if "GB of memory" in line]
     assert code == 0
     assert len(told) == 1  # images of one size need the same, said once
-    assert "1 tile of 96 x 96 px" in told[0]  # the field of the network needs more than was asked for
+    assert (
+        "1 tile of 96 x 96 px" in told[0]
+    )  # the field of the network needs more than was asked for
     assert err.index(told[0]) < err.index("1 of 3")

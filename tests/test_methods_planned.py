@@ -1,4 +1,6 @@
-"""The planned U-Net: its plan is told, obeyed and kept; images of another pixel size are brought to it; the published network."""
+"""The planned U-Net: its plan is told, obeyed and kept; images of another pixel size are brought to
+it; the published network.
+"""
 
 import json
 
@@ -10,7 +12,14 @@ from nbtools.methods import planning
 from nbtools.metrics import instances
 from nbtools.targets import border
 
-TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 1, "augmentation": "flips", "patch_size": 16, "patch_depth": 8}
+TINY = {
+    "preset": "tiny",
+    "epochs": 1,
+    "steps_per_epoch": 1,
+    "augmentation": "flips",
+    "patch_size": 16,
+    "patch_depth": 8,
+}
 
 
 class Listener:
@@ -26,9 +35,13 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def volumes() -> data.DataSet:
-    """Two volumes, the second of half as many planes twice as far apart, in which every nucleus keeps its label."""
+    """Two volumes, the second of half as many planes twice as far apart, in which every nucleus
+    keeps its label.
+    """
     first = simulate.make("nuclei3d", count=1, seed=0, settings={"shape_px": (16, 32, 32)})[0]
-    coarse = [i.replace(pixels=i.pixels[::2], spacing=(2.0, 0.4, 0.4)) for i in (first.image, first.label)]
+    coarse = [
+        i.replace(pixels=i.pixels[::2], spacing=(2.0, 0.4, 0.4)) for i in (first.image, first.label)
+    ]
     return data.DataSet.of([first, first, data.Sample("coarse", *coarse)])
 
 
@@ -43,7 +56,9 @@ def test_the_plan_is_told_before_training_and_kept_with_the_model(fitted, tmp_pa
     method, heard = fitted
     assert heard[: heard.index("step")] == list(method.plan.reasons)
     method.save(tmp_path / "model")
-    assert json.loads((tmp_path / "model" / "model.json").read_text())["plan"]["reasons"][0].startswith("Pixel size: 1 x 0.4 x 0.4 µm")
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["plan"]["reasons"][
+        0
+    ].startswith("Pixel size: 1 x 0.4 x 0.4 µm")
     assert methods.load(tmp_path / "model").plan == method.plan
 
 
@@ -57,7 +72,9 @@ def test_the_plan_is_obeyed(fitted):
     assert method.forecast(simulate.make("nuclei3d", count=1, seed=1)[0].image).tile == (8, 16, 16)
 
 
-def test_an_image_of_another_pixel_size_is_brought_to_the_plans_and_its_labels_back(fitted, volumes):
+def test_an_image_of_another_pixel_size_is_brought_to_the_plans_and_its_labels_back(
+    fitted, volumes
+):
     method, _ = fitted
     coarse = volumes[2]
     found = method.predict(coarse.image, raw=True)
@@ -76,7 +93,9 @@ def test_fine_tuning_keeps_the_plan_of_the_model(fitted, volumes):
 
 
 def test_a_rim_that_leaves_out_the_coarse_axis_parts_all_nuclei_of_a_dense_tissue():
-    label = simulate.make("tissue", count=1, seed=0, settings={"shape_px": (16, 64, 64)})[0].label.pixels.astype(np.int32)
+    label = simulate.make("tissue", count=1, seed=0, settings={"shape_px": (16, 64, 64)})[
+        0
+    ].label.pixels.astype(np.int32)
     scores = {}
     for along in (None, (1, 2)):
         maps = (border.encode(label, where="inner", along=along) == np.arange(3)).astype(np.float32)
@@ -86,7 +105,8 @@ def test_a_rim_that_leaves_out_the_coarse_axis_parts_all_nuclei_of_a_dense_tissu
 
 
 def test_the_published_network_has_its_published_number_of_parameters():
-    # 31.2 million: six levels in 3D, widths 32 to 320, as counted in the authors' package; the coarsest answer, of no weight, is left out
+    # 31.2 million: six levels in 3D, widths 32 to 320, as counted in the authors' package; the
+    # coarsest answer, of no weight, is left out
     method = methods.get("planned")(preset="paper")
     method.domain = method.domain.__class__(ndim=3, spacing=(1.0, 1.0, 1.0))
     method.plan = planning.make_plan(planning.Fingerprint(((128,) * 3,) * 100, ((1.0,) * 3,) * 100))

@@ -16,8 +16,10 @@ def plan_for(shape: tuple, spacing: tuple | None, *, count: int = 200, **options
     return planning.make_plan(Fingerprint((shape,) * count, (spacing,) * count), **options)
 
 
-# Plan files that nnU-Net 2 wrote for public data, as their owners share them on Hugging Face: the 2D configuration of prostate158
-# (osbm/prostate158_nnUNet_results_3d_fullres2, 32 or 31 patches by the number of channels) and of brain tumours of 170 x 138 px
+# Plan files that nnU-Net 2 wrote for public data, as their owners share them on Hugging Face: the
+# 2D configuration of prostate158
+# (osbm/prostate158_nnUNet_results_3d_fullres2, 32 or 31 patches by the number of channels) and of
+# brain tumours of 170 x 138 px
 @pytest.mark.parametrize(
     ("shape", "count", "patch", "batch", "halvings"),
     [((270, 270), 3000, (320, 320), 31, 6), ((170, 138), 60_000, (192, 160), 105, 5)],
@@ -35,12 +37,18 @@ def test_planes_that_lie_far_apart_wait_for_the_pixels_to_grow():
     assert plan.kernels[:3] == ((1, 3, 3), (1, 3, 3), (3, 3, 3))
     assert plan.rim == (1, 2)
     even = plan_for((128, 128, 128), (0.5, 0.5, 0.5))
-    assert (even.patch, set(even.strides), set(even.kernels)) == ((128,) * 3, {(2, 2, 2)}, {(3, 3, 3)})
+    assert (even.patch, set(even.strides), set(even.kernels)) == (
+        (128,) * 3,
+        {(2, 2, 2)},
+        {(3, 3, 3)},
+    )
     assert even.rim == (0, 1, 2)
 
 
 def count_parameters(plan: planning.Plan, *, channels: int = 1) -> int:
-    """Weights of the published network: two convolutions a level with bias and norm, transposed convolutions, an answer a level."""
+    """Weights of the published network: two convolutions a level with bias and norm, transposed
+    convolutions, an answer a level.
+    """
     total, before = 0, channels
     for kernel, width in zip(plan.kernels, plan.widths, strict=True):
         total += np.prod(kernel) * width * (before + width) + 2 * 3 * width
@@ -52,9 +60,13 @@ def count_parameters(plan: planning.Plan, *, channels: int = 1) -> int:
     return int(total)
 
 
-@pytest.mark.parametrize(("shape", "levels", "millions"), [((128,) * 3, 6, 31.2), ((320, 320), 7, 33.5), ((512, 512), 8, 46.3)])
+@pytest.mark.parametrize(
+    ("shape", "levels", "millions"),
+    [((128,) * 3, 6, 31.2), ((320, 320), 7, 33.5), ((512, 512), 8, 46.3)],
+)
 def test_networks_have_the_published_number_of_parameters(shape, levels, millions):
-    # counted in the dynamic-network-architectures package of the authors, for 6 levels in 3D and 7 and 8 in 2D
+    # counted in the dynamic-network-architectures package of the authors, for 6 levels in 3D and 7
+    # and 8 in 2D
     plan = plan_for(shape, (1.0,) * len(shape))
     assert len(plan.widths) == levels
     assert count_parameters(plan) / 1e6 == pytest.approx(millions, abs=0.05)
@@ -75,10 +87,15 @@ def test_less_memory_makes_the_patch_smaller_and_it_fits():
         plan = plan_for((64, 512, 512), (1.0, 0.4, 0.4), budget=Budget(memory, 16))
         levels = planning.Levels(plan.kernels, plan.strides)
         assert (np.array(plan.patch) % levels.grid == 0).all()
-        assert planning.count_features(np.array(plan.patch), levels, widths=plan.widths) <= memory / 8 * 560e6
+        assert (
+            planning.count_features(np.array(plan.patch), levels, widths=plan.widths)
+            <= memory / 8 * 560e6
+        )
         sizes.append(np.prod(plan.patch))
     assert sizes == sorted(sizes, reverse=True)
-    assert plan_for((8, 20, 20), None, budget=Budget(1e-6, 16)).patch  # however little, there is a plan
+    assert plan_for(
+        (8, 20, 20), None, budget=Budget(1e-6, 16)
+    ).patch  # however little, there is a plan
 
 
 def test_a_batch_holds_at_most_a_twentieth_of_the_data_and_two_patches_at_least():
@@ -88,7 +105,9 @@ def test_a_batch_holds_at_most_a_twentieth_of_the_data_and_two_patches_at_least(
 
 
 def test_a_fingerprint_tells_shapes_spacings_and_nuclei_and_a_plan_survives_json():
-    seen = planning.take_fingerprint(simulate.make("nuclei3d", count=2, seed=0, settings={"shape_px": (12, 64, 64)}))
+    seen = planning.take_fingerprint(
+        simulate.make("nuclei3d", count=2, seed=0, settings={"shape_px": (12, 64, 64)})
+    )
     assert (seen.shapes, seen.unit) == (((12, 64, 64),) * 2, "um")
     assert seen.spacings[0] == (1.0, 0.4, 0.4)
     table = seen.summary()
@@ -98,10 +117,22 @@ def test_a_fingerprint_tells_shapes_spacings_and_nuclei_and_a_plan_survives_json
 
 
 def test_every_decision_is_told_with_its_reason():
-    seen = planning.take_fingerprint(simulate.make("nuclei3d", count=2, seed=0, settings={"shape_px": (24, 96, 96)}))
+    seen = planning.take_fingerprint(
+        simulate.make("nuclei3d", count=2, seed=0, settings={"shape_px": (24, 96, 96)})
+    )
     told = str(planning.make_plan(seen, Budget(0.1, 8)))
     first = [line.partition(":")[0] for line in told.splitlines()]
-    assert first == ["Pixel size", "Grey values", "Patch", "Nuclei", "Levels", "Kernels", "Classes", "Widths", "Batch"]
+    assert first == [
+        "Pixel size",
+        "Grey values",
+        "Patch",
+        "Nuclei",
+        "Levels",
+        "Kernels",
+        "Classes",
+        "Widths",
+        "Batch",
+    ]
     assert all(line.endswith(".") for line in told.splitlines())
     assert "Z waits until" in told
     narrow = str(planning.make_plan(seen, Budget(0.1, 8), patch=(8, 8, 8)))

@@ -1,4 +1,6 @@
-"""QCANet: the published sizes, cubic voxels there and back, regions without a centre told, its decoding without its network."""
+"""QCANet: the published sizes, cubic voxels there and back, regions without a centre told, its
+decoding without its network.
+"""
 
 import numpy as np
 import pytest
@@ -8,12 +10,25 @@ from nbtools.image import Image
 from nbtools.methods import _resample
 from nbtools.methods.domain import Domain
 
-TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 2, "batch_size": 1, "patch_size": 32, "patch_depth": 16, "augmentation": "none"}
+TINY = {
+    "preset": "tiny",
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 1,
+    "patch_size": 32,
+    "patch_depth": 16,
+    "augmentation": "none",
+}
 
 
 @pytest.fixture(scope="module")
 def volumes() -> data.DataSet:
-    blocks = {"shape_px": (8, 40, 48), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.5, 3.0), "count": 3}
+    blocks = {
+        "shape_px": (8, 40, 48),
+        "spacing_um": (1.0, 0.4, 0.4),
+        "radius_um": (2.5, 3.0),
+        "count": 3,
+    }
     return simulate.make("nuclei3d", count=2, seed=1, settings=blocks)
 
 
@@ -30,19 +45,31 @@ def test_the_preset_paper_has_the_published_sizes():
     method = methods.get("qcanet")(preset="paper")
     method.domain = Domain(3)
     model = method.build()
-    millions = {name: sum(int(np.prod(v.shape)) for v in model.weights if v.path.startswith(name)) / 1e6 for name in ("nsn", "ndn")}
+    millions = {
+        name: sum(int(np.prod(v.shape)) for v in model.weights if v.path.startswith(name)) / 1e6
+        for name in ("nsn", "ndn")
+    }
     assert (round(millions["nsn"], 2), round(millions["ndn"], 1)) == (1.15, 44.5)
     method._use(model)
-    assert (method.field.grid, method.field.radius, method.fixed_tile()) == ((16,) * 3, None, (96,) * 3)  # it sees 214 px to each side
+    assert (method.field.grid, method.field.radius, method.fixed_tile()) == (
+        (16,) * 3,
+        None,
+        (96,) * 3,
+    )  # it sees 214 px to each side
 
 
-@pytest.mark.parametrize(("finest", "side", "shape"), [(True, 0.4, (20, 40, 48)), (False, 0.16 ** (1 / 3), (15, 29, 35))])
+@pytest.mark.parametrize(
+    ("finest", "side", "shape"), [(True, 0.4, (20, 40, 48)), (False, 0.16 ** (1 / 3), (15, 29, 35))]
+)
 def test_volumes_are_brought_to_cubic_voxels_with_their_labels(volumes, finest, side, shape):
     even = _resample.even_out(volumes, volumes, finest=finest)
     sample = even[1]
     assert sample.image.spacing == pytest.approx((side,) * 3)
     assert sample.image.space_shape == sample.label.shape == even.image(1).space_shape == shape
-    volume, before = [np.bincount(s.label.pixels.ravel())[1:] * np.prod(s.label.spacing) for s in (sample, volumes[1])]
+    volume, before = [
+        np.bincount(s.label.pixels.ravel())[1:] * np.prod(s.label.spacing)
+        for s in (sample, volumes[1])
+    ]
     np.testing.assert_allclose(volume, before, rtol=0.15)
     assert [s.image.space_shape for s in even.subset([0])] == [shape]
 
@@ -59,7 +86,10 @@ def test_the_model_knows_its_voxels_and_answers_on_the_grid_of_the_image(fitted,
     assert fitted.domain.spacing == pytest.approx((0.16 ** (1 / 3),) * 3)
     found = fitted.predict(volumes[0].image, raw=True)
     assert found.raw["maps"].shape == (15, 29, 35, 2)
-    assert (found.labels.shape, found.labels.spacing) == (volumes[0].image.shape, volumes[0].image.spacing)
+    assert (found.labels.shape, found.labels.spacing) == (
+        volumes[0].image.shape,
+        volumes[0].image.spacing,
+    )
     assert found.zoom == pytest.approx((1 / 0.5429, 0.4 / 0.5429, 0.4 / 0.5429), rel=1e-3)
 
 
@@ -71,7 +101,10 @@ def test_regions_without_a_centre_are_told_with_what_became_of_them(fitted, volu
     strict = methods.get("qcanet")(**TINY, unmarked="drop")
     strict.domain = fitted.domain
     dropped = strict.decode_maps(maps, volumes[0].image)
-    assert (dropped.labels.pixels.max(), dropped.notes) == (1, ("1 region without a centre was left out.",))
+    assert (dropped.labels.pixels.max(), dropped.notes) == (
+        1,
+        ("1 region without a centre was left out.",),
+    )
     maps[20:, :, :, 1] = maps[6, 20, 20, 1] = 1
     assert fitted.decode_maps(maps, volumes[0].image).notes == ()
 

@@ -1,4 +1,6 @@
-"""Images of another pixel size than the training images: brought to theirs and back, or warned about."""
+"""Images of another pixel size than the training images: brought to theirs and back, or warned
+about.
+"""
 
 import dataclasses
 
@@ -15,7 +17,14 @@ from nbtools.methods import _rescale, domain
 from nbtools.methods.base import Method, measure_diameters
 from nbtools.metrics import instances
 
-SETTINGS = {"shape_px": (192, 192), "radius_um": (4.0,), "radius_spread": (0.08,), "photons": (500.0,), "elongation": (1.1,), "cut": 0.2}
+SETTINGS = {
+    "shape_px": (192, 192),
+    "radius_um": (4.0,),
+    "radius_spread": (0.08,),
+    "photons": (500.0,),
+    "elongation": (1.1,),
+    "cut": 0.2,
+}
 TRAINED = domain.Domain(2, spacing=(0.5, 0.5), nucleus_size=16.0)
 
 
@@ -24,7 +33,9 @@ class Blobs(Method):
 
     name = "blobs"
 
-    def fit(self, train: data.DataSet, val: data.DataSet | None = None, *, plan: object = None) -> None:
+    def fit(
+        self, train: data.DataSet, val: data.DataSet | None = None, *, plan: object = None
+    ) -> None:
         self.start_fit(train, "labels")
         self.note_nucleus_size([measure_diameters(s.label.pixels) for s in train])
 
@@ -42,7 +53,9 @@ class Blobs(Method):
         label = watershed(-maps[..., 1], ndimage.label(peaks)[0], mask=inside)
         sizes = np.bincount(label.ravel())
         sizes[0] = 0
-        keep = (sizes > 0.2 * self.domain.nucleus_size**2) & (sizes < 3 * self.domain.nucleus_size**2)
+        keep = (sizes > 0.2 * self.domain.nucleus_size**2) & (
+            sizes < 3 * self.domain.nucleus_size**2
+        )
         return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
 
 
@@ -63,8 +76,14 @@ def rescale(sample: data.Sample, factor: float) -> data.Sample:
     shape = tuple(round(n * factor) for n in sample.image.shape)
     spacing = tuple(s / factor for s in sample.image.spacing)
     pixels = resize(sample.image.pixels.astype(np.float32), shape, order=1, anti_aliasing=True)
-    label = resize(sample.label.pixels, shape, order=0, anti_aliasing=False, preserve_range=True).astype(np.int32)
-    return data.Sample(sample.name, Image(pixels, "YX", spacing, name=sample.name), label=Image(label, "YX", spacing))
+    label = resize(
+        sample.label.pixels, shape, order=0, anti_aliasing=False, preserve_range=True
+    ).astype(np.int32)
+    return data.Sample(
+        sample.name,
+        Image(pixels, "YX", spacing, name=sample.name),
+        label=Image(label, "YX", spacing),
+    )
 
 
 def mean_ap(method: Method, samples: list) -> float:
@@ -77,7 +96,11 @@ def test_nuclei_of_another_pixel_size_are_found_where_it_is_known(images, method
     other = [rescale(s, factor) for s in images]
     assert mean_ap(method, other) > mean_ap(method, list(images)) - 0.1
     found = method.predict(other[0].image)
-    assert (found.labels.shape, found.labels.spacing, found.warnings) == (other[0].image.shape, other[0].image.spacing, ())
+    assert (found.labels.shape, found.labels.spacing, found.warnings) == (
+        other[0].image.shape,
+        other[0].image.spacing,
+        (),
+    )
     assert found.zoom == pytest.approx((1 / factor,) * 2)
 
 
@@ -104,7 +127,9 @@ def test_a_diameter_does_the_same_as_a_pixel_size(images, method, factor):
 
 @pytest.fixture(scope="module")
 def network():
-    """The weights that ship; their images had no common pixel size, so that one is given to them here."""
+    """The weights that ship; their images had no common pixel size, so that one is given to them
+    here.
+    """
     found = methods.load("nuclei2d")
     found.domain = dataclasses.replace(found.domain, spacing=(0.5, 0.5))
     return found
@@ -128,7 +153,9 @@ def test_a_real_network_finds_real_nuclei_of_another_pixel_size(network, photogr
     assert instances.score(other.label, found.labels).ap > usual - 0.1
     assert found.zoom == pytest.approx((1 / factor,) * 2)
     assert not any("Pixel size" in w for w in found.warnings)
-    shipped = methods.load("nuclei2d")  # knows its own pixels alone: one of this image is 1 / factor of them
+    shipped = methods.load(
+        "nuclei2d"
+    )  # knows its own pixels alone: one of this image is 1 / factor of them
     same = shipped.predict(other.image.replace(spacing=(1 / factor,) * 2, unit="pixel"))
     np.testing.assert_array_equal(same.labels.pixels, found.labels.pixels)
     blind = network.predict(other.image.replace(spacing=None))
@@ -137,11 +164,18 @@ def test_a_real_network_finds_real_nuclei_of_another_pixel_size(network, photogr
 
 
 def make_of_size(share: float, network: Method) -> data.Sample:
-    """A real image whose nuclei have that share of the size of those of the training, and nothing that says so."""
+    """A real image whose nuclei have that share of the size of those of the training, and nothing
+    that says so.
+    """
     sample = data.samples("nuclei2d")[0]
     size = np.median(measure_diameters(sample.label.pixels))
-    other = rescale(sample.replace(image=sample.image.replace(spacing=(1.0, 1.0))), share * network.domain.nucleus_size / size)
-    return other.replace(image=other.image.replace(spacing=None), label=other.label.replace(spacing=None))
+    other = rescale(
+        sample.replace(image=sample.image.replace(spacing=(1.0, 1.0))),
+        share * network.domain.nucleus_size / size,
+    )
+    return other.replace(
+        image=other.image.replace(spacing=None), label=other.label.replace(spacing=None)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +215,9 @@ def test_without_the_memory_for_it_there_is_no_other_look(small, monkeypatch):
     method = methods.load("nuclei2d")
     pixels = small.image.pixels[..., None]
     usual, forecast = method.predict_space(pixels), tiling.forecast
-    monkeypatch.setattr(tiling, "forecast", lambda plan, field: dataclasses.replace(forecast(plan, field), free=0.0))
+    monkeypatch.setattr(
+        tiling, "forecast", lambda plan, field: dataclasses.replace(forecast(plan, field), free=0.0)
+    )
     once = method.predict_space(pixels)
     assert once.shape == usual.shape
     assert np.abs(once - usual).max() > 0.1
@@ -253,7 +289,9 @@ def test_sizes_outside_the_training_are_told_in_words():
 
 def test_noise_and_bright_fields_are_told(images, method, rng):
     image = images[0].image
-    noisy = image.replace(pixels=image.pixels + rng.normal(0, 0.4 * np.ptp(image.pixels), image.shape))
+    noisy = image.replace(
+        pixels=image.pixels + rng.normal(0, 0.4 * np.ptp(image.pixels), image.shape)
+    )
     dark = image.replace(pixels=image.pixels.max() - image.pixels)
     assert method.predict(image).warnings == ()
     assert any("noisier" in w for w in method.predict(noisy).warnings)

@@ -7,7 +7,15 @@ from nbtools.methods import _turns
 
 
 @pytest.mark.parametrize(
-    ("ndim", "kind", "count"), [(2, "none", 1), (2, "mirrors", 4), (3, "mirrors", 8), (3, "plane", 8), (2, "square", 8), (3, "square", 16)]
+    ("ndim", "kind", "count"),
+    [
+        (2, "none", 1),
+        (2, "mirrors", 4),
+        (3, "mirrors", 8),
+        (3, "plane", 8),
+        (2, "square", 8),
+        (3, "square", 16),
+    ],
 )
 def test_views_are_as_many_as_the_symmetry_has_and_all_differ_and_come_back(rng, ndim, kind, count):
     image = rng.random((*(4, 6, 5)[-ndim:], 2))
@@ -23,12 +31,16 @@ def test_a_turned_view_is_that_of_numpy(rng):
     plane = rng.random((5, 7, 1))
     seen = [turn.forward(plane) for turn in _turns.turns(2, "square")]
     for quarter in range(4):
-        assert any(s.shape == t.shape and (s == t).all() for t in [np.rot90(plane, quarter)] for s in seen)
+        assert any(
+            s.shape == t.shape and (s == t).all() for t in [np.rot90(plane, quarter)] for s in seen
+        )
 
 
 def test_the_average_of_an_answer_that_does_not_mind_turns_is_that_answer(rng):
     image = rng.random((4, 6, 6, 1)).astype(np.float32)
-    np.testing.assert_allclose(_turns.average(lambda view: view**2, image, kind="square"), image**2, rtol=1e-6)
+    np.testing.assert_allclose(
+        _turns.average(lambda view: view**2, image, kind="square"), image**2, rtol=1e-6
+    )
 
 
 def test_the_average_evens_out_what_an_answer_has_of_one_direction():

@@ -19,23 +19,33 @@ def draw(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (40, 60)) -
 def test_two_equal_label_images_agree_in_everything():
     label = draw((2, 2, 12, 12), (20, 20, 30, 30))
     found = agreement.compare_annotators(label, label)
-    assert (found.matched, found.mean_iou, found.foreground_dice, found.kappa, found.mean_f1, found.size_ratio) == (2, 1, 1, 1, 1, 1)
+    assert (
+        found.matched,
+        found.mean_iou,
+        found.foreground_dice,
+        found.kappa,
+        found.mean_f1,
+        found.size_ratio,
+    ) == (2, 1, 1, 1, 1, 1)
     assert found.larger == ""
     assert found.disagreements == []
 
 
 def test_a_larger_hand_is_told_with_its_known_overlap():
     """Squares of 10 and 12: IoU 100 / 144, Dice 200 / 244 = 0.8197."""
-    found = agreement.compare_annotators(draw((10, 10, 20, 20)), draw((9, 9, 21, 21)), names=("Ada", "Ben"))
+    found = agreement.compare_annotators(
+        draw((10, 10, 20, 20)), draw((9, 9, 21, 21)), names=("Ada", "Ben")
+    )
     assert found.mean_iou == pytest.approx(100 / 144)
     assert found.foreground_dice == pytest.approx(200 / 244)
     assert found.size_ratio == pytest.approx(1.44)
     assert found.larger == "Ben"
     assert [iou for iou, f1 in found.f1.items() if f1 == 1] == ["0.50", "0.55", "0.60", "0.65"]
     assert found.mean_f1 == pytest.approx(4 / 9)
-    assert [(d["what"], d["label_first"], d["label_second"], d["y"], d["x"]) for d in found.disagreements] == [
-        ("outlines unlike", 1, 1, 14.5, 14.5)
-    ]
+    assert [
+        (d["what"], d["label_first"], d["label_second"], d["y"], d["x"])
+        for d in found.disagreements
+    ] == [("outlines unlike", 1, 1, 14.5, 14.5)]
 
 
 def test_exchanging_the_two_changes_only_the_names(rng):
@@ -46,7 +56,9 @@ def test_exchanging_the_two_changes_only_the_names(rng):
     for name in ("matched", "mean_iou", "foreground_dice", "kappa", "f1", "larger"):
         assert getattr(there, name) == pytest.approx(getattr(back, name))
     assert there.size_ratio == pytest.approx(1 / back.size_ratio)
-    assert sorted(d["what"] for d in there.disagreements) == sorted(d["what"] for d in back.disagreements)
+    assert sorted(d["what"] for d in there.disagreements) == sorted(
+        d["what"] for d in back.disagreements
+    )
 
 
 def test_a_parted_a_lonely_and_a_shared_nucleus_are_told_by_name():
@@ -54,7 +66,11 @@ def test_a_parted_a_lonely_and_a_shared_nucleus_are_told_by_name():
     second = draw((2, 2, 12, 12), (20, 20, 30, 24), (20, 26, 30, 30), (30, 45, 38, 52))
     found = agreement.compare_annotators(first, second, names=("Ada", "Ben"))
     told = {d["what"]: (d["label_first"], d["label_second"]) for d in found.disagreements}
-    assert told == {"Ben parts it": (2, None), "only Ada drew it": (3, None), "only Ben drew it": (None, 4)}
+    assert told == {
+        "Ben parts it": (2, None),
+        "only Ada drew it": (3, None),
+        "only Ben drew it": (None, 4),
+    }
     assert found.nuclei == (3, 4)
     assert found.matched == 1
     assert found.f1["0.50"] == pytest.approx(2 / 7)
@@ -86,7 +102,9 @@ def test_volumes_and_blank_images_have_numbers_too():
     volume = np.zeros((4, 10, 10), np.uint16)
     volume[1:3, 2:8, 2:8] = 5
     about = {"axes": "ZYX", "spacing": (2.0, 1.0, 1.0)}
-    alone = agreement.compare_annotators(Image(volume, **about), Image(np.zeros_like(volume), **about))
+    alone = agreement.compare_annotators(
+        Image(volume, **about), Image(np.zeros_like(volume), **about)
+    )
     assert (alone.matched, alone.foreground_dice, alone.f1["0.50"]) == (0, 0, 0)
     assert np.isnan(alone.mean_iou)
     assert [alone.disagreements[0][axis] for axis in "zyx"] == [1.5, 4.5, 4.5]
@@ -95,7 +113,9 @@ def test_volumes_and_blank_images_have_numbers_too():
 
 
 def test_the_tables_have_columns_of_one_length():
-    found = agreement.compare_annotators(draw((2, 2, 12, 12)), draw((3, 3, 13, 16)), names=("Ada", "Ben"))
+    found = agreement.compare_annotators(
+        draw((2, 2, 12, 12)), draw((3, 3, 13, 16)), names=("Ada", "Ben")
+    )
     for table in (found.summary(), found.listing()):
         assert len({len(values) for values in table.values()}) == 1
     assert "nuclei by Ada" in found.summary()["what"]
@@ -106,4 +126,6 @@ def test_unequal_shapes_and_equal_names_are_refused():
     with pytest.raises(UserError, match="same shape"):
         agreement.compare_annotators(np.zeros((4, 4), int), np.zeros((4, 5), int))
     with pytest.raises(UserError, match="two names"):
-        agreement.compare_annotators(np.zeros((4, 4), int), np.zeros((4, 4), int), names=("Ada", "Ada"))
+        agreement.compare_annotators(
+            np.zeros((4, 4), int), np.zeros((4, 4), int), names=("Ada", "Ada")
+        )

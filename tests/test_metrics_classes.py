@@ -24,13 +24,19 @@ def summarize(truth: np.ndarray, predicted: np.ndarray, named: dict) -> dict:
 
 def test_the_truth_itself_is_perfect_whatever_the_unknown_nucleus_is_called(truth):
     found = summarize(truth, truth, TRUE | {4: "long"})
-    assert {name: (c["nuclei"], c["mean_ap"]) for name, c in found["classes"].items()} == {"long": (1, 1.0), "round": (2, 1.0)}
+    assert {name: (c["nuclei"], c["mean_ap"]) for name, c in found["classes"].items()} == {
+        "long": (1, 1.0),
+        "round": (2, 1.0),
+    }
     assert found["class_accuracy"] == 1.0
 
 
 def test_a_wrong_class_is_missed_in_one_and_extra_in_the_other(truth):
     found = summarize(truth, truth, {1: "round", 2: "long", 3: "long", 4: "round"})
-    counts = {name: tuple(c["pooled"]["0.50"][k] for k in ("tp", "fp", "fn")) for name, c in found["classes"].items()}
+    counts = {
+        name: tuple(c["pooled"]["0.50"][k] for k in ("tp", "fp", "fn"))
+        for name, c in found["classes"].items()
+    }
     assert counts == {"round": (1, 0, 1), "long": (1, 1, 0)}
     assert found["class_accuracy"] == pytest.approx(2 / 3)
 
@@ -47,7 +53,12 @@ def test_a_nucleus_out_of_place_counts_as_missed_and_extra(truth):
 def test_images_are_pooled_and_without_classes_they_equal_instances(truth):
     predicted, tally = np.roll(truth, 1, axis=1), classes.Tally()
     for _ in range(2):
-        tally.add(truth, predicted, true_classes=dict.fromkeys(range(1, 5), "any"), classes=dict.fromkeys(range(1, 5), "any"))
+        tally.add(
+            truth,
+            predicted,
+            true_classes=dict.fromkeys(range(1, 5), "any"),
+            classes=dict.fromkeys(range(1, 5), "any"),
+        )
     known = instances.evaluate([("a", truth, predicted), ("b", truth, predicted)])
     ours = tally.summarize()["classes"]["any"]
     assert ours["pooled"]["0.75"] == known["pooled"]["0.75"]

@@ -8,7 +8,10 @@ from nbtools.metrics import classification
 
 
 def rows(truth: list, predicted: list, probability: list | None = None) -> list[tuple]:
-    return [(str(i), t, p, None if probability is None else probability[i]) for i, (t, p) in enumerate(zip(truth, predicted, strict=True))]
+    return [
+        (str(i), t, p, None if probability is None else probability[i])
+        for i, (t, p) in enumerate(zip(truth, predicted, strict=True))
+    ]
 
 
 def test_always_naming_the_common_class_is_accurate_and_not_balanced():
@@ -24,14 +27,20 @@ def test_agrees_with_scikit_learn(rng):
     truth, predicted = (rng.choice(list("abcd"), 200, p=(0.6, 0.2, 0.15, 0.05)) for _ in range(2))
     told = classification.evaluate(rows(list(truth), list(predicted)))
     assert told["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, predicted))
-    assert told["balanced_accuracy"] == pytest.approx(sklearn.balanced_accuracy_score(truth, predicted))
+    assert told["balanced_accuracy"] == pytest.approx(
+        sklearn.balanced_accuracy_score(truth, predicted)
+    )
     assert told["macro_f1"] == pytest.approx(sklearn.f1_score(truth, predicted, average="macro"))
     assert told["confusion"] == sklearn.confusion_matrix(truth, predicted).tolist()
-    assert [v["recall"] for v in told["per_class"].values()] == pytest.approx(list(sklearn.recall_score(truth, predicted, average=None)))
+    assert [v["recall"] for v in told["per_class"].values()] == pytest.approx(
+        list(sklearn.recall_score(truth, predicted, average=None))
+    )
 
 
 def test_calibration_by_hand():
-    """Ten predictions at 0.85, of which six are right, and ten at 0.65, of which seven are: gaps of 0.25 and 0.05."""
+    """Ten predictions at 0.85, of which six are right, and ten at 0.65, of which seven are: gaps of
+    0.25 and 0.05.
+    """
     truth = ["a"] * 20
     predicted = ["a"] * 6 + ["b"] * 4 + ["a"] * 7 + ["b"] * 3
     told = classification.evaluate(rows(truth, predicted, [0.85] * 10 + [0.65] * 10))["calibration"]
@@ -42,20 +51,33 @@ def test_calibration_by_hand():
 def test_a_method_that_says_what_it_knows_is_calibrated(rng):
     sure = rng.uniform(0.5, 1, 20_000)
     predicted = np.where(rng.random(20_000) < sure, "a", "b")
-    assert classification.evaluate(rows(["a"] * 20_000, list(predicted), list(sure)))["calibration"]["ece"] < 0.015
+    assert (
+        classification.evaluate(rows(["a"] * 20_000, list(predicted), list(sure)))["calibration"][
+            "ece"
+        ]
+        < 0.015
+    )
 
 
 def test_names_and_order_change_nothing(rng):
     truth, predicted = rng.choice(list("ab"), (2, 30))
     plain = classification.evaluate(rows(list(truth), list(predicted)))
     swap = {"a": "z", "b": "c"}
-    named = classification.evaluate(rows([swap[t] for t in truth][::-1], [swap[p] for p in predicted][::-1]))
-    assert (named["macro_f1"], named["balanced_accuracy"]) == pytest.approx((plain["macro_f1"], plain["balanced_accuracy"]))
+    named = classification.evaluate(
+        rows([swap[t] for t in truth][::-1], [swap[p] for p in predicted][::-1])
+    )
+    assert (named["macro_f1"], named["balanced_accuracy"]) == pytest.approx(
+        (plain["macro_f1"], plain["balanced_accuracy"])
+    )
 
 
 def test_a_missing_prediction_is_wrong_and_named():
     told = classification.evaluate(rows(["a", "a", "b"], ["a", None, "b"]))
-    assert (told["missing"], told["accuracy"], told["balanced_accuracy"]) == (["1"], pytest.approx(2 / 3), 0.75)
+    assert (told["missing"], told["accuracy"], told["balanced_accuracy"]) == (
+        ["1"],
+        pytest.approx(2 / 3),
+        0.75,
+    )
     assert told["confusion"] == [[1, 0], [0, 1]]
 
 
@@ -64,7 +86,9 @@ def test_perfect_is_one_and_images_of_one_animal_are_drawn_together():
     truth, predicted = ["a"] * 8, ["a"] * 4 + ["b"] * 4
     groups = {str(i): "one" if i < 4 else "two" for i in range(8)}
     alone = classification.evaluate(rows(truth, predicted))["interval_95"]["accuracy"]
-    together = classification.evaluate(rows(truth, predicted), groups=groups)["interval_95"]["accuracy"]
+    together = classification.evaluate(rows(truth, predicted), groups=groups)["interval_95"][
+        "accuracy"
+    ]
     assert together == [0.0, 1.0]
     assert alone[0] > 0
 

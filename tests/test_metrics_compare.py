@@ -22,7 +22,9 @@ def judge(rng: np.random.Generator, hard: np.ndarray, skill: float) -> dict:
     pairs = []
     for i, difficulty in enumerate(hard):
         lost = rng.random(12) < difficulty * (1 - skill)
-        pairs.append((f"image{i}", truth, np.where(np.isin(truth, np.flatnonzero(lost) + 1), 0, truth)))
+        pairs.append(
+            (f"image{i}", truth, np.where(np.isin(truth, np.flatnonzero(lost) + 1), 0, truth))
+        )
     return instances.evaluate(pairs)
 
 
@@ -30,7 +32,11 @@ def judge(rng: np.random.Generator, hard: np.ndarray, skill: float) -> dict:
 def results() -> dict:
     rng = np.random.default_rng(1)
     hard = rng.uniform(0, 1, 30)
-    return {"plain": judge(rng, hard, 0.2), "better": judge(rng, hard, 0.4), "best": judge(rng, hard, 0.9)}
+    return {
+        "plain": judge(rng, hard, 0.2),
+        "better": judge(rng, hard, 0.4),
+        "best": judge(rng, hard, 0.9),
+    }
 
 
 def test_scores_are_those_of_evaluate_and_so_are_their_intervals(results):
@@ -41,7 +47,9 @@ def test_scores_are_those_of_evaluate_and_so_are_their_intervals(results):
         assert told["ap50"] == pytest.approx(one["pooled"]["0.50"]["ap"], abs=1e-12)
         assert told["ap75"] == pytest.approx(one["pooled"]["0.75"]["ap"], abs=1e-12)
         assert told["f1_50"] == pytest.approx(one["pooled"]["0.50"]["f1"], abs=1e-12)
-        assert told["interval_95"]["mean_ap"] == pytest.approx(one["interval_95"]["mean_ap"], abs=1e-9)
+        assert told["interval_95"]["mean_ap"] == pytest.approx(
+            one["interval_95"]["mean_ap"], abs=1e-9
+        )
 
 
 def test_differences_are_told_for_every_pair_the_baseline_first(results):
@@ -49,7 +57,9 @@ def test_differences_are_told_for_every_pair_the_baseline_first(results):
     pairs = [(d["method"], d["against"]) for d in found["differences"] if d["metric"] == "mean_ap"]
     assert pairs == [("plain", "better"), ("best", "better"), ("best", "plain")]
     one = found["differences"][0]
-    assert one["difference"] == pytest.approx(results["plain"]["mean_ap"] - results["better"]["mean_ap"])
+    assert one["difference"] == pytest.approx(
+        results["plain"]["mean_ap"] - results["better"]["mean_ap"]
+    )
     assert one["interval_95"][0] < one["difference"] < one["interval_95"][1]
 
 
@@ -65,12 +75,21 @@ def test_pairing_sees_a_difference_that_separate_intervals_hide(results):
 
 def test_a_method_does_not_differ_from_itself(results):
     found = compare.compare({"a": results["plain"], "b": results["plain"]})
-    assert all(d["difference"] == 0 and d["interval_95"] == [0, 0] and not d["clear"] for d in found["differences"])
+    assert all(
+        d["difference"] == 0 and d["interval_95"] == [0, 0] and not d["clear"]
+        for d in found["differences"]
+    )
 
 
 def test_the_bootstrap_agrees_with_one_written_out(results):
-    """Images drawn one by one and pooled anew, as in the textbook; limits agree to what 2,000 draws can tell."""
-    rng, a, b = np.random.default_rng(5), results["better"]["per_image"], results["plain"]["per_image"]
+    """Images drawn one by one and pooled anew, as in the textbook; limits agree to what 2,000 draws
+    can tell.
+    """
+    rng, a, b = (
+        np.random.default_rng(5),
+        results["better"]["per_image"],
+        results["plain"]["per_image"],
+    )
     differences = []
     for _ in range(2000):
         chosen, ap = rng.integers(len(a), size=len(a)), []
@@ -78,8 +97,14 @@ def test_the_bootstrap_agrees_with_one_written_out(results):
             tp = sum(min(rows[i]["n_true"], rows[i]["n_pred"]) for i in chosen)
             ap.append(tp / sum(max(rows[i]["n_true"], rows[i]["n_pred"]) for i in chosen))
         differences.append(ap[0] - ap[1])
-    told = next(d for d in compare.compare(results)["differences"] if (d["method"], d["metric"]) == ("better", "ap50"))
-    assert told["interval_95"] == pytest.approx(list(np.percentile(differences, [2.5, 97.5])), abs=0.01)
+    told = next(
+        d
+        for d in compare.compare(results)["differences"]
+        if (d["method"], d["metric"]) == ("better", "ap50")
+    )
+    assert told["interval_95"] == pytest.approx(
+        list(np.percentile(differences, [2.5, 97.5])), abs=0.01
+    )
 
 
 def test_groups_are_drawn_whole_and_widen_the_interval(results):

@@ -6,7 +6,8 @@ import pytest
 from nbtools.errors import UserError
 from nbtools.metrics import detection
 
-# Padilla et al. 2020 (doi:10.1109/IWSSIP48289.2020.9145130), their worked example of 24 detections of 15 objects, in order of confidence:
+# Padilla et al. 2020 (doi:10.1109/IWSSIP48289.2020.9145130), their worked example of 24 detections
+# of 15 objects, in order of confidence:
 # which are hits. The area under the interpolated curve is given there as 24.56 %.
 PADILLA = [0, 2, 9, 11, 12, 13, 22]
 
@@ -22,7 +23,9 @@ def test_the_area_is_scikit_learns_where_the_curve_falls_anyway():
     sklearn = pytest.importorskip("sklearn.metrics")
     hit, scores = np.array([1, 1, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
     curve = detection.draw_curve(hit.astype(bool), scores, n_true=3)
-    assert detection.measure_area(curve) == pytest.approx(sklearn.average_precision_score(hit, scores))
+    assert detection.measure_area(curve) == pytest.approx(
+        sklearn.average_precision_score(hit, scores)
+    )
 
 
 def test_hand_placed_points_give_their_known_scores():
@@ -33,12 +36,16 @@ def test_hand_placed_points_give_their_known_scores():
     assert told["precision"] == told["recall"] == told["f1"] == 0.5
     assert told["rmse"] == pytest.approx(np.sqrt((9 + 16) / 2))
     assert told["ap"] == 0.25  # one point of the curve: precision x recall
-    assert detection.evaluate([("a", truth, found, None)], gate=6)["tp"] == 3  # a distance equal to the gate matches
+    assert (
+        detection.evaluate([("a", truth, found, None)], gate=6)["tp"] == 3
+    )  # a distance equal to the gate matches
 
 
 def test_the_best_assignment_finds_pairs_that_a_greedy_one_loses():
     truth, found = np.array([[0.0, 0.0], [0.0, 4.0]]), np.array([[0.0, 3.0], [0.0, 6.5]])
-    one, two = (detection.match_points(truth, found, gate=3, matching=m) for m in ("greedy", "optimal"))
+    one, two = (
+        detection.match_points(truth, found, gate=3, matching=m) for m in ("greedy", "optimal")
+    )
     assert (len(one[0]), len(two[0])) == (1, 2)
 
 

@@ -15,7 +15,9 @@ def squares(count: int, shape: tuple[int, ...] = (60, 60)) -> np.ndarray:
 
 
 def test_the_nrmse_is_the_root_of_the_mean_square_not_of_the_mean_magnitude():
-    """64 of 100 pixels are 0.125 off: true NRMSE 0.100; the root of the mean magnitude, which went by that name, reads 0.283."""
+    """64 of 100 pixels are 0.125 off: true NRMSE 0.100; the root of the mean magnitude, which went
+    by that name, reads 0.283.
+    """
     clean = np.zeros((10, 10))
     clean[0, 0] = 1.0
     error = np.zeros(100)
@@ -46,16 +48,24 @@ def test_a_plane_in_which_nothing_was_found_counts():
 
 def test_nothing_is_carried_over_from_file_to_file():
     truth, none = squares(9), np.zeros((60, 60), int)
-    rows = instances.evaluate([("good", truth, truth), ("bad", truth, none), ("good again", truth, truth)])["per_image"]
+    rows = instances.evaluate(
+        [("good", truth, truth), ("bad", truth, none), ("good again", truth, truth)]
+    )["per_image"]
     assert [row["ap50"] for row in rows] == [1.0, 0.0, 1.0]
-    assert rows[1] | {"name": ""} == instances.evaluate([("bad", truth, none)])["per_image"][0] | {"name": ""}
+    assert rows[1] | {"name": ""} == instances.evaluate([("bad", truth, none)])["per_image"][0] | {
+        "name": ""
+    }
 
 
 def test_every_threshold_is_told_and_none_is_chosen_by_the_image():
     truth = squares(9)
-    told = instances.evaluate([("a", truth, np.roll(truth, 1, axis=1)), ("b", truth, np.roll(truth, 3, axis=1))])
+    told = instances.evaluate(
+        [("a", truth, np.roll(truth, 1, axis=1)), ("b", truth, np.roll(truth, 3, axis=1))]
+    )
     assert list(told["pooled"]) == [f"{t:.2f}" for t in instances.THRESHOLDS]
-    assert told["mean_ap"] == pytest.approx(np.mean([told["pooled"][f"{t:.2f}"]["ap"] for t in instances.THRESHOLDS[:-1]]))
+    assert told["mean_ap"] == pytest.approx(
+        np.mean([told["pooled"][f"{t:.2f}"]["ap"] for t in instances.THRESHOLDS[:-1]])
+    )
 
 
 def test_nuclei_of_a_volume_are_scored_as_nuclei_and_not_as_foreground():
@@ -71,7 +81,19 @@ def test_a_volume_of_equal_planes_scores_as_its_plane():
     truth = squares(16)
     found = np.where(truth == 3, 0, np.roll(truth, 1, axis=1))
     flat = instances.evaluate([("plane", truth, found)], distances=True)
-    deep = instances.evaluate([("volume", np.stack([truth] * 5), np.stack([found] * 5))], distances=True)
+    deep = instances.evaluate(
+        [("volume", np.stack([truth] * 5), np.stack([found] * 5))], distances=True
+    )
     assert deep["pooled"] == flat["pooled"]
-    for key in ("mean_ap", "panoptic_quality", "seg", "splits", "merges", "missed", "extra", "count_error", "foreground_dice"):
+    for key in (
+        "mean_ap",
+        "panoptic_quality",
+        "seg",
+        "splits",
+        "merges",
+        "missed",
+        "extra",
+        "count_error",
+        "foreground_dice",
+    ):
         assert deep[key] == pytest.approx(flat[key]), key

@@ -8,16 +8,31 @@ from nbtools.image import Image
 from nbtools.metrics import frc
 
 
-def look(rng: np.random.Generator, *, cutoff: float, shape: tuple[int, ...] = (256, 256), copies: int = 2, noise: float = 0.2) -> list:
-    """A random object seen through a lens that passes all below a frequency (per pixel) and nothing above, with fresh noise each time."""
-    radius = np.sqrt(sum(f**2 for f in np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")))
+def look(
+    rng: np.random.Generator,
+    *,
+    cutoff: float,
+    shape: tuple[int, ...] = (256, 256),
+    copies: int = 2,
+    noise: float = 0.2,
+) -> list:
+    """A random object seen through a lens that passes all below a frequency (per pixel) and nothing
+    above, with fresh noise each time.
+    """
+    radius = np.sqrt(
+        sum(f**2 for f in np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij"))
+    )
     seen = np.fft.ifftn(np.fft.fftn(rng.normal(size=shape)) * (radius < cutoff)).real
     return [seen / seen.std() + rng.normal(size=shape) * noise for _ in range(copies)]
 
 
 def blur(rng: np.random.Generator, *, cutoff: float, noise: float) -> list:
-    """The same through a round pupil, whose transfer falls to zero at the cutoff (Goodman, Introduction to Fourier Optics, section 6.3)."""
-    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256), indexing="ij")) / cutoff
+    """The same through a round pupil, whose transfer falls to zero at the cutoff (Goodman,
+    Introduction to Fourier Optics, section 6.3).
+    """
+    radius = (
+        np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256), indexing="ij")) / cutoff
+    )
     inside = np.minimum(radius, 1)
     transfer = 2 / np.pi * (np.arccos(inside) - inside * np.sqrt(1 - inside**2))
     seen = np.fft.ifftn(np.fft.fftn(rng.normal(size=(256, 256))) * transfer).real
@@ -38,7 +53,10 @@ def test_one_image_split_in_two_finds_it_as_well(rng, cutoff):
 
 
 def test_a_round_pupil_is_never_surpassed_and_noise_costs_resolution(rng):
-    found = [frc.measure_resolution(*blur(rng, cutoff=0.25, noise=noise)).resolution for noise in (0.02, 0.2, 1.0)]
+    found = [
+        frc.measure_resolution(*blur(rng, cutoff=0.25, noise=noise)).resolution
+        for noise in (0.02, 0.2, 1.0)
+    ]
     assert 4.0 * 0.97 < found[0] < found[1] < found[2]
     assert found[0] < 5.0
 
@@ -46,7 +64,9 @@ def test_a_round_pupil_is_never_surpassed_and_noise_costs_resolution(rng):
 def test_the_pixel_size_scales_the_result(rng):
     one, two = look(rng, cutoff=0.2)
     pixels = frc.measure_resolution(one, two)
-    um = frc.measure_resolution(Image(one, "YX", spacing=(0.1, 0.1)), Image(two, "YX", spacing=(0.1, 0.1)))
+    um = frc.measure_resolution(
+        Image(one, "YX", spacing=(0.1, 0.1)), Image(two, "YX", spacing=(0.1, 0.1))
+    )
     assert (pixels.unit, um.unit) == ("px", "um")
     assert um.resolution == pytest.approx(0.1 * pixels.resolution)
 
@@ -59,8 +79,12 @@ def test_volumes_have_shells(rng):
 def test_noise_alone_has_no_resolution_and_brightness_does_not_count(rng):
     assert frc.measure_resolution(*rng.normal(size=(2, 128, 128))).resolution is None
     one, two = look(rng, cutoff=0.2)
-    assert frc.measure_resolution(one * 7 + 100, two).resolution == pytest.approx(frc.measure_resolution(one, two).resolution)
-    assert frc.measure_resolution(two, one).resolution == pytest.approx(frc.measure_resolution(one, two).resolution)
+    assert frc.measure_resolution(one * 7 + 100, two).resolution == pytest.approx(
+        frc.measure_resolution(one, two).resolution
+    )
+    assert frc.measure_resolution(two, one).resolution == pytest.approx(
+        frc.measure_resolution(one, two).resolution
+    )
 
 
 def test_what_cannot_be_measured_is_refused(rng):

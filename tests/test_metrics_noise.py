@@ -1,4 +1,6 @@
-"""Noise measured where it is known: strength, growth with light, and what neighbouring pixels share."""
+"""Noise measured where it is known: strength, growth with light, and what neighbouring pixels
+share.
+"""
 
 import math
 
@@ -21,7 +23,9 @@ def make_pair(seed: int = 0, **changes) -> data.Sample:
 @pytest.mark.parametrize("shape", [(256, 256), (9, 64, 70)])
 def test_white_noise_on_a_slope_has_its_width(rng, width, shape):
     slope = np.arange(shape[-1]) * 3 * width
-    assert noise.estimate_noise(slope + rng.normal(0, width, shape)) == pytest.approx(width, rel=0.03)
+    assert noise.estimate_noise(slope + rng.normal(0, width, shape)) == pytest.approx(
+        width, rel=0.03
+    )
 
 
 def test_noise_below_one_grey_value_is_not_rounded_away(rng):
@@ -32,7 +36,9 @@ def test_noise_below_one_grey_value_is_not_rounded_away(rng):
 @pytest.mark.parametrize(("gain", "read_noise"), [(2.0, 2.0), (0.5, 8.0), (7.0, 0.0)])
 def test_photon_transfer_finds_the_camera_from_frames(rng, gain, read_noise):
     light = np.tile(np.linspace(2, 200, 64), (64, 1))
-    frames = gain * (rng.poisson(light, (100, 64, 64)) + rng.normal(0, read_noise, (100, 64, 64))) + 100
+    frames = (
+        gain * (rng.poisson(light, (100, 64, 64)) + rng.normal(0, read_noise, (100, 64, 64))) + 100
+    )
     law = noise.measure_law(frames, offset=100)
     assert law.gain == pytest.approx(gain, rel=0.03)
     assert law.read_noise == pytest.approx(read_noise, abs=max(0.1 * read_noise, 0.7))
@@ -43,7 +49,10 @@ def test_photon_transfer_finds_the_camera_from_frames(rng, gain, read_noise):
 @pytest.mark.parametrize("photons", [5.0, 20.0, 100.0])
 def test_one_image_of_nuclei_tells_its_camera(photons):
     """The simulated camera has gain 2, offset 100 and a read noise of 2 photons."""
-    laws = [noise.estimate_law(make_pair(seed, photons=(photons,)).image, offset=100) for seed in range(2)]
+    laws = [
+        noise.estimate_law(make_pair(seed, photons=(photons,)).image, offset=100)
+        for seed in range(2)
+    ]
     assert np.mean([law.gain for law in laws]) == pytest.approx(2, rel=0.2)
     assert np.mean([law.read_noise for law in laws]) == pytest.approx(2, rel=0.2)
 
@@ -77,15 +86,24 @@ def test_noise_smoothed_along_an_axis_is_correlated_along_it_alone(rng, axis):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_white_noise_raises_no_alarm(seed):
-    changes = {"photons": (5.0, 20.0, 100.0)[seed % 3], "spacing_um": ((0.5, 0.5), (0.2, 0.2))[seed % 2], "shape_px": (128, 160)}
-    assert noise.judge_noise(make_pair(seed, **changes | {"photons": (changes["photons"],)}).image) is None
+    changes = {
+        "photons": (5.0, 20.0, 100.0)[seed % 3],
+        "spacing_um": ((0.5, 0.5), (0.2, 0.2))[seed % 2],
+        "shape_px": (128, 160),
+    }
+    assert (
+        noise.judge_noise(make_pair(seed, **changes | {"photons": (changes["photons"],)}).image)
+        is None
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_structured_noise_raises_the_alarm_and_names_the_axis(seed):
     told = noise.judge_noise(make_pair(seed, structured=3.0, photons=(20.0,)).image)
     assert "along X" in told
-    assert told.endswith("Use the structured mask along X: n2v with variant=struct and line_axis=X.")
+    assert told.endswith(
+        "Use the structured mask along X: n2v with variant=struct and line_axis=X."
+    )
 
 
 def test_noise_shared_in_all_directions_has_another_remedy(rng):
@@ -100,7 +118,9 @@ def test_the_check_warns_only_methods_that_need_white_noise():
     found = {f.code: f for f in checks.check(dataset, blind)}
     assert found["noise_correlated"].severity == "warning"
     assert "along X" in found["noise_correlated"].message
-    assert "noise_correlated" not in {f.code for f in checks.check(dataset, checks.Requirements(needs="nothing"))}
+    assert "noise_correlated" not in {
+        f.code for f in checks.check(dataset, checks.Requirements(needs="nothing"))
+    }
     white = simulate.make("pairs", count=1, seed=0, settings=FLAT)
     assert "noise_correlated" not in {f.code for f in checks.check(white, blind)}
 

@@ -28,14 +28,18 @@ def test_four_pixels_score_what_a_hand_works_out():
     assert scores["rmse"] == pytest.approx(2.5)
     assert scores["nrmse"] == pytest.approx(2.5 / 40)
     assert scores["psnr"] == pytest.approx(20 * math.log10(40 / 2.5))  # 24.08 dB
-    assert restoration.psnr(RESTORED, CLEAN, range=255) == pytest.approx(40.172, abs=1e-3)  # 20 log10(102)
+    assert restoration.psnr(RESTORED, CLEAN, range=255) == pytest.approx(
+        40.172, abs=1e-3
+    )  # 20 log10(102)
     assert restoration.nrmse(RESTORED, CLEAN) == scores["nrmse"]
 
 
 def test_noise_of_25_grey_values_is_20_17_db_in_a_range_of_255(rng):
     """The input of the published BSD68 comparison: 20 log10(255 / 25) = 20.17 dB."""
     clean = np.zeros((600, 600))
-    assert restoration.psnr(clean + rng.normal(0, 25, clean.shape), clean, range=255) == pytest.approx(20.17, abs=0.02)
+    assert restoration.psnr(
+        clean + rng.normal(0, 25, clean.shape), clean, range=255
+    ) == pytest.approx(20.17, abs=0.02)
 
 
 @pytest.mark.parametrize("range", [255.0, "clean"])
@@ -43,18 +47,26 @@ def test_psnr_ssim_and_rmse_are_those_of_scikit_image(camera, range):
     clean, noisy = camera
     width = clean.max() - clean.min() if range == "clean" else range
     scores = restoration.compare_images(noisy, clean, range=range)
-    assert scores["psnr"] == pytest.approx(outside.peak_signal_noise_ratio(clean, noisy, data_range=width))
+    assert scores["psnr"] == pytest.approx(
+        outside.peak_signal_noise_ratio(clean, noisy, data_range=width)
+    )
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    assert scores["ssim"] == pytest.approx(outside.structural_similarity(clean, noisy, data_range=width, **window))
+    assert scores["ssim"] == pytest.approx(
+        outside.structural_similarity(clean, noisy, data_range=width, **window)
+    )
     assert scores["rmse"] ** 2 == pytest.approx(outside.mean_squared_error(clean, noisy))
-    assert scores["nrmse"] == pytest.approx(outside.normalized_root_mse(clean, noisy, normalization="min-max"))
+    assert scores["nrmse"] == pytest.approx(
+        outside.normalized_root_mse(clean, noisy, normalization="min-max")
+    )
 
 
 def test_ssim_of_a_volume_has_a_window_in_three_dimensions(rng):
     clean = rng.random((14, 20, 24))
     noisy = clean + rng.normal(0, 0.1, clean.shape)
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    assert restoration.ssim(noisy, clean, range=1.0) == pytest.approx(outside.structural_similarity(clean, noisy, data_range=1.0, **window))
+    assert restoration.ssim(noisy, clean, range=1.0) == pytest.approx(
+        outside.structural_similarity(clean, noisy, data_range=1.0, **window)
+    )
 
 
 def test_a_volume_of_equal_planes_or_of_one_plane_has_the_ssim_of_the_plane(camera):
@@ -82,30 +94,40 @@ def test_maps_have_the_shape_of_the_image_and_the_mean_of_the_score(camera):
 def test_time_points_and_channels_are_windowed_one_by_one(camera):
     clean, noisy = camera
     movie = [Image(np.stack([clean, picture], axis=-1), "YXC") for picture in (noisy, clean)]
-    expected = (restoration.ssim(clean, clean, range=255) + restoration.ssim(noisy, clean, range=255)) / 2
+    expected = (
+        restoration.ssim(clean, clean, range=255) + restoration.ssim(noisy, clean, range=255)
+    ) / 2
     assert restoration.ssim(*movie, range=255) == pytest.approx(expected)
     each = restoration.ssim_map(*movie, range=255)
     assert each.shape == (*clean.shape, 2)
     assert each[..., 0].min() == pytest.approx(1)
     turned = movie[0].to("CYX")
-    assert restoration.compare_images(turned, movie[1]) == pytest.approx(restoration.compare_images(*movie))
+    assert restoration.compare_images(turned, movie[1]) == pytest.approx(
+        restoration.compare_images(*movie)
+    )
 
 
 @pytest.mark.parametrize(("slope", "shift"), [(1.0, 40.0), (0.02, -3.0), (700.0, 1e5), (-1.0, 0.0)])
 def test_brightness_and_contrast_change_psnr_but_not_the_scale_invariant_one(camera, slope, shift):
     clean, noisy = camera
     changed = slope * noisy + shift
-    assert restoration.psnr_si(changed, clean) == pytest.approx(restoration.psnr_si(noisy, clean), abs=1e-6)
+    assert restoration.psnr_si(changed, clean) == pytest.approx(
+        restoration.psnr_si(noisy, clean), abs=1e-6
+    )
     assert restoration.psnr(changed, clean) < restoration.psnr(noisy, clean) - 1
 
 
 def test_the_scale_invariant_psnr_is_that_of_the_best_line(camera):
     clean, noisy = camera
     a, b = np.polyfit(noisy.ravel(), clean.ravel(), 1)
-    assert restoration.psnr_si(noisy, clean) == pytest.approx(restoration.psnr(a * noisy + b, clean))
+    assert restoration.psnr_si(noisy, clean) == pytest.approx(
+        restoration.psnr(a * noisy + b, clean)
+    )
     assert restoration.psnr_si(noisy, clean) >= restoration.psnr(noisy, clean)
     constant = np.full_like(clean, 7)
-    assert restoration.psnr_si(constant, clean) == pytest.approx(20 * math.log10((clean.max() - clean.min()) / clean.std()))
+    assert restoration.psnr_si(constant, clean) == pytest.approx(
+        20 * math.log10((clean.max() - clean.min()) / clean.std())
+    )
 
 
 def test_the_order_of_pixels_changes_only_ssim(camera, rng):
@@ -133,15 +155,32 @@ def test_a_perfect_result_is_infinite_as_a_number_and_a_hundred_decibel_in_json(
 def test_a_set_is_the_mean_of_its_images_and_missing_ones_are_named(camera):
     clean, noisy = camera
     better = (noisy + clean) / 2  # half the noise: 6.02 dB
-    pairs = [("a", clean, better, noisy), ("b", clean + 1, better, noisy), ("c", clean, None, noisy)]
+    pairs = [
+        ("a", clean, better, noisy),
+        ("b", clean + 1, better, noisy),
+        ("c", clean, None, noisy),
+    ]
     scores = restoration.evaluate(pairs)
-    assert (scores["images"], scores["missing"], scores["range"]) == (3, ["c"], "maximum - minimum of each clean image")
-    assert scores["mean"]["psnr"] == pytest.approx(np.mean([r["psnr"] for r in scores["per_image"]]))
-    assert scores["per_image"][0]["psnr"] - scores["per_image"][0]["input"]["psnr"] == pytest.approx(6.0206, abs=1e-3)
+    assert (scores["images"], scores["missing"], scores["range"]) == (
+        3,
+        ["c"],
+        "maximum - minimum of each clean image",
+    )
+    assert scores["mean"]["psnr"] == pytest.approx(
+        np.mean([r["psnr"] for r in scores["per_image"]])
+    )
+    assert scores["per_image"][0]["psnr"] - scores["per_image"][0]["input"][
+        "psnr"
+    ] == pytest.approx(6.0206, abs=1e-3)
     assert scores["gain"]["psnr"] == pytest.approx(scores["mean"]["psnr"] - scores["input"]["psnr"])
     low, high = scores["interval_95"]["psnr"]
     assert low <= scores["mean"]["psnr"] <= high
-    assert set(scores["mean"]) == set(scores["input"]) == set(scores["interval_95"]) == set(restoration.METRICS)
+    assert (
+        set(scores["mean"])
+        == set(scores["input"])
+        == set(scores["interval_95"])
+        == set(restoration.METRICS)
+    )
 
 
 def test_one_image_has_no_interval_and_without_inputs_there_is_no_gain(camera):
@@ -188,9 +227,15 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors_wide(rng):
 def test_images_of_a_group_are_drawn_together(rng):
     """Ten copies of each of four scenes are no more than four scenes."""
     scenes = rng.normal(30, 2, 4)
-    rows = [{"name": f"{i}_{copy}", "psnr": value} for i, value in enumerate(scenes) for copy in range(10)]
+    rows = [
+        {"name": f"{i}_{copy}", "psnr": value}
+        for i, value in enumerate(scenes)
+        for copy in range(10)
+    ]
     groups = {row["name"]: row["name"][0] for row in rows}
-    together, apart = (restoration.find_intervals(rows, ["psnr"], groups=g)["psnr"] for g in (groups, None))
+    together, apart = (
+        restoration.find_intervals(rows, ["psnr"], groups=g)["psnr"] for g in (groups, None)
+    )
     alone = restoration.find_intervals([{"psnr": v} for v in scenes], ["psnr"])["psnr"]
     assert together == pytest.approx(alone)
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])

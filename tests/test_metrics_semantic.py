@@ -25,8 +25,12 @@ def test_agrees_with_scikit_learn_on_three_classes(rng):
     found = semantic.evaluate([("a", truth, predicted)], classes=("background", "inside", "border"))
     one, two = truth.ravel(), predicted.ravel()
     assert found["mean_iou"] == pytest.approx(sklearn.jaccard_score(one, two, average="macro"))
-    assert [v["dice"] for v in found["per_class"].values()] == pytest.approx(list(sklearn.f1_score(one, two, average=None)))
-    assert found["precision"] == pytest.approx(sklearn.precision_score(one, two, average=None)[1:].mean())
+    assert [v["dice"] for v in found["per_class"].values()] == pytest.approx(
+        list(sklearn.f1_score(one, two, average=None))
+    )
+    assert found["precision"] == pytest.approx(
+        sklearn.precision_score(one, two, average=None)[1:].mean()
+    )
     assert found["recall"] == pytest.approx(sklearn.recall_score(one, two, average=None)[1:].mean())
     assert found["confusion"] == sklearn.confusion_matrix(one, two).tolist()
 
@@ -58,16 +62,23 @@ def test_nothing_to_find_and_nothing_found_is_perfect_and_a_missing_image_is_all
 
 
 def test_whole_groups_are_drawn(rng):
-    pairs = [(str(i), np.ones((10, 10), int), (rng.random((10, 10)) < q).astype(int)) for i, q in enumerate((0.2,) * 4 + (0.9,) * 4)]
+    pairs = [
+        (str(i), np.ones((10, 10), int), (rng.random((10, 10)) < q).astype(int))
+        for i, q in enumerate((0.2,) * 4 + (0.9,) * 4)
+    ]
     alone = semantic.evaluate(pairs)["interval_95"]["recall"]
-    grouped = semantic.evaluate(pairs, groups={str(i): "ab"[i // 4] for i in range(8)})["interval_95"]["recall"]
+    grouped = semantic.evaluate(pairs, groups={str(i): "ab"[i // 4] for i in range(8)})[
+        "interval_95"
+    ]["recall"]
     assert grouped[1] - grouped[0] > alone[1] - alone[0]
     assert semantic.evaluate(pairs[:1])["interval_95"]["recall"] is None
 
 
 def test_what_cannot_be_scored_is_refused():
     with pytest.raises(UserError, match="named class"):
-        semantic.evaluate([("a", np.full((3, 3), 2), np.zeros((3, 3), int))], classes=("background", "nucleus"))
+        semantic.evaluate(
+            [("a", np.full((3, 3), 2), np.zeros((3, 3), int))], classes=("background", "nucleus")
+        )
     with pytest.raises(UserError, match="same shape"):
         semantic.evaluate([("a", np.zeros((3, 3), int), np.zeros((3, 4), int))])
     with pytest.raises(UserError, match="At least one"):

@@ -1,4 +1,6 @@
-"""Noise2Void: the published sizes, a loss that hears of hidden pixels alone, images of every shape, grey values that come back."""
+"""Noise2Void: the published sizes, a loss that hears of hidden pixels alone, images of every shape,
+grey values that come back.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,14 @@ from nbtools.errors import UserError
 from nbtools.image import RGB, Image
 from nbtools.methods.base import Domain
 
-TINY = {"preset": "tiny", "epochs": 1, "steps_per_epoch": 3, "batch_size": 2, "patch_size": 32, "patch_depth": 8}
+TINY = {
+    "preset": "tiny",
+    "epochs": 1,
+    "steps_per_epoch": 3,
+    "batch_size": 2,
+    "patch_size": 32,
+    "patch_depth": 8,
+}
 
 
 def noisy(rng: np.random.Generator, shape: tuple[int, ...], axes: str) -> Image:
@@ -20,14 +29,20 @@ def noisy(rng: np.random.Generator, shape: tuple[int, ...], axes: str) -> Image:
 @pytest.fixture(scope="module")
 def fitted() -> methods.Method:
     method = methods.get("n2v")(**TINY)
-    method.fit(data.DataSet.of([data.Sample("a", noisy(np.random.default_rng(0), (64, 64), "YX"))]), plan=training.TrainingPlan(seed=1))
+    method.fit(
+        data.DataSet.of([data.Sample("a", noisy(np.random.default_rng(0), (64, 64), "YX"))]),
+        plan=training.TrainingPlan(seed=1),
+    )
     return method
 
 
 @pytest.mark.parametrize(
     ("settings", "parameters"),
     [
-        ({"preset": "paper", "variant": "n2v"}, 925_153),  # csbdeep's U-Net, 32 filters of 5 x 5, batch normalised
+        (
+            {"preset": "paper", "variant": "n2v"},
+            925_153,
+        ),  # csbdeep's U-Net, 32 filters of 5 x 5, batch normalised
         ({"preset": "bsd68", "variant": "n2v"}, 2_995_105),
         ({"preset": "paper", "variant": "n2v2"}, 325_601),  # n2v2_run.cfg: 32 filters of 3 x 3
     ],
@@ -39,7 +54,10 @@ def test_the_networks_have_the_published_number_of_parameters(settings, paramete
 
 
 def test_the_loss_hears_of_hidden_pixels_alone_and_divides_by_their_number(rng):
-    values, output = rng.normal(size=(2, 8, 8, 1)).astype(np.float32), rng.normal(size=(2, 8, 8, 1)).astype(np.float32)
+    values, output = (
+        rng.normal(size=(2, 8, 8, 1)).astype(np.float32),
+        rng.normal(size=(2, 8, 8, 1)).astype(np.float32),
+    )
     mask = np.zeros((2, 8, 8, 1), np.float32)
     mask[0, 1, 2] = mask[0, 5, 5] = mask[1, 3, 3] = 1
     truth = np.concatenate([values, mask], axis=-1)
@@ -52,7 +70,10 @@ def test_the_loss_hears_of_hidden_pixels_alone_and_divides_by_their_number(rng):
 
 def test_no_gradient_reaches_the_network_from_pixels_that_were_not_hidden(rng):
     tf = pytest.importorskip("tensorflow")
-    output, mask = tf.constant(rng.normal(size=(1, 9, 9, 1)), tf.float32), np.zeros((1, 9, 9, 1), np.float32)
+    output, mask = (
+        tf.constant(rng.normal(size=(1, 9, 9, 1)), tf.float32),
+        np.zeros((1, 9, 9, 1), np.float32),
+    )
     mask[0, 2, 3] = mask[0, 7, 7] = 1
     truth = tf.constant(np.concatenate([rng.normal(size=(1, 9, 9, 1)), mask], axis=-1), tf.float32)
     with tf.GradientTape() as tape:
@@ -80,7 +101,9 @@ def test_views_are_averaged_where_asked_for(fitted, rng, turns, views):
     flips = [(), (0,), (1,), (0, 1)]
     said = [np.flip(restore(np.flip(image.pixels, f), "none"), f) for f in flips]
     said += [np.flip(restore(np.flip(image.pixels, f).T, "none").T, f) for f in flips]
-    np.testing.assert_allclose(restore(image.pixels, turns), np.mean(said[:views], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        restore(image.pixels, turns), np.mean(said[:views], axis=0), rtol=1e-5
+    )
     fitted.settings = fitted.settings.replace(turns="none")
 
 
@@ -126,7 +149,10 @@ def test_colour_is_refused_or_split_by_an_explicit_setting(rng):
 def test_the_preset_of_the_published_comparison_brings_its_training_along(rng):
     method = methods.get("n2v")(preset="bsd68", variant="n2v", batch_size=2)
     method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)
-    kept = {k: getattr(method.settings, k) for k in ("batch_size", "epochs", "steps_per_epoch", "masked")}
+    kept = {
+        k: getattr(method.settings, k)
+        for k in ("batch_size", "epochs", "steps_per_epoch", "masked")
+    }
     assert kept == {"batch_size": 2, "epochs": 200, "steps_per_epoch": 400, "masked": 0.198}
 
 
@@ -134,11 +160,17 @@ def test_the_preset_of_the_published_comparison_brings_its_training_along(rng):
     ("shape", "axes", "variant", "steps", "patch"),
     [((64, 64), "YX", "n2v2", 50, (64, 64)), ((16, 48, 48), "ZYX", "n2v", 300, (16, 32, 32))],
 )
-def test_volumes_are_learned_from_in_many_small_steps_and_with_the_finest_skip(rng, shape, axes, variant, steps, patch):
+def test_volumes_are_learned_from_in_many_small_steps_and_with_the_finest_skip(
+    rng, shape, axes, variant, steps, patch
+):
     method = methods.get("n2v")()
     method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, shape, axes))]), None)
     method._use(method.build())
-    assert (method.settings.variant, method.settings.steps_per_epoch, method.patch_shape()) == (variant, steps, patch)
+    assert (method.settings.variant, method.settings.steps_per_epoch, method.patch_shape()) == (
+        variant,
+        steps,
+        patch,
+    )
     assert ("merge0" in [layer.name for layer in method.model.layers]) == (variant == "n2v")
 
 
@@ -151,7 +183,19 @@ def test_striped_noise_is_not_turned_away_from_its_axis(rng):
 def test_the_command_line_needs_nothing_but_a_movie(tmp_path, rng, run):
     io.write_image(tmp_path / "movie.tif", noisy(rng, (3, 40, 48), "TYX"))
     settings = [f"--set={k}={v}" for k, v in TINY.items()]
-    code, _, told = run("train", "n2v", tmp_path / "movie.tif", "--out", tmp_path / "model", "--quiet", *settings)
+    code, _, told = run(
+        "train", "n2v", tmp_path / "movie.tif", "--out", tmp_path / "model", "--quiet", *settings
+    )
     assert code == 0, told
-    assert run("predict", tmp_path / "model", tmp_path / "movie.tif", "--out", tmp_path / "result", "--quiet")[0] == 0
+    assert (
+        run(
+            "predict",
+            tmp_path / "model",
+            tmp_path / "movie.tif",
+            "--out",
+            tmp_path / "result",
+            "--quiet",
+        )[0]
+        == 0
+    )
     assert io.read_image(tmp_path / "result" / "movie.tif").axes == "TYX"

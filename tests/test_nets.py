@@ -8,25 +8,34 @@ from nbtools.errors import UserError
 
 
 def test_the_original_u_net_has_its_published_number_of_parameters():
-    # 31.03 million: Ronneberger et al. 2015 with 5 levels of 64 to 1024 channels, up-convolutions of 2 x 2, no normalisation
+    # 31.03 million: Ronneberger et al. 2015 with 5 levels of 64 to 1024 channels, up-convolutions
+    # of 2 x 2, no normalisation
     model = nets.unet(2, widths=(64, 128, 256, 512, 1024), outputs=2, norm="none", up="transpose")
     assert model.count_params() == 31_030_658
 
 
 def test_the_3d_u_net_has_its_published_number_of_parameters():
-    # 19.07 million: Çiçek et al. 2016, widths double before pooling, up-convolutions keep their channels
-    model = nets.unet(3, widths=(64, 128, 256, 512), channels=3, outputs=3, grow_first=True, up="transpose")
+    # 19.07 million: Çiçek et al. 2016, widths double before pooling, up-convolutions keep their
+    # channels
+    model = nets.unet(
+        3, widths=(64, 128, 256, 512), channels=3, outputs=3, grow_first=True, up="transpose"
+    )
     assert model.count_params() == pytest.approx(19.07e6, rel=0.001)
 
 
 @pytest.mark.parametrize(
     "plan",
     [
-        {}, {"pool": "blur", "top_skip": False}, {"pool": "stride", "up": "transpose", "norm": "instance"}, {"merge": "add", "up_convs": 1},
-        {"kernels": (1, 3, 3), "deep": 1, "pool": "first", "activation": "leaky", "bias": True}, {"stem": 2}, {"residual": True},
+        {},
+        {"pool": "blur", "top_skip": False},
+        {"pool": "stride", "up": "transpose", "norm": "instance"},
+        {"merge": "add", "up_convs": 1},
+        {"kernels": (1, 3, 3), "deep": 1, "pool": "first", "activation": "leaky", "bias": True},
+        {"stem": 2},
+        {"residual": True},
         {"activation": "leaky_relu", "norm": "none", "convs": 3, "kernel": 5},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_every_variant_keeps_the_shape_of_the_image(ndim, plan, rng):
     outputs = 1 if plan.get("residual") else 2
@@ -47,7 +56,9 @@ def test_blur_pooling_keeps_the_mean_of_a_smooth_image():
 
     ramp = np.broadcast_to(np.arange(16.0, dtype=np.float32)[:, None], (16, 16))[None, ..., None]
     out = np.asarray(_Blur(2, (2, 2))(ramp))
-    np.testing.assert_allclose(out[0, 1:, 3, 0], np.arange(2, 16, 2))  # weights 1 2 1 at every second pixel
+    np.testing.assert_allclose(
+        out[0, 1:, 3, 0], np.arange(2, 16, 2)
+    )  # weights 1 2 1 at every second pixel
 
 
 def test_one_dimension_is_refused():
@@ -57,7 +68,13 @@ def test_one_dimension_is_refused():
 
 def test_a_first_convolution_that_strides_takes_the_place_of_pooling():
     def count(pool: str) -> int:
-        return len([layer for layer in nets.unet(2, widths=(4, 6), pool=pool).layers if "Conv" in type(layer).__name__])
+        return len(
+            [
+                layer
+                for layer in nets.unet(2, widths=(4, 6), pool=pool).layers
+                if "Conv" in type(layer).__name__
+            ]
+        )
 
     assert count("first") == count("max") == count("stride") - 1
 

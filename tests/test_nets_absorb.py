@@ -1,4 +1,6 @@
-"""Normalisations within convolutions: the same numbers as Keras' own layers, in prediction and in training."""
+"""Normalisations within convolutions: the same numbers as Keras' own layers, in prediction and in
+training.
+"""
 
 import keras
 import numpy as np
@@ -8,11 +10,15 @@ from keras import layers
 from nbtools import nets
 from nbtools.nets.absorb import absorb
 
-pytest.importorskip("tensorflow", reason="normalisations are part of convolutions on TensorFlow only")
+pytest.importorskip(
+    "tensorflow", reason="normalisations are part of convolutions on TensorFlow only"
+)
 
 
 def settle(model, seed=0):
-    """Weights as training leaves them: statistics of normalisations and all else away from where they start."""
+    """Weights as training leaves them: statistics of normalisations and all else away from where
+    they start.
+    """
     rng = np.random.default_rng(seed)
     for variable in model.variables:
         positive = "variance" in variable.path or "gamma" in variable.path
@@ -41,14 +47,22 @@ def agree(ours, theirs):
 
 
 def count_absorbed(model):
-    return sum("call" in vars(layer) for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    return sum(
+        "call" in vars(layer)
+        for layer in model.layers
+        if isinstance(layer, layers.BatchNormalization)
+    )
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-@pytest.mark.parametrize("plan", [{}, {"bias": True}, {"stem": 2, "pool": "first"}, {"norm": "instance"}], ids=str)
+@pytest.mark.parametrize(
+    "plan", [{}, {"bias": True}, {"stem": 2, "pool": "first"}, {"norm": "instance"}], ids=str
+)
 def test_prediction_is_that_of_the_plain_network(ndim, plan):
     plain, quick = twins(lambda: nets.unet(ndim, widths=(4, 8), outputs=2, **plan))
-    assert count_absorbed(quick) == sum(isinstance(layer, layers.BatchNormalization) for layer in quick.layers)
+    assert count_absorbed(quick) == sum(
+        isinstance(layer, layers.BatchNormalization) for layer in quick.layers
+    )
     agree(look(quick, ndim), look(plain, ndim))
 
 
@@ -59,11 +73,15 @@ def test_normalisations_that_others_share_or_that_follow_no_convolution_stay():
     agree(look(quick, 2), look(plain, 2))
 
 
-@pytest.mark.parametrize("changes", [{"activation": "relu"}, {"data_format": "channels_first"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"activation": "relu"}, {"data_format": "channels_first"}], ids=str
+)
 def test_only_what_is_linear_in_its_channels_is_absorbed(changes):
     axis = 1 if "data_format" in changes else -1
     image = keras.Input((4, 8, 8))
-    model = keras.Model(image, layers.BatchNormalization(axis=axis)(layers.Conv2D(3, 3, **changes)(image)))
+    model = keras.Model(
+        image, layers.BatchNormalization(axis=axis)(layers.Conv2D(3, 3, **changes)(image))
+    )
     assert count_absorbed(absorb(model)) == 0
 
 

@@ -8,11 +8,14 @@ from nbtools.errors import UserError
 
 
 def test_the_published_network_has_its_number_of_parameters():
-    # 6.61 million with two channels and three outputs, counted in the network of the authors' version 3
+    # 6.61 million with two channels and three outputs, counted in the network of the authors'
+    # version 3
     assert nets.cpnet(2, channels=2, outputs=3).count_params() == pytest.approx(6.61e6, rel=0.0005)
 
 
-@pytest.mark.parametrize("plan", [{}, {"pairs": 1, "style": False}, {"stem": (2, 2, 2), "style": False}])
+@pytest.mark.parametrize(
+    "plan", [{}, {"pairs": 1, "style": False}, {"stem": (2, 2, 2), "style": False}]
+)
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_every_variant_keeps_the_shape_of_the_image(ndim, plan, rng):
     plan = {k: v[-ndim:] if k == "stem" else v for k, v in plan.items()}
@@ -41,7 +44,9 @@ def test_the_reach_that_the_tiles_count_on_is_true(rng):
     image = rng.random((1, 96, 96, 1), dtype=np.float32)
     other = image.copy()
     other[0, 48 + radius + 1 :] += 3
-    np.testing.assert_allclose(np.asarray(model(image))[0, 48], np.asarray(model(other))[0, 48], atol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(model(image))[0, 48], np.asarray(model(other))[0, 48], atol=1e-5
+    )
 
 
 def test_one_dimension_is_refused():

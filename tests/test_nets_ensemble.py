@@ -1,4 +1,6 @@
-"""Several networks as one: the published size of a member, independent answers, a field that can still be read."""
+"""Several networks as one: the published size of a member, independent answers, a field that can
+still be read.
+"""
 
 import keras
 import numpy as np
@@ -18,8 +20,11 @@ def test_members_answer_each_for_itself(ndim, rng):
     assert tiling.describe_field(three).radius == tiling.describe_field(one).radius
 
 
-# 31.03 million: Ronneberger et al. 2015; 19.07: Çiçek et al. 2016; 7.79: the three-level network of Caicedo et al. 2019
-@pytest.mark.parametrize(("name", "ndim", "millions"), [("unet", 2, 31.03), ("unet", 3, 19.08), ("border_unet", 2, 7.79)])
+# 31.03 million: Ronneberger et al. 2015; 19.07: Çiçek et al. 2016; 7.79: the three-level network of
+# Caicedo et al. 2019
+@pytest.mark.parametrize(
+    ("name", "ndim", "millions"), [("unet", 2, 31.03), ("unet", 3, 19.08), ("border_unet", 2, 7.79)]
+)
 def test_the_preset_paper_has_the_published_size(name, ndim, millions):
     method = methods.get(name)(preset="paper")
     method.domain = type(method.domain)(ndim)
@@ -34,7 +39,10 @@ def test_an_axis_with_large_pixels_is_pooled_later():
 def test_the_probabilities_of_an_ensemble_are_the_mean_of_its_members(rng):
     method = methods.get("border_unet")(preset="tiny", ensemble=2)
     raw = rng.normal(size=(6, 5, 6)).astype(np.float32)
-    each = [np.exp(raw[..., i : i + 3]) / np.exp(raw[..., i : i + 3]).sum(axis=-1, keepdims=True) for i in (0, 3)]
+    each = [
+        np.exp(raw[..., i : i + 3]) / np.exp(raw[..., i : i + 3]).sum(axis=-1, keepdims=True)
+        for i in (0, 3)
+    ]
     np.testing.assert_allclose(method.activate(raw), np.mean(each, axis=0), rtol=1e-5)
 
 
@@ -52,7 +60,9 @@ def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
 
 
 def test_networks_side_by_side_survive_their_description(rng, tmp_path):
-    both = nets.side_by_side({"a": nets.unet(2, channels=3, widths=(4, 8)), "b": nets.unet(2, widths=(4,), outputs=2)})
+    both = nets.side_by_side(
+        {"a": nets.unet(2, channels=3, widths=(4, 8)), "b": nets.unet(2, widths=(4,), outputs=2)}
+    )
     both.save(tmp_path / "both.keras")
     again = keras.saving.load_model(tmp_path / "both.keras", safe_mode=True)
     image = rng.random((1, 8, 8, 3), dtype=np.float32)

@@ -12,7 +12,13 @@ from nbtools.nets.fold import Fold, Unfold
 def test_what_is_unfolded_is_what_was_folded(factors, rng):
     image = rng.normal(size=(2, 4, 6, 12, 3)).astype(np.float32)
     folded = Fold(factors)(image)
-    assert tuple(folded.shape) == (2, 4 // factors[0], 6 // factors[1], 12 // factors[2], 3 * int(np.prod(factors)))
+    assert tuple(folded.shape) == (
+        2,
+        4 // factors[0],
+        6 // factors[1],
+        12 // factors[2],
+        3 * int(np.prod(factors)),
+    )
     np.testing.assert_array_equal(np.asarray(Unfold(factors)(folded)), image)
 
 
@@ -25,11 +31,18 @@ def test_tiles_know_how_far_a_folded_network_sees():
     field = tiling.describe_field(nets.unet(3, widths=(4, 8), stem=(1, 2, 2)))
     assert field.grid == (2, 4, 4)
     plain = tiling.describe_field(nets.unet(3, widths=(4, 8)))
-    assert field.radius[1] >= 2 * plain.radius[1]  # pixels twice as large, and at least as many of them
+    assert (
+        field.radius[1] >= 2 * plain.radius[1]
+    )  # pixels twice as large, and at least as many of them
 
 
 def test_a_folded_network_is_the_same_after_loading(tmp_path, rng):
-    network, image = nets.unet(3, widths=(4,), stem=(1, 2, 2)), rng.normal(size=(1, 3, 4, 6, 1)).astype(np.float32)
+    network, image = (
+        nets.unet(3, widths=(4,), stem=(1, 2, 2)),
+        rng.normal(size=(1, 3, 4, 6, 1)).astype(np.float32),
+    )
     network.save(tmp_path / "n.keras")
     again = keras.models.load_model(tmp_path / "n.keras")
-    np.testing.assert_allclose(again.predict_on_batch(image), network.predict_on_batch(image), atol=1e-6)
+    np.testing.assert_allclose(
+        again.predict_on_batch(image), network.predict_on_batch(image), atol=1e-6
+    )

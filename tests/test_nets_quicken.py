@@ -19,7 +19,9 @@ def gradients(model, x):
 
 def twins(*stack, ndim=3):
     """The same small network twice, once quickened, and one image of an awkward size."""
-    x = tf.constant(np.random.default_rng(0).normal(size=(2, *(7, 10, 13)[-ndim:], 2)).astype(np.float32))
+    x = tf.constant(
+        np.random.default_rng(0).normal(size=(2, *(7, 10, 13)[-ndim:], 2)).astype(np.float32)
+    )
     plain = keras.Sequential([keras.Input((None,) * ndim + (2,)), *stack])
     quick = keras.models.clone_model(plain)
     quick.set_weights(plain.get_weights())
@@ -28,7 +30,10 @@ def twins(*stack, ndim=3):
 
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3), (3, 1, 1), (5, 3, 1)])
 def test_convolutions_and_their_gradients_are_those_of_keras(kernel):
-    plain, quick, x = twins(layers.Conv3D(4, kernel, padding="same"), layers.Conv3D(3, kernel, padding="same", use_bias=False))
+    plain, quick, x = twins(
+        layers.Conv3D(4, kernel, padding="same"),
+        layers.Conv3D(3, kernel, padding="same", use_bias=False),
+    )
     assert all("convolution_op" in vars(layer) for layer in quick.layers)
     for ours, theirs in zip(gradients(quick, x), gradients(plain, x), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
@@ -54,7 +59,12 @@ def test_boxes_that_do_not_overlap_and_their_gradients_are_those_of_keras(size, 
 
 
 @pytest.mark.parametrize(
-    "layer", [layers.Conv3D(2, 3), layers.Conv3D(2, 3, padding="same", strides=2), layers.Conv3D(2, 1, padding="same")]
+    "layer",
+    [
+        layers.Conv3D(2, 3),
+        layers.Conv3D(2, 3, padding="same", strides=2),
+        layers.Conv3D(2, 1, padding="same"),
+    ],
 )
 def test_other_convolutions_stay_as_they_are(layer):
     _, quick, _ = twins(layer)

@@ -8,7 +8,8 @@ from nbtools import nets, tiling
 from nbtools.errors import UserError
 
 
-# counted on the published networks of Chen et al. 2021: 5 groups of 3 and of 5 blocks, 32 channels, volumes of one channel
+# counted on the published networks of Chen et al. 2021: 5 groups of 3 and of 5 blocks, 32 channels,
+# volumes of one channel
 @pytest.mark.parametrize(("blocks", "parameters"), [(3, 1_002_621), (5, 1_559_141)])
 def test_the_networks_have_the_published_number_of_parameters(blocks, parameters):
     assert nets.rcan(3, groups=5, blocks=blocks).count_params() == parameters
@@ -23,13 +24,17 @@ def test_images_of_any_size_keep_their_shape(ndim, shape, rng):
 
 
 def test_the_field_has_no_bound_and_no_grid():
-    keras.utils.set_random_seed(1)  # the one channel of so narrow an attention may be dead from the start
+    keras.utils.set_random_seed(
+        1
+    )  # the one channel of so narrow an attention may be dead from the start
     model = nets.rcan(2, groups=1, blocks=1, width=8)
     field = tiling.describe_field(model)
     assert (field.radius, field.grid) == (None, (1, 1))
     dark = np.zeros((1, 40, 40, 1), np.float32)
     bright = dark.copy()
-    bright[0, 30:, 30:] = 5  # out of reach of the convolutions of the first corner: only the attention tells it
+    bright[0, 30:, 30:] = (
+        5  # out of reach of the convolutions of the first corner: only the attention tells it
+    )
     first, second = (np.asarray(model(image))[0, :4, :4] for image in (dark + 1, bright + 1))
     assert np.abs(first - second).max() > 1e-6
 

@@ -34,12 +34,18 @@ def fitted(frames) -> dict:
 
 @pytest.mark.parametrize("kind", noise.KINDS)
 @pytest.mark.parametrize("signal", [90.0, 112.0, 230.5, 499.0, 560.0])
-def test_the_likelihood_integrates_to_one_within_the_signals_it_was_fitted_to_and_beyond(fitted, kind, signal):
+def test_the_likelihood_integrates_to_one_within_the_signals_it_was_fitted_to_and_beyond(
+    fitted, kind, signal
+):
     values = np.arange(-200, 1000, 0.05)
     if kind == "histogram":  # further values count as its ends
         model = fitted[kind]
-        values = values[(values >= model.low) & (values < model.low + model.width * len(model.table))]
-    assert 0.05 * fitted[kind].likelihood(values, np.array(signal)).sum() == pytest.approx(1, abs=1e-3)
+        values = values[
+            (values >= model.low) & (values < model.low + model.width * len(model.table))
+        ]
+    assert 0.05 * fitted[kind].likelihood(values, np.array(signal)).sum() == pytest.approx(
+        1, abs=1e-3
+    )
     assert np.isfinite(fitted[kind].log_likelihood(values, np.array(signal))).all()
 
 
@@ -47,7 +53,9 @@ def test_the_weighted_mean_of_a_mixture_is_the_signal(fitted):
     signal = np.linspace(50, 700, 40)
     weights, means, variances = fitted["mixture"].describe(signal)
     np.testing.assert_allclose(sum(np.exp(w) for w in weights), 1)
-    np.testing.assert_allclose(sum(np.exp(w) * m for w, m in zip(weights, means, strict=True)), signal)
+    np.testing.assert_allclose(
+        sum(np.exp(w) * m for w, m in zip(weights, means, strict=True)), signal
+    )
     assert min(v.min() for v in variances) >= fitted["mixture"].floor > 0
 
 
@@ -72,8 +80,12 @@ def test_a_mixture_is_as_likely_as_the_true_noise_of_few_photons():
     test = slice(0, 5000)
     log_factorial = np.cumsum(np.log(np.maximum(counts, 1)))
     poisson = np.exp(counts * np.log(signal[test, None]) - signal[test, None] - log_factorial)
-    true = (poisson * np.exp(-2 * (noisy[test, None] - counts) ** 2) * np.sqrt(2 / np.pi)).sum(axis=1)
-    gaussian = np.exp(-((noisy - signal)[test] ** 2) / (2 * (signal[test] + 0.25))) / np.sqrt(2 * np.pi * (signal[test] + 0.25))
+    true = (poisson * np.exp(-2 * (noisy[test, None] - counts) ** 2) * np.sqrt(2 / np.pi)).sum(
+        axis=1
+    )
+    gaussian = np.exp(-((noisy - signal)[test] ** 2) / (2 * (signal[test] + 0.25))) / np.sqrt(
+        2 * np.pi * (signal[test] + 0.25)
+    )
     lost = np.log(true).mean() - model.log_likelihood(noisy[test], signal[test]).mean()
     assert 0 < lost < 0.6 * (np.log(true).mean() - np.log(gaussian).mean())
 
@@ -86,7 +98,10 @@ def test_the_gradient_of_the_fit_is_that_of_its_cost(rng):
     about = (t[:, None] ** np.arange(2), rng.normal(size=50), 0.1)
     gradient = _cost(packed.ravel(), *about)[1]
     steps = 1e-5 * np.eye(packed.size)
-    slopes = [(_cost(packed.ravel() + s, *about)[0] - _cost(packed.ravel() - s, *about)[0]) / 2e-5 for s in steps]
+    slopes = [
+        (_cost(packed.ravel() + s, *about)[0] - _cost(packed.ravel() - s, *about)[0]) / 2e-5
+        for s in steps
+    ]
     np.testing.assert_allclose(gradient, slopes, atol=1e-6)
 
 
@@ -105,7 +120,9 @@ def test_a_model_is_written_and_read_as_plain_arrays(fitted, tmp_path, kind):
     again = noise.read_model(tmp_path / "noise.npz")
     noisy, signal = np.array([100.0, 250.0, 400.0]), np.array([110.0, 250.0, 395.0])
     assert type(again) is type(fitted[kind])
-    np.testing.assert_array_equal(again.log_likelihood(noisy, signal), fitted[kind].log_likelihood(noisy, signal))
+    np.testing.assert_array_equal(
+        again.log_likelihood(noisy, signal), fitted[kind].log_likelihood(noisy, signal)
+    )
     (tmp_path / "noise.npz").write_bytes(b"PK not a model")
     with pytest.raises(UserError, match="must be a whole file"):
         noise.read_model(tmp_path / "noise.npz")

@@ -25,14 +25,20 @@ def test_undo_brings_the_grey_values_back(rng):
 
 
 def test_a_constant_image_becomes_zero_not_noise():
-    out = normalize.by_percentiles(np.full((9, 9, 1), 77, np.uint8)).apply(np.full((9, 9, 1), 77, np.uint8))
+    out = normalize.by_percentiles(np.full((9, 9, 1), 77, np.uint8)).apply(
+        np.full((9, 9, 1), 77, np.uint8)
+    )
     assert (out == 0).all()
 
 
 def test_a_dim_image_is_stretched_like_a_bright_one(rng):
     dim = rng.integers(0, 36, (128, 128, 1)).astype(np.uint8)
     bright = (dim.astype(np.uint16) * 1000).astype(np.uint16)
-    np.testing.assert_allclose(normalize.by_percentiles(dim).apply(dim), normalize.by_percentiles(bright).apply(bright), atol=1e-5)
+    np.testing.assert_allclose(
+        normalize.by_percentiles(dim).apply(dim),
+        normalize.by_percentiles(bright).apply(bright),
+        atol=1e-5,
+    )
 
 
 def test_a_large_image_is_sampled_and_scaled_alike(rng):

@@ -1,4 +1,6 @@
-"""Every notebook, from top to bottom, by nbmake, in a folder of its own: as "Run all" does for a learner."""
+"""Every notebook, from top to bottom, by nbmake, in a folder of its own: as "Run all" does for a
+learner.
+"""
 
 import os
 from pathlib import Path
@@ -13,7 +15,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda p: p.stem)
 def executed(request, tmp_path_factory):
-    """A notebook with its outputs, rehearsed; executed away from the clone, so that it needs nothing from there."""
+    """A notebook with its outputs, rehearsed; executed away from the clone, so that it needs
+    nothing from there.
+    """
     path = tmp_path_factory.mktemp("lesson") / request.param.name
     path.write_bytes(request.param.read_bytes())
     before = os.environ.get("NBTOOLS_FAST")

@@ -1,4 +1,6 @@
-"""PN2V: its loss against hand-worked numbers, the observation that improves the estimate, where its noise model comes from."""
+"""PN2V: its loss against hand-worked numbers, the observation that improves the estimate, where its
+noise model comes from.
+"""
 
 import types
 
@@ -24,19 +26,30 @@ def gaussian_noise(variance: float = 25.0) -> noise.MixtureModel:
 
 @pytest.fixture(scope="module")
 def images() -> data.DataSet:
-    return simulate.make("nuclei2d", count=2, seed=1, settings={"shape_px": (64, 64), "radius_um": (4.0,)})
+    return simulate.make(
+        "nuclei2d", count=2, seed=1, settings={"shape_px": (64, 64), "radius_um": (4.0,)}
+    )
 
 
 def test_the_loss_is_minus_the_logarithm_of_the_mean_likelihood_of_the_samples(rng):
     output = rng.normal(size=(2, 4, 5, 3)).astype(np.float32)
-    truth = np.array([[[7, 112.0, 1], [13, 95.0, 1], [0, 0, 0]], [[19, 104.0, 1], [0, 0, 0], [0, 0, 0]]], np.float32)
-    found = np.asarray(losses.sample_likelihood(gaussian_noise().log_likelihood, offset=100.0, factor=10.0)(truth, output))
+    truth = np.array(
+        [[[7, 112.0, 1], [13, 95.0, 1], [0, 0, 0]], [[19, 104.0, 1], [0, 0, 0], [0, 0, 0]]],
+        np.float32,
+    )
+    found = np.asarray(
+        losses.sample_likelihood(gaussian_noise().log_likelihood, offset=100.0, factor=10.0)(
+            truth, output
+        )
+    )
 
     def cost(image: int, place: int, value: float) -> float:
         samples = 100 + 10 * output[image].reshape(-1, 3)[place].astype(float)
         return -np.log(np.mean(np.exp(-((value - samples) ** 2) / 50) / np.sqrt(50 * np.pi)))
 
-    np.testing.assert_allclose(found, [(cost(0, 7, 112) + cost(0, 13, 95)) / 2, cost(1, 19, 104)], rtol=1e-4)
+    np.testing.assert_allclose(
+        found, [(cost(0, 7, 112) + cost(0, 13, 95)) / 2, cost(1, 19, 104)], rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", noise.KINDS)
@@ -45,9 +58,16 @@ def test_the_loss_speaks_with_the_likelihood_of_either_noise_model(rng, kind):
 
     signal = rng.uniform(100, 400, 50_000)
     model = noise.KINDS[kind].fit(signal + rng.normal(0, 4 + 0.02 * signal), signal)
-    noisy, samples = rng.uniform(80, 420, (30, 1)).astype(np.float32), rng.uniform(80, 420, (30, 7)).astype(np.float32)
-    found = model.log_likelihood(ops.convert_to_tensor(noisy), ops.convert_to_tensor(samples), ops=ops)
-    np.testing.assert_allclose(np.asarray(found), model.log_likelihood(noisy, samples), rtol=1e-3, atol=1e-3)
+    noisy, samples = (
+        rng.uniform(80, 420, (30, 1)).astype(np.float32),
+        rng.uniform(80, 420, (30, 7)).astype(np.float32),
+    )
+    found = model.log_likelihood(
+        ops.convert_to_tensor(noisy), ops.convert_to_tensor(samples), ops=ops
+    )
+    np.testing.assert_allclose(
+        np.asarray(found), model.log_likelihood(noisy, samples), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_the_gradient_of_the_loss_is_zero_at_pixels_that_were_not_hidden(rng):
@@ -57,7 +77,9 @@ def test_the_gradient_of_the_loss_is_zero_at_pixels_that_were_not_hidden(rng):
     truth = blindspot.list_hidden(patch, mask, percent=5.0)[None]
     output = tf.Variable(rng.normal(size=(1, 16, 16, 6)).astype(np.float32))
     with tf.GradientTape() as tape:
-        loss = losses.sample_likelihood(gaussian_noise().log_likelihood, offset=100.0, factor=10.0)(truth, output)
+        loss = losses.sample_likelihood(gaussian_noise().log_likelihood, offset=100.0, factor=10.0)(
+            truth, output
+        )
     gradient = tf.convert_to_tensor(tape.gradient(loss, output)).numpy()[0]
     assert (gradient[~mask] == 0).all()
     assert (np.abs(gradient[mask]).sum(axis=-1) > 0).all()
@@ -111,11 +133,15 @@ def test_training_goes_on_from_the_first_denoiser(rng):
     assert all((np.array(v) == b).all() for v, b in zip(other.variables, before, strict=True))
 
 
-def test_calibration_frames_need_no_first_denoiser_and_are_kept_with_the_model(images, rng, tmp_path, monkeypatch):
+def test_calibration_frames_need_no_first_denoiser_and_are_kept_with_the_model(
+    images, rng, tmp_path, monkeypatch
+):
     scene = np.linspace(0, 4000, 60 * 50).reshape(60, 50)
     frames = (scene + rng.normal(0, 10 + scene / 200, (20, 60, 50))).clip(0).astype(np.uint16)
     io.write_image(tmp_path / "frames.tif", Image(frames, "TYX"))
-    method = methods.get("pn2v")(**TINY, calibration=str(tmp_path / "frames.tif"), noise_model="histogram")
+    method = methods.get("pn2v")(
+        **TINY, calibration=str(tmp_path / "frames.tif"), noise_model="histogram"
+    )
     monkeypatch.setattr(pn2v.PN2V, "_train_first", lambda *_: pytest.fail("trained a denoiser"))
     method.fit(images, plan=training.TrainingPlan(seed=1))
     assert method.noise.spread(np.array(2000.0)) == pytest.approx(20, rel=0.2)
@@ -134,7 +160,9 @@ def test_a_schedule_is_taken_apart_where_the_second_training_begins():
 
 
 def test_the_first_denoiser_hears_of_the_wish_to_stop_only():
-    callback = types.SimpleNamespace(wants_stop=lambda: True, on_epoch=lambda *_: pytest.fail("an epoch of another training"))
+    callback = types.SimpleNamespace(
+        wants_stop=lambda: True, on_epoch=lambda *_: pytest.fail("an epoch of another training")
+    )
     quiet = pn2v._Quiet(callback)
     assert quiet.wants_stop()
     assert not hasattr(quiet, "on_epoch")
@@ -143,7 +171,13 @@ def test_the_first_denoiser_hears_of_the_wish_to_stop_only():
 
 def test_several_channels_are_refused(images):
     image = images[0].image
-    two = data.DataSet.of([data.Sample("two", image.replace(pixels=np.stack([image.pixels] * 2), axes="C" + image.axes))])
+    two = data.DataSet.of(
+        [
+            data.Sample(
+                "two", image.replace(pixels=np.stack([image.pixels] * 2), axes="C" + image.axes)
+            )
+        ]
+    )
     for name in ("pn2v", "deconoising"):
         with pytest.raises(UserError, match="of one channel"):
             methods.get(name)(**TINY).fit(two)
@@ -151,4 +185,6 @@ def test_several_channels_are_refused(images):
 
 @pytest.mark.parametrize("minutes", [0.3, 1.0, 5.0, 60.0])
 def test_a_share_of_the_seconds_becomes_a_budget_that_ends_there(minutes):
-    assert clock.add_reserve(60 * minutes - clock.reserve_seconds(minutes)) == pytest.approx(minutes)
+    assert clock.add_reserve(60 * minutes - clock.reserve_seconds(minutes)) == pytest.approx(
+        minutes
+    )

@@ -1,4 +1,6 @@
-"""RCAN as a method: grey values to -1 … 1 and back, tiles that are blended and said to be, better images after seconds of training."""
+"""RCAN as a method: grey values to -1 … 1 and back, tiles that are blended and said to be, better
+images after seconds of training.
+"""
 
 import numpy as np
 import pytest
@@ -8,12 +10,21 @@ from nbtools.image import Image
 from nbtools.methods.denoise import rcan
 from nbtools.metrics import restoration
 
-TINY = {"preset": "tiny", "epochs": 2, "steps_per_epoch": 40, "batch_size": 8, "patch_size": 32, "learning_rate": 1e-2}
+TINY = {
+    "preset": "tiny",
+    "epochs": 2,
+    "steps_per_epoch": 40,
+    "batch_size": 8,
+    "patch_size": 32,
+    "learning_rate": 1e-2,
+}
 
 
 @pytest.fixture(scope="module")
 def pairs() -> data.DataSet:
-    return simulate.make("pairs", count=3, seed=0, settings={"shape_px": (96, 96), "photons": (20.0,)})
+    return simulate.make(
+        "pairs", count=3, seed=0, settings={"shape_px": (96, 96), "photons": (20.0,)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +37,9 @@ def fitted(pairs) -> methods.Method:
 def test_most_grey_values_of_the_training_set_lie_between_minus_1_and_1():
     ramp = np.linspace(0, 1000, 100_000).reshape(250, 400, 1)
     scale = methods.get("rcan")().measure_scale([ramp[:100], ramp[100:]])
-    np.testing.assert_allclose(scale.apply(np.array([[20.0], [509.5], [999.0]])), [[-1], [0], [1]], atol=1e-3)  # 2 % and 99.9 %
+    np.testing.assert_allclose(
+        scale.apply(np.array([[20.0], [509.5], [999.0]])), [[-1], [0], [1]], atol=1e-3
+    )  # 2 % and 99.9 %
 
 
 def test_seconds_of_training_bring_an_image_nearer_to_the_clean_one(fitted, pairs):
@@ -55,4 +68,7 @@ def test_tiles_have_a_fixed_size_are_blended_and_said_to_be(fitted, pairs, monke
 
 
 def test_groups_and_blocks_stand_above_the_preset():
-    assert methods.get("rcan")(preset="paper", blocks=5).build().count_params() > methods.get("rcan")(preset="paper").build().count_params()
+    assert (
+        methods.get("rcan")(preset="paper", blocks=5).build().count_params()
+        > methods.get("rcan")(preset="paper").build().count_params()
+    )

@@ -1,4 +1,6 @@
-"""Twin of report: one page that stands alone, says only what the folder says, and never fails for what is absent."""
+"""Twin of report: one page that stands alone, says only what the folder says, and never fails for
+what is absent.
+"""
 
 import base64
 import json
@@ -42,7 +44,11 @@ def model(tmp_path) -> Path:
     io.write_json(folder / "model.json", MODEL)
     io.write_json(folder / "recipe.json", RECIPE)
     io.write_csv(
-        folder / "history.csv", [{"epoch": e, "step": 50 * e, "seconds": 3.0 * e, "loss": 1 / e, "val_loss": 0.5 / e} for e in (1, 2)]
+        folder / "history.csv",
+        [
+            {"epoch": e, "step": 50 * e, "seconds": 3.0 * e, "loss": 1 / e, "val_loss": 0.5 / e}
+            for e in (1, 2)
+        ],
     )
     (folder / "weights.npz").write_bytes(b"weights")
     return folder
@@ -55,7 +61,9 @@ def result(tmp_path) -> Path:
     pixels[5:15, 5:15], pixels[20:30, 20:32] = 1, 2
     label = Image(pixels, "YX", spacing=(0.5, 0.5), name="field")
     sample = Sample("field", label.replace(pixels=pixels * 10.0), label)
-    return export.save_run(tmp_path / "P", sample, label, {"label": [1, 2], "area_um2": [25.0, 30.0]})
+    return export.save_run(
+        tmp_path / "P", sample, label, {"label": [1, 2], "area_um2": [25.0, 30.0]}
+    )
 
 
 def read(path: Path) -> tuple[str, dict]:
@@ -64,7 +72,15 @@ def read(path: Path) -> tuple[str, dict]:
 
 def test_the_page_of_a_model_says_settings_training_seed_versions_and_hashes(model):
     html, about = read(report.write(model))
-    for words in ("batch size", "0.45", "1,234,567", "3.15.1", "0f" * 32, "10.1109/TMI.2018.2865709", "0.5 x 0.2 x 0.2 µm (Z, Y, X)"):
+    for words in (
+        "batch size",
+        "0.45",
+        "1,234,567",
+        "3.15.1",
+        "0f" * 32,
+        "10.1109/TMI.2018.2865709",
+        "0.5 x 0.2 x 0.2 µm (Z, Y, X)",
+    ):
         assert words in html
     assert (about["kind"], about["seed"], about["training"]["steps"]) == ("model", 7, 100)
     assert about["files"][0]["file"] == "weights.npz"
@@ -76,7 +92,11 @@ def test_the_page_stands_alone_and_its_pictures_are_whole(result):
     assert not re.search(r"<(script|link|iframe)|src=\"(?!data:)|@import|url\(", html)
     pictures = re.findall(r"data:image/png;base64,([^\"]+)", html)
     assert len(pictures) == 4
-    assert all(base64.b64decode(p).startswith(b"\x89PNG") and base64.b64decode(p).endswith(b"IEND\xaeB`\x82") for p in pictures)
+    assert all(
+        base64.b64decode(p).startswith(b"\x89PNG")
+        and base64.b64decode(p).endswith(b"IEND\xaeB`\x82")
+        for p in pictures
+    )
     assert all(re.findall(r"<img alt=\"([^\"]+)\"", html))
 
 
@@ -90,9 +110,15 @@ def test_the_page_of_a_result_says_counts_and_scores(result):
 def test_the_methods_paragraph_holds_the_numbers_of_the_run(model):
     prose = report.write_methods(facts.collect_facts(model))
     for words in (
-        "1,234,567 parameters", "100 steps in 2 epochs", "batch of 8 patches of 96 px", "random seed 7", "epoch 2 were kept",
-        "(0.25)", "threshold 0.45", "Keras 3.15.1",
-    ):  # fmt: skip
+        "1,234,567 parameters",
+        "100 steps in 2 epochs",
+        "batch of 8 patches of 96 px",
+        "random seed 7",
+        "epoch 2 were kept",
+        "(0.25)",
+        "threshold 0.45",
+        "Keras 3.15.1",
+    ):
         assert words in prose
 
 
@@ -104,7 +130,15 @@ def test_a_rehearsal_is_stamped(model):
     assert about["rehearsal"] is True
 
 
-@pytest.mark.parametrize("about", [{}, {"method": "unknown"}, {"method": "otsu", "spacing": None}, {"method": None, "settings": None}])
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        {"method": "unknown"},
+        {"method": "otsu", "spacing": None},
+        {"method": None, "settings": None},
+    ],
+)
 def test_absent_facts_are_left_out_and_nothing_fails(tmp_path, about):
     for name in ("model.json", "result.json"):
         io.write_json(tmp_path / name / name, about)
@@ -131,20 +165,28 @@ def test_training_images_are_shown_where_they_still_are(model, tmp_path):
     files = [tmp_path / "data" / kind / "a.tif" for kind in ("images", "labels")]
     io.write_image(files[0], Image(np.eye(30, dtype=np.uint8), "YX"))
     io.write_label(files[1], Image(np.eye(30, dtype=np.uint16), "YX"))
-    io.write_json(model / "recipe.json", RECIPE | {"inputs": [{"file": str(f), "sha256": "a"} for f in files]})
+    io.write_json(
+        model / "recipe.json", RECIPE | {"inputs": [{"file": str(f), "sha256": "a"} for f in files]}
+    )
     assert "Images that the model was trained with" in read(report.write(model))[0]
 
 
 def test_images_left_out_of_a_prediction_are_named_with_the_reason(result):
     about = json.loads((result / "result.json").read_text())
-    io.write_json(result / "result.json", about | {"failed": [{"name": "broken", "message": "An image must be whole."}]})
+    io.write_json(
+        result / "result.json",
+        about | {"failed": [{"name": "broken", "message": "An image must be whole."}]},
+    )
     html, _ = read(report.write(result))
     assert "broken" in html
     assert "An image must be whole." in html
 
 
 def test_a_long_list_of_images_is_cut_and_says_so(result):
-    io.write_csv(result / "summary.csv", [{"name": f"image {i}", "nuclei": 1, "seconds": 0.1} for i in range(80)])
+    io.write_csv(
+        result / "summary.csv",
+        [{"name": f"image {i}", "nuclei": 1, "seconds": 0.1} for i in range(80)],
+    )
     html, about = read(report.write(result))
     assert "50 of 80 are shown" in html
     assert about["nuclei"] == 80
@@ -175,7 +217,13 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
 
 
 def test_values_are_said_as_a_reader_expects():
-    assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == ["auto", "yes", "0.25", "16 x 32", "small"]
+    assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == [
+        "auto",
+        "yes",
+        "0.25",
+        "16 x 32",
+        "small",
+    ]
 
 
 @pytest.fixture
@@ -184,29 +232,49 @@ def restorer(tmp_path) -> Path:
     field = Image(np.random.default_rng(0).integers(90, 120, (40, 50), dtype=np.uint16), "YX")
     for part in ("images", "clean"):
         io.write_image(tmp_path / "set" / part / "a.tif", field)
-    files = [{"file": str(tmp_path / "set" / part / "a.tif"), "sha256": "0f" * 32} for part in ("images", "clean")]
+    files = [
+        {"file": str(tmp_path / "set" / part / "a.tif"), "sha256": "0f" * 32}
+        for part in ("images", "clean")
+    ]
     scale = {"how": "of the whole training set", "offset": [104.5], "factor": [8.66]}
     io.write_json(
-        tmp_path / "R" / "model.json", MODEL | {"method": "n2v", "settings": {"keep": "last"}, "tuned": {}, "normalisation": scale}
+        tmp_path / "R" / "model.json",
+        MODEL
+        | {"method": "n2v", "settings": {"keep": "last"}, "tuned": {}, "normalisation": scale},
     )
     io.write_json(tmp_path / "R" / "recipe.json", RECIPE | {"inputs": files})
-    scores = {"images": 2, "range": "255", "interval_95": {"psnr": [30.0, 32.0]}, "mean": {"psnr": 31.25, "ssim": 0.9}}
+    scores = {
+        "images": 2,
+        "range": "255",
+        "interval_95": {"psnr": [30.0, 32.0]},
+        "mean": {"psnr": 31.25, "ssim": 0.9},
+    }
     io.write_json(tmp_path / "R" / "scores.json", scores | {"input": {"psnr": 22.5, "ssim": 0.4}})
     return tmp_path / "R"
 
 
 def test_the_report_of_a_restoring_model_speaks_of_grey_values_and_shows_clean_partners(restorer):
     html, about = read(report.write(restorer))
-    assert "Grey values were normalised by subtracting 104.5 and dividing by 8.66 (of the whole training set)." in about["methods"]
+    assert (
+        "Grey values were normalised by subtracting 104.5 and dividing by 8.66 (of the whole "
+        "training set)." in about["methods"]
+    )
     assert "The last weights were kept." in about["methods"]
-    assert "PSNR was 31.25 dB (95 % bootstrap interval 30.00 to 32.00) and SSIM 0.900, from 22.50 dB" in about["methods"]
+    assert (
+        "PSNR was 31.25 dB (95 % bootstrap interval 30.00 to 32.00) and SSIM 0.900, from 22.50 dB"
+        in about["methods"]
+    )
     assert "range: 255" in about["methods"]
     assert "trained with (1 of 1), and their clean partners." in html
     assert dict(page.key_numbers(about))["PSNR in dB"] == "31.25"
 
 
 def test_the_report_of_restored_images_counts_images_not_nuclei(tmp_path):
-    restored = {"method": "n2v", "images": [{"name": "a", "seconds": 1.0}, {"name": "b", "seconds": 1.0}], "axes": "YX"}
+    restored = {
+        "method": "n2v",
+        "images": [{"name": "a", "seconds": 1.0}, {"name": "b", "seconds": 1.0}],
+        "axes": "YX",
+    }
     io.write_json(tmp_path / "P" / "result.json", restored)
     _, about = read(report.write(tmp_path / "P"))
     assert about["methods"].startswith('2 images were restored with "Noise2Void')

@@ -12,9 +12,16 @@ from nbtools.errors import UserError
 
 
 def test_process_seconds_count_from_the_start_of_the_process():
-    code = "import time; time.sleep(0.5); from nbtools import runtime; print(runtime.process_seconds())"
+    code = (
+        "import time; time.sleep(0.5); from nbtools import runtime; "
+        "print(runtime.process_seconds())"
+    )
     begin = time.time()
-    told = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    told = float(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
     assert 0.5 <= told <= time.time() - begin + 0.1
 
 
@@ -32,7 +39,9 @@ print("afterwards", file=sys.stderr)
 
 @pytest.mark.parametrize("more", ["pass", "raise ValueError('why')"])
 def test_what_tensorflow_logs_of_its_start_is_held_back_and_nothing_else(more):
-    told = subprocess.run([sys.executable, "-c", LOUD.format(more=more)], capture_output=True, text=True).stderr
+    told = subprocess.run(
+        [sys.executable, "-c", LOUD.format(more=more)], capture_output=True, text=True
+    ).stderr
     assert "oneDNN" not in told
     assert "a library's own words" in told
     assert "a warning of Python" in told
@@ -40,8 +49,14 @@ def test_what_tensorflow_logs_of_its_start_is_held_back_and_nothing_else(more):
 
 
 def test_a_process_without_standard_error_loads_as_well():
-    code = "import os; os.close(2); from nbtools import runtime; runtime.hold_back_log().__enter__(); print('loaded')"
-    assert "loaded" in subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout
+    code = (
+        "import os; os.close(2); from nbtools import runtime; "
+        "runtime.hold_back_log().__enter__(); print('loaded')"
+    )
+    assert (
+        "loaded"
+        in subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout
+    )
 
 
 def test_memory_is_what_the_system_says():
@@ -85,7 +100,9 @@ def test_check_says_that_all_is_ready(capsys):
 
 
 def test_check_says_what_is_missing_and_how_to_get_it(capsys, monkeypatch):
-    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None if name == "skimage" else object())
+    monkeypatch.setattr(
+        runtime.importlib.util, "find_spec", lambda name: None if name == "skimage" else object()
+    )
     runtime.check()
     assert "no scikit-image. Install them: pip install scikit-image." in capsys.readouterr().out
 

@@ -1,4 +1,6 @@
-"""Thresholds and checkpoints are chosen on validation images; the images of the test are out of reach of every choice."""
+"""Thresholds and checkpoints are chosen on validation images; the images of the test are out of
+reach of every choice.
+"""
 
 import argparse
 import ast
@@ -13,8 +15,12 @@ ALLOWED = {"self", "train", "val", "plan"}
 
 
 def test_fit_takes_training_and_validation_images_and_no_others():
-    fits = [(path, node) for path in (PACKAGE / "methods").rglob("*.py") for node in ast.walk(parse(path))
-            if isinstance(node, ast.FunctionDef) and node.name == "fit"]  # fmt: skip
+    fits = [
+        (path, node)
+        for path in (PACKAGE / "methods").rglob("*.py")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef) and node.name == "fit"
+    ]
     assert fits
     for path, node in fits:
         names = {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
@@ -22,7 +28,11 @@ def test_fit_takes_training_and_validation_images_and_no_others():
 
 
 def test_what_chooses_values_opens_no_files():
-    rooms = {name.split(".")[1] for _, name in find_imports(PACKAGE / "methods" / "_tune.py") if name.startswith("nbtools.")}
+    rooms = {
+        name.split(".")[1]
+        for _, name in find_imports(PACKAGE / "methods" / "_tune.py")
+        if name.startswith("nbtools.")
+    }
     assert rooms == {"metrics"}
 
 
@@ -31,8 +41,16 @@ def test_chosen_values_are_written_only_where_models_are_trained_or_loaded():
         if path.is_relative_to(PACKAGE / "methods"):
             continue
         for node in ast.walk(parse(path)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
-            assert not any(isinstance(t, ast.Attribute) and t.attr == "tuned" for t in targets), f"{path}: line {node.lineno} chooses."
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AugAssign)
+                else []
+            )
+            assert not any(isinstance(t, ast.Attribute) and t.attr == "tuned" for t in targets), (
+                f"{path}: line {node.lineno} chooses."
+            )
 
 
 def test_metrics_choose_nothing_and_no_verb_that_judges_takes_a_threshold():
@@ -52,9 +70,21 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         assert run("simulate", "nuclei2d", *words, "--out", tmp_path / "set" / part)[0] == 0
     opened = []
     read = data.reading.io.open_image
-    monkeypatch.setattr(data.reading.io, "open_image", lambda path, **how: opened.append(str(path)) or read(path, **how))
+    monkeypatch.setattr(
+        data.reading.io,
+        "open_image",
+        lambda path, **how: opened.append(str(path)) or read(path, **how),
+    )
     args = argparse.Namespace(
-        dataset=tmp_path / "set", val=None, seed=0, axes=None, channel=None, time=None, spacing=None, unit="um", diameter=None
+        dataset=tmp_path / "set",
+        val=None,
+        seed=0,
+        axes=None,
+        channel=None,
+        time=None,
+        spacing=None,
+        unit="um",
+        diameter=None,
     )
     train, val = learn.open_training(args)
     for sample in [*train, *(val or ())]:

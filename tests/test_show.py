@@ -1,4 +1,6 @@
-"""Twin of show: what is drawn is what is there. Beauty is looked at by eye; here stand sizes, colours, counts and silence."""
+"""Twin of show: what is drawn is what is there. Beauty is looked at by eye; here stand sizes,
+colours, counts and silence.
+"""
 
 import subprocess
 import sys
@@ -62,7 +64,9 @@ def test_an_outline_is_drawn_inside_the_nucleus_and_nowhere_else(squares):
 
 
 def test_pixels_marked_to_be_ignored_are_not_outlined(squares):
-    ignored = squares.replace(pixels=np.where(squares.pixels == 5, -1, squares.pixels.astype(np.int32)))
+    ignored = squares.replace(
+        pixels=np.where(squares.pixels == 5, -1, squares.pixels.astype(np.int32))
+    )
     assert show.overlay(squares, ignored).alt.startswith("4 outlined")
     assert set(np.unique(show.view(squares, ignored).label)) == {0, 1, 2, 3, 4}
 
@@ -129,16 +133,23 @@ def test_a_scale_bar_has_a_round_length():
 
 
 def test_a_ratio_is_no_pixel_size_and_gets_no_scale_bar():
-    assert show.view(Image(np.zeros((4, 8, 8)), "ZYX", spacing=(2.18, 1, 1), unit="pixel")).spacing_um is None
+    assert (
+        show.view(Image(np.zeros((4, 8, 8)), "ZYX", spacing=(2.18, 1, 1), unit="pixel")).spacing_um
+        is None
+    )
 
 
 def test_every_figure_of_images_is_drawn_from_whatever_holds_images(squares, rng):
     volume = rng.random((6, 20, 24))
     figures = [
-        show.images(squares), show.images([squares, volume, rng.random((9, 9))], columns=2), show.labels(squares),
-        show.pairs([(squares, squares)]), show.patches([(squares.pixels, squares.pixels)] * 3), show.predictions([squares], [squares]),
+        show.images(squares),
+        show.images([squares, volume, rng.random((9, 9))], columns=2),
+        show.labels(squares),
+        show.pairs([(squares, squares)]),
+        show.patches([(squares.pixels, squares.pixels)] * 3),
+        show.predictions([squares], [squares]),
         show.overlay(Image(volume, "ZYX"), Image((volume > 0.9).astype(int), "ZYX")),
-    ]  # fmt: skip
+    ]
     for figure in figures:
         assert show.to_png(figure, dpi=40).startswith(b"\x89PNG")
         assert figure.alt
@@ -171,8 +182,13 @@ def test_only_the_images_that_are_shown_are_read():
 
 
 def test_figures_need_no_pyplot_and_show_themselves():
-    code = "import sys, numpy, nbtools.show as s; f = s.images(numpy.eye(9)); f._repr_png_(); print('matplotlib.pyplot' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, numpy, nbtools.show as s; f = s.images(numpy.eye(9)); f._repr_png_(); "
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "False"
 
 

@@ -20,7 +20,10 @@ def squares() -> Image:
     return Image(pixels, "YX", spacing=(0.5, 0.5), name="squares")
 
 
-ROWS = [{"epoch": i, "step": 10 * i, "loss": 1 / i, "val_loss": 1.2 / i, "lr": 0.001} for i in range(1, 6)]
+ROWS = [
+    {"epoch": i, "step": 10 * i, "loss": 1 / i, "val_loss": 1.2 / i, "lr": 0.001}
+    for i in range(1, 6)
+]
 
 
 def test_a_training_is_drawn_with_the_columns_it_has():
@@ -105,24 +108,37 @@ def test_scores_are_drawn_from_the_json_of_evaluate(squares):
 
 
 def test_several_results_are_drawn_side_by_side(squares):
-    results = {name: instances.evaluate([("a", squares, p)]) for name, p in (("otsu", _mistaken(squares)), ("network", squares))}
-    assert show.scores(results).alt == f"mean AP: otsu {results['otsu']['mean_ap']:.3f}, network 1.000"
+    results = {
+        name: instances.evaluate([("a", squares, p)])
+        for name, p in (("otsu", _mistaken(squares)), ("network", squares))
+    }
+    assert (
+        show.scores(results).alt == f"mean AP: otsu {results['otsu']['mean_ap']:.3f}, network 1.000"
+    )
 
 
 def test_results_without_a_mistake_have_an_axis_that_begins_at_none(squares):
     perfect = instances.evaluate([("a", squares, squares)])
-    assert show.scores({"otsu": perfect, "network": perfect}).axes[-1].get_ylim() == pytest.approx((0, 1.15))
+    assert show.scores({"otsu": perfect, "network": perfect}).axes[-1].get_ylim() == pytest.approx(
+        (0, 1.15)
+    )
 
 
 def test_a_table_is_shown_short_and_says_how_long_it_is():
-    shown = show.table({"label": range(1, 31), "name": ["<b>"] * 30, "area": [np.nan] * 30, "cut": [True] * 30}, limit=3)
+    shown = show.table(
+        {"label": range(1, 31), "name": ["<b>"] * 30, "area": [np.nan] * 30, "cut": [True] * 30},
+        limit=3,
+    )
     assert repr(shown).splitlines()[-1] == "30 rows, the first 3 shown"
     assert shown._repr_html_().count("<tr>") == 4
     assert "<b>" not in shown._repr_html_()
 
 
 def test_findings_are_shown_worst_first_with_their_remedy():
-    found = [SimpleNamespace(severity=s, file="a.tif", message=f"{s} here.", remedy="Do this.") for s in ("note", "error")]
+    found = [
+        SimpleNamespace(severity=s, file="a.tif", message=f"{s} here.", remedy="Do this.")
+        for s in ("note", "error")
+    ]
     assert repr(show.findings(found)).splitlines() == [
         "error: a.tif: error here. Do this.",
         "note: a.tif: note here. Do this.",
@@ -132,7 +148,12 @@ def test_findings_are_shown_worst_first_with_their_remedy():
 
 
 def test_measurements_draw_the_columns_they_find():
-    table = {"label": [1, 2, 3], "area_um2": [10.0, 12.0, np.nan], "mean_0": [1.0, 2.0, 3.0], "touches_border": [True, False, False]}
+    table = {
+        "label": [1, 2, 3],
+        "area_um2": [10.0, 12.0, np.nan],
+        "mean_0": [1.0, 2.0, 3.0],
+        "touches_border": [True, False, False],
+    }
     assert len(show.measurements(table).axes) == 2
     with pytest.raises(UserError, match="Known"):
         show.measurements(table, columns=("volume_um3",))

@@ -1,4 +1,6 @@
-"""Twin of show.fields: a star says how much of a nucleus it holds, arrows go where flows go, paths end where pixels meet."""
+"""Twin of show.fields: a star says how much of a nucleus it holds, arrows go where flows go, paths
+end where pixels meet.
+"""
 
 import re
 
@@ -23,8 +25,15 @@ def two() -> tuple[Image, np.ndarray]:
 def test_more_rays_hold_more_of_a_disc_and_none_hold_a_bent_nucleus():
     grid = np.mgrid[-30:31, -30:31]
     radius = np.hypot(*grid)
-    shares = [float(v) for v in re.findall(r"IoU (\d\.\d+)", show.stars((radius < 25).astype(int), rays=(8, 32)).alt)]
-    assert shares[0] == pytest.approx(8 / 2 * np.sin(2 * np.pi / 8) / np.pi, abs=0.05)  # a regular octagon in its circle
+    shares = [
+        float(v)
+        for v in re.findall(
+            r"IoU (\d\.\d+)", show.stars((radius < 25).astype(int), rays=(8, 32)).alt
+        )
+    ]
+    assert shares[0] == pytest.approx(
+        8 / 2 * np.sin(2 * np.pi / 8) / np.pi, abs=0.05
+    )  # a regular octagon in its circle
     assert shares[1] > 0.95
     bent = ((radius > 12) & (radius < 24) & (grid[0] < 8)).astype(int)
     shares = [float(v) for v in re.findall(r"IoU (\d\.\d+)", show.stars(bent).alt)]
@@ -33,7 +42,9 @@ def test_more_rays_hold_more_of_a_disc_and_none_hold_a_bent_nucleus():
 
 def test_arrows_point_where_the_flows_go(two):
     image, maps = two
-    (arrows,) = [c for c in show.flows(image, maps, every=4).axes[0].collections if isinstance(c, Quiver)]
+    (arrows,) = [
+        c for c in show.flows(image, maps, every=4).axes[0].collections if isinstance(c, Quiver)
+    ]
     there = np.floor(arrows.XY).astype(int)
     assert (maps[there[:, 1], there[:, 0], 0] == 1).all()
     expected = maps[there[:, 1], there[:, 0], :0:-1]

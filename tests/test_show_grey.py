@@ -12,7 +12,11 @@ def count(figure: show.Figure, panel: int = 0) -> float:
 
 
 def test_every_pixel_is_counted_once(rng):
-    for pixels in (rng.integers(0, 4096, (50, 60)).astype(np.uint16), rng.normal(0, 1, (50, 60)), np.full((50, 60), 7, np.uint8)):
+    for pixels in (
+        rng.integers(0, 4096, (50, 60)).astype(np.uint16),
+        rng.normal(0, 1, (50, 60)),
+        np.full((50, 60), 7, np.uint8),
+    ):
         assert count(show.histogram(pixels)) == 3000
 
 
@@ -37,8 +41,12 @@ def test_bars_hold_as_many_grey_values_each():
 def test_several_images_get_a_panel_each():
     images = [Image(np.eye(9, dtype=np.uint8) * i, "YX", name=f"image {i}") for i in range(1, 6)]
     figure = show.histogram(images)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"image {i}" for i in range(1, 6)]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        f"image {i}" for i in range(1, 6)
+    ]
 
 
 def matches(color: tuple) -> bool:
-    return tuple(round(255 * c) for c in color[:3]) == tuple(int(ORANGE[i : i + 2], 16) for i in (1, 3, 5))
+    return tuple(round(255 * c) for c in color[:3]) == tuple(
+        int(ORANGE[i : i + 2], 16) for i in (1, 3, 5)
+    )

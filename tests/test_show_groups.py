@@ -12,7 +12,11 @@ from nbtools.image import Image
 def table(rng) -> dict:
     plant = np.repeat(np.arange(6), 10)
     line = np.where(plant < 3, "wild type", "mutant")
-    return {"volume_um3": 100 + 15 * (plant >= 3) + rng.standard_normal(60), "plant": plant, "line": line}
+    return {
+        "volume_um3": 100 + 15 * (plant >= 3) + rng.standard_normal(60),
+        "plant": plant,
+        "line": line,
+    }
 
 
 def test_every_nucleus_and_every_plant_is_a_dot_and_the_difference_has_its_interval(table):
@@ -46,9 +50,13 @@ def test_a_row_of_the_table_is_found_again_in_the_image():
     image = Image(np.random.default_rng(0).random((40, 40)), "YX")
     figure = show.highlight(image, Image(label, "YX"), labels=[9])
     assert figure.alt == "1 of 2 nuclei: 9"
-    plain, marked = (np.asarray(f.axes[0].images[0].get_array()) for f in (show.images(image), figure))
+    plain, marked = (
+        np.asarray(f.axes[0].images[0].get_array()) for f in (show.images(image), figure)
+    )
     factor = marked.shape[0] // 40
-    changed = (marked[::factor, ::factor] != plain[:: plain.shape[0] // 40, :: plain.shape[1] // 40]).any(axis=-1)
+    changed = (
+        marked[::factor, ::factor] != plain[:: plain.shape[0] // 40, :: plain.shape[1] // 40]
+    ).any(axis=-1)
     assert changed[20:35, 20:35].any()
     assert not changed[4:16, 4:16].any()
     with pytest.raises(UserError, match="Received: 7"):

@@ -12,17 +12,25 @@ from nbtools.metrics import classification, detection, frc, semantic, strata
 def classes() -> dict:
     truth = ["a"] * 6 + ["b"] * 4
     predicted = ["a"] * 5 + ["b"] * 4 + ["a"]
-    return classification.evaluate((str(i), t, p, 0.8) for i, (t, p) in enumerate(zip(truth, predicted, strict=True)))
+    return classification.evaluate(
+        (str(i), t, p, 0.8) for i, (t, p) in enumerate(zip(truth, predicted, strict=True))
+    )
 
 
 def points(rng: np.random.Generator) -> dict:
     truth = rng.uniform(0, 50, (20, 2))
-    return detection.evaluate([(n, truth, truth + rng.normal(0, 3, truth.shape), rng.random(20)) for n in "abc"])
+    return detection.evaluate(
+        [(n, truth, truth + rng.normal(0, 3, truth.shape), rng.random(20)) for n in "abc"]
+    )
 
 
 def test_the_task_is_told_from_the_scores(classes, rng):
     label = np.eye(8, dtype=int)
-    results = {"classification": classes, "detection": points(rng), "semantic": semantic.evaluate([("a", label, label)])}
+    results = {
+        "classification": classes,
+        "detection": points(rng),
+        "semantic": semantic.evaluate([("a", label, label)]),
+    }
     for task, one in results.items():
         assert show.judged({"ours": one}).alt
         assert show.to_png(show.scores(one))[:4] == b"\x89PNG", task
@@ -51,7 +59,14 @@ def test_strata_are_drawn_for_each_method(rng):
         y, x, side = 20 * (i // 3) + 1, 20 * (i % 3) + 1, 4 + i
         label[y : y + side, x : x + side] = i + 1
     nuclei = strata.describe_nuclei([(n, label, label * (label > 3), None) for n in "ab"])
-    figure = show.strata({"ours": {"size": strata.stratify(nuclei, "size"), "contrast": strata.stratify(nuclei, "contrast")}})
+    figure = show.strata(
+        {
+            "ours": {
+                "size": strata.stratify(nuclei, "size"),
+                "contrast": strata.stratify(nuclei, "contrast"),
+            }
+        }
+    )
     assert figure.alt == "share of nuclei found by size: ours"
     with pytest.raises(UserError, match="nuclei to show"):
         show.strata({"ours": {"size": []}})

@@ -1,4 +1,6 @@
-"""Twin of show.noise: noise that neighbours share stands out of the band, noise that they do not stays inside."""
+"""Twin of show.noise: noise that neighbours share stands out of the band, noise that they do not
+stays inside.
+"""
 
 import numpy as np
 import pytest

@@ -9,8 +9,22 @@ COMPARED = {
     "units": 12,
     "paired_over": "images",
     "differences": [
-        {"method": "b", "against": "a", "metric": "mean_ap", "difference": 0.1, "interval_95": [0.05, 0.15], "clear": True},
-        {"method": "c", "against": "a", "metric": "mean_ap", "difference": -0.01, "interval_95": [-0.05, 0.03], "clear": False},
+        {
+            "method": "b",
+            "against": "a",
+            "metric": "mean_ap",
+            "difference": 0.1,
+            "interval_95": [0.05, 0.15],
+            "clear": True,
+        },
+        {
+            "method": "c",
+            "against": "a",
+            "metric": "mean_ap",
+            "difference": -0.01,
+            "interval_95": [-0.05, 0.03],
+            "clear": False,
+        },
     ],
 }
 
@@ -23,7 +37,10 @@ def test_each_difference_has_its_line_and_words():
 
 
 def test_one_image_has_no_line_but_its_point():
-    one = {**COMPARED, "differences": [{**COMPARED["differences"][0], "interval_95": None, "clear": None}]}
+    one = {
+        **COMPARED,
+        "differences": [{**COMPARED["differences"][0], "interval_95": None, "clear": None}],
+    }
     assert len(show.differences(one).axes[0].lines) == 2  # zero, and the point
 
 

@@ -1,4 +1,6 @@
-"""Twin of show.restoration: what stands beside what, in which greys and colours, and which numbers are told."""
+"""Twin of show.restoration: what stands beside what, in which greys and colours, and which numbers
+are told.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +24,11 @@ def clean() -> Image:
 
 @pytest.fixture
 def noisy(clean, rng) -> Image:
-    return clean.replace(pixels=np.clip(clean.pixels + rng.normal(0, 3, clean.shape), 0, None).round().astype(np.uint16))
+    return clean.replace(
+        pixels=np.clip(clean.pixels + rng.normal(0, 3, clean.shape), 0, None)
+        .round()
+        .astype(np.uint16)
+    )
 
 
 def test_scores_of_input_and_results_are_told_in_the_figure(clean, noisy):
@@ -101,7 +107,10 @@ def test_a_volume_is_shown_by_its_middle_plane_and_the_slice_below_it():
 
 def test_errors_of_a_volume_are_drawn_with_one_scale_for_all(rng):
     clean = Image(rng.random((8, 40, 50)) * 10, "ZYX", spacing=(1.0, 0.5, 0.5))
-    found = {"noisy": clean.replace(pixels=clean.pixels + 3), "ours": clean.replace(pixels=clean.pixels - 1)}
+    found = {
+        "noisy": clean.replace(pixels=clean.pixels + 3),
+        "ours": clean.replace(pixels=clean.pixels - 1),
+    }
     figure = show.error_maps(found, clean)
     assert "noisy: RMSE 3" in figure.alt
     worse, better = (figure.axes[i].images[0].get_array()[:40, :, :3] for i in (0, 1))
@@ -126,7 +135,10 @@ def test_scores_of_another_task_are_refused():
         show.denoisers({"ours": {"mean_ap": 0.5}})
 
 
-@pytest.mark.parametrize(("shape", "axes"), [((30, 40), "YX"), ((5, 30, 40), "ZYX"), ((2, 30, 40), "TYX"), ((30, 40, 2), "YXC")])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((30, 40), "YX"), ((5, 30, 40), "ZYX"), ((2, 30, 40), "TYX"), ((30, 40, 2), "YXC")],
+)
 def test_before_and_after_stand_side_by_side(shape, axes, rng):
     image = Image(rng.random(shape).astype(np.float32), axes)
     both = show.side_by_side_rgb(image, image)

@@ -1,4 +1,6 @@
-"""Views of volumes: where a known bright voxel appears in each, how wide things are drawn, and how much light passes."""
+"""Views of volumes: where a known bright voxel appears in each, how wide things are drawn, and how
+much light passes.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,10 @@ def bright_voxel(**changes: object) -> Image:
 def ball(radius_um: float = 4.0, shape: tuple[int, ...] = (12, 48, 48)) -> Image:
     """A ball of 4 µm in voxels of 1 x 0.25 x 0.25 µm."""
     spacing = (1.0, 0.25, 0.25)
-    z, y, x = np.meshgrid(*((np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)), indexing="ij")
+    z, y, x = np.meshgrid(
+        *((np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)),
+        indexing="ij",
+    )
     return Image((z**2 + y**2 + x**2 < radius_um**2).astype(np.int32), "ZYX", spacing, name="ball")
 
 
@@ -32,10 +37,14 @@ def find_white(rgb: np.ndarray) -> tuple[slice, slice]:
 
 
 def test_each_slice_shows_the_voxel_where_it_is_and_as_wide_as_it_is():
-    (z_slice, x_slice), (y_slice, _) = layout.cut_slices(bright_voxel().pixels, SPOT, spacing=(4.0, 1.0, 1.0))
+    (z_slice, x_slice), (y_slice, _) = layout.cut_slices(
+        bright_voxel().pixels, SPOT, spacing=(4.0, 1.0, 1.0)
+    )
     assert (z_slice.shape, x_slice.shape, y_slice.shape) == ((20, 30), (20, 24), (24, 30))
     assert np.argwhere(z_slice).tolist() == [[7, 23]]
-    assert np.argwhere(x_slice).tolist() == [[7, column] for column in (16, 17, 18, 19)]  # z to the right, four pixels a plane
+    assert np.argwhere(x_slice).tolist() == [
+        [7, column] for column in (16, 17, 18, 19)
+    ]  # z to the right, four pixels a plane
     assert np.argwhere(y_slice).tolist() == [[row, 23] for row in (16, 17, 18, 19)]
 
 
@@ -43,8 +52,14 @@ def test_the_crosshair_meets_at_the_place_in_every_slice():
     image = bright_voxel(pixels=np.ones(SHAPE, np.uint16))
     rgb = volumes.slices_rgb(image, at=SPOT, least=1).astype(int)
     yellow = (rgb[..., 0] > rgb[..., 2] + 40)[: 20 + layout.GAP + 24]
-    crossed_rows, crossed_columns = np.flatnonzero(yellow.sum(axis=1) > 4), np.flatnonzero(yellow.sum(axis=0) > 4)
-    assert crossed_rows.tolist() == [7, 20 + layout.GAP + 18]  # row y of two slices; plane 4 is 16 … 19, its middle 18
+    crossed_rows, crossed_columns = (
+        np.flatnonzero(yellow.sum(axis=1) > 4),
+        np.flatnonzero(yellow.sum(axis=0) > 4),
+    )
+    assert crossed_rows.tolist() == [
+        7,
+        20 + layout.GAP + 18,
+    ]  # row y of two slices; plane 4 is 16 … 19, its middle 18
     assert crossed_columns.tolist() == [23, 30 + layout.GAP + 18]
 
 
@@ -62,7 +77,9 @@ def test_label_outlines_stand_on_the_slices():
     image = ball()
     with_outlines = volumes.slices_rgb(image, image, at=(6, 24, 24), least=1).astype(int)
     colored = np.abs(with_outlines - with_outlines.mean(axis=-1, keepdims=True)).max(axis=-1) > 25
-    assert colored[24 - 16 : 24 + 16, 24 - 16].any()  # the ball's left edge, 4 µm = 16 pixels from the middle
+    assert colored[
+        24 - 16 : 24 + 16, 24 - 16
+    ].any()  # the ball's left edge, 4 µm = 16 pixels from the middle
 
 
 def test_projections_know_maximum_mean_and_depth(rng):
@@ -71,10 +88,18 @@ def test_projections_know_maximum_mean_and_depth(rng):
     colored = volumes.color_depth(pixels[..., None])
     assert colored.shape == (20, 30, 3)
     near, far = colored[5, 5].astype(float), colored[15, 25].astype(float)
-    np.testing.assert_allclose(near / near.max(), show.colors.DEPTH[0] / show.colors.DEPTH[0].max(), atol=0.01)
-    np.testing.assert_allclose(far / far.max(), show.colors.DEPTH[-1] / show.colors.DEPTH[-1].max(), atol=0.01)
+    np.testing.assert_allclose(
+        near / near.max(), show.colors.DEPTH[0] / show.colors.DEPTH[0].max(), atol=0.01
+    )
+    np.testing.assert_allclose(
+        far / far.max(), show.colors.DEPTH[-1] / show.colors.DEPTH[-1].max(), atol=0.01
+    )
     figure = show.projections(Image(pixels, "ZYX", SPACING))
-    assert [a.get_title() for a in figure.axes[:3]] == ["maximum", "mean", "maximum, colour: where along z"]
+    assert [a.get_title() for a in figure.axes[:3]] == [
+        "maximum",
+        "mean",
+        "maximum, colour: where along z",
+    ]
 
 
 @pytest.mark.parametrize(("axis", "shape"), [("Z", (20, 30)), ("Y", (24, 30)), ("X", (20, 24))])
@@ -105,7 +130,12 @@ def test_a_turned_voxel_stands_where_geometry_says(angle, axis, other):
     spot = np.array((4, 22, 6))
     cube[tuple(np.meshgrid(*(np.arange(v - 1, v + 2) for v in spot), indexing="ij"))] = 1
     turned = scene.turn(cube, angle, axis=axis)
-    found = np.array([(np.arange(n) * turned.sum(axis=tuple(a for a in range(3) if a != i))).sum() for i, n in enumerate(turned.shape)])
+    found = np.array(
+        [
+            (np.arange(n) * turned.sum(axis=tuple(a for a in range(3) if a != i))).sum()
+            for i, n in enumerate(turned.shape)
+        ]
+    )
     found = found / turned.sum() - (np.array(turned.shape) - 1) / 2
     z, side = spot[0] - 10, (spot - (np.array(cube.shape) - 1) / 2)[other]
     a = np.deg2rad(angle)
@@ -136,10 +166,17 @@ def test_a_large_volume_is_averaged_down_and_keeps_its_brightness(rng):
 def test_a_mesh_of_a_ball_has_its_surface_and_lies_where_the_ball_is():
     image = ball()
     [(number, corners)] = volumes.mesh_labels(image.pixels, np.array(image.spacing))
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    area = (
+        np.linalg.norm(
+            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+        ).sum()
+        / 2
+    )
     assert number == 1
     assert area == pytest.approx(4 * np.pi * 4**2, rel=0.06)
-    np.testing.assert_allclose(corners.reshape(-1, 3).mean(axis=0), np.array(image.shape) * image.spacing / 2, atol=0.3)
+    np.testing.assert_allclose(
+        corners.reshape(-1, 3).mean(axis=0), np.array(image.shape) * image.spacing / 2, atol=0.3
+    )
 
 
 def test_surfaces_and_rays_are_figures_with_words():

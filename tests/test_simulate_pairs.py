@@ -1,4 +1,6 @@
-"""Noisy and clean images of one scene: the noise is what dataset.toml says, to the standard error of the measurement."""
+"""Noisy and clean images of one scene: the noise is what dataset.toml says, to the standard error
+of the measurement.
+"""
 
 import json
 
@@ -36,7 +38,9 @@ def test_the_mean_of_many_frames_is_the_clean_image_and_their_variance_the_law(c
     law, clean = dataset.meta["noise"], dataset[0].clean.pixels.astype(float)
     stack = np.stack([sample.image.pixels for sample in dataset]).astype(float)
     photons = to_photons(dataset, clean)
-    variance = law["gain"] ** 2 * (photons + law["read_noise"] ** 2 + law["structured"] ** 2) + 1 / 12
+    variance = (
+        law["gain"] ** 2 * (photons + law["read_noise"] ** 2 + law["structured"] ** 2) + 1 / 12
+    )
     deviation = (stack.mean(axis=0) - clean) / np.sqrt(variance / frames)
     assert abs(deviation.mean()) < 4 / np.sqrt(clean.size / 5)  # stripes of 5 px are drawn together
     assert deviation.std() == pytest.approx(1, abs=0.05)
@@ -47,7 +51,9 @@ def test_the_mean_of_many_frames_is_the_clean_image_and_their_variance_the_law(c
 @pytest.mark.parametrize("photons", [5.0, 20.0, 100.0])
 def test_the_light_level_is_that_of_the_brightest_pixels(photons):
     dataset = make(photons=(photons,))
-    assert np.percentile(to_photons(dataset, dataset[0].clean.pixels), 99.8) == pytest.approx(photons, rel=0.01)
+    assert np.percentile(to_photons(dataset, dataset[0].clean.pixels), 99.8) == pytest.approx(
+        photons, rel=0.01
+    )
     assert dataset.meta["noise"]["peak_photons"] == photons
 
 
@@ -60,9 +66,13 @@ def test_less_light_shows_the_same_scene():
 
 def test_white_noise_has_no_neighbours_and_structured_noise_has_some_along_x():
     for structured, expected in ((0.0, 0.0), (4.0, 16 / (16 + 20 + 4))):
-        pixels = simulate.make("pairs", count=1, seed=0, settings=FLAT | {"structured": structured})[0].image.pixels.astype(float)
+        pixels = simulate.make(
+            "pairs", count=1, seed=0, settings=FLAT | {"structured": structured}
+        )[0].image.pixels.astype(float)
         noise = pixels - pixels.mean()
-        along_x, along_y = ((noise * np.roll(noise, 1, axis)).mean() / noise.var() for axis in (1, 0))
+        along_x, along_y = (
+            (noise * np.roll(noise, 1, axis)).mean() / noise.var() for axis in (1, 0)
+        )
         beyond = (noise * np.roll(noise, 5, 1)).mean() / noise.var()
         assert along_x == pytest.approx(0.8 * expected, abs=0.02)
         assert along_y == pytest.approx(0, abs=0.02)
@@ -74,7 +84,10 @@ def test_saturation_cuts_the_bright_pixels_of_the_noisy_image_alone(tmp_path):
     noisy, clean = dataset[0].image.pixels, dataset[0].clean.pixels
     assert noisy.max() == 4095 < clean.max()
     assert (clean[noisy == 4095] > 3000).mean() > 0.7
-    assert "saturated" in {f.code for f in checks.check(data.DataSet.open(data.write_dataset(dataset, tmp_path / "set")))}
+    assert "saturated" in {
+        f.code
+        for f in checks.check(data.DataSet.open(data.write_dataset(dataset, tmp_path / "set")))
+    }
 
 
 def test_frames_of_a_scene_are_a_group_of_their_own():
@@ -89,14 +102,28 @@ def test_frames_of_a_scene_are_a_group_of_their_own():
 
 @pytest.mark.parametrize("photons", [(5.0,), (20.0, 100.0)])
 def test_the_folder_says_the_law_pairs_up_and_has_nothing_to_complain_of(run, tmp_path, photons):
-    words = ["--set", f"photons={','.join(map(str, photons))}", "shape_px=96,96", "--count", 3, "--seed", 2, "--json"]
+    words = [
+        "--set",
+        f"photons={','.join(map(str, photons))}",
+        "shape_px=96,96",
+        "--count",
+        3,
+        "--seed",
+        2,
+        "--json",
+    ]
     code, told, _ = run("simulate", "pairs", *words, "--out", tmp_path / "pairs")
     assert code == 0
     assert json.loads(told)["images"] == 3
     dataset = data.DataSet.open(tmp_path / "pairs")
     assert (len(dataset), dataset.has("clean"), dataset.has("labels")) == (3, True, True)
     noise = dataset.meta["noise"]
-    assert (noise["gain"], noise["offset"], noise["read_noise"], noise["full"]) == (2.0, 100.0, 2.0, 65535)
+    assert (noise["gain"], noise["offset"], noise["read_noise"], noise["full"]) == (
+        2.0,
+        100.0,
+        2.0,
+        65535,
+    )
     assert noise["peak_photons"] == (photons[0] if len(photons) == 1 else list(photons))
     assert dataset[1].clean.pixels.dtype == np.float32
     assert checks.check(dataset) == []
@@ -104,12 +131,21 @@ def test_the_folder_says_the_law_pairs_up_and_has_nothing_to_complain_of(run, tm
 
 
 @pytest.mark.parametrize(
-    "changes", [{"shape_px": (8, 40, 44), "radius_um": (2.5, 10.0)}, {"structured": 2.0, "frames": 2, "saturation": 0.5}]
+    "changes",
+    [
+        {"shape_px": (8, 40, 44), "radius_um": (2.5, 10.0)},
+        {"structured": 2.0, "frames": 2, "saturation": 0.5},
+    ],
 )
 def test_the_command_that_a_set_records_makes_it_again(changes):
     made = make(seed=4, **changes)
     words = made.meta["source"].split("nbtools simulate pairs ")[1].split()
-    again = simulate.make("pairs", count=int(words[1]), seed=int(words[3]), settings=simulate.PairSettings.parse(words[5:]))
+    again = simulate.make(
+        "pairs",
+        count=int(words[1]),
+        seed=int(words[3]),
+        settings=simulate.PairSettings.parse(words[5:]),
+    )
     assert again.meta == made.meta
     assert np.array_equal(again[0].image.pixels, made[0].image.pixels)
 

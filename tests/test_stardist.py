@@ -1,4 +1,6 @@
-"""The adapter to the stardist package: its sizes, its decoding, its files, our budget; the oracle of its shapes."""
+"""The adapter to the stardist package: its sizes, its decoding, its files, our budget; the oracle
+of its shapes.
+"""
 
 import itertools
 import json
@@ -29,7 +31,9 @@ def make_model(ndim: int, spacing: tuple | None = None, **settings) -> methods.M
 
 def draw_discs(model: methods.Method, radius: float) -> methods.Method:
     """Let an untrained model find discs where its random probability is highest."""
-    model.inner.keras_model.get_layer("dist").bias.assign(np.full(model.inner.config.n_rays, radius))
+    model.inner.keras_model.get_layer("dist").bias.assign(
+        np.full(model.inner.config.n_rays, radius)
+    )
     return model
 
 
@@ -37,16 +41,21 @@ def draw_discs(model: methods.Method, radius: float) -> methods.Method:
 def crop() -> data.Sample:
     sample = data.samples("nuclei2d")[0]
     label = sample.label.replace(pixels=sample.label.pixels[:128, :160])
-    return data.Sample("crop", sample.image.replace(pixels=sample.image.pixels[:128, :160]), label=label)
+    return data.Sample(
+        "crop", sample.image.replace(pixels=sample.image.pixels[:128, :160]), label=label
+    )
 
 
 # counted on the networks that the stardist package 0.9.2 builds with its default configurations
-@pytest.mark.parametrize(("ndim", "grid", "parameters"), [(2, None, 1_406_689), (2, 2, 1_425_185), (3, None, 1_119_969)])
+@pytest.mark.parametrize(
+    ("ndim", "grid", "parameters"), [(2, None, 1_406_689), (2, 2, 1_425_185), (3, None, 1_119_969)]
+)
 def test_the_preset_paper_is_the_default_network_of_the_package(ndim, grid, parameters):
     assert make_model(ndim, preset="paper", grid=grid).model.count_params() == parameters
 
 
-# AP of perfect rays on the 125 nuclei of the package's test image at IoU .5, .7, .8, .9, measured independently
+# AP of perfect rays on the 125 nuclei of the package's test image at IoU .5, .7, .8, .9, measured
+# independently
 def test_the_oracle_of_32_rays_reaches_its_figures():
     from stardist.geometry import polygons_to_label, star_dist
     from stardist.matching import matching
@@ -56,33 +65,52 @@ def test_the_oracle_of_32_rays_reaches_its_figures():
     label = data.samples("nuclei2d")[0].label.pixels.astype(np.int32)
     inside, rays = edt_prob(label), star_dist(label, 32)
     model = make_model(2, preset="tiny", grid=1)
-    decoded = model.decode(np.concatenate([inside[..., None], rays], axis=-1), threshold=0.5, nms=0.4)
+    decoded = model.decode(
+        np.concatenate([inside[..., None], rays], axis=-1), threshold=0.5, nms=0.4
+    )
     figures = [instances.score(label, decoded, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)]
     points, scores, kept = non_maximum_suppression(rays, inside, prob_thresh=0.5, nms_thresh=0.4)
-    alone = polygons_to_label(kept, points, shape=label.shape, prob=scores)  # the package by itself, on the same processor
-    assert figures == pytest.approx([matching(label, alone, thresh=iou).accuracy for iou in (0.5, 0.7, 0.8, 0.9)], abs=1e-6)
+    alone = polygons_to_label(
+        kept, points, shape=label.shape, prob=scores
+    )  # the package by itself, on the same processor
+    assert figures == pytest.approx(
+        [matching(label, alone, thresh=iou).accuracy for iou in (0.5, 0.7, 0.8, 0.9)], abs=1e-6
+    )
     assert figures[:2] == pytest.approx([1.0, 0.984], abs=0.012)
-    assert figures[2:] == pytest.approx([0.984, 0.953], abs=0.016)  # one nucleus, which processors round to either side
+    assert figures[2:] == pytest.approx(
+        [0.984, 0.953], abs=0.016
+    )  # one nucleus, which processors round to either side
 
 
 def test_thresholds_of_volumes_are_searched_from_above_and_end_with_the_time():
     from stardist.geometry import star_dist3D
     from stardist.utils import edt_prob
 
-    sample = simulate.make("nuclei3d", count=1, seed=0, settings={"shape_px": (12, 40, 40), "count": 5})[0]
+    sample = simulate.make(
+        "nuclei3d", count=1, seed=0, settings={"shape_px": (12, 40, 40), "count": 5}
+    )[0]
     label = sample.label.pixels.astype(np.int32)
     model = make_model(3, preset="tiny", grid=1, rays=32)
     rays = _star.import_part("rays3d").rays_from_json(model.inner.config.rays_json)
-    distance, probability = star_dist3D(label, rays), 0.4 * edt_prob(label)  # a network that is never sure
+    distance, probability = (
+        star_dist3D(label, rays),
+        0.4 * edt_prob(label),
+    )  # a network that is never sure
     model.predict_space = lambda pixels: np.concatenate([probability[..., None], distance], axis=-1)
     example = Example(sample.image.pixels[..., None].astype(np.float32), label, None)
     chosen = _star.choose_thresholds(model, [example], seconds=60)
     assert chosen["threshold"] < 0.4  # the usual 0.5 would find nothing
-    assert instances.score(label, model.decode(model.predict_space(None), **chosen, space=label.shape), iou=0.5).ap == 1
+    assert (
+        instances.score(
+            label, model.decode(model.predict_space(None), **chosen, space=label.shape), iou=0.5
+        ).ap
+        == 1
+    )
     assert _star.choose_thresholds(model, [example], seconds=-1) == {}
 
 
-# AP of perfect rays on the nuclei of the package's test image and volume at these IoU, measured independently
+# AP of perfect rays on the nuclei of the package's test image and volume at these IoU, measured
+# independently
 @pytest.mark.parametrize(
     ("name", "rays", "ious", "expected"),
     [
@@ -98,7 +126,9 @@ def test_the_oracle_of_so_many_rays_reaches_its_figures(name, rays, ious, expect
     drawn = methods.get("stardist")(rays=rays).draw_oracle(label)
     assert (drawn.axes, drawn.shape, drawn.spacing) == (label.axes, label.shape, label.spacing)
     figures = [instances.score(label.pixels, drawn.pixels, iou=iou).ap for iou in ious]
-    assert figures == pytest.approx(expected, abs=0.04)  # stars that start from another pixel hold a little more or less
+    assert figures == pytest.approx(
+        expected, abs=0.04
+    )  # stars that start from another pixel hold a little more or less
 
 
 @pytest.mark.parametrize("grid", [1, 2])
@@ -107,7 +137,9 @@ def test_our_decoding_equals_the_package_s_own(crop, grid):
     pixels = model.scale_of(crop.image.pixels[..., None]).apply(crop.image.pixels[..., None])
     probability = model.predict_space(crop.image.pixels[..., None])[..., 0]
     threshold = float(np.percentile(probability, 97))
-    ours = model.decode(model.predict_space(crop.image.pixels[..., None]), threshold=threshold, nms=0.3)
+    ours = model.decode(
+        model.predict_space(crop.image.pixels[..., None]), threshold=threshold, nms=0.3
+    )
     theirs, _ = model.inner.predict_instances(pixels[..., 0], prob_thresh=threshold, nms_thresh=0.3)
     assert ours.max() > 3
     assert instances.score(theirs, ours, iou=0.95).ap == 1.0
@@ -134,12 +166,18 @@ def test_rays_and_grid_know_that_planes_lie_apart():
     assert tuple(model.inner.config.grid) == (1, 2, 2)
 
 
-def test_training_says_nothing_on_standard_output_and_ends_with_its_budget(crop, capsys, monkeypatch):
-    """The clock is ours: each look at it takes two seconds, so that the minute is over after some twenty steps."""
+def test_training_says_nothing_on_standard_output_and_ends_with_its_budget(
+    crop, capsys, monkeypatch
+):
+    """The clock is ours: each look at it takes two seconds, so that the minute is over after some
+    twenty steps.
+    """
     looks = itertools.count()
     monkeypatch.setattr(runtime, "process_seconds", lambda: 2.0 * next(looks))
     model = methods.get("stardist")(**TINY)
-    history = model.fit(data.DataSet.of([crop]), data.DataSet.of([crop]), plan=training.TrainingPlan(minutes=1))
+    history = model.fit(
+        data.DataSet.of([crop]), data.DataSet.of([crop]), plan=training.TrainingPlan(minutes=1)
+    )
     assert history.stopped == "minutes"
     assert 10 < history.steps < 30
     assert history.schedule[-1] == [history.steps, 1.0]
@@ -150,7 +188,9 @@ def test_training_says_nothing_on_standard_output_and_ends_with_its_budget(crop,
 def test_a_model_of_the_package_is_imported_and_saved_as_ours(crop, tmp_path):
     from stardist.models import Config2D, StarDist2D
 
-    config = Config2D(n_rays=16, grid=(2, 2), unet_n_depth=1, unet_n_filter_base=4, net_conv_after_unet=8)
+    config = Config2D(
+        n_rays=16, grid=(2, 2), unet_n_depth=1, unet_n_filter_base=4, net_conv_after_unet=8
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = StarDist2D(config, name="theirs", basedir=str(tmp_path))

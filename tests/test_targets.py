@@ -1,4 +1,6 @@
-"""Oracle round trips: encode the truth, decode it, score it. A perfect network cannot beat these figures."""
+"""Oracle round trips: encode the truth, decode it, score it. A perfect network cannot beat these
+figures.
+"""
 
 import numpy as np
 import pytest
@@ -18,12 +20,18 @@ def ap(truth: np.ndarray, label: np.ndarray, iou: float) -> float:
     return instances.score(truth, label, iou=iou).ap
 
 
-# foreground alone, and foreground with a watershed on its distance, score .791 and .850 in 2D, .189 in 3D (measured on the same images)
-@pytest.mark.parametrize(("ndim", "figures"), [(2, {0.5: 0.97, 0.7: 0.94, 0.9: 0.94}), (3, {0.5: 1.0, 0.7: 1.0, 0.9: 1.0})])
+# foreground alone, and foreground with a watershed on its distance, score .791 and .850 in 2D, .189
+# in 3D (measured on the same images)
+@pytest.mark.parametrize(
+    ("ndim", "figures"),
+    [(2, {0.5: 0.97, 0.7: 0.94, 0.9: 0.94}), (3, {0.5: 1.0, 0.7: 1.0, 0.9: 1.0})],
+)
 def test_distance_parts_touching_nuclei(nuclei, ndim, figures):
     maps = distance.encode(nuclei[ndim])
     label = distance.decode(maps[..., :2])
-    assert {iou: ap(nuclei[ndim], label, iou) >= least for iou, least in figures.items()} == dict.fromkeys(figures, True)
+    assert {
+        iou: ap(nuclei[ndim], label, iou) >= least for iou, least in figures.items()
+    } == dict.fromkeys(figures, True)
 
 
 @pytest.mark.parametrize(("ndim", "expected"), [(2, 0.791), (3, 0.189)])
@@ -78,7 +86,9 @@ def test_a_small_nucleus_weighs_more_a_pixel_than_a_large_one():
     assert weight[52, 52] > weight[55, 10] > weight[20, 20]
 
 
-@pytest.mark.parametrize("label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.zeros((0, 0), int)])
+@pytest.mark.parametrize(
+    "label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.zeros((0, 0), int)]
+)
 def test_empty_and_full_images_survive_the_round_trip(label):
     decoded = distance.decode(distance.encode(label)[..., :2]) if label.size else label
     assert decoded.max(initial=0) == label.max(initial=0)

@@ -1,4 +1,6 @@
-"""Blind spots: spread evenly, as dense as asked for in 2D and 3D, filled from the untouched patch, never from themselves."""
+"""Blind spots: spread evenly, as dense as asked for in 2D and 3D, filled from the untouched patch,
+never from themselves.
+"""
 
 import numpy as np
 import pytest
@@ -33,11 +35,15 @@ def test_hidden_pixels_leave_no_large_part_of_a_patch_out(rng):
 
 @pytest.mark.parametrize("fill", ["neighbour", "median", "mean"])
 @pytest.mark.parametrize("shape", [(80, 73), (7, 50, 61)])
-def test_a_hidden_value_comes_from_the_untouched_surroundings_and_never_from_itself(rng, fill, shape):
+def test_a_hidden_value_comes_from_the_untouched_surroundings_and_never_from_itself(
+    rng, fill, shape
+):
     patch = rng.normal(size=(*shape, 2)).astype(np.float32)
     spike = patch.copy()
     hidden, mask = blindspot.hide(np.random.default_rng(4), patch, spots=Spots(0.3, 2, fill))
-    spike[mask] += 1000.0  # the same pixels are drawn: nothing of them may show, whatever else is hidden
+    spike[mask] += (
+        1000.0  # the same pixels are drawn: nothing of them may show, whatever else is hidden
+    )
     again, same = blindspot.hide(np.random.default_rng(4), spike, spots=Spots(0.3, 2, fill))
     np.testing.assert_array_equal(mask, same)
     np.testing.assert_array_equal(hidden[~mask], patch[~mask])
@@ -54,7 +60,16 @@ def test_the_median_of_the_surroundings_is_that_of_a_worked_example(rng):
     values = patch[..., 0][tuple(np.moveaxis(around, -1, 0))]
     assert sorted(values[0]) == [6, 7, 8, 11, 13, 16, 17, 18]
     assert np.median(values[0]) == 12
-    assert sorted(values[1]) == [1, 2, 5, 6, 7, 10, 11, 500]  # at the corner the window moves inside
+    assert sorted(values[1]) == [
+        1,
+        2,
+        5,
+        6,
+        7,
+        10,
+        11,
+        500,
+    ]  # at the corner the window moves inside
 
 
 def test_a_patch_of_one_pixel_in_an_axis_is_hidden_too(rng):
@@ -65,23 +80,34 @@ def test_a_patch_of_one_pixel_in_an_axis_is_hidden_too(rng):
 
 def test_with_its_centre_a_hidden_pixel_sometimes_keeps_its_value(rng):
     patch = rng.normal(size=(64, 64, 1)).astype(np.float32)
-    kept = [(h[m] == patch[m]).mean() for h, m in (blindspot.hide(rng, patch, spots=Spots(2.0, 1, centre=True)) for _ in range(200))]
+    kept = [
+        (h[m] == patch[m]).mean()
+        for h, m in (
+            blindspot.hide(rng, patch, spots=Spots(2.0, 1, centre=True)) for _ in range(200)
+        )
+    ]
     assert np.mean(kept) == pytest.approx(1 / 9, rel=0.1)
 
 
 def test_a_line_hides_what_shares_its_noise_and_asks_for_the_middle_alone(rng):
-    stripes = np.repeat(rng.normal(size=(60, 1, 1)), 80, axis=1).astype(np.float32)  # noise common to each row
+    stripes = np.repeat(rng.normal(size=(60, 1, 1)), 80, axis=1).astype(
+        np.float32
+    )  # noise common to each row
     hidden, mask = blindspot.hide(rng, stripes, spots=Spots(0.3, 4, line=(1, 5)))
     y, x = np.argwhere(mask)[len(np.argwhere(mask)) // 2]
     run = slice(max(0, x - 5), x + 6)
-    assert (hidden[y, run] != stripes[y, run]).all()  # nothing of the row's own value is left beside it
+    assert (
+        hidden[y, run] != stripes[y, run]
+    ).all()  # nothing of the row's own value is left beside it
     assert mask.sum() < 1.5 * 0.003 * mask.size
 
 
 def test_the_same_seed_hides_the_same_pixels_and_the_patch_stays_as_it_was():
     patch = np.random.default_rng(1).normal(size=(32, 32, 1))
     before = patch.copy()
-    first, second = (blindspot.hide(np.random.default_rng(2), patch, spots=Spots(1.0)) for _ in range(2))
+    first, second = (
+        blindspot.hide(np.random.default_rng(2), patch, spots=Spots(1.0)) for _ in range(2)
+    )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(patch, before)
 
@@ -92,5 +118,7 @@ def _far_from_others(mask: np.ndarray, radius: int) -> np.ndarray:
     places = np.argwhere(mask)
     for place in places:
         near = np.abs(places - place).max(axis=1)
-        found[tuple(place)] = np.sort(near)[1] > 2 * radius  # windows at the border reach twice as far
+        found[tuple(place)] = (
+            np.sort(near)[1] > 2 * radius
+        )  # windows at the border reach twice as far
     return found

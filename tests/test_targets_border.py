@@ -1,4 +1,6 @@
-"""Oracle round trips of the border classes, and the weights of gaps; figures from label images of 125 and of 51 nuclei."""
+"""Oracle round trips of the border classes, and the weights of gaps; figures from label images of
+125 and of 51 nuclei.
+"""
 
 import time
 
@@ -26,7 +28,8 @@ def score_oracle(label: np.ndarray, *, where: str, grow: int) -> list[float]:
     return [instances.score(label, decoded, iou=iou).ap for iou in IOUS[label.ndim]]
 
 
-# measured independently on the same images, with the border classes of skimage.segmentation.find_boundaries
+# measured independently on the same images, with the border classes of
+# skimage.segmentation.find_boundaries
 @pytest.mark.parametrize(
     ("ndim", "where", "grow", "expected"),
     [
@@ -65,7 +68,9 @@ def test_growing_stops_at_the_region_and_at_the_neighbour():
     label, region = np.zeros((1, 9), np.int32), np.ones((1, 9), bool)
     label[0, 1], label[0, 4] = 1, 2
     region[0, 7:] = False
-    np.testing.assert_array_equal(border.regrow(label, region, steps=1), [[1, 1, 1, 2, 2, 2, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        border.regrow(label, region, steps=1), [[1, 1, 1, 2, 2, 2, 0, 0, 0]]
+    )
     grown = border.regrow(label, region, steps=5)
     assert grown[0, 6] == 2
     assert (grown[0, 7:] == 0).all()
@@ -76,7 +81,12 @@ def test_the_two_nearest_nuclei_are_found_as_by_trying_all(rng):
     for number in range(1, 12):
         label[tuple(rng.integers(0, (28, 38)))] = number
     grid = np.stack(np.indices(label.shape), axis=-1).astype(float)
-    every = np.stack([np.hypot(*np.moveaxis(grid - np.argwhere(label == n)[0], -1, 0)) for n in np.unique(label)[1:]])
+    every = np.stack(
+        [
+            np.hypot(*np.moveaxis(grid - np.argwhere(label == n)[0], -1, 0))
+            for n in np.unique(label)[1:]
+        ]
+    )
     first, second = border.find_two_nearest(label)
     np.testing.assert_allclose([first, second], np.sort(every, axis=0)[:2])
 
@@ -87,10 +97,14 @@ def test_a_narrow_gap_weighs_as_the_paper_says():
     weight = border.weigh_gaps(label)
     assert weight[4, 11] == pytest.approx(1 + 10 * np.exp(-(4**2) / (2 * 5**2)))
     assert weight[4, 5] == 1
-    assert (border.weigh_gaps(np.minimum(label, 1) * (label < 2)) == 1).all()  # a single nucleus has no gap
+    assert (
+        border.weigh_gaps(np.minimum(label, 1) * (label < 2)) == 1
+    ).all()  # a single nucleus has no gap
 
 
-@pytest.mark.parametrize("label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.full((5, 5), -1)])
+@pytest.mark.parametrize(
+    "label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.full((5, 5), -1)]
+)
 def test_empty_full_and_unknown_images_survive_the_round_trip(label):
     maps = (border.encode(label) == np.arange(3)).astype(np.float32)
     assert border.decode(maps).max() == max(label.max(), 0)
@@ -98,7 +112,9 @@ def test_empty_full_and_unknown_images_survive_the_round_trip(label):
 
 
 def test_a_patch_is_encoded_in_milliseconds_however_many_nuclei_it_holds():
-    label = np.kron(np.arange(64 * 64).reshape(64, 64), np.ones((4, 4), int))  # 4095 nuclei of 16 pixels
+    label = np.kron(
+        np.arange(64 * 64).reshape(64, 64), np.ones((4, 4), int)
+    )  # 4095 nuclei of 16 pixels
     started = time.perf_counter()
     border.encode(label)
     assert time.perf_counter() - started < 0.5
@@ -108,6 +124,13 @@ def test_along_a_coarse_axis_only_contact_between_two_nuclei_is_a_border():
     label = np.zeros((4, 3, 3), int)
     label[0:2], label[2] = 1, 2  # one upon the other, background above
     drawn = border.encode(label, where="inner", along=(1, 2))[..., 0]
-    assert drawn[:, 1, 1].astype(int).tolist() == [border.INSIDE, border.BORDER, border.BORDER, border.BACKGROUND]
+    assert drawn[:, 1, 1].astype(int).tolist() == [
+        border.INSIDE,
+        border.BORDER,
+        border.BORDER,
+        border.BACKGROUND,
+    ]
     assert border.encode(label, where="inner")[2, 1, 1, 0] == border.BORDER
-    np.testing.assert_array_equal(border.encode(label, where="inner", along=(0, 1, 2)), border.encode(label, where="inner"))
+    np.testing.assert_array_equal(
+        border.encode(label, where="inner", along=(0, 1, 2)), border.encode(label, where="inner")
+    )

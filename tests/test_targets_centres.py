@@ -1,4 +1,6 @@
-"""Oracle round trips of centre markers on label images of 125 and of 51 nuclei, and what becomes of regions without a centre."""
+"""Oracle round trips of centre markers on label images of 125 and of 51 nuclei, and what becomes of
+regions without a centre.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,10 @@ def nuclei() -> dict[int, np.ndarray]:
 
 
 # measured independently on the same images; our larger regions reach a little more, never less
-@pytest.mark.parametrize(("ndim", "expected"), [(2, (0.984, 0.923, 0.908, 0.908)), (3, (0.855, 0.855, 0.759, 0.759, 0.729))])
+@pytest.mark.parametrize(
+    ("ndim", "expected"),
+    [(2, (0.984, 0.923, 0.908, 0.908)), (3, (0.855, 0.855, 0.759, 0.759, 0.729))],
+)
 def test_the_oracle_reaches_its_figures(nuclei, ndim, expected):
     decoded = centres.decode(centres.encode(nuclei[ndim]), unmarked="drop")
     reached = [instances.score(nuclei[ndim], decoded, iou=iou).ap for iou in IOUS[ndim]]
@@ -43,10 +48,14 @@ def test_every_nucleus_has_one_connected_centre_region_inside_itself(nuclei):
 
 def test_a_region_is_a_ball_in_space_not_in_voxels():
     grid = np.indices((15, 41, 41)) - np.array((7, 20, 20)).reshape(3, 1, 1, 1)
-    label = (((grid * np.array((2.5, 1, 1)).reshape(3, 1, 1, 1)) ** 2).sum(axis=0) <= 15**2).astype(np.int32)
+    label = (((grid * np.array((2.5, 1, 1)).reshape(3, 1, 1, 1)) ** 2).sum(axis=0) <= 15**2).astype(
+        np.int32
+    )
     region = centres.encode(label, spacing=(2.5, 1.0, 1.0), radius=7.5)[..., 1] > 0
     assert [int(region.any(axis=tuple({0, 1, 2} - {a})).sum()) for a in range(3)] == [7, 15, 15]
-    shared = centres.encode(label, spacing=(2.5, 1.0, 1.0), share=0.5)[..., 1] > 0  # half of its radius: nearly the same
+    shared = (
+        centres.encode(label, spacing=(2.5, 1.0, 1.0), share=0.5)[..., 1] > 0
+    )  # half of its radius: nearly the same
     assert shared.sum() == pytest.approx(region.sum(), rel=0.1)
 
 
@@ -57,14 +66,18 @@ def test_the_inner_point_lies_in_the_middle_of_a_disc_and_inside_a_crescent():
     np.testing.assert_allclose(centres.find_inner_points(disc.astype(int)), [[30, 28]], atol=1)
     row, column = centres.find_inner_points(crescent.astype(int))[0].astype(int)
     assert crescent[row, column]
-    assert not crescent[tuple(np.round(np.argwhere(crescent).mean(axis=0)).astype(int))]  # where its centre of mass is
+    assert not crescent[
+        tuple(np.round(np.argwhere(crescent).mean(axis=0)).astype(int))
+    ]  # where its centre of mass is
 
 
 def test_a_region_without_a_centre_is_kept_or_dropped_and_counted():
     maps = np.zeros((20, 50, 2), np.float32)
     maps[5:15, 5:15, 0] = maps[5:15, 25:45, 0] = maps[2, 48, 0] = 1
     maps[9:11, 9:11, 1] = 1
-    kept, dropped = (centres.decode(maps, unmarked=choice, min_size=5) for choice in ("keep", "drop"))
+    kept, dropped = (
+        centres.decode(maps, unmarked=choice, min_size=5) for choice in ("keep", "drop")
+    )
     assert (kept.max(), dropped.max()) == (2, 1)
     assert (centres.count_unmarked(maps), centres.count_unmarked(maps, min_size=5)) == (2, 1)
 
@@ -84,10 +97,15 @@ def test_two_centres_part_what_touches():
         maps[15, middle, 1] = 1
     label = centres.decode(maps)
     assert label.max() == 2
-    assert (label[:, :25].max(), label[:, 27:].min(initial=9, where=label[:, 27:] > 0)) == (1, 2)  # the waist is at 26
+    assert (label[:, :25].max(), label[:, 27:].min(initial=9, where=label[:, 27:] > 0)) == (
+        1,
+        2,
+    )  # the waist is at 26
 
 
-@pytest.mark.parametrize("label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.full((5, 5), -1)])
+@pytest.mark.parametrize(
+    "label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.full((5, 5), -1)]
+)
 def test_empty_full_and_unknown_images_survive_the_round_trip(label):
     maps = centres.encode(label)
     assert (maps[label < 0] == -1).all()

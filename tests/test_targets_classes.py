@@ -48,7 +48,11 @@ def test_most_of_the_pixels_decide(label):
 def test_maps_on_a_coarser_grid_cover_the_same_field(label):
     fine = np.kron(label, np.ones((2, 2), int))
     maps = classes.encode(label, {3: 2, 4: 1, 8: 1}, count=2)[..., 1:]
-    assert classes.decode(fine, maps, names=NAMES)[0] == {3: "resting", 4: "dividing", 8: "dividing"}
+    assert classes.decode(fine, maps, names=NAMES)[0] == {
+        3: "resting",
+        4: "dividing",
+        8: "dividing",
+    }
 
 
 def test_an_image_without_nuclei_has_no_classes():

@@ -1,4 +1,6 @@
-"""Flows: oracle round trips with figures from label images of 125 and of 51 nuclei, directions against geometry, mirrors, broken labels."""
+"""Flows: oracle round trips with figures from label images of 125 and of 51 nuclei, directions
+against geometry, mirrors, broken labels.
+"""
 
 import numpy as np
 import pytest
@@ -20,12 +22,15 @@ def maps(nuclei) -> dict[int, np.ndarray]:
     return {d: flows.encode(label) for d, label in nuclei.items()}
 
 
-# measured independently on the same images: a perfect network loses nothing, touching nuclei or not, in 2D and in 3D
+# measured independently on the same images: a perfect network loses nothing, touching nuclei or
+# not, in 2D and in 3D
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("flow_threshold", [0.4, flows.ALL])
 def test_the_oracle_finds_every_nucleus(nuclei, maps, ndim, flow_threshold):
     found = flows.decode(maps[ndim], flow_threshold=flow_threshold)
-    assert [instances.score(nuclei[ndim], found, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)] == [1.0] * 4
+    assert [instances.score(nuclei[ndim], found, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)] == [
+        1.0
+    ] * 4
 
 
 def test_the_oracle_finds_every_nucleus_of_a_volume_with_every_second_plane(nuclei):
@@ -87,7 +92,9 @@ def test_the_pixels_of_a_curved_nucleus_meet_inside_it():
 @pytest.mark.parametrize(("ndim", "axis"), [(2, 0), (2, 1), (3, 0), (3, 2)])
 def test_flows_of_a_mirrored_image_are_mirrored_flows(nuclei, maps, ndim, axis):
     expected, mirrored = flows.encode(np.flip(nuclei[ndim], axis)), flows.flip(maps[ndim], axis)
-    assert (np.abs(mirrored - expected).max(axis=-1) < 0.05).mean() > 0.97  # inner pixels may be others where several are as near
+    assert (
+        np.abs(mirrored - expected).max(axis=-1) < 0.05
+    ).mean() > 0.97  # inner pixels may be others where several are as near
     wrong = np.flip(maps[ndim], axis)
     assert instances.score(np.flip(nuclei[ndim], axis), flows.decode(wrong), iou=0.5).ap < 0.6
     assert instances.score(np.flip(nuclei[ndim], axis), flows.decode(mirrored), iou=0.9).ap == 1.0
@@ -99,7 +106,9 @@ def test_points_stay_in_the_image_and_step_by_the_flow_between_pixels():
     ends = flows.follow(flow, np.array([[2, 3], [2, 28]]), steps=20)
     np.testing.assert_allclose(ends, [[2, 8], [2, 29]], atol=1e-5)
     flow[:3, :, 1] = -0.25
-    np.testing.assert_allclose(flows.follow(flow, np.array([[2.5, 10.0]])), [[2.5, 10.0]])  # half way between opposite flows
+    np.testing.assert_allclose(
+        flows.follow(flow, np.array([[2.5, 10.0]])), [[2.5, 10.0]]
+    )  # half way between opposite flows
 
 
 def test_a_flow_that_is_no_number_moves_nothing():
@@ -121,32 +130,48 @@ def test_nuclei_whose_flows_contradict_themselves_are_dropped():
     np.testing.assert_allclose(flows.measure_error(label, maps[..., 1:]), 0, atol=1e-9)
     maps[:, 40:, 1:] *= 0.2  # the right one says so little that it may be anything
     assert flows.decode(maps).max() == 2
-    np.testing.assert_array_equal(flows.decode(maps, flow_threshold=0.4), np.where(label == 1, 1, 0))
+    np.testing.assert_array_equal(
+        flows.decode(maps, flow_threshold=0.4), np.where(label == 1, 1, 0)
+    )
 
 
 def test_a_network_contradicts_itself_where_its_flows_are_not_those_of_its_nuclei(nuclei, maps):
     wrong = maps[2] * np.array([1, -1, -1])
-    told = [flows.measure_contradiction(m, nuclei[2]) for m in (maps[2], maps[2] * np.array([1, 0.5, 0.5]), wrong)]
+    told = [
+        flows.measure_contradiction(m, nuclei[2])
+        for m in (maps[2], maps[2] * np.array([1, 0.5, 0.5]), wrong)
+    ]
     np.testing.assert_allclose(told, [0, 0.25, 1], atol=0.02)
     assert flows.measure_contradiction(np.zeros((5, 5, 3)), np.zeros((5, 5), int)) == 1
 
 
-@pytest.mark.parametrize(("shape", "size"), [((40, 50), (1, 1)), ((1, 60), (1, 1)), ((9, 20, 20), (1, 1, 1)), ((9, 20, 20), (3, 1, 1))])
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((40, 50), (1, 1)), ((1, 60), (1, 1)), ((9, 20, 20), (1, 1, 1)), ((9, 20, 20), (3, 1, 1))],
+)
 def test_places_of_arrival_are_those_that_filters_over_the_whole_image_find(rng, shape, size):
-    """Crowds in a few places, many of them equally large, at the image's edges too, and stragglers."""
+    """Crowds in a few places, many of them equally large, at the image's edges too, and
+    stragglers.
+    """
     middles = rng.integers(0, shape, (12, len(shape)))
     ends = np.repeat(middles, 60, axis=0) + rng.normal(0, 0.6, (720, len(shape))).round()
-    ends = np.clip(np.concatenate([ends, rng.integers(0, shape, (50, len(shape)))]), 0, np.array(shape) - 1)
+    ends = np.clip(
+        np.concatenate([ends, rng.integers(0, shape, (50, len(shape)))]), 0, np.array(shape) - 1
+    )
     bins, size = np.ravel_multi_index(tuple(ends.astype(int).T), shape), np.array(size)
     arrived = np.bincount(bins, minlength=int(np.prod(shape))).reshape(shape)
     order = arrived + np.arange(arrived.size).reshape(shape) / arrived.size
     reach = np.maximum(1, np.rint(flows.WINDOW / size)).astype(int)
-    seeds = (arrived > flows.ARRIVALS) & (order == ndimage.maximum_filter(order, tuple(2 * reach + 1)))
+    seeds = (arrived > flows.ARRIVALS) & (
+        order == ndimage.maximum_filter(order, tuple(2 * reach + 1))
+    )
     named = np.zeros(shape, np.int32)
     named[seeds] = 1 + np.argsort(np.argsort(order[seeds]))
     for turn in range(flows.GROW):
         around = tuple(np.where(turn < np.rint(flows.GROW / size), 3, 1))
-        named = np.where((named == 0) & (arrived > flows.FEW), ndimage.maximum_filter(named, around), named)
+        named = np.where(
+            (named == 0) & (arrived > flows.FEW), ndimage.maximum_filter(named, around), named
+        )
     assert named.max() > 3
     np.testing.assert_array_equal(flows._name_arrivals(ends, shape, size=size), named.ravel()[bins])
 
@@ -162,7 +187,14 @@ def test_small_ones_and_ignored_pixels():
 
 
 @pytest.mark.parametrize(
-    "label", [np.zeros((7, 9), int), np.ones((7, 9), int), np.full((5, 5), -1), np.eye(6, dtype=int), np.ones((1, 1), int)]
+    "label",
+    [
+        np.zeros((7, 9), int),
+        np.ones((7, 9), int),
+        np.full((5, 5), -1),
+        np.eye(6, dtype=int),
+        np.ones((1, 1), int),
+    ],
 )
 def test_empty_full_and_unknown_images_survive_the_round_trip(label):
     found = flows.decode(flows.encode(label))

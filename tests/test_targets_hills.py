@@ -36,7 +36,9 @@ def test_a_low_hill_is_not_lost_and_high_ones_that_touch_high_up_are_parted():
 @pytest.mark.parametrize("shape", [(90, 110), (16, 40, 50)])
 @pytest.mark.parametrize("split", [0.05, 0.2])
 def test_there_are_as_many_hills_as_maxima_of_that_height_by_reconstruction(rng, shape, split):
-    """Vincent 1993, doi:10.1109/83.217222: regional maxima of the reconstruction of h - split under h."""
+    """Vincent 1993, doi:10.1109/83.217222: regional maxima of the reconstruction of h - split under
+    h.
+    """
     heights = ndimage.gaussian_filter(rng.standard_normal(shape), 3)
     heights /= np.ptp(heights)
     faces = ndimage.generate_binary_structure(len(shape), 1)
@@ -44,7 +46,9 @@ def test_there_are_as_many_hills_as_maxima_of_that_height_by_reconstruction(rng,
     flat = np.round(flooded, 9)
     plateaus = flat == ndimage.grey_dilation(flat, footprint=faces)
     regions, n = ndimage.label(plateaus, faces)
-    around = [ndimage.binary_dilation(regions == i, faces) & (regions != i) for i in range(1, n + 1)]
+    around = [
+        ndimage.binary_dilation(regions == i, faces) & (regions != i) for i in range(1, n + 1)
+    ]
     maxima = sum((flat[rim] < flat[regions == i][0]).all() for i, rim in enumerate(around, start=1))
     assert hills.part(heights, np.ones(shape, bool), split=split).max() == maxima > 1
 

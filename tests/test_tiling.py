@@ -27,10 +27,14 @@ def test_kept_windows_cover_each_pixel_once_with_its_margin(shape, tile):
 
 
 def reach_of(model, ndim: int, size: int) -> int:
-    """Farthest input pixel, along the last axis, that changes the middle of the output of a network of positive weights."""
+    """Farthest input pixel, along the last axis, that changes the middle of the output of a network
+    of positive weights.
+    """
     for variable in model.weights:
         variable.assign(
-            np.zeros(variable.shape) if "moving_mean" in variable.path or "beta" in variable.path else np.full(variable.shape, 0.1)
+            np.zeros(variable.shape)
+            if "moving_mean" in variable.path or "beta" in variable.path
+            else np.full(variable.shape, 0.1)
         )
     least = tiling.describe_field(model).grid
     image = np.ones((1, *least[:-1], size, 1), np.float32)
@@ -39,7 +43,9 @@ def reach_of(model, ndim: int, size: int) -> int:
     middle = size // 2
     image[0, ..., middle, 0] = 5
     after = np.asarray(model(image))
-    changed = np.flatnonzero(np.abs(after - before).max(axis=(*range(after.ndim - 2), after.ndim - 1)) > 1e-12)
+    changed = np.flatnonzero(
+        np.abs(after - before).max(axis=(*range(after.ndim - 2), after.ndim - 1)) > 1e-12
+    )
     return int(max(middle - changed.min(), changed.max() - middle))
 
 
@@ -69,7 +75,9 @@ def test_without_a_radius_tiles_are_blended_to_a_smooth_whole(rng):
     plan = tiling.make_plan(image.shape[:2], field, tile=(48, 64))
     assert not plan.exact
     assert len(plan.tiles) > 4
-    np.testing.assert_allclose(tiling.predict(lambda tile: tile, image, plan=plan, field=field), image, atol=1e-5)
+    np.testing.assert_allclose(
+        tiling.predict(lambda tile: tile, image, plan=plan, field=field), image, atol=1e-5
+    )
 
 
 def test_a_tile_that_does_not_fit_is_halved(rng):
@@ -94,7 +102,9 @@ def test_memory_that_is_too_small_for_any_tile_is_said():
 
     field = Field((2, 2), (2, 2), 1.0)
     with pytest.raises(UserError, match="One tile of the image must fit into memory"):
-        tiling.predict(run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field)
+        tiling.predict(
+            run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field
+        )
 
 
 def test_another_error_is_not_swallowed():
@@ -103,25 +113,36 @@ def test_another_error_is_not_swallowed():
 
     field = Field((2, 2), (2, 2), 1.0)
     with pytest.raises(RuntimeError, match="a bug"):
-        tiling.predict(run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field)
+        tiling.predict(
+            run, np.zeros((8, 8, 1), np.float32), plan=tiling.make_plan((8, 8), field), field=field
+        )
 
 
 def test_features_are_counted_from_the_layer_that_makes_them_to_the_last_that_reads_them():
-    # widths 4 and 8: most is alive where the finest level is merged: 8 channels from below, the skip's 4, and 12 of both
+    # widths 4 and 8: most is alive where the finest level is merged: 8 channels from below, the
+    # skip's 4, and 12 of both
     assert tiling.describe_field(nets.unet(2, widths=(4, 8))).features == 24
     plain = tiling.describe_field(nets.unet(2, widths=(16,)))
-    assert plain.features == 32  # a convolution's input and output; norm and activation take no second copy
+    assert (
+        plain.features == 32
+    )  # a convolution's input and output; norm and activation take no second copy
     assert plain.outputs == 1
 
 
 def test_a_forecast_counts_tiles_and_memory_and_says_so(monkeypatch):
-    monkeypatch.setattr(runtime, "memory", lambda: runtime.Memory(8 * runtime.GB, 4 * runtime.GB, 0))
+    monkeypatch.setattr(
+        runtime, "memory", lambda: runtime.Memory(8 * runtime.GB, 4 * runtime.GB, 0)
+    )
     field = Field((4, 4), (4, 4), features=10.0, outputs=2.0)
     plan = tiling.make_plan((1000, 1000), field, tile=(256, 256))
     told = tiling.forecast(plan, field)
     assert (told.tiles, told.tile, told.free) == (len(plan.tiles), plan.tile, 4 * runtime.GB)
-    assert told.needed == 1e6 * (2 * 2 * 4 + tiling.DECODING)  # decoding needs more than a small tile
+    assert told.needed == 1e6 * (
+        2 * 2 * 4 + tiling.DECODING
+    )  # decoding needs more than a small tile
     large = tiling.forecast(tiling.make_plan((1000, 1000), field), field, frames=3)
     assert large.tiles == 3
     assert large.needed == pytest.approx(2 * 8e6 + 1e6 * 10 * 4 * tiling.WORKSPACE)
-    assert str(told).startswith(f"{told.tiles} tiles of {told.tile[0]} x {told.tile[1]} px, about 0.06 GB")
+    assert str(told).startswith(
+        f"{told.tiles} tiles of {told.tile[0]} x {told.tile[1]} px, about 0.06 GB"
+    )

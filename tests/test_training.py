@@ -27,8 +27,17 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_trainer(*, epochs: int = 6, keep: str = "best", **plan) -> training.Trainer:
-    settings = training.TrainingSettings(epochs=epochs, steps_per_epoch=40, learning_rate=0.1, weight_decay=0.0, averaging=0.8, keep=keep)
-    return training.Trainer(line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan))
+    settings = training.TrainingSettings(
+        epochs=epochs,
+        steps_per_epoch=40,
+        learning_rate=0.1,
+        weight_decay=0.0,
+        averaging=0.8,
+        keep=keep,
+    )
+    return training.Trainer(
+        line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan)
+    )
 
 
 def train(*, validate=dict, **about):
@@ -47,7 +56,9 @@ def test_the_loss_of_a_batch_is_its_own_whatever_came_before():
     model, x = line(), np.ones((4, 3), np.float32)
     model.compile("sgd", "mse")
     model.set_weights([np.ones((3, 1)), np.zeros(1)])
-    assert [training.find_loss(model, (x, np.full((4, 1), y))) for y in (3.0, 13.0, 3.0)] == pytest.approx([0, 100, 0])
+    assert [
+        training.find_loss(model, (x, np.full((4, 1), y))) for y in (3.0, 13.0, 3.0)
+    ] == pytest.approx([0, 100, 0])
     assert training.find_loss(model, (x, np.full((4, 1), 4.0)), learn=True) == pytest.approx(1)
     assert training.find_loss(model, (x, np.full((4, 1), 4.0))) < 1
 
@@ -61,7 +72,12 @@ def test_batches_depend_on_seed_and_step_alone():
         return rng.random(4), None
 
     one = [(s, b[0]) for s, b in training.prefetch(slow, range(10), seed=5)]
-    two = [(s, b[0]) for s, b in training.prefetch(lambda rng: (rng.random(4), None), range(4, 10), seed=5, threads=1)]
+    two = [
+        (s, b[0])
+        for s, b in training.prefetch(
+            lambda rng: (rng.random(4), None), range(4, 10), seed=5, threads=1
+        )
+    ]
     assert [s for s, _ in one] == list(range(10))
     for (_, a), (_, b) in zip(one[4:], two, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -108,7 +124,10 @@ def test_best_and_last_weights_are_both_there_whichever_the_model_has():
         trainer.run(draw, losses(0.9, 0.1, 0.5, 0.6))
     assert last.history.best == {"epoch": 2, "val_loss": 0.1}
     assert (list(best.spare), list(last.spare)) == (["last"], ["best"])
-    for ours, theirs in ((best.model.weights, last.spare["best"]), (last.model.weights, best.spare["last"])):
+    for ours, theirs in (
+        (best.model.weights, last.spare["best"]),
+        (last.model.weights, best.spare["last"]),
+    ):
         np.testing.assert_array_equal(np.asarray(ours[0]), theirs[0])
     assert np.abs(best.spare["last"][0] - np.asarray(best.model.weights[0])).max() > 1e-5
     without = make_trainer(epochs=4)
@@ -130,10 +149,14 @@ def test_a_stopped_run_goes_on_with_the_best_and_the_last_of_before(tmp_path, ke
 
     whole = make_trainer(epochs=4, keep=keep)
     whole.run(draw, losses(0.9, 0.1, 0.5, 0.6))
-    make_trainer(epochs=4, keep=keep, folder=tmp_path, callbacks=(Stop(),)).run(draw, losses(0.9, 0.1, 0.5))
+    make_trainer(epochs=4, keep=keep, folder=tmp_path, callbacks=(Stop(),)).run(
+        draw, losses(0.9, 0.1, 0.5)
+    )
     rest = make_trainer(epochs=4, keep=keep, folder=tmp_path, resume=True)
     rest.run(draw, losses(0.6))
-    np.testing.assert_array_equal(np.asarray(whole.model.weights[0]), np.asarray(rest.model.weights[0]))
+    np.testing.assert_array_equal(
+        np.asarray(whole.model.weights[0]), np.asarray(rest.model.weights[0])
+    )
     for name, arrays in whole.spare.items():
         np.testing.assert_array_equal(arrays[0], rest.spare[name][0])
 
@@ -144,7 +167,14 @@ def test_weights_that_were_not_kept_are_asked_for_in_vain(tmp_path):
         training.read_weights(line(), tmp_path, spare="last")
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:150] + bytes([b[150] ^ 255]) + b[151:], lambda b: b""])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda b: b[: len(b) // 2],
+        lambda b: b[:150] + bytes([b[150] ^ 255]) + b[151:],
+        lambda b: b"",
+    ],
+)
 def test_a_damaged_file_of_weights_is_told(tmp_path, spoil):
     training.write_weights(line(), tmp_path)
     file = tmp_path / "weights.npz"
@@ -154,8 +184,14 @@ def test_a_damaged_file_of_weights_is_told(tmp_path, spoil):
 
 
 def test_shipped_weights_must_be_those_of_the_toolkit(tmp_path, monkeypatch):
-    listed = [line.split("  ")[1] for line in data.packaged("weights", methods.CHECKSUMS).read_text("utf-8").splitlines()]
-    assert listed == sorted(p.relative_to(data.packaged("weights")).as_posix() for p in data.packaged("weights").glob("*/*.npz"))
+    listed = [
+        line.split("  ")[1]
+        for line in data.packaged("weights", methods.CHECKSUMS).read_text("utf-8").splitlines()
+    ]
+    assert listed == sorted(
+        p.relative_to(data.packaged("weights")).as_posix()
+        for p in data.packaged("weights").glob("*/*.npz")
+    )
     shutil.copytree(data.packaged("weights"), tmp_path / "weights")
     monkeypatch.setattr(data, "packaged", lambda *parts: tmp_path.joinpath(*parts))
     model = methods.load("nuclei2d")

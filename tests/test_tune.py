@@ -8,7 +8,11 @@ from nbtools.methods import _tune
 
 def test_the_search_finds_the_top_of_a_smooth_hill():
     steps = (0.1, 0.3, 0.5, 0.7, 0.9)
-    best, value = _tune.climb({"a": 0.1, "b": 0.9}, {"a": steps, "b": steps}, score=lambda v: -((v["a"] - 0.7) ** 2) - (v["b"] - 0.3) ** 2)
+    best, value = _tune.climb(
+        {"a": 0.1, "b": 0.9},
+        {"a": steps, "b": steps},
+        score=lambda v: -((v["a"] - 0.7) ** 2) - (v["b"] - 0.3) ** 2,
+    )
     assert best == {"a": 0.7, "b": 0.3}
     assert value == pytest.approx(0)
 
@@ -20,7 +24,9 @@ def test_values_that_are_no_candidates_stay():
 
 def test_the_search_ends_when_its_time_is_over():
     tried = []
-    _tune.climb({"a": 0}, {"a": tuple(range(50))}, score=lambda v: tried.append(v) or 0.0, seconds=0)
+    _tune.climb(
+        {"a": 0}, {"a": tuple(range(50))}, score=lambda v: tried.append(v) or 0.0, seconds=0
+    )
     assert len(tried) == 1
 
 

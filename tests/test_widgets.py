@@ -25,7 +25,9 @@ class Choices(Settings):
     epochs: int = setting(5, min=1, max=100, help="How often.")
     patch: int = setting(64, unit="px", min=16, step=16, help="Side of a patch.")
     rate: float = setting(0.003, min=0.0, max=1.0, level="advanced", help="How fast.")
-    widths: tuple[int, ...] = setting((16, 32), min=1, level="advanced", help="Channels <of> a level.")
+    widths: tuple[int, ...] = setting(
+        (16, 32), min=1, level="advanced", help="Channels <of> a level."
+    )
     diameter: float | None = setting(None, unit="um", min=0.1, help="Size of the nuclei.")
     variant: str = setting("small", choices=("small", "paper"), help="Which network.")
     tuned: bool = setting(True, help="Whether to choose thresholds.")
@@ -46,15 +48,25 @@ def test_the_default_of_a_form_is_a_valid_answer():
 
 def test_what_is_entered_in_a_form_is_read_back_as_settings():
     form = widgets.form(Choices)
-    for name, entry in {"epochs": 7, "rate": 0.01, "widths": "8, 16,32", "diameter": "12.5", "variant": "paper", "tuned": False}.items():
+    for name, entry in {
+        "epochs": 7,
+        "rate": 0.01,
+        "widths": "8, 16,32",
+        "diameter": "12.5",
+        "variant": "paper",
+        "tuned": False,
+    }.items():
         form.fields[name].value = entry
-    assert form.value == Choices(epochs=7, rate=0.01, widths=(8, 16, 32), diameter=12.5, variant="paper", tuned=False)
+    assert form.value == Choices(
+        epochs=7, rate=0.01, widths=(8, 16, 32), diameter=12.5, variant="paper", tuned=False
+    )
     form.fields["diameter"].value = "auto"
     assert form.value.diameter is None
 
 
 @pytest.mark.parametrize(
-    ("name", "entry", "words"), [("epochs", 0, "at least 1"), ("patch", 50, "multiple of 16"), ("widths", "8, x", "int")]
+    ("name", "entry", "words"),
+    [("epochs", 0, "at least 1"), ("patch", 50, "multiple of 16"), ("widths", "8, x", "int")],
 )
 def test_a_wrong_entry_is_said_in_the_form_and_not_read(name, entry, words):
     form = widgets.form(Choices)
@@ -94,7 +106,10 @@ def folder(tmp_path, rng):
     """A data set of two images with labels, in a folder whose name has a space and an accent."""
     place = tmp_path / "my nucléi"
     for name in ("a", "b"):
-        io.write_image(place / "images" / f"{name}.tif", Image(rng.integers(0, 99, (20, 30)).astype(np.uint8), "YX", spacing=(0.5, 0.5)))
+        io.write_image(
+            place / "images" / f"{name}.tif",
+            Image(rng.integers(0, 99, (20, 30)).astype(np.uint8), "YX", spacing=(0.5, 0.5)),
+        )
         io.write_label(place / "labels" / f"{name}.tif", Image(np.ones((20, 30), np.uint16), "YX"))
     return place
 
@@ -123,13 +138,18 @@ def test_a_folder_is_found_by_clicking(folder):
         chosen.browser.list.value = str(step)
     assert chosen.browser.folder == folder
     assert chosen.value.names == ["a", "b"]
-    assert "2 images with labels; the first: YX 20 x 30 px, pixel size 0.5 x 0.5 µm" in chosen.status.value
+    assert (
+        "2 images with labels; the first: YX 20 x 30 px, pixel size 0.5 x 0.5 µm"
+        in chosen.status.value
+    )
 
 
 def test_only_the_panel_of_the_chosen_way_is_seen():
     chosen = widgets.pick_data()
     chosen.way.value = "upload"
-    assert [name for name, panel in chosen.panels.items() if panel.layout.display != "none"] == ["upload"]
+    assert [name for name, panel in chosen.panels.items() if panel.layout.display != "none"] == [
+        "upload"
+    ]
 
 
 def test_a_pasted_path_is_taken_and_a_wrong_one_is_said(folder):
@@ -161,13 +181,19 @@ def test_a_folder_without_images_is_said_and_not_read(tmp_path):
 
 def test_uploads_are_read_as_ipywidgets_7_and_8_hold_them():
     seven = {"a.tif": {"metadata": {}, "content": b"x"}, "C:\\b.tif": {"content": b"y"}}
-    eight = ({"name": "a.tif", "content": memoryview(b"x")}, {"name": "../b.tif", "content": memoryview(b"y")})
+    eight = (
+        {"name": "a.tif", "content": memoryview(b"x")},
+        {"name": "../b.tif", "content": memoryview(b"y")},
+    )
     assert parts.read_uploads(seven) == parts.read_uploads(eight) == {"a.tif": b"x", "b.tif": b"y"}
     assert parts.read_uploads(ipywidgets.FileUpload().value) == {}
 
 
 def test_uploaded_images_and_labels_become_a_data_set(folder):
-    files = {kind: {p.name: p.read_bytes() for p in (folder / kind).iterdir()} for kind in ("images", "labels")}
+    files = {
+        kind: {p.name: p.read_bytes() for p in (folder / kind).iterdir()}
+        for kind in ("images", "labels")
+    }
     dataset = DataSet.open(picker.save_uploads(files["images"], files["labels"]))
     assert dataset.names == ["a", "b"]
     assert dataset[0].label is not None
@@ -231,7 +257,9 @@ def test_a_plane_and_a_movie_can_be_browsed_too(rng):
 
 def test_a_threshold_can_be_moved_and_its_effect_seen(rng):
     image = Image(np.kron(np.array([[0.2, 0.0, 0.8]]), np.ones((9, 9))), "YX")
-    seen = widgets.explore_threshold(image, lambda t: image.replace(pixels=(image.pixels > t).astype(np.uint8)), limits=(0, 1))
+    seen = widgets.explore_threshold(
+        image, lambda t: image.replace(pixels=(image.pixels > t).astype(np.uint8)), limits=(0, 1)
+    )
     assert "1 nucleus" in seen.count.value
     seen.slider.value = 0.9
     assert seen.value == 0.9
@@ -239,7 +267,10 @@ def test_a_threshold_can_be_moved_and_its_effect_seen(rng):
 
 
 def test_a_line_parts_before_and_after(rng):
-    before, after = Image(rng.random((200, 300)).astype(np.float32), "YX"), Image(np.zeros((200, 300), np.float32), "YX")
+    before, after = (
+        Image(rng.random((200, 300)).astype(np.float32), "YX"),
+        Image(np.zeros((200, 300), np.float32), "YX"),
+    )
     seen = widgets.compare_slider(before, after)
     assert bytes(seen.picture.value).startswith(b"\x89PNG")
     pictures = []
@@ -254,7 +285,9 @@ def test_a_line_parts_before_and_after(rng):
 
 def test_before_and_after_of_a_volume_can_be_walked_through(rng):
     volume = Image(rng.random((6, 20, 24)), "ZYX")
-    seen = widgets.compare_slider(volume, Prediction(image=volume.replace(pixels=volume.pixels / 2)))
+    seen = widgets.compare_slider(
+        volume, Prediction(image=volume.replace(pixels=volume.pixels / 2))
+    )
     first = bytes(seen.picture.value)
     seen.sliders["Z"].value = 0
     assert bytes(seen.picture.value) != first

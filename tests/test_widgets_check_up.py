@@ -1,4 +1,6 @@
-"""The check-up without a browser: press, read the table, write the copy; and the fields that say how files are read."""
+"""The check-up without a browser: press, read the table, write the copy; and the fields that say
+how files are read.
+"""
 
 import json
 
@@ -54,7 +56,11 @@ def test_another_set_is_checked_anew_and_a_wrong_one_is_said(tmp_path):
 def stacks(tmp_path):
     """Three planes in a file that does not name them."""
     (tmp_path / "set" / "images").mkdir(parents=True)
-    tifffile.imwrite(tmp_path / "set" / "images" / "a.tif", np.zeros((3, 20, 22), np.uint8), photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "set" / "images" / "a.tif",
+        np.zeros((3, 20, 22), np.uint8),
+        photometric="minisblack",
+    )
     return tmp_path / "set"
 
 
@@ -91,12 +97,20 @@ def test_a_wrong_entry_is_said_where_the_set_is_described(stacks):
 
 
 def test_channels_and_time_points_can_be_picked(tmp_path):
-    movie = Image(np.arange(3 * 2 * 20 * 20, dtype=np.uint16).reshape(3, 2, 20, 20), "TCYX", channels=("DNA", "actin"))
+    movie = Image(
+        np.arange(3 * 2 * 20 * 20, dtype=np.uint16).reshape(3, 2, 20, 20),
+        "TCYX",
+        channels=("DNA", "actin"),
+    )
     io.write_image(tmp_path / "images" / "m.tif", movie)
     chosen = widgets.pick_data()
     chosen.way.value = "folder"
     chosen.browser.go(tmp_path)
-    assert [words for words, _ in chosen.reading.channel.options] == ["all of them", "0: DNA", "1: actin"]
+    assert [words for words, _ in chosen.reading.channel.options] == [
+        "all of them",
+        "0: DNA",
+        "1: actin",
+    ]
     chosen.reading.channel.value, chosen.reading.time.value = 1, 2
     np.testing.assert_array_equal(chosen.value.image(0).pixels, movie.pixels[2, 1])
     chosen.reading.time.value = "all"
@@ -118,7 +132,9 @@ def test_the_command_line_says_why_once_for_each_kind_of_finding(tmp_path, run):
     bad_data.change_label(tmp_path / "binary_mask", lambda label: label)
     for i in (0, 2):
         label = tifffile.imread(tmp_path / "binary_mask" / "labels" / f"n{i}.tif")
-        bad_data.write(tmp_path / "binary_mask" / "labels" / f"n{i}.tif", ((label > 0) * 255).astype(np.uint8))
+        bad_data.write(
+            tmp_path / "binary_mask" / "labels" / f"n{i}.tif", ((label > 0) * 255).astype(np.uint8)
+        )
     _, out, _ = run("check", tmp_path / "binary_mask")
     assert out.count("is a mask") == 3
     assert out.count("Touching nuclei become one object") == 1

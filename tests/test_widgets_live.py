@@ -1,4 +1,6 @@
-"""The live training view without a browser: it trains in the background, waits, stops, goes on; and a folder becomes a zip."""
+"""The live training view without a browser: it trains in the background, waits, stops, goes on; and
+a folder becomes a zip.
+"""
 
 import queue
 import sys
@@ -22,11 +24,19 @@ SLOPE = np.array([2.0, -1.0, 0.5], np.float32)
 
 
 class Line:
-    """The smallest method that the real training loop trains: three slopes. `at` are things to do in the test of an epoch."""
+    """The smallest method that the real training loop trains: three slopes. `at` are things to do
+    in the test of an epoch.
+    """
 
     def __init__(self, *values: float, epochs: int = 6, at: dict | None = None):
-        self.settings = training.TrainingSettings(epochs=epochs, steps_per_epoch=10, learning_rate=0.1, averaging=0.8)
-        self.values, self.at, self.seen = values or tuple(1 / (1 + i) for i in range(epochs)), at or {}, []
+        self.settings = training.TrainingSettings(
+            epochs=epochs, steps_per_epoch=10, learning_rate=0.1, averaging=0.8
+        )
+        self.values, self.at, self.seen = (
+            values or tuple(1 / (1 + i) for i in range(epochs)),
+            at or {},
+            [],
+        )
 
     def fit(self, train, val, *, plan):
         keras.utils.set_random_seed(plan.seed)
@@ -58,7 +68,9 @@ def make_data(count: int = 2) -> DataSet:
 
 
 def start(method, **plan) -> live.LiveTraining:
-    return widgets.train_live(method, make_data(), val=make_data(1), plan=training.TrainingPlan(**plan))
+    return widgets.train_live(
+        method, make_data(), val=make_data(1), plan=training.TrainingPlan(**plan)
+    )
 
 
 def test_without_a_page_it_trains_to_its_end_as_a_plain_fit_does(tmp_path):
@@ -152,16 +164,24 @@ def test_minutes_count_from_the_start_of_the_training_not_of_the_process(monkeyp
     seen.wait()
     seen.curve.started = time.monotonic() - 60
     plan = seen._with_minutes(training.TrainingPlan(minutes=3))
-    assert plan.minutes * 60 - training.clock.reserve_seconds(plan.minutes) == pytest.approx(5000 + 120, abs=1)
+    assert plan.minutes * 60 - training.clock.reserve_seconds(plan.minutes) == pytest.approx(
+        5000 + 120, abs=1
+    )
 
 
 def test_a_real_method_is_watched_and_its_restored_neighbour_too():
     rng = np.random.default_rng(0)
-    discs = [np.hypot(*np.ogrid[-y : 64 - y, -x : 70 - x]) < 9 for y, x in rng.integers(12, 52, (2, 2))]
-    label = Image(np.max([disc * (i + 1) for i, disc in enumerate(discs)], axis=0).astype(np.int32), "YX")
+    discs = [
+        np.hypot(*np.ogrid[-y : 64 - y, -x : 70 - x]) < 9 for y, x in rng.integers(12, 52, (2, 2))
+    ]
+    label = Image(
+        np.max([disc * (i + 1) for i, disc in enumerate(discs)], axis=0).astype(np.int32), "YX"
+    )
     image = Image((label.pixels > 0) * 0.8 + rng.normal(0, 0.05, label.shape), "YX")
     data = DataSet.of([Sample("n", image, label=label)])
-    model = methods.get("fast_nuclei")(preset="tiny", epochs=1, steps_per_epoch=2, batch_size=1, patch_size=32)
+    model = methods.get("fast_nuclei")(
+        preset="tiny", epochs=1, steps_per_epoch=2, batch_size=1, patch_size=32
+    )
     seen = widgets.train_live(model, data, val=data)
     assert seen.value.predict(image).labels.shape == (64, 70)
     assert seen.found.value
@@ -170,7 +190,10 @@ def test_a_real_method_is_watched_and_its_restored_neighbour_too():
     assert plain.found.value
 
 
-@pytest.mark.parametrize(("axes", "shape", "cut"), [("YX", (500, 100), (192, 100)), ("TZYX", (2, 30, 300, 40), (24, 192, 40))])
+@pytest.mark.parametrize(
+    ("axes", "shape", "cut"),
+    [("YX", (500, 100), (192, 100)), ("TZYX", (2, 30, 300, 40), (24, 192, 40))],
+)
 def test_the_example_is_the_middle_of_an_image(axes, shape, cut):
     pixels = np.zeros(shape)
     pixels[..., shape[-2] // 2, shape[-1] // 2] = 1
@@ -180,23 +203,38 @@ def test_the_example_is_the_middle_of_an_image(axes, shape, cut):
 
 
 def test_a_press_is_heard_while_a_cell_is_busy_and_everything_else_waits_in_order():
-    zmq, session = pytest.importorskip("zmq"), pytest.importorskip("jupyter_client.session").Session(key=b"secret")
+    zmq, session = (
+        pytest.importorskip("zmq"),
+        pytest.importorskip("jupyter_client.session").Session(key=b"secret"),
+    )
     button, heard = ipywidgets.Button(), []
     if button.comm is None:
         pytest.skip("widgets have no channel outside of a kernel here")
     sent = [
         session.msg("execute_request", content={"code": "1"}),
-        session.msg("comm_msg", content={"comm_id": button.comm.comm_id, "data": {"method": "custom"}}),
+        session.msg(
+            "comm_msg", content={"comm_id": button.comm.comm_id, "data": {"method": "custom"}}
+        ),
         session.msg("comm_msg", content={"comm_id": "other", "data": {}}),
     ]
-    kernel = SimpleNamespace(msg_queue=queue.Queue(), session=session, shell_stream=SimpleNamespace(flush=lambda: None))
-    kernel.comm_manager = SimpleNamespace(comm_msg=lambda stream, ident, message: heard.append(message["content"]["data"]))
-    entries = [(i, None, ([zmq.Frame(part) for part in session.serialize(message)],)) for i, message in enumerate(sent)]
+    kernel = SimpleNamespace(
+        msg_queue=queue.Queue(), session=session, shell_stream=SimpleNamespace(flush=lambda: None)
+    )
+    kernel.comm_manager = SimpleNamespace(
+        comm_msg=lambda stream, ident, message: heard.append(message["content"]["data"])
+    )
+    entries = [
+        (i, None, ([zmq.Frame(part) for part in session.serialize(message)],))
+        for i, message in enumerate(sent)
+    ]
     for entry in entries:
         kernel.msg_queue.put_nowait(entry)
     listening.hear(button, kernel)
     assert heard == [{"method": "custom"}]
-    assert [kernel.msg_queue.get_nowait() for _ in range(kernel.msg_queue.qsize())] == [entries[0], entries[2]]
+    assert [kernel.msg_queue.get_nowait() for _ in range(kernel.msg_queue.qsize())] == [
+        entries[0],
+        entries[2],
+    ]
     listening.hear(button, SimpleNamespace())  # another kind of kernel
 
 
@@ -223,7 +261,10 @@ def test_a_real_kernel_hears_a_press_while_a_cell_is_busy():
     try:
         thread = _ask_for_thread(client)
         client.execute(BUSY)
-        press = client.session.msg("comm_msg", {"comm_id": _told(client), "data": {"method": "custom", "content": {"event": "click"}}})
+        press = client.session.msg(
+            "comm_msg",
+            {"comm_id": _told(client), "data": {"method": "custom", "content": {"event": "click"}}},
+        )
         press["header"] |= {"subshell_id": thread} if thread else {}
         client.shell_channel.send(press)
         assert _told(client) == "heard"
@@ -242,8 +283,12 @@ def _told(client) -> str:
 
 
 def _ask_for_thread(client) -> str | None:
-    """A thread for the messages of widgets, as JupyterLab asks for where the kernel has such; its name."""
-    if "kernel subshells" not in client.kernel_info(reply=True, timeout=60)["content"].get("supported_features", ()):
+    """A thread for the messages of widgets, as JupyterLab asks for where the kernel has such; its
+    name.
+    """
+    if "kernel subshells" not in client.kernel_info(reply=True, timeout=60)["content"].get(
+        "supported_features", ()
+    ):
         return None
     client.control_channel.send(client.session.msg("create_subshell_request", {}))
     return client.control_channel.get_msg(timeout=60)["content"]["subshell_id"]

@@ -1,4 +1,6 @@
-"""Twin of the painter, without a browser: what a hand does, done again from its notes, saved as a data set."""
+"""Twin of the painter, without a browser: what a hand does, done again from its notes, saved as a
+data set.
+"""
 
 import base64
 import builtins
@@ -81,9 +83,15 @@ def test_nuclei_are_joined_removed_and_parted():
 
 @pytest.mark.parametrize(
     ("action", "words"),
-    [({"do": "part", "label": 1}, "in pieces"), ({"do": "remove", "label": 9}, "must be there"), ({"do": "dance"}, "one of the painter's"),
-     (paint(4, 1, 0, 2), "in the image"), (paint(0, 1, 10, 99), "in the image"), ({"do": "between", "label": 1}, "planes apart")],
-)  # fmt: skip
+    [
+        ({"do": "part", "label": 1}, "in pieces"),
+        ({"do": "remove", "label": 9}, "must be there"),
+        ({"do": "dance"}, "one of the painter's"),
+        (paint(4, 1, 0, 2), "in the image"),
+        (paint(0, 1, 10, 99), "in the image"),
+        ({"do": "between", "label": 1}, "planes apart"),
+    ],
+)
 def test_what_cannot_be_done_is_said_and_changes_nothing(action, words):
     sheet = Sheet(np.ones((1, 4, 5), np.int32))
     with pytest.raises(UserError, match=words):
@@ -123,7 +131,9 @@ def test_time_at_work_leaves_out_the_coffee():
 
 @pytest.fixture
 def image(rng):
-    return Image(rng.integers(0, 50_000, (24, 30)).astype(np.uint16), "YX", spacing=(0.5, 0.25), name="cell")
+    return Image(
+        rng.integers(0, 50_000, (24, 30)).astype(np.uint16), "YX", spacing=(0.5, 0.25), name="cell"
+    )
 
 
 def test_the_default_of_the_painter_is_a_valid_answer(image, tmp_path):
@@ -163,7 +173,9 @@ def test_a_torn_note_costs_only_itself(tmp_path):
 
 
 def test_what_is_saved_is_a_data_set_and_is_gone_on_with(rng, tmp_path):
-    volume = Image(rng.random((4, 20, 25)).astype(np.float32), "ZYX", spacing=(2.0, 0.5, 0.5), name="embryo")
+    volume = Image(
+        rng.random((4, 20, 25)).astype(np.float32), "ZYX", spacing=(2.0, 0.5, 0.5), name="embryo"
+    )
     painter = widgets.paint(volume, save_to=tmp_path, classes=("interphase", "mitosis"))
     painter.act(paint(2, 1, 0, 60))
     painter.act({"do": "class", "label": 1, "name": "mitosis"})
@@ -226,7 +238,9 @@ def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
     painter.save()
     [sample] = DataSet.open(tmp_path)
     assert [int((sample.label.pixels == n).sum()) for n in (-1, 0, 1)] == [702, 9, 9]
-    assert (widgets.paint(image, save_to=tmp_path, mark="scribbles").label.pixels == sample.label.pixels).all()
+    assert (
+        widgets.paint(image, save_to=tmp_path, mark="scribbles").label.pixels == sample.label.pixels
+    ).all()
 
 
 def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
@@ -247,7 +261,9 @@ def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
     again = widgets.paint(image, save_to=tmp_path, mark="boxes")
     assert again.classes == {1: "mitosis"}
     np.testing.assert_array_equal(again.value.boxes, sample.boxes)
-    np.testing.assert_array_equal(widgets.paint(image, save_to=tmp_path, mark="centres").value.centres, sample.centres)
+    np.testing.assert_array_equal(
+        widgets.paint(image, save_to=tmp_path, mark="centres").value.centres, sample.centres
+    )
     with pytest.raises(UserError, match="one of the painter's kinds"):
         widgets.paint(image, mark="outlines", save_to=tmp_path)
 
@@ -256,12 +272,19 @@ def test_marks_of_tables_are_drawn_and_found_again(rng):
     boxes = np.array([[2, 3, 9, 12, 1, 4], [20, 20, 31, 35, 0, 2]], float)
     np.testing.assert_array_equal(marks.find_boxes(marks.draw_boxes(boxes, (6, 40, 50))), boxes)
     centres = np.array([[1, 10, 12], [4, 25, 30]], float)
-    np.testing.assert_allclose(marks.find_centres(marks.draw_centres(centres, (6, 40, 50))), centres)
+    np.testing.assert_allclose(
+        marks.find_centres(marks.draw_centres(centres, (6, 40, 50))), centres
+    )
     assert marks.find_centres(np.zeros((4, 5), int)).shape == (0, 2)
 
 
 def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
-    colors = Image(rng.integers(0, 255, (20, 22, 3)).astype(np.uint8), "YXC", channels=("red", "green", "blue"), name="he")
+    colors = Image(
+        rng.integers(0, 255, (20, 22, 3)).astype(np.uint8),
+        "YXC",
+        channels=("red", "green", "blue"),
+        name="he",
+    )
     assert widgets.paint(colors, save_to=tmp_path).label.shape == (20, 22)
     movie = Image(rng.random((1, 2, 3, 20, 22)), "TCZYX", name="m")
     assert widgets.paint(movie, save_to=tmp_path).label.axes == "ZYX"
@@ -270,7 +293,10 @@ def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
     assert painter.label.pixels.sum() == 20
 
 
-@pytest.mark.parametrize(("shape", "axes", "words"), [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels a side")])
+@pytest.mark.parametrize(
+    ("shape", "axes", "words"),
+    [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels a side")],
+)
 def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
     with pytest.raises(UserError, match=words):
         widgets.paint(Image(np.zeros(shape, np.uint8), axes), save_to=tmp_path)

@@ -1,4 +1,6 @@
-"""The crosshair viewer and the turntable: move a slider, read the picture. Runs under ipywidgets 7 and 8 alike."""
+"""The crosshair viewer and the turntable: move a slider, read the picture. Runs under ipywidgets 7
+and 8 alike.
+"""
 
 import io
 
@@ -17,7 +19,10 @@ ABOUT = {"axes": "ZYX", "spacing": (2.0, 0.5, 0.5)}
 @pytest.fixture
 def volume(rng) -> tuple[Image, Image]:
     """Noise with one bright nucleus, number 7, around (3, 10, 20)."""
-    pixels, label = rng.integers(0, 50, (6, 20, 30)).astype(np.uint16), np.zeros((6, 20, 30), np.int32)
+    pixels, label = (
+        rng.integers(0, 50, (6, 20, 30)).astype(np.uint16),
+        np.zeros((6, 20, 30), np.int32),
+    )
     label[2:5, 7:14, 16:25] = 7
     pixels[label > 0] += 900
     return Image(pixels, **ABOUT), Image(label, **ABOUT)

@@ -11,7 +11,13 @@ from nbtools import data, io, simulate
 SETS = {  # name: kind, images, seed, settings, ending (PNG and OME-TIFF are compressed)
     "simulated2d": ("nuclei2d", 6, 2, {"bits": 8}, ".png"),
     "simulated3d": ("nuclei3d", 3, 2, {"bits": 8}, ".ome.tif"),
-    "simulated_pairs": ("pairs", 8, 2, {"shape_px": (128, 128), "radius_um": (4.0, 7.0)}, ".ome.tif"),
+    "simulated_pairs": (
+        "pairs",
+        8,
+        2,
+        {"shape_px": (128, 128), "radius_um": (4.0, 7.0)},
+        ".ome.tif",
+    ),
 }
 
 

@@ -1,7 +1,8 @@
 """What is wrong with a data set, in words, with the remedy.
 
-A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS, PLACE_CHECKS, SET_CHECKS,
-BALANCE_CHECKS); why it matters is a line in `reasons`; its repair, if any, a line in `repair` or `of_place`.
+A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
+PAIR_CHECKS, PLACE_CHECKS, SET_CHECKS, BALANCE_CHECKS); why it matters is a line in `reasons`; its
+repair, if any, a line in `repair` or `of_place`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,38 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 
 __all__ = [
-    "BALANCE_CHECKS", "IMAGE_CHECKS", "NOISE_CHECKS", "PAIR_CHECKS", "PARTNER_CHECKS", "PLACE_CHECKS", "SET_CHECKS",
-    "Finding", "Requirements", "View", "check", "explain", "fix", "to_json",
-]  # fmt: skip
+    "BALANCE_CHECKS",
+    "IMAGE_CHECKS",
+    "NOISE_CHECKS",
+    "PAIR_CHECKS",
+    "PARTNER_CHECKS",
+    "PLACE_CHECKS",
+    "SET_CHECKS",
+    "Finding",
+    "Requirements",
+    "View",
+    "check",
+    "explain",
+    "fix",
+    "to_json",
+]
 
 QUICK = 48  # images looked at by a quick check
 FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *PLACE_CHECKS, find_swapped)
 
 
-def check(dataset: DataSet | str | Path, requirements: Requirements | None = None, *, quick: bool = False) -> list[Finding]:
+def check(
+    dataset: DataSet | str | Path, requirements: Requirements | None = None, *, quick: bool = False
+) -> list[Finding]:
     """Findings about a data set, the gravest first; one file in memory at a time.
 
     Parameters
     ----------
     dataset : a data set, or its folder.
-    requirements : what a method needs; without, the partner that the set has is asked for, else labels; colours are only noted.
-    quick : only what forbids training, looked for in up to QUICK images spread over the set: what `train` does before it starts.
+    requirements : what a method needs; without, the partner that the set has is asked for, else
+        labels; colours are only noted.
+    quick : only what forbids training, looked for in up to QUICK images spread over the set: what
+        `train` does before it starts.
 
     Examples
     --------
@@ -51,7 +68,15 @@ def check(dataset: DataSet | str | Path, requirements: Requirements | None = Non
         except UserError as error:
             if not Path(dataset).exists():
                 raise
-            return [Finding("unreadable", "error", "", f"{error.rule} Received: {error.received}.", error.remedy)]
+            return [
+                Finding(
+                    "unreadable",
+                    "error",
+                    "",
+                    f"{error.rule} Received: {error.received}.",
+                    error.remedy,
+                )
+            ]
     requirements = requirements or _usual_requirements(dataset)
     findings, facts = [], []
     if quick:
@@ -81,18 +106,31 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
     """Findings about one sample's files, by these checks or by all."""
     findings = list(view.problems)
     if view.image is not None:
-        for find in checks or (*IMAGE_CHECKS, *NOISE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS):
+        for find in checks or (
+            *IMAGE_CHECKS,
+            *NOISE_CHECKS,
+            *PARTNER_CHECKS,
+            *PAIR_CHECKS,
+            *PLACE_CHECKS,
+        ):
             findings += find(view, requirements)
     return findings
 
 
 def to_json(findings: Sequence[Finding], n_images: int) -> dict:
-    """The document of the command line's `check`; "ok" where there are no errors and no warnings."""
+    """The document of the command line's `check`; "ok" where there are no errors and no
+    warnings.
+    """
     ok = not any(f.severity in ("error", "warning") for f in findings)
     return {"ok": ok, "images": n_images, "findings": [vars(f) | {"why": f.why} for f in findings]}
 
 
 def _usual_requirements(dataset: DataSet) -> Requirements:
-    """The partner that the set has is wanted for each of its images; where it has none, labels are."""
-    needs = next((kind for kind in ("labels", "clean", "classes", "boxes", "centres") if dataset.has(kind)), "labels")
+    """The partner that the set has is wanted for each of its images; where it has none, labels
+    are.
+    """
+    needs = next(
+        (kind for kind in ("labels", "clean", "classes", "boxes", "centres") if dataset.has(kind)),
+        "labels",
+    )
     return Requirements(needs=needs, channels=None)

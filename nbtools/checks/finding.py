@@ -43,7 +43,8 @@ class Requirements:
     channels : number of channels, or several that will do (1, 3); None where any will.
     patch_size : side of a training patch in pixels, one number or one for each spatial axis.
     receptive_field : how far a network sees, in pixels across.
-    white_noise : whether it learns from noise that differs from pixel to pixel, as networks with blind spots do.
+    white_noise : whether it learns from noise that differs from pixel to pixel, as networks with
+        blind spots do.
     """
 
     dims: tuple[int, ...] = (2, 3)
@@ -56,7 +57,9 @@ class Requirements:
 
 @dataclass
 class View:
-    """One sample's files as they are, before anything is refused; None where one is missing or cannot be read."""
+    """One sample's files as they are, before anything is refused; None where one is missing or
+    cannot be read.
+    """
 
     file: str
     label_file: str = ""
@@ -81,7 +84,11 @@ class View:
             return None
         pixels = self.label.pixels
         if pixels.dtype.kind == "f":
-            whole = np.isfinite(pixels).all() and (pixels == np.rint(pixels)).all() and abs(pixels).max(initial=0) < 2**31
+            whole = (
+                np.isfinite(pixels).all()
+                and (pixels == np.rint(pixels)).all()
+                and abs(pixels).max(initial=0) < 2**31
+            )
             pixels = pixels.astype(np.int64) if whole else None
         return None if pixels is None else Regions.of(pixels)
 
@@ -116,7 +123,9 @@ class Regions:
     @property
     def parts_of(self) -> np.ndarray:
         """Number of parts of each label in `values`."""
-        return np.bincount(np.searchsorted(self.values, self.part_values), minlength=len(self.values))
+        return np.bincount(
+            np.searchsorted(self.values, self.part_values), minlength=len(self.values)
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,12 @@ class Overview:
 
 def look(dataset: DataSet, entry: Entry) -> View:
     """Read a sample's files; what cannot be read becomes a finding."""
-    view = View(*(name_file(dataset, entry, kind=kind) for kind in ("images", "labels", "clean", "boxes", "centres", "classes")))
+    view = View(
+        *(
+            name_file(dataset, entry, kind=kind)
+            for kind in ("images", "labels", "clean", "boxes", "centres", "classes")
+        )
+    )
     try:
         found = dataset.reader.found(entry)
     except UserError as error:
@@ -175,7 +189,9 @@ def is_one_group(one: Facts, other: Facts) -> bool:
 
 
 def name_file(dataset: DataSet, entry: Entry, *, kind: str = "images") -> str:
-    """A file's path as findings name it: within the data set; the sample's name in memory; "" where there is none."""
+    """A file's path as findings name it: within the data set; the sample's name in memory; "" where
+    there is none.
+    """
     if entry.sample is not None:
         return entry.name
     return dataset.relative(entry.files[kind]) if kind in entry.files else ""

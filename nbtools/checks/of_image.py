@@ -1,4 +1,6 @@
-"""What can be wrong with one image. A check takes a View and Requirements and yields findings; add it to IMAGE_CHECKS."""
+"""What can be wrong with one image. A check takes a View and Requirements and yields findings; add
+it to IMAGE_CHECKS.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,13 @@ def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding
     pixels = view.image.pixels
     count = 0 if pixels.dtype.kind != "f" else int(pixels.size - np.isfinite(pixels).sum())
     if count:
-        remedy = "nbtools check --fix puts the median of the image in their place; or find out where they come from."
-        yield Finding("not_finite", "error", view.file, f"{count} pixels are NaN or infinite.", remedy)
+        remedy = (
+            "nbtools check --fix puts the median of the image in their place; or find out where "
+            "they come from."
+        )
+        yield Finding(
+            "not_finite", "error", view.file, f"{count} pixels are NaN or infinite.", remedy
+        )
 
 
 def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
@@ -29,23 +36,54 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
     if image.is_rgb and (image.pixels == image.pixels[..., :1]).all():
         remedy = "nbtools check --fix keeps one of them; or read one with --channel 0."
         severity = "note" if allowed is None or 3 in allowed else "error"
-        yield Finding("grey_as_rgb", severity, view.file, "A grey image is stored as colours: all three channels are equal.", remedy)
+        yield Finding(
+            "grey_as_rgb",
+            severity,
+            view.file,
+            "A grey image is stored as colours: all three channels are equal.",
+            remedy,
+        )
     elif image.is_rgb and (allowed is None or 3 not in allowed):
-        severity, remedy = "note" if allowed is None else "error", "Choose one with --channel 0, 1 or 2, or a method that takes colours."
-        yield Finding("rgb", severity, view.file, "The image has colours (RGB), most methods here work on one grey channel.", remedy)
+        severity, remedy = (
+            "note" if allowed is None else "error",
+            "Choose one with --channel 0, 1 or 2, or a method that takes colours.",
+        )
+        yield Finding(
+            "rgb",
+            severity,
+            view.file,
+            "The image has colours (RGB), most methods here work on one grey channel.",
+            remedy,
+        )
     elif not image.is_rgb and allowed is not None and image.size("C") not in allowed:
         names = f" ({', '.join(image.channels)})" if image.channels else ""
         remedy = f"Choose one with --channel 0 to {image.size('C') - 1}, or by name."
-        yield Finding("several_channels", "error", view.file, f"The image has {image.size('C')} channels{names}, one is needed.", remedy)
+        yield Finding(
+            "several_channels",
+            "error",
+            view.file,
+            f"The image has {image.size('C')} channels{names}, one is needed.",
+            remedy,
+        )
 
 
 def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Movies, which have no label for each time point; methods that restore take them frame by frame."""
+    """Movies, which have no label for each time point; methods that restore take them frame by
+    frame.
+    """
     count = view.image.size("T")
     if count > 1 and requirements.needs not in ("nothing", "clean"):
         dims = len(view.image.axes)
-        message = f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
-        yield Finding("time_series", "error", view.file, message, "Choose one with --time 0, or treat each as an image with --time all.")
+        message = (
+            f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
+        )
+        yield Finding(
+            "time_series",
+            "error",
+            view.file,
+            message,
+            "Choose one with --time 0, or treat each as an image with --time all.",
+        )
 
 
 def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Finding]:
@@ -54,7 +92,13 @@ def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Fi
     if dims not in requirements.dims:
         needed = " or ".join(f"{d}D" for d in requirements.dims)
         message = f"The image is {dims}D ({view.image.axes}), {needed} is needed."
-        yield Finding("wrong_dimensions", "error", view.file, message, "Choose a method for it, or correct the axes with --axes.")
+        yield Finding(
+            "wrong_dimensions",
+            "error",
+            view.file,
+            message,
+            "Choose a method for it, or correct the axes with --axes.",
+        )
 
 
 def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -62,21 +106,41 @@ def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
     pixels = view.image.pixels
     if (pixels == pixels.flat[0]).all():
         message = f"The image is empty: every pixel is {pixels.flat[0]:g}."
-        yield Finding("empty_image", "warning", view.file, message, "Export it again, or take it out with its label.")
+        yield Finding(
+            "empty_image",
+            "warning",
+            view.file,
+            message,
+            "Export it again, or take it out with its label.",
+        )
 
 
 def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Many pixels at the camera's or the file's largest value. Colours are left out: white is no fault in them."""
+    """Many pixels at the camera's or the file's largest value. Colours are left out: white is no
+    fault in them.
+    """
     share = 0.0 if view.image.is_rgb else measure_saturation(view.image.pixels)
     if share > SATURATED_SHARE:
-        message = f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: brightness there is lost."
-        remedy = "Use the original file, not one with stretched contrast; record again with less light or a shorter exposure."
+        message = (
+            f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: "
+            "brightness there is lost."
+        )
+        remedy = (
+            "Use the original file, not one with stretched contrast; record again with less "
+            "light or a shorter exposure."
+        )
         yield Finding("saturated", "warning", view.file, message, remedy)
 
 
 def measure_saturation(pixels: np.ndarray) -> float:
-    """Share of the pixels at the largest value that a camera or a file can hold; 0 where the largest value is another one."""
-    if pixels.dtype.kind not in "iu" or int(pixels.max()) not in FULL_SCALES or pixels.max() == pixels.min():
+    """Share of the pixels at the largest value that a camera or a file can hold; 0 where the
+    largest value is another one.
+    """
+    if (
+        pixels.dtype.kind not in "iu"
+        or int(pixels.max()) not in FULL_SCALES
+        or pixels.max() == pixels.min()
+    ):
         return 0.0
     return float((pixels == pixels.max()).mean())
 
@@ -88,8 +152,13 @@ def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
     shape, wanted = view.image.space_shape, requirements.patch_size
     wanted = (wanted,) * min(2, len(shape)) if isinstance(wanted, int) else tuple(wanted)
     if any(n < w for n, w in zip(shape[::-1], wanted[::-1], strict=False)):
-        message = f"The image, {' x '.join(map(str, shape))} pixels, is smaller than the patch, {' x '.join(map(str, wanted))}."
-        remedy = f"Set patch_size to {max(1, min(shape[-2:]) // 16) * 16} or less, or use larger images."
+        message = (
+            f"The image, {' x '.join(map(str, shape))} pixels, is smaller than the patch, "
+            f"{' x '.join(map(str, wanted))}."
+        )
+        remedy = (
+            f"Set patch_size to {max(1, min(shape[-2:]) // 16) * 16} or less, or use larger images."
+        )
         yield Finding("smaller_than_patch", "warning", view.file, message, remedy)
 
 
@@ -97,9 +166,22 @@ def find_several_images(view: View, _requirements: Requirements) -> Iterator[Fin
     """Several images of different size in one file."""
     if "series" in view.guesses:
         remedy = "Save the one you want as a file of its own."
-        yield Finding("several_images", "warning", view.file, "The file holds several images of different size; the first is used.", remedy)
+        yield Finding(
+            "several_images",
+            "warning",
+            view.file,
+            "The file holds several images of different size; the first is used.",
+            remedy,
+        )
 
 
 IMAGE_CHECKS = [
-    find_not_finite, find_colour, find_time_series, find_wrong_dimensions, find_empty, find_saturated, find_small, find_several_images,
-]  # fmt: skip
+    find_not_finite,
+    find_colour,
+    find_time_series,
+    find_wrong_dimensions,
+    find_empty,
+    find_saturated,
+    find_small,
+    find_several_images,
+]

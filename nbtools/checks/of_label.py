@@ -17,15 +17,42 @@ MOST_TINY_SHARE = 0.05
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """A label or clean image of another size than its image."""
     shape = view.image.space_shape
-    if view.label is not None and not view.label.is_rgb and view.label.shape == (*shape[:-2], *shape[:-3:-1]) != shape:
-        message = f"The label image has shape {view.label.shape}, the image {shape}: Y and X are exchanged."
-        yield Finding("transposed_label", "error", view.label_file, message, "nbtools check --fix turns it; look whether it then fits.")
+    if (
+        view.label is not None
+        and not view.label.is_rgb
+        and view.label.shape == (*shape[:-2], *shape[:-3:-1]) != shape
+    ):
+        message = (
+            f"The label image has shape {view.label.shape}, the image {shape}: Y and X are "
+            "exchanged."
+        )
+        yield Finding(
+            "transposed_label",
+            "error",
+            view.label_file,
+            message,
+            "nbtools check --fix turns it; look whether it then fits.",
+        )
     elif view.label is not None and not view.label.is_rgb and view.label.shape != shape:
         message = f"The label image has shape {view.label.shape}, its image {shape}."
-        yield Finding("unequal_shapes", "error", view.label_file, message, "Export both from the same image; or name the axes with --axes.")
+        yield Finding(
+            "unequal_shapes",
+            "error",
+            view.label_file,
+            message,
+            "Export both from the same image; or name the axes with --axes.",
+        )
     if view.clean is not None and view.clean.shape != view.image.shape:
-        message = f"The clean image has shape {view.clean.shape}, its noisy partner {view.image.shape}."
-        yield Finding("unequal_shapes", "error", view.clean_file, message, "Both must show the same field at the same size.")
+        message = (
+            f"The clean image has shape {view.clean.shape}, its noisy partner {view.image.shape}."
+        )
+        yield Finding(
+            "unequal_shapes",
+            "error",
+            view.clean_file,
+            message,
+            "Both must show the same field at the same size.",
+        )
 
 
 def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -34,16 +61,34 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
     if label is None:
         return
     if label.is_rgb:
-        remedy = "Export them as 16-bit grey TIFF; where the three channels are equal, nbtools check --fix keeps one."
-        yield Finding("rgb_label", "error", view.label_file, f"The label image has colours. {RULE}", remedy)
+        remedy = (
+            "Export them as 16-bit grey TIFF; where the three channels are equal, nbtools check "
+            "--fix keeps one."
+        )
+        yield Finding(
+            "rgb_label", "error", view.label_file, f"The label image has colours. {RULE}", remedy
+        )
     elif label.pixels.dtype.kind == "f":
         whole = view.regions is not None
-        remedy = "nbtools check --fix writes them as 16 bit." if whole else "This may be a probability map: export the labels instead."
-        message = f"The label image holds {'whole numbers stored as' if whole else ''} {label.pixels.dtype}. {RULE}"
+        remedy = (
+            "nbtools check --fix writes them as 16 bit."
+            if whole
+            else "This may be a probability map: export the labels instead."
+        )
+        message = (
+            f"The label image holds {'whole numbers stored as' if whole else ''} "
+            f"{label.pixels.dtype}. {RULE}"
+        )
         yield Finding("float_label", "error", view.label_file, message.replace("  ", " "), remedy)
     elif label.pixels.min(initial=0) < -1:
         message = f"The label image holds the negative number {label.pixels.min()}. {RULE}"
-        yield Finding("negative_label", "error", view.label_file, message, "Number the nuclei from 1 again; -1 marks pixels to ignore.")
+        yield Finding(
+            "negative_label",
+            "error",
+            view.label_file,
+            message,
+            "Number the nuclei from 1 again; -1 marks pixels to ignore.",
+        )
 
 
 def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -52,12 +97,24 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if regions is None or is_swapped(view) or is_image_itself(view):
         return
     if is_binary(regions):
-        message = f"The label image is a mask: {len(regions.part_values)} separate objects all have the value {regions.values[0]}."
-        remedy = "nbtools check --fix gives each separate object a number of its own; touching nuclei must be parted by hand."
+        message = (
+            f"The label image is a mask: {len(regions.part_values)} separate objects all have "
+            f"the value {regions.values[0]}."
+        )
+        remedy = (
+            "nbtools check --fix gives each separate object a number of its own; touching nuclei "
+            "must be parted by hand."
+        )
         yield Finding("binary_label", "error", view.label_file, message, remedy)
     elif is_antialiased(view):
-        message = f"The label image is a mask with blurred edges: {len(regions.values)} grey values, most in specks."
-        remedy = "nbtools check --fix thresholds it and numbers the objects; better export it again without smoothing, not as JPEG."
+        message = (
+            f"The label image is a mask with blurred edges: {len(regions.values)} grey values, "
+            "most in specks."
+        )
+        remedy = (
+            "nbtools check --fix thresholds it and numbers the objects; better export it again "
+            "without smoothing, not as JPEG."
+        )
         yield Finding("antialiased_label", "error", view.label_file, message, remedy)
 
 
@@ -69,8 +126,13 @@ def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     torn = regions.values[regions.parts_of > 1]
     if len(torn):
         some = ", ".join(map(str, torn[:5])) + (", …" if len(torn) > 5 else "")
-        message = f"{len(torn)} of {len(regions.values)} labels lie in several separate parts: {some}."
-        remedy = "nbtools check --fix numbers the parts one by one; look whether they are one nucleus, two, or stray pixels."
+        message = (
+            f"{len(torn)} of {len(regions.values)} labels lie in several separate parts: {some}."
+        )
+        remedy = (
+            "nbtools check --fix numbers the parts one by one; look whether they are one "
+            "nucleus, two, or stray pixels."
+        )
         yield Finding("label_in_parts", "warning", view.label_file, message, remedy)
 
 
@@ -78,7 +140,9 @@ def find_empty_label(view: View, _requirements: Requirements) -> Iterator[Findin
     """No nucleus at all."""
     if view.regions is not None and not len(view.regions.values):
         remedy = "Leave it if there are none to see; else draw them, or take the pair out."
-        yield Finding("empty_label", "warning", view.label_file, "The label image has no nuclei.", remedy)
+        yield Finding(
+            "empty_label", "warning", view.label_file, "The label image has no nuclei.", remedy
+        )
 
 
 def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -100,13 +164,26 @@ def is_binary(regions: Regions) -> bool:
 
 
 def is_antialiased(view: View) -> bool:
-    """Most parts are specks that belong to few objects once halved at the largest value: edges of a mask, not nuclei."""
+    """Most parts are specks that belong to few objects once halved at the largest value: edges of a
+    mask, not nuclei.
+    """
     regions = view.regions
-    if len(regions.values) < 3 or np.median(regions.part_sizes) > 2 or len(regions.part_values) < 1.5 * len(regions.values):
+    if (
+        len(regions.values) < 3
+        or np.median(regions.part_sizes) > 2
+        or len(regions.part_values) < 1.5 * len(regions.values)
+    ):
         return False
     pixels = view.label.pixels
     objects = Regions.of((pixels > pixels.max() / 2).astype(np.uint8))
     return len(regions.part_values) > 5 * len(objects.part_values)
 
 
-PARTNER_CHECKS = [find_unequal_shapes, find_wrong_kind, find_mask, find_parts, find_empty_label, find_tiny]
+PARTNER_CHECKS = [
+    find_unequal_shapes,
+    find_wrong_kind,
+    find_mask,
+    find_parts,
+    find_empty_label,
+    find_tiny,
+]

@@ -1,4 +1,6 @@
-"""What can be wrong between an image and its label image: swapped, shifted, holes, cut or dark nuclei, size against a network."""
+"""What can be wrong between an image and its label image: swapped, shifted, holes, cut or dark
+nuclei, size against a network.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,22 @@ def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     if is_image_itself(view):
         remedy = "Put the label image there; an image is no label of itself."
-        yield Finding("label_is_image", "error", view.label_file, "The label image is the image itself, pixel by pixel.", remedy)
+        yield Finding(
+            "label_is_image",
+            "error",
+            view.label_file,
+            "The label image is the image itself, pixel by pixel.",
+            remedy,
+        )
     elif is_swapped(view):
         remedy = "nbtools check --fix swaps the two; or exchange the files."
-        yield Finding("swapped", "error", view.file, "The image holds labels, the label image grey values: they are swapped.", remedy)
+        yield Finding(
+            "swapped",
+            "error",
+            view.file,
+            "The image holds labels, the label image grey values: they are swapped.",
+            remedy,
+        )
 
 
 def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -35,8 +49,14 @@ def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     shift, gain = measure_shift(view.image, view.label)
     if max(map(abs, shift)) >= LEAST_SHIFT and gain > 1.25:
-        message = f"The labels lie {shift[0]:+d} px in Y and {shift[1]:+d} px in X beside the nuclei of the image."
-        remedy = "Check that both were cropped and registered alike, and that the label belongs to this image."
+        message = (
+            f"The labels lie {shift[0]:+d} px in Y and {shift[1]:+d} px in X beside the nuclei "
+            "of the image."
+        )
+        remedy = (
+            "Check that both were cropped and registered alike, and that the label belongs to "
+            "this image."
+        )
         yield Finding("shifted_label", "warning", view.label_file, message, remedy)
 
 
@@ -47,7 +67,9 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
     if count > MOST_HOLES_SHARE * view.regions.sizes.sum():
         remedy = "nbtools check --fix fills them; holes change areas, and distances to the edge."
-        yield Finding("holes", "warning", view.label_file, f"The labels have holes of {count} pixels.", remedy)
+        yield Finding(
+            "holes", "warning", view.label_file, f"The labels have holes of {count} pixels.", remedy
+        )
 
 
 def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -55,11 +77,25 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if view.regions is None or not _is_comparable(view):
         return
     pixels = view.label.pixels
-    border = np.concatenate([pixels[(slice(None),) * a + (e,)].ravel() for a in range(pixels.ndim - 2, pixels.ndim) for e in (0, -1)])
+    border = np.concatenate(
+        [
+            pixels[(slice(None),) * a + (e,)].ravel()
+            for a in range(pixels.ndim - 2, pixels.ndim)
+            for e in (0, -1)
+        ]
+    )
     cut, count = len(np.setdiff1d(border, [0, -1])), len(view.regions.values)
     if count >= 4 and cut > MOST_CUT_SHARE * count:
-        remedy = "Use larger images or tiles where you can; leave cut nuclei out when you measure sizes."
-        yield Finding("cut_objects", "note", view.label_file, f"{cut} of {count} nuclei are cut by the border of the image.", remedy)
+        remedy = (
+            "Use larger images or tiles where you can; leave cut nuclei out when you measure sizes."
+        )
+        yield Finding(
+            "cut_objects",
+            "note",
+            view.label_file,
+            f"{cut} of {count} nuclei are cut by the border of the image.",
+            remedy,
+        )
 
 
 def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -69,8 +105,13 @@ def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
     grey, inside = flatten(view.image), view.label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.any(axis=0)
     if 0 < inside.mean() < 0.9 and np.median(grey[inside]) < np.percentile(grey[~inside], 25):
-        remedy = "Nothing to do where all images are so; weights trained on bright nuclei need the image inverted."
-        yield Finding("dark_nuclei", "note", view.file, "The nuclei are darker than the background.", remedy)
+        remedy = (
+            "Nothing to do where all images are so; weights trained on bright nuclei need the "
+            "image inverted."
+        )
+        yield Finding(
+            "dark_nuclei", "note", view.file, "The nuclei are darker than the background.", remedy
+        )
 
 
 def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
@@ -80,12 +121,26 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
         return
     patch = requirements.patch_size
     patch = min(patch[-2:]) if isinstance(patch, tuple) else patch
-    if requirements.needs == "labels" and patch is not None and diameter > patch / 2:  # noise is learned from any part
-        message = f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): few patches show a whole one."
-        yield Finding("nuclei_large_for_patch", "warning", view.label_file, message, f"Set patch_size to {_next_16(3 * diameter)} or more.")
+    if (
+        requirements.needs == "labels" and patch is not None and diameter > patch / 2
+    ):  # noise is learned from any part
+        message = (
+            f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): few "
+            "patches show a whole one."
+        )
+        yield Finding(
+            "nuclei_large_for_patch",
+            "warning",
+            view.label_file,
+            message,
+            f"Set patch_size to {_next_16(3 * diameter)} or more.",
+        )
     field = requirements.receptive_field
     if field is not None and diameter > field:
-        message = f"Nuclei are {diameter:.0f} px across, the network sees {field} px: it cannot know where a nucleus ends."
+        message = (
+            f"Nuclei are {diameter:.0f} px across, the network sees {field} px: it cannot know "
+            "where a nucleus ends."
+        )
         remedy = "Take a deeper network, or scale the images down with --diameter."
         yield Finding("nuclei_large_for_network", "warning", view.label_file, message, remedy)
     if diameter < SMALL_NUCLEI:
@@ -97,7 +152,12 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
 def is_image_itself(view: View) -> bool:
     """The label image equals the image, which has more grey values than nuclei."""
     image, label = view.image.pixels, view.label.pixels
-    if label.shape != image.shape or label.dtype != image.dtype or not (label == image).all() or view.regions is None:
+    if (
+        label.shape != image.shape
+        or label.dtype != image.dtype
+        or not (label == image).all()
+        or view.regions is None
+    ):
         return False
     return len(view.regions.part_values) > 2 * len(view.regions.values) > 4
 
@@ -105,7 +165,12 @@ def is_image_itself(view: View) -> bool:
 def is_swapped(view: View) -> bool:
     """Each value of the image is one region, while the values of the label lie all over it."""
     image, label = view.image, view.regions
-    if label is None or image.is_rgb or image.pixels.dtype.kind not in "iu" or len(label.values) < 8:
+    if (
+        label is None
+        or image.is_rgb
+        or image.pixels.dtype.kind not in "iu"
+        or len(label.values) < 8
+    ):
         return False
     if len(label.part_values) < 3 * len(label.values) or (image.pixels == 0).mean() < 0.05:
         return False
@@ -114,17 +179,24 @@ def is_swapped(view: View) -> bool:
 
 
 def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
-    """Shift (y, x) in px of the labels against the image, up to an eighth of it, and by how much the fit is better without it."""
+    """Shift (y, x) in px of the labels against the image, up to an eighth of it, and by how much
+    the fit is better without it.
+    """
     grey, inside = flatten(image), label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.mean(axis=0)
-    cut = tuple(slice(max(0, (n - LARGEST_LOOK) // 2), max(0, (n - LARGEST_LOOK) // 2) + LARGEST_LOOK) for n in grey.shape)
+    cut = tuple(
+        slice(max(0, (n - LARGEST_LOOK) // 2), max(0, (n - LARGEST_LOOK) // 2) + LARGEST_LOOK)
+        for n in grey.shape
+    )
     grey, inside = grey[cut], inside[cut].astype(np.float32)
     if not 0.005 < inside.mean() < 0.8 or grey.min() == grey.max():
         return (0, 0), 1.0
     low, high = np.percentile(grey, (1, 99))
     grey = np.clip(grey, low, high)
     product = np.fft.rfft2(inside - inside.mean()) * np.conj(np.fft.rfft2(grey - grey.mean()))
-    fit = np.abs(np.fft.irfft2(product, s=grey.shape)) / (inside.std() * grey.std() * grey.size + 1e-12)
+    fit = np.abs(np.fft.irfft2(product, s=grey.shape)) / (
+        inside.std() * grey.std() * grey.size + 1e-12
+    )
     reach = [max(LEAST_SHIFT + 1, n // 8) for n in grey.shape]
     rows, columns = (np.r_[-r : r + 1] for r in reach)
     near = fit[np.ix_(rows % grey.shape[0], columns % grey.shape[1])]
@@ -134,17 +206,34 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
 
 
 def measure_diameter(view: View) -> float | None:
-    """Median diameter of the nuclei in px, of a disc or ball of as many pixels; None without labels, and for masks."""
+    """Median diameter of the nuclei in px, of a disc or ball of as many pixels; None without
+    labels, and for masks.
+    """
     regions = view.regions
-    if regions is None or not len(regions.values) or is_swapped(view) or len(regions.values) < len(regions.part_values) / 2:
+    if (
+        regions is None
+        or not len(regions.values)
+        or is_swapped(view)
+        or len(regions.values) < len(regions.part_values) / 2
+    ):
         return None
     size = float(np.median(regions.sizes))
-    spacing = np.array(view.image.relative_spacing) if view.label.shape == view.image.space_shape else np.ones(view.label.pixels.ndim)
-    return 2 * (size / np.pi) ** 0.5 if view.label.pixels.ndim == 2 else 2 * (size * spacing.prod() * 0.75 / np.pi) ** (1 / 3)
+    spacing = (
+        np.array(view.image.relative_spacing)
+        if view.label.shape == view.image.space_shape
+        else np.ones(view.label.pixels.ndim)
+    )
+    return (
+        2 * (size / np.pi) ** 0.5
+        if view.label.pixels.ndim == 2
+        else 2 * (size * spacing.prod() * 0.75 / np.pi) ** (1 / 3)
+    )
 
 
 def fill_holes(label: Image) -> Image:
-    """The label with enclosed background given to the nucleus around it, plane by plane in a volume."""
+    """The label with enclosed background given to the nucleus around it, plane by plane in a
+    volume.
+    """
     from scipy import ndimage
 
     filled = label.pixels.copy()
@@ -165,13 +254,20 @@ def fill_holes(label: Image) -> Image:
 def flatten(image: Image) -> np.ndarray:
     """Grey values (Y, X); other axes are averaged."""
     others = tuple(i for i, a in enumerate(image.axes) if a not in "YX")
-    return np.nan_to_num(image.pixels.mean(axis=others) if others else image.pixels.astype(np.float32))
+    return np.nan_to_num(
+        image.pixels.mean(axis=others) if others else image.pixels.astype(np.float32)
+    )
 
 
 def _is_comparable(view: View) -> bool:
     """Whether there are labels on the image's grid, not a mask, in an image that is not empty."""
     label, regions = view.label, view.regions
-    if label is None or regions is None or not len(regions.values) or label.shape != view.image.space_shape:
+    if (
+        label is None
+        or regions is None
+        or not len(regions.values)
+        or label.shape != view.image.space_shape
+    ):
         return False
     return "T" not in view.image.axes and view.image.pixels.min() != view.image.pixels.max()
 

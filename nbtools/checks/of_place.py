@@ -1,4 +1,6 @@
-"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to PLACE_CHECKS, its repair to PLACE_REPAIRS."""
+"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to PLACE_CHECKS,
+its repair to PLACE_REPAIRS.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,37 @@ def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]
     flat, twice = int((~_have_area(view)).sum()), count - len(np.unique(view.boxes, axis=0))
     outside = int((_overhang(view) > EDGE_ROOM).sum())
     if flat:
-        remedy = "nbtools check --fix leaves them out; the near corner comes first, and columns are y0, x0, y1, x1."
-        yield Finding("box_without_area", "error", file, f"{flat} of {count} boxes end before they begin.", remedy)
+        remedy = (
+            "nbtools check --fix leaves them out; the near corner comes first, and columns are "
+            "y0, x0, y1, x1."
+        )
+        yield Finding(
+            "box_without_area",
+            "error",
+            file,
+            f"{flat} of {count} boxes end before they begin.",
+            remedy,
+        )
     if outside:
-        remedy = "nbtools check --fix cuts them at the border; where it is most of them, x and y are exchanged, or the image was scaled."
-        yield Finding("box_outside", "warning", file, f"{outside} of {count} boxes reach beyond the image.", remedy)
+        remedy = (
+            "nbtools check --fix cuts them at the border; where it is most of them, x and y are "
+            "exchanged, or the image was scaled."
+        )
+        yield Finding(
+            "box_outside",
+            "warning",
+            file,
+            f"{outside} of {count} boxes reach beyond the image.",
+            remedy,
+        )
     if twice:
-        yield Finding("box_twice", "warning", file, f"{twice} of {count} boxes are there twice.", "nbtools check --fix keeps one of each.")
+        yield Finding(
+            "box_twice",
+            "warning",
+            file,
+            f"{twice} of {count} boxes are there twice.",
+            "nbtools check --fix keeps one of each.",
+        )
 
 
 def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -43,15 +69,30 @@ def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Findin
         yield Finding("empty_centres", "warning", file, "There are no centres.", remedy)
     inside = _are_inside(view)
     if not inside.all():
-        remedy = "nbtools check --fix leaves them out; look whether x and y are exchanged, or given in µm instead of pixels."
-        yield Finding("centre_outside", "error", file, f"{int((~inside).sum())} of {count} centres lie outside of the image.", remedy)
+        remedy = (
+            "nbtools check --fix leaves them out; look whether x and y are exchanged, or given "
+            "in µm instead of pixels."
+        )
+        yield Finding(
+            "centre_outside",
+            "error",
+            file,
+            f"{int((~inside).sum())} of {count} centres lie outside of the image.",
+            remedy,
+        )
     elif count and view.label is not None and view.label.shape == view.image.space_shape:
-        places = tuple(np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T)
+        places = tuple(
+            np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T
+        )
         beside = int((view.label.pixels[places] == 0).sum())
         if beside > MOST_BESIDE_SHARE * count:
             message = f"{beside} of {count} centres lie beside the labelled nuclei."
             yield Finding(
-                "centre_beside_nucleus", "warning", file, message, "Check that both belong to this image, and the order of y and x."
+                "centre_beside_nucleus",
+                "warning",
+                file,
+                message,
+                "Check that both belong to this image, and the order of y and x.",
             )
 
 
@@ -62,7 +103,10 @@ def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Findin
     strange = sorted(set(view.classes) - set(view.regions.values.tolist()))
     if strange:
         some = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
-        message = f"{len(strange)} of {len(view.classes)} classes are of labels that are not there: {some}."
+        message = (
+            f"{len(strange)} of {len(view.classes)} classes are of labels that are not there: "
+            f"{some}."
+        )
         remedy = "Export table and labels together; numbers change when labels are edited."
         yield Finding("class_without_nucleus", "warning", view.classes_file, message, remedy)
 
@@ -92,8 +136,11 @@ def drop_outer_centres(view: View) -> View:
 
 PLACE_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
 PLACE_REPAIRS: dict[str, Callable[[View], View]] = {
-    "box_without_area": drop_flat_boxes, "box_outside": clip_boxes, "box_twice": drop_repeated_boxes, "centre_outside": drop_outer_centres,
-}  # fmt: skip
+    "box_without_area": drop_flat_boxes,
+    "box_outside": clip_boxes,
+    "box_twice": drop_repeated_boxes,
+    "centre_outside": drop_outer_centres,
+}
 
 
 def _keep_boxes(view: View, kept: np.ndarray) -> View:
@@ -127,4 +174,6 @@ def _overhang(view: View) -> np.ndarray:
 
 
 def _are_inside(view: View) -> np.ndarray:
-    return ((view.centres >= -0.5) & (view.centres <= np.array(view.image.space_shape) - 0.5)).all(axis=1)
+    return ((view.centres >= -0.5) & (view.centres <= np.array(view.image.space_shape) - 0.5)).all(
+        axis=1
+    )

@@ -1,4 +1,6 @@
-"""Write a repaired copy of a data set; the original stays untouched. A repair is a line in LABEL_REPAIRS or IMAGE_REPAIRS."""
+"""Write a repaired copy of a data set; the original stays untouched. A repair is a line in
+LABEL_REPAIRS or IMAGE_REPAIRS.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +16,55 @@ from nbtools.checks.of_image import IMAGE_CHECKS
 from nbtools.checks.of_label import PARTNER_CHECKS
 from nbtools.checks.of_pair import PAIR_CHECKS, fill_holes
 from nbtools.checks.of_place import PLACE_CHECKS, PLACE_REPAIRS
-from nbtools.data import READING, DataSet, Entry, Sample, copy_files, describe_reading, write_sample, write_tables
+from nbtools.data import (
+    READING,
+    DataSet,
+    Entry,
+    Sample,
+    copy_files,
+    describe_reading,
+    write_sample,
+    write_tables,
+)
 from nbtools.image import Image
 
 LEAVE_OUT = (
-    "unreadable", "axes_unknown", "missing_labels", "missing_clean", "unequal_shapes", "negative_label", "label_is_image", "duplicate",
-    "duplicate_between_splits", "missing_boxes", "missing_centres", "missing_classes",
-)  # fmt: skip
+    "unreadable",
+    "axes_unknown",
+    "missing_labels",
+    "missing_clean",
+    "unequal_shapes",
+    "negative_label",
+    "label_is_image",
+    "duplicate",
+    "duplicate_between_splits",
+    "missing_boxes",
+    "missing_centres",
+    "missing_classes",
+)
 RENUMBERED = ("binary_label", "antialiased_label", "label_in_parts")
 MOST_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
 
 
 def number_objects(label: Image) -> Image:
-    """Each separate object of a mask gets a number; values above half of the largest are foreground."""
+    """Each separate object of a mask gets a number; values above half of the largest are
+    foreground.
+    """
     from skimage.measure import label as label_parts
 
     pixels = label.pixels
-    return label.replace(pixels=label_parts(pixels > pixels.max() / 2, connectivity=pixels.ndim).astype(np.int32))
+    return label.replace(
+        pixels=label_parts(pixels > pixels.max() / 2, connectivity=pixels.ndim).astype(np.int32)
+    )
 
 
 def number_parts(label: Image) -> Image:
     """Each separate part of a label gets a number of its own; pixels marked -1 stay."""
     from skimage.measure import label as label_parts
 
-    parts = label_parts(np.maximum(label.pixels, 0), background=0, connectivity=label.pixels.ndim).astype(np.int32)
+    parts = label_parts(
+        np.maximum(label.pixels, 0), background=0, connectivity=label.pixels.ndim
+    ).astype(np.int32)
     return label.replace(pixels=np.where(label.pixels < 0, -1, parts))
 
 
@@ -62,22 +89,36 @@ def exchange_axes(label: Image) -> Image:
 def fill_with_median(image: Image) -> Image | None:
     """The median of the finite pixels in place of NaN and infinity; None where there are none."""
     finite = np.isfinite(image.pixels)
-    return image.replace(pixels=np.where(finite, image.pixels, np.median(image.pixels[finite]))) if finite.any() else None
+    return (
+        image.replace(pixels=np.where(finite, image.pixels, np.median(image.pixels[finite])))
+        if finite.any()
+        else None
+    )
 
 
 LABEL_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
-    "rgb_label": keep_one_channel, "float_label": round_label, "binary_label": number_objects, "antialiased_label": number_objects,
-    "label_in_parts": number_parts, "transposed_label": exchange_axes, "holes": fill_holes,
-}  # fmt: skip
-IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {"grey_as_rgb": keep_one_channel, "not_finite": fill_with_median}
+    "rgb_label": keep_one_channel,
+    "float_label": round_label,
+    "binary_label": number_objects,
+    "antialiased_label": number_objects,
+    "label_in_parts": number_parts,
+    "transposed_label": exchange_axes,
+    "holes": fill_holes,
+}
+IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
+    "grey_as_rgb": keep_one_channel,
+    "not_finite": fill_with_median,
+}
 
 
-def fix(dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, overwrite: bool = False) -> list[str]:
+def fix(
+    dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, overwrite: bool = False
+) -> list[str]:
     """Write a repaired copy of a data set and say what was changed.
 
-    Masks get numbers, whole real numbers become integers, parts of a label numbers of their own, grey colours one channel, NaN the
-    median, boxes end at the border; images that cannot be read, lack their partner or do not fit it are left out. Everything else
-    is copied as it is.
+    Masks get numbers, whole real numbers become integers, parts of a label numbers of their own,
+    grey colours one channel, NaN the median, boxes end at the border; images that cannot be read,
+    lack their partner or do not fit it are left out. Everything else is copied as it is.
 
     Returns
     -------
@@ -94,20 +135,36 @@ def fix(dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, ov
             changes += lines
             kept += [entry] if written else []
         for part in {e.part for e in kept}:
-            write_tables(temporary / part, [e for e in kept if e.part == part], meta=_meta(dataset, changes))
+            write_tables(
+                temporary / part, [e for e in kept if e.part == part], meta=_meta(dataset, changes)
+            )
     return changes
 
 
-def _fix_entry(folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]) -> tuple[list[str], bool]:
+def _fix_entry(
+    folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]
+) -> tuple[list[str], bool]:
     """What was changed in one sample, and whether it was written."""
     view = look(dataset, entry)
-    files = (view.file, view.label_file, view.clean_file, view.boxes_file, view.centres_file, view.classes_file)
+    files = (
+        view.file,
+        view.label_file,
+        view.clean_file,
+        view.boxes_file,
+        view.centres_file,
+        view.classes_file,
+    )
     found = set().union(*(codes.get(file, set()) for file in files))
     lines = []
-    if found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *PLACE_REPAIRS, "swapped"} and view.image is not None:
+    if (
+        found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *PLACE_REPAIRS, "swapped"}
+        and view.image is not None
+    ):
         view, lines = _repair(view, found)
     remaining = found & set(LEAVE_OUT) or (
-        {f.code for f in check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS} if lines else set()
+        {f.code for f in check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS}
+        if lines
+        else set()
     )
     if remaining or (found & {*LABEL_REPAIRS, "not_finite"} and not lines):
         return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
@@ -125,7 +182,9 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
     """Repair what was found and what shows only then."""
     lines = []
     if "swapped" in found:
-        view = replace(view, image=view.label.replace(channels=()), label=view.image.replace(channels=()))
+        view = replace(
+            view, image=view.label.replace(channels=()), label=view.image.replace(channels=())
+        )
         lines.append(f"{view.file}: swap image and label (swapped)")
     for _ in range(MOST_ROUNDS):
         codes = [f.code for f in check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
@@ -138,8 +197,13 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
 
 
 def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
-    """The first repair that one of the codes asks for, and what was done; None where there is none."""
-    for attribute, file, repairs in (("image", view.file, IMAGE_REPAIRS), ("label", view.label_file, LABEL_REPAIRS)):
+    """The first repair that one of the codes asks for, and what was done; None where there is
+    none.
+    """
+    for attribute, file, repairs in (
+        ("image", view.file, IMAGE_REPAIRS),
+        ("label", view.label_file, LABEL_REPAIRS),
+    ):
         code = next((c for c in codes if c in repairs), None)
         repaired = repairs[code](getattr(view, attribute)) if code else None
         if repaired is not None:
@@ -157,7 +221,11 @@ def _say(repair: Callable) -> str:
 
 def check_again(view: View) -> list[Finding]:
     """What the files of one sample show on their own."""
-    return [f for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS) for f in find(view, Requirements())]
+    return [
+        f
+        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS)
+        for f in find(view, Requirements())
+    ]
 
 
 def _to_sample(entry: Entry, view: View) -> Sample:
@@ -171,7 +239,9 @@ def _are_files_kept(dataset: DataSet) -> bool:
 
 
 def _meta(dataset: DataSet, changes: list[str]) -> dict:
-    """dataset.toml of the copy, with the axes and spacing that were given, unless colours became grey or planes were chosen."""
+    """dataset.toml of the copy, with the axes and spacing that were given, unless colours became
+    grey or planes were chosen.
+    """
     meta = {k: v for k, v in dataset.meta.items() if k not in READING}
     if not _are_files_kept(dataset):
         return meta

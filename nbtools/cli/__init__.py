@@ -1,4 +1,6 @@
-"""`nbtools` on the command line: one verb a step, one message for a person, one JSON document for a program."""
+"""`nbtools` on the command line: one verb a step, one message for a person, one JSON document for a
+program.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ USER, BUG, STOPPED = 2, 70, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 done with findings, 2 the input cannot be used, 70 a bug."""
+    """Run one verb; returns the exit code: 0 done, 1 done with findings, 2 the input cannot be
+    used, 70 a bug.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
     runtime.silence_tensorflow()
     with _own_output("--json" in argv) as out:
@@ -39,7 +43,11 @@ def main(argv: list[str] | None = None) -> int:
             return STOPPED
         except Exception:
             traceback.print_exc()
-            print(f"This is a bug in nbtools {__version__}, not yours. Please report it with the lines above.", file=sys.stderr)
+            print(
+                f"This is a bug in nbtools {__version__}, not yours. Please report it with the "
+                "lines above.",
+                file=sys.stderr,
+            )
             return BUG
 
 
@@ -59,7 +67,12 @@ def _parser() -> frame.Parser:
     parser.add_argument("--version", action="version", version=f"nbtools {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=frame.Parser)
     for verb in VERBS.values():
-        one = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.", allow_abbrev=False)
+        one = verbs.add_parser(
+            verb.name,
+            help=verb.help,
+            description=f"{verb.help[0].upper()}{verb.help[1:]}.",
+            allow_abbrev=False,
+        )
         verb.declare(one)
         frame.add_common(one)
     return parser
@@ -73,7 +86,10 @@ def _answer(argv: list[str], out: TextIO) -> int:
     args.command = ["nbtools", *argv]
     answer = VERBS[args.verb].run(args)
     if args.json:
-        print(json.dumps(io.plain(answer.document), indent=2, ensure_ascii=False, allow_nan=False), file=out)
+        print(
+            json.dumps(io.plain(answer.document), indent=2, ensure_ascii=False, allow_nan=False),
+            file=out,
+        )
     elif answer.lines:
         print("\n".join(answer.lines), file=out)
     out.flush()
@@ -81,12 +97,16 @@ def _answer(argv: list[str], out: TextIO) -> int:
 
 
 def _report(error: UserError, argv: list[str], out: TextIO) -> int:
-    """One message on standard error; with --json the same as a document, so that a program need not read prose."""
+    """One message on standard error; with --json the same as a document, so that a program need not
+    read prose.
+    """
     if "--debug" in argv:
         traceback.print_exception(error)
     print(error, file=sys.stderr)
     if "--json" in argv:
-        document = {"error": {"rule": error.rule, "received": error.received, "remedy": error.remedy}}
+        document = {
+            "error": {"rule": error.rule, "received": error.received, "remedy": error.remedy}
+        }
         print(json.dumps(io.plain(document), indent=2, ensure_ascii=False), file=out)
     return USER
 
@@ -95,14 +115,27 @@ def _explain(error: OSError) -> UserError:
     """The operating system's refusal in our words."""
     place = error.filename or str(error)
     cases = {
-        FileNotFoundError: ("The file or folder must exist.", "Check the spelling, and that you are in the right folder."),
-        PermissionError: ("nbtools must be allowed to read and write there.", "Choose another folder, or change its permissions."),
+        FileNotFoundError: (
+            "The file or folder must exist.",
+            "Check the spelling, and that you are in the right folder.",
+        ),
+        PermissionError: (
+            "nbtools must be allowed to read and write there.",
+            "Choose another folder, or change its permissions.",
+        ),
         IsADirectoryError: ("A file is needed here.", "Give the file inside the folder."),
         NotADirectoryError: ("A folder is needed here.", "Give the folder, not a file."),
-        FileExistsError: ("An existing result is not overwritten.", "Choose another --out, or add --overwrite."),
+        FileExistsError: (
+            "An existing result is not overwritten.",
+            "Choose another --out, or add --overwrite.",
+        ),
     }
     rule, remedy = cases.get(
-        type(error), ("The computer must be able to read and write the files.", "Check free disk space and the drive.")
+        type(error),
+        (
+            "The computer must be able to read and write the files.",
+            "Check free disk space and the drive.",
+        ),
     )
     wrapped = UserError(rule, f"{place} ({error.strerror or type(error).__name__})", remedy)
     wrapped.__cause__ = error
@@ -111,7 +144,9 @@ def _explain(error: OSError) -> UserError:
 
 @contextlib.contextmanager
 def _own_output(alone: bool) -> Iterator[TextIO]:
-    """Standard output; with --json for the one document alone: what any library prints meanwhile goes to standard error."""
+    """Standard output; with --json for the one document alone: what any library prints meanwhile
+    goes to standard error.
+    """
     if not alone:
         yield sys.stdout
         return
@@ -132,7 +167,9 @@ def _own_output(alone: bool) -> Iterator[TextIO]:
 
 
 def _close_quietly() -> int:
-    """The reader of a pipe has gone (as with `| head`): nothing is wrong, and Python must not complain when it ends."""
+    """The reader of a pipe has gone (as with `| head`): nothing is wrong, and Python must not
+    complain when it ends.
+    """
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0

@@ -21,21 +21,55 @@ if TYPE_CHECKING:
     Reader = Callable[[str], object | None]  # name of an image of the truth → what was found in it
 
 COLUMNS = {
-    "instances": ("mean_ap", "interval", "ap50", "ap75", "f1_50", "splits", "merges", "missed", "extra"),
+    "instances": (
+        "mean_ap",
+        "interval",
+        "ap50",
+        "ap75",
+        "f1_50",
+        "splits",
+        "merges",
+        "missed",
+        "extra",
+    ),
     "semantic": ("dice", "interval", "iou", "precision", "recall", "accuracy"),
     "detection": ("f1", "interval", "precision", "recall", "rmse", "ap"),
     "classification": ("balanced_accuracy", "interval", "macro_f1", "accuracy"),
     "restoration": ("psnr", "interval", "ssim", "rmse", "nrmse", "psnr_si"),
 }
-WORDS = {"mean_ap": "mean AP", "psnr": "PSNR (dB)", "f1": "F1", "dice": "Dice", "balanced_accuracy": "balanced accuracy"}
+WORDS = {
+    "mean_ap": "mean AP",
+    "psnr": "PSNR (dB)",
+    "f1": "F1",
+    "dice": "Dice",
+    "balanced_accuracy": "balanced accuracy",
+}
 
 
 def declare_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="results of nbtools predict, or any folders of their kind")
-    parser.add_argument("--truth", type=Path, required=True, metavar="TRUTH", help="what is true: data set, or folder")
-    parser.add_argument("--baseline", metavar="NAME", help="the result to compare with (default: the classical one, computed if need be)")
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="+",
+        metavar="RESULT",
+        help="results of nbtools predict, or any folders of their kind",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        metavar="TRUTH",
+        help="what is true: data set, or folder",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="the result to compare with (default: the classical one, computed if need be)",
+    )
     tasks.declare_task(parser)
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also write tables, figures and a report there")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="also write tables, figures and a report there"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
@@ -57,8 +91,12 @@ def run_compare(args: argparse.Namespace) -> Answer:
     groups, scores, say = sides.find_groups(dataset, args.group_by), {}, frame.progress(args)
     for name, read in readers.items():
         say(f"{name}: {len(truth.names)} images")
-        scores[name] = judge.score(((n, truth.read(n), read(n)) for n in truth.names), args, groups=groups)
-    found = compare.compare(scores, task=args.task, baseline=baseline, groups=groups, seed=args.seed)
+        scores[name] = judge.score(
+            ((n, truth.read(n), read(n)) for n in truth.names), args, groups=groups
+        )
+    found = compare.compare(
+        scores, task=args.task, baseline=baseline, groups=groups, seed=args.seed
+    )
     document = describe(found, scores, args=args, places=places)
     if args.out:
         with io.new_folder(args.out, overwrite=args.overwrite) as folder:
@@ -67,42 +105,66 @@ def run_compare(args: argparse.Namespace) -> Answer:
                 draw_nuclei(folder, scores, readers=readers, truth=truth, dataset=dataset)
             if args.task == "restoration":
                 pictures.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
-    return Answer(document, say_comparison(document, out=args.out), 1 if any(document["missing"].values()) else 0)
+    return Answer(
+        document,
+        say_comparison(document, out=args.out),
+        1 if any(document["missing"].values()) else 0,
+    )
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:
     """A name for each result: that of its folder, with the folder above where two are alike."""
     names = [path.absolute().name for path in paths]
-    names = [n if names.count(n) == 1 else f"{p.absolute().parent.name}/{n}" for n, p in zip(names, paths, strict=True)]
+    names = [
+        n if names.count(n) == 1 else f"{p.absolute().parent.name}/{n}"
+        for n, p in zip(names, paths, strict=True)
+    ]
     if twice := next((n for n in names if names.count(n) > 1), None):
-        raise UserError("Results to compare must have names of their own.", f"{twice} twice", "Give each result once, or rename a folder.")
+        raise UserError(
+            "Results to compare must have names of their own.",
+            f"{twice} twice",
+            "Give each result once, or rename a folder.",
+        )
     return dict(zip(names, paths, strict=True))
 
 
 def open_result(args: argparse.Namespace, place: Path, *, truth: Side) -> Reader:
-    """A function from a name of the truth to what a result holds; other programs may add to the name, as in NAME_cp_masks.tif."""
+    """A function from a name of the truth to what a result holds; other programs may add to the
+    name, as in NAME_cp_masks.tif.
+    """
     found, names = tasks.open_both(args, place, truth=truth)
     return lambda name: found.read(names[name]) if names[name] else None
 
 
 def find_inputs(args: argparse.Namespace, truth: Side) -> dict[str, Reader]:
-    """Of restorations, the unprocessed images: a result that is no better than its input is none."""
+    """Of restorations, the unprocessed images: a result that is no better than its input is
+    none.
+    """
     if args.task != "restoration" or truth.read(truth.names[0])[1] is None:
         return {}
     return {"input": lambda name: truth.read(name)[1]}
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, or one of a method without training; None where there is neither."""
+    """The result that was named, or one of a method without training; None where there is
+    neither.
+    """
     from nbtools import methods
 
     if wished is not None:
         named = [n for n, p in places.items() if wished in (n, str(p), str(p.absolute()))]
         if not named:
-            raise UserError("The baseline must be one of the results.", repr(wished), f"Known: {', '.join(places)}.")
+            raise UserError(
+                "The baseline must be one of the results.",
+                repr(wished),
+                f"Known: {', '.join(places)}.",
+            )
         return named[0]
     classical = {row.name for row in methods.ROWS if row.classical}
-    return next((name for name, place in places.items() if read_about(place).get("method") in classical), None)
+    return next(
+        (name for name, place in places.items() if read_about(place).get("method") in classical),
+        None,
+    )
 
 
 def read_about(place: Path) -> dict:
@@ -114,9 +176,14 @@ def read_about(place: Path) -> dict:
     return about if isinstance(about, dict) else {}
 
 
-def describe(found: dict, scores: dict, *, args: argparse.Namespace, places: dict[str, Path]) -> dict:
+def describe(
+    found: dict, scores: dict, *, args: argparse.Namespace, places: dict[str, Path]
+) -> dict:
     """The document: what was compared, the scores of each, and the differences."""
-    kept = {name: {k: v for k, v in one.items() if k not in ("per_image", "curve")} for name, one in scores.items()}
+    kept = {
+        name: {k: v for k, v in one.items() if k not in ("per_image", "curve")}
+        for name, one in scores.items()
+    }
     return {
         "truth": config.spell_path(str(args.truth)),
         "results": {name: str(places[name]) if name in places else None for name in scores},
@@ -124,24 +191,39 @@ def describe(found: dict, scores: dict, *, args: argparse.Namespace, places: dic
         **found,
         "scores": kept,
         "made_by": {name: describe_maker(places[name]) for name in scores if name in places},
-        "files": [{"file": config.spell_path(str(place)), "sha256": hash_place(place)} for place in (args.truth, *places.values())],
+        "files": [
+            {"file": config.spell_path(str(place)), "sha256": hash_place(place)}
+            for place in (args.truth, *places.values())
+        ],
         "versions": runtime.versions(),
         "command": frame.say_command(args),
     }
 
 
 def describe_maker(place: Path) -> dict:
-    """What a result of ours says of its making: method, model, decoding values, warnings; {} of any other folder."""
+    """What a result of ours says of its making: method, model, decoding values, warnings; {} of any
+    other folder.
+    """
     about = read_about(place)
-    return {key: about[key] for key in ("method", "model", "decoding", "warnings", "versions") if about.get(key)}
+    return {
+        key: about[key]
+        for key in ("method", "model", "decoding", "warnings", "versions")
+        if about.get(key)
+    }
 
 
 def hash_place(place: Path) -> str:
-    """One sha256 for a file, or for all images and tables of a folder: their names, and the bytes in them."""
+    """One sha256 for a file, or for all images and tables of a folder: their names, and the bytes
+    in them.
+    """
     digest = hashlib.sha256()
     for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
         inside = path.relative_to(place).as_posix()
-        if path == place or (io.is_image(path) and not inside.startswith(("overlays/", "errors/"))) or path.suffix == ".csv":
+        if (
+            path == place
+            or (io.is_image(path) and not inside.startswith(("overlays/", "errors/")))
+            or path.suffix == ".csv"
+        ):
             digest.update(inside.encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -155,7 +237,10 @@ def make_rows(document: dict) -> list[dict]:
         row["interval"] = _say_limits(one["interval_95"][main])
         for d in document["differences"]:
             if (d["method"], d["against"], d["metric"]) == (name, document["baseline"], main):
-                row |= {"difference": d["difference"], "paired interval": _say_limits(d["interval_95"], sign=True)}
+                row |= {
+                    "difference": d["difference"],
+                    "paired interval": _say_limits(d["interval_95"], sign=True),
+                }
         rows.append(row)
     return rows
 
@@ -165,24 +250,42 @@ def list_columns(document: dict) -> list[str]:
 
 
 def _say_limits(limits: list[float] | None, *, sign: bool = False) -> str | None:
-    return None if limits is None else " to ".join(f"{v:+.3f}" if sign else f"{v:.3f}" for v in limits)
+    return (
+        None if limits is None else " to ".join(f"{v:+.3f}" if sign else f"{v:.3f}" for v in limits)
+    )
 
 
 def say_comparison(document: dict, *, out: Path | None) -> list[str]:
     """Lines for a person: the table, and which methods differ beyond doubt."""
-    main, lines = document["metrics"][0], frame.tabulate(make_rows(document), list_columns(document))
-    words = f"Differences of {WORDS[main]} from {document['baseline']}, paired over {document['units']} {document['paired_over']}."
+    main, lines = (
+        document["metrics"][0],
+        frame.tabulate(make_rows(document), list_columns(document)),
+    )
+    words = (
+        f"Differences of {WORDS[main]} from {document['baseline']}, paired over "
+        f"{document['units']} {document['paired_over']}."
+    )
     lines.append(words)
     for d in document["differences"]:
         if d["metric"] == main and d["interval_95"] is not None:
-            better, worse = (d["method"], d["against"]) if d["difference"] >= 0 else (d["against"], d["method"])
+            better, worse = (
+                (d["method"], d["against"]) if d["difference"] >= 0 else (d["against"], d["method"])
+            )
             low, high = sorted(abs(v) for v in d["interval_95"])
             if d["clear"]:
-                lines.append(f"{better} is better than {worse} by {abs(d['difference']):.3f} ({low:.3f} to {high:.3f})")
+                lines.append(
+                    f"{better} is better than {worse} by {abs(d['difference']):.3f} ({low:.3f} "
+                    f"to {high:.3f})"
+                )
             else:
                 limits = _say_limits(d["interval_95"], sign=True)
-                lines.append(f"{d['method']} and {d['against']} cannot be told apart: {d['difference']:+.3f} ({limits})")
-    missing = [f"{name}: {', '.join(names[:5])}" for name, names in document["missing"].items() if names]
+                lines.append(
+                    f"{d['method']} and {d['against']} cannot be told apart: "
+                    f"{d['difference']:+.3f} ({limits})"
+                )
+    missing = [
+        f"{name}: {', '.join(names[:5])}" for name, names in document["missing"].items() if names
+    ]
     left_out = "left out of all" if document["task"] == "restoration" else "counted as all missed"
     lines += [f"Missing, {left_out}: {text}" for text in missing]
     return [*lines, *([f"Comparison: {out}; its report: nbtools report {out}"] if out else [])]
@@ -198,12 +301,34 @@ def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
     (folder / "differences.png").write_bytes(show.to_png(show.differences(document)))
 
 
-def draw_nuclei(folder: Path, scores: dict, *, readers: dict[str, Reader], truth: Side, dataset: DataSet | None) -> None:
-    """strata.png and strata.json, and errors/METHOD/ with maps of the worst images of each method."""
-    found = pictures.draw_strata(folder / "strata.png", {n: (scores[n], readers[n]) for n in scores}, truth=truth, dataset=dataset)
+def draw_nuclei(
+    folder: Path, scores: dict, *, readers: dict[str, Reader], truth: Side, dataset: DataSet | None
+) -> None:
+    """strata.png and strata.json, and errors/METHOD/ with maps of the worst images of each
+    method.
+    """
+    found = pictures.draw_strata(
+        folder / "strata.png",
+        {n: (scores[n], readers[n]) for n in scores},
+        truth=truth,
+        dataset=dataset,
+    )
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
-        pictures.draw_errors(folder / "errors" / name.replace("/", "_"), one, truth=truth, found=readers[name], dataset=dataset)
+        pictures.draw_errors(
+            folder / "errors" / name.replace("/", "_"),
+            one,
+            truth=truth,
+            found=readers[name],
+            dataset=dataset,
+        )
 
 
-VERBS = (Verb("compare", "set results side by side, with intervals of their differences", declare_compare, run_compare),)
+VERBS = (
+    Verb(
+        "compare",
+        "set results side by side, with intervals of their differences",
+        declare_compare,
+        run_compare,
+    ),
+)

@@ -1,4 +1,6 @@
-"""Where a verb finds label images: a file, a result of `predict`, a folder of them, or a data set; and how two sets pair by name."""
+"""Where a verb finds label images: a file, a result of `predict`, a folder of them, or a data set;
+and how two sets pair by name.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,15 @@ CLASSES = "_classes.csv"  # what a table of classes is called beside the label i
 class LabelSet:
     """Label images by name, read one at a time.
 
-    names : in order.     read(name) : the label image, None where there is none of this name; case of the name does not count.
+    names : in order.
+    read(name) : the label image, None where there is none of this name; case of the name does not
+        count.
     classes(name) : label → class of its nuclei, None where they have none.
     """
 
-    def __init__(self, readers: dict[str, Callable[[], Image]], tables: dict[str, Path] | None = None):
+    def __init__(
+        self, readers: dict[str, Callable[[], Image]], tables: dict[str, Path] | None = None
+    ):
         self.names = list(readers)
         self._readers = {name_key(name): read for name, read in readers.items()}
         self._tables = {name_key(name): path for name, path in (tables or {}).items()}
@@ -51,14 +57,29 @@ def open_labels(place: Path, *, what: str, options: InputOptions | None = None) 
     dataset = DataSet.open(place, options=options) if not _is_result(place) else None
     if dataset is not None and dataset.has("labels"):
         tables = {e.name: e.files["classes"] for e in dataset.entries if "classes" in e.files}
-        return LabelSet({e.name: lambda i=i: dataset[i].label for i, e in enumerate(dataset.entries) if "labels" in e.files}, tables)
+        return LabelSet(
+            {
+                e.name: lambda i=i: dataset[i].label
+                for i, e in enumerate(dataset.entries)
+                if "labels" in e.files
+            },
+            tables,
+        )
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
-    files = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".") and io.is_image(p)]
+    files = [
+        p
+        for p in sorted(folder.iterdir())
+        if p.is_file() and not p.name.startswith(".") and io.is_image(p)
+    ]
     if not files:
         raise UserError(
-            f"{what} must hold label images.", f"none in {folder}", "Give a result of nbtools predict, or a folder with labels/."
+            f"{what} must hold label images.",
+            f"none in {folder}",
+            "Give a result of nbtools predict, or a folder with labels/.",
         )
-    tables = {io.stem(p): path for p in files if (path := folder / f"{io.stem(p)}{CLASSES}").is_file()}
+    tables = {
+        io.stem(p): path for p in files if (path := folder / f"{io.stem(p)}{CLASSES}").is_file()
+    }
     return LabelSet({io.stem(p): lambda p=p: read_file(p, options) for p in files}, tables)
 
 
@@ -67,7 +88,11 @@ def read_file(path: Path, options: InputOptions) -> Image:
     label = io.read_label(path, axes=options.axes)
     if options.spacing is None:
         return label
-    given = options.spacing if len(options.spacing) == len(label.spatial) else options.spacing * len(label.spatial)
+    given = (
+        options.spacing
+        if len(options.spacing) == len(label.spatial)
+        else options.spacing * len(label.spatial)
+    )
     return label.replace(spacing=given, unit=options.unit)
 
 

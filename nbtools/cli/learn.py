@@ -27,16 +27,38 @@ VAL_SHARE = 0.15
 
 def declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder with images/ and labels/, or with train/ and val/")
+    parser.add_argument(
+        "dataset",
+        type=Path,
+        metavar="DATASET",
+        help="folder with images/ and labels/, or with train/ and val/",
+    )
     frame.add_out(parser, "MODEL", help="folder of the trained model")
     parser.add_argument(
-        "--val", type=Path, metavar="DATASET", help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET"
+        "--val",
+        type=Path,
+        metavar="DATASET",
+        help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET",
     )
-    parser.add_argument("--minutes", type=frame.positive_number, metavar="M", help="wall time, from start to usable model")
     parser.add_argument(
-        "--init", metavar="MODEL", help="fine-tune: begin with the weights of this model, a folder or the name of shipped weights"
+        "--minutes",
+        type=frame.positive_number,
+        metavar="M",
+        help="wall time, from start to usable model",
     )
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run of the same training stopped")
+    parser.add_argument(
+        "--init",
+        metavar="MODEL",
+        help=(
+            "fine-tune: begin with the weights of this model, a folder or the name of shipped "
+            "weights"
+        ),
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an earlier run of the same training stopped",
+    )
     frame.add_settings(parser)
     frame.add_input_options(parser)
 
@@ -59,7 +81,10 @@ def run_train(args: argparse.Namespace) -> Answer:
     _write_model(model, history, plan=plan, args=args, inputs=[train, val])
     document = {"model": str(args.out), "method": row.name, **history.summary()}
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
-    trained = f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, {history.steps} steps, ended by {history.stopped}."
+    trained = (
+        f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, "
+        f"{history.steps} steps, ended by {history.stopped}."
+    )
     return Answer(document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"])
 
 
@@ -69,11 +94,16 @@ def begin_with(model: Method, source: str) -> None:
 
     model.start_from(methods.load(source))
     weights = methods.find_folder(source) / "weights.npz"
-    model.origin |= {"model": config.spell_path(source), "sha256": training.hash_file(weights) if weights.is_file() else None}
+    model.origin |= {
+        "model": config.spell_path(source),
+        "sha256": training.hash_file(weights) if weights.is_file() else None,
+    }
 
 
 def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
-    """Training images, and those to choose by: given, beside them, or a seeded share that keeps groups together."""
+    """Training images, and those to choose by: given, beside them, or a seeded share that keeps
+    groups together.
+    """
     from nbtools.data import DataSet
 
     options, place = frame.input_options(args), frame.existing(args.dataset, "The data set")
@@ -92,16 +122,28 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     return train, val
 
 
-def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]) -> None:
-    """Say the warnings of the set, and refuse what must fail later: a UserError with the first finding that forbids training."""
+def refuse_unfit(
+    model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]
+) -> None:
+    """Say the warnings of the set, and refuse what must fail later: a UserError with the first
+    finding that forbids training.
+    """
     from nbtools import checks
     from nbtools.methods.base import Domain
 
-    with contextlib.suppress(UserError, IndexError):  # no image, or none that can be read: found by the checks
+    with contextlib.suppress(
+        UserError, IndexError
+    ):  # no image, or none that can be read: found by the checks
         model.domain = Domain.of(train.image(0))
     requirements = requirements_of(model)
-    found = [f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)]
-    for line in dict.fromkeys(f"Attention: {f.message} {f.remedy}" for f in found if f.severity == "warning" and not f.file):
+    found = [
+        f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)
+    ]
+    for line in dict.fromkeys(
+        f"Attention: {f.message} {f.remedy}"
+        for f in found
+        if f.severity == "warning" and not f.file
+    ):
         say(line)
     if errors := [f for f in found if f.severity == "error"]:
         rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -113,21 +155,32 @@ def refuse_unfit(model: Method, train: DataSet, *, val: DataSet | None, say: Cal
 
 
 def requirements_of(model: Method, dataset: DataSet | None = None) -> Requirements:
-    """What a method needs of its data, by its row of the table and its settings; with a data set, how far its network would see, too."""
+    """What a method needs of its data, by its row of the table and its settings; with a data set,
+    how far its network would see, too.
+    """
     from nbtools import checks, methods
 
     row = methods.row(model.name)
     channels = 1 if row.classical else None  # what learns takes the channels of its training set
     needs = row.needs[0] if row.needs else "nothing"
-    blind = row.trained and needs == "nothing"  # it learns from noise, and takes for signal what pixels share
+    blind = (
+        row.trained and needs == "nothing"
+    )  # it learns from noise, and takes for signal what pixels share
     field = None if dataset is None else _measure_field(model, dataset)
     patch = model.chosen("patch_size") if hasattr(model.settings, "patch_size") else None
-    about = {"channels": channels, "patch_size": patch, "receptive_field": field, "white_noise": blind}
+    about = {
+        "channels": channels,
+        "patch_size": patch,
+        "receptive_field": field,
+        "white_noise": blind,
+    }
     return checks.Requirements(dims=row.dims, needs=needs, **about)
 
 
 def _measure_field(model: Method, dataset: DataSet) -> int | None:
-    """How far the network sees in the plane, px across, built for the first image; None without a network, or where it sees all."""
+    """How far the network sees in the plane, px across, built for the first image; None without a
+    network, or where it sees all.
+    """
     from nbtools import tiling
     from nbtools.methods.base import Domain
 
@@ -141,25 +194,41 @@ def _measure_field(model: Method, dataset: DataSet) -> int | None:
     return None if radius is None else 2 * min(radius[-2:]) + 1
 
 
-def _fit(model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch) -> tuple[History, TrainingPlan]:
+def _fit(
+    model: Method, train: DataSet, *, val: DataSet | None, args: argparse.Namespace, watch: Watch
+) -> tuple[History, TrainingPlan]:
     from nbtools import training
 
     if args.out.exists() and not args.resume:
         shutil.rmtree(args.out / "checkpoint", ignore_errors=True)
-    about = {"seed": args.seed, "minutes": args.minutes, "schedule": getattr(args, "schedule", None)}
+    about = {
+        "seed": args.seed,
+        "minutes": args.minutes,
+        "schedule": getattr(args, "schedule", None),
+    }
     plan = training.TrainingPlan(**about, folder=args.out, resume=args.resume, callbacks=(watch,))
     return model.fit(train, val, plan=plan), plan
 
 
-def _write_model(model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list) -> None:
-    """The whole model folder at once; the checkpoint moves in with it, so that the training can go on another day."""
+def _write_model(
+    model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list
+) -> None:
+    """The whole model folder at once; the checkpoint moves in with it, so that the training can go
+    on another day.
+    """
     from nbtools import training
 
     with io.new_folder(args.out, overwrite=True) as folder:
         model.save(folder)
-        io.write_csv(folder / "history.csv", history.rows, columns=["epoch", "step", "seconds"] if not history.rows else ())
+        io.write_csv(
+            folder / "history.csv",
+            history.rows,
+            columns=["epoch", "step", "seconds"] if not history.rows else (),
+        )
         files = [f for d in inputs if d is not None for f in d.files()]
-        training.write_recipe(folder, model, plan=plan, history=history, inputs=files, command=frame.say_command(args))
+        training.write_recipe(
+            folder, model, plan=plan, history=history, inputs=files, command=frame.say_command(args)
+        )
         if (args.out / "checkpoint").is_dir():
             shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
 
@@ -192,20 +261,45 @@ class Watch:
         self.say(text)
 
     def on_epoch(self, epoch: int, logs: dict) -> None:
-        numbers = ", ".join(f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None)
+        numbers = ", ".join(
+            f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None
+        )
         self.say(f"epoch {epoch}: {numbers}, {logs.get('seconds', 0):.0f} s")
 
 
 def declare_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="folder of a model, or the name of shipped weights or of a method without training")
-    parser.add_argument("images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set")
-    frame.add_out(parser, "FOLDER", help="folder of the result")
-    parser.add_argument("--tile", type=read_tile, default=None, metavar="auto|Z,Y,X", help="shape of a tile in pixels (default: by memory)")
-    parser.add_argument("--weights", choices=("best", "last"), help="of the model, where not those are wanted that training kept")
-    parser.add_argument("--roi", action="store_true", help="also write outlines for Fiji's ROI Manager")
-    parser.add_argument("--raw", action="store_true", help="also write what the network said before it was decoded")
     parser.add_argument(
-        "--dtype", choices=("float32", "input"), default="float32", help="of restored images; input: rounded and clipped to the file's type"
+        "model",
+        metavar="MODEL",
+        help="folder of a model, or the name of shipped weights or of a method without training",
+    )
+    parser.add_argument(
+        "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
+    )
+    frame.add_out(parser, "FOLDER", help="folder of the result")
+    parser.add_argument(
+        "--tile",
+        type=read_tile,
+        default=None,
+        metavar="auto|Z,Y,X",
+        help="shape of a tile in pixels (default: by memory)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("best", "last"),
+        help="of the model, where not those are wanted that training kept",
+    )
+    parser.add_argument(
+        "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="also write what the network said before it was decoded"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "input"),
+        default="float32",
+        help="of restored images; input: rounded and clipped to the file's type",
     )
     frame.add_input_options(parser)
 
@@ -220,11 +314,17 @@ def run_predict(args: argparse.Namespace) -> Answer:
 
     say = frame.progress(args)
     io.refuse_existing(args.out, overwrite=args.overwrite)
-    dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
+    dataset = DataSet.open(
+        frame.existing(args.images, "The image or folder"), options=frame.input_options(args)
+    )
     model = methods.load(args.model, weights=args.weights)
     if not len(dataset):
         ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
-        raise UserError("There must be images.", f"none in {args.images}{ignored}", "Give an image file, or a folder of TIFF, PNG or JPEG.")
+        raise UserError(
+            "There must be images.",
+            f"none in {args.images}{ignored}",
+            "Give an image file, or a folder of TIFF, PNG or JPEG.",
+        )
     with io.new_folder(args.out, overwrite=args.overwrite) as folder:
         rows, failed = results.predict_all(model, dataset, folder=folder, args=args, say=say)
         document = results.describe_result(model, rows, failed=failed, args=args)

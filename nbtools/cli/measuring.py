@@ -18,12 +18,21 @@ from nbtools.image import Image
 
 
 def declare_measure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("labels", type=Path, metavar="LABELS", help="label image, result folder or data set")
-    parser.add_argument("--images", type=Path, metavar="IMAGES", help="the images, to measure brightness too")
-    parser.add_argument("--texture", action="store_true", help="measure the texture of each channel too")
+    parser.add_argument(
+        "labels", type=Path, metavar="LABELS", help="label image, result folder or data set"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="IMAGES", help="the images, to measure brightness too"
+    )
+    parser.add_argument(
+        "--texture", action="store_true", help="measure the texture of each channel too"
+    )
     text = "find chromocentres in the first channel (or --channel) and measure them"
     parser.add_argument("--chromocentres", action="store_true", help=text)
-    text = "write the chromocentres that were found as label images, to look at them; implies --chromocentres"
+    text = (
+        "write the chromocentres that were found as label images, to look at them; implies "
+        "--chromocentres"
+    )
     parser.add_argument("--spots", type=Path, metavar="FOLDER", help=text)
     frame.add_out(parser, "nuclei.csv", help="the table, one row a nucleus")
     frame.add_input_options(parser)
@@ -32,30 +41,54 @@ def declare_measure(parser: argparse.ArgumentParser) -> None:
 def run_measure(args: argparse.Namespace) -> Answer:
     frame.refuse_file(args)
     if args.images is None and (asked := [o for o, given in _asked(args).items() if given]):
-        raise UserError("What is asked for is measured in the images.", f"{asked[0]} without --images", "Add --images FOLDER.")
+        raise UserError(
+            "What is asked for is measured in the images.",
+            f"{asked[0]} without --images",
+            "Add --images FOLDER.",
+        )
     labels = open_labels(args.labels, what="The labels", options=frame.input_options(args))
     images, say, rows, missing = _open_images(args), frame.progress(args), [], []
-    with io.new_folder(args.spots, overwrite=args.overwrite) if args.spots else contextlib.nullcontext() as spots:
+    with (
+        io.new_folder(args.spots, overwrite=args.overwrite)
+        if args.spots
+        else contextlib.nullcontext() as spots
+    ):
         for name in labels.names:
             image = images(name)
             if args.images and image is None:
                 missing.append(name)
-            found = _measure_one(labels.read(name), image, args=args, spots=spots and spots / f"{name}.tif")
+            found = _measure_one(
+                labels.read(name), image, args=args, spots=spots and spots / f"{name}.tif"
+            )
             rows += to_rows(found)
             say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
     columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
     io.write_csv(args.out, rows, columns=columns)
     unreliable = sum(not row["reliable"] for row in rows)
-    document = {"table": str(args.out), "images": len(labels), "nuclei": len(rows), "unreliable": unreliable, "columns": columns}
-    return Answer(document | {"missing": missing}, _say_table(document, missing), 1 if missing else 0)
+    document = {
+        "table": str(args.out),
+        "images": len(labels),
+        "nuclei": len(rows),
+        "unreliable": unreliable,
+        "columns": columns,
+    }
+    return Answer(
+        document | {"missing": missing}, _say_table(document, missing), 1 if missing else 0
+    )
 
 
 def _asked(args: argparse.Namespace) -> dict[str, bool]:
     """Options that need images, and whether they are given."""
-    return {"--texture": args.texture, "--chromocentres": args.chromocentres, "--spots": args.spots is not None}
+    return {
+        "--texture": args.texture,
+        "--chromocentres": args.chromocentres,
+        "--spots": args.spots is not None,
+    }
 
 
-def _measure_one(label: Image, image: Image | None, *, args: argparse.Namespace, spots: Path | None) -> dict[str, np.ndarray]:
+def _measure_one(
+    label: Image, image: Image | None, *, args: argparse.Namespace, spots: Path | None
+) -> dict[str, np.ndarray]:
     """The table of one image; what needs an image is left out where there is none."""
     from nbtools import measure
     from nbtools.cli.results import drop_small
@@ -66,13 +99,18 @@ def _measure_one(label: Image, image: Image | None, *, args: argparse.Namespace,
         found = measure.find_chromocentres(label, image)
         if spots:
             io.write_label(spots, found)
-    return measure.measure(label, image, texture=args.texture and image is not None, chromocentres=found)
+    return measure.measure(
+        label, image, texture=args.texture and image is not None, chromocentres=found
+    )
 
 
 def _say_table(document: dict, missing: list[str]) -> list[str]:
     lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
-        share = f"{document['unreliable']} of them have fewer than five pixels between centre and surface"
+        share = (
+            f"{document['unreliable']} of them have fewer than five pixels between centre and "
+            "surface"
+        )
         lines.append(f"{share}: their shape says little (column reliable).")
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
 
@@ -84,7 +122,9 @@ def _open_images(args: argparse.Namespace) -> Callable[[str], Image | None]:
     from nbtools.data import DataSet
     from nbtools.data.layout import name_key
 
-    dataset = DataSet.open(frame.existing(args.images, "The image or folder"), options=frame.input_options(args))
+    dataset = DataSet.open(
+        frame.existing(args.images, "The image or folder"), options=frame.input_options(args)
+    )
     places = {name_key(name): i for i, name in enumerate(dataset.names)}
     return lambda name: dataset.image(places[name_key(name)]) if name_key(name) in places else None
 
@@ -94,4 +134,11 @@ def to_rows(table: dict[str, np.ndarray]) -> list[dict]:
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
-VERBS = (Verb("measure", "measure every nucleus, in µm where the pixel size is known", declare_measure, run_measure),)
+VERBS = (
+    Verb(
+        "measure",
+        "measure every nucleus, in µm where the pixel size is known",
+        declare_measure,
+        run_measure,
+    ),
+)

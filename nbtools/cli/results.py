@@ -1,4 +1,6 @@
-"""A result folder: one image at a time from the model to label image, overlay, outlines and a line of the summary."""
+"""A result folder: one image at a time from the model to label image, overlay, outlines and a line
+of the summary.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,19 @@ LARGEST_OVERLAY = 64e6  # pixels; the picture of a larger image would say nothin
 
 
 def predict_all(
-    model: Method, dataset: DataSet, *, folder: Path, args: argparse.Namespace, say: Callable[[str], None]
+    model: Method,
+    dataset: DataSet,
+    *,
+    folder: Path,
+    args: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> tuple[list[dict], list[dict]]:
-    """Predict image after image into `folder`; an image that cannot be used is left out and named, unless it is the only one.
+    """Predict image after image into `folder`; an image that cannot be used is left out and named,
+    unless it is the only one.
 
-    While one is predicted, the next is read and the one before is written, unless they are so large that memory would not bear it.
-    Returns the lines of the summary, and [{name, message}] of what was left out.
+    While one is predicted, the next is read and the one before is written, unless they are so large
+    that memory would not bear it. Returns the lines of the summary, and [{name, message}] of what
+    was left out.
     """
     rows, failed, said, total = [], [], None, len(dataset)
 
@@ -49,14 +58,20 @@ def predict_all(
 
     with ThreadPoolExecutor(2) as pool:
         waiting: list[tuple] = []
-        for number, (name, read) in enumerate(zip(dataset.names, read_ahead(dataset, pool), strict=True), 1):
+        for number, (name, read) in enumerate(
+            zip(dataset.names, read_ahead(dataset, pool), strict=True), 1
+        ):
             small = False
             try:
                 image = read()
                 small = image.pixels.size <= LARGEST_OVERLAY
                 said = say_forecast(model, image, args=args, say=say, before=said)
-                prediction = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
-                written = pool.submit(write_prediction, image, prediction, folder=folder, args=args).result
+                prediction = model.predict(
+                    image, tile=args.tile, raw=args.raw, diameter=args.diameter
+                )
+                written = pool.submit(
+                    write_prediction, image, prediction, folder=folder, args=args
+                ).result
             except UserError as error:
                 written = partial(_refuse, error)
             waiting.append((number, name, written))
@@ -68,12 +83,16 @@ def predict_all(
 
 
 def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
-    """For each image a function that returns it, or raises what reading it raised; the next one is read meanwhile if it is not large."""
+    """For each image a function that returns it, or raises what reading it raised; the next one is
+    read meanwhile if it is not large.
+    """
     ahead = None
     for index in range(len(dataset)):
         now = ahead or pool.submit(dataset.image, index)
         small = now.exception() is None and now.result().pixels.size <= LARGEST_OVERLAY
-        ahead = pool.submit(dataset.image, index + 1) if small and index + 1 < len(dataset) else None
+        ahead = (
+            pool.submit(dataset.image, index + 1) if small and index + 1 < len(dataset) else None
+        )
         yield now.result
 
 
@@ -82,9 +101,16 @@ def _refuse(error: UserError) -> dict:
 
 
 def say_forecast(
-    model: Method, image: Image, *, args: argparse.Namespace, say: Callable[[str], None], before: tuple | None
+    model: Method,
+    image: Image,
+    *,
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+    before: tuple | None,
 ) -> tuple | None:
-    """Say how many tiles and how much memory an image will need, unless the one before was said to need the same; returns what was said."""
+    """Say how many tiles and how much memory an image will need, unless the one before was said to
+    need the same; returns what was said.
+    """
     needed = model.forecast(image, tile=args.tile, diameter=args.diameter)
     now = needed and (needed.tiles, needed.tile)
     if now and now != before:
@@ -93,16 +119,22 @@ def say_forecast(
 
 
 def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:
-    """What is to be said of all images together: each kind of warning once, and sizes that are far from the training's on the whole."""
+    """What is to be said of all images together: each kind of warning once, and sizes that are far
+    from the training's on the whole.
+    """
     from nbtools.methods import domain as judge
 
     told: dict[str, list[str]] = {}
     for text in (text for row in rows for text in row.get("warnings", ())):
         told.setdefault(" ".join(text.split()[:2]), []).append(text)
     lines = [f"{texts[0]} ({len(texts)} of {len(rows)} images)" for texts in told.values()]
-    sizes = [_diameter_of(row) for row in rows if row.get("nuclei", 0) >= judge.FEW and not row["zoom"]]
+    sizes = [
+        _diameter_of(row) for row in rows if row.get("nuclei", 0) >= judge.FEW and not row["zoom"]
+    ]
     if len(sizes) > 1 and "Nuclei found" not in told:
-        lines += filter(None, [judge.judge_size(float(np.median(sizes)), domain, scaled=False, single=False)])
+        lines += filter(
+            None, [judge.judge_size(float(np.median(sizes)), domain, scaled=False, single=False)]
+        )
     return lines
 
 
@@ -112,10 +144,22 @@ def _diameter_of(row: dict) -> float:
     return float((row["median_pixels"] / _pixels_of(1.0, (1.0,) * len(axes))) ** (1 / len(axes)))
 
 
-def write_prediction(image: Image, prediction: Prediction, *, folder: Path, args: argparse.Namespace) -> dict:
+def write_prediction(
+    image: Image, prediction: Prediction, *, folder: Path, args: argparse.Namespace
+) -> dict:
     """Write what came of one image, and return its line of the summary."""
-    row = {"name": image.name, "seconds": round(prediction.seconds, 3), "axes": image.axes, "spacing": image.spacing, "unit": image.unit}
-    row |= {"zoom": prediction.zoom, "warnings": list(prediction.warnings), "notes": list(prediction.notes)}
+    row = {
+        "name": image.name,
+        "seconds": round(prediction.seconds, 3),
+        "axes": image.axes,
+        "spacing": image.spacing,
+        "unit": image.unit,
+    }
+    row |= {
+        "zoom": prediction.zoom,
+        "warnings": list(prediction.warnings),
+        "notes": list(prediction.notes),
+    }
     for key, array in prediction.raw.items():
         write_raw(folder / "raw" / f"{image.name}.{key}.tif", array, like=prediction)
     if prediction.labels is None:
@@ -123,12 +167,22 @@ def write_prediction(image: Image, prediction: Prediction, *, folder: Path, args
         return row
     label = drop_small(prediction.labels, args.min_size)
     write_labels(image, label, folder=folder, roi=args.roi)
-    write_nucleus_classes(folder, label, classes=prediction.classes, probability=prediction.probability)
+    write_nucleus_classes(
+        folder, label, classes=prediction.classes, probability=prediction.probability
+    )
     return row | measure_sizes(label)
 
 
-def write_nucleus_classes(folder: Path, label: Image, *, classes: dict[int, str] | None, probability: dict[int, float] | None) -> None:
-    """NAME_classes.csv: label, class and its probability, of the nuclei that are in the label image; nothing without classes."""
+def write_nucleus_classes(
+    folder: Path,
+    label: Image,
+    *,
+    classes: dict[int, str] | None,
+    probability: dict[int, float] | None,
+) -> None:
+    """NAME_classes.csv: label, class and its probability, of the nuclei that are in the label
+    image; nothing without classes.
+    """
     from nbtools.data import write_classes
 
     if classes is not None:
@@ -138,17 +192,24 @@ def write_nucleus_classes(folder: Path, label: Image, *, classes: dict[int, str]
 
 
 def write_restored(image: Image, restored: Image, *, folder: Path, dtype: str) -> None:
-    """The restored image, float32 or in the type of the input, and an overlay for a first look: before and after, side by side."""
+    """The restored image, float32 or in the type of the input, and an overlay for a first look:
+    before and after, side by side.
+    """
     from nbtools import show
 
-    io.write_image(folder / f"{image.name}.tif", restored.cast(image.pixels.dtype) if dtype == "input" else restored)
+    io.write_image(
+        folder / f"{image.name}.tif",
+        restored.cast(image.pixels.dtype) if dtype == "input" else restored,
+    )
     if image.select(T=0).pixels.size <= LARGEST_OVERLAY:
         both = Image(show.side_by_side_rgb(image, restored), "YXC", channels=RGB)
         io.write_image(folder / "overlays" / f"{image.name}.png", both)
 
 
 def write_labels(image: Image | None, label: Image, *, folder: Path, roi: bool) -> None:
-    """The label image, its overlay where the image is at hand, and outlines for Fiji where asked for."""
+    """The label image, its overlay where the image is at hand, and outlines for Fiji where asked
+    for.
+    """
     io.write_label(folder / f"{label.name}.tif", label)
     write_pictures(image, label, folder=folder, roi=roi)
 
@@ -167,19 +228,35 @@ def write_pictures(image: Image | None, label: Image, *, folder: Path, roi: bool
 
 
 def write_raw(path: Path, array: np.ndarray, *, like: Prediction) -> None:
-    """The network's maps, channels last, with the axes of the result, and the pixel size at which the network saw the image."""
+    """The network's maps, channels last, with the axes of the result, and the pixel size at which
+    the network saw the image.
+    """
     result = like.labels if like.labels is not None else like.image
     path.parent.mkdir(exist_ok=True)
-    spacing = result.spacing and tuple(s / z for s, z in zip(result.spacing, like.zoom or (1.0,) * len(result.spacing), strict=True))
-    io.write_image(path, result.replace(pixels=array, axes=result.axes.replace("C", "") + "C", spacing=spacing, channels=()))
+    spacing = result.spacing and tuple(
+        s / z
+        for s, z in zip(result.spacing, like.zoom or (1.0,) * len(result.spacing), strict=True)
+    )
+    io.write_image(
+        path,
+        result.replace(
+            pixels=array, axes=result.axes.replace("C", "") + "C", spacing=spacing, channels=()
+        ),
+    )
 
 
 def drop_small(label: Image, diameter: float | None) -> Image:
-    """Labels without the nuclei smaller than a disc or ball of this diameter, in the unit of the pixel size."""
+    """Labels without the nuclei smaller than a disc or ball of this diameter, in the unit of the
+    pixel size.
+    """
     if diameter is None:
         return label
     if label.spacing is None:
-        raise UserError("A size in µm needs the pixel size.", f"{label.name} of unknown pixel size", "Add --spacing Z,Y,X in µm.")
+        raise UserError(
+            "A size in µm needs the pixel size.",
+            f"{label.name} of unknown pixel size",
+            "Add --spacing Z,Y,X in µm.",
+        )
     pixels = label.pixels.copy()
     for moment in _frames(label.replace(pixels=pixels)):
         small = np.bincount(moment.ravel()) < _pixels_of(diameter, label.spacing)
@@ -194,13 +271,17 @@ def measure_sizes(label: Image) -> dict:
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
         one = _pixels_of(1.0, label.spacing_um)
-        row["median_diameter_um"] = round(float((row["median_pixels"] / one) ** (1 / len(label.spatial))), 4)
+        row["median_diameter_um"] = round(
+            float((row["median_pixels"] / one) ** (1 / len(label.spatial))), 4
+        )
     return row
 
 
 def write_summary(folder: Path, rows: list[dict]) -> None:
     """summary.csv: a line an image, with its columns always in the same order."""
-    io.write_csv(folder / "summary.csv", [{c: row.get(c) for c in COLUMNS} for row in rows], columns=COLUMNS)
+    io.write_csv(
+        folder / "summary.csv", [{c: row.get(c) for c in COLUMNS} for row in rows], columns=COLUMNS
+    )
 
 
 def describe_row(row: dict) -> str:
@@ -212,21 +293,37 @@ def shown_columns(rows: list[dict]) -> list[str]:
     return [c for c in COLUMNS if any(row.get(c) is not None for row in rows)]
 
 
-def describe_result(model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace) -> dict:
+def describe_result(
+    model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
+) -> dict:
     """What result.json says: which model made what, from what, how."""
     first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
     values = model.choices()
     return {
-        "model": args.model, "weights": args.weights, "method": model.name, "settings": model.settings.to_dict(), "decoding": values,
+        "model": args.model,
+        "weights": args.weights,
+        "method": model.name,
+        "settings": model.settings.to_dict(),
+        "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
-        "domain": dataclasses.asdict(model.domain), "class_channels": model.class_channels(),
-        "source": str(args.images.absolute()), "input": input_of(args),
-        "axes": first.get("axes"), "spacing": first.get("spacing"), "unit": first.get("unit"),
-        "tile": args.tile, "dtype": args.dtype, "diameter_um": args.diameter, "min_size_um": args.min_size,
+        "domain": dataclasses.asdict(model.domain),
+        "class_channels": model.class_channels(),
+        "source": str(args.images.absolute()),
+        "input": input_of(args),
+        "axes": first.get("axes"),
+        "spacing": first.get("spacing"),
+        "unit": first.get("unit"),
+        "tile": args.tile,
+        "dtype": args.dtype,
+        "diameter_um": args.diameter,
+        "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),
-        "warnings": collect_warnings(rows, model.domain), "images": rows, "failed": failed, "versions": runtime.versions(),
+        "warnings": collect_warnings(rows, model.domain),
+        "images": rows,
+        "failed": failed,
+        "versions": runtime.versions(),
         "command": frame.say_command(args),
-    }  # fmt: skip
+    }
 
 
 def input_of(args: argparse.Namespace) -> dict:
@@ -236,7 +333,11 @@ def input_of(args: argparse.Namespace) -> dict:
 
 def _frames(label: Image) -> list[np.ndarray]:
     """Views of the time points, or the image alone."""
-    return list(np.moveaxis(label.pixels, label.axes.index("T"), 0)) if "T" in label.axes else [label.pixels]
+    return (
+        list(np.moveaxis(label.pixels, label.axes.index("T"), 0))
+        if "T" in label.axes
+        else [label.pixels]
+    )
 
 
 def _pixels_of(diameter: float, spacing: tuple[float, ...]) -> float:

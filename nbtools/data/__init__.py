@@ -1,4 +1,6 @@
-"""Data sets: images with labels, clean partners or classes; opened lazily, split without leaks, written whole."""
+"""Data sets: images with labels, clean partners or classes; opened lazily, split without leaks,
+written whole.
+"""
 
 from nbtools.data.card import describe, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
@@ -58,4 +60,4 @@ __all__ = [
     "write_places",
     "write_sample",
     "write_tables",
-]  # fmt: skip
+]

@@ -1,4 +1,6 @@
-"""The card of a data set, and a folder ready to be deposited: at Zenodo, the BioImage Archive, or beside a paper."""
+"""The card of a data set, and a folder ready to be deposited: at Zenodo, the BioImage Archive, or
+beside a paper.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,28 @@ from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.writing import write_into
 
 ASKED = {  # what a reader needs and no file knows: dataset.toml answers
-    "title": "one line", "licence": "CC0-1.0 or CC-BY-4.0 let others use it", "modality": "e.g. confocal fluorescence, DAPI, 63x/1.4",
-    "specimen": "organism, tissue, treatment", "labelled_by": "who, with which program, checked by whom", "citation": "paper or DOI",
+    "title": "one line",
+    "licence": "CC0-1.0 or CC-BY-4.0 let others use it",
+    "modality": "e.g. confocal fluorescence, DAPI, 63x/1.4",
+    "specimen": "organism, tissue, treatment",
+    "labelled_by": "who, with which program, checked by whom",
+    "citation": "paper or DOI",
     "contact": "whom to ask",
-}  # fmt: skip
+}
 
 
 def describe(dataset: DataSet) -> dict:
-    """What the files tell of a set: images, partners, axes, types, sizes, spacing, nuclei; and what dataset.toml says beside it."""
+    """What the files tell of a set: images, partners, axes, types, sizes, spacing, nuclei; and what
+    dataset.toml says beside it.
+    """
     images, nuclei = [], 0
     for sample in dataset:
         images.append(sample.image)
-        nuclei += 0 if sample.label is None else len(set(sample.label.pixels[sample.label.pixels > 0].tolist()))
+        nuclei += (
+            0
+            if sample.label is None
+            else len(set(sample.label.pixels[sample.label.pixels > 0].tolist()))
+        )
     spacings = {(i.spacing, i.unit) for i in images}
     spacing, unit = spacings.pop() if len(spacings) == 1 else (None, "")
     return {
@@ -33,7 +45,9 @@ def describe(dataset: DataSet) -> dict:
         "axes": dict(Counter(i.axes for i in images)),
         "types": dict(Counter(i.pixels.dtype.name for i in images)),
         "shapes": dict(Counter(" x ".join(map(str, i.shape)) for i in images).most_common(5)),
-        "spacing": f"{' x '.join(f'{s:g}' for s in spacing)} {unit}" if spacing else "unknown, or differs between images",
+        "spacing": f"{' x '.join(f'{s:g}' for s in spacing)} {unit}"
+        if spacing
+        else "unknown, or differs between images",
         "classes": dict(Counter(e.class_name for e in dataset.entries if e.class_name)),
         "about": {k: dataset.meta.get(k) for k in ASKED},
     }
@@ -44,19 +58,30 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
     facts = describe(dataset)
     about = facts.pop("about")
     lines = [f"# {about['title'] or facts['name']}", "", "| | |", "| --- | --- |"]
-    lines += [f"| {k.replace('_', ' ')} | {v or f'**to be filled in**: {ASKED[k]}'} |" for k, v in about.items() if k != "title"]
+    lines += [
+        f"| {k.replace('_', ' ')} | {v or f'**to be filled in**: {ASKED[k]}'} |"
+        for k, v in about.items()
+        if k != "title"
+    ]
     lines += ["", "## What is in it", "", "| | |", "| --- | --- |"]
     lines += [f"| {k} | {_say(v)} |" for k, v in facts.items() if v or v == 0]
-    lines += ["", "`images/NAME` and its partners (`labels/NAME`, …) share their name. Labels: 0 is background, 1 to N one nucleus each."]
+    lines += [
+        "",
+        (
+            "`images/NAME` and its partners (`labels/NAME`, …) share their name. Labels: 0 is "
+            "background, 1 to N one nucleus each."
+        ),
+    ]
     io.write_text(path, "\n".join(lines) + "\n")
     return [k for k, v in about.items() if not v]
 
 
 def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = False) -> list[str]:
-    """Write a folder to be deposited: the data, README.md (its card), checksums.sha256, and what the archives ask for.
+    """Write a folder to be deposited: the data, README.md (its card), checksums.sha256, and what
+    the archives ask for.
 
-    Zenodo: metadata.json, in the terms of its interface. BioImage Archive: file_list.tsv, whose first column is Files; of annotations, the
-    column Source image names their image.
+    Zenodo: metadata.json, in the terms of its interface. BioImage Archive: file_list.tsv, whose
+    first column is Files; of annotations, the column Source image names their image.
 
     A data set of train, val and test keeps them. Gives the questions that the card leaves open.
     """
@@ -68,25 +93,40 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
         io.write_json(temporary / "metadata.json", _zenodo(dataset))
         io.write_text(temporary / "file_list.tsv", _list_files(temporary))
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
-        sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(temporary).as_posix()}" for p in files]
+        sums = [
+            f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(temporary).as_posix()}"
+            for p in files
+        ]
         io.write_text(temporary / "checksums.sha256", "\n".join(sums) + "\n")
     return missing
 
 
 def _list_files(folder: Path) -> str:
-    """Images and their partners as the BioImage Archive lists them: Files, Kind, Source image; paths with forward slashes."""
+    """Images and their partners as the BioImage Archive lists them: Files, Kind, Source image;
+    paths with forward slashes.
+    """
     sets = DataSet.open(folder)
     rows = ["Files\tKind\tSource image"]
     for entry in sets.entries:
         paths = {kind: path.relative_to(folder).as_posix() for kind, path in entry.files.items()}
-        rows += [f"{path}\t{kind}\t{'' if kind == 'images' else paths['images']}" for kind, path in paths.items()]
+        rows += [
+            f"{path}\t{kind}\t{'' if kind == 'images' else paths['images']}"
+            for kind, path in paths.items()
+        ]
     return "\n".join(rows) + "\n"
 
 
 def _zenodo(dataset: DataSet) -> dict:
     meta = dataset.meta
-    about = {"title": meta.get("title", dataset.name), "upload_type": "dataset", "description": meta.get("description", "See README.md.")}
-    known = {"license": meta.get("licence"), "creators": [{"name": n} for n in meta.get("authors", ())]}
+    about = {
+        "title": meta.get("title", dataset.name),
+        "upload_type": "dataset",
+        "description": meta.get("description", "See README.md."),
+    }
+    known = {
+        "license": meta.get("licence"),
+        "creators": [{"name": n} for n in meta.get("authors", ())],
+    }
     keywords = ["nuclei", "microscopy", *([meta["modality"]] if meta.get("modality") else [])]
     return {"metadata": about | {k: v for k, v in known.items() if v} | {"keywords": keywords}}
 

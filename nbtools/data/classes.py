@@ -1,4 +1,6 @@
-"""Classes of single nuclei: a table of label and class for each image, classes/NAME.csv of a data set, NAME_classes.csv of a result."""
+"""Classes of single nuclei: a table of label and class for each image, classes/NAME.csv of a data
+set, NAME_classes.csv of a result.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,13 @@ COLUMNS = ("label", "class")
 
 
 def read_classes(path: str | Path) -> dict[int, str]:
-    """Label → class, from a CSV file with the columns label and class; nuclei of unknown class ("", 0, unknown) are left out.
+    """Label → class, from a CSV file with the columns label and class; nuclei of unknown class ("",
+    0, unknown) are left out.
 
     Raises
     ------
-    UserError : no such columns, a label that is no whole number from 1, or two classes for one label.
+    UserError : no such columns, a label that is no whole number from 1, or two classes for one
+        label.
 
     Examples
     --------
@@ -28,7 +32,11 @@ def read_classes(path: str | Path) -> dict[int, str]:
     rows = io.read_csv(path)
     if rows and not set(COLUMNS) <= set(rows[0]):
         received = f"{path} with the columns {', '.join(rows[0])}"
-        raise UserError("A table of classes has the columns label and class.", received, "Name its columns label and class.")
+        raise UserError(
+            "A table of classes has the columns label and class.",
+            received,
+            "Name its columns label and class.",
+        )
     for row in rows:
         label, name = _to_label(row["label"], path), row["class"]
         if name.casefold() in UNKNOWN:
@@ -39,14 +47,24 @@ def read_classes(path: str | Path) -> dict[int, str]:
     return found
 
 
-def write_classes(path: Path, classes: Mapping[int, str], *, probability: Mapping[int, float] | None = None) -> None:
+def write_classes(
+    path: Path, classes: Mapping[int, str], *, probability: Mapping[int, float] | None = None
+) -> None:
     """Write the table; with the column probability where it is known."""
-    further = {} if probability is None else {"probability": [round(float(probability[label]), 4) for label in classes]}
+    further = (
+        {}
+        if probability is None
+        else {"probability": [round(float(probability[label]), 4) for label in classes]}
+    )
     io.write_csv(path, {"label": list(classes), "class": list(classes.values())} | further)
 
 
 def _to_label(text: str, path: str | Path) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         received = f"{path}: {text!r}"
-        raise UserError("A table of classes names nuclei by their label.", received, "Use the whole numbers of the label image, from 1.")
+        raise UserError(
+            "A table of classes names nuclei by their label.",
+            received,
+            "Use the whole numbers of the label image, from 1.",
+        )
     return int(text)

@@ -34,29 +34,57 @@ class DataSet(Sequence):
     >>> dataset[0].image, dataset[0].label
     """
 
-    def __init__(self, entries: list[Entry], reader: Reader, *, about: layout.Layout, folder: Path | None = None, name: str = ""):
+    def __init__(
+        self,
+        entries: list[Entry],
+        reader: Reader,
+        *,
+        about: layout.Layout,
+        folder: Path | None = None,
+        name: str = "",
+    ):
         self.entries, self.reader, self.folder, self.name = list(entries), reader, folder, name
         self.about = about
 
     @classmethod
     def open(cls, folder: str | Path, *, options: InputOptions | None = None) -> DataSet:
-        """A data set from its folder, a plain folder of images, a folder of train/val/test, or one image file.
+        """A data set from its folder, a plain folder of images, a folder of train/val/test, or one
+        image file.
 
-        Nothing is read yet but the list of files. UserError where there is no such folder, or dataset.toml is broken.
+        Nothing is read yet but the list of files. UserError where there is no such folder, or
+        dataset.toml is broken.
         """
         place, options = Path(folder), options or InputOptions()
         about = layout.scan(place)
         reader = Reader(about.meta, options)
         entries = _frames(about.entries, reader) if options.time == "all" else about.entries
         name = place.absolute().name if place.is_dir() else io.stem(place)
-        return cls(entries, reader, about=about, folder=place if place.is_dir() else place.parent, name=name)
+        return cls(
+            entries,
+            reader,
+            about=about,
+            folder=place if place.is_dir() else place.parent,
+            name=name,
+        )
 
     @classmethod
     def of(cls, samples: Sequence[Sample], *, name: str = "") -> DataSet:
         """A data set in memory; samples without a name of their own get a number."""
-        names = _distinct([s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)])
-        samples = [s if s.name == n else s.replace(name=n) for s, n in zip(samples, names, strict=True)]
-        entries = [Entry(s.name, class_name=s.class_name, columns={"group": s.group} if s.group else {}, sample=s) for s in samples]
+        names = _distinct(
+            [s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)]
+        )
+        samples = [
+            s if s.name == n else s.replace(name=n) for s, n in zip(samples, names, strict=True)
+        ]
+        entries = [
+            Entry(
+                s.name,
+                class_name=s.class_name,
+                columns={"group": s.group} if s.group else {},
+                sample=s,
+            )
+            for s in samples
+        ]
         about = layout.Layout(entries)
         return cls(entries, Reader({}, InputOptions()), about=about, name=name)
 
@@ -100,14 +128,21 @@ class DataSet(Sequence):
         return len(self.entries)
 
     def __getitem__(self, item: int | slice) -> Sample | DataSet:
-        return self._with(self.entries[item]) if isinstance(item, slice) else self.reader.sample(self.entries[item])
+        return (
+            self._with(self.entries[item])
+            if isinstance(item, slice)
+            else self.reader.sample(self.entries[item])
+        )
 
     def __iter__(self) -> Iterator[Sample]:
         return (self.reader.sample(e) for e in self.entries)
 
     def __repr__(self) -> str:
         kinds = [k for k in KINDS if self.has(k)]
-        return f"DataSet({self.name!r}, {len(self)} images{' with ' + ', '.join(kinds) if kinds else ''})"
+        return (
+            f"DataSet({self.name!r}, {len(self)} "
+            f"images{' with ' + ', '.join(kinds) if kinds else ''})"
+        )
 
     def image(self, index: int) -> Image:
         """The image alone: its partners are not read, and may be missing or broken."""
@@ -116,11 +151,17 @@ class DataSet(Sequence):
     def has(self, kind: str) -> bool:
         """Whether any sample has "labels", "clean", "classes", "centres" or "boxes"."""
         if kind not in KINDS:
-            raise UserError("A data set is asked for one of its kinds.", repr(kind), f"Use one of: {', '.join(KINDS)}.")
+            raise UserError(
+                "A data set is asked for one of its kinds.",
+                repr(kind),
+                f"Use one of: {', '.join(KINDS)}.",
+            )
         if kind == "classes":
             return any(e.class_name for e in self.entries)
         attribute = {"labels": "label"}.get(kind, kind)
-        return any(kind in e.files or getattr(e.sample, attribute, None) is not None for e in self.entries)
+        return any(
+            kind in e.files or getattr(e.sample, attribute, None) is not None for e in self.entries
+        )
 
     def subset(self, indices: Sequence[int]) -> DataSet:
         """The samples of these indices, in this order."""
@@ -133,23 +174,37 @@ class DataSet(Sequence):
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
         names = list(dict.fromkeys(e.part for e in self.entries if e.part))
-        return {part: self._with([e for e in self.entries if e.part == part], name=f"{self.name}/{part}") for part in names}
+        return {
+            part: self._with(
+                [e for e in self.entries if e.part == part], name=f"{self.name}/{part}"
+            )
+            for part in names
+        }
 
-    def split(self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None) -> tuple[DataSet, ...]:
-        """Train, val and, where asked for, test: seeded; groups, copies, tiles and frames of one field stay together.
+    def split(
+        self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
+    ) -> tuple[DataSet, ...]:
+        """Train, val and, where asked for, test: seeded; groups, copies, tiles and frames of one
+        field stay together.
 
-        Tiles are known by their names and by borders that continue each other, copies by their pixels, turned and flipped ones too.
+        Tiles are known by their names and by borders that continue each other, copies by their
+        pixels, turned and flipped ones too.
 
-        group_by : column of a CSV file beside the images (classes.csv, groups.csv, any with a column `name`); "group" if there is one.
+        group_by : column of a CSV file beside the images (classes.csv, groups.csv, any with a
+            column `name`); "group" if there is one.
         """
         shares = [val, test]
         *parts, train = splits.split_indices(self.groups(group_by), shares, seed=seed)
         wanted = zip(("val", "test"), parts, shares, strict=True)
         named = [("train", train)] + [(n, p) for n, p, s in wanted if n == "val" or s > 0]
-        return tuple(self.subset(indices)._with(name=f"{self.name}/{part}") for part, indices in named)
+        return tuple(
+            self.subset(indices)._with(name=f"{self.name}/{part}") for part, indices in named
+        )
 
     def groups(self, group_by: str | None = None) -> list[int]:
-        """Number of the group of each sample: what shares a group, a field of view, a file or its pixels has the same."""
+        """Number of the group of each sample: what shares a group, a field of view, a file or its
+        pixels has the same.
+        """
         fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
         files = [e.files.get("images") for e in self.entries]
         sketches, pixels = [], []
@@ -158,14 +213,22 @@ class DataSet(Sequence):
             sketches.append(kinship.draw_sketch(image))
             pixels.append(splits.hash_pixels(image.pixels))
         kin = kinship.find_siblings(sketches) + kinship.find_near_copies(sketches, self.image)
-        return splits.join_groups(self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin))
+        return splits.join_groups(
+            self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin)
+        )
 
     def files(self) -> list[Path]:
         """Every input file, tables and dataset.toml included."""
         found = {path for e in self.entries for path in e.files.values()} | set(self.about.tables)
         toml = self.folder / layout.TOML if self.folder else None
-        inside = {p for path in found if path.is_dir() for p in path.rglob("*") if p.is_file()}  # of OME-Zarr folders
-        return sorted({p for p in found if not p.is_dir()} | inside | ({toml} if toml and toml.is_file() else set()))
+        inside = {
+            p for path in found if path.is_dir() for p in path.rglob("*") if p.is_file()
+        }  # of OME-Zarr folders
+        return sorted(
+            {p for p in found if not p.is_dir()}
+            | inside
+            | ({toml} if toml and toml.is_file() else set())
+        )
 
     def relative(self, path: Path) -> str:
         """A file's path within the data set, with forward slashes."""
@@ -178,13 +241,23 @@ class DataSet(Sequence):
             table = layout.find_table(self.folder, name)
             values = [table.get(layout.name_key(n)) for n in self.names]
         if name and not any(values):
-            remedy = "Write groups.csv with the columns name and group, or name a column that is there."
-            raise UserError("Groups must stand in a column of a CSV file beside the images.", repr(name), remedy)
+            remedy = (
+                "Write groups.csv with the columns name and group, or name a column that is there."
+            )
+            raise UserError(
+                "Groups must stand in a column of a CSV file beside the images.", repr(name), remedy
+            )
         return values
 
     def _with(self, entries: list[Entry] | None = None, *, name: str | None = None) -> DataSet:
         entries = self.entries if entries is None else entries
-        return DataSet(entries, self.reader, about=self.about, folder=self.folder, name=self.name if name is None else name)
+        return DataSet(
+            entries,
+            self.reader,
+            about=self.about,
+            folder=self.folder,
+            name=self.name if name is None else name,
+        )
 
 
 def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
@@ -205,14 +278,18 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
 def _count_frames(entry: Entry, reader: Reader) -> int:
     if entry.sample is not None:
         return entry.sample.image.size("T")
-    return io.open_image(entry.files["images"], axes=reader.options.axes, header_only=True).image.size("T")
+    return io.open_image(
+        entry.files["images"], axes=reader.options.axes, header_only=True
+    ).image.size("T")
 
 
 def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
     if entry.sample is None:
         return replace(entry, name=name, frame=t)
     parts = {k: getattr(entry.sample, k) for k in ("image", "label", "clean")}
-    frame = entry.sample.replace(name=name, **{k: p.select(T=t) for k, p in parts.items() if p is not None})
+    frame = entry.sample.replace(
+        name=name, **{k: p.select(T=t) for k, p in parts.items() if p is not None}
+    )
     return replace(entry, name=name, sample=frame)
 
 

@@ -1,6 +1,8 @@
-"""Images that are kin: tiles of one field, found by their borders, and near copies, found by their thumbnails.
+"""Images that are kin: tiles of one field, found by their borders, and near copies, found by their
+thumbnails.
 
-Kin on two sides of a split make a score too good. Only pixels are looked at, neither names nor tables.
+Kin on two sides of a split make a score too good. Only pixels are looked at, neither names nor
+tables.
 """
 
 from __future__ import annotations
@@ -15,19 +17,29 @@ from nbtools.image import Image
 
 SHORTEST_EDGE = 64  # px; shorter borders are alike by chance
 LEAST_LIKENESS = 0.75  # correlation of two borders
-LEAST_LEAD = 0.1  # ahead of the best rival of either border: in a large set, chance alone makes borders that are alike
+# ahead of the best rival of either border: in a large set, chance alone makes borders that are
+# alike
+LEAST_LEAD = 0.1
 THUMBNAIL = 16
-LEAST_THUMBNAIL, LEAST_COPY = 0.97, 0.95  # correlations: of thumbnails, to have a closer look, then of the pixels
-MOST_LOOKS = 3  # pairs looked at closely, for each image: centred single cells have thumbnails that are all alike
+LEAST_THUMBNAIL, LEAST_COPY = (
+    0.97,
+    0.95,
+)  # correlations: of thumbnails, to have a closer look, then of the pixels
+# pairs looked at closely, for each image: centred single cells have thumbnails that are all alike
+MOST_LOOKS = 3
 BLOCK = 2048
 TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
-    (lambda a, k=k, flip=flip: np.rot90(a[:, ::-1] if flip else a, k)) for flip in (False, True) for k in range(4)
+    (lambda a, k=k, flip=flip: np.rot90(a[:, ::-1] if flip else a, k))
+    for flip in (False, True)
+    for k in range(4)
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """What kinship is judged by: the four borders (sides "t", "b", "l", "r") as logarithms, and a thumbnail; None where flat."""
+    """What kinship is judged by: the four borders (sides "t", "b", "l", "r") as logarithms, and a
+    thumbnail; None where flat.
+    """
 
     edges: dict[str, np.ndarray]
     thumbnail: np.ndarray | None
@@ -42,7 +54,10 @@ def draw_sketch(image: Image) -> Sketch:
     if min(plane.shape) >= SHORTEST_EDGE:
         scale = (0, 1) if image.pixels.dtype == np.uint8 else _find_scale(plane)
         lines = {"t": plane[0], "b": plane[-1], "l": plane[:, 0], "r": plane[:, -1]}
-        edges = {side: np.log1p(np.maximum(line - scale[0], 0) * scale[1]) for side, line in lines.items()}
+        edges = {
+            side: np.log1p(np.maximum(line - scale[0], 0) * scale[1])
+            for side, line in lines.items()
+        }
     return Sketch(edges, _shrink(plane))
 
 
@@ -57,8 +72,9 @@ def flatten(image: Image) -> np.ndarray:
 def find_siblings(sketches: Sequence[Sketch | None]) -> list[tuple[int, int]]:
     """Pairs of images of which one continues the other across a border.
 
-    Borders are compared without their mean and trend, and without mean, trend and curvature (uneven light makes strangers
-    alike); the mean of both correlations counts. A pair must be alike, and clearly more so than any rival.
+    Borders are compared without their mean and trend, and without mean, trend and curvature (uneven
+    light makes strangers alike); the mean of both correlations counts. A pair must be alike, and
+    clearly more so than any rival.
     """
     pairs = set()
     for side, other in (("r", "l"), ("b", "t")):
@@ -72,8 +88,11 @@ def find_siblings(sketches: Sequence[Sketch | None]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def find_near_copies(sketches: Sequence[Sketch | None], read: Callable[[int], Image]) -> list[tuple[int, int]]:
-    """Pairs that show the same: brighter, noisier, compressed, rescaled, turned or flipped copies, and exact ones.
+def find_near_copies(
+    sketches: Sequence[Sketch | None], read: Callable[[int], Image]
+) -> list[tuple[int, int]]:
+    """Pairs that show the same: brighter, noisier, compressed, rescaled, turned or flipped copies,
+    and exact ones.
 
     read : gives the image of an index; asked only for pairs whose thumbnails are alike.
     """
@@ -89,7 +108,9 @@ def find_near_copies(sketches: Sequence[Sketch | None], read: Callable[[int], Im
         for i, j in places[np.argsort(-likeness[tuple(places.T)])][: MOST_LOOKS * len(items)]:
             found.setdefault((items[i], items[j]), {})[number] = likeness[i, j]
     likely = sorted(found, key=lambda pair: -max(found[pair].values()))[: MOST_LOOKS * len(items)]
-    return sorted(pair for pair in likely if _is_copy(read(pair[0]), read(pair[1]), turns=list(found[pair])))
+    return sorted(
+        pair for pair in likely if _is_copy(read(pair[0]), read(pair[1]), turns=list(found[pair]))
+    )
 
 
 def _find_scale(plane: np.ndarray) -> tuple[float, float]:
@@ -109,11 +130,21 @@ def _match(ends: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
         likeness = sum(e[block] @ s.T for e, s in zip(ends, starts, strict=True)) / (2 * length)
         rows = np.arange(len(likeness))
         likeness[rows, first + rows] = -1  # no image continues itself
-        top = np.partition(np.pad(likeness, ((0, 0), (0, 2)), constant_values=-1), -2, axis=1)[:, -2:]
+        top = np.partition(np.pad(likeness, ((0, 0), (0, 2)), constant_values=-1), -2, axis=1)[
+            :, -2:
+        ]
         best_start = np.partition(np.vstack([best_start, likeness]), -2, axis=0)[-2:]
-        rows, columns = np.nonzero((likeness >= LEAST_LIKENESS) & (likeness >= top[:, 1:]) & (likeness - top[:, :1] >= LEAST_LEAD))
+        rows, columns = np.nonzero(
+            (likeness >= LEAST_LIKENESS)
+            & (likeness >= top[:, 1:])
+            & (likeness - top[:, :1] >= LEAST_LEAD)
+        )
         candidates += [(first + i, j, likeness[i, j]) for i, j in zip(rows, columns, strict=True)]
-    return [(i, j) for i, j, value in candidates if value >= best_start[1, j] and value - best_start[0, j] >= LEAST_LEAD]
+    return [
+        (i, j)
+        for i, j, value in candidates
+        if value >= best_start[1, j] and value - best_start[0, j] >= LEAST_LEAD
+    ]
 
 
 def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
@@ -126,19 +157,27 @@ def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _shrink(plane: np.ndarray) -> np.ndarray | None:
-    """Means of 16 x 16 fields, of mean 0 and standard deviation 1; None for a flat or small image."""
+    """Means of 16 x 16 fields, of mean 0 and standard deviation 1; None for a flat or small
+    image.
+    """
     if min(plane.shape) < SHORTEST_EDGE:
         return None
     for axis, size in enumerate(plane.shape):
         starts = np.arange(THUMBNAIL) * size // THUMBNAIL
         counts = np.diff(np.append(starts, size)).astype(np.float32)
-        plane = np.add.reduceat(plane, starts, axis=axis) / (counts[:, None] if axis == 0 else counts)
+        plane = np.add.reduceat(plane, starts, axis=axis) / (
+            counts[:, None] if axis == 0 else counts
+        )
     deviation = plane.std()
-    return (plane - plane.mean()) / deviation if deviation > 1e-6 * (1 + abs(plane.mean())) else None
+    return (
+        (plane - plane.mean()) / deviation if deviation > 1e-6 * (1 + abs(plane.mean())) else None
+    )
 
 
 def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
-    """Whether the pixels agree in one of these turns; of images of different size, both are shrunk to the smaller."""
+    """Whether the pixels agree in one of these turns; of images of different size, both are shrunk
+    to the smaller.
+    """
     first = flatten(one)
     for number in turns:
         second = TURNS[number](flatten(other))
@@ -153,10 +192,16 @@ def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
 
 
 def _sample(plane: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The plane at `size` pixels, each the value at its centre, slightly smoothed where it shrinks."""
+    """The plane at `size` pixels, each the value at its centre, slightly smoothed where it
+    shrinks.
+    """
     from scipy import ndimage
 
     factors = np.divide(plane.shape, size)
-    plane = ndimage.gaussian_filter(plane, np.maximum(factors, 2) / 2)  # noise differs between copies
-    rows, columns = (((np.arange(n) + 0.5) * f).astype(int) for n, f in zip(size, factors, strict=True))
+    plane = ndimage.gaussian_filter(
+        plane, np.maximum(factors, 2) / 2
+    )  # noise differs between copies
+    rows, columns = (
+        ((np.arange(n) + 0.5) * f).astype(int) for n, f in zip(size, factors, strict=True)
+    )
     return plane[np.ix_(rows, columns)]

@@ -1,4 +1,6 @@
-"""Which files of a folder are a data set: images, their partners, tables, dataset.toml, and what is none of these."""
+"""Which files of a folder are a data set: images, their partners, tables, dataset.toml, and what is
+none of these.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,32 @@ from nbtools.errors import UserError
 
 PARTS = ("train", "val", "test")
 FOLDERS = {
-    "images": "images", "image": "images", "labels": "labels", "label": "labels", "masks": "labels", "mask": "labels",
-    "clean": "clean", "targets": "clean", "target": "clean", "gt": "clean", "centres": "centres", "centers": "centres",
-    "classes": "classes", "boxes": "boxes", "annotations": "boxes", "annotations_voc": "boxes",
-}  # fmt: skip
-TABLE_SUFFIXES = {"labels": io.DRAWN, "classes": (".csv",), "centres": io.CENTRE_FILES, "boxes": io.BOX_FILES}
-CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # what Cellpose adds to the name of the image
+    "images": "images",
+    "image": "images",
+    "labels": "labels",
+    "label": "labels",
+    "masks": "labels",
+    "mask": "labels",
+    "clean": "clean",
+    "targets": "clean",
+    "target": "clean",
+    "gt": "clean",
+    "centres": "centres",
+    "centers": "centres",
+    "classes": "classes",
+    "boxes": "boxes",
+    "annotations": "boxes",
+    "annotations_voc": "boxes",
+}
+TABLE_SUFFIXES = {
+    "labels": io.DRAWN,
+    "classes": (".csv",),
+    "centres": io.CENTRE_FILES,
+    "boxes": io.BOX_FILES,
+}
+CELLPOSE = re.compile(
+    r"_(?:seg|masks|cp_masks)$", re.IGNORECASE
+)  # what Cellpose adds to the name of the image
 TABLES, TOML = (".csv",), "dataset.toml"
 MICROSCOPES = (
     ".lsm",
@@ -36,7 +58,17 @@ MICROSCOPES = (
     ".gif",
     ".bmp",
 )
-DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")  # expected beside images, not worth a word
+DOCUMENTS = (
+    ".md",
+    ".txt",
+    ".rst",
+    ".pdf",
+    ".html",
+    ".json",
+    ".toml",
+    ".cff",
+    "",
+)  # expected beside images, not worth a word
 
 
 @dataclass
@@ -56,14 +88,22 @@ class Layout:
 
 
 def scan(place: Path) -> Layout:
-    """The data set in a folder (the contract's layout, train/val/test of it, or images alone), or one image file."""
+    """The data set in a folder (the contract's layout, train/val/test of it, or images alone), or
+    one image file.
+    """
     if place.is_file():
         return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
     if not place.is_dir():
-        raise UserError("A data set must be an existing folder or image file.", place, "Check the spelling, and the folder you are in.")
+        raise UserError(
+            "A data set must be an existing folder or image file.",
+            place,
+            "Check the spelling, and the folder you are in.",
+        )
     parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
     if parts and not _kind_folders(place):
-        return _join({name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place))
+        return _join(
+            {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
+        )
     return _scan_folder(place)
 
 
@@ -81,16 +121,23 @@ def read_meta(folder: Path) -> dict:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         remedy = 'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].'
-        raise UserError("dataset.toml must be a valid TOML file.", f"{path} ({error})", remedy) from error
+        raise UserError(
+            "dataset.toml must be a valid TOML file.", f"{path} ({error})", remedy
+        ) from error
 
 
 def find_table(folder: Path, column: str) -> dict[str, str]:
-    """Values of a column by name of the image, from the CSV files of the folder or of the two above it; {} without any."""
+    """Values of a column by name of the image, from the CSV files of the folder or of the two above
+    it; {} without any.
+    """
     for place in (folder, *list(folder.absolute().parents)[:2]):
         for path in sorted(place.glob("*.csv")):
             rows = [r for r in io.read_csv(path) if r.get("name") and r.get(column)]
             if rows:
-                return {name_key(io.stem(r["name"]) if io.is_image(r["name"]) else r["name"]): r[column] for r in rows}
+                return {
+                    name_key(io.stem(r["name"]) if io.is_image(r["name"]) else r["name"]): r[column]
+                    for r in rows
+                }
     return {}
 
 
@@ -111,7 +158,11 @@ def _children(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda p: (name_key(p.name), p.name))
     except OSError as error:
-        raise UserError("A data set's folder must be readable.", f"{folder} ({error.strerror})", "Check its permissions.") from error
+        raise UserError(
+            "A data set's folder must be readable.",
+            f"{folder} ({error.strerror})",
+            "Check its permissions.",
+        ) from error
 
 
 def _kind_folders(folder: Path) -> dict[str, Path]:
@@ -140,8 +191,16 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
         _add_files(layout, files, class_name=None)
         return
     for child in _children(folder):
-        if _is_plain_folder(child) and not child.name.startswith(("_", ".")) and child.name.lower() not in (*FOLDERS, *PARTS):
-            _add_files(layout, [p for p in _children(child) if _is_part(layout, p, (), quiet=False)], class_name=child.name)
+        if (
+            _is_plain_folder(child)
+            and not child.name.startswith(("_", "."))
+            and child.name.lower() not in (*FOLDERS, *PARTS)
+        ):
+            _add_files(
+                layout,
+                [p for p in _children(child) if _is_part(layout, p, (), quiet=False)],
+                class_name=child.name,
+            )
 
 
 def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> None:
@@ -164,7 +223,9 @@ def _is_plain_folder(path: Path) -> bool:
 
 
 def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
-    """Whether a file can be part of the set; else it is noted, but for documents and tables beside the images."""
+    """Whether a file can be part of the set; else it is noted, but for documents and tables beside
+    the images.
+    """
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
@@ -174,15 +235,28 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
         return True
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
         foreign = path.suffix.lower() in MICROSCOPES
-        layout.ignored[path] = f"{path.suffix} is not read here: save it as TIFF in Fiji" if foreign else "not an image"
+        layout.ignored[path] = (
+            f"{path.suffix} is not read here: save it as TIFF in Fiji"
+            if foreign
+            else "not an image"
+        )
     return False
 
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
-    """Files of a partner's folder, and of folders of classes in it, to the images of the same name."""
+    """Files of a partner's folder, and of folders of classes in it, to the images of the same
+    name.
+    """
     by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
-    by_stem = {name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i for i, e in enumerate(layout.entries)}
-    for path in [p for child in _children(folder) for p in (_children(child) if _is_plain_folder(child) else [child])]:
+    by_stem = {
+        name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
+        for i, e in enumerate(layout.entries)
+    }
+    for path in [
+        p
+        for child in _children(folder)
+        for p in (_children(child) if _is_plain_folder(child) else [child])
+    ]:
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_names(path)):
@@ -196,7 +270,10 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if index is None:
             layout.orphans.append((kind, path))
         elif kind in layout.entries[index].files:
-            layout.ignored[path] = f"another file of {folder.name}/ has this name: {layout.entries[index].files[kind].name}"
+            layout.ignored[path] = (
+                f"another file of {folder.name}/ has this name: "
+                f"{layout.entries[index].files[kind].name}"
+            )
         else:
             layout.entries[index].files[kind] = path
 
@@ -214,7 +291,11 @@ def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> 
 def _add_tables(layout: Layout, folder: Path) -> None:
     """Columns of the CSV files beside the images; `class` of classes.csv is the class."""
     columns: dict[str, dict[str, str]] = {}
-    for path in (p for p in _children(folder) if p.suffix.lower() == ".csv" and p.is_file() and not p.name.startswith(".")):
+    for path in (
+        p
+        for p in _children(folder)
+        if p.suffix.lower() == ".csv" and p.is_file() and not p.name.startswith(".")
+    ):
         rows = io.read_csv(path)
         if not rows or "name" not in rows[0]:
             layout.ignored[path] = "a table without a column called name"
@@ -226,7 +307,9 @@ def _add_tables(layout: Layout, folder: Path) -> None:
             columns.setdefault(key, {}).update({k: v for k, v in row.items() if v})
     for i, entry in enumerate(layout.entries):
         found = columns.get(name_key(entry.name), {})
-        layout.entries[i] = replace(entry, class_name=found.get("class", entry.class_name), columns=found)
+        layout.entries[i] = replace(
+            entry, class_name=found.get("class", entry.class_name), columns=found
+        )
 
 
 def _note_strangers(layout: Layout, folder: Path) -> None:

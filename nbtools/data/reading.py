@@ -1,7 +1,8 @@
 """Read a sample's files when they are asked for, and remember the last ones.
 
-Classes of single nuclei stand in classes/NAME.csv, beside labels/NAME.tif: columns label and class, a line a nucleus. A nucleus without
-a line, or of class 0 or unknown, is a nucleus whose class nobody has said. (classes.csv, a file, says what whole images show.)
+Classes of single nuclei stand in classes/NAME.csv, beside labels/NAME.tif: columns label and class,
+a line a nucleus. A nucleus without a line, or of class 0 or unknown, is a nucleus whose class
+nobody has said. (classes.csv, a file, says what whole images show.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ REMEMBERED_BYTES = 256 * 2**20
 
 
 class Reader:
-    """Reads samples as dataset.toml and the user's options say; keeps up to 256 MB of what it read last."""
+    """Reads samples as dataset.toml and the user's options say; keeps up to 256 MB of what it read
+    last.
+    """
 
     def __init__(self, meta: dict, options: InputOptions):
         self.options = complete_options(options, meta)
@@ -40,9 +43,13 @@ class Reader:
                 return self._kept[entry]
         image = self.image(entry)
         label, clean = self.label(entry, image), self.clean(entry, image)
-        sample = replace(sample_of(entry, image), label=label, clean=clean, classes=self.classes(entry))
+        sample = replace(
+            sample_of(entry, image), label=label, clean=clean, classes=self.classes(entry)
+        )
         boxes, box_classes = self.boxes(entry, image)
-        sample = replace(sample, boxes=boxes, box_classes=box_classes, centres=self.centres(entry, image))
+        sample = replace(
+            sample, boxes=boxes, box_classes=box_classes, centres=self.centres(entry, image)
+        )
         self._keep(entry, sample)
         return sample
 
@@ -53,7 +60,9 @@ class Reader:
         return io.require_finite(self.found(entry).image, str(entry.files["images"]))
 
     def found(self, entry: Entry) -> io.Reading:
-        """The image as it is, with its options applied, whatever its pixels hold; and what its file did not say."""
+        """The image as it is, with its options applied, whatever its pixels hold; and what its file
+        did not say.
+        """
         if entry.sample is not None:
             return io.Reading(entry.sample.image)
         reading = io.open_image(entry.files["images"], axes=self.options.axes)
@@ -70,7 +79,9 @@ class Reader:
         return io.to_label(label, str(entry.files["labels"])).replace(name=entry.name)
 
     def found_label(self, entry: Entry, image: Image) -> Image | None:
-        """The label's file as it is, whatever it holds, placed on the image's axes where it has as many; None without one."""
+        """The label's file as it is, whatever it holds, placed on the image's axes where it has as
+        many; None without one.
+        """
         if entry.sample is not None or "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
@@ -94,16 +105,22 @@ class Reader:
         if entry.sample is not None:
             return entry.sample.boxes, entry.sample.box_classes
         path = entry.files.get("boxes")
-        return (None, ()) if path is None else io.read_boxes(path, len(image.spatial), name=entry.name)
+        return (
+            (None, ()) if path is None else io.read_boxes(path, len(image.spatial), name=entry.name)
+        )
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
-        """Centres of nuclei, from a table or an image of blobs; None where there is no file of them."""
+        """Centres of nuclei, from a table or an image of blobs; None where there is no file of
+        them.
+        """
         if entry.sample is not None or "centres" not in entry.files:
             return entry.sample and entry.sample.centres
         path = entry.files["centres"]
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
-        return io.find_centres(io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels)
+        return io.find_centres(
+            io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels
+        )
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""
@@ -150,7 +167,9 @@ class Reader:
 
 def sample_of(entry: Entry, image: Image) -> Sample:
     """The sample without partners; in memory, the sample itself."""
-    return entry.sample or Sample(entry.name, image, class_name=entry.class_name, group=entry.columns.get("group"))
+    return entry.sample or Sample(
+        entry.name, image, class_name=entry.class_name, group=entry.columns.get("group")
+    )
 
 
 def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
@@ -166,13 +185,19 @@ def select_channel(image: Image, channel: int | str) -> Image:
     if "C" not in image.axes:
         if channel == 0:
             return image
-        raise UserError("Channel must be one of the image's.", f"{channel} for {image.name}, which has one", "Leave the channel out.")
+        raise UserError(
+            "Channel must be one of the image's.",
+            f"{channel} for {image.name}, which has one",
+            "Leave the channel out.",
+        )
     if isinstance(channel, str):
         names = [n.casefold() for n in image.channels]
         if channel.casefold() not in names:
             known = ", ".join(image.channels) or "none is named"
             raise UserError(
-                "Channel must be one of the image's.", f"{channel!r} for {image.name}", f"Use a number from 0, or a name ({known})."
+                "Channel must be one of the image's.",
+                f"{channel!r} for {image.name}",
+                f"Use a number from 0, or a name ({known}).",
             )
         channel = names.index(channel.casefold())
     return image.select(C=channel).replace(channels=())
@@ -183,15 +208,26 @@ def complete_options(options: InputOptions, meta: dict) -> InputOptions:
     axes = options.axes or meta.get("axes")
     if options.spacing is not None:
         return replace(options, axes=axes)
-    spacing, unit = meta.get("spacing_um", meta.get("spacing")), "um" if "spacing_um" in meta else str(meta.get("unit", "um"))
+    spacing, unit = (
+        meta.get("spacing_um", meta.get("spacing")),
+        "um" if "spacing_um" in meta else str(meta.get("unit", "um")),
+    )
     if spacing is None:
         return replace(options, axes=axes)
     values = spacing if isinstance(spacing, list) else [spacing]
     if not all(isinstance(v, int | float) and v > 0 for v in values):
-        raise UserError("spacing in dataset.toml must be positive numbers.", spacing, "Example: spacing_um = [0.5, 0.2, 0.2].")
+        raise UserError(
+            "spacing in dataset.toml must be positive numbers.",
+            spacing,
+            "Example: spacing_um = [0.5, 0.2, 0.2].",
+        )
     scale = 1.0 if unit in units.PIXEL else units.um_per_unit(unit)
     if scale is None:
-        raise UserError("unit in dataset.toml must be a unit of length.", unit, 'Use "um", or "pixel" where only the ratio is known.')
+        raise UserError(
+            "unit in dataset.toml must be a unit of length.",
+            unit,
+            'Use "um", or "pixel" where only the ratio is known.',
+        )
     unit = "pixel" if unit in units.PIXEL else "um"
     return replace(options, axes=axes, spacing=tuple(float(v) * scale for v in values), unit=unit)
 

@@ -1,4 +1,6 @@
-"""Public sets of nuclei: where they are, under which terms, and how to fetch them: resumed, checked, and unpacked safely."""
+"""Public sets of nuclei: where they are, under which terms, and how to fetch them: resumed,
+checked, and unpacked safely.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ TIMEOUT = 60  # seconds without an answer
 class Source:
     """A public set.
 
-    page : where people read about it and accept its terms. files : what can be fetched without an account; empty: by hand only.
-    sha256, md5 : by file address, where one of them is known; licence : "" where it must be read on the page.
+    page : where people read about it and accept its terms. files : what can be fetched without an
+        account; empty: by hand only.
+    sha256, md5 : by file address, where one of them is known; licence : "" where it must be read on
+        the page.
     """
 
     name: str
@@ -46,7 +50,9 @@ class Source:
     @property
     def hashes(self) -> dict[str, str]:
         """Known checksums by file address, as "sha256:…" or "md5:…"."""
-        return {url: f"md5:{value}" for url, value in self.md5} | {url: f"sha256:{value}" for url, value in self.sha256}
+        return {url: f"md5:{value}" for url, value in self.md5} | {
+            url: f"sha256:{value}" for url, value in self.sha256
+        }
 
 
 def sources(path: str | Path | None = None) -> dict[str, Source]:
@@ -56,7 +62,8 @@ def sources(path: str | Path | None = None) -> dict[str, Source]:
 
 
 def fetch(source: str | Source, folder: str | Path) -> Path:
-    """Fetch a public set into `folder/NAME`, unpacked; a broken-off download goes on where it stopped.
+    """Fetch a public set into `folder/NAME`, unpacked; a broken-off download goes on where it
+    stopped.
 
     Returns
     -------
@@ -64,15 +71,23 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
 
     Raises
     ------
-    UserError : unknown name, nothing to fetch without an account, no answer, wrong checksum, or an archive that reaches outside.
+    UserError : unknown name, nothing to fetch without an account, no answer, wrong checksum, or an
+        archive that reaches outside.
     """
     source = _find(source) if isinstance(source, str) else source
     if not source.files:
-        raise UserError("This set is fetched by hand: its page asks for an account or for consent.", source.name, f"See {source.page}.")
+        raise UserError(
+            "This set is fetched by hand: its page asks for an account or for consent.",
+            source.name,
+            f"See {source.page}.",
+        )
     target = Path(folder) / source.name
     if target.is_dir() and any(target.iterdir()):
         return target
-    paths = [download(url, Path(folder) / ".downloads" / source.name, known=source.hashes.get(url)) for url in source.files]
+    paths = [
+        download(url, Path(folder) / ".downloads" / source.name, known=source.hashes.get(url))
+        for url in source.files
+    ]
     with io.new_folder(target) as temporary:
         for path in paths:
             if path.name.lower().endswith(ARCHIVES):
@@ -83,11 +98,15 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
 
 
 def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
-    """One file, by pooch: found again if it is there and whole, checked where its checksum is known, resumed where it broke off."""
+    """One file, by pooch: found again if it is there and whole, checked where its checksum is
+    known, resumed where it broke off.
+    """
     pooch = io.import_optional("pooch", "public sets")
     name = PurePosixPath(urllib.request.url2pathname(url.split("?")[0])).name or "download"
     try:
-        found = pooch.retrieve(url, known_hash=known, fname=name, path=folder, downloader=_resume, progressbar=False)
+        found = pooch.retrieve(
+            url, known_hash=known, fname=name, path=folder, downloader=_resume, progressbar=False
+        )
     except ValueError as error:  # pooch: the hash differs
         raise UserError(
             f"A downloaded file must have its known {(known or 'checksum').split(':')[0]}.",
@@ -96,12 +115,16 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
         ) from error
     except (OSError, urllib.error.URLError) as error:
         remedy = "Check the connection and type the command again: it goes on where it stopped."
-        raise UserError("A public set must answer at its address.", f"{url} ({error})", remedy) from error
+        raise UserError(
+            "A public set must answer at its address.", f"{url} ({error})", remedy
+        ) from error
     return Path(found)
 
 
 def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
-    """Unpack a zip or tar archive; a member that would land outside of `folder`, or that is a link, refuses the whole."""
+    """Unpack a zip or tar archive; a member that would land outside of `folder`, or that is a link,
+    refuses the whole.
+    """
     archive, folder = Path(archive), Path(folder)
     try:
         if zipfile.is_zipfile(archive):
@@ -113,26 +136,45 @@ def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
         else:
             with tarfile.open(archive) as file:
                 names = file.getnames()
-                _refuse_escapes(archive, names, links=[m.name for m in file.getmembers() if not (m.isfile() or m.isdir())])
+                _refuse_escapes(
+                    archive,
+                    names,
+                    links=[m.name for m in file.getmembers() if not (m.isfile() or m.isdir())],
+                )
                 file.extractall(folder, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError("An archive must be whole.", f"{archive} ({error})", "Delete it, and fetch it again.") from error
+        raise UserError(
+            "An archive must be whole.", f"{archive} ({error})", "Delete it, and fetch it again."
+        ) from error
     return [folder / n for n in names if (folder / n).is_file()]
 
 
 def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> None:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]) or name in links:
+        if (
+            name.startswith(("/", "\\"))
+            or ".." in parts
+            or (parts and ":" in parts[0])
+            or name in links
+        ):
             remedy = "Do not use this archive; tell its authors."
-            raise UserError("Files of an archive must stay inside its folder.", f"{name!r} in {archive.name}", remedy)
+            raise UserError(
+                "Files of an archive must stay inside its folder.",
+                f"{name!r} in {archive.name}",
+                remedy,
+            )
 
 
 def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
-    """pooch's downloader: what an earlier try has left in NAME.part is kept, and only the rest is asked for."""
+    """pooch's downloader: what an earlier try has left in NAME.part is kept, and only the rest is
+    asked for.
+    """
     part = Path(output_file).parent / f"{_digest(url)}.part"
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {}))
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {})
+    )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             _append(answer, part, mode="ab" if answer.status == 206 else "wb")
@@ -160,7 +202,11 @@ def _digest(url: str) -> str:
 def _find(name: str) -> Source:
     known = sources()
     if name not in known:
-        raise UserError("A public set must be one of the registry.", repr(name), f"Use one of: {', '.join(known)}.")
+        raise UserError(
+            "A public set must be one of the registry.",
+            repr(name),
+            f"Use one of: {', '.join(known)}.",
+        )
     return known[name]
 
 

@@ -17,11 +17,15 @@ class Sample:
     label : instance labels, 0 background, of the shape of the image's spatial axes.
     clean : the low-noise partner, of the image's shape.
     class_name : what the image as a whole shows.
-    classes : what single nuclei are, by their label; None where nobody has looked, and a label that is not in it is of unknown class.
-    boxes : (n, 2 * ndim) edges of boxes around nuclei in pixels, columns y0, x0, y1, x1 and in 3D z0, z1: see `io.read_boxes`.
+    classes : what single nuclei are, by their label; None where nobody has looked, and a label that
+        is not in it is of unknown class.
+    boxes : (n, 2 * ndim) edges of boxes around nuclei in pixels, columns y0, x0, y1, x1 and in 3D
+        z0, z1: see `io.read_boxes`.
     box_classes : class of each box; () where none is said.
-    centres : (n, ndim) places of nuclei in pixels, columns in the order of the image's spatial axes: see `io.read_centres`.
-    group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a split.
+    centres : (n, ndim) places of nuclei in pixels, columns in the order of the image's spatial
+        axes: see `io.read_centres`.
+    group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a
+        split.
     """
 
     name: str
@@ -47,7 +51,8 @@ class InputOptions:
     axes : letters of the files' dimensions in order.
     channel : number from 0 or name of the channel to use; the axis C goes.
     time : number from 0 of the time point to use; "all" makes each an image of its own.
-    spacing : pixel size for each spatial axis (or one number for all), in `unit`: "um", or "pixel" where only the ratio is known.
+    spacing : pixel size for each spatial axis (or one number for all), in `unit`: "um", or "pixel"
+        where only the ratio is known.
     """
 
     axes: str | None = None
@@ -59,7 +64,8 @@ class InputOptions:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """Where a sample's parts are: files by kind ("images", "labels", "clean", "classes", "centres", "boxes"), or the sample in memory.
+    """Where a sample's parts are: files by kind ("images", "labels", "clean", "classes", "centres",
+    "boxes"), or the sample in memory.
 
     part : "train", "val" or "test" in a folder that holds these.
     frame : the time point, where each of a movie's is an image.

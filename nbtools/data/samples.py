@@ -1,4 +1,6 @@
-"""Sample sets that are there without a network: ours, and the real nuclei that the stardist package carries."""
+"""Sample sets that are there without a network: ours, and the real nuclei that the stardist package
+carries.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +12,31 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.sample import Sample
 from nbtools.errors import UserError
 
-STARDIST = {"nuclei2d": ("img2d.tif", "mask2d.tif", "YX"), "nuclei3d": ("img3d.tif", "mask3d.tif", "ZYX")}
+STARDIST = {
+    "nuclei2d": ("img2d.tif", "mask2d.tif", "YX"),
+    "nuclei3d": ("img3d.tif", "mask3d.tif", "ZYX"),
+}
 
 
 def samples(name: str = "nuclei2d") -> DataSet:
     """A small data set to start from.
 
-    "nuclei2d" : real fluorescence nuclei with labels, 512 x 512, a crop of a DSB2018 training image: shown, never scored as independent.
-    "nuclei3d" : a real volume with labels, (31, 61, 57). Both are carried by the stardist package (BSD-3), which is not imported.
-    "simulated2d", "simulated3d" and other folders of data/samples : made by `simulate`, with exact labels.
+    "nuclei2d" : real fluorescence nuclei with labels, 512 x 512, a crop of a DSB2018 training
+        image: shown, never scored as independent.
+    "nuclei3d" : a real volume with labels, (31, 61, 57). Both are carried by the stardist package
+        (BSD-3), which is not imported.
+    "simulated2d", "simulated3d" and other folders of data/samples : made by `simulate`, with exact
+    labels.
     """
     if name in STARDIST:
         return _from_stardist(name)
     folder = packaged("samples", name)
     if not folder.is_dir():
-        raise UserError("A sample set must be one that is shipped.", repr(name), f"Use one of: {', '.join(sample_names())}.")
+        raise UserError(
+            "A sample set must be one that is shipped.",
+            repr(name),
+            f"Use one of: {', '.join(sample_names())}.",
+        )
     dataset = DataSet.open(folder)
     dataset.name = name
     return dataset
@@ -38,16 +50,24 @@ def sample_names() -> list[str]:
 
 
 def packaged(*parts: str) -> Path:
-    """A path in the data that nbtools carries: `nbtools/_data` where it is installed, `data/` in a clone."""
+    """A path in the data that nbtools carries: `nbtools/_data` where it is installed, `data/` in a
+    clone.
+    """
     package = Path(__file__).resolve().parent.parent
     installed = package / "_data"
     return (installed if installed.is_dir() else package.parent / "data").joinpath(*parts)
 
 
 def _stardist_images() -> Path | None:
-    """The folder of example images in the stardist package, found without importing it: that would load a deep learning framework."""
+    """The folder of example images in the stardist package, found without importing it: that would
+    load a deep learning framework.
+    """
     found = importlib.util.find_spec("stardist")
-    folders = [Path(p) / "data" / "images" for p in (found.submodule_search_locations or ())] if found else []
+    folders = (
+        [Path(p) / "data" / "images" for p in (found.submodule_search_locations or ())]
+        if found
+        else []
+    )
     return next((f for f in folders if f.is_dir()), None)
 
 
@@ -55,7 +75,11 @@ def _from_stardist(name: str) -> DataSet:
     folder = _stardist_images()
     image_file, label_file, axes = STARDIST[name]
     if folder is None or not (folder / image_file).is_file():
-        raise UserError(f"Sample set {name} comes with the stardist package.", "stardist is not installed", 'Use samples("simulated2d").')
+        raise UserError(
+            f"Sample set {name} comes with the stardist package.",
+            "stardist is not installed",
+            'Use samples("simulated2d").',
+        )
     image = io.read_image(folder / image_file, axes=axes).replace(name=name)
     label = io.read_label(folder / label_file, axes=axes).replace(name=name)
     dataset = DataSet.of([Sample(name, image, label=label)], name=name)

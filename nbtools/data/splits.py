@@ -11,15 +11,19 @@ import numpy as np
 
 from nbtools.errors import UserError
 
-# Names of tiles cut from one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256", "field3-crop2".
-TILE = re.compile(r"[-_. ](?:(?:tile|crop|patch)[-_]?\d+(?:[-_]\d+)*|[ry]\d+[-_][cx]\d+)$", re.IGNORECASE)
+# Names of tiles cut from one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256",
+# "field3-crop2".
+TILE = re.compile(
+    r"[-_. ](?:(?:tile|crop|patch)[-_]?\d+(?:[-_]\d+)*|[ry]\d+[-_][cx]\d+)$", re.IGNORECASE
+)
 
 
 def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) -> list[list[int]]:
     """Indices of the items in each part, and last of those that remain.
 
     groups : number of the group of each item; a group is never divided.
-    shares : share of the items wanted in each part; 0 leaves a part empty, anything above asks for one group at least.
+    shares : share of the items wanted in each part; 0 leaves a part empty, anything above asks for
+        one group at least.
 
     Raises
     ------
@@ -31,7 +35,11 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
     [3, 2, 15]
     """
     if any(s < 0 for s in shares) or sum(shares) >= 1:
-        raise UserError("Shares must be from 0 to below 1 together.", tuple(shares), "Example: 0.15 for validation, 0.15 for the test.")
+        raise UserError(
+            "Shares must be from 0 to below 1 together.",
+            tuple(shares),
+            "Example: 0.15 for validation, 0.15 for the test.",
+        )
     members: dict[int, list[int]] = {}
     for item, group in enumerate(groups):
         members.setdefault(int(group), []).append(item)
@@ -39,13 +47,19 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
     if len(members) < wanted:
         received = f"{len(members)} in {len(groups)} images" if len(groups) else "no images"
         raise UserError(
-            f"A split into {wanted} parts needs as many independent images or groups.", received, "Add images, or ask for fewer parts."
+            f"A split into {wanted} parts needs as many independent images or groups.",
+            received,
+            "Add images, or ask for fewer parts.",
         )
     order = [members[g] for g in np.random.default_rng(seed).permutation(sorted(members))]
     parts = []
     for i, share in enumerate(shares):
-        later = sum(s > 0 for s in shares[i + 1 :]) + 1  # each later part, and the rest, needs a group too
-        parts.append(_take(order, round(share * len(groups)), most=len(order) - later) if share > 0 else [])
+        later = (
+            sum(s > 0 for s in shares[i + 1 :]) + 1
+        )  # each later part, and the rest, needs a group too
+        parts.append(
+            _take(order, round(share * len(groups)), most=len(order) - later) if share > 0 else []
+        )
     return [sorted(part) for part in [*parts, list(chain.from_iterable(order))]]
 
 
@@ -71,7 +85,11 @@ def join_groups(*keys: Sequence[object]) -> list[int]:
     pairs = []
     for column in keys:
         first: dict[object, int] = {}
-        pairs += [(first.setdefault(key, item), item) for item, key in enumerate(column) if key is not None]
+        pairs += [
+            (first.setdefault(key, item), item)
+            for item, key in enumerate(column)
+            if key is not None
+        ]
     return link_groups(len(keys[0]), pairs)
 
 
@@ -95,14 +113,18 @@ def link_groups(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def field_name(name: str) -> str:
-    """The name of the field that a tile was cut from, by the usual endings; the name itself if it has none of them."""
+    """The name of the field that a tile was cut from, by the usual endings; the name itself if it
+    has none of them.
+    """
     return TILE.sub("", name)
 
 
 def hash_pixels(pixels: np.ndarray) -> str:
     """A fingerprint of shape, type and values."""
     pixels = np.ascontiguousarray(pixels)
-    return hashlib.blake2b(f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes(), digest_size=16
+    ).hexdigest()
 
 
 def find_twice(keys: Iterable[object]) -> list[list[int]]:

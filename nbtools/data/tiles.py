@@ -15,7 +15,8 @@ from nbtools.image import Image
 def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSet:
     """Tiles of size x size px, side by side; a remainder at the border is left out.
 
-    Each is called FIELD_y0_x128 and has its field as group, so that a split keeps the tiles of a field together.
+    Each is called FIELD_y0_x128 and has its field as group, so that a split keeps the tiles of a
+    field together.
 
     Raises
     ------
@@ -27,10 +28,17 @@ def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSe
 def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
     height, width = sample.image.size("Y"), sample.image.size("X")
     if not 0 < size <= min(height, width):
-        raise UserError("A tile must fit into the image.", f"{size} px, {sample.name} of {height} x {width}", "Use a smaller tile.")
+        raise UserError(
+            "A tile must fit into the image.",
+            f"{size} px, {sample.name} of {height} x {width}",
+            "Use a smaller tile.",
+        )
     for y in range(0, height - size + 1, size):
         for x in range(0, width - size + 1, size):
-            images = (_cut(image, {"Y": y, "X": x}, size) for image in (sample.image, sample.label, sample.clean))
+            images = (
+                _cut(image, {"Y": y, "X": x}, size)
+                for image in (sample.image, sample.label, sample.clean)
+            )
             image, label, clean = images
             name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
             tile = Sample(name, image, label, clean, sample.class_name, group, sample.classes)
@@ -38,25 +46,34 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
 
 
 def _cut_places(sample: Sample, corner: tuple[int, int], size: int) -> dict:
-    """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its border."""
+    """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its
+    border.
+    """
     places: dict = {}
     if sample.boxes is not None:
         plane = sample.boxes[:, :4] - (corner * 2)
         middle = (plane[:, :2] + plane[:, 2:]) / 2
         inside = ((middle >= 0) & (middle < size)).all(axis=1)
         boxes = np.hstack([plane.clip(0, size), sample.boxes[:, 4:]])[inside]
-        places |= {"boxes": boxes, "box_classes": tuple(c for c, i in zip(sample.box_classes, inside, strict=False) if i)}
+        places |= {
+            "boxes": boxes,
+            "box_classes": tuple(c for c, i in zip(sample.box_classes, inside, strict=False) if i),
+        }
     if sample.centres is not None:
         centres = sample.centres.copy()
         for letter, start in zip("YX", corner, strict=True):
             centres[:, sample.image.spatial.index(letter)] -= start
         columns = [sample.image.spatial.index(letter) for letter in "YX"]
-        places["centres"] = centres[((centres[:, columns] >= -0.5) & (centres[:, columns] < size - 0.5)).all(axis=1)]
+        places["centres"] = centres[
+            ((centres[:, columns] >= -0.5) & (centres[:, columns] < size - 0.5)).all(axis=1)
+        ]
     return places
 
 
 def _cut(image: Image | None, corner: dict[str, int], size: int) -> Image | None:
     if image is None:
         return None
-    index = tuple(slice(corner[a], corner[a] + size) if a in corner else slice(None) for a in image.axes)
+    index = tuple(
+        slice(corner[a], corner[a] + size) if a in corner else slice(None) for a in image.axes
+    )
     return image.replace(pixels=np.ascontiguousarray(image.pixels[index]))

@@ -13,13 +13,22 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
 
-READING = ("axes", "spacing", "spacing_um", "unit", "channels")  # what dataset.toml says about the reading of files
+READING = (
+    "axes",
+    "spacing",
+    "spacing_um",
+    "unit",
+    "channels",
+)  # what dataset.toml says about the reading of files
 
 
-def write_dataset(dataset: DataSet, folder: str | Path, *, overwrite: bool = False, copy: bool = True) -> Path:
+def write_dataset(
+    dataset: DataSet, folder: str | Path, *, overwrite: bool = False, copy: bool = True
+) -> Path:
     """Write images/, labels/, clean/, tables and dataset.toml, whole or not at all.
 
-    copy : copy files as they are where the data set was opened without options; False writes all of them as TIFF.
+    copy : copy files as they are where the data set was opened without options; False writes all of
+        them as TIFF.
 
     Returns
     -------
@@ -30,7 +39,9 @@ def write_dataset(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
     return Path(folder)
 
 
-def copy_split(parts: Mapping[str, DataSet] | Sequence[DataSet], folder: str | Path, *, overwrite: bool = False) -> Path:
+def copy_split(
+    parts: Mapping[str, DataSet] | Sequence[DataSet], folder: str | Path, *, overwrite: bool = False
+) -> Path:
     """Write the parts of a split as folder/train, folder/val and folder/test, whole or not at all.
 
     Examples
@@ -59,9 +70,13 @@ def write_sample(folder: Path, sample: Sample) -> None:
 def write_places(folder: Path, sample: Sample) -> None:
     """Write a sample's boxes and centres as tables, where it has them."""
     if sample.boxes is not None:
-        io.write_boxes(folder / "boxes" / f"{sample.name}.csv", sample.boxes, classes=sample.box_classes)
+        io.write_boxes(
+            folder / "boxes" / f"{sample.name}.csv", sample.boxes, classes=sample.box_classes
+        )
     if sample.centres is not None:
-        io.write_centres(folder / "centres" / f"{sample.name}.csv", sample.centres, spatial=sample.image.spatial)
+        io.write_centres(
+            folder / "centres" / f"{sample.name}.csv", sample.centres, spatial=sample.image.spatial
+        )
 
 
 def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
@@ -78,26 +93,39 @@ def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
 
 
 def write_tables(folder: Path, entries: Sequence[Entry], *, meta: dict) -> None:
-    """Write classes.csv, groups.csv (every other column that the images had) and dataset.toml, where there is something to say."""
+    """Write classes.csv, groups.csv (every other column that the images had) and dataset.toml,
+    where there is something to say.
+    """
     classes = [{"name": e.name, "class": e.class_name} for e in entries if e.class_name]
     if classes:
         io.write_csv(folder / "classes.csv", classes)
     others = [{k: v for k, v in e.columns.items() if k != "class"} for e in entries]
     if any(others):
-        io.write_csv(folder / "groups.csv", [{"name": e.name, **o} for e, o in zip(entries, others, strict=True)])
+        io.write_csv(
+            folder / "groups.csv",
+            [{"name": e.name, **o} for e, o in zip(entries, others, strict=True)],
+        )
     if meta:
         io.write_text(folder / TOML, format_toml(meta))
 
 
 def format_toml(values: Mapping) -> str:
     """Plain values as TOML, tables last: {"axes": "ZYX"} gives 'axes = "ZYX"'."""
-    lines = [f"{_key(k)} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)]
-    tables = [f"\n[{_key(k)}]\n{format_toml(v)}" for k, v in values.items() if isinstance(v, Mapping)]
+    lines = [
+        f"{_key(k)} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)
+    ]
+    tables = [
+        f"\n[{_key(k)}]\n{format_toml(v)}" for k, v in values.items() if isinstance(v, Mapping)
+    ]
     return "\n".join(lines + tables).rstrip() + "\n"
 
 
 def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+    return (
+        name
+        if name.replace("_", "").replace("-", "").isalnum() and name.isascii()
+        else json.dumps(name)
+    )
 
 
 def _toml_value(value: object) -> str:
@@ -124,7 +152,9 @@ def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
 
 
 def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
-    """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for written ones what they all share."""
+    """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for
+    written ones what they all share.
+    """
     rest = {k: v for k, v in dataset.meta.items() if k not in READING}
     if copied and any(e.sample is None for e in dataset.entries):
         return describe_reading(dataset) | rest
@@ -136,13 +166,23 @@ def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
     shared = {"axes": axes.pop()} if len(axes) == 1 else {}
     shared |= name_spacing(*spacings.pop()) if len(spacings) == 1 else {}
     names = {i.channels for i in images}
-    return shared | ({"channels": list(images[0].channels)} if len(names) == 1 and images[0].channels else {}) | rest
+    return (
+        shared
+        | ({"channels": list(images[0].channels)} if len(names) == 1 and images[0].channels else {})
+        | rest
+    )
 
 
 def describe_reading(dataset: DataSet) -> dict:
-    """Axes, spacing and channels by which the files are read, as dataset.toml names them; what was given counts, too."""
+    """Axes, spacing and channels by which the files are read, as dataset.toml names them; what was
+    given counts, too.
+    """
     options = dataset.options
-    found = {"axes": options.axes} | name_spacing(options.spacing, options.unit) | {"channels": list(dataset.reader.channels)}
+    found = (
+        {"axes": options.axes}
+        | name_spacing(options.spacing, options.unit)
+        | {"channels": list(dataset.reader.channels)}
+    )
     return {k: v for k, v in found.items() if v}
 
 
@@ -150,4 +190,6 @@ def name_spacing(spacing: tuple | None, unit: str) -> dict:
     """A spacing as dataset.toml names it; {} without one."""
     if not spacing:
         return {}
-    return {"spacing_um": list(spacing)} if unit == "um" else {"spacing": list(spacing), "unit": unit}
+    return (
+        {"spacing_um": list(spacing)} if unit == "um" else {"spacing": list(spacing), "unit": unit}
+    )

@@ -17,18 +17,25 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
     ----------
     method : a trained method with a Keras network.
     path : of the file; the suffix of the format is added where it is missing.
-    format : "keras": one .keras file, uncompiled, to be read with keras.saving.load_model(path, safe_mode=True).
+    format : "keras": one .keras file, uncompiled, to be read with keras.saving.load_model(path,
+        safe_mode=True).
 
     Raises
     ------
     UserError : an unknown format, or a method that has no network.
     """
     if format not in FORMATS:
-        raise UserError("A model is exported in a known format.", repr(format), f"Use one of: {', '.join(FORMATS)}.")
+        raise UserError(
+            "A model is exported in a known format.",
+            repr(format),
+            f"Use one of: {', '.join(FORMATS)}.",
+        )
     if getattr(method, "model", None) is None:
         received = f"{getattr(method, 'name', method)}, which has none"
         raise UserError(
-            "Only a trained network can be exported.", received, "Train a method with a network first: nbtools methods lists them."
+            "Only a trained network can be exported.",
+            received,
+            "Train a method with a network first: nbtools methods lists them.",
         )
     suffix, write = FORMATS[format]
     path = Path(path)
@@ -39,7 +46,8 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
 
 
 def _write_keras(method: Any, path: Path) -> None:
-    # a copy without optimizer and loss: these belong to the backend and the package it was trained with
+    # a copy without optimizer and loss: these belong to the backend and the package it was trained
+    # with
     plain = type(method.model).from_config(method.model.get_config())
     plain.set_weights(method.model.get_weights())
     plain.save(path)

@@ -12,16 +12,18 @@ from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-# The centre of the first pixel is (0.5, 0.5) in Fiji and (0, 0) in scikit-image. Fiji fills the same pixels for shifts from 0.25 to 0.75;
-# this one, near the lower end, also lets programs that count from pixel centres fill nearly the same ones (IoU 0.96 for small nuclei).
+# The centre of the first pixel is (0.5, 0.5) in Fiji and (0, 0) in scikit-image. Fiji fills the
+# same pixels for shifts from 0.25 to 0.75;
+# this one, near the lower end, also lets programs that count from pixel centres fill nearly the
+# same ones (IoU 0.96 for small nuclei).
 SHIFT = 0.3
 
 
 def rois(label: Image, path: str | Path) -> int:
     """Write the outline of every nucleus as a zip of polygons that Fiji's ROI Manager opens.
 
-    Filling a polygon in Fiji gives back the pixels of the nucleus, with its holes filled. In a volume each slice of a nucleus is a
-    polygon of its own, tied to its slice.
+    Filling a polygon in Fiji gives back the pixels of the nucleus, with its holes filled. In a
+    volume each slice of a nucleus is a polygon of its own, tied to its slice.
 
     Parameters
     ----------
@@ -30,8 +32,8 @@ def rois(label: Image, path: str | Path) -> int:
 
     Returns
     -------
-    The number of polygons. Names are "nucleus-0012", in volumes "nucleus-0012-z003" (slices count from 1, as in Fiji); further parts of
-    a nucleus in several pieces end on "-2", "-3"…
+    The number of polygons. Names are "nucleus-0012", in volumes "nucleus-0012-z003" (slices count
+    from 1, as in Fiji); further parts of a nucleus in several pieces end on "-2", "-3"…
 
     Raises
     ------
@@ -44,8 +46,14 @@ def rois(label: Image, path: str | Path) -> int:
     """
     space = "ZYX" if label.size("Z") > 1 else "YX"
     if set(label.axes) - set("ZYX"):
-        remedy = "Choose a time point first: label.select(T=0)." if "T" in label.axes else "Give labels with axes YX or ZYX."
-        raise UserError("Outlines are of labels in a plane or a volume.", f"axes {label.axes}", remedy)
+        remedy = (
+            "Choose a time point first: label.select(T=0)."
+            if "T" in label.axes
+            else "Give labels with axes YX or ZYX."
+        )
+        raise UserError(
+            "Outlines are of labels in a plane or a volume.", f"axes {label.axes}", remedy
+        )
     count = 0
     with io.whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for z, plane in enumerate(np.atleast_3d(label.to(space).pixels.T).T):
@@ -53,13 +61,16 @@ def rois(label: Image, path: str | Path) -> int:
                 slice_name = f"-z{z + 1:03d}" if space == "ZYX" else ""
                 part_name = f"-{part}" if part > 1 else ""
                 name = f"nucleus-{number:04d}{slice_name}{part_name}"
-                archive.writestr(f"{name}.roi", _encode(name, points, position=z + 1 if space == "ZYX" else 0))
+                archive.writestr(
+                    f"{name}.roi", _encode(name, points, position=z + 1 if space == "ZYX" else 0)
+                )
                 count += 1
     return count
 
 
 def trace_plane(label: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Number, part (from 1, the largest first) and outline of every nucleus of a plane: (N, 2) x, y; see `SHIFT`.
+    """Number, part (from 1, the largest first) and outline of every nucleus of a plane: (N, 2) x,
+    y; see `SHIFT`.
 
     label : (Y, X) integers; what is not above 0 is background.
     """
@@ -75,7 +86,8 @@ def trace_plane(label: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
-    """Outlines of the parts of a mask (Y, X), without their holes, the largest first: each (N, 2) x, y; see `SHIFT`.
+    """Outlines of the parts of a mask (Y, X), without their holes, the largest first: each (N, 2)
+    x, y; see `SHIFT`.
 
     Examples
     --------
@@ -86,7 +98,10 @@ def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
 
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.float32)
     padded[1:-1, 1:-1] = mask
-    outlines = [_keep_turns(c[:-1, ::-1]) - 1 + SHIFT for c in find_contours(padded, 0.5, fully_connected="high")]
+    outlines = [
+        _keep_turns(c[:-1, ::-1]) - 1 + SHIFT
+        for c in find_contours(padded, 0.5, fully_connected="high")
+    ]
     if len(outlines) > 1:
         outlines = [o for o in outlines if _signed_area(o) > 0]  # holes run the other way round
     return sorted(outlines, key=_signed_area, reverse=True) if len(outlines) > 1 else outlines
@@ -104,7 +119,9 @@ def _signed_area(points: np.ndarray) -> float:
 
 
 def _renumber(label: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Labels that a table of this plane's size can hold, and their true numbers where they had to be changed."""
+    """Labels that a table of this plane's size can hold, and their true numbers where they had to
+    be changed.
+    """
     if label.max(initial=0) <= label.size + 1000:
         return label.astype(np.int32, copy=False), {}
     numbers, dense = np.unique(label, return_inverse=True)

@@ -16,7 +16,9 @@ from nbtools.metrics import instances
 
 
 def labels(label: Image, path: str | Path) -> Path:
-    """Write labels as a TIFF that opens in Fiji with its pixel size: 16 bit up to 65,535 nuclei, 32 bit beyond."""
+    """Write labels as a TIFF that opens in Fiji with its pixel size: 16 bit up to 65,535 nuclei, 32
+    bit beyond.
+    """
     io.write_label(path, label)
     return Path(path)
 
@@ -28,22 +30,25 @@ def table(columns: Mapping, path: str | Path) -> Path:
 
 
 def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = False) -> Path:
-    """Write all that was found in one image: labels, overlay, Fiji outlines, table, and result.json for the report.
+    """Write all that was found in one image: labels, overlay, Fiji outlines, table, and result.json
+    for the report.
 
     Parameters
     ----------
     folder : of the result; appears whole or not at all.
     sample : the image, or a sample with image and perhaps true labels.
-    found : a Prediction or a label image; and, in any order, the table of its nuclei and the method that found them.
+    found : a Prediction or a label image; and, in any order, the table of its nuclei and the method
+        that found them.
 
     Returns
     -------
-    The folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and result.json; where the sample has true
-    labels also scores.json and errors/NAME.png.
+    The folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
+    result.json; where the sample has true labels also scores.json and errors/NAME.png.
 
     Raises
     ------
-    UserError : the folder has content and `overwrite` is False; nothing that holds labels was given.
+    UserError : the folder has content and `overwrite` is False; nothing that holds labels was
+        given.
     """
     image = sample if isinstance(sample, Image) else sample.image
     label, measured = _sort_out(found)
@@ -56,7 +61,11 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
             table(measured, inside / "nuclei.csv")
         if getattr(sample, "label", None) is not None:
             _judge(inside, image, truth=sample.label, label=label, name=name)
-        row = {"name": name, "nuclei": int(np.count_nonzero(np.unique(label.pixels) > 0)), "seconds": _seconds(found)}
+        row = {
+            "name": name,
+            "nuclei": int(np.count_nonzero(np.unique(label.pixels) > 0)),
+            "seconds": _seconds(found),
+        }
         io.write_csv(inside / "summary.csv", [row])
         io.write_json(inside / "result.json", _describe(image, row, found))
     return Path(folder)
@@ -68,7 +77,11 @@ def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
     label = next((h for h in held if isinstance(h, Image)), None)
     measured = next((f for f in found if isinstance(f, Mapping) or hasattr(f, "columns")), None)
     if label is None:
-        raise UserError("A result needs labels.", "none", "Give the Prediction of a segmentation method, or a label image.")
+        raise UserError(
+            "A result needs labels.",
+            "none",
+            "Give the Prediction of a segmentation method, or a label image.",
+        )
     return label, measured
 
 
@@ -91,6 +104,17 @@ def _seconds(found: tuple) -> float | None:
 def _describe(image: Image, row: dict, found: tuple) -> dict:
     """What result.json says; the method is known where it was among what was given."""
     method = next((f for f in found if hasattr(f, "predict")), None)
-    about = {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()} if method is not None else {}
-    return {**about, "axes": image.axes, "spacing": image.spacing, "unit": image.unit, "seconds": row["seconds"],
-            "images": [row], "versions": runtime.versions()}  # fmt: skip
+    about = (
+        {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()}
+        if method is not None
+        else {}
+    )
+    return {
+        **about,
+        "axes": image.axes,
+        "spacing": image.spacing,
+        "unit": image.unit,
+        "seconds": row["seconds"],
+        "images": [row],
+        "versions": runtime.versions(),
+    }

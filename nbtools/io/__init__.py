@@ -11,22 +11,80 @@ from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
 from nbtools.io.drawn import DRAWN, list_names, read_drawn
-from nbtools.io.files import new_folder, plain, read_csv, refuse_existing, whole, write_csv, write_json, write_text
+from nbtools.io.files import (
+    new_folder,
+    plain,
+    read_csv,
+    refuse_existing,
+    whole,
+    write_csv,
+    write_json,
+    write_text,
+)
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
 from nbtools.io.picture import read_picture, write_png
-from nbtools.io.places import BOX_FILES, CENTRE_FILES, find_centres, read_boxes, read_centres, write_boxes, write_centres
+from nbtools.io.places import (
+    BOX_FILES,
+    CENTRE_FILES,
+    find_centres,
+    read_boxes,
+    read_centres,
+    write_boxes,
+    write_centres,
+)
 from nbtools.io.stored import Stored, interpret
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
-    "BOX_FILES", "CENTRE_FILES", "DRAWN", "LABEL_TYPES", "SUFFIXES", "Reading", "find_centres", "import_optional", "is_image", "list_names",
-    "new_folder", "open_image", "plain", "read_boxes", "read_centres", "read_csv", "read_drawn", "read_image", "read_label",
-    "refuse_existing", "require_finite", "stem", "suffix", "to_label", "whole", "with_spacing", "write_boxes", "write_centres", "write_csv",
-    "write_image", "write_json", "write_label", "write_text", "write_zip",
-]  # fmt: skip
+    "BOX_FILES",
+    "CENTRE_FILES",
+    "DRAWN",
+    "LABEL_TYPES",
+    "SUFFIXES",
+    "Reading",
+    "find_centres",
+    "import_optional",
+    "is_image",
+    "list_names",
+    "new_folder",
+    "open_image",
+    "plain",
+    "read_boxes",
+    "read_centres",
+    "read_csv",
+    "read_drawn",
+    "read_image",
+    "read_label",
+    "refuse_existing",
+    "require_finite",
+    "stem",
+    "suffix",
+    "to_label",
+    "whole",
+    "with_spacing",
+    "write_boxes",
+    "write_centres",
+    "write_csv",
+    "write_image",
+    "write_json",
+    "write_label",
+    "write_text",
+    "write_zip",
+]
 
-SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".ome.zarr", ".zarr", *PACKAGES)
+SUFFIXES = (
+    ".ome.tif",
+    ".ome.tiff",
+    ".tif",
+    ".tiff",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".ome.zarr",
+    ".zarr",
+    *PACKAGES,
+)
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 _TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\xd8\xff")
@@ -37,21 +95,25 @@ class Reading:
     """A file as it was found, before anything is refused: what checks look at.
 
     image : its pixels may hold anything, also NaN, colours or real numbers.
-    guesses : what the file did not say and was assumed: "axes", "z_step" (ImageJ's default of 1), "z_step_missing",
-        "series" (the first of several).
+    guesses : what the file did not say and was assumed: "axes", "z_step" (ImageJ's default of 1),
+        "z_step_missing", "series" (the first of several).
     """
 
     image: Image
     guesses: tuple[str, ...] = ()
 
 
-def read_image(path: str | Path, *, axes: str | None = None, spacing: tuple | None = None, unit: str = "um") -> Image:
+def read_image(
+    path: str | Path, *, axes: str | None = None, spacing: tuple | None = None, unit: str = "um"
+) -> Image:
     """Read an image with its axes and pixel size.
 
     Parameters
     ----------
-    path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or LIF with the packages for them.
-    axes : overrides those of the file, one letter a dimension. A file that names none: see `stored.interpret`.
+    path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or
+        LIF with the packages for them.
+    axes : overrides those of the file, one letter a dimension. A file that names none: see
+        `stored.interpret`.
     spacing : overrides that of the file; one number for each spatial axis, or one for all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
 
@@ -69,40 +131,63 @@ def read_image(path: str | Path, *, axes: str | None = None, spacing: tuple | No
 
 
 def read_label(path: str | Path, *, axes: str | None = None) -> Image:
-    """Read a label image: whole numbers, 0 background, 1…N nuclei, -1 ignored; colour palettes are read as numbers.
+    """Read a label image: whole numbers, 0 background, 1…N nuclei, -1 ignored; colour palettes are
+    read as numbers.
 
     Returns uint8, uint16, uint32 or int32. UserError for anything else.
     """
     return to_label(open_image(path, axes=axes, palette=True).image, str(path))
 
 
-def open_image(path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False) -> Reading:
+def open_image(
+    path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
+) -> Reading:
     """Read a file and what had to be guessed, refusing only what is no image at all.
 
-    header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing are as in the file.
+    header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing
+        are as in the file.
     palette : numbers instead of colours for an indexed picture.
     """
     path = Path(path)
     stored = _read_stored(path, header_only=header_only, palette=palette)
     if 0 in stored.pixels.shape:
-        raise UserError("An image must have pixels.", f"{path} of shape {stored.pixels.shape}", "Export it again.")
+        raise UserError(
+            "An image must have pixels.",
+            f"{path} of shape {stored.pixels.shape}",
+            "Export it again.",
+        )
     if stored.pixels.dtype.kind not in "biuf":
-        raise UserError("Pixels must be real numbers.", f"{stored.pixels.dtype} in {path}", "Save the magnitude, or one field of it.")
+        raise UserError(
+            "Pixels must be real numbers.",
+            f"{stored.pixels.dtype} in {path}",
+            "Save the magnitude, or one field of it.",
+        )
     if stored.pixels.dtype.kind == "b":
         stored = replace(stored, pixels=stored.pixels.astype(np.uint8))
     return Reading(*interpret(stored, stem(path), axes=axes))
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
-    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif, .png or .ome.zarr; axes, spacing and type are kept.
+    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif, .png or .ome.zarr;
+    axes, spacing and type are kept.
 
-    dtype : convert first; real numbers are rounded and clipped to the range of an integer type. True/False become 0/1.
+    dtype : convert first; real numbers are rounded and clipped to the range of an integer type.
+        True/False become 0/1.
     """
     path = Path(path)
     if suffix(path) not in WRITTEN:
-        remedy = "Name it .tif, .ome.tif, .png or .ome.zarr; JPEG changes the pixels and is not written."
+        remedy = (
+            "Name it .tif, .ome.tif, .png or .ome.zarr; JPEG changes the pixels and is not written."
+        )
         raise UserError("Images are written as TIFF, PNG or OME-Zarr.", path.name, remedy)
-    pixels = _convert(image.pixels, np.dtype(np.uint8 if dtype is None and image.pixels.dtype == bool else dtype or image.pixels.dtype))
+    pixels = _convert(
+        image.pixels,
+        np.dtype(
+            np.uint8
+            if dtype is None and image.pixels.dtype == bool
+            else dtype or image.pixels.dtype
+        ),
+    )
     image = image.replace(pixels=pixels)
     if suffix(path).endswith(".zarr"):
         with new_folder(path, overwrite=True) as folder:
@@ -116,25 +201,45 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
 
 def write_label(path: str | Path, image: Image) -> None:
-    """Write a label image: 16 bit up to label 65,535, 32 bit beyond; signed where pixels are marked -1 to be ignored."""
+    """Write a label image: 16 bit up to label 65,535, 32 bit beyond; signed where pixels are marked
+    -1 to be ignored.
+    """
     image = to_label(image, image.name or str(path))
-    kind = np.int32 if image.pixels.min(initial=0) < 0 else np.uint16 if image.pixels.max(initial=0) <= 65535 else np.uint32
+    kind = (
+        np.int32
+        if image.pixels.min(initial=0) < 0
+        else np.uint16
+        if image.pixels.max(initial=0) <= 65535
+        else np.uint32
+    )
     write_image(path, image, dtype=kind)
 
 
 def to_label(image: Image, source: str) -> Image:
-    """The image as labels, in the smallest kept type; UserError where it holds colours, real numbers or negative ones."""
+    """The image as labels, in the smallest kept type; UserError where it holds colours, real
+    numbers or negative ones.
+    """
     rule = "A label image holds whole numbers: 0 background, 1 to N nuclei."
     pixels = image.pixels
     if image.is_rgb:
-        raise UserError(rule, f"colours in {source}", "Export the labels as 16-bit grey TIFF; nbtools check --fix converts grey ones.")
+        raise UserError(
+            rule,
+            f"colours in {source}",
+            "Export the labels as 16-bit grey TIFF; nbtools check --fix converts grey ones.",
+        )
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8)
     if pixels.dtype.kind not in "iu":
-        raise UserError(rule, f"{pixels.dtype} in {source}", "Save it as 16 bit; nbtools check --fix does so where all numbers are whole.")
+        raise UserError(
+            rule,
+            f"{pixels.dtype} in {source}",
+            "Save it as 16 bit; nbtools check --fix does so where all numbers are whole.",
+        )
     low, high = int(pixels.min(initial=0)), int(pixels.max(initial=0))
     if low < -1 or high >= 2**32 or (low < 0 and high >= 2**31):
-        raise UserError(rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again.")
+        raise UserError(
+            rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again."
+        )
     if pixels.dtype not in LABEL_TYPES:
         pixels = pixels.astype(np.int32 if low < 0 else np.uint16 if high <= 65535 else np.uint32)
     return image.replace(pixels=pixels, channels=())
@@ -144,8 +249,13 @@ def require_finite(image: Image, source: str) -> Image:
     """The image, or a UserError where it holds NaN or infinite numbers."""
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
-        remedy = "Replace them: nbtools check --fix writes a copy with the median of the image in their place."
-        raise UserError("Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy)
+        remedy = (
+            "Replace them: nbtools check --fix writes a copy with the median of the image in "
+            "their place."
+        )
+        raise UserError(
+            "Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy
+        )
     return image
 
 
@@ -159,7 +269,9 @@ def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
 
 
 def suffix(path: str | Path) -> str:
-    """The extension in lower case, double ones whole: "a.OME.TIF" gives ".ome.tif"; the last one where it is no image's."""
+    """The extension in lower case, double ones whole: "a.OME.TIF" gives ".ome.tif"; the last one
+    where it is no image's.
+    """
     name = Path(path).name.lower()
     return next((s for s in SUFFIXES if name.endswith(s)), Path(name).suffix)
 
@@ -182,7 +294,11 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
     try:
         if suffix(path).endswith(".zarr"):
             if not path.is_dir():
-                raise UserError("An OME-Zarr image is a folder.", path, "Check the path; unpack it first where it is a zip.")
+                raise UserError(
+                    "An OME-Zarr image is a folder.",
+                    path,
+                    "Check the path; unpack it first where it is a zip.",
+                )
             return read_ome_zarr(path, header_only=header_only)
         if suffix(path) in PACKAGES and path.is_file():
             return read_microscope(path)
@@ -196,11 +312,21 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
         raise
     except FileNotFoundError as error:
         raise UserError("An image file must exist.", path, "Check the path.") from error
-    except Exception as error:  # a broken file fails anywhere inside the readers, with any exception
+    except (
+        Exception
+    ) as error:  # a broken file fails anywhere inside the readers, with any exception
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError("An image file must be whole and readable.", f"{path} ({reason})", "Copy or export it again.") from error
+        raise UserError(
+            "An image file must be whole and readable.",
+            f"{path} ({reason})",
+            "Copy or export it again.",
+        ) from error
     found = "an empty file" if not start else f"a file that starts with {start!r}"
-    raise UserError("An image file must hold TIFF, PNG or JPEG data.", f"{path}, {found}", "Export the image again.")
+    raise UserError(
+        "An image file must hold TIFF, PNG or JPEG data.",
+        f"{path}, {found}",
+        "Export the image again.",
+    )
 
 
 def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -209,5 +335,7 @@ def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         rounded = np.rint(pixels) if pixels.dtype.kind == "f" else pixels
-        pixels = np.clip(np.nan_to_num(rounded) if pixels.dtype.kind == "f" else rounded, limits.min, limits.max)
+        pixels = np.clip(
+            np.nan_to_num(rounded) if pixels.dtype.kind == "f" else rounded, limits.min, limits.max
+        )
     return pixels.astype(dtype)

@@ -8,11 +8,19 @@ from pathlib import Path
 from nbtools.errors import UserError
 from nbtools.io.files import whole
 
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can tell: the same files give the same bytes on any day
+LONG_AGO = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest time that a zip can tell: the same files give the same bytes on any day
 
 
 def write_zip(path: str | Path, folder: str | Path) -> Path:
-    """Pack a folder into a zip, whole or not at all; unpacked, it is one folder of the same name. Hidden files are left out.
+    """Pack a folder into a zip, whole or not at all; unpacked, it is one folder of the same name.
+    Hidden files are left out.
 
     Raises
     ------
@@ -24,15 +32,35 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
     PosixPath('runs/model.zip')
     """
     path, folder = Path(path), Path(folder).absolute()
-    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()} if folder.is_dir() else {}
-    shown = sorted(name for name in files if not any(part.startswith(".") for part in name.split("/")) and files[name] != path.absolute())
+    files = (
+        {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+        if folder.is_dir()
+        else {}
+    )
+    shown = sorted(
+        name
+        for name in files
+        if not any(part.startswith(".") for part in name.split("/"))
+        and files[name] != path.absolute()
+    )
     if not shown:
-        raise UserError("There must be something to pack.", f"{folder}, which is empty or missing", "Save the model or the result first.")
+        raise UserError(
+            "There must be something to pack.",
+            f"{folder}, which is empty or missing",
+            "Save the model or the result first.",
+        )
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in shown:
             entry = zipfile.ZipInfo(f"{folder.name}/{name}", LONG_AGO)
-            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
-            with files[name].open("rb") as content, archive.open(entry, "w", force_zip64=files[name].stat().st_size > 2**31) as place:
+            entry.compress_type, entry.external_attr, entry.create_system = (
+                zipfile.ZIP_DEFLATED,
+                0o644 << 16,
+                3,
+            )
+            with (
+                files[name].open("rb") as content,
+                archive.open(entry, "w", force_zip64=files[name].stat().st_size > 2**31) as place,
+            ):
                 while part := content.read(2**20):
                     place.write(part)
     return path

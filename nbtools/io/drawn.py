@@ -1,6 +1,8 @@
-"""Labels that are drawn, listed or encoded instead of painted: Fiji ROIs, QuPath GeoJSON, COCO, and run lengths, as label images.
+"""Labels that are drawn, listed or encoded instead of painted: Fiji ROIs, QuPath GeoJSON, COCO, and
+run lengths, as label images.
 
-In all of them a pixel belongs to a shape if its centre lies inside; the centre of the first pixel is (0.5, 0.5).
+In all of them a pixel belongs to a shape if its centre lies inside; the centre of the first pixel
+is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -18,47 +20,72 @@ from nbtools.errors import UserError
 from nbtools.io.files import read_csv
 
 DRAWN = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
-OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")  # parts and slices of one nucleus, as nbtools.export names them
+OWN_NAME = re.compile(
+    r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$"
+)  # parts and slices of one nucleus, as nbtools.export names them
 MOST_BYTES = 2**28  # of one member of a ROI zip
-Shape = tuple[object, int, list[np.ndarray]]  # which nucleus, slice (-1: all), rings of (y, x): the first outside, the others holes
+Shape = tuple[
+    object, int, list[np.ndarray]
+]  # which nucleus, slice (-1: all), rings of (y, x): the first outside, the others holes
 
 
 def read_drawn(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
-    """Label image of `shape` (Y, X) or (Z, Y, X) from a file of outlines; later shapes lie over earlier ones.
+    """Label image of `shape` (Y, X) or (Z, Y, X) from a file of outlines; later shapes lie over
+    earlier ones.
 
     name : of the image, where one file lists the labels of many (COCO, run lengths).
 
     Raises
     ------
-    UserError : no such format, or a broken file. Cellpose's _seg.npy are pickles, which may run code: they are not opened.
+    UserError : no such format, or a broken file. Cellpose's _seg.npy are pickles, which may run
+        code: they are not opened.
     """
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".npy":
-        remedy = "In Cellpose choose File > Save masks as PNG or TIFF, and give NAME_cp_masks.png or .tif."
+        remedy = (
+            "In Cellpose choose File > Save masks as PNG or TIFF, and give NAME_cp_masks.png or "
+            ".tif."
+        )
         raise UserError("Labels are never read from pickles, which can run code.", path, remedy)
     try:
         if kind == ".csv":
             return _paint_runs(read_csv(path), shape, name=name)
-        shapes = list(_read_rois(path) if kind in (".zip", ".roi") else _read_json(path, shape, name=name))
+        shapes = list(
+            _read_rois(path) if kind in (".zip", ".roi") else _read_json(path, shape, name=name)
+        )
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError("A file of outlines must be whole and readable.", f"{path} ({reason})", "Export it again.") from error
+        raise UserError(
+            "A file of outlines must be whole and readable.",
+            f"{path} ({reason})",
+            "Export it again.",
+        ) from error
     return paint_shapes(shapes, shape)
 
 
 def list_names(path: str | Path) -> list[str]:
-    """Names of the images of which a COCO or run-length file holds labels; [] for files of one image."""
+    """Names of the images of which a COCO or run-length file holds labels; [] for files of one
+    image.
+    """
     path = Path(path)
     try:
         if path.suffix.lower() == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
-                return list(dict.fromkeys(r["ImageId"] for r in rows)) if {"ImageId", "EncodedPixels"} <= set(rows.fieldnames or ()) else []
+                return (
+                    list(dict.fromkeys(r["ImageId"] for r in rows))
+                    if {"ImageId", "EncodedPixels"} <= set(rows.fieldnames or ())
+                    else []
+                )
         content = json.loads(path.read_text("utf-8")) if path.suffix.lower() == ".json" else {}
-        return [Path(i["file_name"]).name for i in content.get("images", ())] if isinstance(content, dict) else []
+        return (
+            [Path(i["file_name"]).name for i in content.get("images", ())]
+            if isinstance(content, dict)
+            else []
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -92,7 +119,11 @@ def _read_rois(path: Path) -> Iterator[Shape]:
 
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if m.filename.lower().endswith(".roi") and m.file_size < MOST_BYTES]
+            members = [
+                m
+                for m in archive.infolist()
+                if m.filename.lower().endswith(".roi") and m.file_size < MOST_BYTES
+            ]
             rois = [roifile.ImagejRoi.frombytes(archive.read(m)) for m in members]
     else:
         rois = [roifile.ImagejRoi.frombytes(path.read_bytes())]
@@ -110,7 +141,10 @@ def _read_rois(path: Path) -> Iterator[Shape]:
 
 def _ellipse(top: float, left: float, bottom: float, right: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
-    middle, half = np.array([(top + bottom) / 2, (left + right) / 2]), np.array([(bottom - top) / 2, (right - left) / 2])
+    middle, half = (
+        np.array([(top + bottom) / 2, (left + right) / 2]),
+        np.array([(bottom - top) / 2, (right - left) / 2]),
+    )
     return middle + half * np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
@@ -123,14 +157,25 @@ def _read_json(path: Path, shape: tuple[int, ...], *, name: str) -> Iterator[Sha
     for i, feature in enumerate(features):
         geometry = feature.get("nucleusGeometry") or feature["geometry"]
         z = int((geometry.get("plane") or {}).get("z", 0)) if len(shape) == 3 else -1
-        polygons = {"Polygon": [geometry["coordinates"]], "MultiPolygon": geometry["coordinates"]}.get(geometry["type"], [])
+        polygons = {
+            "Polygon": [geometry["coordinates"]],
+            "MultiPolygon": geometry["coordinates"],
+        }.get(geometry["type"], [])
         for rings in polygons:
             yield i, z, [np.asarray(r, float)[:, 1::-1] for r in rings]
 
 
 def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[Shape]:
-    wanted = {i["id"] for i in content["images"] if Path(i["file_name"]).stem.casefold() == name.casefold()}
-    for i, about in enumerate(a for a in content["annotations"] if a["image_id"] in wanted or (len(content["images"]) == 1 and not wanted)):
+    wanted = {
+        i["id"]
+        for i in content["images"]
+        if Path(i["file_name"]).stem.casefold() == name.casefold()
+    }
+    for i, about in enumerate(
+        a
+        for a in content["annotations"]
+        if a["image_id"] in wanted or (len(content["images"]) == 1 and not wanted)
+    ):
         parts = about.get("segmentation")
         if isinstance(parts, dict):
             remedy = "Export polygons, or decode the masks with pycocotools and save a label image."
@@ -140,14 +185,24 @@ def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[
 
 
 def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str) -> np.ndarray:
-    """Run lengths of the Data Science Bowl: start and length, counted from 1 down the columns; a row for each nucleus."""
+    """Run lengths of the Data Science Bowl: start and length, counted from 1 down the columns; a
+    row for each nucleus.
+    """
     if rows and not {"ImageId", "EncodedPixels"} <= set(rows[0]):
         received = ", ".join(rows[0])
-        raise UserError("A CSV of labels has the columns ImageId and EncodedPixels.", received, "Export label images instead.")
+        raise UserError(
+            "A CSV of labels has the columns ImageId and EncodedPixels.",
+            received,
+            "Export label images instead.",
+        )
     if len(shape) != 2:
-        raise UserError("Run lengths are of 2D images.", f"a shape of {shape}", "Give label images.")
+        raise UserError(
+            "Run lengths are of 2D images.", f"a shape of {shape}", "Give label images."
+        )
     label = np.zeros(shape[0] * shape[1], np.int32)
-    mine = [r["EncodedPixels"] for r in rows if Path(r["ImageId"]).stem.casefold() == name.casefold()]
+    mine = [
+        r["EncodedPixels"] for r in rows if Path(r["ImageId"]).stem.casefold() == name.casefold()
+    ]
     for number, text in enumerate(mine, start=1):
         numbers = np.array(text.split(), int)
         for start, length in zip(numbers[::2] - 1, numbers[1::2], strict=True):

@@ -19,7 +19,8 @@ from nbtools.errors import UserError
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to it at the end; whatever fails in between leaves `path` as it was.
+    """A temporary file beside `path`, renamed to it at the end; whatever fails in between leaves
+    `path` as it was.
 
     Raises
     ------
@@ -43,7 +44,8 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 class new_folder:
-    """A result folder that appears whole or not at all; an existing result is never replaced unasked.
+    """A result folder that appears whole or not at all; an existing result is never replaced
+    unasked.
 
     Parameters
     ----------
@@ -87,13 +89,21 @@ def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
     """UserError if `path` holds a result already; to be asked before long work starts."""
     path = Path(os.path.abspath(path))
     if path.exists() and not path.is_dir():
-        raise UserError("A result folder must be a folder.", f"the file {path}", "Give another name.")
+        raise UserError(
+            "A result folder must be a folder.", f"the file {path}", "Give another name."
+        )
     if not path.is_dir() or not any(path.iterdir()):
         return
     if not overwrite:
-        raise UserError("An existing result is not overwritten.", f"{path}, which has content", "Give another folder, or add --overwrite.")
+        raise UserError(
+            "An existing result is not overwritten.",
+            f"{path}, which has content",
+            "Give another folder, or add --overwrite.",
+        )
     if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
-        raise UserError("A folder you are in cannot be replaced.", path, "Give a new folder inside it.")
+        raise UserError(
+            "A folder you are in cannot be replaced.", path, "Give a new folder inside it."
+        )
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -103,15 +113,23 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write plain values, NumPy numbers, arrays and paths as JSON; a number that is not finite becomes null."""
+    """Write plain values, NumPy numbers, arrays and paths as JSON; a number that is not finite
+    becomes null.
+    """
     write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_csv(path: str | Path, rows: Sequence[Mapping] | Mapping[str, Sequence], *, columns: Sequence[str] = ()) -> None:
+def write_csv(
+    path: str | Path,
+    rows: Sequence[Mapping] | Mapping[str, Sequence],
+    *,
+    columns: Sequence[str] = (),
+) -> None:
     """Write a table as CSV with a header line.
 
     rows : a list of dictionaries, or one dictionary of columns of equal length.
-    columns : order of the columns; needed only to head an empty table. None and numbers that are not finite become empty cells.
+    columns : order of the columns; needed only to head an empty table. None and numbers that are
+        not finite become empty cells.
     """
     if isinstance(rows, Mapping):
         columns = columns or list(rows)
@@ -125,16 +143,24 @@ def write_csv(path: str | Path, rows: Sequence[Mapping] | Mapping[str, Sequence]
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    """Rows of a CSV file as dictionaries of text; comma, semicolon or tab, with or without a byte-order mark."""
+    """Rows of a CSV file as dictionaries of text; comma, semicolon or tab, with or without a
+    byte-order mark.
+    """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError("A table must be a readable CSV file in UTF-8.", f"{path} ({error})", "Save it as CSV UTF-8.") from error
+        raise UserError(
+            "A table must be a readable CSV file in UTF-8.",
+            f"{path} ({error})",
+            "Save it as CSV UTF-8.",
+        ) from error
     if not lines:
         return []
     delimiter = max(",;\t", key=lines[0].count)
     rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-    return [{str(k).strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in rows]
+    return [
+        {str(k).strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in rows
+    ]
 
 
 def plain(value: object) -> object:
@@ -151,9 +177,12 @@ def plain(value: object) -> object:
 
 
 def _move_folder(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`; what stood there is taken away only once the new folder stands."""
+    """Put `source` in the place of `target`; what stood there is taken away only once the new
+    folder stands.
+    """
     if target.is_dir() and not any(target.iterdir()):
-        # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell stands in.
+        # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell
+        # stands in.
         for child in source.iterdir():
             os.replace(child, target / child.name)
         return
@@ -171,4 +200,8 @@ def _move_folder(source: Path, target: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> UserError:
     reason = error.strerror or type(error).__name__
-    return UserError("The result must be writable.", f"{path} ({reason})", "Choose another folder, or check its permissions and space.")
+    return UserError(
+        "The result must be writable.",
+        f"{path} ({reason})",
+        "Choose another folder, or check its permissions and space.",
+    )

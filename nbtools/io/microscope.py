@@ -17,7 +17,9 @@ PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
 
 
 def read_microscope(path: Path) -> Stored:
-    """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the package for it is missing."""
+    """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the
+    package for it is missing.
+    """
     kind = path.suffix.lower()
     package = import_optional(PACKAGES[kind], kind)
     return {".czi": _read_czi, ".nd2": _read_nd2, ".lif": _read_lif}[kind](path, package)
@@ -29,9 +31,13 @@ def import_optional(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         extra = {"zarr": "bigdata", "pooch": "public"}.get(name, "formats")
-        other = "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
+        other = (
+            "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
+        )
         remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.'
-        raise UserError(f"Reading {what} needs the package {name}.", "a Python without it", remedy) from error
+        raise UserError(
+            f"Reading {what} needs the package {name}.", "a Python without it", remedy
+        ) from error
 
 
 def _read_nd2(path: Path, package: ModuleType) -> Stored:
@@ -39,8 +45,12 @@ def _read_nd2(path: Path, package: ModuleType) -> Stored:
         pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
         size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
         names = tuple(c.channel.name for c in channels)
-        calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3  # without, the package says 1 µm
-    known = {a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure}
+        calibrated = (
+            channels[0].volume.axesCalibrated if channels else (False,) * 3
+        )  # without, the package says 1 µm
+    known = {
+        a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
+    }
     pixels, letters, guesses = _first_position(pixels, letters)
     return Stored(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
 
@@ -52,32 +62,58 @@ def _read_lif(path: Path, package: ModuleType) -> Stored:
             raise UserError("A LIF file must hold an image.", path, "Export the image again.")
         image = images[0]
         pixels, letters = np.asarray(image.asarray()), "".join(image.dims)
-        steps = {a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords}  # from metres
+        steps = {
+            a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
+        }  # from metres
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(pixels, letters, _clean(steps, letters), guesses=guesses + (("series",) if len(images) > 1 else ()))
+    return Stored(
+        pixels,
+        letters,
+        _clean(steps, letters),
+        guesses=guesses + (("series",) if len(images) > 1 else ()),
+    )
 
 
 def _read_czi(path: Path, package: ModuleType) -> Stored:
     with package.CziFile(path) as file:
-        image = next(iter(file.scenes.values())) if hasattr(file, "scenes") else file  # czifile before 2026 has no scenes
+        image = (
+            next(iter(file.scenes.values())) if hasattr(file, "scenes") else file
+        )  # czifile before 2026 has no scenes
         several = hasattr(file, "scenes") and len(file.scenes) > 1
         pixels, letters = _czi_pixels(image, path), str(image.axes)
         about = file.metadata()
     letters = letters.replace("0", "S") if letters.endswith("0") else letters
     pixels, letters, guesses = _first_position(pixels, letters)
     if letters.endswith("S") and pixels.shape[-1] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]] if not hasattr(package, "CziImage") else pixels  # stored as BGR
+        pixels = (
+            pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
+            if not hasattr(package, "CziImage")
+            else pixels
+        )  # stored as BGR
     guesses += ("series",) if several else ()
     return Stored(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
 
 
 def _czi_pixels(image: object, path: Path) -> np.ndarray:
-    """All pixels, by one worker where there are no scenes: in several threads, that czifile loses errors and leaves black planes."""
+    """All pixels, by one worker where there are no scenes: in several threads, that czifile loses
+    errors and leaves black planes.
+    """
     try:
-        return np.asarray(image.asarray(max_workers=1) if hasattr(image, "filtered_subblock_directory") else image.asarray())
+        return np.asarray(
+            image.asarray(max_workers=1)
+            if hasattr(image, "filtered_subblock_directory")
+            else image.asarray()
+        )
     except KeyError as error:  # its table of compressions has no such number
-        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression, or as OME-TIFF."
-        raise UserError("A CZI file must be of a compression that can be read.", f"number {error} in {path}", remedy) from error
+        remedy = (
+            "Type: pip install imagecodecs; or export it from ZEN without compression, or as "
+            "OME-TIFF."
+        )
+        raise UserError(
+            "A CZI file must be of a compression that can be read.",
+            f"number {error} in {path}",
+            remedy,
+        ) from error
 
 
 def _scaling(about: str) -> dict[str, float]:
@@ -91,14 +127,18 @@ def _scaling(about: str) -> dict[str, float]:
 
 
 def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """The first plane of every axis that is none of ours (positions, scenes, views), said where there are more."""
+    """The first plane of every axis that is none of ours (positions, scenes, views), said where
+    there are more.
+    """
     index = tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)
     more = any(a not in "TCZYXS" and n > 1 for a, n in zip(letters, pixels.shape, strict=True))
     return pixels[index], "".join(a for a in letters if a in "TCZYXS"), ("series",) if more else ()
 
 
 def _clean(sizes: dict[str, float], letters: str) -> dict[str, float]:
-    return {a: float(s) for a, s in sizes.items() if a in letters and s and math.isfinite(s) and s > 0}
+    return {
+        a: float(s) for a, s in sizes.items() if a in letters and s and math.isfinite(s) and s > 0
+    }
 
 
 def _step(places: np.ndarray) -> float:

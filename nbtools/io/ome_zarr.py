@@ -1,4 +1,6 @@
-"""OME-Zarr (NGFF 0.4 and 0.5): a folder of chunks, for images larger than memory; read and written at full resolution."""
+"""OME-Zarr (NGFF 0.4 and 0.5): a folder of chunks, for images larger than memory; read and written
+at full resolution.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,25 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
     about = dict(group.attrs)
     about = about.get("ome", about)  # NGFF 0.5 keeps them one level deeper
     if "multiscales" not in about:
-        raise UserError("An OME-Zarr folder must describe its image.", f"{path} without multiscales", "Name the folder of one image.")
+        raise UserError(
+            "An OME-Zarr folder must describe its image.",
+            f"{path} without multiscales",
+            "Name the folder of one image.",
+        )
     scales = about["multiscales"][0]
     level = scales["datasets"][0]
     array = group[level["path"]]
     letters = "".join(a["name"].upper() for a in scales["axes"])
     spacing, unit = _spacing(scales, level, letters)
     note = about.get(PASSPORT, {})
-    names = tuple(note.get("channels", ())) or tuple(c.get("label", "") for c in about.get("omero", {}).get("channels", ()))
-    pixels = np.broadcast_to(np.zeros((), array.dtype), array.shape) if header_only else np.asarray(array[...])
+    names = tuple(note.get("channels", ())) or tuple(
+        c.get("label", "") for c in about.get("omero", {}).get("channels", ())
+    )
+    pixels = (
+        np.broadcast_to(np.zeros((), array.dtype), array.shape)
+        if header_only
+        else np.asarray(array[...])
+    )
     stored = Stored(pixels, letters, spacing, unit, channels=names)
     return _as_written(stored, note)
 
@@ -46,22 +58,34 @@ def write_ome_zarr(path: Path, image: Image) -> None:
     group = zarr.open_group(str(path), mode="w", zarr_format=3)
     array = group.create_array("0", shape=ordered.shape, chunks=chunks, dtype=ordered.pixels.dtype)
     array[...] = ordered.pixels
-    group.attrs["ome"] = _describe(ordered) | {PASSPORT: {"axes": image.axes, "channels": list(image.channels)}}
+    group.attrs["ome"] = _describe(ordered) | {
+        PASSPORT: {"axes": image.axes, "channels": list(image.channels)}
+    }
 
 
 def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float], str]:
-    """Pixel size by letter; the scale of the level times that of the image; nothing where no unit is said."""
+    """Pixel size by letter; the scale of the level times that of the image; nothing where no unit
+    is said.
+    """
     factors = np.ones(len(letters))
     for holder in (scales, level):
         for step in holder.get("coordinateTransformations", ()):
             if step.get("type") == "scale":
                 factors = factors * np.asarray(step["scale"], float)
-    units = {a["name"].upper(): normal_unit(a.get("unit")) for a in scales["axes"] if a.get("type", "space") == "space"}
+    units = {
+        a["name"].upper(): normal_unit(a.get("unit"))
+        for a in scales["axes"]
+        if a.get("type", "space") == "space"
+    }
     if not units or not all(units.values()):
         return {}, "um"
     if all(u in PIXEL for u in units.values()):
         return {a: float(f) for a, f in zip(letters, factors, strict=True) if a in units}, "pixel"
-    sizes = {a: um_per_unit(units[a]) * float(f) for a, f in zip(letters, factors, strict=True) if a in units and um_per_unit(units[a])}
+    sizes = {
+        a: um_per_unit(units[a]) * float(f)
+        for a, f in zip(letters, factors, strict=True)
+        if a in units and um_per_unit(units[a])
+    }
     return sizes, "um"
 
 
@@ -69,12 +93,17 @@ def _describe(image: Image) -> dict:
     kinds = {"T": "time", "C": "channel"}
     unit = {"um": "micrometer", "pixel": "pixel"}[image.unit]
     axes = [
-        {"name": a.lower(), "type": kinds.get(a, "space")} | ({"unit": unit} if a in "ZYX" and image.spacing else {}) for a in image.axes
+        {"name": a.lower(), "type": kinds.get(a, "space")}
+        | ({"unit": unit} if a in "ZYX" and image.spacing else {})
+        for a in image.axes
     ]
     known = dict(zip(image.spatial, image.spacing or (), strict=bool(image.spacing)))
     scale = [known.get(a, 1.0) for a in image.axes]
     level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    about = {"version": "0.5", "multiscales": [{"name": image.name or "image", "axes": axes, "datasets": [level]}]}
+    about = {
+        "version": "0.5",
+        "multiscales": [{"name": image.name or "image", "axes": axes, "datasets": [level]}],
+    }
     if image.channels:
         about["omero"] = {"channels": [{"label": c} for c in image.channels]}
     return json.loads(json.dumps(about))
@@ -87,4 +116,11 @@ def _as_written(stored: Stored, note: dict) -> Stored:
         return stored
     pixels = stored.pixels.transpose([stored.letters.index(a) for a in axes])
     letters = axes[:-1] + "S" if axes.endswith("C") and stored.channels == RGB else axes
-    return Stored(pixels, letters, stored.spacing, stored.unit, channels=stored.channels, guesses=stored.guesses)
+    return Stored(
+        pixels,
+        letters,
+        stored.spacing,
+        stored.unit,
+        channels=stored.channels,
+        guesses=stored.guesses,
+    )

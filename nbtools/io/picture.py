@@ -1,4 +1,6 @@
-"""PNG and JPEG: everyday pictures, with axes and spacing in a text field where the format has one."""
+"""PNG and JPEG: everyday pictures, with axes and spacing in a text field where the format has
+one.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ PASSPORT = "nbtools"
 def read_picture(path: Path, *, palette: bool = False) -> Stored:
     """Pixels of a PNG or JPEG file.
 
-    palette : give the numbers of an indexed picture instead of its colours; labels are often stored so.
+    palette : give the numbers of an indexed picture instead of its colours; labels are often stored
+        so.
     """
     with Picture.open(path) as picture:
         spacing, unit = _spacing(picture)
@@ -34,9 +37,16 @@ def read_picture(path: Path, *, palette: bool = False) -> Stored:
 def write_png(path: Path, image: Image) -> None:
     """8- and 16-bit grey or 8-bit RGB; axes and spacing go into a text field."""
     kind = image.pixels.dtype.name
-    if not ((image.axes == "YX" and kind in ("uint8", "uint16")) or (image.axes == "YXC" and image.is_rgb and kind == "uint8")):
+    if not (
+        (image.axes == "YX" and kind in ("uint8", "uint16"))
+        or (image.axes == "YXC" and image.is_rgb and kind == "uint8")
+    ):
         received = f"axes {image.axes}, {kind}"
-        raise UserError("PNG holds 2D images: grey of 8 or 16 bit, or RGB of 8 bit.", received, "Write a .tif file instead.")
+        raise UserError(
+            "PNG holds 2D images: grey of 8 or 16 bit, or RGB of 8 bit.",
+            received,
+            "Write a .tif file instead.",
+        )
     about = PngInfo()
     about.add_text(PASSPORT, json.dumps({"spacing": image.spacing, "unit": image.unit}))
     Picture.fromarray(np.ascontiguousarray(image.pixels)).save(path, format="PNG", pnginfo=about)
@@ -44,14 +54,22 @@ def write_png(path: Path, image: Image) -> None:
 
 def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
     if picture.mode == "P":
-        return picture if palette else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        return (
+            picture
+            if palette
+            else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        )
     if picture.mode == "1":
         return picture.convert("L")
-    return picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA") else picture
+    return (
+        picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA") else picture
+    )
 
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
-    """From our text field, else from the resolution where it can be a microscope's; PIL gives that in dots an inch."""
+    """From our text field, else from the resolution where it can be a microscope's; PIL gives that
+    in dots an inch.
+    """
     try:
         note = json.loads(picture.info.get(PASSPORT, "{}"))
         if note.get("spacing"):
@@ -60,4 +78,8 @@ def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
         pass  # not our note: somebody else's text under the same name
     dots = picture.info.get("dpi") or (0, 0)
     sizes = {a: 25400 / float(d) for a, d in zip("XY", dots, strict=False) if d}
-    return (sizes, "um") if len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values()) else ({}, "um")
+    return (
+        (sizes, "um")
+        if len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values())
+        else ({}, "um")
+    )

@@ -1,7 +1,8 @@
-"""Where nuclei are, without their outline: boxes and centres, as arrays, from tables, Pascal VOC, COCO and images of blobs.
+"""Where nuclei are, without their outline: boxes and centres, as arrays, from tables, Pascal VOC,
+COCO and images of blobs.
 
-Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is y0, x0, y1, x1 = 0, 0, 1, 1. Centres are places of pixels:
-the middle of the first one is 0, 0.
+Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is y0, x0, y1, x1 = 0,
+0, 1, 1. Centres are places of pixels: the middle of the first one is 0, 0.
 """
 
 from __future__ import annotations
@@ -19,17 +20,23 @@ EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
 BOX_FILES, CENTRE_FILES = (".csv", ".xml", ".json"), (".csv",)
 
 
-def read_boxes(path: str | Path, ndim: int, *, name: str = "") -> tuple[np.ndarray, tuple[str, ...]]:
-    """Boxes (n, 2 * ndim) of float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them; and the class of each, () where none is said.
+def read_boxes(
+    path: str | Path, ndim: int, *, name: str = ""
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Boxes (n, 2 * ndim) of float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them; and the
+    class of each, () where none is said.
 
-    path : a table of these columns and perhaps `class`; Pascal VOC (.xml, whose first pixel is 1); COCO (.json).
+    path : a table of these columns and perhaps `class`; Pascal VOC (.xml, whose first pixel is 1);
+        COCO (.json).
     name : of the image, where one file lists many.
 
     Raises
     ------
     UserError : a broken file, columns that are missing, entries that are no numbers.
     """
-    read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[Path(path).suffix.lower()]
+    read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[
+        Path(path).suffix.lower()
+    ]
     columns = 2 * ndim
     try:
         rows, classes = read(Path(path), columns, name)
@@ -37,14 +44,20 @@ def read_boxes(path: str | Path, ndim: int, *, name: str = "") -> tuple[np.ndarr
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
-        remedy = f"Write a table with the columns {', '.join(EDGES[:columns])}, in pixels, or export it again."
-        raise UserError("A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy) from error
+        remedy = (
+            f"Write a table with the columns {', '.join(EDGES[:columns])}, in pixels, or export "
+            "it again."
+        )
+        raise UserError(
+            "A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy
+        ) from error
     _require_finite(boxes, path)
     return boxes, tuple(classes) if any(classes) else ()
 
 
 def read_centres(path: str | Path, spatial: str) -> np.ndarray:
-    """Centres (n, ndim) of float64 from a table whose columns are called as the axes, z, y, x, in pixels.
+    """Centres (n, ndim) of float64 from a table whose columns are called as the axes, z, y, x, in
+    pixels.
 
     Raises
     ------
@@ -54,19 +67,29 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
     letters = spatial.lower()
     if rows and not set(letters) <= set(rows[0]):
         remedy = f"Name the columns {', '.join(letters)}, and give pixels."
-        raise UserError("A table of centres has a column for each axis.", f"{', '.join(rows[0])} in {path}", remedy)
+        raise UserError(
+            "A table of centres has a column for each axis.",
+            f"{', '.join(rows[0])} in {path}",
+            remedy,
+        )
     try:
-        centres = np.array([[float(row[a]) for a in letters] for row in rows]).reshape(-1, len(letters))
+        centres = np.array([[float(row[a]) for a in letters] for row in rows]).reshape(
+            -1, len(letters)
+        )
     except (TypeError, ValueError) as error:
         raise UserError(
-            "Centres must be numbers.", f"{path} ({_reason(error)})", "Correct the table; a decimal point is a point."
+            "Centres must be numbers.",
+            f"{path} ({_reason(error)})",
+            "Correct the table; a decimal point is a point.",
         ) from error
     _require_finite(centres, path)
     return centres
 
 
 def find_centres(pixels: np.ndarray) -> np.ndarray:
-    """Centres (n, ndim) of the blobs of an image: the mean place of each label, or of each separate part where all have one value."""
+    """Centres (n, ndim) of the blobs of an image: the mean place of each label, or of each separate
+    part where all have one value.
+    """
     from scipy import ndimage
 
     values = np.unique(pixels[pixels > 0])
@@ -89,15 +112,25 @@ def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...]
 def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
     """A table of centres as `read_centres` reads it."""
     letters = spatial.lower()
-    write_csv(path, [dict(zip(letters, map(float, c), strict=True)) for c in centres], columns=tuple(letters))
+    write_csv(
+        path,
+        [dict(zip(letters, map(float, c), strict=True)) for c in centres],
+        columns=tuple(letters),
+    )
 
 
 def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
     rows, needed = read_csv(path), EDGES[:columns]
     if rows and not set(needed) <= set(rows[0]):
         remedy = f"Name the columns {', '.join(needed)}, and class where there are classes."
-        raise UserError("A table of boxes has a column for each edge.", f"{', '.join(rows[0])} in {path}", remedy)
-    return [[float(row[edge]) for edge in needed] for row in rows], [row.get("class") or "" for row in rows]
+        raise UserError(
+            "A table of boxes has a column for each edge.",
+            f"{', '.join(rows[0])} in {path}",
+            remedy,
+        )
+    return [[float(row[edge]) for edge in needed] for row in rows], [
+        row.get("class") or "" for row in rows
+    ]
 
 
 def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
@@ -105,7 +138,9 @@ def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]
     _require_flat(path, columns)
     boxes, classes = [], []
     for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
-        edge = {key: float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")}
+        edge = {
+            key: float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")
+        }
         boxes.append([edge["ymin"] - 1, edge["xmin"] - 1, edge["ymax"], edge["xmax"]])
         classes.append((thing.findtext("name") or "").strip())
     return boxes, classes
@@ -116,7 +151,11 @@ def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]
     _require_flat(path, columns)
     content = json.loads(path.read_text("utf-8"))
     images = content["images"]
-    wanted = {i["id"] for i in images if Path(i["file_name"]).stem.casefold() == name.casefold() or len(images) == 1}
+    wanted = {
+        i["id"]
+        for i in images
+        if Path(i["file_name"]).stem.casefold() == name.casefold() or len(images) == 1
+    }
     known = {c["id"]: str(c["name"]) for c in content.get("categories", ())}
     mine = [a for a in content["annotations"] if a["image_id"] in wanted]
     boxes = [[y, x, y + height, x + width] for x, y, width, height in (a["bbox"] for a in mine)]
@@ -126,13 +165,17 @@ def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]
 def _require_flat(path: Path, columns: int) -> None:
     if columns != 4:
         remedy = f"Write a table with the columns {', '.join(EDGES)}."
-        raise UserError("Pascal VOC and COCO hold boxes of 2D images.", f"{path} beside a volume", remedy)
+        raise UserError(
+            "Pascal VOC and COCO hold boxes of 2D images.", f"{path} beside a volume", remedy
+        )
 
 
 def _require_finite(places: np.ndarray, path: str | Path) -> None:
     if not np.isfinite(places).all():
         raise UserError(
-            "Boxes and centres must be finite numbers.", f"NaN or infinity in {path}", "Correct the table, or take the row out."
+            "Boxes and centres must be finite numbers.",
+            f"NaN or infinity in {path}",
+            "Correct the table, or take the row out.",
         )
 
 

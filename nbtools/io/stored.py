@@ -1,4 +1,6 @@
-"""From what a file says of itself to an Image: axes named, guessed or refused, colours last, spacing in µm."""
+"""From what a file says of itself to an Image: axes named, guessed or refused, colours last,
+spacing in µm.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 
-MOST_CHANNELS = 4  # an unnamed axis of up to so many planes is taken for channels, a longer one for Z
+MOST_CHANNELS = (
+    4  # an unnamed axis of up to so many planes is taken for channels, a longer one for Z
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,14 @@ class Stored:
     guesses: tuple[str, ...] = ()
 
 
-def interpret(stored: Stored, name: str, *, axes: str | None = None) -> tuple[Image, tuple[str, ...]]:
+def interpret(
+    stored: Stored, name: str, *, axes: str | None = None
+) -> tuple[Image, tuple[str, ...]]:
     """The Image that a file holds, and what had to be guessed.
 
-    A single unnamed axis is read as channels up to four planes and as Z from five on, and "axes" is among the guesses; several
-    unnamed axes are refused. Colour samples come last, as axis C; transparency is dropped.
+    A single unnamed axis is read as channels up to four planes and as Z from five on, and "axes" is
+    among the guesses; several unnamed axes are refused. Colour samples come last, as axis C;
+    transparency is dropped.
 
     Raises
     ------
@@ -50,8 +57,14 @@ def interpret(stored: Stored, name: str, *, axes: str | None = None) -> tuple[Im
         stored = _guess(stored, name)
     stored = _colours_last(stored)
     spacing, guesses = _spacing_of(stored)
-    channels = stored.channels if "C" in stored.letters and len(stored.channels) == _size(stored, "C") else ()
-    image = Image(stored.pixels, stored.letters, spacing, stored.unit if spacing else "um", name, channels)
+    channels = (
+        stored.channels
+        if "C" in stored.letters and len(stored.channels) == _size(stored, "C")
+        else ()
+    )
+    image = Image(
+        stored.pixels, stored.letters, spacing, stored.unit if spacing else "um", name, channels
+    )
     return image, guesses
 
 
@@ -71,13 +84,19 @@ def _drop_single(stored: Stored, *, keep: str | None) -> Stored:
 
 
 def _rename(stored: Stored, axes: str, name: str) -> Stored:
-    """The axes that the user gives, over those of the file; colour samples are named C where the user does not name them."""
+    """The axes that the user gives, over those of the file; colour samples are named C where the
+    user does not name them.
+    """
     letters = stored.letters
     if letters.endswith("S") and "C" not in axes and len(axes) == len(letters) - 1:
         return replace(stored, letters=axes + "S")
     if len(axes) != len(letters):
         remedy = f"Give {len(letters)} letters of {AXES}, or leave the axes out."
-        raise UserError("Axes must name each dimension of the image once.", f"{axes} for {name} of shape {stored.pixels.shape}", remedy)
+        raise UserError(
+            "Axes must name each dimension of the image once.",
+            f"{axes} for {name} of shape {stored.pixels.shape}",
+            remedy,
+        )
     if letters.endswith("S") and axes.endswith("C"):
         axes = axes[:-1] + "S"
     return replace(stored, letters=axes, guesses=_without(stored.guesses, "axes"))
@@ -89,18 +108,31 @@ def _guess(stored: Stored, name: str) -> Stored:
         guessed = "YXC"
     elif letters.count("?") == 1:
         length = shape[letters.index("?")]
-        free = [a for a in ("C" * (length <= MOST_CHANNELS) + "ZT") if a not in letters and not (a == "C" and "S" in letters)]
+        free = [
+            a
+            for a in ("C" * (length <= MOST_CHANNELS) + "ZT")
+            if a not in letters and not (a == "C" and "S" in letters)
+        ]
         guessed = letters.replace("?", free[0]) if free else letters
     else:
         guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
-        remedy = f'Name them with --axes, or in dataset.toml: axes = "{AXES[-len(shape) :] if len(shape) <= 5 else AXES}".'
-        raise UserError(f"The axes of an image must be known, at most {AXES}.", f"{name} of shape {shape} without names", remedy)
+        remedy = (
+            "Name them with --axes, or in dataset.toml: axes = "
+            f'"{AXES[-len(shape) :] if len(shape) <= 5 else AXES}".'
+        )
+        raise UserError(
+            f"The axes of an image must be known, at most {AXES}.",
+            f"{name} of shape {shape} without names",
+            remedy,
+        )
     return replace(stored, letters=guessed, guesses=(*stored.guesses, "axes"))
 
 
 def _colours_last(stored: Stored) -> Stored:
-    """Samples as axis C at the end: three are red, green, blue; a grey image with transparency has no C."""
+    """Samples as axis C at the end: three are red, green, blue; a grey image with transparency has
+    no C.
+    """
     if "S" not in stored.letters:
         return stored
     place = stored.letters.index("S")
@@ -112,13 +144,19 @@ def _colours_last(stored: Stored) -> Stored:
         return replace(stored, pixels=pixels[..., 0], letters=rest)
     if "C" in rest:
         remedy = "Save it with one axis of channels."
-        raise UserError("An image has either channels or colours.", f"axes {stored.letters} {stored.pixels.shape}", remedy)
+        raise UserError(
+            "An image has either channels or colours.",
+            f"axes {stored.letters} {stored.pixels.shape}",
+            remedy,
+        )
     channels = RGB if pixels.shape[-1] == 3 and stored.colour else stored.channels
     return replace(stored, pixels=pixels, letters=rest + "C", channels=channels)
 
 
 def _spacing_of(stored: Stored) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """Spacing along the spatial axes; unknown as a whole where one is missing, for a wrong step in Z makes wrong volumes."""
+    """Spacing along the spatial axes; unknown as a whole where one is missing, for a wrong step in
+    Z makes wrong volumes.
+    """
     spatial = [a for a in stored.letters if a in SPACE]
     guesses = stored.guesses if "Z" in spatial else _without(stored.guesses, "z_step")
     if all(a in stored.spacing for a in spatial):

@@ -27,12 +27,18 @@ IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
 def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
-    """The first series of a TIFF file; with `header_only` the pixels are zeros that take no memory."""
+    """The first series of a TIFF file; with `header_only` the pixels are zeros that take no
+    memory.
+    """
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         series = file.series[0]
         _refuse_damaged(complaints)  # before any other reader meets the file
         shape, dtype = tuple(series.shape), series.dtype
-        pixels = np.broadcast_to(np.zeros((), dtype), shape) if header_only else _pixels(file, path).reshape(shape)
+        pixels = (
+            np.broadcast_to(np.zeros((), dtype), shape)
+            if header_only
+            else _pixels(file, path).reshape(shape)
+        )
         guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
         stored = _describe(file, Stored(pixels, _letters(series.axes), guesses=guesses))
     _refuse_damaged(complaints)
@@ -40,28 +46,51 @@ def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
 
 
 def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
-    """ImageJ TIFF where type, order of axes and size allow, else OME-TIFF, else a TIFF with our note only."""
+    """ImageJ TIFF where type, order of axes and size allow, else OME-TIFF, else a TIFF with our
+    note only.
+    """
     letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
     photometric = "rgb" if letters.endswith("S") else "minisblack"
     options = {"photometric": photometric, "compression": "zlib"}
     if not ome and _fits_imagej(image, letters):
-        options = {"photometric": photometric, "imagej": True, "metadata": _imagej_metadata(image, letters), **_resolution(image)}
+        options = {
+            "photometric": photometric,
+            "imagej": True,
+            "metadata": _imagej_metadata(image, letters),
+            **_resolution(image),
+        }
     elif _fits_ome(image, letters):
-        options |= {"ome": True, "bigtiff": image.pixels.nbytes > IMAGEJ_LIMIT, "metadata": _ome_metadata(image, letters)}
+        options |= {
+            "ome": True,
+            "bigtiff": image.pixels.nbytes > IMAGEJ_LIMIT,
+            "metadata": _ome_metadata(image, letters),
+        }
     elif ome:
-        remedy = f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif."
-        raise UserError("OME-TIFF holds common types of pixels, plane by plane.", f"{image.pixels.dtype} {image.axes}", remedy)
+        remedy = (
+            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif."
+        )
+        raise UserError(
+            "OME-TIFF holds common types of pixels, plane by plane.",
+            f"{image.pixels.dtype} {image.axes}",
+            remedy,
+        )
     else:
         options |= {"ome": False, "metadata": {PASSPORT: _passport(image)}}
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
         remedy = "Use uint8, uint16 or float32, and at most the axes TCZYX."
-        raise UserError("Pixels must be of a type that TIFF knows.", f"{image.pixels.dtype} {image.axes}", remedy) from error
+        raise UserError(
+            "Pixels must be of a type that TIFF knows.",
+            f"{image.pixels.dtype} {image.axes}",
+            remedy,
+        ) from error
 
 
 class _Ear(logging.Filter):
-    """Hears what tifffile complains of in this thread while we read; other users of tifffile keep their log."""
+    """Hears what tifffile complains of in this thread while we read; other users of tifffile keep
+    their log.
+    """
 
     heard = threading.local()
 
@@ -78,7 +107,9 @@ logging.getLogger("tifffile").addFilter(_Ear())
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """tifffile logs its complaints and goes on with half an image: collect them, and keep them off the screen."""
+    """tifffile logs its complaints and goes on with half an image: collect them, and keep them off
+    the screen.
+    """
     _Ear.heard.complaints = complaints = []
     try:
         yield complaints
@@ -87,13 +118,22 @@ def _listening() -> Iterator[list[str]]:
 
 
 def _refuse_damaged(complaints: list[str]) -> None:
-    if any(word in text for text in complaints for word in ("corrupted", "failed", "missing data", "invalid page")):
+    if any(
+        word in text
+        for text in complaints
+        for word in ("corrupted", "failed", "missing data", "invalid page")
+    ):
         raise tifffile.TiffFileError(complaints[0])
 
 
 def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
     series = file.series[0]
-    ends = [offset + count for page in series.pages if page for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    ends = [
+        offset + count
+        for page in series.pages
+        if page
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
     if ends and max(ends) > file.filehandle.size:
         raise tifffile.TiffFileError("the file is cut off")
     try:
@@ -118,7 +158,9 @@ def _letters(axes: str) -> str:
 
 
 def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
-    """Fill in what the metadata say: their dialect first, then our own note, which knows more if the rest agrees with it."""
+    """Fill in what the metadata say: their dialect first, then our own note, which knows more if
+    the rest agrees with it.
+    """
     colour = file.pages[0].photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     changes = {"alpha": _has_alpha(file), "colour": colour}
     if file.is_imagej:
@@ -132,14 +174,20 @@ def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
 
 
 def _has_alpha(file: tifffile.TiffFile) -> bool:
-    """Named as transparency, or unnamed as the fourth of interleaved samples, as many programs leave it."""
+    """Named as transparency, or unnamed as the fourth of interleaved samples, as many programs
+    leave it.
+    """
     page = file.pages[0]
     interleaved = page.planarconfig != tifffile.PLANARCONFIG.SEPARATE
-    return any(extra in (1, 2) for extra in page.extrasamples) or (interleaved and page.samplesperpixel == 4)
+    return any(extra in (1, 2) for extra in page.extrasamples) or (
+        interleaved and page.samplesperpixel == 4
+    )
 
 
 def _from_imagej(file: tifffile.TiffFile) -> dict:
-    """Unit, resolution and z step as ImageJ means them: no resolution is no calibration, no step in Z is a step of 1."""
+    """Unit, resolution and z step as ImageJ means them: no resolution is no calibration, no step in
+    Z is a step of 1.
+    """
     about = file.imagej_metadata or {}
     pixel_size = _pixels_per_unit(file)
     unit = normal_unit(about.get("unit"))
@@ -149,7 +197,11 @@ def _from_imagej(file: tifffile.TiffFile) -> dict:
     if scale is None:
         sizes = pixel_size | ({"Z": step} if step else {})
         named = unit in PIXEL and bool(pixel_size)
-        return {"spacing": sizes, "unit": "pixel"} if named or (step and pixel_size and len(set(sizes.values())) > 1) else {}
+        return (
+            {"spacing": sizes, "unit": "pixel"}
+            if named or (step and pixel_size and len(set(sizes.values())) > 1)
+            else {}
+        )
     if not pixel_size or not all(is_plausible(s * scale, unit) for s in pixel_size.values()):
         return {}
     sizes = {a: s * scale for a, s in (pixel_size | {"Z": step or 1.0}).items()}
@@ -180,7 +232,10 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
     names = tuple(e.get("Name", "") for e in pixels if e.tag.endswith("}Channel"))
     spacing, units = {}, set()
     for axis in "ZYX":
-        size, unit = pixels.get(f"PhysicalSize{axis}"), normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        size, unit = (
+            pixels.get(f"PhysicalSize{axis}"),
+            normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm")),
+        )
         scale = 1.0 if unit in PIXEL else um_per_unit(unit)
         if size is not None and scale is not None and 0 < float(size) < math.inf:
             spacing[axis] = float(size) * scale
@@ -195,7 +250,11 @@ def _find_passport(file: tifffile.TiffFile) -> dict:
     if file.is_shaped and file.shaped_metadata:
         note = file.shaped_metadata[0].get(PASSPORT)
     elif file.is_ome:
-        texts = [e.text or "" for e in ElementTree.fromstring(file.ome_metadata).iter() if e.tag.endswith("}Description")]
+        texts = [
+            e.text or ""
+            for e in ElementTree.fromstring(file.ome_metadata).iter()
+            if e.tag.endswith("}Description")
+        ]
         note = next((t for t in texts if t.startswith(f'{{"{PASSPORT}"')), None)
     try:
         note = json.loads(note) if isinstance(note, str) else note
@@ -205,7 +264,9 @@ def _find_passport(file: tifffile.TiffFile) -> dict:
 
 
 def _apply_passport(stored: Stored, note: dict) -> Stored:
-    """Our note holds where the pixels still have its shape, and its spacing where the standard tags do not say otherwise."""
+    """Our note holds where the pixels still have its shape, and its spacing where the standard tags
+    do not say otherwise.
+    """
     shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
     if math.prod(shape) != stored.pixels.size or len(shape) != len(axes):
         return stored
@@ -213,13 +274,23 @@ def _apply_passport(stored: Stored, note: dict) -> Stored:
         return stored
     spacing = dict(zip((a for a in axes if a in "ZYX"), note.get("spacing") or (), strict=False))
     unit = note.get("unit", "um")
-    same = unit == stored.unit and all(math.isclose(spacing.get(a, 0), s, rel_tol=1e-3) for a, s in stored.spacing.items() if a in axes)
+    same = unit == stored.unit and all(
+        math.isclose(spacing.get(a, 0), s, rel_tol=1e-3)
+        for a, s in stored.spacing.items()
+        if a in axes
+    )
     if (stored.spacing and not same) or not spacing:
         spacing, unit = stored.spacing, stored.unit
     guesses = tuple(g for g in stored.guesses if g != "z_step")
     channels = tuple(note.get("channels", ()))
     return replace(
-        stored, pixels=stored.pixels.reshape(shape), letters=axes, spacing=spacing, unit=unit, channels=channels, guesses=guesses
+        stored,
+        pixels=stored.pixels.reshape(shape),
+        letters=axes,
+        spacing=spacing,
+        unit=unit,
+        channels=channels,
+        guesses=guesses,
     )
 
 
@@ -250,13 +321,27 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
 
 def _resolution(image: Image) -> dict:
     known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
-    return {"resolution": (resolution_tag(known["X"]), resolution_tag(known["Y"])), "resolutionunit": "NONE"} if known else {}
+    return (
+        {
+            "resolution": (resolution_tag(known["X"]), resolution_tag(known["Y"])),
+            "resolutionunit": "NONE",
+        }
+        if known
+        else {}
+    )
 
 
 def _ome_metadata(image: Image, letters: str) -> dict:
-    about: dict = {"axes": letters, "Name": image.name or "image", "Description": json.dumps({PASSPORT: _passport(image)})}
+    about: dict = {
+        "axes": letters,
+        "Name": image.name or "image",
+        "Description": json.dumps({PASSPORT: _passport(image)}),
+    }
     for axis, size in zip(image.spatial, image.spacing or (), strict=bool(image.spacing)):
-        about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "pixel" if image.unit == "pixel" else "µm"}
+        about |= {
+            f"PhysicalSize{axis}": size,
+            f"PhysicalSize{axis}Unit": "pixel" if image.unit == "pixel" else "µm",
+        }
     if image.channels and not image.is_rgb:
         about["Channel"] = {"Name": list(image.channels)}
     return about

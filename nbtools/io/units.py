@@ -5,34 +5,69 @@ from __future__ import annotations
 from fractions import Fraction
 
 UM_PER_UNIT = {
-    "pm": 1e-6, "picometer": 1e-6, "å": 1e-4, "angstrom": 1e-4,
-    "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3, "nanometers": 1e-3,
-    "um": 1.0, "µm": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "micrometers": 1.0, "micrometres": 1.0,
-    "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3, "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,
-    "inch": 25400.0, "in": 25400.0, "inches": 25400.0, '"': 25400.0, "m": 1e6, "meter": 1e6, "metre": 1e6,
-}  # fmt: skip
+    "pm": 1e-6,
+    "picometer": 1e-6,
+    "å": 1e-4,
+    "angstrom": 1e-4,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "nanometre": 1e-3,
+    "nanometers": 1e-3,
+    "um": 1.0,
+    "µm": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "micrometers": 1.0,
+    "micrometres": 1.0,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "millimetre": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "centimetre": 1e4,
+    "inch": 25400.0,
+    "in": 25400.0,
+    "inches": 25400.0,
+    '"': 25400.0,
+    "m": 1e6,
+    "meter": 1e6,
+    "metre": 1e6,
+}
 PIXEL = ("pixel", "pixels", "px")
 PAPER = ("inch", "in", "inches", '"', "cm", "centimeter", "centimetre")
-# Coarser than this, a resolution in inch or cm is that of a screen or a printer (1200 dpi is 21 µm), not of a microscope.
+# Coarser than this, a resolution in inch or cm is that of a screen or a printer (1200 dpi is 21
+# µm), not of a microscope.
 COARSEST_UM = 20.0
 
 
 def um_per_unit(unit: object) -> float | None:
     """Micrometres in one unit, None for an unknown unit: "micron" gives 1.0, "nm" 0.001.
 
-    Fiji escapes µ as the six characters \\u00B5, and some programs write the Greek letter instead of the micro sign.
+    Fiji escapes µ as the six characters \\u00B5, and some programs write the Greek letter instead
+    of the micro sign.
     """
     return UM_PER_UNIT.get(normal_unit(unit))
 
 
 def normal_unit(unit: object) -> str:
     """The unit's name in lower case, in one spelling."""
-    word = str(unit or "").strip().strip("\x00").replace("\\u00B5", "µ").replace("\\u00b5", "µ").replace("μ", "µ")
+    word = (
+        str(unit or "")
+        .strip()
+        .strip("\x00")
+        .replace("\\u00B5", "µ")
+        .replace("\\u00b5", "µ")
+        .replace("μ", "µ")
+    )
     return word.replace("Å", "å").replace("Â", "").lower()
 
 
 def is_plausible(spacing_um: float, unit: object) -> bool:
-    """Whether a pixel of this size can come from a microscope; only inch and cm are doubted, for screens and printers use them."""
+    """Whether a pixel of this size can come from a microscope; only inch and cm are doubted, for
+    screens and printers use them.
+    """
     if not 0 < spacing_um < float("inf"):
         return False
     return normal_unit(unit) not in PAPER or spacing_um <= COARSEST_UM

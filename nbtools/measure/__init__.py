@@ -1,7 +1,9 @@
-"""Measure nuclei: one row a nucleus, in µm; volume, shape, place, neighbours, intensity, texture and chromocentres.
+"""Measure nuclei: one row a nucleus, in µm; volume, shape, place, neighbours, intensity, texture
+and chromocentres.
 
-Every number comes from one pass over runs of equal labels and one over the foreground, so that ten thousand nuclei in a volume
-take about a second (the convex hulls of `solidity`, textures and chromocentres apart).
+Every number comes from one pass over runs of equal labels and one over the foreground, so that ten
+thousand nuclei in a volume take about a second (the convex hulls of `solidity`, textures and
+chromocentres apart).
 """
 
 from nbtools.measure.chromocentres import find_chromocentres

@@ -1,9 +1,12 @@
-"""Chromocentres: bright spots of heterochromatin inside nuclei; how many, how large, how bright, how near the border.
+"""Chromocentres: bright spots of heterochromatin inside nuclei; how many, how large, how bright,
+how near the border.
 
-How they are found: inside each nucleus the image is smoothed a little, and the nucleoplasm around each pixel, a broad mean without spots,
-is subtracted. Spots are maxima that stand out (h-maxima, Vincent 1993, doi:10.1109/83.217222), each with what is around it and above half
-the height of its summit; two summits are two spots where the valley between them is deeper than that. What is measured follows NucleusJ
-(Poulet et al. 2015, doi:10.1093/bioinformatics/btu774) and, for shells, TANGO (Ollion et al. 2013, doi:10.1093/bioinformatics/btt276).
+How they are found: inside each nucleus the image is smoothed a little, and the nucleoplasm around
+each pixel, a broad mean without spots, is subtracted. Spots are maxima that stand out (h-maxima,
+Vincent 1993, doi:10.1109/83.217222), each with what is around it and above half the height of its
+summit; two summits are two spots where the valley between them is deeper than that. What is
+measured follows NucleusJ (Poulet et al. 2015, doi:10.1093/bioinformatics/btu774) and, for shells,
+TANGO (Ollion et al. 2013, doi:10.1093/bioinformatics/btt276).
 """
 
 from __future__ import annotations
@@ -18,23 +21,34 @@ from nbtools.measure.inputs import like, read_grid, spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
-BROAD = 0.2  # of a nucleus's size (root of its pixels): the width over which the nucleoplasm around a spot is averaged
+# of a nucleus's size (root of its pixels): the width over which the nucleoplasm around a spot is
+# averaged
+BROAD = 0.2
 CALM = 2.5  # standard deviations; brighter pixels are not counted as nucleoplasm
 HALF_MAD = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
 
 
 def find_chromocentres(
-    label: Image, image: Image, *, channel: int | str = 0, noise: float = 4.0, contrast: float = 0.25, smooth_px: float = 1.0
+    label: Image,
+    image: Image,
+    *,
+    channel: int | str = 0,
+    noise: float = 4.0,
+    contrast: float = 0.25,
+    smooth_px: float = 1.0,
 ) -> Image:
     """Chromocentres inside the nuclei of a label image: a label image of their own, 1..M.
 
     label, image : the same field, 2D or 3D. channel : of the DNA dye, by number or name.
-    noise : a spot's summit is above the nucleoplasm by at least this many (robust) standard deviations within the nucleus, and
-    contrast : by at least this share of the nucleoplasm's brightness; the background, the median outside of nuclei, is subtracted.
+    noise : a spot's summit is above the nucleoplasm by at least this many (robust) standard
+        deviations within the nucleus, and
+    contrast : by at least this share of the nucleoplasm's brightness; the background, the median
+        outside of nuclei, is subtracted.
     smooth_px : width of the smoothing, in the finest pixels.
 
-    Blur takes from small spots: a ball whose radius is three times the width of the blur comes out about a tenth too small, and one
-    smaller than the blur as large as that. Compare volumes within images of one microscope only.
+    Blur takes from small spots: a ball whose radius is three times the width of the blur comes out
+    about a tenth too small, and one smaller than the blur as large as that. Compare volumes within
+    images of one microscope only.
 
     >>> nucleus = np.zeros((40, 40), np.uint16); nucleus[5:35, 5:35] = 1
     >>> image = 100.0 * nucleus; image[10:16, 10:16] = 400
@@ -44,7 +58,12 @@ def find_chromocentres(
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
     values = read_light(label, image, channel=channel, index=index)
-    options = {"spacing": spacing / spacing.min(), "smooth_px": smooth_px, "noise": noise, "contrast": contrast}
+    options = {
+        "spacing": spacing / spacing.min(),
+        "smooth_px": smooth_px,
+        "noise": noise,
+        "contrast": contrast,
+    }
     found, count = np.zeros(index.shape, np.int32), 0
     for box, own in _crops(index):
         spots = _find_spots(values[box], own, **options)
@@ -58,30 +77,45 @@ def describe_chromocentres(
 ) -> dict[str, np.ndarray]:
     """Columns of chromocentres, one row a nucleus; spots : their label image, True to find them.
 
-    `chromocentres`, their number; `chromocentre_volume_um3` (2D: `chromocentre_area_um2`), of all of them together; `rhf_volume` and
-    `rhf_intensity`, the relative heterochromatin fractions: their share of the nucleus's volume (2D: area) and of its light, background
-    subtracted; `chromocentre_border_um`, mean distance from a chromocentre's border to the nucleus's, and `chromocentre_centre_border_um`,
-    from its centre; NaN where there is none. `shell_1` … `shell_5` : share of the light in five shells of equal volume, from the border
-    inwards; 0.2 each where the dye is spread evenly.
+    `chromocentres`, their number; `chromocentre_volume_um3` (2D: `chromocentre_area_um2`), of all
+    of them together; `rhf_volume` and `rhf_intensity`, the relative heterochromatin fractions:
+    their share of the nucleus's volume (2D: area) and of its light, background subtracted;
+    `chromocentre_border_um`, mean distance from a chromocentre's border to the nucleus's, and
+    `chromocentre_centre_border_um`, from its centre; NaN where there is none. `shell_1` … `shell_5`
+    : share of the light in five shells of equal volume, from the border inwards; 0.2 each where the
+    dye is spread evenly.
     """
     if image is None:
-        raise UserError("Chromocentres are measured in the image.", "labels alone", "Give the images too (--images).")
+        raise UserError(
+            "Chromocentres are measured in the image.",
+            "labels alone",
+            "Give the images too (--images).",
+        )
     pixels, spacing, unit = read_grid(label, image)
     _, index, labels, _ = find_runs(pixels)
     values = read_light(label, image, channel=channel, index=index)
     spots = find_chromocentres(label, image, channel=channel) if spots is True else spots
     marks = like(spots, spatial(label)).pixels
-    rows = [_describe_nucleus(values[box], own, marks=np.where(own, marks[box], 0), spacing=spacing) for box, own in _crops(index)]
+    rows = [
+        _describe_nucleus(values[box], own, marks=np.where(own, marks[box], 0), spacing=spacing)
+        for box, own in _crops(index)
+    ]
     names = _columns(unit, len(spacing))
     table = dict(zip(names, np.array(rows, float).reshape(len(labels), len(names)).T, strict=True))
     return table | {"chromocentres": table["chromocentres"].astype(int)}
 
 
 def read_light(label: Image, image: Image, *, channel: int | str, index: np.ndarray) -> np.ndarray:
-    """A channel on the grid of the label, float, less its background: the median where there is no nucleus."""
+    """A channel on the grid of the label, float, less its background: the median where there is no
+    nucleus.
+    """
     if isinstance(channel, str) and channel not in image.channels:
         known = ", ".join(image.channels) or "without names"
-        raise UserError("The channel of the DNA dye must be one of the image.", repr(channel), f"Channels: {known}.")
+        raise UserError(
+            "The channel of the DNA dye must be one of the image.",
+            repr(channel),
+            f"Channels: {known}.",
+        )
     number = image.channels.index(channel) if isinstance(channel, str) else channel
     values = like(image.select(C=number), spatial(label)).pixels.astype(float)
     outside = values[index == 0]
@@ -97,15 +131,27 @@ def _crops(index: np.ndarray) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
         yield box, index[box] == number
 
 
-def _find_spots(values: np.ndarray, own: np.ndarray, *, spacing: np.ndarray, smooth_px: float, noise: float, contrast: float) -> np.ndarray:
-    """Spots 1..M in one nucleus. values : float, own : bool, of one shape. spacing : in the finest pixels."""
+def _find_spots(
+    values: np.ndarray,
+    own: np.ndarray,
+    *,
+    spacing: np.ndarray,
+    smooth_px: float,
+    noise: float,
+    contrast: float,
+) -> np.ndarray:
+    """Spots 1..M in one nucleus. values : float, own : bool, of one shape. spacing : in the finest
+    pixels.
+    """
     from scipy.ndimage import find_objects, label, maximum
 
     smooth = _blur(values, own, smooth_px / spacing)
     broad = BROAD * (own.sum() * spacing.prod()) ** (1 / own.ndim) / spacing
     height = smooth - _blur(smooth, own, broad)
     calm = own & (height < CALM * _spread(height[own]))
-    height = smooth - _blur(smooth, calm, broad)  # once more: spots are no part of the nucleoplasm around them
+    height = smooth - _blur(
+        smooth, calm, broad
+    )  # once more: spots are no part of the nucleoplasm around them
     rise = max(noise * _spread(height[own]), contrast * max(np.median(smooth[own]), 0))
     found = np.zeros(own.shape, np.int32)
     if rise <= 0:
@@ -121,8 +167,12 @@ def _find_spots(values: np.ndarray, own: np.ndarray, *, spacing: np.ndarray, smo
     return _drop_leaks(found, height, values=values, own=own)
 
 
-def _drop_leaks(spots: np.ndarray, height: np.ndarray, *, values: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Without spots whose summit lies beside a brighter pixel outside: light that leaks in from a bright neighbour."""
+def _drop_leaks(
+    spots: np.ndarray, height: np.ndarray, *, values: np.ndarray, own: np.ndarray
+) -> np.ndarray:
+    """Without spots whose summit lies beside a brighter pixel outside: light that leaks in from a
+    bright neighbour.
+    """
     from scipy.ndimage import maximum_filter, maximum_position
 
     count = int(spots.max())
@@ -143,7 +193,10 @@ def _blur(values: np.ndarray, inside: np.ndarray, sigma: np.ndarray) -> np.ndarr
     """Gaussian mean of the pixels inside; what lies outside does not leak in."""
     from scipy.ndimage import gaussian_filter
 
-    light, weight = (gaussian_filter(part.astype(np.float32), sigma) for part in (np.where(inside, values, 0), inside))
+    light, weight = (
+        gaussian_filter(part.astype(np.float32), sigma)
+        for part in (np.where(inside, values, 0), inside)
+    )
     return light / np.maximum(weight, 1e-6)
 
 
@@ -153,9 +206,11 @@ def _spread(values: np.ndarray) -> float:
 
 
 def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
-    """Spots 1..M of a hill: each summit above `rise`, with what is around it and above half its height; a valley that deep parts two.
+    """Spots 1..M of a hill: each summit above `rise`, with what is around it and above half its
+    height; a valley that deep parts two.
 
-    On a logarithmic scale half the height is the same depth below every summit, so that the domes of the h-transform are the spots.
+    On a logarithmic scale half the height is the same depth below every summit, so that the domes
+    of the h-transform are the spots.
     """
     from scipy.ndimage import label, maximum
     from skimage.morphology import reconstruction
@@ -164,35 +219,61 @@ def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
     domes = level - reconstruction(level - np.log(2), level)
     parts, count = label(domes[(slice(1, -1),) * height.ndim] > 1e-6, np.ones((3,) * height.ndim))
     depth = maximum(domes[(slice(1, -1),) * height.ndim], parts, np.arange(1, count + 1))
-    return _renumber(parts, (np.array(depth) > np.log(2) - 1e-6) & (np.bincount(parts.ravel())[1:] >= 2**height.ndim))  # less is no spot
+    return _renumber(
+        parts,
+        (np.array(depth) > np.log(2) - 1e-6) & (np.bincount(parts.ravel())[1:] >= 2**height.ndim),
+    )  # less is no spot
 
 
-def _describe_nucleus(values: np.ndarray, own: np.ndarray, *, marks: np.ndarray, spacing: np.ndarray) -> list[float]:
+def _describe_nucleus(
+    values: np.ndarray, own: np.ndarray, *, marks: np.ndarray, spacing: np.ndarray
+) -> list[float]:
     """Numbers of one nucleus, in the order of `_columns`."""
     from scipy.ndimage import distance_transform_edt
 
     depth = distance_transform_edt(np.pad(own, 1), sampling=spacing)[(slice(1, -1),) * own.ndim]
-    depth = np.where(own, np.maximum(depth - spacing.min() / 2, 0), 0)  # the border lies between two pixels
+    depth = np.where(
+        own, np.maximum(depth - spacing.min() / 2, 0), 0
+    )  # the border lies between two pixels
     spots = [marks == number for number in np.unique(marks[marks > 0])]
     pixels, light = int((marks > 0).sum()), values[own].sum()
     borders = [depth[spot].min() for spot in spots]
     centres = [depth[tuple(np.round(np.argwhere(spot).mean(axis=0)).astype(int))] for spot in spots]
     mean = [np.mean(found) if spots else np.nan for found in (borders, centres)]
     fractions = [pixels / own.sum(), values[marks > 0].sum() / light if light > 0 else np.nan]
-    return [len(spots), pixels * np.prod(spacing), *fractions, *mean, *_share_shells(values[own], depth[own])]
+    return [
+        len(spots),
+        pixels * np.prod(spacing),
+        *fractions,
+        *mean,
+        *_share_shells(values[own], depth[own]),
+    ]
 
 
 def _share_shells(values: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Share of the light in shells of equal volume, outermost first; pixels of one depth are spread over the shells they lie between."""
+    """Share of the light in shells of equal volume, outermost first; pixels of one depth are spread
+    over the shells they lie between.
+    """
     found, place = np.unique(np.round(depth, 6), return_inverse=True)
     volume = np.append(0, np.cumsum(np.bincount(place, minlength=len(found))))
     light = np.append(0, np.cumsum(np.bincount(place, weights=values, minlength=len(found))))
     limits = np.linspace(0, volume[-1], SHELLS + 1)
-    return np.diff(np.interp(limits, volume, light)) / light[-1] if light[-1] > 0 else np.full(SHELLS, np.nan)
+    return (
+        np.diff(np.interp(limits, volume, light)) / light[-1]
+        if light[-1] > 0
+        else np.full(SHELLS, np.nan)
+    )
 
 
 def _columns(unit: str, ndim: int) -> list[str]:
     amount = "area" if ndim == 2 else "volume"
     size = f"chromocentre_{amount}_{unit}" + (str(ndim) if unit == "um" else "")
     distances = [f"chromocentre_border_{unit}", f"chromocentre_centre_border_{unit}"]
-    return ["chromocentres", size, "rhf_volume", "rhf_intensity", *distances, *(f"shell_{k}" for k in range(1, SHELLS + 1))]
+    return [
+        "chromocentres",
+        size,
+        "rhf_volume",
+        "rhf_intensity",
+        *distances,
+        *(f"shell_{k}" for k in range(1, SHELLS + 1)),
+    ]

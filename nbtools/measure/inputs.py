@@ -1,4 +1,6 @@
-"""What is measured: label pixels with their spacing, and the channels of the image that belong to them."""
+"""What is measured: label pixels with their spacing, and the channels of the image that belong to
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from nbtools.metrics.overlap import check_labels
 
 
 def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """Label pixels (2D or 3D), spacing along their axes, and "um", or "px" where the spacing is unknown or only a ratio.
+    """Label pixels (2D or 3D), spacing along their axes, and "um", or "px" where the spacing is
+    unknown or only a ratio.
 
     The image's spacing counts where the labels have none.
     """
@@ -24,7 +27,9 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
 
 
 def read_channels(image: Image | None, label: Image) -> Iterator[tuple[str, np.ndarray]]:
-    """Name, or else number, and pixels (on the grid of the label) of each channel; nothing where there is no image."""
+    """Name, or else number, and pixels (on the grid of the label) of each channel; nothing where
+    there is no image.
+    """
     for channel in range(image.size("C") if image is not None else 0):
         yield name_channel(image, channel), like(image.select(C=channel), spatial(label)).pixels
 
@@ -40,9 +45,15 @@ def spatial(label: Image) -> Image:
 
 
 def like(image: Image, label: Image) -> Image:
-    """One channel of the image, with the axes of the label; a UserError where their shapes differ."""
+    """One channel of the image, with the axes of the label; a UserError where their shapes
+    differ.
+    """
     image = image.to(label.axes)
     if image.shape != label.shape:
         received = f"{image.shape} and {label.shape}"
-        raise UserError("Image and label must have the same shape.", received, "Measure an image with its own labels.")
+        raise UserError(
+            "Image and label must have the same shape.",
+            received,
+            "Measure an image with its own labels.",
+        )
     return image

@@ -15,30 +15,44 @@ THINNEST = 1.5  # pixels; a nucleus whose shortest semi-axis is thinner has no s
 
 
 def measure(
-    label: Image, image: Image | None = None, *, solidity: bool = True, texture: bool = False, chromocentres: bool | Image = False
+    label: Image,
+    image: Image | None = None,
+    *,
+    solidity: bool = True,
+    texture: bool = False,
+    chromocentres: bool | Image = False,
 ) -> dict[str, np.ndarray]:
     """One row a nucleus: a table as a dictionary of columns, in the order of the labels.
 
-    label : 2D or 3D label image; its spacing (or else the image's) calibrates. image : the same field, with or without channels.
-    solidity : convex hulls take most of the time; False leaves the column out. texture : grey-level texture of each channel, see
-    `texture`. chromocentres : True finds them in the first channel, see `chromocentres`; or their label image, found or drawn before.
+    label : 2D or 3D label image; its spacing (or else the image's) calibrates. image : the same
+        field, with or without channels.
+    solidity : convex hulls take most of the time; False leaves the column out. texture : grey-level
+        texture of each channel, see
+    `texture`. chromocentres : True finds them in the first channel, see `chromocentres`; or their
+    label image, found or drawn before.
 
-    Columns: `image, label`; centre `z, y, x` in pixels; `volume_um3` or `area_um2`; `surface_um2` or `perimeter_um` (see
-    `surface.measure_surface`); `equivalent_radius_um` of the ball of equal volume; `sphericity` (Wadell; in 2D perimeter of the equal
-    circle over the perimeter) and in 3D `sphericity_nucleusj`, its cube; in 3D `flatness`, middle over shortest axis; `elongation`,
-    longest over middle (2D: over shortest) axis, both of the ellipsoid of equal second moments; `solidity`, share of the pixels of its
-    convex hull; `touches_border`; `neighbours`, other nuclei that it touches, corners included; `nearest_um`, distance to the nearest
-    other centre; for each channel `mean_C, sum_C, std_C`, with C the channel's name or number. Then `image_border_um`, from the nucleus
-    to the nearest side of the image; angles of its axes, see `shape.measure_angles`; and `reliable`.
+    Columns: `image, label`; centre `z, y, x` in pixels; `volume_um3` or `area_um2`; `surface_um2`
+    or `perimeter_um` (see `surface.measure_surface`); `equivalent_radius_um` of the ball of equal
+    volume; `sphericity` (Wadell; in 2D perimeter of the equal circle over the perimeter) and in 3D
+    `sphericity_nucleusj`, its cube; in 3D `flatness`, middle over shortest axis; `elongation`,
+    longest over middle (2D: over shortest) axis, both of the ellipsoid of equal second moments;
+    `solidity`, share of the pixels of its convex hull; `touches_border`; `neighbours`, other nuclei
+    that it touches, corners included; `nearest_um`, distance to the nearest other centre; for each
+    channel `mean_C, sum_C, std_C`, with C the channel's name or number. Then `image_border_um`,
+    from the nucleus to the nearest side of the image; angles of its axes, see
+    `shape.measure_angles`; and `reliable`.
 
-    `reliable` : five pixels or more fit between centre and surface in every direction. Then volume is right within 2 %, surface
-    within 5 %, flatness and elongation within 3 %; where it is False the numbers are there but say little. Nuclei thinner than three
-    pixels have NaN for shape. A nucleus that touches the border is cut: leave it out where size or shape matters.
+    `reliable` : five pixels or more fit between centre and surface in every direction. Then volume
+    is right within 2 %, surface within 5 %, flatness and elongation within 3 %; where it is False
+    the numbers are there but say little. Nuclei thinner than three pixels have NaN for shape. A
+    nucleus that touches the border is cut: leave it out where size or shape matters.
 
-    Where the spacing is unknown or only a ratio, `volume_px` or `area_px` count pixels and lengths come in units of the finest pixel
-    (`surface_px2`, `perimeter_px`, `equivalent_radius_px`, `nearest_px`, `image_border_px`).
+    Where the spacing is unknown or only a ratio, `volume_px` or `area_px` count pixels and lengths
+    come in units of the finest pixel (`surface_px2`, `perimeter_px`, `equivalent_radius_px`,
+    `nearest_px`, `image_border_px`).
 
-    Raises UserError where labels are none, image and label differ in shape, or texture or chromocentres are asked for without an image.
+    Raises UserError where labels are none, image and label differ in shape, or texture or
+    chromocentres are asked for without an image.
 
     >>> square = np.zeros((20, 20), np.uint8)
     >>> square[5:15, 5:15] = 3
@@ -51,24 +65,44 @@ def measure(
     exits, contacts = surface.count_exits(index, len(labels))
     border = runs.distance_to_sides(pixels.shape, spacing, n=len(labels))
     axes = np.linalg.eigh(covariance * np.outer(spacing, spacing))
-    table = {"image": np.full(len(labels), label.name or (image.name if image else ""), object), "label": labels}
+    table = {
+        "image": np.full(len(labels), label.name or (image.name if image else ""), object),
+        "label": labels,
+    }
     table |= dict(zip("zyx"[-pixels.ndim :], centre.T, strict=True))
     table |= _describe(size, exits, axes=axes, spacing=spacing, unit=unit)
     if solidity:
         table["solidity"] = shape.measure_solidity(runs.ends(), runs.owner, size=size)
     table["touches_border"] = border == 0
     table["neighbours"] = np.bincount(contacts.ravel(), minlength=len(labels) + 1)[1:]
-    table |= {f"nearest_{unit}": _nearest(centre * spacing)} | _intensities(image, label, runs=runs, inside=index.ravel() > 0, size=size)
-    table |= {f"image_border_{unit}": border} | shape.measure_angles(axes) | {"reliable": shape.are_reliable(covariance)}
+    table |= {f"nearest_{unit}": _nearest(centre * spacing)} | _intensities(
+        image, label, runs=runs, inside=index.ravel() > 0, size=size
+    )
+    table |= (
+        {f"image_border_{unit}": border}
+        | shape.measure_angles(axes)
+        | {"reliable": shape.are_reliable(covariance)}
+    )
     if texture:
         table |= describe_texture(image, label, index=index)
-    return table | (spots.describe_chromocentres(label, image, spots=chromocentres) if chromocentres is not False else {})
+    return table | (
+        spots.describe_chromocentres(label, image, spots=chromocentres)
+        if chromocentres is not False
+        else {}
+    )
 
 
 def _describe(
-    size: np.ndarray, exits: np.ndarray, *, axes: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, unit: str
+    size: np.ndarray,
+    exits: np.ndarray,
+    *,
+    axes: tuple[np.ndarray, np.ndarray],
+    spacing: np.ndarray,
+    unit: str,
 ) -> dict[str, np.ndarray]:
-    """Columns of size and shape, from pixel counts (n,), exits (n, K) and `np.linalg.eigh` of calibrated second moments."""
+    """Columns of size and shape, from pixel counts (n,), exits (n, K) and `np.linalg.eigh` of
+    calibrated second moments.
+    """
     ndim = len(spacing)
     volume = size * np.prod(spacing)
     radius = (volume / surface.UNIT_BALL[ndim]) ** (1 / ndim)
@@ -76,7 +110,10 @@ def _describe(
     faces = np.where(thick, surface.measure_surface(exits, axes, spacing=spacing), np.nan)
     amount = "area" if ndim == 2 else "volume"
     table = {f"{amount}_px": size} if unit == "px" else {f"{amount}_um{ndim}": volume}
-    table |= {f"perimeter_{unit}" if ndim == 2 else f"surface_{unit}2": faces, f"equivalent_radius_{unit}": radius}
+    table |= {
+        f"perimeter_{unit}" if ndim == 2 else f"surface_{unit}2": faces,
+        f"equivalent_radius_{unit}": radius,
+    }
     return table | shape.describe_shape(ratios, radius=radius, faces=faces, thick=thick)
 
 
@@ -89,8 +126,12 @@ def _nearest(centre: np.ndarray) -> np.ndarray:
     return cKDTree(centre).query(centre, k=2)[0][:, 1]
 
 
-def _intensities(image: Image | None, label: Image, *, runs: Runs, inside: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean, sum and standard deviation of each channel within each nucleus; inside : (pixels,) bool."""
+def _intensities(
+    image: Image | None, label: Image, *, runs: Runs, inside: np.ndarray, size: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean, sum and standard deviation of each channel within each nucleus; inside : (pixels,)
+    bool.
+    """
     table, n = {}, len(size)
     start = np.cumsum(runs.length) - runs.length  # of each run among the pixels inside
     for name, pixels in read_channels(image, label):

@@ -16,7 +16,8 @@ def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """How often a step leaves each nucleus, and which nuclei touch.
 
     index : (*space) int32, 0 background, 1..n; what lies outside the image counts as background.
-    Returns exits (n, K) for the K steps of `grid_steps`, and contacts (pairs, 2) of indices 1..n, corners included.
+    Returns exits (n, K) for the K steps of `grid_steps`, and contacts (pairs, 2) of indices 1..n,
+    corners included.
     """
     steps = grid_steps(index.ndim)
     exits, contacts = np.zeros((n, len(steps))), [np.empty(0, np.int64)]
@@ -27,7 +28,9 @@ def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         around = [(0, int(last == len(index)))] + [(1, 1)] * (index.ndim - 1)
         slab = np.pad(index[first : last + 1].astype(small), around)
         flat = slab.ravel()
-        here = slab[0].size * (last - first)  # what lies beyond, and at the border, is padding or the next slab's
+        here = slab[0].size * (
+            last - first
+        )  # what lies beyond, and at the border, is padding or the next slab's
         for k, step in enumerate(steps @ (np.array(slab.strides) // slab.itemsize)):
             other = flat[step : step + here]  # every step leads onwards in memory
             leaves = np.flatnonzero(other != flat[: len(other)])
@@ -41,20 +44,27 @@ def _name_pairs(inner: np.ndarray, outer: np.ndarray, *, n: int) -> np.ndarray:
     """A number for each pair of nuclei that stand side by side; some more than once."""
     both = np.flatnonzero((inner > 0) & (outer > 0))
     inner, outer = inner.take(both), outer.take(both)
-    new = np.flatnonzero((inner[1:] != inner[:-1]) | (outer[1:] != outer[:-1])) + 1  # the same two often follow each other
+    new = (
+        np.flatnonzero((inner[1:] != inner[:-1]) | (outer[1:] != outer[:-1])) + 1
+    )  # the same two often follow each other
     new = np.append(np.zeros(min(1, len(inner)), np.intp), new)
     inner, outer = inner.take(new).astype(np.int64), outer.take(new).astype(np.int64)
     return np.minimum(inner, outer) * (n + 1) + np.maximum(inner, outer)
 
 
-def measure_surface(exits: np.ndarray, axes: tuple[np.ndarray, np.ndarray], *, spacing: np.ndarray) -> np.ndarray:
+def measure_surface(
+    exits: np.ndarray, axes: tuple[np.ndarray, np.ndarray], *, spacing: np.ndarray
+) -> np.ndarray:
     """Surface (3D) or perimeter (2D) of each nucleus, (n,), in the units of the spacing.
 
-    Crofton's formula over the steps of the grid: the surface follows from how often parallel lines enter the nucleus, which has none
-    of the bias of counting voxel faces (+50 % on a ball). The steps of a grid point in few directions, worst where z is coarse; what
-    that costs is known exactly for an ellipsoid, so each nucleus is corrected by its own ellipsoid of equal second moments.
+    Crofton's formula over the steps of the grid: the surface follows from how often parallel lines
+    enter the nucleus, which has none of the bias of counting voxel faces (+50 % on a ball). The
+    steps of a grid point in few directions, worst where z is coarse; what that costs is known
+    exactly for an ellipsoid, so each nucleus is corrected by its own ellipsoid of equal second
+    moments.
 
-    exits : (n, K) from `count_exits`. axes : `np.linalg.eigh` of calibrated second moments, values (n, D) and vectors (n, D, D).
+    exits : (n, K) from `count_exits`. axes : `np.linalg.eigh` of calibrated second moments, values
+        (n, D) and vectors (n, D, D).
     Cauchy-Crofton: e.g. Legland et al. 2007, doi:10.5566/ias.v26.p83-92.
     """
     spacing = np.asarray(spacing, float)
@@ -62,10 +72,18 @@ def measure_surface(exits: np.ndarray, axes: tuple[np.ndarray, np.ndarray], *, s
     factor = CAUCHY[len(spacing)] * weights / lengths
     raw = (exits * np.prod(spacing)) @ factor
     values, vectors = axes
-    radius = np.sqrt(np.maximum((len(spacing) + 2) * values, 1e-12))  # (n, D) semi-axes of the ellipsoid
+    radius = np.sqrt(
+        np.maximum((len(spacing) + 2) * values, 1e-12)
+    )  # (n, D) semi-axes of the ellipsoid
     into_ball = vectors / radius[:, None, :]
-    across = np.linalg.norm(np.einsum("kd,nde->nke", grid_steps(len(spacing)) * spacing, into_ball), axis=-1)
-    ellipsoid = (UNIT_BALL[len(spacing)] * radius.prod(axis=1)[:, None] * _share_left(across / 2, len(spacing))) @ factor
+    across = np.linalg.norm(
+        np.einsum("kd,nde->nke", grid_steps(len(spacing)) * spacing, into_ball), axis=-1
+    )
+    ellipsoid = (
+        UNIT_BALL[len(spacing)]
+        * radius.prod(axis=1)[:, None]
+        * _share_left(across / 2, len(spacing))
+    ) @ factor
     return raw * _ellipsoid_surface(radius) / np.maximum(ellipsoid, 1e-12)
 
 
@@ -76,7 +94,9 @@ def grid_steps(ndim: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _direction_weights(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths of the steps, and weights (sum about 1) with which they stand best for all directions."""
+    """Lengths of the steps, and weights (sum about 1) with which they stand best for all
+    directions.
+    """
     from scipy.optimize import nnls
 
     steps = grid_steps(len(spacing)) * np.array(spacing)
@@ -88,7 +108,9 @@ def _direction_weights(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarr
         height = np.linspace(-1, 1, 2001)
         angle, ring = np.pi * (1 + 5**0.5) * np.arange(2001), np.sqrt(1 - height**2)
         normals, mean = np.stack([height, ring * np.cos(angle), ring * np.sin(angle)], axis=-1), 0.5
-    return lengths, nnls(np.abs(normals @ (steps / lengths[:, None]).T), np.full(len(normals), mean))[0]
+    return lengths, nnls(
+        np.abs(normals @ (steps / lengths[:, None]).T), np.full(len(normals), mean)
+    )[0]
 
 
 def _share_left(half: np.ndarray, ndim: int) -> np.ndarray:

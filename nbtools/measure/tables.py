@@ -10,9 +10,11 @@ from nbtools.errors import UserError
 
 
 def stack(tables: Iterable[Mapping]) -> dict[str, np.ndarray]:
-    """Tables one below the other; a single value, such as the plant of an image, is repeated for each of its nuclei.
+    """Tables one below the other; a single value, such as the plant of an image, is repeated for
+    each of its nuclei.
 
-    Images without nuclei add no row. A UserError where tables differ in their columns, as of calibrated and other images.
+    Images without nuclei add no row. A UserError where tables differ in their columns, as of
+    calibrated and other images.
 
     >>> stack([{"label": [1, 2], "plant": "a"}, {"label": [1], "plant": "b"}])["plant"].tolist()
     ['a', 'a', 'b']
@@ -22,8 +24,15 @@ def stack(tables: Iterable[Mapping]) -> dict[str, np.ndarray]:
         raise UserError("There must be a table to stack.", "none", "Measure an image first.")
     for table in whole:
         if odd := set(table) ^ set(whole[0]):
-            remedy = "Measure all images with the same options and channels, all with a pixel size in µm or none."
-            raise UserError("Tables of one study have the same columns.", f"{', '.join(sorted(odd))} in some of them", remedy)
+            remedy = (
+                "Measure all images with the same options and channels, all with a pixel size in "
+                "µm or none."
+            )
+            raise UserError(
+                "Tables of one study have the same columns.",
+                f"{', '.join(sorted(odd))} in some of them",
+                remedy,
+            )
     return {name: np.concatenate([table[name] for table in whole]) for name in whole[0]}
 
 
@@ -38,4 +47,7 @@ def choose(table: Mapping, rows: np.ndarray) -> dict[str, np.ndarray]:
 
 def _repeat(table: Mapping) -> dict[str, np.ndarray]:
     count = max((len(column) for column in table.values() if np.ndim(column)), default=1)
-    return {name: np.asarray(column) if np.ndim(column) else np.full(count, column) for name, column in table.items()}
+    return {
+        name: np.asarray(column) if np.ndim(column) else np.full(count, column)
+        for name, column in table.items()
+    }

@@ -11,20 +11,29 @@ from nbtools.measure.inputs import read_channels
 LEVELS = 16  # grey levels from the darkest to the brightest pixel of a nucleus
 
 
-def describe_texture(image: Image | None, label: Image, *, index: np.ndarray) -> dict[str, np.ndarray]:
+def describe_texture(
+    image: Image | None, label: Image, *, index: np.ndarray
+) -> dict[str, np.ndarray]:
     """Columns of texture for each channel C, (n,) each; index : (*space) int32 of 0 and 1..n.
 
-    `skewness_C` : above 0 where few bright pixels stand out. `entropy_C` : of the grey levels, in bits, 0 to 4.
-    `haralick_contrast_C, haralick_homogeneity_C, haralick_correlation_C, haralick_energy_C` : from how often two grey levels stand side by
-    side in a plane (along y and x, both ways; planes of a volume lie too far apart); Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314.
-    Each nucleus has 16 grey levels from its own darkest to its brightest pixel, so that the gain of the camera does not count. Noise
-    does: compare images of one kind only.
+    `skewness_C` : above 0 where few bright pixels stand out. `entropy_C` : of the grey levels, in
+    bits, 0 to 4. `haralick_contrast_C, haralick_homogeneity_C, haralick_correlation_C,
+    haralick_energy_C` : from how often two grey levels stand side by side in a plane (along y and
+    x, both ways; planes of a volume lie too far apart); Haralick et al. 1973,
+    doi:10.1109/TSMC.1973.4309314. Each nucleus has 16 grey levels from its own darkest to its
+    brightest pixel, so that the gain of the camera does not count. Noise does: compare images of
+    one kind only.
     """
     if image is None:
-        raise UserError("Texture is measured in the image.", "labels alone", "Give the images too (--images).")
+        raise UserError(
+            "Texture is measured in the image.", "labels alone", "Give the images too (--images)."
+        )
     table, n = {}, int(index.max(initial=0))
     for name, pixels in read_channels(image, label):
-        table |= {f"{column}_{name}": values for column, values in _describe_channel(pixels.astype(float), index, n).items()}
+        table |= {
+            f"{column}_{name}": values
+            for column, values in _describe_channel(pixels.astype(float), index, n).items()
+        }
     return table
 
 
@@ -38,9 +47,14 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
     share = (own - low[owner]) / reach[owner]
     level = np.zeros(index.shape, np.int64)
     level[inside] = np.minimum((share * LEVELS).astype(np.int64), LEVELS - 1)
-    grey = _shares(np.bincount(owner * LEVELS + level[inside], minlength=n * LEVELS).reshape(n, LEVELS))
+    grey = _shares(
+        np.bincount(owner * LEVELS + level[inside], minlength=n * LEVELS).reshape(n, LEVELS)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = {"skewness": _skew(share, owner, n), "entropy": -np.nansum(grey * np.log2(np.where(grey > 0, grey, 1)), axis=1)}
+        table = {
+            "skewness": _skew(share, owner, n),
+            "entropy": -np.nansum(grey * np.log2(np.where(grey > 0, grey, 1)), axis=1),
+        }
         return table | _describe_pairs(_shares(_count_pairs(level, index, n)))
 
 
@@ -48,18 +62,28 @@ def _skew(values: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
     """Third standardised moment of each nucleus; NaN where all its pixels are equal."""
     size = np.bincount(owner, minlength=n)
     away = values - (np.bincount(owner, weights=values, minlength=n) / size)[owner]
-    second, third = (np.bincount(owner, weights=away**power, minlength=n) / size for power in (2, 3))
+    second, third = (
+        np.bincount(owner, weights=away**power, minlength=n) / size for power in (2, 3)
+    )
     return np.where(second > 1e-12, third / second**1.5, np.nan)
 
 
 def _count_pairs(level: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
-    """How often two grey levels stand side by side in one nucleus, along y and x, both ways: (n, LEVELS, LEVELS)."""
+    """How often two grey levels stand side by side in one nucleus, along y and x, both ways: (n,
+    LEVELS, LEVELS).
+    """
     counts = np.zeros(n * LEVELS**2, np.int64)
     for axis in (-1, -2):
-        here, beside = (np.moveaxis(index, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
-        grey, other = (np.moveaxis(level, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
+        here, beside = (
+            np.moveaxis(index, axis, 0)[part] for part in (slice(None, -1), slice(1, None))
+        )
+        grey, other = (
+            np.moveaxis(level, axis, 0)[part] for part in (slice(None, -1), slice(1, None))
+        )
         both = (here == beside) & (here > 0)
-        counts += np.bincount(((here[both] - 1) * LEVELS + grey[both]) * LEVELS + other[both], minlength=counts.size)
+        counts += np.bincount(
+            ((here[both] - 1) * LEVELS + grey[both]) * LEVELS + other[both], minlength=counts.size
+        )
     counts = counts.reshape(n, LEVELS, LEVELS)
     return counts + counts.transpose(0, 2, 1)
 
@@ -80,4 +104,6 @@ def _describe_pairs(pairs: np.ndarray) -> dict[str, np.ndarray]:
 
 def _shares(counts: np.ndarray) -> np.ndarray:
     """Counts (n, ...) over their sum; NaN where there are none."""
-    return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(-1, *(1,) * (counts.ndim - 1))
+    return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(
+        -1, *(1,) * (counts.ndim - 1)
+    )

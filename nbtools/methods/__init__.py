@@ -1,4 +1,6 @@
-"""Every method by name: the interface they share, and the table that lists them without loading Keras."""
+"""Every method by name: the interface they share, and the table that lists them without loading
+Keras.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,11 @@ def row(name: str) -> Row:
     for candidate in ROWS:
         if candidate.name == name:
             return candidate
-    raise UserError("A method must be one of the table.", repr(name), f"Known: {', '.join(names())}. See `nbtools methods`.")
+    raise UserError(
+        "A method must be one of the table.",
+        repr(name),
+        f"Known: {', '.join(names())}. See `nbtools methods`.",
+    )
 
 
 def get(name: str) -> type[Method]:
@@ -42,13 +48,15 @@ def describe(name: str) -> dict:
 
 
 def load(source: str | Path, *, weights: str | None = None) -> Method:
-    """A trained method from its folder, from the name of shipped weights, or a method that needs no training by its name.
+    """A trained method from its folder, from the name of shipped weights, or a method that needs no
+    training by its name.
 
     weights : "best" or "last", where not those are wanted that training was told to keep.
 
     Raises
     ------
-    UserError : none of these, a folder that is no model, weights that it did not keep, or shipped weights that were changed.
+    UserError : none of these, a folder that is no model, weights that it did not keep, or shipped
+        weights that were changed.
     """
     folder = find_folder(source)
     if folder is None:
@@ -61,12 +69,18 @@ def load(source: str | Path, *, weights: str | None = None) -> Method:
         about = json.loads((folder / "model.json").read_text("utf-8"))
         method = get(about["method"])
     except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise UserError("model.json must describe a model.", f"{folder}: {error}", "Train again, or copy the whole folder.") from error
+        raise UserError(
+            "model.json must describe a model.",
+            f"{folder}: {error}",
+            "Train again, or copy the whole folder.",
+        ) from error
     return method.load(folder, weights=weights)
 
 
 def find_folder(source: str | Path) -> Path | None:
-    """Folder of a model or of shipped weights; None where `source` names a method that needs no training."""
+    """Folder of a model or of shipped weights; None where `source` names a method that needs no
+    training.
+    """
     from nbtools import data
 
     for folder in (Path(source), data.packaged("weights", str(source))):
@@ -77,11 +91,17 @@ def find_folder(source: str | Path) -> Path | None:
     shipped = sorted(p.parent.name for p in data.packaged("weights").glob("*/model.json"))
     free = [r.name for r in ROWS if r.classical]
     known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
-    raise UserError("A model is a folder that `nbtools train` wrote, or the name of shipped weights.", repr(str(source)), known)
+    raise UserError(
+        "A model is a folder that `nbtools train` wrote, or the name of shipped weights.",
+        repr(str(source)),
+        known,
+    )
 
 
 def check_shipped(folder: Path) -> None:
-    """UserError where a file of shipped weights differs from what `checksums.sha256` beside them says; other models have none."""
+    """UserError where a file of shipped weights differs from what `checksums.sha256` beside them
+    says; other models have none.
+    """
     from nbtools import data
 
     if folder.parent != data.packaged("weights"):
@@ -90,7 +110,11 @@ def check_shipped(folder: Path) -> None:
     for line in (folder.parent / CHECKSUMS).read_text("utf-8").splitlines():
         known, name = line.split("  ", 1)
         if name.startswith(f"{folder.name}/") and hash_file(folder.parent / name) != known:
-            raise UserError("Shipped weights must be those of the toolkit.", f"{name}, changed or damaged", "Install nbtools again.")
+            raise UserError(
+                "Shipped weights must be those of the toolkit.",
+                f"{name}, changed or damaged",
+                "Install nbtools again.",
+            )
 
 
 def __getattr__(name: str) -> type[Method]:

@@ -1,4 +1,5 @@
-"""What adapters to borrowed packages share: their import, their silence, and our training plan for one that calls Keras's `fit` itself.
+"""What adapters to borrowed packages share: their import, their silence, and our training plan for
+one that calls Keras's `fit` itself.
 
 That is schedule, budget, callbacks, history and best weights.
 """
@@ -17,20 +18,33 @@ import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.training import History, TrainingPlan, TrainingSettings, one_cycle, set_weights, write_weights
+from nbtools.training import (
+    History,
+    TrainingPlan,
+    TrainingSettings,
+    one_cycle,
+    set_weights,
+    write_weights,
+)
 from nbtools.training.clock import Clock
 
 
 def import_part(package: str, name: str, *, title: str) -> object:
-    """A module of a package that runs on TensorFlow; "" for the package itself.   title : what users call the method.
+    """A module of a package that runs on TensorFlow; "" for the package itself.   title : what
+    users call the method.
 
     Raises
     ------
     UserError : Keras runs on something else.
     """
     if keras.backend.backend() != "tensorflow":
-        remedy = "Set the environment variable KERAS_BACKEND to tensorflow and start Python anew, or choose another method."
-        raise UserError(f"{title} runs on TensorFlow only.", f"Keras on {keras.backend.backend()}", remedy)
+        remedy = (
+            "Set the environment variable KERAS_BACKEND to tensorflow and start Python anew, or "
+            "choose another method."
+        )
+        raise UserError(
+            f"{title} runs on TensorFlow only.", f"Keras on {keras.backend.backend()}", remedy
+        )
     return importlib.import_module(f"{package}.{name}" if name else package)
 
 
@@ -38,15 +52,20 @@ class FollowPlan(keras.callbacks.Callback):
     """Runs a foreign training as ours run; hand it to the package's list of callbacks.
 
     settings : with epochs, steps_per_epoch, learning_rate and keep.
-    done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes on from there.
+    done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes
+        on from there.
 
-    After the training, `spare` has the weights that the network was not left with, as those of `training.Trainer`.
+    After the training, `spare` has the weights that the network was not left with, as those of
+    `training.Trainer`.
     """
 
     def __init__(self, settings: TrainingSettings, plan: TrainingPlan, *, done: int = 0):
         super().__init__()
         self.settings, self.plan, self.done = settings, plan, done
-        self.clock, self.result = Clock(settings, plan), History(steps=done * settings.steps_per_epoch)
+        self.clock, self.result = (
+            Clock(settings, plan),
+            History(steps=done * settings.steps_per_epoch),
+        )
         self.best, self.lowest, self.spare = None, np.inf, {}
         self.screen = sys.stdout
 
@@ -112,5 +131,7 @@ class FollowPlan(keras.callbacks.Callback):
 
 
 def silently() -> contextlib.redirect_stdout:
-    """Context in which what a package prints goes nowhere: standard output belongs to the caller."""
+    """Context in which what a package prints goes nowhere: standard output belongs to the
+    caller.
+    """
     return contextlib.redirect_stdout(text.StringIO())

@@ -18,16 +18,22 @@ class Example:
     label: np.ndarray | None  # (*space) int32
     maps: np.ndarray | None  # (*space, K) float32
     points: np.ndarray | None = None  # (n, ndim) a pixel of each nucleus
-    classes: dict[int, int] | None = None  # label → number of the class from 1, where classes are learned
+    classes: dict[int, int] | None = (
+        None  # label → number of the class from 1, where classes are learned
+    )
 
 
 class Examples(Sequence):
-    """Training images, each prepared when first drawn, so that training starts at once and memory holds only what is used.
+    """Training images, each prepared when first drawn, so that training starts at once and memory
+    holds only what is used.
 
-    weights : how often each is drawn; an image of many nuclei more often than one of few, since each nucleus is to count.
+    weights : how often each is drawn; an image of many nuclei more often than one of few, since
+        each nucleus is to count.
     """
 
-    def __init__(self, samples: Sequence, prepare: Callable[[Sample], Example], weights: np.ndarray):
+    def __init__(
+        self, samples: Sequence, prepare: Callable[[Sample], Example], weights: np.ndarray
+    ):
         self.samples, self.prepare = samples, prepare
         self.bounds = np.cumsum(weights / max(weights.sum(), 1e-9))
         self.ready: dict[int, Example] = {}

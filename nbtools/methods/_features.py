@@ -1,8 +1,10 @@
-"""What a pixel classifier looks at: brightness, edges and blobs around each pixel, at several scales.
+"""What a pixel classifier looks at: brightness, edges and blobs around each pixel, at several
+scales.
 
-The set of ilastik and Weka (Berg et al. 2019, doi:10.1038/s41592-019-0582-9; Arganda-Carreras et al. 2017,
-doi:10.1093/bioinformatics/btx180), computed in one unit along all axes: in volumes with a coarse z, blur and slopes along z reach as far in
-µm as those in the plane. scikit-image's `multiscale_basic_features` knows no spacing, so it is not used here.
+The set of ilastik and Weka (Berg et al. 2019, doi:10.1038/s41592-019-0582-9; Arganda-Carreras et
+al. 2017, doi:10.1093/bioinformatics/btx180), computed in one unit along all axes: in volumes with a
+coarse z, blur and slopes along z reach as far in µm as those in the plane. scikit-image's
+`multiscale_basic_features` knows no spacing, so it is not used here.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from nbtools import runtime
 TRUNCATE = 3.0  # standard deviations after which the blur is cut off
 
 
-def compute_features(pixels: np.ndarray, sigmas: Sequence[float], *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
+def compute_features(
+    pixels: np.ndarray, sigmas: Sequence[float], *, spacing: tuple[float, ...] | None = None
+) -> np.ndarray:
     """(*space, C) normalised grey values → (F, *space) float32.
 
-    For each channel and scale: blurred value, steepness, sum of the second derivatives, and the curvatures along the directions in which
-    they are largest to smallest (eigenvalues of the Hessian); and what lies between each scale and the next.
+    For each channel and scale: blurred value, steepness, sum of the second derivatives, and the
+    curvatures along the directions in which they are largest to smallest (eigenvalues of the
+    Hessian); and what lies between each scale and the next.
 
     sigmas : in pixels of the finest axis.    spacing : relative, the finest axis 1; None for equal.
 
@@ -36,7 +41,9 @@ def compute_features(pixels: np.ndarray, sigmas: Sequence[float], *, spacing: tu
     found = []
     with ThreadPoolExecutor(runtime.cores()) as pool:
         for channel in np.moveaxis(pixels.astype(np.float32, copy=False), -1, 0):
-            scales = list(pool.map(lambda sigma, channel=channel: _look(channel, sigma, spacing), sigmas))
+            scales = list(
+                pool.map(lambda sigma, channel=channel: _look(channel, sigma, spacing), sigmas)
+            )
             found += [feature for scale in scales for feature in scale]
             found += [wide[0] - narrow[0] for narrow, wide in pairwise(scales)]
     return np.stack(found)
@@ -49,7 +56,9 @@ def find_reach(sigmas: Sequence[float], spacing: tuple[float, ...]) -> tuple[int
 
 def _look(image: np.ndarray, sigma: float, spacing: tuple[float, ...]) -> list[np.ndarray]:
     """The features of one channel at one scale, each (*space)."""
-    blurred = ndimage.gaussian_filter(image, [sigma / s for s in spacing], truncate=TRUNCATE, mode="nearest")
+    blurred = ndimage.gaussian_filter(
+        image, [sigma / s for s in spacing], truncate=TRUNCATE, mode="nearest"
+    )
     slopes = [_difference(blurred, axis, spacing) for axis in range(image.ndim)]
     steepness = np.sqrt(sum(slope**2 for slope in slopes))
     curves = {
@@ -61,17 +70,22 @@ def _look(image: np.ndarray, sigma: float, spacing: tuple[float, ...]) -> list[n
 
 
 def _difference(image: np.ndarray, axis: int, spacing: tuple[float, ...]) -> np.ndarray:
-    return ndimage.correlate1d(image, [-0.5 / spacing[axis], 0, 0.5 / spacing[axis]], axis=axis, mode="nearest")
+    return ndimage.correlate1d(
+        image, [-0.5 / spacing[axis], 0, 0.5 / spacing[axis]], axis=axis, mode="nearest"
+    )
 
 
 def _bend(image: np.ndarray, axis: int, spacing: tuple[float, ...]) -> np.ndarray:
-    return ndimage.correlate1d(image, np.array([1, -2, 1]) / spacing[axis] ** 2, axis=axis, mode="nearest")
+    return ndimage.correlate1d(
+        image, np.array([1, -2, 1]) / spacing[axis] ** 2, axis=axis, mode="nearest"
+    )
 
 
 def find_curvatures(curves: dict[tuple[int, int], np.ndarray]) -> list[np.ndarray]:
     """Eigenvalues of symmetric 2 x 2 or 3 x 3 matrices, one a pixel, in closed form, largest first.
 
-    curves : (row, column) of the upper half → (*space).   In 3D after Smith 1961, doi:10.1145/355578.366316.
+    curves : (row, column) of the upper half → (*space).   In 3D after Smith 1961,
+        doi:10.1145/355578.366316.
     """
     if (2, 2) not in curves:
         middle, half = (curves[0, 0] + curves[1, 1]) / 2, (curves[0, 0] - curves[1, 1]) / 2
@@ -86,5 +100,8 @@ def find_curvatures(curves: dict[tuple[int, int], np.ndarray]) -> list[np.ndarra
     a, b, c, d, e, f = (part / safe for part in (a, b, c, d, e, f))
     determinant = a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)
     angle = np.arccos(np.clip(determinant / 2, -1, 1)) / 3
-    first, last = middle + 2 * width * np.cos(angle), middle + 2 * width * np.cos(angle + np.float32(2 * np.pi / 3))
+    first, last = (
+        middle + 2 * width * np.cos(angle),
+        middle + 2 * width * np.cos(angle + np.float32(2 * np.pi / 3)),
+    )
     return [first, 3 * middle - first - last, last]

@@ -1,4 +1,6 @@
-"""KerasMethod: fit and predict for our own networks. A method on top of it says only what network, what targets, what decoding."""
+"""KerasMethod: fit and predict for our own networks. A method on top of it says only what network,
+what targets, what decoding.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from nbtools.training import History, TrainingPlan, TrainingSettings
 VALIDATION_BATCHES = 4
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
 BLENDED = (
-    "The network looks at a tile as a whole: {count} tiles of its own size were blended, and differ a little from the image in one piece. "
+    "The network looks at a tile as a whole: {count} tiles of its own size were blended, and "
+    "differ a little from the image in one piece. "
     "They have that size whatever --tile asks for, so that an image has one result."
 )
 
@@ -36,13 +39,34 @@ class KerasSettings(TrainingSettings):
     """Settings of every network of ours."""
 
     patch_size: int | None = setting(
-        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 192, in volumes 64."
+        None,
+        unit="px",
+        min=16,
+        max=4096,
+        step=16,
+        help="Side of a training patch in the plane; empty: 192, in volumes 64.",
     )
-    patch_depth: int = setting(16, unit="px", min=1, max=1024, level="advanced", help="Planes of a training patch of a volume.")
-    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 4, in volumes 2.")
-    augmentation: str = setting("standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied.")
+    patch_depth: int = setting(
+        16,
+        unit="px",
+        min=1,
+        max=1024,
+        level="advanced",
+        help="Planes of a training patch of a volume.",
+    )
+    batch_size: int | None = setting(
+        None, min=1, max=1024, help="Patches looked at together; empty: 4, in volumes 2."
+    )
+    augmentation: str = setting(
+        "standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied."
+    )
     freeze_encoder: bool = setting(
-        False, level="advanced", help="Fine-tuning: keep what the model to begin with sees, and learn only what to make of it."
+        False,
+        level="advanced",
+        help=(
+            "Fine-tuning: keep what the model to begin with sees, and learn only what to make of "
+            "it."
+        ),
     )
 
 
@@ -56,25 +80,41 @@ class KerasMethod(Method):
     loss: ClassVar[Callable]
     needs: ClassVar[str | None] = "labels"
     foreground: float = patches.FOREGROUND  # share of training patches that are laid on a nucleus
-    usual: ClassVar[dict[str, dict[int, int]]] = {"patch_size": {2: 192, 3: 64}, "batch_size": {2: 4, 3: 2}}  # where empty, by dimension
-    exact_resume: ClassVar[bool] = True  # a stopped and resumed run equals one that was not; False: it resumes its weights only
+    usual: ClassVar[dict[str, dict[int, int]]] = {
+        "patch_size": {2: 192, 3: 64},
+        "batch_size": {2: 4, 3: 2},
+    }  # where empty, by dimension
+    exact_resume: ClassVar[bool] = (
+        # a stopped and resumed run equals one that was not; False: it resumes its weights only
+        True
+    )
     model: keras.Model | None = None
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
     source: Method | None = None  # the model whose weights training begins with
-    spare: dict[str, list[np.ndarray]] | None = None  # weights that training set aside: "last" where the best were kept, or "best"
+    spare: dict[str, list[np.ndarray]] | None = (
+        None  # weights that training set aside: "last" where the best were kept, or "best"
+    )
 
     @classmethod
     def suggest(cls, train: DataSet) -> dict:
-        """Settings that suit these images: a patch no larger than they are; {} where the defaults do."""
-        shapes = np.array([train.image(i).space_shape for i in range(0, len(train), max(1, len(train) // 8))])
+        """Settings that suit these images: a patch no larger than they are; {} where the defaults
+        do.
+        """
+        shapes = np.array(
+            [train.image(i).space_shape for i in range(0, len(train), max(1, len(train) // 8))]
+        )
         known, least = {d.name: d for d in cls.Settings.declarations()}, shapes.min(axis=0)
         wished = {"patch_size": int(least[-2:].min()) // 16 * 16, "patch_depth": int(least[0])}
         usual = {name: known[name].default or cls.usual[name][len(least)] for name in wished}
         changes = {k: max(v, int(known[k].min)) for k, v in wished.items() if v < usual[k]}
-        return changes if len(least) == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
+        return (
+            changes if len(least) == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
+        )
 
     def chosen(self, name: str) -> int | None:
-        """A setting, or where it is left empty what is usual for images of this dimension; None where nothing is."""
+        """A setting, or where it is left empty what is usual for images of this dimension; None
+        where nothing is.
+        """
         value = getattr(self.settings, name)
         return self.usual.get(name, {}).get(self.domain.ndim) if value is None else value
 
@@ -83,18 +123,30 @@ class KerasMethod(Method):
         """The network for `self.domain` and `self.settings`: (B, *space, C) → (B, *space, K)."""
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray | None:
-        """Maps (*space, K) made once an image and turned with it; None where targets are made from each patch."""
+        """Maps (*space, K) made once an image and turned with it; None where targets are made from
+        each patch.
+        """
         return None
 
-    def encode_classes(self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]) -> np.ndarray | None:
-        """As `encode`, where nuclei have classes.  classes : label → number from 1; a label that is not in it is of unknown class."""
+    def encode_classes(
+        self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]
+    ) -> np.ndarray | None:
+        """As `encode`, where nuclei have classes.  classes : label → number from 1; a label that is
+        not in it is of unknown class.
+        """
         return self.encode(label, spacing)
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
         """What of a training image a patch is cut from: all of it."""
         return example
 
-    def targets(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None, maps: np.ndarray | None) -> tuple:
+    def targets(
+        self,
+        rng: np.random.Generator,
+        image: np.ndarray,
+        label: np.ndarray | None,
+        maps: np.ndarray | None,
+    ) -> tuple:
         """(x, y) of one patch: (*space, C) and (*space, K) float32."""
         return image, maps
 
@@ -103,18 +155,26 @@ class KerasMethod(Method):
         return raw
 
     def notes(self) -> tuple[str, ...]:
-        """What was decided for the training images, a sentence each, to be told before training starts."""
+        """What was decided for the training images, a sentence each, to be told before training
+        starts.
+        """
         return ()
 
     def training_settings(self) -> TrainingSettings:
-        """The settings that training itself follows: those of the user, unless the method has a reason."""
+        """The settings that training itself follows: those of the user, unless the method has a
+        reason.
+        """
         return self.settings
 
     def candidates(self) -> dict[str, tuple]:
-        """Decoding values to try on validation images, where the settings leave them open: name → values."""
+        """Decoding values to try on validation images, where the settings leave them open: name →
+        values.
+        """
         return {}
 
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
         plan = plan or TrainingPlan()
         self.start_fit(train, self.needs)
         keras.utils.set_random_seed(plan.seed)
@@ -126,7 +186,9 @@ class KerasMethod(Method):
             plan.tell("on_note", note)
         trainer = training.Trainer(self.model, self.loss, self.training_settings(), plan)
         held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
-        self.history = trainer.run(lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed))
+        self.history = trainer.run(
+            lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed)
+        )
         self.spare = trainer.spare
         if len(held_back) and self._open_candidates():
             self.tuned, score = self._tune(val, plan)
@@ -134,14 +196,19 @@ class KerasMethod(Method):
         return self.history
 
     def start_from(self, source: Method) -> None:
-        """Fine-tune: begin with the weights of a model, with its settings where none were set, at a lower learning rate."""
+        """Fine-tune: begin with the weights of a model, with its settings where none were set, at a
+        lower learning rate.
+        """
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
             super().start_from(source)
         self.source, self.origin = source, {"method": source.name}
         self.settings = _start.adapt(self.settings, source.settings)
 
-    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, **options) -> Prediction:
-        """As every method's; where the field of the network has no bound and several tiles are blended, a warning says so.
+    def predict(
+        self, image: Image, *, tile: tuple[int, ...] | None = None, **options
+    ) -> Prediction:
+        """As every method's; where the field of the network has no bound and several tiles are
+        blended, a warning says so.
 
         Raises
         ------
@@ -149,32 +216,54 @@ class KerasMethod(Method):
         """
         told = self.forecast(image, tile=tile, diameter=options.get("diameter"))
         if told is not None and told.needed > told.free:
-            remedy = "Leave out --tile, close other programs, or cut the image." if tile else "Close other programs, or cut the image."
+            remedy = (
+                "Leave out --tile, close other programs, or cut the image."
+                if tile
+                else "Close other programs, or cut the image."
+            )
             raise UserError("A prediction must fit into the memory that is free.", told, remedy)
         result = super().predict(image, tile=tile, **options)
         if self.field.radius is None and told is not None and told.tiles > 1:
             result.warnings += (BLENDED.format(count=told.tiles),)
         return result
 
-    def forecast(self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None) -> tiling.Forecast | None:
-        """Tiles and memory that the prediction of this image takes; nothing is computed. None for axes that are not the model's."""
+    def forecast(
+        self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None
+    ) -> tiling.Forecast | None:
+        """Tiles and memory that the prediction of this image takes; nothing is computed. None for
+        axes that are not the model's.
+        """
         if not len(image.spatial) == self.domain.ndim == len(self.field.grid):
             return None
         zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
         shape = tuple(image.size(axis) for axis in self.domain.axes)
-        seen = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom or (1.0,) * len(shape), strict=True))
+        seen = tuple(
+            max(1, round(n * z)) for n, z in zip(shape, zoom or (1.0,) * len(shape), strict=True)
+        )
         plan = tiling.make_plan(seen, self.field, tile=self.fixed_tile() or tile)
         return tiling.forecast(plan, self.field, frames=image.size("T"))
 
-    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
+    def predict_space(
+        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> np.ndarray:
         return self.see(pixels, prepare=self.scale_of(pixels).apply, tile=tile)
 
-    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space, C) grey values → (*space, K) maps to decode.  prepare : grey values of a tile → what the network is given."""
+    def see(
+        self,
+        pixels: np.ndarray,
+        *,
+        prepare: Callable = np.asarray,
+        tile: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        """(*space, C) grey values → (*space, K) maps to decode.  prepare : grey values of a tile →
+        what the network is given.
+        """
         return self.activate(self._run(pixels, prepare, tile))
 
     def fixed_tile(self) -> tuple[int, ...] | None:
-        """Shape of a tile, whatever is asked for, where what the network says depends on how much it sees; None: as asked, or by memory."""
+        """Shape of a tile, whatever is asked for, where what the network says depends on how much
+        it sees; None: as asked, or by memory.
+        """
         return None
 
     def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
@@ -184,11 +273,18 @@ class KerasMethod(Method):
     def draw(self, rng: np.random.Generator, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """One training batch: (B, *size, C) and (B, *size, K)."""
         recipe = augment.RECIPES[self.settings.augmentation]
-        batch = [self._draw_one(rng, examples.draw(rng), recipe) for _ in range(self.chosen("batch_size"))]
-        return tuple(np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True))
+        batch = [
+            self._draw_one(rng, examples.draw(rng), recipe)
+            for _ in range(self.chosen("batch_size"))
+        ]
+        return tuple(
+            np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True)
+        )
 
     def patch_shape(self) -> tuple[int, ...]:
-        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple of the network's grid."""
+        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple
+        of the network's grid.
+        """
         size = (self.settings.patch_depth, *(self.chosen("patch_size"),) * 2)[-self.domain.ndim :]
         size = np.minimum(size, self.largest) if self.largest else size
         return tuple(int(-(-s // g) * g) for s, g in zip(size, self.field.grid, strict=True))
@@ -196,8 +292,12 @@ class KerasMethod(Method):
     # --- inside
 
     def _look_at_labels(self, train: DataSet) -> list[int]:
-        """Note the size of the images and of the nuclei, and return the number of nuclei an image."""
-        self.largest = tuple(np.max([train.image(i).space_shape for i in range(len(train))], axis=0).tolist())
+        """Note the size of the images and of the nuclei, and return the number of nuclei an
+        image.
+        """
+        self.largest = tuple(
+            np.max([train.image(i).space_shape for i in range(len(train))], axis=0).tolist()
+        )
         if self.needs != "labels":
             return [0] * len(train)
         sizes = [measure_diameters(s.label.pixels) if s.label is not None else [] for s in train]
@@ -222,19 +322,34 @@ class KerasMethod(Method):
             label = np.ascontiguousarray(sample.label.select(T=0).to(axes).pixels.astype(np.int32))
             if label.shape != pixels.shape[:-1]:
                 received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
-                raise UserError("Image and label must have the same shape.", received, "Export both from the same image.")
+                raise UserError(
+                    "Image and label must have the same shape.",
+                    received,
+                    "Export both from the same image.",
+                )
         normalised = self.scale_of(pixels).apply(pixels)
         if label is None or not encode:
             return Example(normalised, label, None)
         if not self.domain.classes:
-            return Example(normalised, label, self.encode(label, image.relative_spacing), patches.find_points(label))
+            return Example(
+                normalised,
+                label,
+                self.encode(label, image.relative_spacing),
+                patches.find_points(label),
+            )
         known = classes.number(sample.classes, self.domain.classes)
         maps = self.encode_classes(label, image.relative_spacing, classes=known)
         return Example(normalised, label, maps, patches.find_points(label), known)
 
-    def _draw_one(self, rng: np.random.Generator, example: Example, recipe: augment.Recipe) -> tuple:
+    def _draw_one(
+        self, rng: np.random.Generator, example: Example, recipe: augment.Recipe
+    ) -> tuple:
         example = self.choose_view(rng, example)
-        where = {"points": example.points, "shape": example.image.shape[:-1], "size": self.patch_shape()}
+        where = {
+            "points": example.points,
+            "shape": example.image.shape[:-1],
+            "size": self.patch_shape(),
+        }
         frame = augment.draw_frame(rng, recipe, **where, foreground=self.foreground)
         image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
@@ -247,31 +362,49 @@ class KerasMethod(Method):
             return dict
         plain, size = augment.RECIPES["none"], self.chosen("batch_size")
         rng = np.random.default_rng([seed, 2**31])
-        drawn = [self._draw_one(rng, held_back[i % len(held_back)], plain) for i in range(VALIDATION_BATCHES * size)]
+        drawn = [
+            self._draw_one(rng, held_back[i % len(held_back)], plain)
+            for i in range(VALIDATION_BATCHES * size)
+        ]
         x, y = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
 
         def validate() -> dict:
-            losses = [training.find_loss(self.model, (x[i : i + size], y[i : i + size])) for i in range(0, len(x), size)]
+            losses = [
+                training.find_loss(self.model, (x[i : i + size], y[i : i + size]))
+                for i in range(0, len(x), size)
+            ]
             return {"val_loss": float(np.mean(losses))}
 
         return validate
 
-    def _run(self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None) -> np.ndarray:
+    def _run(
+        self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None
+    ) -> np.ndarray:
         plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=self.fixed_tile() or tile)
-        return tiling.predict(lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field)
+        return tiling.predict(
+            lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field
+        )
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:
         """(*tile, C) normalised → (*tile, K) raw output of the network."""
         return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
 
     def _open_candidates(self) -> dict[str, tuple]:
-        return {name: values for name, values in self.candidates().items() if getattr(self.settings, name) is None}
+        return {
+            name: values
+            for name, values in self.candidates().items()
+            if getattr(self.settings, name) is None
+        }
 
     def _tune(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
-        """Decoding values with the highest mean AP on pieces of the validation images, in what time the budget leaves."""
+        """Decoding values with the highest mean AP on pieces of the validation images, in what time
+        the budget leaves.
+        """
         seconds = plan.seconds_left() - SAVING_SECONDS
         ends, pairs = time.monotonic() + seconds / 2, []
-        for i, piece in _tune.choose_pieces([val.image(i).space_shape for i in range(len(val))], seed=plan.seed):
+        for i, piece in _tune.choose_pieces(
+            [val.image(i).space_shape for i in range(len(val))], seed=plan.seed
+        ):
             if pairs and time.monotonic() > ends:
                 break
             example = self._prepare(val[i], encode=False)
@@ -280,12 +413,20 @@ class KerasMethod(Method):
         def score(values: dict) -> float:
             return _tune.mean_ap([(label, self.decode(maps, **values)) for label, maps in pairs])
 
-        return _tune.climb(self.choices(), self._open_candidates(), score=score, seconds=ends + seconds / 2 - time.monotonic())
+        return _tune.climb(
+            self.choices(),
+            self._open_candidates(),
+            score=score,
+            seconds=ends + seconds / 2 - time.monotonic(),
+        )
 
     # --- on disk
 
     def extra(self) -> dict:
-        return {"normalisation": "percentiles 1 and 99.8 of each image", "parameters": self.model.count_params()}
+        return {
+            "normalisation": "percentiles 1 and 99.8 of each image",
+            "parameters": self.model.count_params(),
+        }
 
     def save_weights(self, folder: Path) -> None:
         training.write_weights(self.model, folder, spare=self.spare)
@@ -296,5 +437,11 @@ class KerasMethod(Method):
 
     def change_weights(self, folder: Path, weights: str) -> None:
         if weights not in training.KEPT:
-            raise UserError("The weights of a model are its best or its last.", repr(weights), "Use best or last.")
-        training.read_weights(self.model, folder, spare=None if weights == self.settings.keep else weights)
+            raise UserError(
+                "The weights of a model are its best or its last.",
+                repr(weights),
+                "Use best or last.",
+            )
+        training.read_weights(
+            self.model, folder, spare=None if weights == self.settings.keep else weights
+        )

@@ -1,8 +1,10 @@
 """At what magnification a plane is looked at: the one at which a network contradicts itself least.
 
-A network trained on nuclei of one size finds others badly, and pixel sizes are often unknown. What it says of each pixel can be compared
-with what would be true of the nuclei that its answer is decoded to: where nuclei are too small or too large for it, the two differ. That
-needs no truth, and no size given by a person (Cellpose asks a second model for it: Stringer et al. 2021, doi:10.1038/s41592-020-01018-x).
+A network trained on nuclei of one size finds others badly, and pixel sizes are often unknown. What
+it says of each pixel can be compared with what would be true of the nuclei that its answer is
+decoded to: where nuclei are too small or too large for it, the two differ. That needs no truth, and
+no size given by a person (Cellpose asks a second model for it: Stringer et al. 2021,
+doi:10.1038/s41592-020-01018-x).
 """
 
 from __future__ import annotations
@@ -20,21 +22,36 @@ from nbtools.methods import _rescale
 from nbtools.methods._keras import KerasMethod
 from nbtools.methods.base import measure_diameters
 
-PIECE, FEW = 640, 3  # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of their size
+PIECE, FEW = (
+    640,
+    3,
+    # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of
+    # their
+    # size
+)
 LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, with which one look is enough
 LARGER, SMALLER = (1.4, 2.0, 2.8), (0.7, 0.5, 0.35, 0.25)  # magnifications to try
 DOUBT = 0.1  # contradictions beyond which small nuclei may be pieces of large ones
 CLOSER = setting(
-    True, level="advanced", help="Look again, larger or smaller, at planes whose nuclei have another size than those of the training."
+    True,
+    level="advanced",
+    help=(
+        "Look again, larger or smaller, at planes whose nuclei have another size than those of "
+        "the training."
+    ),
 )
-APART = 0.15  # how much a doubling of size counts beside the contradictions: of two looks alike, the one nearer to the training's size
+# how much a doubling of size counts beside the contradictions: of two looks alike, the one nearer
+# to the training's size
+APART = 0.15
 
 
 @dataclass(frozen=True)
 class Look:
     """One look at a plane.
 
-    zoom : magnification.   sizes : diameters of the nuclei found, in pixels of the look.   off : how far the network contradicts itself.
+    zoom : magnification.
+    sizes : diameters of the nuclei found, in pixels of the look.
+    off : how far the network contradicts itself.
     """
 
     zoom: float
@@ -51,25 +68,50 @@ class Look:
 
 
 class LookingMethod(KerasMethod):
-    """A network that looks at planes again, at a magnification at which it contradicts itself less; its settings have `closer`."""
+    """A network that looks at planes again, at a magnification at which it contradicts itself less;
+    its settings have `closer`.
+    """
 
-    contradict: ClassVar[Callable[[np.ndarray, np.ndarray], float]]  # maps, the labels they are decoded to → how far apart they are
+    contradict: ClassVar[
+        Callable[[np.ndarray, np.ndarray], float]
+    ]  # maps, the labels they are decoded to → how far apart they are
 
-    def see(self, pixels: np.ndarray, *, prepare: Callable = np.asarray, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """As every network's; of a plane, the best look that there is memory for, on the grid of the image."""
+    def see(
+        self,
+        pixels: np.ndarray,
+        *,
+        prepare: Callable = np.asarray,
+        tile: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        """As every network's; of a plane, the best look that there is memory for, on the grid of
+        the image.
+        """
         once = partial(super().see, prepare=prepare, tile=tile)
         maps = once(pixels)
         if self.domain.ndim != 2 or not self.settings.closer:
             return maps
         decide = partial(self.decode, **self.choices())
-        zoom = find_zoom(pixels, maps, run=once, decide=decide, contradict=self.contradict, usual=self.domain.nucleus_size)
+        zoom = find_zoom(
+            pixels,
+            maps,
+            run=once,
+            decide=decide,
+            contradict=self.contradict,
+            usual=self.domain.nucleus_size,
+        )
         if zoom is None:
             return maps
-        plan = tiling.make_plan(tuple(round(n * zoom) for n in maps.shape[:-1]), self.field, tile=self.fixed_tile() or tile)
+        plan = tiling.make_plan(
+            tuple(round(n * zoom) for n in maps.shape[:-1]),
+            self.field,
+            tile=self.fixed_tile() or tile,
+        )
         told = tiling.forecast(plan, self.field)
         if told.needed > told.free:
             return maps
-        return _rescale.return_maps(once(_rescale.zoom_pixels(pixels, (zoom, zoom))), maps.shape[:-1])
+        return _rescale.return_maps(
+            once(_rescale.zoom_pixels(pixels, (zoom, zoom))), maps.shape[:-1]
+        )
 
 
 def find_zoom(
@@ -83,7 +125,10 @@ def find_zoom(
 ) -> float | None:
     """The magnification to look at a plane (Y, X, C) with; None where one look is enough.
 
-    maps : (Y, X, K) of the first look.   run : pixels → maps.   decide : maps → labels.   contradict : (maps, labels) → how far apart.
+    maps : (Y, X, K) of the first look.
+    run : pixels → maps.
+    decide : maps → labels.
+    contradict : (maps, labels) → how far apart.
     usual : diameter of the training's nuclei, in pixels.
     """
     middle = _cut_middle(maps, PIECE)
@@ -104,7 +149,8 @@ def find_zoom(
 def choose(first: Look, again: Callable[[float], Look], *, usual: float) -> Look:
     """The look of least cost: from the first on, larger or smaller, until the next is worse.
 
-    Nuclei that seem small where the network is in doubt may be pieces of large ones: then every smaller look is tried, too.
+    Nuclei that seem small where the network is in doubt may be pieces of large ones: then every
+    smaller look is tried, too.
     """
     small = first.size < usual
     best = _climb(first, LARGER if small else SMALLER, again, usual=usual)
@@ -113,7 +159,9 @@ def choose(first: Look, again: Callable[[float], Look], *, usual: float) -> Look
     return best
 
 
-def _climb(first: Look, zooms: tuple[float, ...], again: Callable[[float], Look], *, usual: float) -> Look:
+def _climb(
+    first: Look, zooms: tuple[float, ...], again: Callable[[float], Look], *, usual: float
+) -> Look:
     best = first
     for zoom in zooms:
         found = again(zoom)

@@ -1,6 +1,7 @@
 """A data set seen at another pixel size: what a network that wants cubic voxels is trained on.
 
-The model then knows that pixel size as its own, and every image that it predicts is brought to it, and its labels back, as for any model.
+The model then knows that pixel size as its own, and every image that it predicts is brought to it,
+and its labels back, as for any model.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from nbtools.methods.domain import Domain
 
 
 class Resampled(DataSet):
-    """A data set whose images have the pixel size of `seen`: grey values linear in between, labels those of the nearest pixel.
+    """A data set whose images have the pixel size of `seen`: grey values linear in between, labels
+    those of the nearest pixel.
 
-    Images are brought to it when they are asked for; of a movie the first time point. One of unknown pixel size stays as it is.
+    Images are brought to it when they are asked for; of a movie the first time point. One of
+    unknown pixel size stays as it is.
     """
 
     def __init__(self, source: DataSet, seen: Domain):
-        super().__init__(source.entries, source.reader, about=source.about, folder=source.folder, name=source.name)
+        super().__init__(
+            source.entries,
+            source.reader,
+            about=source.about,
+            folder=source.folder,
+            name=source.name,
+        )
         self.seen = seen
 
     def __getitem__(self, item: int | slice) -> Sample | DataSet:
@@ -40,9 +49,11 @@ class Resampled(DataSet):
 
 
 def even_out(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSet:
-    """The data set at a pixel size that is the same along every axis, from that of the first image of `like`.
+    """The data set at a pixel size that is the same along every axis, from that of the first image
+    of `like`.
 
-    finest : it is the smallest of its sizes; else their geometric mean, at which an image keeps its number of pixels.
+    finest : it is the smallest of its sizes; else their geometric mean, at which an image keeps its
+        number of pixels.
     """
     first = Domain.of(like.image(0).select(T=0)) if len(like) else Domain()
     if first.spacing is None or max(first.spacing) <= _rescale.TOLERANCE * min(first.spacing):
@@ -57,12 +68,20 @@ def resample(sample: Sample, seen: Domain) -> Sample:
     if sample.label is None or image is sample.image:
         return sample
     label = sample.label.select(T=0).to(seen.axes)
-    nearest = [((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(image.space_shape, label.shape, strict=True)]
-    return sample.replace(image=image, label=label.replace(pixels=label.pixels[np.ix_(*nearest)], spacing=image.spacing))
+    nearest = [
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(image.space_shape, label.shape, strict=True)
+    ]
+    return sample.replace(
+        image=image,
+        label=label.replace(pixels=label.pixels[np.ix_(*nearest)], spacing=image.spacing),
+    )
 
 
 def resample_image(image: Image, seen: Domain) -> Image:
-    """An image with the pixel size of `seen`, its channels last; itself where that is its own, or none is known."""
+    """An image with the pixel size of `seen`, its channels last; itself where that is its own, or
+    none is known.
+    """
     zoom = _rescale.find_zoom(image, seen) if len(image.spatial) == seen.ndim else None
     if zoom is None:
         return image

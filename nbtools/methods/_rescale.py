@@ -1,7 +1,8 @@
-"""Bring an image to the pixel size that a model knows, and its labels back to the grid of the image.
+"""Bring an image to the pixel size that a model knows, and its labels back to the grid of the
+image.
 
-Labels, not maps, travel back: decoding values that are in pixels (smallest size, depth of a waist, lengths of rays) then mean in every
-image what they meant in training, whatever the method.
+Labels, not maps, travel back: decoding values that are in pixels (smallest size, depth of a waist,
+lengths of rays) then mean in every image what they meant in training, whatever the method.
 """
 
 from __future__ import annotations
@@ -24,14 +25,19 @@ SLAB = 4_000_000  # pixels treated together
 MOST, LEAST = 16.0, 1 / 32  # beyond, the pixel size of a file is more likely wrong than true
 
 
-def find_zoom(image: Image, domain: Domain, *, diameter: float | None = None) -> tuple[float, ...] | None:
-    """Factor of the number of pixels along each spatial axis of the domain; None where nothing is known, or nothing need be done.
+def find_zoom(
+    image: Image, domain: Domain, *, diameter: float | None = None
+) -> tuple[float, ...] | None:
+    """Factor of the number of pixels along each spatial axis of the domain; None where nothing is
+    known, or nothing need be done.
 
-    diameter : of the image's nuclei, in the unit of its spacing (µm, or pixels of unit "pixel"); it stands above the spacing.
+    diameter : of the image's nuclei, in the unit of its spacing (µm, or pixels of unit "pixel"); it
+        stands above the spacing.
 
     Raises
     ------
-    UserError : a diameter where the model or the image lacks what it needs; a factor that no true pixel size would give.
+    UserError : a diameter where the model or the image lacks what it needs; a factor that no true
+        pixel size would give.
     """
     wanted = _find_wanted(image, domain, diameter)
     if wanted is None:
@@ -39,69 +45,115 @@ def find_zoom(image: Image, domain: Domain, *, diameter: float | None = None) ->
     known = dict(zip(image.spatial, image.spacing, strict=True))
     zoom = tuple(known[axis] / size for axis, size in zip(domain.axes, wanted, strict=True))
     if max(zoom) > MOST or min(zoom) < LEAST:
-        received = f"{image.name or 'image'} with {_say(image.spacing)} {image.unit} a pixel, {max(max(zoom), 1 / min(zoom)):.0f} times off"
-        raise UserError("The pixel size must be near that of the training images.", received, "Give the true one with --spacing.")
+        received = (
+            f"{image.name or 'image'} with {_say(image.spacing)} {image.unit} a pixel, "
+            f"{max(max(zoom), 1 / min(zoom)):.0f} times off"
+        )
+        raise UserError(
+            "The pixel size must be near that of the training images.",
+            received,
+            "Give the true one with --spacing.",
+        )
     return zoom if max(max(z, 1 / z) for z in zoom) > TOLERANCE else None
 
 
 def _find_wanted(image: Image, domain: Domain, diameter: float | None) -> tuple[float, ...] | None:
-    """The spacing at which this image would look like the training images, in the unit of the image; None where nobody knows."""
+    """The spacing at which this image would look like the training images, in the unit of the
+    image; None where nobody knows.
+    """
     if diameter is not None:
         return _by_diameter(image, domain, diameter)
     if image.spacing is None:
         return None
     if image.unit == (domain.unit if domain.spacing else "pixel"):
-        return domain.spacing or (1.0,) * domain.ndim  # without a spacing, the pixel of the training images is the unit
+        return (
+            domain.spacing or (1.0,) * domain.ndim
+        )  # without a spacing, the pixel of the training images is the unit
     if domain.spacing is None:
         return None
-    finest = min(image.spacing)  # only the ratio is known, on one side at least: axes can be brought to it, sizes cannot
+    finest = min(
+        image.spacing
+    )  # only the ratio is known, on one side at least: axes can be brought to it, sizes cannot
     return tuple(finest * s / min(domain.spacing) for s in domain.spacing)
 
 
 def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, ...]:
     if domain.nucleus_size is None:
-        raise UserError("The model must know the size of the nuclei it was trained on.", "a model without it", "Leave out --diameter.")
+        raise UserError(
+            "The model must know the size of the nuclei it was trained on.",
+            "a model without it",
+            "Leave out --diameter.",
+        )
     if image.spacing is None:
         remedy = "Add --spacing Z,Y,X in µm, or give the diameter in pixels with --unit pixel."
-        raise UserError("A diameter in µm needs the pixel size.", f"{image.name or 'image'} of unknown pixel size", remedy)
+        raise UserError(
+            "A diameter in µm needs the pixel size.",
+            f"{image.name or 'image'} of unknown pixel size",
+            remedy,
+        )
     ratio = np.array(domain.spacing or (1.0,) * domain.ndim)
     mean = float(np.exp(np.log(ratio).mean()))
     return tuple(float(r) * diameter / domain.nucleus_size / mean for r in ratio)
 
 
 def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarray:
-    """(*space, C) grey values with `zoom` times as many pixels along each axis: linear, and smoothed first where pixels become fewer."""
+    """(*space, C) grey values with `zoom` times as many pixels along each axis: linear, and
+    smoothed first where pixels become fewer.
+    """
     if zoom is None:
         return pixels
     from skimage.transform import resize
 
     shape = tuple(max(1, round(n * z)) for n, z in zip(pixels.shape[:-1], zoom, strict=True))
     grey = pixels.astype(np.float32)
-    return resize(grey, (*shape, pixels.shape[-1]), order=1, mode="reflect", anti_aliasing=True, preserve_range=True).astype(np.float32)
+    return resize(
+        grey,
+        (*shape, pixels.shape[-1]),
+        order=1,
+        mode="reflect",
+        anti_aliasing=True,
+        preserve_range=True,
+    ).astype(np.float32)
 
 
 def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
     from skimage.transform import resize
 
-    return resize(maps, (*shape, maps.shape[-1]), order=1, mode="edge", anti_aliasing=False, preserve_range=True).astype(np.float32)
+    return resize(
+        maps,
+        (*shape, maps.shape[-1]),
+        order=1,
+        mode="edge",
+        anti_aliasing=False,
+        preserve_range=True,
+    ).astype(np.float32)
 
 
-def decode_maps(decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image) -> np.ndarray:
-    """Maps (*space, K), or (T, *space, K) for a series → what `decide` makes of them, on the grid of `like`."""
+def decode_maps(
+    decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image
+) -> np.ndarray:
+    """Maps (*space, K), or (T, *space, K) for a series → what `decide` makes of them, on the grid
+    of `like`.
+    """
     shape = tuple(like.size(axis) for axis in like.spatial)
     frames = [return_size(decide(m), shape) for m in (maps if "T" in like.axes else maps[None])]
     return np.stack(frames) if "T" in like.axes else frames[0]
 
 
 def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels on a grid of another shape, numbered 1 … N; anything that is not a label image, or fits already, stays as it is.
+    """Labels on a grid of another shape, numbered 1 … N; anything that is not a label image, or
+    fits already, stays as it is.
 
-    Each pixel gets the label that holds most of it in linear interpolation, so that enlarged outlines have no steps.
+    Each pixel gets the label that holds most of it in linear interpolation, so that enlarged
+    outlines have no steps.
     """
     if label.shape == shape or label.dtype.kind not in "iu" or label.ndim != len(shape):
         return label
-    low, share = zip(*(_find_neighbours(new, old) for new, old in zip(shape, label.shape, strict=True)), strict=True)
+    low, share = zip(
+        *(_find_neighbours(new, old) for new, old in zip(shape, label.shape, strict=True)),
+        strict=True,
+    )
     out = np.zeros(shape, np.int32)
     slab = max(1, SLAB // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], slab):
@@ -111,7 +163,9 @@ def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the new grid along one axis: the old pixel before it, and the share that the next one has in it."""
+    """For each pixel of the new grid along one axis: the old pixel before it, and the share that
+    the next one has in it.
+    """
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     before = np.floor(place).astype(int)
     return before, (place - before).astype(np.float32)
@@ -122,12 +176,19 @@ def _vote(label: np.ndarray, low: tuple, share: tuple) -> np.ndarray:
     shape = tuple(len(axis) for axis in low)
     corners, weights = [], []
     for far in itertools.product((0, 1), repeat=label.ndim):
-        index = [np.minimum(first + step, n - 1) for first, step, n in zip(low, far, label.shape, strict=True)]
+        index = [
+            np.minimum(first + step, n - 1)
+            for first, step, n in zip(low, far, label.shape, strict=True)
+        ]
         corners.append(label[np.ix_(*index)])
-        weights.append(_outer([part if step else 1 - part for part, step in zip(share, far, strict=True)]))
+        weights.append(
+            _outer([part if step else 1 - part for part, step in zip(share, far, strict=True)])
+        )
     out, best = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     for candidate in corners:
-        held = sum(weight * (corner == candidate) for corner, weight in zip(corners, weights, strict=True))
+        held = sum(
+            weight * (corner == candidate) for corner, weight in zip(corners, weights, strict=True)
+        )
         better = held > best
         out[better], best[better] = candidate[better], held[better]
     return out

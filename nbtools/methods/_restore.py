@@ -1,4 +1,6 @@
-"""RestoreMethod: a network that gives back an image with less noise or blur, in the grey values of its input."""
+"""RestoreMethod: a network that gives back an image with less noise or blur, in the grey values of
+its input.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +31,49 @@ class RestoreSettings(KerasSettings):
     """Settings of every network that restores images."""
 
     patch_size: int | None = setting(
-        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 64, in volumes 32."
+        None,
+        unit="px",
+        min=16,
+        max=4096,
+        step=16,
+        help="Side of a training patch in the plane; empty: 64, in volumes 32.",
     )
-    batch_size: int | None = setting(None, min=1, max=1024, help="Patches looked at together; empty: 16, in volumes 1.")
-    epochs: int = setting(10, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
-    steps_per_epoch: int | None = setting(None, min=1, max=100_000, help="Batches between two tests; empty: 50, in volumes 300.")
-    learning_rate: float = setting(1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
+    batch_size: int | None = setting(
+        None, min=1, max=1024, help="Patches looked at together; empty: 16, in volumes 1."
+    )
+    epochs: int = setting(
+        10,
+        min=1,
+        max=100_000,
+        help="How many times the network is tested on the validation images while it learns.",
+    )
+    steps_per_epoch: int | None = setting(
+        None, min=1, max=100_000, help="Batches between two tests; empty: 50, in volumes 300."
+    )
+    learning_rate: float = setting(
+        1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule."
+    )
     augmentation: str = setting(
-        "flips", choices=("none", "mirrors", "flips"), help="How training patches are varied; turns by other angles would blur the noise."
+        "flips",
+        choices=("none", "mirrors", "flips"),
+        help="How training patches are varied; turns by other angles would blur the noise.",
     )
     turns: str = setting(
         "none",
         choices=("none", "mirrors", "plane"),
         level="advanced",
-        help="Views averaged in prediction: the image alone, its mirror images, or 8 turns and mirrors of the plane (8 times slower).",
+        help=(
+            "Views averaged in prediction: the image alone, its mirror images, or 8 turns and "
+            "mirrors of the plane (8 times slower)."
+        ),
     )
     colour: str = setting(
         "refuse",
         choices=("refuse", "split"),
         level="advanced",
-        help="What to do with colour images: refuse them, or restore red, green and blue one by one.",
+        help=(
+            "What to do with colour images: refuse them, or restore red, green and blue one by one."
+        ),
     )
 
 
@@ -56,40 +81,72 @@ class RestoreSettings(KerasSettings):
 class BlindSpotSettings(RestoreSettings):
     """Settings of the networks that learn from noisy images alone, by hidden pixels."""
 
-    masked: float = setting(3.125, unit="%", min=0.05, max=10.0, level="advanced", help="Share of the pixels of a patch that are hidden.")
-    radius: int = setting(2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from.")
-    keep: str = setting("last", choices=training.KEPT, help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.")
+    masked: float = setting(
+        3.125,
+        unit="%",
+        min=0.05,
+        max=10.0,
+        level="advanced",
+        help="Share of the pixels of a patch that are hidden.",
+    )
+    radius: int = setting(
+        2, unit="px", min=1, max=20, level="advanced", help="How far a replacement may come from."
+    )
+    keep: str = setting(
+        "last",
+        choices=training.KEPT,
+        help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.",
+    )
 
 
 class RestoreMethod(KerasMethod):
-    """A method whose result is an image. Grey values are normalised by those of the training set, and come back in the input's unit.
+    """A method whose result is an image. Grey values are normalised by those of the training set,
+    and come back in the input's unit.
 
-    A subclass gives `build`, and `loss` or `targets` as every `KerasMethod`; the network's first `domain.channels` outputs are the image,
-    unless it has its own `decode`. With `needs = "clean"`, maps are the clean image on the scale of the noisy one.
+    A subclass gives `build`, and `loss` or `targets` as every `KerasMethod`; the network's first
+    `domain.channels` outputs are the image, unless it has its own `decode`. With `needs = "clean"`,
+    maps are the clean image on the scale of the noisy one.
     """
 
     Settings = RestoreSettings
     # of the same number of voxels of a volume, a network learns most in many small steps
-    usual: ClassVar[dict] = {"patch_size": {2: 64, 3: 32}, "batch_size": {2: 16, 3: 1}, "steps_per_epoch": {2: 50, 3: 300}}
+    usual: ClassVar[dict] = {
+        "patch_size": {2: 64, 3: 32},
+        "batch_size": {2: 16, 3: 1},
+        "steps_per_epoch": {2: 50, 3: 300},
+    }
     rescales = False  # another pixel size is another noise
     needs: ClassVar[str | None] = None
     scale: normalize.Scale | None = None
 
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
-        """As every method's; each time point of a movie, and where asked for each colour, is an image of its own."""
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
+        """As every method's; each time point of a movie, and where asked for each colour, is an
+        image of its own.
+        """
         return super().fit(self._single_out(train), self._single_out(val), plan=plan)
 
     def predict(self, image: Image, **options) -> Prediction:
         """The restored image, float32, in the grey values, axes, shape and spacing of the input."""
         if not (image.is_rgb and self.settings.colour == "split" and self.domain.channels == 1):
             return super().predict(image, **options)
-        parts = [super(RestoreMethod, self).predict(image.select(C=c), **options) for c in range(image.size("C"))]
+        parts = [
+            super(RestoreMethod, self).predict(image.select(C=c), **options)
+            for c in range(image.size("C"))
+        ]
         pixels = np.stack([p.image.pixels for p in parts], axis=image.axes.index("C"))
         warnings = tuple(dict.fromkeys(w for p in parts for w in p.warnings))
-        return Prediction(image=image.replace(pixels=pixels), seconds=sum(p.seconds for p in parts), warnings=warnings)
+        return Prediction(
+            image=image.replace(pixels=pixels),
+            seconds=sum(p.seconds for p in parts),
+            warnings=warnings,
+        )
 
     def forward(self, pixels: np.ndarray) -> np.ndarray:
-        """(*tile, C) normalised → (*tile, K): what `look` says, the mean over the views that the settings ask for."""
+        """(*tile, C) normalised → (*tile, K): what `look` says, the mean over the views that the
+        settings ask for.
+        """
         return _turns.average(self.look, pixels, kind=self.settings.turns)
 
     def look(self, pixels: np.ndarray) -> np.ndarray:
@@ -100,16 +157,27 @@ class RestoreMethod(KerasMethod):
         super().start_fit(train, needs)
         self.settings = self.settings.replace(steps_per_epoch=self.chosen("steps_per_epoch"))
         if train[0].image.is_rgb and self.domain.channels > 1:
-            remedy = "Give one channel with --channel, or have each colour restored by itself with colour=split."
-            raise UserError("A colour image is no measurement of one noise.", f"{train.names[0]}, RGB", remedy)
+            remedy = (
+                "Give one channel with --channel, or have each colour restored by itself with "
+                "colour=split."
+            )
+            raise UserError(
+                "A colour image is no measurement of one noise.", f"{train.names[0]}, RGB", remedy
+            )
         self.scale = self.measure_scale(self._choose_images(train))
 
     def plan_unet(self, networks: dict[str, dict]) -> dict:
-        """Arguments of `nets.unet` for the preset among `networks`: lighter where it is small for volumes, pooled as the pixels ask."""
+        """Arguments of `nets.unet` for the preset among `networks`: lighter where it is small for
+        volumes, pooled as the pixels ask.
+        """
         plan = dict(networks[self.settings.preset])
         if self.settings.preset == "small" and self.domain.ndim == 3:
             plan["widths"] = LIGHT_3D
-        return plan | {"strides": nets.plan_pooling(self.domain.ndim, self.domain.spacing, count=len(plan["widths"]) - 1)}
+        return plan | {
+            "strides": nets.plan_pooling(
+                self.domain.ndim, self.domain.spacing, count=len(plan["widths"]) - 1
+            )
+        }
 
     def measure_scale(self, images: list[np.ndarray]) -> normalize.Scale:
         """The normalisation of the whole training set.  images : (*space, C) each."""
@@ -125,7 +193,9 @@ class RestoreMethod(KerasMethod):
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
         """Maps (*space, K), or (T, *space, K) → the restored image with the axes of the input."""
         frames = maps if "T" in image.axes else maps[None]
-        restored = np.stack([self.decode(m, **choices) for m in frames]).astype(np.float32, copy=False)
+        restored = np.stack([self.decode(m, **choices) for m in frames]).astype(
+            np.float32, copy=False
+        )
         ordered = image.to("T" + self.domain.axes + "C").replace(pixels=restored)
         return Prediction(image=ordered.to(image.axes))
 
@@ -137,11 +207,15 @@ class RestoreMethod(KerasMethod):
             return dataset
         dataset = dataset.frames()
         if self.settings.colour == "split" and dataset.image(0).is_rgb:
-            return DataSet.of([part for sample in dataset for part in _split_colours(sample)], name=dataset.name)
+            return DataSet.of(
+                [part for sample in dataset for part in _split_colours(sample)], name=dataset.name
+            )
         return dataset
 
     def _choose_images(self, train: DataSet) -> list[np.ndarray]:
-        """A regular choice of the training images: (*space, C) each, thinned out where they are large."""
+        """A regular choice of the training images: (*space, C) each, thinned out where they are
+        large.
+        """
         chosen = np.unique(np.linspace(0, len(train) - 1, LOOKED_AT).round().astype(int))
         found = []
         for index in chosen:
@@ -155,29 +229,46 @@ class RestoreMethod(KerasMethod):
         if self.needs != "clean":
             return Example(self.scale.apply(noisy), None, None)
         if sample.clean is None:
-            raise UserError("Every training image needs a clean partner.", sample.name, "Put it into clean/ under the image's name.")
+            raise UserError(
+                "Every training image needs a clean partner.",
+                sample.name,
+                "Put it into clean/ under the image's name.",
+            )
         clean = self.check_image(sample.clean).to(self.domain.axes + "C").pixels
         if clean.shape != noisy.shape:
             received = f"{sample.name}: {noisy.shape[:-1]} and {clean.shape[:-1]}"
             raise UserError(
-                "An image and its clean partner must have the same shape.", received, "Export both from the same field of view."
+                "An image and its clean partner must have the same shape.",
+                received,
+                "Export both from the same field of view.",
             )
         return Example(self.scale.apply(noisy), None, self.scale.apply(express_as(clean, noisy)))
 
     def _judge(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """A warning where grey values are far from the training's: the network would leave what it has learned."""
+        """A warning where grey values are far from the training's: the network would leave what it
+        has learned.
+        """
         theirs = self.measure_scale([image.select(T=0).to(self.domain.axes + "C").pixels])
         ratio = np.array(theirs.factor) / np.array(self.scale.factor)
-        shift = np.abs(np.array(theirs.offset) - np.array(self.scale.offset)) / np.array(self.scale.factor)
+        shift = np.abs(np.array(theirs.offset) - np.array(self.scale.offset)) / np.array(
+            self.scale.factor
+        )
         if (ratio < FAR).all() and (shift < FAR).all():
             return ()
         told = f"around {theirs.offset[0]:.4g}, in training {self.scale.offset[0]:.4g}"
-        return (f"Grey values are far from those of the training images ({told}). Train on images taken with these settings.",)
+        return (
+            f"Grey values are far from those of the training images ({told}). Train on images "
+            "taken with these settings.",
+        )
 
     # --- on disk
 
     def extra(self) -> dict:
-        how = {"how": "of the whole training set", "offset": list(self.scale.offset), "factor": list(self.scale.factor)}
+        how = {
+            "how": "of the whole training set",
+            "offset": list(self.scale.offset),
+            "factor": list(self.scale.factor),
+        }
         return super().extra() | {"normalisation": how}
 
     def load_weights(self, folder: Path) -> None:
@@ -187,9 +278,11 @@ class RestoreMethod(KerasMethod):
 
 
 def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
-    """A clean image in the grey values of its noisy partner: the line that fits noisy to clean best, for each channel.
+    """A clean image in the grey values of its noisy partner: the line that fits noisy to clean
+    best, for each channel.
 
-    The two may have been taken with other exposure; noise without bias leaves the fit alone.  clean, noisy : (*space, C).
+    The two may have been taken with other exposure; noise without bias leaves the fit alone.
+    clean, noisy : (*space, C).
     """
     found = np.empty(clean.shape, np.float32)
     for c in range(clean.shape[-1]):
@@ -210,4 +303,12 @@ def _split_colours(sample: Sample) -> list[Sample]:
         return image if image is None else image.select(C=c)
 
     channels = range(sample.image.size("C"))
-    return [replace(sample, name=f"{sample.name}_{c}", image=pick(sample.image, c), clean=pick(sample.clean, c)) for c in channels]
+    return [
+        replace(
+            sample,
+            name=f"{sample.name}_{c}",
+            image=pick(sample.image, c),
+            clean=pick(sample.clean, c),
+        )
+        for c in channels
+    ]

@@ -22,49 +22,85 @@ LEAST_DISTANCE = 1e-3  # px; a polyhedron needs rays of some length
 TUNING_PIXELS = 1_000_000  # of validation images looked at to choose thresholds
 LEAST_RADIUS = 0.5  # px; a smaller shape covers no pixel
 DEEP = 0.7  # of the greatest depth in a nucleus
-SHARES = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)  # of the highest probability in a volume: thresholds to try, from above
+SHARES = (
+    0.8,
+    0.7,
+    0.6,
+    0.5,
+    0.4,
+    0.3,
+    0.2,
+)  # of the highest probability in a volume: thresholds to try, from above
 COVERS = (0.2, 0.3, 0.5)  # shares of a nucleus that another may cover, to try beside the usual one
-PIECE, PIECES = (32, 64, 64), 6  # px and number of the parts of validation volumes that this is done on
-MOST_SHAPES = 20_000  # polyhedra weighed against each other at once: the time grows with the square of those that lie together
-EVALUATIONS = 45  # decodings of each validation image while thresholds are chosen: 3 overlaps, about 15 steps each
+PIECE, PIECES = (
+    (32, 64, 64),
+    6,
+)  # px and number of the parts of validation volumes that this is done on
+# polyhedra weighed against each other at once: the time grows with the square of those that lie
+# together
+MOST_SHAPES = 20_000
+# decodings of each validation image while thresholds are chosen: 3 overlaps, about 15 steps each
+EVALUATIONS = 45
 
 
 def import_part(name: str) -> object:
-    """A module of the stardist package; UserError where Keras runs on something else than TensorFlow."""
+    """A module of the stardist package; UserError where Keras runs on something else than
+    TensorFlow.
+    """
     return _adapter.import_part("stardist", name, title="StarDist")
 
 
 def make_inner(about: dict) -> object:
-    """An untrained StarDist2D or StarDist3D that writes no files.  about : arguments of its configuration."""
+    """An untrained StarDist2D or StarDist3D that writes no files.  about : arguments of its
+    configuration.
+    """
     models = import_part("models")
     ndim = sum(axis in "ZYX" for axis in about["axes"])
-    config, kind = (models.Config2D, models.StarDist2D) if ndim == 2 else (models.Config3D, models.StarDist3D)
+    config, kind = (
+        (models.Config2D, models.StarDist2D) if ndim == 2 else (models.Config3D, models.StarDist3D)
+    )
     with silently():
         return kind(config(**about), basedir=None)
 
 
 def draw_stars(label: np.ndarray, about: dict) -> np.ndarray:
-    """(*space) labels, each drawn again as the star from a deep pixel near its middle.  about : arguments of a configuration."""
-    models, geometry, find_probability = import_part("models"), import_part("geometry"), import_part("utils").edt_prob
+    """(*space) labels, each drawn again as the star from a deep pixel near its middle.  about :
+    arguments of a configuration.
+    """
+    models, geometry, find_probability = (
+        import_part("models"),
+        import_part("geometry"),
+        import_part("utils").edt_prob,
+    )
     if label.ndim == 2:
         depth, distance = find_probability(label), geometry.star_dist(label, about["n_rays"])
     else:
         with silently():
             config = models.Config3D(**about)
         rays = import_part("rays3d").rays_from_json(config.rays_json)
-        depth, distance = find_probability(label, anisotropy=config.anisotropy), geometry.star_dist3D(label, rays)
+        depth, distance = (
+            find_probability(label, anisotropy=config.anisotropy),
+            geometry.star_dist3D(label, rays),
+        )
     at = tuple(_find_middles(label, depth).T)
     found = {"prob": depth[at], "shape": label.shape}
     if label.ndim == 2:
         return geometry.polygons_to_label(distance[at], np.stack(at, axis=-1), **found)
-    return geometry.polyhedron_to_label(distance[at], np.stack(at, axis=-1), rays, verbose=False, **found)
+    return geometry.polyhedron_to_label(
+        distance[at], np.stack(at, axis=-1), rays, verbose=False, **found
+    )
 
 
 def _find_middles(label: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Of each label the pixel nearest to the centre of mass among the deep ones: (n, ndim).  depth : 1 at the deepest of each."""
+    """Of each label the pixel nearest to the centre of mass among the deep ones: (n, ndim).  depth
+    : 1 at the deepest of each.
+    """
     places = np.argwhere(label > 0)
     own = label[tuple(places.T)]
-    middle = np.stack([np.bincount(own, p) for p in places.T], axis=-1) / np.maximum(np.bincount(own), 1)[:, None]
+    middle = (
+        np.stack([np.bincount(own, p) for p in places.T], axis=-1)
+        / np.maximum(np.bincount(own), 1)[:, None]
+    )
     away = np.square(places - middle[own]).sum(axis=-1)
     order = np.lexsort((away, depth[tuple(places.T)] < DEEP, own))
     return places[order[np.unique(own[order], return_index=True)[1]]]
@@ -76,9 +112,13 @@ def open_inner(folder: Path) -> object:
     try:
         ndim = json.loads((folder / "config.json").read_text("utf-8"))["n_dim"]
         with silently():
-            return {2: models.StarDist2D, 3: models.StarDist3D}[ndim](None, name=folder.name, basedir=str(folder.parent))
+            return {2: models.StarDist2D, 3: models.StarDist3D}[ndim](
+                None, name=folder.name, basedir=str(folder.parent)
+            )
     except (OSError, KeyError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        remedy = "Give the folder that the stardist package wrote, with config.json and weights_best.h5."
+        remedy = (
+            "Give the folder that the stardist package wrote, with config.json and weights_best.h5."
+        )
         raise UserError("A StarDist model must be whole.", f"{folder}: {error}", remedy) from error
 
 
@@ -87,18 +127,28 @@ def describe_config(config: object) -> dict:
     return json.loads(json.dumps(vars(config), default=lambda value: value.item()))
 
 
-def draw_shapes(maps: np.ndarray, config: object, *, space: tuple[int, ...], threshold: float, nms: float) -> np.ndarray:
-    """(*space / grid, 1 + rays) → (*space) labels: the most probable shapes that cover each other by less than the share `nms`."""
+def draw_shapes(
+    maps: np.ndarray, config: object, *, space: tuple[int, ...], threshold: float, nms: float
+) -> np.ndarray:
+    """(*space / grid, 1 + rays) → (*space) labels: the most probable shapes that cover each other
+    by less than the share `nms`.
+    """
     geometry, suppress = import_part("geometry"), import_part("nms")
     probability, distance = maps[..., 0], np.maximum(maps[..., 1:], LEAST_DISTANCE)
-    probability = np.where(distance.mean(axis=-1) < LEAST_RADIUS, 0, probability)  # thousands, where a network has learned nothing yet
+    probability = np.where(
+        distance.mean(axis=-1) < LEAST_RADIUS, 0, probability
+    )  # thousands, where a network has learned nothing yet
     limits = {"grid": tuple(config.grid), "prob_thresh": threshold, "nms_thresh": nms}
     if len(space) == 2:
         points, scores, found = suppress.non_maximum_suppression(distance, probability, **limits)
         return geometry.polygons_to_label(found, points, shape=space, prob=scores)
     rays = import_part("rays3d").rays_from_json(config.rays_json)
-    points, scores, found = suppress.non_maximum_suppression_3d(distance, probability, rays, **limits)
-    return geometry.polyhedron_to_label(found, points, rays, shape=space, prob=scores, verbose=False)
+    points, scores, found = suppress.non_maximum_suppression_3d(
+        distance, probability, rays, **limits
+    )
+    return geometry.polyhedron_to_label(
+        found, points, rays, shape=space, prob=scores, verbose=False
+    )
 
 
 def measure_anisotropy(labels: list[np.ndarray]) -> tuple[float, ...] | None:
@@ -111,30 +161,45 @@ def measure_anisotropy(labels: list[np.ndarray]) -> tuple[float, ...] | None:
 
 
 def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Image (*space, C) and label (*space), reflected beyond their end where they are smaller than a patch."""
+    """Image (*space, C) and label (*space), reflected beyond their end where they are smaller than
+    a patch.
+    """
     widths = [(0, max(0, s - n)) for s, n in zip(size, example.label.shape, strict=True)]
-    return patches.reflect_pad(example.image, widths), patches.reflect_pad(example.label[..., None], widths)[..., 0]
+    return patches.reflect_pad(example.image, widths), patches.reflect_pad(
+        example.label[..., None], widths
+    )[..., 0]
 
 
 def list_classes(examples: list[Example]) -> list[dict[int, int | None]]:
-    """Label → number of the class for every label of each image, as the package wants it; None where the class is unknown."""
-    return [{int(v): e.classes.get(int(v)) for v in np.unique(e.label[e.label > 0])} for e in examples]
+    """Label → number of the class for every label of each image, as the package wants it; None
+    where the class is unknown.
+    """
+    return [
+        {int(v): e.classes.get(int(v)) for v in np.unique(e.label[e.label > 0])} for e in examples
+    ]
 
 
 def choose_thresholds(method: Method, examples: list[Example], *, seconds: float | None) -> dict:
-    """Both thresholds by the package's own search, on the first validation images; {} where there is no nucleus or no time.
+    """Both thresholds by the package's own search, on the first validation images; {} where there
+    is no nucleus or no time.
 
-    Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no budget, and always the same choice of images.
-    Of volumes see `_choose_in_volumes`.
+    Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no
+    budget, and always the same choice of images. Of volumes see `_choose_in_volumes`.
     """
     known = [e for e in examples if (e.label > 0).any()]
     if known and known[0].label.ndim == 3:
-        return _choose_in_volumes(method, known, ends=time.monotonic() + (np.inf if seconds is None else seconds))
-    affordable = _count_affordable(method, known[0], np.inf if seconds is None else seconds) if known else 0
+        return _choose_in_volumes(
+            method, known, ends=time.monotonic() + (np.inf if seconds is None else seconds)
+        )
+    affordable = (
+        _count_affordable(method, known[0], np.inf if seconds is None else seconds) if known else 0
+    )
     if not affordable:
         return {}
     totals = np.cumsum([e.label.size for e in known])
-    chosen = [e for e, total in zip(known, totals, strict=True) if total <= min(TUNING_PIXELS, affordable)]
+    chosen = [
+        e for e, total in zip(known, totals, strict=True) if total <= min(TUNING_PIXELS, affordable)
+    ]
     if not chosen and affordable < known[0].label.size:
         return {}
     chosen = chosen or known[:1]
@@ -151,12 +216,16 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
 def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) -> dict:
     """Both thresholds by mean AP on parts of the volumes; {} where nothing is found.
 
-    From the highest probability downwards, while time and the number of shapes allow: the package's search begins below, where a network
-    that has learned little proposes so many polyhedra that a single try may take longer than the training.   ends : by `time.monotonic`.
+    From the highest probability downwards, while time and the number of shapes allow: the package's
+    search begins below, where a network that has learned little proposes so many polyhedra that a
+    single try may take longer than the training.   ends : by `time.monotonic`.
     """
     parts = []
     for example in examples[:PIECES]:
-        middle = tuple(slice((n - min(n, p)) // 2, (n + min(n, p)) // 2) for n, p in zip(example.label.shape, PIECE, strict=True))
+        middle = tuple(
+            slice((n - min(n, p)) // 2, (n + min(n, p)) // 2)
+            for n, p in zip(example.label.shape, PIECE, strict=True)
+        )
         parts.append((example.label[middle], method.predict_space(example.image[middle])))
     top = max(float(maps[..., 0].max()) for _, maps in parts)
 
@@ -164,10 +233,15 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
 
     def score(values: dict) -> float:
         nonlocal slowest
-        started, shapes = time.monotonic(), sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts)
+        started, shapes = (
+            time.monotonic(),
+            sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts),
+        )
         if started + slowest > ends or shapes > MOST_SHAPES:
             return -1.0
-        found = _tune.mean_ap([(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts])
+        found = _tune.mean_ap(
+            [(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts]
+        )
         slowest = max(slowest, time.monotonic() - started)
         return found
 
@@ -179,14 +253,19 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
 
 
 def _count_affordable(method: Method, example: Example, seconds: float) -> float:
-    """Pixels that can be decoded as often as the search needs; 0 where the network finds nothing yet.
+    """Pixels that can be decoded as often as the search needs; 0 where the network finds nothing
+    yet.
 
     Measured at the lowest threshold the search looks at, which takes longest.
     """
     started = time.monotonic()
     maps = method.predict_space(example.image)
     found = method.decode(maps, threshold=float(maps[..., 0].max()) / 2, nms=0.4)
-    return example.label.size * max(0.0, seconds) / EVALUATIONS / (time.monotonic() - started) if found.any() else 0
+    return (
+        example.label.size * max(0.0, seconds) / EVALUATIONS / (time.monotonic() - started)
+        if found.any()
+        else 0
+    )
 
 
 def _count_tiles(method: Method, examples: list[Example]) -> tuple[int, ...]:

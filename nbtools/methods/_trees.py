@@ -1,6 +1,7 @@
 """A forest of decision trees as plain arrays: grown by scikit-learn, asked and stored without it.
 
-A pickled forest runs whatever code its file holds, and opens only in the version that wrote it. Six arrays do neither.
+A pickled forest runs whatever code its file holds, and opens only in the version that wrote it. Six
+arrays do neither.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ PIECE = 32_768  # pixels asked together: their features stay in the processor's 
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Nodes of all trees, one behind the other; a node sends a pixel left where its feature is not above the threshold.
+    """Nodes of all trees, one behind the other; a node sends a pixel left where its feature is not
+    above the threshold.
 
-    roots : (trees,) first node of each.   left, right : (nodes,) next node, always a later one; -1 in a leaf.
-    feature : (nodes,) number of the feature.   threshold, share : (nodes,) float32; share of nucleus pixels that came to a leaf.
+    roots : (trees,) first node of each.
+    left, right : (nodes,) next node, always a later one; -1 in a leaf.
+    feature : (nodes,) number of the feature.
+    threshold, share : (nodes,) float32; share of nucleus pixels that came to a leaf.
     """
 
     roots: np.ndarray
@@ -35,10 +39,19 @@ class Trees:
     share: np.ndarray
 
     def ask(self, features: np.ndarray) -> np.ndarray:
-        """(F, n) features → (n,) float32 probability of a nucleus: the mean of what the trees say."""
+        """(F, n) features → (n,) float32 probability of a nucleus: the mean of what the trees
+        say.
+        """
         starts = range(0, features.shape[1], PIECE)
         with ThreadPoolExecutor(runtime.cores()) as pool:
-            parts = list(pool.map(lambda start: self._ask_piece(np.ascontiguousarray(features[:, start : start + PIECE])), starts))
+            parts = list(
+                pool.map(
+                    lambda start: self._ask_piece(
+                        np.ascontiguousarray(features[:, start : start + PIECE])
+                    ),
+                    starts,
+                )
+            )
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def _ask_piece(self, features: np.ndarray) -> np.ndarray:
@@ -64,7 +77,8 @@ class Trees:
 
     @classmethod
     def load(cls, folder: Path, *, features: int) -> Trees:
-        """Read the arrays back; they are checked, so that asking them ends.   features : how many the trees may use.
+        """Read the arrays back; they are checked, so that asking them ends.   features : how many
+        the trees may use.
 
         Raises
         ------
@@ -75,7 +89,15 @@ class Trees:
             with np.load(path, allow_pickle=False) as stored:
                 trees = cls(**{name: stored[name] for name in cls.__dataclass_fields__})
             sound = trees._is_sound(features)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            zipfile.BadZipFile,
+        ) as error:
             raise _damaged(path, str(error)) from error
         if not sound:
             raise _damaged(path, "nodes that lead nowhere")
@@ -84,14 +106,26 @@ class Trees:
     def _is_sound(self, features: int) -> bool:
         nodes, count = np.arange(len(self.left)), len(self.left)
         inner = self.left >= 0
-        same = all(len(part) == count for part in (self.right, self.feature, self.threshold, self.share))
-        onward = ((part[inner] > nodes[inner]) & (part[inner] < count) for part in (self.left, self.right))
+        same = all(
+            len(part) == count for part in (self.right, self.feature, self.threshold, self.share)
+        )
+        onward = (
+            (part[inner] > nodes[inner]) & (part[inner] < count) for part in (self.left, self.right)
+        )
         known = (self.feature[inner] >= 0) & (self.feature[inner] < features)
         rooted = len(self.roots) and 0 <= self.roots.min() <= self.roots.max() < count
-        return bool(same and rooted and all(o.all() for o in onward) and known.all() and np.isfinite(self.share).all())
+        return bool(
+            same
+            and rooted
+            and all(o.all() for o in onward)
+            and known.all()
+            and np.isfinite(self.share).all()
+        )
 
 
-def grow(features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, balanced: bool, seed: int) -> Trees:
+def grow(
+    features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, balanced: bool, seed: int
+) -> Trees:
     """Trees that tell nucleus from background.
 
     features : (n, F) float32.   nucleus : (n,) bool, both kinds present.
@@ -100,8 +134,15 @@ def grow(features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, ba
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    about = {"n_estimators": trees, "min_samples_leaf": leaf, "max_features": "sqrt", "class_weight": "balanced" if balanced else None}
-    forest = RandomForestClassifier(**about, random_state=seed, n_jobs=runtime.cores()).fit(features, nucleus)
+    about = {
+        "n_estimators": trees,
+        "min_samples_leaf": leaf,
+        "max_features": "sqrt",
+        "class_weight": "balanced" if balanced else None,
+    }
+    forest = RandomForestClassifier(**about, random_state=seed, n_jobs=runtime.cores()).fit(
+        features, nucleus
+    )
     grown = [tree.tree_ for tree in forest.estimators_]
     starts = np.cumsum([0, *(tree.node_count for tree in grown)])
     column = list(forest.classes_).index(True)
@@ -111,19 +152,29 @@ def grow(features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, ba
         _join_children([t.children_right for t in grown], starts),
         np.concatenate([t.feature for t in grown]).astype(np.int16),
         _round_down(np.concatenate([t.threshold for t in grown])),
-        np.concatenate([t.value[:, 0, column] / t.value[:, 0].sum(axis=1) for t in grown]).astype(np.float32),
+        np.concatenate([t.value[:, 0, column] / t.value[:, 0].sum(axis=1) for t in grown]).astype(
+            np.float32
+        ),
     )
 
 
 def _join_children(children: list[np.ndarray], starts: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.where(c < 0, -1, c + start) for c, start in zip(children, starts[:-1], strict=True)]).astype(np.int32)
+    return np.concatenate(
+        [np.where(c < 0, -1, c + start) for c, start in zip(children, starts[:-1], strict=True)]
+    ).astype(np.int32)
 
 
 def _round_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 not above each: what is compared is float32, so no pixel goes another way."""
+    """The largest float32 not above each: what is compared is float32, so no pixel goes another
+    way.
+    """
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _damaged(path: Path, reason: str) -> UserError:
-    return UserError("The trees of a forest must be readable.", f"{path}: {reason}", "Copy the whole folder again, or train again.")
+    return UserError(
+        "The trees of a forest must be readable.",
+        f"{path}: {reason}",
+        "Copy the whole folder again, or train again.",
+    )

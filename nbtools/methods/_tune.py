@@ -14,10 +14,18 @@ PIXELS = 6_000_000  # of validation images looked at to choose decoding values
 THRESHOLDS = np.arange(0.5, 0.91, 0.05)
 
 
-def climb(values: dict, candidates: dict[str, tuple], *, score: Callable[[dict], float], seconds: float = 60.0) -> tuple[dict, float]:
+def climb(
+    values: dict,
+    candidates: dict[str, tuple],
+    *,
+    score: Callable[[dict], float],
+    seconds: float = 60.0,
+) -> tuple[dict, float]:
     """Coordinate ascent: improve one value after the other until none helps or the time is over.
 
-    values : where to start.   candidates : name → values to try.   score : values → number to make large.
+    values : where to start.
+    candidates : name → values to try.
+    score : values → number to make large.
     Returns the best values and their score.
     """
     ends = time.monotonic() + seconds
@@ -39,8 +47,11 @@ def climb(values: dict, candidates: dict[str, tuple], *, score: Callable[[dict],
     return best, top
 
 
-def choose_pieces(shapes: list[tuple[int, ...]], *, seed: int) -> list[tuple[int, tuple[slice, ...]]]:
-    """(index of the image, where to cut it): one piece of each image, in seeded order, until PIXELS are together.
+def choose_pieces(
+    shapes: list[tuple[int, ...]], *, seed: int
+) -> list[tuple[int, tuple[slice, ...]]]:
+    """(index of the image, where to cut it): one piece of each image, in seeded order, until PIXELS
+    are together.
 
     Many images in part tell more than few as a whole, since the nuclei of one image are alike.
     """
@@ -51,7 +62,9 @@ def choose_pieces(shapes: list[tuple[int, ...]], *, seed: int) -> list[tuple[int
         pixels += int(np.prod(size))
         if pieces and pixels > PIXELS:
             break
-        pieces.append((int(i), tuple(slice(int(a), int(a + n)) for a, n in zip(start, size, strict=True))))
+        pieces.append(
+            (int(i), tuple(slice(int(a), int(a + n)) for a, n in zip(start, size, strict=True)))
+        )
     return pieces
 
 

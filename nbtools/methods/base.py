@@ -1,4 +1,6 @@
-"""What every method is: settings in, fit, predict, save, load; axes, shape and pixel size kept from image to result."""
+"""What every method is: settings in, fit, predict, save, load; axes, shape and pixel size kept from
+image to result.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Prediction:
-    """What a method says of one image: labels, or a restored image, with the network's maps where asked for.
+    """What a method says of one image: labels, or a restored image, with the network's maps where
+    asked for.
 
-    classes, probability : of each nucleus by its label, from a model that has learned classes, for an image without T; else None.
-    raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid of the model.
-    zoom : how many times as many pixels, along each spatial axis, the network saw; None where it saw the image as it is.
+    classes, probability : of each nucleus by its label, from a model that has learned classes, for
+        an image without T; else None.
+    raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid
+        of the model.
+    zoom : how many times as many pixels, along each spatial axis, the network saw; None where it
+        saw the image as it is.
     warnings : in what the image is unlike those the model was trained on.
     notes : what was decided in decoding and should be known, as of regions without a centre.
     """
@@ -47,43 +53,65 @@ class Prediction:
 
 
 class Method(ABC):
-    """A way to get from images to results. The table of methods holds what is known of it; the class repeats none of that.
+    """A way to get from images to results. The table of methods holds what is known of it; the
+    class repeats none of that.
 
     Parameters
     ----------
-    settings : the method's `Settings`, or None for the defaults; single settings can be given by name.
+    settings : the method's `Settings`, or None for the defaults; single settings can be given by
+        name.
     """
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
     learns_classes: ClassVar[bool] = False  # of single nuclei, where the training images have them
-    rescales: ClassVar[bool] = True  # False where another pixel size would change the result itself, as in restoration
+    rescales: ClassVar[bool] = (
+        True  # False where another pixel size would change the result itself, as in restoration
+    )
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
         self.domain = Domain()
-        self.tuned: dict = {}  # decoding values chosen on the validation images, where the settings leave them open
+        # decoding values chosen on the validation images, where the settings leave them open
+        self.tuned: dict = {}
         self.history = None
         self.origin: dict | None = None  # the model whose weights training begins with
 
     @abstractmethod
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
-        """Learn from a data set; returns a `training.History`. `val` serves for choosing thresholds, never for learning."""
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
+        """Learn from a data set; returns a `training.History`. `val` serves for choosing
+        thresholds, never for learning.
+        """
 
     @abstractmethod
-    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
+    def predict_space(
+        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> np.ndarray:
         """(*space, C) grey values of one image → (*space, K) float32 maps, before decoding."""
 
     @abstractmethod
     def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
         """(*space, K) maps → (*space) int32 labels, or (*space, C) restored grey values."""
 
-    def predict(self, image: Image, *, tile: tuple[int, ...] | None = None, raw: bool = False, diameter: float | None = None) -> Prediction:
-        """Apply the method to an image; one of another pixel size than the training images is brought to theirs, and its labels back.
+    def predict(
+        self,
+        image: Image,
+        *,
+        tile: tuple[int, ...] | None = None,
+        raw: bool = False,
+        diameter: float | None = None,
+    ) -> Prediction:
+        """Apply the method to an image; one of another pixel size than the training images is
+        brought to theirs, and its labels back.
 
-        image : axes of the method's dimension, with or without T; several channels only if it was trained with as many.
-        tile : shape of a tile in pixels; None chooses by memory.   raw : keep the maps in the result.
-        diameter : of the image's nuclei, in the unit of its spacing, where that is to count and not the spacing.
+        image : axes of the method's dimension, with or without T; several channels only if it was
+            trained with as many.
+        tile : shape of a tile in pixels; None chooses by memory.
+        raw : keep the maps in the result.
+        diameter : of the image's nuclei, in the unit of its spacing, where that is to count and not
+            the spacing.
 
         Raises
         ------
@@ -92,8 +120,12 @@ class Method(ABC):
         image = self.check_image(image)
         started = time.perf_counter()
         zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
-        frames = [image.select(T=t) for t in range(image.size("T"))] if "T" in image.axes else [image]
-        seen = (_rescale.zoom_pixels(frame.to(self.domain.axes + "C").pixels, zoom) for frame in frames)
+        frames = (
+            [image.select(T=t) for t in range(image.size("T"))] if "T" in image.axes else [image]
+        )
+        seen = (
+            _rescale.zoom_pixels(frame.to(self.domain.axes + "C").pixels, zoom) for frame in frames
+        )
         maps = [self.predict_space(pixels, tile=tile) for pixels in seen]
         maps = np.stack(maps) if "T" in image.axes else maps[0]
         result = self.decode_maps(maps, image)
@@ -103,34 +135,56 @@ class Method(ABC):
             result.raw = {"maps": maps}
         return result
 
-    def forecast(self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None) -> object | None:
-        """What a prediction of this image will need (`tiling.Forecast`); None where nobody knows."""
+    def forecast(
+        self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None
+    ) -> object | None:
+        """What a prediction of this image will need (`tiling.Forecast`); None where nobody
+        knows.
+        """
         return None
 
     def decode_again(self, prediction: Prediction, **choices) -> Prediction:
-        """Decode the maps of a prediction made with `raw=True` once more, without the network: `decode_again(found, threshold=0.4)`.
+        """Decode the maps of a prediction made with `raw=True` once more, without the network:
+        `decode_again(found, threshold=0.4)`.
 
         Raises
         ------
         UserError : no maps were kept, or a choice that is no decoding value of the method.
         """
         if "maps" not in prediction.raw or prediction.labels is None:
-            raise UserError("Decoding again needs the maps.", "a prediction without them", "Predict with raw=True.")
+            raise UserError(
+                "Decoding again needs the maps.",
+                "a prediction without them",
+                "Predict with raw=True.",
+            )
         if unknown := [name for name in choices if name not in self.tunable()]:
-            raise UserError("Only decoding values can be changed.", ", ".join(unknown), f"Known: {', '.join(self.tunable()) or 'none'}.")
+            raise UserError(
+                "Only decoding values can be changed.",
+                ", ".join(unknown),
+                f"Known: {', '.join(self.tunable()) or 'none'}.",
+            )
         result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
-        changed = {name: getattr(result, name) for name in ("labels", "classes", "probability", "notes", "seconds")}
+        changed = {
+            name: getattr(result, name)
+            for name in ("labels", "classes", "probability", "notes", "seconds")
+        }
         return replace(prediction, **changed)
 
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
-        """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices` stand above the model's own."""
+        """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices`
+        stand above the model's own.
+        """
         started = time.perf_counter()
         plain = image.select(C=0).to("T" * ("T" in image.axes) + self.domain.axes)
         values = {**self.choices(), **choices}
-        result = self.wrap(plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain))
+        result = self.wrap(
+            plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain)
+        )
         if (channels := self.class_channels()) and "T" not in image.axes:
             share = maps[..., slice(*channels)]
-            result.classes, result.probability = classes.decode(result.labels.pixels, share, names=self.domain.classes)
+            result.classes, result.probability = classes.decode(
+                result.labels.pixels, share, names=self.domain.classes
+            )
         result.seconds = time.perf_counter() - started
         return result
 
@@ -141,7 +195,11 @@ class Method(ABC):
         still = result.labels.select(T=0).pixels
         factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
         sizes = [d * factor for d in measure_diameters(still)]
-        scaled = scaled or (image.spacing_um is not None and self.domain.spacing is not None and self.domain.unit == "um")
+        scaled = scaled or (
+            image.spacing_um is not None
+            and self.domain.spacing is not None
+            and self.domain.unit == "um"
+        )
         return domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
 
     def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
@@ -149,13 +207,25 @@ class Method(ABC):
         return Prediction(labels=like.replace(pixels=pixels, channels=()))
 
     def class_channels(self) -> tuple[int, int] | None:
-        """First and end of the channels of the maps that are probabilities of the classes; None where the model tells none apart."""
+        """First and end of the channels of the maps that are probabilities of the classes; None
+        where the model tells none apart.
+        """
         return None
 
     def choices(self) -> dict:
-        """Decoding values: what the settings fix, else what was tuned on validation images, else the method's own defaults."""
-        declared = {d.name: getattr(self.settings, d.name) for d in self.settings.declarations() if d.name in self.tunable()}
-        return {**self.tunable(), **self.tuned, **{k: v for k, v in declared.items() if v is not None}}
+        """Decoding values: what the settings fix, else what was tuned on validation images, else
+        the method's own defaults.
+        """
+        declared = {
+            d.name: getattr(self.settings, d.name)
+            for d in self.settings.declarations()
+            if d.name in self.tunable()
+        }
+        return {
+            **self.tunable(),
+            **self.tuned,
+            **{k: v for k, v in declared.items() if v is not None},
+        }
 
     def tunable(self) -> dict:
         """Names and default values of what `decode` takes."""
@@ -165,28 +235,52 @@ class Method(ABC):
         """The image with the channels the method needs, or a UserError that says what to do."""
         domain = self.domain
         if len(image.spatial) != domain.ndim:
-            remedy = "Choose one plane, or train on volumes." if domain.ndim == 2 else "Give a z-stack, or train on planes."
-            raise UserError(f"This model needs images with axes {domain.axes}.", f"{image.name or 'image'} with axes {image.axes}", remedy)
+            remedy = (
+                "Choose one plane, or train on volumes."
+                if domain.ndim == 2
+                else "Give a z-stack, or train on planes."
+            )
+            raise UserError(
+                f"This model needs images with axes {domain.axes}.",
+                f"{image.name or 'image'} with axes {image.axes}",
+                remedy,
+            )
         if image.is_rgb and domain.channels == 1 and _is_grey(image):
             image = image.select(C=0)
         if image.size("C") != domain.channels:
-            received = f"{image.name or 'image'} with {image.size('C')}{' (colour)' if image.is_rgb else ''}"
-            remedy = "Choose one with --channel." if domain.channels == 1 else "Give images with the channels of the training set."
+            received = (
+                f"{image.name or 'image'} with "
+                f"{image.size('C')}{' (colour)' if image.is_rgb else ''}"
+            )
+            remedy = (
+                "Choose one with --channel."
+                if domain.channels == 1
+                else "Give images with the channels of the training set."
+            )
             raise UserError(f"This model needs {domain.channels} channel(s).", received, remedy)
         return image
 
     def save(self, folder: str | Path) -> None:
         """Write model.json and what else the method needs into a folder."""
         folder = Path(folder)
-        about = {"method": self.name, "settings": self.settings.to_dict(), "tuned": self.tuned, **asdict(self.domain)}
-        io.write_json(folder / "model.json", about | {"axes": self.domain.axes, "versions": runtime.versions()} | self.extra())
+        about = {
+            "method": self.name,
+            "settings": self.settings.to_dict(),
+            "tuned": self.tuned,
+            **asdict(self.domain),
+        }
+        io.write_json(
+            folder / "model.json",
+            about | {"axes": self.domain.axes, "versions": runtime.versions()} | self.extra(),
+        )
         self.save_weights(folder)
 
     @classmethod
     def load(cls, folder: str | Path, *, weights: str | None = None) -> Method:
         """Read back what `save` wrote; runs no code from the files.
 
-        weights : "best" or "last", where not those are wanted that training was told to keep; decoding values stay as they were tuned.
+        weights : "best" or "last", where not those are wanted that training was told to keep;
+            decoding values stay as they were tuned.
 
         Raises
         ------
@@ -213,37 +307,59 @@ class Method(ABC):
 
     def change_weights(self, folder: Path, weights: str) -> None:
         """Take the "best" or the "last" weights of the folder that the method was loaded from."""
-        raise UserError("Only a trained network has best and last weights.", f"{weights} of {self.name}", "Leave out --weights.")
+        raise UserError(
+            "Only a trained network has best and last weights.",
+            f"{weights} of {self.name}",
+            "Leave out --weights.",
+        )
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
-        """What every fit begins with: rehearsal settings, a look at the first image, a refusal of what cannot be learned from."""
+        """What every fit begins with: rehearsal settings, a look at the first image, a refusal of
+        what cannot be learned from.
+        """
         self.settings = config.shorten(self.name, self.settings)
         if not len(train):
             raise UserError(
-                "Training needs at least one image.", f"{train.name or 'data set'} without images", "Check the folder with `nbtools check`."
+                "Training needs at least one image.",
+                f"{train.name or 'data set'} without images",
+                "Check the folder with `nbtools check`.",
             )
         if needs and not train.has(needs):
             remedy = f"Put one file for each image into the folder {needs}/."
-            raise UserError(f"This method learns from {needs}.", f"{train.name or 'a data set'} without {needs}", remedy)
+            raise UserError(
+                f"This method learns from {needs}.",
+                f"{train.name or 'a data set'} without {needs}",
+                remedy,
+            )
         first = train[0].image
         if first.is_rgb and all(_is_grey(s.image) for s in (train[0],)):
             first = first.select(C=0)
         known = train.nucleus_classes if self.learns_classes else ()
         known = known if len(known) > 1 else ()  # with one class there is nothing to tell apart
-        self.domain = replace(Domain.of(first.select(T=0)), grey=self._look_at_grey(train), classes=known)
+        self.domain = replace(
+            Domain.of(first.select(T=0)), grey=self._look_at_grey(train), classes=known
+        )
 
     def _look_at_grey(self, train: DataSet) -> dict:
-        """Ranges of what describes the grey values of the training images; of a regular choice where there are many."""
+        """Ranges of what describes the grey values of the training images; of a regular choice
+        where there are many.
+        """
         chosen = np.unique(np.linspace(0, len(train) - 1, domain.LOOKED_AT).round().astype(int))
         images = (train.image(int(i)).select(T=0) for i in chosen)
-        return domain.find_ranges([domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images])
+        return domain.find_ranges(
+            [domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images]
+        )
 
     def note_nucleus_size(self, sizes: list[list[float]]) -> None:
-        """Remember the median diameter of the training nuclei, and how it varies between images.  sizes : a list for each image."""
+        """Remember the median diameter of the training nuclei, and how it varies between images.
+        sizes : a list for each image.
+        """
         medians = [float(np.median(one)) for one in sizes if len(one)]
         if medians:
             median = float(np.median(np.concatenate([one for one in sizes if len(one)])))
-            self.domain = replace(self.domain, nucleus_size=median, size_range=domain.find_size_range(medians))
+            self.domain = replace(
+                self.domain, nucleus_size=median, size_range=domain.find_size_range(medians)
+            )
 
     def start_from(self, source: Method) -> None:
         """Begin training with the weights of another model in place of random ones.
@@ -253,7 +369,11 @@ class Method(ABC):
         UserError : the method has no weights, or the models differ in their network.
         """
         remedy = "Train it without --init."
-        raise UserError("Only a method with weights can begin with those of a model.", f"{self.name} from {source.name}", remedy)
+        raise UserError(
+            "Only a method with weights can begin with those of a model.",
+            f"{self.name} from {source.name}",
+            remedy,
+        )
 
 
 def measure_diameters(label: np.ndarray) -> list[float]:

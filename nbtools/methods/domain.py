@@ -13,17 +13,23 @@ SIDE = 1024  # pixels of an image that are looked at, along each axis, in its mi
 FEW = 3  # nuclei; the median of fewer says nothing
 FAR = 1.7  # times larger or smaller than in training
 TOLERATED = 1.2  # beyond the sizes of the training images
-MARGIN = {"noise": 0.03, "fill": 0.25}  # beyond the training images, as share of the range of grey values
+MARGIN = {
+    "noise": 0.03,
+    "fill": 0.25,
+}  # beyond the training images, as share of the range of grey values
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What a model was made for, remembered so that a new image can be brought to it or warned about.
+    """What a model was made for, remembered so that a new image can be brought to it or warned
+    about.
 
-    nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with as many voxels); None without labels.
+    nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with
+        as many voxels); None without labels.
     size_range : 5th and 95th percentile of the training images' own median diameters.
     classes : of single nuclei, in the order of the network's outputs; () where it tells none apart.
-    grey : what describes the grey values of an image → [lowest, highest] in training, see `_domain.describe_grey`.
+    grey : what describes the grey values of an image → [lowest, highest] in training, see
+        `_domain.describe_grey`.
     """
 
     ndim: int = 2
@@ -43,36 +49,61 @@ class Domain:
     @classmethod
     def from_dict(cls, values: dict) -> Domain:
         """A domain from plain JSON values; further ones are left aside."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in cls.__dataclass_fields__})
+        return cls(
+            **{
+                k: tuple(v) if isinstance(v, list) else v
+                for k, v in values.items()
+                if k in cls.__dataclass_fields__
+            }
+        )
 
     @classmethod
     def of(cls, image: Image, nucleus_size: float | None = None) -> Domain:
-        return cls(len(image.spatial), image.size("C"), tuple(image.channels), image.spacing, image.unit, nucleus_size)
+        return cls(
+            len(image.spatial),
+            image.size("C"),
+            tuple(image.channels),
+            image.spacing,
+            image.unit,
+            nucleus_size,
+        )
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:
-    """Numbers a grey-value transformation a + b x leaves alone, of the first channel.  pixels : (*space, C).
+    """Numbers a grey-value transformation a + b x leaves alone, of the first channel.  pixels :
+    (*space, C).
 
     noise : standard deviation between neighbouring pixels that a straight line does not explain.
-    fill : where the median stands between darkest and brightest: low for bright nuclei on a dark field, high for dark ones on bright.
+    fill : where the median stands between darkest and brightest: low for bright nuclei on a dark
+        field, high for dark ones on bright.
     Both as share of the range from the 1st to the 99.8th percentile.
     """
     plane = pixels[..., 0]
     while plane.ndim > 2:
         plane = plane[plane.shape[0] // 2]
-    plane = plane[tuple(slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE) for n in plane.shape)].astype(np.float32)
+    plane = plane[
+        tuple(slice(max(0, (n - SIDE) // 2), max(0, (n - SIDE) // 2) + SIDE) for n in plane.shape)
+    ].astype(np.float32)
     low, middle, high = np.percentile(plane, (1, 50, 99.8))
     span = float(high - low)
     if not np.isfinite(span) or span <= 0 or plane.shape[1] < 3:
         return {}
     bend = plane[:, 2:] - 2 * plane[:, 1:-1] + plane[:, :-2]
-    return {"noise": float(np.median(np.abs(bend)) / 0.6745 / np.sqrt(6) / span), "fill": float((middle - low) / span)}
+    return {
+        "noise": float(np.median(np.abs(bend)) / 0.6745 / np.sqrt(6) / span),
+        "fill": float((middle - low) / span),
+    }
 
 
 def find_ranges(described: list[dict[str, float]]) -> dict[str, list[float]]:
     """Name → [lowest, highest] over the training images."""
     names = dict.fromkeys(name for one in described for name in one)
-    return {name: [round(float(f(one[name] for one in described if name in one)), 5) for f in (min, max)] for name in names}
+    return {
+        name: [
+            round(float(f(one[name] for one in described if name in one)), 5) for f in (min, max)
+        ]
+        for name in names
+    }
 
 
 def find_size_range(medians: list[float]) -> tuple[float, float] | None:
@@ -80,16 +111,24 @@ def find_size_range(medians: list[float]) -> tuple[float, float] | None:
     return tuple(round(float(v), 3) for v in np.percentile(medians, (5, 95))) if medians else None
 
 
-def judge_image(image: Image, domain: Domain, *, sizes: list[float], scaled: bool) -> tuple[str, ...]:
-    """Warnings about an image unlike the training images, from its pixel size, its grey values and the nuclei found.
+def judge_image(
+    image: Image, domain: Domain, *, sizes: list[float], scaled: bool
+) -> tuple[str, ...]:
+    """Warnings about an image unlike the training images, from its pixel size, its grey values and
+    the nuclei found.
 
-    sizes : diameters of the nuclei found, in pixels of the model.     scaled : its size was given, by spacing or diameter.
+    sizes : diameters of the nuclei found, in pixels of the model.
+    scaled : its size was given, by spacing or diameter.
     """
     told = [] if scaled else [judge_spacing(image, domain)]
     if len(sizes) >= FEW:
         told.append(judge_size(float(np.median(sizes)), domain, scaled=scaled, single=True))
     still = image.select(T=0)
-    return tuple(filter(None, [*told, *judge_grey(describe_grey(still.to(domain.axes + "C").pixels), domain)]))
+    return tuple(
+        filter(
+            None, [*told, *judge_grey(describe_grey(still.to(domain.axes + "C").pixels), domain)]
+        )
+    )
 
 
 def judge_spacing(image: Image, domain: Domain) -> str:
@@ -97,7 +136,10 @@ def judge_spacing(image: Image, domain: Domain) -> str:
     if domain.spacing is None or domain.unit != "um" or image.spacing_um is not None:
         return ""
     size = " x ".join(f"{s:.3g}" for s in domain.spacing)
-    return f"Pixel size unknown: the model was trained at {size} µm a pixel. If yours is another, give --spacing or --diameter."
+    return (
+        f"Pixel size unknown: the model was trained at {size} µm a pixel. If yours is another, "
+        "give --spacing or --diameter."
+    )
 
 
 def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> str:
@@ -111,20 +153,40 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
     low, high = domain.size_range or (usual, usual)
     if single and low / TOLERATED <= median <= high * TOLERATED:
         return ""
-    words = f"{median / usual:.1f} times as large as" if median > usual else f"{usual / median:.1f} times smaller than"
-    remedy = "Look at the result with care." if scaled else "Give the pixel size (--spacing) or the size of the nuclei (--diameter)."
-    return f"Nuclei found are {words} those the model was trained on (median {median:.0f} px, in training {usual:.0f} px). {remedy}"
+    words = (
+        f"{median / usual:.1f} times as large as"
+        if median > usual
+        else f"{usual / median:.1f} times smaller than"
+    )
+    remedy = (
+        "Look at the result with care."
+        if scaled
+        else "Give the pixel size (--spacing) or the size of the nuclei (--diameter)."
+    )
+    return (
+        f"Nuclei found are {words} those the model was trained on (median {median:.0f} px, in "
+        f"training {usual:.0f} px). {remedy}"
+    )
 
 
 def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
     """What to say of grey values unlike those of the training images."""
     known, told = domain.grey, []
     if "noise" in known and described.get("noise", 0) > 1.5 * known["noise"][1] + MARGIN["noise"]:
-        told.append("The image is noisier than any the model was trained on. Look at the result with care, or denoise the image first.")
+        told.append(
+            "The image is noisier than any the model was trained on. Look at the result with "
+            "care, or denoise the image first."
+        )
     if "fill" in known and "fill" in described:
         low, high = known["fill"][0] - MARGIN["fill"], known["fill"][1] + MARGIN["fill"]
         if described["fill"] > high:
-            told.append("The image is brighter in most places than those the model was trained on. Are the nuclei dark on a bright field?")
+            told.append(
+                "The image is brighter in most places than those the model was trained on. Are "
+                "the nuclei dark on a bright field?"
+            )
         elif described["fill"] < low:
-            told.append("The image is darker in most places than those the model was trained on. Are the nuclei bright on a dark field?")
+            told.append(
+                "The image is darker in most places than those the model was trained on. Are the "
+                "nuclei bright on a dark field?"
+            )
     return told

@@ -1,6 +1,8 @@
-"""Let the data set the settings: pixel size, patch, levels, kernels and batch from what the images are like, each with its reason.
+"""Let the data set the settings: pixel size, patch, levels, kernels and batch from what the images
+are like, each with its reason.
 
-The rules are those of nnU-Net, written from their description: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+The rules are those of nnU-Net, written from their description: Isensee et al. 2021,
+doi:10.1038/s41592-020-01008-z.
 """
 
 from __future__ import annotations
@@ -15,10 +17,18 @@ from nbtools.methods import _reasons
 from nbtools.methods.base import measure_diameters
 
 CLASSES = 3  # background, core, rim: what the network says of a pixel
-COARSE, SHORT = 3.0, 3.0  # an axis is coarse where its pixels are so many times longer, and its images so many times shorter
+COARSE, SHORT = (
+    3.0,
+    3.0,
+    # an axis is coarse where its pixels are so many times longer, and its images so many times
+    # shorter
+)
 LEAST = 4  # pixels an axis keeps at the coarsest level
 SIDE = {2: 2048, 3: 256}  # of the square or cube that the patch begins as
-REFERENCE = {2: 85e6, 3: 560e6}  # feature values of one patch that fit into 8 GB, when BATCH of them are trained on
+REFERENCE = {
+    2: 85e6,
+    3: 560e6,
+}  # feature values of one patch that fit into 8 GB, when BATCH of them are trained on
 BATCH = {2: 12, 3: 2}
 MOST = {2: 16, 3: 10}  # times the width of the first level
 SHARE = 0.05  # of the data set's pixels that one batch may hold
@@ -28,8 +38,10 @@ SHARE = 0.05  # of the data set's pixels that one batch may hold
 class Fingerprint:
     """What a data set is like, a value for each image.
 
-    shapes : pixels along each spatial axis.   spacings : pixel sizes in `unit`, None for an image without.
-    grey : mean and standard deviation.   diameters : of each nucleus, in pixels of the image; () without labels.
+    shapes : pixels along each spatial axis.
+    spacings : pixel sizes in `unit`, None for an image without.
+    grey : mean and standard deviation.
+    diameters : of each nucleus, in pixels of the image; () without labels.
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -46,19 +58,36 @@ class Fingerprint:
         """Columns of a table: smallest, median and largest of everything."""
         axes, known = "ZYX"[-self.ndim :], [s for s in self.spacings if s]
         rows = {f"size {a} (px)": [s[i] for s in self.shapes] for i, a in enumerate(axes)}
-        rows |= {f"spacing {a} ({self.unit})": [s[i] for s in known] for i, a in enumerate(axes)} if known else {}
-        rows |= {"mean grey value": [m for m, _ in self.grey], "its spread": [s for _, s in self.grey]} if self.grey else {}
         rows |= (
-            {"nuclei": [len(d) for d in self.diameters], "diameter (px)": [x for d in self.diameters for x in d]} if self.diameters else {}
+            {f"spacing {a} ({self.unit})": [s[i] for s in known] for i, a in enumerate(axes)}
+            if known
+            else {}
+        )
+        rows |= (
+            {"mean grey value": [m for m, _ in self.grey], "its spread": [s for _, s in self.grey]}
+            if self.grey
+            else {}
+        )
+        rows |= (
+            {
+                "nuclei": [len(d) for d in self.diameters],
+                "diameter (px)": [x for d in self.diameters for x in d],
+            }
+            if self.diameters
+            else {}
         )
         rows = {name: values for name, values in rows.items() if values}
         columns = {"smallest": np.min, "median": np.median, "largest": np.max}
-        return {"of each image": list(rows)} | {n: [float(f(v)) for v in rows.values()] for n, f in columns.items()}
+        return {"of each image": list(rows)} | {
+            n: [float(f(v)) for v in rows.values()] for n, f in columns.items()
+        }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What the machine bears.  memory_gb : of a graphics card in training.   width : channels of the first level."""
+    """What the machine bears.  memory_gb : of a graphics card in training.   width : channels of
+    the first level.
+    """
 
     memory_gb: float = 8.0
     width: int = 32
@@ -66,7 +95,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class Levels:
-    """The network's shape: kernel of each level, and factor by which each further one is smaller, one number a spatial axis."""
+    """The network's shape: kernel of each level, and factor by which each further one is smaller,
+    one number a spatial axis.
+    """
 
     kernels: tuple[tuple[int, ...], ...]
     strides: tuple[tuple[int, ...], ...]
@@ -81,8 +112,10 @@ class Levels:
 class Plan:
     """What was chosen, and why.
 
-    spacing : pixel size that all images are brought to, None where none is known.   shape : median of the images at that pixel size.
-    patch, batch : shape and number of patches looked at together.   widths, kernels, strides : of the levels, finest first.
+    spacing : pixel size that all images are brought to, None where none is known.
+    shape : median of the images at that pixel size.
+    patch, batch : shape and number of patches looked at together.
+    widths, kernels, strides : of the levels, finest first.
     reasons : one sentence a decision.
     """
 
@@ -100,7 +133,9 @@ class Plan:
 
     @property
     def rim(self) -> tuple[int, ...]:
-        """Axes along which a nucleus has a rim against the background: those whose pixels are short enough for a kernel of 3."""
+        """Axes along which a nucleus has a rim against the background: those whose pixels are short
+        enough for a kernel of 3.
+        """
         return tuple(axis for axis, kernel in enumerate(self.kernels[0]) if kernel > 1)
 
     def to_dict(self) -> dict:
@@ -124,7 +159,11 @@ def take_fingerprint(dataset: DataSet) -> Fingerprint:
     """
     rows = [_look_at(sample) for sample in dataset]
     if len(axes := {r["image"].axes for r in rows}) > 1:
-        raise UserError("Images of one data set must have the same axes.", ", ".join(sorted(axes)), "Split planes and volumes in two sets.")
+        raise UserError(
+            "Images of one data set must have the same axes.",
+            ", ".join(sorted(axes)),
+            "Split planes and volumes in two sets.",
+        )
     unit = next((s.unit for s in (r["image"] for r in rows) if s.spacing), "um")
     return Fingerprint(
         shapes=tuple(r["image"].shape for r in rows),
@@ -135,10 +174,13 @@ def take_fingerprint(dataset: DataSet) -> Fingerprint:
     )
 
 
-def make_plan(fingerprint: Fingerprint, budget: Budget | None = None, *, patch: tuple[int, ...] | None = None) -> Plan:
+def make_plan(
+    fingerprint: Fingerprint, budget: Budget | None = None, *, patch: tuple[int, ...] | None = None
+) -> Plan:
     """From what the images are like to the settings of a training.
 
-    patch : a shape that was wished for, in place of the one that the rules find; rounded up to what the levels divide.
+    patch : a shape that was wished for, in place of the one that the rules find; rounded up to what
+        the levels divide.
 
     Examples
     --------
@@ -150,27 +192,56 @@ def make_plan(fingerprint: Fingerprint, budget: Budget | None = None, *, patch: 
     budget, ndim = budget or Budget(), fingerprint.ndim
     spacing, why = choose_spacing(fingerprint)
     pixel = np.array(spacing or (1.0,) * ndim)
-    shape = np.median([_resample(n, s, spacing) for n, s in zip(fingerprint.shapes, fingerprint.spacings, strict=True)], axis=0)
+    shape = np.median(
+        [
+            _resample(n, s, spacing)
+            for n, s in zip(fingerprint.shapes, fingerprint.spacings, strict=True)
+        ],
+        axis=0,
+    )
     begun = begin_patch(shape, pixel)
-    chosen, levels = _round_up(np.array(patch), pixel) if patch else fit_patch(begun, shape, pixel=pixel, budget=budget)
+    chosen, levels = (
+        _round_up(np.array(patch), pixel)
+        if patch
+        else fit_patch(begun, shape, pixel=pixel, budget=budget)
+    )
     widths = plan_widths(len(levels.kernels), budget.width, ndim=ndim)
     most = SHARE * float(np.prod(shape)) * len(fingerprint.shapes) / float(np.prod(chosen))
-    afforded = budget.memory_gb / 8 * REFERENCE[ndim] / count_features(chosen, levels, widths=widths) * BATCH[ndim]
+    afforded = (
+        budget.memory_gb
+        / 8
+        * REFERENCE[ndim]
+        / count_features(chosen, levels, widths=widths)
+        * BATCH[ndim]
+    )
     batch = int(max(2, round(min(afforded, most))))
-    plan = Plan(spacing, _whole(shape), _whole(chosen), batch, widths, levels.kernels, levels.strides)
-    facts = _reasons.Facts(why=why, begun=_whole(begun), wished=patch is not None, capped=most < afforded, memory_gb=budget.memory_gb)
+    plan = Plan(
+        spacing, _whole(shape), _whole(chosen), batch, widths, levels.kernels, levels.strides
+    )
+    facts = _reasons.Facts(
+        why=why,
+        begun=_whole(begun),
+        wished=patch is not None,
+        capped=most < afforded,
+        memory_gb=budget.memory_gb,
+    )
     return Plan(**plan.__dict__ | {"reasons": _reasons.explain(plan, fingerprint, facts=facts)})
 
 
 def choose_spacing(fingerprint: Fingerprint) -> tuple[tuple[float, ...] | None, str]:
-    """The pixel size to bring all images to, and the rule it came by: "median", "percentile" for a coarse axis, "unknown"."""
+    """The pixel size to bring all images to, and the rule it came by: "median", "percentile" for a
+    coarse axis, "unknown".
+    """
     known = np.array([s for s in fingerprint.spacings if s])
     if not len(known):
         return None, "unknown"
     spacing, shape = np.median(known, axis=0), np.median(fingerprint.shapes, axis=0)
     worst = int(np.argmax(spacing))
     others = [a for a in range(len(spacing)) if a != worst]
-    if spacing[worst] > COARSE * spacing[others].max() and shape[worst] * SHORT < shape[others].min():
+    if (
+        spacing[worst] > COARSE * spacing[others].max()
+        and shape[worst] * SHORT < shape[others].min()
+    ):
         finer = float(np.percentile(known[:, worst], 10))
         spacing[worst] = max(finer, spacing[others].max())
         return tuple(map(float, spacing)), "percentile"
@@ -178,30 +249,44 @@ def choose_spacing(fingerprint: Fingerprint) -> tuple[tuple[float, ...] | None, 
 
 
 def begin_patch(shape: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """As long along each axis in µm, of 2048² or 256³ pixels, and no larger than the median image."""
+    """As long along each axis in µm, of 2048² or 256³ pixels, and no larger than the median
+    image.
+    """
     ndim = len(shape)
     side = SIDE[ndim] * float(np.prod(pixel)) ** (1 / ndim)
     return np.minimum(np.round(side / pixel), np.ceil(shape - 1e-6)).astype(int)
 
 
-def fit_patch(begun: np.ndarray, shape: np.ndarray, *, pixel: np.ndarray, budget: Budget) -> tuple[np.ndarray, Levels]:
-    """Cut the patch along the axis that covers most of the image, until what the network says of it fits into the memory."""
+def fit_patch(
+    begun: np.ndarray, shape: np.ndarray, *, pixel: np.ndarray, budget: Budget
+) -> tuple[np.ndarray, Levels]:
+    """Cut the patch along the axis that covers most of the image, until what the network says of it
+    fits into the memory.
+    """
     limit = budget.memory_gb / 8 * REFERENCE[len(shape)]
     patch, levels = _round_up(begun, pixel)
-    while count_features(patch, levels, widths=plan_widths(len(levels.kernels), budget.width, ndim=len(shape))) > limit:
+    while (
+        count_features(
+            patch, levels, widths=plan_widths(len(levels.kernels), budget.width, ndim=len(shape))
+        )
+        > limit
+    ):
         room = patch > 2 * LEAST
         if not room.any():
             break
         share = np.where(room, patch / shape, 0)
         axis = int(np.flatnonzero(share == share.max())[-1])
         coarse = _cut(patch, axis, levels.grid[axis], pixel=pixel)
-        fine = _cut(patch, axis, coarse[1].grid[axis], pixel=pixel)  # a smaller patch is halved less often, and can be cut finer
+        fine = _cut(
+            patch, axis, coarse[1].grid[axis], pixel=pixel
+        )  # a smaller patch is halved less often, and can be cut finer
         patch, levels = fine if fine[0][axis] < patch[axis] else coarse
     return patch, levels
 
 
 def plan_levels(patch: np.ndarray, pixel: np.ndarray) -> Levels:
-    """Halve an axis while it is long enough and its pixels are not twice as long as the shortest; kernels of 1 until then.
+    """Halve an axis while it is long enough and its pixels are not twice as long as the shortest;
+    kernels of 1 until then.
 
     Examples
     --------
@@ -224,15 +309,21 @@ def plan_levels(patch: np.ndarray, pixel: np.ndarray) -> Levels:
 
 
 def plan_widths(count: int, first: int, *, ndim: int) -> tuple[int, ...]:
-    """Channels of each level: doubled from one to the next, up to 16 (2D) or 10 (3D) times those of the first."""
+    """Channels of each level: doubled from one to the next, up to 16 (2D) or 10 (3D) times those of
+    the first.
+    """
     return tuple(int(min(first * 2**level, first * MOST[ndim])) for level in range(count))
 
 
 def count_features(patch: np.ndarray, levels: Levels, *, widths: tuple[int, ...]) -> float:
-    """Feature values that the convolutions of the network make of one patch: what training must keep."""
+    """Feature values that the convolutions of the network make of one patch: what training must
+    keep.
+    """
     size, total = np.array(patch, float), 0.0
     for level, width in enumerate(widths):
-        up = 3 * width + CLASSES if level < len(widths) - 1 else 0  # upsampling, two convolutions, and an answer of its own
+        up = (
+            3 * width + CLASSES if level < len(widths) - 1 else 0
+        )  # upsampling, two convolutions, and an answer of its own
         total += (2 * width + up) * float(np.prod(size))
         size = size / (levels.strides[level] if level < len(levels.strides) else 1)
     return total
@@ -243,14 +334,26 @@ def _look_at(sample: Sample) -> dict:
     image = image.to("ZYX"[-len(image.spatial) :])
     label = None if sample.label is None else sample.label.select(T=0).pixels
     diameters = () if label is None else tuple(map(float, measure_diameters(label)))
-    return {"image": image, "grey": (float(image.pixels.mean()), float(image.pixels.std())), "diameters": diameters}
+    return {
+        "image": image,
+        "grey": (float(image.pixels.mean()), float(image.pixels.std())),
+        "diameters": diameters,
+    }
 
 
-def _resample(shape: tuple[int, ...], own: tuple[float, ...] | None, spacing: tuple[float, ...] | None) -> np.ndarray:
-    return np.array(shape, float) if own is None or spacing is None else np.array(shape) * own / np.array(spacing)
+def _resample(
+    shape: tuple[int, ...], own: tuple[float, ...] | None, spacing: tuple[float, ...] | None
+) -> np.ndarray:
+    return (
+        np.array(shape, float)
+        if own is None or spacing is None
+        else np.array(shape) * own / np.array(spacing)
+    )
 
 
-def _cut(patch: np.ndarray, axis: int, step: int, *, pixel: np.ndarray) -> tuple[np.ndarray, Levels]:
+def _cut(
+    patch: np.ndarray, axis: int, step: int, *, pixel: np.ndarray
+) -> tuple[np.ndarray, Levels]:
     """The patch with `step` pixels less along an axis."""
     smaller = patch.copy()
     smaller[axis] = max(LEAST, patch[axis] - step)

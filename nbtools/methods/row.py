@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-WORKBENCHES = {task: f"notebooks/workbench_{task}.ipynb" for task in ("denoise", "segment")}  # any method of it on one's own images
+WORKBENCHES = {
+    task: f"notebooks/workbench_{task}.ipynb" for task in ("denoise", "segment")
+}  # any method of it on one's own images
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,13 @@ class Paper:
 
 @dataclass(frozen=True)
 class Row:
-    """One method. `system` is its name in the review; `parameters` are those of its default network in 2D.
+    """One method. `system` is its name in the review; `parameters` are those of its default network
+    in 2D.
 
-    decoder : function (maps, **decoding values) → labels, where that is all `decode` does: it decodes again without loading a network.
-    decoder_takes : arguments of that function that are settings of the method: ((argument, setting), …).
+    decoder : function (maps, **decoding values) → labels, where that is all `decode` does: it
+        decodes again without loading a network.
+    decoder_takes : arguments of that function that are settings of the method: ((argument,
+        setting), …).
     """
 
     name: str
@@ -41,10 +46,14 @@ class Row:
     decoder_takes: tuple[tuple[str, str], ...] = ()
 
     def load_decoder(self, settings: dict) -> Callable:
-        """The function named by `decoder`, with what it takes of the settings (plain values by name)."""
+        """The function named by `decoder`, with what it takes of the settings (plain values by
+        name).
+        """
         module, _, name = self.decoder.partition(":")
         function = getattr(importlib.import_module(module), name)
-        return partial(function, **{argument: settings[setting] for argument, setting in self.decoder_takes})
+        return partial(
+            function, **{argument: settings[setting] for argument, setting in self.decoder_takes}
+        )
 
     @property
     def trained(self) -> bool:
@@ -76,7 +85,9 @@ class Row:
         }
 
     def passport(self) -> dict[str, str | None]:
-        """The ten elements that reuse needs (the review's Figure 3A), each a path in this repository, or None where it is missing."""
+        """The ten elements that reuse needs (the review's Figure 3A), each a path in this
+        repository, or None where it is missing.
+        """
         weights = f"data/weights/{self.weights}" if self.weights else None
         return {
             "explanation": self.lesson,
@@ -84,8 +95,14 @@ class Row:
             "documentation": f"README.md#{self.name}",
             "environment": "constraints.txt",
             "trained_model": weights,
-            "training_data": f"{weights}/README.md" if weights else "data/samples" if self.trained else None,
-            "training_code": "nbtools/training/__init__.py" if self.trained and not self.built_on else self.file,
+            "training_data": f"{weights}/README.md"
+            if weights
+            else "data/samples"
+            if self.trained
+            else None,
+            "training_code": "nbtools/training/__init__.py"
+            if self.trained and not self.built_on
+            else self.file,
             "training_routine": self.lesson,
             "training_documentation": f"{weights}/recipe.json" if weights else None,
             "interface": WORKBENCHES.get(self.task),

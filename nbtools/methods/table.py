@@ -1,4 +1,6 @@
-"""The table of methods: what each is, whom to cite, where to learn it. Reading it loads nothing else."""
+"""The table of methods: what each is, whom to cite, where to learn it. Reading it loads nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ ROWS = (
         dims=(2, 3),
         needs=("nothing",),
         system="classical baseline",
-        paper=Paper("A threshold selection method from gray-level histograms", "10.1109/TSMC.1979.4310076", 1979),
+        paper=Paper(
+            "A threshold selection method from gray-level histograms",
+            "10.1109/TSMC.1979.4310076",
+            1979,
+        ),
         lesson="notebooks/00_start_here.ipynb",
         built_on="scikit-image",
     ),
@@ -27,7 +33,11 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="ilastik; Trainable Weka Segmentation",
-        paper=Paper("ilastik: interactive machine learning for (bio)image analysis", "10.1038/s41592-019-0582-9", 2019),
+        paper=Paper(
+            "ilastik: interactive machine learning for (bio)image analysis",
+            "10.1038/s41592-019-0582-9",
+            2019,
+        ),
         lesson="notebooks/03_label_nuclei.ipynb",
         built_on="scikit-learn",
     ),
@@ -40,7 +50,10 @@ ROWS = (
         needs=("labels",),
         system="U-Net with a distance map",
         paper=Paper(
-            "Segmentation of nuclei in histopathology images by deep regression of the distance map", "10.1109/TMI.2018.2865709", 2019
+            "Segmentation of nuclei in histopathology images by deep regression of the distance "
+            "map",
+            "10.1109/TMI.2018.2865709",
+            2019,
         ),
         lesson="notebooks/00_start_here.ipynb",
         parameters=801_818,
@@ -55,7 +68,11 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="U-Net; 3D U-Net",
-        paper=Paper("U-Net: convolutional networks for biomedical image segmentation", "10.1007/978-3-319-24574-4_28", 2015),
+        paper=Paper(
+            "U-Net: convolutional networks for biomedical image segmentation",
+            "10.1007/978-3-319-24574-4_28",
+            2015,
+        ),
         lesson="notebooks/09_find_the_nuclei.ipynb",
         parameters=489_121,
         decoder="nbtools.targets.semantic:decode",
@@ -68,7 +85,12 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="U-Net with borders (Caicedo et al.)",
-        paper=Paper("Evaluation of deep learning strategies for nucleus segmentation in fluorescence images", "10.1002/cyto.a.23863", 2019),
+        paper=Paper(
+            "Evaluation of deep learning strategies for nucleus segmentation in fluorescence "
+            "images",
+            "10.1002/cyto.a.23863",
+            2019,
+        ),
         lesson="notebooks/10_borders_and_distances.ipynb",
         parameters=489_155,
         decoder="nbtools.targets.border:decode",
@@ -82,7 +104,9 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="StarDist",
-        paper=Paper("Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018),
+        paper=Paper(
+            "Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018
+        ),
         lesson="notebooks/11_shapes_and_flows.ipynb",
         parameters=110_817,
         built_on="stardist",
@@ -95,7 +119,11 @@ ROWS = (
         dims=(2, 3),
         needs=("labels",),
         system="Cellpose",
-        paper=Paper("Cellpose: a generalist algorithm for cellular segmentation", "10.1038/s41592-020-01018-x", 2021),
+        paper=Paper(
+            "Cellpose: a generalist algorithm for cellular segmentation",
+            "10.1038/s41592-020-01018-x",
+            2021,
+        ),
         lesson="notebooks/11_shapes_and_flows.ipynb",
         parameters=775_075,
         weights="nuclei3d",
@@ -109,7 +137,8 @@ ROWS = (
         needs=("labels",),
         system="QCANet",
         paper=Paper(
-            "3D convolutional neural networks-based segmentation to acquire quantitative criteria of the nucleus during mouse "
+            "3D convolutional neural networks-based segmentation to acquire quantitative "
+            "criteria of the nucleus during mouse "
             "embryogenesis",
             "10.1038/s41540-020-00152-8",
             2020,
@@ -127,7 +156,11 @@ ROWS = (
         dims=(3,),
         needs=("labels",),
         system="CDeep3M",
-        paper=Paper("CDeep3M: plug-and-play cloud-based deep learning for image segmentation", "10.1038/s41592-018-0106-z", 2018),
+        paper=Paper(
+            "CDeep3M: plug-and-play cloud-based deep learning for image segmentation",
+            "10.1038/s41592-018-0106-z",
+            2018,
+        ),
         lesson="notebooks/09_find_the_nuclei.ipynb",
         parameters=1_468_227,
     ),
@@ -140,7 +173,10 @@ ROWS = (
         needs=("labels",),
         system="nnU-Net",
         paper=Paper(
-            "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", "10.1038/s41592-020-01008-z", 2021
+            "nnU-Net: a self-configuring method for deep learning-based biomedical image "
+            "segmentation",
+            "10.1038/s41592-020-01008-z",
+            2021,
         ),
         lesson="notebooks/13_let_the_data_set_the_settings.ipynb",
         parameters=1_377_225,
@@ -166,7 +202,11 @@ ROWS = (
         dims=(2, 3),
         needs=("nothing",),
         system="Noise2Void",
-        paper=Paper("Noise2Void: learning denoising from single noisy images", "10.1109/CVPR.2019.00223", 2019),
+        paper=Paper(
+            "Noise2Void: learning denoising from single noisy images",
+            "10.1109/CVPR.2019.00223",
+            2019,
+        ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=323_425,
     ),
@@ -178,7 +218,11 @@ ROWS = (
         dims=(2, 3),
         needs=("clean",),
         system="CARE",
-        paper=Paper("Content-aware image restoration: pushing the limits of fluorescence microscopy", "10.1038/s41592-018-0216-7", 2018),
+        paper=Paper(
+            "Content-aware image restoration: pushing the limits of fluorescence microscopy",
+            "10.1038/s41592-018-0216-7",
+            2018,
+        ),
         lesson="notebooks/07_restore_with_clean_partners.ipynb",
         parameters=332_641,
         weights="denoise2d",
@@ -193,7 +237,8 @@ ROWS = (
         needs=("clean",),
         system="3D-RCAN",
         paper=Paper(
-            "Three-dimensional residual channel attention networks denoise and sharpen fluorescence microscopy image volumes",
+            "Three-dimensional residual channel attention networks denoise and sharpen "
+            "fluorescence microscopy image volumes",
             "10.1038/s41592-021-01155-x",
             2021,
         ),
@@ -208,7 +253,11 @@ ROWS = (
         dims=(2, 3),
         needs=("nothing",),
         system="Probabilistic Noise2Void",
-        paper=Paper("Probabilistic Noise2Void: unsupervised content-aware denoising", "10.3389/fcomp.2020.00005", 2020),
+        paper=Paper(
+            "Probabilistic Noise2Void: unsupervised content-aware denoising",
+            "10.3389/fcomp.2020.00005",
+            2020,
+        ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=326_692,
     ),
@@ -220,7 +269,9 @@ ROWS = (
         dims=(2, 3),
         needs=("nothing",),
         system="DecoNoising",
-        paper=Paper("Improving blind spot denoising for microscopy", "10.48550/arXiv.2008.08414", 2020),
+        paper=Paper(
+            "Improving blind spot denoising for microscopy", "10.48550/arXiv.2008.08414", 2020
+        ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=332_641,
     ),

@@ -1,7 +1,8 @@
-"""How well two people agree who labelled the same image: the limit of what a score against either of them can mean.
+"""How well two people agree who labelled the same image: the limit of what a score against either
+of them can mean.
 
-Neither is the truth, so everything here is symmetric: exchanging the two changes the names and nothing else. No method can be expected to
-agree with one annotator better than the other does.
+Neither is the truth, so everything here is symmetric: exchanging the two changes the names and
+nothing else. No method can be expected to agree with one annotator better than the other does.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ class Agreement:
     nuclei : how many each drew.
     matched : pairs with an IoU of at least 0.5.
     mean_iou : mean IoU of the matched pairs; not a number where there is none.
-    foreground_dice : 2 shared / (first + second) of all pixels drawn; blind to which nucleus they belong to.
-    kappa : Cohen's kappa of nucleus or background by pixel: 1 same, 0 as by chance (doi:10.1177/001316446002000104).
+    foreground_dice : 2 shared / (first + second) of all pixels drawn; blind to which nucleus they
+        belong to.
+    kappa : Cohen's kappa of nucleus or background by pixel: 1 same, 0 as by chance
+        (doi:10.1177/001316446002000104).
     f1 : IoU threshold ("0.50") → 2 matched / (nuclei of both); `mean_f1` is its mean up to 0.90.
-    size_ratio : median over matched pairs of the second's pixels over the first's; not a number without pairs.
-    disagreements : rows with what, label_first, label_second (None where there is none), iou, and the place z, y, x in pixels, worst first.
+    size_ratio : median over matched pairs of the second's pixels over the first's; not a number
+        without pairs.
+    disagreements : rows with what, label_first, label_second (None where there is none), iou, and
+        the place z, y, x in pixels, worst first.
     """
 
     names: tuple[str, str]
@@ -50,11 +55,15 @@ class Agreement:
     @property
     def mean_f1(self) -> float:
         """Mean of F1 over the thresholds 0.50, 0.55 … 0.90."""
-        return float(np.mean([value for iou, value in self.f1.items() if float(iou) <= LAST_AVERAGED]))
+        return float(
+            np.mean([value for iou, value in self.f1.items() if float(iou) <= LAST_AVERAGED])
+        )
 
     @property
     def larger(self) -> str:
-        """Who drew nuclei larger: a name, or "" where sizes differ by less than 2 %, or nothing matched."""
+        """Who drew nuclei larger: a name, or "" where sizes differ by less than 2 %, or nothing
+        matched.
+        """
         if not np.isfinite(self.size_ratio) or abs(np.log(self.size_ratio)) < np.log1p(ALIKE):
             return ""
         return self.names[int(self.size_ratio > 1)]
@@ -68,14 +77,20 @@ class Agreement:
             (f"nuclei by {second}", self.nuclei[1], ""),
             ("matched pairs", self.matched, f"IoU of at least {MATCHED:g}"),
             ("F1 at IoU 0.5", self.f1["0.50"], "do they see the same nuclei?"),
-            ("mean F1, IoU 0.5 to 0.9", self.mean_f1, "do they draw the same outlines? A method can hardly do better"),
+            (
+                "mean F1, IoU 0.5 to 0.9",
+                self.mean_f1,
+                "do they draw the same outlines? A method can hardly do better",
+            ),
             ("mean IoU of matched pairs", self.mean_iou, ""),
             ("Dice of the foreground", self.foreground_dice, "blind to touching nuclei"),
             ("kappa of the pixels", self.kappa, "1 same, 0 as by chance"),
             (f"size, {second} over {first}", self.size_ratio, ratio),
             ("disagreements", len(self.disagreements), "worth a look together"),
         ]
-        return dict(zip(("what", "value", "read it as"), map(list, zip(*rows, strict=True)), strict=True))
+        return dict(
+            zip(("what", "value", "read it as"), map(list, zip(*rows, strict=True)), strict=True)
+        )
 
     def listing(self) -> dict[str, list]:
         """The disagreements as a table: column to values."""
@@ -84,13 +99,22 @@ class Agreement:
         if self.disagreements:
             places = [axis for axis in "zyx" if axis in self.disagreements[0]]
             columns, keys = columns + places, keys + places
-        return {column: [row[key] for row in self.disagreements] for column, key in zip(columns, keys, strict=True)}
+        return {
+            column: [row[key] for row in self.disagreements]
+            for column, key in zip(columns, keys, strict=True)
+        }
 
 
-def compare_annotators(first: np.ndarray | Image, second: np.ndarray | Image, *, names: tuple[str, str] = ("first", "second")) -> Agreement:
+def compare_annotators(
+    first: np.ndarray | Image,
+    second: np.ndarray | Image,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+) -> Agreement:
     """How well two label images of the same image agree.
 
-    first, second : integers of equal shape, 2D or 3D, 0 background; what either has marked -1 is left out of both.
+    first, second : integers of equal shape, 2D or 3D, 0 background; what either has marked -1 is
+        left out of both.
     names : of the annotators.
 
     Raises
@@ -119,37 +143,59 @@ def compare_annotators(first: np.ndarray | Image, second: np.ndarray | Image, *,
         foreground_dice=float(regions.rate_dice(regions.count_foreground(overlap))),
         kappa=measure_kappa(first[known] > 0, second[known] > 0),
         f1={f"{iou:.2f}": score_overlap(overlap, iou).f1 for iou in THRESHOLDS},
-        size_ratio=float(np.exp(np.median(np.log(sizes[1] / sizes[0])))) if pairs.any() else float("nan"),  # logarithms: symmetric
-        disagreements=_list_disagreements(overlap, pairs, first=first, second=second, names=tuple(names)),
+        size_ratio=float(np.exp(np.median(np.log(sizes[1] / sizes[0]))))
+        if pairs.any()
+        else float("nan"),  # logarithms: symmetric
+        disagreements=_list_disagreements(
+            overlap, pairs, first=first, second=second, names=tuple(names)
+        ),
     )
 
 
 def measure_kappa(first: np.ndarray, second: np.ndarray) -> float:
-    """Cohen's kappa of two judgements, (n,) bool each: agreement beyond what the two would reach by chance; 1 where all is one class.
+    """Cohen's kappa of two judgements, (n,) bool each: agreement beyond what the two would reach by
+    chance; 1 where all is one class.
 
     >>> counts = (20, 5, 10, 15)
     >>> round(measure_kappa(np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)), 3)
     0.4
     """
-    same, a, b = (float(np.mean(x)) if len(first) else 1.0 for x in (first == second, first, second))
+    same, a, b = (
+        float(np.mean(x)) if len(first) else 1.0 for x in (first == second, first, second)
+    )
     chance = a * b + (1 - a) * (1 - b)
     return 1.0 if chance >= 1 else (same - chance) / (1 - chance)
 
 
-def _keep_known(first: np.ndarray | Image, second: np.ndarray | Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _keep_known(
+    first: np.ndarray | Image, second: np.ndarray | Image
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Both as arrays, 0 where either is marked -1, and where neither is."""
     if isinstance(first, Image) and isinstance(second, Image):
-        first, second = (label.to("".join(a for a in SPACE if a in label.axes)) for label in (first, second))
-    first, second = (np.asarray(label.pixels if isinstance(label, Image) else label) for label in (first, second))
+        first, second = (
+            label.to("".join(a for a in SPACE if a in label.axes)) for label in (first, second)
+        )
+    first, second = (
+        np.asarray(label.pixels if isinstance(label, Image) else label) for label in (first, second)
+    )
     if first.shape != second.shape:
         remedy = "Compare labels of the same image, neither cropped nor scaled."
-        raise UserError("Labels of two annotators must have the same shape.", f"{first.shape} and {second.shape}", remedy)
+        raise UserError(
+            "Labels of two annotators must have the same shape.",
+            f"{first.shape} and {second.shape}",
+            remedy,
+        )
     known = (first != -1) & (second != -1)
     return np.where(known, first, 0), np.where(known, second, 0), known
 
 
 def _list_disagreements(
-    overlap: Overlap, pairs: np.ndarray, *, first: np.ndarray, second: np.ndarray, names: tuple[str, str]
+    overlap: Overlap,
+    pairs: np.ndarray,
+    *,
+    first: np.ndarray,
+    second: np.ndarray,
+    names: tuple[str, str],
 ) -> list[dict]:
     """Nuclei that one annotator parts, or draws alone, or draws otherwise."""
     kinds = find_mistakes(overlap)
@@ -159,7 +205,12 @@ def _list_disagreements(
     told += [(f"only {names[1]} drew it", None, label, 0.0) for label in kinds.extra]
     unlike = pairs & (overlap.iou < UNLIKE)
     told += [
-        ("outlines unlike", overlap.true_labels[overlap.row[k]], overlap.predicted_labels[overlap.column[k]], float(overlap.iou[k]))
+        (
+            "outlines unlike",
+            overlap.true_labels[overlap.row[k]],
+            overlap.predicted_labels[overlap.column[k]],
+            float(overlap.iou[k]),
+        )
         for k in np.flatnonzero(unlike)[np.argsort(overlap.iou[unlike], kind="stable")]
     ]
     axes = "zyx"[-first.ndim :]
@@ -174,7 +225,10 @@ def _list_disagreements(
 def _find_centres(label: np.ndarray) -> dict[int, list[float]]:
     names = np.unique(label[label > 0])
     centres = ndimage.center_of_mass(label > 0, label, names) if len(names) else []
-    return {int(name): [round(float(c), 1) for c in centre] for name, centre in zip(names, centres, strict=True)}
+    return {
+        int(name): [round(float(c), 1) for c in centre]
+        for name, centre in zip(names, centres, strict=True)
+    }
 
 
 def _plain(label: object) -> int | None:

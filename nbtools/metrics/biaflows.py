@@ -1,8 +1,11 @@
-"""The benchmark metrics of BIAFLOWS under its own names, image by image and their mean, so that results can stand beside those online.
+"""The benchmark metrics of BIAFLOWS under its own names, image by image and their mean, so that
+results can stand beside those online.
 
-Rubens et al. 2020, doi:10.1016/j.patter.2020.100040. ObjSeg: DC, AHD, FOVL, mAP; SptCnt: REC; PixCla: ACC, F1, PR, RE (weighted by
-class size); ObjDet: TP, FN, FP, RE, PR, F1, RMSE at a gating distance of 5 px. They are kept as they are there: DC and AHD are of the
-foreground and do not see touching nuclei, mAP includes IoU 0.95, and every image counts alike, with two nuclei or two hundred.
+Rubens et al. 2020, doi:10.1016/j.patter.2020.100040. ObjSeg: DC, AHD, FOVL, mAP; SptCnt: REC;
+PixCla: ACC, F1, PR, RE (weighted by class size); ObjDet: TP, FN, FP, RE, PR, F1, RMSE at a gating
+distance of 5 px. They are kept as they are there: DC and AHD are of the foreground and do not see
+touching nuclei, mAP includes IoU 0.95, and every image counts alike, with two nuclei or two
+hundred.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ Pairs = Iterable[tuple[str, np.ndarray | Image, np.ndarray | Image | None]]
 
 
 def segment_objects(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
-    """ObjSeg of label images. DC: Dice of the foreground. AHD: its average Hausdorff distance in pixels. FOVL: mean fraction overlap of
+    """ObjSeg of label images. DC: Dice of the foreground. AHD: its average Hausdorff distance in
+    pixels. FOVL: mean fraction overlap of
     the true nuclei. mAP: mean over IoU 0.50, 0.55, … 0.95 of TP / (TP + FP + FN).
 
     >>> square = np.pad(np.ones((4, 4), int), 2)
@@ -34,23 +38,36 @@ def segment_objects(truth: np.ndarray | Image, predicted: np.ndarray | Image) ->
         "DC": float(regions.rate_dice(regions.count_foreground(overlap))),
         "AHD": outlines.measure_foreground(check_labels(truth), check_labels(predicted)),
         "FOVL": float(fractions.mean()) if len(fractions) else float(alone),
-        "mAP": float(np.mean([instances.score_overlap(overlap, iou).ap for iou in instances.THRESHOLDS])),
+        "mAP": float(
+            np.mean([instances.score_overlap(overlap, iou).ap for iou in instances.THRESHOLDS])
+        ),
     }
 
 
 def count_spots(truth: int, predicted: int) -> dict[str, float]:
-    """SptCnt. REC: relative error of the count; infinite where there is nothing to count and something was.
+    """SptCnt. REC: relative error of the count; infinite where there is nothing to count and
+    something was.
 
     >>> count_spots(20, 25)
     {'REC': 0.25}
     """
-    return {"REC": abs(predicted - truth) / truth if truth else 0.0 if predicted == truth else float("inf")}
+    return {
+        "REC": abs(predicted - truth) / truth
+        if truth
+        else 0.0
+        if predicted == truth
+        else float("inf")
+    }
 
 
 def classify_pixels(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
-    """PixCla of class images: ACC, and F1, PR, RE as means over classes weighted by their true pixels."""
+    """PixCla of class images: ACC, and F1, PR, RE as means over classes weighted by their true
+    pixels.
+    """
     truth, predicted = check_labels(truth), check_labels(predicted)
-    table = count_pixels(truth, predicted, count=int(max(truth.max(initial=0), predicted.max(initial=0))) + 1)
+    table = count_pixels(
+        truth, predicted, count=int(max(truth.max(initial=0), predicted.max(initial=0))) + 1
+    )
     padded = np.concatenate([table, np.zeros((len(table), 1))], axis=1)
     each, weight = classification.rate_classes(padded), table.sum(axis=1) / max(table.sum(), 1)
     named = {"F1": "f1", "PR": "precision", "RE": "recall"}
@@ -58,30 +75,43 @@ def classify_pixels(truth: np.ndarray | Image, predicted: np.ndarray | Image) ->
     return {"ACC": float(classification.rate_confusion(padded)["accuracy"]), **means}
 
 
-def detect_objects(truth: np.ndarray, found: np.ndarray, *, gate: float = detection.GATE_PX) -> dict[str, float]:
+def detect_objects(
+    truth: np.ndarray, found: np.ndarray, *, gate: float = detection.GATE_PX
+) -> dict[str, float]:
     """ObjDet of points (N, D) and (M, D) in pixels."""
     told = detection.evaluate([("", truth, found, None)], gate=gate)
     named = {"RE": "recall", "PR": "precision", "F1": "f1", "RMSE": "rmse"}
-    return {k: told[k.lower()] for k in ("TP", "FN", "FP")} | {name: told[key] for name, key in named.items()}
+    return {k: told[k.lower()] for k in ("TP", "FN", "FP")} | {
+        name: told[key] for name, key in named.items()
+    }
 
 
 def average(rows: Iterable[dict[str, float]]) -> dict[str, float | None]:
-    """Mean of each metric over images, as BIAFLOWS shows it; None where an image has no such number (an empty one has no distance)."""
+    """Mean of each metric over images, as BIAFLOWS shows it; None where an image has no such number
+    (an empty one has no distance).
+    """
     rows = list(rows)
     if not rows:
         raise UserError("At least one image is needed for a mean.", "none", "Check the folders.")
-    means = {name: np.mean([np.nan if row[name] is None else row[name] for row in rows]) for name in rows[0]}
+    means = {
+        name: np.mean([np.nan if row[name] is None else row[name] for row in rows])
+        for name in rows[0]
+    }
     return {name: float(value) if np.isfinite(value) else None for name, value in means.items()}
 
 
 def of_instances(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
     """What BIAFLOWS has for labels of nuclei: ObjSeg, and SptCnt of how many there are."""
-    counts = [len(np.unique(label[label > 0])) for label in (check_labels(truth), check_labels(predicted))]
+    counts = [
+        len(np.unique(label[label > 0])) for label in (check_labels(truth), check_labels(predicted))
+    ]
     return segment_objects(truth, predicted) | count_spots(*counts)
 
 
 BY_TASK: dict[str, Callable[..., dict[str, float]]] = {
     "instances": of_instances,
     "semantic": classify_pixels,
-    "detection": lambda truth, found: detect_objects(truth, found) | count_spots(len(truth), len(found)),
+    "detection": lambda truth, found: (
+        detect_objects(truth, found) | count_spots(len(truth), len(found))
+    ),
 }

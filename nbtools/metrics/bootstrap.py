@@ -1,4 +1,5 @@
-"""How sure a number is that was measured on a few images: what it would have been on other draws of them, or of groups of them.
+"""How sure a number is that was measured on a few images: what it would have been on other draws of
+them, or of groups of them.
 
 Efron & Tibshirani 1993, doi:10.1201/9780429246593.
 """
@@ -12,18 +13,23 @@ import numpy as np
 DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
 LIMITS = (2.5, 97.5)  # percentiles of the draws
 
-Rate = Callable[[np.ndarray], dict[str, np.ndarray]]  # (..., counts) summed over images → name → (...) numbers
+Rate = Callable[
+    [np.ndarray], dict[str, np.ndarray]
+]  # (..., counts) summed over images → name → (...) numbers
 
 
 def find_units(names: Sequence[str], groups: Mapping[str, object] | None = None) -> np.ndarray:
-    """Number of the unit that each image is drawn with: its own, or that of its group (mosaic, embryo, patient)."""
+    """Number of the unit that each image is drawn with: its own, or that of its group (mosaic,
+    embryo, patient).
+    """
     if not groups:
         return np.arange(len(names))
     return np.unique([str(groups.get(name, name)) for name in names], return_inverse=True)[1]
 
 
 def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """Sums over the images of each draw of units with replacement; None where there is only one unit.
+    """Sums over the images of each draw of units with replacement; None where there is only one
+    unit.
 
     table : (images, ...) what adds up over images.     Returns (DRAWS, ...).
     """
@@ -36,10 +42,14 @@ def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndar
     return np.tensordot(times, sums, axes=1)
 
 
-def find_intervals(table: np.ndarray, rate: Rate, *, units: np.ndarray, seed: int = 0) -> dict[str, list[float] | None]:
-    """95 % percentile interval of each number that `rate` makes of sums over images; None where there is only one unit to draw.
+def find_intervals(
+    table: np.ndarray, rate: Rate, *, units: np.ndarray, seed: int = 0
+) -> dict[str, list[float] | None]:
+    """95 % percentile interval of each number that `rate` makes of sums over images; None where
+    there is only one unit to draw.
 
-    table : (images, ...) what adds up over images.     rate : (..., ...) sums → name → (...) numbers.
+    table : (images, ...) what adds up over images.
+    rate : (..., ...) sums → name → (...) numbers.
 
     >>> table = np.array([[1.0, 2.0], [1.0, 2.0]])  # found and true nuclei in two images
     >>> find_intervals(table, lambda sums: {"share": sums[..., 0] / sums[..., 1]}, units=find_units(["a", "b"]))
@@ -52,6 +62,8 @@ def find_intervals(table: np.ndarray, rate: Rate, *, units: np.ndarray, seed: in
 
 
 def find_limits(drawn: np.ndarray) -> list[float] | None:
-    """The interval that 95 % of the draws lie in; draws without a value are left out, and None where none is left."""
+    """The interval that 95 % of the draws lie in; draws without a value are left out, and None
+    where none is left.
+    """
     drawn = drawn[np.isfinite(drawn)]
     return [float(v) for v in np.percentile(drawn, LIMITS)] if len(drawn) else None

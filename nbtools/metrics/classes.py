@@ -1,7 +1,9 @@
-"""How well classes of single nuclei agree: the scores of `instances` class by class, and the share put into the right class.
+"""How well classes of single nuclei agree: the scores of `instances` class by class, and the share
+put into the right class.
 
-For a class, only its true and its predicted nuclei are looked at: a nucleus found but called something else is missed in one class and
-extra in the other. Where the true class is unknown, the prediction that matches the nucleus (IoU >= 0.5) is left aside.
+For a class, only its true and its predicted nuclei are looked at: a nucleus found but called
+something else is missed in one class and extra in the other. Where the true class is unknown, the
+prediction that matches the nucleus (IoU >= 0.5) is left aside.
 """
 
 from __future__ import annotations
@@ -26,9 +28,16 @@ class Tally:
         self.right = self.found = 0
 
     def add(
-        self, truth: np.ndarray | Image, predicted: np.ndarray | Image, *, true_classes: Mapping[int, str], classes: Mapping[int, str]
+        self,
+        truth: np.ndarray | Image,
+        predicted: np.ndarray | Image,
+        *,
+        true_classes: Mapping[int, str],
+        classes: Mapping[int, str],
     ) -> None:
-        """An image.  truth, predicted : label images.   true_classes, classes : label → class of their nuclei."""
+        """An image.  truth, predicted : label images.   true_classes, classes : label → class of
+        their nuclei.
+        """
         table = find_overlap(truth, predicted)
         ours = np.array([true_classes.get(int(v), "") for v in table.true_labels], dtype=object)
         theirs = np.array([classes.get(int(v), "") for v in table.predicted_labels], dtype=object)
@@ -42,10 +51,13 @@ class Tally:
             part = keep_nuclei(table, ours == name, columns=theirs == name)
             scores = [score_overlap(part, iou) for iou in THRESHOLDS]
             before = self.scores.get(name)
-            self.scores[name] = [a + b for a, b in zip(before, scores, strict=True)] if before else scores
+            self.scores[name] = (
+                [a + b for a, b in zip(before, scores, strict=True)] if before else scores
+            )
 
     def summarize(self) -> dict:
-        """Plain values: `classes`, name → {"nuclei", "mean_ap", "pooled": by IoU}, and `class_accuracy`, of the nuclei that were found.
+        """Plain values: `classes`, name → {"nuclei", "mean_ap", "pooled": by IoU}, and
+        `class_accuracy`, of the nuclei that were found.
 
         {} where no image had classes.
         """
@@ -54,8 +66,15 @@ class Tally:
         classes = {}
         for name, scores in sorted(self.scores.items()):
             mean_ap = float(np.mean([s.ap for s in scores if s.iou <= LAST_AVERAGED]))
-            classes[name] = {"nuclei": scores[0].n_true, "mean_ap": mean_ap, "pooled": {f"{s.iou:.2f}": s.to_dict() for s in scores}}
-        return {"classes": classes, "class_accuracy": self.right / self.found if self.found else None}
+            classes[name] = {
+                "nuclei": scores[0].n_true,
+                "mean_ap": mean_ap,
+                "pooled": {f"{s.iou:.2f}": s.to_dict() for s in scores},
+            }
+        return {
+            "classes": classes,
+            "class_accuracy": self.right / self.found if self.found else None,
+        }
 
 
 def keep_nuclei(table: Overlap, rows: np.ndarray, *, columns: np.ndarray) -> Overlap:

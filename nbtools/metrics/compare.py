@@ -1,8 +1,10 @@
-"""How sure a difference between methods is: paired bootstrap over the images, or over groups of them, that all methods were judged on.
+"""How sure a difference between methods is: paired bootstrap over the images, or over groups of
+them, that all methods were judged on.
 
-Two methods fail on the same difficult images, so that their scores go up and down together from one draw of images to the next. The
-difference on the same draw is therefore known better than either score: whether two methods differ is read from its interval, not from
-whether the intervals of the scores overlap (Efron & Tibshirani 1993, doi:10.1201/9780429246593).
+Two methods fail on the same difficult images, so that their scores go up and down together from one
+draw of images to the next. The difference on the same draw is therefore known better than either
+score: whether two methods differ is read from its interval, not from whether the intervals of the
+scores overlap (Efron & Tibshirani 1993, doi:10.1201/9780429246593).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Draws:
     """A metric for all methods: as it is, and in each draw of the bootstrap."""
 
     value: np.ndarray  # (methods)
-    drawn: np.ndarray | None  # (draws, methods); None where there is only one image or group to draw
+    drawn: (
+        np.ndarray | None
+    )  # (draws, methods); None where there is only one image or group to draw
 
 
 def compare(
@@ -33,19 +37,22 @@ def compare(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Methods side by side on the same images, with paired differences from a baseline and from each other.
+    """Methods side by side on the same images, with paired differences from a baseline and from
+    each other.
 
-    results : name to what `evaluate` of the task returned, each over the same images, in any order. Of restorations, images that one of
-        the methods has no result for are left out of all.
+    results : name to what `evaluate` of the task returned, each over the same images, in any order.
+        Of restorations, images that one of the methods has no result for are left out of all.
     task : "instances", "semantic", "detection", "classification" or "restoration".
     baseline : name of the result that the others are compared with first; the first one if None.
     groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn.
     seed : of the bootstrap.
 
-    Returns plain JSON values: `methods` (name → metric → value, and `interval_95`), `differences` (a row for each pair of methods and
-    metric: `method` minus `against`, its `interval_95`, and `clear`: 0 lies outside; those against the baseline first), and what was
-    drawn: `paired_over` "images" or "groups", their number `units`, `draws`. With one unit there is no interval: None. `metrics` are in
-    order of weight; in those of `smaller_is_better` a negative difference is the better one.
+    Returns plain JSON values: `methods` (name → metric → value, and `interval_95`), `differences`
+    (a row for each pair of methods and metric: `method` minus `against`, its `interval_95`, and
+    `clear`: 0 lies outside; those against the baseline first), and what was drawn: `paired_over`
+    "images" or "groups", their number `units`, `draws`. With one unit there is no interval: None.
+    `metrics` are in order of weight; in those of `smaller_is_better` a negative difference is the
+    better one.
 
     Raises
     ------
@@ -63,7 +70,9 @@ def compare(
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
     found = {metric: Draws(values[metric], every and every[metric]) for metric in about.metrics}
     first = baseline or names[0]
-    pairs = [(n, first) for n in names if n != first] + [(b, a) for i, a in enumerate(names) for b in names[i + 1 :] if first not in (a, b)]
+    pairs = [(n, first) for n in names if n != first] + [
+        (b, a) for i, a in enumerate(names) for b in names[i + 1 :] if first not in (a, b)
+    ]
     return {
         "task": task,
         "images": len(images),
@@ -75,41 +84,79 @@ def compare(
         "metrics": list(about.metrics),
         "smaller_is_better": list(about.smaller_is_better),
         "methods": {name: _describe(found, i) for i, name in enumerate(names)},
-        "differences": [_subtract(found, names, pair=pair, metric=metric) for pair in pairs for metric in about.metrics],
+        "differences": [
+            _subtract(found, names, pair=pair, metric=metric)
+            for pair in pairs
+            for metric in about.metrics
+        ],
     }
 
 
-def _check(results: Mapping[str, Mapping], baseline: str | None, *, task: str) -> tuple[list[str], list[str]]:
+def _check(
+    results: Mapping[str, Mapping], baseline: str | None, *, task: str
+) -> tuple[list[str], list[str]]:
     """Names of the results and of their images."""
     names = list(results)
     if task not in TASKS:
-        raise UserError("The task must be one that has metrics.", repr(task), f"Known: {', '.join(TASKS)}.")
+        raise UserError(
+            "The task must be one that has metrics.", repr(task), f"Known: {', '.join(TASKS)}."
+        )
     if len(names) < 2:
-        raise UserError("At least two results are needed to compare.", ", ".join(names) or "none", "Give one more.")
+        raise UserError(
+            "At least two results are needed to compare.",
+            ", ".join(names) or "none",
+            "Give one more.",
+        )
     if baseline is not None and baseline not in results:
-        raise UserError("The baseline must be one of the results.", repr(baseline), f"Known: {', '.join(names)}.")
+        raise UserError(
+            "The baseline must be one of the results.",
+            repr(baseline),
+            f"Known: {', '.join(names)}.",
+        )
     rows = {name: [row["name"] for row in one["per_image"]] for name, one in results.items()}
     told = {name: set(rows[name]) | set(one.get("missing", ())) for name, one in results.items()}
     for name in names[1:]:
         if odd := told[names[0]] ^ told[name]:
             received = f"{names[0]} and {name} differ in {', '.join(sorted(odd)[:3])}"
-            raise UserError("Methods are compared on the same images.", received, "Evaluate each on the same truth.")
+            raise UserError(
+                "Methods are compared on the same images.",
+                received,
+                "Evaluate each on the same truth.",
+            )
     images = [image for image in rows[names[0]] if all(image in set(rows[name]) for name in names)]
     if not images:
-        raise UserError("Methods are compared on images that all have results for.", "none", "Predict the missing images.")
+        raise UserError(
+            "Methods are compared on images that all have results for.",
+            "none",
+            "Predict the missing images.",
+        )
     return names, images
 
 
 def _describe(found: dict[str, Draws], method: int) -> dict:
     values = {metric: _number(one.value[method]) for metric, one in found.items()}
-    return values | {"interval_95": {metric: _limit(one, lambda d: d[:, method]) for metric, one in found.items()}}
+    return values | {
+        "interval_95": {
+            metric: _limit(one, lambda d: d[:, method]) for metric, one in found.items()
+        }
+    }
 
 
-def _subtract(found: dict[str, Draws], names: list[str], *, pair: tuple[str, str], metric: str) -> dict:
+def _subtract(
+    found: dict[str, Draws], names: list[str], *, pair: tuple[str, str], metric: str
+) -> dict:
     one, (a, b) = found[metric], (names.index(name) for name in pair)
     limits = _limit(one, lambda d: d[:, a] - d[:, b])
-    about = {"method": pair[0], "against": pair[1], "metric": metric, "difference": _number(one.value[a] - one.value[b])}
-    return about | {"interval_95": limits, "clear": None if limits is None else not limits[0] <= 0 <= limits[1]}
+    about = {
+        "method": pair[0],
+        "against": pair[1],
+        "metric": metric,
+        "difference": _number(one.value[a] - one.value[b]),
+    }
+    return about | {
+        "interval_95": limits,
+        "clear": None if limits is None else not limits[0] <= 0 <= limits[1],
+    }
 
 
 def _limit(one: Draws, choose: Callable[[np.ndarray], np.ndarray]) -> list[float] | None:

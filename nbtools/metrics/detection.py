@@ -1,10 +1,13 @@
-"""How well nuclei were found as points: gated one-to-one matching, precision, recall, F1, RMSE, and AP where the points have scores.
+"""How well nuclei were found as points: gated one-to-one matching, precision, recall, F1, RMSE, and
+AP where the points have scores.
 
-Words. A true and a found point *match* if they lie no further apart than the *gate*, each at most once: as many pairs as possible, and
-among those the smallest total distance (Hungarian method), or, on request, always the nearest pair next ("greedy"). *rmse* is the root of
-the mean squared distance of matched points. *ap* is the area under the precision-recall curve, with precision made to fall (Everingham et
-al. 2010, doi:10.1007/s11263-009-0275-4); points are taken in the order of their scores over all images, and each takes the nearest
-true point in its gate that is still free. Where points have no scores the curve is one point, and ap is precision x recall.
+Words. A true and a found point *match* if they lie no further apart than the *gate*, each at most
+once: as many pairs as possible, and among those the smallest total distance (Hungarian method), or,
+on request, always the nearest pair next ("greedy"). *rmse* is the root of the mean squared distance
+of matched points. *ap* is the area under the precision-recall curve, with precision made to fall
+(Everingham et al. 2010, doi:10.1007/s11263-009-0275-4); points are taken in the order of their
+scores over all images, and each takes the nearest true point in its gate that is still free. Where
+points have no scores the curve is one point, and ap is precision x recall.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ def evaluate(
 ) -> dict:
     """Score a set of images in which nuclei were found as points.
 
-    pairs : (name, true points (N, D), found points (M, D) or None, their scores (M,) or None), in the unit of the gate. None for the points
-        means that the image has no result: all its nuclei are missed.
+    pairs : (name, true points (N, D), found points (M, D) or None, their scores (M,) or None), in
+        the unit of the gate. None for the points means that the image has no result: all its nuclei
+        are missed.
     gate, unit : the largest distance of a match, in "px" or "um".
     matching : "optimal" or "greedy", see the words at the top.
 
-    Returns plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap`, `rmse` (None without a match), `tp`, `fp`, `fn`,
-    `count_error`, `curve`, `missing`, `interval_95` (bootstrap over images or groups), and a row for each image.
+    Returns plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap`, `rmse`
+    (None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`, `interval_95`
+    (bootstrap over images or groups), and a row for each image.
 
     >>> found = evaluate([("a", np.array([[5.0, 5.0], [20.0, 5.0]]), np.array([[5.0, 8.0], [40.0, 40.0]]), None)])
     >>> found["f1"], found["rmse"]
@@ -54,11 +59,26 @@ def evaluate(
             found, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
         truth, found = _check_points(truth, found, name=name)
         distance = match_points(truth, found, gate=gate, matching=matching)[2]
-        counts = {"n_true": len(truth), "n_pred": len(found), "tp": len(distance), "squared": float((distance**2).sum())}
-        rows.append({"name": name, **counts, "f1": float(rate_counts(np.array(list(counts.values()), float))["f1"])})
+        counts = {
+            "n_true": len(truth),
+            "n_pred": len(found),
+            "tp": len(distance),
+            "squared": float((distance**2).sum()),
+        }
+        rows.append(
+            {
+                "name": name,
+                **counts,
+                "f1": float(rate_counts(np.array(list(counts.values()), float))["f1"]),
+            }
+        )
         ranked.append((scores, rank_points(truth, found, scores=scores, gate=gate)))
     if not rows:
-        raise UserError("At least one image with true points is needed to evaluate a result.", "none", "Check the folder of the truth.")
+        raise UserError(
+            "At least one image with true points is needed to evaluate a result.",
+            "none",
+            "Check the folder of the truth.",
+        )
     return {"images": len(rows), f"gate_{unit}": float(gate), "matching": matching} | _summary(
         rows, ranked, missing=missing, groups=groups, seed=seed
     )
@@ -72,16 +92,24 @@ def match_points(
     if matching == "greedy":
         chosen = _take_nearest_first(row, column, np.lexsort((column, row, distance)))
     else:
-        chosen = np.flatnonzero(match_pairs(row, column, values=1 - distance / (2 * gate), least=0.5))
+        chosen = np.flatnonzero(
+            match_pairs(row, column, values=1 - distance / (2 * gate), least=0.5)
+        )
     return row[chosen], column[chosen], distance[chosen]
 
 
-def rank_points(truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray | None, gate: float) -> np.ndarray:
-    """(found points,) bool: which of them is a hit, where those of higher score choose first, each the nearest free one."""
+def rank_points(
+    truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray | None, gate: float
+) -> np.ndarray:
+    """(found points,) bool: which of them is a hit, where those of higher score choose first, each
+    the nearest free one.
+    """
     row, column, distance = _find_near(truth, found, gate=gate)
     first = np.zeros(len(found)) if scores is None else -np.asarray(scores, float)
     hit = np.zeros(len(found), bool)
-    hit[column[_take_nearest_first(row, column, np.lexsort((row, distance, column, first[column])))]] = True
+    hit[
+        column[_take_nearest_first(row, column, np.lexsort((row, distance, column, first[column])))]
+    ] = True
     return hit
 
 
@@ -98,7 +126,9 @@ def find_centres(label: np.ndarray) -> np.ndarray:
 
 
 def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., 4) true points, found points, matches, sum of squared distances → metric → (...). 1 where nothing is and was found."""
+    """(..., 4) true points, found points, matches, sum of squared distances → metric → (...). 1
+    where nothing is and was found.
+    """
     true, found, tp, squared = np.moveaxis(np.asarray(counts, float), -1, 0)
     empty = (true + found == 0).astype(float)
 
@@ -106,7 +136,12 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
         return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
     rmse = np.where(tp > 0, np.sqrt(squared / np.maximum(tp, 1)), np.nan)
-    return {"f1": share(2 * tp, true + found), "precision": share(tp, found), "recall": share(tp, true), "rmse": rmse}
+    return {
+        "f1": share(2 * tp, true + found),
+        "precision": share(tp, found),
+        "recall": share(tp, true),
+        "rmse": rmse,
+    }
 
 
 def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str, np.ndarray]:
@@ -117,40 +152,78 @@ def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str,
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
     tp = np.cumsum(hit[order])[last]
-    return {"score": scores[order][last], "precision": tp / (last + 1), "recall": tp / max(n_true, 1)}
+    return {
+        "score": scores[order][last],
+        "precision": tp / (last + 1),
+        "recall": tp / max(n_true, 1),
+    }
 
 
 def measure_area(curve: Mapping[str, np.ndarray]) -> float:
-    """Area under a precision-recall curve, its precision replaced by the best at equal or higher recall."""
+    """Area under a precision-recall curve, its precision replaced by the best at equal or higher
+    recall.
+    """
     falling = np.maximum.accumulate(curve["precision"][::-1])[::-1]
     return float(np.sum(np.diff(curve["recall"], prepend=0.0) * falling))
 
 
-def _summary(rows: list[dict], ranked: list, *, missing: list[str], groups: Mapping[str, object] | None, seed: int) -> dict:
-    counts = np.array([[row[k] for k in ("n_true", "n_pred", "tp", "squared")] for row in rows], float)
+def _summary(
+    rows: list[dict],
+    ranked: list,
+    *,
+    missing: list[str],
+    groups: Mapping[str, object] | None,
+    seed: int,
+) -> dict:
+    counts = np.array(
+        [[row[k] for k in ("n_true", "n_pred", "tp", "squared")] for row in rows], float
+    )
     pooled, units = counts.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     true, found, tp = (int(v) for v in pooled[:3])
-    rates = {name: None if np.isnan(value) else float(value) for name, value in rate_counts(pooled).items()}
+    rates = {
+        name: None if np.isnan(value) else float(value)
+        for name, value in rate_counts(pooled).items()
+    }
     scored = all(scores is not None for scores, hit in ranked if len(hit))
-    scores = np.concatenate([np.asarray(s, float) if scored and len(h) else np.zeros(len(h)) for s, h in ranked])
+    scores = np.concatenate(
+        [np.asarray(s, float) if scored and len(h) else np.zeros(len(h)) for s, h in ranked]
+    )
     curve = draw_curve(np.concatenate([hit for _, hit in ranked]), scores, n_true=true)
-    kept = np.unique(np.linspace(0, len(scores[: len(curve["score"])]) - 1, CURVE).round().astype(int)) if len(scores) else []
+    kept = (
+        np.unique(np.linspace(0, len(scores[: len(curve["score"])]) - 1, CURVE).round().astype(int))
+        if len(scores)
+        else []
+    )
     area = measure_area(curve) if scored and found else rates["precision"] * rates["recall"]
     return {
-        **rates, "ap": area, "tp": tp, "fp": found - tp, "fn": true - tp,
-        "count_error": float(np.mean(np.abs(counts[:, 1] - counts[:, 0]) / np.maximum(counts[:, 0], 1))),
-        "curve": {name: values[kept].tolist() for name, values in curve.items()} if scored and found else None,
-        "missing": missing, "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed), "per_image": rows,
-    }  # fmt: skip
+        **rates,
+        "ap": area,
+        "tp": tp,
+        "fp": found - tp,
+        "fn": true - tp,
+        "count_error": float(
+            np.mean(np.abs(counts[:, 1] - counts[:, 0]) / np.maximum(counts[:, 0], 1))
+        ),
+        "curve": {name: values[kept].tolist() for name, values in curve.items()}
+        if scored and found
+        else None,
+        "missing": missing,
+        "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
+        "per_image": rows,
+    }
 
 
-def _find_near(truth: np.ndarray, found: np.ndarray, *, gate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_near(
+    truth: np.ndarray, found: np.ndarray, *, gate: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs within the gate: true point, found point, distance."""
     from scipy.spatial import cKDTree
 
     if not len(truth) or not len(found):
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
-    near = cKDTree(truth).sparse_distance_matrix(cKDTree(found), gate * (1 + 1e-9), output_type="ndarray")
+    near = cKDTree(truth).sparse_distance_matrix(
+        cKDTree(found), gate * (1 + 1e-9), output_type="ndarray"
+    )
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
 
@@ -168,15 +241,27 @@ def _take_nearest_first(row: np.ndarray, column: np.ndarray, order: np.ndarray) 
 
 def _check(gate: float, *, unit: str, matching: str) -> None:
     if not (np.isfinite(gate) and gate > 0):
-        raise UserError("The gate must be a distance above 0.", gate, "Use 5 px, or about half a nucleus in µm.")
+        raise UserError(
+            "The gate must be a distance above 0.", gate, "Use 5 px, or about half a nucleus in µm."
+        )
     if unit not in ("px", "um") or matching not in MATCHINGS:
-        raise UserError('The unit is "px" or "um", and the matching "optimal" or "greedy".', f"{unit}, {matching}", "Leave them out.")
+        raise UserError(
+            'The unit is "px" or "um", and the matching "optimal" or "greedy".',
+            f"{unit}, {matching}",
+            "Leave them out.",
+        )
 
 
-def _check_points(truth: np.ndarray, found: np.ndarray, *, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _check_points(
+    truth: np.ndarray, found: np.ndarray, *, name: str
+) -> tuple[np.ndarray, np.ndarray]:
     truth, found = np.asarray(truth, float), np.asarray(found, float)
     shapes = [points.shape[1] for points in (truth, found) if points.ndim == 2 and len(points)]
     if len(set(shapes)) > 1 or any(points.size and points.ndim != 2 for points in (truth, found)):
         received = f"{name} with {truth.shape} and {found.shape}"
-        raise UserError("True and found points must have the same number of coordinates.", received, "Give y, x or z, y, x for both.")
+        raise UserError(
+            "True and found points must have the same number of coordinates.",
+            received,
+            "Give y, x or z, y, x for both.",
+        )
     return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, found))

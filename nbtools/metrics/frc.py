@@ -1,9 +1,12 @@
-"""How fine the detail is that an image really shows: Fourier ring correlation of two images of the same thing, or of one split in two.
+"""How fine the detail is that an image really shows: Fourier ring correlation of two images of the
+same thing, or of one split in two.
 
-Two images of one object with independent noise agree on coarse detail and disagree where noise rules. The correlation of their Fourier
-transforms, ring by ring of spatial frequency, falls from 1 to 0; the resolution is 1 / the frequency where it falls below 1/7
-(Banterle et al. 2013, doi:10.1016/j.jsb.2013.05.004; Nieuwenhuizen et al. 2013, doi:10.1038/nmeth.2448). In volumes rings are shells.
-It needs no clean image. It says nothing of truth: detail that a network invents in both images counts as real.
+Two images of one object with independent noise agree on coarse detail and disagree where noise
+rules. The correlation of their Fourier transforms, ring by ring of spatial frequency, falls from 1
+to 0; the resolution is 1 / the frequency where it falls below 1/7 (Banterle et al. 2013,
+doi:10.1016/j.jsb.2013.05.004; Nieuwenhuizen et al. 2013, doi:10.1038/nmeth.2448). In volumes rings
+are shells. It needs no clean image. It says nothing of truth: detail that a network invents in both
+images counts as real.
 """
 
 from __future__ import annotations
@@ -24,9 +27,10 @@ FIRST = 3  # rings; the innermost hold so few pixels that even noise may agree t
 class Resolution:
     """What was found.
 
-    resolution : smallest detail, in `unit`; None where the curve never falls below the threshold (the camera's pixels are the limit) or
-        never stands above it (nothing but noise).
-    frequency, correlation : (rings,) the curve, in 1 / unit.     limit : smallest detail that the pixels could show.
+    resolution : smallest detail, in `unit`; None where the curve never falls below the threshold
+        (the camera's pixels are the limit) or never stands above it (nothing but noise).
+    frequency, correlation : (rings,) the curve, in 1 / unit.
+    limit : smallest detail that the pixels could show.
     """
 
     resolution: float | None
@@ -38,15 +42,21 @@ class Resolution:
 
 
 def measure_resolution(
-    image: Image | np.ndarray, other: Image | np.ndarray | None = None, *, spacing: tuple[float, ...] | None = None
+    image: Image | np.ndarray,
+    other: Image | np.ndarray | None = None,
+    *,
+    spacing: tuple[float, ...] | None = None,
 ) -> Resolution:
     """Resolution of two images of the same thing, or of one alone.
 
-    image, other : equal shape, 2D or 3D, at least 32 px along an axis. Both must come from their own exposure: two images made from one are
-        alike in their noise as well. Without `other` the image is split into its even and its odd pixels along the diagonal (after Koho
-        et al. 2019, doi:10.1038/s41467-019-11024-z): the camera's noise must be independent from pixel to pixel (not so after
-        denoising, deconvolution or scaling), and detail finer than four pixels cannot be told.
-    spacing : pixel size of arrays; of an Image its own is taken. In µm where it is known, else in pixels.
+    image, other : equal shape, 2D or 3D, at least 32 px along an axis. Both must come from their
+        own exposure: two images made from one are alike in their noise as well. Without `other` the
+        image is split into its even and its odd pixels along the diagonal (after Koho et al. 2019,
+        doi:10.1038/s41467-019-11024-z): the camera's noise must be independent from pixel to pixel
+        (not so after denoising, deconvolution or scaling), and detail finer than four pixels cannot
+        be told.
+    spacing : pixel size of arrays; of an Image its own is taken. In µm where it is known, else in
+        pixels.
 
     Raises
     ------
@@ -66,45 +76,73 @@ def measure_resolution(
     return Resolution(_find_fall(frequency, curve), unit, 2 * max(spacing), frequency, curve)
 
 
-def _take(image: Image | np.ndarray, spacing: tuple[float, ...] | None) -> tuple[np.ndarray, tuple[float, ...], str]:
+def _take(
+    image: Image | np.ndarray, spacing: tuple[float, ...] | None
+) -> tuple[np.ndarray, tuple[float, ...], str]:
     """Real numbers, pixel size, unit."""
     if isinstance(image, Image):
         pixels = image.to(image.spatial).pixels
-        return pixels.astype(float), image.spacing_um or image.relative_spacing, "um" if image.spacing_um else "px"
+        return (
+            pixels.astype(float),
+            image.spacing_um or image.relative_spacing,
+            "um" if image.spacing_um else "px",
+        )
     pixels = np.asarray(image, float)
     return pixels, tuple(spacing or (1.0,) * pixels.ndim), "um" if spacing else "px"
 
 
 def _check(one: np.ndarray, two: np.ndarray | None) -> None:
     if two is not None and one.shape != two.shape:
-        raise UserError("Two images of the same thing must have the same shape.", f"{one.shape} and {two.shape}", "Crop both alike.")
+        raise UserError(
+            "Two images of the same thing must have the same shape.",
+            f"{one.shape} and {two.shape}",
+            "Crop both alike.",
+        )
     if one.ndim not in (2, 3) or min(one.shape[-2:]) < LEAST:
-        raise UserError(f"Resolution needs images of at least {LEAST} px along an axis.", one.shape, "Give a larger part of the image.")
+        raise UserError(
+            f"Resolution needs images of at least {LEAST} px along an axis.",
+            one.shape,
+            "Give a larger part of the image.",
+        )
     if not np.isfinite(one).all() or (two is not None and not np.isfinite(two).all()):
-        raise UserError("Resolution needs finite grey values.", "NaN or infinity", "Look at the image first.")
+        raise UserError(
+            "Resolution needs finite grey values.", "NaN or infinity", "Look at the image first."
+        )
     if two is not None and np.array_equal(one, two):
-        raise UserError("Two images with noise of their own are needed.", "the same image twice", "Leave the second one out to split it.")
+        raise UserError(
+            "Two images with noise of their own are needed.",
+            "the same image twice",
+            "Leave the second one out to split it.",
+        )
 
 
 def _split(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Two pairs of sub-images of every second pixel, and by how many of their own pixels the second of a pair lies further on.
+    """Two pairs of sub-images of every second pixel, and by how many of their own pixels the second
+    of a pair lies further on.
 
-    Along the axes of the last plane the members of a pair differ by one pixel of the image, once along each diagonal.
+    Along the axes of the last plane the members of a pair differ by one pixel of the image, once
+    along each diagonal.
     """
     half = tuple(n // 2 * 2 for n in image.shape)
     image = image[tuple(slice(n) for n in half)]
     lead, pairs = (slice(0, None, 2),) * (image.ndim - 2), []
     for (y, x), (v, u) in (((0, 0), (1, 1)), ((0, 1), (1, 0))):
-        one, two = (image[(*lead, slice(a, None, 2), slice(b, None, 2))] for a, b in ((y, x), (v, u)))
+        one, two = (
+            image[(*lead, slice(a, None, 2), slice(b, None, 2))] for a, b in ((y, x), (v, u))
+        )
         pairs.append((one, two, np.array([0.0] * (image.ndim - 2) + [(v - y) / 2, (u - x) / 2])))
     return pairs
 
 
-def _sum_rings(one: np.ndarray, two: np.ndarray, *, shift: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, np.ndarray]:
+def _sum_rings(
+    one: np.ndarray, two: np.ndarray, *, shift: np.ndarray, spacing: tuple[float, ...]
+) -> tuple[float, np.ndarray]:
     """Width of a ring, and (3, rings) sums: of the product, and of the power of each."""
     window = np.ones(())
     for axis, n in enumerate(one.shape):
-        window = window * np.hanning(n + 2)[1:-1].reshape([-1 if a == axis else 1 for a in range(one.ndim)])
+        window = window * np.hanning(n + 2)[1:-1].reshape(
+            [-1 if a == axis else 1 for a in range(one.ndim)]
+        )
     ours, theirs = (np.fft.fftn((image - image.mean()) * window) for image in (one, two))
     grids = np.meshgrid(*(np.fft.fftfreq(n) for n in one.shape), indexing="ij", sparse=True)
     theirs = theirs * np.exp(-2j * np.pi * sum(g * s for g, s in zip(grids, shift, strict=True)))
@@ -112,19 +150,26 @@ def _sum_rings(one: np.ndarray, two: np.ndarray, *, shift: np.ndarray, spacing: 
     step = max(1 / (n * s) for n, s in zip(one.shape, spacing, strict=True))
     ring = (radius / step).astype(int).ravel()
     count = int(0.5 / max(spacing) / step)
-    sums = [np.bincount(ring, weights=w.ravel())[:count] for w in ((ours * theirs.conj()).real, np.abs(ours) ** 2, np.abs(theirs) ** 2)]
+    sums = [
+        np.bincount(ring, weights=w.ravel())[:count]
+        for w in ((ours * theirs.conj()).real, np.abs(ours) ** 2, np.abs(theirs) ** 2)
+    ]
     return step, np.array(sums)
 
 
 def _correlate(sums: np.ndarray) -> np.ndarray:
-    """(3, rings) → (rings,) correlation, smoothed a little: in a ring of few pixels it is a matter of luck."""
+    """(3, rings) → (rings,) correlation, smoothed a little: in a ring of few pixels it is a matter
+    of luck.
+    """
     product, one, two = sums
     raw = product / np.maximum(np.sqrt(one * two), np.finfo(float).tiny)
     return np.convolve(np.pad(raw, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
 
 
 def _find_fall(frequency: np.ndarray, curve: np.ndarray) -> float | None:
-    """1 / the first frequency at which the curve falls below the threshold; between rings by a straight line."""
+    """1 / the first frequency at which the curve falls below the threshold; between rings by a
+    straight line.
+    """
     below = np.flatnonzero(curve < THRESHOLD)
     if not len(below) or below[0] < FIRST:
         return None

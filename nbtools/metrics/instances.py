@@ -1,10 +1,13 @@
-"""How well predicted nuclei agree with the true ones: matches, AP, and what kind of mistake was made.
+"""How well predicted nuclei agree with the true ones: matches, AP, and what kind of mistake was
+made.
 
-Everything is read from one sparse table of overlaps, so that ten thousand nuclei in a volume take a fraction of a second.
+Everything is read from one sparse table of overlaps, so that ten thousand nuclei in a volume take a
+fraction of a second.
 
-Words. *IoU* of two nuclei: shared area over covered area. A true and a predicted nucleus *match* at a threshold if their IoU reaches it
-(IoU >= threshold), each at most once, as many pairs as possible, and among those the pairs of largest IoU. TP: matched pairs, FP:
-predictions without a match, FN: true nuclei without a match. ap = TP / (TP + FP + FN) (Caicedo et al. 2019,
+Words. *IoU* of two nuclei: shared area over covered area. A true and a predicted nucleus *match* at
+a threshold if their IoU reaches it (IoU >= threshold), each at most once, as many pairs as
+possible, and among those the pairs of largest IoU. TP: matched pairs, FP: predictions without a
+match, FN: true nuclei without a match. ap = TP / (TP + FP + FN) (Caicedo et al. 2019,
 doi:10.1038/s41592-019-0612-7). Where nothing is to be found and nothing was found, all rates are 1.
 """
 
@@ -22,14 +25,18 @@ from nbtools.metrics import bootstrap, outlines, regions
 from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_nuclei
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
-LAST_AVERAGED = 0.90  # 0.95 asks for more than the true labels themselves can promise: reported, not averaged
+LAST_AVERAGED = (
+    0.90  # 0.95 asks for more than the true labels themselves can promise: reported, not averaged
+)
 DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
 MATCHED = 0.5  # IoU from which the outlines of two nuclei are compared
 
 
 @dataclass(frozen=True)
 class Score:
-    """Agreement at one IoU threshold; `ap` = TP / (TP + FP + FN), `panoptic_quality` after Kirillov et al. 2019."""
+    """Agreement at one IoU threshold; `ap` = TP / (TP + FP + FN), `panoptic_quality` after Kirillov
+    et al. 2019.
+    """
 
     iou: float
     tp: int
@@ -63,7 +70,9 @@ class Score:
 
     @property
     def panoptic_quality(self) -> float:
-        return _share(self.matched_iou, (self.n_true + self.n_pred) / 2, nuclei=self.n_true + self.n_pred)
+        return _share(
+            self.matched_iou, (self.n_true + self.n_pred) / 2, nuclei=self.n_true + self.n_pred
+        )
 
     @property
     def mean_matched_score(self) -> float:
@@ -89,7 +98,8 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Labels by kind of mistake; "most of" means more than half of the pixels. One nucleus may stand in several lists.
+    """Labels by kind of mistake; "most of" means more than half of the pixels. One nucleus may
+    stand in several lists.
 
     split : true nuclei that hold most of each of two or more predictions.
     merged : predictions that hold most of each of two or more true nuclei.
@@ -106,7 +116,8 @@ class Mistakes:
 def score(truth: np.ndarray | Image, predicted: np.ndarray | Image, *, iou: float = 0.5) -> Score:
     """Compare two label images at one threshold.
 
-    truth, predicted : integers of equal shape, 2D or 3D; 0 is background, labels need not be consecutive.
+    truth, predicted : integers of equal shape, 2D or 3D; 0 is background, labels need not be
+        consecutive.
     iou : threshold in (0, 1].
 
     Raises UserError for unequal shapes, negative or non-integer labels.
@@ -127,18 +138,24 @@ def evaluate(
     distances: bool = False,
     seed: int = 0,
 ) -> dict:
-    """Score a set of images: pooled counts, means over images, mistakes, and how sure the mean AP is.
+    """Score a set of images: pooled counts, means over images, mistakes, and how sure the mean AP
+    is.
 
-    pairs : (name, truth, predicted); predicted None means that the image has no prediction: all its nuclei are missed.
-    groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn in the bootstrap.
-    distances : also measure how far the outlines of matched nuclei (IoU 0.5) lie apart, see `outlines`; takes longer.
+    pairs : (name, truth, predicted); predicted None means that the image has no prediction: all its
+        nuclei are missed.
+    groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn in the
+        bootstrap.
+    distances : also measure how far the outlines of matched nuclei (IoU 0.5) lie apart, see
+        `outlines`; takes longer.
     seed : of the bootstrap.
 
-    Returns plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"), `mean_ap` (mean of the pooled ap up to 0.90),
-    `panoptic_quality` (pooled, at 0.50), `seg`, `foreground_dice` (blind to touching nuclei: see `regions`), `count_error` (mean over
-    images of |predicted - true| / true) and `count_bias` (of all nuclei together, with its sign), the mistakes (see `Mistakes`),
-    `missing` names, `interval_95` of the mean AP (bootstrap over images or groups; [0, 1] where there is only one), and a row for each
-    image. With `distances`: `hausdorff_average_um` and `hausdorff_95_um`, means over matched nuclei; `…_px` where a pixel size is unknown.
+    Returns plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"), `mean_ap` (mean
+    of the pooled ap up to 0.90), `panoptic_quality` (pooled, at 0.50), `seg`, `foreground_dice`
+    (blind to touching nuclei: see `regions`), `count_error` (mean over images of |predicted - true|
+    / true) and `count_bias` (of all nuclei together, with its sign), the mistakes (see `Mistakes`),
+    `missing` names, `interval_95` of the mean AP (bootstrap over images or groups; [0, 1] where
+    there is only one), and a row for each image. With `distances`: `hausdorff_average_um` and
+    `hausdorff_95_um`, means over matched nuclei; `…_px` where a pixel size is unknown.
     """
     thresholds = sorted(round(float(t), 10) for t in thresholds) or list(THRESHOLDS)
     rows, counts, missing = [], [], []
@@ -152,8 +169,14 @@ def evaluate(
         if distances:
             rows[-1] |= _measure_outlines(truth, predicted, table=table)
     if not rows:
-        raise UserError("At least one labelled image is needed to evaluate a result.", "none", "Check the folder of the true labels.")
-    summary = _summary(rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed))
+        raise UserError(
+            "At least one labelled image is needed to evaluate a result.",
+            "none",
+            "Check the folder of the true labels.",
+        )
+    summary = _summary(
+        rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed)
+    )
     return summary | {"per_image": _drop_private(rows)}
 
 
@@ -165,14 +188,20 @@ def score_overlap(overlap: Overlap, iou: float) -> Score:
     matched = match_nuclei(overlap, values, iou=iou)
     tp = int(np.count_nonzero(matched))
     fp, fn = len(overlap.predicted_labels) - tp, len(overlap.true_labels) - tp
-    return Score(iou, tp, fp, fn, math.fsum(values[matched]))  # fsum: the order of labels changes nothing
+    return Score(
+        iou, tp, fp, fn, math.fsum(values[matched])
+    )  # fsum: the order of labels changes nothing
 
 
 def find_mistakes(overlap: Overlap) -> Mistakes:
     """Tell splits, merges, missed and extra nuclei; defined in `Mistakes`."""
     n_true, n_predicted = len(overlap.true_labels), len(overlap.predicted_labels)
-    inside = np.bincount(overlap.row[2 * overlap.shared > overlap.predicted_size[overlap.column]], minlength=n_true)
-    holds = np.bincount(overlap.column[2 * overlap.shared > overlap.true_size[overlap.row]], minlength=n_predicted)
+    inside = np.bincount(
+        overlap.row[2 * overlap.shared > overlap.predicted_size[overlap.column]], minlength=n_true
+    )
+    holds = np.bincount(
+        overlap.column[2 * overlap.shared > overlap.true_size[overlap.row]], minlength=n_predicted
+    )
     covered = np.bincount(overlap.row, weights=overlap.shared, minlength=n_true)
     on_truth = np.bincount(overlap.column, weights=overlap.shared, minlength=n_predicted)
     return Mistakes(
@@ -189,34 +218,67 @@ def _share(part: float, whole: float, *, nuclei: int) -> float:
 
 
 def _row(name: str, scores: list[Score], *, table: Overlap) -> dict:
-    mistakes, seg, foreground = find_mistakes(table), regions.score_seg(table), regions.count_foreground(table)
+    mistakes, seg, foreground = (
+        find_mistakes(table),
+        regions.score_seg(table),
+        regions.count_foreground(table),
+    )
     kinds = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
     ap = {f"ap{round(100 * s.iou)}": s.ap for s in scores}
     n_true, n_pred = scores[0].n_true, scores[0].n_pred
-    about = {"name": name, "n_true": n_true, "n_pred": n_pred, **ap, **kinds, "mean_ap": float(np.mean([s.ap for s in _averaged(scores)]))}
-    about |= {"seg": _share(float(seg.sum()), n_true, nuclei=n_true + n_pred), "foreground_dice": float(regions.rate_dice(foreground))}
-    return about | {"count_error": abs(n_pred - n_true) / max(n_true, 1), "_seg": float(seg.sum()), "_foreground": foreground}
+    about = {
+        "name": name,
+        "n_true": n_true,
+        "n_pred": n_pred,
+        **ap,
+        **kinds,
+        "mean_ap": float(np.mean([s.ap for s in _averaged(scores)])),
+    }
+    about |= {
+        "seg": _share(float(seg.sum()), n_true, nuclei=n_true + n_pred),
+        "foreground_dice": float(regions.rate_dice(foreground)),
+    }
+    return about | {
+        "count_error": abs(n_pred - n_true) / max(n_true, 1),
+        "_seg": float(seg.sum()),
+        "_foreground": foreground,
+    }
 
 
-def _measure_outlines(truth: np.ndarray | Image, predicted: np.ndarray | Image, *, table: Overlap) -> dict:
-    """Distances between the outlines of matched nuclei, in pixels of the finest axis, and how many µm such a pixel has."""
+def _measure_outlines(
+    truth: np.ndarray | Image, predicted: np.ndarray | Image, *, table: Overlap
+) -> dict:
+    """Distances between the outlines of matched nuclei, in pixels of the finest axis, and how many
+    µm such a pixel has.
+    """
     matched = match_nuclei(table, table.iou, iou=MATCHED)
     names = table.true_labels[table.row[matched]], table.predicted_labels[table.column[matched]]
     image = truth if isinstance(truth, Image) else None
-    spacing = image.relative_spacing if image is not None and len(image.spatial) == image.pixels.ndim else None
-    average, highest = outlines.measure_distances(check_labels(truth), check_labels(predicted), pairs=names, spacing=spacing)
+    spacing = (
+        image.relative_spacing
+        if image is not None and len(image.spatial) == image.pixels.ndim
+        else None
+    )
+    average, highest = outlines.measure_distances(
+        check_labels(truth), check_labels(predicted), pairs=names, spacing=spacing
+    )
     um = min(image.spacing_um) if spacing is not None and image.spacing_um else None
     return {"_um": um, "_average": average, "_highest": highest}
 
 
-def _summary(rows: list[dict], counts: list[list[Score]], *, missing: list[str], interval: list[float]) -> dict:
+def _summary(
+    rows: list[dict], counts: list[list[Score]], *, missing: list[str], interval: list[float]
+) -> dict:
     pooled = [sum(scores[1:], scores[0]) for scores in zip(*counts, strict=True)]
     each = {f"{s[0].iou:.2f}": [one.rates() for one in s] for s in zip(*counts, strict=True)}
     n_true, n_pred = pooled[0].n_true, pooled[0].n_pred
     return {
         "images": len(rows),
         "pooled": {f"{s.iou:.2f}": s.to_dict() for s in pooled},
-        "per_image_mean": {iou: {k: float(np.mean([r[k] for r in rates])) for k in rates[0]} for iou, rates in each.items()},
+        "per_image_mean": {
+            iou: {k: float(np.mean([r[k] for r in rates])) for k in rates[0]}
+            for iou, rates in each.items()
+        },
         "mean_ap": float(np.mean([s.ap for s in _averaged(pooled)])),
         "panoptic_quality": min(pooled, key=lambda s: abs(s.iou - 0.5)).panoptic_quality,
         "seg": _share(math.fsum(r["_seg"] for r in rows), n_true, nuclei=n_true + n_pred),
@@ -231,7 +293,9 @@ def _summary(rows: list[dict], counts: list[list[Score]], *, missing: list[str],
 
 
 def _pool_distances(rows: list[dict]) -> dict:
-    """Mean distances over all matched nuclei, and over those of each image (added to its row): in µm where every image knows its size."""
+    """Mean distances over all matched nuclei, and over those of each image (added to its row): in
+    µm where every image knows its size.
+    """
     measured = [row for row in rows if "_average" in row]
     known = all(row["_um"] is not None for row in measured)
     unit, found = "um" if known else "px", {}
@@ -255,11 +319,20 @@ def _averaged(scores: list[Score]) -> list[Score]:
     return [s for s in scores if s.iou <= LAST_AVERAGED] or scores
 
 
-def _interval(rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int) -> list[float]:
-    """95 % percentile interval of the mean AP, drawing images (or whole groups) with replacement."""
+def _interval(
+    rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int
+) -> list[float]:
+    """95 % percentile interval of the mean AP, drawing images (or whole groups) with
+    replacement.
+    """
     units = bootstrap.find_units([row["name"] for row in rows], groups)
-    table = np.array([[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float)
-    return bootstrap.find_intervals(table, _rate_mean_ap, units=units, seed=seed)["mean_ap"] or [0.0, 1.0]
+    table = np.array(
+        [[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float
+    )
+    return bootstrap.find_intervals(table, _rate_mean_ap, units=units, seed=seed)["mean_ap"] or [
+        0.0,
+        1.0,
+    ]
 
 
 def _rate_mean_ap(table: np.ndarray) -> dict[str, np.ndarray]:

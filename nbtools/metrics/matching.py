@@ -1,11 +1,15 @@
-"""One-to-one matching: as many pairs as possible, and among those the best. Under the scores of `instances` and of `detection`."""
+"""One-to-one matching: as many pairs as possible, and among those the best. Under the scores of
+`instances` and of `detection`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def match_pairs(row: np.ndarray, column: np.ndarray, *, values: np.ndarray, least: float) -> np.ndarray:
+def match_pairs(
+    row: np.ndarray, column: np.ndarray, *, values: np.ndarray, least: float
+) -> np.ndarray:
     """Which candidate pairs match: (pairs,) bool. Each row and each column is in one match at most.
 
     row, column : (pairs,) what each pair joins, as numbers from 0.
@@ -14,7 +18,8 @@ def match_pairs(row: np.ndarray, column: np.ndarray, *, values: np.ndarray, leas
     candidate = values >= least
     if len(np.unique(row[candidate])) == candidate.sum() == len(np.unique(column[candidate])):
         return candidate
-    # From 0.5 upwards candidates compete only among themselves; below, every overlap has a say in the best assignment.
+    # From 0.5 upwards candidates compete only among themselves; below, every overlap has a say in
+    # the best assignment.
     considered = np.flatnonzero(candidate) if least >= 0.5 else np.arange(len(values))
     matched = np.zeros(len(values), bool)
     for pairs in _components(row, column, considered):

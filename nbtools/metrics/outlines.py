@@ -1,9 +1,12 @@
-"""How far apart two outlines are: average and 95 % Hausdorff distance, in µm where the pixel size is known.
+"""How far apart two outlines are: average and 95 % Hausdorff distance, in µm where the pixel size
+is known.
 
-An IoU says how much area is wrong, not where. A thin spur of one pixel costs no IoU, and shifts every measurement of shape: these
-distances see it. An outline is the pixels of a nucleus that touch another label, the background or the border of the image along an axis.
-The distance of two outlines is the larger of the two directed ones: from each point of one to the nearest of the other, averaged (Dubuisson
-& Jain 1994, doi:10.1109/ICPR.1994.576361) or its 95th percentile (Huttenlocher et al. 1993, doi:10.1109/34.232073).
+An IoU says how much area is wrong, not where. A thin spur of one pixel costs no IoU, and shifts
+every measurement of shape: these distances see it. An outline is the pixels of a nucleus that touch
+another label, the background or the border of the image along an axis. The distance of two outlines
+is the larger of the two directed ones: from each point of one to the nearest of the other, averaged
+(Dubuisson & Jain 1994, doi:10.1109/ICPR.1994.576361) or its 95th percentile (Huttenlocher et al.
+1993, doi:10.1109/34.232073).
 """
 
 from __future__ import annotations
@@ -28,22 +31,34 @@ def find_outlines(label: np.ndarray) -> np.ndarray:
 
 
 def measure_distances(
-    truth: np.ndarray, predicted: np.ndarray, *, pairs: tuple[np.ndarray, np.ndarray], spacing: tuple[float, ...] | None = None
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    pairs: tuple[np.ndarray, np.ndarray],
+    spacing: tuple[float, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average and 95 % Hausdorff distance of each pair of nuclei: two arrays (pairs,), in the unit of the spacing (pixels without).
+    """Average and 95 % Hausdorff distance of each pair of nuclei: two arrays (pairs,), in the unit
+    of the spacing (pixels without).
 
     truth, predicted : label images of equal shape.
     pairs : (pairs,) true labels, and (pairs,) predicted labels; no label stands in two pairs.
     """
     scale = np.asarray(spacing or (1.0,) * truth.ndim, float)
     far = 4 * float(np.linalg.norm(scale * truth.shape)) + 1
-    one, two = (_find_points(label, names, scale=scale, far=far) for label, names in zip((truth, predicted), pairs, strict=True))
-    directed = [_summarise(*_measure_directed(a, b), count=len(pairs[0])) for a, b in ((one, two), (two, one))]
+    one, two = (
+        _find_points(label, names, scale=scale, far=far)
+        for label, names in zip((truth, predicted), pairs, strict=True)
+    )
+    directed = [
+        _summarise(*_measure_directed(a, b), count=len(pairs[0]))
+        for a, b in ((one, two), (two, one))
+    ]
     return tuple(np.maximum(*both) for both in zip(*directed, strict=True))
 
 
 def measure_foreground(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Average Hausdorff distance of two foregrounds in pixels, over all their pixels (Taha & Hanbury 2015, doi:10.1186/s12880-015-0068-x).
+    """Average Hausdorff distance of two foregrounds in pixels, over all their pixels (Taha &
+    Hanbury 2015, doi:10.1186/s12880-015-0068-x).
 
     0 where both are empty, infinite where one is.
     """
@@ -55,8 +70,12 @@ def measure_foreground(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(max(distance_transform_edt(~b)[a].mean() for a, b in ((one, two), (two, one))))
 
 
-def _find_points(label: np.ndarray, names: np.ndarray, *, scale: np.ndarray, far: float) -> tuple[np.ndarray, np.ndarray]:
-    """Outline points of the named labels, each pair moved `far` from the others along an axis of its own, and the pair of each."""
+def _find_points(
+    label: np.ndarray, names: np.ndarray, *, scale: np.ndarray, far: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outline points of the named labels, each pair moved `far` from the others along an axis of
+    its own, and the pair of each.
+    """
     points = np.argwhere(find_outlines(label))
     order = np.argsort(names)
     values = label[tuple(points.T)]
@@ -66,7 +85,9 @@ def _find_points(label: np.ndarray, names: np.ndarray, *, scale: np.ndarray, far
     return np.column_stack([pair * far, points[wanted] * scale]), pair
 
 
-def _measure_directed(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _measure_directed(
+    one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Distance of each point of one to the nearest of the other in its pair, and that pair."""
     from scipy.spatial import cKDTree
 
@@ -75,7 +96,9 @@ def _measure_directed(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray,
     return cKDTree(two[0]).query(one[0])[0], one[1]
 
 
-def _summarise(distance: np.ndarray, pair: np.ndarray, *, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _summarise(
+    distance: np.ndarray, pair: np.ndarray, *, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and 95th percentile of the distances of each pair."""
     points = np.bincount(pair, minlength=count)
     mean = np.bincount(pair, weights=distance, minlength=count) / np.maximum(points, 1)

@@ -1,4 +1,6 @@
-"""Which nuclei of two label images share pixels, and which of them match: the sparse table under the scores of `instances`."""
+"""Which nuclei of two label images share pixels, and which of them match: the sparse table under
+the scores of `instances`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from nbtools.metrics.matching import match_pairs
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Sizes of all nuclei and the pixels they share; pair k joins true nucleus `row[k]` and predicted nucleus `column[k]`."""
+    """Sizes of all nuclei and the pixels they share; pair k joins true nucleus `row[k]` and
+    predicted nucleus `column[k]`.
+    """
 
     true_labels: np.ndarray
     true_size: np.ndarray
@@ -25,15 +29,25 @@ class Overlap:
 
     @property
     def iou(self) -> np.ndarray:
-        return self.shared / (self.true_size[self.row] + self.predicted_size[self.column] - self.shared)
+        return self.shared / (
+            self.true_size[self.row] + self.predicted_size[self.column] - self.shared
+        )
 
 
 def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Overlap:
-    """Sizes and shared pixels of all nuclei of two label images, in one pass over runs of equal pixels."""
+    """Sizes and shared pixels of all nuclei of two label images, in one pass over runs of equal
+    pixels.
+    """
     truth, predicted = check_labels(truth), check_labels(predicted)
     if truth.shape != predicted.shape:
-        remedy = "Compare a prediction with the labels of its own image, neither cropped nor scaled."
-        raise UserError("True and predicted labels must have the same shape.", f"{truth.shape} and {predicted.shape}", remedy)
+        remedy = (
+            "Compare a prediction with the labels of its own image, neither cropped nor scaled."
+        )
+        raise UserError(
+            "True and predicted labels must have the same shape.",
+            f"{truth.shape} and {predicted.shape}",
+            remedy,
+        )
     true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
     true_labels, true_size, row = count_pixels(true_run, length)
     predicted_labels, predicted_size, column = count_pixels(predicted_run, length)
@@ -46,7 +60,9 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
 
 
 def match_nuclei(overlap: Overlap, values: np.ndarray, *, iou: float) -> np.ndarray:
-    """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and lower thresholds are assigned."""
+    """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and
+    lower thresholds are assigned.
+    """
     return match_pairs(overlap.row, overlap.column, values=values, least=iou)
 
 
@@ -55,13 +71,23 @@ def check_labels(label: np.ndarray | Image) -> np.ndarray:
     label = label.pixels if isinstance(label, Image) else np.asarray(label)
     if label.dtype.kind not in "ui":
         remedy = "Give each nucleus its own whole number, e.g. skimage.measure.label(mask)."
-        raise UserError("Labels must be whole numbers: 0 for background, one number a nucleus.", f"{label.dtype} values", remedy)
+        raise UserError(
+            "Labels must be whole numbers: 0 for background, one number a nucleus.",
+            f"{label.dtype} values",
+            remedy,
+        )
     if label.dtype.kind == "i" and label.size and label.min() < 0:
-        raise UserError("Labels must not be negative.", int(label.min()), "Use 0 for background and 1, 2, 3… for nuclei.")
+        raise UserError(
+            "Labels must not be negative.",
+            int(label.min()),
+            "Use 0 for background and 1, 2, 3… for nuclei.",
+        )
     return label
 
 
-def count_pixels(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def count_pixels(
+    values: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels present, their pixels, and the index of each run's label (-1 for background)."""
     values = values.astype(np.int64)
     highest = int(values.max(initial=0))
@@ -79,7 +105,9 @@ def count_pixels(values: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs in which both labels stay the same: (true label, predicted label, length). There are far fewer runs than pixels."""
+    """Runs in which both labels stay the same: (true label, predicted label, length). There are far
+    fewer runs than pixels.
+    """
     start = np.ones(truth.size, bool)
     np.not_equal(truth[1:], truth[:-1], out=start[1:])
     start[1:] |= predicted[1:] != predicted[:-1]

@@ -1,9 +1,12 @@
-"""How near a restored image is to the clean one: PSNR, SSIM, RMSE, NRMSE, and PSNR after the best fit of brightness and contrast.
+"""How near a restored image is to the clean one: PSNR, SSIM, RMSE, NRMSE, and PSNR after the best
+fit of brightness and contrast.
 
-Words. *Range* is what an error is held against in PSNR and SSIM: a number (255 for 8-bit images), or "clean": maximum minus minimum of
-each clean image. The same result scores higher with a larger range, so that a PSNR without its range says nothing. *rmse* is in grey
-values. *nrmse* is rmse over maximum minus minimum of the clean image, whatever the range. *psnr_si* (scale-invariant) is the PSNR of
-a * restored + b, with the a and b that fit the clean image best: for methods that do not promise the camera's grey values.
+Words. *Range* is what an error is held against in PSNR and SSIM: a number (255 for 8-bit images),
+or "clean": maximum minus minimum of each clean image. The same result scores higher with a larger
+range, so that a PSNR without its range says nothing. *rmse* is in grey values. *nrmse* is rmse over
+maximum minus minimum of the clean image, whatever the range. *psnr_si* (scale-invariant) is the
+PSNR of a * restored + b, with the a and b that fit the clean image best: for methods that do not
+promise the camera's grey values.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ Pixels = np.ndarray | Image
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A restored and a clean image of one shape, as real numbers, and the grey values that errors are held against."""
+    """A restored and a clean image of one shape, as real numbers, and the grey values that errors
+    are held against.
+    """
 
     restored: np.ndarray
     clean: np.ndarray
@@ -36,19 +41,30 @@ class Pair:
 
     @classmethod
     def of(cls, restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> Pair:
-        """Two images that can be compared, or a UserError. Arrays are taken to have spatial axes only."""
+        """Two images that can be compared, or a UserError. Arrays are taken to have spatial axes
+        only.
+        """
         if isinstance(restored, Image) and isinstance(clean, Image):
             restored = restored.to(clean.axes)
-        stacked = tuple(i for i, a in enumerate(clean.axes) if a in "TC") if isinstance(clean, Image) else ()
+        stacked = (
+            tuple(i for i, a in enumerate(clean.axes) if a in "TC")
+            if isinstance(clean, Image)
+            else ()
+        )
         one, other = _to_real(restored), _to_real(clean)
         if one.shape != other.shape:
             remedy = "Compare an image with its own clean partner, neither cropped nor scaled."
-            raise UserError("A restored and a clean image must have the same shape.", f"{one.shape} and {other.shape}", remedy)
+            raise UserError(
+                "A restored and a clean image must have the same shape.",
+                f"{one.shape} and {other.shape}",
+                remedy,
+            )
         return cls(one, other, find_range(other, range), stacked)
 
 
 def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
-    """The grey values that errors are held against: the given number, or maximum minus minimum of the clean image.
+    """The grey values that errors are held against: the given number, or maximum minus minimum of
+    the clean image.
 
     >>> find_range(np.array([[10.0, 250.0]])), find_range(np.array([[10.0, 250.0]]), 255)
     (240.0, 255.0)
@@ -56,7 +72,11 @@ def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
     if range == "clean":
         return float(clean.max() - clean.min())
     if isinstance(range, str) or not (math.isfinite(range) and range > 0):
-        raise UserError('The range must be a number above 0, or "clean".', repr(range), "Use 255 for 8-bit images, or leave it out.")
+        raise UserError(
+            'The range must be a number above 0, or "clean".',
+            repr(range),
+            "Use 255 for 8-bit images, or leave it out.",
+        )
     return float(range)
 
 
@@ -70,13 +90,16 @@ def rmse(restored: Pixels, clean: Pixels) -> float:
 
 
 def nrmse(restored: Pixels, clean: Pixels) -> float:
-    """RMSE over maximum minus minimum of the clean image; not a number where the clean image has one value only."""
+    """RMSE over maximum minus minimum of the clean image; not a number where the clean image has
+    one value only.
+    """
     pair = Pair.of(restored, clean)
     return _rmse(pair) / pair.range if pair.range > 0 else math.nan
 
 
 def psnr(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """Peak signal-to-noise ratio in dB: 20 log10(range / rmse); infinite for equal images, not a number where the range is 0.
+    """Peak signal-to-noise ratio in dB: 20 log10(range / rmse); infinite for equal images, not a
+    number where the range is 0.
 
     >>> round(psnr(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]), range=255), 2)
     45.12
@@ -85,7 +108,8 @@ def psnr(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> fl
 
 
 def psnr_si(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """PSNR after the least-squares fit a * restored + b to the clean image: brightness and contrast of the restored image do not count.
+    """PSNR after the least-squares fit a * restored + b to the clean image: brightness and contrast
+    of the restored image do not count.
 
     A negative a is allowed: an inverted image is as good as its original.
     """
@@ -93,26 +117,35 @@ def psnr_si(restored: Pixels, clean: Pixels, *, range: float | str = "clean") ->
 
 
 def ssim(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """Structural similarity, 1 for equal images: Gaussian window of 1.5 px, population covariance (Wang et al. 2004,
-    doi:10.1109/TIP.2003.819861); the mean of the map without the 5 px at its borders, which the window does not fill.
+    """Structural similarity, 1 for equal images: Gaussian window of 1.5 px, population covariance
+    (Wang et al. 2004,
+    doi:10.1109/TIP.2003.819861); the mean of the map without the 5 px at its borders, which the
+    window does not fill.
 
-    Volumes have a window in 3D. Along an axis shorter than the window (a stack of few planes) the image is mirrored and all of it counts.
+    Volumes have a window in 3D. Along an axis shorter than the window (a stack of few planes) the
+    image is mirrored and all of it counts.
     """
     return _ssim(Pair.of(restored, clean, range=range))[0]
 
 
 def ssim_map(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> np.ndarray:
-    """Where the structure is right: the SSIM of each pixel, of the shape of the images, for figures."""
+    """Where the structure is right: the SSIM of each pixel, of the shape of the images, for
+    figures.
+    """
     return _ssim(Pair.of(restored, clean, range=range))[1]
 
 
 def difference_map(restored: Pixels, clean: Pixels) -> np.ndarray:
-    """Restored minus clean, in grey values: what was invented is positive, what was lost negative."""
+    """Restored minus clean, in grey values: what was invented is positive, what was lost
+    negative.
+    """
     pair = Pair.of(restored, clean)
     return pair.restored - pair.clean
 
 
-def compare_images(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> dict[str, float]:
+def compare_images(
+    restored: Pixels, clean: Pixels, *, range: float | str = "clean"
+) -> dict[str, float]:
     """All numbers of one image, and the range they were held against; a perfect PSNR is MOST_DB.
 
     >>> compare_images(np.eye(12), np.eye(12))
@@ -139,15 +172,19 @@ def evaluate(
 ) -> dict:
     """Score a set of restored images, beside their unprocessed input.
 
-    pairs : (name, clean, restored, input); restored None where an image has no result: it is listed under `missing`, and neither it nor
-        its input stands in a mean. input None where it is not at hand.
+    pairs : (name, clean, restored, input); restored None where an image has no result: it is listed
+        under `missing`, and neither it nor its input stands in a mean. input None where it is not
+        at hand.
     range : see the words at the top.     seed : of the bootstrap.
-    groups : name of an image to its group (scene, embryo, patient); whole groups are drawn in the bootstrap.
+    groups : name of an image to its group (scene, embryo, patient); whole groups are drawn in the
+        bootstrap.
 
-    Returns plain JSON values: `images` (clean ones), `mean` over those with a result, `input` (the same of the unprocessed images; None
-    without), `gain` (how much the PSNR is above the input's, with its paired interval; None without), `range` in words, `missing`,
-    `interval_95` of each mean (bootstrap over images or groups; None where there is only one) and a row for each image. A value that does
-    not exist (of a clean image that is one grey value) is None, and its image is listed under `undefined`.
+    Returns plain JSON values: `images` (clean ones), `mean` over those with a result, `input` (the
+    same of the unprocessed images; None without), `gain` (how much the PSNR is above the input's,
+    with its paired interval; None without), `range` in words, `missing`, `interval_95` of each mean
+    (bootstrap over images or groups; None where there is only one) and a row for each image. A
+    value that does not exist (of a clean image that is one grey value) is None, and its image is
+    listed under `undefined`.
 
     >>> image = np.random.default_rng(0).random((16, 16))
     >>> evaluate([("a", image, image, None), ("b", image, None, None)])["missing"]
@@ -159,9 +196,15 @@ def evaluate(
             missing.append(name)
             continue
         rows.append({"name": name, **compare_images(restored, clean, range=range)})
-        before.append(None if unprocessed is None else compare_images(unprocessed, clean, range=range))
+        before.append(
+            None if unprocessed is None else compare_images(unprocessed, clean, range=range)
+        )
     if not rows and not missing:
-        raise UserError("At least one clean image is needed to evaluate a result.", "none", "Check the folder of the clean images.")
+        raise UserError(
+            "At least one clean image is needed to evaluate a result.",
+            "none",
+            "Check the folder of the clean images.",
+        )
     known = [b for b in before if b is not None]
     return {
         "images": len(rows) + len(missing),
@@ -171,17 +214,27 @@ def evaluate(
         "range": "maximum - minimum of each clean image" if range == "clean" else f"{range:g}",
         "interval_95": find_intervals(rows, METRICS, groups=groups, seed=seed),
         "missing": missing,
-        "undefined": [row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)],
-        "per_image": [_as_json(r | ({"input": b} if b else {})) for r, b in zip(rows, before, strict=True)],
+        "undefined": [
+            row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)
+        ],
+        "per_image": [
+            _as_json(r | ({"input": b} if b else {})) for r, b in zip(rows, before, strict=True)
+        ],
     }
 
 
 def find_intervals(
-    rows: list[dict], metrics: Iterable[str], *, groups: Mapping[str, object] | None = None, seed: int = 0
+    rows: list[dict],
+    metrics: Iterable[str],
+    *,
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """95 % interval of the mean of each metric over images: None with fewer than two of them, or of their groups.
+    """95 % interval of the mean of each metric over images: None with fewer than two of them, or of
+    their groups.
 
-    rows : one an image, with its `name` where there are groups. For two methods, give rows of their differences.
+    rows : one an image, with its `name` where there are groups. For two methods, give rows of their
+        differences.
 
     >>> find_intervals([{"psnr": 31.0}, {"psnr": 31.0}], ["psnr"])
     {'psnr': [31.0, 31.0]}
@@ -189,20 +242,28 @@ def find_intervals(
     return {metric: _find_interval(rows, metric, groups=groups, seed=seed) for metric in metrics}
 
 
-def _find_interval(rows: list[dict], metric: str, *, groups: Mapping[str, object] | None, seed: int) -> list[float] | None:
+def _find_interval(
+    rows: list[dict], metric: str, *, groups: Mapping[str, object] | None, seed: int
+) -> list[float] | None:
     rows = [row for row in rows if math.isfinite(row[metric])]
     if not rows:
         return None
     units = bootstrap.find_units([row.get("name", str(i)) for i, row in enumerate(rows)], groups)
     table = np.array([[row[metric], 1.0] for row in rows])
-    return bootstrap.find_intervals(table, lambda sums: {metric: sums[..., 0] / sums[..., 1]}, units=units, seed=seed)[metric]
+    return bootstrap.find_intervals(
+        table, lambda sums: {metric: sums[..., 0] / sums[..., 1]}, units=units, seed=seed
+    )[metric]
 
 
 def _to_real(image: Pixels) -> np.ndarray:
     pixels = image.pixels if isinstance(image, Image) else np.asarray(image)
     pixels = pixels.astype(np.float64)
     if not pixels.size or not np.isfinite(pixels).all():
-        raise UserError("Images that are compared need finite grey values.", "NaN, infinity or no pixels", "Look at the result first.")
+        raise UserError(
+            "Images that are compared need finite grey values.",
+            "NaN, infinity or no pixels",
+            "Look at the result first.",
+        )
     return pixels
 
 
@@ -226,11 +287,15 @@ def _fit(pair: Pair) -> Pair:
 
 
 def _ssim(pair: Pair) -> tuple[float, np.ndarray]:
-    """Mean and map; one plane or volume at a time, since a window must not reach into another channel or time point."""
+    """Mean and map; one plane or volume at a time, since a window must not reach into another
+    channel or time point.
+    """
     if pair.range == 0:
         return math.nan, np.full(pair.clean.shape, math.nan)
     front = tuple(range(len(pair.stacked)))
-    one, other = (np.moveaxis(pixels, pair.stacked, front) for pixels in (pair.restored, pair.clean))
+    one, other = (
+        np.moveaxis(pixels, pair.stacked, front) for pixels in (pair.restored, pair.clean)
+    )
     means, maps = np.empty(one.shape[: len(front)]), np.empty(one.shape)
     for place in np.ndindex(means.shape):
         means[place], maps[place] = _ssim_of(one[place], other[place], range=pair.range)
@@ -241,22 +306,41 @@ def _ssim_of(restored: np.ndarray, clean: np.ndarray, *, range: float) -> tuple[
     from skimage.metrics import structural_similarity
 
     margin = [REACH if n < 2 * REACH + 1 else 0 for n in clean.shape]
-    padded = [np.pad(image, [(m, m) for m in margin], mode="symmetric") for image in (restored, clean)]
-    how = {"data_range": range, "gaussian_weights": True, "sigma": SIGMA, "use_sample_covariance": False, "full": True}
+    padded = [
+        np.pad(image, [(m, m) for m in margin], mode="symmetric") for image in (restored, clean)
+    ]
+    how = {
+        "data_range": range,
+        "gaussian_weights": True,
+        "sigma": SIGMA,
+        "use_sample_covariance": False,
+        "full": True,
+    }
     mean, each = structural_similarity(*padded, **how)
-    return float(mean), each[tuple(slice(m, m + n) for m, n in zip(margin, clean.shape, strict=True))]
+    return float(mean), each[
+        tuple(slice(m, m + n) for m, n in zip(margin, clean.shape, strict=True))
+    ]
 
 
 def _average(rows: list[dict]) -> dict[str, float | None]:
-    return {metric: float(np.mean(values)) if (values := _defined(rows, metric)) else None for metric in METRICS}
+    return {
+        metric: float(np.mean(values)) if (values := _defined(rows, metric)) else None
+        for metric in METRICS
+    }
 
 
 def _defined(rows: list[dict], metric: str) -> list[float]:
     return [row[metric] for row in rows if math.isfinite(row[metric])]
 
 
-def _find_gain(rows: list[dict], before: list[dict | None], *, groups: Mapping[str, object] | None, seed: int) -> dict:
-    gained = [{"name": r["name"], "psnr": r["psnr"] - b["psnr"]} for r, b in zip(rows, before, strict=True) if b]
+def _find_gain(
+    rows: list[dict], before: list[dict | None], *, groups: Mapping[str, object] | None, seed: int
+) -> dict:
+    gained = [
+        {"name": r["name"], "psnr": r["psnr"] - b["psnr"]}
+        for r, b in zip(rows, before, strict=True)
+        if b
+    ]
     values = _defined(gained, "psnr")
     limits = find_intervals(gained, ("psnr",), groups=groups, seed=seed)["psnr"]
     return {"psnr": float(np.mean(values)) if values else None, "interval_95": limits}
@@ -265,4 +349,6 @@ def _find_gain(rows: list[dict], before: list[dict | None], *, groups: Mapping[s
 def _as_json(row: dict) -> dict:
     """Numbers that do not exist become None."""
     plain = {k: _as_json(v) if isinstance(v, dict) else v for k, v in row.items()}
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()}
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()
+    }

@@ -1,8 +1,9 @@
 """Do groups of nuclei differ? With the plant or the animal as the unit, not the nucleus.
 
-Nuclei of one plant share its age, its place on the slide and its staining: they are alike, and a hundred of them say little more about
-*other* plants than ten. Counted as independent they make every interval too narrow and find differences where there are none
-(pseudo-replication: Hurlbert 1984, doi:10.2307/1942661; in cell biology: Lord et al. 2020, doi:10.1083/jcb.202001064).
+Nuclei of one plant share its age, its place on the slide and its staining: they are alike, and a
+hundred of them say little more about *other* plants than ten. Counted as independent they make
+every interval too narrow and find differences where there are none (pseudo-replication: Hurlbert
+1984, doi:10.2307/1942661; in cell biology: Lord et al. 2020, doi:10.1083/jcb.202001064).
 """
 
 from __future__ import annotations
@@ -12,30 +13,51 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.units import ALPHA, Estimate, Units, fit_mixed, gather_units, measure_effect, weigh_nuclei, weigh_units
+from nbtools.metrics.units import (
+    ALPHA,
+    Estimate,
+    Units,
+    fit_mixed,
+    gather_units,
+    measure_effect,
+    weigh_nuclei,
+    weigh_units,
+)
 
 METHODS = ("units", "mixed", "bootstrap")
 DRAWS, SEED = 4000, 0
 
 
 def compare_groups(
-    table: Mapping, columns: str | Sequence[str], *, group: str, unit: str | None, method: str = "units", reference: str | None = None
+    table: Mapping,
+    columns: str | Sequence[str],
+    *,
+    group: str,
+    unit: str | None,
+    method: str = "units",
+    reference: str | None = None,
 ) -> dict:
     """How much groups differ from a reference, with 95 % intervals that hold for other plants too.
 
-    table : column to values, one row a nucleus (a dictionary or a pandas table). columns : what is compared, one or several.
-    group : column that names the group (genotype, treatment). unit : column that names the plant, animal or dish; units belong to one
-    group each, so that plant 1 of a group is another one than plant 1 of the next. None takes each nucleus for a unit of its own: right
-    only if each comes from another plant.
-    method : "units", means of the units compared by Welch's t-test: plain, and hard to get wrong; "mixed", a linear mixed model with a
-    random intercept for each unit, by REML, which lets units with many nuclei count more; "bootstrap", units drawn with replacement,
-    percentiles widened for few units (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): for values far from normal, ten units at least.
+    table : column to values, one row a nucleus (a dictionary or a pandas table). columns : what is
+        compared, one or several.
+    group : column that names the group (genotype, treatment). unit : column that names the plant,
+        animal or dish; units belong to one
+    group each, so that plant 1 of a group is another one than plant 1 of the next. None takes each
+    nucleus for a unit of its own: right only if each comes from another plant.
+    method : "units", means of the units compared by Welch's t-test: plain, and hard to get wrong;
+        "mixed", a linear mixed model with a
+    random intercept for each unit, by REML, which lets units with many nuclei count more;
+    "bootstrap", units drawn with replacement, percentiles widened for few units (Hesterberg 2015,
+    doi:10.1080/00031305.2015.1089789): for values far from normal, ten units at least.
     reference : name of the group that others are compared with, the first in the table if None.
 
-    Returns plain JSON values: `unit`, `method`, `reference`, `groups` (name → units, nuclei) and `rows`, one for each column and group:
-    `difference` (group minus reference) with `interval_95`, `ratio` with `ratio_interval_95` (None where a mean is not above 0), `p`,
-    `p_holm` (corrected for the number of rows), `hedges_g` in standard deviations between units, with its interval, and `icc`, the share
-    of the variance that lies between units. Rows of the table without a number are left out.
+    Returns plain JSON values: `unit`, `method`, `reference`, `groups` (name → units, nuclei) and
+    `rows`, one for each column and group: `difference` (group minus reference) with `interval_95`,
+    `ratio` with `ratio_interval_95` (None where a mean is not above 0), `p`, `p_holm` (corrected
+    for the number of rows), `hedges_g` in standard deviations between units, with its interval, and
+    `icc`, the share of the variance that lies between units. Rows of the table without a number are
+    left out.
 
     Raises UserError for unknown columns, fewer than two groups, or fewer than two units in a group.
 
@@ -44,7 +66,11 @@ def compare_groups(
     5.0
     """
     if method not in METHODS:
-        raise UserError("The method of comparison must be a known one.", repr(method), f"Use one of: {', '.join(METHODS)}.")
+        raise UserError(
+            "The method of comparison must be a known one.",
+            repr(method),
+            f"Use one of: {', '.join(METHODS)}.",
+        )
     rows = []
     for column in [columns] if isinstance(columns, str) else columns:
         units = gather_units(table, column, group=group, unit=unit, reference=reference)
@@ -52,24 +78,46 @@ def compare_groups(
     for row, p in zip(rows, _correct([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     names = [str(name) for name in units.names]
-    about = {n: {"units": int(u), "nuclei": int(c)} for n, u, c in zip(names, units.sizes, units.add_up(units.count), strict=True)}
-    return {"unit": unit or "nucleus", "method": method, "reference": names[0], "groups": about, "rows": rows}
+    about = {
+        n: {"units": int(u), "nuclei": int(c)}
+        for n, u, c in zip(names, units.sizes, units.add_up(units.count), strict=True)
+    }
+    return {
+        "unit": unit or "nucleus",
+        "method": method,
+        "reference": names[0],
+        "groups": about,
+        "rows": rows,
+    }
 
 
-def count_false_alarms(table: Mapping, column: str, *, group: str, unit: str, splits: int = 1000, seed: int = 0) -> dict:
-    """How often a difference would be found where there is none: whole units are dealt out to the groups at random, again and again.
+def count_false_alarms(
+    table: Mapping, column: str, *, group: str, unit: str, splits: int = 1000, seed: int = 0
+) -> dict:
+    """How often a difference would be found where there is none: whole units are dealt out to the
+    groups at random, again and again.
 
-    First the groups are brought to one mean, so that no difference is left. Returns the share of splits with p < 0.05 for Welch's test
-    `by_unit` and `by_nucleus` (each nucleus counted as independent), both of which ought to be 0.05, and their number `splits`.
+    First the groups are brought to one mean, so that no difference is left. Returns the share of
+    splits with p < 0.05 for Welch's test `by_unit` and `by_nucleus` (each nucleus counted as
+    independent), both of which ought to be 0.05, and their number `splits`.
     """
     units = gather_units(table, column, group=group, unit=unit)
     centre = units.add_up(units.mean * units.count) / units.add_up(units.count)
     mean, rng, alarms = units.mean - centre[units.group], np.random.default_rng(seed), np.zeros(2)
     for _ in range(splits):
         order = rng.permutation(len(mean))
-        dealt = Units(mean[order], units.count[order], units.within[order], units.group, units.names)
-        alarms += [_test(estimate, (0, 1))[2] < ALPHA for estimate in (weigh_units(dealt), weigh_nuclei(dealt))]
-    return {"by_unit": float(alarms[0] / splits), "by_nucleus": float(alarms[1] / splits), "splits": splits}
+        dealt = Units(
+            mean[order], units.count[order], units.within[order], units.group, units.names
+        )
+        alarms += [
+            _test(estimate, (0, 1))[2] < ALPHA
+            for estimate in (weigh_units(dealt), weigh_nuclei(dealt))
+        ]
+    return {
+        "by_unit": float(alarms[0] / splits),
+        "by_nucleus": float(alarms[1] / splits),
+        "splits": splits,
+    }
 
 
 def _compare(units: Units, column: str, *, method: str) -> list[dict]:
@@ -78,7 +126,9 @@ def _compare(units: Units, column: str, *, method: str) -> list[dict]:
     estimate = mixed[0] if method == "mixed" else weigh_units(units)
     icc = mixed[1] / (mixed[1] + mixed[2]) if mixed and mixed[1] + mixed[2] > 0 else None
     return [
-        _describe(units, estimate, column=column, other=k, drawn=method == "bootstrap") | {"icc": icc} for k in range(1, len(units.names))
+        _describe(units, estimate, column=column, other=k, drawn=method == "bootstrap")
+        | {"icc": icc}
+        for k in range(1, len(units.names))
     ]
 
 
@@ -90,8 +140,17 @@ def _describe(units: Units, estimate: Estimate, *, column: str, other: int, draw
     if drawn:
         interval, ratio = _draw(units, estimate, other=other, positive=positive)
     g, limits = measure_effect(units, other)
-    about = {"column": column, "group": units.names[other], "against": units.names[0], "means": [reference, mean]}
-    about |= {"difference": difference, "interval_95": interval, "ratio": mean / reference if positive else None}
+    about = {
+        "column": column,
+        "group": units.names[other],
+        "against": units.names[0],
+        "means": [reference, mean],
+    }
+    about |= {
+        "difference": difference,
+        "interval_95": interval,
+        "ratio": mean / reference if positive else None,
+    }
     about |= {"ratio_interval_95": ratio, "p": p, "hedges_g": g, "hedges_g_interval_95": limits}
     return {name: _plain(value) for name, value in about.items()}
 
@@ -105,11 +164,16 @@ def _degrees(estimate: Estimate, pair: tuple[int, int], weights: np.ndarray) -> 
 
 
 def _test(estimate: Estimate, pair: tuple[int, int]) -> tuple[float, float, float]:
-    """Difference of two means, half of its 95 % interval, and p of Welch's t-test (of the model's, where it has its own freedom)."""
+    """Difference of two means, half of its 95 % interval, and p of Welch's t-test (of the model's,
+    where it has its own freedom).
+    """
     from scipy.special import stdtr, stdtrit
 
     difference = estimate.mean[pair[1]] - estimate.mean[pair[0]]
-    error, freedom = np.sqrt(estimate.variance[list(pair)].sum()), _degrees(estimate, pair, np.ones(2))
+    error, freedom = (
+        np.sqrt(estimate.variance[list(pair)].sum()),
+        _degrees(estimate, pair, np.ones(2)),
+    )
     p = 2 * stdtr(freedom, -abs(difference) / error) if error > 0 else float(difference == 0)
     return difference, stdtrit(max(freedom, 1), 1 - ALPHA / 2) * error, p
 
@@ -125,8 +189,12 @@ def _ratio_interval(estimate: Estimate, other: int) -> list[float]:
     return list(estimate.mean[other] / estimate.mean[0] * np.exp([-half, half]))
 
 
-def _draw(units: Units, estimate: Estimate, *, other: int, positive: bool) -> tuple[list[float], list[float] | None]:
-    """Intervals of difference and ratio over draws of whole units; percentiles as far out as the t-distribution is wide."""
+def _draw(
+    units: Units, estimate: Estimate, *, other: int, positive: bool
+) -> tuple[list[float], list[float] | None]:
+    """Intervals of difference and ratio over draws of whole units; percentiles as far out as the
+    t-distribution is wide.
+    """
     from scipy.special import ndtr, stdtrit
 
     rng, drawn = np.random.default_rng(SEED), []
@@ -134,9 +202,16 @@ def _draw(units: Units, estimate: Estimate, *, other: int, positive: bool) -> tu
         own = units.mean[units.group == k]
         drawn.append(own[rng.integers(len(own), size=(DRAWS, len(own)))].mean(axis=1))
     smaller = min(units.sizes[0], units.sizes[other])
-    tail = ndtr(-np.sqrt(smaller / (smaller - 1)) * stdtrit(_degrees(estimate, (0, other), np.ones(2)), 1 - ALPHA / 2))
+    tail = ndtr(
+        -np.sqrt(smaller / (smaller - 1))
+        * stdtrit(_degrees(estimate, (0, other), np.ones(2)), 1 - ALPHA / 2)
+    )
     limits = [100 * tail, 100 * (1 - tail)]
-    ratio = list(np.percentile(drawn[1] / drawn[0], limits)) if positive and (drawn[0] > 0).all() else None
+    ratio = (
+        list(np.percentile(drawn[1] / drawn[0], limits))
+        if positive and (drawn[0] > 0).all()
+        else None
+    )
     return list(np.percentile(drawn[1] - drawn[0], limits)), ratio
 
 
@@ -150,4 +225,10 @@ def _correct(values: list[float]) -> list[float]:
 
 
 def _plain(value: object) -> object:
-    return [float(v) for v in value] if isinstance(value, list) else float(value) if isinstance(value, (np.floating, int)) else value
+    return (
+        [float(v) for v in value]
+        if isinstance(value, list)
+        else float(value)
+        if isinstance(value, (np.floating, int))
+        else value
+    )

@@ -17,7 +17,8 @@ ALPHA = 0.05
 class Units:
     """All that a comparison needs to know of the nuclei, gathered by unit.
 
-    mean, count, within : (U,) mean of the nuclei of a unit, their number, and their sum of squares around that mean.
+    mean, count, within : (U,) mean of the nuclei of a unit, their number, and their sum of squares
+        around that mean.
     group : (U,) index of its group. names : of the groups, the reference first.
     """
 
@@ -45,33 +46,53 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Mean of each group (G,), the variance of that mean (G,), and the degrees of freedom of each variance (G,), or of all together."""
+    """Mean of each group (G,), the variance of that mean (G,), and the degrees of freedom of each
+    variance (G,), or of all together.
+    """
 
     mean: np.ndarray
     variance: np.ndarray
     freedom: np.ndarray | int
 
 
-def gather_units(table: Mapping, column: str, *, group: str, unit: str | None, reference: str | None = None) -> Units:
+def gather_units(
+    table: Mapping, column: str, *, group: str, unit: str | None, reference: str | None = None
+) -> Units:
     """The nuclei of a table by unit; a UserError where they cannot be compared."""
     missing = [name for name in (column, group, unit) if name is not None and name not in table]
     if missing:
-        raise UserError("Columns to compare must stand in the table.", ", ".join(missing), f"Known: {', '.join(map(str, table))}.")
+        raise UserError(
+            "Columns to compare must stand in the table.",
+            ", ".join(missing),
+            f"Known: {', '.join(map(str, table))}.",
+        )
     values = np.asarray(table[column], float)
     known = np.isfinite(values)
     values, of_group = values[known], np.asarray(table[group])[known].astype(str)
-    of_unit = np.arange(len(values)) if unit is None else np.unique(np.asarray(table[unit])[known].astype(str), return_inverse=True)[1]
+    of_unit = (
+        np.arange(len(values))
+        if unit is None
+        else np.unique(np.asarray(table[unit])[known].astype(str), return_inverse=True)[1]
+    )
     names = _order(of_group, reference)
     found, member = np.unique(of_group, return_inverse=True)
     number = np.array([names.index(g) for g in found])[member]
     key, own = np.unique(number * (len(values) + 1) + of_unit, return_inverse=True)
     count = np.bincount(own)
     mean = np.bincount(own, weights=values) / count
-    units = Units(mean, count, np.bincount(own, weights=(values - mean[own]) ** 2), key // (len(values) + 1), names)
+    units = Units(
+        mean,
+        count,
+        np.bincount(own, weights=(values - mean[own]) ** 2),
+        key // (len(values) + 1),
+        names,
+    )
     if (units.sizes < 2).any():
         received = ", ".join(f"{n}: {s}" for n, s in zip(names, units.sizes, strict=True))
         raise UserError(
-            f"Each group needs two units ({unit or 'nuclei'}) or more.", received, "Nuclei of one plant cannot stand for other plants."
+            f"Each group needs two units ({unit or 'nuclei'}) or more.",
+            received,
+            "Nuclei of one plant cannot stand for other plants.",
         )
     return units
 
@@ -80,16 +101,26 @@ def _order(of_group: np.ndarray, reference: str | None) -> tuple[str, ...]:
     """Names of the groups in the order of the table, the reference first."""
     names = list(dict.fromkeys(of_group))
     if len(names) < 2:
-        raise UserError("At least two groups are needed to compare.", ", ".join(names) or "none", "Add the rows of another group.")
+        raise UserError(
+            "At least two groups are needed to compare.",
+            ", ".join(names) or "none",
+            "Add the rows of another group.",
+        )
     if reference is not None and str(reference) not in names:
-        raise UserError("The reference must be one of the groups.", repr(reference), f"Known: {', '.join(names)}.")
+        raise UserError(
+            "The reference must be one of the groups.",
+            repr(reference),
+            f"Known: {', '.join(names)}.",
+        )
     first = names[0] if reference is None else str(reference)
     return (first, *(n for n in names if n != first))
 
 
 def weigh_units(units: Units) -> Estimate:
     """Each unit counts once."""
-    return Estimate(units.add_up(units.mean) / units.sizes, units.spread / units.sizes, units.sizes - 1)
+    return Estimate(
+        units.add_up(units.mean) / units.sizes, units.spread / units.sizes, units.sizes - 1
+    )
 
 
 def weigh_nuclei(units: Units) -> Estimate:
@@ -101,15 +132,21 @@ def weigh_nuclei(units: Units) -> Estimate:
 
 
 def fit_mixed(units: Units) -> tuple[Estimate, float, float]:
-    """Linear mixed model: a mean for each group, a random intercept for each unit; REML, exact up to a search in one dimension.
+    """Linear mixed model: a mean for each group, a random intercept for each unit; REML, exact up
+    to a search in one dimension.
 
-    Returns the means, and the variances between and within units. Only the means of the units carry the group, so that each counts
-    with the weight n / (1 + n between / within), and the degrees of freedom are units less groups.
+    Returns the means, and the variances between and within units. Only the means of the units carry
+    the group, so that each counts with the weight n / (1 + n between / within), and the degrees of
+    freedom are units less groups.
     """
     from scipy.optimize import minimize_scalar
 
     if (units.count == 1).all():
-        raise UserError("A mixed model needs units with several nuclei.", "one nucleus a unit", 'Use method="units".')
+        raise UserError(
+            "A mixed model needs units with several nuclei.",
+            "one nucleus a unit",
+            'Use method="units".',
+        )
     freedom = int(units.count.sum() - len(units.names))
 
     def solve(share: float) -> tuple[float, np.ndarray, np.ndarray, float]:
@@ -117,18 +154,34 @@ def fit_mixed(units: Units) -> tuple[Estimate, float, float]:
         weight = units.count / (1 + ratio * units.count)
         total = units.add_up(weight)
         mean = units.add_up(weight * units.mean) / total
-        within = (units.within.sum() + (weight * (units.mean - mean[units.group]) ** 2).sum()) / freedom
-        loss = freedom * np.log(max(within, 1e-300)) + np.log1p(ratio * units.count).sum() + np.log(total).sum()
+        within = (
+            units.within.sum() + (weight * (units.mean - mean[units.group]) ** 2).sum()
+        ) / freedom
+        loss = (
+            freedom * np.log(max(within, 1e-300))
+            + np.log1p(ratio * units.count).sum()
+            + np.log(total).sum()
+        )
         return loss, mean, within / total, within
 
-    best = minimize_scalar(lambda share: solve(share)[0], bounds=(0, 1 - 1e-9), method="bounded", options={"xatol": 1e-9}).x
+    best = minimize_scalar(
+        lambda share: solve(share)[0],
+        bounds=(0, 1 - 1e-9),
+        method="bounded",
+        options={"xatol": 1e-9},
+    ).x
     share = best if solve(best)[0] < solve(0.0)[0] else 0.0
     _, mean, variance, within = solve(share)
-    return Estimate(mean, variance, int(units.sizes.sum()) - len(units.names)), within * share / (1 - share), within
+    return (
+        Estimate(mean, variance, int(units.sizes.sum()) - len(units.names)),
+        within * share / (1 - share),
+        within,
+    )
 
 
 def measure_effect(units: Units, other: int) -> tuple[float | None, list[float] | None]:
-    """Hedges' g of a group against the first, in pooled standard deviations between units, and its 95 % interval by the noncentral t.
+    """Hedges' g of a group against the first, in pooled standard deviations between units, and its
+    95 % interval by the noncentral t.
 
     Hedges 1981, doi:10.3102/10769986006002107. None where the units of both groups do not vary.
     """
@@ -141,6 +194,10 @@ def measure_effect(units: Units, other: int) -> tuple[float | None, list[float] 
         return None, None
     means = units.add_up(units.mean) / units.sizes
     d, scale = (means[other] - means[0]) / pooled, np.sqrt(1 / n[0] + 1 / n[1])
-    fair = np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2) if freedom > 1 else 1.0
+    fair = (
+        np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
+        if freedom > 1
+        else 1.0
+    )
     limits = [fair * scale * nctdtrinc(freedom, q, d / scale) for q in (1 - ALPHA / 2, ALPHA / 2)]
     return fair * d, limits

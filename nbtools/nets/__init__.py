@@ -7,4 +7,14 @@ from nbtools.nets.quicken import quicken
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet
 
-__all__ = ["LIGHT_VOLUME", "Psf", "cpnet", "ensemble", "plan_pooling", "quicken", "rcan", "side_by_side", "unet"]
+__all__ = [
+    "LIGHT_VOLUME",
+    "Psf",
+    "cpnet",
+    "ensemble",
+    "plan_pooling",
+    "quicken",
+    "rcan",
+    "side_by_side",
+    "unet",
+]

@@ -1,7 +1,8 @@
-"""Batch normalisation that follows a convolution is part of it in prediction: its scale goes into the kernel, its shift is a bias.
+"""Batch normalisation that follows a convolution is part of it in prediction: its scale goes into
+the kernel, its shift is a bias.
 
-The numbers are the same; left out are two passes over the features, and TensorFlow computes convolution, bias and activation as one
-operation on processors. Training is not changed.
+The numbers are the same; left out are two passes over the features, and TensorFlow computes
+convolution, bias and activation as one operation on processors. Training is not changed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ Tensor = keras.KerasTensor
 
 
 def absorb(model: keras.Model) -> keras.Model:
-    """Let each convolution of a network that only a batch normalisation reads compute both; returns the network, whose layers stay.
+    """Let each convolution of a network that only a batch normalisation reads compute both; returns
+    the network, whose layers stay.
 
-    For backends that compile, and leave out what nothing reads: the convolution is written twice, and computed once.
+    For backends that compile, and leave out what nothing reads: the convolution is written twice,
+    and computed once.
     """
     for norm in model._flatten_layers(include_self=False):
         conv = _find_convolution(norm) if isinstance(norm, layers.BatchNormalization) else None
@@ -42,7 +45,8 @@ def _find_convolution(norm: layers.BatchNormalization) -> keras.Layer | None:
 class _Pair:
     """A convolution and the normalisation that reads it.
 
-    seen : what the convolution was given last, and what it said, until the normalisation has read it.
+    seen : what the convolution was given last, and what it said, until the normalisation has read
+        it.
     """
 
     conv: keras.Layer
@@ -57,7 +61,9 @@ class _Pair:
         self.seen[:] = inputs, said
         return said
 
-    def normalise(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+    def normalise(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         given, said = self.seen or (None, None)
         self.seen.clear()
         if said is not inputs or (training and self.norm.trainable):

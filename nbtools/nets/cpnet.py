@@ -1,4 +1,5 @@
-"""The residual network of Cellpose, in 2D and 3D: a U-Net of pre-activated residual pairs, with added skips and a style of the whole image.
+"""The residual network of Cellpose, in 2D and 3D: a U-Net of pre-activated residual pairs, with
+added skips and a style of the whole image.
 
 Written from the description in Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
 """
@@ -21,11 +22,13 @@ Tensor = keras.KerasTensor
 class CPNetPlan:
     """What can vary in the network.
 
-    widths : channels of each level, finest first.   strides : pooling factor a level, see `UNetPlan`; None means 2 everywhere.
+    widths : channels of each level, finest first.
+    strides : pooling factor a level, see `UNetPlan`; None means 2 everywhere.
     pairs : residual pairs of convolutions at each level, on the way down and on the way up.
-    style : the mean of the coarsest features, brought to length 1, is added before the convolutions of the way up; every output then
-        depends a little on the whole image.
-    stem : stride of a first convolution, along each axis; the output is brought back by a learned upsampling.
+    style : the mean of the coarsest features, brought to length 1, is added before the convolutions
+        of the way up; every output then depends a little on the whole image.
+    stem : stride of a first convolution, along each axis; the output is brought back by a learned
+        upsampling.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -46,7 +49,8 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **plan) -> keras.Mo
 
     Returns
     -------
-    keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final activation.
+    keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final
+        activation.
 
     Examples
     --------
@@ -54,7 +58,9 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **plan) -> keras.Mo
     6.61
     """
     if ndim not in (2, 3):
-        raise UserError("A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX.")
+        raise UserError(
+            "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
+        )
     parts = _Parts(ndim, CPNetPlan(**plan))
     image = keras.Input((None,) * ndim + (channels,), name="image")
     features = parts.decode(*parts.encode(parts.stem(image)))
@@ -75,9 +81,13 @@ class _Parts:
         if not self.plan.stem:
             return x
         if self.ndim == 3:
-            return layers.Conv3D(self.plan.widths[0], 3, padding="same", name="stem")(Fold(self.plan.stem, name="fold")(x))
+            return layers.Conv3D(self.plan.widths[0], 3, padding="same", name="stem")(
+                Fold(self.plan.stem, name="fold")(x)
+            )
         kernel = tuple(5 if s > 1 else 3 for s in self.plan.stem)
-        return self.layer("Conv{}")(self.plan.widths[0], kernel, strides=self.plan.stem, padding="same", name="stem")(x)
+        return self.layer("Conv{}")(
+            self.plan.widths[0], kernel, strides=self.plan.stem, padding="same", name="stem"
+        )(x)
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Features of each level, finest first."""
@@ -95,7 +105,9 @@ class _Parts:
         for level in reversed(range(len(found))):
             if level < len(found) - 1:
                 x = self.layer("UpSampling{}")(self.strides[level], name=f"up{level}")(x)
-            x = self.residual(x, self.plan.widths[level], name=f"dec{level}", skip=found[level], style=style)
+            x = self.residual(
+                x, self.plan.widths[level], name=f"dec{level}", skip=found[level], style=style
+            )
         return x
 
     def find_style(self, x: Tensor) -> Tensor:
@@ -110,15 +122,29 @@ class _Parts:
         x = layers.Activation("relu", name="head_act")(x)
         if self.ndim == 3:
             return bring_back(x, outputs, factors=self.plan.stem)
-        return self.layer("Conv{}Transpose")(outputs, self.plan.stem, strides=self.plan.stem, name="head")(x)
+        return self.layer("Conv{}Transpose")(
+            outputs, self.plan.stem, strides=self.plan.stem, name="head"
+        )(x)
 
-    def residual(self, x: Tensor, width: int, *, name: str, skip: Tensor | None = None, style: Tensor | None = None) -> Tensor:
-        """Pairs of convolutions, each added to what it was made from; the skip joins after the first convolution."""
+    def residual(
+        self,
+        x: Tensor,
+        width: int,
+        *,
+        name: str,
+        skip: Tensor | None = None,
+        style: Tensor | None = None,
+    ) -> Tensor:
+        """Pairs of convolutions, each added to what it was made from; the skip joins after the
+        first convolution.
+        """
         y = self.conv(x, width, name=f"{name}_0")
         x = self.conv(x, width, name=f"{name}_short", kernel=1, activate=False)
         for pair in range(self.plan.pairs):
             if pair:
-                y = self.conv(self.tint(x, style, name=f"{name}_{2 * pair}"), width, name=f"{name}_{2 * pair}")
+                y = self.conv(
+                    self.tint(x, style, name=f"{name}_{2 * pair}"), width, name=f"{name}_{2 * pair}"
+                )
             elif skip is not None:
                 y = layers.Add(name=f"{name}_merge")([y, skip])
             last = f"{name}_{2 * pair + 1}"
@@ -130,9 +156,13 @@ class _Parts:
         """Add to every pixel what the style asks for."""
         if style is None:
             return x
-        return layers.Add(name=f"{name}_tint")([x, self.layer("Conv{}")(x.shape[-1], 1, name=f"{name}_style")(style)])
+        return layers.Add(name=f"{name}_tint")(
+            [x, self.layer("Conv{}")(x.shape[-1], 1, name=f"{name}_style")(style)]
+        )
 
-    def conv(self, x: Tensor, width: int, *, name: str, kernel: int = 3, activate: bool = True) -> Tensor:
+    def conv(
+        self, x: Tensor, width: int, *, name: str, kernel: int = 3, activate: bool = True
+    ) -> Tensor:
         """Normalise, activate, convolve, in this order."""
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
         if activate:

@@ -17,14 +17,17 @@ def ensemble(build: Callable[[], keras.Model], members: int) -> keras.Model:
 
     Returns
     -------
-    keras.Model : (B, *space, C) → (B, *space, members · K), the answer of one member after the other.
+    keras.Model : (B, *space, C) → (B, *space, members · K), the answer of one member after the
+        other.
 
     Examples
     --------
     >>> ensemble(lambda: unet(2, widths=(4, 8), outputs=3), 2).output_shape
     (None, None, None, 6)
     """
-    return build() if members == 1 else side_by_side({f"member{i}": build() for i in range(members)})
+    return (
+        build() if members == 1 else side_by_side({f"member{i}": build() for i in range(members)})
+    )
 
 
 def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
@@ -32,8 +35,10 @@ def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
 
     Returns
     -------
-    keras.Model : (B, *space, C) → (B, *space, sum of K), in the order given; layers are called after their network, "name_layer".
-    C is that of the network with most channels, the others see as many as they take from the middle: of planes around one, the nearest.
+    keras.Model : (B, *space, C) → (B, *space, sum of K), in the order given; layers are called
+        after their network, "name_layer".
+    C is that of the network with most channels, the others see as many as they take from the
+    middle: of planes around one, the nearest.
     """
     widest = max(networks.values(), key=lambda network: network.inputs[0].shape[-1])
     image = keras.Input(widest.inputs[0].shape[1:], name="image")
@@ -42,7 +47,9 @@ def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
 
 
 def _copy_onto(image: Tensor, network: keras.Model, *, prefix: str) -> Tensor:
-    """The network's layers under new names, applied to another input: flat, so that its field can be read layer by layer."""
+    """The network's layers under new names, applied to another input: flat, so that its field can
+    be read layer by layer.
+    """
     count = network.inputs[0].shape[-1]
     seen = image if count == image.shape[-1] else Middle(count, name=f"{prefix}middle")(image)
 
@@ -52,7 +59,9 @@ def _copy_onto(image: Tensor, network: keras.Model, *, prefix: str) -> Tensor:
     def call(layer: keras.Layer, *inputs: Tensor, **options: object) -> Tensor:
         return layer(*(seen if x is image else x for x in inputs), **options)
 
-    copy = keras.models.clone_model(network, input_tensors=image, clone_function=rename, call_function=call)
+    copy = keras.models.clone_model(
+        network, input_tensors=image, clone_function=rename, call_function=call
+    )
     return copy.outputs[0]
 
 

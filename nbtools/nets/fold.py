@@ -1,6 +1,8 @@
-"""Fold and Unfold: neighbouring pixels become channels, and channels pixels again; resolution changes hands without a strided convolution.
+"""Fold and Unfold: neighbouring pixels become channels, and channels pixels again; resolution
+changes hands without a strided convolution.
 
-In volumes TensorFlow's gradient of a strided convolution takes many times as long on processors as that of a plain one.
+In volumes TensorFlow's gradient of a strided convolution takes many times as long on processors as
+that of a plain one.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ class _Rearranged(layers.Layer):
 
 @keras.saving.register_keras_serializable("nbtools")
 class Fold(_Rearranged):
-    """(B, *space, C) → (B, *space / factors, C · product of the factors); sizes must be multiples of the factors."""
+    """(B, *space, C) → (B, *space / factors, C · product of the factors); sizes must be multiples
+    of the factors.
+    """
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1]
@@ -41,7 +45,9 @@ class Fold(_Rearranged):
         return ops.reshape(x, (size[0], *space, channels * int(np.prod(self.factors))))
 
     def compute_output_shape(self, shape: tuple) -> tuple:
-        space = [None if n is None else n // f for n, f in zip(shape[1:-1], self.factors, strict=True)]
+        space = [
+            None if n is None else n // f for n, f in zip(shape[1:-1], self.factors, strict=True)
+        ]
         return (shape[0], *space, shape[-1] * int(np.prod(self.factors)))
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +57,9 @@ class Fold(_Rearranged):
 
 @keras.saving.register_keras_serializable("nbtools")
 class Unfold(_Rearranged):
-    """(B, *space, C) → (B, *space · factors, C / product of the factors): what `Fold` did, undone."""
+    """(B, *space, C) → (B, *space · factors, C / product of the factors): what `Fold` did,
+    undone.
+    """
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1] // int(np.prod(self.factors))
@@ -67,7 +75,9 @@ class Unfold(_Rearranged):
         return ops.reshape(x, (size[0], *space, channels))
 
     def compute_output_shape(self, shape: tuple) -> tuple:
-        space = [None if n is None else n * f for n, f in zip(shape[1:-1], self.factors, strict=True)]
+        space = [
+            None if n is None else n * f for n, f in zip(shape[1:-1], self.factors, strict=True)
+        ]
         return (shape[0], *space, shape[-1] // int(np.prod(self.factors)))
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,5 +87,9 @@ class Unfold(_Rearranged):
 
 
 def bring_back(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """The end of a network that began with `Fold` in a volume: each voxel says what those that were folded into it are."""
-    return Unfold(factors, name="unfold")(layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")(x))
+    """The end of a network that began with `Fold` in a volume: each voxel says what those that were
+    folded into it are.
+    """
+    return Unfold(factors, name="unfold")(
+        layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")(x)
+    )

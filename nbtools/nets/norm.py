@@ -10,9 +10,11 @@ Tensor = keras.KerasTensor
 
 @keras.saving.register_keras_serializable("nbtools")
 class InstanceNorm(layers.Layer):
-    """Each channel of each image to mean 0 and spread 1 over all its pixels, then to a learned mean and spread.
+    """Each channel of each image to mean 0 and spread 1 over all its pixels, then to a learned mean
+    and spread.
 
-    Ulyanov et al. 2016, arXiv:1607.08022. As `GroupNormalization` with a group a channel, and faster on processors.
+    Ulyanov et al. 2016, arXiv:1607.08022. As `GroupNormalization` with a group a channel, and
+    faster on processors.
     """
 
     def __init__(self, epsilon: float = 1e-5, **kwargs):

@@ -11,9 +11,11 @@ Tensor = keras.KerasTensor
 
 @keras.saving.register_keras_serializable("nbtools")
 class Psf(layers.Layer):
-    """Convolution with fixed kernels, one after the other; beyond the border the image is mirrored (d c b a | a b c d).
+    """Convolution with fixed kernels, one after the other; beyond the border the image is mirrored
+    (d c b a | a b c d).
 
-    kernels : arrays (*space) of odd sizes; a Gaussian is cheapest as one kernel an axis, of shape (n, 1), (1, n).
+    kernels : arrays (*space) of odd sizes; a Gaussian is cheapest as one kernel an axis, of shape
+        (n, 1), (1, n).
     The input has one channel.
     """
 
@@ -25,8 +27,15 @@ class Psf(layers.Layer):
         for kernel in self.kernels:
             for axis, size in enumerate(kernel.shape, start=1):
                 x = _mirror(x, axis, reach=size // 2)
-            turned = np.flip(kernel)[..., None, None]  # layers correlate, and a blur is a convolution
-            x = ops.conv(x, ops.convert_to_tensor(np.ascontiguousarray(turned)), padding="valid", data_format="channels_last")
+            turned = np.flip(kernel)[
+                ..., None, None
+            ]  # layers correlate, and a blur is a convolution
+            x = ops.conv(
+                x,
+                ops.convert_to_tensor(np.ascontiguousarray(turned)),
+                padding="valid",
+                data_format="channels_last",
+            )
         return x
 
     def compute_output_shape(self, shape: tuple) -> tuple:
@@ -42,7 +51,9 @@ class Psf(layers.Layer):
 
 
 def _mirror(x: Tensor, axis: int, *, reach: int) -> Tensor:
-    """The tensor continued by `reach` on either side of an axis, also where it is shorter than that."""
+    """The tensor continued by `reach` on either side of an axis, also where it is shorter than
+    that.
+    """
     if not reach:
         return x
     size = ops.shape(x)[axis]

@@ -1,10 +1,12 @@
-"""Networks take a fraction of the time where TensorFlow runs on a processor: same numbers, other operations.
+"""Networks take a fraction of the time where TensorFlow runs on a processor: same numbers, other
+operations.
 
-In prediction a normalisation costs nothing, see `nets/absorb.py`, and a transposed convolution whose boxes do not overlap is a product of
-matrices. Networks of volumes also learn sooner: there the gradients of a 3D convolution take many times as long as the convolution. The
-one by the input is itself a convolution, with the kernel turned round; the one by the kernel is that of a 2D convolution whose images are
-the planes, and whose channels are the planes that a plane acts on. Likewise a maximum over boxes is one over squares, and then one over
-planes.
+In prediction a normalisation costs nothing, see `nets/absorb.py`, and a transposed convolution
+whose boxes do not overlap is a product of matrices. Networks of volumes also learn sooner: there
+the gradients of a 3D convolution take many times as long as the convolution. The one by the input
+is itself a convolution, with the kernel turned round; the one by the kernel is that of a 2D
+convolution whose images are the planes, and whose channels are the planes that a plane acts on.
+Likewise a maximum over boxes is one over squares, and then one over planes.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ Tensor = keras.KerasTensor
 
 
 def quicken(model: keras.Model) -> keras.Model:
-    """Let the layers of a network compute as above, those of networks inside it too; returns the network, which is otherwise the same.
+    """Let the layers of a network compute as above, those of networks inside it too; returns the
+    network, which is otherwise the same.
 
-    Nothing changes on graphics cards and with other backends; how 2D, strided, dilated or grouped convolutions learn does not either.
+    Nothing changes on graphics cards and with other backends; how 2D, strided, dilated or grouped
+    convolutions learn does not either.
     """
     if keras.backend.backend() == "tensorflow" and not _on_accelerator():
         for layer in model._flatten_layers(include_self=False):
@@ -31,7 +35,9 @@ def quicken(model: keras.Model) -> keras.Model:
                 layer.convolution_op = _convolve
             elif isinstance(layer, layers.MaxPooling3D) and _fills(layer):
                 layer.call = partial(_pool, size=tuple(layer.pool_size))
-            elif isinstance(layer, (layers.Conv2DTranspose, layers.Conv3DTranspose)) and _tiles(layer):
+            elif isinstance(layer, (layers.Conv2DTranspose, layers.Conv3DTranspose)) and _tiles(
+                layer
+            ):
                 layer.call = partial(_spread, layer=layer)
         absorb(model)
     return model
@@ -51,11 +57,19 @@ def _is_plain(layer: layers.Conv3D) -> bool:
 
 
 def _fills(layer: layers.MaxPooling3D) -> bool:
-    return tuple(layer.pool_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
+    return (
+        tuple(layer.pool_size) == tuple(layer.strides)
+        and layer.padding == "valid"
+        and layer.data_format == "channels_last"
+    )
 
 
 def _tiles(layer: keras.Layer) -> bool:
-    return tuple(layer.kernel_size) == tuple(layer.strides) and layer.padding == "valid" and layer.data_format == "channels_last"
+    return (
+        tuple(layer.kernel_size) == tuple(layer.strides)
+        and layer.padding == "valid"
+        and layer.data_format == "channels_last"
+    )
 
 
 def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
@@ -74,7 +88,9 @@ def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _kernel_gradient(x: Tensor, dy: Tensor, *, size: tuple[int, ...]) -> Tensor:
-    """What each weight of a kernel of this size adds to the loss: the planes are images, and beside each lie those it acted on."""
+    """What each weight of a kernel of this size adds to the loss: the planes are images, and beside
+    each lie those it acted on.
+    """
     import tensorflow as tf
 
     deep, high, wide, inputs, outputs = size
@@ -92,7 +108,9 @@ def _kernel_gradient(x: Tensor, dy: Tensor, *, size: tuple[int, ...]) -> Tensor:
 
 
 def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
-    """(B, Z, Y, X, C) → (B, Z / kz, Y / ky, X / kx, C), the largest value of each box that lies in the volume."""
+    """(B, Z, Y, X, C) → (B, Z / kz, Y / ky, X / kx, C), the largest value of each box that lies in
+    the volume.
+    """
     import tensorflow as tf
 
     shape, channels = tf.shape(volume), volume.shape[-1]
@@ -111,9 +129,24 @@ def _spread(image: Tensor, *, layer: keras.Layer) -> Tensor:
     kernel = tf.convert_to_tensor(layer.kernel)  # (*size, K, C)
     *size, outputs, inputs = kernel.shape
     ndim, shape = len(size), tf.shape(image)
-    boxes = tf.matmul(tf.reshape(image, (-1, inputs)), tf.reshape(kernel, (-1, inputs)), transpose_b=True)
-    boxes = tf.nn.bias_add(boxes, tf.tile(layer.bias, [int(np.prod(size))])) if layer.use_bias else boxes
-    rows = [shape[0] * shape[1], *(shape[axis] for axis in range(2, ndim + 1)), *size[:-1], size[-1] * outputs]
-    order = [axis + side for axis in range(ndim) for side in (0, ndim)]  # each axis of the image, then that of its box
+    boxes = tf.matmul(
+        tf.reshape(image, (-1, inputs)), tf.reshape(kernel, (-1, inputs)), transpose_b=True
+    )
+    boxes = (
+        tf.nn.bias_add(boxes, tf.tile(layer.bias, [int(np.prod(size))]))
+        if layer.use_bias
+        else boxes
+    )
+    rows = [
+        shape[0] * shape[1],
+        *(shape[axis] for axis in range(2, ndim + 1)),
+        *size[:-1],
+        size[-1] * outputs,
+    ]
+    order = [
+        axis + side for axis in range(ndim) for side in (0, ndim)
+    ]  # each axis of the image, then that of its box
     x = tf.transpose(tf.reshape(boxes, rows), order)
-    return layer.activation(tf.reshape(x, (shape[0], *(shape[axis + 1] * size[axis] for axis in range(ndim)), outputs)))
+    return layer.activation(
+        tf.reshape(x, (shape[0], *(shape[axis + 1] * size[axis] for axis in range(ndim)), outputs))
+    )

@@ -1,7 +1,7 @@
 """Residual channel attention at full resolution, in 2D and 3D.
 
-Written from the descriptions: Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18, without its upsampling, with the sizes of the 3D-RCAN of
-Chen et al. 2021, doi:10.1038/s41592-021-01155-x.
+Written from the descriptions: Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18, without its
+upsampling, with the sizes of the 3D-RCAN of Chen et al. 2021, doi:10.1038/s41592-021-01155-x.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ Tensor = keras.KerasTensor
 class RCANPlan:
     """What can vary in a residual channel attention network.
 
-    groups : residual groups, one after the other.   blocks : attention blocks in each.   width : channels everywhere.
+    groups : residual groups, one after the other.
+    blocks : attention blocks in each.
+    width : channels everywhere.
     reduction : how many times fewer channels the attention passes through.
     """
 
@@ -33,7 +35,8 @@ class RCANPlan:
 def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
     """A residual channel attention network for images of any size.
 
-    The attention weighs each channel by its mean over the whole image, so that every output pixel depends a little on all of them.
+    The attention weighs each channel by its mean over the whole image, so that every output pixel
+    depends a little on all of them.
 
     Parameters
     ----------
@@ -51,7 +54,9 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Mod
     1002621
     """
     if ndim not in (2, 3):
-        raise UserError("A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX.")
+        raise UserError(
+            "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
+        )
     parts = _Parts(ndim, RCANPlan(**plan))
     image = keras.Input((None,) * ndim + (channels,), name="image")
     first = parts.conv(image, parts.plan.width, name="first")
@@ -68,7 +73,9 @@ class _Parts:
     def __init__(self, ndim: int, plan: RCANPlan):
         self.ndim, self.plan = ndim, plan
 
-    def conv(self, x: Tensor, width: int, *, name: str, kernel: int = 3, activation: str | None = None) -> Tensor:
+    def conv(
+        self, x: Tensor, width: int, *, name: str, kernel: int = 3, activation: str | None = None
+    ) -> Tensor:
         layer = getattr(layers, f"Conv{self.ndim}D")
         return layer(width, kernel, padding="same", activation=activation, name=name)(x)
 
@@ -76,7 +83,9 @@ class _Parts:
         y = x
         for i in range(self.plan.blocks):
             y = self.block(y, name=f"{name}_block{i}")
-        return layers.Add(name=f"{name}_skip")([x, self.conv(y, self.plan.width, name=f"{name}_conv")])
+        return layers.Add(name=f"{name}_skip")(
+            [x, self.conv(y, self.plan.width, name=f"{name}_conv")]
+        )
 
     def block(self, x: Tensor, *, name: str) -> Tensor:
         y = self.conv(x, self.plan.width, name=f"{name}_conv0", activation="relu")
@@ -86,7 +95,15 @@ class _Parts:
     def attend(self, x: Tensor, *, name: str) -> Tensor:
         """Each channel times a share 0 … 1 that the means of all channels decide."""
         width = self.plan.width
-        share = getattr(layers, f"GlobalAveragePooling{self.ndim}D")(keepdims=True, name=f"{name}_mean")(x)
-        share = self.conv(share, max(1, width // self.plan.reduction), name=f"{name}_squeeze", kernel=1, activation="relu")
+        share = getattr(layers, f"GlobalAveragePooling{self.ndim}D")(
+            keepdims=True, name=f"{name}_mean"
+        )(x)
+        share = self.conv(
+            share,
+            max(1, width // self.plan.reduction),
+            name=f"{name}_squeeze",
+            kernel=1,
+            activation="relu",
+        )
         share = self.conv(share, width, name=f"{name}_share", kernel=1, activation="sigmoid")
         return layers.Multiply(name=f"{name}_weigh")([x, share])

@@ -1,8 +1,10 @@
-"""Noise models: how likely a detector gives a grey value where the signal is known, p(noisy | signal).
+"""Noise models: how likely a detector gives a grey value where the signal is known, p(noisy |
+signal).
 
-Fitted to pairs of noisy value and signal: many frames of one scene and their mean (Krull et al. 2020, doi:10.3389/fcomp.2020.00005), or
-noisy images and what a first method made of them (Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612). Their arithmetic takes `ops`,
-NumPy or a module like it, so that a loss can use the very same lines.
+Fitted to pairs of noisy value and signal: many frames of one scene and their mean (Krull et al.
+2020, doi:10.3389/fcomp.2020.00005), or noisy images and what a first method made of them (Prakash
+et al. 2020, doi:10.1109/ISBI45749.2020.9098612). Their arithmetic takes `ops`, NumPy or a module
+like it, so that a loss can use the very same lines.
 """
 
 from __future__ import annotations
@@ -20,8 +22,16 @@ from nbtools.noise.histogram import HistogramModel
 from nbtools.noise.mixture import MixtureModel
 
 __all__ = [
-    "KINDS", "HistogramModel", "MixtureModel", "NoiseModel", "pair_estimates", "pair_frames", "read_frames", "read_model", "write_model",
-]  # fmt: skip
+    "KINDS",
+    "HistogramModel",
+    "MixtureModel",
+    "NoiseModel",
+    "pair_estimates",
+    "pair_frames",
+    "read_frames",
+    "read_model",
+    "write_model",
+]
 
 MOST_PAIRS = 4_000_000  # pairs a model is fitted to; more say nothing new
 FEWEST_FRAMES = 10  # their mean keeps 1/n of the noise's variance, 10 % with so few
@@ -31,17 +41,31 @@ KINDS = {"histogram": HistogramModel, "mixture": MixtureModel}
 
 
 def pair_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(noisy, signal), (n,) each, from frames of one resting scene: the signal is their mean.  frames : (frame, *space)."""
+    """(noisy, signal), (n,) each, from frames of one resting scene: the signal is their mean.
+    frames : (frame, *space).
+    """
     if len(frames) < FEWEST_FRAMES:
-        remedy = f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach."
-        raise UserError("A noise model needs many frames of one scene.", f"{len(frames)} frame(s)", remedy)
+        remedy = (
+            f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach."
+        )
+        raise UserError(
+            "A noise model needs many frames of one scene.", f"{len(frames)} frame(s)", remedy
+        )
     signal = np.broadcast_to(frames.mean(axis=0, dtype=np.float64), frames.shape)
     return _choose_pairs(frames.ravel(), signal.ravel())
 
 
-def pair_estimates(images: Iterable[tuple[np.ndarray, np.ndarray]], *, percentiles: tuple[float, float] = (0.5, 99.5)) -> tuple:
-    """(noisy, signal), (n,) each, from noisy images and what a method made of them, without the darkest and brightest signals."""
-    noisy, signal = (np.concatenate([np.ravel(image) for image in part]) for part in zip(*images, strict=True))
+def pair_estimates(
+    images: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    percentiles: tuple[float, float] = (0.5, 99.5),
+) -> tuple:
+    """(noisy, signal), (n,) each, from noisy images and what a method made of them, without the
+    darkest and brightest signals.
+    """
+    noisy, signal = (
+        np.concatenate([np.ravel(image) for image in part]) for part in zip(*images, strict=True)
+    )
     noisy, signal = _choose_pairs(noisy, signal)
     low, high = np.percentile(signal, percentiles)
     kept = (signal >= low) & (signal <= high)
@@ -49,15 +73,31 @@ def pair_estimates(images: Iterable[tuple[np.ndarray, np.ndarray]], *, percentil
 
 
 def read_frames(path: str | Path) -> np.ndarray:
-    """(frame, *space) grey values of the calibration frames in a file (its T axis, or else Z) or in a folder (of single frames)."""
+    """(frame, *space) grey values of the calibration frames in a file (its T axis, or else Z) or in
+    a folder (of single frames).
+    """
     path = Path(path)
-    files = sorted(p for p in path.iterdir() if io.is_image(p)) if path.is_dir() else [path] if path.is_file() else []
+    files = (
+        sorted(p for p in path.iterdir() if io.is_image(p))
+        if path.is_dir()
+        else [path]
+        if path.is_file()
+        else []
+    )
     if not files:
-        raise UserError("Calibration frames must be a file or a folder of images.", path, "Give many frames of one scene.")
+        raise UserError(
+            "Calibration frames must be a file or a folder of images.",
+            path,
+            "Give many frames of one scene.",
+        )
     images = [io.read_image(file) for file in files]
     if len({i.shape for i in images}) > 1 or images[0].size("C") > 1:
         received = f"{path}: {', '.join(sorted({f'{i.axes} {i.shape}' for i in images}))}"
-        raise UserError("Calibration frames must be of one shape, with one channel.", received, "Export one channel of one scene.")
+        raise UserError(
+            "Calibration frames must be of one shape, with one channel.",
+            received,
+            "Export one channel of one scene.",
+        )
     stack = np.stack([i.select(C=0).pixels for i in images])
     axes = images[0].axes.replace("C", "")
     axis = "T" if "T" in axes else "Z" if len(files) == 1 and "Z" in axes else ""
@@ -69,7 +109,11 @@ def write_model(model: NoiseModel, path: str | Path) -> None:
     """Write a noise model as plain arrays into an .npz file."""
     kind = next(name for name, cls in KINDS.items() if type(model) is cls)
     with io.whole(path) as temporary:
-        np.savez_compressed(temporary, kind=np.array(kind), **{f.name: getattr(model, f.name) for f in fields(model)})
+        np.savez_compressed(
+            temporary,
+            kind=np.array(kind),
+            **{f.name: getattr(model, f.name) for f in fields(model)},
+        )
 
 
 def read_model(path: str | Path) -> NoiseModel:
@@ -79,7 +123,11 @@ def read_model(path: str | Path) -> NoiseModel:
             values = {name: file[name] for name in file.files}
         return KINDS[str(values.pop("kind"))](**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError("A noise model must be a whole file.", f"{path}: {error}", "Copy the whole model folder again.") from error
+        raise UserError(
+            "A noise model must be a whole file.",
+            f"{path}: {error}",
+            "Copy the whole model folder again.",
+        ) from error
 
 
 def _choose_pairs(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,10 +19,13 @@ ENOUGH = 30  # pairs that a row of the histogram needs to speak for itself
 
 @dataclass(frozen=True, eq=False)
 class HistogramModel:
-    """p(noisy | signal) counted, a row for each level of the signal; between rows it is interpolated.
+    """p(noisy | signal) counted, a row for each level of the signal; between rows it is
+    interpolated.
 
-    low, width : grey value where the first bin begins, and width of the bins, of signal and noisy values alike.
-    table : (n, n) density a grey value; each row integrates to 1 over the noisy values. Values outside the range count as its ends.
+    low, width : grey value where the first bin begins, and width of the bins, of signal and noisy
+        values alike.
+    table : (n, n) density a grey value; each row integrates to 1 over the noisy values. Values
+        outside the range count as its ends.
     """
 
     low: float
@@ -34,7 +37,9 @@ class HistogramModel:
 
     @classmethod
     def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
-        """Count pairs (n,) and (n,); the more pairs, the finer the bins. Rows without enough of them take the nearest one, moved along."""
+        """Count pairs (n,) and (n,); the more pairs, the finer the bins. Rows without enough of
+        them take the nearest one, moved along.
+        """
         low, high = (float(v) for v in np.percentile(noisy, (0.01, 99.99)))
         band = max(6 * float((noisy - signal).std()), 1e-6)  # where the counts of a row are
         bins = int(np.clip(np.sqrt(len(noisy) / A_BIN * max(1.0, (high - low) / band)), 16, 256))
@@ -43,22 +48,34 @@ class HistogramModel:
             low, width = np.floor(low) - 0.5, np.ceil(width)
         bins = max(2, int(np.ceil((high - low) / width)))
         place = [np.clip(((v - low) / width).astype(int), 0, bins - 1) for v in (signal, noisy)]
-        counts = np.bincount(place[0] * bins + place[1], minlength=bins * bins).reshape(bins, bins).astype(float)
+        counts = (
+            np.bincount(place[0] * bins + place[1], minlength=bins * bins)
+            .reshape(bins, bins)
+            .astype(float)
+        )
         return cls(float(low), float(width), _to_density(_fill_rows(counts), width))
 
     def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
         """p(noisy | signal), a density a grey value; the two are broadcast."""
         return np.exp(self.log_likelihood(noisy, signal))
 
-    def log_likelihood(self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np) -> np.ndarray:
+    def log_likelihood(
+        self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np
+    ) -> np.ndarray:
         """log p(noisy | signal); with `ops=keras.ops` on tensors."""
         last = len(self.table) - 1
         row = ops.clip((signal - self.low) / self.width - 0.5, 0.0, float(last))
         first = ops.clip(ops.floor(row), 0.0, float(last - 1))
         column = ops.clip(ops.floor((noisy - self.low) / self.width), 0.0, float(last))
-        place = (first * (last + 1) + column).astype("int32") if ops is np else ops.cast(first * (last + 1) + column, "int32")
+        place = (
+            (first * (last + 1) + column).astype("int32")
+            if ops is np
+            else ops.cast(first * (last + 1) + column, "int32")
+        )
         flat, share = self.table.astype(np.float32).ravel(), row - first
-        return ops.log((1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1))
+        return ops.log(
+            (1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1)
+        )
 
     def spread(self, signal: np.ndarray) -> np.ndarray:
         """Standard deviation of the noisy values at these signals."""
@@ -73,13 +90,19 @@ def _is_whole(values: np.ndarray) -> bool:
 
 
 def _fill_rows(counts: np.ndarray) -> np.ndarray:
-    """Rows with too few counts replaced by the nearest row that has enough, moved along with the signal.  counts : (n, n)."""
+    """Rows with too few counts replaced by the nearest row that has enough, moved along with the
+    signal.  counts : (n, n).
+    """
     totals = counts.sum(axis=1)
     full = np.flatnonzero(totals >= min(ENOUGH, totals.max()))
     found = counts.copy()
     for row in np.flatnonzero(totals < min(ENOUGH, totals.max())):
         nearest = full[np.argmin(np.abs(full - row))]
-        found[row] = np.bincount(np.clip(np.arange(len(counts)) + row - nearest, 0, len(counts) - 1), counts[nearest], len(counts))
+        found[row] = np.bincount(
+            np.clip(np.arange(len(counts)) + row - nearest, 0, len(counts) - 1),
+            counts[nearest],
+            len(counts),
+        )
     return found
 
 

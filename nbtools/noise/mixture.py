@@ -1,4 +1,5 @@
-"""A noise model with few parameters: a mixture of Gaussians whose weights, means and variances are polynomials of the signal.
+"""A noise model with few parameters: a mixture of Gaussians whose weights, means and variances are
+polynomials of the signal.
 
 Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 """
@@ -13,17 +14,22 @@ from scipy.optimize import minimize
 
 from nbtools.noise._values import thin, tidy
 
-LEVELS = 32  # parts of the range of signals that count alike in the fit, however few pixels are bright
+LEVELS = (
+    32  # parts of the range of signals that count alike in the fit, however few pixels are bright
+)
 A_LEVEL = 600  # pairs drawn for each
 
 
 @dataclass(frozen=True, eq=False)
 class MixtureModel:
-    """p(noisy | signal) as a sum of Gaussians whose weights, means and variances are polynomials of the signal.
+    """p(noisy | signal) as a sum of Gaussians whose weights, means and variances are polynomials of
+    the signal.
 
     The weighted mean of the Gaussians is the signal itself, and no variance is below `floor`.
-    low, high : range of the signals it was fitted to, 0 … 1 in the polynomials.   unit : grey values; offsets and variances are in it.
-    weights, offsets, variances : (K, D) coefficients of 1, t, t² … for each Gaussian; weights before their softmax.
+    low, high : range of the signals it was fitted to, 0 … 1 in the polynomials.
+    unit : grey values; offsets and variances are in it.
+    weights, offsets, variances : (K, D) coefficients of 1, t, t² … for each Gaussian; weights
+        before their softmax.
     """
 
     low: float
@@ -38,7 +44,9 @@ class MixtureModel:
         tidy(self)
 
     @classmethod
-    def fit(cls, noisy: np.ndarray, signal: np.ndarray, *, gaussians: int = 3, coefficients: int = 2) -> MixtureModel:
+    def fit(
+        cls, noisy: np.ndarray, signal: np.ndarray, *, gaussians: int = 3, coefficients: int = 2
+    ) -> MixtureModel:
         """The mixture under which pairs (n,) and (n,) are most likely."""
         noisy, signal = _draw_by_level(noisy, signal)
         low, span = float(signal.min()), float(np.ptp(signal)) or 1.0
@@ -49,7 +57,12 @@ class MixtureModel:
         start = np.zeros((3, gaussians, coefficients))
         start[1, :, 0], start[2] = 0.3 * apart, line * (1 + 0.5 * apart)[:, None]
         found = minimize(
-            _cost, start.ravel(), args=(powers, rest / unit, least), jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-7}
+            _cost,
+            start.ravel(),
+            args=(powers, rest / unit, least),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 200, "ftol": 1e-7},
         )
         return cls(low, low + span, unit, least * unit**2, *found.x.reshape(start.shape))
 
@@ -57,22 +70,33 @@ class MixtureModel:
         """p(noisy | signal), a density a grey value; the two are broadcast."""
         return np.exp(self.log_likelihood(noisy, signal))
 
-    def log_likelihood(self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np) -> np.ndarray:
+    def log_likelihood(
+        self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np
+    ) -> np.ndarray:
         """log p(noisy | signal); with `ops=keras.ops` on tensors."""
         parts = zip(*self.describe(signal, ops=ops), strict=True)
-        terms = [w - 0.5 * (ops.log(2 * np.pi * v) + ops.square(noisy - m) / v) for w, m, v in parts]
+        terms = [
+            w - 0.5 * (ops.log(2 * np.pi * v) + ops.square(noisy - m) / v) for w, m, v in parts
+        ]
         return _log_sum(terms, ops)
 
     def describe(self, signal: np.ndarray, *, ops: ModuleType = np) -> tuple[list, list, list]:
-        """Logarithms of the weights, means and variances of the Gaussians at these signals: three lists of arrays like `signal`."""
+        """Logarithms of the weights, means and variances of the Gaussians at these signals: three
+        lists of arrays like `signal`.
+        """
         t = (signal - self.low) / (self.high - self.low)
-        inside = ops.clip(t, 0.0, 1.0)  # a line of the variance holds beyond what was seen; weights and offsets were only fitted
+        inside = ops.clip(
+            t, 0.0, 1.0
+        )  # a line of the variance holds beyond what was seen; weights and offsets were only fitted
         weights = [_polynomial(c, inside) for c in self.weights.tolist()]
         total = _log_sum(weights, ops)
         weights = [w - total for w in weights]
         offsets = [_polynomial(c, inside) for c in self.offsets.tolist()]
         mean = sum(ops.exp(w) * o for w, o in zip(weights, offsets, strict=True))
-        variances = [ops.maximum(self.unit**2 * _polynomial(c, t), self.floor) for c in self.variances.tolist()]
+        variances = [
+            ops.maximum(self.unit**2 * _polynomial(c, t), self.floor)
+            for c in self.variances.tolist()
+        ]
         return weights, [signal + self.unit * (o - mean) for o in offsets], variances
 
     def spread(self, signal: np.ndarray) -> np.ndarray:
@@ -96,8 +120,12 @@ def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
     return top + ops.log(sum(ops.exp(term - top) for term in terms))
 
 
-def _cost(packed: np.ndarray, powers: np.ndarray, rest: np.ndarray, least: float) -> tuple[float, np.ndarray]:
-    """Mean of -log p of the pairs, and its gradient, in units of the noise.  powers : (n, D).   rest : (n,) noisy minus signal."""
+def _cost(
+    packed: np.ndarray, powers: np.ndarray, rest: np.ndarray, least: float
+) -> tuple[float, np.ndarray]:
+    """Mean of -log p of the pairs, and its gradient, in units of the noise.  powers : (n, D).
+    rest : (n,) noisy minus signal.
+    """
     logits, offsets, raw = packed.reshape(3, -1, powers.shape[1]) @ powers.T  # (K, n) each
     share = np.exp(logits - logits.max(axis=0))
     share /= share.sum(axis=0)
@@ -118,17 +146,29 @@ def _cost(packed: np.ndarray, powers: np.ndarray, rest: np.ndarray, least: float
 
 
 def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coefficients of the variance by least squares, and the smallest variance allowed: a quarter of the least of any level."""
-    level = np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1) if powers.shape[1] > 1 else np.zeros(len(powers), int)
+    """Coefficients of the variance by least squares, and the smallest variance allowed: a quarter
+    of the least of any level.
+    """
+    level = (
+        np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1)
+        if powers.shape[1] > 1
+        else np.zeros(len(powers), int)
+    )
     counts = np.bincount(level, minlength=LEVELS)
     found = np.bincount(level, squares, minlength=LEVELS)[counts > 20] / counts[counts > 20]
     least = max(0.25 * float(found.min()), 1e-4) if len(found) else 1e-2
     line = np.linalg.lstsq(powers, squares, rcond=None)[0]
-    return (line, least) if (powers @ line > least).all() else (np.array([1.0] + [0.0] * (len(line) - 1)), least)
+    return (
+        (line, least)
+        if (powers @ line > least).all()
+        else (np.array([1.0] + [0.0] * (len(line) - 1)), least)
+    )
 
 
 def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most A_LEVEL pairs of each level of the signal; what is drawn depends on the signal alone, so p(noisy | signal) stays as it is."""
+    """At most A_LEVEL pairs of each level of the signal; what is drawn depends on the signal alone,
+    so p(noisy | signal) stays as it is.
+    """
     span = float(np.ptp(signal)) or 1.0
     level = np.minimum(((signal - signal.min()) / span * LEVELS).astype(int), LEVELS - 1)
     rng = np.random.default_rng(0)

@@ -15,12 +15,14 @@ __all__ = ["collect_facts", "write", "write_methods"]
 
 
 def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
-    """Write report.html and report.json into the folder of a model, result or comparison; an earlier report there is replaced.
+    """Write report.html and report.json into the folder of a model, result or comparison; an
+    earlier report there is replaced.
 
     Parameters
     ----------
-    run_folder : what `nbtools train`, `nbtools predict`, `nbtools compare --out` or `export.save_run` has written. scores.json and
-        errors/ (of `nbtools evaluate --save`) and nuclei.csv (of `nbtools measure`) in it are shown too.
+    run_folder : what `nbtools train`, `nbtools predict`, `nbtools compare --out` or
+        `export.save_run` has written. scores.json and errors/ (of `nbtools evaluate --save`) and
+        nuclei.csv (of `nbtools measure`) in it are shown too.
     pdf : also write report.pdf.
 
     Returns
@@ -47,6 +49,13 @@ def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
     """The report as pages: words and tables first, then one page a picture."""
     stamp = [STAMP] if facts.get("rehearsal") else []
     numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
-    tables = [(heading, [(name.replace("_", " "), say_any(value)) for name, value in rows]) for heading, rows in list_tables(facts)]
-    words = show.text_pages(make_title(facts), [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]], tables=tables)
+    tables = [
+        (heading, [(name.replace("_", " "), say_any(value)) for name, value in rows])
+        for heading, rows in list_tables(facts)
+    ]
+    words = show.text_pages(
+        make_title(facts),
+        [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]],
+        tables=tables,
+    )
     return [*words, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]

@@ -1,4 +1,6 @@
-"""A comparison of methods as facts, sentences and tables; and what the words of a score mean, for a reader who has not met them."""
+"""A comparison of methods as facts, sentences and tables; and what the words of a score mean, for a
+reader who has not met them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,8 @@ TERMS = {
 SURE = """95 % interval: What the score would be on other draws of images like these. Where the interval of a difference leaves out 0, one
     method is better beyond doubt on such images; where it does not, more images are needed, not another decimal."""
 MATCHES = (
-    "A predicted and a true nucleus match from an IoU threshold upwards, each at most once; AP = TP / (TP + FP + FN), counts pooled over "
+    "A predicted and a true nucleus match from an IoU threshold upwards, each at most once; AP = "
+    "TP / (TP + FP + FN), counts pooled over "
     "images; the mean AP is that over IoU 0.50, 0.55, … 0.90."
 )
 
@@ -77,20 +80,39 @@ def gather_comparison(about: dict, rows: list[dict]) -> dict:
     main = about["metrics"][0]
     makers = about.get("made_by") or {}
     return {
-        "kind": COMPARISON, "task": about.get("task"), "truth": about.get("truth"), "baseline": about.get("baseline"), "table": rows,
-        "differences": [d for d in about["differences"] if d["metric"] == main], "metric": main, "images": {"count": about["images"]},
-        "units": about.get("units"), "paired_over": about.get("paired_over"), "draws": about.get("draws"), "made_by": makers,
-        "missing": {name: names for name, names in (about.get("missing") or {}).items() if names}, "seed": about.get("seed"),
-        "warnings": [f"{name}: {text}" for name, one in makers.items() for text in one.get("warnings", ())],
-        "command": about.get("command"), "versions": about.get("versions"), "inputs": about.get("files"),
-    }  # fmt: skip
+        "kind": COMPARISON,
+        "task": about.get("task"),
+        "truth": about.get("truth"),
+        "baseline": about.get("baseline"),
+        "table": rows,
+        "differences": [d for d in about["differences"] if d["metric"] == main],
+        "metric": main,
+        "images": {"count": about["images"]},
+        "units": about.get("units"),
+        "paired_over": about.get("paired_over"),
+        "draws": about.get("draws"),
+        "made_by": makers,
+        "missing": {name: names for name, names in (about.get("missing") or {}).items() if names},
+        "seed": about.get("seed"),
+        "warnings": [
+            f"{name}: {text}" for name, one in makers.items() for text in one.get("warnings", ())
+        ],
+        "command": about.get("command"),
+        "versions": about.get("versions"),
+        "inputs": about.get("files"),
+    }
 
 
 def find_best(facts: dict) -> list[tuple[str, str]]:
-    """The metric that methods are ranked by, of the best one: what stands on top of the page; [] of other pages."""
+    """The metric that methods are ranked by, of the best one: what stands on top of the page; [] of
+    other pages.
+    """
     rows = facts.get("table") or ()
     return [
-        (f"{WORDS.get(facts['metric'], facts['metric'])}, {row['method']}", f"{row[facts['metric']]:.3f}")
+        (
+            f"{WORDS.get(facts['metric'], facts['metric'])}, {row['method']}",
+            f"{row[facts['metric']]:.3f}",
+        )
         for row in rows[:1]
         if row.get(facts["metric"])
     ]
@@ -108,23 +130,43 @@ def say_findings(facts: dict) -> list[str]:
         limits = sorted(abs(v) for v in d["interval_95"])
         gap = f"by {abs(d['difference']):.3f} in {WORDS.get(d['metric'], d['metric'])}"
         if d["clear"]:
-            said.append(f"{better} is better than {worse}, {gap} (95 % interval {limits[0]:.3f} to {limits[1]:.3f}).")
+            said.append(
+                f"{better} is better than {worse}, {gap} (95 % interval {limits[0]:.3f} to "
+                f"{limits[1]:.3f})."
+            )
         else:
             low, high = d["interval_95"]
-            said.append(f"{one} and {other} cannot be told apart: they differ {gap} (95 % interval {low:+.3f} to {high:+.3f}).")
+            said.append(
+                f"{one} and {other} cannot be told apart: they differ {gap} (95 % interval "
+                f"{low:+.3f} to {high:+.3f})."
+            )
     return said
 
 
 def say_methods(facts: dict, cited: dict[str, str]) -> str:
-    """The sentences for the methods section.  cited : name of a result → its method in words, with the paper."""
+    """The sentences for the methods section.  cited : name of a result → its method in words, with
+    the paper.
+    """
     count, unit = facts["images"]["count"], facts.get("paired_over", "images")
-    names = [f"{name} ({cited[name]})" if cited.get(name) else name for name in (row["method"] for row in facts.get("table") or ())]
-    parts = [f"{', '.join(names)} were compared on {count} image{'' if count == 1 else 's'} with true labels ({facts.get('truth')})."]
+    names = [
+        f"{name} ({cited[name]})" if cited.get(name) else name
+        for name in (row["method"] for row in facts.get("table") or ())
+    ]
+    parts = [
+        (
+            f"{', '.join(names)} were compared on {count} image{'' if count == 1 else 's'} with "
+            "true "
+            f"labels ({facts.get('truth')})."
+        )
+    ]
     if facts.get("task") == "instances":
         parts.append(MATCHES)
     parts.append(f"Images without a result {COUNTED.get(facts.get('task'), 'are named')}.")
-    parts.append(f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap draws of {facts.get('units')} {unit} (seed "
-                 f"{facts.get('seed')}), differences paired over the same draws.")  # fmt: skip
+    parts.append(
+        f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap draws of "
+        f"{facts.get('units')} {unit} (seed "
+        f"{facts.get('seed')}), differences paired over the same draws."
+    )
     return " ".join([*parts, *say_findings(facts)])
 
 
@@ -132,7 +174,17 @@ def list_makers(facts: dict) -> list[tuple[str, str]]:
     """Each result and how it was made."""
     rows = []
     for name, one in (facts.get("made_by") or {}).items():
-        chosen = ", ".join(f"{key} {say_value(value)}" for key, value in (one.get("decoding") or {}).items() if value is not None)
-        words = [f"method {one['method']}" if one.get("method") else "", f"model {one['model']}" if one.get("model") else "", chosen]
-        rows.append((name, "; ".join(word for word in words if word) or "labels of another program"))
+        chosen = ", ".join(
+            f"{key} {say_value(value)}"
+            for key, value in (one.get("decoding") or {}).items()
+            if value is not None
+        )
+        words = [
+            f"method {one['method']}" if one.get("method") else "",
+            f"model {one['model']}" if one.get("model") else "",
+            chosen,
+        ]
+        rows.append(
+            (name, "; ".join(word for word in words if word) or "labels of another program")
+        )
     return rows

@@ -1,4 +1,6 @@
-"""What a run folder says of itself, gathered into plain values; whatever it does not say is left out."""
+"""What a run folder says of itself, gathered into plain values; whatever it does not say is left
+out.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,33 @@ TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
 
 def collect_facts(folder: Path) -> dict:
-    """Facts of a model (model.json), a result (result.json) or a comparison (compare.json), as report.json holds them.
+    """Facts of a model (model.json), a result (result.json) or a comparison (compare.json), as
+    report.json holds them.
 
     Raises
     ------
     UserError : the folder is none of these, or its JSON cannot be read.
     """
     if (folder / "model.json").is_file():
-        facts = _of_model(folder, read_json(folder / "model.json"), read_json(folder / "recipe.json"))
+        facts = _of_model(
+            folder, read_json(folder / "model.json"), read_json(folder / "recipe.json")
+        )
     elif (folder / "result.json").is_file():
         facts = _of_result(folder, read_json(folder / "result.json"))
     elif (folder / "compare.json").is_file():
-        facts = {"name": folder.name} | gather_comparison(read_json(folder / "compare.json"), read_table(folder / "compare.csv"))
+        facts = {"name": folder.name} | gather_comparison(
+            read_json(folder / "compare.json"), read_table(folder / "compare.csv")
+        )
     else:
-        remedy = "Give the folder that nbtools train, nbtools predict or nbtools compare --out has written."
-        raise UserError("A report is of a model, a result or a comparison.", f"{folder}, without model.json or result.json", remedy)
+        remedy = (
+            "Give the folder that nbtools train, nbtools predict or nbtools compare --out has "
+            "written."
+        )
+        raise UserError(
+            "A report is of a model, a result or a comparison.",
+            f"{folder}, without model.json or result.json",
+            remedy,
+        )
     facts["created"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
@@ -42,7 +56,11 @@ def read_json(path: Path) -> dict:
     try:
         value = json.loads(path.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError("The files of a run must be readable.", f"{path} ({error})", "Copy the whole folder again.") from error
+        raise UserError(
+            "The files of a run must be readable.",
+            f"{path} ({error})",
+            "Copy the whole folder again.",
+        ) from error
     return value if isinstance(value, dict) else {}
 
 
@@ -72,24 +90,42 @@ def say_normalisation(about: str | dict | None) -> str | None:
     """
     if not isinstance(about, dict):
         return about
-    offset, factor = (", ".join(f"{value:.4g}" for value in about.get(key) or ()) for key in ("offset", "factor"))
-    return f"subtracting {offset} and dividing by {factor}" + (f" ({about['how']})" if about.get("how") else "")
+    offset, factor = (
+        ", ".join(f"{value:.4g}" for value in about.get(key) or ()) for key in ("offset", "factor")
+    )
+    return f"subtracting {offset} and dividing by {factor}" + (
+        f" ({about['how']})" if about.get("how") else ""
+    )
 
 
 def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
     history = read_table(folder / "history.csv")
     training = {key: recipe[key] for key in TRAINED if recipe.get(key) is not None}
     if history and "epochs" not in training:
-        training |= {"epochs": len(history), "steps": history[-1].get("step"), "seconds": history[-1].get("seconds")}
+        training |= {
+            "epochs": len(history),
+            "steps": history[-1].get("step"),
+            "seconds": history[-1].get("seconds"),
+        }
     training.setdefault("parameters", about.get("parameters"))
     return {
-        "kind": MODEL, "name": folder.name, "rehearsal": bool(recipe.get("fast")), "method": describe_method(about.get("method")),
-        "settings": about.get("settings") or recipe.get("settings"), "tuned": about.get("tuned"), "training": training,
-        "images": _image_facts(about), "normalisation": say_normalisation(about.get("normalisation")),
-        "seed": recipe.get("seed"), "minutes": recipe.get("minutes"), "command": recipe.get("command"),
-        "inputs": recipe.get("inputs"), "files": _own_files(folder),
-        "versions": about.get("versions") or recipe.get("versions"), "scores": read_json(folder / "scores.json"),
-    }  # fmt: skip
+        "kind": MODEL,
+        "name": folder.name,
+        "rehearsal": bool(recipe.get("fast")),
+        "method": describe_method(about.get("method")),
+        "settings": about.get("settings") or recipe.get("settings"),
+        "tuned": about.get("tuned"),
+        "training": training,
+        "images": _image_facts(about),
+        "normalisation": say_normalisation(about.get("normalisation")),
+        "seed": recipe.get("seed"),
+        "minutes": recipe.get("minutes"),
+        "command": recipe.get("command"),
+        "inputs": recipe.get("inputs"),
+        "files": _own_files(folder),
+        "versions": about.get("versions") or recipe.get("versions"),
+        "scores": read_json(folder / "scores.json"),
+    }
 
 
 def _of_result(folder: Path, about: dict) -> dict:
@@ -97,14 +133,26 @@ def _of_result(folder: Path, about: dict) -> dict:
     counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
     recipe = _recipe_of(about.get("model"))
     return {
-        "kind": RESULT, "name": folder.name, "rehearsal": bool(about.get("fast") or recipe.get("fast")),
-        "method": describe_method(about.get("method")), "model": about.get("model"), "settings": about.get("settings"),
-        "tuned": about.get("decoding") or about.get("tuned"), "images": _image_facts(about) | {"count": len(summary)},
-        "nuclei": int(sum(counts)) if counts else None, "seconds": about.get("seconds"), "summary": summary, "failed": about.get("failed"),
+        "kind": RESULT,
+        "name": folder.name,
+        "rehearsal": bool(about.get("fast") or recipe.get("fast")),
+        "method": describe_method(about.get("method")),
+        "model": about.get("model"),
+        "settings": about.get("settings"),
+        "tuned": about.get("decoding") or about.get("tuned"),
+        "images": _image_facts(about) | {"count": len(summary)},
+        "nuclei": int(sum(counts)) if counts else None,
+        "seconds": about.get("seconds"),
+        "summary": summary,
+        "failed": about.get("failed"),
         "warnings": about.get("warnings"),
-        "seed": recipe.get("seed"), "command": about.get("command"), "source": about.get("source"), "files": _own_files(folder),
-        "versions": about.get("versions"), "scores": read_json(folder / "scores.json"),
-    }  # fmt: skip
+        "seed": recipe.get("seed"),
+        "command": about.get("command"),
+        "source": about.get("source"),
+        "files": _own_files(folder),
+        "versions": about.get("versions"),
+        "scores": read_json(folder / "scores.json"),
+    }
 
 
 def _recipe_of(model: str | None) -> dict:
@@ -113,7 +161,15 @@ def _recipe_of(model: str | None) -> dict:
 
 
 def _image_facts(about: dict) -> dict:
-    keys = ("axes", "spacing", "unit", "channels", "nucleus_size", "nucleus_size_um", "nucleus_size_px")
+    keys = (
+        "axes",
+        "spacing",
+        "unit",
+        "channels",
+        "nucleus_size",
+        "nucleus_size_um",
+        "nucleus_size_px",
+    )
     return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
 
 
@@ -122,7 +178,10 @@ def _own_files(folder: Path) -> list[dict]:
     import hashlib
 
     found = sorted(folder.glob("weights.*"))
-    return [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in found]
+    return [
+        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in found
+    ]
 
 
 def _to_value(text: str) -> Any:

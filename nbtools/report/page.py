@@ -33,7 +33,11 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         findings=say_findings(facts),
         terms=find_terms(facts),
         summary=summary,
-        columns=[c for c in dict.fromkeys(c for row in summary for c in row) if any(_is_short(row.get(c)) for row in summary)],
+        columns=[
+            c
+            for c in dict.fromkeys(c for row in summary for c in row)
+            if any(_is_short(row.get(c)) for row in summary)
+        ],
         tables=list_tables(facts),
         hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
         say=say_any,
@@ -49,17 +53,28 @@ def make_title(facts: dict) -> str:
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
     """The few numbers that stand on top, with their words."""
-    scores, training, images = facts.get("scores") or {}, facts.get("training") or {}, facts.get("images") or {}
+    scores, training, images = (
+        facts.get("scores") or {},
+        facts.get("training") or {},
+        facts.get("images") or {},
+    )
     best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
     found = [
-        *find_best(facts), ("nuclei", facts.get("nuclei")), ("images", images.get("count")), ("mean AP", _number(scores.get("mean_ap"), 3)),
+        *find_best(facts),
+        ("nuclei", facts.get("nuclei")),
+        ("images", images.get("count")),
+        ("mean AP", _number(scores.get("mean_ap"), 3)),
         ("AP at IoU 0.5", _number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
-        ("PSNR in dB", _number((scores.get("mean") or {}).get("psnr"), 2)), ("SSIM", _number((scores.get("mean") or {}).get("ssim"), 3)),
-        ("best validation loss", _number(best.get("val_loss"), 4)), ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
-        ("epochs", training.get("epochs")), ("steps", training.get("steps")),
+        ("PSNR in dB", _number((scores.get("mean") or {}).get("psnr"), 2)),
+        ("SSIM", _number((scores.get("mean") or {}).get("ssim"), 3)),
+        ("best validation loss", _number(best.get("val_loss"), 4)),
+        ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
+        ("epochs", training.get("epochs")),
+        ("steps", training.get("steps")),
         ("seconds", _number(training.get("seconds") or facts.get("seconds"), 1)),
-        ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None), ("seed", facts.get("seed")),
-    ]  # fmt: skip
+        ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None),
+        ("seed", facts.get("seed")),
+    ]
     return [(words, str(value)) for words, value in found if value is not None]
 
 
@@ -67,7 +82,10 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     """Settings, images and versions as tables of two columns."""
     images = dict(facts.get("images") or {})
     if images:
-        images = {"pixel size": say_spacing(images), **{k: v for k, v in images.items() if k not in ("spacing", "unit")}}
+        images = {
+            "pixel size": say_spacing(images),
+            **{k: v for k, v in images.items() if k not in ("spacing", "unit")},
+        }
         images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
     chosen = "Decoded with" if facts["kind"] == "result" else "Chosen on the validation images"
     if facts["kind"] == COMPARISON:
@@ -104,7 +122,13 @@ def _pack(picture: Picture) -> dict:
 
 
 def _number(value: float | None, digits: int) -> str | None:
-    return None if not isinstance(value, int | float) else f"{value:.{digits}f}" if digits != 4 else f"{value:.4g}"
+    return (
+        None
+        if not isinstance(value, int | float)
+        else f"{value:.{digits}f}"
+        if digits != 4
+        else f"{value:.4g}"
+    )
 
 
 def _is_short(value: object) -> bool:

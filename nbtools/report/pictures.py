@@ -12,13 +12,21 @@ from nbtools.errors import UserError
 from nbtools.report.facts import read_table
 
 EXAMPLES, OVERLAYS, WORST = 2, 6, 5
-PARTNERS = {"labels": "label", "masks": "label", "clean": "clean", "targets": "clean", "gt": "clean"}  # folder: what is in it
+PARTNERS = {
+    "labels": "label",
+    "masks": "label",
+    "clean": "clean",
+    "targets": "clean",
+    "gt": "clean",
+}  # folder: what is in it
 LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` and `half` ones stand side by side."""
+    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` and
+    `half` ones stand side by side.
+    """
 
     section: str
     caption: str
@@ -37,12 +45,16 @@ class Picture:
 
 
 def make_pictures(folder: Path, facts: dict) -> list[Picture]:
-    """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what they are made of."""
+    """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what
+    they are made of.
+    """
     makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
     return [picture for make in makers for picture in _attempt(make, folder, facts)]
 
 
-def _attempt(make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict) -> list[Picture]:
+def _attempt(
+    make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict
+) -> list[Picture]:
     """A file that cannot be drawn must not cost the report."""
     try:
         return list(make(folder, facts))
@@ -53,7 +65,10 @@ def _attempt(make: Callable[[Path, dict], Iterator[Picture]], folder: Path, fact
 def _training(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "history.csv")
     if rows:
-        words = "Loss on the training and the validation images, on a plain and on a logarithmic axis, and the learning rate."
+        words = (
+            "Loss on the training and the validation images, on a plain and on a logarithmic "
+            "axis, and the learning rate."
+        )
         yield Picture("Training", words, show.training(rows))
 
 
@@ -67,7 +82,10 @@ def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
     """What `nbtools compare --out` has drawn."""
     told = {
         "compare.png": "Scores of each method against the true labels.",
-        "differences.png": "Differences between methods with their 95 % intervals: one that leaves out 0 is beyond doubt.",
+        "differences.png": (
+            "Differences between methods with their 95 % intervals: one that leaves out 0 is "
+            "beyond doubt."
+        ),
     }
     for name, words in told.items():
         if (folder / name).is_file():
@@ -76,17 +94,27 @@ def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
 
 def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
-        words = "For which nuclei it works: the share found, from the smallest fifth to the largest, and from the dimmest to the brightest."
+        words = (
+            "For which nuclei it works: the share found, from the smallest fifth to the largest, "
+            "and from the dimmest to the brightest."
+        )
         yield Picture("Scores", words, file=folder / "strata.png")
 
 
 def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
     """Error maps, of one result or of each method; 1_NAME.png is the worst image."""
-    for place in [folder / "errors", *sorted(p for p in (folder / "errors").glob("*") if p.is_dir())]:
+    for place in [
+        folder / "errors",
+        *sorted(p for p in (folder / "errors").glob("*") if p.is_dir()),
+    ]:
         method = "" if place.name == "errors" else f"{place.name}, "
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
-            words = f"{method}worst image no. {number}: {name}" if number.isdigit() else f"Where the mistakes are: {file.stem}."
+            words = (
+                f"{method}worst image no. {number}: {name}"
+                if number.isdigit()
+                else f"Where the mistakes are: {file.stem}."
+            )
             yield Picture("Mistakes, the worst images first", words, file=file, half=bool(method))
 
 
@@ -101,12 +129,22 @@ def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
     files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
     files = [p for p in files if io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
     images = [p for p in files if p.parent.name not in PARTNERS]
-    partners = {(PARTNERS[p.parent.name], io.stem(p).lower()): p for p in files if p.parent.name in PARTNERS}
+    partners = {
+        (PARTNERS[p.parent.name], io.stem(p).lower()): p for p in files if p.parent.name in PARTNERS
+    }
     examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
     if examples:
-        had = [words for part, words in (("label", "labels"), ("clean", "clean partners")) if getattr(examples[0], part) is not None]
+        had = [
+            words
+            for part, words in (("label", "labels"), ("clean", "clean partners"))
+            if getattr(examples[0], part) is not None
+        ]
         words = f"Images that the model was trained with ({len(examples)} of {len(images)})"
-        yield Picture("Examples", f"{words}{', and their ' if had else ''}{' and '.join(had)}.", show.pairs(examples))
+        yield Picture(
+            "Examples",
+            f"{words}{', and their ' if had else ''}{' and '.join(had)}.",
+            show.pairs(examples),
+        )
 
 
 def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
@@ -119,5 +157,11 @@ def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
 def _measurements(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "nuclei.csv")
     if rows:
-        columns = {name: [row.get(name) for row in rows] for name in rows[0] if isinstance(rows[0].get(name), int | float)}
-        yield Picture("Measurements", f"Sizes and shapes of {len(rows)} nuclei.", show.measurements(columns))
+        columns = {
+            name: [row.get(name) for row in rows]
+            for name in rows[0]
+            if isinstance(rows[0].get(name), int | float)
+        }
+        yield Picture(
+            "Measurements", f"Sizes and shapes of {len(rows)} nuclei.", show.measurements(columns)
+        )

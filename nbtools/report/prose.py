@@ -12,11 +12,20 @@ NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python
 
 
 def write_methods(facts: dict) -> str:
-    """What was done, in sentences that can be copied into a paper; only what the run folder says."""
+    """What was done, in sentences that can be copied into a paper; only what the run folder
+    says.
+    """
     if facts["kind"] == COMPARISON:
         cited = {name: _say_maker(one) for name, one in (facts.get("made_by") or {}).items()}
         return " ".join(filter(None, [say_methods(facts, cited), _say_versions(facts)]))
-    parts = [_say_method(facts), _say_training(facts), _say_images(facts), _say_decoding(facts), _say_scores(facts), _say_versions(facts)]
+    parts = [
+        _say_method(facts),
+        _say_training(facts),
+        _say_images(facts),
+        _say_decoding(facts),
+        _say_scores(facts),
+        _say_versions(facts),
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -27,26 +36,44 @@ def say_spacing(images: dict) -> str:
         return "unknown"
     axes = [a for a in str(images.get("axes", "")) if a in "ZYX"]
     unit = "µm" if images.get("unit", "um") == "um" else "(ratio only)"
-    return f"{' x '.join(f'{s:g}' for s in spacing)} {unit}" + (f" ({', '.join(axes)})" if len(axes) == len(spacing) else "")
+    return f"{' x '.join(f'{s:g}' for s in spacing)} {unit}" + (
+        f" ({', '.join(axes)})" if len(axes) == len(spacing) else ""
+    )
 
 
 def cite(facts: dict) -> str:
     """The method's paper in one line; empty where none is known."""
     paper = facts.get("method", {}).get("paper") or {}
-    return f'"{paper["title"]}" ({paper["year"]}), doi:{paper["doi"]}' if {"title", "year", "doi"} <= paper.keys() else ""
+    return (
+        f'"{paper["title"]}" ({paper["year"]}), doi:{paper["doi"]}'
+        if {"title", "year", "doi"} <= paper.keys()
+        else ""
+    )
 
 
 def _say_method(facts: dict) -> str:
     method, images = facts.get("method", {}), facts.get("images", {})
-    name = f'"{method["title"]}" (nbtools method {method["name"]})' if "title" in method else f"method {method.get('name', '')}".strip()
+    name = (
+        f'"{method["title"]}" (nbtools method {method["name"]})'
+        if "title" in method
+        else f"method {method.get('name', '')}".strip()
+    )
     source = f", after {cite(facts)}" if cite(facts) else ""
     if facts["kind"] == "model":
         return f"The model is {name}{source}." if method else ""
     count = images.get("count")
     where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
-    found = f"{facts['nuclei']} nuclei were found{where}" if "nuclei" in facts else f"Results were obtained{where}"
+    found = (
+        f"{facts['nuclei']} nuclei were found{where}"
+        if "nuclei" in facts
+        else f"Results were obtained{where}"
+    )
     if method.get("task") == "denoise":
-        found = f"{count} image{' was' if count == 1 else 's were'} restored" if count else "Images were restored"
+        found = (
+            f"{count} image{' was' if count == 1 else 's were'} restored"
+            if count
+            else "Images were restored"
+        )
     return f"{found} with {name}{source}." if method else f"{found}."
 
 
@@ -65,25 +92,52 @@ def _say_training(facts: dict) -> str:
         return ""
     size = f" of {training['parameters']:,} parameters" if training.get("parameters") else ""
     patch = f" of {settings['patch_size']} px" if settings.get("patch_size") else ""
-    batches = f", each a batch of {settings['batch_size']} patches{patch}" if settings.get("batch_size") else ""
-    rate = f", with a learning rate of at most {settings['learning_rate']:g}" if settings.get("learning_rate") else ""
+    batches = (
+        f", each a batch of {settings['batch_size']} patches{patch}"
+        if settings.get("batch_size")
+        else ""
+    )
+    rate = (
+        f", with a learning rate of at most {settings['learning_rate']:g}"
+        if settings.get("learning_rate")
+        else ""
+    )
     seed = f" (random seed {facts['seed']})" if "seed" in facts else ""
     best = training.get("best") or {}
     last = settings.get("keep") == "last"
-    kept = " The last weights were kept" if last else f" The weights of epoch {best['epoch']} were kept" if "epoch" in best else ""
+    kept = (
+        " The last weights were kept"
+        if last
+        else f" The weights of epoch {best['epoch']} were kept"
+        if "epoch" in best
+        else ""
+    )
     lowest = best.get("val_loss") if "epoch" in kept else None
     loss = f", where the validation loss was lowest ({lowest:.4g})" if lowest is not None else ""
     return (
-        f"The network{size} was trained for {training['steps']} steps in {training.get('epochs', '?')} epochs{batches}{rate}{seed}."
+        f"The network{size} was trained for {training['steps']} steps in "
+        f"{training.get('epochs', '?')} epochs{batches}{rate}{seed}."
         f"{kept}{loss}{'.' if kept else ''}"
     )
 
 
 def _say_images(facts: dict) -> str:
     images, inputs = facts.get("images", {}), facts.get("inputs") or []
-    pixels = f"The pixel size was {say_spacing(images)}." if images.get("spacing") else "The pixel size is unknown."
-    normalised = f" Grey values were normalised by {facts['normalisation']}." if facts.get("normalisation") else ""
-    listed = f" The {len(inputs)} input files are identified by their sha256 in the recipe." if inputs else ""
+    pixels = (
+        f"The pixel size was {say_spacing(images)}."
+        if images.get("spacing")
+        else "The pixel size is unknown."
+    )
+    normalised = (
+        f" Grey values were normalised by {facts['normalisation']}."
+        if facts.get("normalisation")
+        else ""
+    )
+    listed = (
+        f" The {len(inputs)} input files are identified by their sha256 in the recipe."
+        if inputs
+        else ""
+    )
     return f"{pixels}{normalised}{listed}"
 
 
@@ -104,16 +158,35 @@ def _say_scores(facts: dict) -> str:
     half = scores.get("pooled", {}).get("0.50", {})
     at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
-    sure = f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})" if interval and scores.get("images", 0) > 1 else ""
-    number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}" if scores.get("images") else "the images"
-    mean_ap = f"the mean AP over IoU thresholds from 0.5 to 0.9 was {scores['mean_ap']:.3f}{sure}{at_half}"
+    sure = (
+        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
+        if interval and scores.get("images", 0) > 1
+        else ""
+    )
+    number = (
+        f"{scores['images']} image{'' if scores['images'] == 1 else 's'}"
+        if scores.get("images")
+        else "the images"
+    )
+    mean_ap = (
+        "the mean AP over IoU thresholds from 0.5 to 0.9 was "
+        f"{scores['mean_ap']:.3f}{sure}{at_half}"
+    )
     return f"Against the true labels of {number}, {mean_ap}."
 
 
 def _say_restored(scores: dict) -> str:
-    mean, before, interval = scores["mean"], scores.get("input") or {}, (scores.get("interval_95") or {}).get("psnr")
+    mean, before, interval = (
+        scores["mean"],
+        scores.get("input") or {},
+        (scores.get("interval_95") or {}).get("psnr"),
+    )
     sure = f" (95 % bootstrap interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    came = f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images" if before else ""
+    came = (
+        f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images"
+        if before
+        else ""
+    )
     number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}"
     reached = f"PSNR was {mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}"
     return f"Against the clean partners of {number}, the mean {reached}; range: {scores['range']}."
@@ -122,4 +195,6 @@ def _say_restored(scores: dict) -> str:
 def _say_versions(facts: dict) -> str:
     versions = facts.get("versions") or {}
     used = [f"{NAMES.get(name, name)} {versions[name]}" for name in LIBRARIES if versions.get(name)]
-    return f"Computed with nbtools {versions.get('nbtools', '')} on {', '.join(used)}." if used else ""
+    return (
+        f"Computed with nbtools {versions.get('nbtools', '')} on {', '.join(used)}." if used else ""
+    )

@@ -1,4 +1,6 @@
-"""Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value of its cell."""
+"""Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value
+of its cell.
+"""
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.fields import flows, paths, stars
@@ -18,9 +20,52 @@ from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 from nbtools.show.words import Words, findings, table
 
 __all__ = [
-    "Figure", "TrainingCurve", "Words", "array_to_png", "calibration", "confusion", "correlations", "denoisers", "differences",
-    "error_map", "error_maps", "findings", "flows", "group_table", "groups", "highlight", "histogram", "images", "judged", "labels",
-    "measurements", "overlay", "overlay_rgb", "paint", "pairs", "patches", "paths", "picture_page", "predictions", "projections", "rays",
-    "resolution", "restored", "sample", "scores", "side_by_side_rgb", "slices", "slices_rgb", "stars", "strata", "surfaces", "table",
-    "text_pages", "to_png", "training", "training_curve", "view", "write_pdf",
-]  # fmt: skip
+    "Figure",
+    "TrainingCurve",
+    "Words",
+    "array_to_png",
+    "calibration",
+    "confusion",
+    "correlations",
+    "denoisers",
+    "differences",
+    "error_map",
+    "error_maps",
+    "findings",
+    "flows",
+    "group_table",
+    "groups",
+    "highlight",
+    "histogram",
+    "images",
+    "judged",
+    "labels",
+    "measurements",
+    "overlay",
+    "overlay_rgb",
+    "paint",
+    "pairs",
+    "patches",
+    "paths",
+    "picture_page",
+    "predictions",
+    "projections",
+    "rays",
+    "resolution",
+    "restored",
+    "sample",
+    "scores",
+    "side_by_side_rgb",
+    "slices",
+    "slices_rgb",
+    "stars",
+    "strata",
+    "surfaces",
+    "table",
+    "text_pages",
+    "to_png",
+    "training",
+    "training_curve",
+    "view",
+    "write_pdf",
+]

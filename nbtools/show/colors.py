@@ -1,37 +1,53 @@
-"""Colours that a colour-blind reader can tell apart, and label colours that differ between neighbours."""
+"""Colours that a colour-blind reader can tell apart, and label colours that differ between
+neighbours.
+"""
 
 import numpy as np
 
-# Okabe & Ito's set, lightened where it is dark on black, and three more hues; each as red, green, blue from 0 to 1.
-PALETTE = np.array([
-    (0.90, 0.62, 0.00),  # orange
-    (0.34, 0.71, 0.91),  # sky blue
-    (0.94, 0.89, 0.26),  # yellow
-    (0.80, 0.47, 0.65),  # rose
-    (0.10, 0.74, 0.55),  # green
-    (0.93, 0.42, 0.18),  # vermilion
-    (0.42, 0.56, 0.98),  # blue
-    (0.68, 0.85, 0.40),  # lime
-    (0.98, 0.68, 0.68),  # salmon
-    (0.62, 0.92, 0.90),  # aqua
-])  # fmt: skip
+# Okabe & Ito's set, lightened where it is dark on black, and three more hues; each as red, green,
+# blue from 0 to 1.
+PALETTE = np.array(
+    [
+        (0.90, 0.62, 0.00),  # orange
+        (0.34, 0.71, 0.91),  # sky blue
+        (0.94, 0.89, 0.26),  # yellow
+        (0.80, 0.47, 0.65),  # rose
+        (0.10, 0.74, 0.55),  # green
+        (0.93, 0.42, 0.18),  # vermilion
+        (0.42, 0.56, 0.98),  # blue
+        (0.68, 0.85, 0.40),  # lime
+        (0.98, 0.68, 0.68),  # salmon
+        (0.62, 0.92, 0.90),  # aqua
+    ]
+)
 
 INK, GREY, PALE = "#222222", "#767676", "#e6e6e6"
 BLUE, ORANGE, GREEN, ROSE, YELLOW = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e0b000"
 METHODS = (BLUE, ORANGE, GREEN, ROSE, YELLOW, "#56b4e9", INK)
 
-# Channels of one image are shown together in these; green and magenta for two, the pair that everyone can tell apart.
+# Channels of one image are shown together in these; green and magenta for two, the pair that
+# everyone can tell apart.
 CHANNELS = {1: ["#ffffff"], 2: ["#00e070", "#ff20ff"], 3: ["#00c8ff", "#ff30c0", "#ffe000"]}
 MORE_CHANNELS = ["#00c8ff", "#ff30c0", "#ffe000", "#9090ff", "#60ff60", "#ff8040"]
 
 # From near to far, all of them bright: the eye reads hue as depth and brightness as light.
-DEPTH = np.array([(0.34, 0.71, 0.95), (0.10, 0.80, 0.58), (0.94, 0.89, 0.26), (0.98, 0.62, 0.10), (0.98, 0.36, 0.30)])
+DEPTH = np.array(
+    [
+        (0.34, 0.71, 0.95),
+        (0.10, 0.80, 0.58),
+        (0.94, 0.89, 0.26),
+        (0.98, 0.62, 0.10),
+        (0.98, 0.36, 0.30),
+    ]
+)
 
 
 def ramp_depth(share: np.ndarray) -> np.ndarray:
     """Colours (..., 3) from 0 to 1 for a depth from 0 (near, blue) to 1 (far, red)."""
     place = np.clip(share, 0, 1) * (len(DEPTH) - 1)
-    return np.stack([np.interp(place, np.arange(len(DEPTH)), DEPTH[:, c]) for c in range(3)], axis=-1)
+    return np.stack(
+        [np.interp(place, np.arange(len(DEPTH)), DEPTH[:, c]) for c in range(3)], axis=-1
+    )
 
 
 def channel_colors(count: int) -> np.ndarray:
@@ -44,7 +60,8 @@ def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A colour for each label of a 2D or 3D label array, unlike those of its neighbours.
 
     label : integers, 0 background.
-    Returns the labels renumbered 0..N without gaps, in the same shape, and the colours (N + 1, 3) from 0 to 1; row 0 is black.
+    Returns the labels renumbered 0..N without gaps, in the same shape, and the colours (N + 1, 3)
+    from 0 to 1; row 0 is black.
 
     Examples
     --------
@@ -72,10 +89,15 @@ def _renumber(label: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
-    """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the diagonals of the last two."""
+    """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the
+    diagonals of the last two.
+    """
     count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
     for shift in _shifts(dense.ndim, reach):
-        here, there = dense[_window(shift, dense.shape, sign=-1)], dense[_window(shift, dense.shape, sign=1)]
+        here, there = (
+            dense[_window(shift, dense.shape, sign=-1)],
+            dense[_window(shift, dense.shape, sign=1)],
+        )
         touching = (here != there) & (here > 0) & (there > 0)
         keys.append(np.unique(here[touching].astype(np.int64) * count + there[touching]))
     return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
@@ -94,7 +116,9 @@ def _window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tup
 
 
 def _choose(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Greedy colouring: each label takes the next colour of the round that no neighbour has, else the one they have least."""
+    """Greedy colouring: each label takes the next colour of the round that no neighbour has, else
+    the one they have least.
+    """
     beside = [[] for _ in range(count)]
     for a, b in pairs.tolist():
         beside[a].append(b)

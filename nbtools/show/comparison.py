@@ -14,11 +14,14 @@ KINDS = ("splits", "merges", "missed", "extra")
 
 
 def compare(results: Mapping[str, Mapping]) -> Figure:
-    """AP against the threshold, mean AP with its interval, and kinds of mistake, for several results by name.
+    """AP against the threshold, mean AP with its interval, and kinds of mistake, for several
+    results by name.
 
     results : name to what `metrics.instances.evaluate` returned for it, all on the same images.
     """
-    words = ", ".join(f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items())
+    words = ", ".join(
+        f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items()
+    )
     figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {words}")
     axes = figure.subplots(1, 3, width_ratios=(1.2, 1, 1.2))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
@@ -34,7 +37,15 @@ def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
         values = [one["pooled"][t]["ap"] for t in thresholds]
-        axes.plot([float(t) for t in thresholds], values, color=colors[name], linewidth=2, marker="o", markersize=3, label=name)
+        axes.plot(
+            [float(t) for t in thresholds],
+            values,
+            color=colors[name],
+            linewidth=2,
+            marker="o",
+            markersize=3,
+            label=name,
+        )
     axes.set_ylim(0, 1.02)
 
 
@@ -47,8 +58,18 @@ def _draw_mean(axes: Axes, results: Mapping, colors: Mapping) -> None:
         low_high = (results[name].get("interval_95") or {}).get("mean_ap")
         middle = bar.get_y() + bar.get_height() / 2
         if low_high and results[name].get("images", 2) > 1:
-            axes.plot(low_high, [middle, middle], color=INK, linewidth=1.2, marker="|", markersize=6)
-        axes.text(0.02, middle, f"{value:.3f}", va="center", fontsize=8.5, color="white", fontweight="bold")
+            axes.plot(
+                low_high, [middle, middle], color=INK, linewidth=1.2, marker="|", markersize=6
+            )
+        axes.text(
+            0.02,
+            middle,
+            f"{value:.3f}",
+            va="center",
+            fontsize=8.5,
+            color="white",
+            fontweight="bold",
+        )
     axes.set_yticks([])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
@@ -61,7 +82,9 @@ def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
     width = 0.8 / len(results)
     for i, (name, one) in enumerate(results.items()):
         places = np.arange(len(KINDS)) + (i - (len(results) - 1) / 2) * width
-        bars = axes.bar(places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name])
+        bars = axes.bar(
+            places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name]
+        )
         axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
     axes.set_xticks(range(len(KINDS)), ["split", "merged", "missed", "extra"])
     most = max(one.get(kind, 0) or 0 for one in results.values() for kind in KINDS)

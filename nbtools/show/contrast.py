@@ -32,15 +32,22 @@ class Contrast:
         total = np.zeros((*pixels.shape[:-1], 3), np.float32)
         for c, tint in enumerate(self.tints.astype(np.float32)):
             grey = (pixels[..., c].astype(np.float32) - self.low[c]) / (self.high[c] - self.low[c])
-            total += np.clip(np.nan_to_num(grey, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)[..., None] * tint
+            total += (
+                np.clip(np.nan_to_num(grey, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)[..., None]
+                * tint
+            )
         return (np.clip(total, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def measure_contrast(pixels: np.ndarray, *, rgb: bool = False, percentiles: tuple[float, float] = (1, 99.8)) -> Contrast:
-    """Contrast that suits an image: each channel stretched between two percentiles, a colour image in all channels alike.
+def measure_contrast(
+    pixels: np.ndarray, *, rgb: bool = False, percentiles: tuple[float, float] = (1, 99.8)
+) -> Contrast:
+    """Contrast that suits an image: each channel stretched between two percentiles, a colour image
+    in all channels alike.
 
     pixels : (..., C) grey values. rgb : the channels are red, green and blue.
-    percentiles : the grey values at these become black and full colour; measured on about a million pixels.
+    percentiles : the grey values at these become black and full colour; measured on about a million
+        pixels.
     """
     count = pixels.shape[-1]
     if rgb and pixels.dtype == np.uint8:
@@ -56,10 +63,16 @@ def _sample(flat: np.ndarray) -> np.ndarray:
     return np.zeros_like(flat) if np.isnan(flat).all() else flat
 
 
-def _limits(flat: np.ndarray, percentiles: tuple[float, float], axis: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _limits(
+    flat: np.ndarray, percentiles: tuple[float, float], axis: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     count = flat.shape[-1]
-    low, high = (np.array(np.broadcast_to(v, count)) for v in np.nanpercentile(flat, percentiles, axis=axis))
-    narrow = ~(high > low)  # a blank image, or one with very few bright pixels: show its whole range
+    low, high = (
+        np.array(np.broadcast_to(v, count)) for v in np.nanpercentile(flat, percentiles, axis=axis)
+    )
+    narrow = ~(
+        high > low
+    )  # a blank image, or one with very few bright pixels: show its whole range
     low[narrow], high[narrow] = np.nanmin(flat), np.nanmax(flat)
     high[~(high > low)] += 1
     return np.nan_to_num(low), np.nan_to_num(high, nan=1.0)

@@ -18,7 +18,8 @@ LIVE_SHARE = 0.03  # of the time that drawing may take from training
 def training(history: object) -> Figure:
     """Loss and validation loss on a plain and on a logarithmic axis, and the learning rate.
 
-    history : a History, or its rows: mappings with epoch, loss, val_loss, lr (the last two may be absent).
+    history : a History, or its rows: mappings with epoch, loss, val_loss, lr (the last two may be
+        absent).
 
     Examples
     --------
@@ -31,7 +32,12 @@ def training(history: object) -> Figure:
     axes = figure.subplots(1, columns)
     _draw_loss(axes[0], rows, title="Loss")
     _draw_loss(axes[1], rows, title="Loss, logarithmic", legend=False)
-    if all(value > 0 for row in rows for value in (row.get("loss"), row.get("val_loss")) if value is not None):
+    if all(
+        value > 0
+        for row in rows
+        for value in (row.get("loss"), row.get("val_loss"))
+        if value is not None
+    ):
         make_logarithmic(axes[1])
     if columns == 3:
         dress(axes[2], title="Learning rate", x="epoch")
@@ -41,7 +47,8 @@ def training(history: object) -> Figure:
 
 
 def training_curve() -> TrainingCurve:
-    """A curve that is drawn anew while a training runs in a notebook, with the time left; silent elsewhere.
+    """A curve that is drawn anew while a training runs in a notebook, with the time left; silent
+    elsewhere.
 
     Examples
     --------
@@ -51,9 +58,11 @@ def training_curve() -> TrainingCurve:
 
 
 class TrainingCurve:
-    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it down.
+    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it
+    down.
 
-    put : takes each new figure, as a widget does; without, it is shown under the cell of a notebook.
+    put : takes each new figure, as a widget does; without, it is shown under the cell of a
+        notebook.
     """
 
     def __init__(self, put: Callable[[Figure], None] | None = None):
@@ -73,8 +82,14 @@ class TrainingCurve:
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
         """After each epoch: logs hold loss, val_loss and step."""
-        self.rows.append({"epoch": epoch, "step": self.steps[-1][0] if self.steps else epoch, **logs})
-        if time.monotonic() - self.drawn > self.pause or self.progress >= 0.999 or len(self.rows) == 1:
+        self.rows.append(
+            {"epoch": epoch, "step": self.steps[-1][0] if self.steps else epoch, **logs}
+        )
+        if (
+            time.monotonic() - self.drawn > self.pause
+            or self.progress >= 0.999
+            or len(self.rows) == 1
+        ):
             self._redraw()
 
     def draw(self) -> Figure:
@@ -87,7 +102,14 @@ class TrainingCurve:
         for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
             found = [(row["step"], row[name]) for row in self.rows if row.get(name) is not None]
             if found:
-                axes.plot(*zip(*found, strict=True), color=color, linewidth=1.8, marker="o", markersize=3, label=words)
+                axes.plot(
+                    *zip(*found, strict=True),
+                    color=color,
+                    linewidth=1.8,
+                    marker="o",
+                    markersize=3,
+                    label=words,
+                )
         losses = [value for _, value in self.steps if np.isfinite(value)]
         if losses and min(losses) > 0:
             make_logarithmic(axes)
@@ -109,7 +131,10 @@ class TrainingCurve:
         if not 0.01 < self.progress < 0.999:
             return f"{epoch}step {self.steps[-1][0]} · {say_time(spent)}"
         left = spent * (1 - self.progress) / self.progress
-        return f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, about {say_time(left)} left"
+        return (
+            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, "
+            f"about {say_time(left)} left"
+        )
 
     def _redraw(self) -> None:
         if self.put is None and self.display is None:
@@ -149,18 +174,36 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
     for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
         x, y = _series(rows, name)
         if len(x):
-            axes.plot(x, y, color=color, linewidth=1.6, marker="o" if len(x) < 25 else "", markersize=3, label=words)
+            axes.plot(
+                x,
+                y,
+                color=color,
+                linewidth=1.6,
+                marker="o" if len(x) < 25 else "",
+                markersize=3,
+                label=words,
+            )
     epochs, validation = _series(rows, "val_loss")
     if len(epochs):
         best = int(np.nanargmin(validation))
-        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": ORANGE, "linestyle": "none"}
+        ring = {
+            "marker": "o",
+            "markersize": 9,
+            "markerfacecolor": "none",
+            "color": ORANGE,
+            "linestyle": "none",
+        }
         axes.plot(epochs[best], validation[best], label=f"best: epoch {epochs[best]:g}", **ring)
     if legend:
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 
 
 def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
-    found = [(row.get("epoch", i + 1), row[name]) for i, row in enumerate(rows) if row.get(name) is not None]
+    found = [
+        (row.get("epoch", i + 1), row[name])
+        for i, row in enumerate(rows)
+        if row.get(name) is not None
+    ]
     return tuple(np.array(found, float).reshape(-1, 2).T)
 
 
@@ -168,5 +211,7 @@ def _rows(history: Iterable[Mapping] | object) -> list[dict]:
     rows = [dict(row) for row in getattr(history, "rows", history)]
     rows = [row for row in rows if row.get("loss") is not None]
     if not rows:
-        raise UserError("A training curve needs at least one finished epoch.", "none", "Train longer.")
+        raise UserError(
+            "A training curve needs at least one finished epoch.", "none", "Train longer."
+        )
     return rows

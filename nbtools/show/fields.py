@@ -1,4 +1,6 @@
-"""Shapes and flows drawn: a nucleus as a star of rays, the way that every pixel goes, and where the pixels meet."""
+"""Shapes and flows drawn: a nucleus as a star of rays, the way that every pixel goes, and where the
+pixels meet.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ PROBABLE = 0.5  # foreground from which flows are drawn
 
 
 def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
-    """The largest nucleus of a flat label image as a star: straight rays from its deepest pixel to its border, and what they enclose.
+    """The largest nucleus of a flat label image as a star: straight rays from its deepest pixel to
+    its border, and what they enclose.
 
-    rays : numbers of rays, a panel each. A nucleus that a star cannot show stays outside the line; the title says the IoU with the truth.
+    rays : numbers of rays, a panel each. A nucleus that a star cannot show stays outside the line;
+        the title says the IoU with the truth.
 
     Examples
     --------
@@ -34,10 +38,20 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
     inside = _crop(pixels == sizes.argmax())
     drawn = {count: _draw_star(inside, count) for count in rays}
     words = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
-    figure = new_figure(3.4 * len(rays), 3.4 * inside.shape[0] / inside.shape[1] + 0.3, alt=f"a nucleus as a star: {words}")
-    for axes, (count, (centre, corners, iou)) in zip(np.atleast_1d(figure.subplots(1, len(rays))), drawn.items(), strict=True):
+    figure = new_figure(
+        3.4 * len(rays),
+        3.4 * inside.shape[0] / inside.shape[1] + 0.3,
+        alt=f"a nucleus as a star: {words}",
+    )
+    for axes, (count, (centre, corners, iou)) in zip(
+        np.atleast_1d(figure.subplots(1, len(rays))), drawn.items(), strict=True
+    ):
         axes.imshow(np.where(inside, 0.62, 0.93), cmap="gray", vmin=0, vmax=1)
-        axes.add_collection(LineCollection([[centre[::-1], corner[::-1]] for corner in corners], colors=BLUE, linewidths=0.7))
+        axes.add_collection(
+            LineCollection(
+                [[centre[::-1], corner[::-1]] for corner in corners], colors=BLUE, linewidths=0.7
+            )
+        )
         axes.plot(*np.concatenate([corners, corners[:1]]).T[::-1], color=ORANGE, linewidth=2)
         axes.plot(*centre[::-1], "o", color=BLUE, markersize=4)
         axes.set_title(f"{count} rays: IoU {iou:.2f}", fontsize=9)
@@ -46,22 +60,42 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
 
 
 def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure:
-    """Flows as arrows on the image, and their directions as colours; of a volume in its middle plane, where they lie in it.
+    """Flows as arrows on the image, and their directions as colours; of a volume in its middle
+    plane, where they lie in it.
 
-    maps : (*space, 1 + ndim) foreground and flows, as `targets.flows.encode` or a prediction's raw maps have them.
+    maps : (*space, 1 + ndim) foreground and flows, as `targets.flows.encode` or a prediction's raw
+        maps have them.
     every : pixels between arrows.
     """
     image, foreground, flow = _flatten(image, maps)
     every = every or max(1, round(max(foreground.shape) / 32))
-    figure, (left, right) = new_grid([view(image)] * 2, 2, alt="the flow of every pixel", inches=4.2)
+    figure, (left, right) = new_grid(
+        [view(image)] * 2, 2, alt="the flow of every pixel", inches=4.2
+    )
     draw_view(left, view(image))
-    rows, columns = (a.ravel() for a in np.mgrid[every // 2 : foreground.shape[0] : every, every // 2 : foreground.shape[1] : every])
+    rows, columns = (
+        a.ravel()
+        for a in np.mgrid[
+            every // 2 : foreground.shape[0] : every, every // 2 : foreground.shape[1] : every
+        ]
+    )
     shown = foreground[rows, columns]
     rows, columns = rows[shown], columns[shown]
     down, across = flow[rows, columns].T * every * 0.9
-    about = {"angles": "xy", "scale_units": "xy", "scale": 1, "color": "#ffd24d", "width": 0.004, "headwidth": 4.5, "pivot": "mid"}
+    about = {
+        "angles": "xy",
+        "scale_units": "xy",
+        "scale": 1,
+        "color": "#ffd24d",
+        "width": 0.004,
+        "headwidth": 4.5,
+        "pivot": "mid",
+    }
     left.quiver(columns + 0.5, rows + 0.5, across, down, **about)
-    right.imshow(_color_directions(flow * foreground[..., None]), extent=(0, foreground.shape[1], foreground.shape[0], 0))
+    right.imshow(
+        _color_directions(flow * foreground[..., None]),
+        extent=(0, foreground.shape[1], foreground.shape[0], 0),
+    )
     right.set_title("direction", fontsize=9)
     right.set_axis_off()
     _draw_wheel(right)
@@ -69,12 +103,17 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
 
 
 def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) -> Figure:
-    """The ways of some pixels along the flows of a flat image, in the colours of the nuclei they end in; grey ones belong to none.
+    """The ways of some pixels along the flows of a flat image, in the colours of the nuclei they
+    end in; grey ones belong to none.
 
-    maps : (Y, X, 3) foreground and flows.   every : pixels between starting points.   steps : of one pixel that are drawn.
+    maps : (Y, X, 3) foreground and flows.
+    every : pixels between starting points.
+    steps : of one pixel that are drawn.
     """
     image, foreground, flow = _flatten(image, maps)
-    label, colors = color_labels(targets.decode(np.concatenate([foreground[..., None], flow], axis=-1)))
+    label, colors = color_labels(
+        targets.decode(np.concatenate([foreground[..., None], flow], axis=-1))
+    )
     starts = np.argwhere(foreground)
     starts = starts[(starts % every == every // 2).all(axis=1)]
     ways = [starts.astype(np.float32)]
@@ -83,7 +122,12 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     ways = np.stack(ways, axis=1)[..., ::-1] + 0.5  # (n, steps, x y)
     number = label[tuple(starts.T)]
     shades = np.where(number[:, None] > 0, colors[number], np.array((118, 118, 118)) / 255)
-    figure, (axes,) = new_grid([view(image)], 1, alt=f"{len(starts)} pixels on their way to {label.max()} meeting places", inches=5.5)
+    figure, (axes,) = new_grid(
+        [view(image)],
+        1,
+        alt=f"{len(starts)} pixels on their way to {label.max()} meeting places",
+        inches=5.5,
+    )
     draw_view(axes, view(image))
     axes.add_collection(LineCollection(ways, colors=shades, linewidths=0.8))
     axes.scatter(*ways[:, -1].T, s=9, color=shades, edgecolors="black", linewidths=0.4, zorder=3)
@@ -105,7 +149,9 @@ def _crop(inside: np.ndarray, margin: int = 3) -> np.ndarray:
 
 
 def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Deepest pixel (2,), ends of the rays from it (count, 2) as row and column, IoU of what they enclose with the nucleus."""
+    """Deepest pixel (2,), ends of the rays from it (count, 2) as row and column, IoU of what they
+    enclose with the nucleus.
+    """
     from skimage.draw import polygon
 
     depth = ndimage.distance_transform_edt(inside)
@@ -115,7 +161,9 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     way = np.arange(0, sum(inside.shape), 0.25)
     points = np.rint(centre + direction[:, None] * way[:, None]).astype(int)  # (count, steps, 2)
     points = np.clip(points, 0, np.array(inside.shape) - 1)
-    length = way[np.argmin(inside[points[..., 0], points[..., 1]], axis=1)]  # the first step outside
+    length = way[
+        np.argmin(inside[points[..., 0], points[..., 1]], axis=1)
+    ]  # the first step outside
     corners = centre + direction * length[:, None]
     star = np.zeros_like(inside)
     star[polygon(*corners.T, shape=inside.shape)] = True
@@ -123,7 +171,9 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _color_directions(flow: np.ndarray) -> np.ndarray:
-    """(H, W, 2) flows → (H, W, 3) colours from 0 to 1: hue for the direction, brightness for the length, black for none."""
+    """(H, W, 2) flows → (H, W, 3) colours from 0 to 1: hue for the direction, brightness for the
+    length, black for none.
+    """
     angle = np.arctan2(flow[..., 0], flow[..., 1]) / (2 * np.pi) % 1
     length = np.clip(np.linalg.norm(flow, axis=-1), 0, 1)
     return hsv_to_rgb(np.stack([angle, np.full_like(angle, 0.75), length], axis=-1))
@@ -133,7 +183,10 @@ def _draw_wheel(axes: Axes) -> None:
     """What the colours mean, in the corner: a disc whose pixels flow outwards."""
     away = np.stack(np.mgrid[-20:21, -20:21], axis=-1) / 20
     length = np.linalg.norm(away, axis=-1)
-    rgba = np.concatenate([_color_directions(away / np.maximum(length, 0.05)[..., None]), (length <= 1)[..., None]], axis=-1)
+    rgba = np.concatenate(
+        [_color_directions(away / np.maximum(length, 0.05)[..., None]), (length <= 1)[..., None]],
+        axis=-1,
+    )
     inset = axes.inset_axes((0.01, 0.01, 0.14, 0.14))
     inset.imshow(rgba)
     inset.set_aspect("equal", anchor="SW")

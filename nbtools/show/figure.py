@@ -1,4 +1,6 @@
-"""Figures without pyplot: nothing stays open, and each shows itself once, as the value of its cell."""
+"""Figures without pyplot: nothing stays open, and each shows itself once, as the value of its
+cell.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ NICE = (1, 2, 5)
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that any notebook can show, and that says in words what it shows (`alt`)."""
+    """A matplotlib figure that any notebook can show, and that says in words what it shows
+    (`alt`).
+    """
 
     def __init__(self, *args, alt: str = "", **kwargs):
         super().__init__(*args, **kwargs)
@@ -35,7 +39,9 @@ class Figure(matplotlib.figure.Figure):
 
 def new_figure(width: float, height: float, *, alt: str = "") -> Figure:
     """An empty figure, size in inches, white, laid out so that nothing overlaps."""
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white", alt=alt)
+    figure = Figure(
+        figsize=(width, height), dpi=110, layout="constrained", facecolor="white", alt=alt
+    )
     FigureCanvasAgg(figure)
     return figure
 
@@ -61,29 +67,53 @@ def write_pdf(path: Path, figures: Iterable[matplotlib.figure.Figure]) -> None:
             pages.savefig(figure)
 
 
-def draw_view(axes: Axes, view: View, *, title: str | None = None, rgb: np.ndarray | None = None) -> None:
-    """One picture on its axes: title above, scale bar where the pixel size is known, captions on the panels of a volume.
+def draw_view(
+    axes: Axes, view: View, *, title: str | None = None, rgb: np.ndarray | None = None
+) -> None:
+    """One picture on its axes: title above, scale bar where the pixel size is known, captions on
+    the panels of a volume.
 
-    rgb : shown in place of the view's own colours (labels painted on top); may be enlarged a whole number of times.
+    rgb : shown in place of the view's own colours (labels painted on top); may be enlarged a whole
+        number of times.
     """
     height, width = view.size
-    axes.imshow(view.rgb if rgb is None else rgb, extent=(0, width, height, 0), interpolation="antialiased", interpolation_stage="rgba")
+    axes.imshow(
+        view.rgb if rgb is None else rgb,
+        extent=(0, width, height, 0),
+        interpolation="antialiased",
+        interpolation_stage="rgba",
+    )
     axes.set_axis_off()
     title = shorten(view.name) if title is None else title
     if title:
         axes.set_title(title, fontsize=9, color=INK, pad=4)
     outline = [withStroke(linewidth=1.6, foreground="black")]
     for left, top, words, color in view.captions:
-        axes.text(left + width * 0.012, top + width * 0.012, words, color=color, fontsize=7, va="top", path_effects=outline)
+        axes.text(
+            left + width * 0.012,
+            top + width * 0.012,
+            words,
+            color=color,
+            fontsize=7,
+            va="top",
+            path_effects=outline,
+        )
     if view.spacing_um:
         _draw_scale_bar(axes, view)
 
 
-def new_grid(views: list[View], columns: int, *, alt: str = "", inches: float = 2.7, titles: bool = True) -> tuple[Figure, list[Axes]]:
-    """A figure with one axes for each view, row by row; each row is as high as its tallest picture."""
+def new_grid(
+    views: list[View], columns: int, *, alt: str = "", inches: float = 2.7, titles: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one axes for each view, row by row; each row is as high as its tallest
+    picture.
+    """
     columns = max(1, min(columns, len(views)))
     rows = [views[i : i + columns] for i in range(0, len(views), columns)]
-    heights = [inches * min(2.5, max(v.size[0] / v.size[1] for v in row)) + (0.28 if titles else 0.06) for row in rows]
+    heights = [
+        inches * min(2.5, max(v.size[0] / v.size[1] for v in row)) + (0.28 if titles else 0.06)
+        for row in rows
+    ]
     figure = new_figure(columns * inches, sum(heights), alt=alt)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
@@ -131,9 +161,24 @@ def nice_length(longest: float) -> float:
 def _draw_scale_bar(axes: Axes, view: View) -> None:
     wide, high = view.frame
     length_um = nice_length(0.3 * wide * view.spacing_um)
-    length, thick, margin = length_um / view.spacing_um, max(0.012 * min(wide, high), 0.5), 0.04 * min(wide, high)
+    length, thick, margin = (
+        length_um / view.spacing_um,
+        max(0.012 * min(wide, high), 0.5),
+        0.04 * min(wide, high),
+    )
     left, top = wide - margin - length, high - margin - thick
-    axes.add_patch(Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5))
+    axes.add_patch(
+        Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)
+    )
     outline = [withStroke(linewidth=1.6, foreground="black")]
     words = f"{length_um:g} µm"
-    axes.text(left + length / 2, top - margin / 3, words, color="white", fontsize=7.5, ha="center", va="bottom", path_effects=outline)
+    axes.text(
+        left + length / 2,
+        top - margin / 3,
+        words,
+        color="white",
+        fontsize=7.5,
+        ha="center",
+        va="bottom",
+        path_effects=outline,
+    )

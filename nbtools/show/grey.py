@@ -17,9 +17,11 @@ BINS, COLUMNS = 64, 4
 
 
 def histogram(images: object) -> Figure:
-    """How often each grey value occurs, image by image, on a logarithmic scale; values that are cut off at the top stand out.
+    """How often each grey value occurs, image by image, on a logarithmic scale; values that are cut
+    off at the top stand out.
 
-    images : an Image or array, several of them, or a dictionary of images by name. Channels are counted together.
+    images : an Image or array, several of them, or a dictionary of images by name. Channels are
+        counted together.
 
     Examples
     --------
@@ -29,11 +31,18 @@ def histogram(images: object) -> Figure:
     named = _name(images)
     rows = -(-len(named) // COLUMNS)
     words = [describe_grey(image) for image in named.values()]
-    alt = "grey values of " + "; ".join(f"{name}: {word}" for name, word in zip(named, words, strict=True))
+    alt = "grey values of " + "; ".join(
+        f"{name}: {word}" for name, word in zip(named, words, strict=True)
+    )
     figure = new_figure(2.6 * min(len(named), COLUMNS), 2.2 * rows, alt=alt)
     for i, (name, image) in enumerate(named.items()):
         axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
-        _draw_counts(dress(axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""), image)
+        _draw_counts(
+            dress(
+                axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""
+            ),
+            image,
+        )
     return figure
 
 
@@ -44,7 +53,9 @@ def describe_grey(image: Image) -> str:
     '3 in use, 50.0 % at the top'
     """
     share = measure_saturation(image.pixels)
-    return f"{len(np.unique(image.pixels))} in use" + (f", {share:.1%} at the top".replace("%", " %") if share else "")
+    return f"{len(np.unique(image.pixels))} in use" + (
+        f", {share:.1%} at the top".replace("%", " %") if share else ""
+    )
 
 
 def _name(images: object) -> dict[str, Image]:
@@ -52,7 +63,10 @@ def _name(images: object) -> dict[str, Image]:
         return {str(name): as_image(image) for name, image in images.items()}
     several = images if isinstance(images, Sequence) and not isinstance(images, Image) else [images]
     found = [as_image(image) for image in several]
-    return {image.name or (f"image {i + 1}" if len(found) > 1 else "image"): image for i, image in enumerate(found)}
+    return {
+        image.name or (f"image {i + 1}" if len(found) > 1 else "image"): image
+        for i, image in enumerate(found)
+    }
 
 
 def _draw_counts(axes: Axes, image: Image) -> None:

@@ -1,4 +1,6 @@
-"""Groups of nuclei side by side: every nucleus, every plant, and the difference with its interval."""
+"""Groups of nuclei side by side: every nucleus, every plant, and the difference with its
+interval.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,26 @@ from nbtools.show.words import table as show_table
 MOST_DOTS = 600  # nuclei drawn for each group; more would only hide each other
 
 
-def groups(table: Mapping, column: str, *, group: str, unit: str | None, method: str = "units", reference: str | None = None) -> Figure:
-    """Each nucleus a small dot, each plant (unit) its mean as a large one; beside them the difference of the groups and its 95 % interval.
+def groups(
+    table: Mapping,
+    column: str,
+    *,
+    group: str,
+    unit: str | None,
+    method: str = "units",
+    reference: str | None = None,
+) -> Figure:
+    """Each nucleus a small dot, each plant (unit) its mean as a large one; beside them the
+    difference of the groups and its 95 % interval.
 
-    table, column, group, unit, method, reference : as `metrics.statistics.compare_groups` takes them. With unit None no large dots.
-    After Lord et al. 2020, doi:10.1083/jcb.202001064 (dots), and Ho et al. 2019, doi:10.1038/s41592-019-0470-3 (difference beside data).
+    table, column, group, unit, method, reference : as `metrics.statistics.compare_groups` takes
+        them. With unit None no large dots.
+    After Lord et al. 2020, doi:10.1083/jcb.202001064 (dots), and Ho et al. 2019,
+    doi:10.1038/s41592-019-0470-3 (difference beside data).
     """
-    compared = compare_groups(table, column, group=group, unit=unit, method=method, reference=reference)
+    compared = compare_groups(
+        table, column, group=group, unit=unit, method=method, reference=reference
+    )
     names = list(compared["groups"])
     words = "; ".join(_say(row) for row in compared["rows"])
     figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {words}")
@@ -38,7 +53,9 @@ def groups(table: Mapping, column: str, *, group: str, unit: str | None, method:
 
 
 def group_table(compared: Mapping) -> Words:
-    """What `metrics.statistics.compare_groups` found, a line for each column and group: difference, share, p, effect size."""
+    """What `metrics.statistics.compare_groups` found, a line for each column and group: difference,
+    share, p, effect size.
+    """
     lines = []
     for row in compared["rows"]:
         line = {"column": row["column"], "groups": f"{row['group']} – {row['against']}"}
@@ -46,8 +63,19 @@ def group_table(compared: Mapping) -> Words:
             "difference": _with_interval(row["difference"], row["interval_95"]),
             "ratio": _with_interval(row["ratio"], row["ratio_interval_95"]),
         }
-        line |= {"p": row["p"], "p, Holm": row["p_holm"], "Hedges' g": _with_interval(row["hedges_g"], row["hedges_g_interval_95"])}
-        lines.append(line | {f"of the variance between {compared['unit']}s": "" if row["icc"] is None else f"{100 * row['icc']:.0f} %"})
+        line |= {
+            "p": row["p"],
+            "p, Holm": row["p_holm"],
+            "Hedges' g": _with_interval(row["hedges_g"], row["hedges_g_interval_95"]),
+        }
+        lines.append(
+            line
+            | {
+                f"of the variance between {compared['unit']}s": ""
+                if row["icc"] is None
+                else f"{100 * row['icc']:.0f} %"
+            }
+        )
     return show_table({name: [line[name] for line in lines] for name in lines[0]})
 
 
@@ -60,28 +88,61 @@ def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
     missing = np.setdiff1d(chosen, label.pixels)
     if missing.size or not chosen.size:
         received = ", ".join(map(str, missing[:5])) or "none"
-        raise UserError("Nuclei to show must be in the label image.", received, "Give numbers of the column label of this image.")
-    seen = view(as_image(image), label.replace(pixels=np.where(np.isin(label.pixels, chosen), label.pixels, 0)))
-    title = f"{len(chosen)} of {np.count_nonzero(np.unique(label.pixels))} nuclei: {', '.join(map(str, chosen[:6]))}"
+        raise UserError(
+            "Nuclei to show must be in the label image.",
+            received,
+            "Give numbers of the column label of this image.",
+        )
+    seen = view(
+        as_image(image),
+        label.replace(pixels=np.where(np.isin(label.pixels, chosen), label.pixels, 0)),
+    )
+    title = (
+        f"{len(chosen)} of {np.count_nonzero(np.unique(label.pixels))} nuclei: "
+        f"{', '.join(map(str, chosen[:6]))}"
+    )
     figure, [axes] = new_grid([seen], 1, alt=title, inches=5.5)
-    draw_view(axes, seen, title=title + (" …" if len(chosen) > 6 else ""), rgb=paint(seen.rgb, seen.label))
+    draw_view(
+        axes, seen, title=title + (" …" if len(chosen) > 6 else ""), rgb=paint(seen.rgb, seen.label)
+    )
     return figure
 
 
-def _draw_dots(axes: Axes, table: Mapping, *, column: str, group: str, unit: str | None, names: list[str]) -> None:
+def _draw_dots(
+    axes: Axes, table: Mapping, *, column: str, group: str, unit: str | None, names: list[str]
+) -> None:
     values, of_group = np.asarray(table[column], float), np.asarray(table[group]).astype(str)
-    dress(axes, title=f"each dot a nucleus{'' if unit is None else f', each disc a {unit}'}", y=COLUMNS.get(column, column))
+    dress(
+        axes,
+        title=f"each dot a nucleus{'' if unit is None else f', each disc a {unit}'}",
+        y=COLUMNS.get(column, column),
+    )
     rng = np.random.default_rng(0)
     for place, name in enumerate(names):
         rows = np.flatnonzero((of_group == name) & np.isfinite(values))
         color, few = METHODS[place % len(METHODS)], rng.permutation(rows)[:MOST_DOTS]
-        axes.plot(place + rng.uniform(-0.32, 0.32, len(few)), values[few], ".", color=color, alpha=0.25, markersize=4, markeredgewidth=0)
+        axes.plot(
+            place + rng.uniform(-0.32, 0.32, len(few)),
+            values[few],
+            ".",
+            color=color,
+            alpha=0.25,
+            markersize=4,
+            markeredgewidth=0,
+        )
         means = [values[rows].mean()]
         if unit is not None:
             of_unit = np.asarray(table[unit]).astype(str)[rows]
             means = [values[rows][of_unit == one].mean() for one in np.unique(of_unit)]
             beside = np.linspace(-0.22, 0.22, len(means)) if len(means) > 1 else [0]
-            axes.plot(place + np.asarray(beside), means, "o", color=color, markersize=8, markeredgecolor="white")
+            axes.plot(
+                place + np.asarray(beside),
+                means,
+                "o",
+                color=color,
+                markersize=8,
+                markeredgecolor="white",
+            )
         axes.plot([place - 0.36, place + 0.36], [np.mean(means)] * 2, color=INK, linewidth=1.6)
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
@@ -90,7 +151,9 @@ def _draw_dots(axes: Axes, table: Mapping, *, column: str, group: str, unit: str
 def _draw_differences(axes: Axes, compared: Mapping) -> None:
     units = " and ".join(str(one["units"]) for one in compared["groups"].values())
     word = "nuclei" if compared["unit"] == "nucleus" else f"{compared['unit']}s"
-    dress(axes, title=f"difference from {compared['reference']}", x=f"95 % interval; {units} {word}")
+    dress(
+        axes, title=f"difference from {compared['reference']}", x=f"95 % interval; {units} {word}"
+    )
     axes.axhline(0, color=INK, linewidth=0.9)
     for place, row in enumerate(compared["rows"]):
         low, high = row["interval_95"]
@@ -98,7 +161,12 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
         axes.plot([place, place], [low, high], color=color, linewidth=2.4, solid_capstyle="butt")
         axes.plot([place], [row["difference"]], "o", color=color, markersize=7)
         axes.annotate(
-            _say(row).replace(": ", "\n"), (place, row["difference"]), (10, 0), textcoords="offset points", va="center", fontsize=8
+            _say(row).replace(": ", "\n"),
+            (place, row["difference"]),
+            (10, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
         )
     axes.set_xticks([])
     axes.set_xlim(-0.4, len(compared["rows"]) + 0.4)
@@ -114,5 +182,9 @@ def _with_interval(value: float | None, interval: Sequence[float] | None) -> str
 
 def _say(row: Mapping) -> str:
     """A difference in words: "mutant: +9.8 %, p 0.012"."""
-    amount = f"{row['difference']:+.3g}" if row["ratio"] is None else f"{100 * (row['ratio'] - 1):+.1f} %"
+    amount = (
+        f"{row['difference']:+.3g}"
+        if row["ratio"] is None
+        else f"{100 * (row['ratio'] - 1):+.1f} %"
+    )
     return f"{row['group']}: {amount}, p {row['p']:.2g}"

@@ -1,4 +1,6 @@
-"""Scores of any task: metrics with their intervals side by side, precision against recall, confusion, calibration."""
+"""Scores of any task: metrics with their intervals side by side, precision against recall,
+confusion, calibration.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,13 @@ PANELS = {
     "classification": ("balanced_accuracy", "macro_f1", "accuracy"),
 }
 TITLES = {
-    "dice": "Dice", "iou": "IoU", "f1": "F1", "ap": "AP", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1",
-}  # fmt: skip
+    "dice": "Dice",
+    "iou": "IoU",
+    "f1": "F1",
+    "ap": "AP",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+}
 MARKS = {
     "detection": "gate_",
     "classification": "balanced_accuracy",
@@ -38,13 +45,18 @@ def find_task(result: Mapping) -> str | None:
     """
     inside = result.get("mean")
     keys = [*result, *(inside if isinstance(inside, Mapping) else ())]
-    return next((task for task, mark in MARKS.items() if any(str(key).startswith(mark) for key in keys)), None)
+    return next(
+        (task for task, mark in MARKS.items() if any(str(key).startswith(mark) for key in keys)),
+        None,
+    )
 
 
 def judged(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
-    """The metrics of a task for several results by name, with their 95 % intervals; for points also precision against recall.
+    """The metrics of a task for several results by name, with their 95 % intervals; for points also
+    precision against recall.
 
-    results : name to what `evaluate` of the task returned.     task : found by itself where it is not given.
+    results : name to what `evaluate` of the task returned.
+    task : found by itself where it is not given.
     """
     task = task or find_task(next(iter(results.values()), {}))
     if task == "instances":
@@ -52,11 +64,19 @@ def judged(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure
     if task == "restoration":
         return denoisers(results)
     if task not in PANELS:
-        raise UserError("Scores to show must be those of a task.", ", ".join(results) or "nothing", "Use `evaluate` of nbtools.metrics.")
+        raise UserError(
+            "Scores to show must be those of a task.",
+            ", ".join(results) or "nothing",
+            "Use `evaluate` of nbtools.metrics.",
+        )
     curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
     columns = len(PANELS[task]) + bool(curves)
     words = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
-    figure = new_figure(2.6 * columns + 1, 1.5 + 0.36 * len(results) + bool(curves), alt=f"{PANELS[task][0]}: {words}")
+    figure = new_figure(
+        2.6 * columns + 1,
+        1.5 + 0.36 * len(results) + bool(curves),
+        alt=f"{PANELS[task][0]}: {words}",
+    )
     axes = np.atleast_1d(figure.subplots(1, columns))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
     for place, metric in zip(axes, PANELS[task], strict=False):
@@ -68,7 +88,8 @@ def judged(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure
 
 
 def confusion(result: Mapping) -> Figure:
-    """Which classes are taken for which: a row for each true class, and beside it how well the method knows what it knows.
+    """Which classes are taken for which: a row for each true class, and beside it how well the
+    method knows what it knows.
 
     result : what `metrics.classification.evaluate` returned.
     """
@@ -77,7 +98,9 @@ def confusion(result: Mapping) -> Figure:
     sure = result.get("calibration")
     side = 2.2 + 0.5 * len(names)
     figure = new_figure(
-        side + (3.4 if sure else 0), side, alt=f"confusion of {', '.join(names)}: balanced accuracy {result['balanced_accuracy']:.3f}"
+        side + (3.4 if sure else 0),
+        side,
+        alt=f"confusion of {', '.join(names)}: balanced accuracy {result['balanced_accuracy']:.3f}",
     )
     axes = np.atleast_1d(figure.subplots(1, 2 if sure else 1))
     dress(axes[0], title="True class by row", x="predicted").grid(False)
@@ -93,13 +116,20 @@ def confusion(result: Mapping) -> Figure:
 
 
 def calibration(result: Mapping) -> Figure:
-    """How sure a method says it is, against how often it is right: on the diagonal it knows what it knows.
+    """How sure a method says it is, against how often it is right: on the diagonal it knows what it
+    knows.
 
     result : what `metrics.classification.evaluate` returned, with probabilities.
     """
     if not result.get("calibration"):
-        raise UserError("Calibration needs probabilities.", "a result without them", "Give the probability of each predicted class.")
-    figure = new_figure(3.6, 3.4, alt=f"calibration: expected error {result['calibration']['ece']:.3f}")
+        raise UserError(
+            "Calibration needs probabilities.",
+            "a result without them",
+            "Give the probability of each predicted class.",
+        )
+    figure = new_figure(
+        3.6, 3.4, alt=f"calibration: expected error {result['calibration']['ece']:.3f}"
+    )
     _draw_calibration(figure.subplots(), result["calibration"])
     return figure
 
@@ -107,42 +137,74 @@ def calibration(result: Mapping) -> Figure:
 def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> Figure:
     """Fourier ring correlation against spatial frequency, and where it falls below the threshold.
 
-    found, others : what `metrics.frc.measure_resolution` returned.     names : of each, for the legend.
+    found, others : what `metrics.frc.measure_resolution` returned.
+    names : of each, for the legend.
     """
     curves = [found, *others]
     said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
     figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
     axes = dress(
-        figure.subplots(), title="Detail that two images agree on", x=f"spatial frequency (1/{_unit(found.unit)})", y="correlation"
+        figure.subplots(),
+        title="Detail that two images agree on",
+        x=f"spatial frequency (1/{_unit(found.unit)})",
+        y="correlation",
     )
     axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
     for i, (one, words) in enumerate(zip(curves, said, strict=True)):
         label = f"{names[i]}: {words}" if i < len(names) else words
-        axes.plot(one.frequency, one.correlation, color=METHODS[i % len(METHODS)], linewidth=1.8, label=label)
+        axes.plot(
+            one.frequency,
+            one.correlation,
+            color=METHODS[i % len(METHODS)],
+            linewidth=1.8,
+            label=label,
+        )
         if one.resolution:
-            axes.axvline(1 / one.resolution, color=METHODS[i % len(METHODS)], linewidth=0.9, linestyle=":")
+            axes.axvline(
+                1 / one.resolution, color=METHODS[i % len(METHODS)], linewidth=0.9, linestyle=":"
+            )
     axes.set_ylim(-0.1, 1.05)
     axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     return figure
 
 
 def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
-    """For which nuclei methods work: the share found from the smallest to the largest, and from the dimmest to the brightest.
+    """For which nuclei methods work: the share found from the smallest to the largest, and from the
+    dimmest to the brightest.
 
     found : name of a method → "size" and "contrast" → what `metrics.strata.stratify` returned.
     """
     kinds = [by for by in ("size", "contrast") if any(one.get(by) for one in found.values())]
     if not kinds:
-        raise UserError("There must be nuclei to show.", "none", "Use metrics.strata on labelled images.")
-    figure = new_figure(4.6 * len(kinds), 3.2, alt=f"share of nuclei found by {' and '.join(kinds)}: {', '.join(found)}")
-    words = {"size": "true size (pixels)", "contrast": "brightness over the background (in units of its spread)"}
+        raise UserError(
+            "There must be nuclei to show.", "none", "Use metrics.strata on labelled images."
+        )
+    figure = new_figure(
+        4.6 * len(kinds),
+        3.2,
+        alt=f"share of nuclei found by {' and '.join(kinds)}: {', '.join(found)}",
+    )
+    words = {
+        "size": "true size (pixels)",
+        "contrast": "brightness over the background (in units of its spread)",
+    }
     for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
         dress(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
         for i, (name, one) in enumerate(found.items()):
-            _draw_stratum(axes, one.get(by) or [], color=METHODS[i % len(METHODS)], name=name, shift=(i - (len(found) - 1) / 2) * 0.12)
+            _draw_stratum(
+                axes,
+                one.get(by) or [],
+                color=METHODS[i % len(METHODS)],
+                name=name,
+                shift=(i - (len(found) - 1) / 2) * 0.12,
+            )
         rows = next(one[by] for one in found.values() if one.get(by))
         axes.set_xticks(
-            range(len(rows)), [f"{_short(r['low'])} – {_short(r['high'])}" for r in rows], rotation=20, ha="right", fontsize=7.5
+            range(len(rows)),
+            [f"{_short(r['low'])} – {_short(r['high'])}" for r in rows],
+            rotation=20,
+            ha="right",
+            fontsize=7.5,
         )
         axes.set_ylim(0, 1.03)
     figure.axes[0].legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
@@ -152,7 +214,9 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
 def _draw_stratum(axes: Axes, rows: list, *, color: str, name: str, shift: float) -> None:
     for place, row in enumerate(rows):
         if row["interval_95"]:
-            axes.plot([place + shift] * 2, row["interval_95"], color=color, linewidth=1.4, alpha=0.7)
+            axes.plot(
+                [place + shift] * 2, row["interval_95"], color=color, linewidth=1.4, alpha=0.7
+            )
     axes.plot(
         np.arange(len(rows)) + shift,
         [r["found"] for r in rows],
@@ -173,7 +237,16 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
         if limits:
             axes.plot(limits, [place, place], color=INK, linewidth=1.2, marker="|", markersize=6)
         words = "–" if np.isnan(value) else f"{value:.3f}"
-        axes.text(0.03, place, words, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5, color="white", fontweight="bold")
+        axes.text(
+            0.03,
+            place,
+            words,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=8.5,
+            color="white",
+            fontweight="bold",
+        )
     axes.set_yticks([])
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -182,21 +255,41 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
 def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
     dress(axes, title="Precision against recall", x="recall", y="precision")
     for name, curve in curves.items():
-        axes.plot(curve["recall"], curve["precision"], color=colors[name], linewidth=1.8, label=shorten(name, 18))
+        axes.plot(
+            curve["recall"],
+            curve["precision"],
+            color=colors[name],
+            linewidth=1.8,
+            label=shorten(name, 18),
+        )
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.02)
 
 
 def _draw_calibration(axes: Axes, sure: Mapping) -> None:
-    dress(axes, title="Does it know what it knows?", x="how sure it says it is", y="how often it is right")
+    dress(
+        axes,
+        title="Does it know what it knows?",
+        x="how sure it says it is",
+        y="how often it is right",
+    )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     told, right = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
     axes.plot(told, right, color=BLUE, linewidth=1.4)
     most = max(b["count"] for b in sure["bins"])
-    axes.scatter(told, right, s=[20 + 120 * b["count"] / most for b in sure["bins"]], color=BLUE, alpha=0.7)
+    axes.scatter(
+        told, right, s=[20 + 120 * b["count"] / most for b in sure["bins"]], color=BLUE, alpha=0.7
+    )
     axes.set_xlim(0, 1.03)
     axes.set_ylim(0, 1.03)
-    axes.text(0.04, 0.94, f"mean gap {sure['ece']:.3f}", transform=axes.transAxes, fontsize=8.5, color=ORANGE)
+    axes.text(
+        0.04,
+        0.94,
+        f"mean gap {sure['ece']:.3f}",
+        transform=axes.transAxes,
+        fontsize=8.5,
+        color=ORANGE,
+    )
 
 
 def _value(result: Mapping, metric: str) -> float:

@@ -1,4 +1,6 @@
-"""How a volume is laid out on a flat sheet: maximum projections on the left, slices on the right, all with square pixels."""
+"""How a volume is laid out on a flat sheet: maximum projections on the left, slices on the right,
+all with square pixels.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ Rows = list[list[np.ndarray | None]]
 
 
 def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> np.ndarray:
-    """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further apart.
+    """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further
+    apart.
 
     spacing : relative, along both axes; the smaller is 1. thin : keep each n-th pixel.
     """
@@ -18,14 +21,20 @@ def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> n
 
 
 def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the volume."""
+    """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the
+    volume.
+    """
     if label is None or not label.any():
         return tuple(n // 2 for n in shape)
-    filled = [np.count_nonzero(label, axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
+    filled = [
+        np.count_nonzero(label, axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)
+    ]
     return tuple(int(np.searchsorted(np.cumsum(f), f.sum() / 2)) for f in filled)
 
 
-def cut(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1) -> Rows:
+def cut(
+    volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
+) -> Rows:
     """The five panels of a volume (Z, Y, X, ...), in two rows.
 
     Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, nothing.
@@ -33,18 +42,27 @@ def cut(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...]
     """
     sz, sy, sx = spacing
     above, below = cut_slices(volume, cuts, spacing=spacing, thin=thin)
-    first, second = square(volume.max(axis=0), (sy, sx), thin=thin), square(volume.max(axis=1), (sz, sx), thin=thin)
+    first, second = (
+        square(volume.max(axis=0), (sy, sx), thin=thin),
+        square(volume.max(axis=1), (sz, sx), thin=thin),
+    )
     return [[first, *above], [second, *below]]
 
 
-def cut_slices(volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1) -> Rows:
+def cut_slices(
+    volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
+) -> Rows:
     """The three slices of a volume (Z, Y, X, ...) through one place, in two rows.
 
-    Above: slice z (rows y, columns x), slice x (rows y, columns z). Below: slice y (rows z, columns x), nothing.
+    Above: slice z (rows y, columns x), slice x (rows y, columns z). Below: slice y (rows z, columns
+    x), nothing.
     """
     z, y, x = cuts
     sz, sy, sx = spacing
-    above = [square(volume[z], (sy, sx), thin=thin), square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin)]
+    above = [
+        square(volume[z], (sy, sx), thin=thin),
+        square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
+    ]
     return [above, [square(volume[:, y], (sz, sx), thin=thin), None]]
 
 

@@ -14,10 +14,11 @@ from nbtools.show.restoration import name_results
 
 
 def correlations(images: object) -> Figure:
-    """Do neighbouring pixels share their noise? How alike it is at 1, 2, 3 … pixels' distance, along each axis.
+    """Do neighbouring pixels share their noise? How alike it is at 1, 2, 3 … pixels' distance,
+    along each axis.
 
-    images : an Image, or a dictionary of images by name. Inside the grey band there is nothing to fear; a line above it says that a
-        network with blind spots will take the noise for signal.
+    images : an Image, or a dictionary of images by name. Inside the grey band there is nothing to
+        fear; a line above it says that a network with blind spots will take the noise for signal.
 
     Examples
     --------
@@ -27,16 +28,31 @@ def correlations(images: object) -> Figure:
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
     axes_names = list(dict.fromkeys(axis for one in found.values() for axis in one))
-    words = ", ".join(f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}" for name, one in found.items())
+    words = ", ".join(
+        f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}"
+        for name, one in found.items()
+    )
     figure = new_figure(4.2 * len(axes_names), 3, alt=f"noise shared with the next pixel: {words}")
     panels = np.atleast_1d(figure.subplots(1, len(axes_names), sharey=True))
     for panel, axis in zip(panels, axes_names, strict=True):
-        dress(panel, title=f"along {axis}", x="distance in pixels", y="likeness of the noise" if panel is panels[0] else "")
+        dress(
+            panel,
+            title=f"along {axis}",
+            x="distance in pixels",
+            y="likeness of the noise" if panel is panels[0] else "",
+        )
         panel.axhspan(-CORRELATED, CORRELATED, color=PALE, zorder=0)
         panel.axhline(0, color=GREY, linewidth=0.8)
         for color, (name, one) in zip(METHODS, found.items(), strict=False):
             if axis in one:
-                panel.plot(np.arange(len(one[axis])), one[axis], color=color, marker="o", markersize=4, label=name)
+                panel.plot(
+                    np.arange(len(one[axis])),
+                    one[axis],
+                    color=color,
+                    marker="o",
+                    markersize=4,
+                    label=name,
+                )
         panel.set_ylim(-0.5, 1.05)
     panels[-1].legend(frameon=False, fontsize=8.5, labelcolor=INK)
     return figure

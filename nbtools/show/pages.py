@@ -16,13 +16,21 @@ LINE = 0.0152  # of the page's height
 LETTERS = 98  # a line of text holds about so many
 
 
-def text_pages(title: str, paragraphs: list[str], *, tables: list[tuple[str, list[tuple[str, str]]]] = ()) -> list[Figure]:
+def text_pages(
+    title: str, paragraphs: list[str], *, tables: list[tuple[str, list[tuple[str, str]]]] = ()
+) -> list[Figure]:
     """Words and tables of two columns on as many A4 pages as they need."""
     lines = [(title, 15, "bold"), ("", 9, "normal")]
     for paragraph in paragraphs:
-        lines += [(line, 9, "normal") for line in textwrap.wrap(paragraph, LETTERS)] + [("", 9, "normal")]
+        lines += [(line, 9, "normal") for line in textwrap.wrap(paragraph, LETTERS)] + [
+            ("", 9, "normal")
+        ]
     for heading, rows in tables:
-        lines += [(heading, 11, "bold"), *((f"{name}\t{value}", 8.5, "normal") for name, value in _fold(rows)), ("", 9, "normal")]
+        lines += [
+            (heading, 11, "bold"),
+            *((f"{name}\t{value}", 8.5, "normal") for name, value in _fold(rows)),
+            ("", 9, "normal"),
+        ]
     most = int((TOP - BOTTOM) / LINE)
     return [_draw_lines(lines[i : i + most]) for i in range(0, len(lines), most)]
 
@@ -37,7 +45,14 @@ def picture_page(png: bytes, caption: str) -> Figure:
     axes = figure.add_axes((LEFT, TOP - height, width, height))
     axes.imshow(picture, aspect="equal")
     axes.set_axis_off()
-    figure.text(LEFT, TOP - height - 0.02, "\n".join(textwrap.wrap(caption, LETTERS)), fontsize=9, color=INK, va="top")
+    figure.text(
+        LEFT,
+        TOP - height - 0.02,
+        "\n".join(textwrap.wrap(caption, LETTERS)),
+        fontsize=9,
+        color=INK,
+        va="top",
+    )
     return figure
 
 
@@ -46,8 +61,25 @@ def _draw_lines(lines: list[tuple[str, float, str]]) -> Figure:
     figure.set_layout_engine("none")
     for number, (line, size, weight) in enumerate(lines):
         name, _, value = line.partition("\t")
-        figure.text(LEFT, TOP - number * LINE, name, fontsize=size, fontweight=weight, color=INK, va="top", parse_math=False)
-        figure.text(LEFT + 0.3, TOP - number * LINE, value, fontsize=size, color=INK, va="top", parse_math=False)
+        figure.text(
+            LEFT,
+            TOP - number * LINE,
+            name,
+            fontsize=size,
+            fontweight=weight,
+            color=INK,
+            va="top",
+            parse_math=False,
+        )
+        figure.text(
+            LEFT + 0.3,
+            TOP - number * LINE,
+            value,
+            fontsize=size,
+            color=INK,
+            va="top",
+            parse_math=False,
+        )
     return figure
 
 

@@ -9,13 +9,20 @@ from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, dress, new_figure
 
 WORDS = {
-    "mean_ap": "mean AP", "ap50": "AP at IoU 0.50", "ap75": "AP at IoU 0.75", "f1_50": "F1 at IoU 0.50", "f1": "F1", "dice": "Dice",
-    "psnr": "PSNR (dB)", "balanced_accuracy": "balanced accuracy",
-}  # fmt: skip
+    "mean_ap": "mean AP",
+    "ap50": "AP at IoU 0.50",
+    "ap75": "AP at IoU 0.75",
+    "f1_50": "F1 at IoU 0.50",
+    "f1": "F1",
+    "dice": "Dice",
+    "psnr": "PSNR (dB)",
+    "balanced_accuracy": "balanced accuracy",
+}
 
 
 def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
-    """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out 0 is told beyond doubt.
+    """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out
+    0 is told beyond doubt.
 
     compared : what `metrics.compare.compare` returned, or the JSON of `nbtools compare`.
     metric : one of its `metrics`; by default the first, which methods are ranked by.
@@ -23,20 +30,35 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     metric = metric or next(iter(compared.get("metrics", ())), "mean_ap")
     rows = [d for d in compared.get("differences", ()) if d["metric"] == metric]
     if not rows:
-        raise UserError("There must be differences to show.", f"none of {metric!r}", "Use the result of metrics.compare.compare.")
+        raise UserError(
+            "There must be differences to show.",
+            f"none of {metric!r}",
+            "Use the result of metrics.compare.compare.",
+        )
     words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
     figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
     unit = f"{compared['units']} {compared['paired_over']}"
-    axes = dress(figure.subplots(), title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}")
+    axes = dress(
+        figure.subplots(),
+        title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}",
+    )
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, d in enumerate(rows):
         better = (d["difference"] > 0) != (metric in compared.get("smaller_is_better", ()))
         color = GREY if not d["clear"] else BLUE if better else ORANGE
         if d["interval_95"]:
-            axes.plot(d["interval_95"], [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
+            axes.plot(
+                d["interval_95"], [place, place], color=color, linewidth=2.2, solid_capstyle="butt"
+            )
         axes.plot([d["difference"]], [place], "o", color=color, markersize=6)
         axes.annotate(
-            f"{d['difference']:+.3f}", (d["difference"], place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK
+            f"{d['difference']:+.3f}",
+            (d["difference"], place),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+            color=INK,
         )
     axes.set_yticks(range(len(rows)), [f"{d['method']} – {d['against']}" for d in rows])
     axes.set_ylim(len(rows) - 0.4, -0.7)

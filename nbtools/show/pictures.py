@@ -18,7 +18,8 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """Images side by side, each with its own contrast.
 
     data : an Image, a sample, a data set, an array, or several of these.
-    limit : how many are shown; only these are read. A volume is shown as maximum projections and slices.
+    limit : how many are shown; only these are read. A volume is shown as maximum projections and
+        slices.
 
     Examples
     --------
@@ -26,7 +27,9 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     '2 images'
     """
     shown = [view(i) for i in gather(data, limit)]
-    figure, places = new_grid(shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown)))
+    figure, places = new_grid(
+        shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown))
+    )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
     _say_rest(figure, data, len(shown))
@@ -34,11 +37,20 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
 
 
 def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
-    """Label outlines on one image; neighbours differ in colour, the number of nuclei is in the title."""
+    """Label outlines on one image; neighbours differ in colour, the number of nuclei is in the
+    title.
+    """
     seen = view(as_image(image), as_image(label))
     count = _count_labels(label)
-    figure, [axes] = new_grid([seen], 1, alt=f"{count} outlined nuclei on {seen.name or 'the image'}", inches=5.5)
-    draw_view(axes, seen, title=_titled(seen.name, count) if title is None else title, rgb=paint(seen.rgb, seen.label))
+    figure, [axes] = new_grid(
+        [seen], 1, alt=f"{count} outlined nuclei on {seen.name or 'the image'}", inches=5.5
+    )
+    draw_view(
+        axes,
+        seen,
+        title=_titled(seen.name, count) if title is None else title,
+        rgb=paint(seen.rgb, seen.label),
+    )
     return figure
 
 
@@ -48,8 +60,17 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
     seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
     count = _count_labels(label)
     figure, [axes] = new_grid([seen], 1, alt=f"{count} labelled nuclei", inches=4.5)
-    blank = np.where((seen.rgb == 255).all(axis=-1, keepdims=True), 255, 18).astype(np.uint8).repeat(3, axis=-1)
-    draw_view(axes, seen, title=_titled(label.name, count) if title is None else title, rgb=paint(blank, seen.label, fill=0.85))
+    blank = (
+        np.where((seen.rgb == 255).all(axis=-1, keepdims=True), 255, 18)
+        .astype(np.uint8)
+        .repeat(3, axis=-1)
+    )
+    draw_view(
+        axes,
+        seen,
+        title=_titled(label.name, count) if title is None else title,
+        rgb=paint(blank, seen.label, fill=0.85),
+    )
     return figure
 
 
@@ -70,7 +91,8 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
 
 
 def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
-    """Training patches as the network gets them, label outlines on top: one look shows whether image and label still fit.
+    """Training patches as the network gets them, label outlines on top: one look shows whether
+    image and label still fit.
 
     data : samples or (image, label) pairs of Images or arrays.
     """
@@ -78,10 +100,14 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
     if not found:
         raise _nothing()
     shown = [view(i, label) for i, label, _ in found]
-    figure, places = new_grid(shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False)
+    figure, places = new_grid(
+        shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
+    )
     for axes, seen in zip(places, shown, strict=True):
         rgb = None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220)
-        draw_view(axes, seen if axes is places[0] else replace(seen, spacing_um=None), title="", rgb=rgb)
+        draw_view(
+            axes, seen if axes is places[0] else replace(seen, spacing_um=None), title="", rgb=rgb
+        )
     return figure
 
 
@@ -90,7 +116,10 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
 
     data : images or samples. predicted : label images or Predictions, in the same order.
     """
-    rows = [_predicted_row(item, found) for item, found in islice(zip(data, predicted, strict=False), limit)]
+    rows = [
+        _predicted_row(item, found)
+        for item, found in islice(zip(data, predicted, strict=False), limit)
+    ]
     if not rows:
         raise _nothing()
     return draw_rows(rows, alt=f"what was found in {len(rows)} images")
@@ -98,7 +127,9 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
 
 def gather(data: object, limit: int) -> list[Image]:
     """The first images of whatever can be shown."""
-    if isinstance(data, (Image, np.ndarray)) or any(isinstance(getattr(data, part, None), Image) for part in ("image", "labels")):
+    if isinstance(data, (Image, np.ndarray)) or any(
+        isinstance(getattr(data, part, None), Image) for part in ("image", "labels")
+    ):
         return [as_image(data)]
     if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
         found = [data.image(i) for i in range(min(limit, len(data)))]
@@ -110,7 +141,9 @@ def gather(data: object, limit: int) -> list[Image]:
 
 
 def as_image(item: object) -> Image:
-    """An Image from an Image, a sample or Prediction, or an array of 2 or 3 dimensions (of 8 bit with 3 channels last: colours)."""
+    """An Image from an Image, a sample or Prediction, or an array of 2 or 3 dimensions (of 8 bit
+    with 3 channels last: colours).
+    """
     if isinstance(item, Image):
         return item
     for part in ("image", "labels"):
@@ -123,7 +156,11 @@ def as_image(item: object) -> Image:
         array = array[..., 0]
     if array.ndim not in (2, 3) or array.dtype == object:
         received = f"{type(item).__name__} of shape {array.shape}"
-        raise UserError("What is shown must be an image, or an array of 2 or 3 dimensions.", received, 'Use Image(pixels, "ZYX").')
+        raise UserError(
+            "What is shown must be an image, or an array of 2 or 3 dimensions.",
+            received,
+            'Use Image(pixels, "ZYX").',
+        )
     return Image(array, "YX" if array.ndim == 2 else "ZYX")
 
 
@@ -156,20 +193,36 @@ def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
     return row
 
 
-def draw_rows(rows: list[list[tuple[View, str, bool]]], *, alt: str = "", head: float = 0.3, inches: float = 3.4) -> Figure:
+def draw_rows(
+    rows: list[list[tuple[View, str, bool]]],
+    *,
+    alt: str = "",
+    head: float = 0.3,
+    inches: float = 3.4,
+) -> Figure:
     """Pictures row by row: (view, title, whether its labels are painted on it).
 
-    head : inches above each row of pictures for its titles.     inches : width of a picture, at most.
+    head : inches above each row of pictures for its titles.
+    inches : width of a picture, at most.
     """
     columns = max(map(len, rows))
     inches = min(inches, 10 / columns)
-    heights = [inches * row[0][0].size[0] / row[0][0].size[1] + (head if any(title for _, title, _ in row) else 0.06) for row in rows]
+    heights = [
+        inches * row[0][0].size[0] / row[0][0].size[1]
+        + (head if any(title for _, title, _ in row) else 0.06)
+        for row in rows
+    ]
     figure = new_figure(inches * columns, sum(heights), alt=alt)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
     for r, row in enumerate(rows):
         for c, (seen, title, painted) in enumerate(row):
-            draw_view(figure.add_subplot(grid[r, c]), seen, title=title, rgb=paint(seen.rgb, seen.label) if painted else None)
+            draw_view(
+                figure.add_subplot(grid[r, c]),
+                seen,
+                title=title,
+                rgb=paint(seen.rgb, seen.label) if painted else None,
+            )
     return figure
 
 
@@ -197,4 +250,6 @@ def _say_rest(figure: Figure, data: object, shown: int) -> None:
 
 
 def _nothing() -> UserError:
-    return UserError("There must be at least one image to show.", "none", "Choose a data set with images.")
+    return UserError(
+        "There must be at least one image to show.", "none", "Choose a data set with images."
+    )

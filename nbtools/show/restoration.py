@@ -1,4 +1,6 @@
-"""Restored images beside their noisy and clean partners, where they are wrong, and how methods compare."""
+"""Restored images beside their noisy and clean partners, where they are wrong, and how methods
+compare.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from nbtools.show.pictures import as_image, draw_rows
 from nbtools.show.views import View
 from nbtools.show.words import say_value
 
-PERCENTILES = (0.5, 99.9)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
+PERCENTILES = (
+    0.5,
+    99.9,
+)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
 SMALL = 96  # px; a picture below this needs no enlarged part
 SMOOTHED = 5  # px
 MARK = "#ffd400"
@@ -31,7 +36,9 @@ MARK = "#ffd400"
 
 @dataclass(frozen=True)
 class ColorScale:
-    """A colour map of matplotlib between two values; colours maps (..., 1) as `Contrast` colours images."""
+    """A colour map of matplotlib between two values; colours maps (..., 1) as `Contrast` colours
+    images.
+    """
 
     name: str
     low: float
@@ -39,23 +46,33 @@ class ColorScale:
 
     def color(self, pixels: np.ndarray) -> np.ndarray:
         """Values (..., 1) as colours (..., 3) uint8."""
-        shades = matplotlib.colormaps[self.name](Normalize(self.low, self.high, clip=True)(pixels[..., 0].astype(np.float64)))
+        shades = matplotlib.colormaps[self.name](
+            Normalize(self.low, self.high, clip=True)(pixels[..., 0].astype(np.float64))
+        )
         return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
 
     def draw_bar(self, figure: Figure, axes: list[Axes], *, words: str) -> None:
         """The scale beside a row of pictures."""
-        bar = figure.colorbar(ScalarMappable(Normalize(self.low, self.high), self.name), ax=axes, shrink=0.85, aspect=18, pad=0.015)
+        bar = figure.colorbar(
+            ScalarMappable(Normalize(self.low, self.high), self.name),
+            ax=axes,
+            shrink=0.85,
+            aspect=18,
+            pad=0.015,
+        )
         bar.set_label(words, fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=GREY, labelcolor=INK)
         bar.outline.set_visible(False)
 
 
 def restored(noisy: object, *found: object, clean: object = None) -> Figure:
-    """A noisy image, what methods made of it, and the clean one: all in one grey range, a part of them enlarged, scores in the titles.
+    """A noisy image, what methods made of it, and the clean one: all in one grey range, a part of
+    them enlarged, scores in the titles.
 
     noisy, clean : an Image, or an array.
-    found : restored images or Predictions; or a dictionary of these by name. With one of them and no clean image, the last picture is
-        what was taken away, noisy minus restored: it should look like noise, and show nothing of the nuclei.
+    found : restored images or Predictions; or a dictionary of these by name. With one of them and
+        no clean image, the last picture is what was taken away, noisy minus restored: it should
+        look like noise, and show nothing of the nuclei.
 
     Of a volume, the middle plane and the slice below it are shown; scores are of the whole volume.
 
@@ -70,40 +87,75 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     reference = true if true is not None else list(shown.values())[-1]
     for image in shown.values():
         check_same_size(image, reference)
-    contrasts = dict.fromkeys(shown, find_contrast(reference, shown["noisy"] if true is None else None))
+    contrasts = dict.fromkeys(
+        shown, find_contrast(reference, shown["noisy"] if true is None else None)
+    )
     titles = {name: _say_score(name, image, true) for name, image in shown.items()}
     if true is not None:
-        shown, titles, contrasts = shown | {"clean": true}, titles | {"clean": "clean"}, contrasts | {"clean": contrasts["noisy"]}
+        shown, titles, contrasts = (
+            shown | {"clean": true},
+            titles | {"clean": "clean"},
+            contrasts | {"clean": contrasts["noisy"]},
+        )
     elif len(shown) == 2:
-        shown["rest"], titles["rest"] = _subtract(*shown.values()), "taken away:\nnoisy minus restored"
+        shown["rest"], titles["rest"] = (
+            _subtract(*shown.values()),
+            "taken away:\nnoisy minus restored",
+        )
         contrasts["rest"] = _find_balanced(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
     figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
-    low, high = (say_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high))
+    low, high = (
+        say_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
+    )
     held = "" if true is None else "; PSNR against maximum minus minimum of the clean image"
     _widen(figure, down=0.2)
-    figure.supxlabel(f"grey values from {low} (black) to {high} (white){held}", fontsize=8, color=GREY)
+    figure.supxlabel(
+        f"grey values from {low} (black) to {high} (white){held}", fontsize=8, color=GREY
+    )
     return figure
 
 
 def error_maps(found: object, clean: object) -> Figure:
-    """Where restored images are wrong: above, restored minus clean; below, the likeness of structure (SSIM); each row in one scale.
+    """Where restored images are wrong: above, restored minus clean; below, the likeness of
+    structure (SSIM); each row in one scale.
 
-    found : a restored image or Prediction, or a dictionary of these by name; with the noisy image among them one sees what was gained.
-    Red is brighter than the truth, blue is darker. Of a volume, the middle plane and the slice below it are shown.
+    found : a restored image or Prediction, or a dictionary of these by name; with the noisy image
+        among them one sees what was gained.
+    Red is brighter than the truth, blue is darker. Of a volume, the middle plane and the slice
+    below it are shown.
     """
     true, shown = as_image(clean), name_results(found)
-    differences = {name: true.replace(pixels=difference_map(image, true)) for name, image in shown.items()}
+    differences = {
+        name: true.replace(pixels=difference_map(image, true)) for name, image in shown.items()
+    }
     structure = {name: true.replace(pixels=ssim_map(image, true)) for name, image in shown.items()}
     most = max(float(np.percentile(np.abs(d.pixels), 99.8)) for d in differences.values()) or 1.0
     cuts = find_cuts(true)
     error, likeness = ColorScale("RdBu_r", -most, most), ColorScale("cividis", 0, 1)
     scores = {name: compare_images(image, true) for name, image in shown.items()}
     rows = [
-        [(lay_out(differences[name], error, cuts=cuts), f"{name}\nRMSE {scores[name]['rmse']:.4g}", False) for name in shown],
-        [(lay_out(structure[name], likeness, cuts=cuts), f"SSIM {scores[name]['ssim']:.3f}", False) for name in shown],
+        [
+            (
+                lay_out(differences[name], error, cuts=cuts),
+                f"{name}\nRMSE {scores[name]['rmse']:.4g}",
+                False,
+            )
+            for name in shown
+        ],
+        [
+            (
+                lay_out(structure[name], likeness, cuts=cuts),
+                f"SSIM {scores[name]['ssim']:.3f}",
+                False,
+            )
+            for name in shown
+        ],
     ]
-    alt = ", ".join(f"{name}: RMSE {score['rmse']:.4g}, SSIM {score['ssim']:.3f}" for name, score in scores.items())
+    alt = ", ".join(
+        f"{name}: RMSE {score['rmse']:.4g}, SSIM {score['ssim']:.3f}"
+        for name, score in scores.items()
+    )
     figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
     _widen(figure, right=0.9)
     places = figure.axes
@@ -113,15 +165,24 @@ def error_maps(found: object, clean: object) -> Figure:
 
 
 def denoisers(results: Mapping[str, Mapping]) -> Figure:
-    """Methods beside each other: mean PSNR and SSIM with 95 % intervals; the dashed line is the image as it came.
+    """Methods beside each other: mean PSNR and SSIM with 95 % intervals; the dashed line is the
+    image as it came.
 
-    results : name → what `metrics.restoration.evaluate` returned, or the JSON of `nbtools evaluate --task restoration`; all of the
-        same images.
+    results : name → what `metrics.restoration.evaluate` returned, or the JSON of `nbtools evaluate
+        --task restoration`; all of the same images.
     """
     if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
         received = ", ".join(map(str, results)) or "nothing"
-        raise UserError('Scores to show must be those of task "restoration".', received, "Use metrics.restoration.evaluate.")
-    words = ", ".join(f"{name} {one['mean']['psnr']:.1f} dB" for name, one in results.items() if one["mean"]["psnr"] is not None)
+        raise UserError(
+            'Scores to show must be those of task "restoration".',
+            received,
+            "Use metrics.restoration.evaluate.",
+        )
+    words = ", ".join(
+        f"{name} {one['mean']['psnr']:.1f} dB"
+        for name, one in results.items()
+        if one["mean"]["psnr"] is not None
+    )
     figure = new_figure(10, 1.15 + 0.36 * len(results), alt=words)
     left, right = figure.subplots(1, 2, sharey=True)
     first = next(iter(results.values()))
@@ -132,12 +193,17 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
     left.set_yticks(range(len(results)), list(results))
     left.set_ylim(len(results) - 0.4, -0.75)
     count = f"{first['images']} image{'' if first['images'] == 1 else 's'}"
-    figure.supxlabel(f"mean of {count}, 95 % interval; range of the PSNR: {first['range']}", fontsize=8, color=GREY)
+    figure.supxlabel(
+        f"mean of {count}, 95 % interval; range of the PSNR: {first['range']}",
+        fontsize=8,
+        color=GREY,
+    )
     return figure
 
 
 def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndarray:
-    """An image and what was made of it, in one grey range, as a colour array (H, W, 3) uint8, ready to be written as PNG.
+    """An image and what was made of it, in one grey range, as a colour array (H, W, 3) uint8, ready
+    to be written as PNG.
 
     most : longest side of each half; larger ones are thinned out.
 
@@ -157,10 +223,16 @@ def name_results(*found: object) -> dict[str, Image]:
     named: dict[str, Image] = {}
     plain = sum(not isinstance(one, Mapping) for one in found)
     for number, one in enumerate(found, 1):
-        several = one if isinstance(one, Mapping) else {"restored" if plain == 1 else f"restored {number}": one}
+        several = (
+            one
+            if isinstance(one, Mapping)
+            else {"restored" if plain == 1 else f"restored {number}": one}
+        )
         named |= {str(name): as_image(image) for name, image in several.items()}
     if not named:
-        raise UserError("There must be a restored image to show.", "none", "Give what predict returned.")
+        raise UserError(
+            "There must be a restored image to show.", "none", "Give what predict returned."
+        )
     return named
 
 
@@ -168,35 +240,52 @@ def check_same_size(image: Image, other: Image) -> None:
     """UserError where two images that are to be compared differ in size."""
     if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
         received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
-        raise UserError("Images shown beside each other must have the same size.", received, "Show an image with what was made of it.")
+        raise UserError(
+            "Images shown beside each other must have the same size.",
+            received,
+            "Show an image with what was made of it.",
+        )
 
 
 def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
-    """Grey values to show as black and white, by the one image that holds little noise: noise must not set the scale.
+    """Grey values to show as black and white, by the one image that holds little noise: noise must
+    not set the scale.
 
-    noisy : where the reference may have lost what was there: the range holds its grey values too, its noise smoothed away.
+    noisy : where the reference may have lost what was there: the range holds its grey values too,
+        its noise smoothed away.
     """
     pixels = reference.select(T=0).to(("ZYX" if reference.size("Z") > 1 else "YX") + "C").pixels
-    contrast = measure_contrast(pixels.astype(np.float32), rgb=reference.is_rgb, percentiles=PERCENTILES)
+    contrast = measure_contrast(
+        pixels.astype(np.float32), rgb=reference.is_rgb, percentiles=PERCENTILES
+    )
     if noisy is None:
         return contrast
     from scipy.ndimage import uniform_filter
 
     smooth = uniform_filter(_middle(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0))
     other = measure_contrast(smooth, rgb=noisy.is_rgb, percentiles=PERCENTILES)
-    return replace(contrast, low=np.minimum(contrast.low, other.low), high=np.maximum(contrast.high, other.high))
+    return replace(
+        contrast,
+        low=np.minimum(contrast.low, other.low),
+        high=np.maximum(contrast.high, other.high),
+    )
 
 
 def find_cuts(reference: Image) -> tuple[int, int]:
-    """Where a volume is cut: its middle plane, and the row of that plane in which grey values differ most; of a flat image (0, 0)."""
+    """Where a volume is cut: its middle plane, and the row of that plane in which grey values
+    differ most; of a flat image (0, 0).
+    """
     if reference.size("Z") == 1:
         return 0, 0
     plane = _middle(reference).pixels[..., 0].astype(np.float64)
     return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
 
 
-def lay_out(image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048) -> View:
-    """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a movie, the first frame.
+def lay_out(
+    image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048
+) -> View:
+    """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a
+    movie, the first frame.
 
     cuts : z and y.     most : longest side in pixels; larger images are thinned out.
     """
@@ -211,9 +300,13 @@ def lay_out(image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, i
     tops = np.cumsum([0, *(panel.shape[0] + GAP for panel in panels[:-1])])
     gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
     sheet = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
-    captions = tuple((0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word)
+    captions = tuple(
+        (0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word
+    )
     spacing_um = min(image.spacing_um) * thin if image.spacing_um else None
-    return View(sheet, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name)
+    return View(
+        sheet, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name
+    )
 
 
 def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
@@ -227,10 +320,19 @@ def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def _draw_with_part(shown: dict[str, Image], titles: dict[str, str], *, contrasts: dict, reference: Image) -> Figure:
-    """A row of whole pictures, and one of the same enlarged part of each, which the first row marks."""
+def _draw_with_part(
+    shown: dict[str, Image], titles: dict[str, str], *, contrasts: dict, reference: Image
+) -> Figure:
+    """A row of whole pictures, and one of the same enlarged part of each, which the first row
+    marks.
+    """
     cuts = find_cuts(reference)
-    rows = [[(lay_out(image, contrasts[name], cuts=cuts), titles[name], False) for name, image in shown.items()]]
+    rows = [
+        [
+            (lay_out(image, contrasts[name], cuts=cuts), titles[name], False)
+            for name, image in shown.items()
+        ]
+    ]
     planes = {name: _middle(image) for name, image in shown.items()}
     height, width, _ = planes["noisy"].shape
     side = max(32, min(height, width) // 4)
@@ -238,7 +340,9 @@ def _draw_with_part(shown: dict[str, Image], titles: dict[str, str], *, contrast
         top, left = find_busiest(_middle(reference).pixels[..., 0], side)
         part = (slice(top, top + side), slice(left, left + side))
         crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
-        rows.append([(lay_out(crop, contrasts[name], cuts=cuts), "", False) for name, crop in crops.items()])
+        rows.append(
+            [(lay_out(crop, contrasts[name], cuts=cuts), "", False) for name, crop in crops.items()]
+        )
     figure = draw_rows(rows, head=0.42)
     if len(rows) == 2:
         frame = rows[0][0][0].frame
@@ -283,7 +387,16 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, word
     start = next((one["input"][metric] for one in results.values() if one.get("input")), None)
     if start is not None:
         axes.axvline(start, color=GREY, linestyle="--", linewidth=1.1)
-        axes.annotate("input", (start, -0.75), (3, -2), textcoords="offset points", fontsize=8, color=GREY, va="top", annotation_clip=False)
+        axes.annotate(
+            "input",
+            (start, -0.75),
+            (3, -2),
+            textcoords="offset points",
+            fontsize=8,
+            color=GREY,
+            va="top",
+            annotation_clip=False,
+        )
     for place, one in enumerate(results.values()):
         mean, interval = one["mean"][metric], (one.get("interval_95") or {}).get(metric)
         if mean is None:
@@ -292,4 +405,12 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, word
         if interval:
             axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "o", color=color, markersize=6)
-        axes.annotate(words.format(mean), (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK)
+        axes.annotate(
+            words.format(mean),
+            (mean, place),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+            color=INK,
+        )

@@ -1,4 +1,6 @@
-"""A volume as light rays see it: turned, seen through, near things in front of far ones; NumPy alone, so it works in every notebook."""
+"""A volume as light rays see it: turned, seen through, near things in front of far ones; NumPy
+alone, so it works in every notebook.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
 from nbtools.show.views import check_same_space
 
-TURNED = {"Y": (0, 2), "X": (0, 1), "Z": (1, 2)}  # axis of the turn → the two of (depth, row, column) that it mixes
+TURNED = {
+    "Y": (0, 2),
+    "X": (0, 1),
+    "Z": (1, 2),
+}  # axis of the turn → the two of (depth, row, column) that it mixes
 HAZE = 0.12  # density of the brightest grey value, a voxel
 SOLID = 1.5  # density of a labelled voxel
 LIGHT = np.array([-0.75, -0.5, -0.43])  # towards the lamp: in front, above, left
@@ -45,8 +51,14 @@ class Scene:
         axis : "Y" turns it like a globe, "X" tips it over, "Z" turns the picture.
         """
         if axis not in TURNED:
-            raise UserError("A volume is turned about one of its axes.", repr(axis), 'Use "Y", "X" or "Z".')
-        rgb = self._draw_labels(angle, axis) if self.label is not None else self._draw_light(angle, axis)
+            raise UserError(
+                "A volume is turned about one of its axes.", repr(axis), 'Use "Y", "X" or "Z".'
+            )
+        rgb = (
+            self._draw_labels(angle, axis)
+            if self.label is not None
+            else self._draw_light(angle, axis)
+        )
         return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def _draw_light(self, angle: float, axis: str) -> np.ndarray:
@@ -57,17 +69,25 @@ class Scene:
 
     def _draw_labels(self, angle: float, axis: str) -> np.ndarray:
         label = turn(self.label, angle, axis=axis, order=0)
-        inside = turn(ndimage.gaussian_filter((self.label > 0).astype(np.float32), 1.0), angle, axis=axis)
+        inside = turn(
+            ndimage.gaussian_filter((self.label > 0).astype(np.float32), 1.0), angle, axis=axis
+        )
         slope = np.stack(np.gradient(inside), axis=-1)
-        facing = -(slope @ LIGHT.astype(np.float32)) / np.maximum(np.linalg.norm(slope, axis=-1), 1e-6)
+        facing = -(slope @ LIGHT.astype(np.float32)) / np.maximum(
+            np.linalg.norm(slope, axis=-1), 1e-6
+        )
         shade = SHADE + (1 - SHADE) * np.clip(facing, 0, 1)
-        return composite(SOLID * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None])
+        return composite(
+            SOLID * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None]
+        )
 
 
 def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
-    """A volume brought to cubic voxels for `Scene.draw`; with labels, those are drawn as coloured bodies.
+    """A volume brought to cubic voxels for `Scene.draw`; with labels, those are drawn as coloured
+    bodies.
 
-    most : longest side in voxels; larger volumes are averaged down, labels thinned out. Of a movie, the first frame is taken.
+    most : longest side in voxels; larger volumes are averaged down, labels thinned out. Of a movie,
+        the first frame is taken.
 
     Raises
     ------
@@ -78,7 +98,11 @@ def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Sce
     voxel = max(1.0, float((spacing * image.space_shape).max() / most))
     contrast = measure_contrast(image.pixels, rgb=image.is_rgb)
     channels = [
-        _resample((image.pixels[..., c].astype(np.float32) - contrast.low[c]) / (contrast.high[c] - contrast.low[c]), voxel / spacing)
+        _resample(
+            (image.pixels[..., c].astype(np.float32) - contrast.low[c])
+            / (contrast.high[c] - contrast.low[c]),
+            voxel / spacing,
+        )
         for c in range(image.size("C"))
     ]
     labels = colors = None
@@ -88,13 +112,17 @@ def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Sce
         dense, colors = color_labels(found)
         labels = _resample(dense, voxel / spacing)
     voxel_um = min(image.spacing_um) * voxel if image.spacing_um else None
-    return Scene(np.clip(np.stack(channels), 0, 1), contrast.tints, labels, colors, voxel_um, image.name)
+    return Scene(
+        np.clip(np.stack(channels), 0, 1), contrast.tints, labels, colors, voxel_um, image.name
+    )
 
 
 def turn(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
-    """(Z, Y, X) → (depth, rows, columns), turned by `angle` degrees about one axis; the nearest comes first, and nothing is cut off.
+    """(Z, Y, X) → (depth, rows, columns), turned by `angle` degrees about one axis; the nearest
+    comes first, and nothing is cut off.
 
-    About Y: column = x cos a + z sin a, depth = z cos a - x sin a, from the centre; about X likewise with y for x.
+    About Y: column = x cos a + z sin a, depth = z cos a - x sin a, from the centre; about X
+    likewise with y for x.
     """
     i, j = TURNED[axis]
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
@@ -108,9 +136,11 @@ def turn(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.n
 
 
 def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """(D, H, W) density and (D, H, W, 3) colour, nearest first → (H, W, 3): what reaches an eye in front.
+    """(D, H, W) density and (D, H, W, 3) colour, nearest first → (H, W, 3): what reaches an eye in
+    front.
 
-    A voxel of density d lets the share exp(-d) of the light behind it pass, and adds its own colour with the rest.
+    A voxel of density d lets the share exp(-d) of the light behind it pass, and adds its own colour
+    with the rest.
     """
     density = density.astype(np.float32, copy=False)
     before = np.cumsum(density, axis=0) - density
@@ -122,26 +152,38 @@ def require_volume(image: Image) -> Image:
     """The image, or a UserError where it has no planes along z."""
     if image.size("Z") < 2:
         received = f"{image.name or 'image'} with axes {image.axes}"
-        raise UserError("This view needs a volume.", received, 'Give an image with axis Z, e.g. Image(pixels, "ZYX").')
+        raise UserError(
+            "This view needs a volume.",
+            received,
+            'Give an image with axis Z, e.g. Image(pixels, "ZYX").',
+        )
     return image
 
 
 def _resample(volume: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """(Z, Y, X) on a grid of `step` old voxels a new one: grey values averaged and interpolated, labels picked."""
+    """(Z, Y, X) on a grid of `step` old voxels a new one: grey values averaged and interpolated,
+    labels picked.
+    """
     picked, factors = volume.dtype.kind in "iu", np.maximum(step.astype(int), 1)
     shape = np.maximum(np.round(np.array(volume.shape) / step), 1).astype(int)
     for axis, factor in enumerate(factors):
         if factor > 1:
             volume = _thin(volume, axis, factor) if picked else _average(volume, axis, factor)
-    return ndimage.zoom(volume, shape / volume.shape, order=0 if picked else 1, grid_mode=True, mode="nearest")
+    return ndimage.zoom(
+        volume, shape / volume.shape, order=0 if picked else 1, grid_mode=True, mode="nearest"
+    )
 
 
 def _average(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
-    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count(volume.shape[axis], factor, axis)
+    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count(
+        volume.shape[axis], factor, axis
+    )
 
 
 def _thin(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
-    middle = np.minimum(np.arange(0, volume.shape[axis], factor) + factor // 2, volume.shape[axis] - 1)
+    middle = np.minimum(
+        np.arange(0, volume.shape[axis], factor) + factor // 2, volume.shape[axis] - 1
+    )
     return volume.take(middle, axis=axis)
 
 

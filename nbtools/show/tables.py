@@ -12,7 +12,8 @@ from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, dress, new_figure
 
-# Columns worth a histogram, in order, with the words of the axis; the first six that the table holds are drawn.
+# Columns worth a histogram, in order, with the words of the axis; the first six that the table
+# holds are drawn.
 COLUMNS = {
     "volume_um3": "volume (µm³)",
     "area_um2": "area (µm²)",
@@ -31,10 +32,12 @@ SIZES = ("volume_um3", "area_um2", "volume_px", "area_px")
 
 
 def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> Figure:
-    """Histograms of a table of measured nuclei, with medians, and brightness against size where both are known.
+    """Histograms of a table of measured nuclei, with medians, and brightness against size where
+    both are known.
 
     table : column to values, as `measure.measure` returns it, or a pandas table.
-    columns : those to draw; by default size, shape and neighbourhood, as far as the table holds them.
+    columns : those to draw; by default size, shape and neighbourhood, as far as the table holds
+        them.
 
     Examples
     --------
@@ -48,7 +51,11 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     size = next((name for name in SIZES if name in table), None)
     panels = len(chosen) + bool(brightness and size)
     wide = min(4, panels)
-    figure = new_figure(2.9 * wide, 2.6 * -(-panels // wide), alt=f"{count} nuclei: {', '.join(COLUMNS.get(c, c) for c in chosen)}")
+    figure = new_figure(
+        2.9 * wide,
+        2.6 * -(-panels // wide),
+        alt=f"{count} nuclei: {', '.join(COLUMNS.get(c, c) for c in chosen)}",
+    )
     axes = [figure.add_subplot(-(-panels // wide), wide, i + 1) for i in range(panels)]
     for place, name in zip(axes, chosen, strict=False):
         _draw_histogram(place, table[name], words=COLUMNS.get(name, name))
@@ -60,11 +67,22 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
 def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
     unknown = [c for c in columns or () if c not in table]
     if unknown:
-        raise UserError("Columns to draw must stand in the table.", ", ".join(unknown), f"Known: {', '.join(table)}.")
-    found = list(columns or [c for c in COLUMNS if c in table and np.isfinite(table[c].astype(float)).any()][:6])
+        raise UserError(
+            "Columns to draw must stand in the table.",
+            ", ".join(unknown),
+            f"Known: {', '.join(table)}.",
+        )
+    found = list(
+        columns
+        or [c for c in COLUMNS if c in table and np.isfinite(table[c].astype(float)).any()][:6]
+    )
     if not found or not len(table[found[0]]):
         received = f"columns {', '.join(table) or 'none'}" if not found else "an empty table"
-        raise UserError("There must be measured nuclei to draw.", received, "Measure a label image with at least one nucleus.")
+        raise UserError(
+            "There must be measured nuclei to draw.",
+            received,
+            "Measure a label image with at least one nucleus.",
+        )
     return found
 
 
@@ -85,7 +103,15 @@ def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> Non
     border = table.get("touches_border", np.zeros(len(table[size]))).astype(bool)
     for chosen, color, words in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
         if chosen.any():
-            axes.plot(table[size][chosen], table[brightness][chosen], ".", color=color, alpha=0.6, markersize=4, label=words)
+            axes.plot(
+                table[size][chosen],
+                table[brightness][chosen],
+                ".",
+                color=color,
+                alpha=0.6,
+                markersize=4,
+                label=words,
+            )
     if border.any():
         axes.legend(frameon=False, fontsize=7.5, labelcolor=INK)
 

@@ -22,8 +22,10 @@ class View:
     rgb : (H, W, 3) uint8, square pixels; a volume is laid out as maximum projections and slices.
     label : (H, W) integers in the same layout, or None.
     spacing_um : side of a shown pixel in µm, None if unknown.
-    frame : width and height of the first panel, in shown pixels: of the whole picture for a flat image.
-    captions : words in the picture: (x, y, words, colour); the panels of a volume, the channels of an image.
+    frame : width and height of the first panel, in shown pixels: of the whole picture for a flat
+        image.
+    captions : words in the picture: (x, y, words, colour); the panels of a volume, the channels of
+        an image.
     name : of the image.
     """
 
@@ -40,11 +42,15 @@ class View:
         return self.rgb.shape[:2]
 
 
-def view(image: Image, label: Image | None = None, *, contrast: Contrast | None = None, most: int = 2048) -> View:
+def view(
+    image: Image, label: Image | None = None, *, contrast: Contrast | None = None, most: int = 2048
+) -> View:
     """Lay out an image, and its label image, for display.
 
-    contrast : how grey values become colours; by default measured on this image, projections of a volume apart from its slices.
-    most : longest side in pixels; larger pictures are thinned out. Of a movie, the first frame is shown.
+    contrast : how grey values become colours; by default measured on this image, projections of a
+        volume apart from its slices.
+    most : longest side in pixels; larger pictures are thinned out. Of a movie, the first frame is
+        shown.
 
     Raises
     ------
@@ -57,29 +63,59 @@ def view(image: Image, label: Image | None = None, *, contrast: Contrast | None 
         labels = np.maximum(label.select(T=0).to(space).pixels, 0)  # -1 marks pixels to be ignored
         check_same_space(pixels.shape[:-1], labels.shape)
     thin = -(-max(image.space_shape) // most)
-    about = {"spacing_um": min(image.spacing_um) * thin if image.spacing_um else None, "name": image.name}
+    about = {
+        "spacing_um": min(image.spacing_um) * thin if image.spacing_um else None,
+        "name": image.name,
+    }
     if space == "ZYX":
         return _view_volume(image, labels, thin=thin, contrast=contrast, about=about)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.square(pixels, image.relative_spacing, thin=thin))
     labels = None if labels is None else layout.square(labels, image.relative_spacing, thin=thin)
-    return View(rgb, labels, frame=rgb.shape[1::-1], captions=_name_channels(image, contrast.tints, rgb.shape[0]), **about)
+    return View(
+        rgb,
+        labels,
+        frame=rgb.shape[1::-1],
+        captions=_name_channels(image, contrast.tints, rgb.shape[0]),
+        **about,
+    )
 
 
-def _view_volume(image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict) -> View:
+def _view_volume(
+    image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict
+) -> View:
     cuts, spacing = layout.choose_cuts(labels, image.space_shape), image.relative_spacing
     rows = layout.cut(image.pixels, cuts, spacing=spacing, thin=thin)
     # projections are brighter than any slice, so they have a contrast of their own
-    projected, sliced = (contrast or measure_contrast(pixels, rgb=image.is_rgb) for pixels in (rows[0][0], image.pixels))
-    drawn = [[None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)] for row in rows]
+    projected, sliced = (
+        contrast or measure_contrast(pixels, rgb=image.is_rgb)
+        for pixels in (rows[0][0], image.pixels)
+    )
+    drawn = [
+        [None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)]
+        for row in rows
+    ]
     words = zip(layout.corners(rows), layout.name_panels(cuts), strict=True)
     captions = tuple((left, top, word, "white") for (left, top), word in words if word)
     if labels is not None:
         labels = layout.arrange(layout.cut(labels, cuts, spacing=spacing, thin=thin))
-    return View(layout.arrange(drawn, blank=255), labels, frame=rows[0][0].shape[1::-1], captions=captions, **about)
+    return View(
+        layout.arrange(drawn, blank=255),
+        labels,
+        frame=rows[0][0].shape[1::-1],
+        captions=captions,
+        **about,
+    )
 
 
-def paint(rgb: np.ndarray, label: np.ndarray, *, fill: float = 0.2, colors: np.ndarray | None = None, least: int = 480) -> np.ndarray:
+def paint(
+    rgb: np.ndarray,
+    label: np.ndarray,
+    *,
+    fill: float = 0.2,
+    colors: np.ndarray | None = None,
+    least: int = 480,
+) -> np.ndarray:
     """Colours with the labels on top: filled lightly, outlined fully.
 
     rgb : (H, W, 3) uint8. label : (H, W) integers. fill : 0 no filling, 1 solid.
@@ -93,7 +129,9 @@ def paint(rgb: np.ndarray, label: np.ndarray, *, fill: float = 0.2, colors: np.n
     shades = np.round(colors * 255).astype(np.uint8)
     painted = rgb.copy()
     inside = label > 0
-    painted[inside] = (np.float32(1 - fill) * rgb[inside] + np.float32(fill) * shades[label[inside]]).astype(np.uint8)
+    painted[inside] = (
+        np.float32(1 - fill) * rgb[inside] + np.float32(fill) * shades[label[inside]]
+    ).astype(np.uint8)
     edge = find_outline(label, width=max(1, round(max(label.shape) / 700)))
     painted[edge] = shades[label[edge]]
     return painted
@@ -134,8 +172,14 @@ def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
 def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...]) -> None:
     """UserError where image and label differ in size."""
     if tuple(image_shape) != tuple(label_shape):
-        received = f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
-        raise UserError("Image and label must have the same size.", received, "Check that they belong together: names pair them.")
+        received = (
+            f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
+        )
+        raise UserError(
+            "Image and label must have the same size.",
+            received,
+            "Check that they belong together: names pair them.",
+        )
 
 
 def _name_channels(image: Image, tints: np.ndarray, height: int) -> tuple:
@@ -143,4 +187,7 @@ def _name_channels(image: Image, tints: np.ndarray, height: int) -> tuple:
         return ()
     names = image.channels or [f"channel {c}" for c in range(len(tints))]
     colors = ["#" + "".join(f"{round(v * 255):02x}" for v in tint) for tint in tints]
-    return tuple((0, c * height * 0.045, name, color) for c, (name, color) in enumerate(zip(names, colors, strict=True)))
+    return tuple(
+        (0, c * height * 0.045, name, color)
+        for c, (name, color) in enumerate(zip(names, colors, strict=True))
+    )

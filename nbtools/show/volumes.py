@@ -1,4 +1,6 @@
-"""Figures of volumes without any plug-in: slices along all axes, projections, a view through the volume, and surfaces."""
+"""Figures of volumes without any plug-in: slices along all axes, projections, a view through the
+volume, and surfaces.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ MOST_FACES = 60_000  # of all surfaces together
 PLANES = {"Z": "YX", "Y": "ZX", "X": "YZ"}  # axis looked along → rows and columns of the picture
 
 
-def slices(image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None) -> Figure:
-    """The three slices through one place of a volume, in true proportions, a crosshair where they meet.
+def slices(
+    image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None
+) -> Figure:
+    """The three slices through one place of a volume, in true proportions, a crosshair where they
+    meet.
 
     at : plane z, row y, column x; by default the middle of what is labelled, else of the volume.
 
@@ -54,9 +59,11 @@ def slices_rgb(
     colors: np.ndarray | None = None,
     least: int = 480,
 ) -> np.ndarray:
-    """The picture of `slices` as a colour array (H, W, 3) uint8: slice z, on its right slice x, below it slice y.
+    """The picture of `slices` as a colour array (H, W, 3) uint8: slice z, on its right slice x,
+    below it slice y.
 
-    contrast : by default measured on the whole volume.    least : longest side below which the picture is enlarged.
+    contrast : by default measured on the whole volume.
+    least : longest side below which the picture is enlarged.
     colors : (N + 1, 3) of labels that are numbered 0 … N; by default chosen for the whole volume.
 
     Raises
@@ -67,7 +74,10 @@ def slices_rgb(
     check_place(at, image)
     contrast = contrast or measure_contrast(image.pixels, rgb=image.is_rgb)
     rows = layout.cut_slices(image.pixels, at, spacing=image.relative_spacing)
-    painted = sheet = layout.arrange([[None if panel is None else contrast.color(panel) for panel in row] for row in rows], blank=255)
+    painted = sheet = layout.arrange(
+        [[None if panel is None else contrast.color(panel) for panel in row] for row in rows],
+        blank=255,
+    )
     if label is not None:
         found = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
         check_same_space(image.space_shape, found.shape)
@@ -80,9 +90,14 @@ def slices_rgb(
 
 
 def choose_place(image: Image, label: Image | None = None) -> tuple[int, int, int]:
-    """Plane z, row y, column x to look at first: in a nucleus near the middle of what is labelled, else the middle of the volume."""
+    """Plane z, row y, column x to look at first: in a nucleus near the middle of what is labelled,
+    else the middle of the volume.
+    """
     found = None if label is None else label.select(T=0).to("ZYX").pixels
-    z, *middle = layout.choose_cuts(None if found is None else found > 0, require_volume(image).select(T=0).to("ZYXC").space_shape)
+    z, *middle = layout.choose_cuts(
+        None if found is None else found > 0,
+        require_volume(image).select(T=0).to("ZYXC").space_shape,
+    )
     if found is not None and (found[z] > 0).any():
         row, column = _find_nearest(found[z] > 0, middle)
         own = found[z] == found[z, row, column]
@@ -97,7 +112,8 @@ def _find_nearest(inside: np.ndarray, place: Sequence[float]) -> list[int]:
 
 
 def projections(image: Image, *, axis: str = "Z") -> Figure:
-    """A volume flattened along an axis in three ways: its maximum, its mean, and its maximum coloured by the depth it lies at.
+    """A volume flattened along an axis in three ways: its maximum, its mean, and its maximum
+    coloured by the depth it lies at.
 
     axis : "Z", "Y" or "X".  Each picture has a contrast of its own.
 
@@ -106,47 +122,86 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
     UserError : no volume, or no such axis.
     """
     if axis not in PLANES:
-        raise UserError("A volume is projected along one of its axes.", repr(axis), 'Use "Z", "Y" or "X".')
+        raise UserError(
+            "A volume is projected along one of its axes.", repr(axis), 'Use "Z", "Y" or "X".'
+        )
     volume = require_volume(image).select(T=0).to(f"{axis}{PLANES[axis]}C")
     spacing = volume.relative_spacing[1:]
-    flat = [layout.square(p, spacing) for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))]
-    pictures = [measure_contrast(p, rgb=image.is_rgb and p.dtype == np.uint8).color(p) for p in flat]
+    flat = [
+        layout.square(p, spacing) for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))
+    ]
+    pictures = [
+        measure_contrast(p, rgb=image.is_rgb and p.dtype == np.uint8).color(p) for p in flat
+    ]
     pictures.append(layout.square(color_depth(volume.pixels), spacing))
     side_um = min(image.spacing_um) if image.spacing_um else None
-    shown = [View(rgb, None, spacing_um=side_um, frame=rgb.shape[1::-1], name=image.name) for rgb in pictures]
-    figure, places = new_grid(shown, 3, alt=f"{image.name or 'volume'} projected along {axis.lower()}", inches=3.4)
-    for axes, seen, word in zip(places, shown, ("maximum", "mean", f"maximum, colour: where along {axis.lower()}"), strict=True):
+    shown = [
+        View(rgb, None, spacing_um=side_um, frame=rgb.shape[1::-1], name=image.name)
+        for rgb in pictures
+    ]
+    figure, places = new_grid(
+        shown, 3, alt=f"{image.name or 'volume'} projected along {axis.lower()}", inches=3.4
+    )
+    for axes, seen, word in zip(
+        places,
+        shown,
+        ("maximum", "mean", f"maximum, colour: where along {axis.lower()}"),
+        strict=True,
+    ):
         draw_view(axes, seen, title=word)
     _draw_ramp(places[2], volume)
     return figure
 
 
 def color_depth(pixels: np.ndarray) -> np.ndarray:
-    """(D, H, W, C) grey values → (H, W, 3) uint8: as bright as the maximum along the first axis, coloured by where it lies."""
+    """(D, H, W, C) grey values → (H, W, 3) uint8: as bright as the maximum along the first axis,
+    coloured by where it lies.
+    """
     highest = pixels.max(axis=0)
     contrast = measure_contrast(highest)
-    bright = np.clip((highest.astype(np.float32) - contrast.low) / (contrast.high - contrast.low), 0, 1)
+    bright = np.clip(
+        (highest.astype(np.float32) - contrast.low) / (contrast.high - contrast.low), 0, 1
+    )
     channel = bright.argmax(axis=-1)[..., None]
-    where = np.take_along_axis(pixels.argmax(axis=0), channel, axis=-1)[..., 0] / max(1, len(pixels) - 1)
-    return (ramp_depth(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(np.uint8)
+    where = np.take_along_axis(pixels.argmax(axis=0), channel, axis=-1)[..., 0] / max(
+        1, len(pixels) - 1
+    )
+    return (ramp_depth(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(
+        np.uint8
+    )
 
 
-def rays(image: Image, label: Image | None = None, *, angles: Sequence[float] = (0, 30, 60, 90), axis: str = "Y") -> Figure:
-    """A volume looked through from several sides: near things in front, far ones behind; with labels, nuclei as coloured bodies.
+def rays(
+    image: Image,
+    label: Image | None = None,
+    *,
+    angles: Sequence[float] = (0, 30, 60, 90),
+    axis: str = "Y",
+) -> Figure:
+    """A volume looked through from several sides: near things in front, far ones behind; with
+    labels, nuclei as coloured bodies.
 
-    angles : degrees.     axis : the one it is turned about, "Y", "X" or "Z".  The side that a coarse z blurs is seen at 90 degrees.
+    angles : degrees.
+    axis : the one it is turned about, "Y", "X" or "Z".  The side that a coarse z blurs is seen at
+        90 degrees.
     """
     scene = prepare(image, label, most=160)
     pictures = [scene.draw(angle, axis) for angle in angles]
-    shown = [View(rgb, None, spacing_um=scene.voxel_um, frame=rgb.shape[1::-1], name=scene.name) for rgb in pictures]
-    figure, places = new_grid(shown, 4, alt=f"{scene.name or 'volume'} from {len(shown)} sides", inches=2.7)
+    shown = [
+        View(rgb, None, spacing_um=scene.voxel_um, frame=rgb.shape[1::-1], name=scene.name)
+        for rgb in pictures
+    ]
+    figure, places = new_grid(
+        shown, 4, alt=f"{scene.name or 'volume'} from {len(shown)} sides", inches=2.7
+    )
     for axes, seen, angle in zip(places, shown, angles, strict=True):
         draw_view(axes, seen, title=f"{angle:g}°")
     return figure
 
 
 def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -> Figure:
-    """The surfaces of labelled nuclei in true proportions (marching cubes), z upwards; each in a colour that its neighbours do not have.
+    """The surfaces of labelled nuclei in true proportions (marching cubes), z upwards; each in a
+    colour that its neighbours do not have.
 
     elevation, azimuth : degrees from where one looks.  Coarser meshes where there are many nuclei.
     Raises UserError for an image without z.
@@ -154,7 +209,9 @@ def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -
     label = require_volume(label).select(T=0).to("ZYX")
     dense, colors = color_labels(np.maximum(label.pixels, 0))
     spacing = np.array(label.spacing or (1.0, 1.0, 1.0))
-    figure = new_figure(5.5, 5.0, alt=f"surfaces of {len(colors) - 1} {'nucleus' if len(colors) == 2 else 'nuclei'}")
+    figure = new_figure(
+        5.5, 5.0, alt=f"surfaces of {len(colors) - 1} {'nucleus' if len(colors) == 2 else 'nuclei'}"
+    )
     axes = figure.add_subplot(projection="3d")
     for number, corners in mesh_labels(dense, spacing):
         _draw_mesh(axes, corners, colors[number])
@@ -171,7 +228,9 @@ def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -
 
 
 def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """For each label 1 … N of (Z, Y, X) its surface: (label, (triangles, 3 corners, z y x) in the unit of the spacing)."""
+    """For each label 1 … N of (Z, Y, X) its surface: (label, (triangles, 3 corners, z y x) in the
+    unit of the spacing).
+    """
     from skimage.measure import marching_cubes
 
     boxes = ndimage.find_objects(dense)
@@ -182,7 +241,9 @@ def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.nd
             continue
         body = np.pad((dense[box] == number).astype(np.float32), step + 1)
         smooth = ndimage.gaussian_filter(body, 0.7)  # takes the steps of the voxels away
-        places, faces, *_ = marching_cubes(smooth if smooth.max() > 0.5 else body, 0.5, step_size=min(step, min(body.shape) // 3))
+        places, faces, *_ = marching_cubes(
+            smooth if smooth.max() > 0.5 else body, 0.5, step_size=min(step, min(body.shape) // 3)
+        )
         corner = np.array([s.start for s in box]) - (step + 1) + 0.5
         found.append((number, ((places + corner) * spacing)[faces]))
     return found
@@ -190,24 +251,44 @@ def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.nd
 
 def check_place(at: tuple[int, int, int], image: Image) -> None:
     """UserError where a place (z, y, x) lies outside an image."""
-    if len(at) != 3 or not all(0 <= value < size for value, size in zip(at, (image.size(a) for a in "ZYX"), strict=True)):
+    if len(at) != 3 or not all(
+        0 <= value < size for value, size in zip(at, (image.size(a) for a in "ZYX"), strict=True)
+    ):
         highest = ", ".join(f"{axis.lower()} 0 to {image.size(axis) - 1}" for axis in "ZYX")
         raise UserError("A place must lie inside the volume, as z, y, x.", at, f"Use {highest}.")
 
 
 def _measure_side(image: Image, axis: str) -> int:
     """Pixels of an axis on a sheet with square pixels."""
-    return max(1, round(image.size(axis) * dict(zip(image.spatial, image.relative_spacing, strict=True))[axis]))
+    return max(
+        1,
+        round(
+            image.size(axis) * dict(zip(image.spatial, image.relative_spacing, strict=True))[axis]
+        ),
+    )
 
 
-def _draw_crosshair(painted: np.ndarray, rows: layout.Rows, *, at: tuple[int, int, int], spacing: tuple[float, ...]) -> np.ndarray:
+def _draw_crosshair(
+    painted: np.ndarray, rows: layout.Rows, *, at: tuple[int, int, int], spacing: tuple[float, ...]
+) -> np.ndarray:
     """Thin lines through the place in each of the three slices, open in the middle."""
-    times = len(painted) // (len(rows[0][0]) + layout.GAP + len(rows[1][0]))  # as `layout.arrange` puts them together
+    times = len(painted) // (
+        len(rows[0][0]) + layout.GAP + len(rows[1][0])
+    )  # as `layout.arrange` puts them together
     z, y, x = (int((value + 0.5) * s * times) for value, s in zip(at, spacing, strict=True))
     panels = [rows[0][0], rows[0][1], rows[1][0]]
-    corners = [c for c, panel in zip(layout.corners(rows), (p for row in rows for p in row), strict=True) if panel is not None]
-    for (left, top), panel, (row, column) in zip(corners, panels, ((y, x), (y, z), (z, x)), strict=True):
-        place = painted[top * times : (top + panel.shape[0]) * times, left * times : (left + panel.shape[1]) * times]
+    corners = [
+        c
+        for c, panel in zip(layout.corners(rows), (p for row in rows for p in row), strict=True)
+        if panel is not None
+    ]
+    for (left, top), panel, (row, column) in zip(
+        corners, panels, ((y, x), (y, z), (z, x)), strict=True
+    ):
+        place = painted[
+            top * times : (top + panel.shape[0]) * times,
+            left * times : (left + panel.shape[1]) * times,
+        ]
         for line, here in ((place[row], column), (place[:, column], row)):
             free = np.abs(np.arange(len(line)) - here) > OPEN
             line[free] = line[free] // 2 + CROSS // 2
@@ -229,10 +310,16 @@ def _draw_ramp(axes: Axes, volume: Image) -> None:
 def _draw_mesh(axes: Axes, corners: np.ndarray, color: np.ndarray) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0])  # outwards, in the order z, y, x
+    normal = np.cross(
+        corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0]
+    )  # outwards, in the order z, y, x
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    shade = SHADE + (1 - SHADE) * np.clip(normal @ (LIGHT * (-1, -1, 1)), 0, 1)  # the lamp stands above and in front
-    axes.add_collection3d(Poly3DCollection(corners[..., ::-1], facecolors=shade[:, None] * color, linewidths=0))
+    shade = SHADE + (1 - SHADE) * np.clip(
+        normal @ (LIGHT * (-1, -1, 1)), 0, 1
+    )  # the lamp stands above and in front
+    axes.add_collection3d(
+        Poly3DCollection(corners[..., ::-1], facecolors=shade[:, None] * color, linewidths=0)
+    )
 
 
 def _count_faces(box: tuple[slice, ...]) -> int:

@@ -12,7 +12,8 @@ STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
     ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
     ".nb-table td{padding:3px 10px;border-bottom:1px solid #ddd;vertical-align:top;text-align:left}"
-    ".nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}.nb-words{font-size:13px;margin:4px 0}"
+    ".nb-table "
+    "td.nb-number{text-align:right;font-variant-numeric:tabular-nums}.nb-words{font-size:13px;margin:4px 0}"
     ".nb-mark{font-weight:600;border-radius:3px;padding:1px 6px;color:#fff}</style>"
 )
 SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
@@ -48,27 +49,59 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
     rows = [[say_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)]
-    numeric = [bool(v) and isinstance(v[0], int | float | np.number) and not isinstance(v[0], bool | np.bool_) for v in values]
-    rest = f"{count} row{'' if count == 1 else 's'}" + (f", the first {limit} shown" if count > limit else "")
-    return Words(f"{_to_html(names, rows, numeric)}<div class='nb-words'>{rest}</div>", f"{_to_text(names, rows)}\n{rest}")
+    numeric = [
+        bool(v)
+        and isinstance(v[0], int | float | np.number)
+        and not isinstance(v[0], bool | np.bool_)
+        for v in values
+    ]
+    rest = f"{count} row{'' if count == 1 else 's'}" + (
+        f", the first {limit} shown" if count > limit else ""
+    )
+    return Words(
+        f"{_to_html(names, rows, numeric)}<div class='nb-words'>{rest}</div>",
+        f"{_to_text(names, rows)}\n{rest}",
+    )
 
 
 def findings(found: Iterable[Any]) -> Words:
     """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
 
-    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is said where a code first occurs.
+    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is
+        said where a code first occurs.
     """
     order = list(SEVERITIES)
-    found = sorted(found, key=lambda f: order.index(f.severity) if f.severity in order else len(order))
+    found = sorted(
+        found, key=lambda f: order.index(f.severity) if f.severity in order else len(order)
+    )
     if not found:
-        return Words("<div class='nb-words'>✓ Nothing is wrong with these images.</div>", "Nothing is wrong with these images.")
+        return Words(
+            "<div class='nb-words'>✓ Nothing is wrong with these images.</div>",
+            "Nothing is wrong with these images.",
+        )
     first = {getattr(f, "code", ""): f for f in reversed(found)}
-    whys = [f" {f.why}" if first.get(getattr(f, "code", "")) is f and hasattr(f, "why") else "" for f in found]
+    whys = [
+        f" {f.why}" if first.get(getattr(f, "code", "")) is f and hasattr(f, "why") else ""
+        for f in found
+    ]
     names = ["", "file", "finding, and why it matters", "what to do"]
-    rows = [[f.severity, str(f.file or ""), f.message + why, f.remedy] for f, why in zip(found, whys, strict=True)]
-    counts = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s in order if (n := sum(f.severity == s for f in found)))
-    text = "\n".join(f"{severity}: {f'{file}: ' if file else ''}{message} {remedy}" for severity, file, message, remedy in rows)
-    return Words(f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>", f"{text}\n{counts}")
+    rows = [
+        [f.severity, str(f.file or ""), f.message + why, f.remedy]
+        for f, why in zip(found, whys, strict=True)
+    ]
+    counts = ", ".join(
+        f"{n} {s}{'' if n == 1 else 's'}"
+        for s in order
+        if (n := sum(f.severity == s for f in found))
+    )
+    text = "\n".join(
+        f"{severity}: {f'{file}: ' if file else ''}{message} {remedy}"
+        for severity, file, message, remedy in rows
+    )
+    return Words(
+        f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>",
+        f"{text}\n{counts}",
+    )
 
 
 def say_value(value: Any) -> str:
@@ -84,16 +117,26 @@ def say_value(value: Any) -> str:
 
 def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>" for row in rows)
-    return f"<div style='overflow-x:auto'><table class='nb-table'><tr>{head}</tr>{body}</table></div>"
+    body = "".join(
+        f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>"
+        for row in rows
+    )
+    return (
+        f"<div style='overflow-x:auto'><table class='nb-table'><tr>{head}</tr>{body}</table></div>"
+    )
 
 
 def _cell(value: str, number: bool) -> str:
     if value in SEVERITIES:
-        return f"<td><span class='nb-mark' style='background:{SEVERITIES[value]}'>{value}</span></td>"
+        return (
+            f"<td><span class='nb-mark' style='background:{SEVERITIES[value]}'>{value}</span></td>"
+        )
     return f"<td{' class=nb-number' if number else ''}>{escape(value)}</td>"
 
 
 def _to_text(names: list[str], rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    return "\n".join("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip() for row in [names, *rows])
+    return "\n".join(
+        "  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip()
+        for row in [names, *rows]
+    )

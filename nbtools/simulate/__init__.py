@@ -1,7 +1,9 @@
-"""Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq, doi:10.1093/bioinformatics/btz242).
+"""Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq,
+doi:10.1093/bioinformatics/btz242).
 
-The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur, noise, grey values); `scene` joins the first
-three, and `pairs` photographs one scene twice: with noise and without. `draw_strokes` scribbles on nuclei that are known.
+The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur,
+noise, grey values); `scene` joins the first three, and `pairs` photographs one scene twice: with
+noise and without. `draw_strokes` scribbles on nuclei that are known.
 """
 
 from __future__ import annotations
@@ -23,19 +25,49 @@ if TYPE_CHECKING:
     from nbtools.data import DataSet, Sample
 
 _VOLUME = {
-    "shape_px": (24, 96, 96), "spacing_um": (1.0, 0.4, 0.4), "radius_um": (2.5, 6.0), "density": (0.04, 0.3), "dome": (0.0, 0.3),
-    "psf_um": (0.12, 0.5), "psf_stretch": (2.0, 3.5),
-}  # fmt: skip
+    "shape_px": (24, 96, 96),
+    "spacing_um": (1.0, 0.4, 0.4),
+    "radius_um": (2.5, 6.0),
+    "density": (0.04, 0.3),
+    "dome": (0.0, 0.3),
+    "psf_um": (0.12, 0.5),
+    "psf_stretch": (2.0, 3.5),
+}
 _TISSUE = {
-    **_VOLUME, "shape_px": (24, 128, 128), "spacing_um": (1.5, 0.5, 0.5), "radius_um": (2.5, 4.0), "density": (0.45, 0.6), "cut": 1.0,
-    "squeeze": (0.05, 0.2), "elongation": (1.1, 1.8), "background": (0.02, 0.2), "clustering": (0.0,),
-}  # fmt: skip
+    **_VOLUME,
+    "shape_px": (24, 128, 128),
+    "spacing_um": (1.5, 0.5, 0.5),
+    "radius_um": (2.5, 4.0),
+    "density": (0.45, 0.6),
+    "cut": 1.0,
+    "squeeze": (0.05, 0.2),
+    "elongation": (1.1, 1.8),
+    "background": (0.02, 0.2),
+    "clustering": (0.0,),
+}
 _BEADS = {
-    "shape_px": (41, 64, 64), "spacing_um": (0.25, 0.25, 0.25), "count": 8, "radius_um": (1.0,), "radius_spread": (0.0,),
-    "elongation": (1.0,), "roughness": (0.0,), "chromocentres": (0.0,), "nucleoli": (0.0,), "granularity": (0.0,), "clustering": (0.0,),
-    "cut": 0.0, "dome": (0.0,), "brightness_spread": (0.0,), "background": (0.01,), "gradient": (0.0,), "haze": (0.0,),
-    "depth_loss": (0.0,), "psf_um": (0.4,), "psf_stretch": (3.0,), "photons": (2000.0,),
-}  # fmt: skip
+    "shape_px": (41, 64, 64),
+    "spacing_um": (0.25, 0.25, 0.25),
+    "count": 8,
+    "radius_um": (1.0,),
+    "radius_spread": (0.0,),
+    "elongation": (1.0,),
+    "roughness": (0.0,),
+    "chromocentres": (0.0,),
+    "nucleoli": (0.0,),
+    "granularity": (0.0,),
+    "clustering": (0.0,),
+    "cut": 0.0,
+    "dome": (0.0,),
+    "brightness_spread": (0.0,),
+    "background": (0.01,),
+    "gradient": (0.0,),
+    "haze": (0.0,),
+    "depth_loss": (0.0,),
+    "psf_um": (0.4,),
+    "psf_stretch": (3.0,),
+    "photons": (2000.0,),
+}
 KINDS = {
     "nuclei2d": {},
     "nuclei3d": _VOLUME,
@@ -47,24 +79,35 @@ CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
-    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons": (50, 200)})`.
+    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons":
+    (50, 200)})`.
 
-    Pairs are planes, or volumes where `shape_px` has three numbers; what else is not given fits the dimension.
+    Pairs are planes, or volumes where `shape_px` has three numbers; what else is not given fits the
+    dimension.
     """
     if kind not in KINDS:
-        raise UserError("The kind of image to simulate must be a known one.", repr(kind), f"Use one of: {', '.join(KINDS)}.")
+        raise UserError(
+            "The kind of image to simulate must be a known one.",
+            repr(kind),
+            f"Use one of: {', '.join(KINDS)}.",
+        )
     changes = changes or {}
     volume = kind in CLASSES and len(changes.get("shape_px", ())) == 3
-    return CLASSES.get(kind, NucleiSettings).from_dict({**(_VOLUME if volume else KINDS[kind]), **changes})
+    return CLASSES.get(kind, NucleiSettings).from_dict(
+        {**(_VOLUME if volume else KINDS[kind]), **changes}
+    )
 
 
-def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None) -> DataSet:
+def make(
+    kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None
+) -> DataSet:
     """A data set of simulated images with exact labels.
 
-    kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal balls, to see the blur of a
-        microscope), or "pairs" (noisy and clean).
+    kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
+        balls, to see the blur of a microscope), or "pairs" (noisy and clean).
     count : scenes; an image of each, of pairs as many as `frames`.
-    seed : scene i depends on seed and i alone, so that more images leave the first ones as they are.
+    seed : scene i depends on seed and i alone, so that more images leave the first ones as they
+        are.
     settings : all of them, or a dictionary of those that differ from the kind's.
 
     >>> [s.label.pixels.max() for s in make("nuclei2d", count=2, seed=0, settings={"count": 5, "shape_px": (128, 128)})]
@@ -77,8 +120,18 @@ def make(kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | 
     if count < 1:
         raise UserError("At least one image must be asked for.", count, "Use --count 10.")
     scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
-    dataset = DataSet.of([sample for i, scene in enumerate(scenes) for sample in _name_all(scene, f"{kind}_{i:03d}")], name=kind)
-    dataset.meta.update(licence="CC0-1.0", source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}")
+    dataset = DataSet.of(
+        [
+            sample
+            for i, scene in enumerate(scenes)
+            for sample in _name_all(scene, f"{kind}_{i:03d}")
+        ],
+        name=kind,
+    )
+    dataset.meta.update(
+        licence="CC0-1.0",
+        source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}",
+    )
     if isinstance(settings, PairSettings):
         dataset.meta["noise"] = settings.noise_law()
     return dataset
@@ -91,13 +144,22 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
     like = {"shape_px": settings.shape_px} if kind in CLASSES else {}
-    usual, changed = settings_for(kind, like).to_dict() | {"shape_px": settings_for(kind).to_dict()["shape_px"]}, settings.to_dict()
-    words = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v).lower() for k, v in changed.items() if v != usual[k]}
+    usual, changed = (
+        settings_for(kind, like).to_dict() | {"shape_px": settings_for(kind).to_dict()["shape_px"]},
+        settings.to_dict(),
+    )
+    words = {
+        k: ",".join(map(str, v)) if isinstance(v, list) else str(v).lower()
+        for k, v in changed.items()
+        if v != usual[k]
+    }
     command = f"nbtools simulate {kind} --count {count} --seed {seed}"
     return command + (" --set " + " ".join(f"{k}={v}" for k, v in words.items()) if words else "")
 
 
-def nuclei(settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.random.Generator) -> Sample:
+def nuclei(
+    settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.random.Generator
+) -> Sample:
     """One image of nuclei, with its exact labels.
 
     settings : None for those of "nuclei2d" or "nuclei3d", by `ndim`.
@@ -115,7 +177,11 @@ def nuclei(settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.ran
 
 def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
     """The images of one scene."""
-    return make_pairs(settings, rng=rng) if isinstance(settings, PairSettings) else [nuclei(settings, rng=rng)]
+    return (
+        make_pairs(settings, rng=rng)
+        if isinstance(settings, PairSettings)
+        else [nuclei(settings, rng=rng)]
+    )
 
 
 def _name_all(scene: list[Sample], name: str) -> list[Sample]:
@@ -123,9 +189,16 @@ def _name_all(scene: list[Sample], name: str) -> list[Sample]:
     if len(scene) == 1:
         return [_rename(scene[0], name)]
     digits = len(str(len(scene) - 1))
-    return [_rename(sample, f"{name}_f{i:0{digits}d}").replace(group=name) for i, sample in enumerate(scene)]
+    return [
+        _rename(sample, f"{name}_f{i:0{digits}d}").replace(group=name)
+        for i, sample in enumerate(scene)
+    ]
 
 
 def _rename(sample: Sample, name: str) -> Sample:
-    images = {kind: image.replace(name=name) for kind in ("image", "label", "clean") if (image := getattr(sample, kind)) is not None}
+    images = {
+        kind: image.replace(name=name)
+        for kind in ("image", "label", "clean")
+        if (image := getattr(sample, kind)) is not None
+    }
     return sample.replace(name=name, **images)

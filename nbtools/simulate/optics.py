@@ -18,22 +18,31 @@ def blur_widths(drawn: dict[str, float], spacing: np.ndarray) -> np.ndarray:
 
 
 def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -> np.ndarray:
-    """Light in the image plane: an anisotropic Gaussian focus, and a wide halo of light out of focus.
+    """Light in the image plane: an anisotropic Gaussian focus, and a wide halo of light out of
+    focus.
 
     dye : (Y, X) or (Z, Y, X) float; spacing in µm along its axes.
     """
     width = blur_widths(drawn, spacing)
     light = gaussian_filter(dye, width, mode="nearest", truncate=3.5)
     if drawn["haze"] > 0:
-        halo = gaussian_filter(light, np.maximum(HAZE_WIDTH * width, 1.0 / spacing), mode="nearest", truncate=2.5)
+        halo = gaussian_filter(
+            light, np.maximum(HAZE_WIDTH * width, 1.0 / spacing), mode="nearest", truncate=2.5
+        )
         light = (1 - drawn["haze"]) * light + drawn["haze"] * halo
     return light
 
 
-def light_field(light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Generator) -> np.ndarray:
-    """Expected photons a pixel: uneven background added, deeper planes dimmer, in units of `drawn["photons"]`."""
+def light_field(
+    light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Generator
+) -> np.ndarray:
+    """Expected photons a pixel: uneven background added, deeper planes dimmer, in units of
+    `drawn["photons"]`.
+    """
     axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in light.shape), indexing="ij", sparse=True)
-    slope, phase, turns = (rng.uniform(a, b, light.ndim) for a, b in ((-1, 1), (0, 2 * np.pi), (1, 4)))
+    slope, phase, turns = (
+        rng.uniform(a, b, light.ndim) for a, b in ((-1, 1), (0, 2 * np.pi), (1, 4))
+    )
     uneven = sum(s * a for s, a in zip(slope / max(np.abs(slope).sum(), 1e-9), axes, strict=True))
     for axis, p, t in zip(axes, phase, turns, strict=True):
         uneven = uneven + 0.3 * np.cos(t * axis + p)
@@ -43,23 +52,42 @@ def light_field(light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Ge
     return np.round(light * drawn["photons"] / GRAIN) * GRAIN
 
 
-def expose_camera(photons: np.ndarray, settings: NucleiSettings, *, drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Grey values of a camera: shot noise, read noise, gain, offset and rounding; uint8 or uint16."""
+def expose_camera(
+    photons: np.ndarray,
+    settings: NucleiSettings,
+    *,
+    drawn: dict[str, float],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Grey values of a camera: shot noise, read noise, gain, offset and rounding; uint8 or
+    uint16.
+    """
     top = 2**settings.bits - 1
     gain, offset = settings.gain, settings.offset
     if offset is None:
         offset = 100.0 if settings.bits == 16 else 4.0
     if gain is None:
-        brightest = max(np.partition(photons.ravel(), -max(photons.size // 500, 1))[-max(photons.size // 500, 1)], 1e-6)
+        brightest = max(
+            np.partition(photons.ravel(), -max(photons.size // 500, 1))[
+                -max(photons.size // 500, 1)
+            ],
+            1e-6,
+        )
         gain = 2.0 if settings.bits == 16 else (drawn["exposure"] * top - offset) / brightest
-    return digitise(detect(photons, drawn["read_noise"], rng=rng), gain=gain, offset=offset, top=top)
+    return digitise(
+        detect(photons, drawn["read_noise"], rng=rng), gain=gain, offset=offset, top=top
+    )
 
 
 def detect(photons: np.ndarray, read_noise: float, *, rng: np.random.Generator) -> np.ndarray:
-    """Electrons counted where so many photons are expected: shot noise, and the noise of reading them out."""
+    """Electrons counted where so many photons are expected: shot noise, and the noise of reading
+    them out.
+    """
     return rng.poisson(photons) + read_noise * rng.standard_normal(photons.shape)
 
 
 def digitise(electrons: np.ndarray, *, gain: float, offset: float, top: int) -> np.ndarray:
     """Whole grey values from 0 to `top`: uint8 up to 255, else uint16."""
-    return np.clip(np.round(gain * electrons + offset), 0, top).astype(np.uint8 if top <= 255 else np.uint16)
+    return np.clip(np.round(gain * electrons + offset), 0, top).astype(
+        np.uint8 if top <= 255 else np.uint16
+    )

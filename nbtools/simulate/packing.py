@@ -13,7 +13,9 @@ SPHERE = {2: np.pi, 3: 4 / 3 * np.pi}
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit ball; `radius` (N,) of equal volume."""
+    """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit
+    ball; `radius` (N,) of equal volume.
+    """
 
     centre: np.ndarray
     matrix: np.ndarray
@@ -24,20 +26,33 @@ class Bodies:
         return len(self.radius)
 
 
-def place_nuclei(size_um: np.ndarray, drawn: dict[str, float], *, count: int | None, cut: float, rng: np.random.Generator) -> Bodies:
+def place_nuclei(
+    size_um: np.ndarray,
+    drawn: dict[str, float],
+    *,
+    count: int | None,
+    cut: float,
+    rng: np.random.Generator,
+) -> Bodies:
     """Draw nuclei and push them apart until they touch at most.
 
-    size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of the field.
-    cut : how far centres may reach: 0 keeps nuclei inside, 1 lets the border cut them anywhere (through the centre at most, given a count).
+    size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of
+        the field.
+    cut : how far centres may reach: 0 keeps nuclei inside, 1 lets the border cut them anywhere
+        (through the centre at most, given a count).
     """
     ndim = len(size_um)
-    margin = drawn["radius_um"] * (1 - 2 * cut)  # of centres, from the border; negative reaches outside
+    margin = drawn["radius_um"] * (
+        1 - 2 * cut
+    )  # of centres, from the border; negative reaches outside
     margin = margin if count is None else max(margin, 0)  # who asks for a number wants to see it
     low = np.minimum(margin, size_um / 2)
     high = np.maximum(size_um - margin, size_um / 2)
     if count is None:
         low_all, high_all = np.minimum(low, 0), np.maximum(high, size_um)
-        mean_volume = SPHERE[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
+        mean_volume = (
+            SPHERE[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
+        )
         count = max(round(drawn["density"] * np.prod(high_all - low_all) / mean_volume), 1)
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
     centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
@@ -45,14 +60,22 @@ def place_nuclei(size_um: np.ndarray, drawn: dict[str, float], *, count: int | N
     return Bodies(centre, matrix, radius, reach)
 
 
-def draw_shapes(count: int, drawn: dict[str, float], *, ndim: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Radii (N,), matrices into the unit ball (N, D, D) and bounding boxes (N, D) of randomly turned ellipsoids."""
+def draw_shapes(
+    count: int, drawn: dict[str, float], *, ndim: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radii (N,), matrices into the unit ball (N, D, D) and bounding boxes (N, D) of randomly
+    turned ellipsoids.
+    """
     spread = np.sqrt(np.log1p(drawn["radius_spread"] ** 2))
-    radius = drawn["radius_um"] * np.exp(spread * rng.standard_normal(count).clip(-2.5, 2.5) - spread**2 / 2)
+    radius = drawn["radius_um"] * np.exp(
+        spread * rng.standard_normal(count).clip(-2.5, 2.5) - spread**2 / 2
+    )
     stretch = rng.random((count, ndim))
     stretch[:, 0], stretch[:, -1] = 0, 1
     stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
-    stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))  # volume stays that of the radius
+    stretch = np.exp(
+        stretch - stretch.mean(axis=1, keepdims=True)
+    )  # volume stays that of the radius
     axes = radius[:, None] * stretch  # (N, D) semi-axes
     turn = _rotations(count, ndim, rng=rng)
     matrix = turn.transpose(0, 2, 1) / axes[:, :, None]
@@ -76,7 +99,13 @@ def _rotations(count: int, ndim: int, *, rng: np.random.Generator) -> np.ndarray
     return np.stack([np.stack(row, -1) for row in rows], axis=1)
 
 
-def _scatter(radius: np.ndarray, box: tuple[np.ndarray, np.ndarray], *, clustering: float, rng: np.random.Generator) -> np.ndarray:
+def _scatter(
+    radius: np.ndarray,
+    box: tuple[np.ndarray, np.ndarray],
+    *,
+    clustering: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """First places: anywhere, or against one of the nuclei placed before."""
     low, high = box
     count, ndim = len(radius), len(low)
@@ -90,8 +119,12 @@ def _scatter(radius: np.ndarray, box: tuple[np.ndarray, np.ndarray], *, clusteri
     return centre
 
 
-def _push_apart(centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float) -> np.ndarray:
-    """Move neighbours away from each other until no two are closer than `closeness` times their radii along the line between them."""
+def _push_apart(
+    centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float
+) -> np.ndarray:
+    """Move neighbours away from each other until no two are closer than `closeness` times their
+    radii along the line between them.
+    """
     if len(centre) < 2:
         return centre
     longest = 1 / np.linalg.svd(matrix, compute_uv=False).min(axis=1)

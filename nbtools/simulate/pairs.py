@@ -1,7 +1,9 @@
-"""Noisy and clean images of the same scene, through the same optics, with the exact law of the noise.
+"""Noisy and clean images of the same scene, through the same optics, with the exact law of the
+noise.
 
-grey = round(gain * (Poisson(photons) + Normal(0, read_noise)) + offset), and clean = gain * photons + offset, its expected value.
-The variance of a grey value is therefore gain² * (photons + read_noise² + structured²) + 1/12 for rounding.
+grey = round(gain * (Poisson(photons) + Normal(0, read_noise)) + offset), and clean = gain * photons
++ offset, its expected value. The variance of a grey value is therefore gain² * (photons +
+read_noise² + structured²) + 1/12 for rounding.
 """
 
 from __future__ import annotations
@@ -21,38 +23,65 @@ from nbtools.simulate.settings import NucleiSettings
 if TYPE_CHECKING:
     from nbtools.data import Sample
 
-PEAK = 99.8  # percentile of the expected photons that counts as the brightest: single pixels in bright spots do not
+# percentile of the expected photons that counts as the brightest: single pixels in bright spots do
+# not
+PEAK = 99.8
 STRIPE = 5  # px; structured noise is alike over this length, not beyond
 FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
 
 
 @dataclass(frozen=True)
 class PairSettings(NucleiSettings):
-    """Scene, optics, and a camera whose noise is known exactly: gain, offset and read noise are the same in all images.
+    """Scene, optics, and a camera whose noise is known exactly: gain, offset and read noise are the
+    same in all images.
 
     >>> PairSettings(photons=(5.0,)).noise_law()["read_noise"]
     2.0
     """
 
     photons: tuple[float, ...] = setting(
-        (20.0,), unit="photons", min=0.1, max=1e6, help="Light level: expected photons in the brightest pixels (99.8th percentile)."
+        (20.0,),
+        unit="photons",
+        min=0.1,
+        max=1e6,
+        help="Light level: expected photons in the brightest pixels (99.8th percentile).",
     )
-    read_noise: float = setting(2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light.")
+    read_noise: float = setting(
+        2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light."
+    )
     gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values a photon.")
-    offset: float = setting(100.0, min=0, max=60_000, level="advanced", help="Grey value without light.")
+    offset: float = setting(
+        100.0, min=0, max=60_000, level="advanced", help="Grey value without light."
+    )
     bits: int = setting(16, choices=(16,), level="advanced", help="Grey values of the camera.")
-    frames: int = setting(1, min=1, max=10_000, help="Noisy images of each scene; many, to measure a camera's noise.")
+    frames: int = setting(
+        1, min=1, max=10_000, help="Noisy images of each scene; many, to measure a camera's noise."
+    )
     structured: float = setting(
-        0.0, unit="photons", min=0, max=1000, help="Further noise that is alike over 5 px along X: blind spots take it for signal."
+        0.0,
+        unit="photons",
+        min=0,
+        max=1000,
+        help="Further noise that is alike over 5 px along X: blind spots take it for signal.",
     )
     saturation: float | None = setting(
-        None, min=0.05, max=1, help="Share of the light level at which a 12-bit camera is full; the gain follows from it. None: never."
+        None,
+        min=0.05,
+        max=1,
+        help=(
+            "Share of the light level at which a 12-bit camera is full; the gain follows from "
+            "it. None: never."
+        ),
     )
 
     @property
     def camera_gain(self) -> float:
         """Grey values a photon, saturation considered."""
-        return self.gain if self.saturation is None else (FULL_12_BIT - self.offset) / (self.saturation * self.photons[-1])
+        return (
+            self.gain
+            if self.saturation is None
+            else (FULL_12_BIT - self.offset) / (self.saturation * self.photons[-1])
+        )
 
     @property
     def full(self) -> int:
@@ -60,10 +89,14 @@ class PairSettings(NucleiSettings):
         return FULL if self.saturation is None else FULL_12_BIT
 
     def noise_law(self) -> dict:
-        """What dataset.toml says of the noise, exactly; light and its noise in photons, others in grey values."""
+        """What dataset.toml says of the noise, exactly; light and its noise in photons, others in
+        grey values.
+        """
         return {
-            "law": "noisy = round(gain * (Poisson(photons) + Normal(0, read_noise) + stripes) + offset), at most full; "
-            "clean = gain * photons + offset; stripes: Normal(0, structured), alike over structured_px along X",
+            "law": "noisy = round(gain * (Poisson(photons) + Normal(0, read_noise) + stripes) + "
+            "offset), at most full; "
+            "clean = gain * photons + offset; stripes: Normal(0, structured), alike over "
+            "structured_px along X",
             "gain": float(self.camera_gain),
             "offset": self.offset,
             "read_noise": self.read_noise,
@@ -77,7 +110,9 @@ class PairSettings(NucleiSettings):
 
 
 def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Sample]:
-    """The noisy images of one scene, uint16, each with the same clean partner, float32, and the same exact labels."""
+    """The noisy images of one scene, uint16, each with the same clean partner, float32, and the
+    same exact labels.
+    """
     from nbtools.data import Sample
 
     drawn = settings.draw(rng)
@@ -96,5 +131,11 @@ def expose(photons: np.ndarray, settings: PairSettings, *, rng: np.random.Genera
     electrons = optics.detect(photons, settings.read_noise, rng=rng)
     if settings.structured > 0:
         white = rng.standard_normal(photons.shape)
-        electrons += settings.structured * np.sqrt(STRIPE) * uniform_filter1d(white, STRIPE, axis=-1, mode="wrap")
-    return optics.digitise(electrons, gain=settings.camera_gain, offset=settings.offset, top=settings.full)
+        electrons += (
+            settings.structured
+            * np.sqrt(STRIPE)
+            * uniform_filter1d(white, STRIPE, axis=-1, mode="wrap")
+        )
+    return optics.digitise(
+        electrons, gain=settings.camera_gain, offset=settings.offset, top=settings.full
+    )

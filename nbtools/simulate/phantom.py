@@ -15,22 +15,39 @@ FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
 
 
 def paint_nuclei(
-    bodies: Bodies, drawn: dict[str, float], *, shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generator
+    bodies: Bodies,
+    drawn: dict[str, float],
+    *,
+    shape: tuple[int, ...],
+    spacing: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label image (int32, 0 background) and dye concentration (float64, about 1 in a typical nucleus) on one grid.
+    """Label image (int32, 0 background) and dye concentration (float64, about 1 in a typical
+    nucleus) on one grid.
 
-    A point that two surfaces enclose belongs to the nucleus in which it lies deeper: nuclei touch and never overlap.
+    A point that two surfaces enclose belongs to the nucleus in which it lies deeper: nuclei touch
+    and never overlap.
     """
     label, dye, depth = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape)
-    brightness = np.exp(drawn["brightness_spread"] * rng.standard_normal(len(bodies)).clip(-2.5, 2.5))
+    brightness = np.exp(
+        drawn["brightness_spread"] * rng.standard_normal(len(bodies)).clip(-2.5, 2.5)
+    )
     for i in range(len(bodies)):
-        own_rng = np.random.default_rng(rng.integers(2**63))  # a stream each: a nucleus outside the field changes no other
-        box, unit = _box_around(bodies, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"])
+        own_rng = np.random.default_rng(
+            rng.integers(2**63)
+        )  # a stream each: a nucleus outside the field changes no other
+        box, unit = _box_around(
+            bodies, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
+        )
         if unit is None:
             continue
         rho = np.sqrt((unit**2).sum(axis=-1))
-        shell = np.abs(rho - 1) < 3 * drawn["roughness"]  # nothing deeper or farther out can change sides
-        rho[shell] /= 1 + drawn["roughness"] * _sum_waves(unit[shell] / rho[shell][:, None], own_rng)
+        shell = (
+            np.abs(rho - 1) < 3 * drawn["roughness"]
+        )  # nothing deeper or farther out can change sides
+        rho[shell] /= 1 + drawn["roughness"] * _sum_waves(
+            unit[shell] / rho[shell][:, None], own_rng
+        )
         level = (rho - 1) * bodies.radius[i]  # µm below the surface, about
         inside = level < depth[box]
         depth[box][inside] = level[inside]
@@ -41,15 +58,32 @@ def paint_nuclei(
     return label, dye
 
 
-def scatter_debris(dye: np.ndarray, count: int, *, drawn: dict[str, float], spacing: np.ndarray, rng: np.random.Generator) -> None:
-    """Add specks to the dye, in place, anywhere outside the nuclei: what a nucleus has already covered stays as it is."""
+def scatter_debris(
+    dye: np.ndarray,
+    count: int,
+    *,
+    drawn: dict[str, float],
+    spacing: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Add specks to the dye, in place, anywhere outside the nuclei: what a nucleus has already
+    covered stays as it is.
+    """
     free = dye == 0
     for _ in range(count):
-        radius, centre = drawn["radius_um"] * rng.uniform(*SPECK), rng.random(dye.ndim) * np.array(dye.shape) * spacing
+        radius, centre = (
+            drawn["radius_um"] * rng.uniform(*SPECK),
+            rng.random(dye.ndim) * np.array(dye.shape) * spacing,
+        )
         low = np.maximum((centre - radius) / spacing, 0).astype(int)
         high = np.minimum((centre + radius) / spacing + 2, dye.shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        steps = np.ix_(*(np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, centre, strict=True)))
+        steps = np.ix_(
+            *(
+                np.arange(a, b) * s - c
+                for a, b, s, c in zip(low, high, spacing, centre, strict=True)
+            )
+        )
         dye[box][(sum(step**2 for step in steps) <= radius**2) & free[box]] = rng.uniform(*FAINT)
 
 
@@ -73,11 +107,16 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     return kept
 
 
-def outline_as_seen(label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float) -> np.ndarray:
-    """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light, a dim one only to what can be seen.
+def outline_as_seen(
+    label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float
+) -> np.ndarray:
+    """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light,
+    a dim one only to what can be seen.
 
-    dye : (*space) of the nuclei, about 1 in a typical one.   width : (D,) standard deviation of the blur, in pixels.
-    share : at 0.5 a nucleus has its own surface, at less it reaches into its blur; what has less than that of a typical one is not seen.
+    dye : (*space) of the nuclei, about 1 in a typical one.
+    width : (D,) standard deviation of the blur, in pixels.
+    share : at 0.5 a nucleus has its own surface, at less it reaches into its blur; what has less
+        than that of a typical one is not seen.
     Where nuclei meet, the brighter one has the pixel; what is too dim, or nearly, has no label.
     """
     seen, light = np.zeros_like(label), np.zeros(label.shape)
@@ -85,7 +124,9 @@ def outline_as_seen(label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, sh
     for name, box in enumerate(ndimage.find_objects(label), start=1):
         if box is None:
             continue
-        wide = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True))
+        wide = tuple(
+            slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True)
+        )
         own = label[wide] == name
         brightness = float(dye[wide][own].mean())
         glow = ndimage.gaussian_filter(own * brightness, width, mode="nearest", truncate=3.0)
@@ -96,7 +137,9 @@ def outline_as_seen(label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, sh
 
 
 def name_in_order(label: np.ndarray) -> np.ndarray:
-    """The same label image with the names 1..N and no gaps, in the smallest fitting unsigned type of at least 16 bit."""
+    """The same label image with the names 1..N and no gaps, in the smallest fitting unsigned type
+    of at least 16 bit.
+    """
     names = np.flatnonzero(np.bincount(label.ravel()))
     order = np.zeros(label.max() + 1, np.uint16 if len(names) <= 65_535 else np.uint32)
     order[names[names > 0]] = np.arange(1, np.count_nonzero(names) + 1)
@@ -106,25 +149,38 @@ def name_in_order(label: np.ndarray) -> np.ndarray:
 def _box_around(
     bodies: Bodies, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
 ) -> tuple[tuple[slice, ...], np.ndarray | None]:
-    """The part of the grid that can hold nucleus i, and its points in coordinates of the unit ball: (*box, D)."""
+    """The part of the grid that can hold nucleus i, and its points in coordinates of the unit ball:
+    (*box, D).
+    """
     reach = bodies.reach[i] * slack
     low = np.maximum(np.ceil((bodies.centre[i] - reach) / spacing), 0).astype(int)
     high = np.minimum(np.floor((bodies.centre[i] + reach) / spacing) + 1, shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     if np.any(high <= low):
         return box, None
-    offsets = [np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, bodies.centre[i], strict=True)]
+    offsets = [
+        np.arange(a, b) * s - c
+        for a, b, s, c in zip(low, high, spacing, bodies.centre[i], strict=True)
+    ]
     grid = np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)
     return box, grid @ bodies.matrix[i].T
 
 
-def _dye(unit: np.ndarray, rho: np.ndarray, *, drawn: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Dye at points inside a nucleus: unit (N, D) in the unit ball, rho (N,) from 0 at the centre to 1 at the surface."""
+def _dye(
+    unit: np.ndarray, rho: np.ndarray, *, drawn: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Dye at points inside a nucleus: unit (N, D) in the unit ball, rho (N,) from 0 at the centre
+    to 1 at the surface.
+    """
     dye = 1 - drawn["dome"] * (1 - np.sqrt(np.maximum(1 - rho**2, 0)))
     for _ in range(rng.poisson(drawn["nucleoli"])):
-        dye *= 1 - rng.uniform(0.3, 0.85) * _blob(unit, rng.uniform(0.12, 0.25), within=0.6, rng=rng)
+        dye *= 1 - rng.uniform(0.3, 0.85) * _blob(
+            unit, rng.uniform(0.12, 0.25), within=0.6, rng=rng
+        )
     for _ in range(rng.poisson(drawn["chromocentres"])):
-        dye *= 1 + rng.uniform(0.3, 1.8) * _blob(unit, rng.uniform(0.06, 0.16), within=0.85, rng=rng)
+        dye *= 1 + rng.uniform(0.3, 1.8) * _blob(
+            unit, rng.uniform(0.06, 0.16), within=0.85, rng=rng
+        )
     return dye
 
 
@@ -135,15 +191,25 @@ def _blob(unit: np.ndarray, width: float, *, within: float, rng: np.random.Gener
     return np.exp(-((unit - place) ** 2).sum(axis=-1) / (2 * width**2))
 
 
-def _smooth_noise(shape: tuple[int, ...], width: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+def _smooth_noise(
+    shape: tuple[int, ...], width: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
     """Grains of a width in pixels and twice that: mean 0, variance 1."""
     noise = rng.standard_normal(shape)
-    layers = (ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3) for w in (width, 2 * width))
-    return sum(layer / max(layer.std(), 1e-9) for layer in layers) / np.sqrt(2.8)  # the layers share their noise
+    layers = (
+        ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3) for w in (width, 2 * width)
+    )
+    return sum(layer / max(layer.std(), 1e-9) for layer in layers) / np.sqrt(
+        2.8
+    )  # the layers share their noise
 
 
 def _sum_waves(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field of mean 0 and variance about 1 over unit vectors (..., D): dents and bulges."""
+    """A smooth random field of mean 0 and variance about 1 over unit vectors (..., D): dents and
+    bulges.
+    """
     way = rng.standard_normal((WAVES, direction.shape[-1]))
     way *= rng.uniform(1.5, 3.5, (WAVES, 1)) / np.linalg.norm(way, axis=1, keepdims=True)
-    return np.sqrt(2 / WAVES) * np.cos(direction @ way.T + rng.random(WAVES) * 2 * np.pi).sum(axis=-1)
+    return np.sqrt(2 / WAVES) * np.cos(direction @ way.T + rng.random(WAVES) * 2 * np.pi).sum(
+        axis=-1
+    )

@@ -1,4 +1,6 @@
-"""What lies under the microscope and how much light of it reaches the camera: labels and expected photons."""
+"""What lies under the microscope and how much light of it reaches the camera: labels and expected
+photons.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,17 @@ FINEST = 5  # planes rendered for each plane of the camera, at most
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One crop through one microscope.  label : (*space) exact labels.  photons : (*space) expected photons a pixel, before any noise."""
+    """One crop through one microscope.  label : (*space) exact labels.  photons : (*space) expected
+    photons a pixel, before any noise.
+    """
 
     label: np.ndarray
     photons: np.ndarray
 
 
-def render_scene(settings: NucleiSettings, drawn: dict[str, float], *, rng: np.random.Generator) -> Scene:
+def render_scene(
+    settings: NucleiSettings, drawn: dict[str, float], *, rng: np.random.Generator
+) -> Scene:
     """Phantom and optics, on the grid of the camera."""
     label, dye, fine = _paint_phantom(settings, drawn, rng=rng)
     light = optics.blur_dye(dye, drawn, spacing=fine)
@@ -28,13 +34,23 @@ def render_scene(settings: NucleiSettings, drawn: dict[str, float], *, rng: np.r
     return Scene(label, optics.light_field(light[planes], drawn, rng=rng))
 
 
-def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that: light mixes between the planes of a camera."""
+def _paint_phantom(
+    settings: NucleiSettings, drawn: dict, *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that: light
+    mixes between the planes of a camera.
+    """
     spacing = np.array(settings.spacing_um)
     finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))
     shape = ((settings.shape_px[0] - 1) * finer + 1, *settings.shape_px[1:])
     fine = np.array([spacing[0] / finer, *spacing[1:]])
-    bodies = packing.place_nuclei((np.array(settings.shape_px) - 1) * spacing, drawn, count=settings.count, cut=settings.cut, rng=rng)
+    bodies = packing.place_nuclei(
+        (np.array(settings.shape_px) - 1) * spacing,
+        drawn,
+        count=settings.count,
+        cut=settings.cut,
+        rng=rng,
+    )
     label, dye = phantom.paint_nuclei(bodies, drawn, shape=shape, spacing=fine, rng=rng)
     full_size = packing.SPHERE[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
     seen = label[::finer]
@@ -43,8 +59,12 @@ def _paint_phantom(settings: NucleiSettings, drawn: dict, *, rng: np.random.Gene
     dye[::finer][~kept] = 0
     dye[np.isin(label, gone)] = 0
     if settings.debris:
-        phantom.scatter_debris(dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng)
+        phantom.scatter_debris(
+            dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng
+        )
     truth = np.where(kept, seen, 0)
     if settings.outline is not None:
-        truth = phantom.outline_as_seen(truth, dye[::finer], width=optics.blur_widths(drawn, spacing), share=settings.outline)
+        truth = phantom.outline_as_seen(
+            truth, dye[::finer], width=optics.blur_widths(drawn, spacing), share=settings.outline
+        )
     return phantom.name_in_order(truth), dye, fine

@@ -1,4 +1,6 @@
-"""Scribbles as a person would draw them on an image whose nuclei are known: short strokes inside nuclei and on the background."""
+"""Scribbles as a person would draw them on an image whose nuclei are known: short strokes inside
+nuclei and on the background.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,19 @@ from nbtools.image import Image
 LENGTH = (8, 40)  # px of a stroke
 WIDTH = 1.0  # px on either side of its middle line
 TURN = 0.25  # rad between two steps, standard deviation: strokes are bent, not shaken
-NEAR = 8  # px from a nucleus within which half of the strokes on background begin: who scribbles shows the border
+# px from a nucleus within which half of the strokes on background begin: who scribbles shows the
+# border
+NEAR = 8
 FULL = 0.5  # share of the nuclei, or of the background, that nobody scribbles over
 
 
 def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator) -> Image:
-    """Scribbles that agree with a label image: -1 not drawn, 0 background, and on nuclei their number.
+    """Scribbles that agree with a label image: -1 not drawn, 0 background, and on nuclei their
+    number.
 
-    Half of the strokes' pixels are on nuclei, half on background. In a volume each stroke lies in one plane, since people draw in planes.
-    They keep away from the borders by about a pixel where there is room for it.
+    Half of the strokes' pixels are on nuclei, half on background. In a volume each stroke lies in
+    one plane, since people draw in planes. They keep away from the borders by about a pixel where
+    there is room for it.
 
     label : 2D or 3D labels, 0 background.     share : of all pixels that are drawn on, about.
 
@@ -36,10 +42,14 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
     ([-1, 0, 3], True)
     """
     if not 0 < share <= 0.5:
-        raise UserError("The share of pixels drawn on must lie above 0 and not above 0.5.", share, "Use 0.01.")
+        raise UserError(
+            "The share of pixels drawn on must lie above 0 and not above 0.5.", share, "Use 0.01."
+        )
     space = "ZYX" if "Z" in label.axes else "YX"
     found = label.to(space)
-    truth = np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:]).astype(np.int32)  # (planes, H, W)
+    truth = (
+        np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:]).astype(np.int32)
+    )  # (planes, H, W)
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):
@@ -48,7 +58,9 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
 
 
 def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
-    """Pixels (n, 3) where strokes may begin: for each nucleus its inner ones, or all of a thin one."""
+    """Pixels (n, 3) where strokes may begin: for each nucleus its inner ones, or all of a thin
+    one.
+    """
     inner = _erode(truth)
     starts = []
     for i, place in enumerate(ndimage.find_objects(truth), start=1):
@@ -61,20 +73,40 @@ def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
 
 def _on_background(truth: np.ndarray) -> list[np.ndarray]:
     """Two lists of pixels (n, 3): near nuclei, and anywhere on the background."""
-    away = np.stack([ndimage.distance_transform_edt(plane == 0) if (plane > 0).any() else np.full(plane.shape, np.inf) for plane in truth])
+    away = np.stack(
+        [
+            ndimage.distance_transform_edt(plane == 0)
+            if (plane > 0).any()
+            else np.full(plane.shape, np.inf)
+            for plane in truth
+        ]
+    )
     lists = [np.argwhere((away > 1.5) & (away <= NEAR)), np.argwhere(away > 1.5)]
     return [starts for starts in lists if len(starts)] or [np.argwhere(truth == 0)]
 
 
 def _erode(truth: np.ndarray) -> np.ndarray:
-    """Labels without the pixels that have another label, or background, beside or diagonal to them in their plane."""
+    """Labels without the pixels that have another label, or background, beside or diagonal to them
+    in their plane.
+    """
     size = (1, 3, 3)
-    same = ndimage.minimum_filter(truth, size, mode="nearest") == ndimage.maximum_filter(truth, size, mode="nearest")
+    same = ndimage.minimum_filter(truth, size, mode="nearest") == ndimage.maximum_filter(
+        truth, size, mode="nearest"
+    )
     return np.where(same, truth, 0)
 
 
-def _fill(drawn: np.ndarray, region: np.ndarray, starts: list[np.ndarray], *, wanted: float, rng: np.random.Generator) -> None:
-    """Draw strokes that begin in one list after the other, in random order, until enough pixels of the region are drawn."""
+def _fill(
+    drawn: np.ndarray,
+    region: np.ndarray,
+    starts: list[np.ndarray],
+    *,
+    wanted: float,
+    rng: np.random.Generator,
+) -> None:
+    """Draw strokes that begin in one list after the other, in random order, until enough pixels of
+    the region are drawn.
+    """
     done, order = 0, []
     while starts and done < wanted:
         order = order or list(rng.permutation(len(starts)))
@@ -85,11 +117,17 @@ def _fill(drawn: np.ndarray, region: np.ndarray, starts: list[np.ndarray], *, wa
         drawn[z][stroke] = True
 
 
-def _draw_stroke(allowed: np.ndarray, start: tuple[int, int], *, most: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of a bent line that ends where it would leave what is allowed, (H, W) bool."""
+def _draw_stroke(
+    allowed: np.ndarray, start: tuple[int, int], *, most: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a bent line that ends where it would leave what is allowed, (H, W)
+    bool.
+    """
     place, angle = np.array(start, float), rng.uniform(0, 2 * np.pi)
     reach = int(np.ceil(WIDTH))
-    brush = np.argwhere(np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= WIDTH) - reach
+    brush = (
+        np.argwhere(np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= WIDTH) - reach
+    )
     pixels = {tuple(start)}
     for _ in range(rng.integers(*LENGTH)):
         dots = np.round(place).astype(int) + brush

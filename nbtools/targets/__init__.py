@@ -1,4 +1,6 @@
-"""Label image to tensors and back: encode and decode side by side, plain NumPy, testable in milliseconds."""
+"""Label image to tensors and back: encode and decode side by side, plain NumPy, testable in
+milliseconds.
+"""
 
 from nbtools.targets import blindspot, border, centres, classes, distance, flows, hills, semantic
 

@@ -1,6 +1,8 @@
-"""The two loops of flows that NumPy has no words for, compiled: heat that spreads inside each part, and points that follow flows.
+"""The two loops of flows that NumPy has no words for, compiled: heat that spreads inside each part,
+and points that follow flows.
 
-Compiled at the first call and kept beside the source or in the user's cache; where neither can be written, compiled in every process.
+Compiled at the first call and kept beside the source or in the user's cache; where neither can be
+written, compiled in every process.
 """
 
 from __future__ import annotations
@@ -19,11 +21,22 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def spread_heat(starts: np.ndarray, beside: np.ndarray, *, centres: np.ndarray, rates: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Heat (n,) of points after the steps (P,) of their part, in each of which its centre gets one unit and neighbours share.
+def spread_heat(
+    starts: np.ndarray,
+    beside: np.ndarray,
+    *,
+    centres: np.ndarray,
+    rates: np.ndarray,
+    steps: np.ndarray,
+) -> np.ndarray:
+    """Heat (n,) of points after the steps (P,) of their part, in each of which its centre gets one
+    unit and neighbours share.
 
-    starts : (P + 1,) where the points of each part begin.   beside : (n, ndim, 2) neighbours; the point itself where there is none, and
-    what would flow there is lost.   centres : (P,) points.   rates : (ndim,) share that goes to each neighbour.
+    starts : (P + 1,) where the points of each part begin.
+    beside : (n, ndim, 2) neighbours; the point itself where there is none, and
+    what would flow there is lost.
+    centres : (P,) points.
+    rates : (ndim,) share that goes to each neighbour.
     """
     heat, stays = np.zeros(starts[-1]), 1 - 2 * rates.sum()
     spare = np.zeros(starts[-1])
@@ -43,8 +56,11 @@ def spread_heat(starts: np.ndarray, beside: np.ndarray, *, centres: np.ndarray, 
 
 
 @_compiled
-def follow(flow: np.ndarray, shape: np.ndarray, *, ends: np.ndarray, steps: int, block: int, still: float) -> None:
-    """Move points (n, ndim) float32, in place, along flows (pixels, ndim) float32 of an image of this shape, linear between its pixels.
+def follow(
+    flow: np.ndarray, shape: np.ndarray, *, ends: np.ndarray, steps: int, block: int, still: float
+) -> None:
+    """Move points (n, ndim) float32, in place, along flows (pixels, ndim) float32 of an image of
+    this shape, linear between its pixels.
 
     A point that moved no more than `still` along any axis in the last `block` steps has arrived.
     """
@@ -74,4 +90,7 @@ def follow(flow: np.ndarray, shape: np.ndarray, *, ends: np.ndarray, steps: int,
                     for axis in range(ndim):
                         step[axis] += weight * flow[pixel, axis]
             for axis in range(ndim):
-                at[axis] = min(max(at[axis] + np.float32(step[axis]), np.float32(0)), np.float32(shape[axis] - 1))
+                at[axis] = min(
+                    max(at[axis] + np.float32(step[axis]), np.float32(0)),
+                    np.float32(shape[axis] - 1),
+                )

@@ -1,7 +1,9 @@
-"""Blind spots: hide single pixels of a noisy patch and ask for their values, so that a network learns to denoise without clean images.
+"""Blind spots: hide single pixels of a noisy patch and ask for their values, so that a network
+learns to denoise without clean images.
 
-Krull, Buchholz & Jug 2019, doi:10.1109/CVPR.2019.00223; replacement by the median of the surroundings: Höck et al. 2022, arXiv:2211.08512;
-masks along a line for structured noise: Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336.
+Krull, Buchholz & Jug 2019, doi:10.1109/CVPR.2019.00223; replacement by the median of the
+surroundings: Höck et al. 2022, arXiv:2211.08512; masks along a line for structured noise: Broaddus
+et al. 2020, doi:10.1109/ISBI45749.2020.9098336.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ class Spots:
 
     percent : share of the pixels.
     radius : how far in pixels, along each axis, the values put in their place may come from.
-    fill : "neighbour" draws one of the surrounding pixels, "median" and "mean" take all of them together.
-    line : (axis, reach): the pixels up to `reach` beside a hidden one along this axis are replaced as well, though not asked for.
+    fill : "neighbour" draws one of the surrounding pixels, "median" and "mean" take all of them
+        together.
+    line : (axis, reach): the pixels up to `reach` beside a hidden one along this axis are replaced
+        as well, though not asked for.
     centre : a neighbour drawn may be the hidden pixel itself, as in the authors' package.
     """
 
@@ -31,12 +35,15 @@ class Spots:
     centre: bool = False
 
 
-def hide(rng: np.random.Generator, patch: np.ndarray, *, spots: Spots) -> tuple[np.ndarray, np.ndarray]:
+def hide(
+    rng: np.random.Generator, patch: np.ndarray, *, spots: Spots
+) -> tuple[np.ndarray, np.ndarray]:
     """Hide pixels of a patch: (the patch with other values in their place, where they are).
 
     patch : (*space, C) float; every channel of a pixel is hidden at once. Left unchanged.
 
-    Returns (*space, C), replacements read from the untouched patch, and (*space) bool, the pixels to ask for.
+    Returns (*space, C), replacements read from the untouched patch, and (*space) bool, the pixels
+    to ask for.
     """
     space, line = patch.shape[:-1], spots.line
     places = draw_places(rng, space, percent=spots.percent)
@@ -45,7 +52,9 @@ def hide(rng: np.random.Generator, patch: np.ndarray, *, spots: Spots) -> tuple[
     hidden, axis = patch.copy(), None if line is None else line[0]
     if line is not None:
         beside = _inside(_beside(places, *line), space)
-        hidden[tuple(beside.T)] = patch[tuple(_draw_neighbours(rng, beside, space, radius=spots.radius, axis=axis).T)]
+        hidden[tuple(beside.T)] = patch[
+            tuple(_draw_neighbours(rng, beside, space, radius=spots.radius, axis=axis).T)
+        ]
     if spots.fill != "neighbour":
         around = _find_surroundings(places, space, radius=spots.radius)
         hidden[mask] = AVERAGES[spots.fill](patch[tuple(np.moveaxis(around, -1, 0))], axis=1)
@@ -58,9 +67,11 @@ def hide(rng: np.random.Generator, patch: np.ndarray, *, spots: Spots) -> tuple[
 
 
 def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: float) -> np.ndarray:
-    """Pixels spread evenly over a patch: one at a random place in each box of a grid that is shifted at random.
+    """Pixels spread evenly over a patch: one at a random place in each box of a grid that is
+    shifted at random.
 
-    The boxes have `100 / percent` pixels, so their side is its root of the order of the dimension, in 2D as in 3D.
+    The boxes have `100 / percent` pixels, so their side is its root of the order of the dimension,
+    in 2D as in 3D.
 
     Returns (n, ndim) int, each pixel at most once; every pixel is as likely as any other.
     """
@@ -72,13 +83,17 @@ def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: fl
 
 
 def list_hidden(patch: np.ndarray, mask: np.ndarray, *, percent: float) -> np.ndarray:
-    """Hidden pixels as a list whose length depends on the shape alone, for losses that are dear where there is nothing to ask for.
+    """Hidden pixels as a list whose length depends on the shape alone, for losses that are dear
+    where there is nothing to ask for.
 
     patch : (*space, C).   mask : (*space) bool from `hide`, drawn with this percentage.
-    Returns (n, 1 + C + 1) float32: where the pixel is in the flattened patch, its values, 1; rows that are left over are 0.
+    Returns (n, 1 + C + 1) float32: where the pixel is in the flattened patch, its values, 1; rows
+    that are left over are 0.
     """
     side, places = (100.0 / percent) ** (1 / mask.ndim), np.flatnonzero(mask)
-    listed = np.zeros((int(np.prod([np.ceil(n / side) + 1 for n in mask.shape])), patch.shape[-1] + 2), np.float32)
+    listed = np.zeros(
+        (int(np.prod([np.ceil(n / side) + 1 for n in mask.shape])), patch.shape[-1] + 2), np.float32
+    )
     listed[: len(places), 0], listed[: len(places), -1] = places, 1
     listed[: len(places), 1:-1] = patch[mask]
     return listed
@@ -96,20 +111,35 @@ def _beside(places: np.ndarray, axis: int, reach: int) -> np.ndarray:
     return (places[:, None] + shift).reshape(-1, places.shape[1])
 
 
-def _windows(places: np.ndarray, shape: tuple[int, ...], *, radius: int) -> tuple[np.ndarray, np.ndarray]:
-    """(first pixel of the window around each place, its size): at the border windows move inside, so that none sees a pixel twice."""
+def _windows(
+    places: np.ndarray, shape: tuple[int, ...], *, radius: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(first pixel of the window around each place, its size): at the border windows move inside,
+    so that none sees a pixel twice.
+    """
     size = np.minimum(2 * radius + 1, shape)
     return np.clip(places - radius, 0, np.array(shape) - size), size
 
 
-def _draw_neighbours(rng: np.random.Generator, places: np.ndarray, shape: tuple[int, ...], *, radius: int, axis: int | None) -> np.ndarray:
-    """One pixel of each window, each as likely, but never the place itself nor, with an axis, one on the line through it: (n, ndim)."""
+def _draw_neighbours(
+    rng: np.random.Generator,
+    places: np.ndarray,
+    shape: tuple[int, ...],
+    *,
+    radius: int,
+    axis: int | None,
+) -> np.ndarray:
+    """One pixel of each window, each as likely, but never the place itself nor, with an axis, one
+    on the line through it: (n, ndim).
+    """
     first, size = _windows(places, shape, radius=radius)
     free = [a for a in range(len(shape)) if a != axis]
     own = np.ravel_multi_index(tuple((places - first)[:, free].T), size[free])
     choice = rng.integers(max(1, int(size[free].prod()) - 1), size=len(places))
     found = first.copy()
-    found[:, free] += np.stack(np.unravel_index((choice + (choice >= own)) % size[free].prod(), size[free]), axis=-1)
+    found[:, free] += np.stack(
+        np.unravel_index((choice + (choice >= own)) % size[free].prod(), size[free]), axis=-1
+    )
     if axis is not None:
         found[:, axis] += rng.integers(size[axis], size=len(places))
     return found
@@ -118,7 +148,9 @@ def _draw_neighbours(rng: np.random.Generator, places: np.ndarray, shape: tuple[
 def _find_surroundings(places: np.ndarray, shape: tuple[int, ...], *, radius: int) -> np.ndarray:
     """Every pixel of each window but the place itself: (n, k, ndim)."""
     first, size = _windows(places, shape, radius=radius)
-    steps = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, len(shape))
+    steps = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(
+        -1, len(shape)
+    )
     every = first[:, None] + steps
     others = (every != places[:, None]).any(axis=-1)
     return every[others].reshape(len(places), -1, len(shape))

@@ -1,7 +1,8 @@
 """Background, inside and border: touching nuclei are parted by a class of their own between them.
 
-Drawn *outside*, a border takes pixels from the background, and from the nuclei only where two touch; drawn *inside*, it takes the rim of
-every nucleus, and what is left is too small unless it grows back. (Three classes as in Caicedo et al. 2019, doi:10.1002/cyto.a.23863.)
+Drawn *outside*, a border takes pixels from the background, and from the nuclei only where two
+touch; drawn *inside*, it takes the rim of every nucleus, and what is left is too small unless it
+grows back. (Three classes as in Caicedo et al. 2019, doi:10.1002/cyto.a.23863.)
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from nbtools.targets.semantic import drop_small
 BACKGROUND, INSIDE, BORDER = range(3)
 
 
-def encode(label: np.ndarray, *, where: str = "outer", along: tuple[int, ...] | None = None) -> np.ndarray:
-    """(*space) labels → (*space, 1) float32 class: 0 background, 1 inside, 2 border, -1 where the label is negative (ignored).
+def encode(
+    label: np.ndarray, *, where: str = "outer", along: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """(*space) labels → (*space, 1) float32 class: 0 background, 1 inside, 2 border, -1 where the
+    label is negative (ignored).
 
     where : "outer" or "inner" border; both are one pixel wide, and two where nuclei touch.
-    along : axes along which a border is drawn against background, None for all; where planes lie far apart, a border in the first and
-        the last plane of a nucleus would leave little of it. Between two nuclei it is drawn along every axis.
+    along : axes along which a border is drawn against background, None for all; where planes lie
+        far apart, a border in the first and the last plane of a nucleus would leave little of it.
+        Between two nuclei it is drawn along every axis.
 
     Examples
     --------
@@ -33,50 +38,81 @@ def encode(label: np.ndarray, *, where: str = "outer", along: tuple[int, ...] | 
     return np.where(label < 0, -1, classes).astype(np.float32)[..., None]
 
 
-def decode(maps: np.ndarray, *, where: str = "outer", threshold: float = 0.5, grow: int = 2, min_size: int = 0) -> np.ndarray:
-    """(*space, 3) probabilities → (*space) int32 labels: connected regions of the inside, grown back into the border.
+def decode(
+    maps: np.ndarray,
+    *,
+    where: str = "outer",
+    threshold: float = 0.5,
+    grow: int = 2,
+    min_size: int = 0,
+) -> np.ndarray:
+    """(*space, 3) probabilities → (*space) int32 labels: connected regions of the inside, grown
+    back into the border.
 
-    threshold : share of the inside in inside + border above which a pixel, if no background, belongs to a core.
-    grow : steps by which a nucleus takes back border, 0 leaves the cores; of an outer border only what lies between two nuclei.
+    threshold : share of the inside in inside + border above which a pixel, if no background,
+        belongs to a core.
+    grow : steps by which a nucleus takes back border, 0 leaves the cores; of an outer border only
+        what lies between two nuclei.
     """
     background = maps[..., BACKGROUND] > 0.5
     core = ~background & (maps[..., INSIDE] > threshold * (maps[..., INSIDE] + maps[..., BORDER]))
     label, _ = ndimage.label(core)
     label = drop_small(label.astype(np.int32, copy=False), min_size)
-    return regrow(label, ~background if where == "inner" else _between(label, background, steps=grow), steps=grow)
+    return regrow(
+        label,
+        ~background if where == "inner" else _between(label, background, steps=grow),
+        steps=grow,
+    )
 
 
-def decode_cores(maps: np.ndarray, *, threshold: float = 0.5, grow: int = 2, min_size: int = 0) -> np.ndarray:
+def decode_cores(
+    maps: np.ndarray, *, threshold: float = 0.5, grow: int = 2, min_size: int = 0
+) -> np.ndarray:
     """As `decode`, where borders are inner ones: every core takes back its rim."""
     return decode(maps, where="inner", threshold=threshold, grow=grow, min_size=min_size)
 
 
 def regrow(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
-    """Let every label grow by some pixels, all at once, inside the region `nucleus` (*space) bool; none takes from another."""
+    """Let every label grow by some pixels, all at once, inside the region `nucleus` (*space) bool;
+    none takes from another.
+    """
     from skimage.segmentation import watershed
 
     if not steps or not label.any():
         return label
     reach = ndimage.distance_transform_cdt(label == 0, metric="taxicab") <= steps
-    return watershed(np.zeros(label.shape, np.uint8), label, mask=(nucleus & reach) | (label > 0)).astype(np.int32, copy=False)
+    return watershed(
+        np.zeros(label.shape, np.uint8), label, mask=(nucleus & reach) | (label > 0)
+    ).astype(np.int32, copy=False)
 
 
-def weigh_gaps(label: np.ndarray, *, weight: float = 10.0, width: float = 5.0, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(*space) labels → weights a pixel: 1, and up to 1 + `weight` in narrow gaps between nuclei, where d1 + d2 is small.
+def weigh_gaps(
+    label: np.ndarray,
+    *,
+    weight: float = 10.0,
+    width: float = 5.0,
+    spacing: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """(*space) labels → weights a pixel: 1, and up to 1 + `weight` in narrow gaps between nuclei,
+    where d1 + d2 is small.
 
-    1 + weight · exp(-(d1 + d2)² / 2 width²) with the distances to the nearest and the second nearest nucleus, in pixels
-    (Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28). spacing : relative pixel sizes.
+    1 + weight · exp(-(d1 + d2)² / 2 width²) with the distances to the nearest and the second
+    nearest nucleus, in pixels (Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28).
+    spacing : relative pixel sizes.
     """
     first, second = find_two_nearest(label, spacing=spacing)
     gap = np.exp(-((first + second) ** 2) / (2 * width**2))
     return np.where(label == 0, 1 + weight * gap, 1).astype(np.float32)
 
 
-def find_two_nearest(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (*space) to the nearest nucleus and to the nearest other one; infinite where there is none.
+def find_two_nearest(
+    label: np.ndarray, *, spacing: tuple[float, ...] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (*space) to the nearest nucleus and to the nearest other one; infinite where there
+    is none.
 
-    Two nuclei differ in some binary digit of their number, so the second distance is the least of a few distance transforms,
-    one for each value of each digit, however many nuclei there are.
+    Two nuclei differ in some binary digit of their number, so the second distance is the least of a
+    few distance transforms, one for each value of each digit, however many nuclei there are.
     """
     _, number = np.unique(np.maximum(label, 0), return_inverse=True)
     number = number.reshape(label.shape)
@@ -90,7 +126,8 @@ def find_two_nearest(label: np.ndarray, *, spacing: tuple[float, ...] | None = N
 
 
 def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np.ndarray:
-    """(*space) bool: pixels with a neighbour, across a face, of another label or background; the image's own edge is none.
+    """(*space) bool: pixels with a neighbour, across a face, of another label or background; the
+    image's own edge is none.
 
     along : axes along which a neighbour that is background counts too, None for all.
     """
@@ -108,12 +145,16 @@ def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np
 
 
 def _touches_another(label: np.ndarray) -> np.ndarray:
-    """Labelled pixels with two different labels among themselves and their neighbours, corners included."""
+    """Labelled pixels with two different labels among themselves and their neighbours, corners
+    included.
+    """
     return (label > 0) & _meet(label, 3)
 
 
 def _between(label: np.ndarray, background: np.ndarray, *, steps: int) -> np.ndarray:
-    """Border pixels of two nuclei and of no background: there the nuclei touch, or all but touch."""
+    """Border pixels of two nuclei and of no background: there the nuclei touch, or all but
+    touch.
+    """
     apart = ndimage.binary_dilation(background, np.ones((3,) * label.ndim))
     return ~apart & _meet(label, 2 * steps + 1)
 
@@ -129,5 +170,7 @@ def _distance_to(region: np.ndarray, spacing: tuple[float, ...] | None) -> tuple
     """Distance to a region, and where its nearest pixel lies."""
     if not region.any():
         return np.full(region.shape, np.inf), tuple(np.indices(region.shape))
-    distance, nearest = ndimage.distance_transform_edt(~region, sampling=spacing, return_indices=True)
+    distance, nearest = ndimage.distance_transform_edt(
+        ~region, sampling=spacing, return_indices=True
+    )
     return distance, tuple(nearest)

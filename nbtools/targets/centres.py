@@ -1,7 +1,9 @@
-"""Foreground and a small centre region a nucleus: the centres become the markers of a watershed, so that each nucleus is found once.
+"""Foreground and a small centre region a nucleus: the centres become the markers of a watershed, so
+that each nucleus is found once.
 
-The two maps of QCANet (Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8): where nuclei are, and where a nucleus has its middle. The
-watershed floods the distance to the background, in which touching nuclei are parted at their waist.
+The two maps of QCANet (Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8): where nuclei are, and
+where a nucleus has its middle. The watershed floods the distance to the background, in which
+touching nuclei are parted at their waist.
 """
 
 from __future__ import annotations
@@ -12,15 +14,25 @@ from scipy import ndimage
 from nbtools.targets.border import find_edges
 from nbtools.targets.semantic import drop_small, seed_orphans
 
-SHARE = 0.5  # of the radius of a nucleus: well apart from its neighbours, and large enough to be learned
+# of the radius of a nucleus: well apart from its neighbours, and large enough to be learned
+SHARE = 0.5
 
 
-def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None, share: float = SHARE, radius: float | None = None) -> np.ndarray:
-    """(*space) labels → (*space, 2) float32: foreground and centre region, each 0 or 1, and -1 where the label is negative (ignored).
+def encode(
+    label: np.ndarray,
+    *,
+    spacing: tuple[float, ...] | None = None,
+    share: float = SHARE,
+    radius: float | None = None,
+) -> np.ndarray:
+    """(*space) labels → (*space, 2) float32: foreground and centre region, each 0 or 1, and -1
+    where the label is negative (ignored).
 
-    spacing : pixel sizes.   share : radius of the centre region over that of the disc or ball as large as the nucleus.
+    spacing : pixel sizes.
+    share : radius of the centre region over that of the disc or ball as large as the nucleus.
     radius : of every centre region, in the unit of the spacing, in place of a share.
-    A centre region is what of a ball around the nucleus' inner point lies inside the nucleus; it has at least one pixel.
+    A centre region is what of a ball around the nucleus' inner point lies inside the nucleus; it
+    has at least one pixel.
     """
     inside = label > 0
     place = tuple(np.nonzero(inside))
@@ -38,10 +50,11 @@ def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None, share
 
 
 def find_inner_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(n, ndim) place of a pixel deep inside each nucleus, in the unit of the spacing, in the order of the labels' numbers.
+    """(n, ndim) place of a pixel deep inside each nucleus, in the unit of the spacing, in the order
+    of the labels' numbers.
 
-    Depth, the distance to the nearest pixel that is not of the nucleus, counts against the way to the centre of mass: so the point lies
-    in the middle of a round nucleus, and inside a bent one.
+    Depth, the distance to the nearest pixel that is not of the nucleus, counts against the way to
+    the centre of mass: so the point lies in the middle of a round nucleus, and inside a bent one.
 
     Examples
     --------
@@ -53,20 +66,33 @@ def find_inner_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = 
     place = np.nonzero(inside)
     _, own, counts = np.unique(label[place], return_inverse=True, return_counts=True)
     points = np.stack(place, axis=-1) * size
-    middle = np.stack([np.bincount(own, points[:, axis]) / counts for axis in range(label.ndim)], axis=-1)
+    middle = np.stack(
+        [np.bincount(own, points[:, axis]) / counts for axis in range(label.ndim)], axis=-1
+    )
     value = depth[place] - 0.5 * np.linalg.norm(points - middle[own], axis=-1)
-    order = np.lexsort((-value, own))  # the pixels of one nucleus after the other, the best of each first
+    order = np.lexsort(
+        (-value, own)
+    )  # the pixels of one nucleus after the other, the best of each first
     return points[order[np.cumsum(counts) - counts]]
 
 
 def decode(
-    maps: np.ndarray, *, threshold: float = 0.5, centre: float = 0.5, merge: float = 0.0, min_size: int = 0, unmarked: str = "keep"
+    maps: np.ndarray,
+    *,
+    threshold: float = 0.5,
+    centre: float = 0.5,
+    merge: float = 0.0,
+    min_size: int = 0,
+    unmarked: str = "keep",
 ) -> np.ndarray:
-    """(*space, 2) probabilities of foreground and of centres, on pixels as long as wide → (*space) int32 labels.
+    """(*space, 2) probabilities of foreground and of centres, on pixels as long as wide → (*space)
+    int32 labels.
 
     threshold, centre : probabilities above which a pixel is foreground, and of a centre.
-    merge : px; parts of centres less far apart are one centre.   min_size : px; smaller nuclei are dropped.
-    unmarked : what becomes of a connected foreground region without a centre: "keep" it as a nucleus, or "drop" it.
+    merge : px; parts of centres less far apart are one centre.
+    min_size : px; smaller nuclei are dropped.
+    unmarked : what becomes of a connected foreground region without a centre: "keep" it as a
+        nucleus, or "drop" it.
     """
     from skimage.segmentation import watershed
 
@@ -79,15 +105,21 @@ def decode(
 
 
 def join_markers(centres: np.ndarray, foreground: np.ndarray, *, distance: float) -> np.ndarray:
-    """(*space) bool → (*space) int markers: connected parts, and those less than `distance` px apart inside the foreground are one."""
+    """(*space) bool → (*space) int markers: connected parts, and those less than `distance` px
+    apart inside the foreground are one.
+    """
     if not distance or not centres.any():
         return ndimage.label(centres)[0]
     near = foreground & (ndimage.distance_transform_edt(~centres) <= distance / 2)
     return ndimage.label(near | centres)[0] * centres
 
 
-def count_unmarked(maps: np.ndarray, *, threshold: float = 0.5, centre: float = 0.5, min_size: int = 0) -> int:
-    """Connected foreground regions, of at least `min_size` pixels, in which `decode` finds no centre."""
+def count_unmarked(
+    maps: np.ndarray, *, threshold: float = 0.5, centre: float = 0.5, min_size: int = 0
+) -> int:
+    """Connected foreground regions, of at least `min_size` pixels, in which `decode` finds no
+    centre.
+    """
     regions, count = ndimage.label(maps[..., 0] > threshold)
     sizes = np.bincount(regions.ravel(), minlength=count + 1)
     marked = np.zeros(count + 1, bool)
@@ -96,6 +128,8 @@ def count_unmarked(maps: np.ndarray, *, threshold: float = 0.5, centre: float = 
 
 
 def _measure_radii(own: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.  own : the nucleus of each pixel, from 0."""
+    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.  own :
+    the nucleus of each pixel, from 0.
+    """
     volume = np.bincount(own) * float(np.prod(size))
     return np.sqrt(volume / np.pi) if len(size) == 2 else np.cbrt(3 * volume / (4 * np.pi))

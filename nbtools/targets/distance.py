@@ -1,8 +1,10 @@
-"""Foreground and the distance to the border, normalised object by object: touching nuclei are parted by a valley.
+"""Foreground and the distance to the border, normalised object by object: touching nuclei are
+parted by a valley.
 
-The normalised distance is the same for a small and a large nucleus and does not change when an image is scaled, so it is encoded
-once an image and then cut, turned and scaled with it. (Naylor et al. 2019, doi:10.1109/TMI.2018.2865709, regress the plain distance;
-normalised by object as StarDist's probability is, Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.)
+The normalised distance is the same for a small and a large nucleus and does not change when an
+image is scaled, so it is encoded once an image and then cut, turned and scaled with it. (Naylor et
+al. 2019, doi:10.1109/TMI.2018.2865709, regress the plain distance; normalised by object as
+StarDist's probability is, Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.)
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ from scipy import ndimage
 from nbtools.targets import hills
 from nbtools.targets.semantic import SEEN, drop_small
 
-SMOOTHING = {2: (0.5, 0.5), 3: (0.5, 1.0, 1.0)}  # px; what a network says of depth is rough, in volumes more so, whose planes lie apart
+SMOOTHING = {
+    2: (0.5, 0.5),
+    3: (0.5, 1.0, 1.0),
+}  # px; what a network says of depth is rough, in volumes more so, whose planes lie apart
 
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(*space) labels → (*space, 3) float32: foreground (0, 1; -1 ignored), distance to the border (0 … 1, 1 at each centre), weight.
+    """(*space) labels → (*space, 3) float32: foreground (0, 1; -1 ignored), distance to the border
+    (0 … 1, 1 at each centre), weight.
 
     spacing : relative pixel sizes, so that the distance is one in space and not in pixels.
-    The weight evens out what a small nucleus and a large one add to the loss, and lifts the gaps between close neighbours.
+    The weight evens out what a small nucleus and a large one add to the loss, and lifts the gaps
+    between close neighbours.
     """
     inside = label > 0
     spacing = np.array(spacing or (1.0,) * label.ndim)
@@ -34,7 +41,9 @@ def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np
 
 
 def weigh(label: np.ndarray) -> np.ndarray:
-    """(*space) labels → weight of each pixel: a nucleus counts with the square root of its size, spread over itself and its rim."""
+    """(*space) labels → weight of each pixel: a nucleus counts with the square root of its size,
+    spread over itself and its rim.
+    """
     label = np.maximum(label, 0)
     sizes = np.bincount(label.ravel())
     sizes[0] = 0
@@ -45,18 +54,22 @@ def weigh(label: np.ndarray) -> np.ndarray:
     return np.maximum(inside, ndimage.maximum_filter(inside, size=5))
 
 
-def decode(maps: np.ndarray, *, threshold: float = 0.5, split: float = 0.15, min_size: int = 0) -> np.ndarray:
+def decode(
+    maps: np.ndarray, *, threshold: float = 0.5, split: float = 0.15, min_size: int = 0
+) -> np.ndarray:
     """(*space, 2) foreground probability and distance → (*space) int32 labels.
 
-    The foreground is parted into the hills of the distance: two nuclei are told apart where the valley between them is at least `split`
-    deep, 0 … 1, below the lower one's top. Foreground that is too flat for a hill becomes a nucleus too.
+    The foreground is parted into the hills of the distance: two nuclei are told apart where the
+    valley between them is at least `split` deep, 0 … 1, below the lower one's top. Foreground that
+    is too flat for a hill becomes a nucleus too.
     """
     distance = ndimage.gaussian_filter(maps[..., 1], SMOOTHING[maps.ndim - 1])
     return drop_small(hills.part(distance, maps[..., 0] > threshold, split=split), min_size)
 
 
 def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
-    """Mean difference, 0 … 1, between the distance in maps (*space, 2) and that of the labels they were decoded to, where either sees one.
+    """Mean difference, 0 … 1, between the distance in maps (*space, 2) and that of the labels they
+    were decoded to, where either sees one.
 
     Small where a network is sure of whole nuclei; 1 where it sees nothing.
 
@@ -71,11 +84,16 @@ def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
     return float(np.abs(encode(label)[..., 1] - maps[..., 1])[seen].mean()) if seen.any() else 1.0
 
 
-def part_touching(foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(*space) bool → (*space) int32 labels: connected regions, holes filled, parted where a waist is deeper than `split`.
+def part_touching(
+    foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None
+) -> np.ndarray:
+    """(*space) bool → (*space) int32 labels: connected regions, holes filled, parted where a waist
+    is deeper than `split`.
 
-    The classical way, without a network: each pixel's distance to the background, and a watershed from its maxima.
-    split : how much lower the distance must be between two maxima, in pixels of the finest axis.   spacing : relative; None for equal.
+    The classical way, without a network: each pixel's distance to the background, and a watershed
+    from its maxima.
+    split : how much lower the distance must be between two maxima, in pixels of the finest axis.
+    spacing : relative; None for equal.
     """
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
@@ -89,7 +107,9 @@ def part_touching(foreground: np.ndarray, *, split: float, spacing: tuple[float,
 
 
 def _inner_border(label: np.ndarray) -> np.ndarray:
-    """Labelled pixels with a neighbour, across a face, of another label or background; the image's own edge is none."""
+    """Labelled pixels with a neighbour, across a face, of another label or background; the image's
+    own edge is none.
+    """
     border = np.zeros(label.shape, bool)
     for axis in range(label.ndim):
         near, far = [slice(None)] * label.ndim, [slice(None)] * label.ndim

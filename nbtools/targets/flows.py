@@ -1,8 +1,10 @@
-"""Flows: at every pixel of a nucleus the direction to its inside; pixels that follow them meet, each nucleus' own in one place.
+"""Flows: at every pixel of a nucleus the direction to its inside; pixels that follow them meet,
+each nucleus' own in one place.
 
-Heat spreads inside each nucleus from an inner pixel, and the flow is the direction in which it grows (Stringer et al. 2021,
-doi:10.1038/s41592-020-01018-x). A flow is a step of one pixel, all axes together; the pixel size shapes the heat and so the direction.
-Two nuclei that touch have opposite flows where they meet, whatever their shape.
+Heat spreads inside each nucleus from an inner pixel, and the flow is the direction in which it
+grows (Stringer et al. 2021, doi:10.1038/s41592-020-01018-x). A flow is a step of one pixel, all
+axes together; the pixel size shapes the heat and so the direction. Two nuclei that touch have
+opposite flows where they meet, whatever their shape.
 """
 
 from __future__ import annotations
@@ -15,17 +17,28 @@ from scipy import ndimage
 from nbtools import runtime
 from nbtools.targets.semantic import SEEN, drop_small
 
-STEPS, BLOCK, STILL = 200, 20, 1.0  # steps of a pixel; one that moved less than STILL px in the last BLOCK steps has arrived
-ARRIVALS, WINDOW = 10, 2  # a nucleus is where more pixels than that arrive, and nowhere more within so many pixels of the finest axis
+STEPS, BLOCK, STILL = (
+    200,
+    20,
+    1.0,
+)  # steps of a pixel; one that moved less than STILL px in the last BLOCK steps has arrived
+ARRIVALS, WINDOW = (
+    10,
+    2,
+    # a nucleus is where more pixels than that arrive, and nowhere more within so many pixels of the
+    # finest axis
+)
 GROW, FEW = 5, 2  # and so many pixels around it, where more than FEW arrive
 TOGETHER = 2**14  # points that a core follows before it takes others
 ALL = 4.0  # no two flows of length 1 differ more
 
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(*space) labels → (*space, 1 + ndim) float32: foreground (0, 1; -1 ignored), and a flow of length 1 inside nuclei, 0 outside.
+    """(*space) labels → (*space, 1 + ndim) float32: foreground (0, 1; -1 ignored), and a flow of
+    length 1 inside nuclei, 0 outside.
 
-    spacing : relative pixel sizes. Connected parts of a label have flows of their own; at the inner pixel of each the flow is 0.
+    spacing : relative pixel sizes. Connected parts of a label have flows of their own; at the inner
+        pixel of each the flow is 0.
 
     Examples
     --------
@@ -52,16 +65,21 @@ def decode(
     flow_threshold: float = ALL,
     min_size: int = 0,
 ) -> np.ndarray:
-    """(*space, 1 + ndim) foreground probability and flows → (*space) int32 labels: the pixels that arrive at the same place.
+    """(*space, 1 + ndim) foreground probability and flows → (*space) int32 labels: the pixels that
+    arrive at the same place.
 
-    spacing : relative pixel sizes, so that places of arrival are as far apart in space along every axis.
-    flow_threshold : in 2D, nuclei whose own flows differ more than that from those in `maps` are dropped, see `measure_error`; 4 keeps all.
+    spacing : relative pixel sizes, so that places of arrival are as far apart in space along every
+        axis.
+    flow_threshold : in 2D, nuclei whose own flows differ more than that from those in `maps` are
+        dropped, see `measure_error`; 4 keeps all.
     """
     foreground = maps[..., 0] > threshold
     flow = np.where(foreground[..., None], maps[..., 1:], 0)
     size = np.array(spacing or (1.0,) * foreground.ndim) / min(spacing or (1.0,))
     label = np.zeros(foreground.shape, np.int32)
-    label[foreground] = _name_arrivals(follow(flow, np.argwhere(foreground)), foreground.shape, size=size)
+    label[foreground] = _name_arrivals(
+        follow(flow, np.argwhere(foreground)), foreground.shape, size=size
+    )
     label = drop_small(label, min_size)
     if label.ndim > 2 or flow_threshold >= ALL or not label.any():
         return label
@@ -70,25 +88,33 @@ def decode(
 
 
 def flip(maps: np.ndarray, axis: int) -> np.ndarray:
-    """Mirror maps (*space, 1 + ndim) along an axis: the pixels change places, and what pointed forwards points backwards."""
+    """Mirror maps (*space, 1 + ndim) along an axis: the pixels change places, and what pointed
+    forwards points backwards.
+    """
     mirrored = np.flip(maps, axis).copy()
     mirrored[..., 1 + axis] *= -1
     return mirrored
 
 
 def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.ndarray:
-    """Where points (n, ndim) of an image end that take so many steps along its flows (*space, ndim), linear between pixels.
+    """Where points (n, ndim) of an image end that take so many steps along its flows (*space,
+    ndim), linear between pixels.
 
-    Points that do not get on any more stay where they are. None leaves the image. Returns (n, ndim) float.
+    Points that do not get on any more stay where they are. None leaves the image. Returns (n, ndim)
+    float.
     """
     from nbtools.targets import _walking
 
     shape = np.array(flow.shape[:-1])
     ends = np.clip(points, 0, shape - 1).astype(np.float32)
-    plain = np.nan_to_num(flow).astype(np.float32, copy=False).reshape(-1, flow.shape[-1])  # compiled loops trust what they are given
+    plain = (
+        np.nan_to_num(flow).astype(np.float32, copy=False).reshape(-1, flow.shape[-1])
+    )  # compiled loops trust what they are given
     with ThreadPoolExecutor(runtime.cores()) as pool:
         walks = [
-            pool.submit(_walking.follow, plain, shape, ends=some, steps=steps, block=BLOCK, still=STILL)
+            pool.submit(
+                _walking.follow, plain, shape, ends=some, steps=steps, block=BLOCK, still=STILL
+            )
             for some in np.array_split(ends, 1 + len(ends) // TOGETHER)
         ]
     for walk in walks:
@@ -97,13 +123,16 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
 
 
 def measure_error(label: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """For each label 1 … N (n,) the mean squared difference between the flows it has and those given: 0 … 4 for flows of length 1."""
+    """For each label 1 … N (n,) the mean squared difference between the flows it has and those
+    given: 0 … 4 for flows of length 1.
+    """
     off = np.square(encode(label)[..., 1:] - flow).sum(axis=-1)
     return ndimage.mean(off, label, np.arange(1, label.max() + 1))
 
 
 def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
-    """Mean length, 0 … 1, of half the difference between the flows in maps (*space, 1 + ndim) and those of the labels they were decoded to.
+    """Mean length, 0 … 1, of half the difference between the flows in maps (*space, 1 + ndim) and
+    those of the labels they were decoded to.
 
     Where either sees a nucleus; 1 where neither does.
 
@@ -120,20 +149,28 @@ def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
 
 
 def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis; the smallest is 1."""
+    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis;
+    the smallest is 1.
+    """
     from nbtools.targets import _walking
 
     part = parts[tuple(places.T)]
-    order = np.argsort(part, kind="stable")  # part by part, so that what belongs together lies together
+    order = np.argsort(
+        part, kind="stable"
+    )  # part by part, so that what belongs together lies together
     part, places = part[order], places[order]
     starts = np.searchsorted(part, np.arange(1, part[-1] + 2))
     centres, beside = _find_centres(part, places * size), _find_neighbours(parts, places)
     extents = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(parts)])
     weights = 1 / size**2
     steps = (2 * (extents @ size)).astype(int)
-    heat = _walking.spread_heat(starts, beside, centres=centres, rates=weights / (1 + 2 * weights.sum()), steps=steps)
+    heat = _walking.spread_heat(
+        starts, beside, centres=centres, rates=weights / (1 + 2 * weights.sum()), steps=steps
+    )
     heat = np.log(np.maximum(heat, np.finfo(float).tiny))  # far from the centre it is tiny
-    slope = (heat[beside[..., 1]] - heat[beside[..., 0]]) / size**2  # per pixel, of a gradient in space
+    slope = (
+        heat[beside[..., 1]] - heat[beside[..., 0]]
+    ) / size**2  # per pixel, of a gradient in space
     slope[centres] = 0
     directions = np.empty_like(slope)
     directions[order] = slope / np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-30)
@@ -141,7 +178,8 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
 
 
 def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Of each part the index of the pixel nearest to its centre of mass, which may itself lie outside.
+    """Of each part the index of the pixel nearest to its centre of mass, which may itself lie
+    outside.
 
     part : (n,) in rising order.   at : (n, ndim) in space.
     """
@@ -154,7 +192,9 @@ def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(n, ndim, 2) index of the pixel before and after along each axis; the pixel's own where that is of another part."""
+    """(n, ndim, 2) index of the pixel before and after along each axis; the pixel's own where that
+    is of another part.
+    """
     index = np.full(parts.shape, -1, np.int32)
     index[tuple(places.T)] = own = np.arange(len(places), dtype=np.int32)
     part, beside = parts[tuple(places.T)], np.empty((len(places), parts.ndim, 2), np.int32)
@@ -168,7 +208,8 @@ def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray) -> np.ndarray:
-    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0 for stragglers.
+    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0
+    for stragglers.
 
     Places are looked up one by one, for they are few beside the pixels of the image.
     """
@@ -178,7 +219,9 @@ def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray
     seeds = np.flatnonzero(arrived > ARRIVALS)
     for step in _list_steps(np.maximum(1, np.rint(WINDOW / size)), wide):
         here, there = arrived[seeds], arrived[seeds + step]
-        seeds = seeds[(here > there) | ((here == there) & (step < 0))]  # of two alike, the later one
+        seeds = seeds[
+            (here > there) | ((here == there) & (step < 0))
+        ]  # of two alike, the later one
     named = np.zeros(len(arrived), np.int32)
     named[seeds[np.argsort(arrived[seeds], kind="stable")]] = 1 + np.arange(len(seeds))
     places = np.flatnonzero((arrived > FEW) & (named == 0))
@@ -192,7 +235,12 @@ def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray
 
 
 def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
-    """From a pixel of an image of this shape to all others of a window that reaches so far along each axis, in pixels of one row."""
-    along = [np.arange(-int(r), int(r) + 1) * int(np.prod(shape[axis + 1 :])) for axis, r in enumerate(reach)]
+    """From a pixel of an image of this shape to all others of a window that reaches so far along
+    each axis, in pixels of one row.
+    """
+    along = [
+        np.arange(-int(r), int(r) + 1) * int(np.prod(shape[axis + 1 :]))
+        for axis, r in enumerate(reach)
+    ]
     steps = np.sum(np.meshgrid(*along, indexing="ij"), axis=0).ravel()
     return [int(step) for step in steps if step]

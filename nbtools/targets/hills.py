@@ -1,7 +1,9 @@
-"""Hills of a map of heights, parted where the valley between them is deep enough: each nucleus is a hill of its distance map.
+"""Hills of a map of heights, parted where the valley between them is deep enough: each nucleus is a
+hill of its distance map.
 
-How far a hill rises above the pass to a higher one is its persistence (Edelsbrunner et al. 2002, doi:10.1007/s00454-002-2885-2). Unlike a
-level that all hills are cut at, it parts two that touch high up, and does not lose one that is low everywhere.
+How far a hill rises above the pass to a higher one is its persistence (Edelsbrunner et al. 2002,
+doi:10.1007/s00454-002-2885-2). Unlike a level that all hills are cut at, it parts two that touch
+high up, and does not lose one that is low everywhere.
 """
 
 from __future__ import annotations
@@ -12,12 +14,17 @@ BLOCK = 2**15  # pixels that climb at a time: what is known of them stays in the
 
 
 def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
-    """(*space) float heights and bool mask → (*space) int32 labels: every hill that rises at least `split` above the pass to a higher one.
+    """(*space) float heights and bool mask → (*space) int32 labels: every hill that rises at least
+    `split` above the pass to a higher one.
 
     Each pixel of the mask belongs to a hill; each connected region has one at least.
     """
-    heights = np.pad(np.where(mask, height, -np.inf).astype(height.dtype, copy=False), 1, constant_values=-np.inf)
-    steps = [int(np.prod(heights.shape[axis + 1 :])) for axis in range(heights.ndim)]  # to the next pixel of each axis
+    heights = np.pad(
+        np.where(mask, height, -np.inf).astype(height.dtype, copy=False), 1, constant_values=-np.inf
+    )
+    steps = [
+        int(np.prod(heights.shape[axis + 1 :])) for axis in range(heights.ndim)
+    ]  # to the next pixel of each axis
     heights, inside = heights.ravel(), np.flatnonzero(np.pad(mask, 1))
     hill, top = climb(heights, inside, steps=steps)
     label = np.zeros(mask.shape, np.int32)
@@ -26,10 +33,15 @@ def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
     return label
 
 
-def climb(heights: np.ndarray, inside: np.ndarray, *, steps: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) hill of each pixel inside: the top it comes to, going to the highest neighbour again and again; and (H,) how high each top is.
+def climb(
+    heights: np.ndarray, inside: np.ndarray, *, steps: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) hill of each pixel inside: the top it comes to, going to the highest neighbour again and
+    again; and (H,) how high each top is.
 
-    heights : of all pixels, one row; -inf outside.   inside : (N,) places in it.   steps : from a pixel to its next neighbour, an axis.
+    heights : of all pixels, one row; -inf outside.
+    inside : (N,) places in it.
+    steps : from a pixel to its next neighbour, an axis.
     Each top is a hill of its own, however low, and each pixel of a plateau, too.
     """
     to = inside.copy()
@@ -51,7 +63,9 @@ def climb(heights: np.ndarray, inside: np.ndarray, *, steps: list[int]) -> tuple
 def find_passes(
     heights: np.ndarray, hill: np.ndarray, *, inside: np.ndarray, steps: list[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where two hills meet across faces: (P,) the one, (P,) the other, and (P,) the height of the highest pass between them."""
+    """Where two hills meet across faces: (P,) the one, (P,) the other, and (P,) the height of the
+    highest pass between them.
+    """
     hill_at, count = np.full(len(heights), -1, hill.dtype), int(hill.max(initial=0)) + 1
     hill_at[inside] = hill
     pairs, levels = [], []
@@ -68,10 +82,14 @@ def find_passes(
     return *divmod(pair[order][first], count), highest
 
 
-def join_shallow(top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, split: float) -> np.ndarray:
-    """(H,) names 1 … of hills; joined are those whose lower one rises less than `split` above their pass, from the highest pass down.
+def join_shallow(
+    top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, split: float
+) -> np.ndarray:
+    """(H,) names 1 … of hills; joined are those whose lower one rises less than `split` above their
+    pass, from the highest pass down.
 
-    In each round every hill whose highest open pass leads to a higher one becomes part of that one; no pass is left after a few.
+    In each round every hill whose highest open pass leads to a higher one becomes part of that one;
+    no pass is left after a few.
     """
     names = np.arange(len(top))
     rank = np.empty(len(names), int)
@@ -83,13 +101,17 @@ def join_shallow(top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarr
         if not len(a):
             return (1 + np.searchsorted(np.unique(root), root)).astype(np.int32)
         order, beyond = np.argsort(np.concatenate([level, level]), kind="stable"), names.copy()
-        beyond[np.concatenate([a, b])[order]] = np.concatenate([b, a])[order]  # over each one's highest pass, the last to be written
+        beyond[np.concatenate([a, b])[order]] = np.concatenate([b, a])[
+            order
+        ]  # over each one's highest pass, the last to be written
         into = _follow(np.where(rank[beyond] > rank, beyond, names))
         root, a, b = into[root], into[a], into[b]
 
 
 def _follow(into: np.ndarray) -> np.ndarray:
-    """Where each comes to that goes on from where it goes, until all have come to one that stays."""
+    """Where each comes to that goes on from where it goes, until all have come to one that
+    stays.
+    """
     while not np.array_equal(further := into[into], into):
         into = further
     return into

@@ -5,18 +5,24 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-SEEN = 0.3  # probability of foreground above which a network sees something, whether it becomes a nucleus or not
+# probability of foreground above which a network sees something, whether it becomes a nucleus or
+# not
+SEEN = 0.3
 
 
 def encode(label: np.ndarray) -> np.ndarray:
-    """(*space) labels → (*space, 1) float32: 1 inside nuclei, 0 outside, -1 where the label is negative (ignored)."""
+    """(*space) labels → (*space, 1) float32: 1 inside nuclei, 0 outside, -1 where the label is
+    negative (ignored).
+    """
     return np.where(label < 0, -1, label > 0).astype(np.float32)[..., None]
 
 
 def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
-    """(*space, K) maps, of which the first is the probability of foreground → (*space) int32 labels.
+    """(*space, K) maps, of which the first is the probability of foreground → (*space) int32
+    labels.
 
-    Connected components above the threshold, of at least `min_size` pixels; touching nuclei stay one.
+    Connected components above the threshold, of at least `min_size` pixels; touching nuclei stay
+    one.
     """
     label, _ = ndimage.label(maps[..., 0] > threshold)
     return drop_small(label.astype(np.int32, copy=False), min_size)

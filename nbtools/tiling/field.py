@@ -1,4 +1,6 @@
-"""What a network needs to know of its surroundings, and how much memory its features take, read from its layers."""
+"""What a network needs to know of its surroundings, and how much memory its features take, read
+from its layers.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,26 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-IN_PLACE = ("Activation", "Add", "BatchNormalization", "Dropout", "InstanceNorm", "LeakyReLU", "ReLU")  # layers that need no second copy
+IN_PLACE = (
+    "Activation",
+    "Add",
+    "BatchNormalization",
+    "Dropout",
+    "InstanceNorm",
+    "LeakyReLU",
+    "ReLU",
+)  # layers that need no second copy
 
 
 @dataclass(frozen=True)
 class Field:
     """What a network needs to know of its surroundings.
 
-    radius : pixels of the input on either side that can change an output pixel, an axis; None if unbounded.
+    radius : pixels of the input on either side that can change an output pixel, an axis; None if
+        unbounded.
     grid : sizes must be multiples of this, an axis.
-    features, outputs : values for one input pixel: largest total of features in memory at one time, and of what is kept in the end.
+    features, outputs : values for one input pixel: largest total of features in memory at one time,
+        and of what is kept in the end.
     """
 
     radius: tuple[int, ...] | None
@@ -28,11 +40,16 @@ class Field:
 def describe_field(model: keras.Model) -> Field:
     """Read radius, grid and memory of a network from its layers.
 
-    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those of its output.
+    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those
+    of its output.
     """
     ndim = len(model.inputs[0].shape) - 2
     known = {id(tensor): (np.ones(ndim), np.zeros(ndim)) for tensor in model.inputs}
-    largest, sizes, bounded = np.ones(ndim), {id(tensor): float(tensor.shape[-1]) for tensor in model.inputs}, True
+    largest, sizes, bounded = (
+        np.ones(ndim),
+        {id(tensor): float(tensor.shape[-1]) for tensor in model.inputs},
+        True,
+    )
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
@@ -59,7 +76,9 @@ def _list_inputs(layer: keras.Layer) -> list:
 
 
 def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
-    """Largest total of features in memory at one time: each from the layer that makes it to the last one that reads it."""
+    """Largest total of features in memory at one time: each from the layer that makes it to the
+    last one that reads it.
+    """
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     reads = [[id(tensor) for tensor in _list_inputs(layer)] for layer in layers]
     last = {tensor: n for n, read in enumerate(reads) for tensor in read}
@@ -75,7 +94,9 @@ def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
     return most
 
 
-def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: int) -> tuple[np.ndarray, np.ndarray, bool]:
+def _through(
+    layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: int
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """(stride, radius, is the field finite) after one layer."""
     name = type(layer).__name__
     if name.startswith("UpSampling"):
@@ -84,16 +105,32 @@ def _through(layer: keras.Layer, stride: np.ndarray, radius: np.ndarray, ndim: i
     if "Transpose" in name:
         factor = np.array(np.broadcast_to(layer.strides, ndim), float)
         kernel = np.array(np.broadcast_to(layer.kernel_size, ndim), float)
-        return stride / factor, radius + stride * np.ceil(kernel / factor - 1e-9) - stride / factor, True
+        return (
+            stride / factor,
+            radius + stride * np.ceil(kernel / factor - 1e-9) - stride / factor,
+            True,
+        )
     if "Conv" in name:
-        reach = (np.array(layer.kernel_size) - 1) * np.array(np.broadcast_to(layer.dilation_rate, ndim))
+        reach = (np.array(layer.kernel_size) - 1) * np.array(
+            np.broadcast_to(layer.dilation_rate, ndim)
+        )
         factor = np.array(np.broadcast_to(layer.strides, ndim), float)
         return stride * factor, radius + stride * (np.ceil(reach / 2) + factor - 1), True
     if "Pooling" in name and "Global" not in name:
         factor = np.array(np.broadcast_to(layer.strides, ndim), float)
-        return stride * factor, radius + stride * (np.array(np.broadcast_to(layer.pool_size, ndim)) - 1), True
+        return (
+            stride * factor,
+            radius + stride * (np.array(np.broadcast_to(layer.pool_size, ndim)) - 1),
+            True,
+        )
     if hasattr(layer, "receptive"):  # our own layers say it themselves
         factor, reach = layer.receptive()
         return stride * factor, radius + stride * reach, True
-    finite = not ("Global" in name or "GroupNormalization" in name or "InstanceNorm" in name or "Attention" in name or "Lambda" in name)
+    finite = not (
+        "Global" in name
+        or "GroupNormalization" in name
+        or "InstanceNorm" in name
+        or "Attention" in name
+        or "Lambda" in name
+    )
     return stride, radius, finite

@@ -1,8 +1,9 @@
 """The one training loop: seeded, budgeted, stoppable, and resumed exactly where it was.
 
-A batch is a function of (seed, step), made by background threads while the network computes; so the order of threads, a stop and a
-resume change nothing. The learning rate follows a one-cycle schedule (Smith & Topin 2018, arXiv:1708.07120) over the budget, in steps
-or in minutes; with minutes the realised schedule is recorded, and can be followed again.
+A batch is a function of (seed, step), made by background threads while the network computes; so the
+order of threads, a stop and a resume change nothing. The learning rate follows a one-cycle schedule
+(Smith & Topin 2018, arXiv:1708.07120) over the budget, in steps or in minutes; with minutes the
+realised schedule is recorded, and can be followed again.
 """
 
 from __future__ import annotations
@@ -25,23 +26,52 @@ from nbtools.training.recipe import hash_file, write_recipe
 from nbtools.training.weights import KEPT, Best, Swapped, read_weights, set_weights, write_weights
 
 __all__ = [
-    "KEPT", "History", "Trainer", "TrainingPlan", "TrainingSettings", "find_loss", "hash_file", "one_cycle", "prefetch", "read_weights",
-    "set_weights", "write_recipe", "write_weights",
-]  # fmt: skip
+    "KEPT",
+    "History",
+    "Trainer",
+    "TrainingPlan",
+    "TrainingSettings",
+    "find_loss",
+    "hash_file",
+    "one_cycle",
+    "prefetch",
+    "read_weights",
+    "set_weights",
+    "write_recipe",
+    "write_weights",
+]
 
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
     """Settings that every trained method has."""
 
-    epochs: int = setting(20, min=1, max=100_000, help="How many times the network is tested on the validation images while it learns.")
+    epochs: int = setting(
+        20,
+        min=1,
+        max=100_000,
+        help="How many times the network is tested on the validation images while it learns.",
+    )
     steps_per_epoch: int = setting(100, min=1, max=100_000, help="Batches between two tests.")
     batch_size: int = setting(4, min=1, max=1024, help="Patches looked at together.")
-    learning_rate: float = setting(3e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule.")
-    weight_decay: float = setting(1e-3, min=0.0, max=1.0, level="advanced", help="Pull of the weights towards zero.")
-    averaging: float = setting(0.98, min=0.0, max=0.9999, level="advanced", help="Memory of the running mean of the weights; 0: none.")
+    learning_rate: float = setting(
+        3e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule."
+    )
+    weight_decay: float = setting(
+        1e-3, min=0.0, max=1.0, level="advanced", help="Pull of the weights towards zero."
+    )
+    averaging: float = setting(
+        0.98,
+        min=0.0,
+        max=0.9999,
+        level="advanced",
+        help="Memory of the running mean of the weights; 0: none.",
+    )
     keep: str = setting(
-        "best", choices=KEPT, level="advanced", help="The model's weights: of the lowest validation loss, or of the last epoch."
+        "best",
+        choices=KEPT,
+        level="advanced",
+        help="The model's weights: of the lowest validation loss, or of the last epoch.",
     )
 
 
@@ -50,8 +80,10 @@ class TrainingPlan:
     """How to run a training, as against what to train.
 
     minutes : wall time from the start of the process to a usable model, instead of `epochs`.
-    folder : where the checkpoint is kept; needed to resume.     resume : go on from that checkpoint.
-    callbacks : objects with any of on_note(text), on_step(step, logs), on_epoch(epoch, logs), wants_stop().
+    folder : where the checkpoint is kept; needed to resume.
+    resume : go on from that checkpoint.
+    callbacks : objects with any of on_note(text), on_step(step, logs), on_epoch(epoch, logs),
+        wants_stop().
     schedule : [[step, progress], …] of an earlier run, followed exactly.
     """
 
@@ -64,7 +96,11 @@ class TrainingPlan:
 
     def seconds_left(self) -> float:
         """What remains of a budget in minutes; without one, an hour."""
-        return 3600.0 if self.minutes is None else max(0.0, self.minutes * 60 - runtime.process_seconds())
+        return (
+            3600.0
+            if self.minutes is None
+            else max(0.0, self.minutes * 60 - runtime.process_seconds())
+        )
 
     def tell(self, event: str, *about: object) -> None:
         """Call `event` of every callback that has it."""
@@ -94,8 +130,12 @@ class History:
         return {key: getattr(self, key) for key in keys}
 
 
-def find_loss(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], *, learn: bool = False) -> float:
-    """The loss of one batch (x, y) alone, which Keras before 3.15 would average with all before it.  learn : take a training step, too."""
+def find_loss(
+    model: keras.Model, batch: tuple[np.ndarray, np.ndarray], *, learn: bool = False
+) -> float:
+    """The loss of one batch (x, y) alone, which Keras before 3.15 would average with all before it.
+    learn : take a training step, too.
+    """
     model.reset_metrics()
     return float((model.train_on_batch if learn else model.test_on_batch)(*batch))
 
@@ -108,24 +148,36 @@ class Trainer:
     model : a Keras model.   loss : (truth, output) → one number an image.
     settings : a `TrainingSettings`.   plan : a `TrainingPlan`.
 
-    After a run, `spare` has the weights that the model was not left with, by name: {"last": arrays}, or {"best": arrays}.
+    After a run, `spare` has the weights that the model was not left with, by name: {"last":
+    arrays}, or {"best": arrays}.
     """
 
-    def __init__(self, model: keras.Model, loss: Callable, settings: TrainingSettings, plan: TrainingPlan):
+    def __init__(
+        self, model: keras.Model, loss: Callable, settings: TrainingSettings, plan: TrainingPlan
+    ):
         self.model, self.settings, self.plan = model, settings, plan
         self.history = History(parameters=model.count_params())
         self.clock = Clock(settings, plan)
         self.average: list[np.ndarray] | None = None
         self.spare: dict[str, list[np.ndarray]] = {}
-        optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0)
-        # on two cores XLA costs TensorFlow more to start than its slightly faster steps bring back; JAX is nothing without it
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=False if keras.backend.backend() == "tensorflow" else "auto")
+        optimizer = keras.optimizers.AdamW(
+            settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0
+        )
+        # on two cores XLA costs TensorFlow more to start than its slightly faster steps bring back;
+        # JAX is nothing without it
+        model.compile(
+            optimizer=optimizer,
+            loss=loss,
+            jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        )
         optimizer.build(model.trainable_variables)
 
     def run(self, draw: Batch, validate: Callable[[], dict]) -> History:
-        """Train to the end of the budget and leave averaged weights in the model: the best or the last, as `settings.keep` says.
+        """Train to the end of the budget and leave averaged weights in the model: the best or the
+        last, as `settings.keep` says.
 
-        draw : rng → (x, y) of a batch.   validate : () → {"val_loss": …}, called once an epoch with the averaged weights in place.
+        draw : rng → (x, y) of a batch.
+        validate : () → {"val_loss": …}, called once an epoch with the averaged weights in place.
         """
         first = self._resume() if self.plan.resume else 0
         started = time.monotonic() - self.history.seconds
@@ -146,7 +198,9 @@ class Trainer:
             with self.averaged_weights():
                 row |= validate()
                 best.offer(row)
-                self.plan.tell("on_epoch", epoch + 1, row)  # who listens may look at what the tested weights find
+                self.plan.tell(
+                    "on_epoch", epoch + 1, row
+                )  # who listens may look at what the tested weights find
             self._checkpoint(best)
             if reason := self._finished():
                 self.history.stopped = reason
@@ -167,7 +221,11 @@ class Trainer:
             losses.append(find_loss(self.model, (x, y), learn=True))
             self._update_average(progress)
             self.history.steps = step + 1
-            self.plan.tell("on_step", step + 1, {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)})
+            self.plan.tell(
+                "on_step",
+                step + 1,
+                {"loss": losses[-1], "lr": rate, "progress": self.clock.share_done(step + 1)},
+            )
             if self.clock.is_over() or self._stop_wanted():
                 break
         return float(np.mean(losses)), rate
@@ -182,7 +240,8 @@ class Trainer:
     def _stop_wanted(self) -> bool:
         return any(c.wants_stop() for c in self.plan.callbacks if hasattr(c, "wants_stop"))
 
-    # --- averaged weights: the mean of the last steps generalises better than the last step (Izmailov et al. 2018, arXiv:1803.05407)
+    # --- averaged weights: the mean of the last steps generalises better than the last step
+    # (Izmailov et al. 2018, arXiv:1803.05407)
 
     def _update_average(self, progress: float) -> None:
         memory = self.settings.averaging * min(1.0, progress * 4)  # forget the beginning quickly
@@ -206,7 +265,9 @@ class Trainer:
         folder = Path(self.plan.folder) / "checkpoint"
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._state())}
-        arrays |= {f"a{i}": a for i, a in enumerate(self.average)} | {f"b{i}": b for i, b in enumerate(best.weights)}
+        arrays |= {f"a{i}": a for i, a in enumerate(self.average)} | {
+            f"b{i}": b for i, b in enumerate(best.weights)
+        }
         with io.whole(folder / "state.npz") as temporary:
             np.savez(temporary, **arrays)
         self.history.schedule = self.clock.realised(self.history.steps)
@@ -234,13 +295,24 @@ class Trainer:
         return self.history.epochs
 
     def _refuse_other_run(self, state: dict) -> None:
-        """A checkpoint is of one training: more epochs may be asked for, nothing else may differ."""
-        theirs, ours = dict(state["settings"], seed=state["seed"]), dict(self.settings.to_dict(), seed=self.plan.seed)
+        """A checkpoint is of one training: more epochs may be asked for, nothing else may
+        differ.
+        """
+        theirs, ours = (
+            dict(state["settings"], seed=state["seed"]),
+            dict(self.settings.to_dict(), seed=self.plan.seed),
+        )
         differs = [k for k in ours if k != "epochs" and ours[k] != theirs.get(k)]
         if differs:
             received = ", ".join(f"{k}={ours[k]} (was {theirs.get(k)})" for k in differs)
-            raise UserError("A run is resumed with the settings it was started with.", received, "Use the old settings, or another folder.")
+            raise UserError(
+                "A run is resumed with the settings it was started with.",
+                received,
+                "Use the old settings, or another folder.",
+            )
 
     def _state(self) -> list:
-        """Every variable that decides the next step: weights, seeds of dropout layers, optimizer."""
+        """Every variable that decides the next step: weights, seeds of dropout layers,
+        optimizer.
+        """
         return [*self.model.variables, *self.model.optimizer.variables]

@@ -10,15 +10,21 @@ import numpy as np
 Batch = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
-def prefetch(draw: Batch, steps: range, *, seed: int, ahead: int = 3, threads: int = 2) -> Iterator[tuple[int, tuple]]:
-    """Batches for the steps, in order, drawn a few ahead by background threads; the batch of a step depends on (seed, step) alone."""
+def prefetch(
+    draw: Batch, steps: range, *, seed: int, ahead: int = 3, threads: int = 2
+) -> Iterator[tuple[int, tuple]]:
+    """Batches for the steps, in order, drawn a few ahead by background threads; the batch of a step
+    depends on (seed, step) alone.
+    """
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(draw, np.random.default_rng([seed, step])) for step in steps[:ahead]]
         try:
             for i, step in enumerate(steps):
                 batch = waiting.pop(0).result()
                 if i + ahead < len(steps):
-                    waiting.append(pool.submit(draw, np.random.default_rng([seed, steps[i + ahead]])))
+                    waiting.append(
+                        pool.submit(draw, np.random.default_rng([seed, steps[i + ahead]]))
+                    )
                 yield step, batch
         finally:
             for future in waiting:

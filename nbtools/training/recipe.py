@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 
-def write_recipe(folder: Path, method: Method, *, plan: TrainingPlan, history: History, inputs: Sequence[Path], command: str) -> None:
-    """Write recipe.json: the command, the settings as they were, the seed, the realised schedule, and the sha256 of every input file."""
+def write_recipe(
+    folder: Path,
+    method: Method,
+    *,
+    plan: TrainingPlan,
+    history: History,
+    inputs: Sequence[Path],
+    command: str,
+) -> None:
+    """Write recipe.json: the command, the settings as they were, the seed, the realised schedule,
+    and the sha256 of every input file.
+    """
     recipe = {
         "command": command,
         "method": method.name,
@@ -25,7 +35,9 @@ def write_recipe(folder: Path, method: Method, *, plan: TrainingPlan, history: H
         "minutes": plan.minutes,
         "schedule": history.schedule,
         "fast": bool(config.fast_changes(method.name)),
-        "inputs": [{"file": config.spell_path(str(path)), "sha256": hash_file(path)} for path in inputs],
+        "inputs": [
+            {"file": config.spell_path(str(path)), "sha256": hash_file(path)} for path in inputs
+        ],
         "versions": runtime.versions(),
         **history.summary(),
     }

@@ -27,10 +27,14 @@ class Best:
         self.trainer, self.weights, self.value = trainer, [], np.inf
 
     def offer(self, row: dict) -> None:
-        value = row.get("val_loss", -row["epoch"])  # without validation images the last epoch is the best
+        value = row.get(
+            "val_loss", -row["epoch"]
+        )  # without validation images the last epoch is the best
         if value <= self.value or not self.weights or not np.isfinite(self.value):
             self.value = value
-            self.weights = [keras.ops.convert_to_numpy(v).copy() for v in self.trainer.model.weights]
+            self.weights = [
+                keras.ops.convert_to_numpy(v).copy() for v in self.trainer.model.weights
+            ]
             self.trainer.history.best = {k: row[k] for k in ("epoch", "val_loss") if k in row}
 
     def restore(self) -> None:
@@ -59,7 +63,9 @@ def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def write_weights(model: keras.Model, folder: Path, *, spare: dict[str, list[np.ndarray]] | None = None) -> None:
+def write_weights(
+    model: keras.Model, folder: Path, *, spare: dict[str, list[np.ndarray]] | None = None
+) -> None:
     """Write weights.npz: plain arrays in the order of the network.
 
     spare : name → further weights of the network, each into a file of its own, as weights_last.npz.
@@ -68,7 +74,13 @@ def write_weights(model: keras.Model, folder: Path, *, spare: dict[str, list[np.
     arrays |= {f"weights_{name}": further for name, further in (spare or {}).items()}
     for name, values in arrays.items():
         with io.whole(folder / f"{name}.npz") as temporary:
-            np.savez_compressed(temporary, **{f"{i:04d}:{v.path}": a for i, (v, a) in enumerate(zip(model.weights, values, strict=True))})
+            np.savez_compressed(
+                temporary,
+                **{
+                    f"{i:04d}:{v.path}": a
+                    for i, (v, a) in enumerate(zip(model.weights, values, strict=True))
+                },
+            )
 
 
 def read_weights(model: keras.Model, folder: Path, *, spare: str | None = None) -> None:
@@ -82,12 +94,20 @@ def read_weights(model: keras.Model, folder: Path, *, spare: str | None = None) 
     """
     name = f"weights_{spare}.npz" if spare else "weights.npz"
     if spare and not (folder / name).is_file():
-        raise UserError("A model must have kept the weights asked for.", f"{folder} without {name}", "Leave out --weights, or train again.")
+        raise UserError(
+            "A model must have kept the weights asked for.",
+            f"{folder} without {name}",
+            "Leave out --weights, or train again.",
+        )
     try:
         with np.load(folder / name, allow_pickle=False) as file:
             arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"A model needs its file {name}, whole.", f"{folder}: {error}", "Copy the whole model folder again.") from error
+        raise UserError(
+            f"A model needs its file {name}, whole.",
+            f"{folder}: {error}",
+            "Copy the whole model folder again.",
+        ) from error
     if [a.shape for a in arrays] != [tuple(v.shape) for v in model.weights]:
         received = f"{len(arrays)} arrays for {len(model.weights)} weights"
         remedy = f"Keep model.json and {name} of one training together."

@@ -1,4 +1,6 @@
-"""Forms, pickers and viewers for notebooks. A widget is made in one cell and read in the next; its default is a valid answer."""
+"""Forms, pickers and viewers for notebooks. A widget is made in one cell and read in the next; its
+default is a valid answer.
+"""
 
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
@@ -11,6 +13,23 @@ from nbtools.widgets.viewer import browse, explore_threshold
 from nbtools.widgets.volume import Orthogonal, Turntable, orthogonal, turntable
 
 __all__ = [
-    "CheckUp", "Comparison", "DataPicker", "Download", "Form", "LiveTraining", "Orthogonal", "Turntable", "browse", "check_up",
-    "compare_slider", "download", "explore_threshold", "form", "orthogonal", "paint", "pick_data", "train_live", "turntable",
-]  # fmt: skip
+    "CheckUp",
+    "Comparison",
+    "DataPicker",
+    "Download",
+    "Form",
+    "LiveTraining",
+    "Orthogonal",
+    "Turntable",
+    "browse",
+    "check_up",
+    "compare_slider",
+    "download",
+    "explore_threshold",
+    "form",
+    "orthogonal",
+    "paint",
+    "pick_data",
+    "train_live",
+    "turntable",
+]

@@ -1,8 +1,10 @@
-"""The painter on the page: the kernel holds the truth, the page shows one plane of it and sends what the hand does.
+"""The painter on the page: the kernel holds the truth, the page shows one plane of it and sends
+what the hand does.
 
-Everything that travels is text and plain numbers, since Colab drops binary parts of messages: a plane of the image as PNG, a plane of
-labels as deflated runs, a stroke as runs of pixels. The page numbers its actions; each answer says which was the last that was heard, so
-that the page can put strokes that were on their way on top of a plane that is older than they are.
+Everything that travels is text and plain numbers, since Colab drops binary parts of messages: a
+plane of the image as PNG, a plane of labels as deflated runs, a stroke as runs of pixels. The page
+numbers its actions; each answer says which was the last that was heard, so that the page can put
+strokes that were on their way on top of a plane that is older than they are.
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ from nbtools.widgets.sheet import Notes, Sheet, pack_plane
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")
-MOST_COLORED = 5_000_000  # pixels of a label whose neighbours get different colours; beyond, colours go round by number
+# pixels of a label whose neighbours get different colours; beyond, colours go round by number
+MOST_COLORED = 5_000_000
 
 
 class Painter(anywidget.AnyWidget):
-    """A painter; see `paint`. `label`, `classes` and `value` are as they stand, saved or not; `save` and `describe` do what they say."""
+    """A painter; see `paint`. `label`, `classes` and `value` are as they stand, saved or not;
+    `save` and `describe` do what they say.
+    """
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
     _css = (HERE / "painter.css").read_text("utf-8")
@@ -41,7 +46,10 @@ class Painter(anywidget.AnyWidget):
 
     def __init__(self, image: Image, sheet: Sheet, *, target: Target, names: tuple[str, ...]):
         self._image, self._sheet, self._target, self._names = image, sheet, target, names
-        self._contrast, self._brightness = measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb), 0.0
+        self._contrast, self._brightness = (
+            measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb),
+            0.0,
+        )
         self._notes = Notes(target.notes_for(sheet.label))
         self._plane, self._heard, self._told, self._error = len(sheet.label) // 2, 0, "", False
         page = self._describe_page()
@@ -67,7 +75,9 @@ class Painter(anywidget.AnyWidget):
     @property
     def value(self) -> Sample:
         """The image with what was marked on it, as a data set takes it."""
-        return self._target.make_sample(self.label, self.classes if self._names or self.classes else None)
+        return self._target.make_sample(
+            self.label, self.classes if self._names or self.classes else None
+        )
 
     @property
     def seconds(self) -> float:
@@ -75,7 +85,9 @@ class Painter(anywidget.AnyWidget):
         return self._sheet.seconds
 
     def act(self, action: Mapping) -> None:
-        """Do one action of `sheet.Sheet` as if a hand had done it, and note it until it is saved."""
+        """Do one action of `sheet.Sheet` as if a hand had done it, and note it until it is
+        saved.
+        """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
         plane = self._sheet.act(action)
         if plane is not None:
@@ -83,7 +95,9 @@ class Painter(anywidget.AnyWidget):
             self._unsaved, self._plane = True, plane
 
     def save(self) -> Path:
-        """Write label, classes and, the first time, the image into the data set; returns the file of the label."""
+        """Write label, classes and, the first time, the image into the data set; returns the file
+        of the label.
+        """
         path = self._target.write(self.value)
         self._notes.clear()
         self._notes = Notes(self._target.notes_for(self._sheet.label))
@@ -98,11 +112,16 @@ class Painter(anywidget.AnyWidget):
             return f"{self._count()}; nothing painted yet."
         count = 0 if self._sheet.empty else len(self._sheet.counts)
         pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
-        return f"{self._count()}; {self._sheet.acts} strokes and other actions in {self.seconds / 60:.1f} min{pace}."
+        return (
+            f"{self._count()}; {self._sheet.acts} strokes and other actions in "
+            f"{self.seconds / 60:.1f} min{pace}."
+        )
 
     def _count(self) -> str:
         if self._sheet.empty:
-            return f"scribbles on {np.mean(self._sheet.label != self._sheet.empty):.1%} of the pixels"
+            return (
+                f"scribbles on {np.mean(self._sheet.label != self._sheet.empty):.1%} of the pixels"
+            )
         return say_count(len(self._sheet.counts))
 
     def write_scene(self) -> dict:
@@ -140,7 +159,9 @@ class Painter(anywidget.AnyWidget):
         except UserError as error:
             self._tell(str(error), error=True)
         if picture or (action and (action["do"] != "paint" or self._error)):
-            self.send({"kind": "plane", **self._write_plane(picture=picture or self._plane != shown)})
+            self.send(
+                {"kind": "plane", **self._write_plane(picture=picture or self._plane != shown)}
+            )
         else:
             self.send({"kind": "state", **self._write_state()})
 
@@ -149,27 +170,47 @@ class Painter(anywidget.AnyWidget):
 
     def _write_state(self) -> dict:
         index = {name: k for k, name in enumerate(self._names, 1)}
-        marks = [[label, index[name]] for label, name in self._sheet.classes.items() if name in index]
+        marks = [
+            [label, index[name]] for label, name in self._sheet.classes.items() if name in index
+        ]
         return {
-            "heard": self._heard, "count": len(self._sheet.counts), "next": self._sheet.next_label, "unsaved": self._unsaved,
-            "told": self._told, "error": self._error, "classes": marks, "undo": len(self._sheet.done), "redo": len(self._sheet.undone),
-        }  # fmt: skip
+            "heard": self._heard,
+            "count": len(self._sheet.counts),
+            "next": self._sheet.next_label,
+            "unsaved": self._unsaved,
+            "told": self._told,
+            "error": self._error,
+            "classes": marks,
+            "undo": len(self._sheet.done),
+            "redo": len(self._sheet.undone),
+        }
 
     def _write_plane(self, *, picture: bool) -> dict:
         """State and labels of the shown plane; its picture where the page does not have it."""
         found = {"z": self._plane, "label": pack_plane(self._sheet.label[self._plane])}
         if picture:
             plane = self._image.select(Z=self._plane)
-            rgb = brighten(self._contrast, self._brightness).color(plane.to(plane.axes.replace("C", "") + "C").pixels)
+            rgb = brighten(self._contrast, self._brightness).color(
+                plane.to(plane.axes.replace("C", "") + "C").pixels
+            )
             found["picture"] = to_png_text(rgb)
         return found | self._write_state()
 
     def _describe_page(self) -> dict:
         planes, height, width = self._sheet.label.shape
         colors = (PALETTE * 255).round().astype(int).tolist()
-        return {"width": width, "height": height, "planes": planes, "colors": colors, "names": list(self._names),
-                "shades": choose_shades(self._sheet.label), "name": self._image.name, "folder": str(self._target.folder),
-                "empty": self._sheet.empty, "mark": self._target.mark}  # fmt: skip
+        return {
+            "width": width,
+            "height": height,
+            "planes": planes,
+            "colors": colors,
+            "names": list(self._names),
+            "shades": choose_shades(self._sheet.label),
+            "name": self._image.name,
+            "folder": str(self._target.folder),
+            "empty": self._sheet.empty,
+            "mark": self._target.mark,
+        }
 
 
 def say_count(count: int) -> str:
@@ -178,7 +219,9 @@ def say_count(count: int) -> str:
 
 
 def choose_shades(label: np.ndarray) -> list[list[int]]:
-    """[label, index in the palette] of each nucleus, unlike its neighbours; [] for large images, where colours go round by number."""
+    """[label, index in the palette] of each nucleus, unlike its neighbours; [] for large images,
+    where colours go round by number.
+    """
     if not label.any() or label.size > MOST_COLORED:
         return []
     dense, colors = color_labels(np.maximum(label, 0))
@@ -188,7 +231,9 @@ def choose_shades(label: np.ndarray) -> list[list[int]]:
 
 
 def brighten(contrast: Contrast, steps: float) -> Contrast:
-    """Contrast whose bright end comes down by half at each step; the pixels themselves stay as they are."""
+    """Contrast whose bright end comes down by half at each step; the pixels themselves stay as they
+    are.
+    """
     if steps == 0:
         return contrast
     high = contrast.low + (contrast.high - contrast.low) * 2.0**-steps
@@ -199,5 +244,7 @@ def to_png_text(rgb: np.ndarray) -> str:
     """Colours (Y, X, 3) uint8 as PNG in base64, grey where they are."""
     grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all())
     content = bytestream.BytesIO()
-    Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(content, format="PNG", compress_level=1)
+    Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(
+        content, format="PNG", compress_level=1
+    )
     return base64.b64encode(content.getvalue()).decode("ascii")

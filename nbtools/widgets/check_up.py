@@ -1,4 +1,6 @@
-"""The check-up of a data set as a widget: choose it, press a button, read what is wrong, write a repaired copy."""
+"""The check-up of a data set as a widget: choose it, press a button, read what is wrong, write a
+repaired copy.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,11 @@ WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
 
 
-def check_up(dataset: DataSet | str | Path | None = None, *, copy: str | Path = "runs/repaired") -> CheckUp:
-    """A check-up; `.value` is the list of findings, of the sample set that is chosen to begin with, or of yours.
+def check_up(
+    dataset: DataSet | str | Path | None = None, *, copy: str | Path = "runs/repaired"
+) -> CheckUp:
+    """A check-up; `.value` is the list of findings, of the sample set that is chosen to begin with,
+    or of yours.
 
     dataset : the set to look at, or its folder; without, a picker asks for it.
     copy : where the repaired copy goes; another name can be entered.
@@ -29,21 +34,38 @@ def check_up(dataset: DataSet | str | Path | None = None, *, copy: str | Path = 
     >>> check_up().value  # doctest: +SKIP
     []
     """
-    return CheckUp(data.DataSet.open(dataset) if isinstance(dataset, str | Path) else dataset, copy=copy)
+    return CheckUp(
+        data.DataSet.open(dataset) if isinstance(dataset, str | Path) else dataset, copy=copy
+    )
 
 
 class CheckUp(ipywidgets.VBox):
-    """`picker` (where no set was given), buttons `run` and `repair`, field `copy`, and the table of findings, `table`."""
+    """`picker` (where no set was given), buttons `run` and `repair`, field `copy`, and the table of
+    findings, `table`.
+    """
 
     def __init__(self, dataset: DataSet | None = None, *, copy: str | Path):
         self._given, self._findings, self._seen = dataset, None, None
         self.picker: DataPicker | None = pick_data() if dataset is None else None
-        self.run = mark(ipywidgets.Button(description="Check", icon="search", button_style="primary"), "nb-check-run")
-        self.copy = mark(ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE), "nb-check-copy")
-        self.repair = mark(ipywidgets.Button(description="Write repaired copy", icon="wrench", layout=BUTTON), "nb-check-repair")
+        self.run = mark(
+            ipywidgets.Button(description="Check", icon="search", button_style="primary"),
+            "nb-check-run",
+        )
+        self.copy = mark(
+            ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE),
+            "nb-check-copy",
+        )
+        self.repair = mark(
+            ipywidgets.Button(description="Write repaired copy", icon="wrench", layout=BUTTON),
+            "nb-check-repair",
+        )
         self.table = mark(ipywidgets.HTML(), "nb-check-table")
         self.status = mark(ipywidgets.HTML(), "nb-check-status")
-        asked = [self.picker] if self.picker is not None else [ipywidgets.HTML(say_note(f"The set: {dataset!r}"))]
+        asked = (
+            [self.picker]
+            if self.picker is not None
+            else [ipywidgets.HTML(say_note(f"The set: {dataset!r}"))]
+        )
         super().__init__([*asked, self.run, self.table, self.copy, self.repair, self.status])
         self.add_class("nb-check")
         self.run.on_click(lambda _: self._try(self.check))
@@ -56,8 +78,14 @@ class CheckUp(ipywidgets.VBox):
 
     @property
     def value(self) -> list[Finding]:
-        """The findings, the gravest first; the set is checked now where nobody has pressed the button since it was chosen."""
-        return self._findings if self._findings is not None and self._seen is self.dataset else self.check()
+        """The findings, the gravest first; the set is checked now where nobody has pressed the
+        button since it was chosen.
+        """
+        return (
+            self._findings
+            if self._findings is not None and self._seen is self.dataset
+            else self.check()
+        )
 
     def check(self) -> list[Finding]:
         """Look at the whole set, and show what was found."""

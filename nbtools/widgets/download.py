@@ -16,7 +16,8 @@ MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers ref
 
 
 def download(folder: str | Path) -> Download:
-    """Pack a folder into a zip beside it, and offer the zip: a link in JupyterLab and Voilà, a button on Colab.
+    """Pack a folder into a zip beside it, and offer the zip: a link in JupyterLab and Voilà, a
+    button on Colab.
 
     Examples
     --------
@@ -27,21 +28,32 @@ def download(folder: str | Path) -> Download:
 
 
 class Download(ipywidgets.VBox):
-    """`value` is the file of the zip; `link` holds it where the page can, `button` fetches it on Colab, `place` says where it lies."""
+    """`value` is the file of the zip; `link` holds it where the page can, `button` fetches it on
+    Colab, `place` says where it lies.
+    """
 
     def __init__(self, folder: Path):
         folder = folder.absolute()
         self.value = io.write_zip(folder.with_name(f"{folder.name}.zip"), folder)
         size = self.value.stat().st_size
         words = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
-        self.link, self.place = mark(ipywidgets.HTML(), "nb-download-link"), mark(ipywidgets.HTML(), "nb-download-place")
-        self.button = mark(ipywidgets.Button(description=words, icon="download", layout=BUTTON), "nb-download-button")
+        self.link, self.place = (
+            mark(ipywidgets.HTML(), "nb-download-link"),
+            mark(ipywidgets.HTML(), "nb-download-place"),
+        )
+        self.button = mark(
+            ipywidgets.Button(description=words, icon="download", layout=BUTTON),
+            "nb-download-button",
+        )
         self.button.on_click(lambda _: self._fetch())
         self.place.value = say_note(f"The zip lies in {self.value}")
         if not runtime.is_colab() and size <= MOST:
             self.link.value = _link(self.value, words)
         elif not runtime.is_colab():
-            self.place.value = say_note(f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in the list of files.")
+            self.place.value = say_note(
+                f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in "
+                "the list of files."
+            )
         super().__init__([self.button if runtime.is_colab() else self.link, self.place])
         self.add_class("nb-download")
 
@@ -55,6 +67,10 @@ class Download(ipywidgets.VBox):
 def _link(path: Path, words: str) -> str:
     """A link that carries the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
-    look = "color:#0072B2;text-decoration:underline"  # pages of notebooks give links in widgets no look of their own
+    # pages of notebooks give links in widgets no look of their own
+    look = "color:#0072B2;text-decoration:underline"
     href = f"data:application/zip;base64,{content}"
-    return f"<a download='{escape(path.name, quote=True)}' href='{href}' style='{look}'>{escape(words)}</a>"
+    return (
+        f"<a download='{escape(path.name, quote=True)}' href='{href}' "
+        f"style='{look}'>{escape(words)}</a>"
+    )

@@ -16,13 +16,18 @@ MOST = 500  # entries listed; beyond, a path is quicker pasted than found
 
 
 class FolderBrowser(ipywidgets.VBox):
-    """A list of the folders inside the chosen one. `folder` is the chosen one; `list` and `path` are the widgets."""
+    """A list of the folders inside the chosen one. `folder` is the chosen one; `list` and `path`
+    are the widgets.
+    """
 
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
         self.list = mark(ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list")
         words = "or paste the path of a folder here"
-        self.path = mark(ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}), "nb-folder-path")
+        self.path = mark(
+            ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}),
+            "nb-folder-path",
+        )
         self.place = mark(ipywidgets.HTML(), "nb-folder-place")
         self._heard: list[Callable[[], None]] = []
         self._filling = False
@@ -30,7 +35,9 @@ class FolderBrowser(ipywidgets.VBox):
         self.add_class("nb-folder")
         self._fill()
         self.list.observe(lambda change: self._filling or self.go(change["new"]), "value")
-        self.path.observe(lambda change: change["new"].strip() and self.go(change["new"].strip()), "value")
+        self.path.observe(
+            lambda change: change["new"].strip() and self.go(change["new"].strip()), "value"
+        )
 
     def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` whenever another folder is chosen."""
@@ -40,7 +47,9 @@ class FolderBrowser(ipywidgets.VBox):
         """Choose a folder; what is wrong with it is said in the widget."""
         folder = Path(str(folder).strip("\"'")).expanduser()
         if not folder.is_dir():
-            error = UserError("A folder must exist.", folder, "Check the path, or click through the list.")
+            error = UserError(
+                "A folder must exist.", folder, "Check the path, or click through the list."
+            )
             self.place.value = say_error(error)
             return
         self.folder = folder.absolute()
@@ -53,10 +62,21 @@ class FolderBrowser(ipywidgets.VBox):
         self._filling = True
         try:
             inside = list_folders(self.folder)
-            up = [("⬆ one level up", str(self.folder.parent))] if self.folder.parent != self.folder else []
-            self.list.options = [("✓ this folder", str(self.folder)), *up, *((f"{p.name}/", str(p)) for p in inside)]
+            up = (
+                [("⬆ one level up", str(self.folder.parent))]
+                if self.folder.parent != self.folder
+                else []
+            )
+            self.list.options = [
+                ("✓ this folder", str(self.folder)),
+                *up,
+                *((f"{p.name}/", str(p)) for p in inside),
+            ]
             self.list.value = str(self.folder)
-            self.place.value = f"<div style='padding:2px 8px'><b>{escape(str(self.folder))}</b>: {count_images(self.folder)}</div>"
+            self.place.value = (
+                f"<div style='padding:2px 8px'><b>{escape(str(self.folder))}</b>: "
+                f"{count_images(self.folder)}</div>"
+            )
         finally:
             self._filling = False
 
@@ -76,4 +96,7 @@ def count_images(folder: Path) -> str:
         count = sum(io.is_image(p) and not p.name.startswith(".") for p in folder.iterdir())
     except OSError:
         return "cannot be read"
-    return f"{count or 'no'} image file{'' if count == 1 else 's'}, {len(list_folders(folder))} folders"
+    return (
+        f"{count or 'no'} image file{'' if count == 1 else 's'}, {len(list_folders(folder))} "
+        "folders"
+    )

@@ -23,7 +23,8 @@ def form(settings: type, *, suggest_from: Any = None) -> Form:
     Parameters
     ----------
     settings : a method class, or a Settings class.
-    suggest_from : a data set; a method that has `suggest(dataset)`, which returns {name: value}, fills in what suits these images.
+    suggest_from : a data set; a method that has `suggest(dataset)`, which returns {name: value},
+        fills in what suits these images.
 
     Examples
     --------
@@ -37,11 +38,16 @@ def form(settings: type, *, suggest_from: Any = None) -> Form:
 
 
 class Form(ipywidgets.VBox):
-    """One row a setting: basic ones first, advanced ones folded away. `value` is a Settings; `fields` are the widgets by name."""
+    """One row a setting: basic ones first, advanced ones folded away. `value` is a Settings;
+    `fields` are the widgets by name.
+    """
 
     def __init__(self, settings: type[Settings], suggested: dict):
         self.settings, self.start = settings, settings().replace(**suggested)
-        self.rows = {d.name: Row(self.start, d, suggested=d.name in suggested) for d in settings.declarations()}
+        self.rows = {
+            d.name: Row(self.start, d, suggested=d.name in suggested)
+            for d in settings.declarations()
+        }
         self.fields = {name: row.field for name, row in self.rows.items()}
         basic = [row for row in self.rows.values() if row.declared.level == "basic"]
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
@@ -63,7 +69,9 @@ class Form(ipywidgets.VBox):
 
 
 class Row(ipywidgets.VBox):
-    """One setting: name, field, unit and range, help; and what is wrong with the entry, if anything."""
+    """One setting: name, field, unit and range, help; and what is wrong with the entry, if
+    anything.
+    """
 
     def __init__(self, start: Settings, declared: Declaration, *, suggested: bool = False):
         self.declared = declared
@@ -72,7 +80,12 @@ class Row(ipywidgets.VBox):
         self.message = ipywidgets.HTML()
         self.message.add_class("nb-form-error")
         self.field.observe(lambda _: self.check(), "value")
-        super().__init__([ipywidgets.HBox([self.field, ipywidgets.HTML(_say_help(declared, suggested))]), self.message])
+        super().__init__(
+            [
+                ipywidgets.HBox([self.field, ipywidgets.HTML(_say_help(declared, suggested))]),
+                self.message,
+            ]
+        )
         self.add_class("nb-form-row")
 
     def read(self) -> Any:
@@ -92,20 +105,37 @@ class Row(ipywidgets.VBox):
             self.message.value = say_error(error)
 
 
-def make_field(start: Settings, declared: Declaration) -> tuple[ipywidgets.Widget, Callable, Callable]:
-    """The widget that suits a setting, and how its entry is made from a value and read back as one."""
+def make_field(
+    start: Settings, declared: Declaration
+) -> tuple[ipywidgets.Widget, Callable, Callable]:
+    """The widget that suits a setting, and how its entry is made from a value and read back as
+    one.
+    """
     name, value = declared.name, getattr(start, declared.name)
-    about = {"description": name.replace("_", " "), "style": {"description_width": NAME_WIDTH}, "layout": {"width": FIELD_WIDTH}}
+    about = {
+        "description": name.replace("_", " "),
+        "style": {"description_width": NAME_WIDTH},
+        "layout": {"width": FIELD_WIDTH},
+    }
     if declared.choices is not None:
-        options = [*([(AUTO, None)] if declared.optional else []), *((str(c), c) for c in declared.choices)]
+        options = [
+            *([(AUTO, None)] if declared.optional else []),
+            *((str(c), c) for c in declared.choices),
+        ]
         field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _same
     elif declared.optional or typing.get_origin(declared.type) is tuple:
-        field, to_entry = ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about), _to_text
+        field, to_entry = (
+            ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about),
+            _to_text,
+        )
         return field, to_entry, lambda text: start.parse([f"{name}={text}"])[name]
     elif declared.type is bool:
         field, to_entry = ipywidgets.Checkbox(value=value, **about), _same
     elif declared.type is int:
-        field, to_entry = ipywidgets.IntText(value=value, step=int(declared.step or 1), **about), _same
+        field, to_entry = (
+            ipywidgets.IntText(value=value, step=int(declared.step or 1), **about),
+            _same,
+        )
     elif declared.type is float:
         field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _same
     else:
@@ -120,7 +150,10 @@ def _same(value: Any) -> Any:
 def _to_text(value: Any) -> str:
     if value is None:
         return ""
-    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (value if isinstance(value, tuple) else (value,)))
+    return ", ".join(
+        f"{v:g}" if isinstance(v, float) else str(v)
+        for v in (value if isinstance(value, tuple) else (value,))
+    )
 
 
 def _fold(rows: list[Row]) -> ipywidgets.Accordion:
@@ -135,4 +168,7 @@ def _say_help(declared: Declaration, suggested: bool) -> str:
     facts = "; ".join(filter(None, [span, "empty: chosen for you" if declared.optional else ""]))
     facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
     mark = " <b>Suggested for your images.</b>" if suggested else ""
-    return f"<div style='line-height:1.35;padding:4px 8px;max-width:520px'>{escape(declared.help)}{facts}{mark}</div>"
+    return (
+        "<div style='line-height:1.35;padding:4px "
+        f"8px;max-width:520px'>{escape(declared.help)}{facts}{mark}</div>"
+    )

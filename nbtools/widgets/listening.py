@@ -1,8 +1,9 @@
 """Hear a button while a cell is busy.
 
-A kernel answers one message after the other, so a press waits until the cell that runs has ended. From version 7 the page may ask for a
-thread of its own for the messages of widgets, as JupyterLab does; but the kernel then has them answered where the widget was last used,
-which is behind the cell again. Older kernels (6, Colab's among them) have one queue for all.
+A kernel answers one message after the other, so a press waits until the cell that runs has ended.
+From version 7 the page may ask for a thread of its own for the messages of widgets, as JupyterLab
+does; but the kernel then has them answered where the widget was last used, which is behind the cell
+again. Older kernels (6, Colab's among them) have one queue for all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ LAST_USED = "_reply_subshell_id"
 
 
 def hear(button: ipywidgets.Button, kernel: object | None) -> None:
-    """Let a button act on presses that wait behind the cell that runs; everything else goes on waiting, in its order.
+    """Let a button act on presses that wait behind the cell that runs; everything else goes on
+    waiting, in its order.
 
     To be called now and then from the cell, in the main thread.
 
@@ -21,7 +23,9 @@ def hear(button: ipywidgets.Button, kernel: object | None) -> None:
     """
     queue, comm = getattr(kernel, "msg_queue", None), getattr(button, "comm", None)
     if comm is not None:
-        vars(comm).pop(LAST_USED, None)  # version 7: without it, the thread that the page asked for answers
+        vars(comm).pop(
+            LAST_USED, None
+        )  # version 7: without it, the thread that the page asked for answers
     if queue is None or comm is None:
         return
     kernel.shell_stream.flush()

@@ -1,4 +1,6 @@
-"""A training to watch and to stop: it runs in the background while the page stays awake, and the next cell waits for it."""
+"""A training to watch and to stop: it runs in the background while the page stays awake, and the
+next cell waits for it.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,25 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 LARGEST = {"Z": 24, "Y": 192, "X": 192}  # pixels of the image that is predicted while training runs
-REST_S, SHARE = 5.0, 0.05  # between two predictions: at least so long, and no larger share of the time
+REST_S, SHARE = (
+    5.0,
+    0.05,
+)  # between two predictions: at least so long, and no larger share of the time
 LEAST_S = 20.0  # of a budget in minutes, for a training that goes on
 
 
-def train_live(model: Method, train: DataSet, *, val: DataSet | None = None, plan: TrainingPlan | None = None) -> LiveTraining:
-    """Train a model in the background and show how it goes; `.value` is the trained model, and waits for it.
+def train_live(
+    model: Method, train: DataSet, *, val: DataSet | None = None, plan: TrainingPlan | None = None
+) -> LiveTraining:
+    """Train a model in the background and show how it goes; `.value` is the trained model, and
+    waits for it.
 
     Parameters
     ----------
     val : without, it learns without a test, and shows what it finds in a training image.
-    plan : seed, folder of the checkpoint, minutes, resume. Here minutes count from the start of the training, not of the notebook;
-        without a folder, the checkpoint is kept until the kernel ends.
+    plan : seed, folder of the checkpoint, minutes, resume. Here minutes count from the start of the
+        training, not of the notebook; without a folder, the checkpoint is kept until the kernel
+        ends.
 
     Examples
     --------
@@ -51,28 +60,54 @@ def train_live(model: Method, train: DataSet, *, val: DataSet | None = None, pla
 
 
 class LiveTraining(ipywidgets.VBox):
-    """Curve, time left, what the network finds in one validation image, and buttons that stop a training and let it go on.
+    """Curve, time left, what the network finds in one validation image, and buttons that stop a
+    training and let it go on.
 
-    `stop` ends it after the step it is in, with the best weights so far; `resume` goes on from the checkpoint. `value` and `history` wait
-    for the end; while they do, interrupting the kernel stops the training too. Without a page it trains to its end.
+    `stop` ends it after the step it is in, with the best weights so far; `resume` goes on from the
+    checkpoint. `value` and `history` wait for the end; while they do, interrupting the kernel stops
+    the training too. Without a page it trains to its end.
     """
 
-    running: LiveTraining | None = None  # one training at a time: a cell that is run again ends what it began before
+    running: LiveTraining | None = (
+        None  # one training at a time: a cell that is run again ends what it began before
+    )
 
     def __init__(self, model: Method, data: tuple[DataSet, DataSet | None], plan: TrainingPlan):
         self.model, self.data = model, data
-        self.plan = replace(plan, folder=Path(plan.folder or tempfile.mkdtemp(prefix="nbtools_training_")))
+        self.plan = replace(
+            plan, folder=Path(plan.folder or tempfile.mkdtemp(prefix="nbtools_training_"))
+        )
         self.curve = show.TrainingCurve(self._put_curve)
         self.example = cut_middle((data[1] or data[0]).image(0))
-        self.stop_button = _make_button("Stop", "stop", tip="Ends the training after this step; the best weights so far are kept.")
-        self.resume_button = _make_button("Resume", "play", tip="Goes on where the training was stopped.")
+        self.stop_button = _make_button(
+            "Stop",
+            "stop",
+            tip="Ends the training after this step; the best weights so far are kept.",
+        )
+        self.resume_button = _make_button(
+            "Resume", "play", tip="Goes on where the training was stopped."
+        )
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
-        self.status, self.notes = mark(ipywidgets.HTML(), "nb-live-status"), mark(ipywidgets.HTML(), "nb-live-notes")
-        self.picture, self.found = _make_picture("nb-live-curve", "640px"), _make_picture("nb-live-found", "420px")
+        self.status, self.notes = (
+            mark(ipywidgets.HTML(), "nb-live-status"),
+            mark(ipywidgets.HTML(), "nb-live-notes"),
+        )
+        self.picture, self.found = (
+            _make_picture("nb-live-curve", "640px"),
+            _make_picture("nb-live-found", "420px"),
+        )
         self._history: History | None = None
         self._error: Exception | None = None
-        super().__init__([ipywidgets.HBox([self.stop_button, self.resume_button]), self.status, self.picture, self.found, self.notes])
+        super().__init__(
+            [
+                ipywidgets.HBox([self.stop_button, self.resume_button]),
+                self.status,
+                self.picture,
+                self.found,
+                self.notes,
+            ]
+        )
         self.add_class("nb-live")
         self._recall()
         self._start(self.plan)
@@ -90,7 +125,9 @@ class LiveTraining(ipywidgets.VBox):
         return self._history
 
     def wait(self) -> None:
-        """Return when the training has ended. An interrupt stops it, and what it has learned is kept; a second one gives up waiting."""
+        """Return when the training has ended. An interrupt stops it, and what it has learned is
+        kept; a second one gives up waiting.
+        """
         kernel = find_kernel() if threading.current_thread() is threading.main_thread() else None
         while self._thread.is_alive():
             try:
@@ -104,7 +141,9 @@ class LiveTraining(ipywidgets.VBox):
             raise self._error
 
     def stop(self) -> None:
-        """End the training after the step it is in; the model gets the weights that the settings keep, usually the best."""
+        """End the training after the step it is in; the model gets the weights that the settings
+        keep, usually the best.
+        """
         if self._thread.is_alive():
             self._stopping = True
             self.stop_button.disabled = True
@@ -146,11 +185,15 @@ class LiveTraining(ipywidgets.VBox):
         self.stop_button.disabled, self.resume_button.disabled = False, True
         self.status.value = say_note(self.curve.say())
         LiveTraining.running = self
-        self._thread = threading.Thread(target=self._train, args=(self._with_minutes(plan),), daemon=True)
+        self._thread = threading.Thread(
+            target=self._train, args=(self._with_minutes(plan),), daemon=True
+        )
         self._thread.start()
 
     def _with_minutes(self, plan: TrainingPlan) -> TrainingPlan:
-        """The plan with this as a callback, and minutes counted as training counts them: from the start of the process."""
+        """The plan with this as a callback, and minutes counted as training counts them: from the
+        start of the process.
+        """
         plan = replace(plan, callbacks=(*plan.callbacks, self))
         if plan.minutes is None:
             return plan
@@ -178,9 +221,21 @@ class LiveTraining(ipywidgets.VBox):
             self._put_curve(self.curve.draw())
         self._look()
         how = "Stopped" if history.stopped == "user" else "Done"
-        count = f" after {history.epochs} epochs and {say_time(history.seconds)}" if history.rows else ": nothing had to be learned"
-        best = f"; the lowest validation loss was in epoch {history.best['epoch']}" if "epoch" in history.best else ""
-        again = ". Resume goes on from here; run the cells below again afterwards." if history.stopped == "user" else "."
+        count = (
+            f" after {history.epochs} epochs and {say_time(history.seconds)}"
+            if history.rows
+            else ": nothing had to be learned"
+        )
+        best = (
+            f"; the lowest validation loss was in epoch {history.best['epoch']}"
+            if "epoch" in history.best
+            else ""
+        )
+        again = (
+            ". Resume goes on from here; run the cells below again afterwards."
+            if history.stopped == "user"
+            else "."
+        )
         self.status.value = say_note(how + count + best + again)
 
     def _look(self) -> None:
@@ -188,12 +243,18 @@ class LiveTraining(ipywidgets.VBox):
         begin = time.monotonic()
         try:
             found = self.model.predict(self.example)
-        except Exception:  # half trained, it may find what cannot be decoded; that is no reason to end the training
+        # half trained, it may find what cannot be decoded; that is no reason to end the training
+        except Exception:
             return
         finally:
             self._next_look = time.monotonic() + max(REST_S, (time.monotonic() - begin) / SHARE)
         make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
-        _put(self.found, show.array_to_png(make(self.example, found.image if found.labels is None else found.labels)))
+        _put(
+            self.found,
+            show.array_to_png(
+                make(self.example, found.image if found.labels is None else found.labels)
+            ),
+        )
 
     def _put_curve(self, figure: show.Figure) -> None:
         _put(self.picture, show.to_png(figure))
@@ -217,11 +278,19 @@ def cut_middle(image: Image) -> Image:
     """
     still = image.select(T=0)
     sizes = [min(n, LARGEST.get(axis, n)) for axis, n in zip(still.axes, still.shape, strict=True)]
-    return still.replace(pixels=still.pixels[tuple(slice((n - m) // 2, (n + m) // 2) for n, m in zip(still.shape, sizes, strict=True))])
+    return still.replace(
+        pixels=still.pixels[
+            tuple(
+                slice((n - m) // 2, (n + m) // 2) for n, m in zip(still.shape, sizes, strict=True)
+            )
+        ]
+    )
 
 
 def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:
-    return mark(ipywidgets.Button(description=words, icon=icon, tooltip=tip), f"nb-live-{words.lower()}")
+    return mark(
+        ipywidgets.Button(description=words, icon=icon, tooltip=tip), f"nb-live-{words.lower()}"
+    )
 
 
 def _make_picture(css: str, width: str) -> ipywidgets.Image:

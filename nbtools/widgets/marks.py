@@ -1,4 +1,6 @@
-"""Centres and boxes as a painter holds them: blobs and outlines of a label image, one number each; and as tables hold them."""
+"""Centres and boxes as a painter holds them: blobs and outlines of a label image, one number each;
+and as tables hold them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def draw_centres(centres: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Boxes (n, 2 * ndim) as outlines 1…n of a label array (Z, Y, X) or (Y, X), in each plane that they reach through."""
+    """Boxes (n, 2 * ndim) as outlines 1…n of a label array (Z, Y, X) or (Y, X), in each plane that
+    they reach through.
+    """
     label = np.zeros(shape, np.int32)
     for number, box in enumerate(np.rint(boxes).astype(int), start=1):
         rows, columns = (slice(max(0, box[i]), max(0, box[i + 2])) for i in (0, 1))
@@ -42,16 +46,25 @@ def find_centres(label: np.ndarray) -> np.ndarray:
     if not label.any():
         return np.zeros((0, label.ndim))
     dense = np.unique(label, return_inverse=True)[1].reshape(label.shape)
-    return np.array(ndimage.center_of_mass(dense > 0, dense, np.arange(1, dense.max() + 1)), float).reshape(-1, label.ndim)
+    return np.array(
+        ndimage.center_of_mass(dense > 0, dense, np.arange(1, dense.max() + 1)), float
+    ).reshape(-1, label.ndim)
 
 
 def find_boxes(label: np.ndarray) -> np.ndarray:
-    """Boxes (n, 2 * ndim) around the marks of a label array, in the order of their numbers: y0, x0, y1, x1, and z0, z1 of a volume.
+    """Boxes (n, 2 * ndim) around the marks of a label array, in the order of their numbers: y0, x0,
+    y1, x1, and z0, z1 of a volume.
 
     >>> find_boxes(draw_boxes(np.array([[2.0, 3.0, 7.0, 9.0]]), (20, 20))).tolist()
     [[2.0, 3.0, 7.0, 9.0]]
     """
     found = [place for place in ndimage.find_objects(label) if place is not None]
-    edges = [[*(s.start for s in place[-2:]), *(s.stop for s in place[-2:]), *(v for s in place[:-2] for v in (s.start, s.stop))]
-             for place in found]  # fmt: skip
+    edges = [
+        [
+            *(s.start for s in place[-2:]),
+            *(s.stop for s in place[-2:]),
+            *(v for s in place[:-2] for v in (s.start, s.stop)),
+        ]
+        for place in found
+    ]
     return np.array(edges, float).reshape(-1, 2 * label.ndim)

@@ -10,7 +10,10 @@ import ipywidgets
 
 from nbtools.config import Declaration
 
-BUTTON = {"width": "auto", "align_self": "flex-start"}  # as wide as its words; else a button in a column is as wide as the page
+BUTTON = {
+    "width": "auto",
+    "align_self": "flex-start",
+}  # as wide as its words; else a button in a column is as wide as the page
 
 
 def say_error(error: Exception) -> str:
@@ -31,7 +34,9 @@ def shorten_range(declared: Declaration) -> str:
     >>> shorten_range(Declaration(help="", min=16, max=100_000))
     '16 to 100,000'
     """
-    low, high = (None if limit is None else f"{limit:,.10g}" for limit in (declared.min, declared.max))
+    low, high = (
+        None if limit is None else f"{limit:,.10g}" for limit in (declared.min, declared.max)
+    )
     if low and high:
         return f"{low} to {high}"
     if low:
@@ -52,6 +57,13 @@ def show_only(panels: Mapping[str, ipywidgets.Widget], name: str) -> None:
 
 
 def read_uploads(value: Any) -> dict[str, bytes]:
-    """File name to content, from what an upload button holds: a dictionary in ipywidgets 7, a tuple in 8."""
-    files: Iterable = value.items() if isinstance(value, Mapping) else ((one["name"], one) for one in value)
-    return {str(name).replace("\\", "/").rsplit("/", 1)[-1]: bytes(one["content"]) for name, one in files}
+    """File name to content, from what an upload button holds: a dictionary in ipywidgets 7, a tuple
+    in 8.
+    """
+    files: Iterable = (
+        value.items() if isinstance(value, Mapping) else ((one["name"], one) for one in value)
+    )
+    return {
+        str(name).replace("\\", "/").rsplit("/", 1)[-1]: bytes(one["content"])
+        for name, one in files
+    }

@@ -1,4 +1,6 @@
-"""Choose a data set: samples, a folder, uploaded files, Google Drive. The default, samples, is a valid answer."""
+"""Choose a data set: samples, a folder, uploaded files, Google Drive. The default, samples, is a
+valid answer.
+"""
 
 from __future__ import annotations
 
@@ -42,25 +44,46 @@ def pick_data(samples: str = "nuclei2d") -> DataPicker:
 class DataPicker(ipywidgets.VBox):
     """A way to get images and, below it, what that way needs; a line says what was found.
 
-    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser, `images` and `labels` the upload buttons,
-    `reading` the fields of axes, channel, time and pixel size of your own files.
+    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser,
+    `images` and `labels` the upload buttons, `reading` the fields of axes, channel, time and pixel
+    size of your own files.
     """
 
     def __init__(self, samples: str):
         names = sample_names()
         if samples not in names:
-            raise UserError("A sample set must be one that is shipped.", repr(samples), f"Use one of: {', '.join(names) or 'none'}.")
+            raise UserError(
+                "A sample set must be one that is shipped.",
+                repr(samples),
+                f"Use one of: {', '.join(names) or 'none'}.",
+            )
         ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
-        self.way = mark(ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE), "nb-pick-way")
-        self.samples = ipywidgets.Dropdown(options=names, value=samples, description="Samples", layout=WIDE, style=STYLE)
+        self.way = mark(
+            ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE),
+            "nb-pick-way",
+        )
+        self.samples = ipywidgets.Dropdown(
+            options=names, value=samples, description="Samples", layout=WIDE, style=STYLE
+        )
         mark(self.samples, "nb-pick-samples")
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
-        self.images, self.labels = _upload("Images", "nb-pick-images"), _upload("Labels (optional)", "nb-pick-labels")
-        self.connect = mark(ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON), "nb-pick-drive")
+        self.images, self.labels = (
+            _upload("Images", "nb-pick-images"),
+            _upload("Labels (optional)", "nb-pick-labels"),
+        )
+        self.connect = mark(
+            ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON),
+            "nb-pick-drive",
+        )
         self.drive = ipywidgets.VBox([self.connect])
         self.status, self.reading = mark(ipywidgets.HTML(), "nb-pick-status"), Reading()
         uploads = ipywidgets.HBox([self.images, self.labels])
-        self.panels = {"samples": self.samples, "folder": self.browser, "upload": uploads, "drive": self.drive}
+        self.panels = {
+            "samples": self.samples,
+            "folder": self.browser,
+            "upload": uploads,
+            "drive": self.drive,
+        }
         self._dataset: DataSet | None = None
         super().__init__([self.way, *self.panels.values(), self.status, self.reading])
         self.add_class("nb-pick")
@@ -75,7 +98,9 @@ class DataPicker(ipywidgets.VBox):
             if not len(dataset):
                 received = f"none in {dataset.folder or dataset.name}"
                 raise UserError(
-                    "There must be images to work with.", received, "Choose the folder that holds them, or their folder images/."
+                    "There must be images to work with.",
+                    received,
+                    "Choose the folder that holds them, or their folder images/.",
                 )
             self._dataset = dataset
         return self._dataset
@@ -110,7 +135,11 @@ class DataPicker(ipywidgets.VBox):
             folder = save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value))
             return DataSet.open(folder, options=self.reading.value)
         if self.way.value == "drive" and len(self.drive.children) == 1:
-            raise UserError("Google Drive must be connected first.", "not connected", "Press the button and allow the access.")
+            raise UserError(
+                "Google Drive must be connected first.",
+                "not connected",
+                "Press the button and allow the access.",
+            )
         browser = self.browser if self.way.value == "folder" else self.drive.children[-1]
         return DataSet.open(browser.folder, options=self.reading.value)
 
@@ -127,10 +156,16 @@ class DataPicker(ipywidgets.VBox):
 
 def describe(dataset: DataSet) -> str:
     """What was found, in a line; the first image is looked at."""
-    kinds = [kind for kind in ("labels", "clean", "classes", "centres", "boxes") if dataset.has(kind)]
+    kinds = [
+        kind for kind in ("labels", "clean", "classes", "centres", "boxes") if dataset.has(kind)
+    ]
     first = dataset.image(0)
     size = " x ".join(f"{first.size(axis)}" for axis in first.axes)
-    spacing = f", pixel size {' x '.join(f'{s:g}' for s in first.spacing_um)} µm" if first.spacing_um else ", pixel size unknown"
+    spacing = (
+        f", pixel size {' x '.join(f'{s:g}' for s in first.spacing_um)} µm"
+        if first.spacing_um
+        else ", pixel size unknown"
+    )
     count = f"{len(dataset)} image{'' if len(dataset) == 1 else 's'}"
     partners = f" with {' and '.join(kinds)}" if kinds else " without labels"
     return f"{count}{partners}; the first: {first.axes} {size} px{spacing}."
@@ -162,7 +197,9 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
 
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            archive.extractall(folder)  # keeps inside the folder whatever the names in the archive say
+            archive.extractall(
+                folder
+            )  # keeps inside the folder whatever the names in the archive say
     except zipfile.BadZipFile as error:
         raise UserError("A zip must be whole and readable.", name, "Pack it again.") from error
     inside = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
@@ -170,4 +207,6 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
 
 
 def _upload(words: str, css: str) -> ipywidgets.FileUpload:
-    return mark(ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css)
+    return mark(
+        ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css
+    )

@@ -1,4 +1,6 @@
-"""How the files of a data set are to be read: axes that they do not name, channel, time point, pixel size; remembered if wished."""
+"""How the files of a data set are to be read: axes that they do not name, channel, time point,
+pixel size; remembered if wished.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +20,29 @@ MOST_TIMES = 500  # listed time points
 
 
 class Reading(ipywidgets.VBox):
-    """Fields for axes, channel, time and spacing; `.value` is the InputOptions of them. All empty: as the files say."""
+    """Fields for axes, channel, time and spacing; `.value` is the InputOptions of them. All empty:
+    as the files say.
+    """
 
     def __init__(self):
         self.question = mark(ipywidgets.HTML(), "nb-reading-question")
         self.axes = _text("Axes", "as the files say, e.g. ZYX", "nb-reading-axes")
-        self.spacing = _text("Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing")
+        self.spacing = _text(
+            "Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
+        )
         self.channel = _dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
         self.time = _dropdown("Time point", [AS_IT_IS], "nb-reading-time")
-        self.keep = mark(ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON), "nb-reading-keep")
+        self.keep = mark(
+            ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON),
+            "nb-reading-keep",
+        )
         self.status = mark(ipywidgets.HTML(), "nb-reading-status")
         self._dataset: DataSet | None = None
         self._filling, self._heard = False, []
         fields = [self.axes, self.spacing, self.channel, self.time]
-        self.folded = ipywidgets.Accordion(children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None)
+        self.folded = ipywidgets.Accordion(
+            children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None
+        )
         self.folded.set_title(0, "How the files are read")
         super().__init__([self.question, self.folded])
         for field in fields:
@@ -42,10 +53,19 @@ class Reading(ipywidgets.VBox):
     def value(self) -> InputOptions:
         """What was entered; UserError where the pixel size is no list of numbers."""
         try:
-            spacing = tuple(float(part) for part in self.spacing.value.split(",") if part.strip()) or None
+            spacing = (
+                tuple(float(part) for part in self.spacing.value.split(",") if part.strip()) or None
+            )
         except ValueError as error:
-            raise UserError("Pixel size must be numbers.", repr(self.spacing.value), "Example: 0.5, 0.2, 0.2.") from error
-        return InputOptions(axes=self.axes.value.strip() or None, channel=self.channel.value, time=self.time.value, spacing=spacing)
+            raise UserError(
+                "Pixel size must be numbers.", repr(self.spacing.value), "Example: 0.5, 0.2, 0.2."
+            ) from error
+        return InputOptions(
+            axes=self.axes.value.strip() or None,
+            channel=self.channel.value,
+            time=self.time.value,
+            spacing=spacing,
+        )
 
     def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` whenever something was entered."""
@@ -59,7 +79,9 @@ class Reading(ipywidgets.VBox):
         self._filling, self._dataset = False, None
 
     def look_at(self, dataset: DataSet) -> None:
-        """Offer the channels and time points of the first image, and ask for axes that its file does not name."""
+        """Offer the channels and time points of the first image, and ask for axes that its file
+        does not name.
+        """
         self._dataset = dataset
         first = dataset.entries[0].files.get("images")
         if first is None:
@@ -67,15 +89,26 @@ class Reading(ipywidgets.VBox):
         found = io.open_image(first, axes=dataset.options.axes, header_only=True)
         image, names = found.image, dataset.reader.channels or found.image.channels
         count, times = image.size("C"), image.size("T")
-        channels = [(f"{c}: {names[c]}" if len(names) == count else str(c), c) for c in range(count if count > 1 else 0)]
-        moments = [("each an image of its own", "all"), *((str(t), t) for t in range(min(times, MOST_TIMES)))] if times > 1 else []
+        channels = [
+            (f"{c}: {names[c]}" if len(names) == count else str(c), c)
+            for c in range(count if count > 1 else 0)
+        ]
+        moments = (
+            [
+                ("each an image of its own", "all"),
+                *((str(t), t) for t in range(min(times, MOST_TIMES))),
+            ]
+            if times > 1
+            else []
+        )
         self._offer(self.channel, [ALL_CHANNELS, *channels])
         self._offer(self.time, [AS_IT_IS, *moments])
         self.question.value = ""
         if "axes" in found.guesses:
             size = " x ".join(map(str, image.shape))
             words = (
-                f"The files do not name their axes: {size} pixels are taken for {image.axes}. Is that right? If not, enter the axes below."
+                f"The files do not name their axes: {size} pixels are taken for {image.axes}. Is "
+                "that right? If not, enter the axes below."
             )
             self.question.value = f"<b>{say_note(words)}</b>"
             self.folded.selected_index = 0
@@ -95,15 +128,28 @@ class Reading(ipywidgets.VBox):
     def _remember(self) -> None:
         try:
             if self._dataset is None or self._dataset.folder is None:
-                raise UserError("There must be a folder to remember for.", "none chosen yet", "Choose a folder of images first.")
-            self.status.value = say_note(f"Remembered in {remember(self._dataset.folder, self.value)}.")
+                raise UserError(
+                    "There must be a folder to remember for.",
+                    "none chosen yet",
+                    "Choose a folder of images first.",
+                )
+            self.status.value = say_note(
+                f"Remembered in {remember(self._dataset.folder, self.value)}."
+            )
         except UserError as error:
             self.status.value = say_error(error)
 
 
 def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
-    return mark(ipywidgets.Text(description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE), css)
+    return mark(
+        ipywidgets.Text(
+            description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
+        ),
+        css,
+    )
 
 
 def _dropdown(words: str, options: list, css: str) -> ipywidgets.Dropdown:
-    return mark(ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE), css)
+    return mark(
+        ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE), css
+    )

@@ -1,11 +1,15 @@
-"""A label image under the hand: what an outline, a stroke or a join does to it, undone and redone, and written down line by line.
+"""A label image under the hand: what an outline, a stroke or a join does to it, undone and redone,
+and written down line by line.
 
-An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved work as it is:
+An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved
+work as it is:
 
-    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row by row, get a number, 0 erases
-    {"do": "remove", "label": 7}        {"do": "join", "label": 7, "into": 5}        {"do": "part", "label": 7}
-    {"do": "between", "label": 7}       {"do": "class", "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"}
-    {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it puts back
+    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row
+    by row, get a number, 0 erases {"do": "remove", "label": 7}        {"do": "join", "label": 7,
+    "into": 5}        {"do": "part", "label": 7} {"do": "between", "label": 7}       {"do": "class",
+    "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"} {"do": "put", "parts":
+    [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it
+    puts back
 """
 
 from __future__ import annotations
@@ -29,7 +33,9 @@ PAUSE_S = 30.0  # a longer pause between two actions does not count as work
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What one action changed: labels at flat places of the array, classes of nuclei; `plane` is where to look."""
+    """What one action changed: labels at flat places of the array, classes of nuclei; `plane` is
+    where to look.
+    """
 
     places: np.ndarray
     before: np.ndarray
@@ -41,8 +47,11 @@ class Change:
 class Sheet:
     """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
 
-    empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is background that somebody has pointed out.
-    counts : pixels of each label.     seconds : time at work, long pauses left out.     acts : actions done in all.
+    empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is
+        background that somebody has pointed out.
+    counts : pixels of each label.
+    seconds : time at work, long pauses left out.
+    acts : actions done in all.
 
     Examples
     --------
@@ -52,7 +61,9 @@ class Sheet:
     ([0, 1, 1, 0, 0], 2)
     """
 
-    def __init__(self, label: np.ndarray, classes: Mapping[int, str] | None = None, *, empty: int = 0):
+    def __init__(
+        self, label: np.ndarray, classes: Mapping[int, str] | None = None, *, empty: int = 0
+    ):
         self.empty = empty
         self.label, self.classes = np.array(label, np.int32, order="C"), dict(classes or {})
         found, counts = np.unique(self.label[self.label > 0], return_counts=True)
@@ -74,11 +85,22 @@ class Sheet:
         UserError : an action that cannot be done, such as parting a nucleus of one piece.
         """
         kinds: dict[str, Callable] = {
-            "paint": self._paint, "remove": self._remove, "join": self._join, "part": self._part, "between": self._between,
-            "class": self._name_class, "undo": self._undo, "redo": self._redo, "put": self._put_back,
-        }  # fmt: skip
+            "paint": self._paint,
+            "remove": self._remove,
+            "join": self._join,
+            "part": self._part,
+            "between": self._between,
+            "class": self._name_class,
+            "undo": self._undo,
+            "redo": self._redo,
+            "put": self._put_back,
+        }
         if action.get("do") not in kinds:
-            raise UserError("An action must be one of the painter's.", repr(action.get("do")), f"Use one of: {', '.join(kinds)}.")
+            raise UserError(
+                "An action must be one of the painter's.",
+                repr(action.get("do")),
+                f"Use one of: {', '.join(kinds)}.",
+            )
         plane = kinds[action["do"]](action)
         self._clock(action.get("at"))
         self.acts += 1
@@ -93,7 +115,11 @@ class Sheet:
             or runs.sum(axis=1).max(initial=0) > size
             or not self.empty <= to < 2**31
         ):
-            raise UserError("A stroke must lie in the image.", f"plane {z} of {len(self.label)}", "Reload the page, and draw again.")
+            raise UserError(
+                "A stroke must lie in the image.",
+                f"plane {z} of {len(self.label)}",
+                "Reload the page, and draw again.",
+            )
         return self._change(z * size + spread(runs), to, plane=z)
 
     def _remove(self, action: Mapping) -> int | None:
@@ -111,7 +137,11 @@ class Sheet:
         pieces, count = ndimage.label(self.label == label)
         if count < 2:
             received = f"nucleus {label} in one piece"
-            raise UserError("A nucleus that is parted must be in pieces.", received, "Draw a line through it with the eraser first.")
+            raise UserError(
+                "A nucleus that is parted must be in pieces.",
+                received,
+                "Draw a line through it with the eraser first.",
+            )
         sizes = np.bincount(pieces.ravel())[1:]
         numbers = np.empty(count + 1, np.int32)
         order = np.argsort(-sizes, kind="stable")
@@ -119,7 +149,9 @@ class Sheet:
         return self._change(places, numbers[pieces.ravel()[places]])
 
     def _between(self, action: Mapping) -> int | None:
-        """Fill the planes between those where a nucleus is painted; its outline passes evenly from one into the other."""
+        """Fill the planes between those where a nucleus is painted; its outline passes evenly from
+        one into the other.
+        """
         label = int(action["label"])
         self._find(label)
         shape = self.label == label
@@ -133,7 +165,11 @@ class Sheet:
         places = np.flatnonzero(filled & (self.label == self.empty))
         if not len(places):
             received = f"planes {', '.join(map(str, painted))}"
-            raise UserError("A nucleus that is filled in must be painted in planes apart.", received, "Paint it in two planes first.")
+            raise UserError(
+                "A nucleus that is filled in must be painted in planes apart.",
+                received,
+                "Paint it in two planes first.",
+            )
         return self._change(places, label)
 
     def _name_class(self, action: Mapping) -> int | None:
@@ -141,7 +177,9 @@ class Sheet:
         places = self._find(label)
         others = {k: v for k, v in self.classes.items() if k != label}
         wanted = dict(sorted((others | ({label: name} if name else {})).items()))
-        return self._change(places[:0], 0, plane=int(places[0] // self.label[0].size), classes=wanted)
+        return self._change(
+            places[:0], 0, plane=int(places[0] // self.label[0].size), classes=wanted
+        )
 
     def _undo(self, _action: Mapping) -> int | None:
         if not self.done:
@@ -162,21 +200,37 @@ class Sheet:
         return change.plane
 
     def write_down(self, action: Mapping) -> dict:
-        """The action just done, so that it can be done again on the label alone: an undo or redo by what it put back."""
+        """The action just done, so that it can be done again on the label alone: an undo or redo by
+        what it put back.
+        """
         if action["do"] not in ("undo", "redo"):
             return dict(action)
         change, side = (self.undone[-1], 0) if action["do"] == "undo" else (self.done[-1], 1)
         labels = (change.before, change.after)[side]
-        parts = [[int(n), gather(change.places[labels == n]).ravel().tolist()] for n in np.unique(labels)]
-        return {"do": "put", "parts": parts, "classes": dict(change.classes[side]), "at": action.get("at")}
+        parts = [
+            [int(n), gather(change.places[labels == n]).ravel().tolist()] for n in np.unique(labels)
+        ]
+        return {
+            "do": "put",
+            "parts": parts,
+            "classes": dict(change.classes[side]),
+            "at": action.get("at"),
+        }
 
     def _put_back(self, action: Mapping) -> int | None:
         places = [spread(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]]
-        labels = [np.full(len(p), n, np.int32) for p, (n, _) in zip(places, action["parts"], strict=True)]
+        labels = [
+            np.full(len(p), n, np.int32) for p, (n, _) in zip(places, action["parts"], strict=True)
+        ]
         classes = {int(label): name for label, name in action["classes"].items()}
         none = np.zeros(0, np.int64)
         plane = None if any(map(len, places)) else 0
-        return self._change(np.concatenate([none, *places]), np.concatenate([none, *labels]), plane=plane, classes=classes)
+        return self._change(
+            np.concatenate([none, *places]),
+            np.concatenate([none, *labels]),
+            plane=plane,
+            classes=classes,
+        )
 
     def _find(self, label: object) -> np.ndarray:
         """Flat places of a nucleus; UserError where there is none of this number."""
@@ -184,7 +238,14 @@ class Sheet:
             raise UserError("The nucleus must be there.", f"number {label}", "Point at a nucleus.")
         return np.flatnonzero(self.label.ravel() == int(label))
 
-    def _change(self, places: np.ndarray, after: object, *, plane: int | None = None, classes: Mapping | None = None) -> int | None:
+    def _change(
+        self,
+        places: np.ndarray,
+        after: object,
+        *,
+        plane: int | None = None,
+        classes: Mapping | None = None,
+    ) -> int | None:
         """Change labels (or classes), and remember how it was."""
         before = self.label.ravel()[places]
         after = np.broadcast_to(np.asarray(after, np.int32), places.shape).copy()
@@ -194,16 +255,23 @@ class Sheet:
         places, before, after = places[differs], before[differs], after[differs]
         old = dict(self.classes)
         self._put(places, after)
-        self.classes = {k: v for k, v in (old if classes is None else classes).items() if k in self.counts}
+        self.classes = {
+            k: v for k, v in (old if classes is None else classes).items() if k in self.counts
+        }
         plane = int(places[len(places) // 2] // self.label[0].size) if plane is None else plane
-        self.done = [*self.done[-MOST_STEPS + 1 :], Change(places, before, after, (old, dict(self.classes)), plane)]
+        self.done = [
+            *self.done[-MOST_STEPS + 1 :],
+            Change(places, before, after, (old, dict(self.classes)), plane),
+        ]
         self.undone = []
         return plane
 
     def _put(self, places: np.ndarray, values: np.ndarray) -> None:
         flat = self.label.reshape(-1)
         for sign, changed in ((-1, flat[places]), (1, values)):
-            for label, count in zip(*np.unique(changed[changed > 0], return_counts=True), strict=True):
+            for label, count in zip(
+                *np.unique(changed[changed > 0], return_counts=True), strict=True
+            ):
                 self.counts[int(label)] = self.counts.get(int(label), 0) + sign * int(count)
         flat[places] = values
         self.counts = {label: count for label, count in self.counts.items() if count > 0}
@@ -215,7 +283,9 @@ class Sheet:
 
 
 class Notes:
-    """Unsaved actions in a small file, a line each: written as they are done, read again after a restart."""
+    """Unsaved actions in a small file, a line each: written as they are done, read again after a
+    restart.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -228,7 +298,11 @@ class Notes:
                 file.write(json.dumps(action, separators=(",", ":")) + "\n")
         except OSError as error:
             received = f"{self.path} ({error.strerror})"
-            raise UserError("Unsaved work is noted beside the result.", received, "Give a folder that can be written.") from error
+            raise UserError(
+                "Unsaved work is noted beside the result.",
+                received,
+                "Give a folder that can be written.",
+            ) from error
 
     def read(self) -> list[dict]:
         """The actions; a last line that was cut off is left out."""
@@ -252,7 +326,9 @@ def spread(runs: np.ndarray) -> np.ndarray:
     [5, 6, 9, 10, 11]
     """
     ends = np.cumsum(runs[:, 1])
-    return np.repeat(runs[:, 0] - ends + runs[:, 1], runs[:, 1]) + np.arange(ends[-1] if len(ends) else 0)
+    return np.repeat(runs[:, 0] - ends + runs[:, 1], runs[:, 1]) + np.arange(
+        ends[-1] if len(ends) else 0
+    )
 
 
 def gather(places: np.ndarray) -> np.ndarray:
@@ -266,7 +342,9 @@ def gather(places: np.ndarray) -> np.ndarray:
 
 
 def pack_plane(plane: np.ndarray) -> str:
-    """A label plane (Y, X) as text: runs of length and label as 32-bit integers, deflated, in base64."""
+    """A label plane (Y, X) as text: runs of length and label as 32-bit integers, deflated, in
+    base64.
+    """
     flat = plane.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     runs = np.stack([np.diff(starts, append=flat.size), flat[starts]], axis=1).astype("<i4")

@@ -18,7 +18,8 @@ STYLE = {"description_width": "110px"}
 
 
 def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Browser:
-    """A slider through the planes of a volume or the frames of a movie, with label outlines on top where given.
+    """A slider through the planes of a volume or the frames of a movie, with label outlines on top
+    where given.
 
     width : of the picture on the page, in pixels.
 
@@ -30,7 +31,9 @@ def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Bro
 
 
 class Browser(ipywidgets.VBox):
-    """Sliders over T and Z as far as the image has them; `picture` shows the plane that they point at."""
+    """Sliders over T and Z as far as the image has them; `picture` shows the plane that they point
+    at.
+    """
 
     def __init__(self, image: Image, label: Image | None = None, *, width: int = 520):
         self.image, self.label, self.colors = image, label, None
@@ -39,25 +42,46 @@ class Browser(ipywidgets.VBox):
             self.label = label.replace(pixels=dense)
         axes = image.axes.replace("C", "") + "C"
         self.contrast = measure_contrast(image.to(axes).pixels, rgb=image.is_rgb)
-        self.sliders = {axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1}
-        self.outlines = mark(ipywidgets.Checkbox(value=True, description="outlines", style=STYLE), "nb-browse-outlines")
-        self.picture = mark(ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture")
+        self.sliders = {
+            axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
+        }
+        self.outlines = mark(
+            ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
+            "nb-browse-outlines",
+        )
+        self.picture = mark(
+            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture"
+        )
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__([*self.sliders.values(), *([self.outlines] if label is not None else []), self.picture])
+        super().__init__(
+            [*self.sliders.values(), *([self.outlines] if label is not None else []), self.picture]
+        )
         self.add_class("nb-browse")
         self.draw()
 
     def draw(self) -> None:
         """Show the plane that the sliders point at."""
         planes = {axis: slider.value for axis, slider in self.sliders.items()}
-        label = None if self.label is None or not self.outlines.value else self.label.select(**planes)
+        label = (
+            None if self.label is None or not self.outlines.value else self.label.select(**planes)
+        )
         seen = show.view(self.image.select(**planes), label, contrast=self.contrast)
-        rgb = seen.rgb if label is None else show.paint(seen.rgb, seen.label, colors=self.colors, fill=0.15)
+        rgb = (
+            seen.rgb
+            if label is None
+            else show.paint(seen.rgb, seen.label, colors=self.colors, fill=0.15)
+        )
         self.picture.value = show.array_to_png(rgb)
 
 
-def explore_threshold(image: Image, decide: Callable[[float], Image], *, start: float = 0.5, limits: tuple = (0.0, 1.0)) -> Explorer:
+def explore_threshold(
+    image: Image,
+    decide: Callable[[float], Image],
+    *,
+    start: float = 0.5,
+    limits: tuple = (0.0, 1.0),
+) -> Explorer:
     """A slider of a threshold, and what it makes of an image: outlines and count.
 
     decide : threshold to label image; called once the slider rests.
@@ -69,10 +93,24 @@ def explore_threshold(image: Image, decide: Callable[[float], Image], *, start: 
 class Explorer(ipywidgets.VBox):
     """A threshold slider over an overlay; `value` is the threshold, `label` what it gave."""
 
-    def __init__(self, image: Image, decide: Callable[[float], Image], *, start: float, limits: tuple[float, float]):
+    def __init__(
+        self,
+        image: Image,
+        decide: Callable[[float], Image],
+        *,
+        start: float,
+        limits: tuple[float, float],
+    ):
         self.image, self.decide, self.label = image, decide, None
-        scale = {"min": limits[0], "max": limits[1], "step": (limits[1] - limits[0]) / 100, "continuous_update": False}
-        self.slider = ipywidgets.FloatSlider(value=start, description="threshold", layout=WIDE, style=STYLE, **scale)
+        scale = {
+            "min": limits[0],
+            "max": limits[1],
+            "step": (limits[1] - limits[0]) / 100,
+            "continuous_update": False,
+        }
+        self.slider = ipywidgets.FloatSlider(
+            value=start, description="threshold", layout=WIDE, style=STYLE, **scale
+        )
         mark(self.slider, "nb-explore-slider")
         self.count = mark(ipywidgets.HTML(), "nb-explore-count")
         self.picture = mark(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
@@ -90,12 +128,21 @@ class Explorer(ipywidgets.VBox):
         """Decide with the threshold as it stands, and show the result."""
         self.label = self.decide(self.value)
         count = int(np.count_nonzero(np.unique(self.label.pixels) > 0))
-        self.count.value = say_note(f"{count} {'nucleus' if count == 1 else 'nuclei'} at threshold {self.value:.3g}")
+        self.count.value = say_note(
+            f"{count} {'nucleus' if count == 1 else 'nuclei'} at threshold {self.value:.3g}"
+        )
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
 
 
 def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
     """A slider over the planes (Z) or frames (T) of an image."""
     words = {"Z": "plane z", "T": "frame t"}[axis]
-    slider = ipywidgets.IntSlider(value=count // 2 if axis == "Z" else 0, min=0, max=count - 1, description=words, layout=WIDE, style=STYLE)
+    slider = ipywidgets.IntSlider(
+        value=count // 2 if axis == "Z" else 0,
+        min=0,
+        max=count - 1,
+        description=words,
+        layout=WIDE,
+        style=STYLE,
+    )
     return mark(slider, f"nb-browse-{axis.lower()}")

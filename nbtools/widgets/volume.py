@@ -1,4 +1,6 @@
-"""A volume in the notebook without a plug-in: three slices that meet under a crosshair, and a view that can be turned."""
+"""A volume in the notebook without a plug-in: three slices that meet under a crosshair, and a view
+that can be turned.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,18 @@ from nbtools.widgets.parts import mark, say_note
 from nbtools.widgets.viewer import STYLE, WIDE
 
 
-def orthogonal(image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None, width: int = 640) -> Orthogonal:
-    """Sliders through a volume along z, y and x: three slices in true proportions, label outlines on top where given.
+def orthogonal(
+    image: Image,
+    label: Image | None = None,
+    *,
+    at: tuple[int, int, int] | None = None,
+    width: int = 640,
+) -> Orthogonal:
+    """Sliders through a volume along z, y and x: three slices in true proportions, label outlines
+    on top where given.
 
-    at : plane z, row y, column x to begin with; by default the middle of what is labelled, else of the volume.
+    at : plane z, row y, column x to begin with; by default the middle of what is labelled, else of
+        the volume.
     width : of the picture on the page, in pixels.
 
     Examples
@@ -31,24 +41,53 @@ def orthogonal(image: Image, label: Image | None = None, *, at: tuple[int, int, 
 
 
 class Orthogonal(ipywidgets.VBox):
-    """Three sliders over three slices; `value` is the place (z, y, x) under the crosshair, `words` what is there."""
+    """Three sliders over three slices; `value` is the place (z, y, x) under the crosshair, `words`
+    what is there.
+    """
 
-    def __init__(self, image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None, width: int = 640):
+    def __init__(
+        self,
+        image: Image,
+        label: Image | None = None,
+        *,
+        at: tuple[int, int, int] | None = None,
+        width: int = 640,
+    ):
         at = at or choose_place(image, label)
         check_place(at, image)
-        self.image, self.label, self.colors, self.names = image.select(T=0).to("ZYXC"), None, None, None
+        self.image, self.label, self.colors, self.names = (
+            image.select(T=0).to("ZYXC"),
+            None,
+            None,
+            None,
+        )
         if label is not None:
             found = label.select(T=0).to("ZYX")
             dense, self.colors = color_labels(np.maximum(found.pixels, 0))
             self.label, self.names = found.replace(pixels=dense), found
         self.contrast = measure_contrast(self.image.pixels, rgb=image.is_rgb)
-        self.sliders = {axis: _slide(axis, image.size(axis), value) for axis, value in zip("ZYX", at, strict=True)}
-        self.outlines = mark(ipywidgets.Checkbox(value=True, description="outlines", style=STYLE), "nb-orthogonal-outlines")
+        self.sliders = {
+            axis: _slide(axis, image.size(axis), value)
+            for axis, value in zip("ZYX", at, strict=True)
+        }
+        self.outlines = mark(
+            ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
+            "nb-orthogonal-outlines",
+        )
         self.place = mark(ipywidgets.HTML(), "nb-orthogonal-place")
-        self.picture = mark(ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-orthogonal-picture")
+        self.picture = mark(
+            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-orthogonal-picture"
+        )
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__([*self.sliders.values(), *([self.outlines] if label is not None else []), self.place, self.picture])
+        super().__init__(
+            [
+                *self.sliders.values(),
+                *([self.outlines] if label is not None else []),
+                self.place,
+                self.picture,
+            ]
+        )
         self.add_class("nb-orthogonal")
         self.draw()
 
@@ -61,7 +100,12 @@ class Orthogonal(ipywidgets.VBox):
     def words(self) -> str:
         """Where the crosshair is in µm, the grey values there, and the label's number."""
         at, spacing = self.value, self.image.spacing_um
-        place = ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in zip("zyx", at, spacing, strict=True)) + " µm" if spacing else ""
+        place = (
+            ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in zip("zyx", at, spacing, strict=True))
+            + " µm"
+            if spacing
+            else ""
+        )
         grey = "grey value " + ", ".join(f"{v:g}" for v in self.image.pixels[at].tolist())
         number = 0 if self.names is None else int(self.names.pixels[at])
         return " · ".join(filter(None, [place, grey, f"nucleus {number}" if number > 0 else ""]))
@@ -69,14 +113,19 @@ class Orthogonal(ipywidgets.VBox):
     def draw(self) -> None:
         """Show the slices through the place that the sliders point at."""
         label = self.label if self.outlines.value else None
-        rgb = show.slices_rgb(self.image, label, at=self.value, contrast=self.contrast, colors=self.colors)
+        rgb = show.slices_rgb(
+            self.image, label, at=self.value, contrast=self.contrast, colors=self.colors
+        )
         self.place.value, self.picture.value = say_note(self.words), show.array_to_png(rgb)
 
 
-def turntable(image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420) -> Turntable:
+def turntable(
+    image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
+) -> Turntable:
     """A volume looked through, and a slider that turns it; with labels, nuclei as coloured bodies.
 
-    axis : the one it is turned about: "Y", "X" or "Z".      width : of the picture on the page, in pixels.
+    axis : the one it is turned about: "Y", "X" or "Z".
+    width : of the picture on the page, in pixels.
     """
     return Turntable(image, label, axis=axis, width=width)
 
@@ -84,12 +133,18 @@ def turntable(image: Image, label: Image | None = None, *, axis: str = "Y", widt
 class Turntable(ipywidgets.VBox):
     """A slider of the angle over a view through a volume; `value` is the angle in degrees."""
 
-    def __init__(self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420):
+    def __init__(
+        self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
+    ):
         self.scene, self.axis = prepare(image, label), axis
         about = {"min": 0, "max": 360, "step": 5, "continuous_update": False}
-        self.slider = ipywidgets.IntSlider(value=30, description="angle (°)", layout=WIDE, style=STYLE, **about)
+        self.slider = ipywidgets.IntSlider(
+            value=30, description="angle (°)", layout=WIDE, style=STYLE, **about
+        )
         self.slider = mark(self.slider, "nb-turntable-angle")
-        self.picture = mark(ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-turntable-picture")
+        self.picture = mark(
+            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-turntable-picture"
+        )
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.picture])
         self.add_class("nb-turntable")
@@ -107,5 +162,7 @@ class Turntable(ipywidgets.VBox):
 
 def _slide(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
     words = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
-    slider = ipywidgets.IntSlider(value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE)
+    slider = ipywidgets.IntSlider(
+        value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE
+    )
     return mark(slider, f"nb-orthogonal-{axis.lower()}")

@@ -15,10 +15,9 @@ if "google.colab" in sys.modules:
     get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
+import nbtools as nb
 import numpy as np
 from skimage.segmentation import expand_labels
-
-import nbtools as nb
 
 # %% [markdown]
 # ## 1. Why labels decide

@@ -17,9 +17,8 @@ if "google.colab" in sys.modules:
 # %%
 from dataclasses import replace
 
-import numpy as np
-
 import nbtools as nb
+import numpy as np
 
 # %% [markdown]
 # ## 1. One number a pixel

@@ -15,9 +15,8 @@ if "google.colab" in sys.modules:
     get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
 
 # %%
-import numpy as np
-
 import nbtools as nb
+import numpy as np
 
 nb.runtime.check()
 

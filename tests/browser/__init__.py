@@ -1,1 +1,3 @@
-"""Notebooks and widgets in Chromium, with JupyterLab and Voilà on this machine; skipped, with the reason, where one is missing."""
+"""Notebooks and widgets in Chromium, with JupyterLab and Voilà on this machine; skipped, with the
+reason, where one is missing.
+"""

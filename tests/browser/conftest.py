@@ -1,4 +1,6 @@
-"""One server and one browser for all tests of this folder; closed before other tests go on, since the driver holds an event loop."""
+"""One server and one browser for all tests of this folder; closed before other tests go on, since
+the driver holds an event loop.
+"""
 
 import importlib.util
 
@@ -19,7 +21,9 @@ def _browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=driver.find_chromium(), args=driver.FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=driver.find_chromium(), args=driver.FLAGS
+        )
         yield browser
         browser.close()
 

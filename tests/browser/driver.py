@@ -1,4 +1,6 @@
-"""A server of notebooks on 127.0.0.1, pages of it in Chromium, and the hand that draws on them. Nothing outside this machine is asked."""
+"""A server of notebooks on 127.0.0.1, pages of it in Chromium, and the hand that draws on them.
+Nothing outside this machine is asked.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,27 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
     "--disable-quic",
-]  # fmt: skip
-BADGES = ("https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg")  # at the head of a lesson
-START_S, ANSWER_MS, LESSON_MS = 180, 240_000, 900_000  # long: two cores may be busy with other tests
+]
+BADGES = (
+    "https://colab.research.google.com/assets/colab-badge.svg",
+    "https://mybinder.org/badge_logo.svg",
+)  # at the head of a lesson
+START_S, ANSWER_MS, LESSON_MS = (
+    180,
+    240_000,
+    900_000,
+)  # long: two cores may be busy with other tests
 SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
+    "notebook-extension/tracker": {
+        "windowingMode": "none"
+    },  # else cells out of sight are not on the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
@@ -37,7 +53,11 @@ def find_chromium() -> str | None:
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook of code cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(notebook, path)
     return path
 
@@ -51,7 +71,9 @@ def copy_lesson(name: str, folder: Path, *, first: str = "") -> Path:
 
 
 class Server:
-    """JupyterLab with Voilà in it, serving a folder, with settings of its own; `url(notebook, mode)` is a notebook's address."""
+    """JupyterLab with Voilà in it, serving a folder, with settings of its own; `url(notebook,
+    mode)` is a notebook's address.
+    """
 
     def __init__(self, folder: Path):
         self.folder, self.port, self.own = folder, _free_port(), Path(tempfile.mkdtemp())
@@ -65,20 +87,38 @@ class Server:
             "IPYTHONDIR": "ipython",
             "JUPYTERLAB_SETTINGS_DIR": "settings",
         }
-        environment = {**os.environ, **{name: str(self.own / place) for name, place in places.items()}}
+        environment = {
+            **os.environ,
+            **{name: str(self.own / place) for name, place in places.items()},
+        }
         environment["NBTOOLS_FAST"] = str(ROOT / "tests" / "fast.toml")
-        words = ["lab", "--no-browser", "--ip=127.0.0.1", f"--port={self.port}", "--allow-root", "--IdentityProvider.token=",
-                 "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}", "--LabApp.extension_manager=readonly",
-                 "--ServerApp.jpserver_extensions={'voila.server_extension': True}"]  # fmt: skip
+        words = [
+            "lab",
+            "--no-browser",
+            "--ip=127.0.0.1",
+            f"--port={self.port}",
+            "--allow-root",
+            "--IdentityProvider.token=",
+            "--ServerApp.disable_check_xsrf=True",
+            f"--ServerApp.root_dir={folder}",
+            "--LabApp.extension_manager=readonly",
+            "--ServerApp.jpserver_extensions={'voila.server_extension': True}",
+        ]
         self.log = (self.own / "log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", *words], cwd=folder, env=environment, stdout=self.log, stderr=self.log
+            [sys.executable, "-m", "jupyter", *words],
+            cwd=folder,
+            env=environment,
+            stdout=self.log,
+            stderr=self.log,
         )
         self._wait()
 
     def url(self, notebook: Path, mode: str) -> str:
         name = notebook.relative_to(self.folder).as_posix()
-        return f"http://127.0.0.1:{self.port}/" + (f"voila/render/{name}" if mode == "voila" else f"lab/tree/{name}?reset")
+        return f"http://127.0.0.1:{self.port}/" + (
+            f"voila/render/{name}" if mode == "voila" else f"lab/tree/{name}?reset"
+        )
 
     def close(self) -> None:
         self.process.terminate()
@@ -101,7 +141,9 @@ class Server:
 
 
 class Tab:
-    """A page of the browser on a notebook; what it asked for beyond this machine is refused, and listed in `refused`, badges apart."""
+    """A page of the browser on a notebook; what it asked for beyond this machine is refused, and
+    listed in `refused`, badges apart.
+    """
 
     def __init__(self, browser: object, server: Server):
         self.server, self.refused, self.errors = server, [], []
@@ -113,7 +155,9 @@ class Tab:
     def open(self, notebook: Path, mode: str) -> Tab:
         """Open a notebook and run all of it."""
         self.notebook, self.mode = notebook, mode
-        self.page.goto(self.server.url(notebook, mode), wait_until="commit")  # Voilà goes on loading while cells run
+        self.page.goto(
+            self.server.url(notebook, mode), wait_until="commit"
+        )  # Voilà goes on loading while cells run
         if mode == "lab":
             self.wait_until_idle()
             self.choose("Run", "runmenu:run-all")
@@ -122,38 +166,54 @@ class Tab:
     def wait_until_idle(self) -> None:
         """JupyterLab: running before the kernel is there would open a dialog."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        self.page.wait_for_function(r"/\| Idle/.test(document.querySelector('#jp-main-statusbar').innerText)")
+        self.page.wait_for_function(
+            r"/\| Idle/.test(document.querySelector('#jp-main-statusbar').innerText)"
+        )
 
     def wait_until_done(self) -> None:
         """JupyterLab: until no cell runs or waits."""
-        waits = "[...document.querySelectorAll('.jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))"
+        waits = (
+            "[...document.querySelectorAll('.jp-InputPrompt')].some((prompt) => "
+            "prompt.textContent.includes('*'))"
+        )
         self.page.wait_for_function(f"!({waits})", timeout=LESSON_MS)
 
     def run_from(self, words: str) -> None:
-        """JupyterLab: run the cell that holds these words, and all below it; they may take their time."""
+        """JupyterLab: run the cell that holds these words, and all below it; they may take their
+        time.
+        """
         self.page.locator(".jp-CodeCell", has_text=words).first.locator(".jp-InputPrompt").click()
         self.choose("Run", "notebook:run-all-below")
 
     def changes(self, css: str) -> str:
         """Wait until the picture of a widget is another one; returns it."""
         before = self.find(css).get_attribute("src")
-        self.page.wait_for_function(f"(src) => document.querySelector('img.{css}')?.src !== src", arg=before)
+        self.page.wait_for_function(
+            f"(src) => document.querySelector('img.{css}')?.src !== src", arg=before
+        )
         return self.find(css).get_attribute("src")
 
     def photograph(self, name: str) -> None:
-        """Keep what is seen of the page in the folder that NBTOOLS_SHOTS names; without it nothing is kept."""
+        """Keep what is seen of the page in the folder that NBTOOLS_SHOTS names; without it nothing
+        is kept.
+        """
         if folder := os.environ.get("NBTOOLS_SHOTS"):
             self.page.screenshot(path=f"{folder}/{name}.png")
 
     @property
     def faults(self) -> list[str]:
         """JupyterLab: the errors that cells ended with."""
-        return self.page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+        return self.page.locator(
+            "[data-mime-type='application/vnd.jupyter.error']"
+        ).all_inner_texts()
 
     @property
     def pictures(self) -> list[str]:
         """JupyterLab: the figures under the cells, as they are on the page."""
-        return [picture.get_attribute("src") for picture in self.page.locator(".jp-OutputArea .jp-RenderedImage img").all()]
+        return [
+            picture.get_attribute("src")
+            for picture in self.page.locator(".jp-OutputArea .jp-RenderedImage img").all()
+        ]
 
     def choose(self, menu: str, command: str) -> None:
         """JupyterLab: an entry of a menu, by its command."""
@@ -161,7 +221,9 @@ class Tab:
         self.page.locator(f".lm-Menu-item[data-command='{command}']").first.click()
 
     def reload(self) -> None:
-        """Load the page again; JupyterLab's notebook is saved first, as it does by itself every other minute."""
+        """Load the page again; JupyterLab's notebook is saved first, as it does by itself every
+        other minute.
+        """
         if self.mode == "lab":
             before = self.notebook.stat().st_mtime_ns
             self.choose("File", "docmanager:save")
@@ -204,7 +266,9 @@ class Hand:
     def wait(self, **states: object) -> None:
         """Until the kernel has heard everything, and these states are seen."""
         for name, value in {"waiting": 0, **states}.items():
-            self.tab.page.wait_for_selector(f".nb-painter-root[data-{name}='{value}']", state="attached")
+            self.tab.page.wait_for_selector(
+                f".nb-painter-root[data-{name}='{value}']", state="attached"
+            )
 
     def press(self, name: str) -> None:
         """A button or tool."""

@@ -19,7 +19,9 @@ SQUARE = ((10, 10), (10, 30), (30, 30), (30, 10), (11, 10))
 @pytest.fixture
 def plane(folder, rng):
     """A notebook that paints on an image of 64 x 80 pixels."""
-    image = Image(rng.integers(100, 4000, (64, 80)).astype(np.uint16), "YX", spacing=(0.5, 0.25), name="cell")
+    image = Image(
+        rng.integers(100, 4000, (64, 80)).astype(np.uint16), "YX", spacing=(0.5, 0.25), name="cell"
+    )
     io.write_image(folder / "cell.tif", image)
     return write_notebook(folder / "paint.ipynb", CODE.format(name="cell"))
 

@@ -1,4 +1,6 @@
-"""Whole notebooks in JupyterLab, as a learner goes through them. Minutes: only with `make test-browser`."""
+"""Whole notebooks in JupyterLab, as a learner goes through them. Minutes: only with `make
+test-browser`.
+"""
 
 import json
 import zipfile
@@ -18,11 +20,14 @@ def test_a_notebook_runs_from_top_to_bottom_in_jupyterlab(tab, folder, name):
     tab.photograph(name)
 
 
-LONG = "import nbtools as nb; nb.runtime.set_environment(NBTOOLS_FAST=None)"  # trainings last until somebody stops them
+# trainings last until somebody stops them
+LONG = "import nbtools as nb; nb.runtime.set_environment(NBTOOLS_FAST=None)"
 
 
 def watch_and_stop(tab, name):
-    """A training runs: its curve moves; then Stop is pressed, and the cells below go on with the best weights."""
+    """A training runs: its curve moves; then Stop is pressed, and the cells below go on with the
+    best weights.
+    """
     tab.shows("nb-live-status", " · ")  # one that has ended says it without
     tab.page.wait_for_function("document.querySelector('img.nb-live-found')?.naturalWidth > 100")
     tab.changes("nb-live-curve")
@@ -51,7 +56,9 @@ def slide(tab, css, *, steps):
     handle.focus()
     for _ in range(abs(steps)):
         handle.press("ArrowRight" if steps > 0 else "ArrowLeft")
-    tab.page.wait_for_function(f"(src) => document.querySelector('img.{picture}').src !== src", arg=before)
+    tab.page.wait_for_function(
+        f"(src) => document.querySelector('img.{picture}').src !== src", arg=before
+    )
 
 
 def test_segmenting_from_the_choice_of_images_to_the_download(tab, folder):
@@ -75,12 +82,16 @@ def test_segmenting_from_the_choice_of_images_to_the_download(tab, folder):
     tab.photograph("segment_threshold")
     tab.run_from("write_recipe")
     tab.wait_until_done()
-    said = tab.find("nb-explore-count").inner_text()  # now that every step of the slider has been answered
+    said = tab.find(
+        "nb-explore-count"
+    ).inner_text()  # now that every step of the slider has been answered
     assert tab.faults == tab.errors == tab.refused == []
     model = json.loads((folder / "runs" / "workbench_segment" / "model" / "model.json").read_text())
     assert model["settings"]["preset"] == "tiny"
     assert said.endswith(f"{model['tuned']['threshold']:.3g}")
-    assert {"model.json", "weights.npz", "recipe.json", "history.csv", "report.html"} <= take_home(tab, "segment")
+    assert {"model.json", "weights.npz", "recipe.json", "history.csv", "report.html"} <= take_home(
+        tab, "segment"
+    )
 
 
 def test_denoising_from_the_choice_of_images_to_the_download(tab, folder):
@@ -89,7 +100,9 @@ def test_denoising_from_the_choice_of_images_to_the_download(tab, folder):
     slide(tab, "nb-compare-line", steps=10)
     tab.find("nb-compare").scroll_into_view_if_needed()
     tab.photograph("denoise_compared")
-    assert {"model.json", "weights.npz", "recipe.json", "history.csv", "report.html"} <= take_home(tab, "denoise")
+    assert {"model.json", "weights.npz", "recipe.json", "history.csv", "report.html"} <= take_home(
+        tab, "denoise"
+    )
     assert len(list((folder / "runs" / "workbench_denoise" / "restored").iterdir())) == 1
     assert tab.errors == tab.refused == []
 

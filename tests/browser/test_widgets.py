@@ -12,7 +12,9 @@ from browser.driver import write_notebook
 from nbtools.data import DataSet
 
 VERSION = importlib.metadata.version("ipywidgets")
-PAGE = "lab" if VERSION.startswith("7.") else "voila"  # Voilà of today shows widgets of ipywidgets 8 only
+PAGE = (
+    "lab" if VERSION.startswith("7.") else "voila"
+)  # Voilà of today shows widgets of ipywidgets 8 only
 CODE = """
 import ipywidgets
 from pathlib import Path
@@ -42,7 +44,9 @@ def test_a_data_set_is_chosen_checked_and_repaired(tab, folder):
     tab.shows("nb-check-status", "number objects")
     repaired = DataSet.open(folder / "copy")[1].label.pixels
     assert len(np.unique(repaired)) > 2
-    assert np.count_nonzero(repaired) == np.count_nonzero(DataSet.open(folder / "binary_mask")[1].label.pixels)
+    assert np.count_nonzero(repaired) == np.count_nonzero(
+        DataSet.open(folder / "binary_mask")[1].label.pixels
+    )
     assert (folder / "version.txt").read_text() == VERSION
     assert tab.errors == []
 

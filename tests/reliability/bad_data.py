@@ -1,4 +1,5 @@
-"""A corpus of faulty data sets: each case is a good set with one fault, and the code of the finding that must name it.
+"""A corpus of faulty data sets: each case is a good set with one fault, and the code of the finding
+that must name it.
 
 python tests/reliability/bad_data.py FOLDER     writes all of them, and cases.json with the codes
 """
@@ -19,7 +20,9 @@ CASES: dict[str, tuple[Callable[[Path], None], str]] = {}
 
 
 def case(code: str) -> Callable:
-    """Register a function that spoils a good data set in a folder; `code` is the finding it must give."""
+    """Register a function that spoils a good data set in a folder; `code` is the finding it must
+    give.
+    """
 
     def register(spoil: Callable[[Path], None]) -> Callable:
         CASES[spoil.__name__] = (spoil, code)
@@ -58,7 +61,11 @@ def draw_pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def write(path: Path, pixels: np.ndarray, **about: object) -> None:
     """A Fiji TIFF with a pixel size of 0.5 µm, unless `about` says otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "um", "axes": "ZYX"[-pixels.ndim :]}}
+    options = {
+        "imagej": True,
+        "resolution": (2, 2),
+        "metadata": {"unit": "um", "axes": "ZYX"[-pixels.ndim :]},
+    }
     tifffile.imwrite(path, pixels, **(about or options))
 
 
@@ -130,12 +137,18 @@ def unnamed_stack(folder: Path) -> None:
     for i in range(3):
         volume = np.stack([draw_pair(i)[0]] * 7) + np.arange(7, dtype=np.uint8)[:, None, None]
         tifffile.imwrite(folder / "images" / f"n{i}.tif", volume, photometric="minisblack")
-        tifffile.imwrite(folder / "labels" / f"n{i}.tif", np.stack([draw_pair(i)[1]] * 7), photometric="minisblack")
+        tifffile.imwrite(
+            folder / "labels" / f"n{i}.tif",
+            np.stack([draw_pair(i)[1]] * 7),
+            photometric="minisblack",
+        )
 
 
 @case("time_series")
 def movie(folder: Path) -> None:
-    change_image(folder, lambda image: np.stack([image, image + 1]), imagej=True, metadata={"axes": "TYX"})
+    change_image(
+        folder, lambda image: np.stack([image, image + 1]), imagej=True, metadata={"axes": "TYX"}
+    )
 
 
 @case("not_finite")
@@ -245,7 +258,9 @@ def blurred_mask(folder: Path) -> None:
 @case("antialiased_label")
 def mask_as_jpeg(folder: Path) -> None:
     (folder / "labels" / "n1.tif").unlink()
-    Picture.fromarray(((draw_pair(1)[1] > 0) * 255).astype(np.uint8)).save(folder / "labels" / "n1.jpg", quality=80)
+    Picture.fromarray(((draw_pair(1)[1] > 0) * 255).astype(np.uint8)).save(
+        folder / "labels" / "n1.jpg", quality=80
+    )
 
 
 @case("label_in_parts")
@@ -300,7 +315,13 @@ def no_pixel_size(folder: Path) -> None:
 
 @case("spacing_differs")
 def other_pixel_size(folder: Path) -> None:
-    change_image(folder, lambda image: image, imagej=True, resolution=(5, 5), metadata={"unit": "um", "axes": "YX"})
+    change_image(
+        folder,
+        lambda image: image,
+        imagej=True,
+        resolution=(5, 5),
+        metadata={"unit": "um", "axes": "YX"},
+    )
 
 
 @case("z_step_missing")
@@ -308,7 +329,13 @@ def no_step_in_z(folder: Path) -> None:
     about = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
     for i in range(3):
         volume = np.stack([draw_pair(i)[0]] * 6)
-        tifffile.imwrite(folder / "images" / f"n{i}.tif", volume, ome=True, photometric="minisblack", metadata=about)
+        tifffile.imwrite(
+            folder / "images" / f"n{i}.tif",
+            volume,
+            ome=True,
+            photometric="minisblack",
+            metadata=about,
+        )
         write(folder / "labels" / f"n{i}.tif", np.stack([draw_pair(i)[1]] * 6))
 
 
@@ -453,7 +480,10 @@ def mask_instead_of_image(folder: Path) -> None:
 @case("bit_depth_differs")
 def eight_bit_in_sixteen(folder: Path) -> None:
     for i in range(3):
-        write(folder / "images" / f"n{i}.tif", draw_pair(i)[0].astype(np.uint16) * (1 if i == 1 else 200))
+        write(
+            folder / "images" / f"n{i}.tif",
+            draw_pair(i)[0].astype(np.uint16) * (1 if i == 1 else 200),
+        )
 
 
 @case("time_series")
@@ -526,7 +556,11 @@ def labels_as_fractions(folder: Path) -> None:
 
 @case("negative_label")
 def minus_seven(folder: Path) -> None:
-    change_label(folder, lambda label: np.where(label == 2, -7, label).astype(np.int16), photometric="minisblack")
+    change_label(
+        folder,
+        lambda label: np.where(label == 2, -7, label).astype(np.int16),
+        photometric="minisblack",
+    )
 
 
 @case("binary_label")
@@ -582,7 +616,10 @@ def brighter_copy(folder: Path) -> None:
 def turned_copy(folder: Path) -> None:
     write_wide(folder)
     for kind in ("images", "labels"):
-        write(folder / kind / "w9.tif", np.ascontiguousarray(np.rot90(tifffile.imread(folder / kind / "w0.tif"))))
+        write(
+            folder / kind / "w9.tif",
+            np.ascontiguousarray(np.rot90(tifffile.imread(folder / kind / "w0.tif"))),
+        )
 
 
 @case("sibling_tiles")
@@ -632,7 +669,13 @@ def nanometres_as_micrometres(folder: Path) -> None:
 
 @case("spacing_differs")
 def one_ratio_among_sizes(folder: Path) -> None:
-    change_image(folder, lambda image: image, imagej=True, resolution=(1, 1), metadata={"unit": "pixel", "axes": "YX"})
+    change_image(
+        folder,
+        lambda image: image,
+        imagej=True,
+        resolution=(1, 1),
+        metadata={"unit": "pixel", "axes": "YX"},
+    )
 
 
 @case("z_step_assumed")
@@ -649,7 +692,9 @@ def write_wide(folder: Path) -> None:
     label = np.zeros((160, 160), np.uint16)
     for n in range(60):
         y, x = rng.uniform(4, 156, 2)
-        label[((rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(5, 9) ** 2) & (label == 0)] = n + 1
+        label[((rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(5, 9) ** 2) & (label == 0)] = (
+            n + 1
+        )
     image = 40 + (label > 0) * (60 + label * 1.2) + rng.normal(0, 3, label.shape)
     write(folder / "images" / "w0.tif", image.astype(np.uint8))
     write(folder / "labels" / "w0.tif", label)
@@ -684,7 +729,9 @@ def write_classes(folder: Path, classes: list[int]) -> None:
 
 @case("box_without_area")
 def corners_exchanged(folder: Path) -> None:
-    write_boxes(folder, change=lambda rows: [[y1, x1, y0, x0] for y0, x0, y1, x1 in rows[:1]] + rows[1:])
+    write_boxes(
+        folder, change=lambda rows: [[y1, x1, y0, x0] for y0, x0, y1, x1 in rows[:1]] + rows[1:]
+    )
 
 
 @case("box_outside")
@@ -756,7 +803,9 @@ def centres_without_their_columns(folder: Path) -> None:
 
 @case("class_without_nucleus")
 def classes_of_other_labels(folder: Path) -> None:
-    write_table(folder / "classes" / "n1.csv", ["label", "class"], [[1, "interphase"], [77, "mitosis"]])
+    write_table(
+        folder / "classes" / "n1.csv", ["label", "class"], [[1, "interphase"], [77, "mitosis"]]
+    )
 
 
 def write_table(path: Path, columns: list[str], rows: list) -> None:
@@ -769,7 +818,11 @@ def write_boxes(folder: Path, *, change: Callable[[list], list] = list) -> None:
     for i in range(3):
         places = [np.argwhere(draw_pair(i)[1] == n) for n in range(1, 7)]
         rows = [[*p.min(0), *(p.max(0) + 1)] for p in places]
-        write_table(folder / "boxes" / f"n{i}.csv", ["y0", "x0", "y1", "x1"], change(rows) if i == 1 else rows)
+        write_table(
+            folder / "boxes" / f"n{i}.csv",
+            ["y0", "x0", "y1", "x1"],
+            change(rows) if i == 1 else rows,
+        )
 
 
 def write_centres(folder: Path, rows: list) -> None:
@@ -786,7 +839,11 @@ def remove_labels(folder: Path) -> None:
 def unnamed_planes(folder: Path) -> None:
     """Three planes without a name: channels, or a short stack?"""
     for i in range(3):
-        tifffile.imwrite(folder / "images" / f"n{i}.tif", np.stack([draw_pair(i)[0]] * 3), photometric="minisblack")
+        tifffile.imwrite(
+            folder / "images" / f"n{i}.tif",
+            np.stack([draw_pair(i)[0]] * 3),
+            photometric="minisblack",
+        )
 
 
 if __name__ == "__main__":

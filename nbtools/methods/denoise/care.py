@@ -1,8 +1,10 @@
-"""CARE: restore with a U-Net that learns from pairs of a noisy and a clean image; an adapter to its authors' package, csbdeep (TensorFlow).
+"""CARE: restore with a U-Net that learns from pairs of a noisy and a clean image; an adapter to its
+authors' package, csbdeep (TensorFlow).
 
-Weigert et al. 2018, doi:10.1038/s41592-018-0216-7. Network and loss are the package's, whose own model is `.inner`. Patches, schedule,
-budget, tiles and files are ours, and so is the training loop: the package's own learns from arrays cut beforehand, and could neither end
-with a budget of minutes within an epoch nor resume exactly.
+Weigert et al. 2018, doi:10.1038/s41592-018-0216-7. Network and loss are the package's, whose own
+model is `.inner`. Patches, schedule, budget, tiles and files are ours, and so is the training loop:
+the package's own learns from arrays cut beforehand, and could neither end with a budget of minutes
+within an epoch nor resume exactly.
 """
 
 from __future__ import annotations
@@ -31,9 +33,17 @@ NO_FILES = {"train_tensorboard": False, "train_reduce_lr": None}
 
 @dataclass(frozen=True)
 class CareSettings(RestoreSettings):
-    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
+    preset: str = setting(
+        "small",
+        choices=tuple(NETWORKS),
+        help="Size of the network: small for two cores, paper as published.",
+    )
     probabilistic: bool = setting(
-        False, help="Also learn how uncertain each pixel is: the width of a Laplace distribution around the restored value."
+        False,
+        help=(
+            "Also learn how uncertain each pixel is: the width of a Laplace distribution around "
+            "the restored value."
+        ),
     )
 
 
@@ -51,29 +61,45 @@ class Care(RestoreMethod):
     def build(self) -> keras.Model:
         models = import_part("csbdeep", "models", title="CARE")
         domain, preset = self.domain, self.settings.preset
-        about = NETWORKS[preset] | NO_FILES | (LIGHT_3D if preset == "small" and domain.ndim == 3 else {})
-        config = models.Config(domain.axes, domain.channels, domain.channels, probabilistic=self.settings.probabilistic, **about)
+        about = (
+            NETWORKS[preset]
+            | NO_FILES
+            | (LIGHT_3D if preset == "small" and domain.ndim == 3 else {})
+        )
+        config = models.Config(
+            domain.axes,
+            domain.channels,
+            domain.channels,
+            probabilistic=self.settings.probabilistic,
+            **about,
+        )
         with silently():
             self.inner = models.CARE(config, basedir=None)
             self.inner.prepare_for_training()
         return _adopt(self.inner.keras_model)
 
     def predict(self, image: Image, **options) -> Prediction:
-        """As every restoring method's; of a probabilistic model, `raw=True` also keeps raw["scale"], (*space, C) in grey values.
+        """As every restoring method's; of a probabilistic model, `raw=True` also keeps
+        raw["scale"], (*space, C) in grey values.
 
-        The clean value lies as likely as not within 0.69 scales of the restored one, as far as the model knows; the standard deviation
-        is 1.41 scales. A map to look at: `image.replace(pixels=result.raw["scale"][..., 0])`.
+        The clean value lies as likely as not within 0.69 scales of the restored one, as far as the
+        model knows; the standard deviation is 1.41 scales. A map to look at:
+        `image.replace(pixels=result.raw["scale"][..., 0])`.
         """
         result = super().predict(image, **options)
         if self.settings.probabilistic and "maps" in result.raw:
-            result.raw["scale"] = result.raw["maps"][..., self.domain.channels :] * np.float32(self.scale.factor)
+            result.raw["scale"] = result.raw["maps"][..., self.domain.channels :] * np.float32(
+                self.scale.factor
+            )
         return result
 
 
 def _adopt(network: keras.Model) -> keras.Model:
-    """The package's network on the same weights, as one that our training compiles anew, and that can be stored and tiled exactly.
+    """The package's network on the same weights, as one that our training compiles anew, and that
+    can be stored and tiled exactly.
 
-    A probabilistic one has a function for a layer, which adds the least scale to the softplus of a convolution; here a plain layer does.
+    A probabilistic one has a function for a layer, which adds the least scale to the softplus of a
+    convolution; here a plain layer does.
     """
     image, maps = network.inputs[0], network.outputs[0]
     if functions := [layer for layer in network.layers if isinstance(layer, keras.layers.Lambda)]:

@@ -1,8 +1,10 @@
-"""DecoNoising: blind spots behind the blur of the microscope, so that the network says what was there before it.
+"""DecoNoising: blind spots behind the blur of the microscope, so that the network says what was
+there before it.
 
-Goncharova et al. 2020, arXiv:2008.08414. A network proposes a sharp image s, a fixed convolution with the point spread function (PSF)
-blurs it, and hidden pixels are asked of the blurred image PSF*s alone; no light is less than none, so s stays above the background.
-What the PSF forbids, single bright pixels among it, cannot be in PSF*s; s itself is a deconvolution of the image.
+Goncharova et al. 2020, arXiv:2008.08414. A network proposes a sharp image s, a fixed convolution
+with the point spread function (PSF) blurs it, and hidden pixels are asked of the blurred image
+PSF*s alone; no light is less than none, so s stays above the background. What the PSF forbids,
+single bright pixels among it, cannot be in PSF*s; s itself is a deconvolution of the image.
 """
 
 from __future__ import annotations
@@ -37,20 +39,60 @@ PSF_FILE = "psf.npz"
 
 @dataclass(frozen=True)
 class DecoNoisingSettings(BlindSpotSettings):
-    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
-    output: str = setting("denoised", choices=OUTPUTS, help="The result: the image as the microscope blurs it, or as it was before.")
-    psf_sigma: float = setting(1.0, unit="px", min=0.2, max=20, help="Width of the blur in the plane: standard deviation of a Gaussian.")
+    preset: str = setting(
+        "small",
+        choices=tuple(NETWORKS),
+        help="Size of the network: small for two cores, paper as published.",
+    )
+    output: str = setting(
+        "denoised",
+        choices=OUTPUTS,
+        help="The result: the image as the microscope blurs it, or as it was before.",
+    )
+    psf_sigma: float = setting(
+        1.0,
+        unit="px",
+        min=0.2,
+        max=20,
+        help="Width of the blur in the plane: standard deviation of a Gaussian.",
+    )
     psf_sigma_z: float | None = setting(
-        None, unit="px", min=0.2, max=20, help="The same along Z, in planes; empty: three times as long in µm as in the plane."
+        None,
+        unit="px",
+        min=0.2,
+        max=20,
+        help="The same along Z, in planes; empty: three times as long in µm as in the plane.",
     )
     psf: str | None = setting(
-        None, level="advanced", help="Image of the blur of a point, of the pixel size of the images; empty: a Gaussian of psf_sigma."
+        None,
+        level="advanced",
+        help=(
+            "Image of the blur of a point, of the pixel size of the images; empty: a Gaussian of "
+            "psf_sigma."
+        ),
     )
     background: float | None = setting(
-        None, level="advanced", help="Grey value without light; empty: the darkest of the training images, noise smoothed away."
+        None,
+        level="advanced",
+        help=(
+            "Grey value without light; empty: the darkest of the training images, noise smoothed "
+            "away."
+        ),
     )
-    positivity: float = setting(1.0, min=0, max=1000, level="advanced", help="Weight of what the sharp image has below the background.")
-    smoothness: float = setting(0.0, min=0, max=1000, level="advanced", help="Weight of the total variation of the sharp image.")
+    positivity: float = setting(
+        1.0,
+        min=0,
+        max=1000,
+        level="advanced",
+        help="Weight of what the sharp image has below the background.",
+    )
+    smoothness: float = setting(
+        0.0,
+        min=0,
+        max=1000,
+        level="advanced",
+        help="Weight of the total variation of the sharp image.",
+    )
 
 
 @final
@@ -63,15 +105,23 @@ class DecoNoising(RestoreMethod):
         super().start_fit(train, needs)
         if self.domain.channels > 1:
             received = f"{train.names[0]} with {self.domain.channels} channels"
-            raise UserError("A point spread function is of one channel.", received, "Choose one with --channel.")
+            raise UserError(
+                "A point spread function is of one channel.", received, "Choose one with --channel."
+            )
         self.kernels, self.background = self.make_kernels(), self.settings.background
         if self.background is None:
-            self.background = find_background([image[..., 0] for image in self._choose_images(train)])
+            self.background = find_background(
+                [image[..., 0] for image in self._choose_images(train)]
+            )
         floor = float(self.scale.apply(np.full((1, 1), self.background))[0, 0])
-        self.loss = losses.blurred_blind_spots(floor=floor, positivity=self.settings.positivity, smoothness=self.settings.smoothness)
+        self.loss = losses.blurred_blind_spots(
+            floor=floor, positivity=self.settings.positivity, smoothness=self.settings.smoothness
+        )
 
     def make_kernels(self) -> list[np.ndarray]:
-        """The PSF as kernels to convolve with one after the other: of the settings' file, or a Gaussian along each axis."""
+        """The PSF as kernels to convolve with one after the other: of the settings' file, or a
+        Gaussian along each axis.
+        """
         settings, domain = self.settings, self.domain
         if settings.psf is not None:
             return [read_psf(settings.psf, spacing=domain.spacing, ndim=domain.ndim)]
@@ -79,18 +129,28 @@ class DecoNoising(RestoreMethod):
         if domain.ndim == 3:
             z, y, _ = domain.spacing or (1.0, 1.0, 1.0)
             sigmas[0] = settings.psf_sigma_z or LONGER_IN_Z * settings.psf_sigma * y / z
-        return [draw_gaussian(sigma, axis=axis, ndim=domain.ndim) for axis, sigma in enumerate(sigmas)]
+        return [
+            draw_gaussian(sigma, axis=axis, ndim=domain.ndim) for axis, sigma in enumerate(sigmas)
+        ]
 
     def build(self) -> keras.Model:
         """(B, *space, 1) → (B, *space, 2): the blurred image and the sharp one."""
         net = nets.unet(self.domain.ndim, **self.plan_unet(NETWORKS))
         sharp = net.outputs[0]
         blurred = nets.Psf(self.kernels or self.make_kernels(), name="psf")(sharp)
-        return keras.Model(net.input, keras.layers.Concatenate(name="both")([blurred, sharp]), name="deconoising")
+        return keras.Model(
+            net.input, keras.layers.Concatenate(name="both")([blurred, sharp]), name="deconoising"
+        )
 
-    def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:
-        """The patch with hidden pixels, and (*space, 2): the values to find and where they count."""
-        hidden, mask = blindspot.hide(rng, image, spots=blindspot.Spots(self.settings.masked, self.settings.radius))
+    def targets(
+        self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
+    ) -> tuple:
+        """The patch with hidden pixels, and (*space, 2): the values to find and where they
+        count.
+        """
+        hidden, mask = blindspot.hide(
+            rng, image, spots=blindspot.Spots(self.settings.masked, self.settings.radius)
+        )
         return hidden, np.concatenate([image, mask[..., None]], axis=-1)
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
@@ -106,7 +166,9 @@ class DecoNoising(RestoreMethod):
     def save_weights(self, folder: Path) -> None:
         super().save_weights(folder)
         with io.whole(folder / PSF_FILE) as temporary:
-            np.savez_compressed(temporary, **{f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)})
+            np.savez_compressed(
+                temporary, **{f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)}
+            )
 
     def load_weights(self, folder: Path) -> None:
         try:
@@ -114,21 +176,31 @@ class DecoNoising(RestoreMethod):
                 self.kernels = [file[name] for name in sorted(file.files)]
         except (OSError, ValueError) as error:
             raise UserError(
-                f"A model needs its file {PSF_FILE}, whole.", f"{folder}: {error}", "Copy the whole model folder again."
+                f"A model needs its file {PSF_FILE}, whole.",
+                f"{folder}: {error}",
+                "Copy the whole model folder again.",
             ) from error
         super().load_weights(folder)
 
 
 def find_background(images: list[np.ndarray]) -> float:
     """The darkest grey value of images (*space), where noise is smoothed away."""
-    return float(np.percentile(np.concatenate([gaussian_filter(i, SMOOTHED).ravel() for i in images]), DARKEST))
+    return float(
+        np.percentile(
+            np.concatenate([gaussian_filter(i, SMOOTHED).ravel() for i in images]), DARKEST
+        )
+    )
 
 
 def draw_gaussian(sigma: float, *, axis: int, ndim: int) -> np.ndarray:
     """A normalised Gaussian along one axis, of odd size n: (1, n) or (n, 1), and so on."""
     reach = max(1, int(np.ceil(CUT * sigma)))
     curve = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return (curve / curve.sum()).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(ndim)])
+    return (
+        (curve / curve.sum())
+        .astype(np.float32)
+        .reshape([-1 if a == axis else 1 for a in range(ndim)])
+    )
 
 
 def read_psf(path: str, *, spacing: tuple[float, ...] | None, ndim: int) -> np.ndarray:
@@ -139,29 +211,45 @@ def read_psf(path: str, *, spacing: tuple[float, ...] | None, ndim: int) -> np.n
     UserError : no such file, other axes or another pixel size than the images'.
     """
     if not Path(path).is_file():
-        raise UserError("A point spread function must be an image.", path, "Give a file, or leave psf empty.")
+        raise UserError(
+            "A point spread function must be an image.", path, "Give a file, or leave psf empty."
+        )
     image = io.read_image(path)
     axes = "ZYX"[-ndim:]
     if image.spatial != axes or image.size("C") > 1:
         raise UserError(
-            f"The point spread function must have axes {axes}.", f"{path} with axes {image.axes}", "Give one channel of a bead."
+            f"The point spread function must have axes {axes}.",
+            f"{path} with axes {image.axes}",
+            "Give one channel of a bead.",
         )
     known = image.spacing_um is not None and spacing is not None
     if known and not np.allclose(image.spacing_um, spacing, rtol=0.05):
         received = f"{path}: {image.spacing_um}, images {spacing}"
-        raise UserError("The point spread function must have the pixel size of the images.", received, "Resample it.")
+        raise UserError(
+            "The point spread function must have the pixel size of the images.",
+            received,
+            "Resample it.",
+        )
     return centre_psf(image.to(axes).pixels.astype(np.float32))
 
 
 def centre_psf(pixels: np.ndarray) -> np.ndarray:
-    """(*space) → odd sizes, the peak in the middle, without background and what is too faint to count, of sum 1."""
+    """(*space) → odd sizes, the peak in the middle, without background and what is too faint to
+    count, of sum 1.
+    """
     rim = np.ones(pixels.shape, bool)
     rim[tuple(slice(1, -1) if n > 2 else slice(None) for n in pixels.shape)] = False
     light = np.clip(pixels - (np.median(pixels[rim]) if rim.any() else 0.0), 0, None)
     if not light.any():
-        raise UserError("A point spread function must have a bright spot.", "a constant image", "Give the image of a bead.")
+        raise UserError(
+            "A point spread function must have a bright spot.",
+            "a constant image",
+            "Give the image of a bead.",
+        )
     peak = np.array(np.unravel_index(np.argmax(light), light.shape))
     seen = np.argwhere(light > FAINT * light.max())
-    reach = np.minimum(np.abs(seen - peak).max(axis=0), np.minimum(peak, np.array(light.shape) - 1 - peak))
+    reach = np.minimum(
+        np.abs(seen - peak).max(axis=0), np.minimum(peak, np.array(light.shape) - 1 - peak)
+    )
     light = light[tuple(slice(p - r, p + r + 1) for p, r in zip(peak, reach, strict=True))]
     return light / light.sum()

@@ -1,10 +1,12 @@
-"""The classical baseline: non-local means, or total variation, on noise made equally strong everywhere.
+"""The classical baseline: non-local means, or total variation, on noise made equally strong
+everywhere.
 
-Non-local means (Buades et al. 2005, doi:10.1109/CVPR.2005.38) averages pixels whose surroundings look alike; total variation (Rudin et
-al. 1992, doi:10.1016/0167-2789(92)90242-F) seeks the image of least contrast that is near the noisy one. Both are scikit-image's. They
-know noise of one strength, but photons are noisier where it is bright: the generalised Anscombe transform makes the noise even, with its
-growth estimated from the image, and its exact unbiased inverse gives the grey values back (Mäkitalo & Foi 2013,
-doi:10.1109/TIP.2012.2202675).
+Non-local means (Buades et al. 2005, doi:10.1109/CVPR.2005.38) averages pixels whose surroundings
+look alike; total variation (Rudin et al. 1992, doi:10.1016/0167-2789(92)90242-F) seeks the image of
+least contrast that is near the noisy one. Both are scikit-image's. They know noise of one strength,
+but photons are noisier where it is bright: the generalised Anscombe transform makes the noise even,
+with its growth estimated from the image, and its exact unbiased inverse gives the grey values back
+(Mäkitalo & Foi 2013, doi:10.1109/TIP.2012.2202675).
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from nbtools.metrics.noise import NoiseLaw, estimate_law, estimate_noise
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
-STRENGTH = {("nlm", 2): 0.8, ("nlm", 3): 0.6, ("tv", 2): 2.0, ("tv", 3): 1.5}  # chosen on simulated pairs of other seeds
+STRENGTH = {
+    ("nlm", 2): 0.8,
+    ("nlm", 3): 0.6,
+    ("tv", 2): 2.0,
+    ("tv", 3): 1.5,
+}  # chosen on simulated pairs of other seeds
 PATCH, SEARCH = {2: 9, 3: 7}, {2: 10, 3: 3}
 FIT_IMAGES, FIT_SIDE = 4, 192
 ITERATIONS = 200
@@ -36,15 +43,35 @@ ZERO = 2 * np.sqrt(3 / 8)  # what no photons at all become
 
 @dataclass(frozen=True)
 class NonLocalMeansSettings(Settings):
-    filter: str = setting("nlm", choices=("nlm", "tv"), help="nlm averages alike surroundings; tv keeps edges and flattens the rest.")
+    filter: str = setting(
+        "nlm",
+        choices=("nlm", "tv"),
+        help="nlm averages alike surroundings; tv keeps edges and flattens the rest.",
+    )
     strength: float | None = setting(
-        None, min=0.01, max=100, help="In widths of the noise; none: 0.8 and 0.6 (tv 2 and 1.5) in planes and volumes, or chosen by train."
+        None,
+        min=0.01,
+        max=100,
+        help=(
+            "In widths of the noise; none: 0.8 and 0.6 (tv 2 and 1.5) in planes and volumes, or "
+            "chosen by train."
+        ),
     )
     patch: int | None = setting(
-        None, unit="px", min=3, max=31, level="advanced", help="nlm: side of the surroundings that are compared; none: 9, in volumes 7."
+        None,
+        unit="px",
+        min=3,
+        max=31,
+        level="advanced",
+        help="nlm: side of the surroundings that are compared; none: 9, in volumes 7.",
     )
     search: int | None = setting(
-        None, unit="px", min=1, max=50, level="advanced", help="nlm: how far away they are sought; none: 10, in volumes 3."
+        None,
+        unit="px",
+        min=1,
+        max=50,
+        level="advanced",
+        help="nlm: how far away they are sought; none: 10, in volumes 3.",
     )
 
 
@@ -54,9 +81,15 @@ class NonLocalMeans(Method):
     rescales = False  # another pixel size is another noise
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
-        """Nothing needs to be learned; with clean partners at hand, the strength is chosen on some of the training images."""
-        learning = runtime.load_quietly("nbtools.training")  # loads Keras, which a prediction does without
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
+        """Nothing needs to be learned; with clean partners at hand, the strength is chosen on some
+        of the training images.
+        """
+        learning = runtime.load_quietly(
+            "nbtools.training"
+        )  # loads Keras, which a prediction does without
 
         started = time.monotonic()
         self.start_fit(train, None)
@@ -67,14 +100,22 @@ class NonLocalMeans(Method):
         return history
 
     def check_image(self, image: Image) -> Image:
-        """Where no training has said otherwise, planes and volumes of any number of channels will do."""
+        """Where no training has said otherwise, planes and volumes of any number of channels will
+        do.
+        """
         if self.domain in (Domain(), self.taken):
             self.taken = self.domain = Domain.of(image.select(T=0))
         return super().check_image(image)
 
-    def predict_space(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space, C) grey values → the same without noise, each channel by itself; the whole image at once."""
-        channels = [self._restore(pixels[..., c].astype(np.float32)) for c in range(pixels.shape[-1])]
+    def predict_space(
+        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> np.ndarray:
+        """(*space, C) grey values → the same without noise, each channel by itself; the whole image
+        at once.
+        """
+        channels = [
+            self._restore(pixels[..., c].astype(np.float32)) for c in range(pixels.shape[-1])
+        ]
         return np.stack(channels, axis=-1).astype(np.float32)
 
     def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
@@ -87,7 +128,11 @@ class NonLocalMeans(Method):
 
     def _restore(self, pixels: np.ndarray) -> np.ndarray:
         """(*space) → the same without noise."""
-        if not np.isfinite(pixels).all() or min(pixels.shape[-2:]) < 4 or pixels.min() == pixels.max():
+        if (
+            not np.isfinite(pixels).all()
+            or min(pixels.shape[-2:]) < 4
+            or pixels.min() == pixels.max()
+        ):
             return pixels
         law = estimate_law(pixels)
         even = stabilise(pixels, law)
@@ -99,39 +144,59 @@ class NonLocalMeans(Method):
         from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
         settings, ndim = self.settings, even.ndim
-        strength = settings.strength or self.tuned.get("strength") or STRENGTH[settings.filter, ndim]
+        strength = (
+            settings.strength or self.tuned.get("strength") or STRENGTH[settings.filter, ndim]
+        )
         if settings.filter == "tv":
             return denoise_tv_chambolle(even, weight=strength * width, max_num_iter=ITERATIONS)
-        reach = {"patch_size": settings.patch or PATCH[ndim], "patch_distance": settings.search or SEARCH[ndim]}
+        reach = {
+            "patch_size": settings.patch or PATCH[ndim],
+            "patch_distance": settings.search or SEARCH[ndim],
+        }
         return denoise_nl_means(even, **reach, h=strength * width, sigma=width, fast_mode=True)
 
     def _choose(self, train: DataSet, seed: int) -> float:
         """Take the strength of the highest mean PSNR; returns that."""
         order = np.random.default_rng(seed).permutation(len(train))
-        samples = list(islice((s for s in (train[int(i)] for i in order) if s.clean is not None), FIT_IMAGES))
-        pairs = [tuple(_cut(self.check_image(image.select(T=0))) for image in (s.image, s.clean)) for s in samples]
+        samples = list(
+            islice((s for s in (train[int(i)] for i in order) if s.clean is not None), FIT_IMAGES)
+        )
+        pairs = [
+            tuple(_cut(self.check_image(image.select(T=0))) for image in (s.image, s.clean))
+            for s in samples
+        ]
         usual, scores = STRENGTH[self.settings.filter, self.domain.ndim], {}
         for strength in (0.5 * usual, 0.75 * usual, usual, 1.5 * usual, 2 * usual):
             self.tuned = {"strength": strength}
-            scores[strength] = float(np.mean([restoration.psnr(self.predict(noisy).image, clean) for noisy, clean in pairs]))
+            scores[strength] = float(
+                np.mean(
+                    [restoration.psnr(self.predict(noisy).image, clean) for noisy, clean in pairs]
+                )
+            )
         best = max(scores, key=scores.get)
         self.tuned = {"strength": best}
         return scores[best]
 
 
 def stabilise(pixels: np.ndarray, law: NoiseLaw) -> np.ndarray:
-    """Grey values → values with noise of width 1 everywhere: the generalised Anscombe transform, or a mere scale without photon noise."""
+    """Grey values → values with noise of width 1 everywhere: the generalised Anscombe transform, or
+    a mere scale without photon noise.
+    """
     if law.gain <= 0:
         return pixels / np.sqrt(law.intercept) if law.intercept > 0 else pixels
     return 2 * np.sqrt(np.maximum(law.gain * pixels + law.intercept, 0) / law.gain**2 + 3 / 8)
 
 
 def undo(even: np.ndarray, law: NoiseLaw) -> np.ndarray:
-    """The mean grey value that gives this mean of stabilised values under noise; the algebraic inverse would be too low."""
+    """The mean grey value that gives this mean of stabilised values under noise; the algebraic
+    inverse would be too low.
+    """
     if law.gain <= 0:
         return even * np.sqrt(law.intercept) if law.intercept > 0 else even
     d = np.maximum(even, ZERO)
-    counts = d**2 / 4 + np.sqrt(3 / 2) / 4 / d - 11 / 8 / d**2 + 5 / 8 * np.sqrt(3 / 2) / d**3 - 1 / 8
+    counts = (
+        d**2 / 4 + np.sqrt(3 / 2) / 4 / d - 11 / 8 / d**2 + 5 / 8 * np.sqrt(3 / 2) / d**3 - 1 / 8
+    )
     return counts * law.gain - law.intercept / law.gain
 
 
@@ -139,6 +204,8 @@ def _cut(image: Image) -> Image:
     """The middle of a large image."""
     for axis in "YX":
         start = max(0, (image.size(axis) - FIT_SIDE) // 2)
-        place = tuple(slice(start, start + FIT_SIDE) if a == axis else slice(None) for a in image.axes)
+        place = tuple(
+            slice(start, start + FIT_SIDE) if a == axis else slice(None) for a in image.axes
+        )
         image = image.replace(pixels=image.pixels[place])
     return image

@@ -1,8 +1,10 @@
-"""Probabilistic Noise2Void: a network that says what a pixel may be, weighed by how likely the detector gave the value it did.
+"""Probabilistic Noise2Void: a network that says what a pixel may be, weighed by how likely the
+detector gave the value it did.
 
-Krull et al. 2020, doi:10.3389/fcomp.2020.00005; noise models without calibration: Prakash et al. 2020,
-doi:10.1109/ISBI45749.2020.9098612. The noise model is measured on frames of one scene, or on what a first denoiser makes of the training
-images. That denoiser is trained in a share of the budget, and where its network is alike, training goes on from its weights: our addition.
+Krull et al. 2020, doi:10.3389/fcomp.2020.00005; noise models without calibration: Prakash et al.
+2020, doi:10.1109/ISBI45749.2020.9098612. The noise model is measured on frames of one scene, or on
+what a first denoiser makes of the training images. That denoiser is trained in a share of the
+budget, and where its network is alike, training goes on from its weights: our addition.
 """
 
 from __future__ import annotations
@@ -31,31 +33,65 @@ NETWORKS = {
 }
 SAMPLES = {"tiny": 16, "small": 100, "paper": 800}
 SAMPLES_3D = 32
-SHARED = ("preset", "patch_size", "patch_depth", "batch_size", "steps_per_epoch", "learning_rate", "augmentation")
+SHARED = (
+    "preset",
+    "patch_size",
+    "patch_depth",
+    "batch_size",
+    "steps_per_epoch",
+    "learning_rate",
+    "augmentation",
+)
 LEAST_SECONDS = 8.0  # of the first denoiser's training
 ESTIMATED = 32  # training images that the noise is measured on
-SPREAD = 0.3  # of the usual first weights: how far samples lie apart around the first denoiser's result when training begins
+# of the usual first weights: how far samples lie apart around the first denoiser's result when
+# training begins
+SPREAD = 0.3
 GO_ON = 0.3  # of the learning rate, where training goes on from the first denoiser's weights
 PREPARED = "noise.npz"
 
 
 @dataclass(frozen=True)
 class PN2VSettings(BlindSpotSettings):
-    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
+    preset: str = setting(
+        "small",
+        choices=tuple(NETWORKS),
+        help="Size of the network: small for two cores, paper as published.",
+    )
     samples: int | None = setting(
-        None, min=2, max=2000, help="Values of each pixel that the network proposes; empty: 100, in volumes 32, with paper 800."
+        None,
+        min=2,
+        max=2000,
+        help=(
+            "Values of each pixel that the network proposes; empty: 100, in volumes 32, with "
+            "paper 800."
+        ),
     )
     noise_model: str = setting(
-        "mixture", choices=tuple(noise.KINDS), help="mixture needs few data; histogram takes any noise, from many calibration frames."
+        "mixture",
+        choices=tuple(noise.KINDS),
+        help="mixture needs few data; histogram takes any noise, from many calibration frames.",
     )
     calibration: str | None = setting(
-        None, help="File or folder with many noisy frames of one resting scene, to measure the noise on; empty: measured without."
+        None,
+        help=(
+            "File or folder with many noisy frames of one resting scene, to measure the noise "
+            "on; empty: measured without."
+        ),
     )
     denoiser: str = setting(
-        "n2v", choices=("n2v",), level="advanced", help="Without calibration: the method that the noise is measured with."
+        "n2v",
+        choices=("n2v",),
+        level="advanced",
+        help="Without calibration: the method that the noise is measured with.",
     )
     first_share: float = setting(
-        35.0, unit="%", min=1, max=90, level="advanced", help="Its share of the minutes; without minutes, of the epochs, on top of them."
+        35.0,
+        unit="%",
+        min=1,
+        max=90,
+        level="advanced",
+        help="Its share of the minutes; without minutes, of the epochs, on top of them.",
     )
 
 
@@ -65,15 +101,26 @@ class PN2V(RestoreMethod):
     noise: noise.NoiseModel | None = None
     first: keras.Model | None = None  # the first denoiser's network, while training begins
 
-    def fit(self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None) -> History:
-        """As every method's. A schedule is that of the first denoiser followed by its own; each begins with step 0."""
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
+        """As every method's. A schedule is that of the first denoiser followed by its own; each
+        begins with step 0.
+        """
         plan = plan or TrainingPlan()
         folder = None if plan.folder is None else Path(plan.folder) / "checkpoint" / "first"
         schedules = split_schedule(plan.schedule or ())
         quiet = tuple(_Quiet(callback) for callback in plan.callbacks)
-        self.before = replace(plan, folder=folder, schedule=schedules[0] if len(schedules) > 1 else None, callbacks=quiet)
+        self.before = replace(
+            plan,
+            folder=folder,
+            schedule=schedules[0] if len(schedules) > 1 else None,
+            callbacks=quiet,
+        )
         prepared = plan.resume and folder is not None and (folder / PREPARED).is_file()
-        history = super().fit(train, val, plan=replace(plan, schedule=schedules[-1], resume=prepared))
+        history = super().fit(
+            train, val, plan=replace(plan, schedule=schedules[-1], resume=prepared)
+        )
         history.schedule = [*self.recorded["schedule"], *history.schedule]
         history.seconds += self.recorded["seconds"]
         return history
@@ -82,15 +129,23 @@ class PN2V(RestoreMethod):
         super().start_fit(train, needs)
         if self.domain.channels > 1:
             received = f"{train.names[0]} with {self.domain.channels} channels"
-            raise UserError("A noise model is of one channel.", received, "Choose one with --channel.")
+            raise UserError(
+                "A noise model is of one channel.", received, "Choose one with --channel."
+            )
         self.noise = self._prepare_noise(train)
         about = {"offset": self.scale.offset[0], "factor": self.scale.factor[0]}
         self.loss = losses.sample_likelihood(self.noise.log_likelihood, **about)
 
     def build(self) -> keras.Model:
         settings, domain = self.settings, self.domain
-        usual = SAMPLES_3D if settings.preset == "small" and domain.ndim == 3 else SAMPLES[settings.preset]
-        model = nets.unet(domain.ndim, outputs=settings.samples or usual, **self.plan_unet(NETWORKS))
+        usual = (
+            SAMPLES_3D
+            if settings.preset == "small" and domain.ndim == 3
+            else SAMPLES[settings.preset]
+        )
+        model = nets.unet(
+            domain.ndim, outputs=settings.samples or usual, **self.plan_unet(NETWORKS)
+        )
         if self.first is not None:
             go_on_from(self.first, model)
             self.first = None
@@ -99,18 +154,30 @@ class PN2V(RestoreMethod):
     def training_settings(self) -> PN2VSettings:
         """Slower steps where the network begins with what the first denoiser knows."""
         went_on = not self.settings.calibration and self.settings.preset != "paper"
-        return self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate) if went_on else self.settings
+        return (
+            self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate)
+            if went_on
+            else self.settings
+        )
 
-    def targets(self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None) -> tuple:
+    def targets(
+        self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
+    ) -> tuple:
         """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""
         spots = blindspot.Spots(self.settings.masked, self.settings.radius)
         hidden, mask = blindspot.hide(rng, image, spots=spots)
-        return hidden, blindspot.list_hidden(self.scale.undo(image), mask, percent=self.settings.masked)
+        return hidden, blindspot.list_hidden(
+            self.scale.undo(image), mask, percent=self.settings.masked
+        )
 
     def look(self, pixels: np.ndarray) -> np.ndarray:
-        """(*tile, 1) normalised → (*tile, 3): the mean of what a pixel may be, given its noisy value; the same without it; the spread."""
+        """(*tile, 1) normalised → (*tile, 3): the mean of what a pixel may be, given its noisy
+        value; the same without it; the spread.
+        """
         samples = super().look(pixels)
-        return np.stack([self._weigh(row, own) for row, own in zip(samples, pixels, strict=True)])  # whole tiles would fill the memory
+        return np.stack(
+            [self._weigh(row, own) for row, own in zip(samples, pixels, strict=True)]
+        )  # whole tiles would fill the memory
 
     # --- inside
 
@@ -128,8 +195,14 @@ class PN2V(RestoreMethod):
         return np.stack([mean, samples.mean(axis=-1), spread], axis=-1)
 
     def _prepare_noise(self, train: DataSet) -> noise.NoiseModel:
-        """The noise model: of the run that is resumed, of the calibration frames, or of what a first denoiser makes of the images."""
-        settings, folder, self.recorded = self.settings, self.before.folder, {"schedule": [], "seconds": 0.0}
+        """The noise model: of the run that is resumed, of the calibration frames, or of what a
+        first denoiser makes of the images.
+        """
+        settings, folder, self.recorded = (
+            self.settings,
+            self.before.folder,
+            {"schedule": [], "seconds": 0.0},
+        )
         if self.before.resume and folder is not None and (folder / PREPARED).is_file():
             self.recorded = json.loads((folder / "first.json").read_text("utf-8"))
             return noise.read_model(folder / PREPARED)
@@ -142,7 +215,9 @@ class PN2V(RestoreMethod):
             self.recorded = {name: getattr(first.history, name) for name in self.recorded}
             pairs = noise.pair_estimates(self._estimate(first, train))
         model = noise.KINDS[settings.noise_model].fit(*pairs)
-        if folder is not None and whole:  # a run that was stopped before goes on with its first denoiser
+        if (
+            folder is not None and whole
+        ):  # a run that was stopped before goes on with its first denoiser
             folder.mkdir(parents=True, exist_ok=True)
             io.write_json(folder / "first.json", self.recorded)
             noise.write_model(model, folder / PREPARED)
@@ -151,15 +226,22 @@ class PN2V(RestoreMethod):
     def _train_first(self, train: DataSet) -> RestoreMethod:
         settings, plan = self.settings, self.before
         epochs = max(1, round(settings.epochs * settings.first_share / 100))
-        first = methods.get(settings.denoiser)(epochs=epochs, **{name: getattr(settings, name) for name in SHARED})
+        first = methods.get(settings.denoiser)(
+            epochs=epochs, **{name: getattr(settings, name) for name in SHARED}
+        )
         if plan.minutes is not None and plan.schedule is None:
-            gone, end = runtime.process_seconds(), plan.minutes * 60 - clock.reserve_seconds(plan.minutes)
+            gone, end = (
+                runtime.process_seconds(),
+                plan.minutes * 60 - clock.reserve_seconds(plan.minutes),
+            )
             mine = max(LEAST_SECONDS, settings.first_share / 100 * (end - gone))
             plan = replace(plan, minutes=clock.add_reserve(gone + mine))
         first.fit(train, plan=plan)
         return first
 
-    def _estimate(self, first: RestoreMethod, train: DataSet) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _estimate(
+        self, first: RestoreMethod, train: DataSet
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """(noisy, restored) pixels of a regular choice of the training images."""
         chosen = np.unique(np.linspace(0, len(train) - 1, ESTIMATED).round().astype(int))
         images = [self.check_image(train.image(int(index))) for index in chosen]
@@ -169,7 +251,10 @@ class PN2V(RestoreMethod):
 
     def extra(self) -> dict:
         signal = self.scale.undo(np.arange(-1.0, 4.0)[:, None])[:, 0]
-        about = {"signal": signal.round(3).tolist(), "standard_deviation": self.noise.spread(signal).round(3).tolist()}
+        about = {
+            "signal": signal.round(3).tolist(),
+            "standard_deviation": self.noise.spread(signal).round(3).tolist(),
+        }
         return super().extra() | {"noise": {"model": self.settings.noise_model, **about}}
 
     def save_weights(self, folder: Path) -> None:
@@ -195,11 +280,19 @@ def split_schedule(schedule: tuple) -> list[tuple | None]:
 
 
 def go_on_from(first: keras.Model, model: keras.Model) -> None:
-    """Give a network the weights of one that differs in its head only; its samples then lie around that one's result."""
-    ours, theirs = (([v for v in m.variables if not v.path.startswith("head/")]) for m in (model, first))
+    """Give a network the weights of one that differs in its head only; its samples then lie around
+    that one's result.
+    """
+    ours, theirs = (
+        ([v for v in m.variables if not v.path.startswith("head/")]) for m in (model, first)
+    )
     if [(v.path, tuple(v.shape)) for v in ours] != [(v.path, tuple(v.shape)) for v in theirs]:
         return
     for variable, value in zip(ours, theirs, strict=True):
         variable.assign(value)
-    for variable, value in zip(model.get_layer("head").weights, first.get_layer("head").weights, strict=True):
-        variable.assign(SPREAD * keras.ops.convert_to_numpy(variable) + keras.ops.convert_to_numpy(value))
+    for variable, value in zip(
+        model.get_layer("head").weights, first.get_layer("head").weights, strict=True
+    ):
+        variable.assign(
+            SPREAD * keras.ops.convert_to_numpy(variable) + keras.ops.convert_to_numpy(value)
+        )

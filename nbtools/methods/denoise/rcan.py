@@ -1,8 +1,10 @@
-"""RCAN: restore with residual channel attention, at full resolution, from pairs of a noisy and a clean image; 2D and 3D.
+"""RCAN: restore with residual channel attention, at full resolution, from pairs of a noisy and a
+clean image; 2D and 3D.
 
-Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18; for volumes from microscopes Chen et al. 2021, doi:10.1038/s41592-021-01155-x. Written
-from the descriptions. The attention looks at the mean of a whole tile, so that tiles cannot equal the image in one piece: tiles have a
-fixed size, whatever memory there is, overlap by a quarter and are blended.
+Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18; for volumes from microscopes Chen et al. 2021,
+doi:10.1038/s41592-021-01155-x. Written from the descriptions. The attention looks at the mean of a
+whole tile, so that tiles cannot equal the image in one piece: tiles have a fixed size, whatever
+memory there is, overlap by a quarter and are blended.
 """
 
 from __future__ import annotations
@@ -28,9 +30,21 @@ TILE = {2: (256, 256), 3: (32, 128, 128)}  # px
 
 @dataclass(frozen=True)
 class RcanSettings(RestoreSettings):
-    preset: str = setting("small", choices=tuple(NETWORKS), help="Size of the network: small for two cores, paper as published.")
-    groups: int | None = setting(None, min=1, max=50, level="advanced", help="Residual groups; empty: as the preset has.")
-    blocks: int | None = setting(None, min=1, max=50, level="advanced", help="Attention blocks a group; empty: as the preset has.")
+    preset: str = setting(
+        "small",
+        choices=tuple(NETWORKS),
+        help="Size of the network: small for two cores, paper as published.",
+    )
+    groups: int | None = setting(
+        None, min=1, max=50, level="advanced", help="Residual groups; empty: as the preset has."
+    )
+    blocks: int | None = setting(
+        None,
+        min=1,
+        max=50,
+        level="advanced",
+        help="Attention blocks a group; empty: as the preset has.",
+    )
 
 
 @final
@@ -41,12 +55,23 @@ class Rcan(RestoreMethod):
 
     def build(self) -> keras.Model:
         settings, domain = self.settings, self.domain
-        chosen = {k: v for k, v in (("groups", settings.groups), ("blocks", settings.blocks)) if v is not None}
-        return nets.rcan(domain.ndim, channels=domain.channels, outputs=domain.channels, **NETWORKS[settings.preset] | chosen)
+        chosen = {
+            k: v
+            for k, v in (("groups", settings.groups), ("blocks", settings.blocks))
+            if v is not None
+        }
+        return nets.rcan(
+            domain.ndim,
+            channels=domain.channels,
+            outputs=domain.channels,
+            **NETWORKS[settings.preset] | chosen,
+        )
 
     def measure_scale(self, images: list[np.ndarray]) -> normalize.Scale:
         """Most grey values of the training set to -1 … 1.  images : (*space, C) each."""
-        found = normalize.by_percentiles(np.concatenate([i.reshape(-1, 1, i.shape[-1]) for i in images]), low=LOW, high=HIGH)
+        found = normalize.by_percentiles(
+            np.concatenate([i.reshape(-1, 1, i.shape[-1]) for i in images]), low=LOW, high=HIGH
+        )
         half = tuple(f / 2 for f in found.factor)
         return normalize.Scale(tuple(o + h for o, h in zip(found.offset, half, strict=True)), half)
 

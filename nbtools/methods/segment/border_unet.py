@@ -1,7 +1,9 @@
-"""Border U-Net: background, inside and border as three classes; the border parts nuclei that touch, and is given back to them.
+"""Border U-Net: background, inside and border as three classes; the border parts nuclei that touch,
+and is given back to them.
 
-Caicedo et al. 2019, doi:10.1002/cyto.a.23863; several networks from different seeds, averaged, as the winners of the 2018 Data Science
-Bowl did with larger ones (Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7).
+Caicedo et al. 2019, doi:10.1002/cyto.a.23863; several networks from different seeds, averaged, as
+the winners of the 2018 Data Science Bowl did with larger ones (Caicedo et al. 2019,
+doi:10.1038/s41592-019-0612-7).
 """
 
 from __future__ import annotations
@@ -24,17 +26,43 @@ CLASSES = 3
 
 @dataclass(frozen=True)
 class BorderUNetSettings(SegmentSettings):
-    preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores, paper as published.")
-    ensemble: int = setting(
-        1, min=1, max=32, help="Networks with different first weights, trained together and averaged; each costs its time."
+    preset: str = setting(
+        "small",
+        choices=tuple(WIDTHS),
+        help="Size of the network: small for two cores, paper as published.",
     )
-    border: str = setting("outer", choices=("outer", "inner"), help="Whether a border is drawn outside the nuclei, or takes their rim.")
-    border_weight: float = setting(10.0, min=1.0, max=100.0, level="advanced", help="How much more a pixel of a border counts.")
+    ensemble: int = setting(
+        1,
+        min=1,
+        max=32,
+        help=(
+            "Networks with different first weights, trained together and averaged; each costs "
+            "its time."
+        ),
+    )
+    border: str = setting(
+        "outer",
+        choices=("outer", "inner"),
+        help="Whether a border is drawn outside the nuclei, or takes their rim.",
+    )
+    border_weight: float = setting(
+        10.0, min=1.0, max=100.0, level="advanced", help="How much more a pixel of a border counts."
+    )
     threshold: float | None = setting(
-        None, min=0.01, max=0.99, help="Share of inside against border that makes a core; chosen on validation images if empty."
+        None,
+        min=0.01,
+        max=0.99,
+        help=(
+            "Share of inside against border that makes a core; chosen on validation images if "
+            "empty."
+        ),
     )
     grow: int | None = setting(
-        None, unit="px", min=0, max=20, help="Steps by which cores take back their border; chosen on validation images if empty."
+        None,
+        unit="px",
+        min=0,
+        max=20,
+        help="Steps by which cores take back their border; chosen on validation images if empty.",
     )
 
 
@@ -45,16 +73,28 @@ class BorderUNet(KerasMethod):
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
-        plan = nets.LIGHT_VOLUME if domain.ndim == 3 and preset == "small" else {"widths": WIDTHS[preset]}
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,)))
+        plan = (
+            nets.LIGHT_VOLUME
+            if domain.ndim == 3 and preset == "small"
+            else {"widths": WIDTHS[preset]}
+        )
+        strides = nets.plan_pooling(
+            domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,))
+        )
 
         def build_one() -> keras.Model:
-            return nets.unet(domain.ndim, channels=domain.channels, outputs=CLASSES, strides=strides, **plan)
+            return nets.unet(
+                domain.ndim, channels=domain.channels, outputs=CLASSES, strides=strides, **plan
+            )
 
         return nets.ensemble(build_one, self.settings.ensemble)
 
-    def targets(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray, maps: None) -> tuple:
-        """Borders are drawn on the patch as cut, so that they are one pixel wide however it was scaled and turned."""
+    def targets(
+        self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray, maps: None
+    ) -> tuple:
+        """Borders are drawn on the patch as cut, so that they are one pixel wide however it was
+        scaled and turned.
+        """
         classes = border.encode(label, where=self.settings.border)
         share = (classes == np.arange(CLASSES)).astype(np.float32)
         weight = np.where(classes == border.BORDER, self.settings.border_weight, 1.0)
@@ -66,10 +106,16 @@ class BorderUNet(KerasMethod):
         return share_out(logits).mean(axis=-2)
 
     def decode(self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int) -> np.ndarray:
-        return border.decode(maps, where=self.settings.border, threshold=threshold, grow=grow, min_size=min_size)
+        return border.decode(
+            maps, where=self.settings.border, threshold=threshold, grow=grow, min_size=min_size
+        )
 
     def tunable(self) -> dict:
         return {"threshold": 0.5, "grow": 2, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "grow": (0, 1, 2, 3), "min_size": SMALLEST[self.domain.ndim]}
+        return {
+            "threshold": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+            "grow": (0, 1, 2, 3),
+            "min_size": SMALLEST[self.domain.ndim],
+        }

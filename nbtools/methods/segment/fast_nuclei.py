@@ -1,8 +1,10 @@
-"""Fast nuclei: foreground and normalised distance on a compact network, parted where the distance has valleys; minutes on two cores.
+"""Fast nuclei: foreground and normalised distance on a compact network, parted where the distance
+has valleys; minutes on two cores.
 
-The network works at half the resolution of the image in the plane (a strided stem, a learned upsampling at the end), so that each step
-costs a quarter. Images whose nuclei are small or large for it are looked at again, magnified or reduced. Distance target as in Naylor et
-al. 2019, doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
+The network works at half the resolution of the image in the plane (a strided stem, a learned
+upsampling at the end), so that each step costs a quarter. Images whose nuclei are small or large
+for it are looked at again, magnified or reduced. Distance target as in Naylor et al. 2019,
+doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
 """
 
 from __future__ import annotations
@@ -26,11 +28,24 @@ STEM = (1, 2, 2)
 @dataclass(frozen=True)
 class FastNucleiSettings(SegmentSettings):
     patch_size: int | None = setting(
-        None, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane; empty: 96, in volumes 64."
+        None,
+        unit="px",
+        min=16,
+        max=4096,
+        step=16,
+        help="Side of a training patch in the plane; empty: 96, in volumes 64.",
     )
-    preset: str = setting("small", choices=tuple(WIDTHS), help="Size of the network: small for two cores.")
+    preset: str = setting(
+        "small", choices=tuple(WIDTHS), help="Size of the network: small for two cores."
+    )
     split: float | None = setting(
-        None, min=0.01, max=0.9, help="Depth of the valley of distance that parts two nuclei; chosen on validation images if empty."
+        None,
+        min=0.01,
+        max=0.9,
+        help=(
+            "Depth of the valley of distance that parts two nuclei; chosen on validation images "
+            "if empty."
+        ),
     )
     closer: bool = _looks.CLOSER
 
@@ -40,7 +55,10 @@ class FastNuclei(_looks.LookingMethod):
     Settings = FastNucleiSettings
     loss = staticmethod(losses.foreground_distance)
     contradict = staticmethod(distance.measure_contradiction)
-    usual: ClassVar[dict] = {"patch_size": {2: 96, 3: 64}, "batch_size": {2: 4, 3: 2}}  # many small steps learn sooner than few large ones
+    usual: ClassVar[dict] = {
+        "patch_size": {2: 96, 3: 64},
+        "batch_size": {2: 4, 3: 2},
+    }  # many small steps learn sooner than few large ones
 
     def build(self) -> keras.Model:
         domain, widths = self.domain, WIDTHS[self.settings.preset]
@@ -54,7 +72,9 @@ class FastNuclei(_looks.LookingMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         return np.stack([1 / (1 + np.exp(-raw[..., 0])), np.clip(raw[..., 1], 0, 1)], axis=-1)
 
-    def decode(self, maps: np.ndarray, *, threshold: float, split: float, min_size: int) -> np.ndarray:
+    def decode(
+        self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
+    ) -> np.ndarray:
         return distance.decode(maps, threshold=threshold, split=split, min_size=min_size)
 
     def tunable(self) -> dict:
@@ -62,4 +82,8 @@ class FastNuclei(_looks.LookingMethod):
 
     def candidates(self) -> dict:
         splits = (0.05, 0.08, 0.11, 0.15, 0.2, 0.25, 0.3)
-        return {"split": splits, "threshold": (0.3, 0.4, 0.5, 0.6, 0.7), "min_size": SMALLEST[self.domain.ndim]}
+        return {
+            "split": splits,
+            "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
+            "min_size": SMALLEST[self.domain.ndim],
+        }

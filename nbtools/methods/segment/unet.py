@@ -1,9 +1,11 @@
-"""U-Net: foreground or background at every pixel; nuclei are the connected regions, so that touching ones stay one unless a gap is learned.
+"""U-Net: foreground or background at every pixel; nuclei are the connected regions, so that
+touching ones stay one unless a gap is learned.
 
-Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49. The preset
-`paper` is their architecture with padded convolutions, so that the output is as large as the image; `small` has the same shape, in volumes
-at half the resolution in the plane inside the network. Where the training images say which class a nucleus is of, foreground is one output
-a class, and a nucleus has the class of most of its pixels.
+Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016,
+doi:10.1007/978-3-319-46723-8_49. The preset `paper` is their architecture with padded convolutions,
+so that the output is as large as the image; `small` has the same shape, in volumes at half the
+resolution in the plane inside the network. Where the training images say which class a nucleus is
+of, foreground is one output a class, and a nucleus has the class of most of its pixels.
 """
 
 from __future__ import annotations
@@ -31,9 +33,17 @@ PAPER = {
 
 @dataclass(frozen=True)
 class UNetSettings(SegmentSettings):
-    preset: str = setting("small", choices=(*WIDTHS, "paper"), help="Size of the network: small for two cores, paper as published.")
+    preset: str = setting(
+        "small",
+        choices=(*WIDTHS, "paper"),
+        help="Size of the network: small for two cores, paper as published.",
+    )
     gap_weight: float = setting(
-        10.0, min=0.0, max=100.0, level="advanced", help="How much more a pixel counts in a narrow gap between nuclei; 0: no weight map."
+        10.0,
+        min=0.0,
+        max=100.0,
+        level="advanced",
+        help="How much more a pixel counts in a narrow gap between nuclei; 0: no weight map.",
     )
 
 
@@ -48,17 +58,27 @@ class UNet(KerasMethod):
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
-        light = nets.LIGHT_VOLUME if domain.ndim == 3 and preset == "small" else {"widths": WIDTHS.get(preset)}
+        light = (
+            nets.LIGHT_VOLUME
+            if domain.ndim == 3 and preset == "small"
+            else {"widths": WIDTHS.get(preset)}
+        )
         plan = PAPER[domain.ndim] if preset == "paper" else light
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,)))
+        strides = nets.plan_pooling(
+            domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,))
+        )
         outputs = 1 + len(domain.classes)
-        return nets.unet(domain.ndim, channels=domain.channels, outputs=outputs, strides=strides, **plan)
+        return nets.unet(
+            domain.ndim, channels=domain.channels, outputs=outputs, strides=strides, **plan
+        )
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
         return np.concatenate([semantic.encode(label), weight[..., None]], axis=-1)
 
-    def encode_classes(self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]) -> np.ndarray:
+    def encode_classes(
+        self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]
+    ) -> np.ndarray:
         weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
         choice = class_targets.encode(label, classes, count=len(self.domain.classes))
         return np.concatenate([choice, weight[..., None]], axis=-1)
@@ -80,4 +100,7 @@ class UNet(KerasMethod):
         return {"threshold": 0.5, "min_size": 10}
 
     def candidates(self) -> dict:
-        return {"threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "min_size": SMALLEST[self.domain.ndim]}
+        return {
+            "threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+            "min_size": SMALLEST[self.domain.ndim],
+        }
