@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class AugmentationPolicy:
     """Strengths of the variations; zero switches one off."""
 
     flip: bool = True
@@ -37,17 +37,17 @@ class Recipe:
     swap: bool = True  # flips exchange Y and X as well
 
 
-RECIPES = {
-    "none": Recipe(False, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    "mirrors": Recipe(True, 0, 0, 0, 0, 0, 0, 0, 0, 0, swap=False),
-    "flips": Recipe(True, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    "light": Recipe(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
-    "standard": Recipe(),
-    "strong": Recipe(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
+POLICIES = {
+    "none": AugmentationPolicy(False, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "mirrors": AugmentationPolicy(True, 0, 0, 0, 0, 0, 0, 0, 0, 0, swap=False),
+    "flips": AugmentationPolicy(True, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "light": AugmentationPolicy(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
+    "standard": AugmentationPolicy(),
+    "strong": AugmentationPolicy(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
 }
 
 
-def keep_grid(recipe: Recipe) -> Recipe:
+def keep_grid(recipe: AugmentationPolicy) -> AugmentationPolicy:
     """The recipe with flips and quarter turns alone of its geometry, for patches that are cut
     already.
 
@@ -58,7 +58,7 @@ def keep_grid(recipe: Recipe) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PatchTransform:
     """Where a patch looks: output pixel p shows input position `matrix @ p + offset`."""
 
     matrix: np.ndarray
@@ -68,7 +68,7 @@ class Frame:
 
 def vary(
     sample: Sample,
-    recipe: str | Recipe = "standard",
+    recipe: str | AugmentationPolicy = "standard",
     *,
     count: int = 6,
     size: int = 128,
@@ -77,17 +77,17 @@ def vary(
     """Augmented patches of one sample, image and label together, to look at before training with
     them.
 
-    recipe : a name of RECIPES, or strengths of your own. Grey values are normalised to about 0 to
+    recipe : a name of POLICIES, or strengths of your own. Grey values are normalised to about 0 to
         1, as training sees them.
     """
-    recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
+    recipe = POLICIES[recipe] if isinstance(recipe, str) else recipe
     rng = np.random.default_rng(seed)
     pixels = sample.image.to(sample.image.spatial).pixels[..., None]  # one channel
     grey, found = normalize.by_percentiles(pixels).apply(pixels), []
     points = None if sample.label is None else patches.find_points(sample.label.pixels)
     for number in range(count):
         shape = grey.shape[:-1]
-        frame = draw_frame(
+        frame = draw_transform(
             rng, recipe, points=points, shape=shape, size=tuple(min(size, n) for n in shape)
         )
         image = vary_grey(rng, cut(grey, frame, order=1), recipe=recipe)[..., 0]
@@ -107,15 +107,15 @@ def vary(
     return found
 
 
-def draw_frame(
+def draw_transform(
     rng: np.random.Generator,
-    recipe: Recipe,
+    recipe: AugmentationPolicy,
     *,
     points: np.ndarray | None,
     shape: tuple,
     size: tuple,
     foreground: float = patches.FOREGROUND,
-) -> Frame:
+) -> PatchTransform:
     """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape`
     pixels.
 
@@ -133,10 +133,10 @@ def draw_frame(
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))
-    return Frame(matrix, np.round(offset) if exact else offset, tuple(size))
+    return PatchTransform(matrix, np.round(offset) if exact else offset, tuple(size))
 
 
-def cut(array: np.ndarray, frame: Frame, *, order: int) -> np.ndarray:
+def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
     """The patch of `array` (*space) or (*space, C) in the frame; order 0 for labels, 1 for grey
     values; borders reflect.
     """
@@ -153,7 +153,9 @@ def cut(array: np.ndarray, frame: Frame, *, order: int) -> np.ndarray:
     )
 
 
-def vary_grey(rng: np.random.Generator, image: np.ndarray, *, recipe: Recipe) -> np.ndarray:
+def vary_grey(
+    rng: np.random.Generator, image: np.ndarray, *, recipe: AugmentationPolicy
+) -> np.ndarray:
     """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label
     stays true.
     """
@@ -175,7 +177,7 @@ def vary_grey(rng: np.random.Generator, image: np.ndarray, *, recipe: Recipe) ->
     return image.astype(np.float32, copy=False)
 
 
-def _orthogonal(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
+def _orthogonal(rng: np.random.Generator, recipe: AugmentationPolicy, ndim: int) -> np.ndarray:
     """A turn in the plane of Y and X, and flips of every axis."""
     matrix = np.eye(ndim)
     if recipe.rotate:
@@ -188,7 +190,7 @@ def _orthogonal(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarr
     return matrix
 
 
-def _zoom(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
+def _zoom(rng: np.random.Generator, recipe: AugmentationPolicy, ndim: int) -> np.ndarray:
     factors = np.ones(ndim)
     if recipe.scale:
         factors[:] = np.exp(rng.uniform(-1, 1) * np.log1p(recipe.scale))
@@ -201,7 +203,7 @@ def _zoom(rng: np.random.Generator, recipe: Recipe, ndim: int) -> np.ndarray:
     return np.diag(factors)
 
 
-def _slice(array: np.ndarray, frame: Frame) -> np.ndarray:
+def _slice(array: np.ndarray, frame: PatchTransform) -> np.ndarray:
     index = [
         _reflect(int(o) + np.arange(n), size)
         for o, n, size in zip(frame.offset, frame.shape, array.shape, strict=True)
@@ -215,7 +217,9 @@ def _reflect(index: np.ndarray, size: int) -> np.ndarray:
     return np.where(index < size, index, 2 * size - 1 - index)
 
 
-def _bounding_box(frame: Frame, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], np.ndarray]:
+def _bounding_box(
+    frame: PatchTransform, shape: tuple[int, ...]
+) -> tuple[tuple[slice, ...], np.ndarray]:
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in frame.shape], indexing="ij")).reshape(
         len(shape), -1
     )

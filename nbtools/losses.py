@@ -86,7 +86,7 @@ def weighted_foreground(truth: Tensor, output: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("nbtools")
-def every_foreground(truth: Tensor, output: Tensor) -> Tensor:
+def multi_bce_dice(truth: Tensor, output: Tensor) -> Tensor:
     """Cross-entropy plus half of Dice of each output, averaged over the outputs.
 
     truth : (B, *space, K) each 0, 1, or -1 (ignored); with one channel it is the truth of every
@@ -126,7 +126,7 @@ def weighted_classes(truth: Tensor, output: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("nbtools")
-def weighted_choices(truth: Tensor, output: Tensor) -> Tensor:
+def partial_label_ce_dice(truth: Tensor, output: Tensor) -> Tensor:
     """Minus the logarithm of the probability of all that a pixel may be, weighted, plus half of
     Dice of the foreground.
 
@@ -211,7 +211,7 @@ def sample_likelihood(log_likelihood: Callable, *, offset: float, factor: float)
     return loss
 
 
-def blurred_blind_spots(*, floor: float, positivity: float, smoothness: float) -> Callable:
+def deconoising_loss(*, floor: float, positivity: float, smoothness: float) -> Callable:
     """The loss of a network that says what an image was before a blur: squared error of the blurred
     image at hidden pixels.
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-
 import readme
 
 HERE = Path(__file__).resolve().parent

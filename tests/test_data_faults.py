@@ -50,8 +50,8 @@ def test_fault_6_a_missing_last_label_is_noticed(folder):
 
 def test_fault_7_sixteen_bits_stay_sixteen_bits(folder, rng):
     sample = DataSet.open(folder)[3]
-    frame = augment.draw_frame(
-        rng, augment.RECIPES["flips"], points=None, shape=(40, 44), size=(16, 16)
+    frame = augment.draw_transform(
+        rng, augment.POLICIES["flips"], points=None, shape=(40, 44), size=(16, 16)
     )
     patch = augment.cut(sample.image.pixels, frame, order=1)
     assert sample.image.pixels.dtype == patch.dtype == np.uint16
@@ -66,8 +66,8 @@ def test_fault_7_every_border_pixel_is_seen_by_patches(rng):
     seen = np.zeros((50, 70), bool)
     places = np.arange(50 * 70).reshape(50, 70)
     for _ in range(400):
-        frame = augment.draw_frame(
-            rng, augment.RECIPES["none"], points=None, shape=seen.shape, size=(32, 32)
+        frame = augment.draw_transform(
+            rng, augment.POLICIES["none"], points=None, shape=seen.shape, size=(32, 32)
         )
         seen.flat[augment.cut(places, frame, order=0).ravel()] = True
     assert seen.all()

@@ -72,9 +72,9 @@ def test_the_loss_is_that_of_a_worked_example():
     output[0, ..., 1] = [[-1.0, 0.5], [0.5, 0.5]]  # 0.8 below the floor at one of four
     about = {"floor": -0.2, "positivity": 3.0}
     assert float(
-        losses.blurred_blind_spots(**about, smoothness=0.0)(truth, output)[0]
+        losses.deconoising_loss(**about, smoothness=0.0)(truth, output)[0]
     ) == pytest.approx(4 + 3 * 0.2)
-    smooth = losses.blurred_blind_spots(**about, smoothness=2.0)(truth, output)
+    smooth = losses.deconoising_loss(**about, smoothness=2.0)(truth, output)
     assert float(smooth[0]) == pytest.approx(4 + 3 * 0.2 + 2 * (0.75 + 0.75))
 
 
@@ -85,7 +85,7 @@ def test_the_gradient_of_the_loss_is_zero_at_pixels_that_were_not_hidden(rng):
     truth = np.stack([rng.normal(size=mask.shape), mask], axis=-1).astype(np.float32)
     output = tf.Variable(rng.normal(size=(1, 12, 12, 2)).astype(np.float32))
     with tf.GradientTape() as tape:
-        loss = losses.blurred_blind_spots(floor=0.0, positivity=1.0, smoothness=0.0)(truth, output)
+        loss = losses.deconoising_loss(floor=0.0, positivity=1.0, smoothness=0.0)(truth, output)
     gradient = tape.gradient(loss, output).numpy()
     assert (gradient[..., 0][~mask] == 0).all()
     assert (gradient[..., 0][mask] != 0).all()

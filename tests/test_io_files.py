@@ -16,7 +16,7 @@ def fail_after(_):
 
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
     io.write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(RuntimeError), io.whole(tmp_path / "a.txt") as temporary:
+    with pytest.raises(RuntimeError), io.atomic_write(tmp_path / "a.txt") as temporary:
         fail_after(temporary.write_text("half"))
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "old")]
 

@@ -128,16 +128,14 @@ def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
         )
         for i in range(2)
     ]
-    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(
-        np.mean(each), rel=1e-5
-    )
-    shared = float(losses.every_foreground(truth[..., :1], output[..., [0, 0, 0]])[0])
+    assert float(losses.multi_bce_dice(truth, output)[0]) == pytest.approx(np.mean(each), rel=1e-5)
+    shared = float(losses.multi_bce_dice(truth[..., :1], output[..., [0, 0, 0]])[0])
     assert shared == pytest.approx(each[0], rel=1e-5)
     truth[0, :4] = -1
     other = output.copy()
     other[0, :4] += 3
-    assert float(losses.every_foreground(truth, output)[0]) == pytest.approx(
-        float(losses.every_foreground(truth, other)[0])
+    assert float(losses.multi_bce_dice(truth, output)[0]) == pytest.approx(
+        float(losses.multi_bce_dice(truth, other)[0])
     )
 
 

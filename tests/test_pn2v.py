@@ -73,7 +73,7 @@ def test_the_loss_speaks_with_the_likelihood_of_either_noise_model(rng, kind):
 def test_the_gradient_of_the_loss_is_zero_at_pixels_that_were_not_hidden(rng):
     tf = pytest.importorskip("tensorflow")
     patch = rng.normal(100, 10, (16, 16, 1)).astype(np.float32)
-    mask = blindspot.hide(rng, patch, spots=blindspot.Spots(5.0))[1]
+    mask = blindspot.mask_pixels(rng, patch, spots=blindspot.BlindSpotMask(5.0))[1]
     truth = blindspot.list_hidden(patch, mask, percent=5.0)[None]
     output = tf.Variable(rng.normal(size=(1, 16, 16, 6)).astype(np.float32))
     with tf.GradientTape() as tape:
@@ -90,7 +90,7 @@ def test_the_gradient_of_the_loss_is_zero_at_pixels_that_were_not_hidden(rng):
 def test_every_hidden_pixel_is_in_the_list(rng, shape, percent):
     patch = rng.normal(size=(*shape, 1)).astype(np.float32)
     for _ in range(20):
-        mask = blindspot.hide(rng, patch, spots=blindspot.Spots(percent))[1]
+        mask = blindspot.mask_pixels(rng, patch, spots=blindspot.BlindSpotMask(percent))[1]
         listed = blindspot.list_hidden(patch, mask, percent=percent)
         kept = listed[listed[:, 2] == 1]
         np.testing.assert_array_equal(kept[:, 0], np.flatnonzero(mask))

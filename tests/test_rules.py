@@ -70,7 +70,7 @@ ONLY_IN = {
     "roifile": {"export", "io"},
     "numba": {"targets"},
 }
-BEYOND = {("nets/quicken.py", "tensorflow")}  # gradients that Keras has no word for
+BEYOND = {("nets/cpu_optimize.py", "tensorflow")}  # gradients that Keras has no word for
 MAY_PRINT = {"show", "runtime", "config", "cli"}
 MAY_READ_ENVIRONMENT = {"runtime", "config"}
 LIBRARY_ERRORS = {

@@ -97,5 +97,5 @@ def test_empty_and_full_images_survive_the_round_trip(label):
 def test_small_objects_are_dropped_and_the_rest_numbered_anew():
     label = np.zeros((10, 10), int)
     label[0, 0], label[3:8, 3:8] = 4, 9
-    assert semantic.drop_small(label, 5).max() == 1
-    assert semantic.drop_small(label, 0).max() == 2
+    assert semantic.remove_small_objects(label, 5).max() == 1
+    assert semantic.remove_small_objects(label, 0).max() == 2

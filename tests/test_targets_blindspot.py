@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nbtools.targets import blindspot
-from nbtools.targets.blindspot import Spots
+from nbtools.targets.blindspot import BlindSpotMask
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (100, 37), (16, 64, 64), (7, 40, 90)])
@@ -28,7 +28,9 @@ def test_every_pixel_is_hidden_as_often_as_any_other(rng):
 def test_hidden_pixels_leave_no_large_part_of_a_patch_out(rng):
     side = 10  # of the box that holds one pixel in a hundred
     for _ in range(50):
-        mask = blindspot.hide(rng, np.zeros((64, 64, 1), np.float32), spots=Spots(percent=1.0))[1]
+        mask = blindspot.mask_pixels(
+            rng, np.zeros((64, 64, 1), np.float32), spots=BlindSpotMask(percent=1.0)
+        )[1]
         inside = mask[: 64 // (2 * side) * 2 * side, : 64 // (2 * side) * 2 * side]
         assert inside.reshape(-1, 2 * side, 64 // (2 * side), 2 * side).sum(axis=(1, 3)).min() >= 1
 
@@ -40,11 +42,15 @@ def test_a_hidden_value_comes_from_the_untouched_surroundings_and_never_from_its
 ):
     patch = rng.normal(size=(*shape, 2)).astype(np.float32)
     spike = patch.copy()
-    hidden, mask = blindspot.hide(np.random.default_rng(4), patch, spots=Spots(0.3, 2, fill))
+    hidden, mask = blindspot.mask_pixels(
+        np.random.default_rng(4), patch, spots=BlindSpotMask(0.3, 2, fill)
+    )
     spike[mask] += (
         1000.0  # the same pixels are drawn: nothing of them may show, whatever else is hidden
     )
-    again, same = blindspot.hide(np.random.default_rng(4), spike, spots=Spots(0.3, 2, fill))
+    again, same = blindspot.mask_pixels(
+        np.random.default_rng(4), spike, spots=BlindSpotMask(0.3, 2, fill)
+    )
     np.testing.assert_array_equal(mask, same)
     np.testing.assert_array_equal(hidden[~mask], patch[~mask])
     alone = _far_from_others(mask, 2)
@@ -73,7 +79,9 @@ def test_the_median_of_the_surroundings_is_that_of_a_worked_example(rng):
 
 
 def test_a_patch_of_one_pixel_in_an_axis_is_hidden_too(rng):
-    hidden, mask = blindspot.hide(rng, rng.normal(size=(1, 50, 50, 1)), spots=Spots(2.0, 2))
+    hidden, mask = blindspot.mask_pixels(
+        rng, rng.normal(size=(1, 50, 50, 1)), spots=BlindSpotMask(2.0, 2)
+    )
     assert mask.any()
     assert np.isfinite(hidden).all()
 
@@ -83,7 +91,8 @@ def test_with_its_centre_a_hidden_pixel_sometimes_keeps_its_value(rng):
     kept = [
         (h[m] == patch[m]).mean()
         for h, m in (
-            blindspot.hide(rng, patch, spots=Spots(2.0, 1, centre=True)) for _ in range(200)
+            blindspot.mask_pixels(rng, patch, spots=BlindSpotMask(2.0, 1, centre=True))
+            for _ in range(200)
         )
     ]
     assert np.mean(kept) == pytest.approx(1 / 9, rel=0.1)
@@ -93,7 +102,7 @@ def test_a_line_hides_what_shares_its_noise_and_asks_for_the_middle_alone(rng):
     stripes = np.repeat(rng.normal(size=(60, 1, 1)), 80, axis=1).astype(
         np.float32
     )  # noise common to each row
-    hidden, mask = blindspot.hide(rng, stripes, spots=Spots(0.3, 4, line=(1, 5)))
+    hidden, mask = blindspot.mask_pixels(rng, stripes, spots=BlindSpotMask(0.3, 4, line=(1, 5)))
     y, x = np.argwhere(mask)[len(np.argwhere(mask)) // 2]
     run = slice(max(0, x - 5), x + 6)
     assert (
@@ -106,7 +115,8 @@ def test_the_same_seed_hides_the_same_pixels_and_the_patch_stays_as_it_was():
     patch = np.random.default_rng(1).normal(size=(32, 32, 1))
     before = patch.copy()
     first, second = (
-        blindspot.hide(np.random.default_rng(2), patch, spots=Spots(1.0)) for _ in range(2)
+        blindspot.mask_pixels(np.random.default_rng(2), patch, spots=BlindSpotMask(1.0))
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(patch, before)

@@ -69,9 +69,9 @@ def test_growing_stops_at_the_region_and_at_the_neighbour():
     label[0, 1], label[0, 4] = 1, 2
     region[0, 7:] = False
     np.testing.assert_array_equal(
-        border.regrow(label, region, steps=1), [[1, 1, 1, 2, 2, 2, 0, 0, 0]]
+        border.expand_labels(label, region, steps=1), [[1, 1, 1, 2, 2, 2, 0, 0, 0]]
     )
-    grown = border.regrow(label, region, steps=5)
+    grown = border.expand_labels(label, region, steps=5)
     assert grown[0, 6] == 2
     assert (grown[0, 7:] == 0).all()
 
@@ -94,11 +94,11 @@ def test_the_two_nearest_nuclei_are_found_as_by_trying_all(rng):
 def test_a_narrow_gap_weighs_as_the_paper_says():
     label = np.zeros((9, 30), int)
     label[:, :10], label[:, 13:] = 1, 2  # three pixels between: in the middle both distances are 2
-    weight = border.weigh_gaps(label)
+    weight = border.unet_weight_map(label)
     assert weight[4, 11] == pytest.approx(1 + 10 * np.exp(-(4**2) / (2 * 5**2)))
     assert weight[4, 5] == 1
     assert (
-        border.weigh_gaps(np.minimum(label, 1) * (label < 2)) == 1
+        border.unet_weight_map(np.minimum(label, 1) * (label < 2)) == 1
     ).all()  # a single nucleus has no gap
 
 
@@ -108,7 +108,7 @@ def test_a_narrow_gap_weighs_as_the_paper_says():
 def test_empty_full_and_unknown_images_survive_the_round_trip(label):
     maps = (border.encode(label) == np.arange(3)).astype(np.float32)
     assert border.decode(maps).max() == max(label.max(), 0)
-    assert np.isfinite(border.weigh_gaps(label)).all()
+    assert np.isfinite(border.unet_weight_map(label)).all()
 
 
 def test_a_patch_is_encoded_in_milliseconds_however_many_nuclei_it_holds():

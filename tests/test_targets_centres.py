@@ -63,8 +63,8 @@ def test_the_inner_point_lies_in_the_middle_of_a_disc_and_inside_a_crescent():
     rows, columns = np.indices((61, 61))
     disc = (rows - 30) ** 2 + (columns - 28) ** 2 <= 20**2
     crescent = disc & ((rows - 30) ** 2 + (columns - 34) ** 2 > 20**2)
-    np.testing.assert_allclose(centres.find_inner_points(disc.astype(int)), [[30, 28]], atol=1)
-    row, column = centres.find_inner_points(crescent.astype(int))[0].astype(int)
+    np.testing.assert_allclose(centres.medial_points(disc.astype(int)), [[30, 28]], atol=1)
+    row, column = centres.medial_points(crescent.astype(int))[0].astype(int)
     assert crescent[row, column]
     assert not crescent[
         tuple(np.round(np.argwhere(crescent).mean(axis=0)).astype(int))

@@ -138,11 +138,11 @@ def test_nuclei_whose_flows_contradict_themselves_are_dropped():
 def test_a_network_contradicts_itself_where_its_flows_are_not_those_of_its_nuclei(nuclei, maps):
     wrong = maps[2] * np.array([1, -1, -1])
     told = [
-        flows.measure_contradiction(m, nuclei[2])
+        flows.self_consistency_error(m, nuclei[2])
         for m in (maps[2], maps[2] * np.array([1, 0.5, 0.5]), wrong)
     ]
     np.testing.assert_allclose(told, [0, 0.25, 1], atol=0.02)
-    assert flows.measure_contradiction(np.zeros((5, 5, 3)), np.zeros((5, 5), int)) == 1
+    assert flows.self_consistency_error(np.zeros((5, 5, 3)), np.zeros((5, 5), int)) == 1
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods.base import Prediction
-from nbtools.widgets import listening, live
+from nbtools.widgets import live, polling
 
 SLOPE = np.array([2.0, -1.0, 0.5], np.float32)
 
@@ -229,27 +229,27 @@ def test_a_press_is_heard_while_a_cell_is_busy_and_everything_else_waits_in_orde
     ]
     for entry in entries:
         kernel.msg_queue.put_nowait(entry)
-    listening.hear(button, kernel)
+    polling.poll_button(button, kernel)
     assert heard == [{"method": "custom"}]
     assert [kernel.msg_queue.get_nowait() for _ in range(kernel.msg_queue.qsize())] == [
         entries[0],
         entries[2],
     ]
-    listening.hear(button, SimpleNamespace())  # another kind of kernel
+    polling.poll_button(button, SimpleNamespace())  # another kind of kernel
 
 
 BUSY = """
 import time
 import ipywidgets
-from nbtools.widgets.listening import find_kernel, hear
+from nbtools.widgets.polling import find_kernel, poll_button
 button, pressed = ipywidgets.Button(), []
 button.on_click(lambda _: pressed.append(1))
-hear(button, find_kernel())
+poll_button(button, find_kernel())
 print(button.comm.comm_id, flush=True)
 ends = time.monotonic() + 60
 while not pressed and time.monotonic() < ends:
     time.sleep(0.1)
-    hear(button, find_kernel())
+    poll_button(button, find_kernel())
 print("heard" if pressed else "not heard")
 """
 

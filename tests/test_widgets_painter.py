@@ -16,7 +16,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import instances
 from nbtools.widgets import marks
-from nbtools.widgets.sheet import Notes, Sheet, gather, pack_plane, spread
+from nbtools.widgets.label_editor import Journal, LabelEditor, gather, pack_plane, spread
 
 
 def paint(z, to, *runs):
@@ -37,7 +37,7 @@ def test_a_plane_travels_as_text_and_comes_back(rng):
 
 
 def test_what_is_painted_is_undone_and_redone():
-    sheet = Sheet(np.zeros((2, 4, 5), np.int32))
+    sheet = LabelEditor(np.zeros((2, 4, 5), np.int32))
     assert sheet.act(paint(1, 3, 0, 5, 12, 2)) == 1
     painted = sheet.label.copy()
     assert painted[1, 0].tolist() == [3] * 5
@@ -55,7 +55,7 @@ def test_what_is_painted_is_undone_and_redone():
 
 def test_any_row_of_actions_undone_leads_back_to_the_start(rng):
     start = np.kron(rng.integers(0, 9, (2, 5, 5)), np.ones((1, 4, 4), int)).astype(np.int32)
-    sheet, done = Sheet(start, {1: "a", 2: "b"}), 0
+    sheet, done = LabelEditor(start, {1: "a", 2: "b"}), 0
     for _ in range(60):
         label = int(rng.choice(list(sheet.counts)))
         stroke = paint(int(rng.integers(2)), int(rng.integers(12)), int(rng.integers(380)), 20)
@@ -72,7 +72,7 @@ def test_any_row_of_actions_undone_leads_back_to_the_start(rng):
 
 
 def test_nuclei_are_joined_removed_and_parted():
-    sheet = Sheet(np.array([[[1, 1, 0, 2, 2, 2], [0, 0, 0, 0, 0, 0], [0, 3, 3, 3, 3, 0]]]))
+    sheet = LabelEditor(np.array([[[1, 1, 0, 2, 2, 2], [0, 0, 0, 0, 0, 0], [0, 3, 3, 3, 3, 0]]]))
     sheet.act({"do": "join", "label": 1, "into": 2})
     assert sheet.label[0, 0].tolist() == [2, 2, 0, 2, 2, 2]
     sheet.act({"do": "part", "label": 2})  # the larger piece keeps its number
@@ -93,7 +93,7 @@ def test_nuclei_are_joined_removed_and_parted():
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(action, words):
-    sheet = Sheet(np.ones((1, 4, 5), np.int32))
+    sheet = LabelEditor(np.ones((1, 4, 5), np.int32))
     with pytest.raises(UserError, match=words):
         sheet.act(action)
     assert sheet.done == []
@@ -104,7 +104,7 @@ def test_planes_between_two_painted_ones_are_filled_evenly():
     label = np.zeros((9, 40, 40), np.int32)
     label[0], label[8] = (np.hypot(yy - 20, xx - 20) < r for r in (4, 12))
     label[4, :, :18] = 7  # a neighbour in between stays
-    sheet = Sheet(label)
+    sheet = LabelEditor(label)
     sheet.act({"do": "between", "label": 1})
     areas = (sheet.label == 1).sum(axis=(1, 2))
     radii = np.sqrt(areas[[1, 2, 3, 5, 6, 7]] / np.pi)
@@ -114,7 +114,7 @@ def test_planes_between_two_painted_ones_are_filled_evenly():
 
 
 def test_a_nucleus_that_is_gone_has_no_class():
-    sheet = Sheet(np.array([[[1, 1, 2]]]))
+    sheet = LabelEditor(np.array([[[1, 1, 2]]]))
     sheet.act({"do": "class", "label": 1, "name": "mitosis"})
     sheet.act(paint(0, 0, 0, 2))
     assert sheet.classes == {}
@@ -123,7 +123,7 @@ def test_a_nucleus_that_is_gone_has_no_class():
 
 
 def test_time_at_work_leaves_out_the_coffee():
-    sheet = Sheet(np.zeros((1, 4, 5), np.int32))
+    sheet = LabelEditor(np.zeros((1, 4, 5), np.int32))
     for at in (0.0, 5.0, 12.0, 600.0, 603.0):
         sheet.act(paint(0, 1, 0, 1) | {"at": at})
     assert sheet.seconds == 15
@@ -165,7 +165,7 @@ def test_unsaved_work_is_there_again_until_it_is_saved(image, tmp_path):
 
 
 def test_a_torn_note_costs_only_itself(tmp_path):
-    notes = Notes(tmp_path / "x.jsonl")
+    notes = Journal(tmp_path / "x.jsonl")
     notes.add(paint(0, 1, 0, 5))
     with notes.path.open("a") as file:
         file.write('{"do": "pai')
@@ -212,12 +212,12 @@ def test_the_page_is_answered_in_plain_text_and_numbers(image, tmp_path, monkeyp
     painter = widgets.paint(image, save_to=tmp_path, classes=("a",))
     sent = []
     monkeypatch.setattr(painter, "send", sent.append)
-    hear = painter._handle_custom_msg
-    hear({"number": 5, "z": 0, "action": paint(0, 1, 0, 5)}, [])
-    hear({"number": 6, "z": 0, "action": {"do": "class", "label": 1, "name": "a"}}, [])
-    hear({"number": 7, "z": 0, "action": {"do": "part", "label": 1}}, [])
-    hear({"number": 8, "z": 0, "ask": "brightness", "value": 2}, [])
-    hear({"number": 9, "z": 0, "ask": "save"}, [])
+    poll_button = painter._handle_custom_msg
+    poll_button({"number": 5, "z": 0, "action": paint(0, 1, 0, 5)}, [])
+    poll_button({"number": 6, "z": 0, "action": {"do": "class", "label": 1, "name": "a"}}, [])
+    poll_button({"number": 7, "z": 0, "action": {"do": "part", "label": 1}}, [])
+    poll_button({"number": 8, "z": 0, "ask": "brightness", "value": 2}, [])
+    poll_button({"number": 9, "z": 0, "ask": "save"}, [])
     assert [one["kind"] for one in sent] == ["state", "plane", "plane", "plane", "state"]
     assert [one["heard"] for one in sent] == [5, 6, 7, 8, 9]
     assert sent[1]["classes"] == [[1, 1]]

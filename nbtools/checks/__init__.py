@@ -2,7 +2,7 @@
 
 A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
 PAIR_CHECKS, PLACE_CHECKS, SET_CHECKS, BALANCE_CHECKS); why it matters is a line in `reasons`; its
-repair, if any, a line in `repair` or `of_place`.
+repair, if any, a line in `repair` or `points_and_boxes`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nbtools.checks.class_balance import BALANCE_CHECKS, note_facts
+from nbtools.checks.dataset import SET_CHECKS, find_missing_partners, find_nothing
 from nbtools.checks.finding import SEVERITIES, Facts, Finding, Overview, Requirements, View, look
-from nbtools.checks.of_balance import BALANCE_CHECKS, note_facts
-from nbtools.checks.of_image import IMAGE_CHECKS
-from nbtools.checks.of_label import PARTNER_CHECKS
-from nbtools.checks.of_noise import NOISE_CHECKS
-from nbtools.checks.of_pair import PAIR_CHECKS, find_swapped
-from nbtools.checks.of_place import PLACE_CHECKS
-from nbtools.checks.of_set import SET_CHECKS, find_missing_partners, find_nothing
+from nbtools.checks.image_label_pairs import PAIR_CHECKS, find_swapped
+from nbtools.checks.images import IMAGE_CHECKS
+from nbtools.checks.labels import PARTNER_CHECKS
+from nbtools.checks.noise import NOISE_CHECKS
+from nbtools.checks.points_and_boxes import PLACE_CHECKS
 from nbtools.checks.reasons import explain
 from nbtools.checks.repair import fix
 from nbtools.data import DataSet

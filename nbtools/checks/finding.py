@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from nbtools.checks.reasons import explain
-from nbtools.data import DataSet, Entry, Sketch
+from nbtools.data import DataSet, Entry, Fingerprint
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -136,9 +136,9 @@ class Facts:
     file: str
     image: Image | None  # with pixels that take no memory
     guesses: tuple[str, ...] = ()
-    fingerprint: str | None = None
-    sketch: Sketch | None = None
-    label_fingerprint: str | None = None
+    pixels_hash: str | None = None
+    fingerprint: Fingerprint | None = None
+    label_hash: str | None = None
     diameter: float | None = None  # of the nuclei, px
     highest: float = 0.0
     levels: int = 0  # different grey values

@@ -12,10 +12,10 @@ import numpy as np
 
 from nbtools import io
 from nbtools.checks.finding import Finding, Requirements, View, look
-from nbtools.checks.of_image import IMAGE_CHECKS
-from nbtools.checks.of_label import PARTNER_CHECKS
-from nbtools.checks.of_pair import PAIR_CHECKS, fill_holes
-from nbtools.checks.of_place import PLACE_CHECKS, PLACE_REPAIRS
+from nbtools.checks.image_label_pairs import PAIR_CHECKS, fill_holes
+from nbtools.checks.images import IMAGE_CHECKS
+from nbtools.checks.labels import PARTNER_CHECKS
+from nbtools.checks.points_and_boxes import PLACE_CHECKS, PLACE_REPAIRS
 from nbtools.data import (
     READING,
     DataSet,

@@ -297,7 +297,9 @@ def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
 
     io.write_json(folder / "compare.json", document)
     io.write_csv(folder / "compare.csv", make_rows(document), columns=list_columns(document))
-    (folder / "compare.png").write_bytes(show.to_png(show.judged(scores, task=document["task"])))
+    (folder / "compare.png").write_bytes(
+        show.to_png(show.evaluation(scores, task=document[("task")]))
+    )
     (folder / "differences.png").write_bytes(show.to_png(show.differences(document)))
 
 

@@ -5,7 +5,7 @@ written whole.
 from nbtools.data.card import describe, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.dataset import KINDS, DataSet
-from nbtools.data.kinship import Sketch, draw_sketch, find_near_copies, find_siblings
+from nbtools.data.leakage import Fingerprint, find_near_copies, find_siblings, take_fingerprint
 from nbtools.data.memory import remember
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
@@ -29,16 +29,15 @@ __all__ = [
     "READING",
     "DataSet",
     "Entry",
+    "Fingerprint",
     "InputOptions",
     "Sample",
-    "Sketch",
     "Source",
     "copy_files",
     "copy_split",
     "cut_tiles",
     "describe",
     "describe_reading",
-    "draw_sketch",
     "fetch",
     "find_near_copies",
     "find_siblings",
@@ -52,6 +51,7 @@ __all__ = [
     "sample_names",
     "samples",
     "sources",
+    "take_fingerprint",
     "unpack",
     "write_card",
     "write_classes",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import kinship, layout, splits
+from nbtools.data import layout, leakage, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
@@ -207,12 +207,14 @@ class DataSet(Sequence):
         """
         fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
         files = [e.files.get("images") for e in self.entries]
-        sketches, pixels = [], []
+        fingerprints, pixels = [], []
         for i in range(len(self)):
             image = self.image(i)
-            sketches.append(kinship.draw_sketch(image))
+            fingerprints.append(leakage.take_fingerprint(image))
             pixels.append(splits.hash_pixels(image.pixels))
-        kin = kinship.find_siblings(sketches) + kinship.find_near_copies(sketches, self.image)
+        kin = leakage.find_siblings(fingerprints) + leakage.find_near_copies(
+            fingerprints, self.image
+        )
         return splits.join_groups(
             self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin)
         )

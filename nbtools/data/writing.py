@@ -88,7 +88,7 @@ def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
             if source.is_dir():
                 shutil.copytree(source, target)
                 continue
-            with io.whole(target) as temporary:
+            with io.atomic_write(target) as temporary:
                 shutil.copyfile(source, temporary)
 
 

@@ -40,7 +40,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
     suffix, write = FORMATS[format]
     path = Path(path)
     path = path if path.name.endswith(suffix) else path.with_name(path.name + suffix)
-    with io.whole(path) as temporary:
+    with io.atomic_write(path) as temporary:
         write(method, temporary)
     return path
 

@@ -55,7 +55,7 @@ def rois(label: Image, path: str | Path) -> int:
             "Outlines are of labels in a plane or a volume.", f"axes {label.axes}", remedy
         )
     count = 0
-    with io.whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with io.atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for z, plane in enumerate(np.atleast_3d(label.to(space).pixels.T).T):
             for number, part, points in trace_plane(plane):
                 slice_name = f"-z{z + 1:03d}" if space == "ZYX" else ""

@@ -10,21 +10,21 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
-from nbtools.io.drawn import DRAWN, list_names, read_drawn
+from nbtools.io.axes import Stored, interpret
 from nbtools.io.files import (
+    atomic_write,
     new_folder,
     plain,
     read_csv,
     refuse_existing,
-    whole,
     write_csv,
     write_json,
     write_text,
 )
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
-from nbtools.io.picture import read_picture, write_png
-from nbtools.io.places import (
+from nbtools.io.png_jpeg import read_picture, write_png
+from nbtools.io.points_and_boxes import (
     BOX_FILES,
     CENTRE_FILES,
     find_centres,
@@ -33,7 +33,7 @@ from nbtools.io.places import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.stored import Stored, interpret
+from nbtools.io.rois import DRAWN, list_names, read_drawn
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "LABEL_TYPES",
     "SUFFIXES",
     "Reading",
+    "atomic_write",
     "find_centres",
     "import_optional",
     "is_image",
@@ -61,7 +62,6 @@ __all__ = [
     "stem",
     "suffix",
     "to_label",
-    "whole",
     "with_spacing",
     "write_boxes",
     "write_centres",
@@ -113,7 +113,7 @@ def read_image(
     path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or
         LIF with the packages for them.
     axes : overrides those of the file, one letter a dimension. A file that names none: see
-        `stored.interpret`.
+        `axes.interpret`.
     spacing : overrides that of the file; one number for each spatial axis, or one for all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
 
@@ -193,7 +193,7 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
         with new_folder(path, overwrite=True) as folder:
             write_ome_zarr(folder, image)
         return
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         if suffix(path) == ".png":
             write_png(temporary, image)
         else:

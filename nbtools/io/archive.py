@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from nbtools.errors import UserError
-from nbtools.io.files import whole
+from nbtools.io.files import atomic_write
 
 LONG_AGO = (
     1980,
@@ -49,7 +49,7 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
             f"{folder}, which is empty or missing",
             "Save the model or the result first.",
         )
-    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in shown:
             entry = zipfile.ZipInfo(f"{folder.name}/{name}", LONG_AGO)
             entry.compress_type, entry.external_attr, entry.create_system = (

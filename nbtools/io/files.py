@@ -18,7 +18,7 @@ from nbtools.errors import UserError
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A temporary file beside `path`, renamed to it at the end; whatever fails in between leaves
     `path` as it was.
 
@@ -28,7 +28,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
     Examples
     --------
-    >>> with whole("runs/note.txt") as temporary:
+    >>> with atomic_write("runs/note.txt") as temporary:
     ...     temporary.write_text("done")
     """
     path = Path(path)
@@ -108,7 +108,7 @@ def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.stored import Stored
+from nbtools.io.axes import Stored
 
 PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
 

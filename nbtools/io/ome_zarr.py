@@ -11,8 +11,8 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
+from nbtools.io.axes import Stored
 from nbtools.io.microscope import import_optional
-from nbtools.io.stored import Stored
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
 PASSPORT = "nbtools"

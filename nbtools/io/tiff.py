@@ -17,7 +17,7 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.stored import Stored
+from nbtools.io.axes import Stored
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
 PASSPORT = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names

@@ -58,7 +58,9 @@ class KerasSettings(TrainingSettings):
         None, min=1, max=1024, help="Patches looked at together; empty: 4, in volumes 2."
     )
     augmentation: str = setting(
-        "standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied."
+        "standard",
+        choices=tuple(augment.POLICIES),
+        help=("How strongly training patches are varied."),
     )
     freeze_encoder: bool = setting(
         False,
@@ -272,7 +274,7 @@ class KerasMethod(Method):
 
     def draw(self, rng: np.random.Generator, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """One training batch: (B, *size, C) and (B, *size, K)."""
-        recipe = augment.RECIPES[self.settings.augmentation]
+        recipe = augment.POLICIES[self.settings.augmentation]
         batch = [
             self._draw_one(rng, examples.draw(rng), recipe)
             for _ in range(self.chosen("batch_size"))
@@ -305,7 +307,7 @@ class KerasMethod(Method):
         return [len(diameters) for diameters in sizes]
 
     def _use(self, model: keras.Model) -> None:
-        self.model = nets.quicken(model)
+        self.model = nets.cpu_optimize(model)
         self.field = tiling.describe_field(model)
         if keras.backend.backend() == "tensorflow":
             model.jit_compile = False  # images differ in size, and XLA would compile anew for each
@@ -342,7 +344,7 @@ class KerasMethod(Method):
         return Example(normalised, label, maps, patches.find_points(label), known)
 
     def _draw_one(
-        self, rng: np.random.Generator, example: Example, recipe: augment.Recipe
+        self, rng: np.random.Generator, example: Example, recipe: augment.AugmentationPolicy
     ) -> tuple:
         example = self.choose_view(rng, example)
         where = {
@@ -350,7 +352,7 @@ class KerasMethod(Method):
             "shape": example.image.shape[:-1],
             "size": self.patch_shape(),
         }
-        frame = augment.draw_frame(rng, recipe, **where, foreground=self.foreground)
+        frame = augment.draw_transform(rng, recipe, **where, foreground=self.foreground)
         image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
         label = None if example.label is None else augment.cut(example.label, frame, order=0)
         maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
@@ -360,7 +362,7 @@ class KerasMethod(Method):
         """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
         if not len(held_back):
             return dict
-        plain, size = augment.RECIPES["none"], self.chosen("batch_size")
+        plain, size = augment.POLICIES["none"], self.chosen("batch_size")
         rng = np.random.default_rng([seed, 2**31])
         drawn = [
             self._draw_one(rng, held_back[i % len(held_back)], plain)

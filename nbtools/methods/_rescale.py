@@ -15,7 +15,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import remove_small_objects
 
 if TYPE_CHECKING:
     from nbtools.methods.domain import Domain
@@ -159,7 +159,7 @@ def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     for start in range(0, shape[0], slab):
         rows = slice(start, start + slab)
         out[rows] = _vote(label, (low[0][rows], *low[1:]), (share[0][rows], *share[1:]))
-    return drop_small(out, 1)
+    return remove_small_objects(out, 1)
 
 
 def _find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:

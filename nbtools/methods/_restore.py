@@ -293,7 +293,7 @@ def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     return found
 
 
-def mirror_only(recipe: str) -> str:
+def without_swaps(recipe: str) -> str:
     """The recipe without turns by 90°, for images whose axes differ in their noise."""
     return "mirrors" if recipe == "flips" else recipe
 

@@ -38,7 +38,7 @@ class SegmentSettings(KerasSettings):
     )
 
 
-def share_out(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
     """(..., K) logits of exclusive classes → (..., K) probabilities, in sum 1."""
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return odds / odds.sum(axis=-1, keepdims=True)

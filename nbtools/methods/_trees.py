@@ -72,7 +72,7 @@ class Trees:
 
     def save(self, folder: Path) -> None:
         """Write the arrays into a folder."""
-        with io.whole(Path(folder) / FILE) as temporary, temporary.open("wb") as file:
+        with io.atomic_write(Path(folder) / FILE) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **vars(self))
 
     @classmethod

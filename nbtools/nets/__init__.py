@@ -1,9 +1,9 @@
 """Network builders: plain functions that return Keras models, 2D or 3D by argument."""
 
 from nbtools.nets.cpnet import cpnet
+from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
 from nbtools.nets.psf import Psf
-from nbtools.nets.quicken import quicken
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet
 
@@ -11,9 +11,9 @@ __all__ = [
     "LIGHT_VOLUME",
     "Psf",
     "cpnet",
+    "cpu_optimize",
     "ensemble",
     "plan_pooling",
-    "quicken",
     "rcan",
     "side_by_side",
     "unet",

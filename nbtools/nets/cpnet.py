@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from nbtools.errors import UserError
-from nbtools.nets.fold import Fold, bring_back
+from nbtools.nets.space_to_depth import SpaceToDepth, depth_to_space_head
 from nbtools.nets.unet import level_strides
 
 Tensor = keras.KerasTensor
@@ -82,7 +82,7 @@ class _Parts:
             return x
         if self.ndim == 3:
             return layers.Conv3D(self.plan.widths[0], 3, padding="same", name="stem")(
-                Fold(self.plan.stem, name="fold")(x)
+                SpaceToDepth(self.plan.stem, name="fold")(x)
             )
         kernel = tuple(5 if s > 1 else 3 for s in self.plan.stem)
         return self.layer("Conv{}")(
@@ -121,7 +121,7 @@ class _Parts:
         x = self.conv(x, self.plan.widths[0], name="head_mix", kernel=1)
         x = layers.Activation("relu", name="head_act")(x)
         if self.ndim == 3:
-            return bring_back(x, outputs, factors=self.plan.stem)
+            return depth_to_space_head(x, outputs, factors=self.plan.stem)
         return self.layer("Conv{}Transpose")(
             outputs, self.plan.stem, strides=self.plan.stem, name="head"
         )(x)

@@ -13,8 +13,8 @@ import numpy as np
 from keras import layers
 
 from nbtools.errors import UserError
-from nbtools.nets.fold import Fold, bring_back
 from nbtools.nets.norm import InstanceNorm
+from nbtools.nets.space_to_depth import SpaceToDepth, depth_to_space_head
 
 Tensor = keras.KerasTensor
 
@@ -150,7 +150,7 @@ class _Parts:
             return x
         if self.ndim == 3:
             return self.conv(
-                Fold(self.stem_stride, name="fold")(x), self.plan.widths[0], name="stem"
+                SpaceToDepth(self.stem_stride, name="fold")(x), self.plan.widths[0], name="stem"
             )
         kernel = tuple(self.plan.stem_kernel if s > 1 else 3 for s in self.stem_stride)
         return self.conv(
@@ -194,7 +194,7 @@ class _Parts:
                 self.plan.widths[0], 1, activation=self.plan.activation, name="head_mix"
             )(x)
             if self.ndim == 3:
-                x = bring_back(up, outputs, factors=self.stem_stride)
+                x = depth_to_space_head(up, outputs, factors=self.stem_stride)
             else:
                 x = self.layer_transpose(outputs, self.stem_stride, name="head")(up)
         else:

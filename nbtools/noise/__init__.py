@@ -108,7 +108,7 @@ def read_frames(path: str | Path) -> np.ndarray:
 def write_model(model: NoiseModel, path: str | Path) -> None:
     """Write a noise model as plain arrays into an .npz file."""
     kind = next(name for name, cls in KINDS.items() if type(model) is cls)
-    with io.whole(path) as temporary:
+    with io.atomic_write(path) as temporary:
         np.savez_compressed(
             temporary,
             kind=np.array(kind),

@@ -40,7 +40,7 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     io.write_json(folder / "report.json", facts)
     io.write_text(folder / "report.html", render_page(facts, pictures))
     if pdf:
-        with io.whole(folder / "report.pdf") as temporary:
+        with io.atomic_write(folder / "report.pdf") as temporary:
             show.write_pdf(temporary, _pages(facts, pictures))
     return folder / "report.html"
 

@@ -66,7 +66,7 @@ MATCHES = (
 
 def find_terms(facts: dict) -> list[tuple[str, str]]:
     """The words of the scores on this page, and what they mean; [] where there are none."""
-    from nbtools.show.judged import find_task
+    from nbtools.show.scores import find_task
 
     task = facts.get("task") or find_task(facts.get("scores") or {})
     if task not in TERMS:

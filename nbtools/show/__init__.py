@@ -7,13 +7,13 @@ from nbtools.show.fields import flows, paths, stars
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
 from nbtools.show.grey import histogram
 from nbtools.show.groups import group_table, groups, highlight
-from nbtools.show.judged import calibration, confusion, judged, resolution, strata
 from nbtools.show.noise import correlations
 from nbtools.show.pages import picture_page, text_pages
 from nbtools.show.paired import differences
 from nbtools.show.pictures import images, labels, overlay, pairs, patches, predictions, sample
 from nbtools.show.quality import error_map, scores
 from nbtools.show.restoration import denoisers, error_maps, restored, side_by_side_rgb
+from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
@@ -31,6 +31,7 @@ __all__ = [
     "differences",
     "error_map",
     "error_maps",
+    "evaluation",
     "findings",
     "flows",
     "group_table",
@@ -38,7 +39,6 @@ __all__ = [
     "highlight",
     "histogram",
     "images",
-    "judged",
     "labels",
     "measurements",
     "overlay",

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from nbtools.show.colors import GREY, INK, METHODS
-from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.figure import Figure, new_figure, style_axes
 
 KINDS = ("splits", "merges", "missed", "extra")
 
@@ -33,7 +33,7 @@ def compare(results: Mapping[str, Mapping]) -> Figure:
 
 
 def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
-    dress(axes, title="AP by how strictly one asks", x="IoU threshold")
+    style_axes(axes, title="AP by how strictly one asks", x="IoU threshold")
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
         values = [one["pooled"][t]["ap"] for t in thresholds]
@@ -50,7 +50,7 @@ def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
 
 
 def _draw_mean(axes: Axes, results: Mapping, colors: Mapping) -> None:
-    dress(axes, title="Mean AP")
+    style_axes(axes, title="Mean AP")
     names = list(results)
     values = [results[n].get("mean_ap", np.nan) for n in names]
     bars = axes.barh(names, values, 0.6, color=[colors[n] for n in names])
@@ -78,7 +78,7 @@ def _draw_mean(axes: Axes, results: Mapping, colors: Mapping) -> None:
 
 
 def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
-    dress(axes, title="Kinds of mistake", y="nuclei")
+    style_axes(axes, title="Kinds of mistake", y="nuclei")
     width = 0.8 / len(results)
     for i, (name, one) in enumerate(results.items()):
         places = np.arange(len(KINDS)) + (i - (len(results) - 1) / 2) * width

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
-from nbtools.show.figure import Figure, dress, make_logarithmic, new_figure
+from nbtools.show.figure import Figure, make_logarithmic, new_figure, style_axes
 
 LIVE_SHARE = 0.03  # of the time that drawing may take from training
 
@@ -40,7 +40,7 @@ def training(history: object) -> Figure:
     ):
         make_logarithmic(axes[1])
     if columns == 3:
-        dress(axes[2], title="Learning rate", x="epoch")
+        style_axes(axes[2], title="Learning rate", x="epoch")
         axes[2].plot(*_series(rows, "lr"), color=GREY, linewidth=1.6)
         axes[2].set_ylim(bottom=0)
     return figure
@@ -95,7 +95,7 @@ class TrainingCurve:
     def draw(self) -> Figure:
         """The curve so far: every step thin, each epoch's mean and validation loss thick."""
         figure = new_figure(7.2, 3.0, alt=self.say())
-        axes = dress(figure.subplots(), title=self.say(), x="step", y="loss")
+        axes = style_axes(figure.subplots(), title=self.say(), x="step", y="loss")
         if self.steps:
             steps, losses = np.array(self.steps).T
             axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
@@ -170,7 +170,7 @@ def say_time(seconds: float) -> str:
 
 
 def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
-    dress(axes, title=title, x="epoch")
+    style_axes(axes, title=title, x="epoch")
     for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
         x, y = _series(rows, name)
         if len(x):

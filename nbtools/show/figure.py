@@ -120,7 +120,7 @@ def new_grid(
     return figure, [figure.add_subplot(grid[divmod(i, columns)]) for i in range(len(views))]
 
 
-def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
+def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
     """Quiet axes of a diagram: two spines, a light grid behind, words in one size."""
     axes.set_title(title, fontsize=10, color=INK, loc="left", fontweight="bold")
     axes.set_xlabel(x, fontsize=9, color=INK)

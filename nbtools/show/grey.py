@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from nbtools.checks.of_image import SATURATED_SHARE, measure_saturation
+from nbtools.checks.images import SATURATED_SHARE, measure_saturation
 from nbtools.image import Image
 from nbtools.show.colors import BLUE, ORANGE
-from nbtools.show.figure import Figure, dress, make_logarithmic, new_figure, shorten
+from nbtools.show.figure import Figure, make_logarithmic, new_figure, shorten, style_axes
 from nbtools.show.pictures import as_image
 
 BINS, COLUMNS = 64, 4
@@ -38,7 +38,7 @@ def histogram(images: object) -> Figure:
     for i, (name, image) in enumerate(named.items()):
         axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
         _draw_counts(
-            dress(
+            style_axes(
                 axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""
             ),
             image,

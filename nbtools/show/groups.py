@@ -13,7 +13,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.statistics import compare_groups
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
-from nbtools.show.figure import Figure, draw_view, dress, new_figure, new_grid
+from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
 from nbtools.show.views import paint, view
@@ -112,7 +112,7 @@ def _draw_dots(
     axes: Axes, table: Mapping, *, column: str, group: str, unit: str | None, names: list[str]
 ) -> None:
     values, of_group = np.asarray(table[column], float), np.asarray(table[group]).astype(str)
-    dress(
+    style_axes(
         axes,
         title=f"each dot a nucleus{'' if unit is None else f', each disc a {unit}'}",
         y=COLUMNS.get(column, column),
@@ -151,7 +151,7 @@ def _draw_dots(
 def _draw_differences(axes: Axes, compared: Mapping) -> None:
     units = " and ".join(str(one["units"]) for one in compared["groups"].values())
     word = "nuclei" if compared["unit"] == "nucleus" else f"{compared['unit']}s"
-    dress(
+    style_axes(
         axes, title=f"difference from {compared['reference']}", x=f"95 % interval; {units} {word}"
     )
     axes.axhline(0, color=INK, linewidth=0.9)

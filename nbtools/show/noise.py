@@ -8,7 +8,7 @@ import numpy as np
 
 from nbtools.metrics.noise import CORRELATED, autocorrelate
 from nbtools.show.colors import GREY, INK, METHODS, PALE
-from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.figure import Figure, new_figure, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.restoration import name_results
 
@@ -35,7 +35,7 @@ def correlations(images: object) -> Figure:
     figure = new_figure(4.2 * len(axes_names), 3, alt=f"noise shared with the next pixel: {words}")
     panels = np.atleast_1d(figure.subplots(1, len(axes_names), sharey=True))
     for panel, axis in zip(panels, axes_names, strict=True):
-        dress(
+        style_axes(
             panel,
             title=f"along {axis}",
             x="distance in pixels",

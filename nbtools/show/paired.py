@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
-from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.figure import Figure, new_figure, style_axes
 
 WORDS = {
     "mean_ap": "mean AP",
@@ -38,7 +38,7 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
     figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
     unit = f"{compared['units']} {compared['paired_over']}"
-    axes = dress(
+    axes = style_axes(
         figure.subplots(),
         title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}",
     )

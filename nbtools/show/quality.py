@@ -13,9 +13,9 @@ from nbtools.image import Image
 from nbtools.metrics.instances import find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
-from nbtools.show.figure import Figure, draw_view, dress, new_figure, new_grid, shorten
-from nbtools.show.judged import confusion, find_task, judged
+from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
 from nbtools.show.pictures import as_image
+from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
 
 # In the order in which one covers the other; hues that colour-blind readers tell apart, the
@@ -39,7 +39,7 @@ def scores(result: Mapping) -> Figure:
         evaluate`; or several of these by name, which are drawn side by side.
     """
     if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
-        return judged(result)
+        return evaluation(result)
     if (task := find_task(result)) is None:
         received = ", ".join(map(str, result)) or "nothing"
         raise UserError(
@@ -48,7 +48,7 @@ def scores(result: Mapping) -> Figure:
             "Use `evaluate` of nbtools.metrics.",
         )
     if task != "instances":
-        return confusion(result) if task == "classification" else judged({"result": result})
+        return confusion(result) if task == "classification" else evaluation({"result": result})
     figure = new_figure(
         11,
         3.2,
@@ -137,7 +137,7 @@ def _number(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _draw_rates(axes: Axes, result: Mapping) -> None:
     thresholds = sorted(result["pooled"], key=float)
-    dress(axes, title="Agreement by how strictly one asks", x="IoU threshold")
+    style_axes(axes, title="Agreement by how strictly one asks", x="IoU threshold")
     for rate, color, words in (
         ("ap", BLUE, "AP"),
         ("precision", ORANGE, "precision"),
@@ -169,7 +169,7 @@ def _draw_rates(axes: Axes, result: Mapping) -> None:
 
 def _draw_counts(axes: Axes, pooled: Mapping) -> None:
     thresholds = sorted(pooled, key=float)
-    dress(axes, title="Nuclei", x="IoU threshold")
+    style_axes(axes, title="Nuclei", x="IoU threshold")
     bottom = np.zeros(len(thresholds))
     for key, kind, words in (
         ("tp", "hit", "found"),
@@ -193,7 +193,7 @@ def _draw_counts(axes: Axes, pooled: Mapping) -> None:
 
 
 def _draw_mistakes(axes: Axes, result: Mapping) -> None:
-    dress(axes, title="Kinds of mistake", x="nuclei")
+    style_axes(axes, title="Kinds of mistake", x="nuclei")
     kinds = [("splits", "split"), ("merges", "merged"), ("missed", "missed"), ("extra", "extra")]
     values = [result.get(key, 0) or 0 for key, _ in kinds]
     bars = axes.barh(

@@ -19,7 +19,7 @@ from nbtools.image import Image
 from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
-from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.figure import Figure, new_figure, style_axes
 from nbtools.show.layout import GAP, square
 from nbtools.show.pictures import as_image, draw_rows
 from nbtools.show.views import View
@@ -188,8 +188,8 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
     first = next(iter(results.values()))
     _draw_means(left, results, metric="psnr", words="{:.1f}")
     _draw_means(right, results, metric="ssim", words="{:.3f}")
-    dress(left, title="PSNR in dB")
-    dress(right, title="SSIM")
+    style_axes(left, title="PSNR in dB")
+    style_axes(right, title="SSIM")
     left.set_yticks(range(len(results)), list(results))
     left.set_ylim(len(results) - 0.4, -0.75)
     count = f"{first['images']} image{'' if first['images'] == 1 else 's'}"

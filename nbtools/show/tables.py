@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
-from nbtools.show.figure import Figure, dress, new_figure
+from nbtools.show.figure import Figure, new_figure, style_axes
 
 # Columns worth a histogram, in order, with the words of the axis; the first six that the table
 # holds are drawn.
@@ -89,7 +89,7 @@ def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
 def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
     values = values.astype(float)
     values = values[np.isfinite(values)]
-    dress(axes, x=words, y="nuclei")
+    style_axes(axes, x=words, y="nuclei")
     axes.hist(values, bins=_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     median = float(np.median(values))
@@ -99,7 +99,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
 
 
 def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> None:
-    dress(axes, x=COLUMNS[size], y=f"brightness ({brightness})")
+    style_axes(axes, x=COLUMNS[size], y=f"brightness ({brightness})")
     border = table.get("touches_border", np.zeros(len(table[size]))).astype(bool)
     for chosen, color, words in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
         if chosen.any():

@@ -33,7 +33,7 @@ def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -
     return light
 
 
-def light_field(
+def illumination(
     light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Generator
 ) -> np.ndarray:
     """Expected photons a pixel: uneven background added, deeper planes dimmer, in units of

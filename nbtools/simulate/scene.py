@@ -31,7 +31,7 @@ def render_scene(
     label, dye, fine = _paint_phantom(settings, drawn, rng=rng)
     light = optics.blur_dye(dye, drawn, spacing=fine)
     planes = slice(None, None, round(settings.spacing_um[0] / fine[0]))
-    return Scene(label, optics.light_field(light[planes], drawn, rng=rng))
+    return Scene(label, optics.illumination(light[planes], drawn, rng=rng))
 
 
 def _paint_phantom(

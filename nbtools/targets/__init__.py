@@ -2,6 +2,24 @@
 milliseconds.
 """
 
-from nbtools.targets import blindspot, border, centres, classes, distance, flows, hills, semantic
+from nbtools.targets import (
+    blindspot,
+    border,
+    centres,
+    classes,
+    distance,
+    flows,
+    persistence,
+    semantic,
+)
 
-__all__ = ["blindspot", "border", "centres", "classes", "distance", "flows", "hills", "semantic"]
+__all__ = [
+    "blindspot",
+    "border",
+    "centres",
+    "classes",
+    "distance",
+    "flows",
+    "persistence",
+    "semantic",
+]

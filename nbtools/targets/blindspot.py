@@ -16,7 +16,7 @@ AVERAGES = {"median": np.median, "mean": np.mean}
 
 
 @dataclass(frozen=True)
-class Spots:
+class BlindSpotMask:
     """How pixels of a patch are hidden.
 
     percent : share of the pixels.
@@ -35,8 +35,8 @@ class Spots:
     centre: bool = False
 
 
-def hide(
-    rng: np.random.Generator, patch: np.ndarray, *, spots: Spots
+def mask_pixels(
+    rng: np.random.Generator, patch: np.ndarray, *, spots: BlindSpotMask
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hide pixels of a patch: (the patch with other values in their place, where they are).
 
@@ -86,7 +86,7 @@ def list_hidden(patch: np.ndarray, mask: np.ndarray, *, percent: float) -> np.nd
     """Hidden pixels as a list whose length depends on the shape alone, for losses that are dear
     where there is nothing to ask for.
 
-    patch : (*space, C).   mask : (*space) bool from `hide`, drawn with this percentage.
+    patch : (*space, C).   mask : (*space) bool from `mask_pixels`, drawn with this percentage.
     Returns (n, 1 + C + 1) float32: where the pixel is in the flattened patch, its values, 1; rows
     that are left over are 0.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import remove_small_objects
 
 BACKGROUND, INSIDE, BORDER = range(3)
 
@@ -57,8 +57,8 @@ def decode(
     background = maps[..., BACKGROUND] > 0.5
     core = ~background & (maps[..., INSIDE] > threshold * (maps[..., INSIDE] + maps[..., BORDER]))
     label, _ = ndimage.label(core)
-    label = drop_small(label.astype(np.int32, copy=False), min_size)
-    return regrow(
+    label = remove_small_objects(label.astype(np.int32, copy=False), min_size)
+    return expand_labels(
         label,
         ~background if where == "inner" else _between(label, background, steps=grow),
         steps=grow,
@@ -72,7 +72,7 @@ def decode_cores(
     return decode(maps, where="inner", threshold=threshold, grow=grow, min_size=min_size)
 
 
-def regrow(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
+def expand_labels(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
     """Let every label grow by some pixels, all at once, inside the region `nucleus` (*space) bool;
     none takes from another.
     """
@@ -86,7 +86,7 @@ def regrow(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
     ).astype(np.int32, copy=False)
 
 
-def weigh_gaps(
+def unet_weight_map(
     label: np.ndarray,
     *,
     weight: float = 10.0,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.targets.border import find_edges
-from nbtools.targets.semantic import drop_small, seed_orphans
+from nbtools.targets.semantic import remove_small_objects, seed_unseeded_regions
 
 # of the radius of a nucleus: well apart from its neighbours, and large enough to be learned
 SHARE = 0.5
@@ -41,7 +41,7 @@ def encode(
     centre = np.zeros(label.shape, bool)
     if len(numbers):
         points = np.stack(place, axis=-1) * size
-        away = np.linalg.norm(points - find_inner_points(label, spacing=spacing)[own], axis=-1)
+        away = np.linalg.norm(points - medial_points(label, spacing=spacing)[own], axis=-1)
         radii = np.full(len(numbers), radius) if radius else share * _measure_radii(own, size)
         centre[place] = (away <= radii[own]) | (away == 0)
     maps = np.stack([inside, centre], axis=-1).astype(np.float32)
@@ -49,7 +49,7 @@ def encode(
     return maps
 
 
-def find_inner_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
+def medial_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
     """(n, ndim) place of a pixel deep inside each nucleus, in the unit of the spacing, in the order
     of the labels' numbers.
 
@@ -58,7 +58,7 @@ def find_inner_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = 
 
     Examples
     --------
-    >>> find_inner_points(np.array([[0, 3, 3, 3, 0, 5]]), spacing=(2.0, 0.5)).tolist()
+    >>> medial_points(np.array([[0, 3, 3, 3, 0, 5]]), spacing=(2.0, 0.5)).tolist()
     [[0.0, 1.0], [0.0, 2.5]]
     """
     inside, size = label > 0, np.array(spacing or (1.0,) * label.ndim)
@@ -99,9 +99,9 @@ def decode(
     foreground = maps[..., 0] > threshold
     markers = join_markers(foreground & (maps[..., 1] > centre), foreground, distance=merge)
     if unmarked == "keep":
-        markers = seed_orphans(foreground, markers)
+        markers = seed_unseeded_regions(foreground, markers)
     depth = ndimage.distance_transform_edt(foreground).astype(np.float32)
-    return drop_small(watershed(-depth, markers, mask=foreground), min_size)
+    return remove_small_objects(watershed(-depth, markers, mask=foreground), min_size)
 
 
 def join_markers(centres: np.ndarray, foreground: np.ndarray, *, distance: float) -> np.ndarray:

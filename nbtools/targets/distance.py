@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from nbtools.targets import hills
-from nbtools.targets.semantic import SEEN, drop_small
+from nbtools.targets import persistence
+from nbtools.targets.semantic import SEEN, remove_small_objects
 
 SMOOTHING = {
     2: (0.5, 0.5),
@@ -64,10 +64,15 @@ def decode(
     is too flat for a hill becomes a nucleus too.
     """
     distance = ndimage.gaussian_filter(maps[..., 1], SMOOTHING[maps.ndim - 1])
-    return drop_small(hills.part(distance, maps[..., 0] > threshold, split=split), min_size)
+    return remove_small_objects(
+        persistence.persistence_watershed(
+            distance, maps[..., 0] > threshold, min_persistence=split
+        ),
+        min_size,
+    )
 
 
-def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
+def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
     """Mean difference, 0 … 1, between the distance in maps (*space, 2) and that of the labels they
     were decoded to, where either sees one.
 
@@ -77,14 +82,14 @@ def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
     --------
     >>> label = np.pad(np.ones((5, 5), int), 2)
     >>> maps = encode(label)[..., :2]
-    >>> measure_contradiction(maps, label), round(measure_contradiction(maps / 2, label), 2)
+    >>> self_consistency_error(maps, label), round(self_consistency_error(maps / 2, label), 2)
     (0.0, 0.23)
     """
     seen = (label > 0) | (maps[..., 0] > SEEN)
     return float(np.abs(encode(label)[..., 1] - maps[..., 1])[seen].mean()) if seen.any() else 1.0
 
 
-def part_touching(
+def split_touching_objects(
     foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None
 ) -> np.ndarray:
     """(*space) bool → (*space) int32 labels: connected regions, holes filled, parted where a waist

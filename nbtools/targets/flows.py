@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools import runtime
-from nbtools.targets.semantic import SEEN, drop_small
+from nbtools.targets.semantic import SEEN, remove_small_objects
 
 STEPS, BLOCK, STILL = (
     200,
@@ -80,11 +80,11 @@ def decode(
     label[foreground] = _name_arrivals(
         follow(flow, np.argwhere(foreground)), foreground.shape, size=size
     )
-    label = drop_small(label, min_size)
+    label = remove_small_objects(label, min_size)
     if label.ndim > 2 or flow_threshold >= ALL or not label.any():
         return label
     kept = np.concatenate([[False], measure_error(label, flow) <= flow_threshold])
-    return drop_small(np.where(kept[label], label, 0), min_size)
+    return remove_small_objects(np.where(kept[label], label, 0), min_size)
 
 
 def flip(maps: np.ndarray, axis: int) -> np.ndarray:
@@ -103,7 +103,7 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
     Points that do not get on any more stay where they are. None leaves the image. Returns (n, ndim)
     float.
     """
-    from nbtools.targets import _walking
+    from nbtools.targets import flow_kernels
 
     shape = np.array(flow.shape[:-1])
     ends = np.clip(points, 0, shape - 1).astype(np.float32)
@@ -113,7 +113,13 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
     with ThreadPoolExecutor(runtime.cores()) as pool:
         walks = [
             pool.submit(
-                _walking.follow, plain, shape, ends=some, steps=steps, block=BLOCK, still=STILL
+                flow_kernels.integrate_flows,
+                plain,
+                shape,
+                ends=some,
+                steps=steps,
+                block=BLOCK,
+                still=STILL,
             )
             for some in np.array_split(ends, 1 + len(ends) // TOGETHER)
         ]
@@ -130,7 +136,7 @@ def measure_error(label: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return ndimage.mean(off, label, np.arange(1, label.max() + 1))
 
 
-def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
+def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
     """Mean length, 0 … 1, of half the difference between the flows in maps (*space, 1 + ndim) and
     those of the labels they were decoded to.
 
@@ -140,7 +146,7 @@ def measure_contradiction(maps: np.ndarray, label: np.ndarray) -> float:
     --------
     >>> label = np.pad(np.ones((5, 5), int), 2)
     >>> maps = encode(label)
-    >>> measure_contradiction(maps, label), round(measure_contradiction(maps * (1, 0, 0), label), 2)
+    >>> self_consistency_error(maps, label), round(self_consistency_error(maps * (1, 0, 0), label), 2)
     (0.0, 0.48)
     """
     seen = (label > 0) | (maps[..., 0] > SEEN)
@@ -152,7 +158,7 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
     """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis;
     the smallest is 1.
     """
-    from nbtools.targets import _walking
+    from nbtools.targets import flow_kernels
 
     part = parts[tuple(places.T)]
     order = np.argsort(
@@ -164,7 +170,7 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
     extents = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(parts)])
     weights = 1 / size**2
     steps = (2 * (extents @ size)).astype(int)
-    heat = _walking.spread_heat(
+    heat = flow_kernels.diffuse(
         starts, beside, centres=centres, rates=weights / (1 + 2 * weights.sum()), steps=steps
     )
     heat = np.log(np.maximum(heat, np.finfo(float).tiny))  # far from the centre it is tiny

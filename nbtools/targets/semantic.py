@@ -25,10 +25,10 @@ def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np
     one.
     """
     label, _ = ndimage.label(maps[..., 0] > threshold)
-    return drop_small(label.astype(np.int32, copy=False), min_size)
+    return remove_small_objects(label.astype(np.int32, copy=False), min_size)
 
 
-def drop_small(label: np.ndarray, min_size: int) -> np.ndarray:
+def remove_small_objects(label: np.ndarray, min_size: int) -> np.ndarray:
     """Remove labels of fewer than `min_size` pixels and number the others 1 … N."""
     sizes = np.bincount(label.ravel())
     sizes[0] = 0
@@ -36,7 +36,7 @@ def drop_small(label: np.ndarray, min_size: int) -> np.ndarray:
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
 
 
-def seed_orphans(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def seed_unseeded_regions(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Give each connected foreground region without a seed one of its own: the whole region."""
     regions, count = ndimage.label(foreground)
     if not count:

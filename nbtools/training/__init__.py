@@ -268,7 +268,7 @@ class Trainer:
         arrays |= {f"a{i}": a for i, a in enumerate(self.average)} | {
             f"b{i}": b for i, b in enumerate(best.weights)
         }
-        with io.whole(folder / "state.npz") as temporary:
+        with io.atomic_write(folder / "state.npz") as temporary:
             np.savez(temporary, **arrays)
         self.history.schedule = self.clock.realised(self.history.steps)
         state = {

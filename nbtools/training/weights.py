@@ -73,7 +73,7 @@ def write_weights(
     arrays = {"weights": [keras.ops.convert_to_numpy(v) for v in model.weights]}
     arrays |= {f"weights_{name}": further for name, further in (spare or {}).items()}
     for name, values in arrays.items():
-        with io.whole(folder / f"{name}.npz") as temporary:
+        with io.atomic_write(folder / f"{name}.npz") as temporary:
             np.savez_compressed(
                 temporary,
                 **{

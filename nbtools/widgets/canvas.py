@@ -25,8 +25,8 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
+from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
 from nbtools.widgets.painter import Target
-from nbtools.widgets.sheet import Notes, Sheet, pack_plane
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")
@@ -44,13 +44,13 @@ class Painter(anywidget.AnyWidget):
     about = traitlets.Dict().tag(sync=True)
     scene = traitlets.Any().tag(sync=True, to_json=lambda _, painter: painter.write_scene())
 
-    def __init__(self, image: Image, sheet: Sheet, *, target: Target, names: tuple[str, ...]):
+    def __init__(self, image: Image, sheet: LabelEditor, *, target: Target, names: tuple[str, ...]):
         self._image, self._sheet, self._target, self._names = image, sheet, target, names
         self._contrast, self._brightness = (
             measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb),
             0.0,
         )
-        self._notes = Notes(target.notes_for(sheet.label))
+        self._notes = Journal(target.notes_for(sheet.label))
         self._plane, self._heard, self._told, self._error = len(sheet.label) // 2, 0, "", False
         page = self._describe_page()
         if target.anew:
@@ -85,7 +85,8 @@ class Painter(anywidget.AnyWidget):
         return self._sheet.seconds
 
     def act(self, action: Mapping) -> None:
-        """Do one action of `sheet.Sheet` as if a hand had done it, and note it until it is
+        """Do one action of `label_editor.LabelEditor` as if a hand had done it, and note it until
+        it is
         saved.
         """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
@@ -100,7 +101,7 @@ class Painter(anywidget.AnyWidget):
         """
         path = self._target.write(self.value)
         self._notes.clear()
-        self._notes = Notes(self._target.notes_for(self._sheet.label))
+        self._notes = Journal(self._target.notes_for(self._sheet.label))
         self._notes.clear()
         self._unsaved = False
         self._tell(f"Saved {self._count()} in {path}")

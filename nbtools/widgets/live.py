@@ -19,8 +19,8 @@ from nbtools import runtime, show
 from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.show.curves import say_time
-from nbtools.widgets.listening import find_kernel, hear
 from nbtools.widgets.parts import mark, say_error, say_note
+from nbtools.widgets.polling import find_kernel, poll_button
 
 if TYPE_CHECKING:
     from nbtools.methods import Method
@@ -131,7 +131,7 @@ class LiveTraining(ipywidgets.VBox):
         kernel = find_kernel() if threading.current_thread() is threading.main_thread() else None
         while self._thread.is_alive():
             try:
-                hear(self.stop_button, kernel)
+                poll_button(self.stop_button, kernel)
                 self._thread.join(0.2)
             except KeyboardInterrupt:
                 if self._stopping:

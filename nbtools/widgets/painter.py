@@ -17,7 +17,7 @@ from nbtools.image import Image
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space
 from nbtools.widgets import marks
-from nbtools.widgets.sheet import Sheet
+from nbtools.widgets.label_editor import LabelEditor
 
 if TYPE_CHECKING:
     from nbtools.widgets.canvas import Painter
@@ -80,7 +80,7 @@ def paint(
         if saved is not None
         else prepare_label(given if mark in LABELS else None, image, empty=empty)
     )
-    sheet = Sheet(start.to("ZYX").pixels, known, empty=empty)
+    sheet = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
     return _load_canvas()(image, sheet, target=target, names=name_classes(classes, known.values()))
 
 

@@ -187,7 +187,7 @@ def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
         return _unpack(images[archives[0]], folder, archives[0])
     for kind, files in (("images", images), ("labels", labels)):
         for name, content in files.items():
-            with io.whole(folder / kind / name) as temporary:
+            with io.atomic_write(folder / kind / name) as temporary:
                 temporary.write_bytes(content)
     return folder
 

@@ -68,7 +68,7 @@ nb.show.pairs(standard, limit=4)
 # any more but that are still labelled: the network will be punished for missing the invisible.
 
 # %%
-strong = nb.augment.vary(real, nb.augment.Recipe(noise=1.0, blur=6.0, share=1.0, gamma=1.0), count=4, size=128, seed=0)
+strong = nb.augment.vary(real, nb.augment.AugmentationPolicy(noise=1.0, blur=6.0, share=1.0, gamma=1.0), count=4, size=128, seed=0)
 nb.show.pairs(strong, limit=3)
 
 # %% [markdown]
@@ -76,7 +76,7 @@ nb.show.pairs(strong, limit=3)
 # what it could have known: how large a nucleus is.
 
 # %%
-scaled = nb.augment.vary(real, nb.augment.Recipe(scale=3.0), count=12, size=128, seed=0)
+scaled = nb.augment.vary(real, nb.augment.AugmentationPolicy(scale=3.0), count=12, size=128, seed=0)
 nb.show.pairs(scaled, limit=3)
 
 # %% [markdown]

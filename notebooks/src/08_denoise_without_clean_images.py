@@ -49,8 +49,8 @@ nb.show.restored(sample.image, clean=sample.clean)
 
 # %%
 patch = sample.image.pixels[60:108, 60:108, None].astype("float32")
-spots = nb.targets.blindspot.Spots(percent=2.0, radius=5)
-hidden, asked = nb.targets.blindspot.hide(np.random.default_rng(0), patch, spots=spots)
+spots = nb.targets.blindspot.BlindSpotMask(percent=2.0, radius=5)
+hidden, asked = nb.targets.blindspot.mask_pixels(np.random.default_rng(0), patch, spots=spots)
 views = {"noisy: what is asked for": patch[..., 0], "shown to the network": hidden[..., 0], "the hidden pixels": asked.astype("uint8")}
 nb.show.images([nb.image.Image(pixels, "YX", name=name) for name, pixels in views.items()])
 

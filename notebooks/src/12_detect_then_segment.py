@@ -56,7 +56,7 @@ nb.show.scores({name: judge([("a", truth, one)]) for name, one in answers.items(
 rng, names = np.random.default_rng(0), np.unique(truth)[1:]
 unlucky = np.isin(truth, rng.choice(names, len(names) // 10, replace=False))
 middle = np.zeros(truth.max() + 1)
-middle[names] = nb.targets.centres.find_inner_points(truth)[:, 2]
+middle[names] = nb.targets.centres.medial_points(truth)[:, 2]
 halves = np.abs(np.arange(truth.shape[2]) - middle[truth]) >= 1.5  # all but the planes through the middle
 centre = {"lost": maps[..., 1] * ~unlucky, "in two": maps[..., 1] * (halves | ~unlucky), "all 3 px aside": np.roll(maps[..., 1], 3, axis=2)}
 

@@ -114,7 +114,7 @@ class DecoNoising(RestoreMethod):
                 [image[..., 0] for image in self._choose_images(train)]
             )
         floor = float(self.scale.apply(np.full((1, 1), self.background))[0, 0])
-        self.loss = losses.blurred_blind_spots(
+        self.loss = losses.deconoising_loss(
             floor=floor, positivity=self.settings.positivity, smoothness=self.settings.smoothness
         )
 
@@ -148,8 +148,8 @@ class DecoNoising(RestoreMethod):
         """The patch with hidden pixels, and (*space, 2): the values to find and where they
         count.
         """
-        hidden, mask = blindspot.hide(
-            rng, image, spots=blindspot.Spots(self.settings.masked, self.settings.radius)
+        hidden, mask = blindspot.mask_pixels(
+            rng, image, spots=blindspot.BlindSpotMask(self.settings.masked, self.settings.radius)
         )
         return hidden, np.concatenate([image, mask[..., None]], axis=-1)
 
@@ -165,7 +165,7 @@ class DecoNoising(RestoreMethod):
 
     def save_weights(self, folder: Path) -> None:
         super().save_weights(folder)
-        with io.whole(folder / PSF_FILE) as temporary:
+        with io.atomic_write(folder / PSF_FILE) as temporary:
             np.savez_compressed(
                 temporary, **{f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)}
             )

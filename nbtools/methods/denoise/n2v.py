@@ -19,7 +19,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.data import DataSet
-from nbtools.methods._restore import BlindSpotSettings, RestoreMethod, mirror_only
+from nbtools.methods._restore import BlindSpotSettings, RestoreMethod, without_swaps
 from nbtools.targets import blindspot
 
 # without batch normalisation grey values come out exacter, by decibels where there is much light,
@@ -114,7 +114,7 @@ class N2V(RestoreMethod):
         super().start_fit(train, needs)
         changes = {"variant": self.chosen("variant")}
         if changes["variant"] == "struct":
-            changes["augmentation"] = mirror_only(self.settings.augmentation)
+            changes["augmentation"] = without_swaps(self.settings.augmentation)
             changes["turns"] = "mirrors" if self.settings.turns == "plane" else self.settings.turns
         self.settings = self.settings.replace(**changes)
 
@@ -147,8 +147,8 @@ class N2V(RestoreMethod):
             if variant == "struct"
             else None
         )
-        spots = blindspot.Spots(
+        spots = blindspot.BlindSpotMask(
             settings.masked, settings.radius or usual, fill, line=line, centre=settings.centre
         )
-        hidden, mask = blindspot.hide(rng, image, spots=spots)
+        hidden, mask = blindspot.mask_pixels(rng, image, spots=spots)
         return hidden, np.concatenate([image, mask[..., None]], axis=-1)

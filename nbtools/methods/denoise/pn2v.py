@@ -164,8 +164,8 @@ class PN2V(RestoreMethod):
         self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
     ) -> tuple:
         """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""
-        spots = blindspot.Spots(self.settings.masked, self.settings.radius)
-        hidden, mask = blindspot.hide(rng, image, spots=spots)
+        spots = blindspot.BlindSpotMask(self.settings.masked, self.settings.radius)
+        hidden, mask = blindspot.mask_pixels(rng, image, spots=spots)
         return hidden, blindspot.list_hidden(
             self.scale.undo(image), mask, percent=self.settings.masked
         )

@@ -17,7 +17,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, softmax
 from nbtools.targets import border
 
 WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
@@ -103,7 +103,7 @@ class BorderUNet(KerasMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         """Logits of all members → the mean of their probabilities."""
         logits = raw.reshape(*raw.shape[:-1], -1, CLASSES)
-        return share_out(logits).mean(axis=-2)
+        return softmax(logits).mean(axis=-2)
 
     def decode(self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int) -> np.ndarray:
         return border.decode(

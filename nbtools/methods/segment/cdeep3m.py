@@ -78,7 +78,7 @@ class CDeep3MSettings(SegmentSettings):
 @final
 class CDeep3M(KerasMethod):
     Settings = CDeep3MSettings
-    loss = staticmethod(losses.every_foreground)
+    loss = staticmethod(losses.multi_bce_dice)
 
     def start_fit(self, train: DataSet, needs: str | None) -> None:
         super().start_fit(train, needs)
@@ -125,8 +125,9 @@ class CDeep3M(KerasMethod):
         spacing = self.domain.spacing and tuple(
             s / min(self.domain.spacing) for s in self.domain.spacing
         )
-        return semantic.drop_small(
-            distance.part_touching(maps[..., 0] > threshold, split=split, spacing=spacing), min_size
+        return semantic.remove_small_objects(
+            distance.split_touching_objects(maps[..., 0] > threshold, split=split, spacing=spacing),
+            min_size,
         )
 
     def tunable(self) -> dict:

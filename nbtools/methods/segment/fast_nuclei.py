@@ -54,7 +54,7 @@ class FastNucleiSettings(SegmentSettings):
 class FastNuclei(_looks.LookingMethod):
     Settings = FastNucleiSettings
     loss = staticmethod(losses.foreground_distance)
-    contradict = staticmethod(distance.measure_contradiction)
+    contradict = staticmethod(distance.self_consistency_error)
     usual: ClassVar[dict] = {
         "patch_size": {2: 96, 3: 64},
         "batch_size": {2: 4, 3: 2},

@@ -66,7 +66,7 @@ class FlowsSettings(SegmentSettings):
 class Flows(_looks.LookingMethod):
     Settings = FlowsSettings
     loss = staticmethod(losses.foreground_flows)
-    contradict = staticmethod(flows.measure_contradiction)
+    contradict = staticmethod(flows.self_consistency_error)
 
     @property
     def in_planes(self) -> bool:

@@ -26,8 +26,8 @@ from nbtools.methods import _tune
 from nbtools.methods._features import compute_features, find_reach
 from nbtools.methods._trees import Trees, grow
 from nbtools.methods.base import Method, measure_diameters
-from nbtools.targets.distance import part_touching
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.distance import split_touching_objects
+from nbtools.targets.semantic import remove_small_objects
 
 if TYPE_CHECKING:
     from nbtools import tiling
@@ -144,8 +144,9 @@ class Forest(Method):
     def decode(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
     ) -> np.ndarray:
-        return drop_small(
-            part_touching(maps[..., 0] > threshold, split=split, spacing=self._relative()), min_size
+        return remove_small_objects(
+            split_touching_objects(maps[..., 0] > threshold, split=split, spacing=self._relative()),
+            min_size,
         )
 
     def tunable(self) -> dict:

@@ -22,7 +22,7 @@ from nbtools.image import Image
 from nbtools.methods import _tune
 from nbtools.methods.base import Domain, Method, measure_diameters
 from nbtools.targets import distance
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import remove_small_objects
 
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
@@ -94,8 +94,10 @@ class Otsu(Method):
             if self.domain.ndim == 3
             else None
         )
-        return drop_small(
-            distance.part_touching(grey > threshold_otsu(grey), split=split, spacing=spacing),
+        return remove_small_objects(
+            distance.split_touching_objects(
+                grey > threshold_otsu(grey), split=split, spacing=spacing
+            ),
             min_size,
         )
 

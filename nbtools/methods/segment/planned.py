@@ -29,7 +29,7 @@ from nbtools.data import DataSet
 from nbtools.methods import _turns, planning
 from nbtools.methods._keras import KerasMethod
 from nbtools.methods._resample import Resampled
-from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, softmax
 from nbtools.methods.base import Domain, Method
 from nbtools.methods.planning import Budget, Fingerprint, Plan
 from nbtools.targets import border
@@ -206,7 +206,7 @@ class Planned(KerasMethod):
         )
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
-        return share_out(raw)
+        return softmax(raw)
 
     def decode(self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int) -> np.ndarray:
         return border.decode_cores(maps, threshold=threshold, grow=grow, min_size=min_size)

@@ -110,7 +110,7 @@ class QcaNetSettings(SegmentSettings):
 @final
 class QcaNet(KerasMethod):
     Settings = QcaNetSettings
-    loss = staticmethod(losses.every_foreground)
+    loss = staticmethod(losses.multi_bce_dice)
 
     def build(self) -> keras.Model:
         domain, plans = self.domain, NETWORKS[self.settings.preset]

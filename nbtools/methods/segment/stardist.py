@@ -26,7 +26,7 @@ from nbtools.methods import _star, _start
 from nbtools.methods._adapter import FollowPlan, silently
 from nbtools.methods._keras import Example, KerasMethod
 from nbtools.methods.base import Domain, Prediction
-from nbtools.targets.semantic import drop_small
+from nbtools.targets.semantic import remove_small_objects
 from nbtools.training import History, TrainingPlan
 
 PRESETS = {
@@ -78,7 +78,9 @@ class StarDistSettings(Settings):
         help="Planes of a training patch of a volume.",
     )
     augmentation: str = setting(
-        "standard", choices=tuple(augment.RECIPES), help="How strongly training patches are varied."
+        "standard",
+        choices=tuple(augment.POLICIES),
+        help=("How strongly training patches are varied."),
     )
     epochs: int = setting(
         100,
@@ -195,7 +197,7 @@ class StarDist(KerasMethod):
             n * g for n, g in zip(maps.shape[:-1], self.inner.config.grid, strict=True)
         )
         shapes = maps[..., : 1 + self.inner.config.n_rays]
-        return drop_small(
+        return remove_small_objects(
             _star.draw_shapes(shapes, self.inner.config, space=space, threshold=threshold, nms=nms),
             1,
         )
@@ -223,7 +225,7 @@ class StarDist(KerasMethod):
         twin.domain = Domain.of(plain)
         twin.anisotropy = _star.measure_anisotropy([pixels]) if pixels.ndim == 3 else None
         return plain.replace(
-            pixels=drop_small(_star.draw_stars(pixels, twin._describe_network()), 1)
+            pixels=remove_small_objects(_star.draw_stars(pixels, twin._describe_network()), 1)
         )
 
     # --- training
@@ -278,12 +280,12 @@ class StarDist(KerasMethod):
         self, learn: list[Example], choose: list[Example], *, follow: FollowPlan, seed: int
     ) -> None:
         recipe, rng = (
-            augment.keep_grid(augment.RECIPES[self.settings.augmentation]),
+            augment.keep_grid(augment.POLICIES[self.settings.augmentation]),
             np.random.default_rng([seed, follow.done]),
         )
 
         def vary(image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            frame = augment.draw_frame(
+            frame = augment.draw_transform(
                 rng, recipe, points=None, shape=label.shape, size=label.shape
             )
             image = augment.vary_grey(rng, augment.cut(image, frame, order=1), recipe=recipe)

@@ -20,7 +20,7 @@ import numpy as np
 from nbtools import losses, nets
 from nbtools.config import setting
 from nbtools.methods._keras import KerasMethod
-from nbtools.methods._segment import SMALLEST, SegmentSettings, share_out
+from nbtools.methods._segment import SMALLEST, SegmentSettings, softmax
 from nbtools.targets import border, semantic
 from nbtools.targets import classes as class_targets
 
@@ -54,7 +54,7 @@ class UNet(KerasMethod):
 
     @property
     def loss(self) -> Callable:
-        return losses.weighted_choices if self.domain.classes else losses.weighted_foreground
+        return losses.partial_label_ce_dice if self.domain.classes else losses.weighted_foreground
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
@@ -73,13 +73,13 @@ class UNet(KerasMethod):
         )
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-        weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
+        weight = border.unet_weight_map(label, weight=self.settings.gap_weight, spacing=spacing)
         return np.concatenate([semantic.encode(label), weight[..., None]], axis=-1)
 
     def encode_classes(
         self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]
     ) -> np.ndarray:
-        weight = border.weigh_gaps(label, weight=self.settings.gap_weight, spacing=spacing)
+        weight = border.unet_weight_map(label, weight=self.settings.gap_weight, spacing=spacing)
         choice = class_targets.encode(label, classes, count=len(self.domain.classes))
         return np.concatenate([choice, weight[..., None]], axis=-1)
 
@@ -87,7 +87,7 @@ class UNet(KerasMethod):
         """Logits → probability of foreground, and of each class where there are some."""
         if not self.domain.classes:
             return 1 / (1 + np.exp(-raw))
-        share = share_out(raw)
+        share = softmax(raw)
         return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
 
     def decode(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:

@@ -21,7 +21,7 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def spread_heat(
+def diffuse(
     starts: np.ndarray,
     beside: np.ndarray,
     *,
@@ -56,7 +56,7 @@ def spread_heat(
 
 
 @_compiled
-def follow(
+def integrate_flows(
     flow: np.ndarray, shape: np.ndarray, *, ends: np.ndarray, steps: int, block: int, still: float
 ) -> None:
     """Move points (n, ndim) float32, in place, along flows (pixels, ndim) float32 of an image of

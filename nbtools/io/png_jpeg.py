@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.stored import Stored
+from nbtools.io.axes import Stored
 from nbtools.io.units import is_plausible
 
 PASSPORT = "nbtools"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from nbtools.errors import UserError
 from nbtools.show import comparison
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
-from nbtools.show.figure import Figure, dress, new_figure, shorten
+from nbtools.show.figure import Figure, new_figure, shorten, style_axes
 from nbtools.show.restoration import denoisers
 
 PANELS = {
@@ -51,7 +51,7 @@ def find_task(result: Mapping) -> str | None:
     )
 
 
-def judged(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
+def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
     """The metrics of a task for several results by name, with their 95 % intervals; for points also
     precision against recall.
 
@@ -103,7 +103,7 @@ def confusion(result: Mapping) -> Figure:
         alt=f"confusion of {', '.join(names)}: balanced accuracy {result['balanced_accuracy']:.3f}",
     )
     axes = np.atleast_1d(figure.subplots(1, 2 if sure else 1))
-    dress(axes[0], title="True class by row", x="predicted").grid(False)
+    style_axes(axes[0], title="True class by row", x="predicted").grid(False)
     axes[0].imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes[0].set_xticks(range(len(names)), [shorten(n, 14) for n in names], rotation=30, ha="right")
     axes[0].set_yticks(range(len(names)), [shorten(n, 14) for n in names])
@@ -143,7 +143,7 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
     curves = [found, *others]
     said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
     figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
-    axes = dress(
+    axes = style_axes(
         figure.subplots(),
         title="Detail that two images agree on",
         x=f"spatial frequency (1/{_unit(found.unit)})",
@@ -189,7 +189,7 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
         "contrast": "brightness over the background (in units of its spread)",
     }
     for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        dress(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
+        style_axes(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
         for i, (name, one) in enumerate(found.items()):
             _draw_stratum(
                 axes,
@@ -229,7 +229,7 @@ def _draw_stratum(axes: Axes, rows: list, *, color: str, name: str, shift: float
 
 
 def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) -> None:
-    dress(axes, title=TITLES.get(metric, metric))
+    style_axes(axes, title=TITLES.get(metric, metric))
     values = [_value(one, metric) for one in results.values()]
     axes.barh(range(len(values)), np.nan_to_num(values), 0.6, color=list(colors.values()))
     for place, (one, value) in enumerate(zip(results.values(), values, strict=True)):
@@ -253,7 +253,7 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
 
 
 def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
-    dress(axes, title="Precision against recall", x="recall", y="precision")
+    style_axes(axes, title="Precision against recall", x="recall", y="precision")
     for name, curve in curves.items():
         axes.plot(
             curve["recall"],
@@ -267,7 +267,7 @@ def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
 
 
 def _draw_calibration(axes: Axes, sure: Mapping) -> None:
-    dress(
+    style_axes(
         axes,
         title="Does it know what it knows?",
         x="how sure it says it is",

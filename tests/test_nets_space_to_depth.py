@@ -1,17 +1,19 @@
-"""Fold and Unfold: pixels that become channels and come back, and what tiles must know of them."""
+"""SpaceToDepth and DepthToSpace: pixels that become channels and come back, and what tiles must
+know of them.
+"""
 
 import keras
 import numpy as np
 import pytest
 
 from nbtools import nets, tiling
-from nbtools.nets.fold import Fold, Unfold
+from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
 
 
 @pytest.mark.parametrize("factors", [(1, 2, 2), (2, 2, 2), (1, 3, 2)])
 def test_what_is_unfolded_is_what_was_folded(factors, rng):
     image = rng.normal(size=(2, 4, 6, 12, 3)).astype(np.float32)
-    folded = Fold(factors)(image)
+    folded = SpaceToDepth(factors)(image)
     assert tuple(folded.shape) == (
         2,
         4 // factors[0],
@@ -19,12 +21,14 @@ def test_what_is_unfolded_is_what_was_folded(factors, rng):
         12 // factors[2],
         3 * int(np.prod(factors)),
     )
-    np.testing.assert_array_equal(np.asarray(Unfold(factors)(folded)), image)
+    np.testing.assert_array_equal(np.asarray(DepthToSpace(factors)(folded)), image)
 
 
 def test_folding_in_the_plane_puts_four_neighbours_into_one_pixel():
     plane = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4, 1)
-    np.testing.assert_array_equal(np.asarray(Fold((1, 2, 2))(plane))[0, 0, 0, 1], [2, 3, 6, 7])
+    np.testing.assert_array_equal(
+        np.asarray(SpaceToDepth((1, 2, 2))(plane))[0, 0, 0, 1], [2, 3, 6, 7]
+    )
 
 
 def test_tiles_know_how_far_a_folded_network_sees():

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_one_group
-from nbtools.checks.of_pair import measure_diameter
-from nbtools.data import Entry, draw_sketch, find_twice, hash_pixels
+from nbtools.checks.image_label_pairs import measure_diameter
+from nbtools.data import Entry, find_twice, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
 MOST_SIZE_RATIO = 3.0
@@ -34,8 +34,8 @@ def note_facts(entry: Entry, view: View) -> Facts:
         ghost,
         view.guesses,
         hash_pixels(pixels),
-        draw_sketch(view.image),
-        label_fingerprint=hash_pixels(view.label.pixels) if labelled else None,
+        take_fingerprint(view.image),
+        label_hash=hash_pixels(view.label.pixels) if labelled else None,
         diameter=measure_diameter(view),
         highest=float(pixels.max()),
         levels=count_levels(pixels),
@@ -138,10 +138,10 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
     """One label image for several different images, unless they are of one group: frames of one
     scene share their nuclei.
     """
-    for places in find_twice(f.label_fingerprint for f in overview.facts):
+    for places in find_twice(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
-            if other.fingerprint != first.fingerprint and not is_one_group(first, other):
+            if other.pixels_hash != first.pixels_hash and not is_one_group(first, other):
                 remedy = "Look which image the labels belong to; the other has got a copy."
                 message = (
                     f"The labels are the same as those of {first.file}, but the images differ."

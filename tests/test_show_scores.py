@@ -32,14 +32,14 @@ def test_the_task_is_told_from_the_scores(classes, rng):
         "semantic": semantic.evaluate([("a", label, label)]),
     }
     for task, one in results.items():
-        assert show.judged({"ours": one}).alt
+        assert show.evaluation({"ours": one}).alt
         assert show.to_png(show.scores(one))[:4] == b"\x89PNG", task
     with pytest.raises(UserError, match="of a task"):
         show.scores({"loss": 1.0})
 
 
 def test_several_results_stand_side_by_side_with_their_curves(rng):
-    figure = show.judged({"one": points(rng), "two": points(rng)})
+    figure = show.evaluation({"one": points(rng), "two": points(rng)})
     assert figure.axes[-1].get_title(loc="left") == "Precision against recall"
     assert len(figure.axes[-1].lines) == 2
     assert figure.alt.startswith("f1: one ")

@@ -25,7 +25,7 @@ def twins(*stack, ndim=3):
     plain = keras.Sequential([keras.Input((None,) * ndim + (2,)), *stack])
     quick = keras.models.clone_model(plain)
     quick.set_weights(plain.get_weights())
-    return plain, nets.quicken(quick), x
+    return plain, nets.cpu_optimize(quick), x
 
 
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3), (3, 1, 1), (5, 3, 1)])
@@ -73,6 +73,6 @@ def test_other_convolutions_stay_as_they_are(layer):
 
 def test_networks_inside_a_network_are_quickened_too():
     inner = nets.unet(3, widths=(2, 4))
-    outer = nets.quicken(keras.Model(inner.input, inner(inner.input)))
+    outer = nets.cpu_optimize(keras.Model(inner.input, inner(inner.input)))
     assert "convolution_op" in vars(inner.get_layer("enc0_0"))
     assert outer.predict_on_batch(np.zeros((1, 4, 8, 8, 1), np.float32)).shape == (1, 4, 8, 8, 1)

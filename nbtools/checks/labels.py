@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Regions, Requirements, View
-from nbtools.checks.of_pair import is_image_itself, is_swapped
+from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
 
 RULE = "Labels are whole numbers: 0 background, 1 to N, one for each nucleus."
 TINY = {2: 10, 3: 20}  # pixels; smaller nuclei are dirt, or leftovers of drawing

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nbtools.targets import _walking
+from nbtools.targets import flow_kernels
 
 
 @pytest.mark.parametrize("shape", [(50,), (17, 23), (1, 23), (6, 9, 11)])
@@ -23,7 +23,7 @@ def test_points_go_where_the_flows_between_pixels_lead(rng, shape):
             for axis in range(len(shape))
         ]
         expected = np.clip(expected + np.stack(step), 0, last)
-    _walking.follow(
+    flow_kernels.integrate_flows(
         flow.reshape(-1, len(shape)), np.array(shape), ends=ends, steps=15, block=20, still=0.0
     )
     np.testing.assert_allclose(ends, expected.T, atol=1e-3)
@@ -32,7 +32,7 @@ def test_points_go_where_the_flows_between_pixels_lead(rng, shape):
 def test_a_point_that_gets_on_no_more_is_left_where_it_is():
     flow = np.full((30, 1), 0.04, np.float32)
     ends = np.array([[3.0]], np.float32)
-    _walking.follow(flow, np.array([30]), ends=ends, steps=200, block=20, still=1.0)
+    flow_kernels.integrate_flows(flow, np.array([30]), ends=ends, steps=200, block=20, still=1.0)
     np.testing.assert_allclose(ends, 3.8, atol=1e-4)
 
 
@@ -40,7 +40,7 @@ def test_heat_spreads_within_its_part_and_is_lost_at_the_border():
     """Two rows of 3 and of 2 points, on which heat is a product with a matrix."""
     starts, centres, steps = np.array([0, 3, 5]), np.array([1, 4]), np.array([4, 2])
     before, after = np.array([0, 0, 1, 3, 3]), np.array([1, 2, 2, 4, 4])
-    found = _walking.spread_heat(
+    found = flow_kernels.diffuse(
         starts,
         np.stack([before, after], axis=-1)[:, None],
         centres=centres,

@@ -13,7 +13,7 @@ import ipywidgets
 LAST_USED = "_reply_subshell_id"
 
 
-def hear(button: ipywidgets.Button, kernel: object | None) -> None:
+def poll_button(button: ipywidgets.Button, kernel: object | None) -> None:
     """Let a button act on presses that wait behind the cell that runs; everything else goes on
     waiting, in its order.
 

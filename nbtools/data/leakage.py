@@ -36,7 +36,7 @@ TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
 
 
 @dataclass(frozen=True, eq=False)
-class Sketch:
+class Fingerprint:
     """What kinship is judged by: the four borders (sides "t", "b", "l", "r") as logarithms, and a
     thumbnail; None where flat.
     """
@@ -45,11 +45,11 @@ class Sketch:
     thumbnail: np.ndarray | None
 
 
-def draw_sketch(image: Image) -> Sketch:
+def take_fingerprint(image: Image) -> Fingerprint:
     """Borders and thumbnail of an image; of a volume, a movie or channels, of their mean."""
     plane = flatten(image)
     if not np.isfinite(plane).all():
-        return Sketch({}, None)
+        return Fingerprint({}, None)
     edges = {}
     if min(plane.shape) >= SHORTEST_EDGE:
         scale = (0, 1) if image.pixels.dtype == np.uint8 else _find_scale(plane)
@@ -58,7 +58,7 @@ def draw_sketch(image: Image) -> Sketch:
             side: np.log1p(np.maximum(line - scale[0], 0) * scale[1])
             for side, line in lines.items()
         }
-    return Sketch(edges, _shrink(plane))
+    return Fingerprint(edges, _shrink(plane))
 
 
 def flatten(image: Image) -> np.ndarray:
@@ -69,7 +69,7 @@ def flatten(image: Image) -> np.ndarray:
     return plane.T if image.axes.index("X") < image.axes.index("Y") else plane
 
 
-def find_siblings(sketches: Sequence[Sketch | None]) -> list[tuple[int, int]]:
+def find_siblings(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
     """Pairs of images of which one continues the other across a border.
 
     Borders are compared without their mean and trend, and without mean, trend and curvature (uneven
@@ -79,27 +79,29 @@ def find_siblings(sketches: Sequence[Sketch | None]) -> list[tuple[int, int]]:
     pairs = set()
     for side, other in (("r", "l"), ("b", "t")):
         by_length: dict[int, list[int]] = defaultdict(list)
-        for i, sketch in enumerate(sketches):
-            if sketch is not None and sketch.edges:
-                by_length[len(sketch.edges[side])].append(i)
+        for i, fingerprint in enumerate(fingerprints):
+            if fingerprint is not None and fingerprint.edges:
+                by_length[len(fingerprint.edges[side])].append(i)
         for items in by_length.values():
-            ends, starts = (np.array([sketches[i].edges[s] for i in items]) for s in (side, other))
+            ends, starts = (
+                np.array([fingerprints[i].edges[s] for i in items]) for s in (side, other)
+            )
             pairs |= {tuple(sorted((items[i], items[j]))) for i, j in _match(ends, starts)}
     return sorted(pairs)
 
 
 def find_near_copies(
-    sketches: Sequence[Sketch | None], read: Callable[[int], Image]
+    fingerprints: Sequence[Fingerprint | None], read: Callable[[int], Image]
 ) -> list[tuple[int, int]]:
     """Pairs that show the same: brighter, noisier, compressed, rescaled, turned or flipped copies,
     and exact ones.
 
     read : gives the image of an index; asked only for pairs whose thumbnails are alike.
     """
-    items = [i for i, s in enumerate(sketches) if s is not None and s.thumbnail is not None]
+    items = [i for i, s in enumerate(fingerprints) if s is not None and s.thumbnail is not None]
     if len(items) < 2:
         return []
-    plain = np.array([sketches[i].thumbnail for i in items])
+    plain = np.array([fingerprints[i].thumbnail for i in items])
     found: dict[tuple[int, int], dict[int, float]] = {}
     for number, turn in enumerate(TURNS):
         turned = np.array([turn(t) for t in plain]).reshape(len(items), -1)

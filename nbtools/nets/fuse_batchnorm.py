@@ -15,7 +15,7 @@ from keras import layers, ops
 Tensor = keras.KerasTensor
 
 
-def absorb(model: keras.Model) -> keras.Model:
+def fuse_batchnorm(model: keras.Model) -> keras.Model:
     """Let each convolution of a network that only a batch normalisation reads compute both; returns
     the network, whose layers stay.
 

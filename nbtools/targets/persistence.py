@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 2**15  # pixels that climb at a time: what is known of them stays in the processor's cache
+# pixels that climb at a time: what is known of them stays in the processor's cache
+BLOCK = 2**15
 
 
-def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
+def persistence_watershed(
+    height: np.ndarray, mask: np.ndarray, *, min_persistence: float
+) -> np.ndarray:
     """(*space) float heights and bool mask → (*space) int32 labels: every hill that rises at least
-    `split` above the pass to a higher one.
+    `min_persistence` above the pass to a higher one.
 
     Each pixel of the mask belongs to a hill; each connected region has one at least.
     """
@@ -26,14 +29,14 @@ def part(height: np.ndarray, mask: np.ndarray, *, split: float) -> np.ndarray:
         int(np.prod(heights.shape[axis + 1 :])) for axis in range(heights.ndim)
     ]  # to the next pixel of each axis
     heights, inside = heights.ravel(), np.flatnonzero(np.pad(mask, 1))
-    hill, top = climb(heights, inside, steps=steps)
+    hill, top = steepest_ascent(heights, inside, steps=steps)
     label = np.zeros(mask.shape, np.int32)
-    passes = find_passes(heights, hill, inside=inside, steps=steps)
-    label[mask] = join_shallow(top, passes, split=split)[hill]
+    passes = find_saddles(heights, hill, inside=inside, steps=steps)
+    label[mask] = merge_shallow_basins(top, passes, min_persistence=min_persistence)[hill]
     return label
 
 
-def climb(
+def steepest_ascent(
     heights: np.ndarray, inside: np.ndarray, *, steps: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) hill of each pixel inside: the top it comes to, going to the highest neighbour again and
@@ -60,7 +63,7 @@ def climb(
     return (np.cumsum(is_top, dtype=number.dtype) - 1)[into], heights[inside[is_top]]
 
 
-def find_passes(
+def find_saddles(
     heights: np.ndarray, hill: np.ndarray, *, inside: np.ndarray, steps: list[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where two hills meet across faces: (P,) the one, (P,) the other, and (P,) the height of the
@@ -82,10 +85,11 @@ def find_passes(
     return *divmod(pair[order][first], count), highest
 
 
-def join_shallow(
-    top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, split: float
+def merge_shallow_basins(
+    top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, min_persistence: float
 ) -> np.ndarray:
-    """(H,) names 1 … of hills; joined are those whose lower one rises less than `split` above their
+    """(H,) names 1 … of hills; joined are those whose lower one rises less than `min_persistence`
+    above their
     pass, from the highest pass down.
 
     In each round every hill whose highest open pass leads to a higher one becomes part of that one;
@@ -96,7 +100,7 @@ def join_shallow(
     rank[np.argsort(top, kind="stable")] = names  # of hills of equal height, one is the higher
     root, (a, b, level) = names, passes
     while True:
-        shallow = (a != b) & (np.minimum(top[a], top[b]) - level < split)
+        shallow = (a != b) & (np.minimum(top[a], top[b]) - level < min_persistence)
         a, b, level = a[shallow], b[shallow], level[shallow]
         if not len(a):
             return (1 + np.searchsorted(np.unique(root), root)).astype(np.int32)

@@ -17,12 +17,12 @@ import keras
 import numpy as np
 from keras import layers
 
-from nbtools.nets.absorb import absorb
+from nbtools.nets.fuse_batchnorm import fuse_batchnorm
 
 Tensor = keras.KerasTensor
 
 
-def quicken(model: keras.Model) -> keras.Model:
+def cpu_optimize(model: keras.Model) -> keras.Model:
     """Let the layers of a network compute as above, those of networks inside it too; returns the
     network, which is otherwise the same.
 
@@ -39,7 +39,7 @@ def quicken(model: keras.Model) -> keras.Model:
                 layer
             ):
                 layer.call = partial(_spread, layer=layer)
-        absorb(model)
+        fuse_batchnorm(model)
     return model
 
 

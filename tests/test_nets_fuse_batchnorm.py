@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from nbtools import nets
-from nbtools.nets.absorb import absorb
+from nbtools.nets.fuse_batchnorm import fuse_batchnorm
 
 pytest.importorskip(
     "tensorflow", reason="normalisations are part of convolutions on TensorFlow only"
@@ -32,7 +32,7 @@ def twins(build):
     plain = settle(build())
     quick = build()
     quick.set_weights(plain.get_weights())
-    return plain, absorb(quick)
+    return plain, fuse_batchnorm(quick)
 
 
 def look(model, ndim, channels=1):
@@ -82,7 +82,7 @@ def test_only_what_is_linear_in_its_channels_is_absorbed(changes):
     model = keras.Model(
         image, layers.BatchNormalization(axis=axis)(layers.Conv2D(3, 3, **changes)(image))
     )
-    assert count_absorbed(absorb(model)) == 0
+    assert count_absorbed(fuse_batchnorm(model)) == 0
 
 
 def test_a_step_of_training_and_what_it_leaves_are_those_of_the_plain_network():

@@ -44,7 +44,7 @@ class Change:
     plane: int
 
 
-class Sheet:
+class LabelEditor:
     """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
 
     empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is
@@ -55,7 +55,7 @@ class Sheet:
 
     Examples
     --------
-    >>> sheet = Sheet(np.zeros((1, 4, 5), np.int32))
+    >>> sheet = LabelEditor(np.zeros((1, 4, 5), np.int32))
     >>> _ = sheet.act({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
     >>> sheet.label[0, 1].tolist(), sheet.next_label
     ([0, 1, 1, 0, 0], 2)
@@ -282,7 +282,7 @@ class Sheet:
         self._last = self._last if at is None else at
 
 
-class Notes:
+class Journal:
     """Unsaved actions in a small file, a line each: written as they are done, read again after a
     restart.
     """

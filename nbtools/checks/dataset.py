@@ -109,7 +109,7 @@ def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Images that are there twice, in one part or across parts."""
-    for places in find_twice(f.fingerprint for f in overview.facts):
+    for places in find_twice(f.pixels_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.entry.part != first.entry.part:
@@ -135,14 +135,16 @@ def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator
 
 def find_kin(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Tiles of one field, and copies that are brighter, noisier, compressed, turned or flipped."""
-    facts = [f for f in overview.facts if f.sketch is not None]
-    sketches = [f.sketch for f in facts]
+    facts = [f for f in overview.facts if f.fingerprint is not None]
+    fingerprints = [f.fingerprint for f in facts]
     copies = [
         p
-        for p in find_near_copies(sketches, lambda i: overview.dataset.reader.image(facts[i].entry))
+        for p in find_near_copies(
+            fingerprints, lambda i: overview.dataset.reader.image(facts[i].entry)
+        )
         if _are_apart(facts, p)
     ]
-    tiles = [pair for pair in find_siblings(sketches) if _are_apart(facts, pair)]
+    tiles = [pair for pair in find_siblings(fingerprints) if _are_apart(facts, pair)]
     across = "in another part: a score there would be too good."
     for code, pairs, words in (
         (
@@ -284,7 +286,7 @@ def _are_apart(facts: list[Facts], pair: tuple[int, int]) -> bool:
     file = one.entry.files.get("images")
     if one.entry.part == other.entry.part and is_one_group(one, other):
         return False
-    return one.fingerprint != other.fingerprint and (
+    return one.pixels_hash != other.pixels_hash and (
         file is None or file != other.entry.files.get("images")
     )
 

@@ -1,4 +1,5 @@
-"""Fold and Unfold: neighbouring pixels become channels, and channels pixels again; resolution
+"""SpaceToDepth and DepthToSpace: neighbouring pixels become channels, and channels pixels again;
+resolution
 changes hands without a strided convolution.
 
 In volumes TensorFlow's gradient of a strided convolution takes many times as long on processors as
@@ -26,7 +27,7 @@ class _Rearranged(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("nbtools")
-class Fold(_Rearranged):
+class SpaceToDepth(_Rearranged):
     """(B, *space, C) → (B, *space / factors, C · product of the factors); sizes must be multiples
     of the factors.
     """
@@ -56,8 +57,8 @@ class Fold(_Rearranged):
 
 
 @keras.saving.register_keras_serializable("nbtools")
-class Unfold(_Rearranged):
-    """(B, *space, C) → (B, *space · factors, C / product of the factors): what `Fold` did,
+class DepthToSpace(_Rearranged):
+    """(B, *space, C) → (B, *space · factors, C / product of the factors): what `SpaceToDepth` did,
     undone.
     """
 
@@ -86,10 +87,11 @@ class Unfold(_Rearranged):
         return 1 / factors, 1 - 1 / factors
 
 
-def bring_back(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """The end of a network that began with `Fold` in a volume: each voxel says what those that were
+def depth_to_space_head(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
+    """The end of a network that began with `SpaceToDepth` in a volume: each voxel says what those
+    that were
     folded into it are.
     """
-    return Unfold(factors, name="unfold")(
+    return DepthToSpace(factors, name="unfold")(
         layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")(x)
     )

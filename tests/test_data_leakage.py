@@ -8,7 +8,14 @@ import pytest
 from scipy import ndimage
 
 from nbtools import simulate
-from nbtools.data import DataSet, Sample, draw_sketch, find_near_copies, find_siblings, link_groups
+from nbtools.data import (
+    DataSet,
+    Sample,
+    find_near_copies,
+    find_siblings,
+    link_groups,
+    take_fingerprint,
+)
 from nbtools.image import Image
 
 
@@ -25,8 +32,8 @@ def cut_tiles(field, side=128):
     return [field[y : y + side, x : x + side] for y in (0, side) for x in (0, side)]
 
 
-def sketch(pixels):
-    return draw_sketch(Image(pixels, "YX"))
+def fingerprint(pixels):
+    return take_fingerprint(Image(pixels, "YX"))
 
 
 def pairs_of(groups):
@@ -35,7 +42,7 @@ def pairs_of(groups):
 
 def test_tiles_of_one_field_are_found_and_strangers_are_not(fields):
     tiles = [tile for field in fields for tile in cut_tiles(field)]
-    found = pairs_of(link_groups(16, find_siblings([sketch(t) for t in tiles])))
+    found = pairs_of(link_groups(16, find_siblings([fingerprint(t) for t in tiles])))
     truth = pairs_of([i // 4 for i in range(16)])
     assert found <= truth
     assert len(found) >= 0.8 * len(truth)
@@ -43,7 +50,7 @@ def test_tiles_of_one_field_are_found_and_strangers_are_not(fields):
 
 def test_tiles_with_their_own_contrast_are_still_found(fields):
     left, right = fields[0][:, :128], (fields[0][:, 128:] * 0.5).astype(np.uint16)
-    assert find_siblings([sketch(p) for p in (right, fields[1][:, :128], left)]) == [(0, 2)]
+    assert find_siblings([fingerprint(p) for p in (right, fields[1][:, :128], left)]) == [(0, 2)]
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
@@ -51,7 +58,7 @@ def test_tiles_with_their_own_contrast_are_still_found(fields):
 def test_turned_and_flipped_copies_are_found(fields, turn, flip):
     copy = np.rot90(fields[0][:, ::-1] if flip else fields[0], turn)
     images = [Image(p, "YX") for p in (fields[1], fields[0], copy, fields[2])]
-    assert find_near_copies([draw_sketch(i) for i in images], images.__getitem__) == [(1, 2)]
+    assert find_near_copies([take_fingerprint(i) for i in images], images.__getitem__) == [(1, 2)]
 
 
 def test_brighter_noisier_and_rescaled_copies_are_found(fields, rng):
@@ -62,7 +69,7 @@ def test_brighter_noisier_and_rescaled_copies_are_found(fields, rng):
         ndimage.zoom(field, 0.5, order=1),
     ]
     images = [Image(p.astype(np.float32), "YX") for p in (field, *copies, fields[1], fields[3])]
-    found = find_near_copies([draw_sketch(i) for i in images], images.__getitem__)
+    found = find_near_copies([take_fingerprint(i) for i in images], images.__getitem__)
     assert link_groups(6, found) == [0, 0, 0, 0, 4, 5]
 
 
@@ -76,8 +83,8 @@ def test_blank_and_small_images_are_kin_to_nobody():
             np.arange(9).reshape(3, 3),
         )
     ]
-    sketches = [draw_sketch(i) for i in images]
-    assert find_siblings(sketches) == find_near_copies(sketches, images.__getitem__) == []
+    fingerprints = [take_fingerprint(i) for i in images]
+    assert find_siblings(fingerprints) == find_near_copies(fingerprints, images.__getitem__) == []
 
 
 def test_a_split_keeps_kin_together(fields):
@@ -98,9 +105,9 @@ def test_the_mosaics_of_dsb2018_are_recovered_from_borders_alone(data_folder):
     precision 0.9; 0.83 and 0.97 measured.
     """
     dataset = DataSet.open(data_folder / "dsb2018_fluorescence")
-    sketches = [draw_sketch(dataset.image(i)) for i in range(len(dataset))]
+    fingerprints = [take_fingerprint(dataset.image(i)) for i in range(len(dataset))]
     start = time.process_time()
-    found = pairs_of(link_groups(len(sketches), find_siblings(sketches)))
+    found = pairs_of(link_groups(len(fingerprints), find_siblings(fingerprints)))
     seconds = time.process_time() - start
     with (data_folder / "dsb2018_index.csv").open() as file:
         mosaic = {row["name"]: row["mosaic_group"] for row in csv.DictReader(file)}
