@@ -24,6 +24,7 @@ _ROOMS = (
     "normalize",
     "patches",
     "report",
+    "results",
     "runtime",
     "show",
     "simulate",

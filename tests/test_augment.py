@@ -80,7 +80,9 @@ def test_a_patch_larger_than_the_image_is_filled_by_reflection(rng):
 
 def test_a_cut_far_from_the_border_needs_only_its_surroundings(rng):
     image = rng.random((400, 400))
-    frame = augment.PatchTransform(np.array([[0.8, 0.3], [-0.3, 0.9]]), np.array([150.0, 180.0]), (40, 40))
+    frame = augment.PatchTransform(
+        np.array([[0.8, 0.3], [-0.3, 0.9]]), np.array([150.0, 180.0]), (40, 40)
+    )
     from scipy import ndimage
 
     whole = ndimage.affine_transform(

@@ -10,6 +10,7 @@ from nbtools.errors import UserError
 from nbtools.image import RGB, Image
 from nbtools.methods.base import Prediction
 from nbtools.metrics import restoration as metrics
+from nbtools.results import Restored
 from nbtools.show.layout import GAP
 from nbtools.show.restoration import ColorScale, find_busiest, find_contrast, find_cuts, lay_out
 
@@ -40,7 +41,7 @@ def test_scores_of_input_and_results_are_told_in_the_figure(clean, noisy):
 
 
 def test_a_prediction_is_shown_by_its_image_and_several_are_numbered(clean, noisy):
-    one = Prediction(image=clean)
+    one = Prediction(Restored(clean))
     assert show.restored(noisy, one, clean=clean).alt.count("restored") == 1
     assert "restored 2" in show.restored(noisy, one, clean, clean=clean).alt
 

@@ -14,6 +14,7 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods.base import Prediction
+from nbtools.results import Restored
 from nbtools.widgets import parts, picker
 from nbtools.widgets.folders import FolderBrowser
 
@@ -286,7 +287,7 @@ def test_a_line_parts_before_and_after(rng):
 def test_before_and_after_of_a_volume_can_be_walked_through(rng):
     volume = Image(rng.random((6, 20, 24)), "ZYX")
     seen = widgets.compare_slider(
-        volume, Prediction(image=volume.replace(pixels=volume.pixels / 2))
+        volume, Prediction(Restored(volume.replace(pixels=volume.pixels / 2)))
     )
     first = bytes(seen.picture.value)
     seen.sliders["Z"].value = 0

@@ -18,6 +18,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods.base import Prediction
+from nbtools.results import Labels
 from nbtools.widgets import live, polling
 
 SLOPE = np.array([2.0, -1.0, 0.5], np.float32)
@@ -45,7 +46,7 @@ class Line:
         return trainer.run(self._draw, lambda: self._validate(trainer.history.epochs))
 
     def predict(self, image):
-        return Prediction(labels=Image((image.pixels > 0.5).astype(np.int32), image.axes))
+        return Prediction(Labels(Image((image.pixels > 0.5).astype(np.int32), image.axes)))
 
     @property
     def weights(self) -> np.ndarray:

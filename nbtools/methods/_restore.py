@@ -19,6 +19,7 @@ from nbtools.image import Image
 from nbtools.methods import _turns
 from nbtools.methods._keras import Example, KerasMethod, KerasSettings
 from nbtools.methods.base import Prediction
+from nbtools.results import Restored
 from nbtools.training import History, TrainingPlan
 
 LOOKED_AT = 64  # training images that the normalisation is measured on
@@ -138,7 +139,7 @@ class RestoreMethod(KerasMethod):
         pixels = np.stack([p.image.pixels for p in parts], axis=image.axes.index("C"))
         warnings = tuple(dict.fromkeys(w for p in parts for w in p.warnings))
         return Prediction(
-            image=image.replace(pixels=pixels),
+            Restored(image.replace(pixels=pixels)),
             seconds=sum(p.seconds for p in parts),
             warnings=warnings,
         )
@@ -197,7 +198,7 @@ class RestoreMethod(KerasMethod):
             np.float32, copy=False
         )
         ordered = image.to("T" + self.domain.axes + "C").replace(pixels=restored)
-        return Prediction(image=ordered.to(image.axes))
+        return Prediction(Restored(ordered.to(image.axes)))
 
     # --- inside
 

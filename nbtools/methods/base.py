@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +21,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import _rescale, domain
 from nbtools.methods.domain import Domain
+from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets import classes
 
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Prediction:
-    """What a method says of one image: labels, or a restored image, with the network's maps where
-    asked for.
+    """What a method finds in one image.
 
-    classes, probability : of each nucleus by its label, from a model that has learned classes, for
-        an image without T; else None.
-    raw : name → array (*space, K), what the network said before it was decoded, on the pixel grid
+    Parameters
+    ----------
+    result : see `nbtools.results`.
+    raw : name → array (*space, K), the network's maps before they were decoded, on the pixel grid
         of the model.
     zoom : how many times as many pixels, along each spatial axis, the network saw; None where it
         saw the image as it is.
@@ -41,15 +43,44 @@ class Prediction:
     notes : what was decided in decoding and should be known, as of regions without a centre.
     """
 
-    labels: Image | None = None
-    image: Image | None = None
-    classes: dict[int, str] | None = None
-    probability: dict[int, float] | None = None
+    result: Result
     raw: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     zoom: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> Image | None:
+        """The label image; None where the result is something else."""
+        return self.result.image if isinstance(self.result, Labels) else None
+
+    @property
+    def image(self) -> Image | None:
+        """The restored image; None where the result is something else."""
+        return self.result.image if isinstance(self.result, Restored) else None
+
+    @property
+    def points(self) -> Points | None:
+        """The points found; None where the result is something else."""
+        return self.result if isinstance(self.result, Points) else None
+
+    @property
+    def boxes(self) -> Boxes | None:
+        """The boxes found; None where the result is something else."""
+        return self.result if isinstance(self.result, Boxes) else None
+
+    @property
+    def classes(self) -> Mapping[int, str] | Classes | None:
+        """Label → class of its nucleus, or the class of the image; None where there are none."""
+        if isinstance(self.result, Classes):
+            return self.result
+        return getattr(self.result, "classes", None) or None
+
+    @property
+    def probability(self) -> Mapping[int, float] | None:
+        """Label → probability of its nucleus' class; None where there are no classes."""
+        return getattr(self.result, "probability", None)
 
 
 class Method(ABC):
@@ -164,11 +195,7 @@ class Method(ABC):
                 f"Known: {', '.join(self.tunable()) or 'none'}.",
             )
         result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
-        changed = {
-            name: getattr(result, name)
-            for name in ("labels", "classes", "probability", "notes", "seconds")
-        }
-        return replace(prediction, **changed)
+        return replace(prediction, result=result.result, notes=result.notes, seconds=result.seconds)
 
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
         """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices`
@@ -182,9 +209,10 @@ class Method(ABC):
         )
         if (channels := self.class_channels()) and "T" not in image.axes:
             share = maps[..., slice(*channels)]
-            result.classes, result.probability = classes.decode(
+            names, probability = classes.decode(
                 result.labels.pixels, share, names=self.domain.classes
             )
+            result.result = replace(result.result, classes=names, probability=probability)
         result.seconds = time.perf_counter() - started
         return result
 
@@ -204,7 +232,7 @@ class Method(ABC):
 
     def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
         """Put decoded pixels into an image with the axes, spacing and name of the input."""
-        return Prediction(labels=like.replace(pixels=pixels, channels=()))
+        return Prediction(Labels(like.replace(pixels=pixels, channels=())))
 
     def class_channels(self) -> tuple[int, int] | None:
         """First and end of the channels of the maps that are probabilities of the classes; None

@@ -25,6 +25,7 @@ from nbtools.image import Image
 from nbtools.methods.base import Domain, Method, Prediction
 from nbtools.metrics import restoration
 from nbtools.metrics.noise import NoiseLaw, estimate_law, estimate_noise
+from nbtools.results import Restored
 
 if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
@@ -124,7 +125,8 @@ class NonLocalMeans(Method):
     def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
         """Maps (*space, C), or (T, *space, C) → the restored image with the axes of the input."""
         ordered = image.to("T" + self.domain.axes + "C")
-        return Prediction(image=ordered.replace(pixels=maps.reshape(ordered.shape)).to(image.axes))
+        restored = ordered.replace(pixels=maps.reshape(ordered.shape))
+        return Prediction(Restored(restored.to(image.axes)))
 
     def _restore(self, pixels: np.ndarray) -> np.ndarray:
         """(*space) → the same without noise."""
