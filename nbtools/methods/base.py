@@ -75,7 +75,8 @@ class Prediction:
         """Label → class of its nucleus, or the class of the image; None where there are none."""
         if isinstance(self.result, Classes):
             return self.result
-        return getattr(self.result, "classes", None) or None
+        found = getattr(self.result, "classes", None)
+        return None if found == () else found
 
     @property
     def probability(self) -> Mapping[int, float] | None:
