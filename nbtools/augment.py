@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools import normalize, patches
+from nbtools.patches import Example
 
 if TYPE_CHECKING:
     from nbtools.data import Sample
@@ -151,6 +152,72 @@ def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
     return ndimage.affine_transform(
         array[box], frame.matrix, frame.offset - shift, frame.shape, order=order, mode="reflect"
     )
+
+
+def cut_example(example: Example, transform: PatchTransform) -> Example:
+    """The patch of an image and of all its partners: grey values interpolate linearly, labels take
+    the nearest pixel, points and boxes move along and are left out where they end outside.
+    """
+    grey = {name: getattr(example, name) for name in ("image", "clean", "maps")}
+    moved = {k: cut(a, transform, order=1) for k, a in grey.items() if a is not None}
+    if example.label is not None:
+        moved["label"] = cut(example.label, transform, order=0)
+    if example.points is not None:
+        points, inside = move_points(example.points, transform)
+        moved |= {"points": points, "point_classes": _pick(example.point_classes, inside)}
+    if example.boxes is not None:
+        boxes, inside = move_boxes(example.boxes, transform)
+        moved |= {"boxes": boxes, "box_classes": _pick(example.box_classes, inside)}
+    return replace(example, **moved, seeds=None)
+
+
+def move_points(points: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, D) of the image → those inside the patch (M, D), and which these are (N,) bool."""
+    moved = np.linalg.solve(transform.matrix, (points - transform.offset).T).T
+    inside = ((moved >= -0.5) & (moved < np.array(transform.shape) - 0.5)).all(axis=1)
+    return moved[inside], inside
+
+
+def move_boxes(boxes: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 2 D) of the image → those around what a patch shows of them (M, 2 D), clipped to
+    it, and which these are (N,) bool.
+
+    A box that is turned by anything but quarter turns becomes the larger box around its corners.
+    Of a box less than half of whose extent along an axis is left, the object is taken as gone.
+    """
+    first, last = box_corners(boxes)
+    ends = np.stack([first, last - 1])  # pixel centres
+    ndim = len(transform.shape)
+    choice = np.stack(np.meshgrid(*[(0, 1)] * ndim, indexing="ij"), axis=-1).reshape(-1, ndim)
+    corners = ends[choice, :, np.arange(ndim)]  # (corner, axis, box)
+    places = corners.transpose(0, 2, 1).reshape(-1, ndim)
+    moved = np.linalg.solve(transform.matrix, (places - transform.offset).T).T
+    moved = moved.reshape(len(choice), len(boxes), ndim)
+    low, high = moved.min(axis=0), moved.max(axis=0) + 1
+    cut_low, cut_high = np.clip(low, 0, transform.shape), np.clip(high, 0, transform.shape)
+    inside = (cut_high - cut_low >= 0.5 * (high - low)).all(axis=1)
+    return join_corners(cut_low[inside], cut_high[inside]), inside
+
+
+def box_corners(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 2 D), columns y0, x0, y1, x1[, z0, z1] → first and last edge (N, D) along the axes
+    [z,] y, x.
+    """
+    flat = boxes.reshape(-1, boxes.shape[-1])
+    low, high = flat[:, [0, 1]], flat[:, [2, 3]]
+    if flat.shape[1] == 6:
+        low, high = np.c_[flat[:, 4], low], np.c_[flat[:, 5], high]
+    return low, high
+
+
+def join_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """First and last edges (N, D) → boxes (N, 2 D) in the order of columns that files have."""
+    plane = np.c_[low[:, -2:], high[:, -2:]]
+    return np.c_[plane, low[:, 0], high[:, 0]] if low.shape[1] == 3 else plane
+
+
+def _pick(classes: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
+    return classes if classes is None else np.asarray(classes)[chosen]
 
 
 def vary_grey(

@@ -16,6 +16,19 @@ from pathlib import Path
 
 from nbtools.errors import UserError
 
+# names and values of settings in older versions: models, recipes and commands that use them still
+# work
+RENAMED = {
+    "averaging": "ema_decay",
+    "closer": "auto_scale",
+    "keep": "checkpoint",
+    "turns": "tta",
+    "unmarked": "without_marker",
+}
+RENAMED_VALUES = {
+    "tta": {"mirrors": "flips", "plane": "flips_and_rot90", "square": "flips_and_rot90_3d"},
+}
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -45,6 +58,15 @@ def setting(default: object, **about: object):
 class Settings:
     """Base of all settings: validated when made, immutable, to and from plain JSON values."""
 
+    def __init_subclass__(cls, parameters: tuple = (), **options):
+        """`class MySettings(Settings, parameters=Target.parameters)` adds a setting for each value
+        that the decoding of a target takes.
+        """
+        super().__init_subclass__(**options)
+        for parameter in parameters:
+            cls.__annotations__[parameter.name] = parameter.type
+            setattr(cls, parameter.name, parameter.setting())
+
     def __post_init__(self):
         for declared in self.declarations():
             object.__setattr__(
@@ -65,6 +87,7 @@ class Settings:
     def declaration(cls, name: str) -> Declaration:
         """The declaration of one setting; UserError with the known names if there is none."""
         known = {d.name: d for d in cls.declarations()}
+        name = name if name in known else RENAMED.get(name, name)
         if name not in known:
             raise UserError(
                 "A setting must be one of the method's settings.",
@@ -108,6 +131,8 @@ def check_value(declared: Declaration, value: object) -> object:
     """The value in the declared type and range, or a UserError."""
     if value is None and declared.optional:
         return None
+    if isinstance(value, str):
+        value = RENAMED_VALUES.get(declared.name, {}).get(value, value)
     value = _convert(declared, value)
     if declared.choices is not None and value not in declared.choices:
         raise _refusal(declared, value, f"Use one of: {', '.join(map(str, declared.choices))}.")

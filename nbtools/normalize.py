@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -31,6 +33,9 @@ class Scale:
         return pixels * np.float32(self.factor) + np.float32(self.offset)
 
 
+IDENTITY = Scale((0.0,), (1.0,))
+
+
 def by_percentiles(pixels: np.ndarray, *, low: float = 1.0, high: float = 99.8) -> Scale:
     """Scale that maps the low percentile of each channel to 0 and the high one to 1.
 
@@ -48,6 +53,39 @@ def by_moments(pixels: np.ndarray) -> Scale:
         tuple(map(float, flat.mean(axis=0))),
         tuple(float(f) if f > 0 else 1.0 for f in flat.std(axis=0)),
     )
+
+
+def to_unit_range(pixels: np.ndarray, *, low: float = 2.0, high: float = 99.9) -> Scale:
+    """Scale that maps the low percentile of each channel to -1 and the high one to 1."""
+    found = by_percentiles(pixels, low=low, high=high)
+    half = tuple(f / 2 for f in found.factor)
+    return Scale(tuple(o + h for o, h in zip(found.offset, half, strict=True)), half)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How a method scales grey values before the network.
+
+    Parameters
+    ----------
+    measure : (*space, C) grey values → their `Scale`.
+    words : how, for people and for the model's file.
+    whole_set : one scale for all images, measured on the training set; else each image has its own,
+        which never depends on tiles.
+    """
+
+    measure: Callable[[np.ndarray], Scale]
+    words: str
+    whole_set: bool = False
+
+
+PERCENTILES = Normalization(by_percentiles, "percentiles 1 and 99.8 of each image")
+MOMENTS = Normalization(by_moments, "mean 0 and standard deviation 1 of each image")
+MIN_MAX = Normalization(
+    partial(by_percentiles, low=0, high=100), "minimum and maximum of each image"
+)
+SET_MOMENTS = Normalization(by_moments, "of the whole training set", whole_set=True)
+SET_RANGE = Normalization(to_unit_range, "of the whole training set", whole_set=True)
 
 
 def _sample(pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from nbtools import data
 from nbtools.metrics import instances
-from nbtools.targets import distance, semantic
+from nbtools.targets import distance, foreground, objects
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_distance_parts_touching_nuclei(nuclei, ndim, figures):
 
 @pytest.mark.parametrize(("ndim", "expected"), [(2, 0.791), (3, 0.189)])
 def test_foreground_alone_merges_touching_nuclei(nuclei, ndim, expected):
-    label = semantic.decode(semantic.encode(nuclei[ndim]))
+    label = foreground.decode(foreground.encode(nuclei[ndim]))
     assert ap(nuclei[ndim], label, 0.5) == pytest.approx(expected, abs=0.005)
 
 
@@ -97,5 +97,5 @@ def test_empty_and_full_images_survive_the_round_trip(label):
 def test_small_objects_are_dropped_and_the_rest_numbered_anew():
     label = np.zeros((10, 10), int)
     label[0, 0], label[3:8, 3:8] = 4, 9
-    assert semantic.remove_small_objects(label, 5).max() == 1
-    assert semantic.remove_small_objects(label, 0).max() == 2
+    assert objects.remove_small_objects(label, 5).max() == 1
+    assert objects.remove_small_objects(label, 0).max() == 2

@@ -25,13 +25,13 @@ def nuclei() -> dict[int, np.ndarray]:
     [(2, (0.984, 0.923, 0.908, 0.908)), (3, (0.855, 0.855, 0.759, 0.759, 0.729))],
 )
 def test_the_oracle_reaches_its_figures(nuclei, ndim, expected):
-    decoded = centres.decode(centres.encode(nuclei[ndim]), unmarked="drop")
+    decoded = centres.decode(centres.encode(nuclei[ndim]), without_marker="drop")
     reached = [instances.score(nuclei[ndim], decoded, iou=iou).ap for iou in IOUS[ndim]]
     assert (np.array(reached) >= np.array(expected) - 5e-4).all()
 
 
 def test_small_regions_give_the_figures_measured_independently_in_2d(nuclei):
-    decoded = centres.decode(centres.encode(nuclei[2], share=0.3), unmarked="drop")
+    decoded = centres.decode(centres.encode(nuclei[2], share=0.3), without_marker="drop")
     reached = [instances.score(nuclei[2], decoded, iou=iou).ap for iou in IOUS[2]]
     assert reached == pytest.approx((0.984, 0.923, 0.908, 0.908), abs=5e-4)
 
@@ -76,10 +76,10 @@ def test_a_region_without_a_centre_is_kept_or_dropped_and_counted():
     maps[5:15, 5:15, 0] = maps[5:15, 25:45, 0] = maps[2, 48, 0] = 1
     maps[9:11, 9:11, 1] = 1
     kept, dropped = (
-        centres.decode(maps, unmarked=choice, min_size=5) for choice in ("keep", "drop")
+        centres.decode(maps, without_marker=choice, min_size=5) for choice in ("keep", "drop")
     )
     assert (kept.max(), dropped.max()) == (2, 1)
-    assert (centres.count_unmarked(maps), centres.count_unmarked(maps, min_size=5)) == (2, 1)
+    assert (centres.count_without_marker(maps), centres.count_without_marker(maps, min_size=5)) == (2, 1)
 
 
 def test_parts_of_a_centre_are_joined_within_their_distance_only():

@@ -1,6 +1,4 @@
-"""Label image to tensors and back: encode and decode side by side, plain NumPy, testable in
-milliseconds.
-"""
+"""Truth to tensors, and tensors to results: encode and decode side by side, in NumPy."""
 
 from nbtools.targets import (
     blindspot,
@@ -9,17 +7,27 @@ from nbtools.targets import (
     classes,
     distance,
     flows,
+    foreground,
+    objects,
     persistence,
-    semantic,
+    planes,
+    restored,
 )
+from nbtools.targets.base import LabelTarget, Parameter, Target
 
 __all__ = [
+    "LabelTarget",
+    "Parameter",
+    "Target",
     "blindspot",
     "border",
     "centres",
     "classes",
     "distance",
     "flows",
+    "foreground",
+    "objects",
     "persistence",
-    "semantic",
+    "planes",
+    "restored",
 ]

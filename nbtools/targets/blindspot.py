@@ -8,9 +8,13 @@ et al. 2020, doi:10.1109/ISBI45749.2020.9098336.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
+
+from nbtools.patches import Example
+from nbtools.targets.restored import RestoredTarget
 
 AVERAGES = {"median": np.median, "mean": np.mean}
 
@@ -154,3 +158,37 @@ def _find_surroundings(places: np.ndarray, shape: tuple[int, ...], *, radius: in
     every = first[:, None] + steps
     others = (every != places[:, None]).any(axis=-1)
     return every[others].reshape(len(places), -1, len(shape))
+
+
+@dataclass(frozen=True)
+class BlindSpotTarget(RestoredTarget):
+    """The values of hidden pixels, predicted from their surroundings.
+
+    Parameters
+    ----------
+    mask : how pixels are hidden.
+    """
+
+    mask: BlindSpotMask = field(default_factory=BlindSpotMask)
+
+    per_patch: ClassVar = True
+
+    def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[np.ndarray, np.ndarray]:
+        """The patch with hidden pixels, and (*space, C + 1): the values to find and where they
+        count.
+        """
+        hidden, mask = mask_pixels(rng, patch.image, spots=self.mask)
+        return hidden, np.concatenate([patch.image, mask[..., None]], axis=-1)
+
+
+@dataclass(frozen=True)
+class ListedBlindSpots(BlindSpotTarget):
+    """As `BlindSpotTarget`, with the hidden pixels as a list, for losses that cost much per
+    pixel.
+    """
+
+    def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[np.ndarray, np.ndarray]:
+        """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""
+        hidden, mask = mask_pixels(rng, patch.image, spots=self.mask)
+        grey = self.scale.undo(patch.image)
+        return hidden, list_hidden(grey, mask, percent=self.mask.percent)

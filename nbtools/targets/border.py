@@ -7,10 +7,21 @@ grows back. (Three classes as in Caicedo et al. 2019, doi:10.1002/cyto.a.23863.)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from scipy import ndimage
 
-from nbtools.targets.semantic import remove_small_objects
+from nbtools.patches import Example
+from nbtools.targets.base import (
+    LabelTarget,
+    Parameter,
+    min_size_parameter,
+    softmax,
+    threshold_parameter,
+)
+from nbtools.targets.objects import expand_labels, remove_small_objects
 
 BACKGROUND, INSIDE, BORDER = range(3)
 
@@ -70,20 +81,6 @@ def decode_cores(
 ) -> np.ndarray:
     """As `decode`, where borders are inner ones: every core takes back its rim."""
     return decode(maps, where="inner", threshold=threshold, grow=grow, min_size=min_size)
-
-
-def expand_labels(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
-    """Let every label grow by some pixels, all at once, inside the region `nucleus` (*space) bool;
-    none takes from another.
-    """
-    from skimage.segmentation import watershed
-
-    if not steps or not label.any():
-        return label
-    reach = ndimage.distance_transform_cdt(label == 0, metric="taxicab") <= steps
-    return watershed(
-        np.zeros(label.shape, np.uint8), label, mask=(nucleus & reach) | (label > 0)
-    ).astype(np.int32, copy=False)
 
 
 def unet_weight_map(
@@ -174,3 +171,100 @@ def _distance_to(region: np.ndarray, spacing: tuple[float, ...] | None) -> tuple
         ~region, sampling=spacing, return_indices=True
     )
     return distance, tuple(nearest)
+
+
+CLASSES = 3
+
+
+def grow_parameter(*candidates: int) -> Parameter:
+    """How far cores take back what the border took from them."""
+    text = "Steps by which cores take back their border; chosen on validation images if empty."
+    return Parameter("grow", 2, candidates, 0, 20, unit="px", help=text)
+
+
+@dataclass(frozen=True)
+class BorderTarget(LabelTarget):
+    """Background, inside and border per pixel, from one network or several.
+
+    Borders are drawn on the patch as cut, so that they are one pixel wide however it was scaled and
+    turned.
+
+    Parameters
+    ----------
+    border : "outer", drawn outside the nuclei, or "inner", taking their rim.
+    border_weight : how much more a pixel of a border counts.
+    """
+
+    border: str = "outer"
+    border_weight: float = 10.0
+
+    per_patch: ClassVar = True
+    parameters: ClassVar = (
+        threshold_parameter(
+            *(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+            help=(
+                "Share of inside in inside and border that makes a core; chosen on validation "
+                "images if empty."
+            ),
+        ),
+        grow_parameter(0, 1, 2, 3),
+        min_size_parameter(),
+    )
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"background": 1, "inside": 1, "border": 1}
+
+    def encode(self, example: Example) -> np.ndarray:
+        """(*space, 4): the three classes, one of them 1, and the weight."""
+        classes = encode(example.label, where=self.border)
+        share = (classes == np.arange(CLASSES)).astype(np.float32)
+        weight = np.where(classes == BORDER, self.border_weight, 1.0)
+        return np.concatenate([share, weight], axis=-1)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        """Logits of all members of an ensemble → the mean of their probabilities."""
+        logits = raw.reshape(*raw.shape[:-1], -1, CLASSES)
+        return softmax(logits).mean(axis=-2)
+
+    def find_labels(
+        self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int
+    ) -> np.ndarray:
+        where = self.border
+        return decode(maps, where=where, threshold=threshold, grow=grow, min_size=min_size)
+
+    def score(self, label: np.ndarray, maps: np.ndarray) -> dict[int, float]:
+        return super().score(label, 1 - maps[..., BACKGROUND, None])
+
+
+@dataclass(frozen=True)
+class CoreTarget(BorderTarget):
+    """As `BorderTarget` with inner borders and without weights: cores that take back their rim.
+
+    Parameters
+    ----------
+    rim : axes along which a nucleus has a rim against the background; None for all.
+    """
+
+    border: str = "inner"
+    rim: tuple[int, ...] | None = None
+
+    parameters: ClassVar = (
+        threshold_parameter(
+            *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+            help=(
+                "Share of core in core and rim that makes a core; chosen on validation images if "
+                "empty."
+            ),
+        ),
+        grow_parameter(1, 2, 3),
+        min_size_parameter(),
+    )
+
+    def encode(self, example: Example) -> np.ndarray:
+        """(*space, 3): the three classes, one of them 1."""
+        classes = encode(example.label, where=self.border, along=self.rim)
+        return (classes == np.arange(CLASSES)).astype(np.float32)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        return softmax(raw)

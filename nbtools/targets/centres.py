@@ -8,11 +8,22 @@ touching nuclei are parted at their waist.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from scipy import ndimage
 
+from nbtools.patches import Example
+from nbtools.targets.base import (
+    LabelTarget,
+    Parameter,
+    min_size_parameter,
+    sigmoid,
+    threshold_parameter,
+)
 from nbtools.targets.border import find_edges
-from nbtools.targets.semantic import remove_small_objects, seed_unseeded_regions
+from nbtools.targets.objects import remove_small_objects, seed_unseeded_regions
 
 # of the radius of a nucleus: well apart from its neighbours, and large enough to be learned
 SHARE = 0.5
@@ -83,7 +94,7 @@ def decode(
     centre: float = 0.5,
     merge: float = 0.0,
     min_size: int = 0,
-    unmarked: str = "keep",
+    without_marker: str = "keep",
 ) -> np.ndarray:
     """(*space, 2) probabilities of foreground and of centres, on pixels as long as wide → (*space)
     int32 labels.
@@ -91,14 +102,14 @@ def decode(
     threshold, centre : probabilities above which a pixel is foreground, and of a centre.
     merge : px; parts of centres less far apart are one centre.
     min_size : px; smaller nuclei are dropped.
-    unmarked : what becomes of a connected foreground region without a centre: "keep" it as a
+    without_marker : what becomes of a connected foreground region without a centre: "keep" it as a
         nucleus, or "drop" it.
     """
     from skimage.segmentation import watershed
 
     foreground = maps[..., 0] > threshold
     markers = join_markers(foreground & (maps[..., 1] > centre), foreground, distance=merge)
-    if unmarked == "keep":
+    if without_marker == "keep":
         markers = seed_unseeded_regions(foreground, markers)
     depth = ndimage.distance_transform_edt(foreground).astype(np.float32)
     return remove_small_objects(watershed(-depth, markers, mask=foreground), min_size)
@@ -114,7 +125,7 @@ def join_markers(centres: np.ndarray, foreground: np.ndarray, *, distance: float
     return ndimage.label(near | centres)[0] * centres
 
 
-def count_unmarked(
+def count_without_marker(
     maps: np.ndarray, *, threshold: float = 0.5, centre: float = 0.5, min_size: int = 0
 ) -> int:
     """Connected foreground regions, of at least `min_size` pixels, in which `decode` finds no
@@ -133,3 +144,56 @@ def _measure_radii(own: np.ndarray, size: np.ndarray) -> np.ndarray:
     """
     volume = np.bincount(own) * float(np.prod(size))
     return np.sqrt(volume / np.pi) if len(size) == 2 else np.cbrt(3 * volume / (4 * np.pi))
+
+
+CHOSEN = "chosen on validation images if empty."
+WITHOUT_MARKER = {"keep": "kept", "drop": "left out"}
+
+
+@dataclass(frozen=True)
+class CentreTarget(LabelTarget):
+    """Foreground, and a centre region per nucleus that becomes its marker.
+
+    Parameters
+    ----------
+    share : radius of a centre region over that of its nucleus.
+    without_marker : "keep" foreground regions without a centre as nuclei, or "drop" them.
+    """
+
+    share: float = SHARE
+    without_marker: str = "keep"
+
+    parameters: ClassVar = (
+        Parameter(
+            *("centre", 0.5, (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), 0.01, 0.99),
+            help=f"Probability above which a pixel is of a centre; {CHOSEN}",
+        ),
+        threshold_parameter(0.3, 0.4, 0.5, 0.6, 0.7),
+        Parameter(
+            *("merge", 0.0, (0.0, 2.0, 4.0), 0.0, 100.0),
+            unit="px",
+            help=f"Parts of centres less far apart are one; {CHOSEN}",
+        ),
+        min_size_parameter(10, (0, 10, 30, 60, 120)),
+    )
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"foreground": 1, "centre": 1}
+
+    def encode(self, example: Example) -> np.ndarray:
+        return encode(example.label, spacing=example.spacing, share=self.share)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        return sigmoid(raw)
+
+    def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
+        return decode(maps, without_marker=self.without_marker, **parameters)
+
+    def describe(self, maps: np.ndarray, *, merge: float = 0.0, **parameters: float) -> str:
+        """How many regions have no centre, and what became of them; "" where all have one."""
+        count = count_without_marker(maps, **parameters)
+        regions = "1 region without a centre was"
+        if count != 1:
+            regions = f"{count} regions without a centre were"
+        return f"{regions} {WITHOUT_MARKER[self.without_marker]}." if count else ""

@@ -9,11 +9,22 @@ StarDist's probability is, Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from scipy import ndimage
 
+from nbtools.patches import Example
 from nbtools.targets import persistence
-from nbtools.targets.semantic import SEEN, remove_small_objects
+from nbtools.targets.base import (
+    LabelTarget,
+    Parameter,
+    min_size_parameter,
+    sigmoid,
+    threshold_parameter,
+)
+from nbtools.targets.objects import SEEN, remove_small_objects
 
 SMOOTHING = {
     2: (0.5, 0.5),
@@ -89,28 +100,6 @@ def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
     return float(np.abs(encode(label)[..., 1] - maps[..., 1])[seen].mean()) if seen.any() else 1.0
 
 
-def split_touching_objects(
-    foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None
-) -> np.ndarray:
-    """(*space) bool → (*space) int32 labels: connected regions, holes filled, parted where a waist
-    is deeper than `split`.
-
-    The classical way, without a network: each pixel's distance to the background, and a watershed
-    from its maxima.
-    split : how much lower the distance must be between two maxima, in pixels of the finest axis.
-    spacing : relative; None for equal.
-    """
-    from skimage.morphology import h_maxima
-    from skimage.segmentation import watershed
-
-    if not foreground.any():
-        return np.zeros(foreground.shape, np.int32)
-    foreground = ndimage.binary_fill_holes(foreground)
-    depth = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
-    seeds, _ = ndimage.label(h_maxima(depth, split), np.ones((3,) * foreground.ndim))
-    return watershed(-depth, seeds, mask=foreground)
-
-
 def _inner_border(label: np.ndarray) -> np.ndarray:
     """Labelled pixels with a neighbour, across a face, of another label or background; the image's
     own edge is none.
@@ -123,3 +112,43 @@ def _inner_border(label: np.ndarray) -> np.ndarray:
         border[tuple(near)] |= differs
         border[tuple(far)] |= differs
     return border & (label > 0)
+
+
+@dataclass(frozen=True)
+class DistanceTarget(LabelTarget):
+    """Foreground and normalised distance to the border, see `encode` and `decode`."""
+
+    parameters: ClassVar = (
+        Parameter(
+            "split",
+            0.15,
+            (0.05, 0.08, 0.11, 0.15, 0.2, 0.25, 0.3),
+            0.01,
+            0.9,
+            help=(
+                "Depth of the valley of the distance that splits two nuclei; chosen on validation "
+                "images if empty."
+            ),
+        ),
+        threshold_parameter(0.3, 0.4, 0.5, 0.6, 0.7),
+        min_size_parameter(),
+    )
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"foreground": 1, "distance": 1}
+
+    def encode(self, example: Example) -> np.ndarray:
+        return encode(example.label, spacing=example.spacing)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        return np.stack([sigmoid(raw[..., 0]), np.clip(raw[..., 1], 0, 1)], axis=-1)
+
+    def find_labels(
+        self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
+    ) -> np.ndarray:
+        return decode(maps, threshold=threshold, split=split, min_size=min_size)
+
+    def self_consistency_error(self, maps: np.ndarray, label: np.ndarray) -> float:
+        """See the function of this name."""
+        return self_consistency_error(maps, label)

@@ -10,12 +10,22 @@ opposite flows where they meet, whatever their shape.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import ndimage
 
 from nbtools import runtime
-from nbtools.targets.semantic import SEEN, remove_small_objects
+from nbtools.patches import Example
+from nbtools.targets.base import (
+    LabelTarget,
+    Parameter,
+    min_size_parameter,
+    sigmoid,
+    threshold_parameter,
+)
+from nbtools.targets.objects import SEEN, remove_small_objects
 
 STEPS, BLOCK, STILL = (
     200,
@@ -30,6 +40,7 @@ ARRIVALS, WINDOW = (
 )
 GROW, FEW = 5, 2  # and so many pixels around it, where more than FEW arrive
 TOGETHER = 2**14  # points that a core follows before it takes others
+FLOW = 5.0  # how many times as long as the true one the flow of a network is
 ALL = 4.0  # no two flows of length 1 differ more
 
 
@@ -250,3 +261,55 @@ def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
     ]
     steps = np.sum(np.meshgrid(*along, indexing="ij"), axis=0).ravel()
     return [int(step) for step in steps if step]
+
+
+@dataclass(frozen=True)
+class FlowTarget(LabelTarget):
+    """Foreground and flows, see `encode` and `decode`.
+
+    Flows are found in the patch as cut: so they turn, stretch and mirror with it, and those of half
+    a nucleus meet in that half.
+
+    Parameters
+    ----------
+    views : "native", or "planes" where a flat network predicts planes across each axis of a volume.
+    """
+
+    views: str = "native"
+
+    per_patch: ClassVar = True
+    parameters: ClassVar = (
+        threshold_parameter(0.3, 0.4, 0.5, 0.6, 0.7),
+        # of volumes in planes, in pixels of the finest spacing
+        min_size_parameter(15, {2: (0, 15, 30, 45), 3: (0, 45, 90, 180, 360)}),
+        Parameter(
+            *("flow_threshold", ALL, {2: (0.4, 0.6, 0.8, 1.2, ALL)}, 0.0, ALL),
+            help=(
+                "2D: nuclei whose flows differ from those of their shape by more than that are "
+                "removed, 4 keeps all; chosen on validation images if empty."
+            ),
+        ),
+    )
+
+    @property
+    def in_planes(self) -> bool:
+        """Whether a flat network predicts volumes plane by plane."""
+        return self.ndim == 3 and self.views == "planes"
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"foreground": 1, "flow": 2 if self.in_planes else self.ndim}
+
+    def encode(self, example: Example) -> np.ndarray:
+        return encode(example.label, spacing=None if self.in_planes else self.spacing)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        """Logit and lengthened flows → probability of foreground, and flows."""
+        return np.concatenate([sigmoid(raw[..., :1]), raw[..., 1:] / FLOW], axis=-1)
+
+    def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
+        return decode(maps, spacing=self.spacing, **parameters)
+
+    def self_consistency_error(self, maps: np.ndarray, label: np.ndarray) -> float:
+        """See the function of this name."""
+        return self_consistency_error(maps, label)

@@ -72,7 +72,7 @@ nb.show.scores({name: judge([("a", label.pixels, cut.astype(int))]) for name, cu
 truth = nb.data.samples("nuclei2d")[0].label.pixels.astype("int32")
 large = np.bincount(truth.ravel())[truth] >= 250
 peeled = np.where(nb.targets.border.find_edges(truth), 0, truth)
-joined = nb.targets.semantic.decode(truth[..., None])
+joined = nb.targets.foreground.decode(truth[..., None])
 damaged = {"small ones gone": truth * large, "peeled": peeled, "run together": joined}
 nb.show.labels(nb.image.Image(joined, "YX", name="run together"))
 

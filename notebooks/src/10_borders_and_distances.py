@@ -50,8 +50,8 @@ nb.show.scores({f"shifted by {n} px": judge([("a", truth, np.roll(truth, n, axis
 # *oracle*, and no network can do better. What is connected becomes one nucleus.
 
 # %%
-foreground = nb.targets.semantic.encode(truth)
-connected = nb.targets.semantic.decode(foreground)
+foreground = nb.targets.foreground.encode(truth)
+connected = nb.targets.foreground.decode(foreground)
 nb.show.error_map(sample.image, sample.label, predicted=connected)
 
 # %% [markdown]

@@ -42,7 +42,7 @@ plane = maps[maps[..., 1].sum(axis=(1, 2)).argmax()]  # the one with most of the
 nb.show.images([nb.image.Image(plane[..., i], "YX", name=name) for i, name in enumerate(("nucleus", "centre"))])
 
 # %%
-answers = {"foreground alone": nb.targets.semantic.decode(maps[..., :1]), "with centres": decode(maps)}
+answers = {"foreground alone": nb.targets.foreground.decode(maps[..., :1]), "with centres": decode(maps)}
 nb.show.scores({name: judge([("a", truth, one)]) for name, one in answers.items()})
 
 # %% [markdown]

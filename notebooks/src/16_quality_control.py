@@ -29,7 +29,7 @@ nb.runtime.check()
 # %%
 sample = nb.data.samples("nuclei2d")[0]
 truth = sample.label.replace(pixels=sample.label.pixels.astype("int32"))
-connected = truth.replace(pixels=nb.targets.semantic.decode(nb.targets.semantic.encode(truth.pixels)))
+connected = truth.replace(pixels=nb.targets.foreground.decode(nb.targets.foreground.encode(truth.pixels)))
 nb.show.error_map(sample.image, truth, predicted=connected)
 
 # %%

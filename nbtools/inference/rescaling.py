@@ -15,7 +15,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.targets.semantic import remove_small_objects
+from nbtools.targets.objects import remove_small_objects
 
 if TYPE_CHECKING:
     from nbtools.methods.domain import Domain

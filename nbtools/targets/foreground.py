@@ -1,0 +1,83 @@
+"""Foreground and its connected components: touching nuclei stay one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import ndimage
+
+from nbtools.patches import Example
+from nbtools.targets import border
+from nbtools.targets import classes as class_targets
+from nbtools.targets.base import (
+    LabelTarget,
+    min_size_parameter,
+    sigmoid,
+    softmax,
+    threshold_parameter,
+)
+from nbtools.targets.objects import remove_small_objects
+
+
+def encode(label: np.ndarray) -> np.ndarray:
+    """(*space) labels → (*space, 1) float32: 1 inside nuclei, 0 outside, -1 where the label is
+    negative (ignored).
+    """
+    return np.where(label < 0, -1, label > 0).astype(np.float32)[..., None]
+
+
+def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
+    """(*space, K) maps, of which the first is the probability of foreground → (*space) int32
+    labels.
+
+    Connected components above the threshold, of at least `min_size` pixels; touching nuclei stay
+    one.
+    """
+    label, _ = ndimage.label(maps[..., 0] > threshold)
+    return remove_small_objects(label.astype(np.int32, copy=False), min_size)
+
+
+@dataclass(frozen=True)
+class ForegroundTarget(LabelTarget):
+    """Foreground per pixel, one output per class where nuclei have classes; a result are its
+    connected regions.
+
+    Parameters
+    ----------
+    gap_weight : how much more a pixel in a narrow gap between nuclei counts; 0: no more.
+    """
+
+    gap_weight: float = 10.0
+
+    parameters: ClassVar = (
+        threshold_parameter(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+        min_size_parameter(),
+    )
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"foreground": 1} | ({"classes": len(self.classes)} if self.classes else {})
+
+    def encode(self, example: Example) -> np.ndarray:
+        """(*space, 1 or 1 + classes, and the weight behind them)."""
+        label = example.label
+        weight = border.unet_weight_map(label, weight=self.gap_weight, spacing=example.spacing)
+        if self.classes:
+            truth = class_targets.encode(label, example.classes, count=len(self.classes))
+        else:
+            truth = encode(label)
+        return np.concatenate([truth, weight[..., None]], axis=-1)
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        if not self.classes:
+            return sigmoid(raw)
+        share = softmax(raw)
+        return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
+
+    def find_labels(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
+        return decode(maps, threshold=threshold, min_size=min_size)
+
+    def class_channels(self) -> slice | None:
+        return slice(1, 1 + len(self.classes)) if self.classes else None
