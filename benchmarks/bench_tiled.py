@@ -16,7 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from nbtools import methods, tiling
+from nbtools import inference, methods
+from nbtools.inference import tiled
 
 SIDE, TILE, BATCH, REPEATS = 2000, 512, 4, 3
 
@@ -25,21 +26,21 @@ def main() -> None:
     """Print the ratio as JSON."""
     model = methods.load("nuclei2d")
     pixels = np.random.default_rng(0).integers(100, 4000, (SIDE, SIDE, 1)).astype(np.uint16)
-    plan = tiling.make_plan(pixels.shape[:2], model.field, tile=(TILE, TILE))
-    scale = model.scale_of(pixels)
-    cut = np.stack([scale.apply(tiling._cut(pixels, plan, windows)) for windows in plan.tiles])
+    plan = inference.plan_tiles(pixels.shape[:2], model.field, tile=(TILE, TILE))
+    scale, tiles = model.scale_of(pixels), inference.Tiled(model.field)
+    cut = np.stack([scale.apply(tiled._cut(pixels, plan, windows)) for windows in plan.tiles])
     batches = [cut[i : i + BATCH] for i in range(0, len(cut), BATCH)]
     work = cut[..., 0].size
-    tiled, bare = [], []
+    joined, bare = [], []
     for _ in range(1 + REPEATS):  # the first warms up
         start = time.perf_counter()
-        model._run(pixels, scale.apply, (TILE, TILE))
+        tiles(lambda tile: model.run(scale.apply(tile)), pixels, tile=(TILE, TILE))
         middle = time.perf_counter()
         for batch in batches:
             np.asarray(model.model.predict_on_batch(batch))
-        tiled.append(middle - start)
+        joined.append(middle - start)
         bare.append(time.perf_counter() - middle)
-    ours, theirs = (work / 1e6 / statistics.median(seconds[1:]) for seconds in (tiled, bare))
+    ours, theirs = (work / 1e6 / statistics.median(seconds[1:]) for seconds in (joined, bare))
     about = {
         "what": "tiled prediction against the bare network",
         "ours": ours,

@@ -75,8 +75,8 @@ def prepare_ours(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callable]:
     method._use(method.build())
     maps = distance.encode(label, spacing=method.domain.spacing)[..., :2]
     return {
-        "network": lambda: method.predict_space(pixels[..., None]),
-        "labels": lambda: method.decode(maps, **method.choices()),
+        "network": lambda: method.infer(pixels[..., None]),
+        "labels": lambda: method.decode(maps, **method.decoding_values()),
     }
 
 

@@ -24,7 +24,7 @@ from skimage.transform import resize
 
 from nbtools import config, methods
 from nbtools.data import DataSet, Sample
-from nbtools.methods.base import Method
+from nbtools.methods import Method
 from nbtools.metrics import instances
 
 FACTORS, SIDE = (0.4, 0.6, 1.0, 2.0, 3.0, 4.0), 256
@@ -42,7 +42,7 @@ def main() -> None:
     )
     samples = [dataset[i] for i in range(0, len(dataset), args.every)]
     once, model, rows = methods.load("nuclei2d"), methods.load("nuclei2d"), []
-    once.settings = once.settings.replace(closer=False)
+    once.settings = once.settings.replace(auto_scale=False)
     for factor in FACTORS:
         scaled = [scale(sample, factor) for sample in samples]
         size = model.domain.nucleus_size * factor

@@ -16,6 +16,7 @@ _ROOMS = (
     "export",
     "geometry",
     "image",
+    "inference",
     "io",
     "losses",
     "measure",
@@ -30,11 +31,10 @@ _ROOMS = (
     "show",
     "simulate",
     "targets",
-    "tiling",
     "training",
     "widgets",
 )
-_KERAS = ("losses", "nets", "tiling", "training")  # those that load it
+_KERAS = ("losses", "nets", "training")  # those that load it
 
 
 def __getattr__(name: str):

@@ -11,6 +11,7 @@ import sys
 import tomllib
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ RENAMED = {
 RENAMED_VALUES = {
     "tta": {"mirrors": "flips", "plane": "flips_and_rot90", "square": "flips_and_rot90_3d"},
 }
+
+
+def translate(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings of an older version, as plain values, under today's names."""
+    return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a result is: labels, class map, points, boxes, classes or a restored image.
 
-Each knows the image it belongs to: its name, axes and pixel size travel with it into the files. Each
-kind of result belongs to one task, see `nbtools.tasks`.
+Each knows the image it belongs to: its name, axes and pixel size travel with it into the files.
+Each kind of result belongs to one task, see `nbtools.tasks`.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from nbtools import data, methods, simulate, tiling, training
+from nbtools import data, methods, simulate, training
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods import _start
-from nbtools.methods._restore import express_as
-from nbtools.methods.base import Domain
+from nbtools.inference.receptive_field import measure_receptive_field
+from nbtools.methods.domain import Domain
 from nbtools.metrics import restoration
+from nbtools.training.examples import express_as
 
 TINY = {
     "preset": "tiny",
@@ -34,7 +34,7 @@ def pairs() -> data.DataSet:
 def build(ndim: int = 2, **settings) -> methods.Method:
     method = methods.get("care")(**settings)
     method.domain = Domain(ndim)
-    method._use(method.build())
+    method.adopt(method.build())
     return method
 
 
@@ -51,15 +51,17 @@ def test_the_preset_paper_is_the_default_network_of_the_package(ndim, probabilis
 def test_the_losses_are_absolute_error_and_the_likelihood_of_laplace():
     truth, output = np.zeros((1, 2, 2, 1), np.float32), np.full((1, 2, 2, 2), 2.0, np.float32)
     output[..., 0] = 1.0  # one away, at a scale of 2: 1 / 2 + log(2 * 2)
-    assert np.asarray(build(preset="tiny").loss(truth, output)) == pytest.approx(1.0)
+    assert np.asarray(build(preset="tiny").loss()(truth, output)) == pytest.approx(1.0)
     assert np.asarray(
-        build(preset="tiny", probabilistic=True).loss(truth, output)
+        build(preset="tiny", probabilistic=True).loss()(truth, output)
     ) == pytest.approx(0.5 + np.log(4), rel=1e-5)
 
 
 def test_a_probabilistic_network_can_be_stored_and_tiled_like_a_plain_one():
     plain, uncertain = build(preset="tiny"), build(preset="tiny", probabilistic=True)
-    assert uncertain.field.radius == plain.field.radius == tiling.describe_field(plain.model).radius
+    assert (
+        uncertain.field.radius == plain.field.radius == measure_receptive_field(plain.model).radius
+    )
     assert not [layer for layer in uncertain.model.layers if isinstance(layer, keras.layers.Lambda)]
     image = np.random.default_rng(0).normal(size=(1, 16, 16, 1)).astype(np.float32)
     np.testing.assert_allclose(
@@ -131,8 +133,8 @@ def test_another_backend_is_refused_in_plain_words(monkeypatch):
 def test_its_encoder_can_be_frozen_to_fine_tune():
     source, method = build(preset="tiny"), methods.get("care")(preset="tiny", freeze_encoder=True)
     method.domain, method.source = source.domain, source
-    method._use(method.build())
-    _start.prepare_network(method)
+    method.adopt(method.build())
+    method.prepare_network()
     learning = {
         layer.name.split("_")[0] for layer in method.model.layers if layer.trainable_weights
     }

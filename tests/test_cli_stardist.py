@@ -44,7 +44,7 @@ def middle(nuclei, model) -> float:
     """A probability between those of this hardly trained network, so that some shapes lie above
     it.
     """
-    maps = methods.load(model).predict_space(data.DataSet.open(nuclei).image(0).pixels[..., None])
+    maps = methods.load(model).infer(data.DataSet.open(nuclei).image(0).pixels[..., None])
     return float(np.percentile(maps[..., 0], 99))
 
 

@@ -99,7 +99,7 @@ def test_either_image_can_be_the_result_in_grey_values():
     for output, expected in (("denoised", 110), ("deconvolved", 120)):
         method = methods.get("deconoising")(output=output)
         method.scale = normalize.Scale((100.0,), (10.0,))
-        found = method.decode(maps)
+        found = method.decode(maps).image.pixels
         assert found.shape == (3, 4, 1)
         assert (found == expected).all()
 

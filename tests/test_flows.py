@@ -5,12 +5,14 @@ are blended and said to be.
 import numpy as np
 import pytest
 
-from nbtools import data, methods, tiling, training
+from nbtools import data, inference, methods, training
 from nbtools.image import Image
-from nbtools.methods import _planes
+from nbtools.inference import orthogonal_planes
+from nbtools.methods.domain import Domain
 from nbtools.methods.segment import flows as module
 from nbtools.metrics import instances
 from nbtools.targets import flows
+from nbtools.targets.flows import FlowTarget
 
 TINY = {
     "preset": "tiny",
@@ -50,10 +52,10 @@ def test_the_oracle_in_planes_across_three_axes_finds_every_nucleus():
         maps = np.stack([flows.encode(plane) for plane in stack[..., 0]])
         return np.concatenate([20 * maps[..., :1] - 10, 5 * maps[..., 1:]], axis=-1)
 
-    field = _planes.describe_stack(tiling.Field((8, 8), (1, 1), 1.0))
-    method = methods.get("flows")(views="planes")
-    maps = method.activate(_planes.look(see, label[..., None], field=field))
-    found = method.decode(maps, **method.tunable())
+    field = orthogonal_planes.stack_field(inference.ReceptiveField((8, 8), (1, 1), 1.0))
+    target = FlowTarget(3, views="planes")
+    maps = inference.OrthogonalPlanes(inference.Tiled(field))(see, label[..., None])
+    found = target.find_labels(target.activate(maps), **target.defaults())
     assert instances.score(label, found, iou=0.9).ap == 1.0
 
 
@@ -65,9 +67,8 @@ def test_planes_of_a_volume_are_put_back_where_they_were(rng):
             [stack, np.full_like(stack, 10), np.full_like(stack, 20)], axis=-1
         )  # grey value, rows, columns
 
-    said = _planes.look(
-        see, pixels, field=_planes.describe_stack(tiling.Field((0, 0), (1, 1), 1.0)), tile=(2, 3, 4)
-    )
+    field = orthogonal_planes.stack_field(inference.ReceptiveField((0, 0), (1, 1), 1.0))
+    said = inference.OrthogonalPlanes(inference.Tiled(field))(see, pixels, tile=(2, 3, 4))
     np.testing.assert_allclose(said[..., :1], pixels, rtol=1e-6)
     np.testing.assert_allclose(
         said[0, 0, 0, 1:], [10, 15, 20]
@@ -100,10 +101,10 @@ def test_a_flat_network_learns_from_planes_and_predicts_a_volume_of_awkward_size
 def test_a_plane_to_learn_from_is_a_plane_of_image_and_label_alike(rng):
     label = np.zeros((6, 12, 10), np.int32)
     label[2:4, 3:9, 2:8] = 5
-    example = _planes.Example(label[..., None] * 10.0, label, None)
+    example = orthogonal_planes.Example(label[..., None] * 10.0, label, None)
     shapes = set()
     for _ in range(30):
-        plane = _planes.choose_plane(rng, example)
+        plane = orthogonal_planes.choose_plane(rng, example)
         np.testing.assert_array_equal(plane.image[..., 0], 10 * plane.label)
         shapes.add(plane.label.shape)
     assert shapes == {(12, 10), (6, 10), (6, 12)}
@@ -115,8 +116,8 @@ def test_the_paper_s_network_has_its_size_and_says_when_its_tiles_are_blended(mo
     )
     monkeypatch.setitem(module.NETWORKS, "tiny", {**module.NETWORKS["tiny"], "style": True})
     method = methods.get("flows")(**TINY)
-    method.domain = methods.base.Domain()
-    method._use(method.build())
+    method.domain = Domain()
+    method.adopt(method.build())
     image = Image(np.random.default_rng(0).normal(100, 20, (300, 280)).astype(np.float32), "YX")
     assert "blended" in " ".join(method.predict(image).warnings)
     assert "blended" in " ".join(

@@ -10,12 +10,15 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 from skimage.transform import resize
 
-from nbtools import data, methods, simulate, tiling
+from nbtools import data, methods, simulate
 from nbtools.errors import UserError
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods import _rescale, domain
-from nbtools.methods.base import Method, measure_diameters
+from nbtools.inference import Forecast, ReceptiveField, rescaling, tiled
+from nbtools.methods import Method, domain
 from nbtools.metrics import instances
+from nbtools.patches import Example
+from nbtools.targets import LabelTarget
 
 SETTINGS = {
     "shape_px": (192, 192),
@@ -28,35 +31,43 @@ SETTINGS = {
 TRAINED = domain.Domain(2, spacing=(0.5, 0.5), nucleus_size=16.0)
 
 
+@dataclasses.dataclass(frozen=True)
+class BlobTarget(LabelTarget):
+    nucleus_size: float = 1.0
+    outputs = {"grey": 1, "ring": 1}  # noqa: RUF012
+
+    def encode(self, example: Example) -> np.ndarray:
+        raise NotImplementedError
+
+    def find_labels(self, maps: np.ndarray) -> np.ndarray:
+        from skimage.filters import threshold_otsu
+
+        inside = maps[..., 0] > threshold_otsu(maps[..., 0])
+        window = int(self.nucleus_size * 0.7) | 1
+        peaks = (ndimage.maximum_filter(maps[..., 1], window) == maps[..., 1]) & inside
+        label = watershed(-maps[..., 1], ndimage.label(peaks)[0], mask=inside)
+        sizes = np.bincount(label.ravel())
+        sizes[0] = 0
+        keep = (sizes > 0.2 * self.nucleus_size**2) & (sizes < 3 * self.nucleus_size**2)
+        return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
+
+
 class Blobs(Method):
     """A stand-in for a network: it knows nuclei of one size in pixels, and no other."""
 
     name = "blobs"
 
-    def fit(
-        self, train: data.DataSet, val: data.DataSet | None = None, *, plan: object = None
-    ) -> None:
-        self.start_fit(train, "labels")
-        self.note_nucleus_size([measure_diameters(s.label.pixels) for s in train])
+    def learn(self, train: data.DataSet, val: object, *, plan: object, history: object) -> object:
+        self.note_nucleus_size([equivalent_diameters(s.label.pixels) for s in train])
+        return history
 
-    def predict_space(self, pixels: np.ndarray, *, tile: tuple | None = None) -> np.ndarray:
+    def target(self) -> LabelTarget:
+        return BlobTarget(nucleus_size=self.domain.nucleus_size)
+
+    def infer(self, pixels: np.ndarray, *, tile: tuple | None = None) -> np.ndarray:
         grey, sigma = pixels[..., 0].astype(np.float32), self.domain.nucleus_size / 4
         ring = ndimage.gaussian_filter(grey, sigma) - ndimage.gaussian_filter(grey, 3 * sigma)
         return np.stack([ndimage.gaussian_filter(grey, 1), ring], axis=-1)
-
-    def decode(self, maps: np.ndarray) -> np.ndarray:
-        from skimage.filters import threshold_otsu
-
-        inside = maps[..., 0] > threshold_otsu(maps[..., 0])
-        window = int(self.domain.nucleus_size * 0.7) | 1
-        peaks = (ndimage.maximum_filter(maps[..., 1], window) == maps[..., 1]) & inside
-        label = watershed(-maps[..., 1], ndimage.label(peaks)[0], mask=inside)
-        sizes = np.bincount(label.ravel())
-        sizes[0] = 0
-        keep = (sizes > 0.2 * self.domain.nucleus_size**2) & (
-            sizes < 3 * self.domain.nucleus_size**2
-        )
-        return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[label]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +128,7 @@ def test_without_it_they_are_lost_and_a_warning_says_so(images, method, factor):
 def test_a_diameter_does_the_same_as_a_pixel_size(images, method, factor):
     other = rescale(images[0], factor)
     wrong = other.image.replace(spacing=(9.0, 9.0))  # µm
-    size = float(np.median(measure_diameters(other.label.pixels)))
+    size = float(np.median(equivalent_diameters(other.label.pixels)))
     found = method.predict(wrong, diameter=size * 9.0)
     assert found.zoom == pytest.approx((1 / factor,) * 2, rel=0.1)
     assert instances.score(other.label, found.labels).ap > 0.8
@@ -168,7 +179,7 @@ def make_of_size(share: float, network: Method) -> data.Sample:
     that says so.
     """
     sample = data.samples("nuclei2d")[0]
-    size = np.median(measure_diameters(sample.label.pixels))
+    size = np.median(equivalent_diameters(sample.label.pixels))
     other = rescale(
         sample.replace(image=sample.image.replace(spacing=(1.0, 1.0))),
         share * network.domain.nucleus_size / size,
@@ -187,7 +198,7 @@ def small(network) -> data.Sample:
 def test_small_nuclei_are_looked_at_again_magnified(small, name):
     method = methods.load(name)
     twice = method.predict(small.image, raw=True)
-    method.settings = method.settings.replace(closer=False)
+    method.settings = method.settings.replace(auto_scale=False)
     once = method.predict(small.image)
     scores = [instances.score(small.label, found.labels).ap for found in (once, twice)]
     assert scores[1] > scores[0] + 0.05, scores
@@ -199,7 +210,7 @@ def test_small_nuclei_are_looked_at_again_magnified(small, name):
 def test_large_nuclei_are_looked_at_again_reduced(network, share):
     method, other = methods.load("nuclei2d"), make_of_size(share, network)
     twice = method.predict(other.image)
-    method.settings = method.settings.replace(closer=False)
+    method.settings = method.settings.replace(auto_scale=False)
     once = method.predict(other.image)
     scores = [instances.score(other.label, found.labels).ap for found in (once, twice)]
     assert scores[1] > max(0.7, scores[0] + 0.05), scores
@@ -214,60 +225,64 @@ def test_another_look_in_tiles_is_that_in_one_piece(small):
 def test_without_the_memory_for_it_there_is_no_other_look(small, monkeypatch):
     method = methods.load("nuclei2d")
     pixels = small.image.pixels[..., None]
-    usual, forecast = method.predict_space(pixels), tiling.forecast
-    monkeypatch.setattr(
-        tiling, "forecast", lambda plan, field: dataclasses.replace(forecast(plan, field), free=0.0)
-    )
-    once = method.predict_space(pixels)
+    usual, forecast = method.infer(pixels), tiled.forecast
+
+    def without_memory(plan: tiled.TilePlan, field: ReceptiveField, **options: int) -> Forecast:
+        return dataclasses.replace(forecast(plan, field, **options), free=0.0)
+
+    monkeypatch.setattr(tiled, "forecast", without_memory)
+    once = method.infer(pixels)
     assert once.shape == usual.shape
     assert np.abs(once - usual).max() > 0.1
-    method.settings = method.settings.replace(closer=False)
-    np.testing.assert_array_equal(once, method.predict_space(pixels))
+    method.settings = method.settings.replace(auto_scale=False)
+    np.testing.assert_array_equal(once, method.infer(pixels))
 
 
 def test_maps_come_back_to_fewer_pixels_between_theirs():
     ramp = np.repeat(np.arange(8.0)[:, None, None], 8, axis=1)
-    np.testing.assert_allclose(_rescale.return_maps(ramp, (4, 4))[:, 0, 0], [0.5, 2.5, 4.5, 6.5])
+    np.testing.assert_allclose(rescaling.return_maps(ramp, (4, 4))[:, 0, 0], [0.5, 2.5, 4.5, 6.5])
 
 
 def test_axes_are_brought_to_the_model_one_by_one():
     known = domain.Domain(3, spacing=(1.0, 0.4, 0.4))
     volume = Image(np.zeros((8, 16, 16)), "ZYX", (2.0, 0.4, 0.4))
-    assert _rescale.find_zoom(volume, known) == pytest.approx((2, 1, 1))
+    assert rescaling.find_zoom(volume, known) == pytest.approx((2, 1, 1))
     ratio = volume.replace(spacing=(2.5, 1.0, 1.0), unit="pixel")
-    assert _rescale.find_zoom(ratio, known) is None  # the same ratio; nothing else is known
-    assert _rescale.find_zoom(ratio.replace(spacing=(5.0, 1, 1)), known) == pytest.approx((2, 1, 1))
+    assert rescaling.find_zoom(ratio, known) is None  # the same ratio; nothing else is known
+    assert rescaling.find_zoom(ratio.replace(spacing=(5.0, 1, 1)), known) == pytest.approx(
+        (2, 1, 1)
+    )
 
 
 def test_small_differences_and_unknown_sizes_change_nothing():
     image = Image(np.zeros((16, 16)), "YX", (0.55, 0.55))
-    assert _rescale.find_zoom(image, TRAINED) is None
-    assert _rescale.find_zoom(image.replace(spacing=None), TRAINED) is None
-    assert _rescale.find_zoom(image, domain.Domain(2)) is None
+    assert rescaling.find_zoom(image, TRAINED) is None
+    assert rescaling.find_zoom(image.replace(spacing=None), TRAINED) is None
+    assert rescaling.find_zoom(image, domain.Domain(2)) is None
 
 
 def test_pixels_of_training_are_the_unit_where_nothing_else_is():
     image = Image(np.zeros((16, 16)), "YX", (0.5, 0.5), unit="pixel")
-    assert _rescale.find_zoom(image, domain.Domain(2)) == pytest.approx((0.5, 0.5))
+    assert rescaling.find_zoom(image, domain.Domain(2)) == pytest.approx((0.5, 0.5))
 
 
 def test_a_pixel_size_that_cannot_be_true_is_refused():
     image = Image(np.zeros((16, 16)), "YX", (250.0, 250.0), name="inches")
     with pytest.raises(UserError, match="Give the true one with --spacing"):
-        _rescale.find_zoom(image, TRAINED)
+        rescaling.find_zoom(image, TRAINED)
     with pytest.raises(UserError, match="--unit pixel"):
-        _rescale.find_zoom(image.replace(spacing=None), TRAINED, diameter=8.0)
+        rescaling.find_zoom(image.replace(spacing=None), TRAINED, diameter=8.0)
 
 
 def test_labels_come_back_without_steps_and_without_new_numbers(images):
     label = images[0].label.pixels.astype(np.int32)
-    small = _rescale.return_size(label, (96, 96))
-    back = _rescale.return_size(small, label.shape)
+    small = rescaling.return_size(label, (96, 96))
+    back = rescaling.return_size(small, label.shape)
     assert instances.score(label, back, iou=0.7).ap > 0.95
     assert list(np.unique(back)) == list(range(int(back.max()) + 1))
     volume = np.zeros((6, 9, 9), np.int32)
     volume[1:5, 2:7, 2:7] = 7
-    assert _rescale.return_size(volume, (12, 9, 9)).sum() == 2 * (volume > 0).sum()
+    assert rescaling.return_size(volume, (12, 9, 9)).sum() == 2 * (volume > 0).sum()
 
 
 def test_a_series_is_rescaled_frame_by_frame(images, method):

@@ -1,29 +1,31 @@
-"""At what magnification an image is looked at again: rules on looks made by hand."""
+"""At what magnification an image is predicted again: rules on candidates made by hand."""
 
 import numpy as np
 import pytest
 
-from nbtools.methods import _looks
-from nbtools.methods._looks import Look
+from nbtools.inference import ScaleSearch, scale_search
+from nbtools.inference.scale_search import ScaleCandidate
 
 USUAL = 20.0
 
 
-def nuclei(size: float, off: float, zoom: float = 1.0) -> Look:
-    return Look(zoom, (size,) * 5, off)
+def nuclei(size: float, off: float, zoom: float = 1.0) -> ScaleCandidate:
+    return ScaleCandidate(zoom, (size,) * 5, off)
 
 
-def play(first: Look, offs: dict[float, float], *, size: float) -> tuple[float, list[float]]:
+def play(
+    first: ScaleCandidate, offs: dict[float, float], *, size: float
+) -> tuple[float, list[float]]:
     """(zoom chosen, zooms tried), where nuclei are `size` pixels large in the image and
     contradictions are as given.
     """
     tried = []
 
-    def again(zoom: float) -> Look:
+    def again(zoom: float) -> ScaleCandidate:
         tried.append(zoom)
         return nuclei(size * zoom, offs[zoom], zoom)
 
-    return _looks.choose(first, again, usual=USUAL).zoom, tried
+    return scale_search.choose(first, again, usual=USUAL).zoom, tried
 
 
 def test_looks_grow_until_the_next_is_worse():
@@ -55,7 +57,7 @@ def test_of_looks_alike_the_one_nearer_to_the_size_in_training_is_taken():
     assert (
         nuclei(20, 0.05).cost(USUAL) < nuclei(40, 0.048).cost(USUAL) == pytest.approx(0.048 * 1.15)
     )
-    assert Look(1.0, (), 0.0).cost(USUAL) == np.inf
+    assert ScaleCandidate(1.0, (), 0.0).cost(USUAL) == np.inf
 
 
 def label_of(sizes: list[float]) -> np.ndarray:
@@ -80,17 +82,8 @@ def test_one_look_is_enough(sizes, usual):
         raise AssertionError("no other look was called for")
 
     zeros = np.zeros((32, 32, 1))
-    assert (
-        _looks.find_zoom(
-            zeros,
-            zeros,
-            run=refuse,
-            decide=lambda maps: label_of(sizes),
-            contradict=refuse,
-            usual=usual,
-        )
-        is None
-    )
+    search = ScaleSearch(refuse, lambda maps: label_of(sizes), refuse, usual)
+    assert search.find_zoom(refuse, zeros, maps=zeros) is None
 
 
 def test_only_the_middle_of_a_large_image_is_judged():
@@ -100,12 +93,10 @@ def test_only_the_middle_of_a_large_image_is_judged():
         seen.append(maps.shape[:2])
         return label_of([10.0] * 5)
 
-    large, steps = (
-        np.zeros((1500, 900, 1), np.float32),
-        {"run": lambda pixels: pixels, "decide": decide, "usual": USUAL},
-    )
-    assert (
-        _looks.find_zoom(large, large, contradict=lambda maps, label: 0.1 / len(seen), **steps)
-        is not None
-    )
-    assert max(max(shape) for shape in seen) <= _looks.PIECE + 1
+    def run_whole(run, pixels: np.ndarray) -> np.ndarray:
+        return run(pixels)
+
+    large = np.zeros((1500, 900, 1), np.float32)
+    search = ScaleSearch(run_whole, decide, lambda maps, label: 0.1 / len(seen), USUAL)
+    assert search.find_zoom(lambda pixels: pixels, large, maps=large) is not None
+    assert max(max(shape) for shape in seen) <= scale_search.PIECE + 1

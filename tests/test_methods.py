@@ -9,6 +9,7 @@ import pytest
 from nbtools import data, methods, training
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.inference import FixedTile
 from nbtools.metrics import restoration
 
 TINY = {
@@ -138,7 +139,11 @@ def test_best_and_last_weights_are_both_saved(fitted, tmp_path, name, ndim):
     method.save(tmp_path / "model")
     kept = {w: methods.load(tmp_path / "model", weights=w) for w in training.KEPT}
     for wanted, again in kept.items():
-        known = weights_of(method) if wanted == method.settings.keep else method.spare[wanted]
+        known = (
+            weights_of(method)
+            if wanted == method.settings.checkpoint
+            else method.other_weights[wanted]
+        )
         for a, b in zip(known, weights_of(again), strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -154,9 +159,13 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_
     assert second.history.epochs == whole.history.epochs
     for a, b in zip(weights_of(whole), weights_of(second), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert whole.spare.keys() == second.spare.keys() == {"best", "last"} - {whole.settings.keep}
-    for kept in whole.spare:
-        for a, b in zip(whole.spare[kept], second.spare[kept], strict=True):
+    assert (
+        whole.other_weights.keys()
+        == second.other_weights.keys()
+        == {"best", "last"} - {whole.settings.checkpoint}
+    )
+    for kept in whole.other_weights:
+        for a, b in zip(whole.other_weights[kept], second.other_weights[kept], strict=True):
             np.testing.assert_array_equal(a, b)
 
 
@@ -230,7 +239,7 @@ def test_tiled_equals_untiled(fitted, name, ndim, monkeypatch):
     np.testing.assert_array_equal(tiled, whole)
     found = []  # in tiles of another size it is nearly equal, and the user is told
     for size in (large, small):
-        monkeypatch.setattr(method, "fixed_tile", lambda size=size: size)
+        fix_tile(monkeypatch, size)
         found.append(method.predict(image, raw=True))
     whole, tiled = found
     if tiled.image is not None:
@@ -239,6 +248,19 @@ def test_tiled_equals_untiled(fitted, name, ndim, monkeypatch):
         assert np.abs(tiled.raw["maps"] - whole.raw["maps"]).mean() < 0.05
     assert "blended" in " ".join(tiled.warnings)
     assert "blended" not in " ".join(whole.warnings)
+
+
+def fix_tile(monkeypatch: pytest.MonkeyPatch, size: tuple[int, ...]) -> None:
+    """Give every method that has tiles of a size of their own another size."""
+
+    def call(self, run, pixels, *, tile=None):
+        return self.inner(run, pixels, tile=size)
+
+    def forecast(self, shape, *, tile=None, frames=1):
+        return self.inner.forecast(shape, tile=size, frames=frames)
+
+    monkeypatch.setattr(FixedTile, "__call__", call)
+    monkeypatch.setattr(FixedTile, "forecast", forecast)
 
 
 @pytest.mark.parametrize("name", [r.name for r in methods.ROWS if r.trained])

@@ -74,8 +74,8 @@ def fitted(images) -> dict:
 def test_a_network_learns_classes_with_the_nuclei(fitted):
     method, sample = fitted["unet"], make_sample(20)
     assert method.domain.classes == ("bright", "dim")
-    maps = method.predict_space(sample.image.pixels[..., None])
-    share = maps[..., slice(*method.class_channels())]
+    maps = method.infer(sample.image.pixels[..., None])
+    share = maps[..., method.target().class_channels()]
     found, probability = classes.decode(sample.label.pixels, share, names=method.domain.classes)
     assert np.mean([found[label] == name for label, name in sample.classes.items()]) > 0.9
     assert all(0.5 <= p <= 1 for p in probability.values())
@@ -87,10 +87,8 @@ def test_the_package_is_told_the_class_of_every_nucleus(fitted, images):
     for told, sample in zip(method.inner.data_train.classes, images, strict=True):
         assert told == {label: numbers.get(sample.classes.get(label)) for label in range(1, 13)}
         assert list(told.values()).count(None) == 1  # the one of unknown class
-    assert method.class_channels() == (
-        34,
-        36,
-    )  # behind probability, 32 rays and the background's share
+    # behind probability, 32 rays and the background's share
+    assert method.target().class_channels() == slice(34, 36)
     assert method.model.output_shape[-1] == 36
 
 
@@ -100,7 +98,7 @@ def test_every_nucleus_found_has_a_class_also_after_saving_and_decoding_again(
 ):
     method, image = fitted[name], make_sample(20).image
     method.tuned = {
-        "threshold": float(np.percentile(method.predict_space(image.pixels[..., None])[..., 0], 95))
+        "threshold": float(np.percentile(method.infer(image.pixels[..., None])[..., 0], 95))
     }
     found = method.predict(image, raw=True)
     assert set(found.classes) == set(found.probability) == set(np.unique(found.labels.pixels)) - {0}
@@ -126,7 +124,7 @@ def test_without_classes_nothing_is_said_of_them(images, name):
     method = methods.get(name)(**TINY)
     method.fit(plain)
     assert (method.domain.classes, method.predict(images[0].image).classes) == ((), None)
-    method.start_fit(data.DataSet.of([s.replace(classes={1: "dim"}) for s in images]), "labels")
+    method.begin_fit(data.DataSet.of([s.replace(classes={1: "dim"}) for s in images]))
     assert method.domain.classes == ()  # with one class there is nothing to tell apart
 
 

@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from nbtools import data, methods, normalize, simulate
 from nbtools.errors import UserError
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods import _features, _trees
+from nbtools.methods import decision_trees, pixel_features
 from nbtools.metrics import semantic
 
 
@@ -48,7 +49,7 @@ def test_curvatures_are_the_eigenvalues_of_numpy(rng, ndim):
     curves = {(a, b): matrices[:, a, b] for a in range(ndim) for b in range(a, ndim)}
     expected = np.linalg.eigvalsh(matrices.astype(np.float64))[:, ::-1]
     np.testing.assert_allclose(
-        np.stack(_features.find_curvatures(curves), axis=-1), expected, atol=2e-3
+        np.stack(pixel_features.find_curvatures(curves), axis=-1), expected, atol=2e-3
     )
 
 
@@ -57,7 +58,7 @@ def test_features_of_a_parabola_are_known():
     everywhere.
     """
     y, x = np.mgrid[-20:21, -20:21].astype(np.float32)
-    found = _features.compute_features((y**2 + 3 * x**2)[..., None], (1.0,))[:, 20, 20]
+    found = pixel_features.compute_features((y**2 + 3 * x**2)[..., None], (1.0,))[:, 20, 20]
     np.testing.assert_allclose(found, [4, 0, 8, 6, 2], atol=0.05)
 
 
@@ -65,9 +66,9 @@ def test_features_of_a_coarse_volume_are_those_of_the_fine_one_at_its_planes():
     shape = (33, 24, 24)
     z, y, x = np.meshgrid(*(np.arange(n) - n / 2 for n in shape), indexing="ij")
     ball = 1 / (1 + np.exp(np.sqrt(z**2 + y**2 + x**2) - 7))
-    fine = _features.compute_features(ball[..., None], (3.0,))[:, ::2]
-    coarse = _features.compute_features(ball[::2, ..., None], (3.0,), spacing=(2.0, 1.0, 1.0))
-    wrong = _features.compute_features(ball[::2, ..., None], (3.0,))
+    fine = pixel_features.compute_features(ball[..., None], (3.0,))[:, ::2]
+    coarse = pixel_features.compute_features(ball[::2, ..., None], (3.0,), spacing=(2.0, 1.0, 1.0))
+    wrong = pixel_features.compute_features(ball[::2, ..., None], (3.0,))
     error, naive = (
         np.sqrt(((f - fine) ** 2).mean(axis=(1, 2, 3))) / fine.std(axis=(1, 2, 3))
         for f in (coarse, wrong)
@@ -81,7 +82,7 @@ def test_trees_say_what_scikit_learn_says(rng):
 
     features = rng.normal(size=(800, 6)).astype(np.float32)
     nucleus = features[:, 0] + features[:, 1] ** 2 + rng.normal(0, 0.5, 800) > 0.5
-    trees = _trees.grow(features, nucleus, trees=15, leaf=2, balanced=False, seed=4)
+    trees = decision_trees.grow(features, nucleus, trees=15, leaf=2, balanced=False, seed=4)
     theirs = RandomForestClassifier(
         15, min_samples_leaf=2, max_features="sqrt", random_state=4
     ).fit(features, nucleus)
@@ -90,7 +91,7 @@ def test_trees_say_what_scikit_learn_says(rng):
 
 
 def test_damaged_trees_are_refused(tmp_path, rng):
-    trees = _trees.grow(
+    trees = decision_trees.grow(
         rng.normal(size=(90, 3)).astype(np.float32),
         np.arange(90) % 2 == 0,
         trees=2,
@@ -99,16 +100,18 @@ def test_damaged_trees_are_refused(tmp_path, rng):
         seed=0,
     )
     trees.save(tmp_path)
-    assert _trees.Trees.load(tmp_path, features=3).ask(np.zeros((3, 1), np.float32)).shape == (1,)
+    assert decision_trees.Trees.load(tmp_path, features=3).ask(
+        np.zeros((3, 1), np.float32)
+    ).shape == (1,)
     with pytest.raises(UserError, match="lead nowhere"):
-        _trees.Trees.load(tmp_path, features=1)
+        decision_trees.Trees.load(tmp_path, features=1)
     circle = {**vars(trees), "left": np.zeros_like(trees.left)}
     np.savez(tmp_path / "weights.npz", **circle)
     with pytest.raises(UserError, match="lead nowhere"):
-        _trees.Trees.load(tmp_path, features=3)
+        decision_trees.Trees.load(tmp_path, features=3)
     (tmp_path / "weights.npz").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(UserError, match="must be readable"):
-        _trees.Trees.load(tmp_path, features=3)
+        decision_trees.Trees.load(tmp_path, features=3)
 
 
 def test_scribbles_on_one_hundredth_of_the_pixels_find_the_nuclei(simulated):
@@ -132,7 +135,7 @@ def test_complete_labels_teach_too_and_choose_the_decoding():
     assert history.best["val_mean_ap"] > 0.3
     assert set(forest.tuned) == {"threshold", "split", "min_size"}
     assert forest.domain.nucleus_size == pytest.approx(
-        np.median(methods.base.measure_diameters(train[0].label.pixels))
+        np.median(equivalent_diameters(train[0].label.pixels))
     )
     assert measure_iou(val[0].label, forest.predict(val[0].image).labels) > 0.8
 
@@ -217,7 +220,7 @@ def test_features_do_not_depend_on_brightness(simulated):
     pixels = simulated[0].image.to("YXC").pixels.astype(np.float32)
     plain, brighter = (normalize.by_percentiles(p).apply(p) for p in (pixels, 7 * pixels + 300))
     np.testing.assert_allclose(
-        _features.compute_features(plain, (1.0,)),
-        _features.compute_features(brighter, (1.0,)),
+        pixel_features.compute_features(plain, (1.0,)),
+        pixel_features.compute_features(brighter, (1.0,)),
         atol=1e-3,
     )

@@ -7,8 +7,8 @@ import pytest
 
 from nbtools import data, methods, simulate, training
 from nbtools.image import Image
-from nbtools.methods import _resample
 from nbtools.methods.domain import Domain
+from nbtools.methods.resampled import resample_isotropic
 
 TINY = {
     "preset": "tiny",
@@ -50,19 +50,16 @@ def test_the_preset_paper_has_the_published_sizes():
         for name in ("nsn", "ndn")
     }
     assert (round(millions["nsn"], 2), round(millions["ndn"], 1)) == (1.15, 44.5)
-    method._use(model)
-    assert (method.field.grid, method.field.radius, method.fixed_tile()) == (
-        (16,) * 3,
-        None,
-        (96,) * 3,
-    )  # it sees 214 px to each side
+    method.adopt(model)
+    assert (method.field.grid, method.field.radius) == ((16,) * 3, None)  # 214 px to each side
+    assert method.inference().inner.tile == (96,) * 3
 
 
 @pytest.mark.parametrize(
     ("finest", "side", "shape"), [(True, 0.4, (20, 40, 48)), (False, 0.16 ** (1 / 3), (15, 29, 35))]
 )
 def test_volumes_are_brought_to_cubic_voxels_with_their_labels(volumes, finest, side, shape):
-    even = _resample.even_out(volumes, volumes, finest=finest)
+    even = resample_isotropic(volumes, volumes, finest=finest)
     sample = even[1]
     assert sample.image.spacing == pytest.approx((side,) * 3)
     assert sample.image.space_shape == sample.label.shape == even.image(1).space_shape == shape
@@ -77,12 +74,12 @@ def test_volumes_are_brought_to_cubic_voxels_with_their_labels(volumes, finest, 
 def test_even_voxels_and_unknown_spacings_stay_as_they_are(volumes):
     even = data.DataSet.of([s.replace(image=s.image.replace(spacing=(0.4,) * 3)) for s in volumes])
     bare = data.DataSet.of([s.replace(image=s.image.replace(spacing=None)) for s in volumes])
-    assert _resample.even_out(even, even) is even
-    assert _resample.even_out(bare, bare) is bare
+    assert resample_isotropic(even, even) is even
+    assert resample_isotropic(bare, bare) is bare
 
 
 def test_the_model_knows_its_voxels_and_answers_on_the_grid_of_the_image(fitted, volumes):
-    assert fitted.fixed_tile() is None
+    assert fitted.inference().forecast((500, 500, 500), tile=(24,) * 3).tiles > 1
     assert fitted.domain.spacing == pytest.approx((0.16 ** (1 / 3),) * 3)
     found = fitted.predict(volumes[0].image, raw=True)
     assert found.raw["maps"].shape == (15, 29, 35, 2)
@@ -113,9 +110,12 @@ def test_the_table_decodes_as_the_method_does(fitted, rng):
     maps = rng.random((12, 14, 16, 2)).astype(np.float32)
     for unmarked in ("keep", "drop"):
         method = methods.get("qcanet")(**TINY, unmarked=unmarked)
-        decode = methods.row("qcanet").load_decoder(method.settings.to_dict())
+        method.domain = Domain(3)
+        target = methods.row("qcanet").load_target(method.domain, method.settings.to_dict())
+        assert target == method.target()
         values = {"threshold": 0.6, "centre": 0.8, "merge": 2.0, "min_size": 3}
-        np.testing.assert_array_equal(decode(maps, **values), method.decode(maps, **values))
+        found = method.decode(maps, **values).image.pixels
+        np.testing.assert_array_equal(target.find_labels(maps, **values), found)
 
 
 def test_grey_values_are_scaled_by_their_extremes_where_asked_for():
@@ -128,4 +128,4 @@ def test_grey_values_are_scaled_by_their_extremes_where_asked_for():
 def test_a_plane_needs_no_resampling():
     assert isinstance(methods.get("qcanet")(preset="tiny").build().output_shape, tuple)
     plane = data.DataSet.of([data.Sample("a", Image(np.zeros((9, 9)), "YX", (0.3, 0.3)))])
-    assert _resample.even_out(plane, plane) is plane
+    assert resample_isotropic(plane, plane) is plane

@@ -8,7 +8,7 @@ import pytest
 from nbtools import data, io, losses, methods, training
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.methods.base import Domain
+from nbtools.methods.domain import Domain
 
 TINY = {
     "preset": "tiny",
@@ -90,21 +90,19 @@ def test_grey_values_come_back_in_the_unit_of_the_input(fitted):
     assert restored.mean() == pytest.approx(image.pixels.mean(), rel=0.2)
 
 
-@pytest.mark.parametrize(("turns", "views"), [("mirrors", 4), ("plane", 8)])
-def test_views_are_averaged_where_asked_for(fitted, rng, turns, views):
+@pytest.mark.parametrize(("tta", "views"), [("flips", 4), ("flips_and_rot90", 8)])
+def test_views_are_averaged_where_asked_for(fitted, rng, tta, views):
     image = noisy(rng, (64, 64), "YX")
 
     def restore(pixels: np.ndarray, how: str) -> np.ndarray:
-        fitted.settings = fitted.settings.replace(turns=how)
+        fitted.settings = fitted.settings.replace(tta=how)
         return fitted.predict(image.replace(pixels=np.ascontiguousarray(pixels))).image.pixels
 
     flips = [(), (0,), (1,), (0, 1)]
     said = [np.flip(restore(np.flip(image.pixels, f), "none"), f) for f in flips]
     said += [np.flip(restore(np.flip(image.pixels, f).T, "none").T, f) for f in flips]
-    np.testing.assert_allclose(
-        restore(image.pixels, turns), np.mean(said[:views], axis=0), rtol=1e-5
-    )
-    fitted.settings = fitted.settings.replace(turns="none")
+    np.testing.assert_allclose(restore(image.pixels, tta), np.mean(said[:views], axis=0), rtol=1e-5)
+    fitted.settings = fitted.settings.replace(tta="none")
 
 
 def test_an_image_far_brighter_than_the_training_is_said_to_be(fitted):
@@ -148,7 +146,7 @@ def test_colour_is_refused_or_split_by_an_explicit_setting(rng):
 
 def test_the_preset_of_the_published_comparison_brings_its_training_along(rng):
     method = methods.get("n2v")(preset="bsd68", variant="n2v", batch_size=2)
-    method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)
+    method.begin_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]))
     kept = {
         k: getattr(method.settings, k)
         for k in ("batch_size", "epochs", "steps_per_epoch", "masked")
@@ -164,8 +162,8 @@ def test_volumes_are_learned_from_in_many_small_steps_and_with_the_finest_skip(
     rng, shape, axes, variant, steps, patch
 ):
     method = methods.get("n2v")()
-    method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, shape, axes))]), None)
-    method._use(method.build())
+    method.begin_fit(data.DataSet.of([data.Sample("a", noisy(rng, shape, axes))]))
+    method.adopt(method.build())
     assert (method.settings.variant, method.settings.steps_per_epoch, method.patch_shape()) == (
         variant,
         steps,
@@ -175,9 +173,9 @@ def test_volumes_are_learned_from_in_many_small_steps_and_with_the_finest_skip(
 
 
 def test_striped_noise_is_not_turned_away_from_its_axis(rng):
-    method = methods.get("n2v")(**TINY, variant="struct", turns="plane")
-    method.start_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]), None)
-    assert (method.settings.augmentation, method.settings.turns) == ("mirrors", "mirrors")
+    method = methods.get("n2v")(**TINY, variant="struct", tta="flips_and_rot90")
+    method.begin_fit(data.DataSet.of([data.Sample("a", noisy(rng, (64, 64), "YX"))]))
+    assert (method.settings.augmentation, method.settings.tta) == ("mirrors", "flips")
 
 
 def test_the_command_line_needs_nothing_but_a_movie(tmp_path, rng, run):

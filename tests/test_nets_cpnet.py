@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from nbtools import nets, tiling
+from nbtools import nets
 from nbtools.errors import UserError
+from nbtools.inference.receptive_field import measure_receptive_field
 
 
 def test_the_published_network_has_its_number_of_parameters():
@@ -32,15 +33,15 @@ def test_axes_are_pooled_by_their_own_factors():
 
 
 def test_only_with_a_style_a_pixel_depends_on_the_whole_image():
-    assert tiling.describe_field(nets.cpnet(2, widths=(4, 6), style=True)).radius is None
-    field = tiling.describe_field(nets.cpnet(2, widths=(4, 6), style=False, stem=(2, 2)))
+    assert measure_receptive_field(nets.cpnet(2, widths=(4, 6), style=True)).radius is None
+    field = measure_receptive_field(nets.cpnet(2, widths=(4, 6), style=False, stem=(2, 2)))
     assert field.grid == (4, 4)
     assert 20 < field.radius[0] < 80
 
 
 def test_the_reach_that_the_tiles_count_on_is_true(rng):
     model = nets.cpnet(2, widths=(4, 6), style=False, pairs=1)
-    radius = tiling.describe_field(model).radius[0]
+    radius = measure_receptive_field(model).radius[0]
     image = rng.random((1, 96, 96, 1), dtype=np.float32)
     other = image.copy()
     other[0, 48 + radius + 1 :] += 3

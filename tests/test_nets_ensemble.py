@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from nbtools import methods, nets, tiling
+from nbtools import methods, nets
+from nbtools.inference.receptive_field import measure_receptive_field
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -17,7 +18,7 @@ def test_members_answer_each_for_itself(ndim, rng):
     out = np.asarray(three(rng.random((1, *(8,) * ndim, 1), dtype=np.float32)))
     assert out.shape == (1, *(8,) * ndim, 9)
     assert not np.allclose(out[..., :3], out[..., 3:6])
-    assert tiling.describe_field(three).radius == tiling.describe_field(one).radius
+    assert measure_receptive_field(three).radius == measure_receptive_field(one).radius
 
 
 # 31.03 million: Ronneberger et al. 2015; 19.07: Çiçek et al. 2016; 7.79: the three-level network of
@@ -43,7 +44,7 @@ def test_the_probabilities_of_an_ensemble_are_the_mean_of_its_members(rng):
         np.exp(raw[..., i : i + 3]) / np.exp(raw[..., i : i + 3]).sum(axis=-1, keepdims=True)
         for i in (0, 3)
     ]
-    np.testing.assert_allclose(method.activate(raw), np.mean(each, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(method.target().activate(raw), np.mean(each, axis=0), rtol=1e-5)
 
 
 def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
@@ -56,7 +57,9 @@ def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
     np.testing.assert_array_equal(before[..., :2], after[..., :2])
     assert np.abs(before[..., 2] - after[..., 2]).max() > 1e-4
     assert three.count_params() == sum(network.count_params() for network in networks.values())
-    assert tiling.describe_field(three).radius == tiling.describe_field(networks["planes1"]).radius
+    assert (
+        measure_receptive_field(three).radius == measure_receptive_field(networks["planes1"]).radius
+    )
 
 
 def test_networks_side_by_side_survive_their_description(rng, tmp_path):

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from nbtools import nets, tiling
+from nbtools import nets
 from nbtools.errors import UserError
+from nbtools.inference.receptive_field import measure_receptive_field
 
 
 # counted on the published networks of Chen et al. 2021: 5 groups of 3 and of 5 blocks, 32 channels,
@@ -28,7 +29,7 @@ def test_the_field_has_no_bound_and_no_grid():
         1
     )  # the one channel of so narrow an attention may be dead from the start
     model = nets.rcan(2, groups=1, blocks=1, width=8)
-    field = tiling.describe_field(model)
+    field = measure_receptive_field(model)
     assert (field.radius, field.grid) == (None, (1, 1))
     dark = np.zeros((1, 40, 40, 1), np.float32)
     bright = dark.copy()

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from nbtools import nets, tiling
+from nbtools import nets
+from nbtools.inference.receptive_field import measure_receptive_field
 from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
 
 
@@ -32,9 +33,9 @@ def test_folding_in_the_plane_puts_four_neighbours_into_one_pixel():
 
 
 def test_tiles_know_how_far_a_folded_network_sees():
-    field = tiling.describe_field(nets.unet(3, widths=(4, 8), stem=(1, 2, 2)))
+    field = measure_receptive_field(nets.unet(3, widths=(4, 8), stem=(1, 2, 2)))
     assert field.grid == (2, 4, 4)
-    plain = tiling.describe_field(nets.unet(3, widths=(4, 8)))
+    plain = measure_receptive_field(nets.unet(3, widths=(4, 8)))
     assert (
         field.radius[1] >= 2 * plain.radius[1]
     )  # pixels twice as large, and at least as many of them

@@ -36,7 +36,7 @@ def fitted(pairs) -> methods.Method:
 
 def test_most_grey_values_of_the_training_set_lie_between_minus_1_and_1():
     ramp = np.linspace(0, 1000, 100_000).reshape(250, 400, 1)
-    scale = methods.get("rcan")().measure_scale([ramp[:100], ramp[100:]])
+    scale = methods.get("rcan").normalization.measure(ramp.reshape(-1, 1, 1))
     np.testing.assert_allclose(
         scale.apply(np.array([[20.0], [509.5], [999.0]])), [[-1], [0], [1]], atol=1e-3
     )  # 2 % and 99.9 %

@@ -47,7 +47,6 @@ ORDER = (
     "tasks",
     "plausibility",
     "training",
-    "tiling",
     "inference",
     "methods",
     "show",
@@ -58,7 +57,7 @@ ORDER = (
     "cli",
 )
 ONLY_IN = {
-    "keras": {"nets", "losses", "training", "tiling", "methods", "export"},
+    "keras": {"nets", "losses", "training", "inference", "methods", "export"},
     "tensorflow": {"export"},
     "ipywidgets": {"widgets"},
     "anywidget": {"widgets"},

@@ -30,7 +30,7 @@ def test_fit_takes_training_and_validation_images_and_no_others():
 def test_what_chooses_values_opens_no_files():
     rooms = {
         name.split(".")[1]
-        for _, name in find_imports(PACKAGE / "methods" / "_tune.py")
+        for _, name in find_imports(PACKAGE / "training" / "threshold_search.py")
         if name.startswith("nbtools.")
     }
     assert rooms == {"metrics"}

@@ -8,7 +8,7 @@ import pytest
 from nbtools import show
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.methods.base import Prediction
+from nbtools.methods import Prediction
 from nbtools.metrics import restoration as metrics
 from nbtools.results import Restored
 from nbtools.show.layout import GAP

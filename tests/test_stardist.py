@@ -13,10 +13,10 @@ import pytest
 from nbtools import data, methods, runtime, simulate, training
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods import _star
-from nbtools.methods._keras import Example
-from nbtools.methods.base import Domain
+from nbtools.methods import stardist_package
+from nbtools.methods.domain import Domain
 from nbtools.metrics import instances
+from nbtools.patches import Example
 
 TINY = {"preset": "tiny", "patch_size": 32, "epochs": 2, "steps_per_epoch": 2, "batch_size": 2}
 
@@ -25,7 +25,7 @@ def make_model(ndim: int, spacing: tuple | None = None, **settings) -> methods.M
     """An untrained model."""
     model = methods.get("stardist")(**settings)
     model.domain = Domain(ndim, spacing=spacing)
-    model._use(model.build())
+    model.adopt(model.build())
     return model
 
 
@@ -65,9 +65,8 @@ def test_the_oracle_of_32_rays_reaches_its_figures():
     label = data.samples("nuclei2d")[0].label.pixels.astype(np.int32)
     inside, rays = edt_prob(label), star_dist(label, 32)
     model = make_model(2, preset="tiny", grid=1)
-    decoded = model.decode(
-        np.concatenate([inside[..., None], rays], axis=-1), threshold=0.5, nms=0.4
-    )
+    maps = np.concatenate([inside[..., None], rays], axis=-1)
+    decoded = model.target().find_labels(maps, threshold=0.5, nms=0.4)
     figures = [instances.score(label, decoded, iou=iou).ap for iou in (0.5, 0.7, 0.8, 0.9)]
     points, scores, kept = non_maximum_suppression(rays, inside, prob_thresh=0.5, nms_thresh=0.4)
     alone = polygons_to_label(
@@ -91,22 +90,24 @@ def test_thresholds_of_volumes_are_searched_from_above_and_end_with_the_time():
     )[0]
     label = sample.label.pixels.astype(np.int32)
     model = make_model(3, preset="tiny", grid=1, rays=32)
-    rays = _star.import_part("rays3d").rays_from_json(model.inner.config.rays_json)
+    rays = stardist_package.import_part("rays3d").rays_from_json(model.inner.config.rays_json)
     distance, probability = (
         star_dist3D(label, rays),
         0.4 * edt_prob(label),
     )  # a network that is never sure
-    model.predict_space = lambda pixels: np.concatenate([probability[..., None], distance], axis=-1)
-    example = Example(sample.image.pixels[..., None].astype(np.float32), label, None)
-    chosen = _star.choose_thresholds(model, [example], seconds=60)
+    model.infer = lambda pixels: np.concatenate([probability[..., None], distance], axis=-1)
+    example = Example(sample.image.pixels[..., None].astype(np.float32), label)
+    chosen = stardist_package.choose_thresholds(model, [example], seconds=60)
     assert chosen["threshold"] < 0.4  # the usual 0.5 would find nothing
     assert (
         instances.score(
-            label, model.decode(model.predict_space(None), **chosen, space=label.shape), iou=0.5
+            label,
+            model.target().find_labels(model.infer(None), **chosen, space=label.shape),
+            iou=0.5,
         ).ap
         == 1
     )
-    assert _star.choose_thresholds(model, [example], seconds=-1) == {}
+    assert stardist_package.choose_thresholds(model, [example], seconds=-1) == {}
 
 
 # AP of perfect rays on the nuclei of the package's test image and volume at these IoU, measured
@@ -135,11 +136,10 @@ def test_the_oracle_of_so_many_rays_reaches_its_figures(name, rays, ious, expect
 def test_our_decoding_equals_the_package_s_own(crop, grid):
     model = draw_discs(make_model(2, preset="tiny", grid=grid), 6.0)
     pixels = model.scale_of(crop.image.pixels[..., None]).apply(crop.image.pixels[..., None])
-    probability = model.predict_space(crop.image.pixels[..., None])[..., 0]
+    probability = model.infer(crop.image.pixels[..., None])[..., 0]
     threshold = float(np.percentile(probability, 97))
-    ours = model.decode(
-        model.predict_space(crop.image.pixels[..., None]), threshold=threshold, nms=0.3
-    )
+    maps = model.infer(crop.image.pixels[..., None])
+    ours = model.target().find_labels(maps, threshold=threshold, nms=0.3)
     theirs, _ = model.inner.predict_instances(pixels[..., 0], prob_thresh=threshold, nms_thresh=0.3)
     assert ours.max() > 3
     assert instances.score(theirs, ours, iou=0.95).ap == 1.0
@@ -155,7 +155,7 @@ def test_nothing_is_shifted_where_the_grid_does_not_divide_the_image(crop):
     assert found.raw["maps"].shape == (51, 67, 33)
     again = model.decode_again(found, threshold=0.05)
     np.testing.assert_array_equal(again.labels.pixels, found.labels.pixels)
-    padded = model.decode(found.raw["maps"], threshold=0.05, nms=0.1)
+    padded = model.target().find_labels(found.raw["maps"], threshold=0.05, nms=0.1)
     np.testing.assert_array_equal(padded[:101, :133] > 0, found.labels.pixels > 0)
 
 
@@ -197,11 +197,11 @@ def test_a_model_of_the_package_is_imported_and_saved_as_ours(crop, tmp_path):
         theirs.keras_model.save_weights(str(tmp_path / "theirs" / "weights_best.h5"))
     (tmp_path / "theirs" / "thresholds.json").write_text(json.dumps({"prob": 0.37, "nms": 0.25}))
     model = methods.get("stardist").import_folder(tmp_path / "theirs")
-    assert model.choices() == {"threshold": 0.37, "nms": 0.25}
-    before = model.predict_space(crop.image.pixels[..., None])
+    assert model.decoding_values() == {"threshold": 0.37, "nms": 0.25}
+    before = model.infer(crop.image.pixels[..., None])
     model.save(tmp_path / "ours")
     assert {p.name for p in (tmp_path / "ours").iterdir()} == {"model.json", "weights.npz"}
-    after = methods.load(tmp_path / "ours").predict_space(crop.image.pixels[..., None])
+    after = methods.load(tmp_path / "ours").infer(crop.image.pixels[..., None])
     np.testing.assert_allclose(before, after, atol=1e-6)
     pixels = model.scale_of(crop.image.pixels[..., None]).apply(crop.image.pixels[..., None])
     np.testing.assert_allclose(before[..., 0], theirs.predict(pixels[..., 0])[0], atol=1e-5)

@@ -79,7 +79,10 @@ def test_a_region_without_a_centre_is_kept_or_dropped_and_counted():
         centres.decode(maps, without_marker=choice, min_size=5) for choice in ("keep", "drop")
     )
     assert (kept.max(), dropped.max()) == (2, 1)
-    assert (centres.count_without_marker(maps), centres.count_without_marker(maps, min_size=5)) == (2, 1)
+    assert (centres.count_without_marker(maps), centres.count_without_marker(maps, min_size=5)) == (
+        2,
+        1,
+    )
 
 
 def test_parts_of_a_centre_are_joined_within_their_distance_only():

@@ -32,12 +32,11 @@ def make_trainer(*, epochs: int = 6, keep: str = "best", **plan) -> training.Tra
         steps_per_epoch=40,
         learning_rate=0.1,
         weight_decay=0.0,
-        averaging=0.8,
-        keep=keep,
+        ema_decay=0.8,
+        checkpoint=keep,
     )
-    return training.Trainer(
-        line(), keras.losses.mean_squared_error, settings, training.TrainingPlan(**plan)
-    )
+    step = training.Supervised(line(), keras.losses.mean_squared_error, settings)
+    return training.Trainer(step, settings, training.TrainingPlan(**plan))
 
 
 def train(*, validate=dict, **about):
@@ -54,13 +53,14 @@ def test_it_learns_a_known_line():
 
 def test_the_loss_of_a_batch_is_its_own_whatever_came_before():
     model, x = line(), np.ones((4, 3), np.float32)
-    model.compile("sgd", "mse")
+    settings = training.TrainingSettings(learning_rate=0.1)
+    step = training.Supervised(model, keras.losses.mean_squared_error, settings)
     model.set_weights([np.ones((3, 1)), np.zeros(1)])
-    assert [
-        training.find_loss(model, (x, np.full((4, 1), y))) for y in (3.0, 13.0, 3.0)
-    ] == pytest.approx([0, 100, 0])
-    assert training.find_loss(model, (x, np.full((4, 1), 4.0)), learn=True) == pytest.approx(1)
-    assert training.find_loss(model, (x, np.full((4, 1), 4.0))) < 1
+    found = [step.validate((x, np.full((4, 1), y)))["loss"] for y in (3.0, 13.0, 3.0)]
+    assert found == pytest.approx([0, 100, 0])
+    batch = (x, np.full((4, 1), 4.0))
+    assert step(batch)["loss"] == pytest.approx(1)
+    assert step.validate(batch)["loss"] < 1
 
 
 def test_batches_depend_on_seed_and_step_alone():
@@ -123,17 +123,19 @@ def test_best_and_last_weights_are_both_there_whichever_the_model_has():
     for trainer in (best, last):
         trainer.run(draw, losses(0.9, 0.1, 0.5, 0.6))
     assert last.history.best == {"epoch": 2, "val_loss": 0.1}
-    assert (list(best.spare), list(last.spare)) == (["last"], ["best"])
+    assert (list(best.other_weights), list(last.other_weights)) == (["last"], ["best"])
     for ours, theirs in (
-        (best.model.weights, last.spare["best"]),
-        (last.model.weights, best.spare["last"]),
+        (best.model.weights, last.other_weights["best"]),
+        (last.model.weights, best.other_weights["last"]),
     ):
         np.testing.assert_array_equal(np.asarray(ours[0]), theirs[0])
-    assert np.abs(best.spare["last"][0] - np.asarray(best.model.weights[0])).max() > 1e-5
+    assert np.abs(best.other_weights["last"][0] - np.asarray(best.model.weights[0])).max() > 1e-5
     without = make_trainer(epochs=4)
     without.run(draw, dict)  # without validation the last epoch is the best
-    np.testing.assert_array_equal(np.asarray(without.model.weights[0]), without.spare["last"][0])
-    np.testing.assert_array_equal(without.spare["last"][0], best.spare["last"][0])
+    np.testing.assert_array_equal(
+        np.asarray(without.model.weights[0]), without.other_weights["last"][0]
+    )
+    np.testing.assert_array_equal(without.other_weights["last"][0], best.other_weights["last"][0])
 
 
 @pytest.mark.parametrize("keep", training.KEPT)
@@ -157,14 +159,14 @@ def test_a_stopped_run_goes_on_with_the_best_and_the_last_of_before(tmp_path, ke
     np.testing.assert_array_equal(
         np.asarray(whole.model.weights[0]), np.asarray(rest.model.weights[0])
     )
-    for name, arrays in whole.spare.items():
-        np.testing.assert_array_equal(arrays[0], rest.spare[name][0])
+    for name, arrays in whole.other_weights.items():
+        np.testing.assert_array_equal(arrays[0], rest.other_weights[name][0])
 
 
 def test_weights_that_were_not_kept_are_asked_for_in_vain(tmp_path):
     training.write_weights(line(), tmp_path)
     with pytest.raises(UserError, match=r"without weights_last\.npz"):
-        training.read_weights(line(), tmp_path, spare="last")
+        training.read_weights(line(), tmp_path, which="last")
 
 
 @pytest.mark.parametrize(

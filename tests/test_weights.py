@@ -10,6 +10,7 @@ import pytest
 from scipy import ndimage
 
 from nbtools import data, methods, simulate
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.metrics import instances, restoration
 
@@ -38,7 +39,7 @@ def test_a_known_size_of_nuclei_helps_where_pixels_are_much_smaller_and_of_16_bi
     """
     model, factor, plain, looked, told = methods.load("nuclei2d"), 3, [], [], []
     blind = methods.load("nuclei2d")
-    blind.settings = blind.settings.replace(closer=False)
+    blind.settings = blind.settings.replace(auto_scale=False)
     for sample in list(fields)[:6]:
         if sample.image.is_rgb or min(sample.image.space_shape) > 400:
             continue
@@ -52,7 +53,7 @@ def test_a_known_size_of_nuclei_helps_where_pixels_are_much_smaller_and_of_16_bi
                 sample.label.pixels, np.ones((factor, factor), sample.label.pixels.dtype)
             ),
         )
-        size = float(np.median(methods.base.measure_diameters(sample.label.pixels))) * 0.33
+        size = float(np.median(equivalent_diameters(sample.label.pixels))) * 0.33
         plain.append((sample.name, label, blind.predict(large).labels))
         looked.append((sample.name, label, model.predict(large).labels))
         told.append((sample.name, label, model.predict(large, diameter=size).labels))

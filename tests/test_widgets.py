@@ -13,7 +13,7 @@ from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods.base import Prediction
+from nbtools.methods import Prediction
 from nbtools.results import Restored
 from nbtools.widgets import parts, picker
 from nbtools.widgets.folders import FolderBrowser

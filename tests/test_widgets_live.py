@@ -17,7 +17,7 @@ from nbtools import io, methods, runtime, training, widgets
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.methods.base import Prediction
+from nbtools.methods import Prediction
 from nbtools.results import Labels
 from nbtools.widgets import live, polling
 
@@ -31,7 +31,7 @@ class Line:
 
     def __init__(self, *values: float, epochs: int = 6, at: dict | None = None):
         self.settings = training.TrainingSettings(
-            epochs=epochs, steps_per_epoch=10, learning_rate=0.1, averaging=0.8
+            epochs=epochs, steps_per_epoch=10, learning_rate=0.1, ema_decay=0.8
         )
         self.values, self.at, self.seen = (
             values or tuple(1 / (1 + i) for i in range(epochs)),
@@ -42,7 +42,8 @@ class Line:
     def fit(self, train, val, *, plan):
         keras.utils.set_random_seed(plan.seed)
         self.model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-        trainer = training.Trainer(self.model, keras.losses.mean_squared_error, self.settings, plan)
+        step = training.Supervised(self.model, keras.losses.mean_squared_error, self.settings)
+        trainer = training.Trainer(step, self.settings, plan)
         return trainer.run(self._draw, lambda: self._validate(trainer.history.epochs))
 
     def predict(self, image):

@@ -135,15 +135,19 @@ def find_decoder(told: dict, values: dict) -> Callable[[np.ndarray, Image], np.n
     An adapter to another package needs its model to decode; our own methods need no weights.
     """
     from nbtools import methods
-    from nbtools.methods import _rescale
+    from nbtools.inference.placing import place_results
     from nbtools.methods.domain import Domain
 
     row = methods.row(told["method"])
-    if row.decoder:
-        decode = row.load_decoder(told["settings"])
-        return lambda maps, image: _rescale.decode_maps(
-            lambda m: decode(m, **values), maps, like=image
-        )
+    if row.target:
+        target = row.load_target(Domain.from_dict(told["domain"]), told["settings"])
+
+        def decode(maps: np.ndarray, image: Image) -> np.ndarray:
+            frames = maps if "T" in image.axes else maps[None]
+            found = [target.decode(frame, **values) for frame in frames]
+            return place_results(found, image).image.pixels
+
+        return decode
     if row.trained and row.built_on:
         method = methods.load(expand(told["model"]))
     else:

@@ -129,7 +129,7 @@ def refuse_unfit(
     finding that forbids training.
     """
     from nbtools import checks
-    from nbtools.methods.base import Domain
+    from nbtools.methods.domain import Domain
 
     with contextlib.suppress(
         UserError, IndexError
@@ -167,7 +167,7 @@ def requirements_of(model: Method, dataset: DataSet | None = None) -> Requiremen
         row.trained and needs == "nothing"
     )  # it learns from noise, and takes for signal what pixels share
     field = None if dataset is None else _measure_field(model, dataset)
-    patch = model.chosen("patch_size") if hasattr(model.settings, "patch_size") else None
+    patch = model.resolve("patch_size") if hasattr(model.settings, "patch_size") else None
     about = {
         "channels": channels,
         "patch_size": patch,
@@ -181,14 +181,14 @@ def _measure_field(model: Method, dataset: DataSet) -> int | None:
     """How far the network sees in the plane, px across, built for the first image; None without a
     network, or where it sees all.
     """
-    from nbtools import tiling
-    from nbtools.methods.base import Domain
+    from nbtools.inference.receptive_field import measure_receptive_field
+    from nbtools.methods.domain import Domain
 
     if not hasattr(model, "build") or not len(dataset):
         return None
     try:
         model.domain = Domain.of(dataset.image(0))
-        radius = tiling.describe_field(model.build()).radius
+        radius = measure_receptive_field(model.build()).radius
     except UserError:  # said by the checks of the image itself
         return None
     return None if radius is None else 2 * min(radius[-2:]) + 1

@@ -298,7 +298,8 @@ def describe_result(
 ) -> dict:
     """What result.json says: which model made what, from what, how."""
     first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
-    values = model.choices()
+    values = model.decoding_values()
+    channels = model.target().class_channels()
     return {
         "model": args.model,
         "weights": args.weights,
@@ -307,7 +308,7 @@ def describe_result(
         "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
         "domain": dataclasses.asdict(model.domain),
-        "class_channels": model.class_channels(),
+        "class_channels": channels and [channels.start, channels.stop],
         "source": str(args.images.absolute()),
         "input": input_of(args),
         "axes": first.get("axes"),

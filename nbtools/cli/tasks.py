@@ -292,7 +292,7 @@ def find_classical(
 
 
 def segment_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | None:
-    return find_classical(dataset, truth, task="segment", part="labels")
+    return find_classical(dataset, truth, task="instances", part="labels")
 
 
 def detect_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | None:
@@ -312,7 +312,7 @@ def detect_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | N
 
 
 def denoise_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | None:
-    return find_classical(dataset, truth, task="denoise", part="image")
+    return find_classical(dataset, truth, task="restoration", part="image")
 
 
 def guess_commonest(dataset: DataSet, truth: Side) -> tuple[str, Readers] | None:

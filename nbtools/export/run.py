@@ -105,7 +105,11 @@ def _describe(image: Image, row: dict, found: tuple) -> dict:
     """What result.json says; the method is known where it was among what was given."""
     method = next((f for f in found if hasattr(f, "predict")), None)
     about = (
-        {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()}
+        {
+            "method": method.name,
+            "settings": method.settings.to_dict(),
+            "decoding": method.decoding_values(),
+        }
         if method is not None
         else {}
     )

@@ -1,28 +1,64 @@
-"""A flat network for volumes: shown the planes across each of the three axes, and its three answers
-put together (2.5D).
+"""A flat network for volumes: planes across each of the three axes, and its three predictions put
+together (2.5D).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nbtools import patches, tiling
-from nbtools.methods._keras import Example
+from nbtools import patches
+from nbtools.inference.base import Forecast, Inference, Maps, ReceptiveField, Run
+from nbtools.patches import Example
 
-VIEWS = (
-    (0, 1, 2),
-    (1, 0, 2),
-    (2, 0, 1),
-)  # axis along which planes are stacked, axes of their rows and of their columns
+# axis along which planes are stacked, axes of their rows and of their columns
+VIEWS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
 TRIES = 4  # planes drawn in search of one with a nucleus
 
 
-def describe_stack(field: tiling.Field) -> tiling.Field:
+@dataclass(frozen=True)
+class OrthogonalPlanes:
+    """Volumes plane by plane across each axis, by a network of planes that predicts a logit and the
+    flow along rows and columns.
+
+    Across every axis the network predicts two components of the flow, so each component is
+    predicted twice. The result is (Z, Y, X, 4): the mean logit, and along each axis the mean of the
+    two flows.
+
+    Parameters
+    ----------
+    inner : how a stack of planes is run, with the field of `stack_field`. `run` is given (planes,
+        rows, columns, C).
+    """
+
+    inner: Inference
+
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """(Z, Y, X, C) → (Z, Y, X, 4) float32."""
+        total = np.zeros((*pixels.shape[:-1], 4), np.float32)
+        for view in VIEWS:
+            stack = pixels.transpose(*view, 3)
+            turned = tile and tuple(tile[axis] for axis in view)
+            maps = self.inner(run, stack, tile=turned).transpose(*np.argsort(view), 3)
+            total[..., 0] += maps[..., 0] / 3
+            total[..., 1 + view[1]] += maps[..., 1] / 2
+            total[..., 1 + view[2]] += maps[..., 2] / 2
+        return total
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """As that of the inner inference."""
+        return self.inner.forecast(shape, tile=tile, frames=frames)
+
+
+def stack_field(field: ReceptiveField) -> ReceptiveField:
     """The field of a flat network for a stack of planes, which know nothing of each other."""
-    return replace(field, radius=field.radius and (0, *field.radius), grid=(1, *field.grid))
+    radius = field.radius and (0, *field.radius)
+    return replace(field, radius=radius, grid=(1, *field.grid))
 
 
 def choose_plane(rng: np.random.Generator, example: Example) -> Example:
@@ -35,33 +71,5 @@ def choose_plane(rng: np.random.Generator, example: Example) -> Example:
         label = np.ascontiguousarray(example.label.take(depth, axis))
         if (label > 0).any():
             break
-    return Example(
-        np.ascontiguousarray(example.image.take(depth, axis)),
-        label,
-        None,
-        patches.find_points(label),
-    )
-
-
-def look(
-    see: Callable, pixels: np.ndarray, *, field: tiling.Field, tile: tuple[int, ...] | None = None
-) -> np.ndarray:
-    """What a flat network says of a volume: (Z, Y, X, C) → (Z, Y, X, 4) mean logit, and along each
-    axis the mean of the two flows.
-
-    see : (planes, rows, columns, C) → (planes, rows, columns, 3) logit, flow along rows and along
-        columns.
-    field : of a stack, see `describe_stack`.   tile : shape of a tile of the volume.
-    Across every axis the network sees two components of the flow, so each component is seen twice.
-    """
-    total = np.zeros((*pixels.shape[:-1], 4), np.float32)
-    for view in VIEWS:
-        stack = pixels.transpose(*view, 3)
-        plan = tiling.make_plan(
-            stack.shape[:-1], field, tile=tile and tuple(tile[axis] for axis in view)
-        )
-        said = tiling.predict(see, stack, plan=plan, field=field).transpose(*np.argsort(view), 3)
-        total[..., 0] += said[..., 0] / 3
-        total[..., 1 + view[1]] += said[..., 1] / 2
-        total[..., 1 + view[2]] += said[..., 2] / 2
-    return total
+    image = np.ascontiguousarray(example.image.take(depth, axis))
+    return Example(image, label, seeds=patches.find_points(label))

@@ -4,10 +4,10 @@ from its layers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import keras
 import numpy as np
+
+from nbtools.inference.base import ReceptiveField
 
 IN_PLACE = (
     "Activation",
@@ -20,24 +20,7 @@ IN_PLACE = (
 )  # layers that need no second copy
 
 
-@dataclass(frozen=True)
-class Field:
-    """What a network needs to know of its surroundings.
-
-    radius : pixels of the input on either side that can change an output pixel, an axis; None if
-        unbounded.
-    grid : sizes must be multiples of this, an axis.
-    features, outputs : values for one input pixel: largest total of features in memory at one time,
-        and of what is kept in the end.
-    """
-
-    radius: tuple[int, ...] | None
-    grid: tuple[int, ...]
-    features: float
-    outputs: float = 1.0
-
-
-def describe_field(model: keras.Model) -> Field:
+def measure_receptive_field(model: keras.Model) -> ReceptiveField:
     """Read radius, grid and memory of a network from its layers.
 
     Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those
@@ -61,9 +44,9 @@ def describe_field(model: keras.Model) -> Field:
         known[id(layer.output)] = (stride, radius)
         largest = np.maximum(largest, stride)
         sizes[id(layer.output)] = layer.output.shape[-1] / float(np.prod(stride))
-    reach = known[id(model.outputs[0])][1]
+    reach = np.max([known[id(tensor)][1] for tensor in model.outputs], axis=0)
     grid = tuple(int(s) for s in largest)
-    return Field(
+    return ReceptiveField(
         tuple(int(np.ceil(r)) for r in reach) if bounded else None,
         grid,
         _count_alive(model, sizes),

@@ -8,7 +8,6 @@ lengths of rays) then mean in every image what they meant in training, whatever 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,17 +127,6 @@ def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         anti_aliasing=False,
         preserve_range=True,
     ).astype(np.float32)
-
-
-def decode_maps(
-    decide: Callable[[np.ndarray], np.ndarray], maps: np.ndarray, *, like: Image
-) -> np.ndarray:
-    """Maps (*space, K), or (T, *space, K) for a series → what `decide` makes of them, on the grid
-    of `like`.
-    """
-    shape = tuple(like.size(axis) for axis in like.spatial)
-    frames = [return_size(decide(m), shape) for m in (maps if "T" in like.axes else maps[None])]
-    return np.stack(frames) if "T" in like.axes else frames[0]
 
 
 def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""At what magnification a plane is looked at: the one at which a network contradicts itself least.
+"""At what magnification a plane is predicted: the one at which a network contradicts itself least.
 
 A network trained on nuclei of one size finds others badly, and pixel sizes are often unknown. What
-it says of each pixel can be compared with what would be true of the nuclei that its answer is
-decoded to: where nuclei are too small or too large for it, the two differ. That needs no truth, and
-no size given by a person (Cellpose asks a second model for it: Stringer et al. 2021,
+it predicts for each pixel can be compared with what would be true of the nuclei that its prediction
+is decoded to: where nuclei are too small or too large for it, the two differ. That needs no truth,
+and no size given by a person (Cellpose asks a second model for it: Stringer et al. 2021,
 doi:10.1038/s41592-020-01018-x).
 """
 
@@ -11,157 +11,155 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
 
 import numpy as np
 
-from nbtools import tiling
 from nbtools.config import setting
-from nbtools.methods import _rescale
-from nbtools.methods._keras import KerasMethod
-from nbtools.methods.base import measure_diameters
+from nbtools.geometry import crop_centre, equivalent_diameters
+from nbtools.inference import rescaling
+from nbtools.inference.base import Forecast, Inference, Maps, Run
 
-PIECE, FEW = (
-    640,
-    3,
-    # px of the middle of a look that are judged; with fewer nuclei than that nothing is known of
-    # their
-    # size
-)
-LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, with which one look is enough
+PIECE = 640  # px of the middle of a plane that candidates are compared on
+FEW = 3  # nuclei; with fewer nothing is known of their size
+LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, at which one prediction is enough
 LARGER, SMALLER = (1.4, 2.0, 2.8), (0.7, 0.5, 0.35, 0.25)  # magnifications to try
-DOUBT = 0.1  # contradictions beyond which small nuclei may be pieces of large ones
-CLOSER = setting(
+DOUBT = 0.1  # self-consistency error beyond which small nuclei may be pieces of large ones
+# how much a doubling of size counts beside the error: of two candidates alike, the one nearer to
+# the
+# size of the training's nuclei
+APART = 0.15
+AUTO_SCALE = setting(
     True,
     level="advanced",
     help=(
-        "Look again, larger or smaller, at planes whose nuclei have another size than those of "
-        "the training."
+        "Predict again, enlarged or reduced, where nuclei in a plane have another size than those "
+        "of the training."
     ),
 )
-# how much a doubling of size counts beside the contradictions: of two looks alike, the one nearer
-# to the training's size
-APART = 0.15
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at a plane.
+class ScaleCandidate:
+    """A prediction at one magnification.
 
+    Parameters
+    ----------
     zoom : magnification.
-    sizes : diameters of the nuclei found, in pixels of the look.
-    off : how far the network contradicts itself.
+    sizes : diameters of the nuclei found, in pixels of the magnified image.
+    error : self-consistency error, see `targets.distance.self_consistency_error`.
     """
 
     zoom: float
     sizes: tuple[float, ...]
-    off: float
+    error: float
 
     @property
     def size(self) -> float:
+        """Median diameter; 0 without nuclei."""
         return float(np.median(self.sizes)) if self.sizes else 0.0
 
     def cost(self, usual: float) -> float:
-        """What is to be small.  usual : diameter of the training's nuclei, in pixels."""
-        return self.off * (1 + APART * abs(np.log2(self.size / usual))) if self.size else np.inf
+        """What is to be small.
+
+        Parameters
+        ----------
+        usual : diameter of the training's nuclei, in pixels.
+        """
+        if not self.size:
+            return np.inf
+        return self.error * (1 + APART * abs(np.log2(self.size / usual)))
 
 
-class LookingMethod(KerasMethod):
-    """A network that looks at planes again, at a magnification at which it contradicts itself less;
-    its settings have `closer`.
+@dataclass(frozen=True)
+class ScaleSearch:
+    """Planes are predicted at the magnification of least self-consistency error, if there is memory
+    for it; the maps come back on the grid of the image.
+
+    Parameters
+    ----------
+    inner : how the network runs, activation included.
+    decide : maps → labels.
+    error : (maps, the labels they are decoded to) → self-consistency error.
+    usual : diameter of the training's nuclei, in pixels; None where it is unknown.
     """
 
-    contradict: ClassVar[
-        Callable[[np.ndarray, np.ndarray], float]
-    ]  # maps, the labels they are decoded to → how far apart they are
+    inner: Inference
+    decide: Callable[[np.ndarray], np.ndarray]
+    error: Callable[[np.ndarray, np.ndarray], float]
+    usual: float | None
 
-    def see(
-        self,
-        pixels: np.ndarray,
-        *,
-        prepare: Callable = np.asarray,
-        tile: tuple[int, ...] | None = None,
-    ) -> np.ndarray:
-        """As every network's; of a plane, the best look that there is memory for, on the grid of
-        the image.
-        """
-        once = partial(super().see, prepare=prepare, tile=tile)
-        maps = once(pixels)
-        if self.domain.ndim != 2 or not self.settings.closer:
-            return maps
-        decide = partial(self.decode, **self.choices())
-        zoom = find_zoom(
-            pixels,
-            maps,
-            run=once,
-            decide=decide,
-            contradict=self.contradict,
-            usual=self.domain.nucleus_size,
-        )
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """(Y, X, C) → (Y, X, K) float32."""
+        maps = self.inner(run, pixels, tile=tile)
+        zoom = self.find_zoom(run, pixels, maps=maps)
         if zoom is None:
             return maps
-        plan = tiling.make_plan(
-            tuple(round(n * zoom) for n in maps.shape[:-1]),
-            self.field,
-            tile=self.fixed_tile() or tile,
-        )
-        told = tiling.forecast(plan, self.field)
-        if told.needed > told.free:
+        shape = maps.shape[:-1]
+        needed = self.inner.forecast(tuple(round(n * zoom) for n in shape), tile=tile)
+        if needed.needed > needed.free:
             return maps
-        return _rescale.return_maps(
-            once(_rescale.zoom_pixels(pixels, (zoom, zoom))), maps.shape[:-1]
-        )
+        magnified = rescaling.zoom_pixels(pixels, (zoom, zoom))
+        return rescaling.return_maps(self.inner(run, magnified, tile=tile), shape)
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """As that of the inner inference."""
+        return self.inner.forecast(shape, tile=tile, frames=frames)
+
+    def find_zoom(self, run: Run, pixels: np.ndarray, *, maps: np.ndarray) -> float | None:
+        """The magnification to predict a plane (Y, X, C) at; None where the first is good enough.
+
+        Parameters
+        ----------
+        maps : (Y, X, K) at the size of the image.
+        """
+        middle = crop_centre(maps, (PIECE, PIECE))
+        label = self.decide(middle)
+        sizes = equivalent_diameters(label)
+        if self.usual is None or len(sizes) < FEW:
+            return None
+        if LEAST <= np.median(sizes) / self.usual <= MOST:
+            return None
+
+        def again(zoom: float) -> ScaleCandidate:
+            side = round(PIECE / zoom)
+            piece = rescaling.zoom_pixels(crop_centre(pixels, (side, side)), (zoom, zoom))
+            found = self.inner(run, piece)
+            return self._describe(zoom, found, label=self.decide(found))
+
+        first = self._describe(1.0, middle, label=label)
+        zoom = choose(first, again, usual=self.usual).zoom
+        return zoom if zoom != 1 else None
+
+    def _describe(self, zoom: float, maps: np.ndarray, *, label: np.ndarray) -> ScaleCandidate:
+        return ScaleCandidate(zoom, tuple(equivalent_diameters(label)), self.error(maps, label))
 
 
-def find_zoom(
-    pixels: np.ndarray,
-    maps: np.ndarray,
-    *,
-    run: Callable[[np.ndarray], np.ndarray],
-    decide: Callable[[np.ndarray], np.ndarray],
-    contradict: Callable[[np.ndarray, np.ndarray], float],
-    usual: float | None,
-) -> float | None:
-    """The magnification to look at a plane (Y, X, C) with; None where one look is enough.
-
-    maps : (Y, X, K) of the first look.
-    run : pixels → maps.
-    decide : maps → labels.
-    contradict : (maps, labels) → how far apart.
-    usual : diameter of the training's nuclei, in pixels.
-    """
-    middle = _cut_middle(maps, PIECE)
-    label = decide(middle)
-    sizes = measure_diameters(label)
-    if usual is None or len(sizes) < FEW or LEAST <= np.median(sizes) / usual <= MOST:
-        return None
-
-    def again(zoom: float) -> Look:
-        seen = run(_rescale.zoom_pixels(_cut_middle(pixels, round(PIECE / zoom)), (zoom, zoom)))
-        label = decide(seen)
-        return Look(zoom, tuple(measure_diameters(label)), contradict(seen, label))
-
-    zoom = choose(Look(1.0, tuple(sizes), contradict(middle, label)), again, usual=usual).zoom
-    return zoom if zoom != 1 else None
-
-
-def choose(first: Look, again: Callable[[float], Look], *, usual: float) -> Look:
-    """The look of least cost: from the first on, larger or smaller, until the next is worse.
+def choose(
+    first: ScaleCandidate, again: Callable[[float], ScaleCandidate], *, usual: float
+) -> ScaleCandidate:
+    """The candidate of least cost: from the first on, larger or smaller, until the next is worse.
 
     Nuclei that seem small where the network is in doubt may be pieces of large ones: then every
-    smaller look is tried, too.
+    smaller magnification is tried, too.
     """
     small = first.size < usual
     best = _climb(first, LARGER if small else SMALLER, again, usual=usual)
-    if small and (best is first or first.off > DOUBT):
+    if small and (best is first or first.error > DOUBT):
         return min([best, *map(again, SMALLER)], key=lambda found: found.cost(usual))
     return best
 
 
 def _climb(
-    first: Look, zooms: tuple[float, ...], again: Callable[[float], Look], *, usual: float
-) -> Look:
+    first: ScaleCandidate,
+    zooms: tuple[float, ...],
+    again: Callable[[float], ScaleCandidate],
+    *,
+    usual: float,
+) -> ScaleCandidate:
     best = first
     for zoom in zooms:
         found = again(zoom)
@@ -169,9 +167,3 @@ def _climb(
             break
         best = found
     return best
-
-
-def _cut_middle(pixels: np.ndarray, side: int) -> np.ndarray:
-    """(Y, X, …) → at most `side` pixels of the middle along each of the first two axes."""
-    starts = [max(0, (n - side) // 2) for n in pixels.shape[:2]]
-    return pixels[tuple(slice(s, s + side) for s in starts)]

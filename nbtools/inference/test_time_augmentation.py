@@ -13,19 +13,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-KINDS = ("none", "mirrors", "plane", "square")
+from nbtools.inference.base import Forecast, Inference, Maps, Run
+
+KINDS = ("none", "flips", "flips_and_rot90", "flips_and_rot90_3d")
 
 
 @dataclass(frozen=True)
-class Turn:
+class View:
     """One view of an image: mirrored along some spatial axes, then Y and X exchanged or not.
 
     Examples
     --------
-    >>> turn, image = Turn((1,), swapped=True), np.arange(6).reshape(2, 3, 1)
-    >>> turn.forward(image)[..., 0].tolist()
+    >>> view, image = View((1,), swapped=True), np.arange(6).reshape(2, 3, 1)
+    >>> view.forward(image)[..., 0].tolist()
     [[2, 5], [1, 4], [0, 3]]
-    >>> bool((turn.backward(turn.forward(image)) == image).all())
+    >>> bool((view.backward(view.forward(image)) == image).all())
     True
     """
 
@@ -43,40 +45,79 @@ class Turn:
         return np.flip(maps, self.mirrored)
 
 
-def turns(ndim: int, kind: str) -> list[Turn]:
+def list_views(ndim: int, kind: str) -> list[View]:
     """The views of an image of `ndim` spatial axes, the image itself first.
 
-    kind : "none" the image alone; "mirrors" along every axis (4 in 2D, 8 in 3D); "plane" mirrors
-        and quarter turns of Y and X (8);
-    "square" these, and in 3D each with Z reversed as well (8 in 2D, 16 in 3D).
+    Parameters
+    ----------
+    kind : "none" the image alone; "flips" along every axis (4 in 2D, 8 in 3D); "flips_and_rot90" in
+        the plane of Y and X (8); "flips_and_rot90_3d" these, and in 3D each with Z reversed as well
+        (8 in 2D, 16 in 3D).
     """
     axes = {
         "none": (),
-        "mirrors": range(ndim),
-        "plane": range(ndim - 2, ndim),
-        "square": range(ndim),
+        "flips": range(ndim),
+        "flips_and_rot90": range(ndim - 2, ndim),
+        "flips_and_rot90_3d": range(ndim),
     }[kind]
-    mirrors = [
-        chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)
-    ]
-    return [
-        Turn(mirrored, swapped)
-        for swapped in ((False, True) if kind in ("plane", "square") else (False,))
-        for mirrored in mirrors
-    ]
+    flips = []
+    for count in range(len(axes) + 1):
+        flips += itertools.combinations(axes, count)
+    views = [View(mirrored) for mirrored in flips]
+    if "rot90" in kind:
+        views += [View(mirrored, swapped=True) for mirrored in flips]
+    return views
 
 
 def average(
     run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, kind: str
 ) -> np.ndarray:
-    """Mean over the views of what `run` says of each.  run : (*tile, C) → (*tile, K).   Returns
-    (*tile, K) float32.
+    """Mean over the views of what `run` predicts for each.
+
+    Parameters
+    ----------
+    run : (*tile, C) → (*tile, K).
+
+    Returns
+    -------
+    np.ndarray
+        (*tile, K) float32.
     """
-    views = turns(pixels.ndim - 1, kind)
+    views = list_views(pixels.ndim - 1, kind)
     total = None
-    for turn in views:
-        said = turn.backward(
-            np.asarray(run(np.ascontiguousarray(turn.forward(pixels))), np.float32)
-        )
-        total = said.copy() if total is None else np.add(total, said, out=total)
+    for view in views:
+        maps = np.asarray(run(np.ascontiguousarray(view.forward(pixels))), np.float32)
+        maps = view.backward(maps)
+        total = maps.copy() if total is None else np.add(total, maps, out=total)
     return total / np.float32(len(views))
+
+
+@dataclass(frozen=True)
+class TestTimeAugmentation:
+    """Each tile is predicted from several flipped and turned views, and the predictions are
+    averaged.
+
+    Parameters
+    ----------
+    inner : how the tiles are run.
+    kind : which views, see `list_views`.
+    """
+
+    __test__ = False  # its name begins as those of test classes do
+
+    inner: Inference
+    kind: str
+
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """As that of the inner inference, averaged over the views."""
+        if self.kind == "none":
+            return self.inner(run, pixels, tile=tile)
+        return self.inner(lambda cut: average(run, cut, kind=self.kind), pixels, tile=tile)
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """As that of the inner inference."""
+        return self.inner.forecast(shape, tile=tile, frames=frames)

@@ -8,38 +8,27 @@ field has no bound (instance norm, attention, style), tiles overlap by a quarter
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from nbtools import patches, runtime
 from nbtools.errors import UserError
-from nbtools.tiling.field import Field, describe_field
+from nbtools.inference.base import Forecast, Inference, Maps, ReceptiveField, Run
 
-__all__ = [
-    "Field",
-    "Forecast",
-    "Plan",
-    "Window",
-    "describe_field",
-    "forecast",
-    "forecast_bytes",
-    "make_plan",
-    "predict",
-]
-
-BYTES_A_FEATURE = 4
+BYTES_PER_FEATURE = 4
 WORKSPACE = 1.5  # of what the features take: measured, what layers need beside them
 DECODING = 40  # bytes a pixel: measured, what a watershed takes beside the maps
-SHARE_OF_MEMORY = (
-    0.2  # of what is free, for a tile; the rest is for the image, the labels and other programs
-)
+# of what is free, for a tile; the rest is for the image, the labels and other programs
+SHARE_OF_MEMORY = 0.2
 
 
 @dataclass(frozen=True)
 class Window:
-    """Along one axis: the network sees start … start + size; what it says of low … high is kept."""
+    """Along one axis: the network is given start … start + size; what it predicts for low … high is
+    kept.
+    """
 
     start: int
     low: int
@@ -47,7 +36,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """Tiles of one size that cover an image.
 
     shape : spatial shape of the image.
@@ -71,53 +60,31 @@ class Plan:
         return float(np.prod(self.shape) / (len(self.tiles) * np.prod(self.tile)))
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What a prediction will need: so many tiles, the shape of each, and bytes beyond what the
-    program has taken already.
-
-    Examples
-    --------
-    >>> print(Forecast(12, (16, 64, 64), needed=0.8e9, free=13.1e9))
-    12 tiles of 16 x 64 x 64 px, about 0.80 GB of memory (13.1 GB are free)
-    """
-
-    tiles: int
-    tile: tuple[int, ...]
-    needed: float
-    free: float
-
-    def __str__(self) -> str:
-        count = f"{self.tiles} tiles" if self.tiles > 1 else "1 tile"
-        size = " x ".join(map(str, self.tile))
-        return (
-            f"{count} of {size} px, about {max(self.needed, 1e7) / 1e9:.2f} GB of memory "
-            f"({self.free / 1e9:.1f} GB are free)"
-        )
-
-
-def make_plan(shape: tuple[int, ...], field: Field, *, tile: tuple[int, ...] | None = None) -> Plan:
+def plan_tiles(
+    shape: tuple[int, ...], field: ReceptiveField, *, tile: tuple[int, ...] | None = None
+) -> TilePlan:
     """Choose tiles for an image: one if memory allows, else the largest that fit.
 
+    Parameters
+    ----------
     shape : spatial shape.
     tile : wished shape of a tile, margin included; rounded up to the grid and to what the margin
         needs.
     """
     grid = np.array(field.grid)
     whole = -(-np.array(shape) // grid) * grid
-    margin = (
-        -(-np.array(field.radius or np.minimum(whole, tile or 128) // 8) // grid) * grid
-    )  # unbounded: an overlap of a quarter
+    reach = field.radius
+    if reach is None:
+        reach = np.minimum(whole, tile or 128) // 8  # unbounded: an overlap of a quarter
+    margin = -(-np.array(reach) // grid) * grid
     wished = np.array(tile) if tile is not None else _largest_tile(whole, margin, field)
     size = np.minimum(np.maximum(-(-wished // grid) * grid, 2 * margin + grid), whole)
     lay = _windows if field.radius is not None else _spread
-    axes = [
-        lay(int(n), int(w), int(t), int(m), int(g))
-        for n, w, t, m, g in zip(shape, whole, size, margin, grid, strict=True)
-    ]
-    return Plan(
-        tuple(shape), tuple(t for t, _ in axes), tuple(w for _, w in axes), field.radius is not None
-    )
+    axes = []
+    for numbers in zip(shape, whole, size, margin, grid, strict=True):
+        axes.append(lay(*map(int, numbers)))
+    sizes, windows = zip(*axes, strict=True)
+    return TilePlan(tuple(shape), sizes, windows, field.radius is not None)
 
 
 def _windows(
@@ -154,27 +121,27 @@ def _spread(
     return tile, tuple(Window(s, s, min(s + tile, length)) for s in starts)
 
 
-def forecast_bytes(tile: np.ndarray, field: Field) -> float:
+def forecast_bytes(tile: np.ndarray, field: ReceptiveField) -> float:
     """Memory a network is expected to take for a tile of this shape."""
-    return float(np.prod(np.array(tile, float))) * field.features * BYTES_A_FEATURE * WORKSPACE
+    return float(np.prod(np.array(tile, float))) * field.features * BYTES_PER_FEATURE * WORKSPACE
 
 
-def forecast(plan: Plan, field: Field, *, frames: int = 1) -> Forecast:
+def forecast(plan: TilePlan, field: ReceptiveField, *, frames: int = 1) -> Forecast:
     """Memory that a prediction takes at most: while tiles are run, or while what they say is
     decoded.
 
     frames : time points, whose maps are kept until the last one is done.
     """
     pixels = float(np.prod(plan.shape))
-    maps = pixels * field.outputs * BYTES_A_FEATURE
+    maps = pixels * field.outputs * BYTES_PER_FEATURE
     running = forecast_bytes(np.array(plan.tile), field) + (
-        maps + pixels * BYTES_A_FEATURE if len(plan.tiles) > 1 else 0
+        maps + pixels * BYTES_PER_FEATURE if len(plan.tiles) > 1 else 0
     )
     needed = (frames - 1) * maps + max(running, 2 * maps + pixels * DECODING)
     return Forecast(len(plan.tiles) * frames, plan.tile, needed, float(runtime.memory().available))
 
 
-def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.ndarray:
+def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: ReceptiveField) -> np.ndarray:
     """Halve the axis with most room until the forecast fits into the memory that is free."""
     tile, least = whole.astype(int), 2 * margin + np.array(field.grid)
     allowed = runtime.memory().available * SHARE_OF_MEMORY
@@ -184,95 +151,168 @@ def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: Field) -> np.nda
     return tile
 
 
-def predict(
-    run: Callable[[np.ndarray], np.ndarray],
-    pixels: np.ndarray,
-    *,
-    plan: Plan,
-    field: Field,
-    step: tuple[int, ...] | None = None,
-) -> np.ndarray:
-    """Run a network over an image tile by tile.
+@dataclass(frozen=True)
+class Tiled:
+    """A network runs over an image tile by tile; one tile where memory allows.
 
-    run : (*tile, C) → (*tile, K), normalisation included.
-    pixels : (*space, C) in any dtype.   Returns (*space, K) float32.
-    step : where the network answers for every step-th pixel only, a divisor of its grid; then space
-        and tile are so much smaller.
+    Parameters
+    ----------
+    field : the receptive field of the network.
+    """
+
+    field: ReceptiveField
+
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """(*space, C) → (*space / stride, K) float32, or one such array per output.
+
+        Parameters
+        ----------
+        run : (*tile, C) → (*tile / stride, K), normalisation included.
+        tile : wished shape of a tile in pixels; None chooses by memory.
+        """
+        plan = plan_tiles(pixels.shape[:-1], self.field, tile=tile)
+        return run_tiles(run, pixels, plan=plan, field=self.field)
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """Tiles and memory that an image of this spatial shape takes; nothing is computed."""
+        return forecast(plan_tiles(shape, self.field, tile=tile), self.field, frames=frames)
+
+
+@dataclass(frozen=True)
+class FixedTile:
+    """Tiles of one size, whatever is asked for: for networks whose prediction depends on how much
+    they are given.
+    """
+
+    inner: Inference
+    tile: tuple[int, ...]
+
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """As that of the inner inference."""
+        return self.inner(run, pixels, tile=self.tile)
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """As that of the inner inference."""
+        return self.inner.forecast(shape, tile=self.tile, frames=frames)
+
+
+def run_tiles(run: Run, pixels: np.ndarray, *, plan: TilePlan, field: ReceptiveField) -> Maps:
+    """Run a network over an image tile by tile, and put its output together.
+
     A tile that does not fit into memory is halved and tried again.
+
+    Parameters
+    ----------
+    run : (*tile, C) → (*tile / stride, K), or one such array per output; strides divide the grid of
+        the field.
+    pixels : (*space, C) in any dtype.
+
+    Returns
+    -------
+    np.ndarray or dict
+        (*space / stride, K) float32, per output where there are several.
     """
     try:
-        return _predict(run, pixels, plan, step or (1,) * len(plan.shape))
+        return _run_tiles(run, pixels, plan)
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        smaller = make_plan(plan.shape, field, tile=tuple(t // 2 for t in plan.tile))
+        smaller = plan_tiles(plan.shape, field, tile=tuple(t // 2 for t in plan.tile))
         if np.prod(smaller.tile) >= np.prod(plan.tile):
             remedy = "Close other programs, or use a machine with more memory."
             raise UserError(
                 "One tile of the image must fit into memory.", f"tile {plan.tile}", remedy
             ) from error
-    return predict(run, pixels, plan=smaller, field=field, step=step)
+    return run_tiles(run, pixels, plan=smaller, field=field)
 
 
-def _predict(run: Callable, pixels: np.ndarray, plan: Plan, step: tuple[int, ...]) -> np.ndarray:
-    out = weight = None
-    shape = tuple(-(-n // s) for n, s in zip(plan.shape, step, strict=True))
+def _run_tiles(run: Run, pixels: np.ndarray, plan: TilePlan) -> Maps:
+    canvases: dict[str, _Canvas] = {}
+    single = False
     for windows in plan.tiles:
         raw = run(_cut(pixels, plan, windows))
-        if len(plan.tiles) == 1:
-            return np.ascontiguousarray(raw[tuple(slice(n) for n in shape)], np.float32)
-        if out is None:
-            out = np.zeros((*shape, raw.shape[-1]), np.float32)
-            weight = None if plan.exact else np.zeros((*shape, 1), np.float32)
-        coarse = tuple(
-            Window(w.start // s, w.low // s, -(-w.high // s))
-            for w, s in zip(windows, step, strict=True)
-        )
-        (_paste if plan.exact else _blend)(out, weight, raw, coarse)
-    return out if plan.exact else out / weight
+        single = not isinstance(raw, Mapping)
+        for name, array in ({"": raw} if single else raw).items():
+            if name not in canvases:
+                canvases[name] = _Canvas(plan, array)
+            canvases[name].add(array, windows)
+    found = {name: canvas.finish() for name, canvas in canvases.items()}
+    return found[""] if single else found
 
 
-def _cut(pixels: np.ndarray, plan: Plan, windows: tuple[Window, ...]) -> np.ndarray:
+class _Canvas:
+    """One output of a network on the grid of the image, filled tile by tile."""
+
+    def __init__(self, plan: TilePlan, raw: np.ndarray):
+        self.plan = plan
+        # where the network predicts every n-th pixel only, its tile is so much smaller
+        self.stride = tuple(t // n for t, n in zip(plan.tile, raw.shape, strict=False))
+        self.shape = tuple(-(-n // s) for n, s in zip(plan.shape, self.stride, strict=True))
+        self.out = self.weight = None
+        if len(plan.tiles) > 1:
+            self.out = np.zeros((*self.shape, raw.shape[-1]), np.float32)
+            self.weight = None if plan.exact else np.zeros((*self.shape, 1), np.float32)
+
+    def add(self, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
+        if self.out is None:
+            whole = raw[tuple(slice(n) for n in self.shape)]
+            self.out = np.ascontiguousarray(whole, np.float32)
+            return
+        coarse = []
+        for w, s in zip(windows, self.stride, strict=True):
+            coarse.append(Window(w.start // s, w.low // s, -(-w.high // s)))
+        if self.plan.exact:
+            _paste(self.out, raw, coarse)
+        else:
+            _blend(self.out, self.weight, raw=raw, windows=coarse)
+
+    def finish(self) -> np.ndarray:
+        return self.out if self.weight is None else self.out / self.weight
+
+
+def _cut(pixels: np.ndarray, plan: TilePlan, windows: tuple[Window, ...]) -> np.ndarray:
     """(*tile, C) of the image; what lies beyond its end is reflected."""
-    ends = [min(w.start + t, n) for w, t, n in zip(windows, plan.tile, plan.shape, strict=True)]
-    tile = pixels[tuple(slice(w.start, end) for w, end in zip(windows, ends, strict=True))]
-    return patches.reflect_pad(
-        tile, [(0, w.start + t - end) for w, t, end in zip(windows, plan.tile, ends, strict=True)]
-    )
+    place, beyond = [], []
+    for w, size, length in zip(windows, plan.tile, plan.shape, strict=True):
+        end = min(w.start + size, length)
+        place.append(slice(w.start, end))
+        beyond.append((0, w.start + size - end))
+    return patches.reflect_pad(pixels[tuple(place)], beyond)
 
 
-def _paste(out: np.ndarray, _: None, raw: np.ndarray, windows: tuple[Window, ...]) -> None:
+def _paste(out: np.ndarray, raw: np.ndarray, windows: list[Window]) -> None:
     kept = tuple(slice(w.low, w.high) for w in windows)
     out[kept] = raw[tuple(slice(w.low - w.start, w.high - w.start) for w in windows)]
 
 
-def _blend(
-    out: np.ndarray, weight: np.ndarray, raw: np.ndarray, windows: tuple[Window, ...]
-) -> None:
+def _blend(out: np.ndarray, weight: np.ndarray, *, raw: np.ndarray, windows: list[Window]) -> None:
     """Add a tile with weights that fall off towards its neighbours, over a quarter of its length.
 
     Not towards the border of the image: there the network pads its layers as it does untiled, and
     is as right.
     """
-    place = tuple(
-        slice(w.start, min(w.start + t, n))
-        for w, t, n in zip(windows, raw.shape, out.shape, strict=False)
-    )
-    inside = tuple(slice(p.stop - p.start) for p in place)
-    fall = np.ones((1,) * len(windows), np.float32)
+    place, fall = [], np.ones((1,) * len(windows), np.float32)
     for axis, (size, w) in enumerate(zip(raw.shape[:-1], windows, strict=True)):
-        first = np.arange(size) + 0.5 if w.start > 0 else np.full(size, size)
-        last = (
-            size - 0.5 - np.arange(size)
-            if w.start + size < out.shape[axis]
-            else np.full(size, size)
-        )
+        place.append(slice(w.start, min(w.start + size, out.shape[axis])))
+        first = last = np.full(size, size)
+        if w.start > 0:
+            first = np.arange(size) + 0.5
+        if w.start + size < out.shape[axis]:
+            last = size - 0.5 - np.arange(size)
         curve = np.minimum(1.0, np.minimum(first, last) / (size / 4)) ** 3
-        fall = fall * curve.reshape([-1 if a == axis else 1 for a in range(len(windows))]).astype(
-            np.float32
-        )
-    out[place] += (raw * fall[..., None])[inside]
-    weight[place] += fall[..., None][inside]
+        along = [-1 if a == axis else 1 for a in range(len(windows))]
+        fall = fall * curve.reshape(along).astype(np.float32)
+    inside = tuple(slice(p.stop - p.start) for p in place)
+    out[tuple(place)] += (raw * fall[..., None])[inside]
+    weight[tuple(place)] += fall[..., None][inside]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

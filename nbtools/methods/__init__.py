@@ -9,36 +9,37 @@ from pathlib import Path
 
 from nbtools import runtime
 from nbtools.errors import UserError
-from nbtools.methods.base import Method, Prediction
-from nbtools.methods.table import ROWS, Row
+from nbtools.methods.method import Method, Prediction
+from nbtools.methods.registry import ROWS, Row, find_row
 
 __all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
 
+# words of older versions
+OLD_TASKS = {
+    "segment": "instances",
+    "denoise": "restoration",
+    "detect": "detection",
+    "classify": "classification",
+}
 CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the methods, of one task or of all: "denoise", "segment", "detect", "classify"."""
+    """Names of the methods, of one task (see `nbtools.tasks`) or of all."""
+    task = OLD_TASKS.get(task, task)
     return [r.name for r in ROWS if task in (None, r.task)]
 
 
 def row(name: str) -> Row:
     """What the table says of a method; UserError with the known names if there is none."""
-    for candidate in ROWS:
-        if candidate.name == name:
-            return candidate
-    raise UserError(
-        "A method must be one of the table.",
-        repr(name),
-        f"Known: {', '.join(names())}. See `nbtools methods`.",
-    )
+    return find_row(name)
 
 
 def get(name: str) -> type[Method]:
     """The class of a method; this is where its libraries are loaded."""
     module, _, cls = row(name).path.partition(":")
     method = getattr(runtime.load_quietly(module), cls)
-    method.name = name
+    method.name = row(name).name
     return method
 
 

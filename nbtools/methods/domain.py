@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from nbtools.data import DataSet
+from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.normalize import Scale
 
+# where a data set keeps what a method learns from, where that is not called the same
+FOLDERS = {"points": ("centres", "labels"), "boxes": ("boxes", "labels")}
 LOOKED_AT = 48  # training images whose grey values are described
 SIDE = 1024  # pixels of an image that are looked at, along each axis, in its middle plane
 FEW = 3  # nuclei; the median of fewer says nothing
 FAR = 1.7  # times larger or smaller than in training
+FAR_GREY = 4.0  # times brighter or stronger in contrast than the training images
 TOLERATED = 1.2  # beyond the sizes of the training images
 MARGIN = {
     "noise": 0.03,
@@ -29,7 +36,7 @@ class Domain:
     size_range : 5th and 95th percentile of the training images' own median diameters.
     classes : of single nuclei, in the order of the network's outputs; () where it tells none apart.
     grey : what describes the grey values of an image → [lowest, highest] in training, see
-        `_domain.describe_grey`.
+        `describe_grey`.
     """
 
     ndim: int = 2
@@ -49,24 +56,85 @@ class Domain:
     @classmethod
     def from_dict(cls, values: dict) -> Domain:
         """A domain from plain JSON values; further ones are left aside."""
-        return cls(
-            **{
-                k: tuple(v) if isinstance(v, list) else v
-                for k, v in values.items()
-                if k in cls.__dataclass_fields__
-            }
-        )
+        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
 
     @classmethod
-    def of(cls, image: Image, nucleus_size: float | None = None) -> Domain:
-        return cls(
-            len(image.spatial),
-            image.size("C"),
-            tuple(image.channels),
-            image.spacing,
-            image.unit,
-            nucleus_size,
+    def of(cls, image: Image) -> Domain:
+        """The domain of a method that knows this image alone."""
+        channels = image.size("C")
+        return cls(len(image.spatial), channels, tuple(image.channels), image.spacing, image.unit)
+
+
+def require_partners(train: DataSet, needs: tuple[str, ...]) -> None:
+    """UserError where a data set has no images, or lacks what a method learns from."""
+    if not len(train):
+        raise UserError(
+            "Training needs at least one image.",
+            f"{train.name or 'data set'} without images",
+            "Check the folder with `nbtools check`.",
         )
+    for need in needs:
+        folders = FOLDERS.get(need, (need,))
+        if not any(train.has(folder) for folder in folders):
+            raise UserError(
+                f"This method learns from {need}.",
+                f"{train.name or 'a data set'} without {need}",
+                f"Put one file for each image into the folder {folders[0]}/.",
+            )
+
+
+def describe(train: DataSet, *, classes: tuple[str, ...] = ()) -> Domain:
+    """The domain of a method that learns from these images, sizes of nuclei left out.
+
+    Parameters
+    ----------
+    classes : names of the classes that are learned.
+    """
+    first = train[0].image
+    if first.is_rgb and _is_grey(first):
+        first = first.select(C=0)
+    chosen = np.unique(np.linspace(0, len(train) - 1, LOOKED_AT).round().astype(int))
+    images = (train.image(int(i)).select(T=0) for i in chosen)
+    grey = [describe_grey(image.to(image.spatial + "C").pixels) for image in images]
+    return replace(Domain.of(first.select(T=0)), grey=find_ranges(grey), classes=classes)
+
+
+def check_image(image: Image, domain: Domain) -> Image:
+    """The image with the channels of a domain.
+
+    Raises
+    ------
+    UserError : other axes or channels.
+    """
+    name = image.name or "image"
+    if len(image.spatial) != domain.ndim:
+        remedy = "Give a z-stack, or train on planes."
+        if domain.ndim == 2:
+            remedy = "Choose one plane, or train on volumes."
+        raise UserError(
+            f"This model needs images with axes {domain.axes}.",
+            f"{name} with axes {image.axes}",
+            remedy,
+        )
+    if image.is_rgb and domain.channels == 1 and _is_grey(image):
+        image = image.select(C=0)
+    if image.size("C") != domain.channels:
+        remedy = "Give images with the channels of the training set."
+        if domain.channels == 1:
+            remedy = "Choose one with --channel."
+        colour = " (colour)" if image.is_rgb else ""
+        raise UserError(
+            f"This model needs {domain.channels} channel(s).",
+            f"{name} with {image.size('C')}{colour}",
+            remedy,
+        )
+    return image
+
+
+def _is_grey(image: Image) -> bool:
+    pixels = image.to(image.axes.replace("C", "") + "C").pixels
+    return bool((pixels[..., :1] == pixels).all())
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:
@@ -112,7 +180,7 @@ def find_size_range(medians: list[float]) -> tuple[float, float] | None:
 
 
 def judge_image(
-    image: Image, domain: Domain, *, sizes: list[float], scaled: bool
+    image: Image, domain: Domain, *, sizes: Sequence[float], scaled: bool
 ) -> tuple[str, ...]:
     """Warnings about an image unlike the training images, from its pixel size, its grey values and
     the nuclei found.
@@ -190,3 +258,22 @@ def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
                 "nuclei bright on a dark field?"
             )
     return told
+
+
+def judge_scale(theirs: Scale, ours: Scale) -> tuple[str, ...]:
+    """What to say of grey values far from those that a network restores.
+
+    Parameters
+    ----------
+    theirs : normalisation that the image alone would have.
+    ours : that of the training set.
+    """
+    ratio = np.array(theirs.factor) / np.array(ours.factor)
+    shift = np.abs(np.array(theirs.offset) - np.array(ours.offset)) / np.array(ours.factor)
+    if (ratio < FAR_GREY).all() and (shift < FAR_GREY).all():
+        return ()
+    values = f"around {theirs.offset[0]:.4g}, in training {ours.offset[0]:.4g}"
+    return (
+        f"Grey values are far from those of the training images ({values}). Train on images taken "
+        "with these settings.",
+    )

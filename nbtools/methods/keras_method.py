@@ -1,449 +1,481 @@
-"""KerasMethod: fit and predict for our own networks. A method on top of it says only what network,
-what targets, what decoding.
+"""KerasMethod: fit and predict for our own networks. A method on top of it is a network, a target
+and
+a loss.
 """
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import keras
 import numpy as np
 
-from nbtools import augment, nets, normalize, patches, tiling, training
-from nbtools.config import setting
+from nbtools import augment, nets, normalize, patches
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods import _rescale, _start, _tune
-from nbtools.methods._examples import Example, Examples
-from nbtools.methods.base import Method, Prediction, measure_diameters
-from nbtools.targets import classes
-from nbtools.training import History, TrainingPlan, TrainingSettings
+from nbtools.inference import (
+    Activated,
+    Forecast,
+    Inference,
+    ReceptiveField,
+    ScaleSearch,
+    TestTimeAugmentation,
+    Tiled,
+)
+from nbtools.inference.base import Maps
+from nbtools.inference.receptive_field import measure_receptive_field
+from nbtools.methods.domain import judge_scale
+from nbtools.methods.method import Method, Prediction
+from nbtools.methods.persistence import read_about
+from nbtools.methods.settings import NetworkSettings
+from nbtools.normalize import Normalization, Scale
+from nbtools.patches import Example
+from nbtools.targets.base import Target
+from nbtools.training import (
+    KEPT,
+    Examples,
+    History,
+    Supervised,
+    Trainer,
+    TrainingPlan,
+    TrainingSettings,
+    TrainStep,
+    read_weights,
+    write_weights,
+)
+from nbtools.training.examples import ExampleMaker, draw_patch, split_channels, stack_arrays
+from nbtools.training.fine_tuning import (
+    adapt_settings,
+    copy_encoder,
+    copy_weights,
+    freeze_encoder,
+    list_differences,
+    slow_down,
+)
+from nbtools.training.threshold_search import choose_pieces, coordinate_search, mean_ap
+from nbtools.training.validation import make_validation
 
-VALIDATION_BATCHES = 4
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
+LOOKED_AT = 64  # training images that one normalisation for all is measured on
+SAMPLED = 500_000  # values of each of them
 BLENDED = (
-    "The network looks at a tile as a whole: {count} tiles of its own size were blended, and "
-    "differ a little from the image in one piece. "
-    "They have that size whatever --tile asks for, so that an image has one result."
+    "The network depends on how much of an image it is given: {count} tiles of its own size were "
+    "blended, and differ a little from the image in one piece. They have that size whatever --tile "
+    "asks for, so that an image has one result."
 )
 
 
-@dataclass(frozen=True)
-class KerasSettings(TrainingSettings):
-    """Settings of every network of ours."""
-
-    patch_size: int | None = setting(
-        None,
-        unit="px",
-        min=16,
-        max=4096,
-        step=16,
-        help="Side of a training patch in the plane; empty: 192, in volumes 64.",
-    )
-    patch_depth: int = setting(
-        16,
-        unit="px",
-        min=1,
-        max=1024,
-        level="advanced",
-        help="Planes of a training patch of a volume.",
-    )
-    batch_size: int | None = setting(
-        None, min=1, max=1024, help="Patches looked at together; empty: 4, in volumes 2."
-    )
-    augmentation: str = setting(
-        "standard",
-        choices=tuple(augment.POLICIES),
-        help=("How strongly training patches are varied."),
-    )
-    freeze_encoder: bool = setting(
-        False,
-        level="advanced",
-        help=(
-            "Fine-tuning: keep what the model to begin with sees, and learn only what to make of "
-            "it."
-        ),
-    )
-
-
 class KerasMethod(Method):
-    """A method whose prediction is one Keras network, run tile by tile.
+    """A method whose prediction is one Keras network.
 
-    A subclass gives `loss` and the hooks `build`, `encode` or `targets`, and `decode`.
+    A subclass gives `Target`, `loss` and `build`; where it differs from the usual, `normalization`,
+    `step`, `inference`, `run`.
     """
 
-    Settings = KerasSettings
-    loss: ClassVar[Callable]
-    needs: ClassVar[str | None] = "labels"
-    foreground: float = patches.FOREGROUND  # share of training patches that are laid on a nucleus
-    usual: ClassVar[dict[str, dict[int, int]]] = {
+    Settings = NetworkSettings
+    Target: ClassVar[type[Target]]
+    needs: ClassVar[tuple[str, ...]] = ("labels",)
+    normalization: ClassVar[Normalization] = normalize.PERCENTILES
+    # settings that are left empty, by number of spatial axes
+    defaults_by_ndim: ClassVar[dict[str, dict[int, object]]] = {
         "patch_size": {2: 192, 3: 64},
         "batch_size": {2: 4, 3: 2},
-    }  # where empty, by dimension
-    exact_resume: ClassVar[bool] = (
-        # a stopped and resumed run equals one that was not; False: it resumes its weights only
-        True
-    )
+    }
+    time_points_apart: ClassVar[bool] = False  # each time point of a movie is an image to learn
+    # a stopped and resumed run equals one that was not; False: it resumes its weights only
+    exact_resume: ClassVar[bool] = True
     model: keras.Model | None = None
+    field: ReceptiveField | None = None
+    scale: Scale | None = None  # of the whole training set, where the method has one for all images
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
     source: Method | None = None  # the model whose weights training begins with
-    spare: dict[str, list[np.ndarray]] | None = (
-        None  # weights that training set aside: "last" where the best were kept, or "best"
-    )
+    source_parts: str = "all"
+    # weights that training set aside: "last" where the best were kept, or "best"
+    other_weights: dict[str, list[np.ndarray]] | None = None
+
+    # --- what a method says
+
+    @abstractmethod
+    def build(self) -> keras.Model:
+        """The network for `self.domain` and `self.settings`: (B, *space, C) → (B, *space, K)."""
+
+    @abstractmethod
+    def loss(self) -> Callable | Mapping[str, Callable]:
+        """(truth, output) → one number per image; by name for a network of several outputs."""
+
+    def target(self) -> Target:
+        """The target for the domain and the settings."""
+        return self.Target.configure(self.domain, self.settings)
+
+    def step(self, settings: TrainingSettings) -> TrainStep:
+        """What one batch does."""
+        return Supervised(self.model, self.loss(), settings)
+
+    def inference(self) -> Inference:
+        """How the network runs over an image."""
+        tiles = TestTimeAugmentation(Tiled(self.field), getattr(self.settings, "tta", "none"))
+        inner = Activated(tiles, self.target().activate)
+        return self.search_scale(inner) if getattr(self.settings, "auto_scale", False) else inner
+
+    def run(self, pixels: np.ndarray) -> Maps:
+        """(*tile, C) normalised → (*tile, K) raw output of the network; a leading axis more holds
+        tiles of their own.
+        """
+        return self.run_network(self.model, pixels)
+
+    def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
+        """What of a training image a patch is cut from: all of it."""
+        return example
+
+    def notes(self) -> tuple[str, ...]:
+        """What was decided for the training images, a sentence each, to be told before training."""
+        return ()
+
+    def training_settings(self) -> TrainingSettings:
+        """The settings that training follows: those of the user, unless the method has a reason."""
+        return self.settings
+
+    def patch_shape(self) -> tuple[int, ...]:
+        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple
+        of the network's grid.
+        """
+        plane = (self.resolve("patch_size"),) * 2
+        size = (self.settings.patch_depth, *plane)[-self.domain.ndim :]
+        size = np.minimum(size, self.largest) if self.largest else size
+        return tuple(int(-(-s // g) * g) for s, g in zip(size, self.field.grid, strict=True))
+
+    @property
+    def foreground(self) -> float:
+        """Share of training patches that are laid on a nucleus."""
+        return getattr(self.settings, "foreground", patches.FOREGROUND)
+
+    # --- settings
 
     @classmethod
     def suggest(cls, train: DataSet) -> dict:
         """Settings that suit these images: a patch no larger than they are; {} where the defaults
         do.
         """
-        shapes = np.array(
-            [train.image(i).space_shape for i in range(0, len(train), max(1, len(train) // 8))]
-        )
+        step = max(1, len(train) // 8)
+        shapes = np.array([train.image(i).space_shape for i in range(0, len(train), step)])
         known, least = {d.name: d for d in cls.Settings.declarations()}, shapes.min(axis=0)
         wished = {"patch_size": int(least[-2:].min()) // 16 * 16, "patch_depth": int(least[0])}
-        usual = {name: known[name].default or cls.usual[name][len(least)] for name in wished}
-        changes = {k: max(v, int(known[k].min)) for k, v in wished.items() if v < usual[k]}
-        return (
-            changes if len(least) == 3 else {k: v for k, v in changes.items() if k != "patch_depth"}
-        )
+        if len(least) == 2:
+            del wished["patch_depth"]
+        changes = {}
+        for name, value in wished.items():
+            usual = known[name].default or cls.defaults_by_ndim[name][len(least)]
+            if value < usual:
+                changes[name] = max(value, int(known[name].min))
+        return changes
 
-    def chosen(self, name: str) -> int | None:
-        """A setting, or where it is left empty what is usual for images of this dimension; None
-        where nothing is.
+    def resolve(self, name: str) -> object:
+        """A setting, or where it is left empty the default for images of this dimension; None where
+        there is none.
         """
         value = getattr(self.settings, name)
-        return self.usual.get(name, {}).get(self.domain.ndim) if value is None else value
+        if value is not None:
+            return value
+        return self.defaults_by_ndim.get(name, {}).get(self.domain.ndim)
 
-    @abstractmethod
-    def build(self) -> keras.Model:
-        """The network for `self.domain` and `self.settings`: (B, *space, C) → (B, *space, K)."""
-
-    def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray | None:
-        """Maps (*space, K) made once an image and turned with it; None where targets are made from
-        each patch.
-        """
-        return None
-
-    def encode_classes(
-        self, label: np.ndarray, spacing: tuple[float, ...], *, classes: dict[int, int]
-    ) -> np.ndarray | None:
-        """As `encode`, where nuclei have classes.  classes : label → number from 1; a label that is
-        not in it is of unknown class.
-        """
-        return self.encode(label, spacing)
-
-    def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
-        """What of a training image a patch is cut from: all of it."""
-        return example
-
-    def targets(
-        self,
-        rng: np.random.Generator,
-        image: np.ndarray,
-        label: np.ndarray | None,
-        maps: np.ndarray | None,
-    ) -> tuple:
-        """(x, y) of one patch: (*space, C) and (*space, K) float32."""
-        return image, maps
-
-    def activate(self, raw: np.ndarray) -> np.ndarray:
-        """The network's raw output → maps to decode: probabilities instead of logits."""
-        return raw
-
-    def notes(self) -> tuple[str, ...]:
-        """What was decided for the training images, a sentence each, to be told before training
-        starts.
-        """
-        return ()
-
-    def training_settings(self) -> TrainingSettings:
-        """The settings that training itself follows: those of the user, unless the method has a
-        reason.
-        """
-        return self.settings
-
-    def candidates(self) -> dict[str, tuple]:
-        """Decoding values to try on validation images, where the settings leave them open: name →
-        values.
-        """
-        return {}
-
-    def fit(
-        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
-    ) -> History:
-        plan = plan or TrainingPlan()
-        self.start_fit(train, self.needs)
-        keras.utils.set_random_seed(plan.seed)
-        counts = self._look_at_labels(train)
-        examples = Examples(train, self._prepare, np.sqrt(1 + np.array(counts)))
-        self._use(self.build())
-        _start.prepare_network(self)
-        for note in self.notes():
-            plan.tell("on_note", note)
-        trainer = training.Trainer(self.model, self.loss, self.training_settings(), plan)
-        held_back = Examples(val or (), self._prepare, np.ones(len(val or ())))
-        self.history = trainer.run(
-            lambda rng: self.draw(rng, examples), self._validation(held_back, plan.seed)
-        )
-        self.spare = trainer.spare
-        if len(held_back) and self._open_candidates():
-            self.tuned, score = self._tune(val, plan)
-            self.history.best["val_mean_ap"] = score
-        return self.history
-
-    def start_from(self, source: Method) -> None:
-        """Fine-tune: begin with the weights of a model, with its settings where none were set, at a
-        lower learning rate.
+    def start_from(self, source: Method, *, parts: str = "all") -> None:
+        """Fine-tune: begin with the weights of a model, or of its encoder alone, at a lower
+        learning
+        rate; of a whole model with its settings where none were set.
         """
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
-            super().start_from(source)
-        self.source, self.origin = source, {"method": source.name}
-        self.settings = _start.adapt(self.settings, source.settings)
+            super().start_from(source, parts=parts)
+        self.source, self.source_parts = source, parts
+        self.origin = {"method": source.name} | ({} if parts == "all" else {"parts": parts})
+        adapt = adapt_settings if parts == "all" else slow_down
+        self.settings = adapt(self.settings, source.settings)
 
-    def predict(
-        self, image: Image, *, tile: tuple[int, ...] | None = None, **options
-    ) -> Prediction:
-        """As every method's; where the field of the network has no bound and several tiles are
-        blended, a warning says so.
+    # --- learning
 
-        Raises
-        ------
-        UserError : what the prediction needs is more than the memory that is free.
+    def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
+        """Each time point of a movie, and where asked for each colour, as an image of its own."""
+        if not self.time_points_apart or not len(dataset):
+            return dataset
+        dataset = dataset.frames()
+        if self.splits_channels(dataset.image(0)):
+            parts = [part for sample in dataset for part in split_channels(sample)]
+            return DataSet.of(parts, name=dataset.name)
+        return dataset
+
+    def prepare(self, train: DataSet) -> None:
+        """Defaults that depend on the images, and one normalisation for all where the method has
+        it.
         """
-        told = self.forecast(image, tile=tile, diameter=options.get("diameter"))
-        if told is not None and told.needed > told.free:
-            remedy = (
-                "Leave out --tile, close other programs, or cut the image."
-                if tile
-                else "Close other programs, or cut the image."
+        if self.settings.steps_per_epoch is None:
+            steps = self.resolve("steps_per_epoch")
+            self.settings = self.settings.replace(steps_per_epoch=steps)
+        colour = train[0].image.is_rgb and self.domain.channels > 1
+        if colour and getattr(self.settings, "colour", "") == "refuse":
+            raise UserError(
+                "A colour image is no measurement of one noise.",
+                f"{train.names[0]}, RGB",
+                "Give one channel with --channel, or have each colour restored by itself with "
+                "colour=split.",
             )
-            raise UserError("A prediction must fit into the memory that is free.", told, remedy)
-        result = super().predict(image, tile=tile, **options)
-        if self.field.radius is None and told is not None and told.tiles > 1:
-            result.warnings += (BLENDED.format(count=told.tiles),)
-        return result
+        if self.normalization.whole_set:
+            self.measure_scale(train)
 
-    def forecast(
-        self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None
-    ) -> tiling.Forecast | None:
-        """Tiles and memory that the prediction of this image takes; nothing is computed. None for
-        axes that are not the model's.
+    def splits_channels(self, image: Image) -> bool:
+        split = getattr(self.settings, "colour", "") == "split"
+        return split and image.is_rgb and self.domain.channels == 1
+
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
+    ) -> History:
+        """Train the network, then choose decoding values on the validation images."""
+        keras.utils.set_random_seed(plan.seed)
+        counts = self.count_objects(train)
+        examples = Examples(train, self.make_example, np.sqrt(1 + np.array(counts)))
+        self.adopt(self.build())
+        self.prepare_network()
+        for note in self.notes():
+            plan.tell("on_note", note)
+        settings = self.training_settings()
+        step = self.step(settings)
+        trainer = Trainer(step, settings, plan)
+        held_back = Examples(val or (), self.make_example, np.ones(len(val or ())))
+        plain = partial(self.draw_pair, policy=augment.POLICIES["none"])
+        size = self.resolve("batch_size")
+        validate = make_validation(step, plain, held_back, batch_size=size, seed=plan.seed)
+        history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
+        self.other_weights = trainer.other_weights
+        if len(held_back) and self._open_candidates():
+            self.tuned, history.best["val_mean_ap"] = self._search_thresholds(val, plan)
+        return history
+
+    def count_objects(self, train: DataSet) -> list[int]:
+        """Note the size of the images and of the nuclei, and return the number of nuclei in
+        each.
         """
-        if not len(image.spatial) == self.domain.ndim == len(self.field.grid):
-            return None
-        zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
-        shape = tuple(image.size(axis) for axis in self.domain.axes)
-        seen = tuple(
-            max(1, round(n * z)) for n, z in zip(shape, zoom or (1.0,) * len(shape), strict=True)
-        )
-        plan = tiling.make_plan(seen, self.field, tile=self.fixed_tile() or tile)
-        return tiling.forecast(plan, self.field, frames=image.size("T"))
-
-    def predict_space(
-        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
-    ) -> np.ndarray:
-        return self.see(pixels, prepare=self.scale_of(pixels).apply, tile=tile)
-
-    def see(
-        self,
-        pixels: np.ndarray,
-        *,
-        prepare: Callable = np.asarray,
-        tile: tuple[int, ...] | None = None,
-    ) -> np.ndarray:
-        """(*space, C) grey values → (*space, K) maps to decode.  prepare : grey values of a tile →
-        what the network is given.
-        """
-        return self.activate(self._run(pixels, prepare, tile))
-
-    def fixed_tile(self) -> tuple[int, ...] | None:
-        """Shape of a tile, whatever is asked for, where what the network says depends on how much
-        it sees; None: as asked, or by memory.
-        """
-        return None
-
-    def scale_of(self, pixels: np.ndarray) -> normalize.Scale:
-        """How this image's grey values are normalised, in training and in prediction."""
-        return normalize.by_percentiles(pixels)
-
-    def draw(self, rng: np.random.Generator, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-        """One training batch: (B, *size, C) and (B, *size, K)."""
-        recipe = augment.POLICIES[self.settings.augmentation]
-        batch = [
-            self._draw_one(rng, examples.draw(rng), recipe)
-            for _ in range(self.chosen("batch_size"))
-        ]
-        return tuple(
-            np.stack(part).astype(np.float32, copy=False) for part in zip(*batch, strict=True)
-        )
-
-    def patch_shape(self) -> tuple[int, ...]:
-        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple
-        of the network's grid.
-        """
-        size = (self.settings.patch_depth, *(self.chosen("patch_size"),) * 2)[-self.domain.ndim :]
-        size = np.minimum(size, self.largest) if self.largest else size
-        return tuple(int(-(-s // g) * g) for s, g in zip(size, self.field.grid, strict=True))
-
-    # --- inside
-
-    def _look_at_labels(self, train: DataSet) -> list[int]:
-        """Note the size of the images and of the nuclei, and return the number of nuclei an
-        image.
-        """
-        self.largest = tuple(
-            np.max([train.image(i).space_shape for i in range(len(train))], axis=0).tolist()
-        )
-        if self.needs != "labels":
+        shapes = [train.image(i).space_shape for i in range(len(train))]
+        self.largest = tuple(np.max(shapes, axis=0).tolist())
+        if "labels" not in self.needs:
             return [0] * len(train)
-        sizes = [measure_diameters(s.label.pixels) if s.label is not None else [] for s in train]
+        sizes = []
+        for sample in train:
+            known = sample.label is not None
+            sizes.append(equivalent_diameters(sample.label.pixels) if known else np.zeros(0))
         self.note_nucleus_size(sizes)
         return [len(diameters) for diameters in sizes]
 
-    def _use(self, model: keras.Model) -> None:
-        self.model = nets.cpu_optimize(model)
-        self.field = tiling.describe_field(model)
-        if keras.backend.backend() == "tensorflow":
-            model.jit_compile = False  # images differ in size, and XLA would compile anew for each
-
-    def _prepare(self, sample: Sample, *, encode: bool = True) -> Example:
-        image = self.check_image(sample.image)
-        axes = self.domain.axes
-        pixels = image.select(T=0).to(axes + "C").pixels
-        label = None
-        if self.needs == "labels":
-            if sample.label is None:
-                remedy = "Remove the image, or label it. See `nbtools check`."
-                raise UserError("Every training image needs a label image.", sample.name, remedy)
-            label = np.ascontiguousarray(sample.label.select(T=0).to(axes).pixels.astype(np.int32))
-            if label.shape != pixels.shape[:-1]:
-                received = f"{sample.name}: {pixels.shape[:-1]} and {label.shape}"
-                raise UserError(
-                    "Image and label must have the same shape.",
-                    received,
-                    "Export both from the same image.",
-                )
-        normalised = self.scale_of(pixels).apply(pixels)
-        if label is None or not encode:
-            return Example(normalised, label, None)
-        if not self.domain.classes:
-            return Example(
-                normalised,
-                label,
-                self.encode(label, image.relative_spacing),
-                patches.find_points(label),
-            )
-        known = classes.number(sample.classes, self.domain.classes)
-        maps = self.encode_classes(label, image.relative_spacing, classes=known)
-        return Example(normalised, label, maps, patches.find_points(label), known)
-
-    def _draw_one(
-        self, rng: np.random.Generator, example: Example, recipe: augment.AugmentationPolicy
-    ) -> tuple:
-        example = self.choose_view(rng, example)
-        where = {
-            "points": example.points,
-            "shape": example.image.shape[:-1],
-            "size": self.patch_shape(),
-        }
-        frame = augment.draw_transform(rng, recipe, **where, foreground=self.foreground)
-        image = augment.vary_grey(rng, augment.cut(example.image, frame, order=1), recipe=recipe)
-        label = None if example.label is None else augment.cut(example.label, frame, order=0)
-        maps = None if example.maps is None else augment.cut(example.maps, frame, order=1)
-        return self.targets(rng, image, label, maps)
-
-    def _validation(self, held_back: Examples, seed: int) -> Callable[[], dict]:
-        """() → {"val_loss"} on a few fixed patches of the validation images; {} without any."""
-        if not len(held_back):
-            return dict
-        plain, size = augment.POLICIES["none"], self.chosen("batch_size")
-        rng = np.random.default_rng([seed, 2**31])
-        drawn = [
-            self._draw_one(rng, held_back[i % len(held_back)], plain)
-            for i in range(VALIDATION_BATCHES * size)
-        ]
-        x, y = (np.stack(part).astype(np.float32) for part in zip(*drawn, strict=True))
-
-        def validate() -> dict:
-            losses = [
-                training.find_loss(self.model, (x[i : i + size], y[i : i + size]))
-                for i in range(0, len(x), size)
-            ]
-            return {"val_loss": float(np.mean(losses))}
-
-        return validate
-
-    def _run(
-        self, pixels: np.ndarray, prepare: Callable, tile: tuple[int, ...] | None
-    ) -> np.ndarray:
-        plan = tiling.make_plan(pixels.shape[:-1], self.field, tile=self.fixed_tile() or tile)
-        return tiling.predict(
-            lambda cut: self.forward(prepare(cut)), pixels, plan=plan, field=self.field
+    def make_example(self, sample: Sample, *, encode: bool = True) -> Example:
+        """A training image with its partners, and with what the network is to predict where that is
+        encoded once per image.
+        """
+        make = ExampleMaker(
+            axes=self.domain.axes,
+            check=self.check_image,
+            scale_of=self.scale_of,
+            needs=self.needs,
+            welcomes=self.welcomes,
+            classes=self.domain.classes,
         )
+        example, target = make(sample), self.target()
+        if not encode or target.per_patch:
+            return example
+        return replace(example, maps=target.encode(example))
 
-    def forward(self, pixels: np.ndarray) -> np.ndarray:
-        """(*tile, C) normalised → (*tile, K) raw output of the network."""
-        return np.asarray(self.model.predict_on_batch(pixels[None]))[0]
+    def draw_batch(self, rng: np.random.Generator, examples: Examples) -> tuple[Maps, Maps]:
+        """One training batch: (B, *size, C) and (B, *size, K)."""
+        policy = augment.POLICIES[self.settings.augmentation]
+        count = self.resolve("batch_size")
+        pairs = [self.draw_pair(rng, examples.draw(rng), policy=policy) for _ in range(count)]
+        x, y = zip(*pairs, strict=True)
+        return stack_arrays(x), stack_arrays(y)
+
+    def draw_pair(
+        self,
+        rng: np.random.Generator,
+        example: Example,
+        *,
+        policy: augment.AugmentationPolicy,
+    ) -> tuple[Maps, Maps]:
+        """What the network is given and what it is to predict, of one patch."""
+        view = self.choose_view(rng, example)
+        size, foreground = self.patch_shape(), self.foreground
+        patch = draw_patch(rng, view, policy=policy, size=size, foreground=foreground)
+        return self.target().make_pair(rng, patch)
+
+    def prepare_network(self) -> None:
+        """Weights to begin with, where there is a source, and a frozen encoder where asked for."""
+        if self.source is not None:
+            if self.source_parts == "encoder":
+                copy_encoder(self.model, self.source.model)
+            else:
+                ours, theirs = (self._describe_shape(m) for m in (self, self.source))
+                differences = list_differences(ours, theirs)
+                copy_weights(self.model, self.source.model, differences=differences)
+        if not getattr(self.settings, "freeze_encoder", False):
+            return
+        if self.source is None:
+            raise UserError(
+                "Only an encoder that has learned can be frozen.",
+                "freeze_encoder without a model to begin with",
+                "Give a model with --init (start_from), or set freeze_encoder=false.",
+            )
+        freeze_encoder(self.model, name=self.name)
+
+    @staticmethod
+    def _describe_shape(method: Method) -> dict:
+        names = ("ndim", "channels", "spacing", "classes")
+        about = {name: getattr(method.domain, name) for name in names}
+        return method.settings.to_dict() | about
 
     def _open_candidates(self) -> dict[str, tuple]:
-        return {
-            name: values
-            for name, values in self.candidates().items()
-            if getattr(self.settings, name) is None
-        }
+        """Decoding values to try, where the settings leave them open."""
+        options = self.target().candidates()
+        return {k: values for k, values in options.items() if getattr(self.settings, k) is None}
 
-    def _tune(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
-        """Decoding values with the highest mean AP on pieces of the validation images, in what time
+    def _search_thresholds(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
+        """Decoding values with the highest score on pieces of the validation images, in what time
         the budget leaves.
         """
         seconds = plan.seconds_left() - SAVING_SECONDS
         ends, pairs = time.monotonic() + seconds / 2, []
-        for i, piece in _tune.choose_pieces(
-            [val.image(i).space_shape for i in range(len(val))], seed=plan.seed
-        ):
+        shapes = [val.image(i).space_shape for i in range(len(val))]
+        for i, piece in choose_pieces(shapes, seed=plan.seed):
             if pairs and time.monotonic() > ends:
                 break
-            example = self._prepare(val[i], encode=False)
-            pairs.append((example.label[piece], self.see(example.image[piece])))
+            example = self.make_example(val[i], encode=False)
+            pairs.append((example.label[piece], self.infer_normalised(example.image[piece])))
 
         def score(values: dict) -> float:
-            return _tune.mean_ap([(label, self.decode(maps, **values)) for label, maps in pairs])
+            found = [(label, self.decode(maps, **values)) for label, maps in pairs]
+            return mean_ap([(label, labels.image.pixels) for label, labels in found])
 
-        return _tune.climb(
-            self.choices(),
-            self._open_candidates(),
-            score=score,
-            seconds=ends + seconds / 2 - time.monotonic(),
-        )
+        values, left = self.decoding_values(), ends + seconds / 2 - time.monotonic()
+        return coordinate_search(values, self._open_candidates(), score=score, seconds=left)
+
+    # --- predicting
+
+    def adopt(self, model: keras.Model) -> None:
+        """Take a network as the method's own."""
+        self.model = nets.cpu_optimize(model)
+        self.field = measure_receptive_field(model)
+        if keras.backend.backend() == "tensorflow":
+            # images differ in size, and XLA would compile anew for each
+            model.jit_compile = False
+
+    def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
+        """(*space, C) grey values → (*space, K) maps to decode."""
+        scale = self.scale_of(pixels)
+        return self.inference()(lambda cut: self.run(scale.apply(cut)), pixels, tile=tile)
+
+    def infer_normalised(self, pixels: np.ndarray) -> Maps:
+        """(*space, C) normalised → (*space, K) maps to decode."""
+        return self.inference()(self.run, pixels)
+
+    def run_network(self, model: keras.Model, pixels: np.ndarray) -> Maps:
+        """Output of a network for one tile, or for each of several along a leading axis."""
+        single = pixels.ndim == len(model.inputs[0].shape) - 1
+        output = model.predict_on_batch(pixels[None] if single else pixels)
+        if isinstance(output, Mapping):
+            return {
+                name: np.asarray(o)[0] if single else np.asarray(o) for name, o in output.items()
+            }
+        return np.asarray(output)[0] if single else np.asarray(output)
+
+    def scale_of(self, pixels: np.ndarray) -> Scale:
+        """How this image's grey values are normalised, in training and in prediction."""
+        return self.scale if self.normalization.whole_set else self.normalization.measure(pixels)
+
+    def measure_scale(self, train: DataSet) -> None:
+        """One normalisation for all images, measured on a regular choice of the training set."""
+        images = self.sample_images(train)
+        values = np.concatenate([i.reshape(-1, 1, i.shape[-1]) for i in images])
+        self.scale = self.normalization.measure(values)
+
+    def sample_images(self, train: DataSet) -> list[np.ndarray]:
+        """A regular choice of the training images: (*space, C) each, thinned out where they are
+        large.
+        """
+        chosen = np.unique(np.linspace(0, len(train) - 1, LOOKED_AT).round().astype(int))
+        found = []
+        for index in chosen:
+            image = self.check_image(train.image(int(index)))
+            pixels = image.to(self.domain.axes + "C").pixels
+            step = max(1, round((pixels.size / SAMPLED) ** (1 / self.domain.ndim)))
+            thinned = pixels[(slice(None, None, step),) * self.domain.ndim]
+            found.append(thinned.astype(np.float32))
+        return found
+
+    def search_scale(self, inner: Inference) -> Inference:
+        """The inference at the magnification at which the network contradicts itself least; in
+        volumes as it is.
+        """
+        if self.domain.ndim != 2:
+            return inner
+        target, values = self.target(), self.decoding_values()
+        decide = partial(target.find_labels, **values)
+        return ScaleSearch(inner, decide, target.self_consistency_error, self.domain.nucleus_size)
+
+    def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
+        """Warnings where the image is unlike the training's; with one normalisation for all, where
+        grey values would leave what the network has learned.
+        """
+        if self.scale is None:
+            return super().describe_misfit(image, result, scaled=scaled)
+        pixels = image.select(T=0).to(self.domain.axes + "C").pixels
+        theirs = self.normalization.measure(pixels.reshape(-1, 1, pixels.shape[-1]))
+        return judge_scale(theirs, self.scale)
+
+    def forecast_shape(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None, image: Image
+    ) -> Forecast | None:
+        """What the network needs for an image of this shape."""
+        if len(shape) != len(self.field.grid):
+            return None
+        return self.inference().forecast(shape, tile=tile, frames=image.size("T"))
+
+    def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
+        """A warning where the field of the network has no bound and several tiles are blended."""
+        if self.field.radius is not None or needed is None or needed.tiles <= 1:
+            return ()
+        return (BLENDED.format(count=needed.tiles),)
 
     # --- on disk
 
-    def extra(self) -> dict:
-        return {
-            "normalisation": "percentiles 1 and 99.8 of each image",
-            "parameters": self.model.count_params(),
-        }
+    def describe_model(self) -> dict:
+        """How grey values are normalised, and the size of the network."""
+        words: object = self.normalization.words
+        if self.scale is not None:
+            words = {"how": words, "offset": list(self.scale.offset)}
+            words["factor"] = list(self.scale.factor)
+        return {"normalisation": words, "parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
-        training.write_weights(self.model, folder, spare=self.spare)
+        write_weights(self.model, folder, others=self.other_weights)
 
     def load_weights(self, folder: Path) -> None:
-        self._use(self.build())
-        training.read_weights(self.model, folder)
+        self.read_description(folder)
+        self.adopt(self.build())
+        read_weights(self.model, folder)
+
+    def read_description(self, folder: Path) -> None:
+        """Take what else the network is built from out of the model's folder."""
+        if self.normalization.whole_set:
+            about = read_about(folder)["normalisation"]
+            self.scale = Scale(tuple(about["offset"]), tuple(about["factor"]))
 
     def change_weights(self, folder: Path, weights: str) -> None:
-        if weights not in training.KEPT:
+        if weights not in KEPT:
             raise UserError(
                 "The weights of a model are its best or its last.",
                 repr(weights),
                 "Use best or last.",
             )
-        training.read_weights(
-            self.model, folder, spare=None if weights == self.settings.keep else weights
-        )
+        which = None if weights == self.settings.checkpoint else weights
+        read_weights(self.model, folder, which=which)

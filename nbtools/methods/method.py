@@ -4,28 +4,32 @@ image to result.
 
 from __future__ import annotations
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, io, runtime
+from nbtools import config, runtime
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods import _rescale, domain
+from nbtools.inference.base import Forecast, Maps
+from nbtools.inference.placing import place_results
+from nbtools.inference.rescaling import find_zoom, zoom_pixels
+from nbtools.methods import domain, persistence
 from nbtools.methods.domain import Domain
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets import classes
+from nbtools.targets.base import Target
 
 if TYPE_CHECKING:
-    from nbtools.training import History, TrainingPlan
+    from nbtools.training.settings import History, TrainingPlan
 
 
 @dataclass
@@ -37,8 +41,8 @@ class Prediction:
     result : see `nbtools.results`.
     raw : name → array (*space, K), the network's maps before they were decoded, on the pixel grid
         of the model.
-    zoom : how many times as many pixels, along each spatial axis, the network saw; None where it
-        saw the image as it is.
+    zoom : how many times as many pixels, along each spatial axis, the network was given; None where
+        it was given the image as it is.
     warnings : in what the image is unlike those the model was trained on.
     notes : what was decided in decoding and should be known, as of regions without a centre.
     """
@@ -86,7 +90,10 @@ class Prediction:
 
 class Method(ABC):
     """A way to get from images to results. The table of methods holds what is known of it; the
-    class repeats none of that.
+    class
+    repeats none of that.
+
+    A subclass gives `learn`, `infer` and `target`.
 
     Parameters
     ----------
@@ -96,10 +103,11 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
-    learns_classes: ClassVar[bool] = False  # of single nuclei, where the training images have them
-    rescales: ClassVar[bool] = (
-        True  # False where another pixel size would change the result itself, as in restoration
-    )
+    needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
+    welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
+    learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
+    # False where another pixel size would change the result itself, as in restoration
+    rescales: ClassVar[bool] = True
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -109,23 +117,113 @@ class Method(ABC):
         self.history = None
         self.origin: dict | None = None  # the model whose weights training begins with
 
+    # --- what a method is made of
+
     @abstractmethod
-    def fit(
-        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """Learn from a data set; returns a `training.History`. `val` serves for choosing
-        thresholds, never for learning.
+        """What `fit` does once the domain is known; returns the history, filled or another one."""
+
+    @abstractmethod
+    def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
+        """(*space, C) grey values of one image → (*space, K) float32 maps to decode, or one such
+        array per output.
         """
 
     @abstractmethod
-    def predict_space(
-        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
-    ) -> np.ndarray:
-        """(*space, C) grey values of one image → (*space, K) float32 maps, before decoding."""
+    def target(self) -> Target:
+        """How maps become results, for the domain and the settings as they are."""
 
-    @abstractmethod
-    def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
-        """(*space, K) maps → (*space) int32 labels, or (*space, C) restored grey values."""
+    def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
+        """The data set as the method learns from it, as at another pixel size.
+
+        Parameters
+        ----------
+        like : the training set.
+        """
+        return dataset
+
+    # --- learning
+
+    def fit(
+        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    ) -> History:
+        """Learn from a data set.
+
+        Parameters
+        ----------
+        train : images with the partners that the method needs.
+        val : images to choose by, as thresholds and the best epoch; never learned from.
+        plan : seed, budget, folder of the checkpoint.
+
+        Raises
+        ------
+        UserError : no images, or not the partners the method needs.
+        """
+        training = runtime.load_quietly("nbtools.training")  # loads Keras
+        plan, started = plan or training.TrainingPlan(), time.monotonic()
+        train, val = self.begin_fit(train, val)
+        history = training.History(stopped="epochs")
+        self.history = self.learn(train, val, plan=plan, history=history)
+        if self.history is history:
+            history.seconds = time.monotonic() - started
+        return self.history
+
+    def begin_fit(
+        self, train: DataSet, val: DataSet | None = None
+    ) -> tuple[DataSet, DataSet | None]:
+        """Settle all that depends on the training images; returns the data sets as they are learned
+        from.
+        """
+        self.settings = config.shorten(self.name, self.settings)
+        domain.require_partners(train, self.needs)
+        train, val = self.view(train, like=train), val and self.view(val, like=train)
+        self.domain = domain.describe(train, classes=self._list_classes(train))
+        self.prepare(train)
+        return train, val
+
+    def prepare(self, train: DataSet) -> None:  # noqa: B027
+        """Decide what depends on the training images, before learning begins."""
+
+    def _list_classes(self, train: DataSet) -> tuple[str, ...]:
+        if not self.learns_classes:
+            return ()
+        known = tuple(train.class_names) if "classes" in self.needs else train.nucleus_classes
+        return known if len(known) > 1 else ()  # with one class there is nothing to tell apart
+
+    def note_nucleus_size(self, sizes: list[np.ndarray]) -> None:
+        """Remember the median diameter of the training nuclei, and how it varies between images.
+
+        Parameters
+        ----------
+        sizes : diameters in pixels, an array per image.
+        """
+        known = [one for one in sizes if len(one)]
+        if known:
+            medians = [float(np.median(one)) for one in known]
+            size, span = float(np.median(np.concatenate(known))), domain.find_size_range(medians)
+            self.domain = replace(self.domain, nucleus_size=size, size_range=span)
+
+    def start_from(self, source: Method, *, parts: str = "all") -> None:
+        """Begin training with the weights of another model in place of random ones.
+
+        Parameters
+        ----------
+        parts : "all", or "encoder" where the model is of another task.
+
+        Raises
+        ------
+        UserError : the method has no weights, or the models differ in their network.
+        """
+        remedy = "Train it without --init."
+        raise UserError(
+            "Only a method with weights can begin with those of a model.",
+            f"{self.name} from {source.name}",
+            remedy,
+        )
+
+    # --- predicting
 
     def predict(
         self,
@@ -136,8 +234,10 @@ class Method(ABC):
         diameter: float | None = None,
     ) -> Prediction:
         """Apply the method to an image; one of another pixel size than the training images is
-        brought to theirs, and its labels back.
+        brought to theirs, and its result back.
 
+        Parameters
+        ----------
         image : axes of the method's dimension, with or without T; several channels only if it was
             trained with as many.
         tile : shape of a tile in pixels; None chooses by memory.
@@ -147,35 +247,155 @@ class Method(ABC):
 
         Raises
         ------
-        UserError : axes or channels that the method cannot take.
+        UserError : axes or channels that the method cannot take, or too little memory.
         """
-        image = self.check_image(image)
-        started = time.perf_counter()
-        zoom = _rescale.find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
-        frames = (
-            [image.select(T=t) for t in range(image.size("T"))] if "T" in image.axes else [image]
-        )
-        seen = (
-            _rescale.zoom_pixels(frame.to(self.domain.axes + "C").pixels, zoom) for frame in frames
-        )
-        maps = [self.predict_space(pixels, tile=tile) for pixels in seen]
-        maps = np.stack(maps) if "T" in image.axes else maps[0]
-        result = self.decode_maps(maps, image)
+        if self.splits_channels(image):
+            return self._predict_channels(image, tile=tile, raw=raw)
+        image, started = self.check_image(image), time.perf_counter()
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
+        needed = self._require_memory(image, zoom, tile=tile)
+        frames = [self.infer(pixels, tile=tile) for pixels in self._list_frames(image, zoom)]
+        outputs = frames[0]
+        if "T" in image.axes:
+            outputs = stack_frames(frames)
+        result = self.decode_maps(outputs, image, zoom=zoom)
         result.seconds, result.zoom = time.perf_counter() - started, zoom
-        result.warnings = self._judge(image, result, scaled=diameter is not None)
+        result.warnings = self.describe_misfit(image, result, scaled=diameter is not None)
+        result.warnings += self.describe_tiles(needed)
         if raw:
-            result.raw = {"maps": maps}
+            result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
 
     def forecast(
-        self, image: Image, *, tile: tuple[int, ...] | None = None, diameter: float | None = None
-    ) -> object | None:
-        """What a prediction of this image will need (`tiling.Forecast`); None where nobody
-        knows.
+        self,
+        image: Image,
+        *,
+        tile: tuple[int, ...] | None = None,
+        diameter: float | None = None,
+    ) -> Forecast | None:
+        """Tiles and memory that the prediction of this image takes; nothing is computed. None where
+        nobody knows, or for axes that are not the model's.
         """
+        if len(image.spatial) != self.domain.ndim:
+            return None
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
+        return self.forecast_shape(self._zoomed_shape(image, zoom), tile=tile, image=image)
+
+    def forecast_shape(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None, image: Image
+    ) -> Forecast | None:
+        """The forecast for an image that is brought to this spatial shape."""
         return None
 
-    def decode_again(self, prediction: Prediction, **choices) -> Prediction:
+    def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
+        """Warnings about the tiles that an image was predicted in."""
+        return ()
+
+    def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
+        """Warnings where the image or the nuclei found in it are unlike the training's.
+
+        Parameters
+        ----------
+        scaled : the size of the nuclei was given.
+        """
+        if result.labels is None:
+            return ()
+        still = result.labels.select(T=0).pixels
+        factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
+        calibrated = self.domain.spacing is not None and self.domain.unit == "um"
+        scaled = scaled or (image.spacing_um is not None and calibrated)
+        sizes = equivalent_diameters(still) * factor
+        return domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
+
+    def splits_channels(self, image: Image) -> bool:
+        """Whether each channel of the image is predicted by itself."""
+        return False
+
+    def check_image(self, image: Image) -> Image:
+        """The image with the channels the method needs, or a UserError that says what to do."""
+        return domain.check_image(image, self.domain)
+
+    def _predict_channels(self, image: Image, **options) -> Prediction:
+        """Restored channel by channel."""
+        parts = [self.predict(image.select(C=c), **options) for c in range(image.size("C"))]
+        pixels = np.stack([p.image.pixels for p in parts], axis=image.axes.index("C"))
+        warnings = tuple(dict.fromkeys(w for p in parts for w in p.warnings))
+        seconds = sum(p.seconds for p in parts)
+        return Prediction(
+            Restored(image.replace(pixels=pixels)), seconds=seconds, warnings=warnings
+        )
+
+    def _require_memory(
+        self, image: Image, zoom: tuple | None, *, tile: tuple[int, ...] | None
+    ) -> Forecast | None:
+        needed = self.forecast_shape(self._zoomed_shape(image, zoom), tile=tile, image=image)
+        if needed is not None and needed.needed > needed.free:
+            remedy = "Close other programs, or cut the image."
+            if tile:
+                remedy = "Leave out --tile, close other programs, or cut the image."
+            raise UserError("A prediction must fit into the memory that is free.", needed, remedy)
+        return needed
+
+    def _zoomed_shape(self, image: Image, zoom: tuple | None) -> tuple[int, ...]:
+        shape = tuple(image.size(axis) for axis in self.domain.axes)
+        zoom = zoom or (1.0,) * len(shape)
+        return tuple(max(1, round(n * z)) for n, z in zip(shape, zoom, strict=True))
+
+    def _list_frames(self, image: Image, zoom: tuple | None) -> list[np.ndarray]:
+        """(*space, C) grey values of each time point, at the pixel size of the model."""
+        frames = [image]
+        if "T" in image.axes:
+            frames = [image.select(T=t) for t in range(image.size("T"))]
+        return [zoom_pixels(f.to(self.domain.axes + "C").pixels, zoom) for f in frames]
+
+    # --- decoding
+
+    def decoding_values(self) -> dict:
+        """Decoding values: what the settings fix, else what was tuned on validation images, else
+        the method's own defaults.
+        """
+        defaults = self.target().defaults()
+        fixed = {name: getattr(self.settings, name, None) for name in defaults}
+        fixed = {name: value for name, value in fixed.items() if value is not None}
+        return {**defaults, **self.tuned, **fixed}
+
+    def decode(self, maps: Maps, **values: float) -> Result:
+        """Maps of one image → the result on their pixel grid, by the decoding values given."""
+        return self.target().decode(maps, **values)
+
+    def decode_frame(self, maps: Maps, shape: tuple[int, ...], **values: float) -> Result:
+        """As `decode`.
+
+        Parameters
+        ----------
+        shape : spatial shape of the image.
+        """
+        return self.decode(maps, **values)
+
+    def decode_maps(
+        self, maps: Maps, image: Image, *, zoom: tuple | None = None, **choices: float
+    ) -> Prediction:
+        """Maps (*space, K), or (T, *space, K), → the result on the grid of the image.
+
+        Parameters
+        ----------
+        zoom : as of `Prediction`.
+        choices : decoding values that go before the model's own.
+        """
+        started, target = time.perf_counter(), self.target()
+        chosen = {**self.decoding_values(), **choices}
+        values = {name: chosen[name] for name in target.defaults()}
+        frames = unstack_frames(maps) if "T" in image.axes else [maps]
+        shape = tuple(image.size(axis) for axis in self.domain.axes)
+        found = [self.decode_frame(frame, shape, **values) for frame in frames]
+        result = place_results(found, image, zoom=zoom)
+        if isinstance(result, Labels) and "T" not in image.axes:
+            result = self._describe_objects(result, maps)
+        notes = tuple(filter(None, (target.describe(frame, **values) for frame in frames)))
+        seconds = time.perf_counter() - started
+        return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)
+
+    def decode_again(self, prediction: Prediction, **choices: float) -> Prediction:
         """Decode the maps of a prediction made with `raw=True` once more, without the network:
         `decode_again(found, threshold=0.4)`.
 
@@ -189,125 +409,39 @@ class Method(ABC):
                 "a prediction without them",
                 "Predict with raw=True.",
             )
-        if unknown := [name for name in choices if name not in self.tunable()]:
+        known = self.target().defaults()
+        if unknown := [name for name in choices if name not in known]:
             raise UserError(
                 "Only decoding values can be changed.",
                 ", ".join(unknown),
-                f"Known: {', '.join(self.tunable()) or 'none'}.",
+                f"Known: {', '.join(known) or 'none'}.",
             )
-        result = self.decode_maps(prediction.raw["maps"], prediction.labels, **choices)
-        return replace(prediction, result=result.result, notes=result.notes, seconds=result.seconds)
+        maps, labels = prediction.raw["maps"], prediction.labels
+        again = self.decode_maps(maps, labels, zoom=prediction.zoom, **choices)
+        return replace(prediction, result=again.result, notes=again.notes, seconds=again.seconds)
 
-    def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
-        """Maps (*space, K), or (T, *space, K), → what they say, on the grid of the image; `choices`
-        stand above the model's own.
-        """
-        started = time.perf_counter()
-        plain = image.select(C=0).to("T" * ("T" in image.axes) + self.domain.axes)
-        values = {**self.choices(), **choices}
-        result = self.wrap(
-            plain, _rescale.decode_maps(lambda m: self.decode(m, **values), maps, like=plain)
-        )
-        if (channels := self.class_channels()) and "T" not in image.axes:
-            share = maps[..., slice(*channels)]
-            names, probability = classes.decode(
-                result.labels.pixels, share, names=self.domain.classes
-            )
-            result.result = replace(result.result, classes=names, probability=probability)
-        result.seconds = time.perf_counter() - started
-        return result
+    def _describe_objects(self, result: Labels, maps: Maps) -> Labels:
+        """The labels with their scores, and classes where the model has learned some."""
+        target, label = self.target(), result.image.pixels
+        result = replace(result, score=target.score(label, maps))
+        channels = target.class_channels()
+        if channels is None:
+            return result
+        names, probability = classes.decode(label, maps[..., channels], names=target.classes)
+        return replace(result, classes=names, probability=probability)
 
-    def _judge(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """Warnings where the image or the nuclei found in it are unlike the training's."""
-        if result.labels is None:
-            return ()
-        still = result.labels.select(T=0).pixels
-        factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
-        sizes = [d * factor for d in measure_diameters(still)]
-        scaled = scaled or (
-            image.spacing_um is not None
-            and self.domain.spacing is not None
-            and self.domain.unit == "um"
-        )
-        return domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
-
-    def wrap(self, like: Image, pixels: np.ndarray) -> Prediction:
-        """Put decoded pixels into an image with the axes, spacing and name of the input."""
-        return Prediction(Labels(like.replace(pixels=pixels, channels=())))
-
-    def class_channels(self) -> tuple[int, int] | None:
-        """First and end of the channels of the maps that are probabilities of the classes; None
-        where the model tells none apart.
-        """
-        return None
-
-    def choices(self) -> dict:
-        """Decoding values: what the settings fix, else what was tuned on validation images, else
-        the method's own defaults.
-        """
-        declared = {
-            d.name: getattr(self.settings, d.name)
-            for d in self.settings.declarations()
-            if d.name in self.tunable()
-        }
-        return {
-            **self.tunable(),
-            **self.tuned,
-            **{k: v for k, v in declared.items() if v is not None},
-        }
-
-    def tunable(self) -> dict:
-        """Names and default values of what `decode` takes."""
-        return {}
-
-    def check_image(self, image: Image) -> Image:
-        """The image with the channels the method needs, or a UserError that says what to do."""
-        domain = self.domain
-        if len(image.spatial) != domain.ndim:
-            remedy = (
-                "Choose one plane, or train on volumes."
-                if domain.ndim == 2
-                else "Give a z-stack, or train on planes."
-            )
-            raise UserError(
-                f"This model needs images with axes {domain.axes}.",
-                f"{image.name or 'image'} with axes {image.axes}",
-                remedy,
-            )
-        if image.is_rgb and domain.channels == 1 and _is_grey(image):
-            image = image.select(C=0)
-        if image.size("C") != domain.channels:
-            received = (
-                f"{image.name or 'image'} with "
-                f"{image.size('C')}{' (colour)' if image.is_rgb else ''}"
-            )
-            remedy = (
-                "Choose one with --channel."
-                if domain.channels == 1
-                else "Give images with the channels of the training set."
-            )
-            raise UserError(f"This model needs {domain.channels} channel(s).", received, remedy)
-        return image
+    # --- on disk
 
     def save(self, folder: str | Path) -> None:
         """Write model.json and what else the method needs into a folder."""
-        folder = Path(folder)
-        about = {
-            "method": self.name,
-            "settings": self.settings.to_dict(),
-            "tuned": self.tuned,
-            **asdict(self.domain),
-        }
-        io.write_json(
-            folder / "model.json",
-            about | {"axes": self.domain.axes, "versions": runtime.versions()} | self.extra(),
-        )
-        self.save_weights(folder)
+        persistence.save(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, *, weights: str | None = None) -> Method:
         """Read back what `save` wrote; runs no code from the files.
 
+        Parameters
+        ----------
         weights : "best" or "last", where not those are wanted that training was told to keep;
             decoding values stay as they were tuned.
 
@@ -315,16 +449,9 @@ class Method(ABC):
         ------
         UserError : files missing, damaged, or of another network; weights that were not kept.
         """
-        folder = Path(folder)
-        about = json.loads((folder / "model.json").read_text("utf-8"))
-        method = cls(cls.Settings.from_dict(about["settings"]))
-        method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
-        method.load_weights(folder)
-        if weights is not None:
-            method.change_weights(folder, weights)
-        return method
+        return persistence.load(cls, Path(folder), weights=weights)
 
-    def extra(self) -> dict:
+    def describe_model(self) -> dict:
         """Further entries of model.json."""
         return {}
 
@@ -342,78 +469,17 @@ class Method(ABC):
             "Leave out --weights.",
         )
 
-    def start_fit(self, train: DataSet, needs: str | None) -> None:
-        """What every fit begins with: rehearsal settings, a look at the first image, a refusal of
-        what cannot be learned from.
-        """
-        self.settings = config.shorten(self.name, self.settings)
-        if not len(train):
-            raise UserError(
-                "Training needs at least one image.",
-                f"{train.name or 'data set'} without images",
-                "Check the folder with `nbtools check`.",
-            )
-        if needs and not train.has(needs):
-            remedy = f"Put one file for each image into the folder {needs}/."
-            raise UserError(
-                f"This method learns from {needs}.",
-                f"{train.name or 'a data set'} without {needs}",
-                remedy,
-            )
-        first = train[0].image
-        if first.is_rgb and all(_is_grey(s.image) for s in (train[0],)):
-            first = first.select(C=0)
-        known = train.nucleus_classes if self.learns_classes else ()
-        known = known if len(known) > 1 else ()  # with one class there is nothing to tell apart
-        self.domain = replace(
-            Domain.of(first.select(T=0)), grey=self._look_at_grey(train), classes=known
-        )
 
-    def _look_at_grey(self, train: DataSet) -> dict:
-        """Ranges of what describes the grey values of the training images; of a regular choice
-        where there are many.
-        """
-        chosen = np.unique(np.linspace(0, len(train) - 1, domain.LOOKED_AT).round().astype(int))
-        images = (train.image(int(i)).select(T=0) for i in chosen)
-        return domain.find_ranges(
-            [domain.describe_grey(image.to(image.spatial + "C").pixels) for image in images]
-        )
-
-    def note_nucleus_size(self, sizes: list[list[float]]) -> None:
-        """Remember the median diameter of the training nuclei, and how it varies between images.
-        sizes : a list for each image.
-        """
-        medians = [float(np.median(one)) for one in sizes if len(one)]
-        if medians:
-            median = float(np.median(np.concatenate([one for one in sizes if len(one)])))
-            self.domain = replace(
-                self.domain, nucleus_size=median, size_range=domain.find_size_range(medians)
-            )
-
-    def start_from(self, source: Method) -> None:
-        """Begin training with the weights of another model in place of random ones.
-
-        Raises
-        ------
-        UserError : the method has no weights, or the models differ in their network.
-        """
-        remedy = "Train it without --init."
-        raise UserError(
-            "Only a method with weights can begin with those of a model.",
-            f"{self.name} from {source.name}",
-            remedy,
-        )
+def stack_frames(frames: list[Maps]) -> Maps:
+    """Maps of time points → (T, *space, K), output by output."""
+    if isinstance(frames[0], Mapping):
+        return {name: np.stack([frame[name] for frame in frames]) for name in frames[0]}
+    return np.stack(frames)
 
 
-def measure_diameters(label: np.ndarray) -> list[float]:
-    """Diameter in pixels of the disc or ball with the area or volume of each nucleus."""
-    sizes = np.bincount(label[label > 0].ravel())
-    sizes = sizes[sizes > 0]
-    if label.ndim == 2:
-        return list(2 * np.sqrt(sizes / np.pi))
-    return list(2 * np.cbrt(3 * sizes / (4 * np.pi)))
-
-
-def _is_grey(image: Image) -> bool:
-    pixels = image.to(image.axes.replace("C", "") + "C").pixels
-    return bool((pixels[..., :1] == pixels).all())
+def unstack_frames(maps: Maps) -> list[Maps]:
+    """(T, *space, K), output by output → maps of each time point."""
+    if not isinstance(maps, Mapping):
+        return list(maps)
+    count = len(next(iter(maps.values())))
+    return [{name: array[t] for name, array in maps.items()} for t in range(count)]

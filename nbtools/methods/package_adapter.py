@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io as text
+import json
 import sys
 import time
 from pathlib import Path
@@ -51,12 +52,12 @@ def import_part(package: str, name: str, *, title: str) -> object:
 class FollowPlan(keras.callbacks.Callback):
     """Runs a foreign training as ours run; hand it to the package's list of callbacks.
 
-    settings : with epochs, steps_per_epoch, learning_rate and keep.
+    settings : with epochs, steps_per_epoch, learning_rate and checkpoint.
     done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes
         on from there.
 
-    After the training, `spare` has the weights that the network was not left with, as those of
-    `training.Trainer`.
+    After the training, `other_weights` has the weights that the network was not left with, as those
+    of `training.Trainer`.
     """
 
     def __init__(self, settings: TrainingSettings, plan: TrainingPlan, *, done: int = 0):
@@ -66,7 +67,7 @@ class FollowPlan(keras.callbacks.Callback):
             Clock(settings, plan),
             History(steps=done * settings.steps_per_epoch),
         )
-        self.best, self.lowest, self.spare = None, np.inf, {}
+        self.best, self.lowest, self.other_weights = None, np.inf, {}
         self.screen = sys.stdout
 
     @property
@@ -109,11 +110,11 @@ class FollowPlan(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self.result.schedule = self.clock.realised(self.result.steps)
         kept = {"best": self.best, "last": self.model.get_weights()}
-        set_weights(self.model, kept.pop(self.settings.keep))
-        self.spare = kept
+        set_weights(self.model, kept.pop(self.settings.checkpoint))
+        self.other_weights = kept
 
     def _why_stop(self) -> str:
-        if any(c.wants_stop() for c in self.plan.callbacks if hasattr(c, "wants_stop")):
+        if self.plan.wants_stop():
             return "user"
         return "minutes" if self.clock.is_over() else ""
 
@@ -135,3 +136,9 @@ def silently() -> contextlib.redirect_stdout:
     caller.
     """
     return contextlib.redirect_stdout(text.StringIO())
+
+
+def read_epoch(folder: Path) -> int:
+    """Epochs of the run whose weights `FollowPlan` left in this folder; 0 where there are none."""
+    path = folder / "state.json"
+    return int(json.loads(path.read_text("utf-8"))["epoch"]) if path.is_file() else 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nbtools.methods.planning import Fingerprint, Plan
+    from nbtools.methods.data_plan import Fingerprint, Plan
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from nbtools.data import DataSet, Sample
 from nbtools.image import Image
-from nbtools.methods import _rescale
+from nbtools.inference.rescaling import TOLERANCE, find_zoom, zoom_pixels
 from nbtools.methods.domain import Domain
 
 
@@ -48,7 +48,7 @@ class Resampled(DataSet):
         return Resampled(super()._with(*args, **changes), self.seen)
 
 
-def even_out(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSet:
+def resample_isotropic(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSet:
     """The data set at a pixel size that is the same along every axis, from that of the first image
     of `like`.
 
@@ -56,7 +56,7 @@ def even_out(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSe
         number of pixels.
     """
     first = Domain.of(like.image(0).select(T=0)) if len(like) else Domain()
-    if first.spacing is None or max(first.spacing) <= _rescale.TOLERANCE * min(first.spacing):
+    if first.spacing is None or max(first.spacing) <= TOLERANCE * min(first.spacing):
         return dataset
     side = min(first.spacing) if finest else float(np.exp(np.log(first.spacing).mean()))
     return Resampled(dataset, Domain(first.ndim, spacing=(side,) * first.ndim, unit=first.unit))
@@ -82,9 +82,9 @@ def resample_image(image: Image, seen: Domain) -> Image:
     """An image with the pixel size of `seen`, its channels last; itself where that is its own, or
     none is known.
     """
-    zoom = _rescale.find_zoom(image, seen) if len(image.spatial) == seen.ndim else None
+    zoom = find_zoom(image, seen) if len(image.spatial) == seen.ndim else None
     if zoom is None:
         return image
     still = image.select(T=0).to(seen.axes + "C")
     spacing = tuple(s / z for s, z in zip(still.spacing, zoom, strict=True))
-    return still.replace(pixels=_rescale.zoom_pixels(still.pixels, zoom), spacing=spacing)
+    return still.replace(pixels=zoom_pixels(still.pixels, zoom), spacing=spacing)

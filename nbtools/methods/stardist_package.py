@@ -1,22 +1,30 @@
-"""What the StarDist adapter says to the stardist package, by its public names alone."""
+"""What the StarDist adapter asks of the stardist package, by its public names alone."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import patches, tiling
+from nbtools import patches
 from nbtools.errors import UserError
-from nbtools.methods import _adapter, _tune
-from nbtools.methods._adapter import silently
+from nbtools.geometry import crop_centre
+from nbtools.image import Image
+from nbtools.inference import plan_tiles
+from nbtools.methods import package_adapter
+from nbtools.methods.package_adapter import silently
+from nbtools.patches import Example
+from nbtools.results import Labels
+from nbtools.targets.base import LabelTarget, Parameter, threshold_parameter
+from nbtools.targets.objects import remove_small_objects
+from nbtools.training.threshold_search import mean_ap
 
 if TYPE_CHECKING:
-    from nbtools.methods._keras import Example
-    from nbtools.methods.base import Method
+    from nbtools.methods import Method
 
 LEAST_DISTANCE = 1e-3  # px; a polyhedron needs rays of some length
 TUNING_PIXELS = 1_000_000  # of validation images looked at to choose thresholds
@@ -43,11 +51,82 @@ MOST_SHAPES = 20_000
 EVALUATIONS = 45
 
 
+@dataclass(frozen=True)
+class StarTarget(LabelTarget):
+    """Probability of a nucleus, distances to its border along rays, and class probabilities.
+
+    Those of background and of each class come last, where the model tells classes apart.
+
+    Parameters
+    ----------
+    network : configuration of the package's network; None before there is one.
+    """
+
+    network: object = None
+
+    per_patch: ClassVar = True  # the package encodes what it draws
+    parameters: ClassVar = (
+        threshold_parameter(help="Probability of a nucleus; chosen on validation images if empty."),
+        Parameter(
+            *("nms", 0.4, (), 0.01, 0.99),
+            help=(
+                "Share of a nucleus that another may cover; chosen on validation images if empty."
+            ),
+        ),
+    )
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        outputs = {"probability": 1, "rays": self.network.n_rays}
+        return outputs | ({"classes": 1 + len(self.classes)} if self.classes else {})
+
+    def encode(self, example: Example) -> np.ndarray:
+        """(*space, 1 + rays) float32, of nuclei drawn as stars."""
+        geometry, utils = import_part("geometry"), import_part("utils")
+        label, about = example.label, self.network
+        if self.ndim == 2:
+            depth, distance = utils.edt_prob(label), geometry.star_dist(label, about.n_rays)
+        else:
+            rays = import_part("rays3d").rays_from_json(about.rays_json)
+            depth = utils.edt_prob(label, anisotropy=about.anisotropy)
+            distance = geometry.star_dist3D(label, rays)
+        return np.concatenate([depth[..., None], distance], axis=-1).astype(np.float32)
+
+    def find_labels(
+        self,
+        maps: np.ndarray,
+        *,
+        threshold: float,
+        nms: float,
+        space: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        """(*space / grid, K) → (*space) int32 labels: the most probable shapes that do not cover
+        each other.
+
+        Parameters
+        ----------
+        space : shape of the labels; the grid's own where it is not given.
+        """
+        grid = self.network.grid
+        space = space or tuple(n * g for n, g in zip(maps.shape[:-1], grid, strict=True))
+        shapes, limits = maps[..., : 1 + self.network.n_rays], {"threshold": threshold, "nms": nms}
+        return remove_small_objects(draw_shapes(shapes, self.network, space=space, **limits), 1)
+
+    def decode(self, maps: np.ndarray, **parameters: object) -> Labels:
+        return Labels(Image(self.find_labels(maps, **parameters), self.axes))
+
+    def class_channels(self) -> slice | None:
+        if not self.classes:
+            return None
+        first = 2 + self.network.n_rays  # behind probability, rays and the class of the background
+        return slice(first, first + len(self.classes))
+
+
 def import_part(name: str) -> object:
     """A module of the stardist package; UserError where Keras runs on something else than
     TensorFlow.
     """
-    return _adapter.import_part("stardist", name, title="StarDist")
+    return package_adapter.import_part("stardist", name, title="StarDist")
 
 
 def make_inner(about: dict) -> object:
@@ -165,9 +244,8 @@ def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
     a patch.
     """
     widths = [(0, max(0, s - n)) for s, n in zip(size, example.label.shape, strict=True)]
-    return patches.reflect_pad(example.image, widths), patches.reflect_pad(
-        example.label[..., None], widths
-    )[..., 0]
+    label = patches.reflect_pad(example.label[..., None], widths)[..., 0]
+    return patches.reflect_pad(example.image, widths), label
 
 
 def list_classes(examples: list[Example]) -> list[dict[int, int | None]]:
@@ -220,30 +298,25 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
     search begins below, where a network that has learned little proposes so many polyhedra that a
     single try may take longer than the training.   ends : by `time.monotonic`.
     """
-    parts = []
+    parts, target = [], method.target()
     for example in examples[:PIECES]:
-        middle = tuple(
-            slice((n - min(n, p)) // 2, (n + min(n, p)) // 2)
-            for n, p in zip(example.label.shape, PIECE, strict=True)
-        )
-        parts.append((example.label[middle], method.predict_space(example.image[middle])))
+        label = crop_centre(example.label, PIECE)
+        parts.append((label, method.infer(crop_centre(example.image, PIECE))))
     top = max(float(maps[..., 0].max()) for _, maps in parts)
 
     slowest = 0.0
 
     def score(values: dict) -> float:
         nonlocal slowest
-        started, shapes = (
-            time.monotonic(),
-            sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts),
-        )
+        started = time.monotonic()
+        shapes = sum((maps[..., 0] > values["threshold"]).sum() for _, maps in parts)
         if started + slowest > ends or shapes > MOST_SHAPES:
             return -1.0
-        found = _tune.mean_ap(
-            [(label, method.decode(maps, **values, space=label.shape)) for label, maps in parts]
-        )
+        pairs = []
+        for label, maps in parts:
+            pairs.append((label, target.find_labels(maps, **values, space=label.shape)))
         slowest = max(slowest, time.monotonic() - started)
-        return found
+        return mean_ap(pairs)
 
     tried = {(share * top, 0.4): score({"threshold": share * top, "nms": 0.4}) for share in SHARES}
     best = max(tried, key=tried.get)
@@ -259,16 +332,15 @@ def _count_affordable(method: Method, example: Example, seconds: float) -> float
     Measured at the lowest threshold the search looks at, which takes longest.
     """
     started = time.monotonic()
-    maps = method.predict_space(example.image)
-    found = method.decode(maps, threshold=float(maps[..., 0].max()) / 2, nms=0.4)
-    return (
-        example.label.size * max(0.0, seconds) / EVALUATIONS / (time.monotonic() - started)
-        if found.any()
-        else 0
-    )
+    maps = method.infer(example.image)
+    lowest = {"threshold": float(maps[..., 0].max()) / 2, "nms": 0.4}
+    if not method.target().find_labels(maps, **lowest).any():
+        return 0
+    taken = time.monotonic() - started
+    return example.label.size * max(0.0, seconds) / EVALUATIONS / taken
 
 
 def _count_tiles(method: Method, examples: list[Example]) -> tuple[int, ...]:
     """Tiles along each axis that the memory forecast asks for, for the largest image."""
     shape = max((e.label.shape for e in examples), key=np.prod)
-    return (*(len(windows) for windows in tiling.make_plan(shape, method.field).windows), 1)
+    return (*(len(windows) for windows in plan_tiles(shape, method.field).windows), 1)

@@ -5,7 +5,7 @@ from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
 from nbtools.nets.psf import Psf
 from nbtools.nets.rcan import rcan
-from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet
+from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet, unet_for
 
 __all__ = [
     "LIGHT_VOLUME",
@@ -17,4 +17,5 @@ __all__ = [
     "rcan",
     "side_by_side",
     "unet",
+    "unet_for",
 ]

@@ -7,6 +7,7 @@ doi:10.1007/978-3-319-46723-8_49.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -15,6 +16,9 @@ from keras import layers
 from nbtools.errors import UserError
 from nbtools.nets.norm import InstanceNorm
 from nbtools.nets.space_to_depth import SpaceToDepth, depth_to_space_head
+
+if TYPE_CHECKING:
+    from nbtools.methods.domain import Domain
 
 Tensor = keras.KerasTensor
 
@@ -132,6 +136,22 @@ def plan_pooling(
         strides.append(stride)
         size = size * stride
     return tuple(strides)
+
+
+def unet_for(domain: Domain, *, outputs: int, **plan) -> keras.Model:
+    """A U-Net for the images of a domain: with their channels, pooled as their pixel size asks.
+
+    Parameters
+    ----------
+    domain : what a method is made for, with `ndim`, `channels` and `spacing`.
+    plan : fields of `UNetPlan`; of a stem, the stride along Z, Y and X.
+    """
+    stem, levels = plan.get("stem", (1, 1, 1)), len(plan["widths"])
+    strides = plan_pooling(domain.ndim, domain.spacing, count=levels - 1, stem=stem)
+    if "stem" in plan:
+        plan["stem"] = stem[-domain.ndim :]
+    about = {"channels": domain.channels, "outputs": outputs, "strides": strides}
+    return unet(domain.ndim, **about, **plan)
 
 
 class _Parts:

@@ -68,7 +68,7 @@ def _say_method(facts: dict) -> str:
         if "nuclei" in facts
         else f"Results were obtained{where}"
     )
-    if method.get("task") == "denoise":
+    if method.get("task") in ("restoration", "denoise"):
         found = (
             f"{count} image{' was' if count == 1 else 's were'} restored"
             if count

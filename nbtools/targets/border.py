@@ -76,13 +76,6 @@ def decode(
     )
 
 
-def decode_cores(
-    maps: np.ndarray, *, threshold: float = 0.5, grow: int = 2, min_size: int = 0
-) -> np.ndarray:
-    """As `decode`, where borders are inner ones: every core takes back its rim."""
-    return decode(maps, where="inner", threshold=threshold, grow=grow, min_size=min_size)
-
-
 def unet_weight_map(
     label: np.ndarray,
     *,

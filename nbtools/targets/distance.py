@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import ndimage
 
+from nbtools.geometry import inner_border
 from nbtools.patches import Example
 from nbtools.targets import persistence
 from nbtools.targets.base import (
@@ -42,7 +43,7 @@ def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np
     """
     inside = label > 0
     spacing = np.array(spacing or (1.0,) * label.ndim)
-    border = _inner_border(label)
+    border = inner_border(label)
     depth = ndimage.distance_transform_edt(inside & ~border, sampling=spacing) + spacing.min()
     deepest, labels = np.zeros(int(label.max(initial=0)) + 1), label[inside]
     np.maximum.at(deepest, labels, depth[inside])
@@ -98,20 +99,6 @@ def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
     """
     seen = (label > 0) | (maps[..., 0] > SEEN)
     return float(np.abs(encode(label)[..., 1] - maps[..., 1])[seen].mean()) if seen.any() else 1.0
-
-
-def _inner_border(label: np.ndarray) -> np.ndarray:
-    """Labelled pixels with a neighbour, across a face, of another label or background; the image's
-    own edge is none.
-    """
-    border = np.zeros(label.shape, bool)
-    for axis in range(label.ndim):
-        near, far = [slice(None)] * label.ndim, [slice(None)] * label.ndim
-        near[axis], far[axis] = slice(None, -1), slice(1, None)
-        differs = label[tuple(near)] != label[tuple(far)]
-        border[tuple(near)] |= differs
-        border[tuple(far)] |= differs
-    return border & (label > 0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nbtools import runtime
 from nbtools.errors import UserError
 
 if TYPE_CHECKING:
-    from nbtools.training import History, TrainingPlan, TrainingSettings
+    from nbtools.training.settings import History, TrainingPlan, TrainingSettings
 
 WARM_UP = 0.15  # share of the budget in which the learning rate rises
 

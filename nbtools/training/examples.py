@@ -1,34 +1,42 @@
-"""Training images in memory, each prepared when it is first drawn."""
+"""Training images in memory: each prepared with its partners when it is first drawn, and cut into
+patches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nbtools import augment, patches
 from nbtools.data import Sample
+from nbtools.errors import UserError
+from nbtools.geometry import centroids
+from nbtools.image import Image
+from nbtools.normalize import Scale
+from nbtools.patches import Example
+from nbtools.targets import classes as class_targets
 
-
-@dataclass(frozen=True)
-class Example:
-    """One training image in memory: normalised, with its maps, ready to be cut."""
-
-    image: np.ndarray  # (*space, C) float32
-    label: np.ndarray | None  # (*space) int32
-    maps: np.ndarray | None  # (*space, K) float32
-    points: np.ndarray | None = None  # (n, ndim) a pixel of each nucleus
-    classes: dict[int, int] | None = (
-        None  # label → number of the class from 1, where classes are learned
-    )
+# where a data set has each partner that a method may need: attributes of a sample
+PARTNERS = {
+    "labels": ("label",),
+    "clean": ("clean",),
+    "points": ("centres", "label"),
+    "boxes": ("boxes", "label"),
+    "classes": ("class_name",),
+    "unpaired": ("unpaired",),
+}
 
 
 class Examples(Sequence):
     """Training images, each prepared when first drawn, so that training starts at once and memory
     holds only what is used.
 
-    weights : how often each is drawn; an image of many nuclei more often than one of few, since
-        each nucleus is to count.
+    Parameters
+    ----------
+    weights : (N,) how often each is drawn; an image of many nuclei more often than one of few,
+        since each nucleus is to count.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Examples(Sequence):
         return len(self.samples)
 
     def draw(self, rng: np.random.Generator) -> Example:
+        """One of them at random."""
         return self[min(int(np.searchsorted(self.bounds, rng.random())), len(self) - 1)]
 
     def __getitem__(self, index: int) -> Example:
@@ -49,3 +58,181 @@ class Examples(Sequence):
         if index not in self.ready:
             self.ready[index] = self.prepare(self.samples[index])
         return self.ready[index]
+
+
+@dataclass(frozen=True)
+class ExampleMaker:
+    """How a sample becomes an example.
+
+    Parameters
+    ----------
+    axes : spatial axes of the method.
+    check : an image → the same with the channels of the method, or an error.
+    scale_of : (*space, C) grey values → their normalisation.
+    needs : partners without which a sample is refused.
+    welcomes : "unlabelled" where a sample may lack its partner.
+    classes : names of the classes, of nuclei or of images.
+    """
+
+    axes: str
+    check: Callable[[Image], Image]
+    scale_of: Callable[[np.ndarray], Scale]
+    needs: tuple[str, ...] = ()
+    welcomes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def __call__(self, sample: Sample) -> Example:
+        """The example of a sample.
+
+        Raises
+        ------
+        UserError : a partner that is needed is missing, or has another shape than the image.
+        """
+        image = self.check(sample.image)
+        pixels = image.select(T=0).to(self.axes + "C").pixels
+        scale = self.scale_of(pixels)
+        example = Example(scale.apply(pixels), spacing=image.relative_spacing)
+        for need in self.needs:
+            if any(getattr(sample, name) is not None for name in PARTNERS[need]):
+                example = getattr(self, f"_add_{need}")(example, sample, scale)
+            elif "unlabelled" not in self.welcomes:
+                raise _missing(need, sample.name)
+        return example
+
+    def _add_labels(self, example: Example, sample: Sample, _: Scale) -> Example:
+        plain = sample.label.select(T=0).to(self.axes).pixels
+        label = np.ascontiguousarray(plain.astype(np.int32))
+        _require_shape(label.shape, example, sample, what="Image and label")
+        known = class_targets.number(sample.classes, self.classes) if self.classes else None
+        seeds = patches.find_points(label)
+        return replace(example, label=label, classes=known, seeds=seeds)
+
+    def _add_clean(self, example: Example, sample: Sample, scale: Scale) -> Example:
+        noisy = self.check(sample.image).to(self.axes + "C").pixels
+        clean = self.check(sample.clean).to(self.axes + "C").pixels
+        _require_shape(clean.shape[:-1], example, sample, what="An image and its clean partner")
+        return replace(example, clean=scale.apply(express_as(clean, noisy)))
+
+    def _add_points(self, example: Example, sample: Sample, _: Scale) -> Example:
+        points = sample.centres
+        if points is None:
+            points = centroids(sample.label.select(T=0).to(self.axes).pixels)
+        points = np.asarray(points, float).reshape(-1, len(self.axes))
+        return replace(example, points=points, seeds=np.rint(points).astype(int))
+
+    def _add_boxes(self, example: Example, sample: Sample, _: Scale) -> Example:
+        boxes, named = sample.boxes, sample.box_classes
+        if boxes is None:
+            boxes, named = boxes_of_labels(sample.label.select(T=0).to(self.axes).pixels), ()
+        places = {name: i for i, name in enumerate(self.classes, 1)}
+        numbers = np.array([places.get(name, 0) for name in named], int) if named else None
+        low, high = augment.box_corners(np.asarray(boxes, float))
+        middle = ((low + high - 1) / 2).round().astype(int)
+        return replace(example, boxes=boxes, box_classes=numbers, seeds=middle)
+
+    def _add_classes(self, example: Example, sample: Sample, _: Scale) -> Example:
+        return replace(example, class_index=self.classes.index(sample.class_name))
+
+    def _add_unpaired(self, example: Example, sample: Sample, _: Scale) -> Example:
+        pixels = self.check(sample.unpaired).select(T=0).to(self.axes + "C").pixels
+        return replace(example, unpaired=self.scale_of(pixels).apply(pixels))
+
+
+def draw_patch(
+    rng: np.random.Generator,
+    example: Example,
+    *,
+    policy: augment.AugmentationPolicy,
+    size: tuple[int, ...],
+    foreground: float,
+) -> Example:
+    """A patch of an example, its geometry and grey values varied.
+
+    Parameters
+    ----------
+    size : its shape in pixels.
+    foreground : share of patches that are laid on a nucleus.
+    """
+    where = {"points": example.seeds, "shape": example.image.shape[:-1], "size": size}
+    transform = augment.draw_transform(rng, policy, **where, foreground=foreground)
+    patch = augment.cut_example(example, transform)
+    patch = replace(patch, image=augment.vary_grey(rng, patch.image, recipe=policy))
+    if example.unpaired is None:
+        return patch
+    where = {"points": None, "shape": example.unpaired.shape[:-1], "size": size}
+    transform = augment.draw_transform(rng, policy, **where)
+    return replace(patch, unpaired=augment.cut(example.unpaired, transform, order=1))
+
+
+def stack_arrays(parts: Sequence[np.ndarray | Mapping]) -> np.ndarray | dict[str, np.ndarray]:
+    """Arrays of one shape → (B, ...) float32; of dicts of arrays, name by name."""
+    if isinstance(parts[0], Mapping):
+        return {name: stack_arrays([part[name] for part in parts]) for name in parts[0]}
+    return np.stack(parts).astype(np.float32, copy=False)
+
+
+def split_channels(sample: Sample) -> list[Sample]:
+    """Each channel of an image, and of its clean partner, as a sample of its own."""
+    found = []
+    for c in range(sample.image.size("C")):
+        clean = sample.clean if sample.clean is None else sample.clean.select(C=c)
+        parts = {"image": sample.image.select(C=c), "clean": clean}
+        found.append(sample.replace(name=f"{sample.name}_{c}", **parts))
+    return found
+
+
+def boxes_of_labels(label: np.ndarray) -> np.ndarray:
+    """Box around each label (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+
+    Examples
+    --------
+    >>> boxes_of_labels(np.array([[0, 3, 3], [0, 3, 0]])).tolist()
+    [[0.0, 1.0, 2.0, 3.0]]
+    """
+    from scipy import ndimage
+
+    found = [box for box in ndimage.find_objects(np.maximum(label, 0)) if box is not None]
+    low = np.array([[s.start for s in box] for box in found], float).reshape(-1, label.ndim)
+    high = np.array([[s.stop for s in box] for box in found], float).reshape(-1, label.ndim)
+    return augment.join_corners(low, high)
+
+
+def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
+    """A clean image in the grey values of its noisy partner: the line that fits noisy to clean
+    best,
+    for each channel.
+
+    The two may have been taken with other exposure; noise without bias leaves the fit alone.
+
+    Parameters
+    ----------
+    clean, noisy : (*space, C).
+    """
+    found = np.empty(clean.shape, np.float32)
+    for c in range(clean.shape[-1]):
+        x, y = clean[..., c].astype(np.float64), noisy[..., c].astype(np.float64)
+        spread = x.var()
+        slope = ((x - x.mean()) * (y - y.mean())).mean() / spread if spread > 0 else 0.0
+        found[..., c] = slope * (x - x.mean()) + y.mean()
+    return found
+
+
+def _missing(need: str, name: str) -> UserError:
+    rules = {
+        "labels": "Every training image needs a label image.",
+        "clean": "Every training image needs a clean partner.",
+    }
+    remedies = {
+        "labels": "Remove the image, or label it. See `nbtools check`.",
+        "clean": "Put it into clean/ under the image's name.",
+    }
+    rule = rules.get(need, f"Every training image needs its {need}.")
+    return UserError(rule, name, remedies.get(need, "Add them, or remove the image."))
+
+
+def _require_shape(shape: tuple, example: Example, sample: Sample, *, what: str) -> None:
+    space = example.image.shape[:-1]
+    if shape != space:
+        received = f"{sample.name}: {space} and {shape}"
+        remedy = "Export both from the same field of view."
+        raise UserError(f"{what} must have the same shape.", received, remedy)

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-Batch = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+Draw = Callable[[np.random.Generator], tuple]  # a batch (x, y) from a generator of its own
 
 
 def prefetch(
-    draw: Batch, steps: range, *, seed: int, ahead: int = 3, threads: int = 2
+    draw: Draw, steps: range, *, seed: int, ahead: int = 3, threads: int = 2
 ) -> Iterator[tuple[int, tuple]]:
     """Batches for the steps, in order, drawn a few ahead by background threads; the batch of a step
     depends on (seed, step) alone.

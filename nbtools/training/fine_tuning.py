@@ -1,77 +1,115 @@
-"""Fine-tuning: a network that begins with the weights of a trained one, with its encoder frozen or
-not.
+"""Fine-tuning: a network that begins with the weights of a trained one, as a whole or in its
+encoder,
+which may be frozen.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import keras
 
-from nbtools import training
+from nbtools.config import Settings
 from nbtools.errors import UserError
-from nbtools.training import TrainingSettings
-
-if TYPE_CHECKING:
-    from nbtools.methods._keras import KerasMethod
+from nbtools.training.settings import TrainingSettings
+from nbtools.training.weights import set_weights
 
 # of the learning rate that the source was trained with: enough to adapt, too little to forget at
 # once
 SLOWER = 0.3
-ENCODER = re.compile(
-    r"(.*_)?(stem|enc\d+|down\d+|down_level|middle)(_.*)?$"
-)  # layers from the image to the coarsest level
-ABOUT_NETWORK = ("ndim", "channels", "spacing", "classes")  # of the domain
-ABOUT_TRAINING = {d.name for d in TrainingSettings.declarations()} | {
-    "augmentation",
-    "freeze_encoder",
-    "patch_size",
-    "patch_depth",
-}
+# layers from the image to the coarsest level
+ENCODER = re.compile(r"(.*_)?(stem|enc\d+|down\d+|down_level|middle)(_.*)?$")
+FURTHER = {"augmentation", "freeze_encoder", "patch_size", "patch_depth"}
+ABOUT_TRAINING = {d.name for d in TrainingSettings.declarations()} | FURTHER
+PARTS = ("all", "encoder")
 
 
-def adapt(settings: TrainingSettings, source: TrainingSettings) -> TrainingSettings:
-    """Settings to fine-tune with: where ours are untouched, the source's in what says what the
-    model is; and a lower learning rate.
+def adapt_settings(settings: Settings, source: Settings) -> Settings:
+    """Settings to fine-tune with: where ours are untouched, the source's in what describes the
+    model; and a lower learning rate.
     """
     ours, theirs, untouched = settings.to_dict(), source.to_dict(), type(settings)().to_dict()
-    taken = {
-        k: theirs[k]
-        for k in ours
-        if k in theirs and k not in ABOUT_TRAINING and ours[k] == untouched[k] != theirs[k]
-    }
-    if settings.learning_rate == untouched["learning_rate"]:
-        taken["learning_rate"] = SLOWER * source.learning_rate
-    return settings.replace(**taken)
+    taken = {}
+    for name, value in ours.items():
+        open_to_change = name in theirs and name not in ABOUT_TRAINING and value == untouched[name]
+        if open_to_change and theirs[name] != value:
+            taken[name] = theirs[name]
+    return slow_down(settings.replace(**taken), source)
 
 
-def prepare_network(method: KerasMethod) -> None:
-    """Give the new network of a method the weights to begin with, where it has a source, and freeze
-    its encoder where asked for.
+def slow_down(settings: Settings, source: Settings) -> Settings:
+    """The settings with a lower learning rate than the source's, where none was chosen."""
+    if settings.learning_rate != type(settings)().learning_rate:
+        return settings
+    return settings.replace(learning_rate=SLOWER * source.learning_rate)
+
+
+def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = "") -> None:
+    """Give a network the weights of one of the same shape.
+
+    Parameters
+    ----------
+    differences : where settings and images of the two differ, for the message.
 
     Raises
     ------
-    UserError : the networks differ; nothing to freeze.
+    UserError : the networks differ.
     """
-    if method.source is not None:
-        _copy_weights(method)
-    if not getattr(method.settings, "freeze_encoder", False):
-        return
-    if method.source is None:
-        remedy = "Give a model with --init (start_from), or set freeze_encoder=false."
+    ours, theirs = ([tuple(v.shape) for v in m.weights] for m in (model, source))
+    if ours != theirs:
+        sizes = [f"{m.count_params():,} parameters" for m in (model, source)]
         raise UserError(
-            "Only an encoder that has learned can be frozen.",
-            "freeze_encoder without a model to begin with",
-            remedy,
+            "The network must be that of the model to begin with.",
+            f"{sizes[0]}, model with {sizes[1]}{differences}",
+            "Use the model's settings, and images of its kind; or begin with its encoder alone.",
         )
-    frozen = [layer for layer in flatten_layers(method.model) if ENCODER.match(layer.name)]
+    set_weights(model, [keras.ops.convert_to_numpy(v) for v in source.weights])
+
+
+def copy_encoder(model: keras.Model, source: keras.Model) -> int:
+    """Give a network the encoder weights of another, layer by layer of the same name and shape.
+
+    Returns
+    -------
+    int
+        How many layers were copied.
+
+    Raises
+    ------
+    UserError : no layer of the encoder is alike.
+    """
+    known = {layer.name: layer for layer in flatten_layers(source)}
+    copied = 0
+    for layer in flatten_layers(model):
+        other = known.get(layer.name)
+        if other is None or not layer.weights or not ENCODER.match(layer.name):
+            continue
+        if [tuple(v.shape) for v in layer.weights] != [tuple(v.shape) for v in other.weights]:
+            continue
+        for variable, value in zip(layer.weights, other.weights, strict=True):
+            variable.assign(value)
+        copied += 1
+    if not copied:
+        raise UserError(
+            "An encoder must have layers that the network has, too.",
+            f"{model.name}, model with {source.name}",
+            "Begin with a model of the same family and preset, or train it without --init.",
+        )
+    return copied
+
+
+def freeze_encoder(model: keras.Model, *, name: str) -> None:
+    """Keep the encoder of a network as it is in training.
+
+    Raises
+    ------
+    UserError : the network has none.
+    """
+    frozen = [layer for layer in flatten_layers(model) if ENCODER.match(layer.name)]
     if not frozen:
         raise UserError(
-            "A frozen encoder needs a network that has one.",
-            method.name,
-            "Set freeze_encoder=false.",
+            "A frozen encoder needs a network that has one.", name, "Set freeze_encoder=false."
         )
     for layer in frozen:
         layer.trainable = False
@@ -86,28 +124,10 @@ def flatten_layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield layer
 
 
-def _copy_weights(method: KerasMethod) -> None:
-    ours, theirs = ([tuple(v.shape) for v in m.model.weights] for m in (method, method.source))
-    if ours != theirs:
-        sizes = [f"{m.model.count_params():,} parameters" for m in (method, method.source)]
-        received = f"{sizes[0]}, model with {sizes[1]}{_say_differences(method)}"
-        remedy = "Use the model's settings, and images of its kind."
-        raise UserError("The network must be that of the model to begin with.", received, remedy)
-    training.set_weights(
-        method.model, [keras.ops.convert_to_numpy(v) for v in method.source.model.weights]
-    )
-
-
-def _say_differences(method: KerasMethod) -> str:
-    """Where method and source differ, as far as that can shape a network."""
-    a, b = method.settings.to_dict(), method.source.settings.to_dict()
-    found = [
-        f"{k}={a[k]} (model: {b[k]})"
-        for k in a
-        if k in b and k not in ABOUT_TRAINING and a[k] != b[k]
-    ]
-    ours, theirs = (
-        {k: getattr(m.domain, k) for k in ABOUT_NETWORK} for m in (method, method.source)
-    )
-    found += [f"{k} {ours[k]} (model: {theirs[k]})" for k in ABOUT_NETWORK if ours[k] != theirs[k]]
+def list_differences(ours: dict, theirs: dict) -> str:
+    """Where the settings and domains of two models differ, as far as that can shape a network."""
+    found = []
+    for name, value in ours.items():
+        if name in theirs and name not in ABOUT_TRAINING and value != theirs[name]:
+            found.append(f"{name}={value} (model: {theirs[name]})")
     return f"; {', '.join(found)}" if found else ""

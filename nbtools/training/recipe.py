@@ -11,7 +11,7 @@ from nbtools import config, io, runtime
 
 if TYPE_CHECKING:
     from nbtools.methods import Method
-    from nbtools.training import History, TrainingPlan
+    from nbtools.training.settings import History, TrainingPlan
 
 
 def write_recipe(

@@ -14,7 +14,7 @@ PIXELS = 6_000_000  # of validation images looked at to choose decoding values
 THRESHOLDS = np.arange(0.5, 0.91, 0.05)
 
 
-def climb(
+def coordinate_search(
     values: dict,
     candidates: dict[str, tuple],
     *,

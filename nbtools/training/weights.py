@@ -5,26 +5,20 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
-
-if TYPE_CHECKING:
-    from nbtools.training import Trainer
-
-
-KEPT = ("best", "last")  # weights of the lowest validation loss, and of the last epoch
+from nbtools.training.settings import History
 
 
 class Best:
     """Keeps the weights of the epoch with the lowest validation loss."""
 
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.weights, self.value = trainer, [], np.inf
+    def __init__(self, model: keras.Model, history: History):
+        self.model, self.history, self.weights, self.value = model, history, [], np.inf
 
     def offer(self, row: dict) -> None:
         value = row.get(
@@ -32,14 +26,12 @@ class Best:
         )  # without validation images the last epoch is the best
         if value <= self.value or not self.weights or not np.isfinite(self.value):
             self.value = value
-            self.weights = [
-                keras.ops.convert_to_numpy(v).copy() for v in self.trainer.model.weights
-            ]
-            self.trainer.history.best = {k: row[k] for k in ("epoch", "val_loss") if k in row}
+            self.weights = [keras.ops.convert_to_numpy(v).copy() for v in self.model.weights]
+            self.history.best = {k: row[k] for k in ("epoch", "val_loss") if k in row}
 
-    def restore(self) -> None:
-        self.weights = self.trainer.resumed_best
-        self.value = self.trainer.history.best.get("val_loss", np.inf)
+    def restore(self, weights: list[np.ndarray], history: History) -> None:
+        self.weights, self.history = weights, history
+        self.value = self.history.best.get("val_loss", np.inf)
 
 
 class Swapped:
@@ -64,14 +56,15 @@ def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
 
 
 def write_weights(
-    model: keras.Model, folder: Path, *, spare: dict[str, list[np.ndarray]] | None = None
+    model: keras.Model, folder: Path, *, others: dict[str, list[np.ndarray]] | None = None
 ) -> None:
     """Write weights.npz: plain arrays in the order of the network.
 
-    spare : name → further weights of the network, each into a file of its own, as weights_last.npz.
+    others : name → further weights of the network, each into a file of its own, as
+        weights_last.npz.
     """
     arrays = {"weights": [keras.ops.convert_to_numpy(v) for v in model.weights]}
-    arrays |= {f"weights_{name}": further for name, further in (spare or {}).items()}
+    arrays |= {f"weights_{name}": further for name, further in (others or {}).items()}
     for name, values in arrays.items():
         with io.atomic_write(folder / f"{name}.npz") as temporary:
             np.savez_compressed(
@@ -83,17 +76,17 @@ def write_weights(
             )
 
 
-def read_weights(model: keras.Model, folder: Path, *, spare: str | None = None) -> None:
+def read_weights(model: keras.Model, folder: Path, *, which: str | None = None) -> None:
     """Put the arrays of weights.npz into a network.
 
-    spare : name of further weights that `write_weights` wrote, to be taken in their place.
+    which : name of further weights that `write_weights` wrote, to be taken in their place.
 
     Raises
     ------
     UserError : the file is missing or damaged, or of another network.
     """
-    name = f"weights_{spare}.npz" if spare else "weights.npz"
-    if spare and not (folder / name).is_file():
+    name = f"weights_{which}.npz" if which else "weights.npz"
+    if which and not (folder / name).is_file():
         raise UserError(
             "A model must have kept the weights asked for.",
             f"{folder} without {name}",

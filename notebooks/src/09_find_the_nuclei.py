@@ -144,7 +144,7 @@ nb.show.slices(unseen[0].image, unseen[0].label)
 budget = {"epochs": 3, "augmentation": "flips"}
 models = {
     "3D U-Net": nb.methods.get("unet")(preset="tiny", steps_per_epoch=30, batch_size=2, patch_size=48, **budget),
-    "1, 3 and 5 planes": nb.methods.get("cdeep3m")(steps_per_epoch=20, batch_size=4, patch_size=64, turns="plane", **budget),
+    "1, 3 and 5 planes": nb.methods.get("cdeep3m")(steps_per_epoch=20, batch_size=4, patch_size=64, tta="flips_and_rot90", **budget),
 }
 learned = [model.fit(volumes, choose) for model in models.values()]
 

@@ -93,7 +93,7 @@ print(make_plan(take_fingerprint(lost), budget))
 # is faster". Everything else is the same.
 
 # %%
-Planned = nb.methods.get("planned")
+Planned = nb.methods.get("nnunet_planned")
 short = {"epochs": 4, "steps_per_epoch": 20, "memory_gb": 0.05}
 models = {
     "planned": Planned(**short),

@@ -82,7 +82,7 @@ nb.show.training(history)
 
 # %%
 seen = model.predict(val.image(0), raw=True)
-start = model.choices()["threshold"]
+start = model.decoding_values()["threshold"]
 slider = nb.widgets.explore_threshold(val.image(0), lambda t: model.decode_again(seen, threshold=t).labels, start=start)
 slider
 

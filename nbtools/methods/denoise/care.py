@@ -16,11 +16,16 @@ from typing import final
 import keras
 import numpy as np
 
+from nbtools import normalize
 from nbtools.config import setting
 from nbtools.image import Image
-from nbtools.methods._adapter import import_part, silently
-from nbtools.methods._restore import RestoreMethod, RestoreSettings
-from nbtools.methods.base import Prediction
+from nbtools.methods import restoration
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.method import Prediction
+from nbtools.methods.package_adapter import import_part, silently
+from nbtools.methods.restoration import RESTORATION_DEFAULTS
+from nbtools.methods.settings import RestoreSettings, preset_setting
+from nbtools.targets.restored import RestoredTarget
 
 NETWORKS = {
     "tiny": {"unet_n_first": 4, "unet_n_depth": 1, "unet_kern_size": 3},
@@ -33,11 +38,7 @@ NO_FILES = {"train_tensorboard": False, "train_reduce_lr": None}
 
 @dataclass(frozen=True)
 class CareSettings(RestoreSettings):
-    preset: str = setting(
-        "small",
-        choices=tuple(NETWORKS),
-        help="Size of the network: small for two cores, paper as published.",
-    )
+    preset: str = preset_setting(*NETWORKS)
     probabilistic: bool = setting(
         False,
         help=(
@@ -48,12 +49,16 @@ class CareSettings(RestoreSettings):
 
 
 @final
-class Care(RestoreMethod):
+class Care(KerasMethod):
     Settings = CareSettings
-    needs = "clean"
+    needs, rescales, time_points_apart = ("clean",), False, True
+    normalization = normalize.SET_MOMENTS
+    defaults_by_ndim = RESTORATION_DEFAULTS
     inner = None  # the package's CARE
 
-    @property
+    def target(self) -> RestoredTarget:
+        return restoration.make_target(self)
+
     def loss(self) -> Callable:
         """The package's: absolute error, or the negative logarithm of the Laplace likelihood."""
         return self.inner.keras_model.loss
@@ -61,18 +66,11 @@ class Care(RestoreMethod):
     def build(self) -> keras.Model:
         models = import_part("csbdeep", "models", title="CARE")
         domain, preset = self.domain, self.settings.preset
-        about = (
-            NETWORKS[preset]
-            | NO_FILES
-            | (LIGHT_3D if preset == "small" and domain.ndim == 3 else {})
-        )
-        config = models.Config(
-            domain.axes,
-            domain.channels,
-            domain.channels,
-            probabilistic=self.settings.probabilistic,
-            **about,
-        )
+        about = NETWORKS[preset] | NO_FILES
+        if preset == "small" and domain.ndim == 3:
+            about |= LIGHT_3D
+        about["probabilistic"] = self.settings.probabilistic
+        config = models.Config(domain.axes, domain.channels, domain.channels, **about)
         with silently():
             self.inner = models.CARE(config, basedir=None)
             self.inner.prepare_for_training()
@@ -88,9 +86,8 @@ class Care(RestoreMethod):
         """
         result = super().predict(image, **options)
         if self.settings.probabilistic and "maps" in result.raw:
-            result.raw["scale"] = result.raw["maps"][..., self.domain.channels :] * np.float32(
-                self.scale.factor
-            )
+            scale = result.raw["maps"][..., self.domain.channels :]
+            result.raw["scale"] = scale * np.float32(self.scale.factor)
         return result
 
 

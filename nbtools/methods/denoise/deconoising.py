@@ -9,6 +9,7 @@ single bright pixels among it, cannot be in PSF*s; s itself is a deconvolution o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -17,12 +18,15 @@ import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from nbtools import io, losses, nets
+from nbtools import io, losses, nets, normalize
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
-from nbtools.targets import blindspot
+from nbtools.methods import restoration
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.restoration import RESTORATION_DEFAULTS
+from nbtools.methods.settings import BlindSpotSettings, preset_setting
+from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
 NETWORKS = {
     "tiny": {"widths": (8, 16), "norm": "none", "taper": True},
@@ -39,11 +43,7 @@ PSF_FILE = "psf.npz"
 
 @dataclass(frozen=True)
 class DecoNoisingSettings(BlindSpotSettings):
-    preset: str = setting(
-        "small",
-        choices=tuple(NETWORKS),
-        help="Size of the network: small for two cores, paper as published.",
-    )
+    preset: str = preset_setting(*NETWORKS)
     output: str = setting(
         "denoised",
         choices=OUTPUTS,
@@ -96,27 +96,26 @@ class DecoNoisingSettings(BlindSpotSettings):
 
 
 @final
-class DecoNoising(RestoreMethod):
+class DecoNoising(KerasMethod):
     Settings = DecoNoisingSettings
+    needs, rescales, time_points_apart = (), False, True
+    normalization = normalize.SET_MOMENTS
+    defaults_by_ndim = RESTORATION_DEFAULTS
     kernels: list[np.ndarray] | None = None  # of the PSF, one after the other
     background: float | None = None
 
-    def start_fit(self, train: DataSet, needs: str | None) -> None:
-        super().start_fit(train, needs)
+    def prepare(self, train: DataSet) -> None:
+        super().prepare(train)
         if self.domain.channels > 1:
-            received = f"{train.names[0]} with {self.domain.channels} channels"
             raise UserError(
-                "A point spread function is of one channel.", received, "Choose one with --channel."
+                "A point spread function is of one channel.",
+                f"{train.names[0]} with {self.domain.channels} channels",
+                "Choose one with --channel.",
             )
         self.kernels, self.background = self.make_kernels(), self.settings.background
         if self.background is None:
-            self.background = find_background(
-                [image[..., 0] for image in self._choose_images(train)]
-            )
-        floor = float(self.scale.apply(np.full((1, 1), self.background))[0, 0])
-        self.loss = losses.deconoising_loss(
-            floor=floor, positivity=self.settings.positivity, smoothness=self.settings.smoothness
-        )
+            images = [image[..., 0] for image in self.sample_images(train)]
+            self.background = find_background(images)
 
     def make_kernels(self) -> list[np.ndarray]:
         """The PSF as kernels to convolve with one after the other: of the settings' file, or a
@@ -129,48 +128,40 @@ class DecoNoising(RestoreMethod):
         if domain.ndim == 3:
             z, y, _ = domain.spacing or (1.0, 1.0, 1.0)
             sigmas[0] = settings.psf_sigma_z or LONGER_IN_Z * settings.psf_sigma * y / z
-        return [
-            draw_gaussian(sigma, axis=axis, ndim=domain.ndim) for axis, sigma in enumerate(sigmas)
-        ]
+        return [draw_gaussian(s, axis=axis, ndim=domain.ndim) for axis, s in enumerate(sigmas)]
+
+    def target(self) -> BlindSpotTarget:
+        mask = BlindSpotMask(self.settings.masked, self.settings.radius)
+        about = {"named": OUTPUTS, "result": self.settings.output}
+        return restoration.make_target(self, BlindSpotTarget, mask=mask, **about)
+
+    def loss(self) -> Callable:
+        settings = self.settings
+        floor = float(self.scale.apply(np.full((1, 1), self.background))[0, 0])
+        weights = {"positivity": settings.positivity, "smoothness": settings.smoothness}
+        return losses.deconoising_loss(floor=floor, **weights)
 
     def build(self) -> keras.Model:
         """(B, *space, 1) → (B, *space, 2): the blurred image and the sharp one."""
-        net = nets.unet(self.domain.ndim, **self.plan_unet(NETWORKS))
+        net = nets.unet_for(self.domain, outputs=1, **restoration.plan_unet(self, NETWORKS))
         sharp = net.outputs[0]
         blurred = nets.Psf(self.kernels or self.make_kernels(), name="psf")(sharp)
-        return keras.Model(
-            net.input, keras.layers.Concatenate(name="both")([blurred, sharp]), name="deconoising"
-        )
-
-    def targets(
-        self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
-    ) -> tuple:
-        """The patch with hidden pixels, and (*space, 2): the values to find and where they
-        count.
-        """
-        hidden, mask = blindspot.mask_pixels(
-            rng, image, spots=blindspot.BlindSpotMask(self.settings.masked, self.settings.radius)
-        )
-        return hidden, np.concatenate([image, mask[..., None]], axis=-1)
-
-    def decode(self, maps: np.ndarray) -> np.ndarray:
-        """(*space, 2) normalised → (*space, 1) grey values of the output that the settings name."""
-        place = OUTPUTS.index(self.settings.output)
-        return self.scale.undo(maps[..., place : place + 1])
+        both = keras.layers.Concatenate(name="both")([blurred, sharp])
+        return keras.Model(net.input, both, name="deconoising")
 
     # --- on disk
 
-    def extra(self) -> dict:
-        return super().extra() | {"background": self.background}
+    def describe_model(self) -> dict:
+        return super().describe_model() | {"background": self.background}
 
     def save_weights(self, folder: Path) -> None:
         super().save_weights(folder)
+        named = {f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)}
         with io.atomic_write(folder / PSF_FILE) as temporary:
-            np.savez_compressed(
-                temporary, **{f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)}
-            )
+            np.savez_compressed(temporary, **named)
 
-    def load_weights(self, folder: Path) -> None:
+    def read_description(self, folder: Path) -> None:
+        super().read_description(folder)
         try:
             with np.load(folder / PSF_FILE, allow_pickle=False) as file:
                 self.kernels = [file[name] for name in sorted(file.files)]
@@ -180,7 +171,6 @@ class DecoNoising(RestoreMethod):
                 f"{folder}: {error}",
                 "Copy the whole model folder again.",
             ) from error
-        super().load_weights(folder)
 
 
 def find_background(images: list[np.ndarray]) -> float:

@@ -10,17 +10,20 @@ one axis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 import keras
-import numpy as np
 
-from nbtools import losses, nets
+from nbtools import losses, nets, normalize
 from nbtools.config import setting
 from nbtools.data import DataSet
-from nbtools.methods._restore import BlindSpotSettings, RestoreMethod, without_swaps
-from nbtools.targets import blindspot
+from nbtools.methods import restoration
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.restoration import RESTORATION_DEFAULTS, without_swaps
+from nbtools.methods.settings import BlindSpotSettings
+from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
 # without batch normalisation grey values come out exacter, by decibels where there is much light,
 # and steps take less time
@@ -99,56 +102,42 @@ class N2VSettings(BlindSpotSettings):
 
 
 @final
-class N2V(RestoreMethod):
+class N2V(KerasMethod):
     Settings = N2VSettings
-    usual: ClassVar[dict] = {**RestoreMethod.usual, "variant": {2: "n2v2", 3: "n2v"}}
-    loss = staticmethod(losses.masked_mse)
+    needs, rescales, time_points_apart = (), False, True
+    normalization = normalize.SET_MOMENTS
+    defaults_by_ndim: ClassVar = RESTORATION_DEFAULTS | {"variant": {2: "n2v2", 3: "n2v"}}
 
-    def start_fit(self, train: DataSet, needs: str | None) -> None:
+    def prepare(self, train: DataSet) -> None:
         if self.settings.preset == "bsd68":
             usual = N2VSettings()
-            changes = {
-                k: v for k, v in BSD68.items() if getattr(self.settings, k) == getattr(usual, k)
-            }
-            self.settings = self.settings.replace(**changes)
-        super().start_fit(train, needs)
-        changes = {"variant": self.chosen("variant")}
+            open_settings = {k for k in BSD68 if getattr(self.settings, k) == getattr(usual, k)}
+            self.settings = self.settings.replace(**{k: BSD68[k] for k in open_settings})
+        super().prepare(train)
+        changes = {"variant": self.resolve("variant")}
         if changes["variant"] == "struct":
             changes["augmentation"] = without_swaps(self.settings.augmentation)
-            changes["turns"] = "mirrors" if self.settings.turns == "plane" else self.settings.turns
+            if self.settings.tta == "flips_and_rot90":
+                changes["tta"] = "flips"
         self.settings = self.settings.replace(**changes)
 
-    def build(self) -> keras.Model:
-        domain = self.domain
-        plan = self.plan_unet(NETWORKS)
-        sharp = self.chosen("variant") != "n2v2"
-        if domain.ndim == 3 or not sharp:  # as published for either
-            plan.pop("kernel", None)
-        about = {
-            "channels": domain.channels,
-            "outputs": domain.channels,
-            "taper": True,
-            "bias": True,
-        }
-        return nets.unet(
-            domain.ndim, **about, top_skip=sharp, pool="max" if sharp else "blur", **plan
-        )
-
-    def targets(
-        self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
-    ) -> tuple:
-        """The patch with hidden pixels, and (*space, C + 1): the values to find and where they
-        count.
-        """
-        settings, variant = self.settings, self.chosen("variant")
+    def target(self) -> BlindSpotTarget:
+        """The values of hidden pixels; hidden as the variant asks."""
+        settings, variant, line = self.settings, self.resolve("variant"), None
         fill, usual = ("median", 2) if variant == "n2v2" else ("neighbour", 5)
-        line = (
-            ("ZYX"[-self.domain.ndim :].index(settings.line_axis), settings.line_reach)
-            if variant == "struct"
-            else None
-        )
-        spots = blindspot.BlindSpotMask(
-            settings.masked, settings.radius or usual, fill, line=line, centre=settings.centre
-        )
-        hidden, mask = blindspot.mask_pixels(rng, image, spots=spots)
-        return hidden, np.concatenate([image, mask[..., None]], axis=-1)
+        if variant == "struct":
+            line = (self.domain.axes.index(settings.line_axis), settings.line_reach)
+        radius = settings.radius or usual
+        mask = BlindSpotMask(settings.masked, radius, fill, line=line, centre=settings.centre)
+        return restoration.make_target(self, BlindSpotTarget, mask=mask)
+
+    def loss(self) -> Callable:
+        return losses.masked_mse
+
+    def build(self) -> keras.Model:
+        sharp = self.resolve("variant") != "n2v2"
+        plan = restoration.plan_unet(self, NETWORKS)
+        if self.domain.ndim == 3 or not sharp:  # as published for either
+            plan.pop("kernel", None)
+        plan |= {"taper": True, "bias": True, "top_skip": sharp, "pool": "max" if sharp else "blur"}
+        return nets.unet_for(self.domain, outputs=self.domain.channels, **plan)

@@ -11,24 +11,23 @@ with its growth estimated from the image, and its exact unbiased inverse gives t
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from nbtools import runtime
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.image import Image
-from nbtools.methods.base import Domain, Method, Prediction
+from nbtools.methods.domain import Domain
+from nbtools.methods.method import Method
 from nbtools.metrics import restoration
 from nbtools.metrics.noise import NoiseLaw, estimate_law, estimate_noise
-from nbtools.results import Restored
+from nbtools.targets.restored import RestoredTarget
 
 if TYPE_CHECKING:
-    from nbtools.training import History, TrainingPlan
+    from nbtools.training.settings import History, TrainingPlan
 
 STRENGTH = {
     ("nlm", 2): 0.8,
@@ -82,23 +81,18 @@ class NonLocalMeans(Method):
     rescales = False  # another pixel size is another noise
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
-    def fit(
-        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
         """Nothing needs to be learned; with clean partners at hand, the strength is chosen on some
         of the training images.
         """
-        learning = runtime.load_quietly(
-            "nbtools.training"
-        )  # loads Keras, which a prediction does without
-
-        started = time.monotonic()
-        self.start_fit(train, None)
-        history = learning.History(stopped="epochs")
         if train.has("clean") and self.settings.strength is None:
-            history.best = {"train_psnr": self._choose(train, seed=plan.seed if plan else 0)}
-        history.seconds = time.monotonic() - started
+            history.best = {"train_psnr": self._choose(train, seed=plan.seed)}
         return history
+
+    def target(self) -> RestoredTarget:
+        return RestoredTarget(self.domain.ndim, channels=self.domain.channels)
 
     def check_image(self, image: Image) -> Image:
         """Where no training has said otherwise, planes and volumes of any number of channels will
@@ -108,25 +102,13 @@ class NonLocalMeans(Method):
             self.taken = self.domain = Domain.of(image.select(T=0))
         return super().check_image(image)
 
-    def predict_space(
-        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
-    ) -> np.ndarray:
+    def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, C) grey values → the same without noise, each channel by itself; the whole image
         at once.
         """
-        channels = [
-            self._restore(pixels[..., c].astype(np.float32)) for c in range(pixels.shape[-1])
-        ]
+        count = pixels.shape[-1]
+        channels = [self._restore(pixels[..., c].astype(np.float32)) for c in range(count)]
         return np.stack(channels, axis=-1).astype(np.float32)
-
-    def decode(self, maps: np.ndarray, **choices) -> np.ndarray:
-        return maps
-
-    def decode_maps(self, maps: np.ndarray, image: Image, **choices) -> Prediction:
-        """Maps (*space, C), or (T, *space, C) → the restored image with the axes of the input."""
-        ordered = image.to("T" + self.domain.axes + "C")
-        restored = ordered.replace(pixels=maps.reshape(ordered.shape))
-        return Prediction(Restored(restored.to(image.axes)))
 
     def _restore(self, pixels: np.ndarray) -> np.ndarray:
         """(*space) → the same without noise."""
@@ -204,10 +186,8 @@ def undo(even: np.ndarray, law: NoiseLaw) -> np.ndarray:
 
 def _cut(image: Image) -> Image:
     """The middle of a large image."""
-    for axis in "YX":
-        start = max(0, (image.size(axis) - FIT_SIDE) // 2)
-        place = tuple(
-            slice(start, start + FIT_SIDE) if a == axis else slice(None) for a in image.axes
-        )
-        image = image.replace(pixels=image.pixels[place])
-    return image
+    plane = image.to(image.axes.replace("Y", "").replace("X", "") + "YX")
+    height, width = (min(FIT_SIDE, n) for n in plane.shape[-2:])
+    first = [(n - side) // 2 for n, side in zip(plane.shape[-2:], (height, width), strict=True)]
+    rows, columns = slice(first[0], first[0] + height), slice(first[1], first[1] + width)
+    return plane.replace(pixels=plane.pixels[..., rows, columns]).to(image.axes)

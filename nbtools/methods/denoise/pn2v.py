@@ -10,6 +10,7 @@ budget, and where its network is alike, training goes on from its weights: our a
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -17,12 +18,17 @@ from typing import final
 import keras
 import numpy as np
 
-from nbtools import io, losses, methods, nets, noise, runtime
+from nbtools import io, losses, methods, nets, noise, normalize, runtime
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.methods._restore import BlindSpotSettings, RestoreMethod
-from nbtools.targets import blindspot
+from nbtools.methods import restoration
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.method import Method
+from nbtools.methods.restoration import RESTORATION_DEFAULTS
+from nbtools.methods.settings import BlindSpotSettings, preset_setting
+from nbtools.noise import NoiseModel
+from nbtools.targets.blindspot import BlindSpotMask, ListedBlindSpots
 from nbtools.training import History, TrainingPlan, clock
 
 AS_N2V2 = {"taper": True, "norm": "none", "pool": "blur", "top_skip": False}
@@ -53,11 +59,7 @@ PREPARED = "noise.npz"
 
 @dataclass(frozen=True)
 class PN2VSettings(BlindSpotSettings):
-    preset: str = setting(
-        "small",
-        choices=tuple(NETWORKS),
-        help="Size of the network: small for two cores, paper as published.",
-    )
+    preset: str = preset_setting(*NETWORKS)
     samples: int | None = setting(
         None,
         min=2,
@@ -96,94 +98,82 @@ class PN2VSettings(BlindSpotSettings):
 
 
 @final
-class PN2V(RestoreMethod):
+class PN2V(KerasMethod):
     Settings = PN2VSettings
+    needs, rescales, time_points_apart = (), False, True
+    normalization = normalize.SET_MOMENTS
+    defaults_by_ndim = RESTORATION_DEFAULTS
     noise: noise.NoiseModel | None = None
     first: keras.Model | None = None  # the first denoiser's network, while training begins
 
-    def fit(
-        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    def prepare(self, train: DataSet) -> None:
+        super().prepare(train)
+        if self.domain.channels > 1:
+            raise UserError(
+                "A noise model is of one channel.",
+                f"{train.names[0]} with {self.domain.channels} channels",
+                "Choose one with --channel.",
+            )
+
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """As every method's. A schedule is that of the first denoiser followed by its own; each
-        begins with step 0.
+        """First a denoiser to measure the noise with, then the network. A schedule is that of the
+        one followed by that of the other; each begins with step 0.
         """
-        plan = plan or TrainingPlan()
         folder = None if plan.folder is None else Path(plan.folder) / "checkpoint" / "first"
         schedules = split_schedule(plan.schedule or ())
-        quiet = tuple(_Quiet(callback) for callback in plan.callbacks)
-        self.before = replace(
+        before = replace(
             plan,
             folder=folder,
             schedule=schedules[0] if len(schedules) > 1 else None,
-            callbacks=quiet,
+            callbacks=tuple(_Quiet(callback) for callback in plan.callbacks),
         )
         prepared = plan.resume and folder is not None and (folder / PREPARED).is_file()
-        history = super().fit(
-            train, val, plan=replace(plan, schedule=schedules[-1], resume=prepared)
-        )
-        history.schedule = [*self.recorded["schedule"], *history.schedule]
-        history.seconds += self.recorded["seconds"]
+        self.noise, recorded = self._prepare_noise(train, before)
+        plan = replace(plan, schedule=schedules[-1], resume=prepared)
+        history = super().learn(train, val, plan=plan, history=history)
+        history.schedule = [*recorded["schedule"], *history.schedule]
+        history.seconds += recorded["seconds"]
         return history
 
-    def start_fit(self, train: DataSet, needs: str | None) -> None:
-        super().start_fit(train, needs)
-        if self.domain.channels > 1:
-            received = f"{train.names[0]} with {self.domain.channels} channels"
-            raise UserError(
-                "A noise model is of one channel.", received, "Choose one with --channel."
-            )
-        self.noise = self._prepare_noise(train)
+    def target(self) -> ListedBlindSpots:
+        mask = BlindSpotMask(self.settings.masked, self.settings.radius)
+        return restoration.make_target(self, ListedBlindSpots, mask=mask)
+
+    def loss(self) -> Callable:
         about = {"offset": self.scale.offset[0], "factor": self.scale.factor[0]}
-        self.loss = losses.sample_likelihood(self.noise.log_likelihood, **about)
+        return losses.sample_likelihood(self.noise.log_likelihood, **about)
 
     def build(self) -> keras.Model:
-        settings, domain = self.settings, self.domain
-        usual = (
-            SAMPLES_3D
-            if settings.preset == "small" and domain.ndim == 3
-            else SAMPLES[settings.preset]
-        )
-        model = nets.unet(
-            domain.ndim, outputs=settings.samples or usual, **self.plan_unet(NETWORKS)
-        )
+        settings, samples = self.settings, SAMPLES[self.settings.preset]
+        if settings.preset == "small" and self.domain.ndim == 3:
+            samples = SAMPLES_3D
+        plan = restoration.plan_unet(self, NETWORKS)
+        model = nets.unet_for(self.domain, outputs=settings.samples or samples, **plan)
         if self.first is not None:
             go_on_from(self.first, model)
             self.first = None
         return model
 
     def training_settings(self) -> PN2VSettings:
-        """Slower steps where the network begins with what the first denoiser knows."""
-        went_on = not self.settings.calibration and self.settings.preset != "paper"
-        return (
-            self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate)
-            if went_on
-            else self.settings
-        )
+        """Slower steps where the network begins with what the first denoiser has learned."""
+        if self.settings.calibration or self.settings.preset == "paper":
+            return self.settings
+        return self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate)
 
-    def targets(
-        self, rng: np.random.Generator, image: np.ndarray, label: None, maps: None
-    ) -> tuple:
-        """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""
-        spots = blindspot.BlindSpotMask(self.settings.masked, self.settings.radius)
-        hidden, mask = blindspot.mask_pixels(rng, image, spots=spots)
-        return hidden, blindspot.list_hidden(
-            self.scale.undo(image), mask, percent=self.settings.masked
-        )
+    def adopt(self, model: keras.Model) -> None:
+        super().adopt(model)
+        self.field = replace(self.field, outputs=3.0)  # what is kept of all samples
 
-    def look(self, pixels: np.ndarray) -> np.ndarray:
+    def run(self, pixels: np.ndarray) -> np.ndarray:
         """(*tile, 1) normalised → (*tile, 3): the mean of what a pixel may be, given its noisy
         value; the same without it; the spread.
         """
-        samples = super().look(pixels)
-        return np.stack(
-            [self._weigh(row, own) for row, own in zip(samples, pixels, strict=True)]
-        )  # whole tiles would fill the memory
+        rows = zip(super().run(pixels), pixels, strict=True)  # whole tiles would fill the memory
+        return np.stack([self._weigh(samples, own) for samples, own in rows])
 
     # --- inside
-
-    def _use(self, model: keras.Model) -> None:
-        super()._use(model)
-        self.field = replace(self.field, outputs=3.0)  # what is kept of all samples
 
     def _weigh(self, samples: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """Samples (..., K) and noisy pixels (..., 1), normalised → (..., 3), normalised."""
@@ -194,54 +184,45 @@ class PN2V(RestoreMethod):
         spread = np.sqrt((weight * (samples - mean[..., None]) ** 2).sum(axis=-1))
         return np.stack([mean, samples.mean(axis=-1), spread], axis=-1)
 
-    def _prepare_noise(self, train: DataSet) -> noise.NoiseModel:
+    def _prepare_noise(self, train: DataSet, plan: TrainingPlan) -> tuple[NoiseModel, dict]:
         """The noise model: of the run that is resumed, of the calibration frames, or of what a
-        first denoiser makes of the images.
+        first denoiser makes of the images; and schedule and seconds of that denoiser.
         """
-        settings, folder, self.recorded = (
-            self.settings,
-            self.before.folder,
-            {"schedule": [], "seconds": 0.0},
-        )
-        if self.before.resume and folder is not None and (folder / PREPARED).is_file():
-            self.recorded = json.loads((folder / "first.json").read_text("utf-8"))
-            return noise.read_model(folder / PREPARED)
-        whole = True
+        settings, folder = self.settings, plan.folder
+        recorded: dict = {"schedule": [], "seconds": 0.0}
+        if plan.resume and folder is not None and (folder / PREPARED).is_file():
+            recorded = json.loads((folder / "first.json").read_text("utf-8"))
+            return noise.read_model(folder / PREPARED), recorded
+        complete = True
         if settings.calibration:
             pairs = noise.pair_frames(noise.read_frames(settings.calibration))
         else:
-            first = self._train_first(train)
-            self.first, whole = first.model, first.history.stopped != "user"
-            self.recorded = {name: getattr(first.history, name) for name in self.recorded}
+            first = self._train_first(train, plan)
+            self.first, complete = first.model, first.history.stopped != "user"
+            recorded = {name: getattr(first.history, name) for name in recorded}
             pairs = noise.pair_estimates(self._estimate(first, train))
         model = noise.KINDS[settings.noise_model].fit(*pairs)
-        if (
-            folder is not None and whole
-        ):  # a run that was stopped before goes on with its first denoiser
+        # a run that was stopped before goes on with its first denoiser
+        if folder is not None and complete:
             folder.mkdir(parents=True, exist_ok=True)
-            io.write_json(folder / "first.json", self.recorded)
+            io.write_json(folder / "first.json", recorded)
             noise.write_model(model, folder / PREPARED)
-        return model
+        return model, recorded
 
-    def _train_first(self, train: DataSet) -> RestoreMethod:
-        settings, plan = self.settings, self.before
+    def _train_first(self, train: DataSet, plan: TrainingPlan) -> Method:
+        settings = self.settings
         epochs = max(1, round(settings.epochs * settings.first_share / 100))
-        first = methods.get(settings.denoiser)(
-            epochs=epochs, **{name: getattr(settings, name) for name in SHARED}
-        )
+        shared = {name: getattr(settings, name) for name in SHARED}
+        first = methods.get(settings.denoiser)(epochs=epochs, **shared)
         if plan.minutes is not None and plan.schedule is None:
-            gone, end = (
-                runtime.process_seconds(),
-                plan.minutes * 60 - clock.reserve_seconds(plan.minutes),
-            )
+            gone = runtime.process_seconds()
+            end = plan.minutes * 60 - clock.reserve_seconds(plan.minutes)
             mine = max(LEAST_SECONDS, settings.first_share / 100 * (end - gone))
             plan = replace(plan, minutes=clock.add_reserve(gone + mine))
         first.fit(train, plan=plan)
         return first
 
-    def _estimate(
-        self, first: RestoreMethod, train: DataSet
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _estimate(self, first: Method, train: DataSet) -> list[tuple[np.ndarray, np.ndarray]]:
         """(noisy, restored) pixels of a regular choice of the training images."""
         chosen = np.unique(np.linspace(0, len(train) - 1, ESTIMATED).round().astype(int))
         images = [self.check_image(train.image(int(index))) for index in chosen]
@@ -249,21 +230,22 @@ class PN2V(RestoreMethod):
 
     # --- on disk
 
-    def extra(self) -> dict:
+    def describe_model(self) -> dict:
         signal = self.scale.undo(np.arange(-1.0, 4.0)[:, None])[:, 0]
         about = {
+            "model": self.settings.noise_model,
             "signal": signal.round(3).tolist(),
             "standard_deviation": self.noise.spread(signal).round(3).tolist(),
         }
-        return super().extra() | {"noise": {"model": self.settings.noise_model, **about}}
+        return super().describe_model() | {"noise": about}
 
     def save_weights(self, folder: Path) -> None:
         super().save_weights(folder)
         noise.write_model(self.noise, folder / PREPARED)
 
-    def load_weights(self, folder: Path) -> None:
+    def read_description(self, folder: Path) -> None:
+        super().read_description(folder)
         self.noise = noise.read_model(folder / PREPARED)
-        super().load_weights(folder)
 
 
 class _Quiet:

@@ -9,32 +9,32 @@ memory there is, overlap by a quarter and are blended.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import keras
-import numpy as np
 
 from nbtools import nets, normalize
 from nbtools.config import setting
-from nbtools.methods._restore import RestoreMethod, RestoreSettings
+from nbtools.inference import FixedTile, Inference, TestTimeAugmentation, Tiled
+from nbtools.methods import restoration
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.restoration import RESTORATION_DEFAULTS
+from nbtools.methods.settings import RestoreSettings, preset_setting
+from nbtools.targets.restored import RestoredTarget
 
 NETWORKS = {
     "tiny": {"groups": 1, "blocks": 1, "width": 8},
     "small": {"groups": 2, "blocks": 2, "width": 24},
     "paper": {"groups": 5, "blocks": 3, "width": 32},
 }
-LOW, HIGH = 2.0, 99.9  # percentiles of the training images that become -1 and 1
 TILE = {2: (256, 256), 3: (32, 128, 128)}  # px
 
 
 @dataclass(frozen=True)
 class RcanSettings(RestoreSettings):
-    preset: str = setting(
-        "small",
-        choices=tuple(NETWORKS),
-        help="Size of the network: small for two cores, paper as published.",
-    )
+    preset: str = preset_setting(*NETWORKS)
     groups: int | None = setting(
         None, min=1, max=50, level="advanced", help="Residual groups; empty: as the preset has."
     )
@@ -48,32 +48,25 @@ class RcanSettings(RestoreSettings):
 
 
 @final
-class Rcan(RestoreMethod):
+class Rcan(KerasMethod):
     Settings = RcanSettings
-    needs = "clean"
-    loss = staticmethod(keras.losses.mean_absolute_error)
+    needs, rescales, time_points_apart = ("clean",), False, True
+    normalization = normalize.SET_RANGE
+    defaults_by_ndim = RESTORATION_DEFAULTS
+
+    def target(self) -> RestoredTarget:
+        return restoration.make_target(self)
+
+    def loss(self) -> Callable:
+        return keras.losses.mean_absolute_error
 
     def build(self) -> keras.Model:
-        settings, domain = self.settings, self.domain
-        chosen = {
-            k: v
-            for k, v in (("groups", settings.groups), ("blocks", settings.blocks))
-            if v is not None
-        }
-        return nets.rcan(
-            domain.ndim,
-            channels=domain.channels,
-            outputs=domain.channels,
-            **NETWORKS[settings.preset] | chosen,
-        )
+        plan, channels = dict(NETWORKS[self.settings.preset]), self.domain.channels
+        for name in ("groups", "blocks"):
+            if getattr(self.settings, name) is not None:
+                plan[name] = getattr(self.settings, name)
+        return nets.rcan(self.domain.ndim, channels=channels, outputs=channels, **plan)
 
-    def measure_scale(self, images: list[np.ndarray]) -> normalize.Scale:
-        """Most grey values of the training set to -1 … 1.  images : (*space, C) each."""
-        found = normalize.by_percentiles(
-            np.concatenate([i.reshape(-1, 1, i.shape[-1]) for i in images]), low=LOW, high=HIGH
-        )
-        half = tuple(f / 2 for f in found.factor)
-        return normalize.Scale(tuple(o + h for o, h in zip(found.offset, half, strict=True)), half)
-
-    def fixed_tile(self) -> tuple[int, ...]:
-        return TILE[self.domain.ndim]
+    def inference(self) -> Inference:
+        tiles = FixedTile(Tiled(self.field), TILE[self.domain.ndim])
+        return TestTimeAugmentation(tiles, self.settings.tta)

@@ -9,8 +9,7 @@ is not learned: touching nuclei are parted afterwards, at their waists.
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -21,17 +20,16 @@ from nbtools import normalize, runtime
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
+from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods import _tune
-from nbtools.methods._features import compute_features, find_reach
-from nbtools.methods._trees import Trees, grow
-from nbtools.methods.base import Method, measure_diameters
-from nbtools.targets.distance import split_touching_objects
-from nbtools.targets.semantic import remove_small_objects
+from nbtools.inference import ReceptiveField, Tiled, plan_tiles
+from nbtools.methods.decision_trees import Trees, grow
+from nbtools.methods.method import Method
+from nbtools.methods.pixel_features import compute_features, find_reach
+from nbtools.targets.waists import WaistTarget
 
 if TYPE_CHECKING:
-    from nbtools import tiling
-    from nbtools.training import History, TrainingPlan
+    from nbtools.training.settings import History, TrainingPlan
 
 SCALES = (0.7, 1.0, 1.6, 3.5, 5.0, 10.0)  # of ilastik
 WHOLE = 2_000_000  # pixels that are always looked at in one piece: about 0.7 GB
@@ -39,14 +37,14 @@ COPIES = 2.5  # arrays alive for each feature while features are computed
 
 
 @dataclass(frozen=True)
-class ForestSettings(Settings):
+class ForestSettings(Settings, parameters=WaistTarget.parameters):
     scales: tuple[float, ...] = setting(
         SCALES,
         unit="px",
         min=0.3,
         max=50.0,
         level="advanced",
-        help="Blurs at which each pixel's surroundings are looked at.",
+        help="Blurs at which the surroundings of each pixel are described.",
     )
     trees: int = setting(
         60, min=1, max=1000, help="Decision trees; more are slower and a little steadier."
@@ -67,59 +65,41 @@ class ForestSettings(Settings):
         help="Labelled pixels learned from, at most; drawn at random.",
     )
     smoothing: float = setting(
-        1.0, unit="px", min=0.0, max=20.0, level="advanced", help="Blur of the probabilities."
-    )
-    threshold: float | None = setting(
-        None,
-        min=0.01,
-        max=0.99,
-        help=(
-            "Probability of a nucleus; 0.6, or chosen on completely labelled validation images, "
-            "if empty."
-        ),
-    )
-    split: float | None = setting(
-        None,
+        1.0,
         unit="px",
-        min=0.1,
-        max=50.0,
-        help="How deep a waist must be to part two nuclei; chosen as the threshold if empty.",
-    )
-    min_size: int | None = setting(
-        None,
-        unit="px",
-        min=0,
-        max=10**6,
-        help="Smaller objects are dropped; chosen as the threshold if empty.",
+        min=0.0,
+        max=20.0,
+        level="advanced",
+        help="Blur of the probabilities.",
     )
 
 
 @final
 class Forest(Method):
     Settings = ForestSettings
+    needs = ("labels",)
     trees: Trees | None = None
 
-    def fit(
-        self, train: DataSet, val: DataSet | None = None, *, plan: TrainingPlan | None = None
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
         """Learn from scribbles or labels; the pixels learned from are drawn by the plan's seed."""
-        learning = runtime.load_quietly("nbtools.training")  # loads Keras
-
-        started, seed = time.monotonic(), plan.seed if plan else 0
-        self.start_fit(train, "labels")
-        features, nucleus, sizes = self._gather(train, seed=seed)
+        features, nucleus, sizes = self._gather(train, seed=plan.seed)
         self.note_nucleus_size(sizes)
-        about = {"trees": self.settings.trees, "leaf": self.settings.leaf, "balanced": [] in sizes}
-        self.trees = grow(features, nucleus, **about, seed=seed)
-        self.history = learning.History(stopped="epochs", parameters=len(self.trees.left))
-        if found := self._choose(val, seconds=min(60.0, plan.seconds_left() / 2) if plan else 60.0):
-            self.tuned, self.history.best = found[0], {"val_mean_ap": found[1]}
-        self.history.seconds = time.monotonic() - started
-        return self.history
+        scribbles = any(not len(one) for one in sizes)
+        about = {"trees": self.settings.trees, "leaf": self.settings.leaf, "balanced": scribbles}
+        self.trees = grow(features, nucleus, **about, seed=plan.seed)
+        history.parameters = len(self.trees.left)
+        seconds = 60.0 if plan.minutes is None else min(60.0, plan.seconds_left() / 2)
+        if found := self._choose(val, seconds=seconds):
+            self.tuned, history.best = found[0], {"val_mean_ap": found[1]}
+        return history
 
-    def predict_space(
-        self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
-    ) -> np.ndarray:
+    def target(self) -> WaistTarget:
+        target = WaistTarget.configure(self.domain, self.settings)
+        return replace(target, spacing=self._spacing())
+
+    def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, C) grey values → (*space, 1) probability of a nucleus."""
         if self.trees is None:
             remedy = (
@@ -128,33 +108,17 @@ class Forest(Method):
             )
             raise UserError(
                 "A forest must learn before it predicts.",
-                "a forest that has seen no scribbles",
+                "a forest that has learned from no scribbles",
                 remedy,
             )
         scale = normalize.by_percentiles(pixels)
-        small = tile is None and np.prod(pixels.shape[:-1]) <= WHOLE
-        maps = (
-            self._ask(scale.apply(pixels))
-            if small
-            else self._ask_in_tiles(pixels, scale, tile=tile)
-        )
+        if tile is None and np.prod(pixels.shape[:-1]) <= WHOLE:
+            maps = self._run(scale.apply(pixels))
+        else:
+            tiles = Tiled(self._field())
+            maps = tiles(lambda cut: self._run(scale.apply(cut)), pixels, tile=tile)
         sigma = [self.settings.smoothing / s for s in self._relative()]
         return ndimage.gaussian_filter(maps[..., 0], sigma)[..., None]
-
-    def decode(
-        self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
-    ) -> np.ndarray:
-        return remove_small_objects(
-            split_touching_objects(maps[..., 0] > threshold, split=split, spacing=self._relative()),
-            min_size,
-        )
-
-    def tunable(self) -> dict:
-        return {
-            "threshold": 0.6,
-            "split": 1.0,
-            "min_size": 20,
-        }  # 0.5 draws too large: strokes avoid the blurred rims of nuclei
 
     def save_weights(self, folder: Path) -> None:
         if self.trees is not None:
@@ -167,7 +131,7 @@ class Forest(Method):
 
     def _gather(
         self, train: DataSet, *, seed: int
-    ) -> tuple[np.ndarray, np.ndarray, list[list[float]]]:
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         """(n, F) features and (n,) "is nucleus" of labelled pixels, from every image as many; and
         diameters where labels are complete.
         """
@@ -179,28 +143,26 @@ class Forest(Method):
             image, label = self._align(sample.image), sample.label.to(self.domain.axes).pixels
             known = np.flatnonzero(label >= 0)
             if len(known) > quota:
-                known = np.sort(
-                    np.random.default_rng([seed, i]).choice(known, quota, replace=False)
-                )
-            features.append(self._look_at(image, known))
+                rng = np.random.default_rng([seed, i])
+                known = np.sort(rng.choice(known, quota, replace=False))
+            features.append(self._describe_pixels(image, known))
             nucleus.append(label.ravel()[known] > 0)
-            sizes.append([] if (label < 0).any() else measure_diameters(label))
+            complete = not (label < 0).any()
+            sizes.append(equivalent_diameters(label) if complete else np.zeros(0))
         return np.concatenate(features), _check_both(np.concatenate(nucleus)), sizes
 
     def _align(self, image: Image) -> np.ndarray:
         """(*space, C) grey values in the order of the training images."""
         return self.check_image(image.select(T=0)).to(self.domain.axes + "C").pixels
 
-    def _look_at(self, pixels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    def _describe_pixels(self, pixels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """(n, F) features of chosen pixels (flat indices, sorted); tiles without any are left
         out.
         """
-        from nbtools import tiling
-
         scale, field = normalize.by_percentiles(pixels), self._field()
         places = np.stack(np.unravel_index(chosen, pixels.shape[:-1]))
         found = np.zeros((len(chosen), self._count_features()), np.float32)
-        for windows in tiling.make_plan(pixels.shape[:-1], field).tiles:
+        for windows in plan_tiles(pixels.shape[:-1], field).tiles:
             low, high = (np.array([[getattr(w, end)] for w in windows]) for end in ("low", "high"))
             inside = ((places >= low) & (places < high)).all(axis=0)
             if inside.any():
@@ -210,66 +172,49 @@ class Forest(Method):
                 found[inside] = features[(slice(None), *(places[:, inside] - start[:, None]))].T
         return found
 
-    def _ask_in_tiles(
-        self, pixels: np.ndarray, scale: normalize.Scale, *, tile: tuple[int, ...] | None
-    ) -> np.ndarray:
-        from nbtools import tiling  # loads Keras
-
-        field = self._field()
-        plan = tiling.make_plan(pixels.shape[:-1], field, tile=tile)
-        return tiling.predict(
-            lambda cut: self._ask(scale.apply(cut)), pixels, plan=plan, field=field
-        )
-
-    def _ask(self, pixels: np.ndarray) -> np.ndarray:
+    def _run(self, pixels: np.ndarray) -> np.ndarray:
         features = self._describe(pixels)
         return self.trees.ask(features.reshape(len(features), -1)).reshape(*pixels.shape[:-1], 1)
 
     def _describe(self, pixels: np.ndarray) -> np.ndarray:
         return compute_features(pixels, self.settings.scales, spacing=self._relative())
 
+    def _spacing(self) -> tuple[float, ...]:
+        return self.domain.spacing or (1.0,) * self.domain.ndim
+
     def _relative(self) -> tuple[float, ...]:
-        spacing = self.domain.spacing or (1.0,) * self.domain.ndim
-        return tuple(s / min(spacing) for s in spacing)
+        return tuple(s / min(self._spacing()) for s in self._spacing())
 
     def _count_features(self) -> int:
         scales = len(self.settings.scales)
         return self.domain.channels * ((3 + self.domain.ndim) * scales + scales - 1)
 
-    def _field(self) -> tiling.Field:
-        from nbtools import tiling
-
-        ndim = self.domain.ndim
-        return tiling.Field(
-            find_reach(self.settings.scales, self._relative()),
-            (1,) * ndim,
-            COPIES * self._count_features(),
-        )
+    def _field(self) -> ReceptiveField:
+        reach = find_reach(self.settings.scales, self._relative())
+        return ReceptiveField(reach, (1,) * self.domain.ndim, COPIES * self._count_features())
 
     def _choose(self, val: DataSet | None, *, seconds: float) -> tuple[dict, float] | None:
         """Decoding values that suit the completely labelled of the validation images, and their
         score; None without any.
         """
+        search = runtime.load_quietly("nbtools.training.threshold_search")
         shapes = [val.image(i).space_shape for i in range(len(val))] if val else []
-        pieces = [(val[i], where) for i, where in _tune.choose_pieces(shapes, seed=0)]
-        pairs = []
-        for sample, where in pieces:
-            if (
-                sample.label is not None
-                and (label := sample.label.to(self.domain.axes).pixels).min() >= 0
-            ):
-                pairs.append((label[where], self.predict_space(self._align(sample.image))[where]))
+        pairs, target = [], self.target()
+        for i, where in search.choose_pieces(shapes, seed=0):
+            sample = val[i]
+            if sample.label is None:
+                continue
+            label = sample.label.to(self.domain.axes).pixels
+            if label.min() >= 0:
+                pairs.append((label[where], self.infer(self._align(sample.image))[where]))
         if not any(label.any() for label, _ in pairs):
             return None
-        options = {
-            "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
-            "split": (0.5, 1.0, 2.0, 4.0),
-            "min_size": (0, 20, 40, 80),
-        }
-        score = lambda values: _tune.mean_ap(
-            [(label, self.decode(maps, **values)) for label, maps in pairs]
-        )
-        return _tune.climb(self.tunable(), options, score=score, seconds=seconds)
+
+        def score(values: dict) -> float:
+            return search.mean_ap([(t, target.find_labels(m, **values)) for t, m in pairs])
+
+        about = {"score": score, "seconds": seconds}
+        return search.coordinate_search(target.defaults(), target.candidates(), **about)
 
 
 def _check_both(nucleus: np.ndarray) -> np.ndarray:

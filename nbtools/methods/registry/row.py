@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
+from nbtools.config import translate
+
+if TYPE_CHECKING:
+    from nbtools.methods.domain import Domain
+    from nbtools.targets import Target
+
+# any method of a task on one's own images
 WORKBENCHES = {
-    task: f"notebooks/workbench_{task}.ipynb" for task in ("denoise", "segment")
-}  # any method of it on one's own images
+    "instances": "notebooks/workbench_segment.ipynb",
+    "restoration": "notebooks/workbench_denoise.ipynb",
+}
 
 
 @dataclass(frozen=True)
@@ -21,13 +29,18 @@ class Paper:
 
 @dataclass(frozen=True)
 class Row:
-    """One method. `system` is its name in the review; `parameters` are those of its default network
-    in 2D.
+    """One method.
 
-    decoder : function (maps, **decoding values) → labels, where that is all `decode` does: it
-        decodes again without loading a network.
-    decoder_takes : arguments of that function that are settings of the method: ((argument,
-        setting), …).
+    Parameters
+    ----------
+    path : module and class.
+    task : one of `nbtools.tasks`.
+    dims : numbers of spatial axes.
+    needs : partners of a training image; "nothing" for none.
+    system : its name in the review.
+    parameters : of its default network in 2D.
+    target : module in `nbtools.targets` and class, where maps can be decoded again without loading
+        a network.
     """
 
     name: str
@@ -42,18 +55,13 @@ class Row:
     parameters: int = 0
     built_on: str | None = None
     weights: str | None = None
-    decoder: str | None = None
-    decoder_takes: tuple[tuple[str, str], ...] = ()
+    target: str | None = None
 
-    def load_decoder(self, settings: dict) -> Callable:
-        """The function named by `decoder`, with what it takes of the settings (plain values by
-        name).
-        """
-        module, _, name = self.decoder.partition(":")
-        function = getattr(importlib.import_module(module), name)
-        return partial(
-            function, **{argument: settings[setting] for argument, setting in self.decoder_takes}
-        )
+    def load_target(self, domain: Domain, settings: Mapping) -> Target:
+        """The target of the method, for the images and settings (plain values) of a model."""
+        module, _, name = self.target.partition(":")
+        kind = getattr(importlib.import_module(f"nbtools.targets.{module}"), name)
+        return kind.configure(domain, translate(settings))
 
     @property
     def trained(self) -> bool:
@@ -89,20 +97,16 @@ class Row:
         repository, or None where it is missing.
         """
         weights = f"data/weights/{self.weights}" if self.weights else None
+        data = "data/samples" if self.trained else None
+        ours = self.trained and not self.built_on
         return {
             "explanation": self.lesson,
             "code": self.file,
             "documentation": f"README.md#{self.name}",
             "environment": "constraints.txt",
             "trained_model": weights,
-            "training_data": f"{weights}/README.md"
-            if weights
-            else "data/samples"
-            if self.trained
-            else None,
-            "training_code": "nbtools/training/__init__.py"
-            if self.trained and not self.built_on
-            else self.file,
+            "training_data": f"{weights}/README.md" if weights else data,
+            "training_code": "nbtools/training/trainer.py" if ours else self.file,
             "training_routine": self.lesson,
             "training_documentation": f"{weights}/recipe.json" if weights else None,
             "interface": WORKBENCHES.get(self.task),

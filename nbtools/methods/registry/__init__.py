@@ -1,0 +1,33 @@
+"""The table of methods: what each is, whom to cite, where to learn it; one table per task.
+
+Reading it loads nothing else.
+"""
+
+from __future__ import annotations
+
+from nbtools.errors import UserError
+from nbtools.methods.registry import instances, restoration
+from nbtools.methods.registry.row import Paper, Row
+
+__all__ = ["RENAMED", "ROWS", "Paper", "Row", "find_row"]
+
+ROWS = (*instances.ROWS, *restoration.ROWS)
+RENAMED = {
+    "planned": "nnunet_planned"
+}  # names of older versions, which models and recipes still have
+
+
+def find_row(name: str) -> Row:
+    """What the table says of a method.
+
+    Raises
+    ------
+    UserError : there is none of this name.
+    """
+    for row in ROWS:
+        if row.name == RENAMED.get(name, name):
+            return row
+    known = ", ".join(row.name for row in ROWS)
+    raise UserError(
+        "A method must be one of the table.", repr(name), f"Known: {known}. See `nbtools methods`."
+    )

@@ -1,0 +1,37 @@
+"""The loss on validation images, during training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nbtools.training.examples import Examples, stack_arrays
+from nbtools.training.step import TrainStep
+
+BATCHES = 4
+
+
+def make_validation(
+    step: TrainStep, draw_pair: Callable, examples: Examples, *, batch_size: int, seed: int
+) -> Callable[[], dict]:
+    """() → {"val_loss"} on a few fixed patches of the validation images; {} without any.
+
+    Parameters
+    ----------
+    draw_pair : (rng, example) → (x, y) of a patch that is not varied.
+    """
+    if not len(examples):
+        return dict
+    rng = np.random.default_rng([seed, 2**31])
+    count = BATCHES * batch_size
+    drawn = [draw_pair(rng, examples[i % len(examples)]) for i in range(count)]
+    starts = range(0, count, batch_size)
+    batches = [
+        tuple(map(stack_arrays, zip(*drawn[i : i + batch_size], strict=True))) for i in starts
+    ]
+
+    def validate() -> dict:
+        return {"val_loss": float(np.mean([step.validate(batch)["loss"] for batch in batches]))}
+
+    return validate
