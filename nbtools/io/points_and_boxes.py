@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.geometry import centroids
 from nbtools.io.files import read_csv, write_csv
 
 EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
@@ -92,12 +93,9 @@ def find_centres(pixels: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    values = np.unique(pixels[pixels > 0])
-    if len(values) == 1:
-        pixels, count = ndimage.label(pixels > 0, np.ones((3,) * pixels.ndim))
-        values = np.arange(1, count + 1)
-    found = ndimage.center_of_mass(np.ones(pixels.shape, np.uint8), pixels, values)
-    return np.array(found, float).reshape(-1, pixels.ndim)
+    if len(np.unique(pixels[pixels > 0])) == 1:
+        pixels, _ = ndimage.label(pixels > 0, np.ones((3,) * pixels.ndim))
+    return centroids(pixels)
 
 
 def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...] = ()) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from nbtools.geometry import UNIT_BALL
+
 ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
-SPHERE = {2: np.pi, 3: 4 / 3 * np.pi}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ def place_nuclei(
     if count is None:
         low_all, high_all = np.minimum(low, 0), np.maximum(high, size_um)
         mean_volume = (
-            SPHERE[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
+            UNIT_BALL[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
         )
         count = max(round(drawn["density"] * np.prod(high_all - low_all) / mean_volume), 1)
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbtools.geometry import UNIT_BALL
 from nbtools.simulate import optics, packing, phantom
 from nbtools.simulate.settings import NucleiSettings
 
@@ -52,7 +53,7 @@ def _paint_phantom(
         rng=rng,
     )
     label, dye = phantom.paint_nuclei(bodies, drawn, shape=shape, spacing=fine, rng=rng)
-    full_size = packing.SPHERE[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
+    full_size = UNIT_BALL[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
     seen = label[::finer]
     kept = phantom.keep_whole_nuclei(seen, full_size)
     gone = np.setdiff1d(seen, seen[kept])
