@@ -167,12 +167,12 @@ def silence_tensorflow() -> None:
 def load_quietly(module: str) -> ModuleType:
     """A module that loads Keras, by its name, without a word of TensorFlow's."""
     silence_tensorflow()
-    with hold_back_log():
+    with suppress_tensorflow_log():
         return importlib.import_module(module)
 
 
 @contextlib.contextmanager
-def hold_back_log() -> Iterator[None]:
+def suppress_tensorflow_log() -> Iterator[None]:
     """While libraries are loaded: what TensorFlow logs of its start, whatever log level is asked
     for, does not reach the page.
 

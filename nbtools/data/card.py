@@ -23,7 +23,7 @@ ASKED = {  # what a reader needs and no file knows: dataset.toml answers
 }
 
 
-def describe(dataset: DataSet) -> dict:
+def describe_dataset(dataset: DataSet) -> dict:
     """What the files tell of a set: images, partners, axes, types, sizes, spacing, nuclei; and what
     dataset.toml says beside it.
     """
@@ -55,7 +55,7 @@ def describe(dataset: DataSet) -> dict:
 
 def write_card(dataset: DataSet, path: str | Path) -> list[str]:
     """Write the card as Markdown; gives the questions that dataset.toml leaves open."""
-    facts = describe(dataset)
+    facts = describe_dataset(dataset)
     about = facts.pop("about")
     lines = [f"# {about['title'] or facts['name']}", "", "| | |", "| --- | --- |"]
     lines += [

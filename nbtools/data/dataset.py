@@ -212,7 +212,7 @@ class DataSet(Sequence):
             image = self.image(i)
             fingerprints.append(leakage.take_fingerprint(image))
             pixels.append(splits.hash_pixels(image.pixels))
-        kin = leakage.find_siblings(fingerprints) + leakage.find_near_copies(
+        kin = leakage.find_adjacent_tiles(fingerprints) + leakage.find_near_copies(
             fingerprints, self.image
         )
         return splits.join_groups(
@@ -240,7 +240,7 @@ class DataSet(Sequence):
     def _column(self, name: str | None) -> list[str | None]:
         values = [e.columns.get(name or "group") for e in self.entries]
         if name and not any(values) and self.folder:
-            table = layout.find_table(self.folder, name)
+            table = layout.find_column(self.folder, name)
             values = [table.get(layout.name_key(n)) for n in self.names]
         if name and not any(values):
             remedy = (

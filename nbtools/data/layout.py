@@ -34,7 +34,7 @@ FOLDERS = {
     "annotations_voc": "boxes",
 }
 TABLE_SUFFIXES = {
-    "labels": io.DRAWN,
+    "labels": io.ROI_FILES,
     "classes": (".csv",),
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
@@ -126,7 +126,7 @@ def read_meta(folder: Path) -> dict:
         ) from error
 
 
-def find_table(folder: Path, column: str) -> dict[str, str]:
+def find_column(folder: Path, column: str) -> dict[str, str]:
     """Values of a column by name of the image, from the CSV files of the folder or of the two above
     it; {} without any.
     """
@@ -259,7 +259,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     ]:
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
-        if kind in ("labels", "boxes") and (listed := io.list_names(path)):
+        if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
             continue
         stem = io.stem(path)

@@ -26,9 +26,9 @@ LEAST_THUMBNAIL, LEAST_COPY = (
     0.95,
 )  # correlations: of thumbnails, to have a closer look, then of the pixels
 # pairs looked at closely, for each image: centred single cells have thumbnails that are all alike
-MOST_LOOKS = 3
+MOST_COMPARED = 3
 BLOCK = 2048
-TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
+ORIENTATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
     (lambda a, k=k, flip=flip: np.rot90(a[:, ::-1] if flip else a, k))
     for flip in (False, True)
     for k in range(4)
@@ -69,7 +69,7 @@ def flatten(image: Image) -> np.ndarray:
     return plane.T if image.axes.index("X") < image.axes.index("Y") else plane
 
 
-def find_siblings(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
+def find_adjacent_tiles(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
     """Pairs of images of which one continues the other across a border.
 
     Borders are compared without their mean and trend, and without mean, trend and curvature (uneven
@@ -103,13 +103,15 @@ def find_near_copies(
         return []
     plain = np.array([fingerprints[i].thumbnail for i in items])
     found: dict[tuple[int, int], dict[int, float]] = {}
-    for number, turn in enumerate(TURNS):
+    for number, turn in enumerate(ORIENTATIONS):
         turned = np.array([turn(t) for t in plain]).reshape(len(items), -1)
         likeness = plain.reshape(len(items), -1) @ turned.T / THUMBNAIL**2
         places = np.argwhere(np.triu(likeness, 1) > LEAST_THUMBNAIL)
-        for i, j in places[np.argsort(-likeness[tuple(places.T)])][: MOST_LOOKS * len(items)]:
+        for i, j in places[np.argsort(-likeness[tuple(places.T)])][: MOST_COMPARED * len(items)]:
             found.setdefault((items[i], items[j]), {})[number] = likeness[i, j]
-    likely = sorted(found, key=lambda pair: -max(found[pair].values()))[: MOST_LOOKS * len(items)]
+    likely = sorted(found, key=lambda pair: -max(found[pair].values()))[
+        : MOST_COMPARED * len(items)
+    ]
     return sorted(
         pair for pair in likely if _is_copy(read(pair[0]), read(pair[1]), turns=list(found[pair]))
     )
@@ -182,7 +184,7 @@ def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
     """
     first = flatten(one)
     for number in turns:
-        second = TURNS[number](flatten(other))
+        second = ORIENTATIONS[number](flatten(other))
         size = np.minimum(first.shape, second.shape)
         ratios = np.divide(first.shape, second.shape)
         if abs(ratios[0] / ratios[1] - 1) > 0.05:

@@ -57,28 +57,28 @@ class Reader:
         """The image alone, with its options applied."""
         if entry.sample is not None:
             return entry.sample.image
-        return io.require_finite(self.found(entry).image, str(entry.files["images"]))
+        return io.require_finite(self.unchecked_image(entry).image, str(entry.files["images"]))
 
-    def found(self, entry: Entry) -> io.Reading:
+    def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
         """The image as it is, with its options applied, whatever its pixels hold; and what its file
         did not say.
         """
         if entry.sample is not None:
-            return io.Reading(entry.sample.image)
+            return io.UncheckedImage(entry.sample.image)
         reading = io.open_image(entry.files["images"], axes=self.options.axes)
         image = self.select(reading.image, entry)
         if self.options.spacing is not None:
             image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
-        return io.Reading(image.replace(name=entry.name), reading.guesses)
+        return io.UncheckedImage(image.replace(name=entry.name), reading.guesses)
 
     def label(self, entry: Entry, image: Image) -> Image | None:
         """The label image, on the image's spatial axes with its spacing; None without one."""
-        label = self.found_label(entry, image)
+        label = self.unchecked_label(entry, image)
         if label is None or entry.sample is not None:
             return label
         return io.to_label(label, str(entry.files["labels"])).replace(name=entry.name)
 
-    def found_label(self, entry: Entry, image: Image) -> Image | None:
+    def unchecked_label(self, entry: Entry, image: Image) -> Image | None:
         """The label's file as it is, whatever it holds, placed on the image's axes where it has as
         many; None without one.
         """
@@ -86,7 +86,7 @@ class Reader:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
         if not io.is_image(path):
-            pixels = io.read_drawn(path, image.space_shape, name=entry.name)
+            pixels = io.read_rois(path, image.space_shape, name=entry.name)
             return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
         label = _open_partner(path, axes=image.spatial, palette=True)
         time = self._time(entry)
@@ -124,10 +124,10 @@ class Reader:
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""
-        clean = self.found_clean(entry, image)
+        clean = self.unchecked_clean(entry, image)
         return clean and io.require_finite(clean, entry.name).replace(name=entry.name)
 
-    def found_clean(self, entry: Entry, image: Image) -> Image | None:
+    def unchecked_clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner as it is, read as the image was; None without one."""
         if entry.sample is not None or "clean" not in entry.files:
             return entry.sample and entry.sample.clean

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nbtools import io
-from nbtools.data.samples import packaged
+from nbtools.data.samples import packaged_path
 from nbtools.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -57,7 +57,7 @@ class Source:
 
 def sources(path: str | Path | None = None) -> dict[str, Source]:
     """All known public sets by name, from data/registry.toml or another file of its form."""
-    content = tomllib.loads(Path(path or packaged("registry.toml")).read_text("utf-8"))
+    content = tomllib.loads(Path(path or packaged_path("registry.toml")).read_text("utf-8"))
     return {name: _source(name, values) for name, values in content.items()}
 
 

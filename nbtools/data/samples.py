@@ -30,7 +30,7 @@ def samples(name: str = "nuclei2d") -> DataSet:
     """
     if name in STARDIST:
         return _from_stardist(name)
-    folder = packaged("samples", name)
+    folder = packaged_path("samples", name)
     if not folder.is_dir():
         raise UserError(
             "A sample set must be one that is shipped.",
@@ -44,12 +44,12 @@ def samples(name: str = "nuclei2d") -> DataSet:
 
 def sample_names() -> list[str]:
     """Names of the sample sets that can be opened here."""
-    shipped = packaged("samples")
+    shipped = packaged_path("samples")
     own = sorted(p.name for p in shipped.iterdir() if p.is_dir()) if shipped.is_dir() else []
     return [n for n in STARDIST if _stardist_images()] + own
 
 
-def packaged(*parts: str) -> Path:
+def packaged_path(*parts: str) -> Path:
     """A path in the data that nbtools carries: `nbtools/_data` where it is installed, `data/` in a
     clone.
     """

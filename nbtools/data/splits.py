@@ -127,7 +127,7 @@ def hash_pixels(pixels: np.ndarray) -> str:
     ).hexdigest()
 
 
-def find_twice(keys: Iterable[object]) -> list[list[int]]:
+def group_duplicates(keys: Iterable[object]) -> list[list[int]]:
     """Indices of items with the same key, for each key that occurs more than once."""
     places: dict[object, list[int]] = {}
     for item, key in enumerate(keys):

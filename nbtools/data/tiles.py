@@ -42,10 +42,10 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
             image, label, clean = images
             name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
             tile = Sample(name, image, label, clean, sample.class_name, group, sample.classes)
-            yield tile.replace(**_cut_places(sample, (y, x), size))
+            yield tile.replace(**_cut_points_and_boxes(sample, (y, x), size))
 
 
-def _cut_places(sample: Sample, corner: tuple[int, int], size: int) -> dict:
+def _cut_points_and_boxes(sample: Sample, corner: tuple[int, int], size: int) -> dict:
     """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its
     border.
     """

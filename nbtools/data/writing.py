@@ -13,7 +13,7 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
 
-READING = (
+INPUT_KEYS = (
     "axes",
     "spacing",
     "spacing_um",
@@ -64,10 +64,10 @@ def write_sample(folder: Path, sample: Sample) -> None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
-    write_places(folder, sample)
+    write_points_and_boxes(folder, sample)
 
 
-def write_places(folder: Path, sample: Sample) -> None:
+def write_points_and_boxes(folder: Path, sample: Sample) -> None:
     """Write a sample's boxes and centres as tables, where it has them."""
     if sample.boxes is not None:
         io.write_boxes(
@@ -155,9 +155,9 @@ def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
     """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for
     written ones what they all share.
     """
-    rest = {k: v for k, v in dataset.meta.items() if k not in READING}
+    rest = {k: v for k, v in dataset.meta.items() if k not in INPUT_KEYS}
     if copied and any(e.sample is None for e in dataset.entries):
-        return describe_reading(dataset) | rest
+        return describe_input_options(dataset) | rest
     images = [dataset.image(i) for i in range(len(dataset))]
     if not images:
         return rest
@@ -173,7 +173,7 @@ def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
     )
 
 
-def describe_reading(dataset: DataSet) -> dict:
+def describe_input_options(dataset: DataSet) -> dict:
     """Axes, spacing and channels by which the files are read, as dataset.toml names them; what was
     given counts, too.
     """

@@ -10,20 +10,20 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
-from nbtools.io.axes import Stored, interpret
+from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     atomic_write,
     new_folder,
-    plain,
     read_csv,
-    refuse_existing,
+    require_new_folder,
+    to_plain,
     write_csv,
     write_json,
     write_text,
 )
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
-from nbtools.io.png_jpeg import read_picture, write_png
+from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
     CENTRE_FILES,
@@ -33,35 +33,35 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import DRAWN, list_names, read_drawn
+from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
-    "DRAWN",
     "LABEL_TYPES",
+    "ROI_FILES",
     "SUFFIXES",
-    "Reading",
+    "UncheckedImage",
     "atomic_write",
     "find_centres",
     "import_optional",
     "is_image",
-    "list_names",
+    "list_image_names",
     "new_folder",
     "open_image",
-    "plain",
     "read_boxes",
     "read_centres",
     "read_csv",
-    "read_drawn",
     "read_image",
     "read_label",
-    "refuse_existing",
+    "read_rois",
     "require_finite",
+    "require_new_folder",
     "stem",
     "suffix",
     "to_label",
+    "to_plain",
     "with_spacing",
     "write_boxes",
     "write_centres",
@@ -91,7 +91,7 @@ _TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class UncheckedImage:
     """A file as it was found, before anything is refused: what checks look at.
 
     image : its pixels may hold anything, also NaN, colours or real numbers.
@@ -141,7 +141,7 @@ def read_label(path: str | Path, *, axes: str | None = None) -> Image:
 
 def open_image(
     path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
-) -> Reading:
+) -> UncheckedImage:
     """Read a file and what had to be guessed, refusing only what is no image at all.
 
     header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing
@@ -149,22 +149,22 @@ def open_image(
     palette : numbers instead of colours for an indexed picture.
     """
     path = Path(path)
-    stored = _read_stored(path, header_only=header_only, palette=palette)
-    if 0 in stored.pixels.shape:
+    raw = _read_raw(path, header_only=header_only, palette=palette)
+    if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
-            f"{path} of shape {stored.pixels.shape}",
+            f"{path} of shape {raw.pixels.shape}",
             "Export it again.",
         )
-    if stored.pixels.dtype.kind not in "biuf":
+    if raw.pixels.dtype.kind not in "biuf":
         raise UserError(
             "Pixels must be real numbers.",
-            f"{stored.pixels.dtype} in {path}",
+            f"{raw.pixels.dtype} in {path}",
             "Save the magnitude, or one field of it.",
         )
-    if stored.pixels.dtype.kind == "b":
-        stored = replace(stored, pixels=stored.pixels.astype(np.uint8))
-    return Reading(*interpret(stored, stem(path), axes=axes))
+    if raw.pixels.dtype.kind == "b":
+        raw = replace(raw, pixels=raw.pixels.astype(np.uint8))
+    return UncheckedImage(*interpret(raw, stem(path), axes=axes))
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
@@ -287,7 +287,7 @@ def is_image(path: str | Path) -> bool:
     return suffix(path) in SUFFIXES
 
 
-def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
+def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
         remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
         raise UserError("An image file must be of a known format.", path, remedy)
@@ -307,7 +307,7 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
         if start.startswith(_TIFF):
             return read_tiff(path, header_only=header_only)
         if start.startswith(_PICTURE):
-            return read_picture(path, palette=palette)
+            return read_png_jpeg(path, palette=palette)
     except UserError:
         raise
     except FileNotFoundError as error:

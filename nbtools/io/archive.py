@@ -8,7 +8,7 @@ from pathlib import Path
 from nbtools.errors import UserError
 from nbtools.io.files import atomic_write
 
-LONG_AGO = (
+EARLIEST_TIME = (
     1980,
     1,
     1,
@@ -51,7 +51,7 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
         )
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in shown:
-            entry = zipfile.ZipInfo(f"{folder.name}/{name}", LONG_AGO)
+            entry = zipfile.ZipInfo(f"{folder.name}/{name}", EARLIEST_TIME)
             entry.compress_type, entry.external_attr, entry.create_system = (
                 zipfile.ZIP_DEFLATED,
                 0o644 << 16,

@@ -66,7 +66,7 @@ class new_folder:
         self.path, self.overwrite = Path(os.path.abspath(path)), overwrite
 
     def __enter__(self) -> Path:
-        refuse_existing(self.path, overwrite=self.overwrite)
+        require_new_folder(self.path, overwrite=self.overwrite)
         self._temporary = self.path.parent / f".{uuid.uuid4().hex[:12]}.{self.path.name}"
         try:
             self._temporary.mkdir(parents=True)
@@ -77,7 +77,7 @@ class new_folder:
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
-                refuse_existing(self.path, overwrite=self.overwrite)
+                require_new_folder(self.path, overwrite=self.overwrite)
                 _move_folder(self._temporary, self.path)
         except OSError as problem:
             raise _unwritable(self.path, problem) from problem
@@ -85,7 +85,7 @@ class new_folder:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
+def require_new_folder(path: str | Path, *, overwrite: bool = False) -> None:
     """UserError if `path` holds a result already; to be asked before long work starts."""
     path = Path(os.path.abspath(path))
     if path.exists() and not path.is_dir():
@@ -116,7 +116,9 @@ def write_json(path: str | Path, value: object) -> None:
     """Write plain values, NumPy numbers, arrays and paths as JSON; a number that is not finite
     becomes null.
     """
-    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(
+        path, json.dumps(to_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def write_csv(
@@ -138,7 +140,7 @@ def write_csv(
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: to_plain(value) for name, value in row.items()} for row in rows)
     write_text(path, text.getvalue())
 
 
@@ -163,14 +165,14 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     ]
 
 
-def plain(value: object) -> object:
+def to_plain(value: object) -> object:
     """A value in the types that JSON knows."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return to_plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
+        return [to_plain(v) for v in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 
 PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
 
 
-def read_microscope(path: Path) -> Stored:
+def read_microscope(path: Path) -> RawImage:
     """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the
     package for it is missing.
     """
@@ -40,7 +40,7 @@ def import_optional(name: str, what: str) -> ModuleType:
         ) from error
 
 
-def _read_nd2(path: Path, package: ModuleType) -> Stored:
+def _read_nd2(path: Path, package: ModuleType) -> RawImage:
     with package.ND2File(path) as file:
         pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
         size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
@@ -52,10 +52,10 @@ def _read_nd2(path: Path, package: ModuleType) -> Stored:
         a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
     }
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
+    return RawImage(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
 
 
-def _read_lif(path: Path, package: ModuleType) -> Stored:
+def _read_lif(path: Path, package: ModuleType) -> RawImage:
     with package.LifFile(path) as file:
         images = list(file.images)
         if not images:
@@ -66,7 +66,7 @@ def _read_lif(path: Path, package: ModuleType) -> Stored:
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
         }  # from metres
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(
+    return RawImage(
         pixels,
         letters,
         _clean(steps, letters),
@@ -74,7 +74,7 @@ def _read_lif(path: Path, package: ModuleType) -> Stored:
     )
 
 
-def _read_czi(path: Path, package: ModuleType) -> Stored:
+def _read_czi(path: Path, package: ModuleType) -> RawImage:
     with package.CziFile(path) as file:
         image = (
             next(iter(file.scenes.values())) if hasattr(file, "scenes") else file
@@ -91,7 +91,7 @@ def _read_czi(path: Path, package: ModuleType) -> Stored:
             else pixels
         )  # stored as BGR
     guesses += ("series",) if several else ()
-    return Stored(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
+    return RawImage(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
 
 
 def _czi_pixels(image: object, path: Path) -> np.ndarray:

@@ -11,15 +11,15 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.microscope import import_optional
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
-PASSPORT = "nbtools"
+METADATA_KEY = "nbtools"
 CHUNK = {"Y": 512, "X": 512}  # one plane of up to 512 x 512 a chunk
 
 
-def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
+def read_ome_zarr(path: Path, *, header_only: bool = False) -> RawImage:
     """The full resolution of the first image of an OME-Zarr folder."""
     zarr = import_optional("zarr", "OME-Zarr")
     group = zarr.open_group(str(path), mode="r")
@@ -36,7 +36,7 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
     array = group[level["path"]]
     letters = "".join(a["name"].upper() for a in scales["axes"])
     spacing, unit = _spacing(scales, level, letters)
-    note = about.get(PASSPORT, {})
+    note = about.get(METADATA_KEY, {})
     names = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in about.get("omero", {}).get("channels", ())
     )
@@ -45,8 +45,8 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
         if header_only
         else np.asarray(array[...])
     )
-    stored = Stored(pixels, letters, spacing, unit, channels=names)
-    return _as_written(stored, note)
+    raw = RawImage(pixels, letters, spacing, unit, channels=names)
+    return _as_written(raw, note)
 
 
 def write_ome_zarr(path: Path, image: Image) -> None:
@@ -59,7 +59,7 @@ def write_ome_zarr(path: Path, image: Image) -> None:
     array = group.create_array("0", shape=ordered.shape, chunks=chunks, dtype=ordered.pixels.dtype)
     array[...] = ordered.pixels
     group.attrs["ome"] = _describe(ordered) | {
-        PASSPORT: {"axes": image.axes, "channels": list(image.channels)}
+        METADATA_KEY: {"axes": image.axes, "channels": list(image.channels)}
     }
 
 
@@ -109,18 +109,18 @@ def _describe(image: Image) -> dict:
     return json.loads(json.dumps(about))
 
 
-def _as_written(stored: Stored, note: dict) -> Stored:
+def _as_written(raw: RawImage, note: dict) -> RawImage:
     """In the order of axes in which it was written here; colours come last."""
     axes = str(note.get("axes", ""))
-    if set(axes) != set(stored.letters) or axes == stored.letters:
-        return stored
-    pixels = stored.pixels.transpose([stored.letters.index(a) for a in axes])
-    letters = axes[:-1] + "S" if axes.endswith("C") and stored.channels == RGB else axes
-    return Stored(
+    if set(axes) != set(raw.letters) or axes == raw.letters:
+        return raw
+    pixels = raw.pixels.transpose([raw.letters.index(a) for a in axes])
+    letters = axes[:-1] + "S" if axes.endswith("C") and raw.channels == RGB else axes
+    return RawImage(
         pixels,
         letters,
-        stored.spacing,
-        stored.unit,
-        channels=stored.channels,
-        guesses=stored.guesses,
+        raw.spacing,
+        raw.unit,
+        channels=raw.channels,
+        guesses=raw.guesses,
     )

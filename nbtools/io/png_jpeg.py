@@ -13,16 +13,16 @@ from PIL.PngImagePlugin import PngInfo
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.units import is_plausible
 
-PASSPORT = "nbtools"
+METADATA_KEY = "nbtools"
 
 
-def read_picture(path: Path, *, palette: bool = False) -> Stored:
+def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
     """Pixels of a PNG or JPEG file.
 
-    palette : give the numbers of an indexed picture instead of its colours; labels are often stored
+    palette : give the numbers of an indexed picture instead of its colours; labels are often raw
         so.
     """
     with Picture.open(path) as picture:
@@ -31,7 +31,7 @@ def read_picture(path: Path, *, palette: bool = False) -> Stored:
     if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
         pixels = pixels.astype(np.uint16)
     letters = "YXS" if pixels.ndim == 3 else "YX"
-    return Stored(pixels, letters, spacing, unit)
+    return RawImage(pixels, letters, spacing, unit)
 
 
 def write_png(path: Path, image: Image) -> None:
@@ -48,7 +48,7 @@ def write_png(path: Path, image: Image) -> None:
             "Write a .tif file instead.",
         )
     about = PngInfo()
-    about.add_text(PASSPORT, json.dumps({"spacing": image.spacing, "unit": image.unit}))
+    about.add_text(METADATA_KEY, json.dumps({"spacing": image.spacing, "unit": image.unit}))
     Picture.fromarray(np.ascontiguousarray(image.pixels)).save(path, format="PNG", pnginfo=about)
 
 
@@ -71,7 +71,7 @@ def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
     in dots an inch.
     """
     try:
-        note = json.loads(picture.info.get(PASSPORT, "{}"))
+        note = json.loads(picture.info.get(METADATA_KEY, "{}"))
         if note.get("spacing"):
             return dict(zip("YX", map(float, note["spacing"]), strict=True)), note["unit"]
     except (ValueError, TypeError, AttributeError):

@@ -19,7 +19,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.io.files import read_csv
 
-DRAWN = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
+ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
 OWN_NAME = re.compile(
     r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$"
 )  # parts and slices of one nucleus, as nbtools.export names them
@@ -29,7 +29,7 @@ Shape = tuple[
 ]  # which nucleus, slice (-1: all), rings of (y, x): the first outside, the others holes
 
 
-def read_drawn(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
+def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
     """Label image of `shape` (Y, X) or (Z, Y, X) from a file of outlines; later shapes lie over
     earlier ones.
 
@@ -66,7 +66,7 @@ def read_drawn(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> n
     return paint_shapes(shapes, shape)
 
 
-def list_names(path: str | Path) -> list[str]:
+def list_image_names(path: str | Path) -> list[str]:
     """Names of the images of which a COCO or run-length file holds labels; [] for files of one
     image.
     """

@@ -17,16 +17,16 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
-PASSPORT = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
+METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
-def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
+def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
     """The first series of a TIFF file; with `header_only` the pixels are zeros that take no
     memory.
     """
@@ -40,9 +40,9 @@ def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
             else _pixels(file, path).reshape(shape)
         )
         guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
-        stored = _describe(file, Stored(pixels, _letters(series.axes), guesses=guesses))
+        raw = _describe(file, RawImage(pixels, _letters(series.axes), guesses=guesses))
     _refuse_damaged(complaints)
-    return stored
+    return raw
 
 
 def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
@@ -75,7 +75,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             remedy,
         )
     else:
-        options |= {"ome": False, "metadata": {PASSPORT: _passport(image)}}
+        options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
@@ -157,7 +157,7 @@ def _letters(axes: str) -> str:
     return "".join(a if a in "TCZYXS" else "?" for a in axes)
 
 
-def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
+def _describe(file: tifffile.TiffFile, raw: RawImage) -> RawImage:
     """Fill in what the metadata say: their dialect first, then our own note, which knows more if
     the rest agrees with it.
     """
@@ -169,8 +169,8 @@ def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
         changes |= _from_ome(file)
     else:
         changes |= {"spacing": _from_resolution(file)}
-    changes["guesses"] = stored.guesses + changes.get("guesses", ())
-    return _apply_passport(replace(stored, **changes), _find_passport(file))
+    changes["guesses"] = raw.guesses + changes.get("guesses", ())
+    return _apply_own_metadata(replace(raw, **changes), _find_own_metadata(file))
 
 
 def _has_alpha(file: tifffile.TiffFile) -> bool:
@@ -244,48 +244,48 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
     return {**known, "channels": names if all(names) else ()}
 
 
-def _find_passport(file: tifffile.TiffFile) -> dict:
+def _find_own_metadata(file: tifffile.TiffFile) -> dict:
     """Our note from the description of any dialect; {} where there is none."""
-    note: object = (file.imagej_metadata or {}).get(PASSPORT)
+    note: object = (file.imagej_metadata or {}).get(METADATA_KEY)
     if file.is_shaped and file.shaped_metadata:
-        note = file.shaped_metadata[0].get(PASSPORT)
+        note = file.shaped_metadata[0].get(METADATA_KEY)
     elif file.is_ome:
         texts = [
             e.text or ""
             for e in ElementTree.fromstring(file.ome_metadata).iter()
             if e.tag.endswith("}Description")
         ]
-        note = next((t for t in texts if t.startswith(f'{{"{PASSPORT}"')), None)
+        note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
     try:
         note = json.loads(note) if isinstance(note, str) else note
-        return note.get(PASSPORT, note)
+        return note.get(METADATA_KEY, note)
     except (ValueError, AttributeError):
         return {}
 
 
-def _apply_passport(stored: Stored, note: dict) -> Stored:
+def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
     """Our note holds where the pixels still have its shape, and its spacing where the standard tags
     do not say otherwise.
     """
     shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
-    if math.prod(shape) != stored.pixels.size or len(shape) != len(axes):
-        return stored
-    if [n for n in shape if n > 1] != [n for n in stored.pixels.shape if n > 1]:
-        return stored
+    if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
+        return raw
+    if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:
+        return raw
     spacing = dict(zip((a for a in axes if a in "ZYX"), note.get("spacing") or (), strict=False))
     unit = note.get("unit", "um")
-    same = unit == stored.unit and all(
+    same = unit == raw.unit and all(
         math.isclose(spacing.get(a, 0), s, rel_tol=1e-3)
-        for a, s in stored.spacing.items()
+        for a, s in raw.spacing.items()
         if a in axes
     )
-    if (stored.spacing and not same) or not spacing:
-        spacing, unit = stored.spacing, stored.unit
-    guesses = tuple(g for g in stored.guesses if g != "z_step")
+    if (raw.spacing and not same) or not spacing:
+        spacing, unit = raw.spacing, raw.unit
+    guesses = tuple(g for g in raw.guesses if g != "z_step")
     channels = tuple(note.get("channels", ()))
     return replace(
-        stored,
-        pixels=stored.pixels.reshape(shape),
+        raw,
+        pixels=raw.pixels.reshape(shape),
         letters=axes,
         spacing=spacing,
         unit=unit,
@@ -294,7 +294,7 @@ def _apply_passport(stored: Stored, note: dict) -> Stored:
     )
 
 
-def _passport(image: Image) -> dict:
+def _own_metadata(image: Image) -> dict:
     note = {"axes": image.axes, "shape": list(image.shape)}
     if image.spacing:
         note |= {"spacing": list(image.spacing), "unit": image.unit}
@@ -316,7 +316,7 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
     known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
     unit = {"unit": image.unit} if known else {}
     step = {"spacing": known["Z"]} if "Z" in known else {}
-    return {"axes": letters, **unit, **step, PASSPORT: json.dumps(_passport(image))}
+    return {"axes": letters, **unit, **step, METADATA_KEY: json.dumps(_own_metadata(image))}
 
 
 def _resolution(image: Image) -> dict:
@@ -335,7 +335,7 @@ def _ome_metadata(image: Image, letters: str) -> dict:
     about: dict = {
         "axes": letters,
         "Name": image.name or "image",
-        "Description": json.dumps({PASSPORT: _passport(image)}),
+        "Description": json.dumps({METADATA_KEY: _own_metadata(image)}),
     }
     for axis, size in zip(image.spatial, image.spacing or (), strict=bool(image.spacing)):
         about |= {

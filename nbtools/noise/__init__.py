@@ -17,7 +17,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.noise._values import thin
+from nbtools.noise._values import subsample
 from nbtools.noise.histogram import HistogramModel
 from nbtools.noise.mixture import MixtureModel
 
@@ -131,5 +131,5 @@ def read_model(path: str | Path) -> NoiseModel:
 
 
 def _choose_pairs(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    kept = thin(np.random.default_rng(0), np.arange(noisy.size), most=MOST_PAIRS)
+    kept = subsample(np.random.default_rng(0), np.arange(noisy.size), most=MOST_PAIRS)
     return noisy[kept].astype(float), signal[kept].astype(float)

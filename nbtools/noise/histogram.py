@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from nbtools.noise._values import tidy
+from nbtools.noise._values import convert_fields
 
 UNKNOWN = 1e-4  # probability that is spread evenly: a value never seen is unlikely, not impossible
 A_BIN = 20  # pairs wished for in each bin that noise reaches; decides how many bins there are
@@ -33,7 +33,7 @@ class HistogramModel:
     table: np.ndarray
 
     def __post_init__(self):
-        tidy(self)
+        convert_fields(self)
 
     @classmethod
     def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
@@ -77,7 +77,7 @@ class HistogramModel:
             (1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1)
         )
 
-    def spread(self, signal: np.ndarray) -> np.ndarray:
+    def noise_std(self, signal: np.ndarray) -> np.ndarray:
         """Standard deviation of the noisy values at these signals."""
         centres = self.low + self.width * (np.arange(len(self.table)) + 0.5)
         share = self.table * self.width

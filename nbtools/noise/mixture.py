@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 from scipy.optimize import minimize
 
-from nbtools.noise._values import thin, tidy
+from nbtools.noise._values import convert_fields, subsample
 
 LEVELS = (
     32  # parts of the range of signals that count alike in the fit, however few pixels are bright
@@ -41,7 +41,7 @@ class MixtureModel:
     variances: np.ndarray
 
     def __post_init__(self):
-        tidy(self)
+        convert_fields(self)
 
     @classmethod
     def fit(
@@ -99,7 +99,7 @@ class MixtureModel:
         ]
         return weights, [signal + self.unit * (o - mean) for o in offsets], variances
 
-    def spread(self, signal: np.ndarray) -> np.ndarray:
+    def noise_std(self, signal: np.ndarray) -> np.ndarray:
         """Standard deviation of the noisy values at these signals."""
         parts = zip(*self.describe(signal), strict=True)
         return np.sqrt(sum(np.exp(w) * (v + (m - signal) ** 2) for w, m, v in parts))
@@ -172,6 +172,6 @@ def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
     span = float(np.ptp(signal)) or 1.0
     level = np.minimum(((signal - signal.min()) / span * LEVELS).astype(int), LEVELS - 1)
     rng = np.random.default_rng(0)
-    drawn = [thin(rng, np.flatnonzero(level == k), most=A_LEVEL) for k in range(LEVELS)]
+    drawn = [subsample(rng, np.flatnonzero(level == k), most=A_LEVEL) for k in range(LEVELS)]
     kept = np.concatenate(drawn)
     return noisy[kept].astype(float), signal[kept].astype(float)

@@ -13,7 +13,7 @@ ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
 
 
 @dataclass(frozen=True, eq=False)
-class Bodies:
+class Ellipsoids:
     """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit
     ball; `radius` (N,) of equal volume.
     """
@@ -34,7 +34,7 @@ def place_nuclei(
     count: int | None,
     cut: float,
     rng: np.random.Generator,
-) -> Bodies:
+) -> Ellipsoids:
     """Draw nuclei and push them apart until they touch at most.
 
     size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of
@@ -58,7 +58,7 @@ def place_nuclei(
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
     centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
     centre = _push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
-    return Bodies(centre, matrix, radius, reach)
+    return Ellipsoids(centre, matrix, radius, reach)
 
 
 def draw_shapes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from nbtools.simulate.packing import Bodies
+from nbtools.simulate.packing import Ellipsoids
 
 SMALLEST = 12  # pixels; what the border leaves of a nucleus below that is left out
 VISIBLE = 0.12  # least share of a nucleus that must be seen, for the same reason
@@ -15,7 +15,7 @@ FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
 
 
 def paint_nuclei(
-    bodies: Bodies,
+    ellipsoids: Ellipsoids,
     drawn: dict[str, float],
     *,
     shape: tuple[int, ...],
@@ -30,14 +30,14 @@ def paint_nuclei(
     """
     label, dye, depth = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape)
     brightness = np.exp(
-        drawn["brightness_spread"] * rng.standard_normal(len(bodies)).clip(-2.5, 2.5)
+        drawn["brightness_spread"] * rng.standard_normal(len(ellipsoids)).clip(-2.5, 2.5)
     )
-    for i in range(len(bodies)):
+    for i in range(len(ellipsoids)):
         own_rng = np.random.default_rng(
             rng.integers(2**63)
         )  # a stream each: a nucleus outside the field changes no other
         box, unit = _box_around(
-            bodies, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
+            ellipsoids, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
         )
         if unit is None:
             continue
@@ -48,7 +48,7 @@ def paint_nuclei(
         rho[shell] /= 1 + drawn["roughness"] * _sum_waves(
             unit[shell] / rho[shell][:, None], own_rng
         )
-        level = (rho - 1) * bodies.radius[i]  # µm below the surface, about
+        level = (rho - 1) * ellipsoids.radius[i]  # µm below the surface, about
         inside = level < depth[box]
         depth[box][inside] = level[inside]
         label[box][inside] = i + 1
@@ -87,7 +87,7 @@ def scatter_debris(
         dye[box][(sum(step**2 for step in steps) <= radius**2) & free[box]] = rng.uniform(*FAINT)
 
 
-def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
+def find_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     """Which pixels stay: no slivers at the border, nothing squeezed away, one piece a nucleus.
 
     label : as painted. full_size : (N,) pixels that each nucleus would have alone and uncut.
@@ -107,7 +107,7 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     return kept
 
 
-def outline_as_seen(
+def outline_visible(
     label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float
 ) -> np.ndarray:
     """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light,
@@ -136,7 +136,7 @@ def outline_as_seen(
     return seen
 
 
-def name_in_order(label: np.ndarray) -> np.ndarray:
+def relabel_sequential(label: np.ndarray) -> np.ndarray:
     """The same label image with the names 1..N and no gaps, in the smallest fitting unsigned type
     of at least 16 bit.
     """
@@ -147,23 +147,23 @@ def name_in_order(label: np.ndarray) -> np.ndarray:
 
 
 def _box_around(
-    bodies: Bodies, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
+    ellipsoids: Ellipsoids, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
 ) -> tuple[tuple[slice, ...], np.ndarray | None]:
     """The part of the grid that can hold nucleus i, and its points in coordinates of the unit ball:
     (*box, D).
     """
-    reach = bodies.reach[i] * slack
-    low = np.maximum(np.ceil((bodies.centre[i] - reach) / spacing), 0).astype(int)
-    high = np.minimum(np.floor((bodies.centre[i] + reach) / spacing) + 1, shape).astype(int)
+    reach = ellipsoids.reach[i] * slack
+    low = np.maximum(np.ceil((ellipsoids.centre[i] - reach) / spacing), 0).astype(int)
+    high = np.minimum(np.floor((ellipsoids.centre[i] + reach) / spacing) + 1, shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     if np.any(high <= low):
         return box, None
     offsets = [
         np.arange(a, b) * s - c
-        for a, b, s, c in zip(low, high, spacing, bodies.centre[i], strict=True)
+        for a, b, s, c in zip(low, high, spacing, ellipsoids.centre[i], strict=True)
     ]
     grid = np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)
-    return box, grid @ bodies.matrix[i].T
+    return box, grid @ ellipsoids.matrix[i].T
 
 
 def _dye(

@@ -45,27 +45,27 @@ def _paint_phantom(
     finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))
     shape = ((settings.shape_px[0] - 1) * finer + 1, *settings.shape_px[1:])
     fine = np.array([spacing[0] / finer, *spacing[1:]])
-    bodies = packing.place_nuclei(
+    ellipsoids = packing.place_nuclei(
         (np.array(settings.shape_px) - 1) * spacing,
         drawn,
         count=settings.count,
         cut=settings.cut,
         rng=rng,
     )
-    label, dye = phantom.paint_nuclei(bodies, drawn, shape=shape, spacing=fine, rng=rng)
-    full_size = UNIT_BALL[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
+    label, dye = phantom.paint_nuclei(ellipsoids, drawn, shape=shape, spacing=fine, rng=rng)
+    full_size = UNIT_BALL[settings.ndim] * ellipsoids.radius**settings.ndim / np.prod(spacing)
     seen = label[::finer]
-    kept = phantom.keep_whole_nuclei(seen, full_size)
+    kept = phantom.find_whole_nuclei(seen, full_size)
     gone = np.setdiff1d(seen, seen[kept])
     dye[::finer][~kept] = 0
     dye[np.isin(label, gone)] = 0
     if settings.debris:
         phantom.scatter_debris(
-            dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng
+            dye, rng.poisson(settings.debris * len(ellipsoids)), drawn=drawn, spacing=fine, rng=rng
         )
     truth = np.where(kept, seen, 0)
     if settings.outline is not None:
-        truth = phantom.outline_as_seen(
+        truth = phantom.outline_visible(
             truth, dye[::finer], width=optics.blur_widths(drawn, spacing), share=settings.outline
         )
-    return phantom.name_in_order(truth), dye, fine
+    return phantom.relabel_sequential(truth), dye, fine

@@ -140,7 +140,7 @@ class Target:
             data.write_sample(self.folder, sample)
             return path
         if self.kind != "labels":
-            data.write_places(self.folder, sample)
+            data.write_points_and_boxes(self.folder, sample)
             return path
         found = entry.files.get("labels", path)
         path = (

@@ -15,7 +15,7 @@ from nbtools.data.writing import format_toml, name_spacing
 from nbtools.errors import UserError
 
 
-def remember(folder: str | Path, options: InputOptions) -> Path:
+def save_input_options(folder: str | Path, options: InputOptions) -> Path:
     """Write the axes and the spacing of these options into dataset.toml; other lines and comments
     stay.
 
@@ -31,7 +31,7 @@ def remember(folder: str | Path, options: InputOptions) -> Path:
 
     Examples
     --------
-    >>> remember("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
+    >>> save_input_options("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
     """
     folder = Path(folder)
     given = ({"axes": options.axes.upper()} if options.axes else {}) | name_spacing(
