@@ -12,8 +12,20 @@ SAMPLE = 2_000_000
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear map of grey values, one offset and factor a channel: normalised = (grey - offset) /
-    factor.
+    """A linear map of grey values: normalised = (grey - offset) / factor.
+
+    Parameters
+    ----------
+    offset : one value per channel, in grey values.
+    factor : one value per channel, in grey values.
+
+    Examples
+    --------
+    >>> scale = Scale((100.0,), (50.0,))
+    >>> scale.apply(np.array([[100.0], [200.0]])).tolist()
+    [[0.0], [2.0]]
+    >>> scale.undo(np.array([[0.0], [2.0]])).tolist()
+    [[100.0], [200.0]]
     """
 
     offset: tuple[float, ...]
@@ -32,9 +44,17 @@ class Scale:
 
 
 def by_percentiles(pixels: np.ndarray, *, low: float = 1.0, high: float = 99.8) -> Scale:
-    """Scale that maps the low percentile of each channel to 0 and the high one to 1.
+    """Scale that maps two percentiles of each channel to 0 and 1.
 
-    pixels : (*space, C). A constant image maps to 0, not to amplified noise.
+    Parameters
+    ----------
+    pixels : (*space, C) grey values; those that are not finite are left out.
+    low, high : percentiles, 0 … 100. A constant image maps to 0, not to amplified noise.
+
+    Examples
+    --------
+    >>> by_percentiles(np.arange(101.0).reshape(101, 1), low=0, high=100)
+    Scale(offset=(0.0,), factor=(100.0,))
     """
     flat = _sample(pixels)
     offset, top = np.percentile(flat, (low, high), axis=0)
@@ -42,7 +62,17 @@ def by_percentiles(pixels: np.ndarray, *, low: float = 1.0, high: float = 99.8) 
 
 
 def by_moments(pixels: np.ndarray) -> Scale:
-    """Scale that gives each channel mean 0 and standard deviation 1.  pixels : (*space, C)."""
+    """Scale that gives each channel mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    pixels : (*space, C) grey values; those that are not finite are left out.
+
+    Examples
+    --------
+    >>> by_moments(np.array([[1.0], [3.0]]))
+    Scale(offset=(2.0,), factor=(1.0,))
+    """
     flat = _sample(pixels).astype(np.float64)
     return Scale(
         tuple(map(float, flat.mean(axis=0))),

@@ -1,6 +1,4 @@
-"""The machine: Python, packages, memory, GPU, Colab; and what it means for the person in front of
-it.
-"""
+"""The machine: Python, packages, memory, GPU and Colab."""
 
 from __future__ import annotations
 
@@ -51,15 +49,20 @@ LOG = re.compile(
 REFERENCE_GFLOPS = 140.0  # the two cores on which FORECAST was measured
 FORECAST = (
     ("lesson 00, shipped weights", 27),
-    ("the course, rehearsed (make course)", 160),
+    ("the course, as a smoke run (make course)", 160),
     ("fast_nuclei trained to a first use", 300),
 )
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of memory: in all, free, and taken by this process. A container's limit counts as its
-    total.
+    """Memory in bytes; the limit of a container counts as its total.
+
+    Parameters
+    ----------
+    total : of the machine or container.
+    available : not in use.
+    process : in use by this process.
     """
 
     total: int
@@ -73,8 +76,19 @@ def is_colab() -> bool:
 
 
 def mount_drive(folder: str = "/content/drive") -> Path:
-    """Mount Google Drive on Colab and return the folder of your files; asks for permission in the
-    browser.
+    """Mount Google Drive on Colab; the browser asks for permission.
+
+    Parameters
+    ----------
+    folder : mount point.
+
+    Returns
+    -------
+    Path : the folder of the user's files.
+
+    Raises
+    ------
+    UserError : this is not Colab.
     """
     if not is_colab():
         raise UserError(
@@ -89,8 +103,15 @@ def mount_drive(folder: str = "/content/drive") -> Path:
 
 
 def send_to_browser(path: str | Path) -> None:
-    """Save a file of a Colab machine on the computer of the person in front of it, as the browser
-    saves downloads.
+    """Download a file from a Colab machine to the computer of the user.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : this is not Colab.
     """
     if not is_colab():
         raise UserError(
@@ -134,8 +155,9 @@ def cores() -> int:
 
 
 def gpu() -> str | None:
-    """Name of the first NVIDIA graphics card, None without one; asks the driver, so that no
-    framework is loaded.
+    """Name of the first NVIDIA GPU, None without one.
+
+    The driver is asked, so that no framework is loaded.
     """
     if shutil.which("nvidia-smi") is None:
         return None
@@ -148,24 +170,23 @@ def gpu() -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Version of Python and of every package a result depends on; None where one is not
-    installed.
-    """
+    """Versions of Python and of every package that results depend on; None where one is missing."""
     found = {name: _version(name) for name in PACKAGES}
     found["tensorflow"] = next((v for v in map(_version, TENSORFLOWS) if v), None)
     return {"python": platform.python_version(), **found}
 
 
 def silence_tensorflow() -> None:
-    """Keras on TensorFlow unless chosen otherwise, and no log lines of its own; must come before
-    Keras is loaded.
+    """Use TensorFlow under Keras where nothing else is chosen, and switch off its log.
+
+    Call it before Keras is loaded.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def load_quietly(module: str) -> ModuleType:
-    """A module that loads Keras, by its name, without a word of TensorFlow's."""
+    """Import a module that loads Keras, without the log of TensorFlow."""
     silence_tensorflow()
     with suppress_tensorflow_log():
         return importlib.import_module(module)
@@ -173,11 +194,10 @@ def load_quietly(module: str) -> ModuleType:
 
 @contextlib.contextmanager
 def suppress_tensorflow_log() -> Iterator[None]:
-    """While libraries are loaded: what TensorFlow logs of its start, whatever log level is asked
-    for, does not reach the page.
+    """Hold back what TensorFlow logs while it is loaded, whatever the log level is.
 
-    It writes to the standard error of the process, past Python. All else that is written there
-    meanwhile follows afterwards.
+    TensorFlow writes to the standard error of the process, past Python. Everything else that is
+    written there meanwhile appears afterwards.
     """
     try:
         usual = None if "tensorflow" in sys.modules else os.dup(STDERR)
@@ -222,7 +242,7 @@ def has_display() -> bool:
 
 
 def find_problems() -> list[str]:
-    """What keeps the course from running here, each with its remedy; empty when all is well."""
+    """What keeps the course from running here, each with its remedy; empty where all is well."""
     problems = []
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         problems.append(
@@ -253,7 +273,7 @@ def find_problems() -> list[str]:
 
 
 def check() -> None:
-    """Say in a few lines whether this machine is ready: the first cell of every lesson."""
+    """Print in a few lines whether this machine is ready: the first cell of every lesson."""
     silence_tensorflow()
     here, free = memory(), memory().available / GB
     place = "Google Colab" if is_colab() else platform.system()
@@ -266,7 +286,7 @@ def check() -> None:
         f"{_say_gpu(gpu())}"
     )
     if os.environ.get("NBTOOLS_FAST"):
-        print("Rehearsal: NBTOOLS_FAST shortens all training here, so results will be poor.")
+        print("Smoke run: NBTOOLS_FAST shortens all training here, so results will be poor.")
     problems = find_problems()
     for problem in problems:
         print(f"Attention: {problem}")
@@ -275,14 +295,15 @@ def check() -> None:
 
 
 def doctor() -> dict:
-    """What this machine is, what is missing, and about how long things will take here; some
-    seconds.
+    """Describe this machine: what is missing, and about how long things take here.
+
+    It takes some seconds.
 
     Returns
     -------
     dict of plain values: python, platform, colab, cores, memory_gb, free_gb, disk_gb, gpu,
-    packages, keras (a trial in its own process), gflops (measured), forecast [{what, minutes}],
-    problems [text].
+    packages, keras (loaded in a process of its own), gflops (measured), forecast
+    [{what, minutes}], problems [text].
     """
     here, card, trial = memory(), gpu(), try_keras()
     problems = find_problems() + (
@@ -315,8 +336,13 @@ def doctor() -> dict:
 
 
 def try_keras() -> dict:
-    """Load Keras in a process of its own, since a TensorFlow that does not fit the processor ends
-    the process that loads it.
+    """Load Keras in a process of its own.
+
+    A TensorFlow that does not fit the processor ends the process that loads it.
+
+    Returns
+    -------
+    dict : works, seconds, gpus, message (the last line of the error, "" where it works).
     """
     silence_tensorflow()
     code = "import keras, tensorflow as t; print(len(t.config.list_physical_devices('GPU')))"
@@ -339,8 +365,16 @@ def try_keras() -> dict:
 
 
 def measure_gflops(size: int = 768, repeats: int = 5) -> float:
-    """Thousand million multiplications and additions a second, best of some matrix products: what
-    convolutions are made of.
+    """Speed of matrix products, which convolutions are made of.
+
+    Parameters
+    ----------
+    size : rows and columns of the matrices.
+    repeats : products; the fastest counts.
+
+    Returns
+    -------
+    float : 10⁹ multiplications and additions per second.
     """
     import numpy as np
 

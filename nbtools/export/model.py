@@ -11,14 +11,18 @@ from nbtools.errors import UserError
 
 
 def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path:
-    """Write a trained method's network for another program, whole or not at all.
+    """Write the network of a trained method for another program, whole or not at all.
 
     Parameters
     ----------
     method : a trained method with a Keras network.
     path : of the file; the suffix of the format is added where it is missing.
-    format : "keras": one .keras file, uncompiled, to be read with keras.saving.load_model(path,
-        safe_mode=True).
+    format : "keras": one .keras file, uncompiled, which keras.saving.load_model(path,
+        safe_mode=True) reads.
+
+    Returns
+    -------
+    Path : of the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What was found in one image, as a result folder like that of `nbtools predict`."""
+"""The results of one image as a folder like that of `nbtools predict`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,39 @@ from nbtools.metrics import instances
 
 
 def labels(label: Image, path: str | Path) -> Path:
-    """Write labels as a TIFF that opens in Fiji with its pixel size: 16 bit up to 65,535 nuclei, 32
-    bit beyond.
+    """Write a label image as a TIFF that opens in Fiji with its pixel size.
+
+    Parameters
+    ----------
+    label : label image; 16 bit up to 65,535 nuclei, 32 bit beyond.
+    path : of the file; written whole or not at all.
+
+    Returns
+    -------
+    Path : of the file.
     """
     io.write_label(path, label)
     return Path(path)
 
 
 def table(columns: Mapping, path: str | Path) -> Path:
-    """Write a table (column to values, or a pandas table) as CSV for a spreadsheet."""
+    """Write a table as CSV for a spreadsheet.
+
+    Parameters
+    ----------
+    columns : column → values, or a pandas table.
+    path : of the file; written whole or not at all.
+
+    Returns
+    -------
+    Path : of the file.
+    """
     io.write_csv(path, {str(name): list(values) for name, values in columns.items()})
     return Path(path)
 
 
 def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = False) -> Path:
-    """Write all that was found in one image: labels, overlay, Fiji outlines, table, and result.json
-    for the report.
+    """Write the results of one image: labels, overlay, Fiji outlines, table and report data.
 
     Parameters
     ----------
@@ -39,16 +56,16 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     sample : the image, or a sample with image and perhaps true labels.
     found : a Prediction or a label image; and, in any order, the table of its nuclei and the method
         that found them.
+    overwrite : replace a folder that has content.
 
     Returns
     -------
-    The folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
-    result.json; where the sample has true labels also scores.json and errors/NAME.png.
+    Path : the folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
+        result.json; where the sample has true labels also scores.json and errors/NAME.png.
 
     Raises
     ------
-    UserError : the folder has content and `overwrite` is False; nothing that holds labels was
-        given.
+    UserError : the folder has content and `overwrite` is False; none of `found` holds labels.
     """
     image = sample if isinstance(sample, Image) else sample.image
     label, measured = _sort_out(found)

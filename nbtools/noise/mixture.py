@@ -1,6 +1,7 @@
-"""A noise model with few parameters: a mixture of Gaussians whose weights, means and variances are
-polynomials of the signal.
+"""A mixture of Gaussians as noise model, with polynomials of the signal as parameters.
 
+References
+----------
 Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 """
 
@@ -22,14 +23,21 @@ A_LEVEL = 600  # pairs drawn for each
 
 @dataclass(frozen=True, eq=False)
 class MixtureModel:
-    """p(noisy | signal) as a sum of Gaussians whose weights, means and variances are polynomials of
-    the signal.
+    """p(noisy | signal) as a sum of Gaussians with polynomials of the signal as parameters.
 
     The weighted mean of the Gaussians is the signal itself, and no variance is below `floor`.
-    low, high : range of the signals it was fitted to, 0 … 1 in the polynomials.
-    unit : grey values; offsets and variances are in it.
-    weights, offsets, variances : (K, D) coefficients of 1, t, t² … for each Gaussian; weights
-        before their softmax.
+
+    Parameters
+    ----------
+    low, high : range of the signals of the fit, which the polynomials map to 0 … 1.
+    unit : grey values; offsets and variances are in this unit.
+    floor : smallest variance, in grey values squared.
+    weights, offsets, variances : (K, D) coefficients of 1, t, t² … of each Gaussian; weights before
+        their softmax.
+
+    References
+    ----------
+    Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
     """
 
     low: float
@@ -47,7 +55,15 @@ class MixtureModel:
     def fit(
         cls, noisy: np.ndarray, signal: np.ndarray, *, gaussians: int = 3, coefficients: int = 2
     ) -> MixtureModel:
-        """The mixture under which pairs (n,) and (n,) are most likely."""
+        """Fit the mixture to pairs of noisy values and signals, by maximum likelihood.
+
+        Parameters
+        ----------
+        noisy : (n,) grey values.
+        signal : (n,) grey values.
+        gaussians : K, number of Gaussians.
+        coefficients : D, number of coefficients of each polynomial.
+        """
         noisy, signal = _draw_by_level(noisy, signal)
         low, span = float(signal.min()), float(np.ptp(signal)) or 1.0
         powers, rest = ((signal - low) / span)[:, None] ** np.arange(coefficients), noisy - signal
@@ -67,7 +83,7 @@ class MixtureModel:
         return cls(low, low + span, unit, least * unit**2, *found.x.reshape(start.shape))
 
     def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """p(noisy | signal), a density a grey value; the two are broadcast."""
+        """p(noisy | signal), a density per grey value; the two are broadcast."""
         return np.exp(self.log_likelihood(noisy, signal))
 
     def log_likelihood(
@@ -81,8 +97,16 @@ class MixtureModel:
         return _log_sum(terms, ops)
 
     def describe(self, signal: np.ndarray, *, ops: ModuleType = np) -> tuple[list, list, list]:
-        """Logarithms of the weights, means and variances of the Gaussians at these signals: three
-        lists of arrays like `signal`.
+        """The Gaussians at these signals.
+
+        Parameters
+        ----------
+        signal : grey values, of any shape.
+        ops : NumPy, or `keras.ops` for tensors.
+
+        Returns
+        -------
+        log_weights, means, variances : lists of K arrays of the shape of `signal`.
         """
         t = (signal - self.low) / (self.high - self.low)
         inside = ops.clip(
