@@ -1,6 +1,4 @@
-"""Data sets: images with labels, clean partners or classes; opened lazily, split without leaks,
-written whole.
-"""
+"""Data sets: images with their partners, read lazily, split without leaks, written whole."""
 
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes

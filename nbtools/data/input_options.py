@@ -1,6 +1,4 @@
-"""What is asked once and then remembered: how the images of a data set are to be read, in its
-dataset.toml.
-"""
+"""Input options (axes and spacing) that are given once and kept in dataset.toml."""
 
 from __future__ import annotations
 
@@ -16,22 +14,31 @@ from nbtools.errors import UserError
 
 
 def save_input_options(folder: str | Path, options: InputOptions) -> Path:
-    """Write the axes and the spacing of these options into dataset.toml; other lines and comments
-    stay.
+    """Write axes and spacing into dataset.toml; its other lines and comments stay.
 
-    Only where the user asks for it: nothing else here writes into a data set.
+    Only call it where the user asks for it: nothing else writes into a data set.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    options : axes, spacing and unit are written, others are not.
 
     Returns
     -------
-    The file.
+    Path : of dataset.toml.
 
     Raises
     ------
-    UserError : neither axes nor spacing are given, or the folder is none.
+    UserError : neither axes nor spacing is given, or there is no such folder.
 
     Examples
     --------
-    >>> save_input_options("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
+    >>> Path("my_stacks").mkdir()
+    >>> path = save_input_options("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
+    >>> print(path.read_text())
+    axes = "ZYX"
+    spacing_um = [0.5, 0.2, 0.2]
+    <BLANKLINE>
     """
     folder = Path(folder)
     given = ({"axes": options.axes.upper()} if options.axes else {}) | name_spacing(

@@ -1,6 +1,4 @@
-"""Which files of a folder are a data set: images, their partners, tables, dataset.toml, and what is
-none of these.
-"""
+"""Find the parts of a data set in a folder: images, partners, tables and dataset.toml."""
 
 from __future__ import annotations
 
@@ -75,7 +73,11 @@ DOCUMENTS = (
 class Layout:
     """What a folder holds.
 
-    ignored : files that are no part of the data set, by path, with the reason.
+    Parameters
+    ----------
+    entries : one per image.
+    meta : content of dataset.toml.
+    ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
     """
@@ -88,8 +90,16 @@ class Layout:
 
 
 def scan(place: Path) -> Layout:
-    """The data set in a folder (the contract's layout, train/val/test of it, or images alone), or
-    one image file.
+    """Find the data set in a folder, or of one image file.
+
+    Parameters
+    ----------
+    place : a folder with images/ and its partners, a folder of train, val and test, a plain folder
+        of images, or one image file.
+
+    Raises
+    ------
+    UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
     if place.is_file():
         return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
@@ -108,12 +118,25 @@ def scan(place: Path) -> Layout:
 
 
 def name_key(name: str) -> str:
-    """What makes two names one: case and the way accents are composed do not count."""
+    """The name in one spelling: upper case and the encoding of accents do not count."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_meta(folder: Path) -> dict:
-    """dataset.toml of a folder, {} without one."""
+    """Read dataset.toml of a folder.
+
+    Parameters
+    ----------
+    folder : of the data set.
+
+    Returns
+    -------
+    Its content; {} without such a file.
+
+    Raises
+    ------
+    UserError : it is not a TOML file in UTF-8.
+    """
     path = folder / TOML
     if not path.is_file():
         return {}
@@ -127,8 +150,16 @@ def read_meta(folder: Path) -> dict:
 
 
 def find_column(folder: Path, column: str) -> dict[str, str]:
-    """Values of a column by name of the image, from the CSV files of the folder or of the two above
-    it; {} without any.
+    """Find a column in the CSV files of a folder, or of the two folders above it.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    column : its name; the table also needs the column `name`, of the images.
+
+    Returns
+    -------
+    Name of the image, as `name_key` spells it → value; {} where no table has the column.
     """
     for place in (folder, *list(folder.absolute().parents)[:2]):
         for path in sorted(place.glob("*.csv")):

@@ -1,8 +1,7 @@
-"""Images that are kin: tiles of one field, found by their borders, and near copies, found by their
-thumbnails.
+"""Related images: adjacent tiles of one field, found by their borders, and near copies.
 
-Kin on two sides of a split make a score too good. Only pixels are looked at, neither names nor
-tables.
+Related images in two parts of a split make a score too good. Only pixels are compared, neither
+names nor tables.
 """
 
 from __future__ import annotations
@@ -37,8 +36,13 @@ ORIENTATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What kinship is judged by: the four borders (sides "t", "b", "l", "r") as logarithms, and a
-    thumbnail; None where flat.
+    """What related images are recognised by.
+
+    Parameters
+    ----------
+    edges : the four borders, by side ("t", "b", "l", "r"), as logarithms of grey values; {} where
+        the image is small.
+    thumbnail : (16, 16), mean 0 and standard deviation 1; None where the image is flat or small.
     """
 
     edges: dict[str, np.ndarray]
@@ -46,7 +50,7 @@ class Fingerprint:
 
 
 def take_fingerprint(image: Image) -> Fingerprint:
-    """Borders and thumbnail of an image; of a volume, a movie or channels, of their mean."""
+    """Borders and thumbnail of an image; a volume, a movie or channels are averaged first."""
     plane = flatten(image)
     if not np.isfinite(plane).all():
         return Fingerprint({}, None)
@@ -70,11 +74,20 @@ def flatten(image: Image) -> np.ndarray:
 
 
 def find_adjacent_tiles(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
-    """Pairs of images of which one continues the other across a border.
+    """Find pairs of images of which one continues the other across a border.
 
-    Borders are compared without their mean and trend, and without mean, trend and curvature (uneven
-    light makes strangers alike); the mean of both correlations counts. A pair must be alike, and
-    clearly more so than any rival.
+    Borders are compared twice: without their mean and trend, and without mean, trend and curvature,
+    since uneven illumination makes borders of unrelated images alike. The mean of the two
+    correlations counts. It must be high, and clearly higher than that of any other pair with one of
+    the borders.
+
+    Parameters
+    ----------
+    fingerprints : of the images; None for images that are left out.
+
+    Returns
+    -------
+    Pairs of indices, the smaller first.
     """
     pairs = set()
     for side, other in (("r", "l"), ("b", "t")):
@@ -93,10 +106,18 @@ def find_adjacent_tiles(fingerprints: Sequence[Fingerprint | None]) -> list[tupl
 def find_near_copies(
     fingerprints: Sequence[Fingerprint | None], read: Callable[[int], Image]
 ) -> list[tuple[int, int]]:
-    """Pairs that show the same: brighter, noisier, compressed, rescaled, turned or flipped copies,
-    and exact ones.
+    """Find pairs of images that show the same.
 
-    read : gives the image of an index; asked only for pairs whose thumbnails are alike.
+    Copies may be exact, brighter, noisier, compressed, rescaled, rotated or flipped.
+
+    Parameters
+    ----------
+    fingerprints : of the images; None for images that are left out.
+    read : index → image; only images with similar thumbnails are read.
+
+    Returns
+    -------
+    Pairs of indices, the smaller first.
     """
     items = [i for i, s in enumerate(fingerprints) if s is not None and s.thumbnail is not None]
     if len(items) < 2:

@@ -1,6 +1,4 @@
-"""Sample sets that are there without a network: ours, and the real nuclei that the stardist package
-carries.
-"""
+"""Sample sets that need no network: our own, and the real nuclei of the stardist package."""
 
 from __future__ import annotations
 
@@ -19,14 +17,19 @@ STARDIST = {
 
 
 def samples(name: str = "nuclei2d") -> DataSet:
-    """A small data set to start from.
+    """Open a small data set to start from.
 
-    "nuclei2d" : real fluorescence nuclei with labels, 512 x 512, a crop of a DSB2018 training
-        image: shown, never scored as independent.
-    "nuclei3d" : a real volume with labels, (31, 61, 57). Both are carried by the stardist package
-        (BSD-3), which is not imported.
-    "simulated2d", "simulated3d" and other folders of data/samples : made by `simulate`, with exact
-    labels.
+    Parameters
+    ----------
+    name : "nuclei2d": real fluorescence nuclei with labels, 512 x 512, a crop of a training image
+        of DSB2018; for figures, not for independent scores. "nuclei3d": a real volume with labels,
+        (31, 61, 57). Both are files of the stardist package (BSD-3), which is not imported.
+        "simulated2d", "simulated3d" and other folders of data/samples: from `simulate`, with exact
+        labels.
+
+    Raises
+    ------
+    UserError : there is no such sample set.
     """
     if name in STARDIST:
         return _from_stardist(name)
@@ -50,8 +53,11 @@ def sample_names() -> list[str]:
 
 
 def packaged_path(*parts: str) -> Path:
-    """A path in the data that nbtools carries: `nbtools/_data` where it is installed, `data/` in a
-    clone.
+    """A path in the data of nbtools: `nbtools/_data` where it is installed, `data/` in a clone.
+
+    Parameters
+    ----------
+    parts : folders and file name below it.
     """
     package = Path(__file__).resolve().parent.parent
     installed = package / "_data"

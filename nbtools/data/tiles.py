@@ -1,4 +1,4 @@
-"""Cut images into tiles that know their field."""
+"""Cut images into tiles that know their field of view."""
 
 from __future__ import annotations
 
@@ -13,14 +13,24 @@ from nbtools.image import Image
 
 
 def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSet:
-    """Tiles of size x size px, side by side; a remainder at the border is left out.
+    """Cut images into square tiles, side by side.
 
-    Each is called FIELD_y0_x128 and has its field as group, so that a split keeps the tiles of a
-    field together.
+    Tiles are named FIELD_y0_x128 and have their field as group, so that no split divides a field.
+
+    Parameters
+    ----------
+    samples : images with any partners, which are cut as well.
+    size : of a tile, in pixels; a remainder at the border is left out.
+    name : of the data set.
 
     Raises
     ------
     UserError : an image is smaller than a tile.
+
+    Examples
+    --------
+    >>> cut_tiles([Sample("field", Image(np.zeros((40, 100)), "YX"))], 32).names
+    ['field_y0_x0', 'field_y0_x32', 'field_y0_x64']
     """
     return DataSet.of([tile for sample in samples for tile in _tiles(sample, size)], name=name)
 

@@ -92,11 +92,13 @@ _TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\
 
 @dataclass(frozen=True, eq=False)
 class UncheckedImage:
-    """A file as it was found, before anything is refused: what checks look at.
+    """An image as it stands in its file, before any check.
 
+    Parameters
+    ----------
     image : its pixels may hold anything, also NaN, colours or real numbers.
-    guesses : what the file did not say and was assumed: "axes", "z_step" (ImageJ's default of 1),
-        "z_step_missing", "series" (the first of several).
+    guesses : what the file leaves open and the reader assumes: "axes", "z_step" (ImageJ's default
+        of 1), "z_step_missing", "series" (the first of several).
     """
 
     image: Image
@@ -112,10 +114,15 @@ def read_image(
     ----------
     path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or
         LIF with the packages for them.
-    axes : overrides those of the file, one letter a dimension. A file that names none: see
+    axes : one letter per dimension, in place of those of the file. For files without axes see
         `axes.interpret`.
-    spacing : overrides that of the file; one number for each spatial axis, or one for all.
+    spacing : pixel size in place of that of the file; one number for each spatial axis, or one for
+        all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
+
+    Returns
+    -------
+    Image
 
     Raises
     ------
@@ -123,7 +130,7 @@ def read_image(
 
     Examples
     --------
-    >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")
+    >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")  # doctest: +SKIP
     Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
     """
     image = require_finite(open_image(path, axes=axes).image, str(path))
@@ -131,10 +138,20 @@ def read_image(
 
 
 def read_label(path: str | Path, *, axes: str | None = None) -> Image:
-    """Read a label image: whole numbers, 0 background, 1…N nuclei, -1 ignored; colour palettes are
-    read as numbers.
+    """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
-    Returns uint8, uint16, uint32 or int32. UserError for anything else.
+    Parameters
+    ----------
+    path : image file of any format that `read_image` reads; colour palettes are read as numbers.
+    axes : one letter per dimension, in place of those of the file.
+
+    Returns
+    -------
+    Image of type uint8, uint16, uint32 or int32.
+
+    Raises
+    ------
+    UserError : colours, real numbers, or numbers below -1.
     """
     return to_label(open_image(path, axes=axes, palette=True).image, str(path))
 
@@ -142,11 +159,19 @@ def read_label(path: str | Path, *, axes: str | None = None) -> Image:
 def open_image(
     path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
 ) -> UncheckedImage:
-    """Read a file and what had to be guessed, refusing only what is no image at all.
+    """Read a file and what its metadata leave open; only files that hold no image are refused.
 
-    header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing
-        are as in the file.
-    palette : numbers instead of colours for an indexed picture.
+    Parameters
+    ----------
+    path : of the file.
+    axes : one letter per dimension, in place of those of the file.
+    header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
+        memory; axes, shape, type and spacing are those of the file.
+    palette : read the numbers of an indexed PNG instead of its colours.
+
+    Raises
+    ------
+    UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
     raw = _read_raw(path, header_only=header_only, palette=palette)
@@ -168,11 +193,18 @@ def open_image(
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
-    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif, .png or .ome.zarr;
-    axes, spacing and type are kept.
+    """Write an image with its axes, spacing and type, whole or not at all.
 
-    dtype : convert first; real numbers are rounded and clipped to the range of an integer type.
-        True/False become 0/1.
+    Parameters
+    ----------
+    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
+    image : its bool pixels become 0 and 1.
+    dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
+        integer type.
+
+    Raises
+    ------
+    UserError : another suffix, or an image that the format cannot hold.
     """
     path = Path(path)
     if suffix(path) not in WRITTEN:
@@ -201,8 +233,16 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
 
 def write_label(path: str | Path, image: Image) -> None:
-    """Write a label image: 16 bit up to label 65,535, 32 bit beyond; signed where pixels are marked
-    -1 to be ignored.
+    """Write a label image, whole or not at all.
+
+    Parameters
+    ----------
+    path : as for `write_image`.
+    image : label image; 16 bit up to label 65,535, 32 bit beyond, signed where pixels are -1.
+
+    Raises
+    ------
+    UserError : the image is not a label image.
     """
     image = to_label(image, image.name or str(path))
     kind = (
@@ -216,8 +256,16 @@ def write_label(path: str | Path, image: Image) -> None:
 
 
 def to_label(image: Image, source: str) -> Image:
-    """The image as labels, in the smallest kept type; UserError where it holds colours, real
-    numbers or negative ones.
+    """The image as a label image of an integer type.
+
+    Parameters
+    ----------
+    image : whole numbers from -1.
+    source : name of the file, for the message.
+
+    Raises
+    ------
+    UserError : colours, real numbers, numbers below -1, or numbers beyond 32 bit.
     """
     rule = "A label image holds whole numbers: 0 background, 1 to N nuclei."
     pixels = image.pixels
@@ -246,7 +294,17 @@ def to_label(image: Image, source: str) -> Image:
 
 
 def require_finite(image: Image, source: str) -> Image:
-    """The image, or a UserError where it holds NaN or infinite numbers."""
+    """The image itself, which must hold finite numbers only.
+
+    Parameters
+    ----------
+    image : of any type.
+    source : name of the file, for the message.
+
+    Raises
+    ------
+    UserError : NaN or infinite pixels.
+    """
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
         remedy = (
@@ -260,7 +318,18 @@ def require_finite(image: Image, source: str) -> Image:
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
-    """The image with another pixel size; one number serves all spatial axes."""
+    """The image with another pixel size.
+
+    Parameters
+    ----------
+    image : with spatial axes YX or ZYX in any order.
+    spacing : one number for each spatial axis, or one for all.
+    unit : "um", or "pixel" where only the ratio is known.
+
+    Raises
+    ------
+    UserError : another unit, another number of values, or values that are not above 0.
+    """
     values = (spacing,) if np.ndim(spacing) == 0 else tuple(spacing)
     values = values * len(image.spatial) if len(values) == 1 else values
     if unit not in UNITS:
@@ -269,8 +338,16 @@ def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
 
 
 def suffix(path: str | Path) -> str:
-    """The extension in lower case, double ones whole: "a.OME.TIF" gives ".ome.tif"; the last one
-    where it is no image's.
+    """The extension of a file name in lower case, double ones in full.
+
+    Parameters
+    ----------
+    path : of a file; of an unknown format, the part after the last dot counts.
+
+    Examples
+    --------
+    >>> suffix("a.OME.TIF"), suffix("b.c.txt")
+    ('.ome.tif', '.txt')
     """
     name = Path(path).name.lower()
     return next((s for s in SUFFIXES if name.endswith(s)), Path(name).suffix)

@@ -1,4 +1,4 @@
-"""A folder as one zip, to be carried home."""
+"""Folders as zip archives."""
 
 from __future__ import annotations
 
@@ -19,17 +19,29 @@ EARLIEST_TIME = (
 
 
 def write_zip(path: str | Path, folder: str | Path) -> Path:
-    """Pack a folder into a zip, whole or not at all; unpacked, it is one folder of the same name.
-    Hidden files are left out.
+    """Pack a folder into a zip, whole or not at all.
+
+    Unpacked, it is one folder of the same name. The same files give the same bytes on any day.
+
+    Parameters
+    ----------
+    path : of the zip.
+    folder : to pack; hidden files are left out.
+
+    Returns
+    -------
+    Path : of the zip.
 
     Raises
     ------
-    UserError : no such folder, or nothing in it.
+    UserError : no such folder, or an empty one.
 
     Examples
     --------
-    >>> write_zip("runs/model.zip", "runs/model")  # doctest: +SKIP
-    PosixPath('runs/model.zip')
+    >>> from nbtools.io.files import write_text
+    >>> write_text("runs/model/notes.txt", "done")
+    >>> write_zip("runs/model.zip", "runs/model").name
+    'model.zip'
     """
     path, folder = Path(path), Path(folder).absolute()
     files = (

@@ -1,5 +1,6 @@
-"""From what a file says of itself to an Image: axes named, guessed or refused, colours last,
-spacing in µm.
+"""From the array and metadata of a file to an Image.
+
+Axes are named, guessed or refused; colours come last; spacing is in µm.
 """
 
 from __future__ import annotations
@@ -18,13 +19,19 @@ MOST_CHANNELS = (
 
 @dataclass(frozen=True)
 class RawImage:
-    """An array as it lies in the file, with what the file says about it.
+    """An array as it lies in the file, with the metadata of the file.
 
-    letters : one a dimension: T, C, Z, Y, X, "S" for colour samples, "?" where the file is silent.
-    spacing : by letter, in `unit`; empty where unknown.
+    Parameters
+    ----------
+    pixels : array of as many dimensions as `letters` has letters.
+    letters : one per dimension: T, C, Z, Y, X, "S" for colour samples, "?" for an unnamed
+        dimension.
+    spacing : letter → pixel size, in `unit`; empty where it is unknown.
+    unit : "um" or "pixel".
+    channels : names of the channels.
     alpha : the last sample is transparency, where there are two or four.
     colour : three samples are red, green and blue, not just three channels.
-    guesses : what was assumed: "axes", "z_step", "series".
+    guesses : what the reader assumes: "axes", "z_step", "series".
     """
 
     pixels: np.ndarray
@@ -46,9 +53,25 @@ def interpret(
     among the guesses; several unnamed axes are refused. Colour samples come last, as axis C;
     transparency is dropped.
 
+    Parameters
+    ----------
+    raw : array and metadata of the file.
+    name : of the image.
+    axes : one letter per dimension, in place of those of the file.
+
+    Returns
+    -------
+    image, guesses
+
     Raises
     ------
     UserError : the axes cannot be known, or those given do not fit.
+
+    Examples
+    --------
+    >>> image, guesses = interpret(RawImage(np.zeros((9, 64, 64)), "?YX"), "stack")
+    >>> image.axes, guesses
+    ('ZYX', ('axes',))
     """
     raw = _drop_single(raw, keep=axes)
     if axes is not None:

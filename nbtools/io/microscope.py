@@ -1,4 +1,4 @@
-"""Files of microscopes, read through small optional packages: Zeiss CZI, Nikon ND2, Leica LIF."""
+"""Files of microscopes, read with small optional packages: Zeiss CZI, Nikon ND2, Leica LIF."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
 
 
 def read_microscope(path: Path) -> RawImage:
-    """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the
-    package for it is missing.
+    """Read the first image of a CZI, ND2 or LIF file, with its pixel size in µm.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : the package for the format is missing, or the file holds no image.
     """
     kind = path.suffix.lower()
     package = import_optional(PACKAGES[kind], kind)
@@ -26,7 +33,17 @@ def read_microscope(path: Path) -> RawImage:
 
 
 def import_optional(name: str, what: str) -> ModuleType:
-    """An optional package, or a UserError that says how to get it."""
+    """Import an optional package.
+
+    Parameters
+    ----------
+    name : of the package.
+    what : it reads, for the message.
+
+    Raises
+    ------
+    UserError : the package is not installed; the remedy is the command that installs it.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

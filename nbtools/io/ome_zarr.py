@@ -1,6 +1,4 @@
-"""OME-Zarr (NGFF 0.4 and 0.5): a folder of chunks, for images larger than memory; read and written
-at full resolution.
-"""
+"""OME-Zarr (NGFF 0.4 and 0.5): folders of chunks, read and written at full resolution."""
 
 from __future__ import annotations
 
@@ -20,7 +18,17 @@ CHUNK = {"Y": 512, "X": 512}  # one plane of up to 512 x 512 a chunk
 
 
 def read_ome_zarr(path: Path, *, header_only: bool = False) -> RawImage:
-    """The full resolution of the first image of an OME-Zarr folder."""
+    """Read the full resolution of the first image of an OME-Zarr folder.
+
+    Parameters
+    ----------
+    path : of the folder.
+    header_only : leave out the pixels: they are zeros that take no memory.
+
+    Raises
+    ------
+    UserError : the folder has no multiscales metadata, or the package zarr is missing.
+    """
     zarr = import_optional("zarr", "OME-Zarr")
     group = zarr.open_group(str(path), mode="r")
     about = dict(group.attrs)

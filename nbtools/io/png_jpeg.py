@@ -1,6 +1,4 @@
-"""PNG and JPEG: everyday pictures, with axes and spacing in a text field where the format has
-one.
-"""
+"""PNG and JPEG; axes and spacing stand in a text field of PNG."""
 
 from __future__ import annotations
 
@@ -20,10 +18,13 @@ METADATA_KEY = "nbtools"
 
 
 def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
-    """Pixels of a PNG or JPEG file.
+    """Read a PNG or JPEG file.
 
-    palette : give the numbers of an indexed picture instead of its colours; labels are often raw
-        so.
+    Parameters
+    ----------
+    path : of the file.
+    palette : read the numbers of an indexed PNG instead of its colours; label images are often
+        saved as such.
     """
     with Picture.open(path) as picture:
         spacing, unit = _spacing(picture)
@@ -35,7 +36,17 @@ def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
 
 
 def write_png(path: Path, image: Image) -> None:
-    """8- and 16-bit grey or 8-bit RGB; axes and spacing go into a text field."""
+    """Write a PNG; axes and spacing stand in a text field.
+
+    Parameters
+    ----------
+    path : of the file.
+    image : grey of 8 or 16 bit (axes YX), or RGB of 8 bit (axes YXC).
+
+    Raises
+    ------
+    UserError : other axes or types.
+    """
     kind = image.pixels.dtype.name
     if not (
         (image.axes == "YX" and kind in ("uint8", "uint16"))

@@ -1,8 +1,7 @@
-"""Where nuclei are, without their outline: boxes and centres, as arrays, from tables, Pascal VOC,
-COCO and images of blobs.
+"""Points and boxes of nuclei: tables, Pascal VOC, COCO and images of blobs.
 
 Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is y0, x0, y1, x1 = 0,
-0, 1, 1. Centres are places of pixels: the middle of the first one is 0, 0.
+0, 1, 1. Points are pixel coordinates: the centre of the first pixel is 0, 0.
 """
 
 from __future__ import annotations
@@ -24,16 +23,23 @@ BOX_FILES, CENTRE_FILES = (".csv", ".xml", ".json"), (".csv",)
 def read_boxes(
     path: str | Path, ndim: int, *, name: str = ""
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Boxes (n, 2 * ndim) of float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them; and the
-    class of each, () where none is said.
+    """Read the boxes of an image, and their classes.
 
-    path : a table of these columns and perhaps `class`; Pascal VOC (.xml, whose first pixel is 1);
-        COCO (.json).
+    Parameters
+    ----------
+    path : a table with a column for each edge and perhaps `class`; Pascal VOC (.xml, whose first
+        pixel is 1); COCO (.json).
+    ndim : 2 or 3.
     name : of the image, where one file lists many.
+
+    Returns
+    -------
+    boxes : (n, 2 * ndim) float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them, in pixels.
+    classes : name of the class of each box; () where no box has one.
 
     Raises
     ------
-    UserError : a broken file, columns that are missing, entries that are no numbers.
+    UserError : a broken file, missing columns, entries that are no finite numbers.
     """
     read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[
         Path(path).suffix.lower()
@@ -57,12 +63,20 @@ def read_boxes(
 
 
 def read_centres(path: str | Path, spatial: str) -> np.ndarray:
-    """Centres (n, ndim) of float64 from a table whose columns are called as the axes, z, y, x, in
-    pixels.
+    """Read the centres of nuclei from a table.
+
+    Parameters
+    ----------
+    path : of a CSV file whose columns are named like the axes, in pixels.
+    spatial : spatial axes of the image, "YX" or "ZYX" in any order.
+
+    Returns
+    -------
+    (n, ndim) float64, columns in the order of `spatial`.
 
     Raises
     ------
-    UserError : columns that are missing, entries that are no numbers.
+    UserError : missing columns, entries that are no finite numbers.
     """
     rows = read_csv(path)
     letters = spatial.lower()
@@ -88,8 +102,20 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
 
 
 def find_centres(pixels: np.ndarray) -> np.ndarray:
-    """Centres (n, ndim) of the blobs of an image: the mean place of each label, or of each separate
-    part where all have one value.
+    """Centroids of the blobs of an image.
+
+    Parameters
+    ----------
+    pixels : (*space) label image; where all blobs have one value, each connected part is a blob.
+
+    Returns
+    -------
+    (n, ndim) float64, in pixels.
+
+    Examples
+    --------
+    >>> find_centres(np.array([[1, 0, 0], [1, 0, 1]])).tolist()
+    [[0.5, 0.0], [1.0, 2.0]]
     """
     from scipy import ndimage
 
@@ -99,7 +125,14 @@ def find_centres(pixels: np.ndarray) -> np.ndarray:
 
 
 def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...] = ()) -> None:
-    """A table of boxes as `read_boxes` reads it."""
+    """Write a table of boxes as `read_boxes` reads it.
+
+    Parameters
+    ----------
+    path : of the CSV file.
+    boxes : (n, 2 * ndim), columns y0, x0, y1, x1 and in 3D z0, z1.
+    classes : name of the class of each box; () leaves the column out.
+    """
     names = EDGES[: boxes.shape[1]]
     rows = [dict(zip(names, map(float, box), strict=True)) for box in boxes]
     if classes:
@@ -108,7 +141,14 @@ def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...]
 
 
 def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
-    """A table of centres as `read_centres` reads it."""
+    """Write a table of centres as `read_centres` reads it.
+
+    Parameters
+    ----------
+    path : of the CSV file.
+    centres : (n, ndim), in pixels.
+    spatial : axes of the columns, "YX" or "ZYX" in any order.
+    """
     letters = spatial.lower()
     write_csv(
         path,

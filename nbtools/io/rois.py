@@ -1,5 +1,4 @@
-"""Labels that are drawn, listed or encoded instead of painted: Fiji ROIs, QuPath GeoJSON, COCO, and
-run lengths, as label images.
+"""Label images from outlines and run lengths: Fiji ROIs, QuPath GeoJSON, COCO, Data Science Bowl.
 
 In all of them a pixel belongs to a shape if its centre lies inside; the centre of the first pixel
 is (0.5, 0.5).
@@ -30,15 +29,22 @@ Shape = tuple[
 
 
 def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
-    """Label image of `shape` (Y, X) or (Z, Y, X) from a file of outlines; later shapes lie over
-    earlier ones.
+    """Read a file of outlines or run lengths as a label image.
 
+    Parameters
+    ----------
+    path : .zip or .roi (Fiji), .geojson or .json (QuPath, COCO), .csv (run lengths).
+    shape : (Y, X) or (Z, Y, X) of the image.
     name : of the image, where one file lists the labels of many (COCO, run lengths).
+
+    Returns
+    -------
+    Label image int32 of that shape; where shapes overlap, the later one wins.
 
     Raises
     ------
-    UserError : no such format, or a broken file. Cellpose's _seg.npy are pickles, which may run
-        code: they are not opened.
+    UserError : an unknown format or a broken file. The _seg.npy files of Cellpose are pickles,
+        which may run code: they are not opened.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -67,8 +73,15 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
 
 
 def list_image_names(path: str | Path) -> list[str]:
-    """Names of the images of which a COCO or run-length file holds labels; [] for files of one
-    image.
+    """Names of the images whose labels a COCO or run-length file holds.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Returns
+    -------
+    File names; [] for files that describe a single image, and for files that cannot be read.
     """
     path = Path(path)
     try:
@@ -91,7 +104,24 @@ def list_image_names(path: str | Path) -> list[str]:
 
 
 def paint_shapes(shapes: Iterable[Shape], shape: tuple[int, ...]) -> np.ndarray:
-    """Labels 1 to N of outlined shapes; shapes of the same key get the same number."""
+    """Paint outlined shapes as a label image.
+
+    Parameters
+    ----------
+    shapes : (key, z, rings): shapes of the same key get the same number; z is a plane, or -1 for
+        all; rings are (n, 2) in the order y, x, the first the outline, the others holes.
+    shape : (Y, X) or (Z, Y, X) of the image.
+
+    Returns
+    -------
+    Label image int32, numbers 1 … N; where shapes overlap, the later one wins.
+
+    Examples
+    --------
+    >>> square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]])
+    >>> paint_shapes([("a", -1, [square])], (3, 3)).tolist()
+    [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    """
     label = np.zeros(shape, np.int32)
     numbers: dict[object, int] = {}
     for key, z, rings in shapes:

@@ -1,4 +1,4 @@
-"""TIFF in its dialects: ImageJ, OME, tifffile's own; the only place that knows tifffile."""
+"""TIFF in its dialects (ImageJ, OME, tifffile's own); the only module that knows tifffile."""
 
 from __future__ import annotations
 
@@ -27,8 +27,16 @@ IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
 def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
-    """The first series of a TIFF file; with `header_only` the pixels are zeros that take no
-    memory.
+    """Read the first series of a TIFF file.
+
+    Parameters
+    ----------
+    path : of the file.
+    header_only : leave out the pixels: they are zeros that take no memory.
+
+    Raises
+    ------
+    tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
     """
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         series = file.series[0]
@@ -46,8 +54,17 @@ def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
 
 
 def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
-    """ImageJ TIFF where type, order of axes and size allow, else OME-TIFF, else a TIFF with our
-    note only.
+    """Write a TIFF in the dialect that keeps most: ImageJ, else OME, else plain with own metadata.
+
+    Parameters
+    ----------
+    path : of the file.
+    image : of any axes and type that TIFF can hold.
+    ome : write OME-TIFF.
+
+    Raises
+    ------
+    UserError : the type or the order of axes cannot be written, or not as OME-TIFF.
     """
     letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
     photometric = "rgb" if letters.endswith("S") else "minisblack"

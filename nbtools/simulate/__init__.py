@@ -1,9 +1,12 @@
-"""Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq,
-doi:10.1093/bioinformatics/btz242).
+"""Simulated images of nuclei with exact labels: phantom, then optics, then camera.
 
-The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur,
-noise, grey values); `scene` joins the first three, and `pairs` photographs one scene twice: with
-noise and without. `draw_strokes` scribbles on nuclei that are known.
+The steps are in `packing` (positions of nuclei), `phantom` (labels and dye) and `optics` (blur,
+noise, grey values); `scene` joins the first three, and `pairs` images a scene twice: with noise and
+without. `draw_strokes` scribbles on labelled nuclei.
+
+References
+----------
+CytoPacq: Wiesner et al. 2019, doi:10.1093/bioinformatics/btz242.
 """
 
 from __future__ import annotations
@@ -79,11 +82,22 @@ CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
-    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons":
-    (50, 200)})`.
+    """Settings of a kind of image.
 
-    Pairs are planes, or volumes where `shape_px` has three numbers; what else is not given fits the
-    dimension.
+    Parameters
+    ----------
+    kind : one of `KINDS`.
+    changes : setting → value, where it differs from the default of the kind. Pairs are volumes
+        where `shape_px` has three numbers; the other defaults follow the dimension.
+
+    Raises
+    ------
+    UserError : an unknown kind or setting, or a value out of its range.
+
+    Examples
+    --------
+    >>> settings_for("nuclei3d", {"photons": (50, 200)}).photons
+    (50.0, 200.0)
     """
     if kind not in KINDS:
         raise UserError(
@@ -101,16 +115,24 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
 def make(
     kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None
 ) -> DataSet:
-    """A data set of simulated images with exact labels.
+    """Simulate a data set of images with exact labels.
 
+    Parameters
+    ----------
     kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
-        balls, to see the blur of a microscope), or "pairs" (noisy and clean).
-    count : scenes; an image of each, of pairs as many as `frames`.
-    seed : scene i depends on seed and i alone, so that more images leave the first ones as they
-        are.
-    settings : all of them, or a dictionary of those that differ from the kind's.
+        balls, which show the blur of a microscope), or "pairs" (noisy and clean).
+    count : scenes; one image per scene, of pairs as many as `frames`.
+    seed : scene i depends on seed and i alone, so that a larger set starts with the same images.
+    settings : all of them, or a dictionary of those that differ from the default of the kind.
 
-    >>> [s.label.pixels.max() for s in make("nuclei2d", count=2, seed=0, settings={"count": 5, "shape_px": (128, 128)})]
+    Raises
+    ------
+    UserError : an unknown kind or setting, or a count below 1.
+
+    Examples
+    --------
+    >>> small = {"count": 5, "shape_px": (128, 128)}
+    >>> [int(s.label.pixels.max()) for s in make("nuclei2d", count=2, seed=0, settings=small)]
     [5, 5]
     """
     from nbtools.data import DataSet
@@ -140,6 +162,12 @@ def make(
 def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int) -> str:
     """The command that makes the same images again.
 
+    Parameters
+    ----------
+    kind, settings, count, seed : as for `make`.
+
+    Examples
+    --------
     >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
@@ -160,10 +188,17 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
 def nuclei(
     settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.random.Generator
 ) -> Sample:
-    """One image of nuclei, with its exact labels.
+    """Simulate one image of nuclei, with its exact labels.
 
-    settings : None for those of "nuclei2d" or "nuclei3d", by `ndim`.
-    Returns a sample: image uint8 or uint16, labels 1..N, both with the spacing in µm.
+    Parameters
+    ----------
+    settings : None for those of "nuclei2d" or "nuclei3d".
+    ndim : 2 or 3; counts where there are no settings.
+    rng : random numbers.
+
+    Returns
+    -------
+    Sample : image of uint8 or uint16 and labels 1 … N, both with the spacing in µm.
     """
     from nbtools.data import Sample
 

@@ -1,4 +1,4 @@
-"""Where nuclei lie: sizes, orientations and places without overlap, in µm."""
+"""Positions, sizes and orientations of nuclei without overlap, in µm."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
 
 @dataclass(frozen=True, eq=False)
 class Ellipsoids:
-    """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit
-    ball; `radius` (N,) of equal volume.
+    """Nuclei as ellipsoids.
+
+    Parameters
+    ----------
+    centre : (N, D) µm.
+    matrix : (N, D, D) maps an offset in µm into the unit ball.
+    radius : (N,) µm, of the ball of equal volume.
+    reach : (N, D) half of the bounding box, in µm.
     """
 
     centre: np.ndarray
@@ -35,12 +41,16 @@ def place_nuclei(
     cut: float,
     rng: np.random.Generator,
 ) -> Ellipsoids:
-    """Draw nuclei and push them apart until they touch at most.
+    """Draw nuclei at random, and push them apart until none overlap.
 
-    size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of
-        the field.
-    cut : how far centres may reach: 0 keeps nuclei inside, 1 lets the border cut them anywhere
-        (through the centre at most, given a count).
+    Parameters
+    ----------
+    size_um : (D,) extent of the field.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    count : number of nuclei; None fills the share `density` of the field.
+    cut : how far centres may lie from the inside: 0 keeps nuclei inside, 1 lets the border cut them
+        anywhere (with a given count, through the centre at most).
+    rng : random numbers.
     """
     ndim = len(size_um)
     margin = drawn["radius_um"] * (
@@ -64,8 +74,20 @@ def place_nuclei(
 def draw_shapes(
     count: int, drawn: dict[str, float], *, ndim: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Radii (N,), matrices into the unit ball (N, D, D) and bounding boxes (N, D) of randomly
-    turned ellipsoids.
+    """Draw ellipsoids of random size, elongation and orientation.
+
+    Parameters
+    ----------
+    count : N.
+    drawn : values of this image; radius_um, radius_spread and elongation count.
+    ndim : D, 2 or 3.
+    rng : random numbers.
+
+    Returns
+    -------
+    radius : (N,) µm, of the ball of equal volume.
+    matrix : (N, D, D) maps an offset in µm into the unit ball.
+    reach : (N, D) half of the bounding box, in µm.
     """
     spread = np.sqrt(np.log1p(drawn["radius_spread"] ** 2))
     radius = drawn["radius_um"] * np.exp(

@@ -1,5 +1,4 @@
-"""Noisy and clean images of the same scene, through the same optics, with the exact law of the
-noise.
+"""Noisy and clean images of the same scene, with exactly known noise.
 
 grey = round(gain * (Poisson(photons) + Normal(0, read_noise)) + offset), and clean = gain * photons
 + offset, its expected value. The variance of a grey value is therefore gain² * (photons +
@@ -32,9 +31,10 @@ FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
 
 @dataclass(frozen=True)
 class PairSettings(NucleiSettings):
-    """Scene, optics, and a camera whose noise is known exactly: gain, offset and read noise are the
-    same in all images.
+    """Scene, optics, and a camera with known noise: gain, offset and read noise are fixed.
 
+    Examples
+    --------
     >>> PairSettings(photons=(5.0,)).noise_law()["read_noise"]
     2.0
     """
@@ -76,7 +76,7 @@ class PairSettings(NucleiSettings):
 
     @property
     def camera_gain(self) -> float:
-        """Grey values a photon, saturation considered."""
+        """Grey values per photon, saturation considered."""
         return (
             self.gain
             if self.saturation is None
@@ -89,8 +89,9 @@ class PairSettings(NucleiSettings):
         return FULL if self.saturation is None else FULL_12_BIT
 
     def noise_law(self) -> dict:
-        """What dataset.toml says of the noise, exactly; light and its noise in photons, others in
-        grey values.
+        """The exact noise model, for dataset.toml.
+
+        Light and its noise are in photons, the others in grey values.
         """
         return {
             "law": "noisy = round(gain * (Poisson(photons) + Normal(0, read_noise) + stripes) + "
@@ -110,8 +111,16 @@ class PairSettings(NucleiSettings):
 
 
 def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Sample]:
-    """The noisy images of one scene, uint16, each with the same clean partner, float32, and the
-    same exact labels.
+    """Simulate the noisy images of one scene.
+
+    Parameters
+    ----------
+    settings : of scene, optics and camera.
+    rng : random numbers.
+
+    Returns
+    ------- Samples with a noisy image (uint16), and all with the same clean partner (float32) and
+    exact labels.
     """
     from nbtools.data import Sample
 
@@ -127,7 +136,18 @@ def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Samp
 
 
 def expose(photons: np.ndarray, settings: PairSettings, *, rng: np.random.Generator) -> np.ndarray:
-    """One noisy image, uint16, of expected photons (*space)."""
+    """Take one noisy image.
+
+    Parameters
+    ----------
+    photons : (*space) expected per pixel.
+    settings : of the camera.
+    rng : random numbers.
+
+    Returns
+    -------
+    (*space) uint16.
+    """
     electrons = optics.detect(photons, settings.read_noise, rng=rng)
     if settings.structured > 0:
         white = rng.standard_normal(photons.shape)

@@ -1,4 +1,4 @@
-"""The sample itself: exact labels and the dye in each nucleus, before any microscope."""
+"""The phantom: exact labels and the dye in each nucleus, before any microscope."""
 
 from __future__ import annotations
 
@@ -22,11 +22,23 @@ def paint_nuclei(
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label image (int32, 0 background) and dye concentration (float64, about 1 in a typical
-    nucleus) on one grid.
+    """Paint nuclei on a grid.
 
-    A point that two surfaces enclose belongs to the nucleus in which it lies deeper: nuclei touch
+    A pixel inside of two ellipsoids belongs to the nucleus in which it lies deeper: nuclei touch
     and never overlap.
+
+    Parameters
+    ----------
+    ellipsoids : of the nuclei.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    shape : (*space) of the grid.
+    spacing : (D,) µm.
+    rng : random numbers.
+
+    Returns
+    -------
+    label : (*space) int32, 0 background.
+    dye : (*space) float64 concentration, about 1 in a typical nucleus.
     """
     label, dye, depth = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape)
     brightness = np.exp(
@@ -66,8 +78,15 @@ def scatter_debris(
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Add specks to the dye, in place, anywhere outside the nuclei: what a nucleus has already
-    covered stays as it is.
+    """Add specks to the dye, in place, outside of the nuclei.
+
+    Parameters
+    ----------
+    dye : (*space); pixels of nuclei stay as they are.
+    count : specks.
+    drawn : values of this image; radius_um counts.
+    spacing : (D,) µm.
+    rng : random numbers.
     """
     free = dye == 0
     for _ in range(count):
@@ -88,9 +107,16 @@ def scatter_debris(
 
 
 def find_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
-    """Which pixels stay: no slivers at the border, nothing squeezed away, one piece a nucleus.
+    """Find the pixels to keep: no slivers at the border, and one connected part per nucleus.
 
-    label : as painted. full_size : (N,) pixels that each nucleus would have alone and uncut.
+    Parameters
+    ----------
+    label : (*space), as painted.
+    full_size : (N,) pixels that each nucleus would have alone and uncut.
+
+    Returns
+    -------
+    (*space) bool.
     """
     size = np.bincount(label.ravel(), minlength=len(full_size) + 1)[1:]
     keep = np.append(False, size >= np.maximum(SMALLEST, VISIBLE * full_size))
@@ -110,14 +136,18 @@ def find_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
 def outline_visible(
     label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float
 ) -> np.ndarray:
-    """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light,
-    a dim one only to what can be seen.
+    """Labels as a person outlines blurred nuclei by hand.
 
+    Each nucleus reaches to a share of its own brightness, a dim one only as far as it is visible.
+    Where nuclei meet, the brighter one has the pixel; nuclei that are too dim have no label.
+
+    Parameters
+    ----------
+    label : (*space) exact labels.
     dye : (*space) of the nuclei, about 1 in a typical one.
     width : (D,) standard deviation of the blur, in pixels.
-    share : at 0.5 a nucleus has its own surface, at less it reaches into its blur; what has less
-        than that of a typical one is not seen.
-    Where nuclei meet, the brighter one has the pixel; what is too dim, or nearly, has no label.
+    share : 0.5 gives the exact outline, less reaches into the blur; pixels with less than this
+        share of the brightness of a typical nucleus are not visible.
     """
     seen, light = np.zeros_like(label), np.zeros(label.shape)
     margin = np.ceil(3 * width).astype(int)
@@ -137,8 +167,20 @@ def outline_visible(
 
 
 def relabel_sequential(label: np.ndarray) -> np.ndarray:
-    """The same label image with the names 1..N and no gaps, in the smallest fitting unsigned type
-    of at least 16 bit.
+    """Number the labels 1 … N without gaps.
+
+    Parameters
+    ----------
+    label : (*space) label image.
+
+    Returns
+    -------
+    (*space) uint16, or uint32 for more than 65,535 nuclei.
+
+    Examples
+    --------
+    >>> relabel_sequential(np.array([0, 7, 3])).tolist()
+    [0, 2, 1]
     """
     names = np.flatnonzero(np.bincount(label.ravel()))
     order = np.zeros(label.max() + 1, np.uint16 if len(names) <= 65_535 else np.uint32)

@@ -1,6 +1,4 @@
-"""What lies under the microscope and how much light of it reaches the camera: labels and expected
-photons.
-"""
+"""From settings to labels and expected photons of one scene."""
 
 from __future__ import annotations
 
@@ -17,8 +15,12 @@ FINEST = 5  # planes rendered for each plane of the camera, at most
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One crop through one microscope.  label : (*space) exact labels.  photons : (*space) expected
-    photons a pixel, before any noise.
+    """One field of view through one microscope.
+
+    Parameters
+    ----------
+    label : (*space) exact labels.
+    photons : (*space) expected per pixel, before any noise.
     """
 
     label: np.ndarray
@@ -28,7 +30,14 @@ class Scene:
 def render_scene(
     settings: NucleiSettings, drawn: dict[str, float], *, rng: np.random.Generator
 ) -> Scene:
-    """Phantom and optics, on the grid of the camera."""
+    """Simulate phantom and optics, on the grid of the camera.
+
+    Parameters
+    ----------
+    settings : of the kind of image.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    rng : random numbers.
+    """
     label, dye, fine = _paint_phantom(settings, drawn, rng=rng)
     light = optics.blur_dye(dye, drawn, spacing=fine)
     planes = slice(None, None, round(settings.spacing_um[0] / fine[0]))

@@ -1,6 +1,4 @@
-"""What can be chosen of a simulated image. Ranges vary from image to image, so that a network meets
-many microscopes.
-"""
+"""Settings of simulated images; ranges vary from image to image, as microscopes do."""
 
 from __future__ import annotations
 
@@ -18,9 +16,11 @@ LOGARITHMIC = ("photons", "background", "psf_um")  # drawn evenly on a logarithm
 class NucleiSettings(Settings):
     """Sample, microscope and camera in physical units.
 
-    A range (low, high) is drawn anew for each image; one number fixes it. Lengths are in µm, light
-    in photons a pixel.
+    A range (low, high) is drawn again for each image; one number fixes it. Lengths are in µm, light
+    is in photons per pixel.
 
+    Examples
+    --------
     >>> NucleiSettings(photons=(100.0,), count=30).count
     30
     """
@@ -214,7 +214,7 @@ class NucleiSettings(Settings):
         ]
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
-        """One value of each range, for one image."""
+        """Draw one value of each range, for one image."""
         values = {}
         for name in self.ranges():
             low, high = getattr(self, name)[0], getattr(self, name)[-1]

@@ -1,6 +1,4 @@
-"""Scribbles as a person would draw them on an image whose nuclei are known: short strokes inside
-nuclei and on the background.
-"""
+"""Scribbles like those of a person: short strokes inside nuclei and on the background."""
 
 from __future__ import annotations
 
@@ -20,14 +18,21 @@ FULL = 0.5  # share of the nuclei, or of the background, that nobody scribbles o
 
 
 def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator) -> Image:
-    """Scribbles that agree with a label image: -1 not drawn, 0 background, and on nuclei their
-    number.
+    """Draw scribbles that agree with a label image.
 
-    Half of the strokes' pixels are on nuclei, half on background. In a volume each stroke lies in
-    one plane, since people draw in planes. They keep away from the borders by about a pixel where
-    there is room for it.
+    Half of the scribbled pixels lie on nuclei, half on background. In a volume each stroke lies in
+    one plane, since people draw in planes. Strokes keep about a pixel away from borders where there
+    is room.
 
-    label : 2D or 3D labels, 0 background.     share : of all pixels that are drawn on, about.
+    Parameters
+    ----------
+    label : 2D or 3D label image, 0 background.
+    share : of all pixels that are scribbled on, about.
+    rng : random numbers.
+
+    Returns
+    -------
+    Image : -1 not scribbled, 0 background, and on nuclei their number.
 
     Raises
     ------
