@@ -274,6 +274,7 @@ def cut_middle(image: Image) -> Image:
 
     Examples
     --------
+    >>> import numpy as np
     >>> cut_middle(Image(np.zeros((500, 100)), "YX")).shape
     (192, 100)
     """
