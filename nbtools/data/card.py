@@ -80,13 +80,8 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
     ]
     lines += ["", "## What is in it", "", "| | |", "| --- | --- |"]
     lines += [f"| {k} | {_say(v)} |" for k, v in facts.items() if v or v == 0]
-    lines += [
-        "",
-        (
-            "`images/NAME` and its partners (`labels/NAME`, …) share their name. Labels: 0 is "
-            "background, 1 to N one nucleus each."
-        ),
-    ]
+    names = "`images/NAME` and its partners (`labels/NAME`, …) share their name."
+    lines += ["", f"{names} Labels: 0 is background, 1 to N one nucleus each."]
     io.write_text(path, "\n".join(lines) + "\n")
     return [k for k, v in about.items() if not v]
 
@@ -129,9 +124,7 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
 
 
 def _list_files(folder: Path) -> str:
-    """Images and their partners as the BioImage Archive lists them: Files, Kind, Source image;
-    paths with forward slashes.
-    """
+    """Images and their partners for the BioImage Archive; paths with forward slashes."""
     sets = DataSet.open(folder)
     rows = ["Files\tKind\tSource image"]
     for entry in sets.entries:

@@ -308,7 +308,7 @@ class DataSet(Sequence):
 
 
 def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
-    """An entry for each time point of each movie."""
+    """One entry for each time point of each movie."""
     found = []
     for entry in entries:
         chosen = entry.frame is not None or isinstance(reader.options.time, int)
@@ -341,7 +341,7 @@ def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """The names, with a number behind those that were there before."""
+    """The names; repeated ones get a number behind them."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

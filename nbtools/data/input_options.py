@@ -66,7 +66,7 @@ def save_input_options(folder: str | Path, options: InputOptions) -> Path:
 
 
 def _without(text: str, names: set[str]) -> str:
-    """The lines of a TOML file but for the assignments to these names above its first table."""
+    """The lines of a TOML file, without the top-level assignments to these names."""
     head, mark, rest = text.partition("\n[")
     kept = [
         line

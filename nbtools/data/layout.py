@@ -37,36 +37,12 @@ TABLE_SUFFIXES = {
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(
-    r"_(?:seg|masks|cp_masks)$", re.IGNORECASE
-)  # what Cellpose adds to the name of the image
+CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES, TOML = (".csv",), "dataset.toml"
-MICROSCOPES = (
-    ".lsm",
-    ".oib",
-    ".oif",
-    ".ims",
-    ".vsi",
-    ".dv",
-    ".stk",
-    ".svs",
-    ".ndpi",
-    ".h5",
-    ".npy",
-    ".gif",
-    ".bmp",
-)
-DOCUMENTS = (
-    ".md",
-    ".txt",
-    ".rst",
-    ".pdf",
-    ".html",
-    ".json",
-    ".toml",
-    ".cff",
-    "",
-)  # expected beside images, not worth a word
+MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
+OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
+# expected beside images, and not reported
+DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
 @dataclass
@@ -197,7 +173,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _kind_folders(folder: Path) -> dict[str, Path]:
-    """Folders of a data set by kind; the contract's own spelling wins over an alias."""
+    """Folders of a data set by kind; the standard spelling wins over an alias."""
     found: dict[str, Path] = {}
     for child in _children(folder):
         kind = FOLDERS.get(child.name.lower())
@@ -207,7 +183,7 @@ def _kind_folders(folder: Path) -> dict[str, Path]:
 
 
 def _root_of(folder: Path) -> Path:
-    """The data set that a folder of images belongs to, where its name says so."""
+    """The folder of the data set, where this is one of its folders such as images/."""
     return folder.absolute().parent if folder.absolute().name.lower() in FOLDERS else folder
 
 
@@ -216,7 +192,7 @@ def _part_meta(folder: Path) -> dict:
 
 
 def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
-    """Images of a folder; where it holds none but folders of them, those are classes."""
+    """Images of a folder; where it holds folders of images only, those are classes."""
     files = [p for p in _children(folder) if _is_part(layout, p, (), quiet=folder == root)]
     if files:
         _add_files(layout, files, class_name=None)
@@ -254,8 +230,9 @@ def _is_plain_folder(path: Path) -> bool:
 
 
 def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
-    """Whether a file can be part of the set; else it is noted, but for documents and tables beside
-    the images.
+    """Whether a file can be part of the data set.
+
+    Other files are noted as ignored, except for documents and tables beside the images.
     """
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
@@ -265,7 +242,7 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
     if io.is_image(path) or path.suffix.lower() in suffixes:
         return True
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        foreign = path.suffix.lower() in MICROSCOPES
+        foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
         layout.ignored[path] = (
             f"{path.suffix} is not read here: save it as TIFF in Fiji"
             if foreign
@@ -275,9 +252,7 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
 
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
-    """Files of a partner's folder, and of folders of classes in it, to the images of the same
-    name.
-    """
+    """Assign files of a partner's folder, and of class folders in it, to images by their name."""
     by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
     by_stem = {
         name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
@@ -310,7 +285,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
 
 
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
-    """One file that lists the labels or boxes of many images, to each of these."""
+    """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(Path(name).stem) for name in listed} | {name_key(name) for name in listed}
     found = [e for e in layout.entries if name_key(e.name) in keys]
     for entry in found:
@@ -320,7 +295,7 @@ def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> 
 
 
 def _add_tables(layout: Layout, folder: Path) -> None:
-    """Columns of the CSV files beside the images; `class` of classes.csv is the class."""
+    """Add the columns of the CSV files beside the images; `class` is the class of the image."""
     columns: dict[str, dict[str, str]] = {}
     for path in (
         p
@@ -344,7 +319,7 @@ def _add_tables(layout: Layout, folder: Path) -> None:
 
 
 def _note_strangers(layout: Layout, folder: Path) -> None:
-    """Say what else lies in the folder, but for tables and documents."""
+    """Note other files in the folder as ignored, except for tables and documents."""
     for child in _children(folder):
         if child.is_dir():
             if child.name.lower() not in (*FOLDERS, *PARTS) and not child.name.startswith("."):
@@ -357,7 +332,7 @@ def _note_strangers(layout: Layout, folder: Path) -> None:
 
 
 def _join(parts: dict[str, Layout], meta: dict) -> Layout:
-    """One layout of several parts; a name that two parts have gets the part in front."""
+    """Join the layouts of several parts; a name that occurs in two parts gets its part in front."""
     names = [name_key(e.name) for layout in parts.values() for e in layout.entries]
     twice = {n for n in names if names.count(n) > 1} if len(set(names)) < len(names) else set()
     joined = Layout(meta=meta or next((p.meta for p in parts.values() if p.meta), {}))

@@ -16,15 +16,12 @@ from nbtools.image import Image
 
 SHORTEST_EDGE = 64  # px; shorter borders are alike by chance
 LEAST_LIKENESS = 0.75  # correlation of two borders
-# ahead of the best rival of either border: in a large set, chance alone makes borders that are
-# alike
+# ahead of the next best pair of either border: large sets hold borders that are alike by chance
 LEAST_LEAD = 0.1
-THUMBNAIL = 16
-LEAST_THUMBNAIL, LEAST_COPY = (
-    0.97,
-    0.95,
-)  # correlations: of thumbnails, to have a closer look, then of the pixels
-# pairs looked at closely, for each image: centred single cells have thumbnails that are all alike
+THUMBNAIL = 16  # px
+LEAST_THUMBNAIL = 0.97  # correlation of thumbnails from which pixels are compared
+LEAST_COPY = 0.95  # correlation of pixels
+# pairs per image whose pixels are compared: crops of single cells all have similar thumbnails
 MOST_COMPARED = 3
 BLOCK = 2048
 ORIENTATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
@@ -139,13 +136,13 @@ def find_near_copies(
 
 
 def _find_scale(plane: np.ndarray) -> tuple[float, float]:
-    """Darkest value, and what brings the range from there to 255."""
+    """Darkest value, and the factor that scales the range from there to 255."""
     low, high = np.percentile(plane[:: max(1, len(plane) // 256)], (0.1, 99.9))
     return float(low), 255 / max(float(high - low), 1e-12)
 
 
 def _match(ends: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
-    """Rows of `ends` and of `starts` that belong together."""
+    """Pairs of rows of `ends` and of `starts` that continue each other."""
     ends, starts = ([_normalise(edges, degree) for degree in (1, 2)] for edges in (ends, starts))
     count, length = ends[0].shape
     best_start = np.full((2, count), -1.0, np.float32)  # the best two of each column
@@ -173,7 +170,7 @@ def _match(ends: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
-    """Rows without their polynomial trend, of standard deviation 1; flat ones become zeros."""
+    """Rows without their polynomial trend, with standard deviation 1; flat rows become zeros."""
     place = np.linspace(-1, 1, edges.shape[1], dtype=np.float32)
     basis, _ = np.linalg.qr(np.stack([place**d for d in range(degree + 1)], axis=1))
     edges = edges - (edges @ basis) @ basis.T
@@ -182,9 +179,7 @@ def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _shrink(plane: np.ndarray) -> np.ndarray | None:
-    """Means of 16 x 16 fields, of mean 0 and standard deviation 1; None for a flat or small
-    image.
-    """
+    """Means of 16 x 16 fields, standardised; None for a flat or small image."""
     if min(plane.shape) < SHORTEST_EDGE:
         return None
     for axis, size in enumerate(plane.shape):
@@ -200,16 +195,14 @@ def _shrink(plane: np.ndarray) -> np.ndarray | None:
 
 
 def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
-    """Whether the pixels agree in one of these turns; of images of different size, both are shrunk
-    to the smaller.
-    """
+    """Whether the pixels agree in one of these orientations; the larger image is shrunk first."""
     first = flatten(one)
     for number in turns:
         second = ORIENTATIONS[number](flatten(other))
         size = np.minimum(first.shape, second.shape)
         ratios = np.divide(first.shape, second.shape)
         if abs(ratios[0] / ratios[1] - 1) > 0.05:
-            continue  # another aspect
+            continue  # another aspect ratio
         first_small, second_small = (_sample(p, size) for p in (first, second))
         if np.corrcoef(first_small.ravel(), second_small.ravel())[0, 1] > LEAST_COPY:
             return True
@@ -217,15 +210,12 @@ def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
 
 
 def _sample(plane: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The plane at `size` pixels, each the value at its centre, slightly smoothed where it
-    shrinks.
-    """
+    """The plane at `size` pixels, the value at the centre of each, smoothed where it shrinks."""
     from scipy import ndimage
 
     factors = np.divide(plane.shape, size)
-    plane = ndimage.gaussian_filter(
-        plane, np.maximum(factors, 2) / 2
-    )  # noise differs between copies
+    # noise differs between copies
+    plane = ndimage.gaussian_filter(plane, np.maximum(factors, 2) / 2)
     rows, columns = (
         ((np.arange(n) + 0.5) * f).astype(int) for n, f in zip(size, factors, strict=True)
     )

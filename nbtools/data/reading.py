@@ -209,7 +209,7 @@ def sample_of(entry: Entry, image: Image) -> Sample:
 
 
 def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """A file on the given axes where it has as many dimensions, else on its own."""
+    """Open a file with the given axes where it has as many dimensions, else with its own."""
     try:
         return io.open_image(path, axes=axes, palette=palette).image
     except UserError:

@@ -211,9 +211,7 @@ def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> Non
 
 
 def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
-    """pooch's downloader: what an earlier try has left in NAME.part is kept, and only the rest is
-    asked for.
-    """
+    """Downloader for pooch that keeps NAME.part of an earlier try and requests only the rest."""
     part = Path(output_file).parent / f"{_digest(url)}.part"
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(

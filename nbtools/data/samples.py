@@ -65,8 +65,9 @@ def packaged_path(*parts: str) -> Path:
 
 
 def _stardist_images() -> Path | None:
-    """The folder of example images in the stardist package, found without importing it: that would
-    load a deep learning framework.
+    """The folder of example images in the stardist package.
+
+    It is found without an import, which would load a deep learning framework.
     """
     found = importlib.util.find_spec("stardist")
     folders = (

@@ -11,8 +11,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 
-# Names of tiles cut from one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256",
-# "field3-crop2".
+# Tiles of one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256", "field3-crop2".
 TILE = re.compile(
     r"[-_. ](?:(?:tile|crop|patch)[-_]?\d+(?:[-_]\d+)*|[ry]\d+[-_][cx]\d+)$", re.IGNORECASE
 )
@@ -57,9 +56,8 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
     order = [members[g] for g in np.random.default_rng(seed).permutation(sorted(members))]
     parts = []
     for i, share in enumerate(shares):
-        later = (
-            sum(s > 0 for s in shares[i + 1 :]) + 1
-        )  # each later part, and the rest, needs a group too
+        # each later part, and the rest, needs a group as well
+        later = sum(s > 0 for s in shares[i + 1 :]) + 1
         parts.append(
             _take(order, round(share * len(groups)), most=len(order) - later) if share > 0 else []
         )
@@ -67,7 +65,7 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
 
 
 def _take(order: list[list[int]], count: int, *, most: int) -> list[int]:
-    """Remove groups from `order` until about `count` items are taken, one group at least."""
+    """Remove groups from `order` until about `count` items are taken, at least one group."""
     fits_best = min(range(len(order)), key=lambda i: (max(len(order[i]) - max(count, 1), 0), i))
     taken = [order.pop(fits_best)]
     for group in list(order):

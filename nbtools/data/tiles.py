@@ -56,8 +56,9 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
 
 
 def _cut_points_and_boxes(sample: Sample, corner: tuple[int, int], size: int) -> dict:
-    """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its
-    border.
+    """Centres in the tile, and boxes whose centre is in the tile, in pixels from its corner.
+
+    Boxes are clipped at the border of the tile.
     """
     places: dict = {}
     if sample.boxes is not None:

@@ -13,13 +13,7 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
 
-INPUT_KEYS = (
-    "axes",
-    "spacing",
-    "spacing_um",
-    "unit",
-    "channels",
-)  # what dataset.toml says about the reading of files
+INPUT_KEYS = ("axes", "spacing", "spacing_um", "unit", "channels")  # of dataset.toml
 
 
 def write_dataset(
@@ -199,8 +193,10 @@ def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
 
 
 def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
-    """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for
-    written ones what they all share.
+    """dataset.toml of the copy.
+
+    For copied files it stays as it is, with the given axes and spacing; for written files it holds
+    what all images share.
     """
     rest = {k: v for k, v in dataset.meta.items() if k not in INPUT_KEYS}
     if copied and any(e.sample is None for e in dataset.entries):

@@ -50,8 +50,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
 
 
 def _write_keras(method: Any, path: Path) -> None:
-    # a copy without optimizer and loss: these belong to the backend and the package it was trained
-    # with
+    # without optimizer and loss, which belong to the backend and the package of the training
     plain = type(method.model).from_config(method.model.get_config())
     plain.set_weights(method.model.get_weights())
     plain.save(path)

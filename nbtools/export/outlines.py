@@ -129,7 +129,7 @@ def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _keep_turns(points: np.ndarray) -> np.ndarray:
-    """The closed path without the points that lie on a straight line between their neighbours."""
+    """The closed path without the points on a straight line between their neighbours."""
     step = np.diff(points, axis=0, append=points[:1])
     return points[(step != np.concatenate([step[-1:], step[:-1]])).any(axis=1)]
 
@@ -140,9 +140,7 @@ def _signed_area(points: np.ndarray) -> float:
 
 
 def _renumber(label: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Labels that a table of this plane's size can hold, and their true numbers where they had to
-    be changed.
-    """
+    """Labels that fit a table of the size of this plane, and true numbers where they differ."""
     if label.max(initial=0) <= label.size + 1000:
         return label.astype(np.int32, copy=False), {}
     numbers, dense = np.unique(label, return_inverse=True)

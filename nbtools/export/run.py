@@ -89,7 +89,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
 
 
 def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
-    """The label image and the table among what was found, told by what they are."""
+    """The label image and the table among the results, recognised by their types."""
     held = [f if isinstance(f, Image) else getattr(f, "labels", None) for f in found]
     label = next((h for h in held if isinstance(h, Image)), None)
     measured = next((f for f in found if isinstance(f, Mapping) or hasattr(f, "columns")), None)
@@ -103,7 +103,7 @@ def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
 
 
 def _judge(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
-    """Scores against the true labels, and the map of mistakes."""
+    """Write scores against the true labels, and the map of errors."""
     io.write_json(folder / "scores.json", instances.evaluate([(name, truth, label)]))
     figure = show.error_map(image, truth, predicted=label)
     (folder / "errors").mkdir()
@@ -119,7 +119,7 @@ def _seconds(found: tuple) -> float | None:
 
 
 def _describe(image: Image, row: dict, found: tuple) -> dict:
-    """What result.json says; the method is known where it was among what was given."""
+    """Content of result.json, with the method where it is among the results."""
     method = next((f for f in found if hasattr(f, "predict")), None)
     about = (
         {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()}

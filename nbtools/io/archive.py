@@ -8,14 +8,7 @@ from pathlib import Path
 from nbtools.errors import UserError
 from nbtools.io.files import atomic_write
 
-EARLIEST_TIME = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest time that a zip can tell: the same files give the same bytes on any day
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # that a zip can hold
 
 
 def write_zip(path: str | Path, folder: str | Path) -> Path:
@@ -64,11 +57,8 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in shown:
             entry = zipfile.ZipInfo(f"{folder.name}/{name}", EARLIEST_TIME)
-            entry.compress_type, entry.external_attr, entry.create_system = (
-                zipfile.ZIP_DEFLATED,
-                0o644 << 16,
-                3,
-            )
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr, entry.create_system = 0o644 << 16, 3
             with (
                 files[name].open("rb") as content,
                 archive.open(entry, "w", force_zip64=files[name].stat().st_size > 2**31) as place,

@@ -12,9 +12,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 
-MOST_CHANNELS = (
-    4  # an unnamed axis of up to so many planes is taken for channels, a longer one for Z
-)
+MOST_CHANNELS = 4  # an unnamed axis of up to 4 planes is read as channels, a longer one as Z
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _size(raw: RawImage, letter: str) -> int:
 
 
 def _drop_single(raw: RawImage, *, keep: str | None) -> RawImage:
-    """Without axes of length 1 that nobody asked for."""
+    """Drop axes of length 1 that are not asked for."""
     shape = raw.pixels.shape
     if keep is not None and len(keep) == len(shape):
         return raw
@@ -101,9 +99,7 @@ def _drop_single(raw: RawImage, *, keep: str | None) -> RawImage:
 
 
 def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
-    """The axes that the user gives, over those of the file; colour samples are named C where the
-    user does not name them.
-    """
+    """Use the axes of the user; colour samples are named C where the user leaves them out."""
     letters = raw.letters
     if letters.endswith("S") and "C" not in axes and len(axes) == len(letters) - 1:
         return replace(raw, letters=axes + "S")
@@ -147,9 +143,7 @@ def _guess(raw: RawImage, name: str) -> RawImage:
 
 
 def _colours_last(raw: RawImage) -> RawImage:
-    """Samples as axis C at the end: three are red, green, blue; a grey image with transparency has
-    no C.
-    """
+    """Move samples to axis C at the end: three are red, green, blue; one grey sample has no C."""
     if "S" not in raw.letters:
         return raw
     place = raw.letters.index("S")
@@ -171,9 +165,7 @@ def _colours_last(raw: RawImage) -> RawImage:
 
 
 def _spacing_of(raw: RawImage) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """Spacing along the spatial axes; unknown as a whole where one is missing, for a wrong step in
-    Z makes wrong volumes.
-    """
+    """Spacing along the spatial axes; None where one is missing, since volumes would be wrong."""
     spatial = [a for a in raw.letters if a in SPACE]
     guesses = raw.guesses if "Z" in spatial else _without(raw.guesses, "z_step")
     if all(a in raw.spacing for a in spatial):

@@ -231,9 +231,7 @@ def to_plain(value: object) -> object:
 
 
 def _move_folder(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`; what stood there is taken away only once the new
-    folder stands.
-    """
+    """Move `source` to `target`; a folder there is deleted only after the new one is in place."""
     if target.is_dir() and not any(target.iterdir()):
         # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell
         # stands in.

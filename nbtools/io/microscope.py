@@ -62,9 +62,8 @@ def _read_nd2(path: Path, package: ModuleType) -> RawImage:
         pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
         size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
         names = tuple(c.channel.name for c in channels)
-        calibrated = (
-            channels[0].volume.axesCalibrated if channels else (False,) * 3
-        )  # without, the package says 1 µm
+        # sizes of axes that are not calibrated are 1 µm in this package
+        calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3
     known = {
         a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
     }
@@ -93,27 +92,24 @@ def _read_lif(path: Path, package: ModuleType) -> RawImage:
 
 def _read_czi(path: Path, package: ModuleType) -> RawImage:
     with package.CziFile(path) as file:
-        image = (
-            next(iter(file.scenes.values())) if hasattr(file, "scenes") else file
-        )  # czifile before 2026 has no scenes
-        several = hasattr(file, "scenes") and len(file.scenes) > 1
+        scenes = getattr(file, "scenes", {})  # czifile before 2026 has none
+        image, several = next(iter(scenes.values()), file), len(scenes) > 1
         pixels, letters = _czi_pixels(image, path), str(image.axes)
         about = file.metadata()
     letters = letters.replace("0", "S") if letters.endswith("0") else letters
     pixels, letters, guesses = _first_position(pixels, letters)
-    if letters.endswith("S") and pixels.shape[-1] >= 3:
-        pixels = (
-            pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
-            if not hasattr(package, "CziImage")
-            else pixels
-        )  # stored as BGR
+    older = not hasattr(package, "CziImage")  # its samples are in the order of the file, BGR
+    if older and letters.endswith("S") and pixels.shape[-1] >= 3:
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
     guesses += ("series",) if several else ()
     return RawImage(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
 
 
 def _czi_pixels(image: object, path: Path) -> np.ndarray:
-    """All pixels, by one worker where there are no scenes: in several threads, that czifile loses
-    errors and leaves black planes.
+    """All pixels of an image.
+
+    Versions of czifile without scenes lose errors of their threads and leave black planes: there,
+    one worker reads.
     """
     try:
         return np.asarray(
@@ -144,9 +140,7 @@ def _scaling(about: str) -> dict[str, float]:
 
 
 def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """The first plane of every axis that is none of ours (positions, scenes, views), said where
-    there are more.
-    """
+    """The first plane of each other axis (positions, scenes, views); "series" if there are more."""
     index = tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)
     more = any(a not in "TCZYXS" and n > 1 for a, n in zip(letters, pixels.shape, strict=True))
     return pixels[index], "".join(a for a in letters if a in "TCZYXS"), ("series",) if more else ()

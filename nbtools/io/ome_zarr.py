@@ -72,9 +72,7 @@ def write_ome_zarr(path: Path, image: Image) -> None:
 
 
 def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float], str]:
-    """Pixel size by letter; the scale of the level times that of the image; nothing where no unit
-    is said.
-    """
+    """Pixel size by letter: the scale of the level times that of the image; {} without units."""
     factors = np.ones(len(letters))
     for holder in (scales, level):
         for step in holder.get("coordinateTransformations", ()):
@@ -118,7 +116,7 @@ def _describe(image: Image) -> dict:
 
 
 def _as_written(raw: RawImage, note: dict) -> RawImage:
-    """In the order of axes in which it was written here; colours come last."""
+    """Restore the order of axes of the image that was written; colours come last."""
     axes = str(note.get("axes", ""))
     if set(axes) != set(raw.letters) or axes == raw.letters:
         return raw

@@ -78,9 +78,7 @@ def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
 
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
-    """From our text field, else from the resolution where it can be a microscope's; PIL gives that
-    in dots an inch.
-    """
+    """From our text field, else from a plausible resolution, which PIL gives in dots per inch."""
     try:
         note = json.loads(picture.info.get(METADATA_KEY, "{}"))
         if note.get("spacing"):

@@ -172,7 +172,7 @@ def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[st
 
 
 def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
-    """Pascal VOC counts pixels from 1, and its last pixel belongs to the box."""
+    """Pascal VOC counts pixels from 1, and the last pixel belongs to the box."""
     _require_flat(path, columns)
     boxes, classes = [], []
     for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
@@ -185,7 +185,7 @@ def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]
 
 
 def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]]:
-    """COCO gives x, y, width and height."""
+    """COCO boxes are x, y, width and height."""
     _require_flat(path, columns)
     content = json.loads(path.read_text("utf-8"))
     images = content["images"]

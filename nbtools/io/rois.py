@@ -19,13 +19,11 @@ from nbtools.errors import UserError
 from nbtools.io.files import read_csv
 
 ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
-OWN_NAME = re.compile(
-    r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$"
-)  # parts and slices of one nucleus, as nbtools.export names them
+# parts and slices of one nucleus, as nbtools.export names them
+OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
 MOST_BYTES = 2**28  # of one member of a ROI zip
-Shape = tuple[
-    object, int, list[np.ndarray]
-]  # which nucleus, slice (-1: all), rings of (y, x): the first outside, the others holes
+# key of the nucleus, slice (-1: all), rings of (y, x): the first is the outline, the others holes
+Shape = tuple[object, int, list[np.ndarray]]
 
 
 def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
@@ -215,8 +213,9 @@ def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[
 
 
 def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str) -> np.ndarray:
-    """Run lengths of the Data Science Bowl: start and length, counted from 1 down the columns; a
-    row for each nucleus.
+    """Run lengths of the Data Science Bowl: one row per nucleus.
+
+    Each holds starts and lengths, counted from 1 down the columns.
     """
     if rows and not {"ImageId", "EncodedPixels"} <= set(rows[0]):
         received = ", ".join(rows[0])

@@ -105,9 +105,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
 
 
 class _Ear(logging.Filter):
-    """Hears what tifffile complains of in this thread while we read; other users of tifffile keep
-    their log.
-    """
+    """Collects the log messages of tifffile while this thread reads; other users keep their log."""
 
     heard = threading.local()
 
@@ -124,9 +122,7 @@ logging.getLogger("tifffile").addFilter(_Ear())
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """tifffile logs its complaints and goes on with half an image: collect them, and keep them off
-    the screen.
-    """
+    """Collect the log messages of tifffile, which only logs damage and returns half an image."""
     _Ear.heard.complaints = complaints = []
     try:
         yield complaints
@@ -175,9 +171,7 @@ def _letters(axes: str) -> str:
 
 
 def _describe(file: tifffile.TiffFile, raw: RawImage) -> RawImage:
-    """Fill in what the metadata say: their dialect first, then our own note, which knows more if
-    the rest agrees with it.
-    """
+    """Add the metadata of the dialect, then our own, which hold more where both agree."""
     colour = file.pages[0].photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     changes = {"alpha": _has_alpha(file), "colour": colour}
     if file.is_imagej:
@@ -191,9 +185,7 @@ def _describe(file: tifffile.TiffFile, raw: RawImage) -> RawImage:
 
 
 def _has_alpha(file: tifffile.TiffFile) -> bool:
-    """Named as transparency, or unnamed as the fourth of interleaved samples, as many programs
-    leave it.
-    """
+    """Whether a sample is transparency: named so, or the fourth of interleaved samples."""
     page = file.pages[0]
     interleaved = page.planarconfig != tifffile.PLANARCONFIG.SEPARATE
     return any(extra in (1, 2) for extra in page.extrasamples) or (
@@ -202,9 +194,7 @@ def _has_alpha(file: tifffile.TiffFile) -> bool:
 
 
 def _from_imagej(file: tifffile.TiffFile) -> dict:
-    """Unit, resolution and z step as ImageJ means them: no resolution is no calibration, no step in
-    Z is a step of 1.
-    """
+    """Unit, resolution and z step as in ImageJ: no resolution is no calibration, no z step is 1."""
     about = file.imagej_metadata or {}
     pixel_size = _pixels_per_unit(file)
     unit = normal_unit(about.get("unit"))
@@ -262,7 +252,7 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
 
 
 def _find_own_metadata(file: tifffile.TiffFile) -> dict:
-    """Our note from the description of any dialect; {} where there is none."""
+    """Our own metadata from the description of any dialect; {} without them."""
     note: object = (file.imagej_metadata or {}).get(METADATA_KEY)
     if file.is_shaped and file.shaped_metadata:
         note = file.shaped_metadata[0].get(METADATA_KEY)
@@ -281,8 +271,9 @@ def _find_own_metadata(file: tifffile.TiffFile) -> dict:
 
 
 def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
-    """Our note holds where the pixels still have its shape, and its spacing where the standard tags
-    do not say otherwise.
+    """Use our own metadata where the pixels still have their shape.
+
+    Their spacing counts where the standard tags agree with it.
     """
     shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
     if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):

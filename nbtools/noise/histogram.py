@@ -104,9 +104,7 @@ def _is_whole(values: np.ndarray) -> bool:
 
 
 def _fill_rows(counts: np.ndarray) -> np.ndarray:
-    """Rows with too few counts replaced by the nearest row that has enough, moved along with the
-    signal.  counts : (n, n).
-    """
+    """Replace rows with too few counts by the nearest full one, moved with the signal: (n, n)."""
     totals = counts.sum(axis=1)
     full = np.flatnonzero(totals >= min(ENOUGH, totals.max()))
     found = counts.copy()

@@ -15,10 +15,8 @@ from scipy.optimize import minimize
 
 from nbtools.noise._values import convert_fields, subsample
 
-LEVELS = (
-    32  # parts of the range of signals that count alike in the fit, however few pixels are bright
-)
-A_LEVEL = 600  # pairs drawn for each
+LEVELS = 32  # parts of the range of signals, with equal weight in the fit: bright pixels are rare
+PAIRS_PER_LEVEL = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +107,8 @@ class MixtureModel:
         log_weights, means, variances : lists of K arrays of the shape of `signal`.
         """
         t = (signal - self.low) / (self.high - self.low)
-        inside = ops.clip(
-            t, 0.0, 1.0
-        )  # a line of the variance holds beyond what was seen; weights and offsets were only fitted
+        # the variance is extrapolated beyond the range of the fit, weights and offsets are not
+        inside = ops.clip(t, 0.0, 1.0)
         weights = [_polynomial(c, inside) for c in self.weights.tolist()]
         total = _log_sum(weights, ops)
         weights = [w - total for w in weights]
@@ -137,7 +134,7 @@ def _polynomial(coefficients: list[float], t: np.ndarray) -> np.ndarray:
 
 
 def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
-    """log of the sum of exp, of a list of arrays."""
+    """log(sum(exp)) of a list of arrays."""
     top = terms[0]
     for term in terms[1:]:
         top = ops.maximum(top, term)
@@ -147,8 +144,9 @@ def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
 def _cost(
     packed: np.ndarray, powers: np.ndarray, rest: np.ndarray, least: float
 ) -> tuple[float, np.ndarray]:
-    """Mean of -log p of the pairs, and its gradient, in units of the noise.  powers : (n, D).
-    rest : (n,) noisy minus signal.
+    """Mean of -log p of the pairs, and its gradient, in units of the noise.
+
+    powers : (n, D). rest : (n,) noisy minus signal.
     """
     logits, offsets, raw = packed.reshape(3, -1, powers.shape[1]) @ powers.T  # (K, n) each
     share = np.exp(logits - logits.max(axis=0))
@@ -170,8 +168,9 @@ def _cost(
 
 
 def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coefficients of the variance by least squares, and the smallest variance allowed: a quarter
-    of the least of any level.
+    """Coefficients of the variance by least squares, and its smallest allowed value.
+
+    That is a quarter of the smallest variance of any level.
     """
     level = (
         np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1)
@@ -190,12 +189,15 @@ def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarra
 
 
 def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most A_LEVEL pairs of each level of the signal; what is drawn depends on the signal alone,
-    so p(noisy | signal) stays as it is.
+    """At most PAIRS_PER_LEVEL pairs of each level of the signal.
+
+    The draw depends on the signal alone, so that p(noisy | signal) does not change.
     """
     span = float(np.ptp(signal)) or 1.0
     level = np.minimum(((signal - signal.min()) / span * LEVELS).astype(int), LEVELS - 1)
     rng = np.random.default_rng(0)
-    drawn = [subsample(rng, np.flatnonzero(level == k), most=A_LEVEL) for k in range(LEVELS)]
+    drawn = [
+        subsample(rng, np.flatnonzero(level == k), most=PAIRS_PER_LEVEL) for k in range(LEVELS)
+    ]
     kept = np.concatenate(drawn)
     return noisy[kept].astype(float), signal[kept].astype(float)

@@ -71,13 +71,8 @@ _BEADS = {
     "psf_stretch": (3.0,),
     "photons": (2000.0,),
 }
-KINDS = {
-    "nuclei2d": {},
-    "nuclei3d": _VOLUME,
-    "tissue": _TISSUE,
-    "beads": _BEADS,
-    "pairs": {},
-}  # kind of image: what differs from the class's defaults
+# kind of image → settings that differ from the defaults of its class
+KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE, "beads": _BEADS, "pairs": {}}
 CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
@@ -211,7 +206,7 @@ def nuclei(
 
 
 def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
-    """The images of one scene."""
+    """Simulate the images of one scene."""
     return (
         make_pairs(settings, rng=rng)
         if isinstance(settings, PairSettings)
@@ -220,7 +215,7 @@ def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[S
 
 
 def _name_all(scene: list[Sample], name: str) -> list[Sample]:
-    """Images of one scene by its name; of several, which are one group, by a number behind it."""
+    """Name the images of one scene; several ones get a number and are one group."""
     if len(scene) == 1:
         return [_rename(scene[0], name)]
     digits = len(str(len(scene) - 1))

@@ -53,10 +53,8 @@ def place_nuclei(
     rng : random numbers.
     """
     ndim = len(size_um)
-    margin = drawn["radius_um"] * (
-        1 - 2 * cut
-    )  # of centres, from the border; negative reaches outside
-    margin = margin if count is None else max(margin, 0)  # who asks for a number wants to see it
+    margin = drawn["radius_um"] * (1 - 2 * cut)  # of centres; a negative one reaches outside
+    margin = margin if count is None else max(margin, 0)  # a given number must be visible
     low = np.minimum(margin, size_um / 2)
     high = np.maximum(size_um - margin, size_um / 2)
     if count is None:
@@ -96,9 +94,8 @@ def draw_shapes(
     stretch = rng.random((count, ndim))
     stretch[:, 0], stretch[:, -1] = 0, 1
     stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
-    stretch = np.exp(
-        stretch - stretch.mean(axis=1, keepdims=True)
-    )  # volume stays that of the radius
+    # the volume stays that of the radius
+    stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))
     axes = radius[:, None] * stretch  # (N, D) semi-axes
     turn = _rotations(count, ndim, rng=rng)
     matrix = turn.transpose(0, 2, 1) / axes[:, :, None]
@@ -129,7 +126,7 @@ def _scatter(
     clustering: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """First places: anywhere, or against one of the nuclei placed before."""
+    """First positions: anywhere, or in contact with a nucleus placed before."""
     low, high = box
     count, ndim = len(radius), len(low)
     centre = low + rng.random((count, ndim)) * (high - low)
@@ -145,8 +142,9 @@ def _scatter(
 def _push_apart(
     centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float
 ) -> np.ndarray:
-    """Move neighbours away from each other until no two are closer than `closeness` times their
-    radii along the line between them.
+    """Move neighbours away from each other until none overlap.
+
+    They may come as close as `closeness` times their radii along the line between them.
     """
     if len(centre) < 2:
         return centre

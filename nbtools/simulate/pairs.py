@@ -22,9 +22,7 @@ from nbtools.simulate.settings import NucleiSettings
 if TYPE_CHECKING:
     from nbtools.data import Sample
 
-# percentile of the expected photons that counts as the brightest: single pixels in bright spots do
-# not
-PEAK = 99.8
+PEAK = 99.8  # percentile of the expected photons that counts as the brightest
 STRIPE = 5  # px; structured noise is alike over this length, not beyond
 FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
 

@@ -7,8 +7,8 @@ from scipy import ndimage
 
 from nbtools.simulate.packing import Ellipsoids
 
-SMALLEST = 12  # pixels; what the border leaves of a nucleus below that is left out
-VISIBLE = 0.12  # least share of a nucleus that must be seen, for the same reason
+SMALLEST = 12  # px; smaller parts of nuclei at the border are left out
+VISIBLE = 0.12  # share of a nucleus; smaller parts are left out as well
 WAVES = 8
 SPECK = (0.15, 0.45)  # radius of debris, as share of that of a nucleus
 FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
@@ -45,18 +45,16 @@ def paint_nuclei(
         drawn["brightness_spread"] * rng.standard_normal(len(ellipsoids)).clip(-2.5, 2.5)
     )
     for i in range(len(ellipsoids)):
-        own_rng = np.random.default_rng(
-            rng.integers(2**63)
-        )  # a stream each: a nucleus outside the field changes no other
+        # one stream per nucleus: a nucleus outside the field changes no other
+        own_rng = np.random.default_rng(rng.integers(2**63))
         box, unit = _box_around(
             ellipsoids, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
         )
         if unit is None:
             continue
         rho = np.sqrt((unit**2).sum(axis=-1))
-        shell = (
-            np.abs(rho - 1) < 3 * drawn["roughness"]
-        )  # nothing deeper or farther out can change sides
+        # roughness moves no pixel farther from the surface than this
+        shell = np.abs(rho - 1) < 3 * drawn["roughness"]
         rho[shell] /= 1 + drawn["roughness"] * _sum_waves(
             unit[shell] / rho[shell][:, None], own_rng
         )
@@ -191,9 +189,7 @@ def relabel_sequential(label: np.ndarray) -> np.ndarray:
 def _box_around(
     ellipsoids: Ellipsoids, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
 ) -> tuple[tuple[slice, ...], np.ndarray | None]:
-    """The part of the grid that can hold nucleus i, and its points in coordinates of the unit ball:
-    (*box, D).
-    """
+    """The part of the grid around nucleus i, and its points in the unit ball: (*box, D)."""
     reach = ellipsoids.reach[i] * slack
     low = np.maximum(np.ceil((ellipsoids.centre[i] - reach) / spacing), 0).astype(int)
     high = np.minimum(np.floor((ellipsoids.centre[i] + reach) / spacing) + 1, shape).astype(int)
@@ -211,9 +207,7 @@ def _box_around(
 def _dye(
     unit: np.ndarray, rho: np.ndarray, *, drawn: dict[str, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Dye at points inside a nucleus: unit (N, D) in the unit ball, rho (N,) from 0 at the centre
-    to 1 at the surface.
-    """
+    """Dye at points of a nucleus: unit (N, D) in the unit ball, rho (N,) their radius, 0 … 1."""
     dye = 1 - drawn["dome"] * (1 - np.sqrt(np.maximum(1 - rho**2, 0)))
     for _ in range(rng.poisson(drawn["nucleoli"])):
         dye *= 1 - rng.uniform(0.3, 0.85) * _blob(
@@ -236,20 +230,17 @@ def _blob(unit: np.ndarray, width: float, *, within: float, rng: np.random.Gener
 def _smooth_noise(
     shape: tuple[int, ...], width: np.ndarray, *, rng: np.random.Generator
 ) -> np.ndarray:
-    """Grains of a width in pixels and twice that: mean 0, variance 1."""
+    """Grains of this width in pixels, and of twice that: mean 0, variance 1."""
     noise = rng.standard_normal(shape)
     layers = (
         ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3) for w in (width, 2 * width)
     )
-    return sum(layer / max(layer.std(), 1e-9) for layer in layers) / np.sqrt(
-        2.8
-    )  # the layers share their noise
+    total = sum(layer / max(layer.std(), 1e-9) for layer in layers)
+    return total / np.sqrt(2.8)  # not of 2: the layers are smoothed from the same noise
 
 
 def _sum_waves(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field of mean 0 and variance about 1 over unit vectors (..., D): dents and
-    bulges.
-    """
+    """A smooth random field over unit vectors (..., D), mean 0, variance about 1: dents, bulges."""
     way = rng.standard_normal((WAVES, direction.shape[-1]))
     way *= rng.uniform(1.5, 3.5, (WAVES, 1)) / np.linalg.norm(way, axis=1, keepdims=True)
     return np.sqrt(2 / WAVES) * np.cos(direction @ way.T + rng.random(WAVES) * 2 * np.pi).sum(

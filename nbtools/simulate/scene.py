@@ -47,8 +47,9 @@ def render_scene(
 def _paint_phantom(
     settings: NucleiSettings, drawn: dict, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that: light
-    mixes between the planes of a camera.
+    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that grid.
+
+    The optics mix light between the planes of the camera.
     """
     spacing = np.array(settings.spacing_um)
     finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))

@@ -11,10 +11,8 @@ from nbtools.image import Image
 LENGTH = (8, 40)  # px of a stroke
 WIDTH = 1.0  # px on either side of its middle line
 TURN = 0.25  # rad between two steps, standard deviation: strokes are bent, not shaken
-# px from a nucleus within which half of the strokes on background begin: who scribbles shows the
-# border
-NEAR = 8
-FULL = 0.5  # share of the nuclei, or of the background, that nobody scribbles over
+NEAR = 8  # px from a nucleus within which half of the strokes on background begin
+FULL = 0.5  # share of the nuclei, and of the background, that is scribbled on at most
 
 
 def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator) -> Image:
@@ -52,9 +50,8 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
         )
     space = "ZYX" if "Z" in label.axes else "YX"
     found = label.to(space)
-    truth = (
-        np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:]).astype(np.int32)
-    )  # (planes, H, W)
+    planes = np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:])  # (planes, H, W)
+    truth = planes.astype(np.int32)
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):
@@ -63,9 +60,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
 
 
 def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
-    """Pixels (n, 3) where strokes may begin: for each nucleus its inner ones, or all of a thin
-    one.
-    """
+    """Pixels (n, 3) where strokes may begin: inner ones of each nucleus, or all of a thin one."""
     inner = _erode(truth)
     starts = []
     for i, place in enumerate(ndimage.find_objects(truth), start=1):
@@ -91,9 +86,7 @@ def _on_background(truth: np.ndarray) -> list[np.ndarray]:
 
 
 def _erode(truth: np.ndarray) -> np.ndarray:
-    """Labels without the pixels that have another label, or background, beside or diagonal to them
-    in their plane.
-    """
+    """Labels without the pixels that touch another label or background in their plane."""
     size = (1, 3, 3)
     same = ndimage.minimum_filter(truth, size, mode="nearest") == ndimage.maximum_filter(
         truth, size, mode="nearest"
@@ -109,9 +102,7 @@ def _fill(
     wanted: float,
     rng: np.random.Generator,
 ) -> None:
-    """Draw strokes that begin in one list after the other, in random order, until enough pixels of
-    the region are drawn.
-    """
+    """Draw strokes from one list of starts after the other, until enough pixels are covered."""
     done, order = 0, []
     while starts and done < wanted:
         order = order or list(rng.permutation(len(starts)))
@@ -125,9 +116,7 @@ def _fill(
 def _draw_stroke(
     allowed: np.ndarray, start: tuple[int, int], *, most: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of a bent line that ends where it would leave what is allowed, (H, W)
-    bool.
-    """
+    """Rows and columns of a bent line, which ends where allowed pixels end, (H, W) bool."""
     place, angle = np.array(start, float), rng.uniform(0, 2 * np.pi)
     reach = int(np.ceil(WIDTH))
     brush = (
