@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FOREGROUND = 0.9  # of patches that are laid on a nucleus
+FOREGROUND = 0.9  # share of the patches that are centred on a nucleus
 
 
 def choose_centre(

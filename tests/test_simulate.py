@@ -253,7 +253,7 @@ def test_an_unknown_kind_or_an_empty_set_is_refused_with_a_remedy():
         match=r"Received: 'galaxies'\. Use one of: nuclei2d, nuclei3d, tissue, beads, pairs\.",
     ):
         simulate.make("galaxies", count=1, seed=0)
-    with pytest.raises(UserError, match="At least one image"):
+    with pytest.raises(UserError, match="number of images must be at least 1"):
         simulate.make("nuclei2d", count=0, seed=0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from nbtools import io
 from nbtools.errors import UserError
 
-UNKNOWN = ("", "0", "unknown")  # a nucleus whose class nobody has said
+UNKNOWN = ("", "0", "unknown")  # nuclei without a known class
 COLUMNS = ("label", "class")
 
 

@@ -177,7 +177,7 @@ class DataSet(Sequence):
         """
         if kind not in KINDS:
             raise UserError(
-                "A data set is asked for one of its kinds.",
+                "Partners of an image are of a known kind.",
                 repr(kind),
                 f"Use one of: {', '.join(KINDS)}.",
             )
@@ -257,11 +257,10 @@ class DataSet(Sequence):
             image = self.image(i)
             fingerprints.append(leakage.take_fingerprint(image))
             pixels.append(splits.hash_pixels(image.pixels))
-        kin = leakage.find_adjacent_tiles(fingerprints) + leakage.find_near_copies(
-            fingerprints, self.image
-        )
+        related = leakage.find_adjacent_tiles(fingerprints)
+        related += leakage.find_near_copies(fingerprints, self.image)
         return splits.join_groups(
-            self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin)
+            self._column(group_by), fields, files, pixels, splits.link_groups(len(self), related)
         )
 
     def files(self) -> list[Path]:

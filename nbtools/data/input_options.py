@@ -46,13 +46,13 @@ def save_input_options(folder: str | Path, options: InputOptions) -> Path:
     )
     if not given:
         raise UserError(
-            "What is to be remembered must be given.",
-            "neither axes nor spacing",
+            "Axes or spacing must be given.",
+            "neither",
             "Add --axes ZYX or --spacing Z,Y,X.",
         )
     if not folder.is_dir():
         raise UserError(
-            "A data set that remembers is a folder.",
+            "Axes and spacing are kept in the folder of a data set.",
             folder,
             "Put the images into a folder images/, and name its parent.",
         )

@@ -95,7 +95,7 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
     source = _find(source) if isinstance(source, str) else source
     if not source.files:
         raise UserError(
-            "This set is fetched by hand: its page asks for an account or for consent.",
+            "This data set is downloaded by hand: its page asks for an account or consent.",
             source.name,
             f"See {source.page}.",
         )
@@ -142,12 +142,12 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
         raise UserError(
             f"A downloaded file must have its known {(known or 'checksum').split(':')[0]}.",
             f"{name} ({error})"[:200],
-            "Try again; else tell us.",
+            "Try again; if it fails again, tell us.",
         ) from error
     except (OSError, urllib.error.URLError) as error:
         remedy = "Check the connection and type the command again: it goes on where it stopped."
         raise UserError(
-            "A public set must answer at its address.", f"{url} ({error})", remedy
+            "A public data set must be reachable at its address.", f"{url} ({error})", remedy
         ) from error
     return Path(found)
 
@@ -245,7 +245,7 @@ def _find(name: str) -> Source:
     known = sources()
     if name not in known:
         raise UserError(
-            "A public set must be one of the registry.",
+            "A public data set must be one of the registry.",
             repr(name),
             f"Use one of: {', '.join(known)}.",
         )

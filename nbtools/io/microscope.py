@@ -123,7 +123,7 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
             "OME-TIFF."
         )
         raise UserError(
-            "A CZI file must be of a compression that can be read.",
+            "A CZI file must have a known compression.",
             f"number {error} in {path}",
             remedy,
         ) from error

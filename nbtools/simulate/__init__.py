@@ -96,7 +96,7 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
     """
     if kind not in KINDS:
         raise UserError(
-            "The kind of image to simulate must be a known one.",
+            "Simulated images are of a known kind.",
             repr(kind),
             f"Use one of: {', '.join(KINDS)}.",
         )
@@ -135,7 +135,7 @@ def make(
     given = settings.to_dict() if isinstance(settings, NucleiSettings) else settings
     settings = settings_for(kind, given)
     if count < 1:
-        raise UserError("At least one image must be asked for.", count, "Use --count 10.")
+        raise UserError("The number of images must be at least 1.", count, "Use --count 10.")
     scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
     dataset = DataSet.of(
         [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbtools.data import Sample
 
 PEAK = 99.8  # percentile of the expected photons that counts as the brightest
-STRIPE = 5  # px; structured noise is alike over this length, not beyond
+STRIPE = 5  # px; structured noise is correlated over this length
 FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
 
 
@@ -47,7 +47,7 @@ class PairSettings(NucleiSettings):
     read_noise: float = setting(
         2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light."
     )
-    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values a photon.")
+    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values per photon.")
     offset: float = setting(
         100.0, min=0, max=60_000, level="advanced", help="Grey value without light."
     )
@@ -60,7 +60,7 @@ class PairSettings(NucleiSettings):
         unit="photons",
         min=0,
         max=1000,
-        help="Further noise that is alike over 5 px along X: blind spots take it for signal.",
+        help="Further noise, correlated over 5 px along X: blind-spot networks take it for signal.",
     )
     saturation: float | None = setting(
         None,

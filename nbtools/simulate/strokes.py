@@ -46,7 +46,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
     """
     if not 0 < share <= 0.5:
         raise UserError(
-            "The share of pixels drawn on must lie above 0 and not above 0.5.", share, "Use 0.01."
+            "The share of scribbled pixels must be above 0 and at most 0.5.", share, "Use 0.01."
         )
     space = "ZYX" if "Z" in label.axes else "YX"
     found = label.to(space)
