@@ -246,8 +246,8 @@ def find_problems() -> list[str]:
     problems = []
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         problems.append(
-            f"Python 3.11 to 3.13 is needed. Received: {platform.python_version()}. Make a new "
-            "environment with one of these."
+            f"Python 3.11 to 3.13 is needed. Received: {platform.python_version()}. "
+            "Make a new environment with one of these."
         )
     missing = [
         name for name in PACKAGES[1:] if importlib.util.find_spec(MODULES.get(name, name)) is None
@@ -255,14 +255,14 @@ def find_problems() -> list[str]:
     if missing:
         names = " ".join(missing).replace("tensorflow", "tensorflow-cpu")
         problems.append(
-            f"All packages must be installed. Received: no {', '.join(missing)}. Install them: "
-            f"pip install {names}."
+            f"All packages must be installed. Received: no {', '.join(missing)}. "
+            f"Install them: pip install {names}."
         )
     free = memory().available / GB
     if free < 1.2:
         problems.append(
-            f"About 1.2 GB of free memory is needed. Received: {free:.1f} GB. Close other "
-            "notebooks and programs."
+            f"About 1.2 GB of free memory is needed. Received: {free:.1f} GB. "
+            "Close other notebooks and programs."
         )
     disk = shutil.disk_usage(Path.cwd()).free / GB
     if disk < 0.5:
@@ -277,14 +277,10 @@ def check() -> None:
     silence_tensorflow()
     here, free = memory(), memory().available / GB
     place = "Google Colab" if is_colab() else platform.system()
-    print(
-        f"nbtools {_version('nbtools') or 'from a folder'} · Python {platform.python_version()} "
-        f"· {place}"
-    )
-    print(
-        f"{cores()} processor cores · {free:.1f} of {here.total / GB:.1f} GB memory free · "
-        f"{_say_gpu(gpu())}"
-    )
+    version = _version("nbtools") or "from a folder"
+    print(f"nbtools {version} · Python {platform.python_version()} · {place}")
+    room = f"{free:.1f} of {here.total / GB:.1f} GB memory free"
+    print(f"{cores()} processor cores · {room} · {_format_gpu(gpu())}")
     if os.environ.get("NBTOOLS_FAST"):
         print("Smoke run: NBTOOLS_FAST shortens all training here, so results will be poor.")
     problems = find_problems()
@@ -386,7 +382,7 @@ def measure_gflops(size: int = 768, repeats: int = 5) -> float:
     return 2 * size**3 / min(seconds) / 1e9
 
 
-def _say_gpu(name: str | None) -> str:
+def _format_gpu(name: str | None) -> str:
     if name:
         return f"GPU: {name}"
     return (

@@ -154,11 +154,9 @@ class DataSet(Sequence):
         return (self.reader.sample(e) for e in self.entries)
 
     def __repr__(self) -> str:
-        kinds = [k for k in KINDS if self.has(k)]
-        return (
-            f"DataSet({self.name!r}, {len(self)} "
-            f"images{' with ' + ', '.join(kinds) if kinds else ''})"
-        )
+        kinds = ", ".join(k for k in KINDS if self.has(k))
+        partners = f" with {kinds}" if kinds else ""
+        return f"DataSet({self.name!r}, {len(self)} images{partners})"
 
     def image(self, index: int) -> Image:
         """The image of a sample alone: its partners are not read, and may be missing or broken."""

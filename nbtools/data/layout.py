@@ -276,10 +276,8 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if index is None:
             layout.orphans.append((kind, path))
         elif kind in layout.entries[index].files:
-            layout.ignored[path] = (
-                f"another file of {folder.name}/ has this name: "
-                f"{layout.entries[index].files[kind].name}"
-            )
+            other = layout.entries[index].files[kind].name
+            layout.ignored[path] = f"another file of {folder.name}/ has this name: {other}"
         else:
             layout.entries[index].files[kind] = path
 

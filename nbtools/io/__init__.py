@@ -307,10 +307,7 @@ def require_finite(image: Image, source: str) -> Image:
     """
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
-        remedy = (
-            "Replace them: nbtools check --fix writes a copy with the median of the image in "
-            "their place."
-        )
+        remedy = "Replace them: nbtools check --fix writes a copy with the image's median instead."
         raise UserError(
             "Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy
         )

@@ -130,10 +130,8 @@ def _guess(raw: RawImage, name: str) -> RawImage:
     else:
         guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
-        remedy = (
-            "Name them with --axes, or in dataset.toml: axes = "
-            f'"{AXES[-len(shape) :] if len(shape) <= 5 else AXES}".'
-        )
+        example = AXES[-min(len(shape), len(AXES)) :]
+        remedy = f'Name them with --axes, or in dataset.toml: axes = "{example}".'
         raise UserError(
             f"The axes of an image must be known, at most {AXES}.",
             f"{name} of shape {shape} without names",

@@ -118,10 +118,7 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
             else image.asarray()
         )
     except KeyError as error:  # its table of compressions has no such number
-        remedy = (
-            "Type: pip install imagecodecs; or export it from ZEN without compression, or as "
-            "OME-TIFF."
-        )
+        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression."
         raise UserError(
             "A CZI file must have a known compression.",
             f"number {error} in {path}",

@@ -51,10 +51,8 @@ def read_boxes(
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
-        remedy = (
-            f"Write a table with the columns {', '.join(EDGES[:columns])}, in pixels, or export "
-            "it again."
-        )
+        names = ", ".join(EDGES[:columns])
+        remedy = f"Export it again, or write a table with the columns {names}, in pixels."
         raise UserError(
             "A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy
         ) from error

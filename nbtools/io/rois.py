@@ -47,10 +47,7 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".npy":
-        remedy = (
-            "In Cellpose choose File > Save masks as PNG or TIFF, and give NAME_cp_masks.png or "
-            ".tif."
-        )
+        remedy = "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png."
         raise UserError("Labels are never read from pickles, which can run code.", path, remedy)
     try:
         if kind == ".csv":

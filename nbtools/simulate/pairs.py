@@ -66,10 +66,7 @@ class PairSettings(NucleiSettings):
         None,
         min=0.05,
         max=1,
-        help=(
-            "Share of the light level at which a 12-bit camera is full; the gain follows from "
-            "it. None: never."
-        ),
+        help="Share of the light level at which a 12-bit camera saturates; it sets the gain.",
     )
 
     @property
