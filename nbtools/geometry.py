@@ -69,8 +69,8 @@ def equivalent_diameters(label: np.ndarray) -> np.ndarray:
     >>> equivalent_diameters(np.array([[0, 1, 1], [2, 1, 1]])).round(2).tolist()
     [2.26, 1.13]
     """
-    _, sizes = np.unique(label[label > 0], return_counts=True)
-    return equivalent_diameter(sizes, label.ndim)
+    sizes = np.bincount(label[label > 0])
+    return equivalent_diameter(sizes[sizes > 0], label.ndim)
 
 
 def ball_pixels(diameter: float, spacing: Sequence[float]) -> float:
