@@ -138,7 +138,7 @@ class DataSet(Sequence):
     def nucleus_classes(self) -> tuple[str, ...]:
         """Names of the classes that single nuclei have, sorted; () where none is known."""
         tables = (self.reader.classes(e) or {} for e in self.entries)
-        return tuple(sorted({name for table in tables for name in table.values()}))
+        return tuple(sorted(set().union(*(table.values() for table in tables))))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -196,13 +196,11 @@ class DataSet(Sequence):
 
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
-        names = list(dict.fromkeys(e.part for e in self.entries if e.part))
-        return {
-            part: self._with(
-                [e for e in self.entries if e.part == part], name=f"{self.name}/{part}"
-            )
-            for part in names
-        }
+        parts: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            parts.setdefault(entry.part, []).append(entry)
+        named = ((part, entries) for part, entries in parts.items() if part)
+        return {part: self._with(found, name=f"{self.name}/{part}") for part, found in named}
 
     def split(
         self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
@@ -263,16 +261,13 @@ class DataSet(Sequence):
 
     def files(self) -> list[Path]:
         """All input files, with tables and dataset.toml."""
-        found = {path for e in self.entries for path in e.files.values()} | set(self.about.tables)
-        toml = self.folder / layout.TOML if self.folder else None
-        inside = {
-            p for path in found if path.is_dir() for p in path.rglob("*") if p.is_file()
-        }  # of OME-Zarr folders
-        return sorted(
-            {p for p in found if not p.is_dir()}
-            | inside
-            | ({toml} if toml and toml.is_file() else set())
-        )
+        found = set(self.about.tables).union(*(e.files.values() for e in self.entries))
+        if self.folder and (self.folder / layout.TOML).is_file():
+            found.add(self.folder / layout.TOML)
+        for folder in [path for path in found if path.is_dir()]:  # of OME-Zarr
+            found.remove(folder)
+            found.update(path for path in folder.rglob("*") if path.is_file())
+        return sorted(found)
 
     def relative(self, path: Path) -> str:
         """Path of a file within the data set, with forward slashes."""

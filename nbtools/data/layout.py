@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io
@@ -258,11 +260,8 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
         for i, e in enumerate(layout.entries)
     }
-    for path in [
-        p
-        for child in _children(folder)
-        for p in (_children(child) if _is_plain_folder(child) else [child])
-    ]:
+    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    for path in chain.from_iterable(nested):
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
@@ -331,12 +330,12 @@ def _note_strangers(layout: Layout, folder: Path) -> None:
 
 def _join(parts: dict[str, Layout], meta: dict) -> Layout:
     """Join the layouts of several parts; a name that occurs in two parts gets its part in front."""
-    names = [name_key(e.name) for layout in parts.values() for e in layout.entries]
-    twice = {n for n in names if names.count(n) > 1} if len(set(names)) < len(names) else set()
+    entries = chain.from_iterable(layout.entries for layout in parts.values())
+    counts = Counter(name_key(e.name) for e in entries)
     joined = Layout(meta=meta or next((p.meta for p in parts.values() if p.meta), {}))
     for part, layout in parts.items():
         for entry in layout.entries:
-            name = f"{part}_{entry.name}" if name_key(entry.name) in twice else entry.name
+            name = f"{part}_{entry.name}" if counts[name_key(entry.name)] > 1 else entry.name
             joined.entries.append(replace(entry, name=name, part=part))
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -25,9 +26,8 @@ LEAST_COPY = 0.95  # correlation of pixels
 MOST_COMPARED = 3
 BLOCK = 2048
 ORIENTATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
-    (lambda a, k=k, flip=flip: np.rot90(a[:, ::-1] if flip else a, k))
-    for flip in (False, True)
-    for k in range(4)
+    (lambda a, step=step, k=k: np.rot90(a[:, ::step], k))
+    for step, k in product((1, -1), range(4))  # flipped or not, rotated by 90 degrees k times
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -32,7 +33,9 @@ def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSe
     >>> cut_tiles([Sample("field", Image(np.zeros((40, 100)), "YX"))], 32).names
     ['field_y0_x0', 'field_y0_x32', 'field_y0_x64']
     """
-    return DataSet.of([tile for sample in samples for tile in _tiles(sample, size)], name=name)
+    return DataSet.of(
+        list(chain.from_iterable(_tiles(sample, size) for sample in samples)), name=name
+    )
 
 
 def _tiles(sample: Sample, size: int) -> Iterator[Sample]:

@@ -245,14 +245,8 @@ def write_label(path: str | Path, image: Image) -> None:
     UserError : the image is not a label image.
     """
     image = to_label(image, image.name or str(path))
-    kind = (
-        np.int32
-        if image.pixels.min(initial=0) < 0
-        else np.uint16
-        if image.pixels.max(initial=0) <= 65535
-        else np.uint32
-    )
-    write_image(path, image, dtype=kind)
+    low, high = image.pixels.min(initial=0), image.pixels.max(initial=0)
+    write_image(path, image, dtype=_label_type(low, high))
 
 
 def to_label(image: Image, source: str) -> Image:
@@ -289,7 +283,7 @@ def to_label(image: Image, source: str) -> Image:
             rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again."
         )
     if pixels.dtype not in LABEL_TYPES:
-        pixels = pixels.astype(np.int32 if low < 0 else np.uint16 if high <= 65535 else np.uint32)
+        pixels = pixels.astype(_label_type(low, high))
     return image.replace(pixels=pixels, channels=())
 
 
@@ -401,6 +395,12 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
         f"{path}, {found}",
         "Export the image again.",
     )
+
+
+def _label_type(low: int, high: int) -> type:
+    if low < 0:
+        return np.int32
+    return np.uint16 if high <= 65535 else np.uint32
 
 
 def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:

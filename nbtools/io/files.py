@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def write_csv(
     if isinstance(rows, Mapping):
         columns = columns or list(rows)
         rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
-    columns = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(columns) or list(dict.fromkeys(chain.from_iterable(rows)))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

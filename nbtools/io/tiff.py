@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import operator
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from nbtools.io.axes import RawImage
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
+DAMAGE = re.compile("corrupted|failed|missing data|invalid page")  # in the log of tifffile
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
@@ -131,24 +134,16 @@ def _listening() -> Iterator[list[str]]:
 
 
 def _refuse_damaged(complaints: list[str]) -> None:
-    if any(
-        word in text
-        for text in complaints
-        for word in ("corrupted", "failed", "missing data", "invalid page")
-    ):
+    if any(map(DAMAGE.search, complaints)):
         raise tifffile.TiffFileError(complaints[0])
 
 
 def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
     series = file.series[0]
-    ends = [
-        offset + count
-        for page in series.pages
-        if page
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-    ]
-    if ends and max(ends) > file.filehandle.size:
-        raise tifffile.TiffFileError("the file is cut off")
+    for page in filter(None, series.pages):
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > file.filehandle.size:
+            raise tifffile.TiffFileError("the file is cut off")
     try:
         return np.asarray(series.asarray())
     except ValueError as error:

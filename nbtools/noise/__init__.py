@@ -126,11 +126,7 @@ def read_frames(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     files = (
-        sorted(p for p in path.iterdir() if io.is_image(p))
-        if path.is_dir()
-        else [path]
-        if path.is_file()
-        else []
+        sorted(filter(io.is_image, path.iterdir())) if path.is_dir() else [path] * path.is_file()
     )
     if not files:
         raise UserError(
@@ -148,7 +144,7 @@ def read_frames(path: str | Path) -> np.ndarray:
         )
     stack = np.stack([i.select(C=0).pixels for i in images])
     axes = images[0].axes.replace("C", "")
-    axis = "T" if "T" in axes else "Z" if len(files) == 1 and "Z" in axes else ""
+    axis = next((a for a in ("TZ" if len(files) == 1 else "T") if a in axes), "")
     stack = np.moveaxis(stack, 1 + axes.index(axis), 1) if axis else stack[:, None]
     return stack.reshape(-1, *stack.shape[2:])
 

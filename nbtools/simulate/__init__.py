@@ -11,6 +11,7 @@ CytoPacq: Wiesner et al. 2019, doi:10.1093/bioinformatics/btz242.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,14 +138,8 @@ def make(
     if count < 1:
         raise UserError("The number of images must be at least 1.", count, "Use --count 10.")
     scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
-    dataset = DataSet.of(
-        [
-            sample
-            for i, scene in enumerate(scenes)
-            for sample in _name_all(scene, f"{kind}_{i:03d}")
-        ],
-        name=kind,
-    )
+    named = (_name_all(scene, f"{kind}_{i:03d}") for i, scene in enumerate(scenes))
+    dataset = DataSet.of(list(chain.from_iterable(named)), name=kind)
     dataset.meta.update(
         licence="CC0-1.0",
         source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}",
