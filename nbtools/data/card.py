@@ -79,7 +79,7 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
         if k != "title"
     ]
     lines += ["", "## What is in it", "", "| | |", "| --- | --- |"]
-    lines += [f"| {k} | {_say(v)} |" for k, v in facts.items() if v or v == 0]
+    lines += [f"| {k} | {_format(v)} |" for k, v in facts.items() if v or v == 0]
     names = "`images/NAME` and its partners (`labels/NAME`, …) share their name."
     lines += ["", f"{names} Labels: 0 is background, 1 to N one nucleus each."]
     io.write_text(path, "\n".join(lines) + "\n")
@@ -112,7 +112,7 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
         for part, members in parts.items():
             write_into(temporary / part, members, copy=True)
         missing = write_card(dataset, temporary / "README.md")
-        io.write_json(temporary / "metadata.json", _zenodo(dataset))
+        io.write_json(temporary / "metadata.json", _describe_for_zenodo(dataset))
         io.write_text(temporary / "file_list.tsv", _list_files(temporary))
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
         sums = [
@@ -136,7 +136,7 @@ def _list_files(folder: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _zenodo(dataset: DataSet) -> dict:
+def _describe_for_zenodo(dataset: DataSet) -> dict:
     meta = dataset.meta
     about = {
         "title": meta.get("title", dataset.name),
@@ -151,7 +151,7 @@ def _zenodo(dataset: DataSet) -> dict:
     return {"metadata": about | {k: v for k, v in known.items() if v} | {"keywords": keywords}}
 
 
-def _say(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} ({n})" for k, n in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

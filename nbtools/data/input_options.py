@@ -61,7 +61,7 @@ def save_input_options(folder: str | Path, options: InputOptions) -> Path:
     new = given | {k: v for k, v in old.items() if k not in gone}
     text = path.read_text("utf-8-sig") if path.is_file() else ""
     text = format_toml(given) + _without(text, gone)
-    io.write_text(path, text if _says(text, new) else format_toml(new))
+    io.write_text(path, text if _holds(text, new) else format_toml(new))
     return path
 
 
@@ -76,7 +76,7 @@ def _without(text: str, names: set[str]) -> str:
     return "\n".join(kept) + mark + rest
 
 
-def _says(text: str, values: dict) -> bool:
+def _holds(text: str, values: dict) -> bool:
     try:
         return tomllib.loads(text) == values
     except tomllib.TOMLDecodeError:  # a value of several lines was cut

@@ -175,12 +175,12 @@ def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
             with zipfile.ZipFile(archive) as file:
                 names = [m.filename for m in file.infolist()]
                 links = [m.filename for m in file.infolist() if stat.S_ISLNK(m.external_attr >> 16)]
-                _refuse_escapes(archive, names, links=links)
+                _require_inside(archive, names, links=links)
                 file.extractall(folder)
         else:
             with tarfile.open(archive) as file:
                 names = file.getnames()
-                _refuse_escapes(
+                _require_inside(
                     archive,
                     names,
                     links=[m.name for m in file.getmembers() if not (m.isfile() or m.isdir())],
@@ -193,7 +193,7 @@ def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
     return [folder / n for n in names if (folder / n).is_file()]
 
 
-def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> None:
+def _require_inside(archive: Path, names: list[str], *, links: list[str]) -> None:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if (
@@ -212,7 +212,7 @@ def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> Non
 
 def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
     """Downloader for pooch that keeps NAME.part of an earlier try and requests only the rest."""
-    part = Path(output_file).parent / f"{_digest(url)}.part"
+    part = Path(output_file).parent / f"{_hash_url(url)}.part"
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(
         url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -237,7 +237,7 @@ def _append(answer: object, part: Path, *, mode: str) -> None:
         raise urllib.error.URLError(f"broke off after {count} of {expected} bytes")
 
 
-def _digest(url: str) -> str:
+def _hash_url(url: str) -> str:
     return hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
 
 

@@ -120,7 +120,7 @@ def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.float32)
     padded[1:-1, 1:-1] = mask
     outlines = [
-        _keep_turns(c[:-1, ::-1]) - 1 + SHIFT
+        _keep_corners(c[:-1, ::-1]) - 1 + SHIFT
         for c in find_contours(padded, 0.5, fully_connected="high")
     ]
     if len(outlines) > 1:
@@ -128,7 +128,7 @@ def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
     return sorted(outlines, key=_signed_area, reverse=True) if len(outlines) > 1 else outlines
 
 
-def _keep_turns(points: np.ndarray) -> np.ndarray:
+def _keep_corners(points: np.ndarray) -> np.ndarray:
     """The closed path without the points on a straight line between their neighbours."""
     step = np.diff(points, axis=0, append=points[:1])
     return points[(step != np.concatenate([step[-1:], step[:-1]])).any(axis=1)]

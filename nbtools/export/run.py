@@ -68,7 +68,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     UserError : the folder has content and `overwrite` is False; none of `found` holds labels.
     """
     image = sample if isinstance(sample, Image) else sample.image
-    label, measured = _sort_out(found)
+    label, measured = _find_label_and_table(found)
     name = getattr(sample, "name", "") or image.name or "image"
     with io.new_folder(folder, overwrite=overwrite) as inside:
         labels(label, inside / f"{name}.tif")
@@ -77,7 +77,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
         if measured is not None:
             table(measured, inside / "nuclei.csv")
         if getattr(sample, "label", None) is not None:
-            _judge(inside, image, truth=sample.label, label=label, name=name)
+            _write_scores(inside, image, truth=sample.label, label=label, name=name)
         row = {
             "name": name,
             "nuclei": int(np.count_nonzero(np.unique(label.pixels) > 0)),
@@ -88,7 +88,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     return Path(folder)
 
 
-def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
+def _find_label_and_table(found: tuple) -> tuple[Image, Mapping | None]:
     """The label image and the table among the results, recognised by their types."""
     held = [f if isinstance(f, Image) else getattr(f, "labels", None) for f in found]
     label = next((h for h in held if isinstance(h, Image)), None)
@@ -102,7 +102,7 @@ def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
     return label, measured
 
 
-def _judge(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
+def _write_scores(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
     """Write scores against the true labels, and the map of errors."""
     io.write_json(folder / "scores.json", instances.evaluate([(name, truth, label)]))
     figure = show.error_map(image, truth, predicted=label)

@@ -41,9 +41,9 @@ def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
     ------
     tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
     """
-    with _listening() as complaints, tifffile.TiffFile(path) as file:
+    with _collect_log() as messages, tifffile.TiffFile(path) as file:
         series = file.series[0]
-        _refuse_damaged(complaints)  # before any other reader meets the file
+        _require_undamaged(messages)  # before any other reader meets the file
         shape, dtype = tuple(series.shape), series.dtype
         pixels = (
             np.broadcast_to(np.zeros((), dtype), shape)
@@ -52,7 +52,7 @@ def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
         )
         guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
         raw = _describe(file, RawImage(pixels, _letters(series.axes), guesses=guesses))
-    _refuse_damaged(complaints)
+    _require_undamaged(messages)
     return raw
 
 
@@ -107,35 +107,35 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
         ) from error
 
 
-class _Ear(logging.Filter):
+class _LogCollector(logging.Filter):
     """Collects the log messages of tifffile while this thread reads; other users keep their log."""
 
-    heard = threading.local()
+    local = threading.local()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        complaints = getattr(self.heard, "complaints", None)
-        if complaints is None:
+        messages = getattr(self.local, "messages", None)
+        if messages is None:
             return True
-        complaints.append(record.getMessage())
+        messages.append(record.getMessage())
         return False
 
 
-logging.getLogger("tifffile").addFilter(_Ear())
+logging.getLogger("tifffile").addFilter(_LogCollector())
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
+def _collect_log() -> Iterator[list[str]]:
     """Collect the log messages of tifffile, which only logs damage and returns half an image."""
-    _Ear.heard.complaints = complaints = []
+    _LogCollector.local.messages = messages = []
     try:
-        yield complaints
+        yield messages
     finally:
-        _Ear.heard.complaints = None
+        _LogCollector.local.messages = None
 
 
-def _refuse_damaged(complaints: list[str]) -> None:
-    if any(map(DAMAGE.search, complaints)):
-        raise tifffile.TiffFileError(complaints[0])
+def _require_undamaged(messages: list[str]) -> None:
+    if any(map(DAMAGE.search, messages)):
+        raise tifffile.TiffFileError(messages[0])
 
 
 def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
