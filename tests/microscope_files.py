@@ -67,7 +67,8 @@ def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: 
     )
     sizes = "".join(f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape, strict=True))
     image = f"<Information><Image>{sizes}<PixelType>Gray16</PixelType></Image></Information>"
-    xml = f"<ImageDocument><Metadata>{image}<Scaling><Items>{places}</Items></Scaling></Metadata></ImageDocument>".encode()
+    about = f"{image}<Scaling><Items>{places}</Items></Scaling>"
+    xml = f"<ImageDocument><Metadata>{about}</Metadata></ImageDocument>".encode()
     segments = [_czi_segment("ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml)]
     start, entries = 32 + 512 + len(segments[0]), []
     for c, z in np.ndindex(pixels.shape[:2]):
@@ -109,7 +110,25 @@ def write_nd2(
     """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all;
     without spacing: not calibrated.
     """
-    channels, planes, height, width = pixels.shape
+    about = _describe_nd2(pixels.shape, spacing, names=names)
+    chunks = {name: _nd2_values(values) for name, values in about.items()}
+    frames = np.ascontiguousarray(pixels.transpose(1, 2, 3, 0), "<u2")
+    chunks |= {f"ImageDataSeq|{z}!": bytes(8) + frame.tobytes() for z, frame in enumerate(frames)}
+    content, places = (
+        _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32),
+        b"",
+    )
+    for name, data in chunks.items():
+        places += name.encode() + struct.pack("<QQ", len(content), len(data))
+        content += _nd2_chunk(name, data, 4072)
+    places += b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", len(content))
+    path.write_bytes(content + _nd2_chunk("ND2 FILEMAP SIGNATURE NAME 0001!", places, 32))
+
+
+def _describe_nd2(
+    shape: tuple[int, ...], spacing: Spacing | None, *, names: tuple[str, ...]
+) -> dict:
+    channels, planes, height, width = shape
     plane = [
         {
             "uiCompCount": 1,
@@ -127,7 +146,7 @@ def write_nd2(
         "uiComp": channels,
         "uiBpcInMemory": 16,
     }
-    about = {
+    return {
         "ImageAttributesLV!": {
             "SLxImageAttributes": size
             | {"uiBpcSignificant": 16, "uiSequenceCount": planes, "eCompression": 2}
@@ -146,18 +165,6 @@ def write_nd2(
             "SLxExperiment": {"eType": 4, "uLoopPars": {"uiCount": planes, "dZStep": step}}
         },
     }
-    chunks = {name: _nd2_values(values) for name, values in about.items()}
-    frames = np.ascontiguousarray(pixels.transpose(1, 2, 3, 0), "<u2")
-    chunks |= {f"ImageDataSeq|{z}!": bytes(8) + frame.tobytes() for z, frame in enumerate(frames)}
-    content, places = (
-        _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32),
-        b"",
-    )
-    for name, data in chunks.items():
-        places += name.encode() + struct.pack("<QQ", len(content), len(data))
-        content += _nd2_chunk(name, data, 4072)
-    places += b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", len(content))
-    path.write_bytes(content + _nd2_chunk("ND2 FILEMAP SIGNATURE NAME 0001!", places, 32))
 
 
 def _nd2_chunk(name: str, data: bytes, room: int) -> bytes:

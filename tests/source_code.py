@@ -1,4 +1,4 @@
-"""The source of nbtools as test_rules reads it: modules, rooms, imports, functions."""
+"""The source of nbtools as test_rules and test_hand read it: modules, rooms, imports, functions."""
 
 import ast
 import functools

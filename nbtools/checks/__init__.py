@@ -59,8 +59,8 @@ def check(
 
     Examples
     --------
-    >>> for finding in check("my_nuclei"):
-    ...     finding.severity, finding.file, finding.message, finding.remedy
+    >>> for finding in check("my_nuclei"):  # doctest: +SKIP
+    ...     print(finding.severity, finding.file, finding.message, finding.remedy)
     """
     if not isinstance(dataset, DataSet):
         try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_one_group
 from nbtools.checks.image_label_pairs import measure_diameter
-from nbtools.data import Entry, find_twice, hash_pixels, take_fingerprint
+from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
 MOST_SIZE_RATIO = 3.0
@@ -138,7 +138,7 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
     """One label image for several different images, unless they are of one group: frames of one
     scene share their nuclei.
     """
-    for places in find_twice(f.label_hash for f in overview.facts):
+    for places in group_duplicates(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.pixels_hash != first.pixels_hash and not is_one_group(first, other):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_one_group
-from nbtools.data import find_near_copies, find_siblings, find_twice, link_groups
+from nbtools.data import find_adjacent_tiles, find_near_copies, group_duplicates, link_groups
 
 PARTNERS = {
     "labels": "label image",
@@ -109,7 +109,7 @@ def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Images that are there twice, in one part or across parts."""
-    for places in find_twice(f.pixels_hash for f in overview.facts):
+    for places in group_duplicates(f.pixels_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.entry.part != first.entry.part:
@@ -144,7 +144,7 @@ def find_kin(overview: Overview, _requirements: Requirements) -> Iterator[Findin
         )
         if _are_apart(facts, p)
     ]
-    tiles = [pair for pair in find_siblings(fingerprints) if _are_apart(facts, pair)]
+    tiles = [pair for pair in find_adjacent_tiles(fingerprints) if _are_apart(facts, pair)]
     across = "in another part: a score there would be too good."
     for code, pairs, words in (
         (

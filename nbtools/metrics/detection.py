@@ -113,18 +113,6 @@ def rank_points(
     return hit
 
 
-def find_centres(label: np.ndarray) -> np.ndarray:
-    """(*space) label image → (N, D) centres of gravity of its labels, in pixels.
-
-    >>> find_centres(np.pad(np.full((3, 5), 7), 1)).tolist()
-    [[2.0, 3.0]]
-    """
-    from scipy.ndimage import center_of_mass
-
-    names = np.unique(label[label > 0])
-    return np.array(center_of_mass(label > 0, label, names), float).reshape(-1, label.ndim)
-
-
 def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     """(..., 4) true points, found points, matches, sum of squared distances → metric → (...). 1
     where nothing is and was found.

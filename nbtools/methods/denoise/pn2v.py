@@ -235,7 +235,7 @@ class PN2V(KerasMethod):
         about = {
             "model": self.settings.noise_model,
             "signal": signal.round(3).tolist(),
-            "standard_deviation": self.noise.spread(signal).round(3).tolist(),
+            "standard_deviation": self.noise.noise_std(signal).round(3).tolist(),
         }
         return super().describe_model() | {"noise": about}
 
