@@ -17,7 +17,7 @@ def truth() -> np.ndarray:
 
 
 def summarize(truth: np.ndarray, predicted: np.ndarray, named: dict) -> dict:
-    tally = classes.Tally()
+    tally = classes.ClassScores()
     tally.add(truth, predicted, true_classes=TRUE, classes=named)
     return tally.summarize()
 
@@ -51,7 +51,7 @@ def test_a_nucleus_out_of_place_counts_as_missed_and_extra(truth):
 
 
 def test_images_are_pooled_and_without_classes_they_equal_instances(truth):
-    predicted, tally = np.roll(truth, 1, axis=1), classes.Tally()
+    predicted, tally = np.roll(truth, 1, axis=1), classes.ClassScores()
     for _ in range(2):
         tally.add(
             truth,

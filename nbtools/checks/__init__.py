@@ -1,7 +1,7 @@
 """What is wrong with a data set, in words, with the remedy.
 
 A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
-PAIR_CHECKS, PLACE_CHECKS, SET_CHECKS, BALANCE_CHECKS); why it matters is a line in `reasons`; its
+PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, BALANCE_CHECKS); why it matters is a line in `reasons`; its
 repair, if any, a line in `repair` or `points_and_boxes`.
 """
 
@@ -10,14 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbtools.checks.class_balance import BALANCE_CHECKS, note_facts
-from nbtools.checks.dataset import SET_CHECKS, find_missing_partners, find_nothing
-from nbtools.checks.finding import SEVERITIES, Facts, Finding, Overview, Requirements, View, look
+from nbtools.checks.class_balance import BALANCE_CHECKS, collect_facts
+from nbtools.checks.dataset import DATASET_CHECKS, find_missing_partners, find_no_images
+from nbtools.checks.finding import (
+    SEVERITIES,
+    Facts,
+    Finding,
+    Overview,
+    Requirements,
+    View,
+    read_view,
+)
 from nbtools.checks.image_label_pairs import PAIR_CHECKS, find_swapped
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
 from nbtools.checks.noise import NOISE_CHECKS
-from nbtools.checks.points_and_boxes import PLACE_CHECKS
+from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS
 from nbtools.checks.reasons import explain
 from nbtools.checks.repair import fix
 from nbtools.data import DataSet
@@ -29,8 +37,8 @@ __all__ = [
     "NOISE_CHECKS",
     "PAIR_CHECKS",
     "PARTNER_CHECKS",
-    "PLACE_CHECKS",
-    "SET_CHECKS",
+    "POINT_AND_BOX_CHECKS",
+    "DATASET_CHECKS",
     "Finding",
     "Requirements",
     "View",
@@ -41,7 +49,7 @@ __all__ = [
 ]
 
 QUICK = 48  # images looked at by a quick check
-FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *PLACE_CHECKS, find_swapped)
+FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *POINT_AND_BOX_CHECKS, find_swapped)
 
 
 def check(
@@ -82,10 +90,10 @@ def check(
     if quick:
         return _check_quickly(dataset, requirements)
     for entry in dataset.entries:
-        view = look(dataset, entry)
+        view = read_view(dataset, entry)
         findings += check_view(view, requirements)
-        facts.append(note_facts(entry, view))
-    for find in (*SET_CHECKS, *BALANCE_CHECKS):
+        facts.append(collect_facts(entry, view))
+    for find in (*DATASET_CHECKS, *BALANCE_CHECKS):
         findings += find(Overview(dataset, facts), requirements)
     return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 
@@ -94,10 +102,10 @@ def _check_quickly(dataset: DataSet, requirements: Requirements) -> list[Finding
     """Errors only."""
     looked_at, findings, facts = set(range(0, len(dataset), max(1, len(dataset) // QUICK))), [], []
     for i, entry in enumerate(dataset.entries):
-        view = look(dataset, entry) if i in looked_at else View(entry.name)
+        view = read_view(dataset, entry) if i in looked_at else View(entry.name)
         findings += check_view(view, requirements, checks=FATAL_CHECKS)
         facts.append(Facts(entry, view.file, view.image))
-    for find in (find_nothing, find_missing_partners):
+    for find in (find_no_images, find_missing_partners):
         findings += find(Overview(dataset, facts), requirements)
     return [f for f in findings if f.severity == "error"]
 
@@ -111,7 +119,7 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
             *NOISE_CHECKS,
             *PARTNER_CHECKS,
             *PAIR_CHECKS,
-            *PLACE_CHECKS,
+            *POINT_AND_BOX_CHECKS,
         ):
             findings += find(view, requirements)
     return findings

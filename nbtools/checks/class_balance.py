@@ -9,19 +9,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_one_group
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
 from nbtools.checks.image_label_pairs import measure_diameter
 from nbtools.data import Entry, find_twice, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
-MOST_SIZE_RATIO = 3.0
-MOST_CLASS_RATIO = 10.0
-FEWEST_IN_CLASS = 5
+MAX_SIZE_RATIO = 3.0
+MAX_CLASS_RATIO = 10.0
+MIN_PER_CLASS = 5
 PLAUSIBLE_UM = (0.005, 50.0)
-MOST_ANISOTROPY = 20.0
+MAX_ANISOTROPY = 20.0
 
 
-def note_facts(entry: Entry, view: View) -> Facts:
+def collect_facts(entry: Entry, view: View) -> Facts:
     """What the checks of the whole set need, without the pixels."""
     if view.image is None:
         return Facts(entry, view.file, None)
@@ -97,7 +97,7 @@ def find_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Find
     if len(facts) < 3:
         return
     middle = float(np.median([f.diameter for f in facts]))
-    odd = [f for f in facts if max(f.diameter / middle, middle / f.diameter) > MOST_SIZE_RATIO]
+    odd = [f for f in facts if max(f.diameter / middle, middle / f.diameter) > MAX_SIZE_RATIO]
     if odd:
         message = (
             f"Nuclei are {odd[0].diameter:.0f} px across here, {middle:.0f} px in most images; "
@@ -120,15 +120,15 @@ def find_class_balance(overview: Overview, requirements: Requirements) -> Iterat
         )
         return
     (most, many), (least, few) = counts[0], counts[-1]
-    if few < FEWEST_IN_CLASS:
+    if few < MIN_PER_CLASS:
         remedy = (
-            f"Add images: with fewer than {FEWEST_IN_CLASS}, training, validation and test "
+            f"Add images: with fewer than {MIN_PER_CLASS}, training, validation and test "
             "cannot all have some."
         )
         yield Finding(
             "rare_class", "warning", "", f"Only {few} images are of the class {least}.", remedy
         )
-    if many > MOST_CLASS_RATIO * few:
+    if many > MAX_CLASS_RATIO * few:
         message = f"The classes are uneven: {many} images of {most}, {few} of {least}."
         remedy = "Judge by balanced accuracy or F1, not accuracy; add images of the rare class."
         yield Finding("class_imbalance", "warning", "", message, remedy)
@@ -141,7 +141,7 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
     for places in find_twice(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
-            if other.pixels_hash != first.pixels_hash and not is_one_group(first, other):
+            if other.pixels_hash != first.pixels_hash and not is_same_group(first, other):
                 remedy = "Look which image the labels belong to; the other has got a copy."
                 message = (
                     f"The labels are the same as those of {first.file}, but the images differ."
@@ -158,7 +158,7 @@ def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterato
         sizes = fact.image.spacing_um or ()
         wrong = any(not PLAUSIBLE_UM[0] <= s <= PLAUSIBLE_UM[1] for s in sizes) or max(
             spacing
-        ) > MOST_ANISOTROPY * min(spacing)
+        ) > MAX_ANISOTROPY * min(spacing)
         if wrong:
             message = (
                 f"A pixel size of {' x '.join(f'{s:g}' for s in spacing)} {fact.image.unit} is "

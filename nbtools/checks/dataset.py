@@ -1,6 +1,6 @@
 """What can be wrong with a set as a whole: partners, names, duplicates, types, pixel sizes.
 
-A check takes an Overview and Requirements and yields findings; add it to SET_CHECKS.
+A check takes an Overview and Requirements and yields findings; add it to DATASET_CHECKS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_one_group
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_same_group
 from nbtools.data import find_near_copies, find_siblings, find_twice, link_groups
 
 PARTNERS = {
@@ -35,7 +35,7 @@ GUESSES = {  # what a file did not say: code, severity, message
 }
 
 
-def find_nothing(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+def find_no_images(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """No images at all."""
     if not overview.facts:
         remedy = "Put them into a folder images/ beside labels/, or name a folder of images."
@@ -133,7 +133,7 @@ def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator
                 )
 
 
-def find_kin(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+def find_related_images(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Tiles of one field, and copies that are brighter, noisier, compressed, turned or flipped."""
     facts = [f for f in overview.facts if f.fingerprint is not None]
     fingerprints = [f.fingerprint for f in facts]
@@ -265,13 +265,13 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
         yield Finding("spacing_differs", "warning", odd[0][0], message, remedy)
 
 
-SET_CHECKS = [
-    find_nothing,
+DATASET_CHECKS = [
+    find_no_images,
     find_missing_partners,
     find_orphans,
     find_ignored,
     find_duplicates,
-    find_kin,
+    find_related_images,
     find_guesses,
     find_mixtures,
     find_pixel_sizes,
@@ -284,7 +284,7 @@ def _are_apart(facts: list[Facts], pair: tuple[int, int]) -> bool:
     """
     one, other = (facts[i] for i in pair)
     file = one.entry.files.get("images")
-    if one.entry.part == other.entry.part and is_one_group(one, other):
+    if one.entry.part == other.entry.part and is_same_group(one, other):
         return False
     return one.pixels_hash != other.pixels_hash and (
         file is None or file != other.entry.files.get("images")

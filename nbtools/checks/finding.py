@@ -121,7 +121,7 @@ class Regions:
         return cls(values, sizes, part_values[1:], part_sizes[1:])
 
     @property
-    def parts_of(self) -> np.ndarray:
+    def n_parts(self) -> np.ndarray:
         """Number of parts of each label in `values`."""
         return np.bincount(
             np.searchsorted(self.values, self.part_values), minlength=len(self.values)
@@ -152,7 +152,7 @@ class Overview:
     facts: list[Facts]
 
 
-def look(dataset: DataSet, entry: Entry) -> View:
+def read_view(dataset: DataSet, entry: Entry) -> View:
     """Read a sample's files; what cannot be read becomes a finding."""
     view = View(
         *(
@@ -182,7 +182,7 @@ def look(dataset: DataSet, entry: Entry) -> View:
     return view
 
 
-def is_one_group(one: Facts, other: Facts) -> bool:
+def is_same_group(one: Facts, other: Facts) -> bool:
     """Whether a table puts both into the same group, so that they are split together anyway."""
     group = one.entry.columns.get("group")
     return bool(group) and group == other.entry.columns.get("group")

@@ -11,11 +11,11 @@ import numpy as np
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.image import Image
 
-LEAST_SHIFT = 3  # px
-MOST_CUT_SHARE = 0.75
-MOST_HOLES_SHARE = 0.02
-SMALL_NUCLEI = 6  # px across
-LARGEST_LOOK = 1024  # px; larger planes are judged by their middle
+MIN_SHIFT_PX = 3  # px
+MAX_CUT_SHARE = 0.75
+MAX_HOLES_SHARE = 0.02
+SMALL_NUCLEI_PX = 6  # px across
+CROP_PX = 1024  # px; larger planes are judged by their middle
 
 
 def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if not _is_comparable(view) or is_swapped(view):
         return
     shift, gain = measure_shift(view.image, view.label)
-    if max(map(abs, shift)) >= LEAST_SHIFT and gain > 1.25:
+    if max(map(abs, shift)) >= MIN_SHIFT_PX and gain > 1.25:
         message = (
             f"The labels lie {shift[0]:+d} px in Y and {shift[1]:+d} px in X beside the nuclei "
             "of the image."
@@ -65,7 +65,7 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if view.regions is None or not len(view.regions.values) or not _is_comparable(view):
         return
     count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
-    if count > MOST_HOLES_SHARE * view.regions.sizes.sum():
+    if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
         remedy = "nbtools check --fix fills them; holes change areas, and distances to the edge."
         yield Finding(
             "holes", "warning", view.label_file, f"The labels have holes of {count} pixels.", remedy
@@ -85,7 +85,7 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
         ]
     )
     cut, count = len(np.setdiff1d(border, [0, -1])), len(view.regions.values)
-    if count >= 4 and cut > MOST_CUT_SHARE * count:
+    if count >= 4 and cut > MAX_CUT_SHARE * count:
         remedy = (
             "Use larger images or tiles where you can; leave cut nuclei out when you measure sizes."
         )
@@ -102,7 +102,7 @@ def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Nuclei darker than what surrounds them."""
     if not _is_comparable(view) or is_swapped(view):
         return
-    grey, inside = flatten(view.image), view.label.pixels > 0
+    grey, inside = project_to_plane(view.image), view.label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.any(axis=0)
     if 0 < inside.mean() < 0.9 and np.median(grey[inside]) < np.percentile(grey[~inside], 25):
         remedy = (
@@ -143,7 +143,7 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
         )
         remedy = "Take a deeper network, or scale the images down with --diameter."
         yield Finding("nuclei_large_for_network", "warning", view.label_file, message, remedy)
-    if diameter < SMALL_NUCLEI:
+    if diameter < SMALL_NUCLEI_PX:
         message = f"Nuclei are only {diameter:.1f} px across: their shape is hardly there."
         remedy = "Record at a higher magnification, or scale the images up with --diameter."
         yield Finding("small_nuclei", "note", view.label_file, message, remedy)
@@ -182,11 +182,10 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
     """Shift (y, x) in px of the labels against the image, up to an eighth of it, and by how much
     the fit is better without it.
     """
-    grey, inside = flatten(image), label.pixels > 0
+    grey, inside = project_to_plane(image), label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.mean(axis=0)
     cut = tuple(
-        slice(max(0, (n - LARGEST_LOOK) // 2), max(0, (n - LARGEST_LOOK) // 2) + LARGEST_LOOK)
-        for n in grey.shape
+        slice(max(0, (n - CROP_PX) // 2), max(0, (n - CROP_PX) // 2) + CROP_PX) for n in grey.shape
     )
     grey, inside = grey[cut], inside[cut].astype(np.float32)
     if not 0.005 < inside.mean() < 0.8 or grey.min() == grey.max():
@@ -197,7 +196,7 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
     fit = np.abs(np.fft.irfft2(product, s=grey.shape)) / (
         inside.std() * grey.std() * grey.size + 1e-12
     )
-    reach = [max(LEAST_SHIFT + 1, n // 8) for n in grey.shape]
+    reach = [max(MIN_SHIFT_PX + 1, n // 8) for n in grey.shape]
     rows, columns = (np.r_[-r : r + 1] for r in reach)
     near = fit[np.ix_(rows % grey.shape[0], columns % grey.shape[1])]
     place = np.unravel_index(near.argmax(), near.shape)
@@ -251,7 +250,7 @@ def fill_holes(label: Image) -> Image:
     return label.replace(pixels=filled)
 
 
-def flatten(image: Image) -> np.ndarray:
+def project_to_plane(image: Image) -> np.ndarray:
     """Grey values (Y, X); other axes are averaged."""
     others = tuple(i for i, a in enumerate(image.axes) if a not in "YX")
     return np.nan_to_num(

@@ -11,7 +11,7 @@ from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
 
 RULE = "Labels are whole numbers: 0 background, 1 to N, one for each nucleus."
 TINY = {2: 10, 3: 20}  # pixels; smaller nuclei are dirt, or leftovers of drawing
-MOST_TINY_SHARE = 0.05
+MAX_TINY_SHARE = 0.05
 
 
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -123,7 +123,7 @@ def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     regions = view.regions
     if regions is None or is_binary(regions) or is_antialiased(view) or is_swapped(view):
         return
-    torn = regions.values[regions.parts_of > 1]
+    torn = regions.values[regions.n_parts > 1]
     if len(torn):
         some = ", ".join(map(str, torn[:5])) + (", …" if len(torn) > 5 else "")
         message = (
@@ -152,7 +152,7 @@ def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     limit = TINY.get(view.label.pixels.ndim, TINY[3])
     count = int((regions.sizes < limit).sum())
-    if count > max(1, MOST_TINY_SHARE * len(regions.values)):
+    if count > max(1, MAX_TINY_SHARE * len(regions.values)):
         message = f"{count} of {len(regions.values)} labels are smaller than {limit} pixels."
         remedy = "Look whether they are nuclei; leave out smaller ones with --min-size."
         yield Finding("tiny_objects", "note", view.label_file, message, remedy)

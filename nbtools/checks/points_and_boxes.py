@@ -1,5 +1,5 @@
-"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to PLACE_CHECKS,
-its repair to PLACE_REPAIRS.
+"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to POINT_AND_BOX_CHECKS,
+its repair to POINT_AND_BOX_REPAIRS.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from nbtools.checks.finding import Finding, Requirements, View
 
 EDGE_ROOM = 1.0  # px that a box may reach beyond the image: programs count from 0 or from 1
-MOST_BESIDE_SHARE = 0.25
+MAX_BESIDE_SHARE = 0.25
 
 
 def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Findin
             np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T
         )
         beside = int((view.label.pixels[places] == 0).sum())
-        if beside > MOST_BESIDE_SHARE * count:
+        if beside > MAX_BESIDE_SHARE * count:
             message = f"{beside} of {count} centres lie beside the labelled nuclei."
             yield Finding(
                 "centre_beside_nucleus",
@@ -134,8 +134,8 @@ def drop_outer_centres(view: View) -> View:
     return replace(view, centres=view.centres[_are_inside(view)])
 
 
-PLACE_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
-PLACE_REPAIRS: dict[str, Callable[[View], View]] = {
+POINT_AND_BOX_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
+POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View]] = {
     "box_without_area": drop_flat_boxes,
     "box_outside": clip_boxes,
     "box_twice": drop_repeated_boxes,

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from nbtools import io
-from nbtools.checks.finding import Finding, Requirements, View, look
+from nbtools.checks.finding import Finding, Requirements, View, read_view
 from nbtools.checks.image_label_pairs import PAIR_CHECKS, fill_holes
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
-from nbtools.checks.points_and_boxes import PLACE_CHECKS, PLACE_REPAIRS
+from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS, POINT_AND_BOX_REPAIRS
 from nbtools.data import (
     READING,
     DataSet,
@@ -43,7 +43,7 @@ LEAVE_OUT = (
     "missing_classes",
 )
 RENUMBERED = ("binary_label", "antialiased_label", "label_in_parts")
-MOST_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
+MAX_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
 
 
 def number_objects(label: Image) -> Image:
@@ -145,7 +145,7 @@ def _fix_entry(
     folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]
 ) -> tuple[list[str], bool]:
     """What was changed in one sample, and whether it was written."""
-    view = look(dataset, entry)
+    view = read_view(dataset, entry)
     files = (
         view.file,
         view.label_file,
@@ -157,12 +157,12 @@ def _fix_entry(
     found = set().union(*(codes.get(file, set()) for file in files))
     lines = []
     if (
-        found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *PLACE_REPAIRS, "swapped"}
+        found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *POINT_AND_BOX_REPAIRS, "swapped"}
         and view.image is not None
     ):
         view, lines = _repair(view, found)
     remaining = found & set(LEAVE_OUT) or (
-        {f.code for f in check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS}
+        {f.code for f in check_sample(view) if f.severity == "error"} & {*LABEL_REPAIRS}
         if lines
         else set()
     )
@@ -186,8 +186,8 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
             view, image=view.label.replace(channels=()), label=view.image.replace(channels=())
         )
         lines.append(f"{view.file}: swap image and label (swapped)")
-    for _ in range(MOST_ROUNDS):
-        codes = [f.code for f in check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
+    for _ in range(MAX_ROUNDS):
+        codes = [f.code for f in check_sample(view) if f.code in found or f.code in LABEL_REPAIRS]
         repaired, line = _repair_once(view, codes)
         if repaired is None:
             break
@@ -207,23 +207,27 @@ def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
         code = next((c for c in codes if c in repairs), None)
         repaired = repairs[code](getattr(view, attribute)) if code else None
         if repaired is not None:
-            return replace(view, **{attribute: repaired}), f"{file}: {_say(repairs[code])} ({code})"
-    code = next((c for c in codes if c in PLACE_REPAIRS), None)
+            return replace(
+                view, **{attribute: repaired}
+            ), f"{file}: {_describe_repair(repairs[code])} ({code})"
+    code = next((c for c in codes if c in POINT_AND_BOX_REPAIRS), None)
     if code is None:
         return None, ""
     file = view.centres_file if code.startswith("centre") else view.boxes_file
-    return PLACE_REPAIRS[code](view), f"{file}: {_say(PLACE_REPAIRS[code])} ({code})"
+    return POINT_AND_BOX_REPAIRS[code](
+        view
+    ), f"{file}: {_describe_repair(POINT_AND_BOX_REPAIRS[code])} ({code})"
 
 
-def _say(repair: Callable) -> str:
+def _describe_repair(repair: Callable) -> str:
     return repair.__name__.replace("_", " ")
 
 
-def check_again(view: View) -> list[Finding]:
+def check_sample(view: View) -> list[Finding]:
     """What the files of one sample show on their own."""
     return [
         f
-        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS)
+        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *POINT_AND_BOX_CHECKS)
         for f in find(view, Requirements())
     ]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.measure.inputs import like, read_grid, spatial
+from nbtools.measure.inputs import match_grid, read_grid, to_spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
@@ -57,7 +57,7 @@ def find_chromocentres(
     """
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
-    values = read_light(label, image, channel=channel, index=index)
+    values = read_signal(label, image, channel=channel, index=index)
     options = {
         "spacing": spacing / spacing.min(),
         "smooth_px": smooth_px,
@@ -69,7 +69,7 @@ def find_chromocentres(
         spots = _find_spots(values[box], own, **options)
         found[box][spots > 0] = spots[spots > 0] + count
         count += int(spots.max())
-    return spatial(label).replace(pixels=found)
+    return to_spatial(label).replace(pixels=found)
 
 
 def describe_chromocentres(
@@ -93,9 +93,9 @@ def describe_chromocentres(
         )
     pixels, spacing, unit = read_grid(label, image)
     _, index, labels, _ = find_runs(pixels)
-    values = read_light(label, image, channel=channel, index=index)
+    values = read_signal(label, image, channel=channel, index=index)
     spots = find_chromocentres(label, image, channel=channel) if spots is True else spots
-    marks = like(spots, spatial(label)).pixels
+    marks = match_grid(spots, to_spatial(label)).pixels
     rows = [
         _describe_nucleus(values[box], own, marks=np.where(own, marks[box], 0), spacing=spacing)
         for box, own in _crops(index)
@@ -105,7 +105,7 @@ def describe_chromocentres(
     return table | {"chromocentres": table["chromocentres"].astype(int)}
 
 
-def read_light(label: Image, image: Image, *, channel: int | str, index: np.ndarray) -> np.ndarray:
+def read_signal(label: Image, image: Image, *, channel: int | str, index: np.ndarray) -> np.ndarray:
     """A channel on the grid of the label, float, less its background: the median where there is no
     nucleus.
     """
@@ -117,7 +117,7 @@ def read_light(label: Image, image: Image, *, channel: int | str, index: np.ndar
             f"Channels: {known}.",
         )
     number = image.channels.index(channel) if isinstance(channel, str) else channel
-    values = like(image.select(C=number), spatial(label)).pixels.astype(float)
+    values = match_grid(image.select(C=number), to_spatial(label)).pixels.astype(float)
     outside = values[index == 0]
     return values - (np.median(outside) if outside.size else 0.0)
 
@@ -162,7 +162,7 @@ def _find_spots(
     for number in np.flatnonzero(high) + 1:
         box = boxes[number - 1]
         hill = hills[box] == number
-        spots = _part_hill(np.where(hill, height[box], rise / 2), rise)
+        spots = _split_peak(np.where(hill, height[box], rise / 2), rise)
         found[box][spots > 0] = spots[spots > 0] + found.max()
     return _drop_leaks(found, height, values=values, own=own)
 
@@ -205,7 +205,7 @@ def _spread(values: np.ndarray) -> float:
     return float(HALF_MAD * np.median(np.abs(values - np.median(values))))
 
 
-def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
+def _split_peak(height: np.ndarray, rise: float) -> np.ndarray:
     """Spots 1..M of a hill: each summit above `rise`, with what is around it and above half its
     height; a valley that deep parts two.
 

@@ -19,8 +19,8 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
 
     The image's spacing counts where the labels have none.
     """
-    label = spatial(label)
-    source = label if label.spacing or image is None else like(image.select(C=0), label)
+    label = to_spatial(label)
+    source = label if label.spacing or image is None else match_grid(image.select(C=0), label)
     if source.spacing_um:
         return check_labels(label), np.array(source.spacing_um), "um"
     return check_labels(label), np.array(source.relative_spacing), "px"
@@ -31,7 +31,10 @@ def read_channels(image: Image | None, label: Image) -> Iterator[tuple[str, np.n
     there is no image.
     """
     for channel in range(image.size("C") if image is not None else 0):
-        yield name_channel(image, channel), like(image.select(C=channel), spatial(label)).pixels
+        yield (
+            name_channel(image, channel),
+            match_grid(image.select(C=channel), to_spatial(label)).pixels,
+        )
 
 
 def name_channel(image: Image, channel: int) -> str:
@@ -39,12 +42,12 @@ def name_channel(image: Image, channel: int) -> str:
     return image.channels[channel] if image.channels else str(channel)
 
 
-def spatial(label: Image) -> Image:
+def to_spatial(label: Image) -> Image:
     """The labels as ZYX, or YX where there is one plane."""
     return label.to("ZYX" if label.size("Z") > 1 else "YX")
 
 
-def like(image: Image, label: Image) -> Image:
+def match_grid(image: Image, label: Image) -> Image:
     """One channel of the image, with the axes of the label; a UserError where their shapes
     differ.
     """

@@ -138,9 +138,9 @@ def _intensities(
         values = pixels.ravel()[inside].astype(float)
         level = values.mean() if values.size else 0.0
         values -= level  # squares of small numbers keep their digits
-        mean = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
+        mean = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
         values *= values
-        square = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
+        square = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
         table |= {f"mean_{name}": mean + level, f"sum_{name}": (mean + level) * size}
         table[f"std_{name}"] = np.sqrt(np.maximum(square - mean**2, 0))
     return table

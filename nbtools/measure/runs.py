@@ -29,7 +29,7 @@ class Runs:
         last[:, -1] += self.length - 1
         return np.stack([self.first.T, last])
 
-    def add_up(self, values: np.ndarray, n: int) -> np.ndarray:
+    def sum_per_nucleus(self, values: np.ndarray, n: int) -> np.ndarray:
         """Sum of values (R,) over the runs of each of n nuclei."""
         return np.bincount(self.owner, weights=values, minlength=n)
 
@@ -74,7 +74,7 @@ def find_moments(runs: Runs, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     length = runs.length.astype(float)
     place = [c.astype(float) for c in runs.first]
     place[-1] += (length - 1) / 2  # middle of the run
-    centre = np.stack([runs.add_up(length * c, n) / size for c in place], axis=-1)
+    centre = np.stack([runs.sum_per_nucleus(length * c, n) / size for c in place], axis=-1)
     away = [
         c - centre[runs.owner, a] for a, c in enumerate(place)
     ]  # two passes: exact far from the origin too
@@ -82,9 +82,9 @@ def find_moments(runs: Runs, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for a in range(ndim):
         for b in range(a, ndim):
             covariance[:, a, b] = covariance[:, b, a] = (
-                runs.add_up(length * away[a] * away[b], n) / size
+                runs.sum_per_nucleus(length * away[a] * away[b], n) / size
             )
     covariance[:, -1, -1] += (
-        runs.add_up(length * (length**2 - 1) / 12, n) / size
+        runs.sum_per_nucleus(length * (length**2 - 1) / 12, n) / size
     )  # spread within the runs
     return centre, covariance

@@ -47,7 +47,7 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
     share = (own - low[owner]) / reach[owner]
     level = np.zeros(index.shape, np.int64)
     level[inside] = np.minimum((share * LEVELS).astype(np.int64), LEVELS - 1)
-    grey = _shares(
+    grey = _normalize(
         np.bincount(owner * LEVELS + level[inside], minlength=n * LEVELS).reshape(n, LEVELS)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -55,7 +55,7 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
             "skewness": _skew(share, owner, n),
             "entropy": -np.nansum(grey * np.log2(np.where(grey > 0, grey, 1)), axis=1),
         }
-        return table | _describe_pairs(_shares(_count_pairs(level, index, n)))
+        return table | _describe_pairs(_normalize(_count_pairs(level, index, n)))
 
 
 def _skew(values: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def _describe_pairs(pairs: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
+def _normalize(counts: np.ndarray) -> np.ndarray:
     """Counts (n, ...) over their sum; NaN where there are none."""
     return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(
         -1, *(1,) * (counts.ndim - 1)

@@ -19,8 +19,8 @@ from nbtools.metrics.instances import LAST_AVERAGED, THRESHOLDS, find_mistakes, 
 from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
 
 MATCHED = 0.5  # IoU from which two outlines are of one nucleus
-UNLIKE = 0.7  # IoU below which outlines of one nucleus are told as unlike
-ALIKE = 0.02  # share by which sizes may differ before one of the two is said to draw larger
+DIFFERENT_OUTLINES = 0.7  # IoU below which outlines of one nucleus are told as unlike
+EQUAL_SIZE = 0.02  # share by which sizes may differ before one of the two is said to draw larger
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Agreement:
         """Who drew nuclei larger: a name, or "" where sizes differ by less than 2 %, or nothing
         matched.
         """
-        if not np.isfinite(self.size_ratio) or abs(np.log(self.size_ratio)) < np.log1p(ALIKE):
+        if not np.isfinite(self.size_ratio) or abs(np.log(self.size_ratio)) < np.log1p(EQUAL_SIZE):
             return ""
         return self.names[int(self.size_ratio > 1)]
 
@@ -203,7 +203,7 @@ def _list_disagreements(
     told += [(f"{names[0]} parts it", None, label, 0.0) for label in kinds.merged]
     told += [(f"only {names[0]} drew it", label, None, 0.0) for label in kinds.missed]
     told += [(f"only {names[1]} drew it", None, label, 0.0) for label in kinds.extra]
-    unlike = pairs & (overlap.iou < UNLIKE)
+    unlike = pairs & (overlap.iou < DIFFERENT_OUTLINES)
     told += [
         (
             "outlines unlike",

@@ -27,7 +27,7 @@ def find_units(names: Sequence[str], groups: Mapping[str, object] | None = None)
     return np.unique([str(groups.get(name, name)) for name in names], return_inverse=True)[1]
 
 
-def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndarray | None:
+def resample_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndarray | None:
     """Sums over the images of each draw of units with replacement; None where there is only one
     unit.
 
@@ -55,13 +55,13 @@ def find_intervals(
     >>> find_intervals(table, lambda sums: {"share": sums[..., 0] / sums[..., 1]}, units=find_units(["a", "b"]))
     {'share': [0.5, 0.5]}
     """
-    drawn = draw_sums(table, units=units, seed=seed)
+    drawn = resample_sums(table, units=units, seed=seed)
     if drawn is None:
         return dict.fromkeys(rate(table.sum(axis=0)))
-    return {name: find_limits(values) for name, values in rate(drawn).items()}
+    return {name: find_percentile_interval(values) for name, values in rate(drawn).items()}
 
 
-def find_limits(drawn: np.ndarray) -> list[float] | None:
+def find_percentile_interval(drawn: np.ndarray) -> list[float] | None:
     """The interval that 95 % of the draws lie in; draws without a value are left out, and None
     where none is left.
     """

@@ -20,7 +20,7 @@ from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
 MATCHED = 0.5  # IoU from which a nucleus counts as found, when its class is compared
 
 
-class Tally:
+class ClassScores:
     """Collects images one at a time; `summarize` says what they amount to."""
 
     def __init__(self):

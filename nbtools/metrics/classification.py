@@ -72,7 +72,7 @@ def evaluate(
             n: {k: float(v[i]) for k, v in each.items()} | {"count": int(pooled[i].sum())}
             for i, n in enumerate(names)
         },
-        "calibration": calibrate(rows),
+        "calibration": measure_calibration(rows),
         "missing": [row["name"] for row in rows if row["predicted"] is None],
         "interval_95": bootstrap.find_intervals(tables, rate_confusion, units=units, seed=seed),
         "per_image": rows,
@@ -125,7 +125,7 @@ def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def calibrate(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
+def measure_calibration(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
     """How sure the method said it was, against how often it was right: `ece`, and for each bin that
     holds any `count`, mean `probability`
     and `accuracy`. None where no prediction has a probability.

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.bootstrap import DRAWS, draw_sums, find_limits, find_units
+from nbtools.metrics.bootstrap import DRAWS, resample_sums, find_percentile_interval, find_units
 from nbtools.metrics.tasks import TASKS
 
 
 @dataclass(frozen=True)
-class Draws:
+class ResampledMetric:
     """A metric for all methods: as it is, and in each draw of the bootstrap."""
 
     value: np.ndarray  # (methods)
@@ -66,9 +66,13 @@ def compare(
     names, images = _check(results, baseline, task=task)
     about, units = TASKS[task], find_units(images, groups)
     counts, rate = about.count(list(results.values()), images)  # (methods, images, ...)
-    drawn = draw_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)  # (draws, methods, ...)
+    drawn = resample_sums(
+        np.moveaxis(counts, 0, 1), units=units, seed=seed
+    )  # (draws, methods, ...)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
-    found = {metric: Draws(values[metric], every and every[metric]) for metric in about.metrics}
+    found = {
+        metric: ResampledMetric(values[metric], every and every[metric]) for metric in about.metrics
+    }
     first = baseline or names[0]
     pairs = [(n, first) for n in names if n != first] + [
         (b, a) for i, a in enumerate(names) for b in names[i + 1 :] if first not in (a, b)
@@ -133,7 +137,7 @@ def _check(
     return names, images
 
 
-def _describe(found: dict[str, Draws], method: int) -> dict:
+def _describe(found: dict[str, ResampledMetric], method: int) -> dict:
     values = {metric: _number(one.value[method]) for metric, one in found.items()}
     return values | {
         "interval_95": {
@@ -143,7 +147,7 @@ def _describe(found: dict[str, Draws], method: int) -> dict:
 
 
 def _subtract(
-    found: dict[str, Draws], names: list[str], *, pair: tuple[str, str], metric: str
+    found: dict[str, ResampledMetric], names: list[str], *, pair: tuple[str, str], metric: str
 ) -> dict:
     one, (a, b) = found[metric], (names.index(name) for name in pair)
     limits = _limit(one, lambda d: d[:, a] - d[:, b])
@@ -159,9 +163,9 @@ def _subtract(
     }
 
 
-def _limit(one: Draws, choose: Callable[[np.ndarray], np.ndarray]) -> list[float] | None:
+def _limit(one: ResampledMetric, choose: Callable[[np.ndarray], np.ndarray]) -> list[float] | None:
     """Percentile interval of what `choose` takes of the draws."""
-    return None if one.drawn is None else find_limits(choose(one.drawn))
+    return None if one.drawn is None else find_percentile_interval(choose(one.drawn))
 
 
 def _number(value: float) -> float | None:

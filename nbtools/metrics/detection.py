@@ -72,7 +72,7 @@ def evaluate(
                 "f1": float(rate_counts(np.array(list(counts.values()), float))["f1"]),
             }
         )
-        ranked.append((scores, rank_points(truth, found, scores=scores, gate=gate)))
+        ranked.append((scores, match_by_score(truth, found, scores=scores, gate=gate)))
     if not rows:
         raise UserError(
             "At least one image with true points is needed to evaluate a result.",
@@ -90,7 +90,7 @@ def match_points(
     """Matched points: which true ones (K,), which found ones (K,), and their distances (K,)."""
     row, column, distance = _find_near(truth, found, gate=gate)
     if matching == "greedy":
-        chosen = _take_nearest_first(row, column, np.lexsort((column, row, distance)))
+        chosen = _match_greedily(row, column, np.lexsort((column, row, distance)))
     else:
         chosen = np.flatnonzero(
             match_pairs(row, column, values=1 - distance / (2 * gate), least=0.5)
@@ -98,7 +98,7 @@ def match_points(
     return row[chosen], column[chosen], distance[chosen]
 
 
-def rank_points(
+def match_by_score(
     truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray | None, gate: float
 ) -> np.ndarray:
     """(found points,) bool: which of them is a hit, where those of higher score choose first, each
@@ -108,7 +108,7 @@ def rank_points(
     first = np.zeros(len(found)) if scores is None else -np.asarray(scores, float)
     hit = np.zeros(len(found), bool)
     hit[
-        column[_take_nearest_first(row, column, np.lexsort((row, distance, column, first[column])))]
+        column[_match_greedily(row, column, np.lexsort((row, distance, column, first[column])))]
     ] = True
     return hit
 
@@ -144,7 +144,9 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str, np.ndarray]:
+def precision_recall_curve(
+    hit: np.ndarray, scores: np.ndarray, *, n_true: int
+) -> dict[str, np.ndarray]:
     """Precision and recall at each distinct score, from the highest down: arrays of one length.
 
     hit : (points,) bool.     scores : (points,), those of equal score are taken together.
@@ -159,7 +161,7 @@ def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str,
     }
 
 
-def measure_area(curve: Mapping[str, np.ndarray]) -> float:
+def average_precision(curve: Mapping[str, np.ndarray]) -> float:
     """Area under a precision-recall curve, its precision replaced by the best at equal or higher
     recall.
     """
@@ -188,13 +190,13 @@ def _summary(
     scores = np.concatenate(
         [np.asarray(s, float) if scored and len(h) else np.zeros(len(h)) for s, h in ranked]
     )
-    curve = draw_curve(np.concatenate([hit for _, hit in ranked]), scores, n_true=true)
+    curve = precision_recall_curve(np.concatenate([hit for _, hit in ranked]), scores, n_true=true)
     kept = (
         np.unique(np.linspace(0, len(scores[: len(curve["score"])]) - 1, CURVE).round().astype(int))
         if len(scores)
         else []
     )
-    area = measure_area(curve) if scored and found else rates["precision"] * rates["recall"]
+    area = average_precision(curve) if scored and found else rates["precision"] * rates["recall"]
     return {
         **rates,
         "ap": area,
@@ -227,7 +229,7 @@ def _find_near(
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
 
-def _take_nearest_first(row: np.ndarray, column: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _match_greedily(row: np.ndarray, column: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Of pairs in an order, those whose two points are still free."""
     taken: tuple[set, set] = (set(), set())
     chosen = []

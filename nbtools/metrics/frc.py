@@ -19,8 +19,8 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 
 THRESHOLD = 1 / 7
-LEAST = 32  # pixels along an axis
-FIRST = 3  # rings; the innermost hold so few pixels that even noise may agree there
+MIN_SIZE_PX = 32  # pixels along an axis
+FIRST_RING = 3  # rings; the innermost hold so few pixels that even noise may agree there
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def measure_resolution(
     sums = [_sum_rings(a, b, shift=shift, spacing=spacing) for a, b, shift in pairs]
     step, curve = sums[0][0], np.mean([_correlate(s) for _, s in sums], axis=0)
     frequency = (np.arange(len(curve)) + 0.5) * step
-    return Resolution(_find_fall(frequency, curve), unit, 2 * max(spacing), frequency, curve)
+    return Resolution(_find_crossing(frequency, curve), unit, 2 * max(spacing), frequency, curve)
 
 
 def _take(
@@ -98,9 +98,9 @@ def _check(one: np.ndarray, two: np.ndarray | None) -> None:
             f"{one.shape} and {two.shape}",
             "Crop both alike.",
         )
-    if one.ndim not in (2, 3) or min(one.shape[-2:]) < LEAST:
+    if one.ndim not in (2, 3) or min(one.shape[-2:]) < MIN_SIZE_PX:
         raise UserError(
-            f"Resolution needs images of at least {LEAST} px along an axis.",
+            f"Resolution needs images of at least {MIN_SIZE_PX} px along an axis.",
             one.shape,
             "Give a larger part of the image.",
         )
@@ -166,12 +166,12 @@ def _correlate(sums: np.ndarray) -> np.ndarray:
     return np.convolve(np.pad(raw, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
 
 
-def _find_fall(frequency: np.ndarray, curve: np.ndarray) -> float | None:
+def _find_crossing(frequency: np.ndarray, curve: np.ndarray) -> float | None:
     """1 / the first frequency at which the curve falls below the threshold; between rings by a
     straight line.
     """
     below = np.flatnonzero(curve < THRESHOLD)
-    if not len(below) or below[0] < FIRST:
+    if not len(below) or below[0] < FIRST_RING:
         return None
     i = int(below[0])
     share = (curve[i - 1] - THRESHOLD) / (curve[i - 1] - curve[i])

@@ -28,7 +28,6 @@ THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 LAST_AVERAGED = (
     0.90  # 0.95 asks for more than the true labels themselves can promise: reported, not averaged
 )
-DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
 MATCHED = 0.5  # IoU from which the outlines of two nuclei are compared
 
 

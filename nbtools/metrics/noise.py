@@ -35,7 +35,7 @@ SURE = 5.0  # standard errors
 
 
 @dataclass(frozen=True)
-class NoiseLaw:
+class PoissonGaussianNoise:
     """The line that the variance of the noise follows: gain * grey + intercept, in grey values
     squared.
 
@@ -63,7 +63,7 @@ def estimate_noise(image: np.ndarray | Image) -> float:
     """Standard deviation of the noise in grey values, from the finest diagonal wavelet details
     (Donoho & Johnstone 1994,
     doi:10.1093/biomet/81.3.425): straight edges and slopes do not count. One number for all of the
-    image; see `estimate_law` where noise grows with light.
+    image; see `estimate_poisson_gaussian` where noise grows with light.
 
     >>> round(estimate_noise(np.random.default_rng(0).normal(100, 7, (256, 256))), 1)
     7.0
@@ -71,7 +71,9 @@ def estimate_noise(image: np.ndarray | Image) -> float:
     return math.sqrt(_variance(_find_details(_to_planes(image))[1]))
 
 
-def estimate_law(image: np.ndarray | Image, *, offset: float | None = None) -> NoiseLaw:
+def estimate_poisson_gaussian(
+    image: np.ndarray | Image, *, offset: float | None = None
+) -> PoissonGaussianNoise:
     """How noise grows with light, from one image: variance of diagonal details in its smooth parts,
     at each grey level.
 
@@ -85,18 +87,18 @@ def estimate_law(image: np.ndarray | Image, *, offset: float | None = None) -> N
         inside &= slope <= np.median(slope[inside])
         rows.append((mean[inside].mean(), _variance(details[inside]), inside.sum()))
     if len(rows) < 3:
-        return NoiseLaw(0.0, _variance(details), offset)
+        return PoissonGaussianNoise(0.0, _variance(details), offset)
     return _fit_line(np.array(rows), offset)
 
 
-def measure_law(frames: np.ndarray, *, offset: float | None = None) -> NoiseLaw:
+def fit_photon_transfer(frames: np.ndarray, *, offset: float | None = None) -> PoissonGaussianNoise:
     """Photon transfer: how noise grows with light, from many images of one still scene.
 
     frames : (frames, *space).
     offset : the mean of images taken in the dark, where there are any.
 
     >>> rng = np.random.default_rng(0)
-    >>> law = measure_law(2 * rng.poisson(rng.uniform(10, 90, (64, 64)), (100, 64, 64)) + 100.0, offset=100)
+    >>> law = fit_photon_transfer(2 * rng.poisson(rng.uniform(10, 90, (64, 64)), (100, 64, 64)) + 100.0, offset=100)
     >>> round(law.gain, 1)
     2.0
     """
@@ -105,7 +107,7 @@ def measure_law(frames: np.ndarray, *, offset: float | None = None) -> NoiseLaw:
         raise UserError(
             "A photon-transfer line needs several images of one scene.",
             len(frames),
-            "Give 20 or more; or use estimate_law.",
+            "Give 20 or more; or use estimate_poisson_gaussian.",
         )
     mean, variance = frames.mean(axis=0).ravel(), frames.var(axis=0, ddof=1).ravel()
     order = np.argsort(mean)
@@ -144,7 +146,7 @@ def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
     found = {
         axis: values
         for axis, (values, error) in _correlate(image).items()
-        if _is_alike(values, error)
+        if _is_correlated(values, error)
     }
     if not found:
         return None
@@ -228,7 +230,7 @@ def _variance(details: np.ndarray) -> float:
     )  # what a normal distribution has within 3 widths
 
 
-def _fit_line(rows: np.ndarray, offset: float | None) -> NoiseLaw:
+def _fit_line(rows: np.ndarray, offset: float | None) -> PoissonGaussianNoise:
     """Variance over grey value.  rows : (levels, 3) mean, variance and number of pixels; levels off
     the line count less.
     """
@@ -244,9 +246,9 @@ def _fit_line(rows: np.ndarray, offset: float | None) -> NoiseLaw:
         off = (variance - line) / line * np.sqrt(count / 2)
         weight = count / line**2 / (1 + (off / 3) ** 2)
     if gain <= 0:
-        return NoiseLaw(0.0, float(np.average(variance, weights=count)), offset)
+        return PoissonGaussianNoise(0.0, float(np.average(variance, weights=count)), offset)
     dark = mean.argmin()  # where the line must not come near 0: noise is there
-    return NoiseLaw(
+    return PoissonGaussianNoise(
         float(gain), float(max(intercept, variance[dark] / 2 - gain * mean[dark])), offset
     )
 
@@ -287,5 +289,5 @@ def _sum_blocks(values: np.ndarray) -> np.ndarray:
     return whole.sum(axis=(2, 4), dtype=float).ravel()
 
 
-def _is_alike(values: np.ndarray, error: float) -> bool:
+def _is_correlated(values: np.ndarray, error: float) -> bool:
     return bool(np.abs(values[1:]).max(initial=0) > max(CORRELATED, SURE * error))

@@ -23,7 +23,7 @@ from nbtools.metrics import bootstrap
 
 METRICS = ("psnr", "ssim", "rmse", "nrmse", "psnr_si")
 SIGMA, REACH = 1.5, 5  # px; the window of Wang et al. 2004, and how far it reaches
-MOST_DB = 100.0  # what stands for a perfect image in tables and means: JSON has no infinity
+MAX_DB = 100.0  # what stands for a perfect image in tables and means: JSON has no infinity
 
 Pixels = np.ndarray | Image
 
@@ -146,7 +146,7 @@ def difference_map(restored: Pixels, clean: Pixels) -> np.ndarray:
 def compare_images(
     restored: Pixels, clean: Pixels, *, range: float | str = "clean"
 ) -> dict[str, float]:
-    """All numbers of one image, and the range they were held against; a perfect PSNR is MOST_DB.
+    """All numbers of one image, and the range they were held against; a perfect PSNR is MAX_DB.
 
     >>> compare_images(np.eye(12), np.eye(12))
     {'psnr': 100.0, 'ssim': 1.0, 'rmse': 0.0, 'nrmse': 0.0, 'psnr_si': 100.0, 'range': 1.0}
@@ -154,11 +154,11 @@ def compare_images(
     pair = Pair.of(restored, clean, range=range)
     spread, error = find_range(pair.clean), _rmse(pair)
     return {
-        "psnr": min(_psnr(pair), MOST_DB),
+        "psnr": min(_psnr(pair), MAX_DB),
         "ssim": _ssim(pair)[0],
         "rmse": error,
         "nrmse": error / spread if spread > 0 else math.nan,
-        "psnr_si": min(_psnr(_fit(pair)), MOST_DB),
+        "psnr_si": min(_psnr(_fit(pair)), MAX_DB),
         "range": pair.range,
     }
 

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.units import (
+from nbtools.metrics.unit_statistics import (
     ALPHA,
     Estimate,
-    Units,
-    fit_mixed,
-    gather_units,
-    measure_effect,
-    weigh_nuclei,
-    weigh_units,
+    UnitStatistics,
+    fit_mixed_model,
+    summarize_units,
+    measure_hedges_g,
+    estimate_by_nucleus,
+    estimate_by_unit,
 )
 
 METHODS = ("units", "mixed", "bootstrap")
@@ -73,14 +73,14 @@ def compare_groups(
         )
     rows = []
     for column in [columns] if isinstance(columns, str) else columns:
-        units = gather_units(table, column, group=group, unit=unit, reference=reference)
+        units = summarize_units(table, column, group=group, unit=unit, reference=reference)
         rows += _compare(units, column, method=method)
     for row, p in zip(rows, _correct([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     names = [str(name) for name in units.names]
     about = {
         n: {"units": int(u), "nuclei": int(c)}
-        for n, u, c in zip(names, units.sizes, units.add_up(units.count), strict=True)
+        for n, u, c in zip(names, units.sizes, units.sum_by_group(units.count), strict=True)
     }
     return {
         "unit": unit or "nucleus",
@@ -101,17 +101,17 @@ def count_false_alarms(
     splits with p < 0.05 for Welch's test `by_unit` and `by_nucleus` (each nucleus counted as
     independent), both of which ought to be 0.05, and their number `splits`.
     """
-    units = gather_units(table, column, group=group, unit=unit)
-    centre = units.add_up(units.mean * units.count) / units.add_up(units.count)
+    units = summarize_units(table, column, group=group, unit=unit)
+    centre = units.sum_by_group(units.mean * units.count) / units.sum_by_group(units.count)
     mean, rng, alarms = units.mean - centre[units.group], np.random.default_rng(seed), np.zeros(2)
     for _ in range(splits):
         order = rng.permutation(len(mean))
-        dealt = Units(
+        dealt = UnitStatistics(
             mean[order], units.count[order], units.within[order], units.group, units.names
         )
         alarms += [
             _test(estimate, (0, 1))[2] < ALPHA
-            for estimate in (weigh_units(dealt), weigh_nuclei(dealt))
+            for estimate in (estimate_by_unit(dealt), estimate_by_nucleus(dealt))
         ]
     return {
         "by_unit": float(alarms[0] / splits),
@@ -120,10 +120,10 @@ def count_false_alarms(
     }
 
 
-def _compare(units: Units, column: str, *, method: str) -> list[dict]:
+def _compare(units: UnitStatistics, column: str, *, method: str) -> list[dict]:
     """A row for each group but the first."""
-    mixed = fit_mixed(units) if method == "mixed" or (units.count > 1).any() else None
-    estimate = mixed[0] if method == "mixed" else weigh_units(units)
+    mixed = fit_mixed_model(units) if method == "mixed" or (units.count > 1).any() else None
+    estimate = mixed[0] if method == "mixed" else estimate_by_unit(units)
     icc = mixed[1] / (mixed[1] + mixed[2]) if mixed and mixed[1] + mixed[2] > 0 else None
     return [
         _describe(units, estimate, column=column, other=k, drawn=method == "bootstrap")
@@ -132,14 +132,16 @@ def _compare(units: Units, column: str, *, method: str) -> list[dict]:
     ]
 
 
-def _describe(units: Units, estimate: Estimate, *, column: str, other: int, drawn: bool) -> dict:
+def _describe(
+    units: UnitStatistics, estimate: Estimate, *, column: str, other: int, drawn: bool
+) -> dict:
     reference, mean = estimate.mean[0], estimate.mean[other]
     difference, half, p = _test(estimate, (0, other))
     interval, positive = [difference - half, difference + half], reference > 0 and mean > 0
     ratio = _ratio_interval(estimate, other) if positive else None
     if drawn:
         interval, ratio = _draw(units, estimate, other=other, positive=positive)
-    g, limits = measure_effect(units, other)
+    g, limits = measure_hedges_g(units, other)
     about = {
         "column": column,
         "group": units.names[other],
@@ -157,25 +159,31 @@ def _describe(units: Units, estimate: Estimate, *, column: str, other: int, draw
 
 def _degrees(estimate: Estimate, pair: tuple[int, int], weights: np.ndarray) -> float:
     """Of a sum of two weighted variances: those of the model, or Welch and Satterthwaite's."""
-    if np.ndim(estimate.freedom) == 0:
-        return float(estimate.freedom)
+    if np.ndim(estimate.degrees_of_freedom) == 0:
+        return float(estimate.degrees_of_freedom)
     parts = estimate.variance[list(pair)] * weights
-    return float(parts.sum() ** 2 / max((parts**2 / estimate.freedom[list(pair)]).sum(), 1e-300))
+    return float(
+        parts.sum() ** 2 / max((parts**2 / estimate.degrees_of_freedom[list(pair)]).sum(), 1e-300)
+    )
 
 
 def _test(estimate: Estimate, pair: tuple[int, int]) -> tuple[float, float, float]:
     """Difference of two means, half of its 95 % interval, and p of Welch's t-test (of the model's,
-    where it has its own freedom).
+    where it has its own degrees_of_freedom).
     """
     from scipy.special import stdtr, stdtrit
 
     difference = estimate.mean[pair[1]] - estimate.mean[pair[0]]
-    error, freedom = (
+    error, degrees_of_freedom = (
         np.sqrt(estimate.variance[list(pair)].sum()),
         _degrees(estimate, pair, np.ones(2)),
     )
-    p = 2 * stdtr(freedom, -abs(difference) / error) if error > 0 else float(difference == 0)
-    return difference, stdtrit(max(freedom, 1), 1 - ALPHA / 2) * error, p
+    p = (
+        2 * stdtr(degrees_of_freedom, -abs(difference) / error)
+        if error > 0
+        else float(difference == 0)
+    )
+    return difference, stdtrit(max(degrees_of_freedom, 1), 1 - ALPHA / 2) * error, p
 
 
 def _ratio_interval(estimate: Estimate, other: int) -> list[float]:
@@ -190,7 +198,7 @@ def _ratio_interval(estimate: Estimate, other: int) -> list[float]:
 
 
 def _draw(
-    units: Units, estimate: Estimate, *, other: int, positive: bool
+    units: UnitStatistics, estimate: Estimate, *, other: int, positive: bool
 ) -> tuple[list[float], list[float] | None]:
     """Intervals of difference and ratio over draws of whole units; percentiles as far out as the
     t-distribution is wide.

@@ -14,7 +14,7 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class UnitStatistics:
     """All that a comparison needs to know of the nuclei, gathered by unit.
 
     mean, count, within : (U,) mean of the nuclei of a unit, their number, and their sum of squares
@@ -28,36 +28,38 @@ class Units:
     group: np.ndarray
     names: tuple[str, ...]
 
-    def add_up(self, values: np.ndarray) -> np.ndarray:
+    def sum_by_group(self, values: np.ndarray) -> np.ndarray:
         """Sum of values (U,) over the units of each group: (G,)."""
         return np.bincount(self.group, weights=values, minlength=len(self.names))
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """Units of each group (G,)."""
+        """UnitStatistics of each group (G,)."""
         return np.bincount(self.group, minlength=len(self.names))
 
     @cached_property
-    def spread(self) -> np.ndarray:
+    def between_variance(self) -> np.ndarray:
         """Variance between the means of the units of each group (G,)."""
-        centre = self.add_up(self.mean) / self.sizes
-        return self.add_up((self.mean - centre[self.group]) ** 2) / np.maximum(self.sizes - 1, 1)
+        centre = self.sum_by_group(self.mean) / self.sizes
+        return self.sum_by_group((self.mean - centre[self.group]) ** 2) / np.maximum(
+            self.sizes - 1, 1
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Mean of each group (G,), the variance of that mean (G,), and the degrees of freedom of each
+    """Mean of each group (G,), the variance of that mean (G,), and the degrees of degrees_of_freedom of each
     variance (G,), or of all together.
     """
 
     mean: np.ndarray
     variance: np.ndarray
-    freedom: np.ndarray | int
+    degrees_of_freedom: np.ndarray | int
 
 
-def gather_units(
+def summarize_units(
     table: Mapping, column: str, *, group: str, unit: str | None, reference: str | None = None
-) -> Units:
+) -> UnitStatistics:
     """The nuclei of a table by unit; a UserError where they cannot be compared."""
     missing = [name for name in (column, group, unit) if name is not None and name not in table]
     if missing:
@@ -80,7 +82,7 @@ def gather_units(
     key, own = np.unique(number * (len(values) + 1) + of_unit, return_inverse=True)
     count = np.bincount(own)
     mean = np.bincount(own, weights=values) / count
-    units = Units(
+    units = UnitStatistics(
         mean,
         count,
         np.bincount(own, weights=(values - mean[own]) ** 2),
@@ -116,28 +118,30 @@ def _order(of_group: np.ndarray, reference: str | None) -> tuple[str, ...]:
     return (first, *(n for n in names if n != first))
 
 
-def weigh_units(units: Units) -> Estimate:
+def estimate_by_unit(units: UnitStatistics) -> Estimate:
     """Each unit counts once."""
     return Estimate(
-        units.add_up(units.mean) / units.sizes, units.spread / units.sizes, units.sizes - 1
+        units.sum_by_group(units.mean) / units.sizes,
+        units.between_variance / units.sizes,
+        units.sizes - 1,
     )
 
 
-def weigh_nuclei(units: Units) -> Estimate:
+def estimate_by_nucleus(units: UnitStatistics) -> Estimate:
     """Each nucleus counts once, as if it were independent of the others."""
-    count = units.add_up(units.count)
-    mean = units.add_up(units.mean * units.count) / count
-    squares = units.add_up(units.within + units.count * (units.mean - mean[units.group]) ** 2)
+    count = units.sum_by_group(units.count)
+    mean = units.sum_by_group(units.mean * units.count) / count
+    squares = units.sum_by_group(units.within + units.count * (units.mean - mean[units.group]) ** 2)
     return Estimate(mean, squares / (count - 1) / count, count - 1)
 
 
-def fit_mixed(units: Units) -> tuple[Estimate, float, float]:
+def fit_mixed_model(units: UnitStatistics) -> tuple[Estimate, float, float]:
     """Linear mixed model: a mean for each group, a random intercept for each unit; REML, exact up
     to a search in one dimension.
 
     Returns the means, and the variances between and within units. Only the means of the units carry
     the group, so that each counts with the weight n / (1 + n between / within), and the degrees of
-    freedom are units less groups.
+    degrees_of_freedom are units less groups.
     """
     from scipy.optimize import minimize_scalar
 
@@ -147,18 +151,18 @@ def fit_mixed(units: Units) -> tuple[Estimate, float, float]:
             "one nucleus a unit",
             'Use method="units".',
         )
-    freedom = int(units.count.sum() - len(units.names))
+    degrees_of_freedom = int(units.count.sum() - len(units.names))
 
     def solve(share: float) -> tuple[float, np.ndarray, np.ndarray, float]:
         ratio = share / (1 - share)  # between over within
         weight = units.count / (1 + ratio * units.count)
-        total = units.add_up(weight)
-        mean = units.add_up(weight * units.mean) / total
+        total = units.sum_by_group(weight)
+        mean = units.sum_by_group(weight * units.mean) / total
         within = (
             units.within.sum() + (weight * (units.mean - mean[units.group]) ** 2).sum()
-        ) / freedom
+        ) / degrees_of_freedom
         loss = (
-            freedom * np.log(max(within, 1e-300))
+            degrees_of_freedom * np.log(max(within, 1e-300))
             + np.log1p(ratio * units.count).sum()
             + np.log(total).sum()
         )
@@ -179,7 +183,7 @@ def fit_mixed(units: Units) -> tuple[Estimate, float, float]:
     )
 
 
-def measure_effect(units: Units, other: int) -> tuple[float | None, list[float] | None]:
+def measure_hedges_g(units: UnitStatistics, other: int) -> tuple[float | None, list[float] | None]:
     """Hedges' g of a group against the first, in pooled standard deviations between units, and its
     95 % interval by the noncentral t.
 
@@ -188,16 +192,20 @@ def measure_effect(units: Units, other: int) -> tuple[float | None, list[float] 
     from scipy.special import gammaln, nctdtrinc
 
     n = units.sizes[[0, other]]
-    freedom = n.sum() - 2
-    pooled = np.sqrt((units.spread[[0, other]] * (n - 1)).sum() / freedom)
+    degrees_of_freedom = n.sum() - 2
+    pooled = np.sqrt((units.between_variance[[0, other]] * (n - 1)).sum() / degrees_of_freedom)
     if not pooled > 0:
         return None, None
-    means = units.add_up(units.mean) / units.sizes
+    means = units.sum_by_group(units.mean) / units.sizes
     d, scale = (means[other] - means[0]) / pooled, np.sqrt(1 / n[0] + 1 / n[1])
     fair = (
-        np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
-        if freedom > 1
+        np.exp(gammaln(degrees_of_freedom / 2) - gammaln((degrees_of_freedom - 1) / 2))
+        / np.sqrt(degrees_of_freedom / 2)
+        if degrees_of_freedom > 1
         else 1.0
     )
-    limits = [fair * scale * nctdtrinc(freedom, q, d / scale) for q in (1 - ALPHA / 2, ALPHA / 2)]
+    limits = [
+        fair * scale * nctdtrinc(degrees_of_freedom, q, d / scale)
+        for q in (1 - ALPHA / 2, ALPHA / 2)
+    ]
     return fair * d, limits
