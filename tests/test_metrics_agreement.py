@@ -45,7 +45,7 @@ def test_a_larger_hand_is_told_with_its_known_overlap():
     assert [
         (d["what"], d["label_first"], d["label_second"], d["y"], d["x"])
         for d in found.disagreements
-    ] == [("outlines unlike", 1, 1, 14.5, 14.5)]
+    ] == [("outlines differ", 1, 1, 14.5, 14.5)]
 
 
 def test_exchanging_the_two_changes_only_the_names(rng):
@@ -67,7 +67,7 @@ def test_a_parted_a_lonely_and_a_shared_nucleus_are_told_by_name():
     found = agreement.compare_annotators(first, second, names=("Ada", "Ben"))
     told = {d["what"]: (d["label_first"], d["label_second"]) for d in found.disagreements}
     assert told == {
-        "Ben parts it": (2, None),
+        "Ben splits it": (2, None),
         "only Ada drew it": (3, None),
         "only Ben drew it": (None, 4),
     }
@@ -125,7 +125,7 @@ def test_the_tables_have_columns_of_one_length():
 def test_unequal_shapes_and_equal_names_are_refused():
     with pytest.raises(UserError, match="same shape"):
         agreement.compare_annotators(np.zeros((4, 4), int), np.zeros((4, 5), int))
-    with pytest.raises(UserError, match="two names"):
+    with pytest.raises(UserError, match="different names"):
         agreement.compare_annotators(
             np.zeros((4, 4), int), np.zeros((4, 4), int), names=("Ada", "Ada")
         )

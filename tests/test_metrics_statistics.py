@@ -209,7 +209,7 @@ def test_nuclei_as_units_raise_false_alarms_and_plants_do_not(rng):
 
 def test_what_cannot_be_compared_is_refused(rng):
     table = simulate(rng)
-    with pytest.raises(UserError, match="Nuclei of one plant cannot stand for other plants"):
+    with pytest.raises(UserError, match="nuclei of one plant do not represent other plants"):
         compare({name: values[table["plant"] == 0] for name, values in table.items()})
     with pytest.raises(UserError, match="two groups"):
         compare({name: values[table["line"] == "mutant"] for name, values in table.items()})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.bootstrap import DRAWS, resample_sums, find_percentile_interval, find_units
+from nbtools.metrics.bootstrap import DRAWS, find_percentile_interval, find_units, resample_sums
 from nbtools.metrics.tasks import TASKS
 
 

@@ -1,4 +1,4 @@
-"""Nuclei gathered by the plant or animal they come from, and what groups of such units estimate."""
+"""Nuclei summarised per unit (plant, animal), and estimates of group means from such units."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, eq=False)
 class UnitStatistics:
-    """All that a comparison needs to know of the nuclei, gathered by unit.
+    """Statistics per unit that are sufficient for comparing groups.
 
-    mean, count, within : (U,) mean of the nuclei of a unit, their number, and their sum of squares
-        around that mean.
-    group : (U,) index of its group. names : of the groups, the reference first.
+    Parameters
+    ----------
+    mean : (U,) mean of the nuclei of each unit.
+    count : (U,) number of nuclei.
+    within : (U,) sum of squares of the nuclei around the mean of their unit.
+    group : (U,) index of the group of each unit.
+    names : of the G groups, the reference first.
     """
 
     mean: np.ndarray
@@ -29,17 +33,17 @@ class UnitStatistics:
     names: tuple[str, ...]
 
     def sum_by_group(self, values: np.ndarray) -> np.ndarray:
-        """Sum of values (U,) over the units of each group: (G,)."""
+        """Sum values (U,) over the units of each group: (G,)."""
         return np.bincount(self.group, weights=values, minlength=len(self.names))
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """UnitStatistics of each group (G,)."""
+        """(G,) number of units per group."""
         return np.bincount(self.group, minlength=len(self.names))
 
     @cached_property
     def between_variance(self) -> np.ndarray:
-        """Variance between the means of the units of each group (G,)."""
+        """(G,) variance between the means of the units of each group."""
         centre = self.sum_by_group(self.mean) / self.sizes
         return self.sum_by_group((self.mean - centre[self.group]) ** 2) / np.maximum(
             self.sizes - 1, 1
@@ -48,8 +52,13 @@ class UnitStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Mean of each group (G,), the variance of that mean (G,), and the degrees of degrees_of_freedom of each
-    variance (G,), or of all together.
+    """Estimated means of the groups.
+
+    Parameters
+    ----------
+    mean : (G,) of each group.
+    variance : (G,) of that mean.
+    degrees_of_freedom : (G,) of each variance, or one number for all.
     """
 
     mean: np.ndarray
@@ -60,11 +69,28 @@ class Estimate:
 def summarize_units(
     table: Mapping, column: str, *, group: str, unit: str | None, reference: str | None = None
 ) -> UnitStatistics:
-    """The nuclei of a table by unit; a UserError where they cannot be compared."""
+    """Summarise the nuclei of a table per unit.
+
+    Parameters
+    ----------
+    table : column to values, one row per nucleus.
+    column : the measurement; rows that are not finite are left out.
+    group, unit : columns that name group and unit; unit None makes each nucleus a unit.
+    reference : name of the group that comes first; the first in the table if None.
+
+    Returns
+    -------
+    Statistics of U units in G groups.
+
+    Raises
+    ------
+    UserError : a column or the reference is unknown, there are fewer than two groups, or a group
+        has fewer than two units.
+    """
     missing = [name for name in (column, group, unit) if name is not None and name not in table]
     if missing:
         raise UserError(
-            "Columns to compare must stand in the table.",
+            "The columns to compare must be in the table.",
             ", ".join(missing),
             f"Known: {', '.join(map(str, table))}.",
         )
@@ -94,7 +120,7 @@ def summarize_units(
         raise UserError(
             f"Each group needs two units ({unit or 'nuclei'}) or more.",
             received,
-            "Nuclei of one plant cannot stand for other plants.",
+            "Measure more units: nuclei of one plant do not represent other plants.",
         )
     return units
 
@@ -119,7 +145,7 @@ def _order(of_group: np.ndarray, reference: str | None) -> tuple[str, ...]:
 
 
 def estimate_by_unit(units: UnitStatistics) -> Estimate:
-    """Each unit counts once."""
+    """Estimate the means of the groups; each unit has equal weight."""
     return Estimate(
         units.sum_by_group(units.mean) / units.sizes,
         units.between_variance / units.sizes,
@@ -128,7 +154,7 @@ def estimate_by_unit(units: UnitStatistics) -> Estimate:
 
 
 def estimate_by_nucleus(units: UnitStatistics) -> Estimate:
-    """Each nucleus counts once, as if it were independent of the others."""
+    """Estimate the means of the groups; each nucleus has equal weight, as if independent."""
     count = units.sum_by_group(units.count)
     mean = units.sum_by_group(units.mean * units.count) / count
     squares = units.sum_by_group(units.within + units.count * (units.mean - mean[units.group]) ** 2)
@@ -136,23 +162,41 @@ def estimate_by_nucleus(units: UnitStatistics) -> Estimate:
 
 
 def fit_mixed_model(units: UnitStatistics) -> tuple[Estimate, float, float]:
-    """Linear mixed model: a mean for each group, a random intercept for each unit; REML, exact up
-    to a search in one dimension.
+    """Fit a linear mixed model by REML: a mean per group, a random intercept per unit.
 
-    Returns the means, and the variances between and within units. Only the means of the units carry
-    the group, so that each counts with the weight n / (1 + n between / within), and the degrees of
-    degrees_of_freedom are units less groups.
+    Only the means of the units depend on the group. Each therefore has the weight n / (1 + n
+    between / within), and the degrees of freedom are units minus groups. The likelihood is
+    maximised over the variance ratio alone; everything else follows from it in closed form.
+
+    Parameters
+    ----------
+    units : statistics of U units in G groups.
+
+    Returns
+    -------
+    Means of the groups, variance between units, variance within units.
+
+    Raises
+    ------
+    UserError : every unit has a single nucleus.
+
+    References
+    ----------
+    Patterson & Thompson 1971, doi:10.1093/biomet/58.3.545 (REML).
+    Bates et al. 2015, doi:10.18637/jss.v067.i01 (profiled likelihood).
     """
     from scipy.optimize import minimize_scalar
 
     if (units.count == 1).all():
         raise UserError(
             "A mixed model needs units with several nuclei.",
-            "one nucleus a unit",
+            "one nucleus per unit",
             'Use method="units".',
         )
     degrees_of_freedom = int(units.count.sum() - len(units.names))
 
+    # `share` is between / (between + within) variance of a nucleus; the residual sum of squares,
+    # log|V| and log|X' inv(V) X| of the restricted likelihood reduce to sums over units.
     def solve(share: float) -> tuple[float, np.ndarray, np.ndarray, float]:
         ratio = share / (1 - share)  # between over within
         weight = units.count / (1 + ratio * units.count)
@@ -184,10 +228,21 @@ def fit_mixed_model(units: UnitStatistics) -> tuple[Estimate, float, float]:
 
 
 def measure_hedges_g(units: UnitStatistics, other: int) -> tuple[float | None, list[float] | None]:
-    """Hedges' g of a group against the first, in pooled standard deviations between units, and its
-    95 % interval by the noncentral t.
+    """Compute Hedges' g of a group against the reference, in pooled deviations between units.
 
-    Hedges 1981, doi:10.3102/10769986006002107. None where the units of both groups do not vary.
+    Parameters
+    ----------
+    units : statistics of U units in G groups.
+    other : index of the group, above 0.
+
+    Returns
+    -------
+    g, and its 95 % interval by the noncentral t-distribution; None for both where the units do not
+    vary.
+
+    References
+    ----------
+    Hedges 1981, doi:10.3102/10769986006002107.
     """
     from scipy.special import gammaln, nctdtrinc
 
@@ -198,14 +253,15 @@ def measure_hedges_g(units: UnitStatistics, other: int) -> tuple[float | None, l
         return None, None
     means = units.sum_by_group(units.mean) / units.sizes
     d, scale = (means[other] - means[0]) / pooled, np.sqrt(1 / n[0] + 1 / n[1])
-    fair = (
+    # Hedges' correction: d is too large in small samples (exact form, with gamma functions).
+    unbiased = (
         np.exp(gammaln(degrees_of_freedom / 2) - gammaln((degrees_of_freedom - 1) / 2))
         / np.sqrt(degrees_of_freedom / 2)
         if degrees_of_freedom > 1
         else 1.0
     )
     limits = [
-        fair * scale * nctdtrinc(degrees_of_freedom, q, d / scale)
+        unbiased * scale * nctdtrinc(degrees_of_freedom, q, d / scale)
         for q in (1 - ALPHA / 2, ALPHA / 2)
     ]
-    return fair * d, limits
+    return unbiased * d, limits
