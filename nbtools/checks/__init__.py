@@ -1,8 +1,9 @@
-"""What is wrong with a data set, in words, with the remedy.
+"""Checks of a data set: what is wrong, in plain words, with a remedy.
 
-A check is a small function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
-PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, BALANCE_CHECKS); why it matters is a line in `reasons`; its
-repair, if any, a line in `repair` or `points_and_boxes`.
+A check is a function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
+PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, BALANCE_CHECKS). It yields findings. Why a
+finding matters is a line in `reasons`; its repair, if there is one, a line in `repair` or
+`points_and_boxes`.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from nbtools.errors import UserError
 
 __all__ = [
     "BALANCE_CHECKS",
+    "DATASET_CHECKS",
     "IMAGE_CHECKS",
     "NOISE_CHECKS",
     "PAIR_CHECKS",
     "PARTNER_CHECKS",
     "POINT_AND_BOX_CHECKS",
-    "DATASET_CHECKS",
     "Finding",
     "Requirements",
     "View",
@@ -48,27 +49,40 @@ __all__ = [
     "to_json",
 ]
 
-QUICK = 48  # images looked at by a quick check
+QUICK = 48  # images that a quick check reads
 FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *POINT_AND_BOX_CHECKS, find_swapped)
 
 
 def check(
     dataset: DataSet | str | Path, requirements: Requirements | None = None, *, quick: bool = False
 ) -> list[Finding]:
-    """Findings about a data set, the gravest first; one file in memory at a time.
+    """Check a data set and return the findings, errors first; one file is in memory at a time.
 
     Parameters
     ----------
     dataset : a data set, or its folder.
-    requirements : what a method needs; without, the partner that the set has is asked for, else
-        labels; colours are only noted.
-    quick : only what forbids training, looked for in up to QUICK images spread over the set: what
-        `train` does before it starts.
+    requirements : what a method needs. Without, the partner that the set has (else labels) is
+        required for each image, and colours are only noted.
+    quick : return only errors, from up to QUICK images spread over the set. `train` does this
+        before it starts.
+
+    Returns
+    -------
+    Findings; [] where nothing is wrong. A folder that cannot be opened as a data set is a finding,
+    too.
+
+    Raises
+    ------
+    UserError : the folder does not exist.
 
     Examples
     --------
-    >>> for finding in check("my_nuclei"):
-    ...     finding.severity, finding.file, finding.message, finding.remedy
+    >>> import numpy as np
+    >>> from nbtools.data import Sample
+    >>> from nbtools.image import Image
+    >>> image = Image(np.full((64, 64), 7, np.uint8), "YX", spacing=(0.5, 0.5))
+    >>> [f.code for f in check(DataSet.of([Sample("a", image)]), Requirements(needs="nothing"))]
+    ['empty_image']
     """
     if not isinstance(dataset, DataSet):
         try:
@@ -99,10 +113,10 @@ def check(
 
 
 def _check_quickly(dataset: DataSet, requirements: Requirements) -> list[Finding]:
-    """Errors only."""
-    looked_at, findings, facts = set(range(0, len(dataset), max(1, len(dataset) // QUICK))), [], []
+    """Errors only, in a selection of the images."""
+    selected, findings, facts = set(range(0, len(dataset), max(1, len(dataset) // QUICK))), [], []
     for i, entry in enumerate(dataset.entries):
-        view = read_view(dataset, entry) if i in looked_at else View(entry.name)
+        view = read_view(dataset, entry) if i in selected else View(entry.name)
         findings += check_view(view, requirements, checks=FATAL_CHECKS)
         facts.append(Facts(entry, view.file, view.image))
     for find in (find_no_images, find_missing_partners):
@@ -111,7 +125,18 @@ def _check_quickly(dataset: DataSet, requirements: Requirements) -> list[Finding
 
 
 def check_view(view: View, requirements: Requirements, *, checks: Sequence = ()) -> list[Finding]:
-    """Findings about one sample's files, by these checks or by all."""
+    """Run checks on the files of one sample.
+
+    Parameters
+    ----------
+    view : the files of the sample.
+    requirements : what a method needs.
+    checks : functions of (view, requirements); all checks of single samples by default.
+
+    Returns
+    -------
+    Findings, those about unreadable files first.
+    """
     findings = list(view.problems)
     if view.image is not None:
         for find in checks or (
@@ -126,17 +151,13 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
 
 
 def to_json(findings: Sequence[Finding], n_images: int) -> dict:
-    """The document of the command line's `check`; "ok" where there are no errors and no
-    warnings.
-    """
+    """Return the JSON document of `nbtools check`; "ok" is true without errors and warnings."""
     ok = not any(f.severity in ("error", "warning") for f in findings)
     return {"ok": ok, "images": n_images, "findings": [vars(f) | {"why": f.why} for f in findings]}
 
 
 def _usual_requirements(dataset: DataSet) -> Requirements:
-    """The partner that the set has is wanted for each of its images; where it has none, labels
-    are.
-    """
+    """Require the partner that the set has for each of its images; labels where it has none."""
     needs = next(
         (kind for kind in ("labels", "clean", "classes", "boxes", "centres") if dataset.has(kind)),
         "labels",

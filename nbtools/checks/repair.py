@@ -1,5 +1,6 @@
-"""Write a repaired copy of a data set; the original stays untouched. A repair is a line in
-LABEL_REPAIRS or IMAGE_REPAIRS.
+"""Repaired copies of a data set; the original is not changed.
+
+A repair is a line in LABEL_REPAIRS or IMAGE_REPAIRS.
 """
 
 from __future__ import annotations
@@ -43,13 +44,11 @@ LEAVE_OUT = (
     "missing_classes",
 )
 RENUMBERED = ("binary_label", "antialiased_label", "label_in_parts")
-MAX_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
+MAX_ROUNDS = 6  # a colour mask becomes grey, then a mask of two values, then labels
 
 
 def number_objects(label: Image) -> Image:
-    """Each separate object of a mask gets a number; values above half of the largest are
-    foreground.
-    """
+    """Number the separate objects of a mask; values above half of the largest are foreground."""
     from skimage.measure import label as label_parts
 
     pixels = label.pixels
@@ -59,7 +58,7 @@ def number_objects(label: Image) -> Image:
 
 
 def number_parts(label: Image) -> Image:
-    """Each separate part of a label gets a number of its own; pixels marked -1 stay."""
+    """Give each separate part of a label a number of its own; pixels marked -1 stay."""
     from skimage.measure import label as label_parts
 
     parts = label_parts(
@@ -69,25 +68,25 @@ def number_parts(label: Image) -> Image:
 
 
 def round_label(label: Image) -> Image | None:
-    """Whole numbers stored as real ones; None where they are none."""
+    """Convert whole numbers stored as real numbers to integers; None where they are not whole."""
     whole = np.isfinite(label.pixels).all() and (label.pixels == np.rint(label.pixels)).all()
     return label.replace(pixels=label.pixels.astype(np.int64)) if whole else None
 
 
 def keep_one_channel(image: Image) -> Image | None:
-    """The one channel of a grey image stored as colours; None where they differ."""
+    """Keep one channel of a grey image stored as colours; None where the channels differ."""
     if not (image.pixels == image.pixels[..., :1]).all():
         return None
     return image.select(C=0).replace(channels=())
 
 
 def exchange_axes(label: Image) -> Image:
-    """Y and X exchanged."""
+    """Exchange Y and X."""
     return label.replace(pixels=np.ascontiguousarray(np.swapaxes(label.pixels, -1, -2)))
 
 
 def fill_with_median(image: Image) -> Image | None:
-    """The median of the finite pixels in place of NaN and infinity; None where there are none."""
+    """Replace NaN and infinity by the median of the other pixels; None where there are none."""
     finite = np.isfinite(image.pixels)
     return (
         image.replace(pixels=np.where(finite, image.pixels, np.median(image.pixels[finite])))
@@ -114,16 +113,27 @@ IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
 def fix(
     dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, overwrite: bool = False
 ) -> list[str]:
-    """Write a repaired copy of a data set and say what was changed.
+    """Write a repaired copy of a data set.
 
-    Masks get numbers, whole real numbers become integers, parts of a label numbers of their own,
-    grey colours one channel, NaN the median, boxes end at the border; images that cannot be read,
-    lack their partner or do not fit it are left out. Everything else is copied as it is.
+    Masks get numbers, whole real numbers become integers, separate parts of a label get numbers of
+    their own, grey colours one channel, NaN the median, and boxes end at the border. Images that
+    cannot be read, lack their partner or do not fit it are left out. Everything else is copied
+    unchanged.
+
+    Parameters
+    ----------
+    dataset : the data set to repair.
+    findings : of `check` on this data set.
+    folder : of the copy.
+    overwrite : replace a folder that holds an earlier copy.
 
     Returns
     -------
-    changes : list of str
-        A line for each file that was changed or left out.
+    One line per file that was changed or left out.
+
+    Raises
+    ------
+    UserError : the folder exists and must not be replaced.
     """
     codes: dict[str, set[str]] = {}
     for finding in findings:
@@ -170,7 +180,7 @@ def _fix_entry(
         return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
     if view.classes and any(f"({code})" in line for line in lines for code in RENUMBERED):
         view = replace(view, classes=None)
-        lines.append(f"{view.classes_file}: left out, for the nuclei have other numbers now")
+        lines.append(f"{view.classes_file}: left out, because the nuclei have new numbers")
     if lines or entry.sample is not None or not _are_files_kept(dataset):
         write_sample(folder, _to_sample(entry, view))
     else:
@@ -179,7 +189,7 @@ def _fix_entry(
 
 
 def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
-    """Repair what was found and what shows only then."""
+    """Repair what was found, and what appears only after a first repair."""
     lines = []
     if "swapped" in found:
         view = replace(
@@ -197,9 +207,7 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
 
 
 def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
-    """The first repair that one of the codes asks for, and what was done; None where there is
-    none.
-    """
+    """The first repair for one of the codes, and what was done; None where there is none."""
     for attribute, file, repairs in (
         ("image", view.file, IMAGE_REPAIRS),
         ("label", view.label_file, LABEL_REPAIRS),
@@ -224,7 +232,7 @@ def _describe_repair(repair: Callable) -> str:
 
 
 def check_sample(view: View) -> list[Finding]:
-    """What the files of one sample show on their own."""
+    """Run all checks that need the files of one sample only, without requirements of a method."""
     return [
         f
         for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *POINT_AND_BOX_CHECKS)
@@ -238,13 +246,14 @@ def _to_sample(entry: Entry, view: View) -> Sample:
 
 
 def _are_files_kept(dataset: DataSet) -> bool:
-    """Whether files can be copied as they are: neither a channel nor a time point was chosen."""
+    """Whether files can be copied unchanged: neither a channel nor a time point was selected."""
     return dataset.options.channel is None and dataset.options.time is None
 
 
 def _meta(dataset: DataSet, changes: list[str]) -> dict:
-    """dataset.toml of the copy, with the axes and spacing that were given, unless colours became
-    grey or planes were chosen.
+    """dataset.toml of the copy, with the axes and spacing given on reading.
+
+    They are left out where colours became grey or planes were selected.
     """
     meta = {k: v for k, v in dataset.meta.items() if k not in READING}
     if not _are_files_kept(dataset):
