@@ -15,10 +15,15 @@ from scipy import ndimage
 from nbtools.errors import UserError
 from nbtools.image import SPACE, Image
 from nbtools.metrics import regions
-from nbtools.metrics.instances import LAST_AVERAGED, THRESHOLDS, find_mistakes, score_overlap
+from nbtools.metrics.instances import (
+    LAST_AVERAGED,
+    MATCHED,
+    THRESHOLDS,
+    find_mistakes,
+    score_overlap,
+)
 from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
 
-MATCHED = 0.5  # IoU from which two outlines belong to one nucleus
 DIFFERENT_OUTLINES = 0.7  # IoU below which the outlines of a matched pair are listed
 EQUAL_SIZE = 0.02  # share by which sizes may differ and still count as equal
 

@@ -13,10 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from nbtools.image import Image
-from nbtools.metrics.instances import LAST_AVERAGED, THRESHOLDS, Score, score_overlap
+from nbtools.metrics.instances import LAST_AVERAGED, MATCHED, THRESHOLDS, Score, score_overlap
 from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
-
-MATCHED = 0.5  # IoU from which the classes of two nuclei are compared
 
 
 class ClassScores:

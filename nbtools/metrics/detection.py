@@ -77,19 +77,9 @@ def evaluate(
             found, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
         truth, found = _check_points(truth, found, name=name)
         distance = match_points(truth, found, gate=gate, matching=matching)[2]
-        counts = {
-            "n_true": len(truth),
-            "n_pred": len(found),
-            "tp": len(distance),
-            "squared": float((distance**2).sum()),
-        }
-        rows.append(
-            {
-                "name": name,
-                **counts,
-                "f1": float(rate_counts(np.array(list(counts.values()), float))["f1"]),
-            }
-        )
+        counts = len(truth), len(found), len(distance), float((distance**2).sum())
+        row = dict(zip(COUNTS, counts, strict=True))
+        rows.append({"name": name, **row, "f1": float(rate_counts(np.array(counts))["f1"])})
         ranked.append((scores, match_by_score(truth, found, scores=scores, gate=gate)))
     if not rows:
         raise UserError(

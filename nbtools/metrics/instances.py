@@ -31,7 +31,7 @@ from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_n
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 # 0.95 demands more than the accuracy of the true labels: it is reported, but not averaged.
 LAST_AVERAGED = 0.90
-MATCHED = 0.5  # IoU from which the outlines of two nuclei are compared
+MATCHED = 0.5  # IoU from which outlines and classes of two nuclei are compared
 
 
 @dataclass(frozen=True)
@@ -278,29 +278,19 @@ def _share(part: float, whole: float, *, nuclei: int) -> float:
 
 
 def _row(name: str, scores: list[Score], *, table: Overlap) -> dict:
-    mistakes, seg, foreground = (
-        find_mistakes(table),
-        regions.score_seg(table),
-        regions.count_foreground(table),
-    )
-    kinds = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
-    ap = {f"ap{round(100 * s.iou)}": s.ap for s in scores}
-    n_true, n_pred = scores[0].n_true, scores[0].n_pred
-    about = {
+    mistakes, foreground = find_mistakes(table), regions.count_foreground(table)
+    seg, n_true, n_pred = float(regions.score_seg(table).sum()), scores[0].n_true, scores[0].n_pred
+    return {
         "name": name,
         "n_true": n_true,
         "n_pred": n_pred,
-        **ap,
-        **kinds,
+        **{f"ap{round(100 * s.iou)}": s.ap for s in scores},
+        **{kind: len(labels) for kind, labels in vars(mistakes).items()},
         "mean_ap": float(np.mean([s.ap for s in _averaged(scores)])),
-    }
-    about |= {
-        "seg": _share(float(seg.sum()), n_true, nuclei=n_true + n_pred),
+        "seg": _share(seg, n_true, nuclei=n_true + n_pred),
         "foreground_dice": float(regions.rate_dice(foreground)),
-    }
-    return about | {
         "count_error": abs(n_pred - n_true) / max(n_true, 1),
-        "_seg": float(seg.sum()),
+        "_seg": seg,
         "_foreground": foreground,
     }
 

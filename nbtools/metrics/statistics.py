@@ -176,19 +176,20 @@ def _describe(
     if drawn:
         interval, ratio = _draw(units, estimate, other=other, positive=positive)
     g, limits = measure_hedges_g(units, other)
-    about = {
+    row = {
         "column": column,
         "group": units.names[other],
         "against": units.names[0],
         "means": [reference, mean],
-    }
-    about |= {
         "difference": difference,
         "interval_95": interval,
         "ratio": mean / reference if positive else None,
+        "ratio_interval_95": ratio,
+        "p": p,
+        "hedges_g": g,
+        "hedges_g_interval_95": limits,
     }
-    about |= {"ratio_interval_95": ratio, "p": p, "hedges_g": g, "hedges_g_interval_95": limits}
-    return {name: _plain(value) for name, value in about.items()}
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _degrees(estimate: Estimate, pair: tuple[int, int], weights: np.ndarray) -> float:
