@@ -85,6 +85,15 @@ def test_kappa_is_that_of_the_textbook():
     assert agreement.measure_kappa(np.zeros(5, bool), np.zeros(5, bool)) == 1
 
 
+def test_kappa_and_dice_are_those_of_scikit_learn(rng):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    first, second = (rng.random((2, 40, 60)) < [[[0.3]], [[0.6]]]).astype(int)
+    found = agreement.compare_annotators(first, second)
+    pixels = first.ravel(), second.ravel()
+    assert found.kappa == pytest.approx(sklearn.cohen_kappa_score(*pixels))
+    assert found.foreground_dice == pytest.approx(sklearn.f1_score(*pixels))
+
+
 def test_independent_drawings_have_a_kappa_of_zero(rng):
     first, second = rng.random((2, 200_000)) < 0.3
     assert agreement.measure_kappa(first, second) == pytest.approx(0, abs=0.01)

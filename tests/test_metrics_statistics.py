@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from nbtools.errors import UserError
-from nbtools.metrics.statistics import compare_groups, count_false_alarms
+from nbtools.metrics.statistics import _correct, compare_groups, count_false_alarms
 from nbtools.metrics.unit_statistics import (
     UnitStatistics,
     fit_mixed_model,
@@ -103,6 +103,11 @@ def test_with_equal_numbers_the_mixed_model_is_the_t_test_of_the_means(rng):
     row, plain = compare(table, method="mixed"), stats.ttest_ind(means[5:], means[:5])
     assert row["p"] == pytest.approx(plain.pvalue, rel=1e-3)
     assert row["interval_95"] == pytest.approx(list(plain.confidence_interval()), rel=1e-3)
+
+
+def test_p_values_are_corrected_as_r_does():
+    """R 4, p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm"): 0.03, 0.06, 0.06, 0.02."""
+    assert _correct([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_hedges_g_is_that_of_the_textbook():

@@ -20,6 +20,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.metrics import bootstrap
+from nbtools.metrics.semantic import mean_known
 
 METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
 BINS = 10
@@ -165,8 +166,8 @@ def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
     each = rate_classes(confusion)
     hit = np.einsum("...kk->...", confusion[..., :-1])
     return {
-        "balanced_accuracy": _mean_known(each["recall"]),
-        "macro_f1": _mean_known(each["f1"]),
+        "balanced_accuracy": mean_known(each["recall"]),
+        "macro_f1": mean_known(each["f1"]),
         "accuracy": hit / np.maximum(confusion.sum(axis=(-2, -1)), 1),
     }
 
@@ -217,9 +218,3 @@ def measure_calibration(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | 
         "ece": sum(b["count"] * abs(b["probability"] - b["accuracy"]) for b in filled) / len(known),
         "bins": filled,
     }
-
-
-def _mean_known(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of the values that are finite."""
-    known = np.isfinite(values)
-    return np.where(known, values, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)

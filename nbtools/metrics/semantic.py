@@ -144,14 +144,14 @@ def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
     Metric to (...), 0 to 1; 1 where truth and prediction hold only background.
     """
     each = rate_classes(confusion)
-    found = {name: _mean_known(values[..., 1:]) for name, values in each.items()}
+    found = {name: mean_known(values[..., 1:]) for name, values in each.items()}
     total = confusion.sum(axis=(-2, -1))
     found["accuracy"] = np.einsum("...kk->...", confusion) / np.maximum(total, 1)
-    return found | {"mean_iou": _mean_known(each["iou"])}
+    return found | {"mean_iou": mean_known(each["iou"])}
 
 
-def _mean_known(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of the values that are finite; 1 where none is."""
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Average the finite values over the last axis: (..., K) to (...); 1 where none is finite."""
     known = np.isfinite(values)
     return np.where(
         known.any(axis=-1),
