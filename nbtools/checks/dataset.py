@@ -180,11 +180,11 @@ def _describe_related(facts: list[Facts], pairs: list[tuple[int, int]], *, code:
 def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find axes and Z steps that no file names and that were assumed."""
     for guess, (code, severity, message) in GUESSES.items():
-        found = [f for f in overview.facts if guess in f.guesses]
-        if not found:
+        guessed = [f for f in overview.facts if guess in f.guesses]
+        if not guessed:
             continue
-        axes = Counter(f.image.axes for f in found).most_common(1)[0][0]
-        text = message.format(n=f"{len(found)} of {len(overview.facts)}", axes=axes)
+        axes = Counter(f.image.axes for f in guessed).most_common(1)[0][0]
+        text = message.format(n=f"{len(guessed)} of {len(overview.facts)}", axes=axes)
         written, option = (
             (f'axes = "{axes}"', f"--axes {axes}")
             if guess == "axes"
@@ -194,7 +194,7 @@ def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Fi
             f"Run nbtools check with {option} --remember, which writes {written} into "
             f"dataset.toml; or give {option} each time."
         )
-        yield Finding(code, severity, found[0].file, text, remedy)
+        yield Finding(code, severity, guessed[0].file, text, remedy)
 
 
 def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:

@@ -194,11 +194,11 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
         )
     )
     try:
-        found = dataset.reader.found(entry)
+        unchecked = dataset.reader.found(entry)
     except UserError as error:
         view.problems.append(_unreadable(view.file, error))
         return view
-    view.image, view.guesses = found.image, found.guesses
+    view.image, view.guesses = unchecked.image, unchecked.guesses
     reader = dataset.reader
     for kind, file, read in (
         ("label", view.label_file, reader.found_label),

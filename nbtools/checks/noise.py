@@ -22,9 +22,9 @@ def find_shared_noise(view: View, requirements: Requirements) -> Iterator[Findin
         or not np.isfinite(image.pixels).all()
     ):
         return
-    found = explain_noise(image)
-    if found is not None:
-        yield Finding("noise_correlated", "warning", view.file, *found)
+    warning = explain_noise(image)
+    if warning is not None:
+        yield Finding("noise_correlated", "warning", view.file, *warning)
 
 
 NOISE_CHECKS = [find_shared_noise]

@@ -164,20 +164,20 @@ def _fix_entry(
         view.centres_file,
         view.classes_file,
     )
-    found = set().union(*(codes.get(file, set()) for file in files))
+    found_codes = set().union(*(codes.get(file, set()) for file in files))
     lines = []
     if (
-        found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *POINT_AND_BOX_REPAIRS, "swapped"}
+        found_codes & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *POINT_AND_BOX_REPAIRS, "swapped"}
         and view.image is not None
     ):
-        view, lines = _repair(view, found)
-    remaining = found & set(LEAVE_OUT) or (
+        view, lines = _repair(view, found_codes)
+    remaining = found_codes & set(LEAVE_OUT) or (
         {f.code for f in check_sample(view) if f.severity == "error"} & {*LABEL_REPAIRS}
         if lines
         else set()
     )
-    if remaining or (found & {*LABEL_REPAIRS, "not_finite"} and not lines):
-        return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
+    if remaining or (found_codes & {*LABEL_REPAIRS, "not_finite"} and not lines):
+        return [f"{view.file}: left out ({', '.join(sorted(remaining or found_codes))})"], False
     if view.classes and any(f"({code})" in line for line in lines for code in RENUMBERED):
         view = replace(view, classes=None)
         lines.append(f"{view.classes_file}: left out, because the nuclei have new numbers")
@@ -188,16 +188,18 @@ def _fix_entry(
     return lines, True
 
 
-def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
-    """Repair what was found, and what appears only after a first repair."""
+def _repair(view: View, found_codes: set[str]) -> tuple[View, list[str]]:
+    """Repair what was found_codes, and what appears only after a first repair."""
     lines = []
-    if "swapped" in found:
+    if "swapped" in found_codes:
         view = replace(
             view, image=view.label.replace(channels=()), label=view.image.replace(channels=())
         )
         lines.append(f"{view.file}: swap image and label (swapped)")
     for _ in range(MAX_ROUNDS):
-        codes = [f.code for f in check_sample(view) if f.code in found or f.code in LABEL_REPAIRS]
+        codes = [
+            f.code for f in check_sample(view) if f.code in found_codes or f.code in LABEL_REPAIRS
+        ]
         repaired, line = _repair_once(view, codes)
         if repaired is None:
             break

@@ -80,12 +80,12 @@ def find_chromocentres(
         "noise": noise,
         "contrast": contrast,
     }
-    found, count = np.zeros(index.shape, np.int32), 0
+    chromocentres, count = np.zeros(index.shape, np.int32), 0
     for box, own in _crops(index):
         spots = _find_spots(values[box], own, **options)
-        found[box][spots > 0] = spots[spots > 0] + count
+        chromocentres[box][spots > 0] = spots[spots > 0] + count
         count += int(spots.max())
-    return to_spatial(label).replace(pixels=found)
+    return to_spatial(label).replace(pixels=chromocentres)
 
 
 def describe_chromocentres(
@@ -197,18 +197,18 @@ def _find_spots(
     # Again without the spots of the first round, which had raised the mean around them.
     height = smooth - _blur(smooth, calm, broad)
     rise = max(noise * _spread(height[own]), contrast * max(np.median(smooth[own]), 0))
-    found = np.zeros(own.shape, np.int32)
+    spots = np.zeros(own.shape, np.int32)
     if rise <= 0:
-        return found
+        return spots
     peaks, count = label(own & (height > rise / 2), np.ones((3,) * own.ndim))
     high = maximum(height, peaks, np.arange(1, count + 1)) > rise if count else []
     boxes = find_objects(peaks)
     for number in np.flatnonzero(high) + 1:
         box = boxes[number - 1]
         peak = peaks[box] == number
-        spots = _split_peak(np.where(peak, height[box], rise / 2), rise)
-        found[box][spots > 0] = spots[spots > 0] + found.max()
-    return _drop_leaks(found, height, values=values, own=own)
+        parts = _split_peak(np.where(peak, height[box], rise / 2), rise)
+        spots[box][parts > 0] = parts[parts > 0] + spots.max()
+    return _drop_leaks(spots, height, values=values, own=own)
 
 
 def _drop_leaks(

@@ -72,9 +72,9 @@ def compare(
     --------
     >>> from nbtools.metrics import instances
     >>> truth = np.pad(np.ones((4, 4), int), 2)
-    >>> found = instances.evaluate([("a", truth, truth), ("b", truth, truth)])
-    >>> missed = instances.evaluate([("a", truth, 0 * truth), ("b", truth, 0 * truth)])
-    >>> row = compare({"classical": missed, "network": found})["differences"][0]
+    >>> perfect = instances.evaluate([("a", truth, truth), ("b", truth, truth)])
+    >>> nothing = instances.evaluate([("a", truth, 0 * truth), ("b", truth, 0 * truth)])
+    >>> row = compare({"classical": nothing, "network": perfect})["differences"][0]
     >>> row["method"], row["metric"], row["difference"], row["interval_95"], row["clear"]
     ('network', 'mean_ap', 1.0, [1.0, 1.0], True)
     """
@@ -84,7 +84,7 @@ def compare(
     # All methods share each sample of images: (draws, methods, ...)
     drawn = resample_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
-    found = {
+    metrics = {
         metric: ResampledMetric(values[metric], every and every[metric]) for metric in about.metrics
     }
     first = baseline or names[0]
@@ -101,9 +101,9 @@ def compare(
         "seed": seed,
         "metrics": list(about.metrics),
         "smaller_is_better": list(about.smaller_is_better),
-        "methods": {name: _describe(found, i) for i, name in enumerate(names)},
+        "methods": {name: _describe(metrics, i) for i, name in enumerate(names)},
         "differences": [
-            _subtract(found, names, pair=pair, metric=metric)
+            _subtract(metrics, names, pair=pair, metric=metric)
             for pair in pairs
             for metric in about.metrics
         ],
@@ -149,25 +149,26 @@ def _check(
     return names, images
 
 
-def _describe(found: dict[str, ResampledMetric], method: int) -> dict:
-    values = {metric: _number(one.value[method]) for metric, one in found.items()}
+def _describe(metrics: dict[str, ResampledMetric], method: int) -> dict:
+    values = {metric: _number(resampled.value[method]) for metric, resampled in metrics.items()}
     return values | {
         "interval_95": {
-            metric: _limit(one, lambda d: d[:, method]) for metric, one in found.items()
+            metric: _limit(resampled, lambda d: d[:, method])
+            for metric, resampled in metrics.items()
         }
     }
 
 
 def _subtract(
-    found: dict[str, ResampledMetric], names: list[str], *, pair: tuple[str, str], metric: str
+    metrics: dict[str, ResampledMetric], names: list[str], *, pair: tuple[str, str], metric: str
 ) -> dict:
-    one, (a, b) = found[metric], (names.index(name) for name in pair)
-    limits = _limit(one, lambda d: d[:, a] - d[:, b])
+    resampled, (a, b) = metrics[metric], (names.index(name) for name in pair)
+    limits = _limit(resampled, lambda d: d[:, a] - d[:, b])
     about = {
         "method": pair[0],
         "against": pair[1],
         "metric": metric,
-        "difference": _number(one.value[a] - one.value[b]),
+        "difference": _number(resampled.value[a] - resampled.value[b]),
     }
     return about | {
         "interval_95": limits,
@@ -175,9 +176,11 @@ def _subtract(
     }
 
 
-def _limit(one: ResampledMetric, choose: Callable[[np.ndarray], np.ndarray]) -> list[float] | None:
+def _limit(
+    metric: ResampledMetric, choose: Callable[[np.ndarray], np.ndarray]
+) -> list[float] | None:
     """Percentile interval of what `choose` takes from the bootstrap samples."""
-    return None if one.drawn is None else find_percentile_interval(choose(one.drawn))
+    return None if metric.drawn is None else find_percentile_interval(choose(metric.drawn))
 
 
 def _number(value: float) -> float | None:

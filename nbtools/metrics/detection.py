@@ -39,7 +39,7 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Score a set of images in which nuclei were found as points.
+    """Score a set of images in which nuclei were predicted as points.
 
     Parameters
     ----------
@@ -71,16 +71,16 @@ def evaluate(
     """
     _check(gate, unit=unit, matching=matching)
     rows, ranked, missing = [], [], []
-    for name, truth, found, scores in pairs:
-        if found is None:
+    for name, truth, predicted, scores in pairs:
+        if predicted is None:
             missing.append(name)
-            found, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
-        truth, found = _check_points(truth, found, name=name)
-        distance = match_points(truth, found, gate=gate, matching=matching)[2]
-        counts = len(truth), len(found), len(distance), float((distance**2).sum())
+            predicted, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
+        truth, predicted = _check_points(truth, predicted, name=name)
+        distance = match_points(truth, predicted, gate=gate, matching=matching)[2]
+        counts = len(truth), len(predicted), len(distance), float((distance**2).sum())
         row = dict(zip(COUNTS, counts, strict=True))
         rows.append({"name": name, **row, "f1": float(rate_counts(np.array(counts))["f1"])})
-        ranked.append((scores, match_by_score(truth, found, scores=scores, gate=gate)))
+        ranked.append((scores, match_by_score(truth, predicted, scores=scores, gate=gate)))
     if not rows:
         raise UserError(
             "At least one image with true points is needed to evaluate a result.",
@@ -99,13 +99,13 @@ def evaluate(
 
 
 def match_points(
-    truth: np.ndarray, found: np.ndarray, *, gate: float, matching: str = "optimal"
+    truth: np.ndarray, predicted: np.ndarray, *, gate: float, matching: str = "optimal"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Match true and predicted points one to one.
 
     Parameters
     ----------
-    truth, found : (N, D) and (M, D) coordinates, in the unit of the gate.
+    truth, predicted : (N, D) and (M, D) coordinates, in the unit of the gate.
     gate : the largest distance of a match.
     matching : "optimal" or "greedy", as explained in the module.
 
@@ -114,7 +114,7 @@ def match_points(
     Indices of the matched true points (K,), of the matched predicted points (K,), and their
     distances (K,).
     """
-    row, column, distance = _find_near(truth, found, gate=gate)
+    row, column, distance = _find_near(truth, predicted, gate=gate)
     if matching == "greedy":
         chosen = _match_greedily(row, column, np.lexsort((column, row, distance)))
     else:
@@ -126,13 +126,13 @@ def match_points(
 
 
 def match_by_score(
-    truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray | None, gate: float
+    truth: np.ndarray, predicted: np.ndarray, *, scores: np.ndarray | None, gate: float
 ) -> np.ndarray:
     """Decide which predicted points are hits where higher scores choose first.
 
     Parameters
     ----------
-    truth, found : (N, D) and (M, D) coordinates, in the unit of the gate.
+    truth, predicted : (N, D) and (M, D) coordinates, in the unit of the gate.
     scores : (M,); None treats all points alike.
     gate : the largest distance of a match.
 
@@ -140,9 +140,9 @@ def match_by_score(
     -------
     (M,) bool: the point takes the nearest true point in its gate that is still free.
     """
-    row, column, distance = _find_near(truth, found, gate=gate)
-    first = np.zeros(len(found)) if scores is None else -np.asarray(scores, float)
-    hit = np.zeros(len(found), bool)
+    row, column, distance = _find_near(truth, predicted, gate=gate)
+    first = np.zeros(len(predicted)) if scores is None else -np.asarray(scores, float)
+    hit = np.zeros(len(predicted), bool)
     hit[
         column[_match_greedily(row, column, np.lexsort((row, distance, column, first[column])))]
     ] = True
@@ -183,16 +183,16 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     Metric to (...). Rates are 1 where there are neither true nor predicted points; `rmse` is NaN
     without a match.
     """
-    true, found, tp, squared = np.moveaxis(np.asarray(counts, float), -1, 0)
-    empty = (true + found == 0).astype(float)
+    true, predicted, tp, squared = np.moveaxis(np.asarray(counts, float), -1, 0)
+    empty = (true + predicted == 0).astype(float)
 
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
     rmse = np.where(tp > 0, np.sqrt(squared / np.maximum(tp, 1)), np.nan)
     return {
-        "f1": share(2 * tp, true + found),
-        "precision": share(tp, found),
+        "f1": share(2 * tp, true + predicted),
+        "precision": share(tp, predicted),
         "recall": share(tp, true),
         "rmse": rmse,
     }
@@ -254,7 +254,7 @@ def _pool_counts(counts: np.ndarray, ranked: list[tuple[np.ndarray | None, np.nd
 
     counts : (images, 4), in the order of COUNTS. ranked : scores and hits of the points per image.
     """
-    true, found, tp = (int(v) for v in counts[:, :3].sum(axis=0))
+    true, predicted, tp = (int(v) for v in counts[:, :3].sum(axis=0))
     rates = rate_counts(counts.sum(axis=0))
     n_true, n_pred = counts[:, 0], counts[:, 1]
     area, curve = _pool_curve(ranked, n_true=true)
@@ -262,7 +262,7 @@ def _pool_counts(counts: np.ndarray, ranked: list[tuple[np.ndarray | None, np.nd
         **{name: None if np.isnan(value) else float(value) for name, value in rates.items()},
         "ap": float(rates["precision"] * rates["recall"]) if area is None else area,
         "tp": tp,
-        "fp": found - tp,
+        "fp": predicted - tp,
         "fn": true - tp,
         "count_error": float(np.mean(np.abs(n_pred - n_true) / np.maximum(n_true, 1))),
         "curve": curve,
@@ -283,16 +283,16 @@ def _pool_curve(
 
 
 def _find_near(
-    truth: np.ndarray, found: np.ndarray, *, gate: float
+    truth: np.ndarray, predicted: np.ndarray, *, gate: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs within the gate: index of the true point, index of the predicted point, distance."""
     from scipy.spatial import cKDTree
 
-    if not len(truth) or not len(found):
+    if not len(truth) or not len(predicted):
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
     # A little beyond the gate: points exactly at its distance must not be lost to rounding.
     near = cKDTree(truth).sparse_distance_matrix(
-        cKDTree(found), gate * (1 + 1e-9), output_type="ndarray"
+        cKDTree(predicted), gate * (1 + 1e-9), output_type="ndarray"
     )
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
@@ -325,15 +325,17 @@ def _check(gate: float, *, unit: str, matching: str) -> None:
 
 
 def _check_points(
-    truth: np.ndarray, found: np.ndarray, *, name: str
+    truth: np.ndarray, predicted: np.ndarray, *, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    truth, found = np.asarray(truth, float), np.asarray(found, float)
-    shapes = [points.shape[1] for points in (truth, found) if points.ndim == 2 and len(points)]
-    if len(set(shapes)) > 1 or any(points.size and points.ndim != 2 for points in (truth, found)):
-        received = f"{name} with {truth.shape} and {found.shape}"
+    truth, predicted = np.asarray(truth, float), np.asarray(predicted, float)
+    shapes = [points.shape[1] for points in (truth, predicted) if points.ndim == 2 and len(points)]
+    if len(set(shapes)) > 1 or any(
+        points.size and points.ndim != 2 for points in (truth, predicted)
+    ):
+        received = f"{name} with {truth.shape} and {predicted.shape}"
         raise UserError(
-            "True and found points must have the same number of coordinates.",
+            "True and predicted points must have the same number of coordinates.",
             received,
             "Give y, x or z, y, x for both.",
         )
-    return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, found))
+    return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, predicted))

@@ -347,14 +347,14 @@ def _pool_distances(rows: list[dict]) -> dict:
     """
     measured = [row for row in rows if "_average" in row]
     known = all(row["_um"] is not None for row in measured)
-    unit, found = "um" if known else "px", {}
+    unit, means = "um" if known else "px", {}
     for name, key in (("hausdorff_average", "_average"), ("hausdorff_95", "_highest")):
         values = [row[key] * (row["_um"] if known else 1.0) for row in measured]
         for row, one in zip(measured, values, strict=True):
             row[f"{name}_{unit}"] = float(one.mean()) if len(one) else None
         every = np.concatenate(values) if values else np.zeros(0)
-        found |= {f"{name}_{unit}": float(every.mean()) if len(every) else None} if measured else {}
-    return found
+        means |= {f"{name}_{unit}": float(every.mean()) if len(every) else None} if measured else {}
+    return means
 
 
 def _drop_private(rows: list[dict]) -> list[dict]:

@@ -201,8 +201,8 @@ def autocorrelate(image: np.ndarray | Image) -> dict[str, np.ndarray]:
 
 def judge_noise(image: np.ndarray | Image) -> str | None:
     """Return a warning with its remedy where neighbouring pixels share noise, else None."""
-    found = explain_noise(image)
-    return None if found is None else " ".join(found)
+    warning = explain_noise(image)
+    return None if warning is None else " ".join(warning)
 
 
 def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
@@ -216,28 +216,28 @@ def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
     ------
     UserError : fewer than 4 x 4 pixels, NaN or infinity.
     """
-    found = {
+    correlated = {
         axis: values
         for axis, (values, error) in _correlate(image).items()
         if _is_correlated(values, error)
     }
-    if not found:
+    if not correlated:
         return None
     correlations = "; ".join(
         f"along {axis} " + ", ".join(f"{v:.2f} at {k} px" for k, v in enumerate(values[1:4], 1))
-        for axis, values in found.items()
+        for axis, values in correlated.items()
     )
     message = (
         f"Neighbouring pixels share their noise (correlation {correlations}): a blind-spot network "
         "mistakes it for signal."
     )
-    if len(found) > 1:
+    if len(correlated) > 1:
         remedy = (
             "Use the images as they were before scaling, filtering or compression, or bin them "
             "2 x 2; or train with clean partners."
         )
         return message, remedy
-    axis = next(iter(found))
+    axis = next(iter(correlated))
     return (
         message,
         f"Use the structured mask along {axis}: n2v with variant=struct and line_axis={axis}.",

@@ -144,10 +144,10 @@ def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
     Metric to (...), 0 to 1; 1 where truth and prediction hold only background.
     """
     each = rate_classes(confusion)
-    found = {name: mean_known(values[..., 1:]) for name, values in each.items()}
+    means = {name: mean_known(values[..., 1:]) for name, values in each.items()}
     total = confusion.sum(axis=(-2, -1))
-    found["accuracy"] = np.einsum("...kk->...", confusion) / np.maximum(total, 1)
-    return found | {"mean_iou": mean_known(each["iou"])}
+    means["accuracy"] = np.einsum("...kk->...", confusion) / np.maximum(total, 1)
+    return means | {"mean_iou": mean_known(each["iou"])}
 
 
 def mean_known(values: np.ndarray) -> np.ndarray:

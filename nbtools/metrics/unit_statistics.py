@@ -103,8 +103,8 @@ def summarize_units(
         else np.unique(np.asarray(table[unit])[known].astype(str), return_inverse=True)[1]
     )
     names = _order(of_group, reference)
-    found, member = np.unique(of_group, return_inverse=True)
-    number = np.array([names.index(g) for g in found])[member]
+    group_names, member = np.unique(of_group, return_inverse=True)
+    number = np.array([names.index(g) for g in group_names])[member]
     key, own = np.unique(number * (len(values) + 1) + of_unit, return_inverse=True)
     count = np.bincount(own)
     mean = np.bincount(own, weights=values) / count
