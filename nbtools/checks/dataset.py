@@ -34,7 +34,6 @@ GUESSES = {  # what a file does not state: code, severity, message
         "{n} volumes state their pixel size in Y and X, but not their Z step.",
     ),
 }
-
 RELATIONS = {
     "near_duplicate": "shows the same as {other}, apart from brightness, noise, size or a turn",
     "sibling_tiles": "continues {other} across a border: two tiles of one field",

@@ -208,6 +208,7 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
         return (0, 0), 1.0
     low, high = np.percentile(grey, (1, 99))
     grey = np.clip(grey, low, high)
+    # Cross-correlation at all shifts at once; its magnitude, since nuclei may be the darker part.
     product = np.fft.rfft2(inside - inside.mean()) * np.conj(np.fft.rfft2(grey - grey.mean()))
     fit = np.abs(np.fft.irfft2(product, s=grey.shape)) / (
         inside.std() * grey.std() * grey.size + 1e-12

@@ -21,7 +21,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-THRESHOLD = 1 / 7
+THRESHOLD = 1 / 7  # Rosenthal & Henderson 2003, doi:10.1016/j.jmb.2003.07.013
 MIN_SIZE_PX = 32  # in Y and X
 FIRST_RING = 3  # the innermost rings hold so few pixels that even noise can correlate there
 

@@ -245,7 +245,7 @@ def score_overlap(overlap: Overlap, iou: float) -> Score:
     """
     if not 0 < iou <= 1:
         raise UserError("The IoU threshold must lie above 0 and not above 1.", iou, "Use 0.5.")
-    values, iou = overlap.iou, round(float(iou), 10)  # 0.5 + 2 * 0.05 is above 0.6 in floats
+    values, iou = overlap.iou, round(float(iou), 10)  # 0.5 + 0.05 + 0.05 is above 0.6 in floats
     matched = match_nuclei(overlap, values, iou=iou)
     tp = int(np.count_nonzero(matched))
     fp, fn = len(overlap.predicted_labels) - tp, len(overlap.true_labels) - tp

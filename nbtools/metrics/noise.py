@@ -25,7 +25,7 @@ from nbtools.image import Image
 
 MAD = 0.6745  # median of |x| of a standard normal distribution
 BINS, MIN_PIXELS = 40, 40  # most grey levels for the fit, and fewest pixels in each
-LAGS = 8  # px
+LAGS = 8  # px; largest distance at which correlation is measured
 BLOCK = 16  # px; side of the squares among which flat parts are searched
 FLAT, MIN_BLOCKS = 0.1, 8  # share of the squares that counts as flat, and their least number
 LARGEST = (32, 1024, 1024)  # Z, Y, X; the centre of a larger image is used
@@ -265,11 +265,10 @@ def _to_planes(image: np.ndarray | Image) -> np.ndarray:
 
 
 def _find_details(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local mean, diagonal detail (of the width of the noise) and slope, one of each for four
-    pixels: three arrays (Z, Y / 2, X / 2).
-    """
+    """Local mean, diagonal detail and slope of each 2 x 2 block: (Z, Y / 2, X / 2) each."""
     even = planes[:, : planes.shape[1] // 2 * 2, : planes.shape[2] // 2 * 2]
     a, b, c, d = even[:, ::2, ::2], even[:, ::2, 1::2], even[:, 1::2, ::2], even[:, 1::2, 1::2]
+    # The diagonal Haar detail (a - b - c + d) / 2 of white noise has the variance of the noise.
     four = (a + b + c + d) / 4
     slope = (
         ndimage.gaussian_filter(four, (0, 1.5, 1.5), order=(0, 1, 0)) ** 2

@@ -47,9 +47,8 @@ def score_fraction_overlap(overlap: Overlap) -> np.ndarray:
     """
     larger = np.maximum(overlap.true_size[overlap.row], overlap.predicted_size[overlap.column])
     scores = np.zeros(len(overlap.true_labels))
-    order = np.lexsort(
-        (-larger, overlap.shared)
-    )  # the most shared last; of equals, the smaller nucleus
+    # The last assignment to a nucleus stays: that of most shared pixels, of equals the smaller one.
+    order = np.lexsort((-larger, overlap.shared))
     scores[overlap.row[order]] = (overlap.shared / larger)[order]
     return scores
 
