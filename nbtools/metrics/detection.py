@@ -116,7 +116,7 @@ def match_points(
     """
     row, column, distance = _find_near(truth, predicted, gate=gate)
     if matching == "greedy":
-        chosen = _match_greedily(row, column, np.lexsort((column, row, distance)))
+        chosen = choose_free(row, column, order=np.lexsort((column, row, distance)))
     else:
         # All pairs within the gate have values from 0.5 to 1, as the assignment expects.
         chosen = np.flatnonzero(
@@ -143,9 +143,8 @@ def match_by_score(
     row, column, distance = _find_near(truth, predicted, gate=gate)
     first = np.zeros(len(predicted)) if scores is None else -np.asarray(scores, float)
     hit = np.zeros(len(predicted), bool)
-    hit[
-        column[_match_greedily(row, column, np.lexsort((row, distance, column, first[column])))]
-    ] = True
+    order = np.lexsort((row, distance, column, first[column]))
+    hit[column[choose_free(row, column, order=order)]] = True
     return hit
 
 
@@ -297,8 +296,24 @@ def _find_near(
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
 
-def _match_greedily(row: np.ndarray, column: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Take pairs in the given order, each only if both of its points are still free."""
+def choose_free(row: np.ndarray, column: np.ndarray, *, order: np.ndarray) -> np.ndarray:
+    """Take pairs in the given order, each only if both of its sides are still free.
+
+    Parameters
+    ----------
+    row, column : (pairs,) the two sides of each pair.
+    order : (pairs,) indices of the pairs, the first choice first.
+
+    Returns
+    -------
+    Indices of the chosen pairs.
+
+    Examples
+    --------
+    >>> row, column = np.array([0, 0, 1]), np.array([0, 1, 0])
+    >>> choose_free(row, column, order=np.array([2, 0, 1])).tolist()
+    [2, 1]
+    """
     taken: tuple[set, set] = (set(), set())
     chosen = []
     for pair in order.tolist():
