@@ -14,6 +14,7 @@ _ROOMS = (
     "data",
     "errors",
     "export",
+    "geometry",
     "image",
     "io",
     "losses",

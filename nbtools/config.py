@@ -1,5 +1,6 @@
-"""Settings: each declared once; form, command line, validation, report and reference table read
-that line.
+"""Settings, each declared once.
+
+Forms, command line, validation, reports and the reference table all read that one declaration.
 """
 
 from __future__ import annotations
@@ -19,7 +20,18 @@ from nbtools.errors import UserError
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of one setting: its unit, range and help stand here and nowhere else."""
+    """The declaration of one setting: type, default, unit, range and help.
+
+    Parameters
+    ----------
+    help : one sentence for forms and the command line.
+    unit : of the value, "" without one.
+    min, max, step : range of numbers; whole numbers are also `min` plus a multiple of `step`.
+    choices : the only values that are allowed.
+    level : "basic" or "advanced".
+    name, type, default : filled in from the field of the dataclass.
+    optional : None is allowed and means that the value is chosen from the data.
+    """
 
     help: str
     unit: str = ""
@@ -35,15 +47,27 @@ class Declaration:
 
 
 def setting(default: object, **about: object):
-    """Declare a setting of a frozen dataclass: `patch_size: int = setting(64, unit="px", min=16,
-    help="Side of a patch.")`.
+    """Declare a setting of a frozen dataclass.
+
+    Parameters
+    ----------
+    default : value where none is given.
+    about : fields of the `Declaration`: help, unit, min, max, step, choices, level.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Training(Settings):
+    ...     patch_size: int = setting(64, unit="px", min=16, help="Side of a patch.")
+    >>> Training().to_dict()
+    {'patch_size': 64}
     """
     return dataclasses.field(default=default, metadata={"declaration": Declaration(**about)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of all settings: validated when made, immutable, to and from plain JSON values."""
+    """Base class of all settings: validated when made, immutable, to and from plain JSON values."""
 
     def __post_init__(self):
         for declared in self.declarations():
@@ -63,7 +87,16 @@ class Settings:
 
     @classmethod
     def declaration(cls, name: str) -> Declaration:
-        """The declaration of one setting; UserError with the known names if there is none."""
+        """The declaration of one setting.
+
+        Parameters
+        ----------
+        name : of the setting.
+
+        Raises
+        ------
+        UserError : there is no such setting; the message lists the known ones.
+        """
         known = {d.name: d for d in cls.declarations()}
         if name not in known:
             raise UserError(
@@ -75,7 +108,16 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict) -> Settings:
-        """Settings from plain values; an unknown name is an error."""
+        """Settings from plain values.
+
+        Parameters
+        ----------
+        values : name → value; settings that are left out keep their default.
+
+        Raises
+        ------
+        UserError : an unknown name, or a value out of its range.
+        """
         return cls(**{cls.declaration(name).name: value for name, value in values.items()})
 
     def to_dict(self) -> dict:
@@ -89,8 +131,20 @@ class Settings:
 
     @classmethod
     def parse(cls, pairs: list[str]) -> dict:
-        """Changes from the command line: ["epochs=5", "widths=16,32"] gives {"epochs": 5, "widths":
-        (16, 32)}.
+        """Changes of settings from the command line.
+
+        Parameters
+        ----------
+        pairs : texts of the form name=value; ["epochs=5", "filters=16,32"] gives {"epochs": 5,
+            "filters": (16, 32)}.
+
+        Returns
+        -------
+        Name → value in the declared type; only the settings that are named.
+
+        Raises
+        ------
+        UserError : a text without "=", an unknown name, or a value out of its range.
         """
         changes = {}
         for pair in pairs:
@@ -105,7 +159,26 @@ class Settings:
 
 
 def check_value(declared: Declaration, value: object) -> object:
-    """The value in the declared type and range, or a UserError."""
+    """The value in its declared type and range.
+
+    Parameters
+    ----------
+    declared : declaration of the setting.
+    value : what was given, of any type.
+
+    Returns
+    -------
+    The value, converted to the declared type where nothing is lost by it.
+
+    Raises
+    ------
+    UserError : the value has another type, or is out of its range.
+
+    Examples
+    --------
+    >>> check_value(Declaration("Side of a patch.", min=16, type=int), 64.0)
+    64
+    """
     if value is None and declared.optional:
         return None
     value = _convert(declared, value)
@@ -126,8 +199,19 @@ def check_value(declared: Declaration, value: object) -> object:
 
 
 def fast_changes(name: str) -> dict:
-    """Shorter settings for a rehearsal, from the section `name` of the file that NBTOOLS_FAST
-    points to; {} without one.
+    """Changed settings of a smoke run, from the TOML file that NBTOOLS_FAST names.
+
+    Parameters
+    ----------
+    name : of the section: a method or a lesson.
+
+    Returns
+    -------
+    Setting → value; {} where NBTOOLS_FAST is not set or the file has no such section.
+
+    Raises
+    ------
+    UserError : NBTOOLS_FAST names a file that does not exist.
     """
     path = os.environ.get("NBTOOLS_FAST", "")
     if not path:
@@ -142,27 +226,44 @@ def fast_changes(name: str) -> dict:
 
 
 def shorten(name: str, settings: Settings) -> Settings:
-    """Settings for a rehearsal where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are
-    errors.
+    """The settings, shortened for a smoke run where NBTOOLS_FAST is set.
+
+    Parameters
+    ----------
+    name : section of the TOML file: a method or a lesson.
+    settings : the settings of a full run.
+
+    Returns
+    -------
+    Settings : the shortened ones, with a warning on standard error; else the given ones.
+
+    Raises
+    ------
+    UserError : the file names an unknown setting.
     """
     changes = fast_changes(name)
     if not changes:
         return settings
     print(
-        f"REHEARSAL (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.",
+        f"SMOKE RUN (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.",
         file=sys.stderr,
     )
     return settings.replace(**changes)
 
 
 def environment(name: str, default: str = "") -> str:
-    """An environment variable; the only other reader of the environment is `runtime`."""
+    """An environment variable; apart from this, only `runtime` reads the environment."""
     return os.environ.get(name, default)
 
 
 def spell_path(text: str) -> str:
-    """A path or command with the folder of data sets spelled $NBTOOLS_DATA, since each machine has
-    it elsewhere.
+    """A path or command in which the folder of data sets is written as $NBTOOLS_DATA.
+
+    That folder differs from machine to machine; recipes with $NBTOOLS_DATA run on all of them.
+
+    Parameters
+    ----------
+    text : a path, or a command that holds paths.
     """
     folder = environment("NBTOOLS_DATA").rstrip("/")
     for spelling in {str(Path(folder).resolve()), folder} if folder else ():

@@ -1,13 +1,13 @@
-"""The one way to tell a user what is wrong: rule, received, remedy."""
+"""Errors that a user can act on: rule, received, remedy."""
 
 
 class UserError(ValueError):
-    """Input that cannot be used, said in one message a biologist can act on.
+    """Input that cannot be used, explained in one message that a biologist can act on.
 
     Parameters
     ----------
     rule : what must hold, as a sentence with its full stop.
-    received : what came instead, without a full stop.
+    received : what was given instead, without a full stop.
     remedy : what to do now, as a sentence with its full stop.
 
     Examples

@@ -102,8 +102,20 @@ class Image:
         return replace(self, **changes)
 
     def to(self, axes: str) -> Image:
-        """The same image with its axes in another order, new ones of length 1, missing ones dropped
-        if of length 1.
+        """The same image with its axes in another order.
+
+        Parameters
+        ----------
+        axes : wanted axes; new ones get length 1, those that are left out must have length 1.
+
+        Raises
+        ------
+        UserError : an axis that is left out is longer than 1.
+
+        Examples
+        --------
+        >>> Image(np.zeros((9, 33, 41)), "ZYX").to("YXZC").shape
+        (33, 41, 9, 1)
         """
         axes = check_axes(axes)
         surplus = [a for a in self.axes if a not in axes]
@@ -122,8 +134,21 @@ class Image:
         return self.replace(pixels=pixels, axes=axes, spacing=self._spacing_for(axes))
 
     def select(self, **planes: int) -> Image:
-        """One plane along each named axis: `image.select(C=1, T=0)`; axes that the image lacks are
-        ignored.
+        """One plane along each of the named axes.
+
+        Parameters
+        ----------
+        planes : axis → index; negative ones count from the end. Axes that the image lacks are
+            ignored.
+
+        Raises
+        ------
+        UserError : there is no plane of that index.
+
+        Examples
+        --------
+        >>> Image(np.zeros((2, 9, 33, 41)), "CZYX").select(C=1, T=0).shape
+        (9, 33, 41)
         """
         image = self
         for axis, index in planes.items():
@@ -144,9 +169,15 @@ class Image:
         return image
 
     def cast(self, dtype: str | np.dtype | type) -> Image:
-        """The same image in another type of number; for integers, rounded and clipped to what the
-        type can hold.
+        """The same image in another numeric type.
 
+        Parameters
+        ----------
+        dtype : NumPy type; values are rounded and clipped to the range of integer types, NaN
+            becomes 0.
+
+        Examples
+        --------
         >>> Image(np.array([[-3.0, 1.5, 300.0]]), "YX").cast("uint8").pixels
         array([[  0,   2, 255]], dtype=uint8)
         """
@@ -180,7 +211,16 @@ class Image:
 
 
 def check_axes(axes: str) -> str:
-    """Upper-case axes word, or a UserError."""
+    """The axes in upper case.
+
+    Parameters
+    ----------
+    axes : letters of T, C, Z, Y, X in either case.
+
+    Raises
+    ------
+    UserError : another letter, a letter twice, or no Y or X.
+    """
     word = str(axes).upper()
     if not (set("YX") <= set(word) <= set(AXES) and len(set(word)) == len(word)):
         raise UserError(
@@ -192,7 +232,17 @@ def check_axes(axes: str) -> str:
 
 
 def check_spacing(spacing: tuple[float, ...], spatial: str) -> tuple[float, ...]:
-    """Spacing as positive floats, one for each spatial axis, or a UserError."""
+    """Spacing as positive floats, one for each spatial axis.
+
+    Parameters
+    ----------
+    spacing : distances between neighbouring pixels.
+    spatial : the spatial axes, "YX" or "ZYX" in any order.
+
+    Raises
+    ------
+    UserError : another number of values, or values that are not above 0.
+    """
     values = tuple(float(s) for s in spacing)
     if len(values) != len(spatial) or not all(np.isfinite(v) and v > 0 for v in values):
         remedy = f"Give {len(spatial)} numbers above 0, for {', '.join(spatial)}."

@@ -1,10 +1,10 @@
-"""Choose where to cut training patches, and pad images to sizes a network accepts."""
+"""Choose where to cut training patches, and pad images to sizes that a network accepts."""
 
 from __future__ import annotations
 
 import numpy as np
 
-FOREGROUND = 0.9  # of patches that are laid on a nucleus
+FOREGROUND = 0.9  # share of the patches that are centred on a nucleus
 
 
 def choose_centre(
@@ -14,12 +14,24 @@ def choose_centre(
     shape: tuple[int, ...],
     foreground: float = FOREGROUND,
 ) -> np.ndarray:
-    """Centre of a patch: near one of the nuclei with probability `foreground`, each as likely as
-    the other; anywhere otherwise.
+    """Choose the centre of a patch: on a nucleus, or anywhere in the image.
 
-    points : (n, ndim) a pixel of each nucleus, from `find_points`, or None.
-    shape : space shape of the image.
-    Returns (ndim,) float, pixel coordinates.
+    Parameters
+    ----------
+    rng : random numbers.
+    points : (n, ndim) a pixel of each nucleus, see `find_points`; None without labels.
+    shape : spatial shape of the image.
+    foreground : probability of a centre on a nucleus; all nuclei are equally likely.
+
+    Returns
+    -------
+    (ndim,) float, in pixels.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> choose_centre(rng, np.array([[5, 9]]), shape=(64, 64), foreground=1.0).astype(int).tolist()
+    [5, 9]
     """
     if points is None or not len(points) or rng.random() >= foreground:
         return rng.uniform(0, np.array(shape))
@@ -27,15 +39,40 @@ def choose_centre(
 
 
 def find_points(label: np.ndarray) -> np.ndarray:
-    """One pixel of each label: (*space) → (n, ndim)."""
+    """Find one pixel of each label.
+
+    Parameters
+    ----------
+    label : (*space) label image; only numbers above 0 count.
+
+    Returns
+    -------
+    (n, ndim) int, in the order of the labels' numbers.
+
+    Examples
+    --------
+    >>> find_points(np.array([[0, 2, 2], [1, 1, 0]])).tolist()
+    [[1, 0], [0, 1]]
+    """
     _, first = np.unique(label.ravel(), return_index=True)
     points = np.stack(np.unravel_index(first, label.shape), axis=-1)
     return points[label[tuple(points.T)] > 0]
 
 
 def clip_centre(centre: np.ndarray, shape: tuple[int, ...], *, extent: np.ndarray) -> np.ndarray:
-    """Move a centre so that a window of size `extent` lies inside `shape`; the middle where the
-    image is smaller.
+    """Move the centre of a window so that the window lies inside the image.
+
+    Parameters
+    ----------
+    centre : (ndim,) in pixels.
+    shape : spatial shape of the image.
+    extent : (ndim,) size of the window; along an axis where the image is smaller, the centre of the
+        image is returned.
+
+    Examples
+    --------
+    >>> clip_centre(np.array([2.0, 50.0]), (100, 20), extent=np.array([16, 32])).tolist()
+    [8.0, 10.0]
     """
     half, shape = np.asarray(extent) / 2, np.asarray(shape, float)
     return np.where(
@@ -44,8 +81,17 @@ def clip_centre(centre: np.ndarray, shape: tuple[int, ...], *, extent: np.ndarra
 
 
 def reflect_pad(pixels: np.ndarray, widths: list[tuple[int, int]]) -> np.ndarray:
-    """Reflect beyond the border, also where the padding is wider than the image.  pixels : (*space,
-    C).
+    """Pad an image by reflection, also where the padding is wider than the image.
+
+    Parameters
+    ----------
+    pixels : (*space, C).
+    widths : pixels to add before and after along each spatial axis.
+
+    Examples
+    --------
+    >>> reflect_pad(np.array([[1], [2]]), [(1, 3)])[:, 0].tolist()
+    [1, 1, 2, 2, 1, 1]
     """
     if not any(sum(w) for w in widths):
         return pixels

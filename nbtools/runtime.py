@@ -1,6 +1,4 @@
-"""The machine: Python, packages, memory, GPU, Colab; and what it means for the person in front of
-it.
-"""
+"""The machine: Python, packages, memory, GPU and Colab."""
 
 from __future__ import annotations
 
@@ -51,15 +49,20 @@ LOG = re.compile(
 REFERENCE_GFLOPS = 140.0  # the two cores on which FORECAST was measured
 FORECAST = (
     ("lesson 00, shipped weights", 27),
-    ("the course, rehearsed (make course)", 160),
+    ("the course, as a smoke run (make course)", 160),
     ("fast_nuclei trained to a first use", 300),
 )
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of memory: in all, free, and taken by this process. A container's limit counts as its
-    total.
+    """Memory in bytes; the limit of a container counts as its total.
+
+    Parameters
+    ----------
+    total : of the machine or container.
+    available : not in use.
+    process : in use by this process.
     """
 
     total: int
@@ -73,8 +76,19 @@ def is_colab() -> bool:
 
 
 def mount_drive(folder: str = "/content/drive") -> Path:
-    """Mount Google Drive on Colab and return the folder of your files; asks for permission in the
-    browser.
+    """Mount Google Drive on Colab; the browser asks for permission.
+
+    Parameters
+    ----------
+    folder : mount point.
+
+    Returns
+    -------
+    Path : the folder of the user's files.
+
+    Raises
+    ------
+    UserError : this is not Colab.
     """
     if not is_colab():
         raise UserError(
@@ -89,8 +103,15 @@ def mount_drive(folder: str = "/content/drive") -> Path:
 
 
 def send_to_browser(path: str | Path) -> None:
-    """Save a file of a Colab machine on the computer of the person in front of it, as the browser
-    saves downloads.
+    """Download a file from a Colab machine to the computer of the user.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : this is not Colab.
     """
     if not is_colab():
         raise UserError(
@@ -134,8 +155,9 @@ def cores() -> int:
 
 
 def gpu() -> str | None:
-    """Name of the first NVIDIA graphics card, None without one; asks the driver, so that no
-    framework is loaded.
+    """Name of the first NVIDIA GPU, None without one.
+
+    The driver is asked, so that no framework is loaded.
     """
     if shutil.which("nvidia-smi") is None:
         return None
@@ -148,36 +170,34 @@ def gpu() -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Version of Python and of every package a result depends on; None where one is not
-    installed.
-    """
+    """Versions of Python and of every package that results depend on; None where one is missing."""
     found = {name: _version(name) for name in PACKAGES}
     found["tensorflow"] = next((v for v in map(_version, TENSORFLOWS) if v), None)
     return {"python": platform.python_version(), **found}
 
 
 def silence_tensorflow() -> None:
-    """Keras on TensorFlow unless chosen otherwise, and no log lines of its own; must come before
-    Keras is loaded.
+    """Use TensorFlow under Keras where nothing else is chosen, and switch off its log.
+
+    Call it before Keras is loaded.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def load_quietly(module: str) -> ModuleType:
-    """A module that loads Keras, by its name, without a word of TensorFlow's."""
+    """Import a module that loads Keras, without the log of TensorFlow."""
     silence_tensorflow()
-    with hold_back_log():
+    with suppress_tensorflow_log():
         return importlib.import_module(module)
 
 
 @contextlib.contextmanager
-def hold_back_log() -> Iterator[None]:
-    """While libraries are loaded: what TensorFlow logs of its start, whatever log level is asked
-    for, does not reach the page.
+def suppress_tensorflow_log() -> Iterator[None]:
+    """Hold back what TensorFlow logs while it is loaded, whatever the log level is.
 
-    It writes to the standard error of the process, past Python. All else that is written there
-    meanwhile follows afterwards.
+    TensorFlow writes to the standard error of the process, past Python. Everything else that is
+    written there meanwhile appears afterwards.
     """
     try:
         usual = None if "tensorflow" in sys.modules else os.dup(STDERR)
@@ -222,12 +242,12 @@ def has_display() -> bool:
 
 
 def find_problems() -> list[str]:
-    """What keeps the course from running here, each with its remedy; empty when all is well."""
+    """What keeps the course from running here, each with its remedy; empty where all is well."""
     problems = []
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         problems.append(
-            f"Python 3.11 to 3.13 is needed. Received: {platform.python_version()}. Make a new "
-            "environment with one of these."
+            f"Python 3.11 to 3.13 is needed. Received: {platform.python_version()}. "
+            "Make a new environment with one of these."
         )
     missing = [
         name for name in PACKAGES[1:] if importlib.util.find_spec(MODULES.get(name, name)) is None
@@ -235,14 +255,14 @@ def find_problems() -> list[str]:
     if missing:
         names = " ".join(missing).replace("tensorflow", "tensorflow-cpu")
         problems.append(
-            f"All packages must be installed. Received: no {', '.join(missing)}. Install them: "
-            f"pip install {names}."
+            f"All packages must be installed. Received: no {', '.join(missing)}. "
+            f"Install them: pip install {names}."
         )
     free = memory().available / GB
     if free < 1.2:
         problems.append(
-            f"About 1.2 GB of free memory is needed. Received: {free:.1f} GB. Close other "
-            "notebooks and programs."
+            f"About 1.2 GB of free memory is needed. Received: {free:.1f} GB. "
+            "Close other notebooks and programs."
         )
     disk = shutil.disk_usage(Path.cwd()).free / GB
     if disk < 0.5:
@@ -253,20 +273,16 @@ def find_problems() -> list[str]:
 
 
 def check() -> None:
-    """Say in a few lines whether this machine is ready: the first cell of every lesson."""
+    """Print in a few lines whether this machine is ready: the first cell of every lesson."""
     silence_tensorflow()
     here, free = memory(), memory().available / GB
     place = "Google Colab" if is_colab() else platform.system()
-    print(
-        f"nbtools {_version('nbtools') or 'from a folder'} · Python {platform.python_version()} "
-        f"· {place}"
-    )
-    print(
-        f"{cores()} processor cores · {free:.1f} of {here.total / GB:.1f} GB memory free · "
-        f"{_say_gpu(gpu())}"
-    )
+    version = _version("nbtools") or "from a folder"
+    print(f"nbtools {version} · Python {platform.python_version()} · {place}")
+    room = f"{free:.1f} of {here.total / GB:.1f} GB memory free"
+    print(f"{cores()} processor cores · {room} · {_format_gpu(gpu())}")
     if os.environ.get("NBTOOLS_FAST"):
-        print("Rehearsal: NBTOOLS_FAST shortens all training here, so results will be poor.")
+        print("Smoke run: NBTOOLS_FAST shortens all training here, so results will be poor.")
     problems = find_problems()
     for problem in problems:
         print(f"Attention: {problem}")
@@ -275,14 +291,15 @@ def check() -> None:
 
 
 def doctor() -> dict:
-    """What this machine is, what is missing, and about how long things will take here; some
-    seconds.
+    """Describe this machine: what is missing, and about how long things take here.
+
+    It takes some seconds.
 
     Returns
     -------
     dict of plain values: python, platform, colab, cores, memory_gb, free_gb, disk_gb, gpu,
-    packages, keras (a trial in its own process), gflops (measured), forecast [{what, minutes}],
-    problems [text].
+    packages, keras (loaded in a process of its own), gflops (measured), forecast
+    [{what, minutes}], problems [text].
     """
     here, card, trial = memory(), gpu(), try_keras()
     problems = find_problems() + (
@@ -315,8 +332,13 @@ def doctor() -> dict:
 
 
 def try_keras() -> dict:
-    """Load Keras in a process of its own, since a TensorFlow that does not fit the processor ends
-    the process that loads it.
+    """Load Keras in a process of its own.
+
+    A TensorFlow that does not fit the processor ends the process that loads it.
+
+    Returns
+    -------
+    dict : works, seconds, gpus, message (the last line of the error, "" where it works).
     """
     silence_tensorflow()
     code = "import keras, tensorflow as t; print(len(t.config.list_physical_devices('GPU')))"
@@ -339,8 +361,16 @@ def try_keras() -> dict:
 
 
 def measure_gflops(size: int = 768, repeats: int = 5) -> float:
-    """Thousand million multiplications and additions a second, best of some matrix products: what
-    convolutions are made of.
+    """Speed of matrix products, which convolutions are made of.
+
+    Parameters
+    ----------
+    size : rows and columns of the matrices.
+    repeats : products; the fastest counts.
+
+    Returns
+    -------
+    float : 10⁹ multiplications and additions per second.
     """
     import numpy as np
 
@@ -352,7 +382,7 @@ def measure_gflops(size: int = 768, repeats: int = 5) -> float:
     return 2 * size**3 / min(seconds) / 1e9
 
 
-def _say_gpu(name: str | None) -> str:
+def _format_gpu(name: str | None) -> str:
     if name:
         return f"GPU: {name}"
     return (

@@ -313,4 +313,4 @@ def test_an_unknown_sample_set_is_refused():
 
 
 def test_packaged_finds_the_clone():
-    assert data.packaged("samples", "x").parts[-3:] == ("data", "samples", "x")
+    assert data.packaged_path("samples", "x").parts[-3:] == ("data", "samples", "x")

@@ -11,8 +11,8 @@ from nbtools import simulate
 from nbtools.data import (
     DataSet,
     Sample,
+    find_adjacent_tiles,
     find_near_copies,
-    find_siblings,
     link_groups,
     take_fingerprint,
 )
@@ -42,7 +42,7 @@ def pairs_of(groups):
 
 def test_tiles_of_one_field_are_found_and_strangers_are_not(fields):
     tiles = [tile for field in fields for tile in cut_tiles(field)]
-    found = pairs_of(link_groups(16, find_siblings([fingerprint(t) for t in tiles])))
+    found = pairs_of(link_groups(16, find_adjacent_tiles([fingerprint(t) for t in tiles])))
     truth = pairs_of([i // 4 for i in range(16)])
     assert found <= truth
     assert len(found) >= 0.8 * len(truth)
@@ -50,7 +50,9 @@ def test_tiles_of_one_field_are_found_and_strangers_are_not(fields):
 
 def test_tiles_with_their_own_contrast_are_still_found(fields):
     left, right = fields[0][:, :128], (fields[0][:, 128:] * 0.5).astype(np.uint16)
-    assert find_siblings([fingerprint(p) for p in (right, fields[1][:, :128], left)]) == [(0, 2)]
+    assert find_adjacent_tiles([fingerprint(p) for p in (right, fields[1][:, :128], left)]) == [
+        (0, 2)
+    ]
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
@@ -84,7 +86,11 @@ def test_blank_and_small_images_are_kin_to_nobody():
         )
     ]
     fingerprints = [take_fingerprint(i) for i in images]
-    assert find_siblings(fingerprints) == find_near_copies(fingerprints, images.__getitem__) == []
+    assert (
+        find_adjacent_tiles(fingerprints)
+        == find_near_copies(fingerprints, images.__getitem__)
+        == []
+    )
 
 
 def test_a_split_keeps_kin_together(fields):
@@ -107,7 +113,7 @@ def test_the_mosaics_of_dsb2018_are_recovered_from_borders_alone(data_folder):
     dataset = DataSet.open(data_folder / "dsb2018_fluorescence")
     fingerprints = [take_fingerprint(dataset.image(i)) for i in range(len(dataset))]
     start = time.process_time()
-    found = pairs_of(link_groups(len(fingerprints), find_siblings(fingerprints)))
+    found = pairs_of(link_groups(len(fingerprints), find_adjacent_tiles(fingerprints)))
     seconds = time.process_time() - start
     with (data_folder / "dsb2018_index.csv").open() as file:
         mosaic = {row["name"]: row["mosaic_group"] for row in csv.DictReader(file)}

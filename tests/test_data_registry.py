@@ -117,7 +117,7 @@ def test_a_wrong_checksum_and_a_missing_file_are_refused(server, tmp_path):
     server.content["/set.zip"] = zip_of(a="x")
     with pytest.raises(UserError, match="sha256"):
         data.fetch(source_at(server, "0" * 64), tmp_path)
-    with pytest.raises(UserError, match="answer at its address"):
+    with pytest.raises(UserError, match="reachable at its address"):
         data.fetch(source_at(server, path="/gone.zip"), tmp_path)
     assert not (tmp_path / "tiny").exists()
 

@@ -190,7 +190,7 @@ def test_a_broken_file_of_a_microscope_is_one_message(tmp_path, kind):
 def test_fiji_outlines_come_back_as_labels(tmp_path):
     label = draw_labels()
     export.rois(label, tmp_path / "a.zip")
-    found = io.read_drawn(tmp_path / "a.zip", label.shape)
+    found = io.read_rois(tmp_path / "a.zip", label.shape)
     for n in (1, 2, 3):
         assert overlap(found == n, label.pixels == n) > 0.99
 
@@ -198,7 +198,7 @@ def test_fiji_outlines_come_back_as_labels(tmp_path):
 def test_outlines_of_a_volume_keep_their_nuclei(tmp_path):
     label = Image(np.stack([draw_labels().pixels] * 3), "ZYX")
     export.rois(label, tmp_path / "a.zip")
-    found = io.read_drawn(tmp_path / "a.zip", label.shape)
+    found = io.read_rois(tmp_path / "a.zip", label.shape)
     assert overlap(found == 2, label.pixels == 2) > 0.99
     assert found.max() == 3
 
@@ -211,7 +211,7 @@ def test_rectangles_and_ovals_are_filled(tmp_path):
                 roitype=kind, top=10, left=left, bottom=30, right=left + 20, name=name
             )
             archive.writestr(f"{name}.roi", roi.tobytes())
-    found = io.read_drawn(tmp_path / "a.zip", (60, 70))
+    found = io.read_rois(tmp_path / "a.zip", (60, 70))
     assert (found == 1).sum() == 400
     assert (found == 2).sum() == pytest.approx(np.pi * 100, rel=0.03)
 
@@ -232,7 +232,7 @@ def write_geojson(path):
 
 def test_qupath_outlines_with_holes_and_parts_are_filled(tmp_path):
     write_geojson(tmp_path / "a.geojson")
-    found = io.read_drawn(tmp_path / "a.geojson", (60, 70))
+    found = io.read_rois(tmp_path / "a.geojson", (60, 70))
     assert ((found == 1).sum(), (found == 2).sum()) == (400 - 25, 32)
     assert found[17, 12] == 0
 
@@ -297,4 +297,4 @@ def test_masks_of_cellpose_pair_and_its_pickles_are_refused(tmp_path):
 def test_broken_outlines_are_one_message(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError):
-        io.read_drawn(tmp_path / name, (9, 9))
+        io.read_rois(tmp_path / name, (9, 9))

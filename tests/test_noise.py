@@ -64,8 +64,8 @@ def test_calibration_frames_give_back_the_gain_and_the_read_noise_of_the_camera(
     signal = np.linspace(125, 480, 30)
     model = fitted[kind]
     tolerance = 0.05 if kind == "mixture" else 0.08  # bins widen the histogram
-    np.testing.assert_allclose(model.spread(signal), camera_spread(signal), rtol=tolerance)
-    gain, rest = np.polyfit(signal - OFFSET, model.spread(signal) ** 2, 1)
+    np.testing.assert_allclose(model.noise_std(signal), camera_spread(signal), rtol=tolerance)
+    gain, rest = np.polyfit(signal - OFFSET, model.noise_std(signal) ** 2, 1)
     assert gain == pytest.approx(GAIN, rel=0.08)
     if kind == "mixture":
         assert np.sqrt(rest) == pytest.approx(READ, rel=0.15)

@@ -144,7 +144,7 @@ def test_calibration_frames_need_no_first_denoiser_and_are_kept_with_the_model(
     )
     monkeypatch.setattr(pn2v.PN2V, "_train_first", lambda *_: pytest.fail("trained a denoiser"))
     method.fit(images, plan=training.TrainingPlan(seed=1))
-    assert method.noise.spread(np.array(2000.0)) == pytest.approx(20, rel=0.2)
+    assert method.noise.noise_std(np.array(2000.0)) == pytest.approx(20, rel=0.2)
     method.save(tmp_path / "model")
     (tmp_path / "frames.tif").unlink()
     again = methods.load(tmp_path / "model")

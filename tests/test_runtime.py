@@ -28,7 +28,7 @@ def test_process_seconds_count_from_the_start_of_the_process():
 LOUD = """
 import os, sys
 from nbtools import runtime
-with runtime.hold_back_log():
+with runtime.suppress_tensorflow_log():
     os.write(2, b"I0000 port.cc:153] oneDNN custom operations are on.\\n")
     os.write(2, b"a library's own words\\n")
     print("a warning of Python", file=sys.stderr)
@@ -51,7 +51,7 @@ def test_what_tensorflow_logs_of_its_start_is_held_back_and_nothing_else(more):
 def test_a_process_without_standard_error_loads_as_well():
     code = (
         "import os; os.close(2); from nbtools import runtime; "
-        "runtime.hold_back_log().__enter__(); print('loaded')"
+        "runtime.suppress_tensorflow_log().__enter__(); print('loaded')"
     )
     assert (
         "loaded"

@@ -103,12 +103,12 @@ def test_of_blurred_nuclei_the_bright_and_the_typical_are_outlined_alike_and_a_d
     label = np.zeros((40, 120), np.int32)
     label[10:30, 10:30], label[10:30, 50:70], label[10:30, 90:110] = 1, 2, 3
     dye = np.choose(label, (0.0, 3.0, 1.0, 0.2))
-    seen = phantom.outline_as_seen(label, dye, width=np.array((2.0, 2.0)), share=1 / 6)
+    seen = phantom.outline_visible(label, dye, width=np.array((2.0, 2.0)), share=1 / 6)
     sides = [np.ptp(np.nonzero(seen == name)[0]) + 1 for name in (1, 2, 3)]
     # an edge blurred by 2 px falls to 1/6 of its light 1.93 px outside, and still has 5/6 of it
     # 1.93 px inside
     assert sides == [24, 24, 16]
-    assert not phantom.outline_as_seen(label, dye, width=np.array((2.0, 2.0)), share=4.0).any()
+    assert not phantom.outline_visible(label, dye, width=np.array((2.0, 2.0)), share=4.0).any()
 
 
 def test_debris_is_seen_and_has_no_label():
@@ -253,7 +253,7 @@ def test_an_unknown_kind_or_an_empty_set_is_refused_with_a_remedy():
         match=r"Received: 'galaxies'\. Use one of: nuclei2d, nuclei3d, tissue, beads, pairs\.",
     ):
         simulate.make("galaxies", count=1, seed=0)
-    with pytest.raises(UserError, match="At least one image"):
+    with pytest.raises(UserError, match="number of images must be at least 1"):
         simulate.make("nuclei2d", count=0, seed=0)
 
 

@@ -186,14 +186,14 @@ def test_a_damaged_file_of_weights_is_told(tmp_path, spoil):
 def test_shipped_weights_must_be_those_of_the_toolkit(tmp_path, monkeypatch):
     listed = [
         line.split("  ")[1]
-        for line in data.packaged("weights", methods.CHECKSUMS).read_text("utf-8").splitlines()
+        for line in data.packaged_path("weights", methods.CHECKSUMS).read_text("utf-8").splitlines()
     ]
     assert listed == sorted(
-        p.relative_to(data.packaged("weights")).as_posix()
-        for p in data.packaged("weights").glob("*/*.npz")
+        p.relative_to(data.packaged_path("weights")).as_posix()
+        for p in data.packaged_path("weights").glob("*/*.npz")
     )
-    shutil.copytree(data.packaged("weights"), tmp_path / "weights")
-    monkeypatch.setattr(data, "packaged", lambda *parts: tmp_path.joinpath(*parts))
+    shutil.copytree(data.packaged_path("weights"), tmp_path / "weights")
+    monkeypatch.setattr(data, "packaged_path", lambda *parts: tmp_path.joinpath(*parts))
     model = methods.load("nuclei2d")
     model.save_weights(tmp_path / "weights" / "nuclei2d")  # the same numbers in another precision
     with pytest.raises(UserError, match="nuclei2d/weights.npz, changed"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
 from nbtools.checks.image_label_pairs import measure_diameter
-from nbtools.data import Entry, find_twice, hash_pixels, take_fingerprint
+from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
 MAX_SIZE_RATIO = 3.0
@@ -150,7 +150,7 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
 
     Images of one group are excepted: frames of one scene share their nuclei.
     """
-    for places in find_twice(f.label_hash for f in overview.facts):
+    for places in group_duplicates(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.pixels_hash != first.pixels_hash and not is_same_group(first, other):

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_same_group
-from nbtools.data import find_near_copies, find_siblings, find_twice, link_groups
+from nbtools.data import find_adjacent_tiles, find_near_copies, group_duplicates, link_groups
 
 PARTNERS = {
     "labels": "label image",
@@ -114,7 +114,7 @@ def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find images that occur twice, within one part of the set or across parts."""
-    for places in find_twice(f.pixels_hash for f in overview.facts):
+    for places in group_duplicates(f.pixels_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.entry.part != first.entry.part:
@@ -143,7 +143,8 @@ def find_related_images(overview: Overview, _requirements: Requirements) -> Iter
     facts = [f for f in overview.facts if f.fingerprint is not None]
     fingerprints = [f.fingerprint for f in facts]
     copies = find_near_copies(fingerprints, lambda i: overview.dataset.reader.image(facts[i].entry))
-    for code, pairs in (("near_duplicate", copies), ("sibling_tiles", find_siblings(fingerprints))):
+    tiles = find_adjacent_tiles(fingerprints)
+    for code, pairs in (("near_duplicate", copies), ("sibling_tiles", tiles)):
         pairs = [pair for pair in pairs if _are_apart(facts, pair)]
         inside = [(i, j) for i, j in pairs if facts[i].entry.part == facts[j].entry.part]
         for i, j in pairs:

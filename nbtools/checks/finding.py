@@ -194,15 +194,15 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
         )
     )
     try:
-        unchecked = dataset.reader.found(entry)
+        unchecked = dataset.reader.unchecked_image(entry)
     except UserError as error:
         view.problems.append(_unreadable(view.file, error))
         return view
     view.image, view.guesses = unchecked.image, unchecked.guesses
     reader = dataset.reader
     for kind, file, read in (
-        ("label", view.label_file, reader.found_label),
-        ("clean", view.clean_file, reader.found_clean),
+        ("label", view.label_file, reader.unchecked_label),
+        ("clean", view.clean_file, reader.unchecked_clean),
         ("boxes", view.boxes_file, reader.boxes),
         ("centres", view.centres_file, reader.centres),
         ("classes", view.classes_file, lambda entry, _: reader.classes(entry)),

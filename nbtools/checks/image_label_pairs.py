@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Regions, Requirements, View
+from nbtools.geometry import crop_centre, equivalent_diameter
 from nbtools.image import Image
 
 MIN_SHIFT_PX = 3  # px
@@ -200,10 +201,8 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
     """
     grey, inside = project_to_plane(image), label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.mean(axis=0)
-    cut = tuple(
-        slice(max(0, (n - CROP_PX) // 2), max(0, (n - CROP_PX) // 2) + CROP_PX) for n in grey.shape
-    )
-    grey, inside = grey[cut], inside[cut].astype(np.float32)
+    grey, inside = (crop_centre(plane, (CROP_PX,) * 2) for plane in (grey, inside))
+    inside = inside.astype(np.float32)
     if not 0.005 < inside.mean() < 0.8 or grey.min() == grey.max():
         return (0, 0), 1.0
     low, high = np.percentile(grey, (1, 99))
@@ -236,17 +235,10 @@ def measure_diameter(view: View) -> float | None:
         or len(regions.values) < len(regions.part_values) / 2
     ):
         return None
-    size = float(np.median(regions.sizes))
-    spacing = (
-        np.array(view.image.relative_spacing)
-        if view.label.shape == view.image.space_shape
-        else np.ones(view.label.pixels.ndim)
-    )
-    return (
-        2 * (size / np.pi) ** 0.5
-        if view.label.pixels.ndim == 2
-        else 2 * (size * spacing.prod() * 0.75 / np.pi) ** (1 / 3)
-    )
+    size, ndim = float(np.median(regions.sizes)), view.label.pixels.ndim
+    if ndim == 3 and view.label.shape == view.image.space_shape:
+        size *= float(np.prod(view.image.relative_spacing))
+    return float(equivalent_diameter(size, ndim))
 
 
 def fill_holes(label: Image) -> Image:

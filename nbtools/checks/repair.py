@@ -18,12 +18,12 @@ from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
 from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS, POINT_AND_BOX_REPAIRS
 from nbtools.data import (
-    READING,
+    INPUT_KEYS,
     DataSet,
     Entry,
     Sample,
     copy_files,
-    describe_reading,
+    describe_input_options,
     write_sample,
     write_tables,
 )
@@ -257,8 +257,8 @@ def _meta(dataset: DataSet, changes: list[str]) -> dict:
 
     They are left out where colours became grey or planes were selected.
     """
-    meta = {k: v for k, v in dataset.meta.items() if k not in READING}
+    meta = {k: v for k, v in dataset.meta.items() if k not in INPUT_KEYS}
     if not _are_files_kept(dataset):
         return meta
     gone = ("axes", "channels") if any("grey_as_rgb" in line for line in changes) else ()
-    return {k: v for k, v in describe_reading(dataset).items() if k not in gone} | meta
+    return {k: v for k, v in describe_input_options(dataset).items() if k not in gone} | meta

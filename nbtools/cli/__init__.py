@@ -87,7 +87,7 @@ def _answer(argv: list[str], out: TextIO) -> int:
     answer = VERBS[args.verb].run(args)
     if args.json:
         print(
-            json.dumps(io.plain(answer.document), indent=2, ensure_ascii=False, allow_nan=False),
+            json.dumps(io.to_plain(answer.document), indent=2, ensure_ascii=False, allow_nan=False),
             file=out,
         )
     elif answer.lines:
@@ -107,7 +107,7 @@ def _report(error: UserError, argv: list[str], out: TextIO) -> int:
         document = {
             "error": {"rule": error.rule, "received": error.received, "remedy": error.remedy}
         }
-        print(json.dumps(io.plain(document), indent=2, ensure_ascii=False), file=out)
+        print(json.dumps(io.to_plain(document), indent=2, ensure_ascii=False), file=out)
     return USER
 
 

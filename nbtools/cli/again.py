@@ -47,7 +47,7 @@ def run_decode(args: argparse.Namespace) -> Answer:
     values = told["decoding"] | read_values(args.settings, told)
     decide, images = find_decoder(told, values), find_images(told, say)
     if args.out:
-        io.refuse_existing(args.out, overwrite=args.overwrite)
+        io.require_new_folder(args.out, overwrite=args.overwrite)
     with io.new_folder(out, overwrite=args.out is None or args.overwrite) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, told=told, images=images)
@@ -238,7 +238,7 @@ def declare_rerun(parser: argparse.ArgumentParser) -> None:
 def run_rerun(args: argparse.Namespace) -> Answer:
     from nbtools import cli
 
-    io.refuse_existing(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite)
     path = frame.existing(args.recipe, "The recipe")
     path = path / "recipe.json" if path.is_dir() else path
     recipe = read_recipe(path)

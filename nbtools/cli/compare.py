@@ -77,7 +77,7 @@ def run_compare(args: argparse.Namespace) -> Answer:
     from nbtools.metrics import compare
 
     if args.out:
-        io.refuse_existing(args.out, overwrite=args.overwrite)
+        io.require_new_folder(args.out, overwrite=args.overwrite)
     judge, places = tasks.JUDGES[args.task], name_results(args.results)
     truth = judge.open_truth(args.truth, what="The truth", options=tasks.open_options(args))
     dataset = sides.open_images(args.truth)

@@ -68,7 +68,7 @@ def run_train(args: argparse.Namespace) -> Answer:
 
     say, row = frame.progress(args), methods.row(args.method)
     if not (args.resume and (args.out / "checkpoint").is_dir()):
-        io.refuse_existing(args.out, overwrite=args.overwrite)
+        io.require_new_folder(args.out, overwrite=args.overwrite)
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
@@ -313,7 +313,7 @@ def run_predict(args: argparse.Namespace) -> Answer:
     from nbtools.data import DataSet
 
     say = frame.progress(args)
-    io.refuse_existing(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite)
     dataset = DataSet.open(
         frame.existing(args.images, "The image or folder"), options=frame.input_options(args)
     )

@@ -29,7 +29,7 @@ def declare_simulate(parser: argparse.ArgumentParser) -> None:
 def run_simulate(args: argparse.Namespace) -> Answer:
     from nbtools import data, simulate
 
-    io.refuse_existing(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite)
     changes = type(simulate.settings_for(args.kind)).parse(args.settings)
     frame.progress(args)(f"Simulating {args.count} images of kind {args.kind} …")
     dataset = simulate.make(args.kind, count=args.count, seed=args.seed, settings=changes)
@@ -75,10 +75,12 @@ def run_check(args: argparse.Namespace) -> Answer:
     dataset = DataSet.open(
         frame.existing(args.dataset, "The data set"), options=frame.input_options(args)
     )
-    remembered = data.remember(args.dataset, frame.input_options(args)) if args.remember else None
+    remembered = (
+        data.save_input_options(args.dataset, frame.input_options(args)) if args.remember else None
+    )
     requirements = requirements_of(methods.get(args.method)(), dataset) if args.method else None
     if args.fix:
-        io.refuse_existing(args.fix, overwrite=args.overwrite)
+        io.require_new_folder(args.fix, overwrite=args.overwrite)
     findings = checks.check(dataset, requirements)
     document, lines = checks.to_json(findings, len(dataset)), say_findings(findings, len(dataset))
     if args.fix:
@@ -133,7 +135,7 @@ def declare_split(parser: argparse.ArgumentParser) -> None:
 def run_split(args: argparse.Namespace) -> Answer:
     from nbtools import data
 
-    io.refuse_existing(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite)
     dataset = data.DataSet.open(frame.existing(args.dataset, "The data set"))
     if dataset.splits():
         raise UserError(

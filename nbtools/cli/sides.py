@@ -138,11 +138,11 @@ def open_points(place: Path, *, what: str, options: InputOptions) -> Side:
 def read_points(path: Path, options: InputOptions) -> Points:
     """Points of one file: a table, or the centres of a label image."""
     from nbtools.cli.labels import read_file
-    from nbtools.metrics.detection import find_centres
+    from nbtools.geometry import centroids
 
     if io.is_image(path):
         label = read_file(path, options)
-        return Points(find_centres(label.pixels), None, label.spacing_um)
+        return Points(centroids(label.pixels), None, label.spacing_um)
     rows = [{k.lower(): v for k, v in row.items()} for row in io.read_csv(path)]
     header = {
         k.strip().lower()
@@ -271,11 +271,11 @@ def pair_up(
 
 
 def _points_of(dataset: DataSet, index: int, *, kind: str) -> Points:
-    from nbtools.metrics.detection import find_centres
+    from nbtools.geometry import centroids
 
     if kind == "labels":
         label = dataset[index].label
-        return Points(find_centres(label.pixels), None, label.spacing_um)
+        return Points(centroids(label.pixels), None, label.spacing_um)
     found = read_points(dataset.entries[index].files[kind], dataset.options)
     return Points(found.coordinates, None, found.spacing_um or dataset.image(index).spacing_um)
 

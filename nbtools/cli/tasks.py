@@ -297,7 +297,7 @@ def segment_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | 
 
 def detect_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | None:
     """The centres of what the classical segmentation finds."""
-    from nbtools.metrics.detection import find_centres
+    from nbtools.geometry import centroids
 
     found = segment_classically(dataset, truth)
     if found is None:
@@ -305,7 +305,7 @@ def detect_classically(dataset: DataSet, truth: Side) -> tuple[str, Readers] | N
     name, side = found
     return name, sides.Readers(
         {
-            n: lambda read=read: sides.Points(find_centres(read().pixels))
+            n: lambda read=read: sides.Points(centroids(read().pixels))
             for n, read in side.readers.items()
         }
     )

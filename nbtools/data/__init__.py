@@ -1,32 +1,35 @@
-"""Data sets: images with labels, clean partners or classes; opened lazily, split without leaks,
-written whole.
-"""
+"""Data sets: images with their partners, read lazily, split without leaks, written whole."""
 
-from nbtools.data.card import describe, write_card, write_deposit
+from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.dataset import KINDS, DataSet
-from nbtools.data.leakage import Fingerprint, find_near_copies, find_siblings, take_fingerprint
-from nbtools.data.memory import remember
+from nbtools.data.input_options import save_input_options
+from nbtools.data.leakage import (
+    Fingerprint,
+    find_adjacent_tiles,
+    find_near_copies,
+    take_fingerprint,
+)
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
-from nbtools.data.samples import packaged, sample_names, samples
-from nbtools.data.splits import find_twice, hash_pixels, link_groups
+from nbtools.data.samples import packaged_path, sample_names, samples
+from nbtools.data.splits import group_duplicates, hash_pixels, link_groups
 from nbtools.data.tiles import cut_tiles
 from nbtools.data.writing import (
-    READING,
+    INPUT_KEYS,
     copy_files,
     copy_split,
-    describe_reading,
+    describe_input_options,
     format_toml,
     write_dataset,
-    write_places,
+    write_points_and_boxes,
     write_sample,
     write_tables,
 )
 
 __all__ = [
+    "INPUT_KEYS",
     "KINDS",
-    "READING",
     "DataSet",
     "Entry",
     "Fingerprint",
@@ -36,20 +39,20 @@ __all__ = [
     "copy_files",
     "copy_split",
     "cut_tiles",
-    "describe",
-    "describe_reading",
+    "describe_dataset",
+    "describe_input_options",
     "fetch",
+    "find_adjacent_tiles",
     "find_near_copies",
-    "find_siblings",
-    "find_twice",
     "format_toml",
+    "group_duplicates",
     "hash_pixels",
     "link_groups",
-    "packaged",
+    "packaged_path",
     "read_classes",
-    "remember",
     "sample_names",
     "samples",
+    "save_input_options",
     "sources",
     "take_fingerprint",
     "unpack",
@@ -57,7 +60,7 @@ __all__ = [
     "write_classes",
     "write_dataset",
     "write_deposit",
-    "write_places",
+    "write_points_and_boxes",
     "write_sample",
     "write_tables",
 ]

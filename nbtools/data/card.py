@@ -1,6 +1,4 @@
-"""The card of a data set, and a folder ready to be deposited: at Zenodo, the BioImage Archive, or
-beside a paper.
-"""
+"""The card of a data set, and a folder for a repository such as Zenodo or the BioImage Archive."""
 
 from __future__ import annotations
 
@@ -23,9 +21,16 @@ ASKED = {  # what a reader needs and no file knows: dataset.toml answers
 }
 
 
-def describe(dataset: DataSet) -> dict:
-    """What the files tell of a set: images, partners, axes, types, sizes, spacing, nuclei; and what
-    dataset.toml says beside it.
+def describe_dataset(dataset: DataSet) -> dict:
+    """Describe a data set: images, partners, axes, types, shapes, spacing and number of nuclei.
+
+    Parameters
+    ----------
+    dataset : all of its images are read.
+
+    Returns
+    -------
+    dict of plain values; "about" holds what dataset.toml says of the questions in `ASKED`.
     """
     images, nuclei = [], 0
     for sample in dataset:
@@ -54,8 +59,18 @@ def describe(dataset: DataSet) -> dict:
 
 
 def write_card(dataset: DataSet, path: str | Path) -> list[str]:
-    """Write the card as Markdown; gives the questions that dataset.toml leaves open."""
-    facts = describe(dataset)
+    """Write the card of a data set as Markdown.
+
+    Parameters
+    ----------
+    dataset : all of its images are read.
+    path : of the file.
+
+    Returns
+    -------
+    The questions of `ASKED` that dataset.toml leaves open.
+    """
+    facts = describe_dataset(dataset)
     about = facts.pop("about")
     lines = [f"# {about['title'] or facts['name']}", "", "| | |", "| --- | --- |"]
     lines += [
@@ -65,25 +80,32 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
     ]
     lines += ["", "## What is in it", "", "| | |", "| --- | --- |"]
     lines += [f"| {k} | {_say(v)} |" for k, v in facts.items() if v or v == 0]
-    lines += [
-        "",
-        (
-            "`images/NAME` and its partners (`labels/NAME`, …) share their name. Labels: 0 is "
-            "background, 1 to N one nucleus each."
-        ),
-    ]
+    names = "`images/NAME` and its partners (`labels/NAME`, …) share their name."
+    lines += ["", f"{names} Labels: 0 is background, 1 to N one nucleus each."]
     io.write_text(path, "\n".join(lines) + "\n")
     return [k for k, v in about.items() if not v]
 
 
 def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = False) -> list[str]:
-    """Write a folder to be deposited: the data, README.md (its card), checksums.sha256, and what
-    the archives ask for.
+    """Write a folder for a repository: data, README.md (the card), checksums and file lists.
 
-    Zenodo: metadata.json, in the terms of its interface. BioImage Archive: file_list.tsv, whose
-    first column is Files; of annotations, the column Source image names their image.
+    checksums.sha256 covers all files. For Zenodo: metadata.json, in the terms of its API. For the
+    BioImage Archive: file_list.tsv, whose first column is Files; in the rows of annotations, the
+    column Source image names their image.
 
-    A data set of train, val and test keeps them. Gives the questions that the card leaves open.
+    Parameters
+    ----------
+    dataset : its parts train, val and test stay folders.
+    folder : appears whole or not at all.
+    overwrite : replace a folder that has content.
+
+    Returns
+    -------
+    The questions of `ASKED` that dataset.toml leaves open.
+
+    Raises
+    ------
+    UserError : the folder has content and `overwrite` is False.
     """
     with io.new_folder(folder, overwrite=overwrite) as temporary:
         parts = dataset.splits() or {"": dataset}
@@ -102,9 +124,7 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
 
 
 def _list_files(folder: Path) -> str:
-    """Images and their partners as the BioImage Archive lists them: Files, Kind, Source image;
-    paths with forward slashes.
-    """
+    """Images and their partners for the BioImage Archive; paths with forward slashes."""
     sets = DataSet.open(folder)
     rows = ["Files\tKind\tSource image"]
     for entry in sets.entries:

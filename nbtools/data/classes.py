@@ -1,5 +1,6 @@
-"""Classes of single nuclei: a table of label and class for each image, classes/NAME.csv of a data
-set, NAME_classes.csv of a result.
+"""Classes of single nuclei: one table of label and class per image.
+
+They are classes/NAME.csv in a data set and NAME_classes.csv in a result.
 """
 
 from __future__ import annotations
@@ -10,22 +11,29 @@ from pathlib import Path
 from nbtools import io
 from nbtools.errors import UserError
 
-UNKNOWN = ("", "0", "unknown")  # a nucleus whose class nobody has said
+UNKNOWN = ("", "0", "unknown")  # nuclei without a known class
 COLUMNS = ("label", "class")
 
 
 def read_classes(path: str | Path) -> dict[int, str]:
-    """Label → class, from a CSV file with the columns label and class; nuclei of unknown class ("",
-    0, unknown) are left out.
+    """Read the classes of the nuclei of an image.
+
+    Parameters
+    ----------
+    path : of a CSV file with the columns label and class.
+
+    Returns
+    -------
+    Label → class; nuclei of unknown class ("", 0, unknown) are left out.
 
     Raises
     ------
-    UserError : no such columns, a label that is no whole number from 1, or two classes for one
-        label.
+    UserError : other columns, a label that is no whole number from 1, or two classes for one label.
 
     Examples
     --------
-    >>> read_classes("my_nuclei/classes/embryo.csv")
+    >>> write_classes(Path("embryo.csv"), {1: "interphase", 2: "mitosis"})
+    >>> read_classes("embryo.csv")
     {1: 'interphase', 2: 'mitosis'}
     """
     found: dict[int, str] = {}
@@ -50,7 +58,14 @@ def read_classes(path: str | Path) -> dict[int, str]:
 def write_classes(
     path: Path, classes: Mapping[int, str], *, probability: Mapping[int, float] | None = None
 ) -> None:
-    """Write the table; with the column probability where it is known."""
+    """Write the classes of the nuclei of an image as CSV.
+
+    Parameters
+    ----------
+    path : of the file.
+    classes : label → class.
+    probability : label → probability of its class; a column of its own where it is given.
+    """
     further = (
         {}
         if probability is None

@@ -17,21 +17,25 @@ KINDS = ("labels", "clean", "classes", "centres", "boxes")
 
 
 class DataSet(Sequence):
-    """Images with their partners, read when asked for.
+    """Images with their partners, read when they are needed.
 
-    Attributes
+    Make one with `DataSet.open` from files, or with `DataSet.of` in memory.
+
+    Parameters
     ----------
-    name, folder : of the folder it was opened from; folder is None in memory.
-    entries : where each sample's files are.
-    meta : what dataset.toml says.
-    ignored : files that are no part of it, with the reason; `notes` gives them as lines.
-    orphans : (kind, file) of labels and other partners without an image.
+    entries : where the files of each sample are.
+    reader : reads samples from entries.
+    about : what the folder holds: metadata of dataset.toml, ignored files, partners without image.
+    folder : where the files are; None in memory.
+    name : of the data set.
 
     Examples
     --------
-    >>> dataset = DataSet.open("my_nuclei")
-    >>> train, val = dataset.split(val=0.2, seed=0)
-    >>> dataset[0].image, dataset[0].label
+    >>> import numpy as np
+    >>> samples = [Sample(f"image_{i}", Image(np.full((64, 64), i), "YX")) for i in range(5)]
+    >>> train, val = DataSet.of(samples, name="ramp").split(val=0.2, seed=0)
+    >>> train, val[0].image.shape
+    (DataSet('ramp/train', 4 images), (64, 64))
     """
 
     def __init__(
@@ -48,11 +52,17 @@ class DataSet(Sequence):
 
     @classmethod
     def open(cls, folder: str | Path, *, options: InputOptions | None = None) -> DataSet:
-        """A data set from its folder, a plain folder of images, a folder of train/val/test, or one
-        image file.
+        """Open a data set; only the list of its files is read.
 
-        Nothing is read yet but the list of files. UserError where there is no such folder, or
-        dataset.toml is broken.
+        Parameters
+        ----------
+        folder : folder of a data set, a plain folder of images, a folder of train, val and test, or
+            one image file.
+        options : how the images are read, in place of what dataset.toml says.
+
+        Raises
+        ------
+        UserError : there is no such folder, or dataset.toml is broken.
         """
         place, options = Path(folder), options or InputOptions()
         about = layout.scan(place)
@@ -69,7 +79,13 @@ class DataSet(Sequence):
 
     @classmethod
     def of(cls, samples: Sequence[Sample], *, name: str = "") -> DataSet:
-        """A data set in memory; samples without a name of their own get a number."""
+        """A data set in memory.
+
+        Parameters
+        ----------
+        samples : those without a name get a number; equal names get a number behind them.
+        name : of the data set.
+        """
         names = _distinct(
             [s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)]
         )
@@ -110,7 +126,7 @@ class DataSet(Sequence):
 
     @property
     def options(self) -> InputOptions:
-        """How the images are read, dataset.toml included."""
+        """How the images are read, with what dataset.toml says."""
         return self.reader.options
 
     @property
@@ -122,7 +138,7 @@ class DataSet(Sequence):
     def nucleus_classes(self) -> tuple[str, ...]:
         """Names of the classes that single nuclei have, sorted; () where none is known."""
         tables = (self.reader.classes(e) or {} for e in self.entries)
-        return tuple(sorted({name for table in tables for name in table.values()}))
+        return tuple(sorted(set().union(*(table.values() for table in tables))))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -138,21 +154,28 @@ class DataSet(Sequence):
         return (self.reader.sample(e) for e in self.entries)
 
     def __repr__(self) -> str:
-        kinds = [k for k in KINDS if self.has(k)]
-        return (
-            f"DataSet({self.name!r}, {len(self)} "
-            f"images{' with ' + ', '.join(kinds) if kinds else ''})"
-        )
+        kinds = ", ".join(k for k in KINDS if self.has(k))
+        partners = f" with {kinds}" if kinds else ""
+        return f"DataSet({self.name!r}, {len(self)} images{partners})"
 
     def image(self, index: int) -> Image:
-        """The image alone: its partners are not read, and may be missing or broken."""
+        """The image of a sample alone: its partners are not read, and may be missing or broken."""
         return self.reader.image(self.entries[index])
 
     def has(self, kind: str) -> bool:
-        """Whether any sample has "labels", "clean", "classes", "centres" or "boxes"."""
+        """Whether any sample has this partner.
+
+        Parameters
+        ----------
+        kind : "labels", "clean", "classes", "centres" or "boxes".
+
+        Raises
+        ------
+        UserError : another kind.
+        """
         if kind not in KINDS:
             raise UserError(
-                "A data set is asked for one of its kinds.",
+                "Partners of an image are of a known kind.",
                 repr(kind),
                 f"Use one of: {', '.join(KINDS)}.",
             )
@@ -173,25 +196,32 @@ class DataSet(Sequence):
 
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
-        names = list(dict.fromkeys(e.part for e in self.entries if e.part))
-        return {
-            part: self._with(
-                [e for e in self.entries if e.part == part], name=f"{self.name}/{part}"
-            )
-            for part in names
-        }
+        parts: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            parts.setdefault(entry.part, []).append(entry)
+        named = ((part, entries) for part, entries in parts.items() if part)
+        return {part: self._with(found, name=f"{self.name}/{part}") for part, found in named}
 
     def split(
         self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
     ) -> tuple[DataSet, ...]:
-        """Train, val and, where asked for, test: seeded; groups, copies, tiles and frames of one
-        field stay together.
+        """Split into parts by seed; groups stay together.
 
-        Tiles are known by their names and by borders that continue each other, copies by their
-        pixels, turned and flipped ones too.
+        Parameters
+        ----------
+        val, test : shares of the images; without `test` there are two parts.
+        seed : the same seed gives the same parts.
+        group_by : column of a CSV file beside the images; None for the column group, where there is
+            one. Samples that share a field of view, a file or their pixels stay together as well,
+            see `groups`.
 
-        group_by : column of a CSV file beside the images (classes.csv, groups.csv, any with a
-            column `name`); "group" if there is one.
+        Returns
+        -------
+        train, val and, where its share is above 0, test.
+
+        Raises
+        ------
+        UserError : fewer groups than parts, or no such column.
         """
         shares = [val, test]
         *parts, train = splits.split_indices(self.groups(group_by), shares, seed=seed)
@@ -202,8 +232,19 @@ class DataSet(Sequence):
         )
 
     def groups(self, group_by: str | None = None) -> list[int]:
-        """Number of the group of each sample: what shares a group, a field of view, a file or its
-        pixels has the same.
+        """Number of the group of each sample.
+
+        Samples that share a group, a field of view, a file or their pixels have the same number, as
+        do adjacent tiles and near copies.
+
+        Parameters
+        ----------
+        group_by : column of a CSV file beside the images; None for the column group, where there is
+            one.
+
+        Raises
+        ------
+        UserError : there is no such column.
         """
         fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
         files = [e.files.get("images") for e in self.entries]
@@ -212,35 +253,31 @@ class DataSet(Sequence):
             image = self.image(i)
             fingerprints.append(leakage.take_fingerprint(image))
             pixels.append(splits.hash_pixels(image.pixels))
-        kin = leakage.find_siblings(fingerprints) + leakage.find_near_copies(
-            fingerprints, self.image
-        )
+        related = leakage.find_adjacent_tiles(fingerprints)
+        related += leakage.find_near_copies(fingerprints, self.image)
         return splits.join_groups(
-            self._column(group_by), fields, files, pixels, splits.link_groups(len(self), kin)
+            self._column(group_by), fields, files, pixels, splits.link_groups(len(self), related)
         )
 
     def files(self) -> list[Path]:
-        """Every input file, tables and dataset.toml included."""
-        found = {path for e in self.entries for path in e.files.values()} | set(self.about.tables)
-        toml = self.folder / layout.TOML if self.folder else None
-        inside = {
-            p for path in found if path.is_dir() for p in path.rglob("*") if p.is_file()
-        }  # of OME-Zarr folders
-        return sorted(
-            {p for p in found if not p.is_dir()}
-            | inside
-            | ({toml} if toml and toml.is_file() else set())
-        )
+        """All input files, with tables and dataset.toml."""
+        found = set(self.about.tables).union(*(e.files.values() for e in self.entries))
+        if self.folder and (self.folder / layout.TOML).is_file():
+            found.add(self.folder / layout.TOML)
+        for folder in [path for path in found if path.is_dir()]:  # of OME-Zarr
+            found.remove(folder)
+            found.update(path for path in folder.rglob("*") if path.is_file())
+        return sorted(found)
 
     def relative(self, path: Path) -> str:
-        """A file's path within the data set, with forward slashes."""
+        """Path of a file within the data set, with forward slashes."""
         inside = self.folder is not None and path.is_relative_to(self.folder)
         return (path.relative_to(self.folder) if inside else path).as_posix()
 
     def _column(self, name: str | None) -> list[str | None]:
         values = [e.columns.get(name or "group") for e in self.entries]
         if name and not any(values) and self.folder:
-            table = layout.find_table(self.folder, name)
+            table = layout.find_column(self.folder, name)
             values = [table.get(layout.name_key(n)) for n in self.names]
         if name and not any(values):
             remedy = (
@@ -263,7 +300,7 @@ class DataSet(Sequence):
 
 
 def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
-    """An entry for each time point of each movie."""
+    """One entry for each time point of each movie."""
     found = []
     for entry in entries:
         chosen = entry.frame is not None or isinstance(reader.options.time, int)
@@ -296,7 +333,7 @@ def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """The names, with a number behind those that were there before."""
+    """The names; repeated ones get a number behind them."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

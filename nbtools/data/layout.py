@@ -1,13 +1,13 @@
-"""Which files of a folder are a data set: images, their partners, tables, dataset.toml, and what is
-none of these.
-"""
+"""Find the parts of a data set in a folder: images, partners, tables and dataset.toml."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io
@@ -34,48 +34,28 @@ FOLDERS = {
     "annotations_voc": "boxes",
 }
 TABLE_SUFFIXES = {
-    "labels": io.DRAWN,
+    "labels": io.ROI_FILES,
     "classes": (".csv",),
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(
-    r"_(?:seg|masks|cp_masks)$", re.IGNORECASE
-)  # what Cellpose adds to the name of the image
+CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES, TOML = (".csv",), "dataset.toml"
-MICROSCOPES = (
-    ".lsm",
-    ".oib",
-    ".oif",
-    ".ims",
-    ".vsi",
-    ".dv",
-    ".stk",
-    ".svs",
-    ".ndpi",
-    ".h5",
-    ".npy",
-    ".gif",
-    ".bmp",
-)
-DOCUMENTS = (
-    ".md",
-    ".txt",
-    ".rst",
-    ".pdf",
-    ".html",
-    ".json",
-    ".toml",
-    ".cff",
-    "",
-)  # expected beside images, not worth a word
+MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
+OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
+# expected beside images, and not reported
+DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
 @dataclass
 class Layout:
     """What a folder holds.
 
-    ignored : files that are no part of the data set, by path, with the reason.
+    Parameters
+    ----------
+    entries : one per image.
+    meta : content of dataset.toml.
+    ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
     """
@@ -88,8 +68,16 @@ class Layout:
 
 
 def scan(place: Path) -> Layout:
-    """The data set in a folder (the contract's layout, train/val/test of it, or images alone), or
-    one image file.
+    """Find the data set in a folder, or of one image file.
+
+    Parameters
+    ----------
+    place : a folder with images/ and its partners, a folder of train, val and test, a plain folder
+        of images, or one image file.
+
+    Raises
+    ------
+    UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
     if place.is_file():
         return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
@@ -108,12 +96,25 @@ def scan(place: Path) -> Layout:
 
 
 def name_key(name: str) -> str:
-    """What makes two names one: case and the way accents are composed do not count."""
+    """The name in one spelling: upper case and the encoding of accents do not count."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_meta(folder: Path) -> dict:
-    """dataset.toml of a folder, {} without one."""
+    """Read dataset.toml of a folder.
+
+    Parameters
+    ----------
+    folder : of the data set.
+
+    Returns
+    -------
+    Its content; {} without such a file.
+
+    Raises
+    ------
+    UserError : it is not a TOML file in UTF-8.
+    """
     path = folder / TOML
     if not path.is_file():
         return {}
@@ -126,9 +127,17 @@ def read_meta(folder: Path) -> dict:
         ) from error
 
 
-def find_table(folder: Path, column: str) -> dict[str, str]:
-    """Values of a column by name of the image, from the CSV files of the folder or of the two above
-    it; {} without any.
+def find_column(folder: Path, column: str) -> dict[str, str]:
+    """Find a column in the CSV files of a folder, or of the two folders above it.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    column : its name; the table also needs the column `name`, of the images.
+
+    Returns
+    -------
+    Name of the image, as `name_key` spells it → value; {} where no table has the column.
     """
     for place in (folder, *list(folder.absolute().parents)[:2]):
         for path in sorted(place.glob("*.csv")):
@@ -166,7 +175,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _kind_folders(folder: Path) -> dict[str, Path]:
-    """Folders of a data set by kind; the contract's own spelling wins over an alias."""
+    """Folders of a data set by kind; the standard spelling wins over an alias."""
     found: dict[str, Path] = {}
     for child in _children(folder):
         kind = FOLDERS.get(child.name.lower())
@@ -176,7 +185,7 @@ def _kind_folders(folder: Path) -> dict[str, Path]:
 
 
 def _root_of(folder: Path) -> Path:
-    """The data set that a folder of images belongs to, where its name says so."""
+    """The folder of the data set, where this is one of its folders such as images/."""
     return folder.absolute().parent if folder.absolute().name.lower() in FOLDERS else folder
 
 
@@ -185,7 +194,7 @@ def _part_meta(folder: Path) -> dict:
 
 
 def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
-    """Images of a folder; where it holds none but folders of them, those are classes."""
+    """Images of a folder; where it holds folders of images only, those are classes."""
     files = [p for p in _children(folder) if _is_part(layout, p, (), quiet=folder == root)]
     if files:
         _add_files(layout, files, class_name=None)
@@ -223,8 +232,9 @@ def _is_plain_folder(path: Path) -> bool:
 
 
 def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
-    """Whether a file can be part of the set; else it is noted, but for documents and tables beside
-    the images.
+    """Whether a file can be part of the data set.
+
+    Other files are noted as ignored, except for documents and tables beside the images.
     """
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
@@ -234,7 +244,7 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
     if io.is_image(path) or path.suffix.lower() in suffixes:
         return True
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        foreign = path.suffix.lower() in MICROSCOPES
+        foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
         layout.ignored[path] = (
             f"{path.suffix} is not read here: save it as TIFF in Fiji"
             if foreign
@@ -244,22 +254,17 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
 
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
-    """Files of a partner's folder, and of folders of classes in it, to the images of the same
-    name.
-    """
+    """Assign files of a partner's folder, and of class folders in it, to images by their name."""
     by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
     by_stem = {
         name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
         for i, e in enumerate(layout.entries)
     }
-    for path in [
-        p
-        for child in _children(folder)
-        for p in (_children(child) if _is_plain_folder(child) else [child])
-    ]:
+    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    for path in chain.from_iterable(nested):
         if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
             continue
-        if kind in ("labels", "boxes") and (listed := io.list_names(path)):
+        if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
             continue
         stem = io.stem(path)
@@ -270,16 +275,14 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if index is None:
             layout.orphans.append((kind, path))
         elif kind in layout.entries[index].files:
-            layout.ignored[path] = (
-                f"another file of {folder.name}/ has this name: "
-                f"{layout.entries[index].files[kind].name}"
-            )
+            other = layout.entries[index].files[kind].name
+            layout.ignored[path] = f"another file of {folder.name}/ has this name: {other}"
         else:
             layout.entries[index].files[kind] = path
 
 
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
-    """One file that lists the labels or boxes of many images, to each of these."""
+    """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(Path(name).stem) for name in listed} | {name_key(name) for name in listed}
     found = [e for e in layout.entries if name_key(e.name) in keys]
     for entry in found:
@@ -289,7 +292,7 @@ def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> 
 
 
 def _add_tables(layout: Layout, folder: Path) -> None:
-    """Columns of the CSV files beside the images; `class` of classes.csv is the class."""
+    """Add the columns of the CSV files beside the images; `class` is the class of the image."""
     columns: dict[str, dict[str, str]] = {}
     for path in (
         p
@@ -313,7 +316,7 @@ def _add_tables(layout: Layout, folder: Path) -> None:
 
 
 def _note_strangers(layout: Layout, folder: Path) -> None:
-    """Say what else lies in the folder, but for tables and documents."""
+    """Note other files in the folder as ignored, except for tables and documents."""
     for child in _children(folder):
         if child.is_dir():
             if child.name.lower() not in (*FOLDERS, *PARTS) and not child.name.startswith("."):
@@ -326,13 +329,13 @@ def _note_strangers(layout: Layout, folder: Path) -> None:
 
 
 def _join(parts: dict[str, Layout], meta: dict) -> Layout:
-    """One layout of several parts; a name that two parts have gets the part in front."""
-    names = [name_key(e.name) for layout in parts.values() for e in layout.entries]
-    twice = {n for n in names if names.count(n) > 1} if len(set(names)) < len(names) else set()
+    """Join the layouts of several parts; a name that occurs in two parts gets its part in front."""
+    entries = chain.from_iterable(layout.entries for layout in parts.values())
+    counts = Counter(name_key(e.name) for e in entries)
     joined = Layout(meta=meta or next((p.meta for p in parts.values() if p.meta), {}))
     for part, layout in parts.items():
         for entry in layout.entries:
-            name = f"{part}_{entry.name}" if name_key(entry.name) in twice else entry.name
+            name = f"{part}_{entry.name}" if counts[name_key(entry.name)] > 1 else entry.name
             joined.entries.append(replace(entry, name=name, part=part))
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans

@@ -1,8 +1,7 @@
-"""Images that are kin: tiles of one field, found by their borders, and near copies, found by their
-thumbnails.
+"""Related images: adjacent tiles of one field, found by their borders, and near copies.
 
-Kin on two sides of a split make a score too good. Only pixels are looked at, neither names nor
-tables.
+Related images in two parts of a split make a score too good. Only pixels are compared, neither
+names nor tables.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -17,28 +17,29 @@ from nbtools.image import Image
 
 SHORTEST_EDGE = 64  # px; shorter borders are alike by chance
 LEAST_LIKENESS = 0.75  # correlation of two borders
-# ahead of the best rival of either border: in a large set, chance alone makes borders that are
-# alike
+# ahead of the next best pair of either border: large sets hold borders that are alike by chance
 LEAST_LEAD = 0.1
-THUMBNAIL = 16
-LEAST_THUMBNAIL, LEAST_COPY = (
-    0.97,
-    0.95,
-)  # correlations: of thumbnails, to have a closer look, then of the pixels
-# pairs looked at closely, for each image: centred single cells have thumbnails that are all alike
-MOST_LOOKS = 3
+THUMBNAIL = 16  # px
+LEAST_THUMBNAIL = 0.97  # correlation of thumbnails from which pixels are compared
+LEAST_COPY = 0.95  # correlation of pixels
+# pairs per image whose pixels are compared: crops of single cells all have similar thumbnails
+MOST_COMPARED = 3
 BLOCK = 2048
-TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
-    (lambda a, k=k, flip=flip: np.rot90(a[:, ::-1] if flip else a, k))
-    for flip in (False, True)
-    for k in range(4)
+ORIENTATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = tuple(
+    (lambda a, step=step, k=k: np.rot90(a[:, ::step], k))
+    for step, k in product((1, -1), range(4))  # flipped or not, rotated by 90 degrees k times
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What kinship is judged by: the four borders (sides "t", "b", "l", "r") as logarithms, and a
-    thumbnail; None where flat.
+    """What related images are recognised by.
+
+    Parameters
+    ----------
+    edges : the four borders, by side ("t", "b", "l", "r"), as logarithms of grey values; {} where
+        the image is small.
+    thumbnail : (16, 16), mean 0 and standard deviation 1; None where the image is flat or small.
     """
 
     edges: dict[str, np.ndarray]
@@ -46,7 +47,7 @@ class Fingerprint:
 
 
 def take_fingerprint(image: Image) -> Fingerprint:
-    """Borders and thumbnail of an image; of a volume, a movie or channels, of their mean."""
+    """Borders and thumbnail of an image; a volume, a movie or channels are averaged first."""
     plane = flatten(image)
     if not np.isfinite(plane).all():
         return Fingerprint({}, None)
@@ -69,12 +70,21 @@ def flatten(image: Image) -> np.ndarray:
     return plane.T if image.axes.index("X") < image.axes.index("Y") else plane
 
 
-def find_siblings(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
-    """Pairs of images of which one continues the other across a border.
+def find_adjacent_tiles(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
+    """Find pairs of images of which one continues the other across a border.
 
-    Borders are compared without their mean and trend, and without mean, trend and curvature (uneven
-    light makes strangers alike); the mean of both correlations counts. A pair must be alike, and
-    clearly more so than any rival.
+    Borders are compared twice: without their mean and trend, and without mean, trend and curvature,
+    since uneven illumination makes borders of unrelated images alike. The mean of the two
+    correlations counts. It must be high, and clearly higher than that of any other pair with one of
+    the borders.
+
+    Parameters
+    ----------
+    fingerprints : of the images; None for images that are left out.
+
+    Returns
+    -------
+    Pairs of indices, the smaller first.
     """
     pairs = set()
     for side, other in (("r", "l"), ("b", "t")):
@@ -93,36 +103,46 @@ def find_siblings(fingerprints: Sequence[Fingerprint | None]) -> list[tuple[int,
 def find_near_copies(
     fingerprints: Sequence[Fingerprint | None], read: Callable[[int], Image]
 ) -> list[tuple[int, int]]:
-    """Pairs that show the same: brighter, noisier, compressed, rescaled, turned or flipped copies,
-    and exact ones.
+    """Find pairs of images that show the same.
 
-    read : gives the image of an index; asked only for pairs whose thumbnails are alike.
+    Copies may be exact, brighter, noisier, compressed, rescaled, rotated or flipped.
+
+    Parameters
+    ----------
+    fingerprints : of the images; None for images that are left out.
+    read : index → image; only images with similar thumbnails are read.
+
+    Returns
+    -------
+    Pairs of indices, the smaller first.
     """
     items = [i for i, s in enumerate(fingerprints) if s is not None and s.thumbnail is not None]
     if len(items) < 2:
         return []
     plain = np.array([fingerprints[i].thumbnail for i in items])
     found: dict[tuple[int, int], dict[int, float]] = {}
-    for number, turn in enumerate(TURNS):
+    for number, turn in enumerate(ORIENTATIONS):
         turned = np.array([turn(t) for t in plain]).reshape(len(items), -1)
         likeness = plain.reshape(len(items), -1) @ turned.T / THUMBNAIL**2
         places = np.argwhere(np.triu(likeness, 1) > LEAST_THUMBNAIL)
-        for i, j in places[np.argsort(-likeness[tuple(places.T)])][: MOST_LOOKS * len(items)]:
+        for i, j in places[np.argsort(-likeness[tuple(places.T)])][: MOST_COMPARED * len(items)]:
             found.setdefault((items[i], items[j]), {})[number] = likeness[i, j]
-    likely = sorted(found, key=lambda pair: -max(found[pair].values()))[: MOST_LOOKS * len(items)]
+    likely = sorted(found, key=lambda pair: -max(found[pair].values()))[
+        : MOST_COMPARED * len(items)
+    ]
     return sorted(
         pair for pair in likely if _is_copy(read(pair[0]), read(pair[1]), turns=list(found[pair]))
     )
 
 
 def _find_scale(plane: np.ndarray) -> tuple[float, float]:
-    """Darkest value, and what brings the range from there to 255."""
+    """Darkest value, and the factor that scales the range from there to 255."""
     low, high = np.percentile(plane[:: max(1, len(plane) // 256)], (0.1, 99.9))
     return float(low), 255 / max(float(high - low), 1e-12)
 
 
 def _match(ends: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
-    """Rows of `ends` and of `starts` that belong together."""
+    """Pairs of rows of `ends` and of `starts` that continue each other."""
     ends, starts = ([_normalise(edges, degree) for degree in (1, 2)] for edges in (ends, starts))
     count, length = ends[0].shape
     best_start = np.full((2, count), -1.0, np.float32)  # the best two of each column
@@ -150,7 +170,7 @@ def _match(ends: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
-    """Rows without their polynomial trend, of standard deviation 1; flat ones become zeros."""
+    """Rows without their polynomial trend, with standard deviation 1; flat rows become zeros."""
     place = np.linspace(-1, 1, edges.shape[1], dtype=np.float32)
     basis, _ = np.linalg.qr(np.stack([place**d for d in range(degree + 1)], axis=1))
     edges = edges - (edges @ basis) @ basis.T
@@ -159,9 +179,7 @@ def _normalise(edges: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _shrink(plane: np.ndarray) -> np.ndarray | None:
-    """Means of 16 x 16 fields, of mean 0 and standard deviation 1; None for a flat or small
-    image.
-    """
+    """Means of 16 x 16 fields, standardised; None for a flat or small image."""
     if min(plane.shape) < SHORTEST_EDGE:
         return None
     for axis, size in enumerate(plane.shape):
@@ -177,16 +195,14 @@ def _shrink(plane: np.ndarray) -> np.ndarray | None:
 
 
 def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
-    """Whether the pixels agree in one of these turns; of images of different size, both are shrunk
-    to the smaller.
-    """
+    """Whether the pixels agree in one of these orientations; the larger image is shrunk first."""
     first = flatten(one)
     for number in turns:
-        second = TURNS[number](flatten(other))
+        second = ORIENTATIONS[number](flatten(other))
         size = np.minimum(first.shape, second.shape)
         ratios = np.divide(first.shape, second.shape)
         if abs(ratios[0] / ratios[1] - 1) > 0.05:
-            continue  # another aspect
+            continue  # another aspect ratio
         first_small, second_small = (_sample(p, size) for p in (first, second))
         if np.corrcoef(first_small.ravel(), second_small.ravel())[0, 1] > LEAST_COPY:
             return True
@@ -194,15 +210,12 @@ def _is_copy(one: Image, other: Image, *, turns: Sequence[int]) -> bool:
 
 
 def _sample(plane: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The plane at `size` pixels, each the value at its centre, slightly smoothed where it
-    shrinks.
-    """
+    """The plane at `size` pixels, the value at the centre of each, smoothed where it shrinks."""
     from scipy import ndimage
 
     factors = np.divide(plane.shape, size)
-    plane = ndimage.gaussian_filter(
-        plane, np.maximum(factors, 2) / 2
-    )  # noise differs between copies
+    # noise differs between copies
+    plane = ndimage.gaussian_filter(plane, np.maximum(factors, 2) / 2)
     rows, columns = (
         ((np.arange(n) + 0.5) * f).astype(int) for n, f in zip(size, factors, strict=True)
     )

@@ -1,8 +1,8 @@
-"""Read a sample's files when they are asked for, and remember the last ones.
+"""Read the files of samples when they are needed, and keep the most recent ones in memory.
 
-Classes of single nuclei stand in classes/NAME.csv, beside labels/NAME.tif: columns label and class,
-a line a nucleus. A nucleus without a line, or of class 0 or unknown, is a nucleus whose class
-nobody has said. (classes.csv, a file, says what whole images show.)
+Classes of single nuclei are in classes/NAME.csv, next to labels/NAME.tif: columns label and class,
+one row per nucleus. A nucleus without a row, or of class 0 or unknown, has an unknown class.
+(classes.csv, a file, holds the classes of whole images.)
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ REMEMBERED_BYTES = 256 * 2**20
 
 
 class Reader:
-    """Reads samples as dataset.toml and the user's options say; keeps up to 256 MB of what it read
-    last.
+    """Reads samples; keeps up to 256 MB of those read last.
+
+    Parameters
+    ----------
+    meta : content of dataset.toml.
+    options : the user's options, which win over dataset.toml.
     """
 
     def __init__(self, meta: dict, options: InputOptions):
@@ -36,7 +40,16 @@ class Reader:
         self._bytes, self._lock = 0, threading.Lock()
 
     def sample(self, entry: Entry) -> Sample:
-        """The sample with all its partners; UserError where a file cannot be used."""
+        """The sample with all its partners.
+
+        Parameters
+        ----------
+        entry : of the sample.
+
+        Raises
+        ------
+        UserError : a file is missing, broken, or does not hold what it should.
+        """
         with self._lock:
             if entry in self._kept:
                 self._kept.move_to_end(entry)
@@ -54,39 +67,54 @@ class Reader:
         return sample
 
     def image(self, entry: Entry) -> Image:
-        """The image alone, with its options applied."""
+        """The image alone, read with the options."""
         if entry.sample is not None:
             return entry.sample.image
-        return io.require_finite(self.found(entry).image, str(entry.files["images"]))
+        return io.require_finite(self.unchecked_image(entry).image, str(entry.files["images"]))
 
-    def found(self, entry: Entry) -> io.Reading:
-        """The image as it is, with its options applied, whatever its pixels hold; and what its file
-        did not say.
+    def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
+        """The image, read with the options, whatever its pixels hold.
+
+        Parameters
+        ----------
+        entry : of the sample.
+
+        Raises
+        ------
+        UserError : the file holds no image, or its axes cannot be known.
         """
         if entry.sample is not None:
-            return io.Reading(entry.sample.image)
+            return io.UncheckedImage(entry.sample.image)
         reading = io.open_image(entry.files["images"], axes=self.options.axes)
         image = self.select(reading.image, entry)
         if self.options.spacing is not None:
             image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
-        return io.Reading(image.replace(name=entry.name), reading.guesses)
+        return io.UncheckedImage(image.replace(name=entry.name), reading.guesses)
 
     def label(self, entry: Entry, image: Image) -> Image | None:
-        """The label image, on the image's spatial axes with its spacing; None without one."""
-        label = self.found_label(entry, image)
+        """The label image, with the spatial axes and the spacing of the image; None without one."""
+        label = self.unchecked_label(entry, image)
         if label is None or entry.sample is not None:
             return label
         return io.to_label(label, str(entry.files["labels"])).replace(name=entry.name)
 
-    def found_label(self, entry: Entry, image: Image) -> Image | None:
-        """The label's file as it is, whatever it holds, placed on the image's axes where it has as
-        many; None without one.
+    def unchecked_label(self, entry: Entry, image: Image) -> Image | None:
+        """The label file, whatever it holds, with the image's axes where it has as many dimensions.
+
+        Parameters
+        ----------
+        entry : of the sample.
+        image : its image.
+
+        Returns
+        -------
+        Image, or None without a label file.
         """
         if entry.sample is not None or "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
         if not io.is_image(path):
-            pixels = io.read_drawn(path, image.space_shape, name=entry.name)
+            pixels = io.read_rois(path, image.space_shape, name=entry.name)
             return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
         label = _open_partner(path, axes=image.spatial, palette=True)
         time = self._time(entry)
@@ -95,13 +123,13 @@ class Reader:
         return label.replace(spacing=image.spacing, unit=image.unit) if same else label
 
     def classes(self, entry: Entry) -> dict[int, str] | None:
-        """Label → class of the nuclei; None where there is no table."""
+        """Label → class of the nuclei; None without a table."""
         if entry.sample is not None or "classes" not in entry.files:
             return entry.sample and entry.sample.classes
         return read_classes(entry.files["classes"])
 
     def boxes(self, entry: Entry, image: Image) -> tuple[np.ndarray | None, tuple[str, ...]]:
-        """Boxes around nuclei and their classes; None where there is no file of them."""
+        """Boxes of nuclei and their classes; None and () without a file."""
         if entry.sample is not None:
             return entry.sample.boxes, entry.sample.box_classes
         path = entry.files.get("boxes")
@@ -110,8 +138,16 @@ class Reader:
         )
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
-        """Centres of nuclei, from a table or an image of blobs; None where there is no file of
-        them.
+        """Centres of nuclei, from a table or an image of blobs.
+
+        Parameters
+        ----------
+        entry : of the sample.
+        image : its image.
+
+        Returns
+        -------
+        (n, ndim) in pixels, or None without a file.
         """
         if entry.sample is not None or "centres" not in entry.files:
             return entry.sample and entry.sample.centres
@@ -124,11 +160,11 @@ class Reader:
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""
-        clean = self.found_clean(entry, image)
+        clean = self.unchecked_clean(entry, image)
         return clean and io.require_finite(clean, entry.name).replace(name=entry.name)
 
-    def found_clean(self, entry: Entry, image: Image) -> Image | None:
-        """The low-noise partner as it is, read as the image was; None without one."""
+    def unchecked_clean(self, entry: Entry, image: Image) -> Image | None:
+        """The low-noise partner, whatever its pixels hold; None without one."""
         if entry.sample is not None or "clean" not in entry.files:
             return entry.sample and entry.sample.clean
         clean = _open_partner(entry.files["clean"], axes=self.options.axes)
@@ -139,7 +175,7 @@ class Reader:
         return clean.replace(spacing=image.spacing, unit=image.unit) if same else clean
 
     def select(self, image: Image, entry: Entry) -> Image:
-        """The channel and the time point that the options name."""
+        """The channel and the time point of the options."""
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
@@ -173,7 +209,7 @@ def sample_of(entry: Entry, image: Image) -> Sample:
 
 
 def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """A file on the given axes where it has as many dimensions, else on its own."""
+    """Open a file with the given axes where it has as many dimensions, else with its own."""
     try:
         return io.open_image(path, axes=axes, palette=palette).image
     except UserError:
@@ -181,7 +217,23 @@ def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Ima
 
 
 def select_channel(image: Image, channel: int | str) -> Image:
-    """One channel by number or name; UserError with the known ones."""
+    """One channel of an image; the axis C goes.
+
+    Parameters
+    ----------
+    image : with or without axis C.
+    channel : number from 0, or name.
+
+    Raises
+    ------
+    UserError : there is no such channel; the message lists the known names.
+
+    Examples
+    --------
+    >>> image = Image(np.zeros((2, 8, 8)), "CYX", channels=("DAPI", "GFP"))
+    >>> select_channel(image, "dapi").shape
+    (8, 8)
+    """
     if "C" not in image.axes:
         if channel == 0:
             return image
@@ -204,7 +256,22 @@ def select_channel(image: Image, channel: int | str) -> Image:
 
 
 def complete_options(options: InputOptions, meta: dict) -> InputOptions:
-    """The options, with what dataset.toml says where they are silent."""
+    """The options, completed with what dataset.toml says.
+
+    Parameters
+    ----------
+    options : the user's options, which win.
+    meta : content of dataset.toml.
+
+    Raises
+    ------
+    UserError : spacing or unit in dataset.toml is not valid.
+
+    Examples
+    --------
+    >>> complete_options(InputOptions(), {"axes": "YX", "spacing": 200, "unit": "nm"}).spacing
+    (0.2,)
+    """
     axes = options.axes or meta.get("axes")
     if options.spacing is not None:
         return replace(options, axes=axes)

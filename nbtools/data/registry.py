@@ -1,6 +1,4 @@
-"""Public sets of nuclei: where they are, under which terms, and how to fetch them: resumed,
-checked, and unpacked safely.
-"""
+"""Public data sets of nuclei: where they are, their terms, and their download."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nbtools import io
-from nbtools.data.samples import packaged
+from nbtools.data.samples import packaged_path
 from nbtools.errors import UserError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -26,12 +24,21 @@ TIMEOUT = 60  # seconds without an answer
 
 @dataclass(frozen=True)
 class Source:
-    """A public set.
+    """A public data set.
 
-    page : where people read about it and accept its terms. files : what can be fetched without an
-        account; empty: by hand only.
-    sha256, md5 : by file address, where one of them is known; licence : "" where it must be read on
-        the page.
+    Parameters
+    ----------
+    name : in the registry.
+    title : one line.
+    task : what its annotations serve.
+    dims : 2 or 3.
+    page : its web page, where the terms are.
+    files : addresses that need no account; empty where the page asks for an account or consent.
+    licence : "" where it must be read on the page.
+    axes : of the files.
+    size : of the download, in words.
+    note : what users must know.
+    sha256, md5 : (address, checksum) of the files with a known one.
     """
 
     name: str
@@ -49,35 +56,46 @@ class Source:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """Known checksums by file address, as "sha256:…" or "md5:…"."""
+        """Known checksums by address, as "sha256:…" or "md5:…"."""
         return {url: f"md5:{value}" for url, value in self.md5} | {
             url: f"sha256:{value}" for url, value in self.sha256
         }
 
 
 def sources(path: str | Path | None = None) -> dict[str, Source]:
-    """All known public sets by name, from data/registry.toml or another file of its form."""
-    content = tomllib.loads(Path(path or packaged("registry.toml")).read_text("utf-8"))
+    """All known public data sets by name.
+
+    Parameters
+    ----------
+    path : of a file like data/registry.toml, which is the default.
+    """
+    content = tomllib.loads(Path(path or packaged_path("registry.toml")).read_text("utf-8"))
     return {name: _source(name, values) for name, values in content.items()}
 
 
 def fetch(source: str | Source, folder: str | Path) -> Path:
-    """Fetch a public set into `folder/NAME`, unpacked; a broken-off download goes on where it
-    stopped.
+    """Download a public data set into `folder/NAME`, unpacked.
+
+    A download that broke off goes on where it stopped.
+
+    Parameters
+    ----------
+    source : name in the registry, or a source.
+    folder : of all public data sets.
 
     Returns
     -------
-    The folder with what the archives hold, as their authors laid it out.
+    Path : the folder with the content of the archives, as their authors laid it out.
 
     Raises
     ------
-    UserError : unknown name, nothing to fetch without an account, no answer, wrong checksum, or an
-        archive that reaches outside.
+    UserError : unknown name, no file without an account, no connection, wrong checksum, or an
+        archive with paths outside of its folder.
     """
     source = _find(source) if isinstance(source, str) else source
     if not source.files:
         raise UserError(
-            "This set is fetched by hand: its page asks for an account or for consent.",
+            "This data set is downloaded by hand: its page asks for an account or consent.",
             source.name,
             f"See {source.page}.",
         )
@@ -98,8 +116,21 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
 
 
 def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
-    """One file, by pooch: found again if it is there and whole, checked where its checksum is
-    known, resumed where it broke off.
+    """Download one file with pooch; a file that is there and whole is kept.
+
+    Parameters
+    ----------
+    url : address.
+    folder : of the download.
+    known : checksum as "sha256:…" or "md5:…"; None where it is unknown.
+
+    Returns
+    -------
+    Path : of the file.
+
+    Raises
+    ------
+    UserError : pooch is not installed, no connection, or another checksum.
     """
     pooch = io.import_optional("pooch", "public sets")
     name = PurePosixPath(urllib.request.url2pathname(url.split("?")[0])).name or "download"
@@ -111,19 +142,32 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
         raise UserError(
             f"A downloaded file must have its known {(known or 'checksum').split(':')[0]}.",
             f"{name} ({error})"[:200],
-            "Try again; else tell us.",
+            "Try again; if it fails again, tell us.",
         ) from error
     except (OSError, urllib.error.URLError) as error:
         remedy = "Check the connection and type the command again: it goes on where it stopped."
         raise UserError(
-            "A public set must answer at its address.", f"{url} ({error})", remedy
+            "A public data set must be reachable at its address.", f"{url} ({error})", remedy
         ) from error
     return Path(found)
 
 
 def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
-    """Unpack a zip or tar archive; a member that would land outside of `folder`, or that is a link,
-    refuses the whole.
+    """Unpack a zip or tar archive, safely.
+
+    Parameters
+    ----------
+    archive : path of the file.
+    folder : where its files go.
+
+    Returns
+    -------
+    Paths of the unpacked files.
+
+    Raises
+    ------
+    UserError : the archive is broken, or a member is a link or lies outside of `folder`; then
+        nothing is unpacked.
     """
     archive, folder = Path(archive), Path(folder)
     try:
@@ -167,9 +211,7 @@ def _refuse_escapes(archive: Path, names: list[str], *, links: list[str]) -> Non
 
 
 def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
-    """pooch's downloader: what an earlier try has left in NAME.part is kept, and only the rest is
-    asked for.
-    """
+    """Downloader for pooch that keeps NAME.part of an earlier try and requests only the rest."""
     part = Path(output_file).parent / f"{_digest(url)}.part"
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(
@@ -203,7 +245,7 @@ def _find(name: str) -> Source:
     known = sources()
     if name not in known:
         raise UserError(
-            "A public set must be one of the registry.",
+            "A public data set must be one of the registry.",
             repr(name),
             f"Use one of: {', '.join(known)}.",
         )

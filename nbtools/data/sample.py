@@ -1,4 +1,4 @@
-"""One image with what belongs to it, and how images are to be read."""
+"""One image with its partners, and how images are read."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from nbtools.image import Image
 class Sample:
     """An image and its partners.
 
+    Parameters
+    ----------
+    name : of the image.
+    image : of any axes.
     label : instance labels, 0 background, of the shape of the image's spatial axes.
     clean : the low-noise partner, of the image's shape.
-    class_name : what the image as a whole shows.
-    classes : what single nuclei are, by their label; None where nobody has looked, and a label that
-        is not in it is of unknown class.
+    class_name : class of the image as a whole.
+    group : images of one group (a mosaic, an embryo, a patient) never lie in two parts of a split.
+    classes : label → class of single nuclei; a label without a class is unknown, None means that no
+        nucleus has a class.
     boxes : (n, 2 * ndim) edges of boxes around nuclei in pixels, columns y0, x0, y1, x1 and in 3D
         z0, z1: see `io.read_boxes`.
-    box_classes : class of each box; () where none is said.
-    centres : (n, ndim) places of nuclei in pixels, columns in the order of the image's spatial
+    box_classes : class of each box; () where no box has one.
+    centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
-    group : images of one group (a mosaic, an embryo, a patient) never stand on two sides of a
-        split.
     """
 
     name: str
@@ -46,13 +49,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class InputOptions:
-    """How images are to be read; each overrides dataset.toml, and that the file.
+    """How images are read; each option wins over dataset.toml, which wins over the file.
 
-    axes : letters of the files' dimensions in order.
+    Parameters
+    ----------
+    axes : one letter per dimension of the files.
     channel : number from 0 or name of the channel to use; the axis C goes.
     time : number from 0 of the time point to use; "all" makes each an image of its own.
-    spacing : pixel size for each spatial axis (or one number for all), in `unit`: "um", or "pixel"
-        where only the ratio is known.
+    spacing : pixel size for each spatial axis, or one number for all, in `unit`.
+    unit : "um", or "pixel" where only the ratio is known.
     """
 
     axes: str | None = None
@@ -64,12 +69,17 @@ class InputOptions:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """Where a sample's parts are: files by kind ("images", "labels", "clean", "classes", "centres",
-    "boxes"), or the sample in memory.
+    """Where the parts of a sample are: in files, or in memory.
 
-    part : "train", "val" or "test" in a folder that holds these.
-    frame : the time point, where each of a movie's is an image.
+    Parameters
+    ----------
+    name : of the sample.
+    files : kind ("images", "labels", "clean", "classes", "centres", "boxes") → path.
+    class_name : class of the image as a whole.
     columns : other columns of the tables that name the image.
+    part : "train", "val" or "test" in a folder that holds these.
+    frame : time point, where each time point of a movie is an image of its own.
+    sample : the sample in memory; None for files.
     """
 
     name: str

@@ -1,6 +1,4 @@
-"""Sample sets that are there without a network: ours, and the real nuclei that the stardist package
-carries.
-"""
+"""Sample sets that need no network: our own, and the real nuclei of the stardist package."""
 
 from __future__ import annotations
 
@@ -19,18 +17,23 @@ STARDIST = {
 
 
 def samples(name: str = "nuclei2d") -> DataSet:
-    """A small data set to start from.
+    """Open a small data set to start from.
 
-    "nuclei2d" : real fluorescence nuclei with labels, 512 x 512, a crop of a DSB2018 training
-        image: shown, never scored as independent.
-    "nuclei3d" : a real volume with labels, (31, 61, 57). Both are carried by the stardist package
-        (BSD-3), which is not imported.
-    "simulated2d", "simulated3d" and other folders of data/samples : made by `simulate`, with exact
-    labels.
+    Parameters
+    ----------
+    name : "nuclei2d": real fluorescence nuclei with labels, 512 x 512, a crop of a training image
+        of DSB2018; for figures, not for independent scores. "nuclei3d": a real volume with labels,
+        (31, 61, 57). Both are files of the stardist package (BSD-3), which is not imported.
+        "simulated2d", "simulated3d" and other folders of data/samples: from `simulate`, with exact
+        labels.
+
+    Raises
+    ------
+    UserError : there is no such sample set.
     """
     if name in STARDIST:
         return _from_stardist(name)
-    folder = packaged("samples", name)
+    folder = packaged_path("samples", name)
     if not folder.is_dir():
         raise UserError(
             "A sample set must be one that is shipped.",
@@ -44,14 +47,17 @@ def samples(name: str = "nuclei2d") -> DataSet:
 
 def sample_names() -> list[str]:
     """Names of the sample sets that can be opened here."""
-    shipped = packaged("samples")
+    shipped = packaged_path("samples")
     own = sorted(p.name for p in shipped.iterdir() if p.is_dir()) if shipped.is_dir() else []
     return [n for n in STARDIST if _stardist_images()] + own
 
 
-def packaged(*parts: str) -> Path:
-    """A path in the data that nbtools carries: `nbtools/_data` where it is installed, `data/` in a
-    clone.
+def packaged_path(*parts: str) -> Path:
+    """A path in the data of nbtools: `nbtools/_data` where it is installed, `data/` in a clone.
+
+    Parameters
+    ----------
+    parts : folders and file name below it.
     """
     package = Path(__file__).resolve().parent.parent
     installed = package / "_data"
@@ -59,8 +65,9 @@ def packaged(*parts: str) -> Path:
 
 
 def _stardist_images() -> Path | None:
-    """The folder of example images in the stardist package, found without importing it: that would
-    load a deep learning framework.
+    """The folder of example images in the stardist package.
+
+    It is found without an import, which would load a deep learning framework.
     """
     found = importlib.util.find_spec("stardist")
     folders = (

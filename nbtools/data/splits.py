@@ -1,4 +1,4 @@
-"""Split images into parts: seeded, and what belongs together stays together."""
+"""Split images into parts: seeded, and without dividing groups."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import numpy as np
 
 from nbtools.errors import UserError
 
-# Names of tiles cut from one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256",
-# "field3-crop2".
+# Tiles of one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256", "field3-crop2".
 TILE = re.compile(
     r"[-_. ](?:(?:tile|crop|patch)[-_]?\d+(?:[-_]\d+)*|[ry]\d+[-_][cx]\d+)$", re.IGNORECASE
 )
 
 
 def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) -> list[list[int]]:
-    """Indices of the items in each part, and last of those that remain.
+    """Indices of the items in each part, and last of the remaining ones.
 
+    Parameters
+    ----------
     groups : number of the group of each item; a group is never divided.
-    shares : share of the items wanted in each part; 0 leaves a part empty, anything above asks for
-        one group at least.
+    shares : share of the items in each part; 0 leaves a part empty, any other takes at least one
+        group.
+    seed : of the random order.
 
     Raises
     ------
-    UserError : fewer groups than parts.
+    UserError : fewer groups than parts, or shares that are not from 0 to below 1 together.
 
     Examples
     --------
@@ -54,9 +56,8 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
     order = [members[g] for g in np.random.default_rng(seed).permutation(sorted(members))]
     parts = []
     for i, share in enumerate(shares):
-        later = (
-            sum(s > 0 for s in shares[i + 1 :]) + 1
-        )  # each later part, and the rest, needs a group too
+        # each later part, and the rest, needs a group as well
+        later = sum(s > 0 for s in shares[i + 1 :]) + 1
         parts.append(
             _take(order, round(share * len(groups)), most=len(order) - later) if share > 0 else []
         )
@@ -64,7 +65,7 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
 
 
 def _take(order: list[list[int]], count: int, *, most: int) -> list[int]:
-    """Remove groups from `order` until about `count` items are taken, one group at least."""
+    """Remove groups from `order` until about `count` items are taken, at least one group."""
     fits_best = min(range(len(order)), key=lambda i: (max(len(order[i]) - max(count, 1), 0), i))
     taken = [order.pop(fits_best)]
     for group in list(order):
@@ -75,7 +76,15 @@ def _take(order: list[list[int]], count: int, *, most: int) -> list[int]:
 
 
 def join_groups(*keys: Sequence[object]) -> list[int]:
-    """Groups of items that share any of their keys, chains included; None is a key of its own.
+    """Join items that share any of their keys, directly or through others.
+
+    Parameters
+    ----------
+    keys : sequences of equal length, one key per item; None is shared with no other item.
+
+    Returns
+    -------
+    Number of the group of each item: the index of its first item.
 
     Examples
     --------
@@ -94,8 +103,19 @@ def join_groups(*keys: Sequence[object]) -> list[int]:
 
 
 def link_groups(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Number of the group of each of `count` items, where pairs are linked, chains included.
+    """Join linked items, directly or through others (connected components).
 
+    Parameters
+    ----------
+    count : number of items.
+    pairs : indices of linked items.
+
+    Returns
+    -------
+    Number of the group of each item: the index of its first item.
+
+    Examples
+    --------
     >>> link_groups(4, [(0, 2), (2, 3)])
     [0, 1, 0, 0]
     """
@@ -113,22 +133,44 @@ def link_groups(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def field_name(name: str) -> str:
-    """The name of the field that a tile was cut from, by the usual endings; the name itself if it
-    has none of them.
+    """Name of the field of view that a tile was cut from.
+
+    Parameters
+    ----------
+    name : of a tile, with one of the usual endings; without one, the name itself is returned.
+
+    Examples
+    --------
+    >>> field_name("embryo_tile_12"), field_name("embryo_y0_x256"), field_name("embryo")
+    ('embryo', 'embryo', 'embryo')
     """
     return TILE.sub("", name)
 
 
 def hash_pixels(pixels: np.ndarray) -> str:
-    """A fingerprint of shape, type and values."""
+    """Hash of shape, type and values of an array."""
     pixels = np.ascontiguousarray(pixels)
     return hashlib.blake2b(
         f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes(), digest_size=16
     ).hexdigest()
 
 
-def find_twice(keys: Iterable[object]) -> list[list[int]]:
-    """Indices of items with the same key, for each key that occurs more than once."""
+def group_duplicates(keys: Iterable[object]) -> list[list[int]]:
+    """Find items with the same key.
+
+    Parameters
+    ----------
+    keys : one per item; items with key None are left out.
+
+    Returns
+    -------
+    Lists of two or more indices, one for each key that occurs more than once.
+
+    Examples
+    --------
+    >>> group_duplicates(["a", "b", "a", None, None])
+    [[0, 2]]
+    """
     places: dict[object, list[int]] = {}
     for item, key in enumerate(keys):
         places.setdefault(key, []).append(item)

@@ -1,8 +1,9 @@
-"""Cut images into tiles that know their field."""
+"""Cut images into tiles that know their field of view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -13,16 +14,28 @@ from nbtools.image import Image
 
 
 def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSet:
-    """Tiles of size x size px, side by side; a remainder at the border is left out.
+    """Cut images into square tiles, side by side.
 
-    Each is called FIELD_y0_x128 and has its field as group, so that a split keeps the tiles of a
-    field together.
+    Tiles are named FIELD_y0_x128 and have their field as group, so that no split divides a field.
+
+    Parameters
+    ----------
+    samples : images with any partners, which are cut as well.
+    size : of a tile, in pixels; a remainder at the border is left out.
+    name : of the data set.
 
     Raises
     ------
     UserError : an image is smaller than a tile.
+
+    Examples
+    --------
+    >>> cut_tiles([Sample("field", Image(np.zeros((40, 100)), "YX"))], 32).names
+    ['field_y0_x0', 'field_y0_x32', 'field_y0_x64']
     """
-    return DataSet.of([tile for sample in samples for tile in _tiles(sample, size)], name=name)
+    return DataSet.of(
+        list(chain.from_iterable(_tiles(sample, size) for sample in samples)), name=name
+    )
 
 
 def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
@@ -42,12 +55,13 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
             image, label, clean = images
             name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
             tile = Sample(name, image, label, clean, sample.class_name, group, sample.classes)
-            yield tile.replace(**_cut_places(sample, (y, x), size))
+            yield tile.replace(**_cut_points_and_boxes(sample, (y, x), size))
 
 
-def _cut_places(sample: Sample, corner: tuple[int, int], size: int) -> dict:
-    """Boxes and centres whose middle lies in the tile, counted from its corner; boxes end at its
-    border.
+def _cut_points_and_boxes(sample: Sample, corner: tuple[int, int], size: int) -> dict:
+    """Centres in the tile, and boxes whose centre is in the tile, in pixels from its corner.
+
+    Boxes are clipped at the border of the tile.
     """
     places: dict = {}
     if sample.boxes is not None:

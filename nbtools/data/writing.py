@@ -1,4 +1,4 @@
-"""Write a data set in the layout that everything here reads."""
+"""Write data sets in the layout that nbtools reads."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from nbtools.data.dataset import DataSet
 from nbtools.data.layout import PARTS, TOML
 from nbtools.data.sample import Entry, InputOptions, Sample
 
-READING = (
-    "axes",
-    "spacing",
-    "spacing_um",
-    "unit",
-    "channels",
-)  # what dataset.toml says about the reading of files
+INPUT_KEYS = ("axes", "spacing", "spacing_um", "unit", "channels")  # of dataset.toml
 
 
 def write_dataset(
     dataset: DataSet, folder: str | Path, *, overwrite: bool = False, copy: bool = True
 ) -> Path:
-    """Write images/, labels/, clean/, tables and dataset.toml, whole or not at all.
+    """Write images/, their partners, tables and dataset.toml, whole or not at all.
 
-    copy : copy files as they are where the data set was opened without options; False writes all of
-        them as TIFF.
+    Parameters
+    ----------
+    dataset : from files or in memory.
+    folder : of the new data set.
+    overwrite : replace a folder that has content.
+    copy : copy files as they are where the data set was opened without channel and time; False
+        writes all images as TIFF.
 
     Returns
     -------
-    folder : Path
+    Path : the folder.
+
+    Raises
+    ------
+    UserError : the folder has content and `overwrite` is False.
     """
     with io.new_folder(folder, overwrite=overwrite) as temporary:
         write_into(temporary, dataset, copy=copy)
@@ -44,9 +47,25 @@ def copy_split(
 ) -> Path:
     """Write the parts of a split as folder/train, folder/val and folder/test, whole or not at all.
 
+    Parameters
+    ----------
+    parts : by name, or in the order train, val, test.
+    folder : of the new data set.
+    overwrite : replace a folder that has content.
+
+    Returns
+    -------
+    Path : the folder.
+
+    Raises
+    ------
+    UserError : the folder has content and `overwrite` is False.
+
     Examples
     --------
-    >>> copy_split(DataSet.open("my_nuclei").split(val=0.15, test=0.15), "my_split")
+    >>> dataset = DataSet.open("my_nuclei")  # doctest: +SKIP
+    >>> copy_split(dataset.split(val=0.15, test=0.15), "my_split")  # doctest: +SKIP
+    PosixPath('my_split')
     """
     named = parts if isinstance(parts, Mapping) else dict(zip(PARTS, parts, strict=False))
     with io.new_folder(folder, overwrite=overwrite) as temporary:
@@ -56,7 +75,7 @@ def copy_split(
 
 
 def write_sample(folder: Path, sample: Sample) -> None:
-    """Write one sample's image and all its partners into a data set's folder."""
+    """Write the image of a sample and all its partners into the folder of a data set."""
     io.write_image(folder / "images" / f"{sample.name}.tif", sample.image)
     if sample.label is not None:
         io.write_label(folder / "labels" / f"{sample.name}.tif", sample.label)
@@ -64,11 +83,11 @@ def write_sample(folder: Path, sample: Sample) -> None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
-    write_places(folder, sample)
+    write_points_and_boxes(folder, sample)
 
 
-def write_places(folder: Path, sample: Sample) -> None:
-    """Write a sample's boxes and centres as tables, where it has them."""
+def write_points_and_boxes(folder: Path, sample: Sample) -> None:
+    """Write the boxes and centres of a sample as tables, where it has them."""
     if sample.boxes is not None:
         io.write_boxes(
             folder / "boxes" / f"{sample.name}.csv", sample.boxes, classes=sample.box_classes
@@ -80,7 +99,14 @@ def write_places(folder: Path, sample: Sample) -> None:
 
 
 def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
-    """Copy an entry's files of these kinds into a data set's folder, under its name."""
+    """Copy files of an entry into the folder of a data set, under the name of the entry.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    entry : of the sample.
+    kinds : of files: "images", "labels" …; those that the entry lacks are skipped.
+    """
     for kind in kinds:
         if kind in entry.files:
             source = entry.files[kind]
@@ -93,8 +119,13 @@ def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:
 
 
 def write_tables(folder: Path, entries: Sequence[Entry], *, meta: dict) -> None:
-    """Write classes.csv, groups.csv (every other column that the images had) and dataset.toml,
-    where there is something to say.
+    """Write classes.csv, groups.csv and dataset.toml, each only where it has content.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    entries : their classes, and every other column of the tables that name the images.
+    meta : content of dataset.toml.
     """
     classes = [{"name": e.name, "class": e.class_name} for e in entries if e.class_name]
     if classes:
@@ -110,7 +141,17 @@ def write_tables(folder: Path, entries: Sequence[Entry], *, meta: dict) -> None:
 
 
 def format_toml(values: Mapping) -> str:
-    """Plain values as TOML, tables last: {"axes": "ZYX"} gives 'axes = "ZYX"'."""
+    r"""Format plain values as TOML, tables last.
+
+    Parameters
+    ----------
+    values : name → text, number, bool, list or mapping.
+
+    Examples
+    --------
+    >>> format_toml({"axes": "ZYX", "spacing_um": [0.5, 0.2, 0.2]})
+    'axes = "ZYX"\nspacing_um = [0.5, 0.2, 0.2]\n'
+    """
     lines = [
         f"{_key(k)} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)
     ]
@@ -139,7 +180,7 @@ def _toml_value(value: object) -> str:
 
 
 def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
-    """Write a data set into a folder that is in the making; see write_dataset."""
+    """Write a data set into a folder that is being made, see `write_dataset`."""
     folder.mkdir(parents=True, exist_ok=True)
     options = dataset.options
     as_they_are = copy and options.channel is None and options.time is None
@@ -152,12 +193,14 @@ def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
 
 
 def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
-    """dataset.toml of the copy: for copied files as it was, with given axes and spacing; for
-    written ones what they all share.
+    """dataset.toml of the copy.
+
+    For copied files it stays as it is, with the given axes and spacing; for written files it holds
+    what all images share.
     """
-    rest = {k: v for k, v in dataset.meta.items() if k not in READING}
+    rest = {k: v for k, v in dataset.meta.items() if k not in INPUT_KEYS}
     if copied and any(e.sample is None for e in dataset.entries):
-        return describe_reading(dataset) | rest
+        return describe_input_options(dataset) | rest
     images = [dataset.image(i) for i in range(len(dataset))]
     if not images:
         return rest
@@ -173,9 +216,12 @@ def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
     )
 
 
-def describe_reading(dataset: DataSet) -> dict:
-    """Axes, spacing and channels by which the files are read, as dataset.toml names them; what was
-    given counts, too.
+def describe_input_options(dataset: DataSet) -> dict:
+    """Axes, spacing and channels of the files, in the terms of dataset.toml.
+
+    Parameters
+    ----------
+    dataset : its options count as well as its dataset.toml.
     """
     options = dataset.options
     found = (
@@ -187,7 +233,18 @@ def describe_reading(dataset: DataSet) -> dict:
 
 
 def name_spacing(spacing: tuple | None, unit: str) -> dict:
-    """A spacing as dataset.toml names it; {} without one."""
+    """A spacing in the terms of dataset.toml.
+
+    Parameters
+    ----------
+    spacing : pixel sizes, or None.
+    unit : "um" or "pixel".
+
+    Examples
+    --------
+    >>> name_spacing((2.2, 1, 1), "pixel"), name_spacing(None, "um")
+    ({'spacing': [2.2, 1, 1], 'unit': 'pixel'}, {})
+    """
     if not spacing:
         return {}
     return (

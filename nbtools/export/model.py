@@ -11,14 +11,18 @@ from nbtools.errors import UserError
 
 
 def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path:
-    """Write a trained method's network for another program, whole or not at all.
+    """Write the network of a trained method for another program, whole or not at all.
 
     Parameters
     ----------
     method : a trained method with a Keras network.
     path : of the file; the suffix of the format is added where it is missing.
-    format : "keras": one .keras file, uncompiled, to be read with keras.saving.load_model(path,
-        safe_mode=True).
+    format : "keras": one .keras file, uncompiled, which keras.saving.load_model(path,
+        safe_mode=True) reads.
+
+    Returns
+    -------
+    Path : of the file.
 
     Raises
     ------
@@ -46,8 +50,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
 
 
 def _write_keras(method: Any, path: Path) -> None:
-    # a copy without optimizer and loss: these belong to the backend and the package it was trained
-    # with
+    # without optimizer and loss, which belong to the backend and the package of the training
     plain = type(method.model).from_config(method.model.get_config())
     plain.set_weights(method.model.get_weights())
     plain.save(path)

@@ -20,20 +20,20 @@ SHIFT = 0.3
 
 
 def rois(label: Image, path: str | Path) -> int:
-    """Write the outline of every nucleus as a zip of polygons that Fiji's ROI Manager opens.
+    """Write the outline of every nucleus as polygons for the ROI Manager of Fiji.
 
-    Filling a polygon in Fiji gives back the pixels of the nucleus, with its holes filled. In a
-    volume each slice of a nucleus is a polygon of its own, tied to its slice.
+    A polygon that is filled in Fiji gives back the pixels of the nucleus, with its holes filled. In
+    a volume each slice of a nucleus is a polygon of its own, at the position of its slice.
 
     Parameters
     ----------
-    label : integer labels, axes YX or ZYX.
+    label : label image, axes YX or ZYX.
     path : of the zip; written whole or not at all.
 
     Returns
     -------
-    The number of polygons. Names are "nucleus-0012", in volumes "nucleus-0012-z003" (slices count
-    from 1, as in Fiji); further parts of a nucleus in several pieces end on "-2", "-3"…
+    int : number of polygons. Their names are "nucleus-0012", in volumes "nucleus-0012-z003" (slices
+        count from 1, as in Fiji); further parts of a nucleus of several parts end in "-2", "-3" …
 
     Raises
     ------
@@ -41,7 +41,9 @@ def rois(label: Image, path: str | Path) -> int:
 
     Examples
     --------
-    >>> rois(Image(np.array([[0, 5], [5, 5]]), "YX"), "/tmp/nuclei.zip")
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rois(Image(np.array([[0, 5], [5, 5]]), "YX"), Path(folder) / "nuclei.zip")
     1
     """
     space = "ZYX" if label.size("Z") > 1 else "YX"
@@ -69,10 +71,22 @@ def rois(label: Image, path: str | Path) -> int:
 
 
 def trace_plane(label: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Number, part (from 1, the largest first) and outline of every nucleus of a plane: (N, 2) x,
-    y; see `SHIFT`.
+    """Trace the outlines of all nuclei of a plane.
 
-    label : (Y, X) integers; what is not above 0 is background.
+    Parameters
+    ----------
+    label : (Y, X) label image; numbers below 1 are background.
+
+    Returns
+    -------
+    Iterator of number, part (from 1, the largest first) and outline, (N, 2) in the order x, y; for
+    the origin see `SHIFT`.
+
+    Examples
+    --------
+    >>> label = np.array([[7, 7, 0], [0, 0, 4]])
+    >>> [(number, part, len(outline)) for number, part, outline in trace_plane(label)]
+    [(4, 1, 4), (7, 1, 6)]
     """
     from scipy.ndimage import find_objects
 
@@ -86,8 +100,15 @@ def trace_plane(label: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
-    """Outlines of the parts of a mask (Y, X), without their holes, the largest first: each (N, 2)
-    x, y; see `SHIFT`.
+    """Trace the outlines of the parts of a mask, without their holes.
+
+    Parameters
+    ----------
+    mask : (Y, X) bool.
+
+    Returns
+    -------
+    Outlines (N, 2) in the order x, y, the largest first; for the origin see `SHIFT`.
 
     Examples
     --------
@@ -108,7 +129,7 @@ def trace_mask(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _keep_turns(points: np.ndarray) -> np.ndarray:
-    """The closed path without the points that lie on a straight line between their neighbours."""
+    """The closed path without the points on a straight line between their neighbours."""
     step = np.diff(points, axis=0, append=points[:1])
     return points[(step != np.concatenate([step[-1:], step[:-1]])).any(axis=1)]
 
@@ -119,9 +140,7 @@ def _signed_area(points: np.ndarray) -> float:
 
 
 def _renumber(label: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Labels that a table of this plane's size can hold, and their true numbers where they had to
-    be changed.
-    """
+    """Labels that fit a table of the size of this plane, and true numbers where they differ."""
     if label.max(initial=0) <= label.size + 1000:
         return label.astype(np.int32, copy=False), {}
     numbers, dense = np.unique(label, return_inverse=True)

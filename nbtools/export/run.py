@@ -1,4 +1,4 @@
-"""What was found in one image, as a result folder like that of `nbtools predict`."""
+"""The results of one image as a folder like that of `nbtools predict`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,39 @@ from nbtools.metrics import instances
 
 
 def labels(label: Image, path: str | Path) -> Path:
-    """Write labels as a TIFF that opens in Fiji with its pixel size: 16 bit up to 65,535 nuclei, 32
-    bit beyond.
+    """Write a label image as a TIFF that opens in Fiji with its pixel size.
+
+    Parameters
+    ----------
+    label : label image; 16 bit up to 65,535 nuclei, 32 bit beyond.
+    path : of the file; written whole or not at all.
+
+    Returns
+    -------
+    Path : of the file.
     """
     io.write_label(path, label)
     return Path(path)
 
 
 def table(columns: Mapping, path: str | Path) -> Path:
-    """Write a table (column to values, or a pandas table) as CSV for a spreadsheet."""
+    """Write a table as CSV for a spreadsheet.
+
+    Parameters
+    ----------
+    columns : column → values, or a pandas table.
+    path : of the file; written whole or not at all.
+
+    Returns
+    -------
+    Path : of the file.
+    """
     io.write_csv(path, {str(name): list(values) for name, values in columns.items()})
     return Path(path)
 
 
 def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = False) -> Path:
-    """Write all that was found in one image: labels, overlay, Fiji outlines, table, and result.json
-    for the report.
+    """Write the results of one image: labels, overlay, Fiji outlines, table and report data.
 
     Parameters
     ----------
@@ -39,16 +56,16 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     sample : the image, or a sample with image and perhaps true labels.
     found : a Prediction or a label image; and, in any order, the table of its nuclei and the method
         that found them.
+    overwrite : replace a folder that has content.
 
     Returns
     -------
-    The folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
-    result.json; where the sample has true labels also scores.json and errors/NAME.png.
+    Path : the folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
+        result.json; where the sample has true labels also scores.json and errors/NAME.png.
 
     Raises
     ------
-    UserError : the folder has content and `overwrite` is False; nothing that holds labels was
-        given.
+    UserError : the folder has content and `overwrite` is False; none of `found` holds labels.
     """
     image = sample if isinstance(sample, Image) else sample.image
     label, measured = _sort_out(found)
@@ -72,7 +89,7 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
 
 
 def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
-    """The label image and the table among what was found, told by what they are."""
+    """The label image and the table among the results, recognised by their types."""
     held = [f if isinstance(f, Image) else getattr(f, "labels", None) for f in found]
     label = next((h for h in held if isinstance(h, Image)), None)
     measured = next((f for f in found if isinstance(f, Mapping) or hasattr(f, "columns")), None)
@@ -86,7 +103,7 @@ def _sort_out(found: tuple) -> tuple[Image, Mapping | None]:
 
 
 def _judge(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
-    """Scores against the true labels, and the map of mistakes."""
+    """Write scores against the true labels, and the map of errors."""
     io.write_json(folder / "scores.json", instances.evaluate([(name, truth, label)]))
     figure = show.error_map(image, truth, predicted=label)
     (folder / "errors").mkdir()
@@ -102,7 +119,7 @@ def _seconds(found: tuple) -> float | None:
 
 
 def _describe(image: Image, row: dict, found: tuple) -> dict:
-    """What result.json says; the method is known where it was among what was given."""
+    """Content of result.json, with the method where it is among the results."""
     method = next((f for f in found if hasattr(f, "predict")), None)
     about = (
         {"method": method.name, "settings": method.settings.to_dict(), "decoding": method.choices()}

@@ -10,20 +10,20 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
-from nbtools.io.axes import Stored, interpret
+from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     atomic_write,
     new_folder,
-    plain,
     read_csv,
-    refuse_existing,
+    require_new_folder,
+    to_plain,
     write_csv,
     write_json,
     write_text,
 )
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
-from nbtools.io.png_jpeg import read_picture, write_png
+from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
     CENTRE_FILES,
@@ -33,35 +33,35 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import DRAWN, list_names, read_drawn
+from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
-    "DRAWN",
     "LABEL_TYPES",
+    "ROI_FILES",
     "SUFFIXES",
-    "Reading",
+    "UncheckedImage",
     "atomic_write",
     "find_centres",
     "import_optional",
     "is_image",
-    "list_names",
+    "list_image_names",
     "new_folder",
     "open_image",
-    "plain",
     "read_boxes",
     "read_centres",
     "read_csv",
-    "read_drawn",
     "read_image",
     "read_label",
-    "refuse_existing",
+    "read_rois",
     "require_finite",
+    "require_new_folder",
     "stem",
     "suffix",
     "to_label",
+    "to_plain",
     "with_spacing",
     "write_boxes",
     "write_centres",
@@ -91,12 +91,14 @@ _TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """A file as it was found, before anything is refused: what checks look at.
+class UncheckedImage:
+    """An image as it stands in its file, before any check.
 
+    Parameters
+    ----------
     image : its pixels may hold anything, also NaN, colours or real numbers.
-    guesses : what the file did not say and was assumed: "axes", "z_step" (ImageJ's default of 1),
-        "z_step_missing", "series" (the first of several).
+    guesses : what the file leaves open and the reader assumes: "axes", "z_step" (ImageJ's default
+        of 1), "z_step_missing", "series" (the first of several).
     """
 
     image: Image
@@ -112,10 +114,15 @@ def read_image(
     ----------
     path : TIFF (ImageJ, OME or plain), PNG or JPEG, recognised by content; OME-Zarr, CZI, ND2 or
         LIF with the packages for them.
-    axes : overrides those of the file, one letter a dimension. A file that names none: see
+    axes : one letter per dimension, in place of those of the file. For files without axes see
         `axes.interpret`.
-    spacing : overrides that of the file; one number for each spatial axis, or one for all.
+    spacing : pixel size in place of that of the file; one number for each spatial axis, or one for
+        all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
+
+    Returns
+    -------
+    Image
 
     Raises
     ------
@@ -123,7 +130,7 @@ def read_image(
 
     Examples
     --------
-    >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")
+    >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")  # doctest: +SKIP
     Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
     """
     image = require_finite(open_image(path, axes=axes).image, str(path))
@@ -131,48 +138,73 @@ def read_image(
 
 
 def read_label(path: str | Path, *, axes: str | None = None) -> Image:
-    """Read a label image: whole numbers, 0 background, 1…N nuclei, -1 ignored; colour palettes are
-    read as numbers.
+    """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
-    Returns uint8, uint16, uint32 or int32. UserError for anything else.
+    Parameters
+    ----------
+    path : image file of any format that `read_image` reads; colour palettes are read as numbers.
+    axes : one letter per dimension, in place of those of the file.
+
+    Returns
+    -------
+    Image of type uint8, uint16, uint32 or int32.
+
+    Raises
+    ------
+    UserError : colours, real numbers, or numbers below -1.
     """
     return to_label(open_image(path, axes=axes, palette=True).image, str(path))
 
 
 def open_image(
     path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
-) -> Reading:
-    """Read a file and what had to be guessed, refusing only what is no image at all.
+) -> UncheckedImage:
+    """Read a file and what its metadata leave open; only files that hold no image are refused.
 
-    header_only : TIFF: leave the pixels (zeros that take no memory); axes, shape, type and spacing
-        are as in the file.
-    palette : numbers instead of colours for an indexed picture.
+    Parameters
+    ----------
+    path : of the file.
+    axes : one letter per dimension, in place of those of the file.
+    header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
+        memory; axes, shape, type and spacing are those of the file.
+    palette : read the numbers of an indexed PNG instead of its colours.
+
+    Raises
+    ------
+    UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    stored = _read_stored(path, header_only=header_only, palette=palette)
-    if 0 in stored.pixels.shape:
+    raw = _read_raw(path, header_only=header_only, palette=palette)
+    if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
-            f"{path} of shape {stored.pixels.shape}",
+            f"{path} of shape {raw.pixels.shape}",
             "Export it again.",
         )
-    if stored.pixels.dtype.kind not in "biuf":
+    if raw.pixels.dtype.kind not in "biuf":
         raise UserError(
             "Pixels must be real numbers.",
-            f"{stored.pixels.dtype} in {path}",
+            f"{raw.pixels.dtype} in {path}",
             "Save the magnitude, or one field of it.",
         )
-    if stored.pixels.dtype.kind == "b":
-        stored = replace(stored, pixels=stored.pixels.astype(np.uint8))
-    return Reading(*interpret(stored, stem(path), axes=axes))
+    if raw.pixels.dtype.kind == "b":
+        raw = replace(raw, pixels=raw.pixels.astype(np.uint8))
+    return UncheckedImage(*interpret(raw, stem(path), axes=axes))
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
-    """Write an image whole or not at all: .tif (ImageJ, else OME), .ome.tif, .png or .ome.zarr;
-    axes, spacing and type are kept.
+    """Write an image with its axes, spacing and type, whole or not at all.
 
-    dtype : convert first; real numbers are rounded and clipped to the range of an integer type.
-        True/False become 0/1.
+    Parameters
+    ----------
+    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
+    image : its bool pixels become 0 and 1.
+    dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
+        integer type.
+
+    Raises
+    ------
+    UserError : another suffix, or an image that the format cannot hold.
     """
     path = Path(path)
     if suffix(path) not in WRITTEN:
@@ -201,23 +233,33 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
 
 def write_label(path: str | Path, image: Image) -> None:
-    """Write a label image: 16 bit up to label 65,535, 32 bit beyond; signed where pixels are marked
-    -1 to be ignored.
+    """Write a label image, whole or not at all.
+
+    Parameters
+    ----------
+    path : as for `write_image`.
+    image : label image; 16 bit up to label 65,535, 32 bit beyond, signed where pixels are -1.
+
+    Raises
+    ------
+    UserError : the image is not a label image.
     """
     image = to_label(image, image.name or str(path))
-    kind = (
-        np.int32
-        if image.pixels.min(initial=0) < 0
-        else np.uint16
-        if image.pixels.max(initial=0) <= 65535
-        else np.uint32
-    )
-    write_image(path, image, dtype=kind)
+    low, high = image.pixels.min(initial=0), image.pixels.max(initial=0)
+    write_image(path, image, dtype=_label_type(low, high))
 
 
 def to_label(image: Image, source: str) -> Image:
-    """The image as labels, in the smallest kept type; UserError where it holds colours, real
-    numbers or negative ones.
+    """The image as a label image of an integer type.
+
+    Parameters
+    ----------
+    image : whole numbers from -1.
+    source : name of the file, for the message.
+
+    Raises
+    ------
+    UserError : colours, real numbers, numbers below -1, or numbers beyond 32 bit.
     """
     rule = "A label image holds whole numbers: 0 background, 1 to N nuclei."
     pixels = image.pixels
@@ -241,18 +283,25 @@ def to_label(image: Image, source: str) -> Image:
             rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again."
         )
     if pixels.dtype not in LABEL_TYPES:
-        pixels = pixels.astype(np.int32 if low < 0 else np.uint16 if high <= 65535 else np.uint32)
+        pixels = pixels.astype(_label_type(low, high))
     return image.replace(pixels=pixels, channels=())
 
 
 def require_finite(image: Image, source: str) -> Image:
-    """The image, or a UserError where it holds NaN or infinite numbers."""
+    """The image itself, which must hold finite numbers only.
+
+    Parameters
+    ----------
+    image : of any type.
+    source : name of the file, for the message.
+
+    Raises
+    ------
+    UserError : NaN or infinite pixels.
+    """
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
-        remedy = (
-            "Replace them: nbtools check --fix writes a copy with the median of the image in "
-            "their place."
-        )
+        remedy = "Replace them: nbtools check --fix writes a copy with the image's median instead."
         raise UserError(
             "Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy
         )
@@ -260,7 +309,18 @@ def require_finite(image: Image, source: str) -> Image:
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
-    """The image with another pixel size; one number serves all spatial axes."""
+    """The image with another pixel size.
+
+    Parameters
+    ----------
+    image : with spatial axes YX or ZYX in any order.
+    spacing : one number for each spatial axis, or one for all.
+    unit : "um", or "pixel" where only the ratio is known.
+
+    Raises
+    ------
+    UserError : another unit, another number of values, or values that are not above 0.
+    """
     values = (spacing,) if np.ndim(spacing) == 0 else tuple(spacing)
     values = values * len(image.spatial) if len(values) == 1 else values
     if unit not in UNITS:
@@ -269,8 +329,16 @@ def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
 
 
 def suffix(path: str | Path) -> str:
-    """The extension in lower case, double ones whole: "a.OME.TIF" gives ".ome.tif"; the last one
-    where it is no image's.
+    """The extension of a file name in lower case, double ones in full.
+
+    Parameters
+    ----------
+    path : of a file; of an unknown format, the part after the last dot counts.
+
+    Examples
+    --------
+    >>> suffix("a.OME.TIF"), suffix("b.c.txt")
+    ('.ome.tif', '.txt')
     """
     name = Path(path).name.lower()
     return next((s for s in SUFFIXES if name.endswith(s)), Path(name).suffix)
@@ -287,7 +355,7 @@ def is_image(path: str | Path) -> bool:
     return suffix(path) in SUFFIXES
 
 
-def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
+def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
         remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
         raise UserError("An image file must be of a known format.", path, remedy)
@@ -307,7 +375,7 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
         if start.startswith(_TIFF):
             return read_tiff(path, header_only=header_only)
         if start.startswith(_PICTURE):
-            return read_picture(path, palette=palette)
+            return read_png_jpeg(path, palette=palette)
     except UserError:
         raise
     except FileNotFoundError as error:
@@ -327,6 +395,12 @@ def _read_stored(path: Path, *, header_only: bool, palette: bool) -> Stored:
         f"{path}, {found}",
         "Export the image again.",
     )
+
+
+def _label_type(low: int, high: int) -> type:
+    if low < 0:
+        return np.int32
+    return np.uint16 if high <= 65535 else np.uint32
 
 
 def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A folder as one zip, to be carried home."""
+"""Folders as zip archives."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from pathlib import Path
 from nbtools.errors import UserError
 from nbtools.io.files import atomic_write
 
-LONG_AGO = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest time that a zip can tell: the same files give the same bytes on any day
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # that a zip can hold
 
 
 def write_zip(path: str | Path, folder: str | Path) -> Path:
-    """Pack a folder into a zip, whole or not at all; unpacked, it is one folder of the same name.
-    Hidden files are left out.
+    """Pack a folder into a zip, whole or not at all.
+
+    Unpacked, it is one folder of the same name. The same files give the same bytes on any day.
+
+    Parameters
+    ----------
+    path : of the zip.
+    folder : to pack; hidden files are left out.
+
+    Returns
+    -------
+    Path : of the zip.
 
     Raises
     ------
-    UserError : no such folder, or nothing in it.
+    UserError : no such folder, or an empty one.
 
     Examples
     --------
-    >>> write_zip("runs/model.zip", "runs/model")  # doctest: +SKIP
-    PosixPath('runs/model.zip')
+    >>> from nbtools.io.files import write_text
+    >>> write_text("runs/model/notes.txt", "done")
+    >>> write_zip("runs/model.zip", "runs/model").name
+    'model.zip'
     """
     path, folder = Path(path), Path(folder).absolute()
     files = (
@@ -51,12 +56,9 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
         )
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in shown:
-            entry = zipfile.ZipInfo(f"{folder.name}/{name}", LONG_AGO)
-            entry.compress_type, entry.external_attr, entry.create_system = (
-                zipfile.ZIP_DEFLATED,
-                0o644 << 16,
-                3,
-            )
+            entry = zipfile.ZipInfo(f"{folder.name}/{name}", EARLIEST_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr, entry.create_system = 0o644 << 16, 3
             with (
                 files[name].open("rb") as content,
                 archive.open(entry, "w", force_zip64=files[name].stat().st_size > 2**31) as place,

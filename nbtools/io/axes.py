@@ -1,5 +1,6 @@
-"""From what a file says of itself to an Image: axes named, guessed or refused, colours last,
-spacing in µm.
+"""From the array and metadata of a file to an Image.
+
+Axes are named, guessed or refused; colours come last; spacing is in µm.
 """
 
 from __future__ import annotations
@@ -11,20 +12,24 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 
-MOST_CHANNELS = (
-    4  # an unnamed axis of up to so many planes is taken for channels, a longer one for Z
-)
+MOST_CHANNELS = 4  # an unnamed axis of up to 4 planes is read as channels, a longer one as Z
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An array as it lies in the file, with what the file says about it.
+class RawImage:
+    """An array as it lies in the file, with the metadata of the file.
 
-    letters : one a dimension: T, C, Z, Y, X, "S" for colour samples, "?" where the file is silent.
-    spacing : by letter, in `unit`; empty where unknown.
+    Parameters
+    ----------
+    pixels : array of as many dimensions as `letters` has letters.
+    letters : one per dimension: T, C, Z, Y, X, "S" for colour samples, "?" for an unnamed
+        dimension.
+    spacing : letter → pixel size, in `unit`; empty where it is unknown.
+    unit : "um" or "pixel".
+    channels : names of the channels.
     alpha : the last sample is transparency, where there are two or four.
     colour : three samples are red, green and blue, not just three channels.
-    guesses : what was assumed: "axes", "z_step", "series".
+    guesses : what the reader assumes: "axes", "z_step", "series".
     """
 
     pixels: np.ndarray
@@ -38,7 +43,7 @@ class Stored:
 
 
 def interpret(
-    stored: Stored, name: str, *, axes: str | None = None
+    raw: RawImage, name: str, *, axes: str | None = None
 ) -> tuple[Image, tuple[str, ...]]:
     """The Image that a file holds, and what had to be guessed.
 
@@ -46,64 +51,72 @@ def interpret(
     among the guesses; several unnamed axes are refused. Colour samples come last, as axis C;
     transparency is dropped.
 
+    Parameters
+    ----------
+    raw : array and metadata of the file.
+    name : of the image.
+    axes : one letter per dimension, in place of those of the file.
+
+    Returns
+    -------
+    image, guesses
+
     Raises
     ------
     UserError : the axes cannot be known, or those given do not fit.
+
+    Examples
+    --------
+    >>> image, guesses = interpret(RawImage(np.zeros((9, 64, 64)), "?YX"), "stack")
+    >>> image.axes, guesses
+    ('ZYX', ('axes',))
     """
-    stored = _drop_single(stored, keep=axes)
+    raw = _drop_single(raw, keep=axes)
     if axes is not None:
-        stored = _rename(stored, check_axes(axes), name)
-    elif "?" in stored.letters:
-        stored = _guess(stored, name)
-    stored = _colours_last(stored)
-    spacing, guesses = _spacing_of(stored)
-    channels = (
-        stored.channels
-        if "C" in stored.letters and len(stored.channels) == _size(stored, "C")
-        else ()
-    )
-    image = Image(
-        stored.pixels, stored.letters, spacing, stored.unit if spacing else "um", name, channels
-    )
+        raw = _rename(raw, check_axes(axes), name)
+    elif "?" in raw.letters:
+        raw = _guess(raw, name)
+    raw = _colours_last(raw)
+    spacing, guesses = _spacing_of(raw)
+    channels = raw.channels if "C" in raw.letters and len(raw.channels) == _size(raw, "C") else ()
+    image = Image(raw.pixels, raw.letters, spacing, raw.unit if spacing else "um", name, channels)
     return image, guesses
 
 
-def _size(stored: Stored, letter: str) -> int:
-    return stored.pixels.shape[stored.letters.index(letter)]
+def _size(raw: RawImage, letter: str) -> int:
+    return raw.pixels.shape[raw.letters.index(letter)]
 
 
-def _drop_single(stored: Stored, *, keep: str | None) -> Stored:
-    """Without axes of length 1 that nobody asked for."""
-    shape = stored.pixels.shape
+def _drop_single(raw: RawImage, *, keep: str | None) -> RawImage:
+    """Drop axes of length 1 that are not asked for."""
+    shape = raw.pixels.shape
     if keep is not None and len(keep) == len(shape):
-        return stored
+        return raw
     wanted = AXES if keep is None else keep
-    kept = [i for i, letter in enumerate(stored.letters) if shape[i] != 1 or letter in wanted]
-    letters = "".join(stored.letters[i] for i in kept)
-    return replace(stored, pixels=stored.pixels.reshape([shape[i] for i in kept]), letters=letters)
+    kept = [i for i, letter in enumerate(raw.letters) if shape[i] != 1 or letter in wanted]
+    letters = "".join(raw.letters[i] for i in kept)
+    return replace(raw, pixels=raw.pixels.reshape([shape[i] for i in kept]), letters=letters)
 
 
-def _rename(stored: Stored, axes: str, name: str) -> Stored:
-    """The axes that the user gives, over those of the file; colour samples are named C where the
-    user does not name them.
-    """
-    letters = stored.letters
+def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
+    """Use the axes of the user; colour samples are named C where the user leaves them out."""
+    letters = raw.letters
     if letters.endswith("S") and "C" not in axes and len(axes) == len(letters) - 1:
-        return replace(stored, letters=axes + "S")
+        return replace(raw, letters=axes + "S")
     if len(axes) != len(letters):
         remedy = f"Give {len(letters)} letters of {AXES}, or leave the axes out."
         raise UserError(
             "Axes must name each dimension of the image once.",
-            f"{axes} for {name} of shape {stored.pixels.shape}",
+            f"{axes} for {name} of shape {raw.pixels.shape}",
             remedy,
         )
     if letters.endswith("S") and axes.endswith("C"):
         axes = axes[:-1] + "S"
-    return replace(stored, letters=axes, guesses=_without(stored.guesses, "axes"))
+    return replace(raw, letters=axes, guesses=_without(raw.guesses, "axes"))
 
 
-def _guess(stored: Stored, name: str) -> Stored:
-    shape, letters = stored.pixels.shape, stored.letters
+def _guess(raw: RawImage, name: str) -> RawImage:
+    shape, letters = raw.pixels.shape, raw.letters
     if letters == "?YX" and shape[2] <= MOST_CHANNELS < min(shape[:2]):
         guessed = "YXC"
     elif letters.count("?") == 1:
@@ -117,51 +130,45 @@ def _guess(stored: Stored, name: str) -> Stored:
     else:
         guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
-        remedy = (
-            "Name them with --axes, or in dataset.toml: axes = "
-            f'"{AXES[-len(shape) :] if len(shape) <= 5 else AXES}".'
-        )
+        example = AXES[-min(len(shape), len(AXES)) :]
+        remedy = f'Name them with --axes, or in dataset.toml: axes = "{example}".'
         raise UserError(
             f"The axes of an image must be known, at most {AXES}.",
             f"{name} of shape {shape} without names",
             remedy,
         )
-    return replace(stored, letters=guessed, guesses=(*stored.guesses, "axes"))
+    return replace(raw, letters=guessed, guesses=(*raw.guesses, "axes"))
 
 
-def _colours_last(stored: Stored) -> Stored:
-    """Samples as axis C at the end: three are red, green, blue; a grey image with transparency has
-    no C.
-    """
-    if "S" not in stored.letters:
-        return stored
-    place = stored.letters.index("S")
-    pixels = np.moveaxis(stored.pixels, place, -1)
-    rest = stored.letters.replace("S", "")
-    if stored.alpha and pixels.shape[-1] in (2, 4):
+def _colours_last(raw: RawImage) -> RawImage:
+    """Move samples to axis C at the end: three are red, green, blue; one grey sample has no C."""
+    if "S" not in raw.letters:
+        return raw
+    place = raw.letters.index("S")
+    pixels = np.moveaxis(raw.pixels, place, -1)
+    rest = raw.letters.replace("S", "")
+    if raw.alpha and pixels.shape[-1] in (2, 4):
         pixels = pixels[..., :-1]
     if pixels.shape[-1] == 1:
-        return replace(stored, pixels=pixels[..., 0], letters=rest)
+        return replace(raw, pixels=pixels[..., 0], letters=rest)
     if "C" in rest:
         remedy = "Save it with one axis of channels."
         raise UserError(
             "An image has either channels or colours.",
-            f"axes {stored.letters} {stored.pixels.shape}",
+            f"axes {raw.letters} {raw.pixels.shape}",
             remedy,
         )
-    channels = RGB if pixels.shape[-1] == 3 and stored.colour else stored.channels
-    return replace(stored, pixels=pixels, letters=rest + "C", channels=channels)
+    channels = RGB if pixels.shape[-1] == 3 and raw.colour else raw.channels
+    return replace(raw, pixels=pixels, letters=rest + "C", channels=channels)
 
 
-def _spacing_of(stored: Stored) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """Spacing along the spatial axes; unknown as a whole where one is missing, for a wrong step in
-    Z makes wrong volumes.
-    """
-    spatial = [a for a in stored.letters if a in SPACE]
-    guesses = stored.guesses if "Z" in spatial else _without(stored.guesses, "z_step")
-    if all(a in stored.spacing for a in spatial):
-        return tuple(stored.spacing[a] for a in spatial), guesses
-    if all(a in stored.spacing for a in "YX"):
+def _spacing_of(raw: RawImage) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    """Spacing along the spatial axes; None where one is missing, since volumes would be wrong."""
+    spatial = [a for a in raw.letters if a in SPACE]
+    guesses = raw.guesses if "Z" in spatial else _without(raw.guesses, "z_step")
+    if all(a in raw.spacing for a in spatial):
+        return tuple(raw.spacing[a] for a in spatial), guesses
+    if all(a in raw.spacing for a in "YX"):
         guesses = (*_without(guesses, "z_step"), "z_step_missing")
     return None, guesses
 

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,13 @@ from nbtools.errors import UserError
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to it at the end; whatever fails in between leaves
-    `path` as it was.
+    """A temporary file beside `path`, which is renamed to `path` at the end.
+
+    Where the writing fails, `path` stays as it was.
+
+    Parameters
+    ----------
+    path : of the file to write; folders that are missing are made.
 
     Raises
     ------
@@ -29,7 +35,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Examples
     --------
     >>> with atomic_write("runs/note.txt") as temporary:
-    ...     temporary.write_text("done")
+    ...     _ = temporary.write_text("done")
+    >>> Path("runs/note.txt").read_text()
+    'done'
     """
     path = Path(path)
     temporary = path.parent / f".{uuid.uuid4().hex[:12]}.{path.name}"
@@ -44,8 +52,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 class new_folder:
-    """A result folder that appears whole or not at all; an existing result is never replaced
-    unasked.
+    """A result folder that appears whole or not at all.
 
     Parameters
     ----------
@@ -58,7 +65,7 @@ class new_folder:
 
     Examples
     --------
-    >>> with new_folder("runs/one") as folder:
+    >>> with new_folder("runs/one", overwrite=True) as folder:
     ...     write_text(folder / "note.txt", "done")
     """
 
@@ -66,7 +73,7 @@ class new_folder:
         self.path, self.overwrite = Path(os.path.abspath(path)), overwrite
 
     def __enter__(self) -> Path:
-        refuse_existing(self.path, overwrite=self.overwrite)
+        require_new_folder(self.path, overwrite=self.overwrite)
         self._temporary = self.path.parent / f".{uuid.uuid4().hex[:12]}.{self.path.name}"
         try:
             self._temporary.mkdir(parents=True)
@@ -77,7 +84,7 @@ class new_folder:
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
-                refuse_existing(self.path, overwrite=self.overwrite)
+                require_new_folder(self.path, overwrite=self.overwrite)
                 _move_folder(self._temporary, self.path)
         except OSError as problem:
             raise _unwritable(self.path, problem) from problem
@@ -85,8 +92,18 @@ class new_folder:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def refuse_existing(path: str | Path, *, overwrite: bool = False) -> None:
-    """UserError if `path` holds a result already; to be asked before long work starts."""
+def require_new_folder(path: str | Path, *, overwrite: bool = False) -> None:
+    """Require that no result is at `path` yet; call it before long work starts.
+
+    Parameters
+    ----------
+    path : of a result folder.
+    overwrite : a folder with content may be replaced.
+
+    Raises
+    ------
+    UserError : the path is a file, has content, or holds the current or the home folder.
+    """
     path = Path(os.path.abspath(path))
     if path.exists() and not path.is_dir():
         raise UserError(
@@ -113,10 +130,16 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write plain values, NumPy numbers, arrays and paths as JSON; a number that is not finite
-    becomes null.
+    """Write a value as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : of the file.
+    value : plain values, NumPy numbers, arrays and paths; numbers that are not finite become null.
     """
-    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(
+        path, json.dumps(to_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def write_csv(
@@ -125,26 +148,47 @@ def write_csv(
     *,
     columns: Sequence[str] = (),
 ) -> None:
-    """Write a table as CSV with a header line.
+    """Write a table as CSV with a header line, whole or not at all.
 
-    rows : a list of dictionaries, or one dictionary of columns of equal length.
-    columns : order of the columns; needed only to head an empty table. None and numbers that are
-        not finite become empty cells.
+    Parameters
+    ----------
+    path : of the file.
+    rows : a list of dictionaries, or one dictionary of columns of equal length. None and numbers
+        that are not finite become empty cells.
+    columns : order of the columns; needed only for the header of an empty table.
+
+    Examples
+    --------
+    >>> write_csv("nuclei.csv", [{"label": 1, "area": 20.5}, {"label": 2, "area": None}])
+    >>> read_csv("nuclei.csv")
+    [{'label': '1', 'area': '20.5'}, {'label': '2', 'area': ''}]
     """
     if isinstance(rows, Mapping):
         columns = columns or list(rows)
         rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
-    columns = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(columns) or list(dict.fromkeys(chain.from_iterable(rows)))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: to_plain(value) for name, value in row.items()} for row in rows)
     write_text(path, text.getvalue())
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    """Rows of a CSV file as dictionaries of text; comma, semicolon or tab, with or without a
-    byte-order mark.
+    """Read the rows of a CSV file as text.
+
+    Parameters
+    ----------
+    path : of a file in UTF-8, with or without a byte-order mark; separated by comma, semicolon or
+        tab.
+
+    Returns
+    -------
+    One dictionary per row, column → text without spaces around it.
+
+    Raises
+    ------
+    UserError : the file cannot be read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -163,23 +207,32 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     ]
 
 
-def plain(value: object) -> object:
-    """A value in the types that JSON knows."""
+def to_plain(value: object) -> object:
+    """The value in types that JSON knows.
+
+    Parameters
+    ----------
+    value : mappings, sequences, sets, NumPy arrays and numbers, paths; numbers that are not finite
+        become None.
+
+    Examples
+    --------
+    >>> to_plain({"size": np.array([2, 3]), "score": np.nan})
+    {'size': [2, 3], 'score': None}
+    """
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return to_plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
+        return [to_plain(v) for v in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _move_folder(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`; what stood there is taken away only once the new
-    folder stands.
-    """
+    """Move `source` to `target`; a folder there is deleted only after the new one is in place."""
     if target.is_dir() and not any(target.iterdir()):
         # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell
         # stands in.

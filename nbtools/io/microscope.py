@@ -1,4 +1,4 @@
-"""Files of microscopes, read through small optional packages: Zeiss CZI, Nikon ND2, Leica LIF."""
+"""Files of microscopes, read with small optional packages: Zeiss CZI, Nikon ND2, Leica LIF."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from xml.etree import ElementTree
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 
 PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
 
 
-def read_microscope(path: Path) -> Stored:
-    """The first image of a CZI, ND2 or LIF file, with its pixel size in µm; UserError where the
-    package for it is missing.
+def read_microscope(path: Path) -> RawImage:
+    """Read the first image of a CZI, ND2 or LIF file, with its pixel size in µm.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : the package for the format is missing, or the file holds no image.
     """
     kind = path.suffix.lower()
     package = import_optional(PACKAGES[kind], kind)
@@ -26,7 +33,17 @@ def read_microscope(path: Path) -> Stored:
 
 
 def import_optional(name: str, what: str) -> ModuleType:
-    """An optional package, or a UserError that says how to get it."""
+    """Import an optional package.
+
+    Parameters
+    ----------
+    name : of the package.
+    what : it reads, for the message.
+
+    Raises
+    ------
+    UserError : the package is not installed; the remedy is the command that installs it.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -40,22 +57,21 @@ def import_optional(name: str, what: str) -> ModuleType:
         ) from error
 
 
-def _read_nd2(path: Path, package: ModuleType) -> Stored:
+def _read_nd2(path: Path, package: ModuleType) -> RawImage:
     with package.ND2File(path) as file:
         pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
         size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
         names = tuple(c.channel.name for c in channels)
-        calibrated = (
-            channels[0].volume.axesCalibrated if channels else (False,) * 3
-        )  # without, the package says 1 µm
+        # sizes of axes that are not calibrated are 1 µm in this package
+        calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3
     known = {
         a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
     }
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
+    return RawImage(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
 
 
-def _read_lif(path: Path, package: ModuleType) -> Stored:
+def _read_lif(path: Path, package: ModuleType) -> RawImage:
     with package.LifFile(path) as file:
         images = list(file.images)
         if not images:
@@ -66,7 +82,7 @@ def _read_lif(path: Path, package: ModuleType) -> Stored:
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
         }  # from metres
     pixels, letters, guesses = _first_position(pixels, letters)
-    return Stored(
+    return RawImage(
         pixels,
         letters,
         _clean(steps, letters),
@@ -74,29 +90,26 @@ def _read_lif(path: Path, package: ModuleType) -> Stored:
     )
 
 
-def _read_czi(path: Path, package: ModuleType) -> Stored:
+def _read_czi(path: Path, package: ModuleType) -> RawImage:
     with package.CziFile(path) as file:
-        image = (
-            next(iter(file.scenes.values())) if hasattr(file, "scenes") else file
-        )  # czifile before 2026 has no scenes
-        several = hasattr(file, "scenes") and len(file.scenes) > 1
+        scenes = getattr(file, "scenes", {})  # czifile before 2026 has none
+        image, several = next(iter(scenes.values()), file), len(scenes) > 1
         pixels, letters = _czi_pixels(image, path), str(image.axes)
         about = file.metadata()
     letters = letters.replace("0", "S") if letters.endswith("0") else letters
     pixels, letters, guesses = _first_position(pixels, letters)
-    if letters.endswith("S") and pixels.shape[-1] >= 3:
-        pixels = (
-            pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
-            if not hasattr(package, "CziImage")
-            else pixels
-        )  # stored as BGR
+    older = not hasattr(package, "CziImage")  # its samples are in the order of the file, BGR
+    if older and letters.endswith("S") and pixels.shape[-1] >= 3:
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
     guesses += ("series",) if several else ()
-    return Stored(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
+    return RawImage(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
 
 
 def _czi_pixels(image: object, path: Path) -> np.ndarray:
-    """All pixels, by one worker where there are no scenes: in several threads, that czifile loses
-    errors and leaves black planes.
+    """All pixels of an image.
+
+    Versions of czifile without scenes lose errors of their threads and leave black planes: there,
+    one worker reads.
     """
     try:
         return np.asarray(
@@ -105,12 +118,9 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
             else image.asarray()
         )
     except KeyError as error:  # its table of compressions has no such number
-        remedy = (
-            "Type: pip install imagecodecs; or export it from ZEN without compression, or as "
-            "OME-TIFF."
-        )
+        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression."
         raise UserError(
-            "A CZI file must be of a compression that can be read.",
+            "A CZI file must have a known compression.",
             f"number {error} in {path}",
             remedy,
         ) from error
@@ -127,9 +137,7 @@ def _scaling(about: str) -> dict[str, float]:
 
 
 def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """The first plane of every axis that is none of ours (positions, scenes, views), said where
-    there are more.
-    """
+    """The first plane of each other axis (positions, scenes, views); "series" if there are more."""
     index = tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)
     more = any(a not in "TCZYXS" and n > 1 for a, n in zip(letters, pixels.shape, strict=True))
     return pixels[index], "".join(a for a in letters if a in "TCZYXS"), ("series",) if more else ()

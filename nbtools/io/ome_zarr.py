@@ -1,6 +1,4 @@
-"""OME-Zarr (NGFF 0.4 and 0.5): a folder of chunks, for images larger than memory; read and written
-at full resolution.
-"""
+"""OME-Zarr (NGFF 0.4 and 0.5): folders of chunks, read and written at full resolution."""
 
 from __future__ import annotations
 
@@ -11,16 +9,26 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.microscope import import_optional
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
-PASSPORT = "nbtools"
+METADATA_KEY = "nbtools"
 CHUNK = {"Y": 512, "X": 512}  # one plane of up to 512 x 512 a chunk
 
 
-def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
-    """The full resolution of the first image of an OME-Zarr folder."""
+def read_ome_zarr(path: Path, *, header_only: bool = False) -> RawImage:
+    """Read the full resolution of the first image of an OME-Zarr folder.
+
+    Parameters
+    ----------
+    path : of the folder.
+    header_only : leave out the pixels: they are zeros that take no memory.
+
+    Raises
+    ------
+    UserError : the folder has no multiscales metadata, or the package zarr is missing.
+    """
     zarr = import_optional("zarr", "OME-Zarr")
     group = zarr.open_group(str(path), mode="r")
     about = dict(group.attrs)
@@ -36,7 +44,7 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
     array = group[level["path"]]
     letters = "".join(a["name"].upper() for a in scales["axes"])
     spacing, unit = _spacing(scales, level, letters)
-    note = about.get(PASSPORT, {})
+    note = about.get(METADATA_KEY, {})
     names = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in about.get("omero", {}).get("channels", ())
     )
@@ -45,8 +53,8 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> Stored:
         if header_only
         else np.asarray(array[...])
     )
-    stored = Stored(pixels, letters, spacing, unit, channels=names)
-    return _as_written(stored, note)
+    raw = RawImage(pixels, letters, spacing, unit, channels=names)
+    return _as_written(raw, note)
 
 
 def write_ome_zarr(path: Path, image: Image) -> None:
@@ -59,14 +67,12 @@ def write_ome_zarr(path: Path, image: Image) -> None:
     array = group.create_array("0", shape=ordered.shape, chunks=chunks, dtype=ordered.pixels.dtype)
     array[...] = ordered.pixels
     group.attrs["ome"] = _describe(ordered) | {
-        PASSPORT: {"axes": image.axes, "channels": list(image.channels)}
+        METADATA_KEY: {"axes": image.axes, "channels": list(image.channels)}
     }
 
 
 def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float], str]:
-    """Pixel size by letter; the scale of the level times that of the image; nothing where no unit
-    is said.
-    """
+    """Pixel size by letter: the scale of the level times that of the image; {} without units."""
     factors = np.ones(len(letters))
     for holder in (scales, level):
         for step in holder.get("coordinateTransformations", ()):
@@ -109,18 +115,18 @@ def _describe(image: Image) -> dict:
     return json.loads(json.dumps(about))
 
 
-def _as_written(stored: Stored, note: dict) -> Stored:
-    """In the order of axes in which it was written here; colours come last."""
+def _as_written(raw: RawImage, note: dict) -> RawImage:
+    """Restore the order of axes of the image that was written; colours come last."""
     axes = str(note.get("axes", ""))
-    if set(axes) != set(stored.letters) or axes == stored.letters:
-        return stored
-    pixels = stored.pixels.transpose([stored.letters.index(a) for a in axes])
-    letters = axes[:-1] + "S" if axes.endswith("C") and stored.channels == RGB else axes
-    return Stored(
+    if set(axes) != set(raw.letters) or axes == raw.letters:
+        return raw
+    pixels = raw.pixels.transpose([raw.letters.index(a) for a in axes])
+    letters = axes[:-1] + "S" if axes.endswith("C") and raw.channels == RGB else axes
+    return RawImage(
         pixels,
         letters,
-        stored.spacing,
-        stored.unit,
-        channels=stored.channels,
-        guesses=stored.guesses,
+        raw.spacing,
+        raw.unit,
+        channels=raw.channels,
+        guesses=raw.guesses,
     )

@@ -1,6 +1,4 @@
-"""PNG and JPEG: everyday pictures, with axes and spacing in a text field where the format has
-one.
-"""
+"""PNG and JPEG; axes and spacing stand in a text field of PNG."""
 
 from __future__ import annotations
 
@@ -13,17 +11,20 @@ from PIL.PngImagePlugin import PngInfo
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.units import is_plausible
 
-PASSPORT = "nbtools"
+METADATA_KEY = "nbtools"
 
 
-def read_picture(path: Path, *, palette: bool = False) -> Stored:
-    """Pixels of a PNG or JPEG file.
+def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
+    """Read a PNG or JPEG file.
 
-    palette : give the numbers of an indexed picture instead of its colours; labels are often stored
-        so.
+    Parameters
+    ----------
+    path : of the file.
+    palette : read the numbers of an indexed PNG instead of its colours; label images are often
+        saved as such.
     """
     with Picture.open(path) as picture:
         spacing, unit = _spacing(picture)
@@ -31,11 +32,21 @@ def read_picture(path: Path, *, palette: bool = False) -> Stored:
     if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
         pixels = pixels.astype(np.uint16)
     letters = "YXS" if pixels.ndim == 3 else "YX"
-    return Stored(pixels, letters, spacing, unit)
+    return RawImage(pixels, letters, spacing, unit)
 
 
 def write_png(path: Path, image: Image) -> None:
-    """8- and 16-bit grey or 8-bit RGB; axes and spacing go into a text field."""
+    """Write a PNG; axes and spacing stand in a text field.
+
+    Parameters
+    ----------
+    path : of the file.
+    image : grey of 8 or 16 bit (axes YX), or RGB of 8 bit (axes YXC).
+
+    Raises
+    ------
+    UserError : other axes or types.
+    """
     kind = image.pixels.dtype.name
     if not (
         (image.axes == "YX" and kind in ("uint8", "uint16"))
@@ -48,7 +59,7 @@ def write_png(path: Path, image: Image) -> None:
             "Write a .tif file instead.",
         )
     about = PngInfo()
-    about.add_text(PASSPORT, json.dumps({"spacing": image.spacing, "unit": image.unit}))
+    about.add_text(METADATA_KEY, json.dumps({"spacing": image.spacing, "unit": image.unit}))
     Picture.fromarray(np.ascontiguousarray(image.pixels)).save(path, format="PNG", pnginfo=about)
 
 
@@ -67,11 +78,9 @@ def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
 
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
-    """From our text field, else from the resolution where it can be a microscope's; PIL gives that
-    in dots an inch.
-    """
+    """From our text field, else from a plausible resolution, which PIL gives in dots per inch."""
     try:
-        note = json.loads(picture.info.get(PASSPORT, "{}"))
+        note = json.loads(picture.info.get(METADATA_KEY, "{}"))
         if note.get("spacing"):
             return dict(zip("YX", map(float, note["spacing"]), strict=True)), note["unit"]
     except (ValueError, TypeError, AttributeError):

@@ -1,8 +1,7 @@
-"""Where nuclei are, without their outline: boxes and centres, as arrays, from tables, Pascal VOC,
-COCO and images of blobs.
+"""Points and boxes of nuclei: tables, Pascal VOC, COCO and images of blobs.
 
 Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is y0, x0, y1, x1 = 0,
-0, 1, 1. Centres are places of pixels: the middle of the first one is 0, 0.
+0, 1, 1. Points are pixel coordinates: the centre of the first pixel is 0, 0.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.geometry import centroids
 from nbtools.io.files import read_csv, write_csv
 
 EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
@@ -23,16 +23,23 @@ BOX_FILES, CENTRE_FILES = (".csv", ".xml", ".json"), (".csv",)
 def read_boxes(
     path: str | Path, ndim: int, *, name: str = ""
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Boxes (n, 2 * ndim) of float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them; and the
-    class of each, () where none is said.
+    """Read the boxes of an image, and their classes.
 
-    path : a table of these columns and perhaps `class`; Pascal VOC (.xml, whose first pixel is 1);
-        COCO (.json).
+    Parameters
+    ----------
+    path : a table with a column for each edge and perhaps `class`; Pascal VOC (.xml, whose first
+        pixel is 1); COCO (.json).
+    ndim : 2 or 3.
     name : of the image, where one file lists many.
+
+    Returns
+    -------
+    boxes : (n, 2 * ndim) float64, columns y0, x0, y1, x1 and in 3D z0, z1 behind them, in pixels.
+    classes : name of the class of each box; () where no box has one.
 
     Raises
     ------
-    UserError : a broken file, columns that are missing, entries that are no numbers.
+    UserError : a broken file, missing columns, entries that are no finite numbers.
     """
     read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[
         Path(path).suffix.lower()
@@ -44,10 +51,8 @@ def read_boxes(
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
-        remedy = (
-            f"Write a table with the columns {', '.join(EDGES[:columns])}, in pixels, or export "
-            "it again."
-        )
+        names = ", ".join(EDGES[:columns])
+        remedy = f"Export it again, or write a table with the columns {names}, in pixels."
         raise UserError(
             "A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy
         ) from error
@@ -56,12 +61,20 @@ def read_boxes(
 
 
 def read_centres(path: str | Path, spatial: str) -> np.ndarray:
-    """Centres (n, ndim) of float64 from a table whose columns are called as the axes, z, y, x, in
-    pixels.
+    """Read the centres of nuclei from a table.
+
+    Parameters
+    ----------
+    path : of a CSV file whose columns are named like the axes, in pixels.
+    spatial : spatial axes of the image, "YX" or "ZYX" in any order.
+
+    Returns
+    -------
+    (n, ndim) float64, columns in the order of `spatial`.
 
     Raises
     ------
-    UserError : columns that are missing, entries that are no numbers.
+    UserError : missing columns, entries that are no finite numbers.
     """
     rows = read_csv(path)
     letters = spatial.lower()
@@ -87,21 +100,37 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
 
 
 def find_centres(pixels: np.ndarray) -> np.ndarray:
-    """Centres (n, ndim) of the blobs of an image: the mean place of each label, or of each separate
-    part where all have one value.
+    """Centroids of the blobs of an image.
+
+    Parameters
+    ----------
+    pixels : (*space) label image; where all blobs have one value, each connected part is a blob.
+
+    Returns
+    -------
+    (n, ndim) float64, in pixels.
+
+    Examples
+    --------
+    >>> find_centres(np.array([[1, 0, 0], [1, 0, 1]])).tolist()
+    [[0.5, 0.0], [1.0, 2.0]]
     """
     from scipy import ndimage
 
-    values = np.unique(pixels[pixels > 0])
-    if len(values) == 1:
-        pixels, count = ndimage.label(pixels > 0, np.ones((3,) * pixels.ndim))
-        values = np.arange(1, count + 1)
-    found = ndimage.center_of_mass(np.ones(pixels.shape, np.uint8), pixels, values)
-    return np.array(found, float).reshape(-1, pixels.ndim)
+    if len(np.unique(pixels[pixels > 0])) == 1:
+        pixels, _ = ndimage.label(pixels > 0, np.ones((3,) * pixels.ndim))
+    return centroids(pixels)
 
 
 def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...] = ()) -> None:
-    """A table of boxes as `read_boxes` reads it."""
+    """Write a table of boxes as `read_boxes` reads it.
+
+    Parameters
+    ----------
+    path : of the CSV file.
+    boxes : (n, 2 * ndim), columns y0, x0, y1, x1 and in 3D z0, z1.
+    classes : name of the class of each box; () leaves the column out.
+    """
     names = EDGES[: boxes.shape[1]]
     rows = [dict(zip(names, map(float, box), strict=True)) for box in boxes]
     if classes:
@@ -110,7 +139,14 @@ def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...]
 
 
 def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
-    """A table of centres as `read_centres` reads it."""
+    """Write a table of centres as `read_centres` reads it.
+
+    Parameters
+    ----------
+    path : of the CSV file.
+    centres : (n, ndim), in pixels.
+    spatial : axes of the columns, "YX" or "ZYX" in any order.
+    """
     letters = spatial.lower()
     write_csv(
         path,
@@ -134,7 +170,7 @@ def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[st
 
 
 def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
-    """Pascal VOC counts pixels from 1, and its last pixel belongs to the box."""
+    """Pascal VOC counts pixels from 1, and the last pixel belongs to the box."""
     _require_flat(path, columns)
     boxes, classes = [], []
     for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
@@ -147,7 +183,7 @@ def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]
 
 
 def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]]:
-    """COCO gives x, y, width and height."""
+    """COCO boxes are x, y, width and height."""
     _require_flat(path, columns)
     content = json.loads(path.read_text("utf-8"))
     images = content["images"]

@@ -1,5 +1,4 @@
-"""Labels that are drawn, listed or encoded instead of painted: Fiji ROIs, QuPath GeoJSON, COCO, and
-run lengths, as label images.
+"""Label images from outlines and run lengths: Fiji ROIs, QuPath GeoJSON, COCO, Data Science Bowl.
 
 In all of them a pixel belongs to a shape if its centre lies inside; the centre of the first pixel
 is (0.5, 0.5).
@@ -19,34 +18,36 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.io.files import read_csv
 
-DRAWN = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
-OWN_NAME = re.compile(
-    r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$"
-)  # parts and slices of one nucleus, as nbtools.export names them
+ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
+# parts and slices of one nucleus, as nbtools.export names them
+OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
 MOST_BYTES = 2**28  # of one member of a ROI zip
-Shape = tuple[
-    object, int, list[np.ndarray]
-]  # which nucleus, slice (-1: all), rings of (y, x): the first outside, the others holes
+# key of the nucleus, slice (-1: all), rings of (y, x): the first is the outline, the others holes
+Shape = tuple[object, int, list[np.ndarray]]
 
 
-def read_drawn(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
-    """Label image of `shape` (Y, X) or (Z, Y, X) from a file of outlines; later shapes lie over
-    earlier ones.
+def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
+    """Read a file of outlines or run lengths as a label image.
 
+    Parameters
+    ----------
+    path : .zip or .roi (Fiji), .geojson or .json (QuPath, COCO), .csv (run lengths).
+    shape : (Y, X) or (Z, Y, X) of the image.
     name : of the image, where one file lists the labels of many (COCO, run lengths).
+
+    Returns
+    -------
+    Label image int32 of that shape; where shapes overlap, the later one wins.
 
     Raises
     ------
-    UserError : no such format, or a broken file. Cellpose's _seg.npy are pickles, which may run
-        code: they are not opened.
+    UserError : an unknown format or a broken file. The _seg.npy files of Cellpose are pickles,
+        which may run code: they are not opened.
     """
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".npy":
-        remedy = (
-            "In Cellpose choose File > Save masks as PNG or TIFF, and give NAME_cp_masks.png or "
-            ".tif."
-        )
+        remedy = "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png."
         raise UserError("Labels are never read from pickles, which can run code.", path, remedy)
     try:
         if kind == ".csv":
@@ -66,9 +67,16 @@ def read_drawn(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> n
     return paint_shapes(shapes, shape)
 
 
-def list_names(path: str | Path) -> list[str]:
-    """Names of the images of which a COCO or run-length file holds labels; [] for files of one
-    image.
+def list_image_names(path: str | Path) -> list[str]:
+    """Names of the images whose labels a COCO or run-length file holds.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Returns
+    -------
+    File names; [] for files that describe a single image, and for files that cannot be read.
     """
     path = Path(path)
     try:
@@ -91,7 +99,24 @@ def list_names(path: str | Path) -> list[str]:
 
 
 def paint_shapes(shapes: Iterable[Shape], shape: tuple[int, ...]) -> np.ndarray:
-    """Labels 1 to N of outlined shapes; shapes of the same key get the same number."""
+    """Paint outlined shapes as a label image.
+
+    Parameters
+    ----------
+    shapes : (key, z, rings): shapes of the same key get the same number; z is a plane, or -1 for
+        all; rings are (n, 2) in the order y, x, the first the outline, the others holes.
+    shape : (Y, X) or (Z, Y, X) of the image.
+
+    Returns
+    -------
+    Label image int32, numbers 1 … N; where shapes overlap, the later one wins.
+
+    Examples
+    --------
+    >>> square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]])
+    >>> paint_shapes([("a", -1, [square])], (3, 3)).tolist()
+    [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    """
     label = np.zeros(shape, np.int32)
     numbers: dict[object, int] = {}
     for key, z, rings in shapes:
@@ -185,8 +210,9 @@ def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[
 
 
 def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str) -> np.ndarray:
-    """Run lengths of the Data Science Bowl: start and length, counted from 1 down the columns; a
-    row for each nucleus.
+    """Run lengths of the Data Science Bowl: one row per nucleus.
+
+    Each holds starts and lengths, counted from 1 down the columns.
     """
     if rows and not {"ImageId", "EncodedPixels"} <= set(rows[0]):
         received = ", ".join(rows[0])

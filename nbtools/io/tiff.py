@@ -1,10 +1,12 @@
-"""TIFF in its dialects: ImageJ, OME, tifffile's own; the only place that knows tifffile."""
+"""TIFF in its dialects (ImageJ, OME, tifffile's own); the only module that knows tifffile."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import operator
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +19,27 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import Stored
+from nbtools.io.axes import RawImage
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
-PASSPORT = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
+METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
+DAMAGE = re.compile("corrupted|failed|missing data|invalid page")  # in the log of tifffile
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
-def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
-    """The first series of a TIFF file; with `header_only` the pixels are zeros that take no
-    memory.
+def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
+    """Read the first series of a TIFF file.
+
+    Parameters
+    ----------
+    path : of the file.
+    header_only : leave out the pixels: they are zeros that take no memory.
+
+    Raises
+    ------
+    tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
     """
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         series = file.series[0]
@@ -40,14 +51,23 @@ def read_tiff(path: Path, *, header_only: bool = False) -> Stored:
             else _pixels(file, path).reshape(shape)
         )
         guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
-        stored = _describe(file, Stored(pixels, _letters(series.axes), guesses=guesses))
+        raw = _describe(file, RawImage(pixels, _letters(series.axes), guesses=guesses))
     _refuse_damaged(complaints)
-    return stored
+    return raw
 
 
 def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
-    """ImageJ TIFF where type, order of axes and size allow, else OME-TIFF, else a TIFF with our
-    note only.
+    """Write a TIFF in the dialect that keeps most: ImageJ, else OME, else plain with own metadata.
+
+    Parameters
+    ----------
+    path : of the file.
+    image : of any axes and type that TIFF can hold.
+    ome : write OME-TIFF.
+
+    Raises
+    ------
+    UserError : the type or the order of axes cannot be written, or not as OME-TIFF.
     """
     letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
     photometric = "rgb" if letters.endswith("S") else "minisblack"
@@ -75,7 +95,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             remedy,
         )
     else:
-        options |= {"ome": False, "metadata": {PASSPORT: _passport(image)}}
+        options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
@@ -88,9 +108,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
 
 
 class _Ear(logging.Filter):
-    """Hears what tifffile complains of in this thread while we read; other users of tifffile keep
-    their log.
-    """
+    """Collects the log messages of tifffile while this thread reads; other users keep their log."""
 
     heard = threading.local()
 
@@ -107,9 +125,7 @@ logging.getLogger("tifffile").addFilter(_Ear())
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """tifffile logs its complaints and goes on with half an image: collect them, and keep them off
-    the screen.
-    """
+    """Collect the log messages of tifffile, which only logs damage and returns half an image."""
     _Ear.heard.complaints = complaints = []
     try:
         yield complaints
@@ -118,24 +134,16 @@ def _listening() -> Iterator[list[str]]:
 
 
 def _refuse_damaged(complaints: list[str]) -> None:
-    if any(
-        word in text
-        for text in complaints
-        for word in ("corrupted", "failed", "missing data", "invalid page")
-    ):
+    if any(map(DAMAGE.search, complaints)):
         raise tifffile.TiffFileError(complaints[0])
 
 
 def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
     series = file.series[0]
-    ends = [
-        offset + count
-        for page in series.pages
-        if page
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-    ]
-    if ends and max(ends) > file.filehandle.size:
-        raise tifffile.TiffFileError("the file is cut off")
+    for page in filter(None, series.pages):
+        ends = map(operator.add, page.dataoffsets, page.databytecounts)
+        if max(ends, default=0) > file.filehandle.size:
+            raise tifffile.TiffFileError("the file is cut off")
     try:
         return np.asarray(series.asarray())
     except ValueError as error:
@@ -157,10 +165,8 @@ def _letters(axes: str) -> str:
     return "".join(a if a in "TCZYXS" else "?" for a in axes)
 
 
-def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
-    """Fill in what the metadata say: their dialect first, then our own note, which knows more if
-    the rest agrees with it.
-    """
+def _describe(file: tifffile.TiffFile, raw: RawImage) -> RawImage:
+    """Add the metadata of the dialect, then our own, which hold more where both agree."""
     colour = file.pages[0].photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     changes = {"alpha": _has_alpha(file), "colour": colour}
     if file.is_imagej:
@@ -169,14 +175,12 @@ def _describe(file: tifffile.TiffFile, stored: Stored) -> Stored:
         changes |= _from_ome(file)
     else:
         changes |= {"spacing": _from_resolution(file)}
-    changes["guesses"] = stored.guesses + changes.get("guesses", ())
-    return _apply_passport(replace(stored, **changes), _find_passport(file))
+    changes["guesses"] = raw.guesses + changes.get("guesses", ())
+    return _apply_own_metadata(replace(raw, **changes), _find_own_metadata(file))
 
 
 def _has_alpha(file: tifffile.TiffFile) -> bool:
-    """Named as transparency, or unnamed as the fourth of interleaved samples, as many programs
-    leave it.
-    """
+    """Whether a sample is transparency: named so, or the fourth of interleaved samples."""
     page = file.pages[0]
     interleaved = page.planarconfig != tifffile.PLANARCONFIG.SEPARATE
     return any(extra in (1, 2) for extra in page.extrasamples) or (
@@ -185,9 +189,7 @@ def _has_alpha(file: tifffile.TiffFile) -> bool:
 
 
 def _from_imagej(file: tifffile.TiffFile) -> dict:
-    """Unit, resolution and z step as ImageJ means them: no resolution is no calibration, no step in
-    Z is a step of 1.
-    """
+    """Unit, resolution and z step as in ImageJ: no resolution is no calibration, no z step is 1."""
     about = file.imagej_metadata or {}
     pixel_size = _pixels_per_unit(file)
     unit = normal_unit(about.get("unit"))
@@ -244,48 +246,49 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
     return {**known, "channels": names if all(names) else ()}
 
 
-def _find_passport(file: tifffile.TiffFile) -> dict:
-    """Our note from the description of any dialect; {} where there is none."""
-    note: object = (file.imagej_metadata or {}).get(PASSPORT)
+def _find_own_metadata(file: tifffile.TiffFile) -> dict:
+    """Our own metadata from the description of any dialect; {} without them."""
+    note: object = (file.imagej_metadata or {}).get(METADATA_KEY)
     if file.is_shaped and file.shaped_metadata:
-        note = file.shaped_metadata[0].get(PASSPORT)
+        note = file.shaped_metadata[0].get(METADATA_KEY)
     elif file.is_ome:
         texts = [
             e.text or ""
             for e in ElementTree.fromstring(file.ome_metadata).iter()
             if e.tag.endswith("}Description")
         ]
-        note = next((t for t in texts if t.startswith(f'{{"{PASSPORT}"')), None)
+        note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
     try:
         note = json.loads(note) if isinstance(note, str) else note
-        return note.get(PASSPORT, note)
+        return note.get(METADATA_KEY, note)
     except (ValueError, AttributeError):
         return {}
 
 
-def _apply_passport(stored: Stored, note: dict) -> Stored:
-    """Our note holds where the pixels still have its shape, and its spacing where the standard tags
-    do not say otherwise.
+def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
+    """Use our own metadata where the pixels still have their shape.
+
+    Their spacing counts where the standard tags agree with it.
     """
     shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
-    if math.prod(shape) != stored.pixels.size or len(shape) != len(axes):
-        return stored
-    if [n for n in shape if n > 1] != [n for n in stored.pixels.shape if n > 1]:
-        return stored
+    if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
+        return raw
+    if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:
+        return raw
     spacing = dict(zip((a for a in axes if a in "ZYX"), note.get("spacing") or (), strict=False))
     unit = note.get("unit", "um")
-    same = unit == stored.unit and all(
+    same = unit == raw.unit and all(
         math.isclose(spacing.get(a, 0), s, rel_tol=1e-3)
-        for a, s in stored.spacing.items()
+        for a, s in raw.spacing.items()
         if a in axes
     )
-    if (stored.spacing and not same) or not spacing:
-        spacing, unit = stored.spacing, stored.unit
-    guesses = tuple(g for g in stored.guesses if g != "z_step")
+    if (raw.spacing and not same) or not spacing:
+        spacing, unit = raw.spacing, raw.unit
+    guesses = tuple(g for g in raw.guesses if g != "z_step")
     channels = tuple(note.get("channels", ()))
     return replace(
-        stored,
-        pixels=stored.pixels.reshape(shape),
+        raw,
+        pixels=raw.pixels.reshape(shape),
         letters=axes,
         spacing=spacing,
         unit=unit,
@@ -294,7 +297,7 @@ def _apply_passport(stored: Stored, note: dict) -> Stored:
     )
 
 
-def _passport(image: Image) -> dict:
+def _own_metadata(image: Image) -> dict:
     note = {"axes": image.axes, "shape": list(image.shape)}
     if image.spacing:
         note |= {"spacing": list(image.spacing), "unit": image.unit}
@@ -316,7 +319,7 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
     known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
     unit = {"unit": image.unit} if known else {}
     step = {"spacing": known["Z"]} if "Z" in known else {}
-    return {"axes": letters, **unit, **step, PASSPORT: json.dumps(_passport(image))}
+    return {"axes": letters, **unit, **step, METADATA_KEY: json.dumps(_own_metadata(image))}
 
 
 def _resolution(image: Image) -> dict:
@@ -335,7 +338,7 @@ def _ome_metadata(image: Image, letters: str) -> dict:
     about: dict = {
         "axes": letters,
         "Name": image.name or "image",
-        "Description": json.dumps({PASSPORT: _passport(image)}),
+        "Description": json.dumps({METADATA_KEY: _own_metadata(image)}),
     }
     for axis, size in zip(image.spatial, image.spacing or (), strict=bool(image.spacing)):
         about |= {

@@ -43,16 +43,23 @@ COARSEST_UM = 20.0
 
 
 def um_per_unit(unit: object) -> float | None:
-    """Micrometres in one unit, None for an unknown unit: "micron" gives 1.0, "nm" 0.001.
+    """Micrometres in one unit, None for an unknown unit.
 
-    Fiji escapes µ as the six characters \\u00B5, and some programs write the Greek letter instead
-    of the micro sign.
+    Parameters
+    ----------
+    unit : name or symbol in any spelling. Fiji escapes µ as six characters, and some programs write
+        the Greek letter instead of the micro sign.
+
+    Examples
+    --------
+    >>> um_per_unit("micron"), um_per_unit("nm"), um_per_unit("parsec")
+    (1.0, 0.001, None)
     """
     return UM_PER_UNIT.get(normal_unit(unit))
 
 
 def normal_unit(unit: object) -> str:
-    """The unit's name in lower case, in one spelling."""
+    """The name of a unit in lower case, in one spelling."""
     word = (
         str(unit or "")
         .strip()
@@ -65,8 +72,19 @@ def normal_unit(unit: object) -> str:
 
 
 def is_plausible(spacing_um: float, unit: object) -> bool:
-    """Whether a pixel of this size can come from a microscope; only inch and cm are doubted, for
-    screens and printers use them.
+    """Whether a microscope can have pixels of this size.
+
+    Only sizes from inch and cm are doubted, since screens and printers use these units.
+
+    Parameters
+    ----------
+    spacing_um : pixel size in µm.
+    unit : in which the file gives it.
+
+    Examples
+    --------
+    >>> is_plausible(0.2, "inch"), is_plausible(25400 / 72, "inch")
+    (True, False)
     """
     if not 0 < spacing_um < float("inf"):
         return False
@@ -74,7 +92,17 @@ def is_plausible(spacing_um: float, unit: object) -> bool:
 
 
 def resolution_tag(spacing: float) -> tuple[int, int]:
-    """Pixels per unit as the nearest fraction of two 32-bit numbers: 0.2 gives (5, 1)."""
+    """Pixels per unit as the nearest fraction of two 32-bit numbers.
+
+    Parameters
+    ----------
+    spacing : pixel size, in any unit.
+
+    Examples
+    --------
+    >>> resolution_tag(0.2)
+    (5, 1)
+    """
     largest = 2**32 - 1
     fraction = 1 / Fraction(spacing)
     if fraction > largest:

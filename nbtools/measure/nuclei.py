@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
 from nbtools.measure import shape, surface
@@ -121,7 +122,7 @@ def _describe(
     """Columns of size and shape; size : (n,) pixels, axes : of calibrated moments."""
     ndim = len(spacing)
     volume = size * np.prod(spacing)
-    radius = (volume / surface.UNIT_BALL[ndim]) ** (1 / ndim)
+    radius = (volume / UNIT_BALL[ndim]) ** (1 / ndim)
     ratios, thick = shape.axis_ratios(axes, spacing, thinnest=THINNEST)
     faces = np.where(thick, surface.measure_surface(exits, axes, spacing=spacing), np.nan)
     amount = "area" if ndim == 2 else "volume"

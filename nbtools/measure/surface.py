@@ -7,8 +7,9 @@ from itertools import product
 
 import numpy as np
 
+from nbtools.geometry import UNIT_BALL
+
 SLAB = 1_000_000  # pixels processed together; bounds the memory
-UNIT_BALL = {2: np.pi, 3: 4 / 3 * np.pi}
 CAUCHY = {2: np.pi, 3: 4.0}  # perimeter or surface over the mean projection (Cauchy)
 
 

@@ -83,12 +83,12 @@ def find_folder(source: str | Path) -> Path | None:
     """
     from nbtools import data
 
-    for folder in (Path(source), data.packaged("weights", str(source))):
+    for folder in (Path(source), data.packaged_path("weights", str(source))):
         if (folder / "model.json").is_file():
             return folder
     if str(source) in names() and row(str(source)).classical:
         return None
-    shipped = sorted(p.parent.name for p in data.packaged("weights").glob("*/model.json"))
+    shipped = sorted(p.parent.name for p in data.packaged_path("weights").glob("*/model.json"))
     free = [r.name for r in ROWS if r.classical]
     known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
     raise UserError(
@@ -104,7 +104,7 @@ def check_shipped(folder: Path) -> None:
     """
     from nbtools import data
 
-    if folder.parent != data.packaged("weights"):
+    if folder.parent != data.packaged_path("weights"):
         return
     hash_file = runtime.load_quietly("nbtools.training").hash_file
     for line in (folder.parent / CHECKSUMS).read_text("utf-8").splitlines():

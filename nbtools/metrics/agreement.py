@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from nbtools.errors import UserError
+from nbtools.geometry import centroids
 from nbtools.image import SPACE, Image
 from nbtools.metrics import regions
 from nbtools.metrics.instances import (
@@ -263,10 +263,9 @@ def _list_disagreements(
 def _find_centres(label: np.ndarray) -> dict[int, list[float]]:
     """Label to its centre of mass, in pixels."""
     names = np.unique(label[label > 0])
-    centres = ndimage.center_of_mass(label > 0, label, names) if len(names) else []
     return {
         int(name): [round(float(c), 1) for c in centre]
-        for name, centre in zip(names, centres, strict=True)
+        for name, centre in zip(names, centroids(label), strict=True)
     }
 
 

@@ -148,28 +148,6 @@ def match_by_score(
     return hit
 
 
-def find_centres(label: np.ndarray) -> np.ndarray:
-    """Compute the centre of mass of each nucleus of a label image.
-
-    Parameters
-    ----------
-    label : (*space) integers, 0 background.
-
-    Returns
-    -------
-    (N, D) in pixels, in the order of the labels.
-
-    Examples
-    --------
-    >>> find_centres(np.pad(np.full((3, 5), 7), 1)).tolist()
-    [[2.0, 3.0]]
-    """
-    from scipy.ndimage import center_of_mass
-
-    names = np.unique(label[label > 0])
-    return np.array(center_of_mass(label > 0, label, names), float).reshape(-1, label.ndim)
-
-
 def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute precision, recall, F1 and RMSE from counts.
 

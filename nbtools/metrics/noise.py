@@ -21,6 +21,7 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.errors import UserError
+from nbtools.geometry import crop_centre
 from nbtools.image import Image
 
 MAD = 0.6745  # median of |x| of a standard normal distribution
@@ -250,11 +251,7 @@ def _to_planes(image: np.ndarray | Image) -> np.ndarray:
         image.select(T=0, C=0).to("ZYX").pixels if isinstance(image, Image) else np.asarray(image)
     )
     pixels = pixels.reshape(-1, *pixels.shape[-2:])
-    middle = tuple(
-        slice(max(0, (n - most) // 2), max(0, (n - most) // 2) + most)
-        for n, most in zip(pixels.shape, LARGEST, strict=True)
-    )
-    pixels = pixels[middle].astype(np.float32)
+    pixels = crop_centre(pixels, LARGEST).astype(np.float32)
     if min(pixels.shape[1:]) < 4 or not np.isfinite(pixels).all():
         raise UserError(
             "Noise is measured in finite images of at least 4 x 4 pixels.",

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbtools.geometry import inner_border
+
 
 def find_outlines(label: np.ndarray) -> np.ndarray:
     """Find the outline pixels of all nuclei.
@@ -33,13 +35,9 @@ def find_outlines(label: np.ndarray) -> np.ndarray:
     >>> int(find_outlines(np.pad(np.ones((4, 4), int), 2)).sum())
     12
     """
-    edge = np.zeros(label.shape, bool)
-    for axis in (a for a, size in enumerate(label.shape) if size > 1):
-        values, at = np.moveaxis(label, axis, 0), np.moveaxis(edge, axis, 0)
-        differs = values[1:] != values[:-1]
-        at[1:] |= differs
-        at[:-1] |= differs
-        at[0], at[-1] = True, True
+    edge = inner_border(label)
+    for axis in np.flatnonzero(np.array(label.shape) > 1):
+        np.moveaxis(edge, axis, 0)[[0, -1]] = True
     return edge & (label > 0)
 
 

@@ -1,10 +1,13 @@
-"""Noise models: how likely a detector gives a grey value where the signal is known, p(noisy |
-signal).
+"""Noise models: how likely a detector gives a grey value for a known signal, p(noisy | signal).
 
-Fitted to pairs of noisy value and signal: many frames of one scene and their mean (Krull et al.
-2020, doi:10.3389/fcomp.2020.00005), or noisy images and what a first method made of them (Prakash
-et al. 2020, doi:10.1109/ISBI45749.2020.9098612). Their arithmetic takes `ops`, NumPy or a module
-like it, so that a loss can use the very same lines.
+Models are fitted to pairs of a noisy value and its signal: many frames of one scene and their
+mean (Krull et al. 2020), or noisy images and their denoised versions (Prakash et al. 2020). Their
+functions take `ops`, NumPy or a module with the same functions, so that a loss runs the same code.
+
+References
+----------
+Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
+Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.noise._values import thin
+from nbtools.noise._values import subsample
 from nbtools.noise.histogram import HistogramModel
 from nbtools.noise.mixture import MixtureModel
 
@@ -41,8 +44,30 @@ KINDS = {"histogram": HistogramModel, "mixture": MixtureModel}
 
 
 def pair_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(noisy, signal), (n,) each, from frames of one resting scene: the signal is their mean.
-    frames : (frame, *space).
+    """Pairs of noisy values and signals from frames of one static scene, whose mean is the signal.
+
+    Parameters
+    ----------
+    frames : (frames, *space) grey values.
+
+    Returns
+    -------
+    noisy, signal : (n,) each; a random subset where there are very many.
+
+    Raises
+    ------
+    UserError : too few frames.
+
+    References
+    ----------
+    Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
+
+    Examples
+    --------
+    >>> frames = np.random.default_rng(0).normal(100, 5, (20, 8, 8))
+    >>> noisy, signal = pair_frames(frames)
+    >>> noisy.shape, bool(np.isclose(signal.mean(), noisy.mean()))
+    ((1280,), True)
     """
     if len(frames) < FEWEST_FRAMES:
         remedy = (
@@ -60,8 +85,20 @@ def pair_estimates(
     *,
     percentiles: tuple[float, float] = (0.5, 99.5),
 ) -> tuple:
-    """(noisy, signal), (n,) each, from noisy images and what a method made of them, without the
-    darkest and brightest signals.
+    """Pairs of noisy values and signals from noisy images and their denoised versions.
+
+    Parameters
+    ----------
+    images : (noisy, denoised) arrays of equal shape.
+    percentiles : of the signals; darker and brighter ones are left out.
+
+    Returns
+    -------
+    noisy, signal : (n,) each; a random subset where there are very many.
+
+    References
+    ----------
+    Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
     """
     noisy, signal = (
         np.concatenate([np.ravel(image) for image in part]) for part in zip(*images, strict=True)
@@ -73,16 +110,23 @@ def pair_estimates(
 
 
 def read_frames(path: str | Path) -> np.ndarray:
-    """(frame, *space) grey values of the calibration frames in a file (its T axis, or else Z) or in
-    a folder (of single frames).
+    """Read calibration frames: many images of one static scene.
+
+    Parameters
+    ----------
+    path : a file, whose T axis (or else Z) counts the frames; or a folder of single frames.
+
+    Returns
+    -------
+    (frames, *space) grey values.
+
+    Raises
+    ------
+    UserError : no such file or folder, frames of different shapes, or several channels.
     """
     path = Path(path)
     files = (
-        sorted(p for p in path.iterdir() if io.is_image(p))
-        if path.is_dir()
-        else [path]
-        if path.is_file()
-        else []
+        sorted(filter(io.is_image, path.iterdir())) if path.is_dir() else [path] * path.is_file()
     )
     if not files:
         raise UserError(
@@ -100,13 +144,19 @@ def read_frames(path: str | Path) -> np.ndarray:
         )
     stack = np.stack([i.select(C=0).pixels for i in images])
     axes = images[0].axes.replace("C", "")
-    axis = "T" if "T" in axes else "Z" if len(files) == 1 and "Z" in axes else ""
+    axis = next((a for a in ("TZ" if len(files) == 1 else "T") if a in axes), "")
     stack = np.moveaxis(stack, 1 + axes.index(axis), 1) if axis else stack[:, None]
     return stack.reshape(-1, *stack.shape[2:])
 
 
 def write_model(model: NoiseModel, path: str | Path) -> None:
-    """Write a noise model as plain arrays into an .npz file."""
+    """Write a noise model as plain arrays into an .npz file.
+
+    Parameters
+    ----------
+    model : a fitted noise model.
+    path : of the file; written whole or not at all.
+    """
     kind = next(name for name, cls in KINDS.items() if type(model) is cls)
     with io.atomic_write(path) as temporary:
         np.savez_compressed(
@@ -117,7 +167,16 @@ def write_model(model: NoiseModel, path: str | Path) -> None:
 
 
 def read_model(path: str | Path) -> NoiseModel:
-    """Read what `write_model` wrote; runs no code from the file."""
+    """Read a noise model that `write_model` wrote; no code from the file is run.
+
+    Parameters
+    ----------
+    path : of the .npz file.
+
+    Raises
+    ------
+    UserError : the file is missing, broken, or holds something else.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
@@ -131,5 +190,5 @@ def read_model(path: str | Path) -> NoiseModel:
 
 
 def _choose_pairs(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    kept = thin(np.random.default_rng(0), np.arange(noisy.size), most=MOST_PAIRS)
+    kept = subsample(np.random.default_rng(0), np.arange(noisy.size), most=MOST_PAIRS)
     return noisy[kept].astype(float), signal[kept].astype(float)

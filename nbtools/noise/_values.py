@@ -7,13 +7,13 @@ from dataclasses import fields
 import numpy as np
 
 
-def tidy(model: object) -> None:
-    """Make a frozen model hold Python floats, since tensors take no other scalars, and arrays."""
+def convert_fields(model: object) -> None:
+    """Convert the fields of a frozen model to Python floats, which tensors take, or arrays."""
     for field in fields(model):
         value = np.asarray(getattr(model, field.name), float)
         object.__setattr__(model, field.name, value if value.ndim else float(value))
 
 
-def thin(rng: np.random.Generator, places: np.ndarray, *, most: int) -> np.ndarray:
-    """At most so many of the places, drawn without repetition."""
+def subsample(rng: np.random.Generator, places: np.ndarray, *, most: int) -> np.ndarray:
+    """At most `most` of the indices, drawn without repetition."""
     return places if len(places) <= most else rng.choice(places, most, replace=False)

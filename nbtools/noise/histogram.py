@@ -1,5 +1,7 @@
-"""A noise model that is counted: a histogram of noisy values for each level of the signal.
+"""A histogram as noise model: counts of noisy values for each level of the signal.
 
+References
+----------
 Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
 """
 
@@ -10,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from nbtools.noise._values import tidy
+from nbtools.noise._values import convert_fields
 
 UNKNOWN = 1e-4  # probability that is spread evenly: a value never seen is unlikely, not impossible
 A_BIN = 20  # pairs wished for in each bin that noise reaches; decides how many bins there are
@@ -19,13 +21,18 @@ ENOUGH = 30  # pairs that a row of the histogram needs to speak for itself
 
 @dataclass(frozen=True, eq=False)
 class HistogramModel:
-    """p(noisy | signal) counted, a row for each level of the signal; between rows it is
-    interpolated.
+    """p(noisy | signal) as a histogram, one row per level of the signal; interpolated between rows.
 
-    low, width : grey value where the first bin begins, and width of the bins, of signal and noisy
-        values alike.
-    table : (n, n) density a grey value; each row integrates to 1 over the noisy values. Values
+    Parameters
+    ----------
+    low : grey value where the first bin begins, of signals and of noisy values.
+    width : of a bin, in grey values.
+    table : (n, n) density per grey value; each row integrates to 1 over the noisy values. Values
         outside the range count as its ends.
+
+    References
+    ----------
+    Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
     """
 
     low: float
@@ -33,12 +40,19 @@ class HistogramModel:
     table: np.ndarray
 
     def __post_init__(self):
-        tidy(self)
+        convert_fields(self)
 
     @classmethod
     def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
-        """Count pairs (n,) and (n,); the more pairs, the finer the bins. Rows without enough of
-        them take the nearest one, moved along.
+        """Count pairs of noisy values and signals; the more pairs, the finer the bins.
+
+        A row with too few pairs takes the nearest row with enough of them, moved along with the
+        signal.
+
+        Parameters
+        ----------
+        noisy : (n,) grey values.
+        signal : (n,) grey values.
         """
         low, high = (float(v) for v in np.percentile(noisy, (0.01, 99.99)))
         band = max(6 * float((noisy - signal).std()), 1e-6)  # where the counts of a row are
@@ -56,7 +70,7 @@ class HistogramModel:
         return cls(float(low), float(width), _to_density(_fill_rows(counts), width))
 
     def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """p(noisy | signal), a density a grey value; the two are broadcast."""
+        """p(noisy | signal), a density per grey value; the two are broadcast."""
         return np.exp(self.log_likelihood(noisy, signal))
 
     def log_likelihood(
@@ -77,7 +91,7 @@ class HistogramModel:
             (1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1)
         )
 
-    def spread(self, signal: np.ndarray) -> np.ndarray:
+    def noise_std(self, signal: np.ndarray) -> np.ndarray:
         """Standard deviation of the noisy values at these signals."""
         centres = self.low + self.width * (np.arange(len(self.table)) + 0.5)
         share = self.table * self.width
@@ -90,9 +104,7 @@ def _is_whole(values: np.ndarray) -> bool:
 
 
 def _fill_rows(counts: np.ndarray) -> np.ndarray:
-    """Rows with too few counts replaced by the nearest row that has enough, moved along with the
-    signal.  counts : (n, n).
-    """
+    """Replace rows with too few counts by the nearest full one, moved with the signal: (n, n)."""
     totals = counts.sum(axis=1)
     full = np.flatnonzero(totals >= min(ENOUGH, totals.max()))
     found = counts.copy()

@@ -1,6 +1,7 @@
-"""A noise model with few parameters: a mixture of Gaussians whose weights, means and variances are
-polynomials of the signal.
+"""A mixture of Gaussians as noise model, with polynomials of the signal as parameters.
 
+References
+----------
 Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 """
 
@@ -12,24 +13,29 @@ from types import ModuleType
 import numpy as np
 from scipy.optimize import minimize
 
-from nbtools.noise._values import thin, tidy
+from nbtools.noise._values import convert_fields, subsample
 
-LEVELS = (
-    32  # parts of the range of signals that count alike in the fit, however few pixels are bright
-)
-A_LEVEL = 600  # pairs drawn for each
+LEVELS = 32  # parts of the range of signals, with equal weight in the fit: bright pixels are rare
+PAIRS_PER_LEVEL = 600
 
 
 @dataclass(frozen=True, eq=False)
 class MixtureModel:
-    """p(noisy | signal) as a sum of Gaussians whose weights, means and variances are polynomials of
-    the signal.
+    """p(noisy | signal) as a sum of Gaussians with polynomials of the signal as parameters.
 
     The weighted mean of the Gaussians is the signal itself, and no variance is below `floor`.
-    low, high : range of the signals it was fitted to, 0 … 1 in the polynomials.
-    unit : grey values; offsets and variances are in it.
-    weights, offsets, variances : (K, D) coefficients of 1, t, t² … for each Gaussian; weights
-        before their softmax.
+
+    Parameters
+    ----------
+    low, high : range of the signals of the fit, which the polynomials map to 0 … 1.
+    unit : grey values; offsets and variances are in this unit.
+    floor : smallest variance, in grey values squared.
+    weights, offsets, variances : (K, D) coefficients of 1, t, t² … of each Gaussian; weights before
+        their softmax.
+
+    References
+    ----------
+    Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
     """
 
     low: float
@@ -41,13 +47,21 @@ class MixtureModel:
     variances: np.ndarray
 
     def __post_init__(self):
-        tidy(self)
+        convert_fields(self)
 
     @classmethod
     def fit(
         cls, noisy: np.ndarray, signal: np.ndarray, *, gaussians: int = 3, coefficients: int = 2
     ) -> MixtureModel:
-        """The mixture under which pairs (n,) and (n,) are most likely."""
+        """Fit the mixture to pairs of noisy values and signals, by maximum likelihood.
+
+        Parameters
+        ----------
+        noisy : (n,) grey values.
+        signal : (n,) grey values.
+        gaussians : K, number of Gaussians.
+        coefficients : D, number of coefficients of each polynomial.
+        """
         noisy, signal = _draw_by_level(noisy, signal)
         low, span = float(signal.min()), float(np.ptp(signal)) or 1.0
         powers, rest = ((signal - low) / span)[:, None] ** np.arange(coefficients), noisy - signal
@@ -67,7 +81,7 @@ class MixtureModel:
         return cls(low, low + span, unit, least * unit**2, *found.x.reshape(start.shape))
 
     def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """p(noisy | signal), a density a grey value; the two are broadcast."""
+        """p(noisy | signal), a density per grey value; the two are broadcast."""
         return np.exp(self.log_likelihood(noisy, signal))
 
     def log_likelihood(
@@ -81,13 +95,20 @@ class MixtureModel:
         return _log_sum(terms, ops)
 
     def describe(self, signal: np.ndarray, *, ops: ModuleType = np) -> tuple[list, list, list]:
-        """Logarithms of the weights, means and variances of the Gaussians at these signals: three
-        lists of arrays like `signal`.
+        """The Gaussians at these signals.
+
+        Parameters
+        ----------
+        signal : grey values, of any shape.
+        ops : NumPy, or `keras.ops` for tensors.
+
+        Returns
+        -------
+        log_weights, means, variances : lists of K arrays of the shape of `signal`.
         """
         t = (signal - self.low) / (self.high - self.low)
-        inside = ops.clip(
-            t, 0.0, 1.0
-        )  # a line of the variance holds beyond what was seen; weights and offsets were only fitted
+        # the variance is extrapolated beyond the range of the fit, weights and offsets are not
+        inside = ops.clip(t, 0.0, 1.0)
         weights = [_polynomial(c, inside) for c in self.weights.tolist()]
         total = _log_sum(weights, ops)
         weights = [w - total for w in weights]
@@ -99,7 +120,7 @@ class MixtureModel:
         ]
         return weights, [signal + self.unit * (o - mean) for o in offsets], variances
 
-    def spread(self, signal: np.ndarray) -> np.ndarray:
+    def noise_std(self, signal: np.ndarray) -> np.ndarray:
         """Standard deviation of the noisy values at these signals."""
         parts = zip(*self.describe(signal), strict=True)
         return np.sqrt(sum(np.exp(w) * (v + (m - signal) ** 2) for w, m, v in parts))
@@ -113,7 +134,7 @@ def _polynomial(coefficients: list[float], t: np.ndarray) -> np.ndarray:
 
 
 def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
-    """log of the sum of exp, of a list of arrays."""
+    """log(sum(exp)) of a list of arrays."""
     top = terms[0]
     for term in terms[1:]:
         top = ops.maximum(top, term)
@@ -123,8 +144,9 @@ def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
 def _cost(
     packed: np.ndarray, powers: np.ndarray, rest: np.ndarray, least: float
 ) -> tuple[float, np.ndarray]:
-    """Mean of -log p of the pairs, and its gradient, in units of the noise.  powers : (n, D).
-    rest : (n,) noisy minus signal.
+    """Mean of -log p of the pairs, and its gradient, in units of the noise.
+
+    powers : (n, D). rest : (n,) noisy minus signal.
     """
     logits, offsets, raw = packed.reshape(3, -1, powers.shape[1]) @ powers.T  # (K, n) each
     share = np.exp(logits - logits.max(axis=0))
@@ -146,8 +168,9 @@ def _cost(
 
 
 def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coefficients of the variance by least squares, and the smallest variance allowed: a quarter
-    of the least of any level.
+    """Coefficients of the variance by least squares, and its smallest allowed value.
+
+    That is a quarter of the smallest variance of any level.
     """
     level = (
         np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1)
@@ -166,12 +189,15 @@ def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarra
 
 
 def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most A_LEVEL pairs of each level of the signal; what is drawn depends on the signal alone,
-    so p(noisy | signal) stays as it is.
+    """At most PAIRS_PER_LEVEL pairs of each level of the signal.
+
+    The draw depends on the signal alone, so that p(noisy | signal) does not change.
     """
     span = float(np.ptp(signal)) or 1.0
     level = np.minimum(((signal - signal.min()) / span * LEVELS).astype(int), LEVELS - 1)
     rng = np.random.default_rng(0)
-    drawn = [thin(rng, np.flatnonzero(level == k), most=A_LEVEL) for k in range(LEVELS)]
+    drawn = [
+        subsample(rng, np.flatnonzero(level == k), most=PAIRS_PER_LEVEL) for k in range(LEVELS)
+    ]
     kept = np.concatenate(drawn)
     return noisy[kept].astype(float), signal[kept].astype(float)

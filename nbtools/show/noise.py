@@ -22,8 +22,9 @@ def correlations(images: object) -> Figure:
 
     Examples
     --------
-    >>> correlations({"white": np.random.default_rng(0).normal(size=(64, 64))}).alt
-    'noise shared with the next pixel: white Y 0.0, X -0.0'
+    >>> white = np.random.default_rng(0).normal(size=(256, 256))
+    >>> correlations({"striped": np.repeat(white, 2, axis=1)}).alt[-5:]
+    'X 0.5'
     """
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}

@@ -1,13 +1,17 @@
-"""Simulated images of nuclei with exact truth: phantom, then optics, then camera (after CytoPacq,
-doi:10.1093/bioinformatics/btz242).
+"""Simulated images of nuclei with exact labels: phantom, then optics, then camera.
 
-The steps stand in `packing` (where nuclei lie), `phantom` (labels and dye) and `optics` (blur,
-noise, grey values); `scene` joins the first three, and `pairs` photographs one scene twice: with
-noise and without. `draw_strokes` scribbles on nuclei that are known.
+The steps are in `packing` (positions of nuclei), `phantom` (labels and dye) and `optics` (blur,
+noise, grey values); `scene` joins the first three, and `pairs` images a scene twice: with noise and
+without. `draw_strokes` scribbles on labelled nuclei.
+
+References
+----------
+CytoPacq: Wiesner et al. 2019, doi:10.1093/bioinformatics/btz242.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,26 +72,32 @@ _BEADS = {
     "psf_stretch": (3.0,),
     "photons": (2000.0,),
 }
-KINDS = {
-    "nuclei2d": {},
-    "nuclei3d": _VOLUME,
-    "tissue": _TISSUE,
-    "beads": _BEADS,
-    "pairs": {},
-}  # kind of image: what differs from the class's defaults
+# kind of image → settings that differ from the defaults of its class
+KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE, "beads": _BEADS, "pairs": {}}
 CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
-    """The settings of a kind of image, with some changed: `settings_for("nuclei3d", {"photons":
-    (50, 200)})`.
+    """Settings of a kind of image.
 
-    Pairs are planes, or volumes where `shape_px` has three numbers; what else is not given fits the
-    dimension.
+    Parameters
+    ----------
+    kind : one of `KINDS`.
+    changes : setting → value, where it differs from the default of the kind. Pairs are volumes
+        where `shape_px` has three numbers; the other defaults follow the dimension.
+
+    Raises
+    ------
+    UserError : an unknown kind or setting, or a value out of its range.
+
+    Examples
+    --------
+    >>> settings_for("nuclei3d", {"photons": (50, 200)}).photons
+    (50.0, 200.0)
     """
     if kind not in KINDS:
         raise UserError(
-            "The kind of image to simulate must be a known one.",
+            "Simulated images are of a known kind.",
             repr(kind),
             f"Use one of: {', '.join(KINDS)}.",
         )
@@ -101,16 +111,24 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
 def make(
     kind: str, *, count: int, seed: int, settings: NucleiSettings | dict | None = None
 ) -> DataSet:
-    """A data set of simulated images with exact labels.
+    """Simulate a data set of images with exact labels.
 
+    Parameters
+    ----------
     kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
-        balls, to see the blur of a microscope), or "pairs" (noisy and clean).
-    count : scenes; an image of each, of pairs as many as `frames`.
-    seed : scene i depends on seed and i alone, so that more images leave the first ones as they
-        are.
-    settings : all of them, or a dictionary of those that differ from the kind's.
+        balls, which show the blur of a microscope), or "pairs" (noisy and clean).
+    count : scenes; one image per scene, of pairs as many as `frames`.
+    seed : scene i depends on seed and i alone, so that a larger set starts with the same images.
+    settings : all of them, or a dictionary of those that differ from the default of the kind.
 
-    >>> [s.label.pixels.max() for s in make("nuclei2d", count=2, seed=0, settings={"count": 5, "shape_px": (128, 128)})]
+    Raises
+    ------
+    UserError : an unknown kind or setting, or a count below 1.
+
+    Examples
+    --------
+    >>> small = {"count": 5, "shape_px": (128, 128)}
+    >>> [int(s.label.pixels.max()) for s in make("nuclei2d", count=2, seed=0, settings=small)]
     [5, 5]
     """
     from nbtools.data import DataSet
@@ -118,16 +136,10 @@ def make(
     given = settings.to_dict() if isinstance(settings, NucleiSettings) else settings
     settings = settings_for(kind, given)
     if count < 1:
-        raise UserError("At least one image must be asked for.", count, "Use --count 10.")
+        raise UserError("The number of images must be at least 1.", count, "Use --count 10.")
     scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
-    dataset = DataSet.of(
-        [
-            sample
-            for i, scene in enumerate(scenes)
-            for sample in _name_all(scene, f"{kind}_{i:03d}")
-        ],
-        name=kind,
-    )
+    named = (_name_all(scene, f"{kind}_{i:03d}") for i, scene in enumerate(scenes))
+    dataset = DataSet.of(list(chain.from_iterable(named)), name=kind)
     dataset.meta.update(
         licence="CC0-1.0",
         source=f"nbtools {__version__}: {write_command(kind, settings, count=count, seed=seed)}",
@@ -140,6 +152,12 @@ def make(
 def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int) -> str:
     """The command that makes the same images again.
 
+    Parameters
+    ----------
+    kind, settings, count, seed : as for `make`.
+
+    Examples
+    --------
     >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
@@ -160,10 +178,17 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
 def nuclei(
     settings: NucleiSettings | None = None, *, ndim: int = 2, rng: np.random.Generator
 ) -> Sample:
-    """One image of nuclei, with its exact labels.
+    """Simulate one image of nuclei, with its exact labels.
 
-    settings : None for those of "nuclei2d" or "nuclei3d", by `ndim`.
-    Returns a sample: image uint8 or uint16, labels 1..N, both with the spacing in µm.
+    Parameters
+    ----------
+    settings : None for those of "nuclei2d" or "nuclei3d".
+    ndim : 2 or 3; counts where there are no settings.
+    rng : random numbers.
+
+    Returns
+    -------
+    Sample : image of uint8 or uint16 and labels 1 … N, both with the spacing in µm.
     """
     from nbtools.data import Sample
 
@@ -176,7 +201,7 @@ def nuclei(
 
 
 def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
-    """The images of one scene."""
+    """Simulate the images of one scene."""
     return (
         make_pairs(settings, rng=rng)
         if isinstance(settings, PairSettings)
@@ -185,7 +210,7 @@ def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[S
 
 
 def _name_all(scene: list[Sample], name: str) -> list[Sample]:
-    """Images of one scene by its name; of several, which are one group, by a number behind it."""
+    """Name the images of one scene; several ones get a number and are one group."""
     if len(scene) == 1:
         return [_rename(scene[0], name)]
     digits = len(str(len(scene) - 1))

@@ -12,16 +12,29 @@ HAZE_WIDTH = 5.0  # out-of-focus light spreads this much wider than the focus
 
 
 def blur_widths(drawn: dict[str, float], spacing: np.ndarray) -> np.ndarray:
-    """Standard deviation of the focus in pixels along each axis; spacing in µm."""
+    """Standard deviation of the focus along each axis.
+
+    Parameters
+    ----------
+    drawn : values of this image, see `NucleiSettings.draw`; psf_um and psf_stretch count.
+    spacing : (D,) µm.
+
+    Returns
+    -------
+    (D,) in pixels.
+    """
     stretch = (drawn["psf_stretch"], 1.0, 1.0) if len(spacing) == 3 else (1.0, 1.0)
     return drawn["psf_um"] * np.array(stretch) / spacing
 
 
 def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -> np.ndarray:
-    """Light in the image plane: an anisotropic Gaussian focus, and a wide halo of light out of
-    focus.
+    """Light in the image plane: a Gaussian focus, and a wide halo of light out of focus.
 
-    dye : (Y, X) or (Z, Y, X) float; spacing in µm along its axes.
+    Parameters
+    ----------
+    dye : (Y, X) or (Z, Y, X) float.
+    drawn : values of this image; psf_um, psf_stretch and haze count.
+    spacing : (D,) µm.
     """
     width = blur_widths(drawn, spacing)
     light = gaussian_filter(dye, width, mode="nearest", truncate=3.5)
@@ -36,8 +49,13 @@ def blur_dye(dye: np.ndarray, drawn: dict[str, float], *, spacing: np.ndarray) -
 def illumination(
     light: np.ndarray, drawn: dict[str, float], *, rng: np.random.Generator
 ) -> np.ndarray:
-    """Expected photons a pixel: uneven background added, deeper planes dimmer, in units of
-    `drawn["photons"]`.
+    """Expected photons per pixel: uneven background added, deeper planes darker.
+
+    Parameters
+    ----------
+    light : (*space), about 1 in a typical nucleus.
+    drawn : values of this image; background, gradient, depth_loss and photons count.
+    rng : random numbers.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in light.shape), indexing="ij", sparse=True)
     slope, phase, turns = (
@@ -59,8 +77,18 @@ def expose_camera(
     drawn: dict[str, float],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Grey values of a camera: shot noise, read noise, gain, offset and rounding; uint8 or
-    uint16.
+    """Grey values of a camera: shot noise, read noise, gain, offset and rounding.
+
+    Parameters
+    ----------
+    photons : (*space) expected per pixel.
+    settings : bits, gain and offset count.
+    drawn : values of this image; read_noise and exposure count.
+    rng : random numbers.
+
+    Returns
+    -------
+    (*space) uint8 or uint16.
     """
     top = 2**settings.bits - 1
     gain, offset = settings.gain, settings.offset
@@ -80,14 +108,32 @@ def expose_camera(
 
 
 def detect(photons: np.ndarray, read_noise: float, *, rng: np.random.Generator) -> np.ndarray:
-    """Electrons counted where so many photons are expected: shot noise, and the noise of reading
-    them out.
+    """Electrons that a camera counts, with shot noise and read noise.
+
+    Parameters
+    ----------
+    photons : (*space) expected per pixel.
+    read_noise : standard deviation, in electrons.
+    rng : random numbers.
     """
     return rng.poisson(photons) + read_noise * rng.standard_normal(photons.shape)
 
 
 def digitise(electrons: np.ndarray, *, gain: float, offset: float, top: int) -> np.ndarray:
-    """Whole grey values from 0 to `top`: uint8 up to 255, else uint16."""
+    """Convert electrons to grey values from 0 to `top`.
+
+    Parameters
+    ----------
+    electrons : (*space).
+    gain : grey values per electron.
+    offset : grey value without light.
+    top : largest grey value; uint8 up to 255, else uint16.
+
+    Examples
+    --------
+    >>> digitise(np.array([-80.0, 0.0, 10.0, 900.0]), gain=2, offset=100, top=255).tolist()
+    [0, 100, 120, 255]
+    """
     return np.clip(np.round(gain * electrons + offset), 0, top).astype(
         np.uint8 if top <= 255 else np.uint16
     )

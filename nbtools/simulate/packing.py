@@ -1,4 +1,4 @@
-"""Where nuclei lie: sizes, orientations and places without overlap, in µm."""
+"""Positions, sizes and orientations of nuclei without overlap, in µm."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from nbtools.geometry import UNIT_BALL
+
 ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
-SPHERE = {2: np.pi, 3: 4 / 3 * np.pi}
 
 
 @dataclass(frozen=True, eq=False)
-class Bodies:
-    """Ellipsoids: `centre` (N, D) in µm; `matrix` (N, D, D) maps an offset in µm into the unit
-    ball; `radius` (N,) of equal volume.
+class Ellipsoids:
+    """Nuclei as ellipsoids.
+
+    Parameters
+    ----------
+    centre : (N, D) µm.
+    matrix : (N, D, D) maps an offset in µm into the unit ball.
+    radius : (N,) µm, of the ball of equal volume.
+    reach : (N, D) half of the bounding box, in µm.
     """
 
     centre: np.ndarray
@@ -33,38 +40,52 @@ def place_nuclei(
     count: int | None,
     cut: float,
     rng: np.random.Generator,
-) -> Bodies:
-    """Draw nuclei and push them apart until they touch at most.
+) -> Ellipsoids:
+    """Draw nuclei at random, and push them apart until none overlap.
 
-    size_um : (D,) extent of the field. count : number of nuclei, None to fill `drawn["density"]` of
-        the field.
-    cut : how far centres may reach: 0 keeps nuclei inside, 1 lets the border cut them anywhere
-        (through the centre at most, given a count).
+    Parameters
+    ----------
+    size_um : (D,) extent of the field.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    count : number of nuclei; None fills the share `density` of the field.
+    cut : how far centres may lie from the inside: 0 keeps nuclei inside, 1 lets the border cut them
+        anywhere (with a given count, through the centre at most).
+    rng : random numbers.
     """
     ndim = len(size_um)
-    margin = drawn["radius_um"] * (
-        1 - 2 * cut
-    )  # of centres, from the border; negative reaches outside
-    margin = margin if count is None else max(margin, 0)  # who asks for a number wants to see it
+    margin = drawn["radius_um"] * (1 - 2 * cut)  # of centres; a negative one reaches outside
+    margin = margin if count is None else max(margin, 0)  # a given number must be visible
     low = np.minimum(margin, size_um / 2)
     high = np.maximum(size_um - margin, size_um / 2)
     if count is None:
         low_all, high_all = np.minimum(low, 0), np.maximum(high, size_um)
         mean_volume = (
-            SPHERE[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
+            UNIT_BALL[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
         )
         count = max(round(drawn["density"] * np.prod(high_all - low_all) / mean_volume), 1)
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
     centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
     centre = _push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
-    return Bodies(centre, matrix, radius, reach)
+    return Ellipsoids(centre, matrix, radius, reach)
 
 
 def draw_shapes(
     count: int, drawn: dict[str, float], *, ndim: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Radii (N,), matrices into the unit ball (N, D, D) and bounding boxes (N, D) of randomly
-    turned ellipsoids.
+    """Draw ellipsoids of random size, elongation and orientation.
+
+    Parameters
+    ----------
+    count : N.
+    drawn : values of this image; radius_um, radius_spread and elongation count.
+    ndim : D, 2 or 3.
+    rng : random numbers.
+
+    Returns
+    -------
+    radius : (N,) µm, of the ball of equal volume.
+    matrix : (N, D, D) maps an offset in µm into the unit ball.
+    reach : (N, D) half of the bounding box, in µm.
     """
     spread = np.sqrt(np.log1p(drawn["radius_spread"] ** 2))
     radius = drawn["radius_um"] * np.exp(
@@ -73,9 +94,8 @@ def draw_shapes(
     stretch = rng.random((count, ndim))
     stretch[:, 0], stretch[:, -1] = 0, 1
     stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
-    stretch = np.exp(
-        stretch - stretch.mean(axis=1, keepdims=True)
-    )  # volume stays that of the radius
+    # the volume stays that of the radius
+    stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))
     axes = radius[:, None] * stretch  # (N, D) semi-axes
     turn = _rotations(count, ndim, rng=rng)
     matrix = turn.transpose(0, 2, 1) / axes[:, :, None]
@@ -106,7 +126,7 @@ def _scatter(
     clustering: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """First places: anywhere, or against one of the nuclei placed before."""
+    """First positions: anywhere, or in contact with a nucleus placed before."""
     low, high = box
     count, ndim = len(radius), len(low)
     centre = low + rng.random((count, ndim)) * (high - low)
@@ -122,8 +142,9 @@ def _scatter(
 def _push_apart(
     centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float
 ) -> np.ndarray:
-    """Move neighbours away from each other until no two are closer than `closeness` times their
-    radii along the line between them.
+    """Move neighbours away from each other until none overlap.
+
+    They may come as close as `closeness` times their radii along the line between them.
     """
     if len(centre) < 2:
         return centre

@@ -1,5 +1,4 @@
-"""Noisy and clean images of the same scene, through the same optics, with the exact law of the
-noise.
+"""Noisy and clean images of the same scene, with exactly known noise.
 
 grey = round(gain * (Poisson(photons) + Normal(0, read_noise)) + offset), and clean = gain * photons
 + offset, its expected value. The variance of a grey value is therefore gain² * (photons +
@@ -23,18 +22,17 @@ from nbtools.simulate.settings import NucleiSettings
 if TYPE_CHECKING:
     from nbtools.data import Sample
 
-# percentile of the expected photons that counts as the brightest: single pixels in bright spots do
-# not
-PEAK = 99.8
-STRIPE = 5  # px; structured noise is alike over this length, not beyond
+PEAK = 99.8  # percentile of the expected photons that counts as the brightest
+STRIPE = 5  # px; structured noise is correlated over this length
 FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
 
 
 @dataclass(frozen=True)
 class PairSettings(NucleiSettings):
-    """Scene, optics, and a camera whose noise is known exactly: gain, offset and read noise are the
-    same in all images.
+    """Scene, optics, and a camera with known noise: gain, offset and read noise are fixed.
 
+    Examples
+    --------
     >>> PairSettings(photons=(5.0,)).noise_law()["read_noise"]
     2.0
     """
@@ -49,7 +47,7 @@ class PairSettings(NucleiSettings):
     read_noise: float = setting(
         2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light."
     )
-    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values a photon.")
+    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values per photon.")
     offset: float = setting(
         100.0, min=0, max=60_000, level="advanced", help="Grey value without light."
     )
@@ -62,21 +60,18 @@ class PairSettings(NucleiSettings):
         unit="photons",
         min=0,
         max=1000,
-        help="Further noise that is alike over 5 px along X: blind spots take it for signal.",
+        help="Further noise, correlated over 5 px along X: blind-spot networks take it for signal.",
     )
     saturation: float | None = setting(
         None,
         min=0.05,
         max=1,
-        help=(
-            "Share of the light level at which a 12-bit camera is full; the gain follows from "
-            "it. None: never."
-        ),
+        help="Share of the light level at which a 12-bit camera saturates; it sets the gain.",
     )
 
     @property
     def camera_gain(self) -> float:
-        """Grey values a photon, saturation considered."""
+        """Grey values per photon, saturation considered."""
         return (
             self.gain
             if self.saturation is None
@@ -89,8 +84,9 @@ class PairSettings(NucleiSettings):
         return FULL if self.saturation is None else FULL_12_BIT
 
     def noise_law(self) -> dict:
-        """What dataset.toml says of the noise, exactly; light and its noise in photons, others in
-        grey values.
+        """The exact noise model, for dataset.toml.
+
+        Light and its noise are in photons, the others in grey values.
         """
         return {
             "law": "noisy = round(gain * (Poisson(photons) + Normal(0, read_noise) + stripes) + "
@@ -110,8 +106,16 @@ class PairSettings(NucleiSettings):
 
 
 def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Sample]:
-    """The noisy images of one scene, uint16, each with the same clean partner, float32, and the
-    same exact labels.
+    """Simulate the noisy images of one scene.
+
+    Parameters
+    ----------
+    settings : of scene, optics and camera.
+    rng : random numbers.
+
+    Returns
+    ------- Samples with a noisy image (uint16), and all with the same clean partner (float32) and
+    exact labels.
     """
     from nbtools.data import Sample
 
@@ -127,7 +131,18 @@ def make_pairs(settings: PairSettings, *, rng: np.random.Generator) -> list[Samp
 
 
 def expose(photons: np.ndarray, settings: PairSettings, *, rng: np.random.Generator) -> np.ndarray:
-    """One noisy image, uint16, of expected photons (*space)."""
+    """Take one noisy image.
+
+    Parameters
+    ----------
+    photons : (*space) expected per pixel.
+    settings : of the camera.
+    rng : random numbers.
+
+    Returns
+    -------
+    (*space) uint16.
+    """
     electrons = optics.detect(photons, settings.read_noise, rng=rng)
     if settings.structured > 0:
         white = rng.standard_normal(photons.shape)

@@ -1,54 +1,64 @@
-"""The sample itself: exact labels and the dye in each nucleus, before any microscope."""
+"""The phantom: exact labels and the dye in each nucleus, before any microscope."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-from nbtools.simulate.packing import Bodies
+from nbtools.simulate.packing import Ellipsoids
 
-SMALLEST = 12  # pixels; what the border leaves of a nucleus below that is left out
-VISIBLE = 0.12  # least share of a nucleus that must be seen, for the same reason
+SMALLEST = 12  # px; smaller parts of nuclei at the border are left out
+VISIBLE = 0.12  # share of a nucleus; smaller parts are left out as well
 WAVES = 8
 SPECK = (0.15, 0.45)  # radius of debris, as share of that of a nucleus
 FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
 
 
 def paint_nuclei(
-    bodies: Bodies,
+    ellipsoids: Ellipsoids,
     drawn: dict[str, float],
     *,
     shape: tuple[int, ...],
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label image (int32, 0 background) and dye concentration (float64, about 1 in a typical
-    nucleus) on one grid.
+    """Paint nuclei on a grid.
 
-    A point that two surfaces enclose belongs to the nucleus in which it lies deeper: nuclei touch
+    A pixel inside of two ellipsoids belongs to the nucleus in which it lies deeper: nuclei touch
     and never overlap.
+
+    Parameters
+    ----------
+    ellipsoids : of the nuclei.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    shape : (*space) of the grid.
+    spacing : (D,) µm.
+    rng : random numbers.
+
+    Returns
+    -------
+    label : (*space) int32, 0 background.
+    dye : (*space) float64 concentration, about 1 in a typical nucleus.
     """
     label, dye, depth = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape)
     brightness = np.exp(
-        drawn["brightness_spread"] * rng.standard_normal(len(bodies)).clip(-2.5, 2.5)
+        drawn["brightness_spread"] * rng.standard_normal(len(ellipsoids)).clip(-2.5, 2.5)
     )
-    for i in range(len(bodies)):
-        own_rng = np.random.default_rng(
-            rng.integers(2**63)
-        )  # a stream each: a nucleus outside the field changes no other
+    for i in range(len(ellipsoids)):
+        # one stream per nucleus: a nucleus outside the field changes no other
+        own_rng = np.random.default_rng(rng.integers(2**63))
         box, unit = _box_around(
-            bodies, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
+            ellipsoids, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
         )
         if unit is None:
             continue
         rho = np.sqrt((unit**2).sum(axis=-1))
-        shell = (
-            np.abs(rho - 1) < 3 * drawn["roughness"]
-        )  # nothing deeper or farther out can change sides
+        # roughness moves no pixel farther from the surface than this
+        shell = np.abs(rho - 1) < 3 * drawn["roughness"]
         rho[shell] /= 1 + drawn["roughness"] * _sum_waves(
             unit[shell] / rho[shell][:, None], own_rng
         )
-        level = (rho - 1) * bodies.radius[i]  # µm below the surface, about
+        level = (rho - 1) * ellipsoids.radius[i]  # µm below the surface, about
         inside = level < depth[box]
         depth[box][inside] = level[inside]
         label[box][inside] = i + 1
@@ -66,8 +76,15 @@ def scatter_debris(
     spacing: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Add specks to the dye, in place, anywhere outside the nuclei: what a nucleus has already
-    covered stays as it is.
+    """Add specks to the dye, in place, outside of the nuclei.
+
+    Parameters
+    ----------
+    dye : (*space); pixels of nuclei stay as they are.
+    count : specks.
+    drawn : values of this image; radius_um counts.
+    spacing : (D,) µm.
+    rng : random numbers.
     """
     free = dye == 0
     for _ in range(count):
@@ -87,10 +104,17 @@ def scatter_debris(
         dye[box][(sum(step**2 for step in steps) <= radius**2) & free[box]] = rng.uniform(*FAINT)
 
 
-def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
-    """Which pixels stay: no slivers at the border, nothing squeezed away, one piece a nucleus.
+def find_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
+    """Find the pixels to keep: no slivers at the border, and one connected part per nucleus.
 
-    label : as painted. full_size : (N,) pixels that each nucleus would have alone and uncut.
+    Parameters
+    ----------
+    label : (*space), as painted.
+    full_size : (N,) pixels that each nucleus would have alone and uncut.
+
+    Returns
+    -------
+    (*space) bool.
     """
     size = np.bincount(label.ravel(), minlength=len(full_size) + 1)[1:]
     keep = np.append(False, size >= np.maximum(SMALLEST, VISIBLE * full_size))
@@ -107,17 +131,21 @@ def keep_whole_nuclei(label: np.ndarray, full_size: np.ndarray) -> np.ndarray:
     return kept
 
 
-def outline_as_seen(
+def outline_visible(
     label: np.ndarray, dye: np.ndarray, *, width: np.ndarray, share: float
 ) -> np.ndarray:
-    """Labels as somebody outlines blurred nuclei by hand: each reaches to a share of its own light,
-    a dim one only to what can be seen.
+    """Labels as a person outlines blurred nuclei by hand.
 
+    Each nucleus reaches to a share of its own brightness, a dim one only as far as it is visible.
+    Where nuclei meet, the brighter one has the pixel; nuclei that are too dim have no label.
+
+    Parameters
+    ----------
+    label : (*space) exact labels.
     dye : (*space) of the nuclei, about 1 in a typical one.
     width : (D,) standard deviation of the blur, in pixels.
-    share : at 0.5 a nucleus has its own surface, at less it reaches into its blur; what has less
-        than that of a typical one is not seen.
-    Where nuclei meet, the brighter one has the pixel; what is too dim, or nearly, has no label.
+    share : 0.5 gives the exact outline, less reaches into the blur; pixels with less than this
+        share of the brightness of a typical nucleus are not visible.
     """
     seen, light = np.zeros_like(label), np.zeros(label.shape)
     margin = np.ceil(3 * width).astype(int)
@@ -136,9 +164,21 @@ def outline_as_seen(
     return seen
 
 
-def name_in_order(label: np.ndarray) -> np.ndarray:
-    """The same label image with the names 1..N and no gaps, in the smallest fitting unsigned type
-    of at least 16 bit.
+def relabel_sequential(label: np.ndarray) -> np.ndarray:
+    """Number the labels 1 … N without gaps.
+
+    Parameters
+    ----------
+    label : (*space) label image.
+
+    Returns
+    -------
+    (*space) uint16, or uint32 for more than 65,535 nuclei.
+
+    Examples
+    --------
+    >>> relabel_sequential(np.array([0, 7, 3])).tolist()
+    [0, 2, 1]
     """
     names = np.flatnonzero(np.bincount(label.ravel()))
     order = np.zeros(label.max() + 1, np.uint16 if len(names) <= 65_535 else np.uint32)
@@ -147,31 +187,27 @@ def name_in_order(label: np.ndarray) -> np.ndarray:
 
 
 def _box_around(
-    bodies: Bodies, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
+    ellipsoids: Ellipsoids, i: int, *, shape: tuple[int, ...], spacing: np.ndarray, slack: float
 ) -> tuple[tuple[slice, ...], np.ndarray | None]:
-    """The part of the grid that can hold nucleus i, and its points in coordinates of the unit ball:
-    (*box, D).
-    """
-    reach = bodies.reach[i] * slack
-    low = np.maximum(np.ceil((bodies.centre[i] - reach) / spacing), 0).astype(int)
-    high = np.minimum(np.floor((bodies.centre[i] + reach) / spacing) + 1, shape).astype(int)
+    """The part of the grid around nucleus i, and its points in the unit ball: (*box, D)."""
+    reach = ellipsoids.reach[i] * slack
+    low = np.maximum(np.ceil((ellipsoids.centre[i] - reach) / spacing), 0).astype(int)
+    high = np.minimum(np.floor((ellipsoids.centre[i] + reach) / spacing) + 1, shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     if np.any(high <= low):
         return box, None
     offsets = [
         np.arange(a, b) * s - c
-        for a, b, s, c in zip(low, high, spacing, bodies.centre[i], strict=True)
+        for a, b, s, c in zip(low, high, spacing, ellipsoids.centre[i], strict=True)
     ]
     grid = np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)
-    return box, grid @ bodies.matrix[i].T
+    return box, grid @ ellipsoids.matrix[i].T
 
 
 def _dye(
     unit: np.ndarray, rho: np.ndarray, *, drawn: dict[str, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Dye at points inside a nucleus: unit (N, D) in the unit ball, rho (N,) from 0 at the centre
-    to 1 at the surface.
-    """
+    """Dye at points of a nucleus: unit (N, D) in the unit ball, rho (N,) their radius, 0 … 1."""
     dye = 1 - drawn["dome"] * (1 - np.sqrt(np.maximum(1 - rho**2, 0)))
     for _ in range(rng.poisson(drawn["nucleoli"])):
         dye *= 1 - rng.uniform(0.3, 0.85) * _blob(
@@ -194,20 +230,17 @@ def _blob(unit: np.ndarray, width: float, *, within: float, rng: np.random.Gener
 def _smooth_noise(
     shape: tuple[int, ...], width: np.ndarray, *, rng: np.random.Generator
 ) -> np.ndarray:
-    """Grains of a width in pixels and twice that: mean 0, variance 1."""
+    """Grains of this width in pixels, and of twice that: mean 0, variance 1."""
     noise = rng.standard_normal(shape)
     layers = (
         ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3) for w in (width, 2 * width)
     )
-    return sum(layer / max(layer.std(), 1e-9) for layer in layers) / np.sqrt(
-        2.8
-    )  # the layers share their noise
+    total = sum(layer / max(layer.std(), 1e-9) for layer in layers)
+    return total / np.sqrt(2.8)  # not of 2: the layers are smoothed from the same noise
 
 
 def _sum_waves(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field of mean 0 and variance about 1 over unit vectors (..., D): dents and
-    bulges.
-    """
+    """A smooth random field over unit vectors (..., D), mean 0, variance about 1: dents, bulges."""
     way = rng.standard_normal((WAVES, direction.shape[-1]))
     way *= rng.uniform(1.5, 3.5, (WAVES, 1)) / np.linalg.norm(way, axis=1, keepdims=True)
     return np.sqrt(2 / WAVES) * np.cos(direction @ way.T + rng.random(WAVES) * 2 * np.pi).sum(

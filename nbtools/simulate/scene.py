@@ -1,6 +1,4 @@
-"""What lies under the microscope and how much light of it reaches the camera: labels and expected
-photons.
-"""
+"""From settings to labels and expected photons of one scene."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbtools.geometry import UNIT_BALL
 from nbtools.simulate import optics, packing, phantom
 from nbtools.simulate.settings import NucleiSettings
 
@@ -16,8 +15,12 @@ FINEST = 5  # planes rendered for each plane of the camera, at most
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One crop through one microscope.  label : (*space) exact labels.  photons : (*space) expected
-    photons a pixel, before any noise.
+    """One field of view through one microscope.
+
+    Parameters
+    ----------
+    label : (*space) exact labels.
+    photons : (*space) expected per pixel, before any noise.
     """
 
     label: np.ndarray
@@ -27,7 +30,14 @@ class Scene:
 def render_scene(
     settings: NucleiSettings, drawn: dict[str, float], *, rng: np.random.Generator
 ) -> Scene:
-    """Phantom and optics, on the grid of the camera."""
+    """Simulate phantom and optics, on the grid of the camera.
+
+    Parameters
+    ----------
+    settings : of the kind of image.
+    drawn : values of this image, see `NucleiSettings.draw`.
+    rng : random numbers.
+    """
     label, dye, fine = _paint_phantom(settings, drawn, rng=rng)
     light = optics.blur_dye(dye, drawn, spacing=fine)
     planes = slice(None, None, round(settings.spacing_um[0] / fine[0]))
@@ -37,34 +47,35 @@ def render_scene(
 def _paint_phantom(
     settings: NucleiSettings, drawn: dict, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that: light
-    mixes between the planes of a camera.
+    """Label on the camera's grid, dye on a grid with finer planes, and the spacing of that grid.
+
+    The optics mix light between the planes of the camera.
     """
     spacing = np.array(settings.spacing_um)
     finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))
     shape = ((settings.shape_px[0] - 1) * finer + 1, *settings.shape_px[1:])
     fine = np.array([spacing[0] / finer, *spacing[1:]])
-    bodies = packing.place_nuclei(
+    ellipsoids = packing.place_nuclei(
         (np.array(settings.shape_px) - 1) * spacing,
         drawn,
         count=settings.count,
         cut=settings.cut,
         rng=rng,
     )
-    label, dye = phantom.paint_nuclei(bodies, drawn, shape=shape, spacing=fine, rng=rng)
-    full_size = packing.SPHERE[settings.ndim] * bodies.radius**settings.ndim / np.prod(spacing)
+    label, dye = phantom.paint_nuclei(ellipsoids, drawn, shape=shape, spacing=fine, rng=rng)
+    full_size = UNIT_BALL[settings.ndim] * ellipsoids.radius**settings.ndim / np.prod(spacing)
     seen = label[::finer]
-    kept = phantom.keep_whole_nuclei(seen, full_size)
+    kept = phantom.find_whole_nuclei(seen, full_size)
     gone = np.setdiff1d(seen, seen[kept])
     dye[::finer][~kept] = 0
     dye[np.isin(label, gone)] = 0
     if settings.debris:
         phantom.scatter_debris(
-            dye, rng.poisson(settings.debris * len(bodies)), drawn=drawn, spacing=fine, rng=rng
+            dye, rng.poisson(settings.debris * len(ellipsoids)), drawn=drawn, spacing=fine, rng=rng
         )
     truth = np.where(kept, seen, 0)
     if settings.outline is not None:
-        truth = phantom.outline_as_seen(
+        truth = phantom.outline_visible(
             truth, dye[::finer], width=optics.blur_widths(drawn, spacing), share=settings.outline
         )
-    return phantom.name_in_order(truth), dye, fine
+    return phantom.relabel_sequential(truth), dye, fine

@@ -1,6 +1,4 @@
-"""What can be chosen of a simulated image. Ranges vary from image to image, so that a network meets
-many microscopes.
-"""
+"""Settings of simulated images; ranges vary from image to image, as microscopes do."""
 
 from __future__ import annotations
 
@@ -18,9 +16,11 @@ LOGARITHMIC = ("photons", "background", "psf_um")  # drawn evenly on a logarithm
 class NucleiSettings(Settings):
     """Sample, microscope and camera in physical units.
 
-    A range (low, high) is drawn anew for each image; one number fixes it. Lengths are in µm, light
-    in photons a pixel.
+    A range (low, high) is drawn again for each image; one number fixes it. Lengths are in µm, light
+    is in photons per pixel.
 
+    Examples
+    --------
     >>> NucleiSettings(photons=(100.0,), count=30).count
     30
     """
@@ -35,7 +35,7 @@ class NucleiSettings(Settings):
         None,
         min=0,
         max=1_000_000,
-        help="Nuclei in an image; none: as many as the density asks for.",
+        help="Nuclei per image; none: as many as the density gives.",
     )
     density: tuple[float, ...] = setting(
         (0.04, 0.35), min=0, max=0.8, help="Share of the field that nuclei fill."
@@ -74,7 +74,7 @@ class NucleiSettings(Settings):
         max=0.9,
         level="advanced",
         help=(
-            "Labels reach to this share of a nucleus' light, as by hand, of a dim one less far; "
+            "Labels reach to this share of the brightness of a nucleus, as drawn by hand; "
             "none: to its surface."
         ),
     )
@@ -92,19 +92,16 @@ class NucleiSettings(Settings):
         help="Contrast of the fine texture of chromatin.",
     )
     chromocentres: tuple[float, ...] = setting(
-        (0.0, 6.0), min=0, max=50, help="Mean number of bright spots in a nucleus."
+        (0.0, 6.0), min=0, max=50, help="Mean number of bright spots per nucleus."
     )
     nucleoli: tuple[float, ...] = setting(
-        (0.0, 2.5), min=0, max=20, help="Mean number of dark holes in a nucleus."
+        (0.0, 2.5), min=0, max=20, help="Mean number of dark holes per nucleus."
     )
     debris: float = setting(
         0.0,
         min=0,
         max=10,
-        help=(
-            "Specks that are no nuclei and have no label, for each nucleus: polar bodies, "
-            "fragments."
-        ),
+        help="Unlabelled specks per nucleus, such as polar bodies and fragments.",
     )
     dome: tuple[float, ...] = setting(
         (0.0, 0.8),
@@ -154,7 +151,7 @@ class NucleiSettings(Settings):
         unit="photons",
         min=0.1,
         max=1e6,
-        help="Light a pixel gets from a typical nucleus.",
+        help="Photons per pixel of a typical nucleus.",
     )
     read_noise: tuple[float, ...] = setting(
         (0.5, 4.0), unit="photons", min=0, max=1000, help="Noise of the camera without light."
@@ -164,7 +161,7 @@ class NucleiSettings(Settings):
         min=0.001,
         max=1e4,
         level="advanced",
-        help="Grey values a photon; none: 2, or by exposure in 8 bit.",
+        help="Grey values per photon; none: 2, or by exposure in 8 bit.",
     )
     exposure: tuple[float, ...] = setting(
         (0.2, 0.95),
@@ -214,7 +211,7 @@ class NucleiSettings(Settings):
         ]
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
-        """One value of each range, for one image."""
+        """Draw one value of each range, for one image."""
         values = {}
         for name in self.ranges():
             low, high = getattr(self, name)[0], getattr(self, name)[-1]

@@ -1,6 +1,4 @@
-"""Scribbles as a person would draw them on an image whose nuclei are known: short strokes inside
-nuclei and on the background.
-"""
+"""Scribbles like those of a person: short strokes inside nuclei and on the background."""
 
 from __future__ import annotations
 
@@ -13,21 +11,26 @@ from nbtools.image import Image
 LENGTH = (8, 40)  # px of a stroke
 WIDTH = 1.0  # px on either side of its middle line
 TURN = 0.25  # rad between two steps, standard deviation: strokes are bent, not shaken
-# px from a nucleus within which half of the strokes on background begin: who scribbles shows the
-# border
-NEAR = 8
-FULL = 0.5  # share of the nuclei, or of the background, that nobody scribbles over
+NEAR = 8  # px from a nucleus within which half of the strokes on background begin
+FULL = 0.5  # share of the nuclei, and of the background, that is scribbled on at most
 
 
 def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator) -> Image:
-    """Scribbles that agree with a label image: -1 not drawn, 0 background, and on nuclei their
-    number.
+    """Draw scribbles that agree with a label image.
 
-    Half of the strokes' pixels are on nuclei, half on background. In a volume each stroke lies in
-    one plane, since people draw in planes. They keep away from the borders by about a pixel where
-    there is room for it.
+    Half of the scribbled pixels lie on nuclei, half on background. In a volume each stroke lies in
+    one plane, since people draw in planes. Strokes keep about a pixel away from borders where there
+    is room.
 
-    label : 2D or 3D labels, 0 background.     share : of all pixels that are drawn on, about.
+    Parameters
+    ----------
+    label : 2D or 3D label image, 0 background.
+    share : of all pixels that are scribbled on, about.
+    rng : random numbers.
+
+    Returns
+    -------
+    Image : -1 not scribbled, 0 background, and on nuclei their number.
 
     Raises
     ------
@@ -43,13 +46,12 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
     """
     if not 0 < share <= 0.5:
         raise UserError(
-            "The share of pixels drawn on must lie above 0 and not above 0.5.", share, "Use 0.01."
+            "The share of scribbled pixels must be above 0 and at most 0.5.", share, "Use 0.01."
         )
     space = "ZYX" if "Z" in label.axes else "YX"
     found = label.to(space)
-    truth = (
-        np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:]).astype(np.int32)
-    )  # (planes, H, W)
+    planes = np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:])  # (planes, H, W)
+    truth = planes.astype(np.int32)
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):
@@ -58,9 +60,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
 
 
 def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
-    """Pixels (n, 3) where strokes may begin: for each nucleus its inner ones, or all of a thin
-    one.
-    """
+    """Pixels (n, 3) where strokes may begin: inner ones of each nucleus, or all of a thin one."""
     inner = _erode(truth)
     starts = []
     for i, place in enumerate(ndimage.find_objects(truth), start=1):
@@ -86,9 +86,7 @@ def _on_background(truth: np.ndarray) -> list[np.ndarray]:
 
 
 def _erode(truth: np.ndarray) -> np.ndarray:
-    """Labels without the pixels that have another label, or background, beside or diagonal to them
-    in their plane.
-    """
+    """Labels without the pixels that touch another label or background in their plane."""
     size = (1, 3, 3)
     same = ndimage.minimum_filter(truth, size, mode="nearest") == ndimage.maximum_filter(
         truth, size, mode="nearest"
@@ -104,9 +102,7 @@ def _fill(
     wanted: float,
     rng: np.random.Generator,
 ) -> None:
-    """Draw strokes that begin in one list after the other, in random order, until enough pixels of
-    the region are drawn.
-    """
+    """Draw strokes from one list of starts after the other, until enough pixels are covered."""
     done, order = 0, []
     while starts and done < wanted:
         order = order or list(rng.permutation(len(starts)))
@@ -120,9 +116,7 @@ def _fill(
 def _draw_stroke(
     allowed: np.ndarray, start: tuple[int, int], *, most: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of a bent line that ends where it would leave what is allowed, (H, W)
-    bool.
-    """
+    """Rows and columns of a bent line, which ends where allowed pixels end, (H, W) bool."""
     place, angle = np.array(start, float), rng.uniform(0, 2 * np.pi)
     reach = int(np.ceil(WIDTH))
     brush = (

@@ -17,6 +17,7 @@ import ipywidgets
 
 from nbtools import runtime, show
 from nbtools.data import DataSet
+from nbtools.geometry import crop_centre
 from nbtools.image import Image
 from nbtools.show.curves import say_time
 from nbtools.widgets.parts import mark, say_error, say_note
@@ -273,18 +274,13 @@ def cut_middle(image: Image) -> Image:
 
     Examples
     --------
+    >>> import numpy as np
     >>> cut_middle(Image(np.zeros((500, 100)), "YX")).shape
     (192, 100)
     """
     still = image.select(T=0)
-    sizes = [min(n, LARGEST.get(axis, n)) for axis, n in zip(still.axes, still.shape, strict=True)]
-    return still.replace(
-        pixels=still.pixels[
-            tuple(
-                slice((n - m) // 2, (n + m) // 2) for n, m in zip(still.shape, sizes, strict=True)
-            )
-        ]
-    )
+    sizes = [LARGEST.get(axis, still.size(axis)) for axis in still.axes]
+    return still.replace(pixels=crop_centre(still.pixels, sizes))
 
 
 def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:

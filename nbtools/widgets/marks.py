@@ -41,16 +41,6 @@ def draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return label
 
 
-def find_centres(label: np.ndarray) -> np.ndarray:
-    """Centres (n, ndim) of the marks of a label array, in the order of their numbers."""
-    if not label.any():
-        return np.zeros((0, label.ndim))
-    dense = np.unique(label, return_inverse=True)[1].reshape(label.shape)
-    return np.array(
-        ndimage.center_of_mass(dense > 0, dense, np.arange(1, dense.max() + 1)), float
-    ).reshape(-1, label.ndim)
-
-
 def find_boxes(label: np.ndarray) -> np.ndarray:
     """Boxes (n, 2 * ndim) around the marks of a label array, in the order of their numbers: y0, x0,
     y1, x1, and z0, z1 of a volume.

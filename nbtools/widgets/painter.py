@@ -13,6 +13,7 @@ import numpy as np
 from nbtools import data, io
 from nbtools.data import Sample
 from nbtools.errors import UserError
+from nbtools.geometry import centroids
 from nbtools.image import Image
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space
@@ -119,7 +120,7 @@ class Target:
         """What was marked, as a data set takes it."""
         sample = Sample(self.image.name, self.image)
         if self.mark == "centres":
-            return sample.replace(centres=marks.find_centres(label.pixels))
+            return sample.replace(centres=centroids(label.pixels))
         if self.mark == "boxes":
             names = tuple(
                 (classes or {}).get(int(n), "") for n in np.unique(label.pixels[label.pixels > 0])
@@ -139,7 +140,7 @@ class Target:
             data.write_sample(self.folder, sample)
             return path
         if self.kind != "labels":
-            data.write_places(self.folder, sample)
+            data.write_points_and_boxes(self.folder, sample)
             return path
         found = entry.files.get("labels", path)
         path = (

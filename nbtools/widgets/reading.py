@@ -9,7 +9,7 @@ from collections.abc import Callable
 import ipywidgets
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions, remember
+from nbtools.data import DataSet, InputOptions, save_input_options
 from nbtools.errors import UserError
 from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
 
@@ -134,7 +134,7 @@ class Reading(ipywidgets.VBox):
                     "Choose a folder of images first.",
                 )
             self.status.value = say_note(
-                f"Remembered in {remember(self._dataset.folder, self.value)}."
+                f"Remembered in {save_input_options(self._dataset.folder, self.value)}."
             )
         except UserError as error:
             self.status.value = say_error(error)

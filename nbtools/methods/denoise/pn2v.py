@@ -253,7 +253,7 @@ class PN2V(RestoreMethod):
         signal = self.scale.undo(np.arange(-1.0, 4.0)[:, None])[:, 0]
         about = {
             "signal": signal.round(3).tolist(),
-            "standard_deviation": self.noise.spread(signal).round(3).tolist(),
+            "standard_deviation": self.noise.noise_std(signal).round(3).tolist(),
         }
         return super().extra() | {"noise": {"model": self.settings.noise_model, **about}}
 

@@ -1,6 +1,4 @@
-"""What is asked once and then remembered: how the images of a data set are to be read, in its
-dataset.toml.
-"""
+"""Input options (axes and spacing) that are given once and kept in dataset.toml."""
 
 from __future__ import annotations
 
@@ -15,23 +13,32 @@ from nbtools.data.writing import format_toml, name_spacing
 from nbtools.errors import UserError
 
 
-def remember(folder: str | Path, options: InputOptions) -> Path:
-    """Write the axes and the spacing of these options into dataset.toml; other lines and comments
-    stay.
+def save_input_options(folder: str | Path, options: InputOptions) -> Path:
+    """Write axes and spacing into dataset.toml; its other lines and comments stay.
 
-    Only where the user asks for it: nothing else here writes into a data set.
+    Only call it where the user asks for it: nothing else writes into a data set.
+
+    Parameters
+    ----------
+    folder : of the data set.
+    options : axes, spacing and unit are written, others are not.
 
     Returns
     -------
-    The file.
+    Path : of dataset.toml.
 
     Raises
     ------
-    UserError : neither axes nor spacing are given, or the folder is none.
+    UserError : neither axes nor spacing is given, or there is no such folder.
 
     Examples
     --------
-    >>> remember("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
+    >>> Path("my_stacks").mkdir()
+    >>> path = save_input_options("my_stacks", InputOptions(axes="ZYX", spacing=(0.5, 0.2, 0.2)))
+    >>> print(path.read_text())
+    axes = "ZYX"
+    spacing_um = [0.5, 0.2, 0.2]
+    <BLANKLINE>
     """
     folder = Path(folder)
     given = ({"axes": options.axes.upper()} if options.axes else {}) | name_spacing(
@@ -39,13 +46,13 @@ def remember(folder: str | Path, options: InputOptions) -> Path:
     )
     if not given:
         raise UserError(
-            "What is to be remembered must be given.",
-            "neither axes nor spacing",
+            "Axes or spacing must be given.",
+            "neither",
             "Add --axes ZYX or --spacing Z,Y,X.",
         )
     if not folder.is_dir():
         raise UserError(
-            "A data set that remembers is a folder.",
+            "Axes and spacing are kept in the folder of a data set.",
             folder,
             "Put the images into a folder images/, and name its parent.",
         )
@@ -59,7 +66,7 @@ def remember(folder: str | Path, options: InputOptions) -> Path:
 
 
 def _without(text: str, names: set[str]) -> str:
-    """The lines of a TOML file but for the assignments to these names above its first table."""
+    """The lines of a TOML file, without the top-level assignments to these names."""
     head, mark, rest = text.partition("\n[")
     kept = [
         line

@@ -220,11 +220,11 @@ def test_remembering_leaves_the_other_lines_and_comments(tmp_path):
         '"nm"\n\n[contact]\nname = "A"\n'
     )
     (tmp_path / "dataset.toml").write_text(toml)
-    data.remember(tmp_path, InputOptions(axes="zyx"))
+    data.save_input_options(tmp_path, InputOptions(axes="zyx"))
     assert (tmp_path / "dataset.toml").read_text() == 'axes = "ZYX"\n' + toml.replace(
         'axes = "CYX"\n', ""
     )
-    data.remember(
+    data.save_input_options(
         tmp_path, InputOptions(spacing=(0.5, 0.2, 0.2))
     )  # replaces a value of two lines: written anew
     meta = DataSet.open(tmp_path).meta
@@ -235,7 +235,7 @@ def test_remembering_leaves_the_other_lines_and_comments(tmp_path):
         "contact": {"name": "A"},
     }
     with pytest.raises(UserError, match="must be given"):
-        data.remember(tmp_path, InputOptions(channel=1))
+        data.save_input_options(tmp_path, InputOptions(channel=1))
 
 
 def test_a_repaired_copy_knows_the_axes_that_were_given(tmp_path):
