@@ -11,8 +11,8 @@ from nbtools.metrics.statistics import _correct, compare_groups, count_false_ala
 from nbtools.metrics.unit_statistics import (
     UnitStatistics,
     fit_mixed_model,
-    summarize_units,
     measure_hedges_g,
+    summarize_units,
 )
 
 # Davies & Goldsmith 1972, the data set "Dyestuff" of the R package lme4: yield of five preparations

@@ -82,7 +82,12 @@ def refuse_unsuited(args: argparse.Namespace) -> None:
 
 
 def _count_classes(
-    pairs: Iterator, tally: ClassScores, *, found: LabelSet, truth: LabelSet, names: dict[str, str | None]
+    pairs: Iterator,
+    tally: ClassScores,
+    *,
+    found: LabelSet,
+    truth: LabelSet,
+    names: dict[str, str | None],
 ) -> Iterator:
     """The pairs, while the tally counts those in which both sides say what class their nuclei are
     of.

@@ -24,7 +24,7 @@ from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.methods.base import Domain, Method, Prediction
 from nbtools.metrics import restoration
-from nbtools.metrics.noise import PoissonGaussianNoise, estimate_poisson_gaussian, estimate_noise
+from nbtools.metrics.noise import PoissonGaussianNoise, estimate_noise, estimate_poisson_gaussian
 from nbtools.results import Restored
 
 if TYPE_CHECKING:
