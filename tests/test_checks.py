@@ -136,7 +136,7 @@ def test_nuclei_are_compared_with_patch_and_receptive_field():
     assert checks.check(dataset, Requirements(patch_size=102, receptive_field=51)) == []
     found = checks.check(dataset, Requirements(patch_size=64, receptive_field=31))
     assert codes_of(found) == {"nuclei_large_for_patch", "nuclei_large_for_network"}
-    assert "sees 31 px" in " ".join(f.message for f in found)
+    assert "receptive field of the network is 31 px" in " ".join(f.message for f in found)
 
 
 def test_colours_and_channels_are_errors_only_where_grey_is_needed(rng):

@@ -8,9 +8,9 @@ from nbtools import data, methods, simulate
 from nbtools.image import Image
 from nbtools.methods.denoise import nlm
 from nbtools.metrics import restoration
-from nbtools.metrics.noise import NoiseLaw
+from nbtools.metrics.noise import PoissonGaussianNoise
 
-LAW = NoiseLaw(
+LAW = PoissonGaussianNoise(
     2.0, 2.0**2 * 2.0**2 - 2.0 * 100
 )  # a camera of gain 2, offset 100 and a read noise of 2 photons
 
@@ -47,12 +47,12 @@ def test_the_inverse_is_the_exact_one_of_pure_photon_noise(photons):
     """
     k = np.arange(200)
     mean = (stats.poisson.pmf(k, photons) * 2 * np.sqrt(k + 3 / 8)).sum()
-    assert nlm.undo(mean, NoiseLaw(1.0, 0.0)) == pytest.approx(photons, abs=0.03)
+    assert nlm.undo(mean, PoissonGaussianNoise(1.0, 0.0)) == pytest.approx(photons, abs=0.03)
     algebraic = mean**2 / 4 - 3 / 8
-    assert abs(nlm.undo(mean, NoiseLaw(1.0, 0.0)) - photons) < abs(algebraic - photons)
+    assert abs(nlm.undo(mean, PoissonGaussianNoise(1.0, 0.0)) - photons) < abs(algebraic - photons)
 
 
-@pytest.mark.parametrize("law", [NoiseLaw(0.0, 25.0), NoiseLaw(0.0, 0.0)])
+@pytest.mark.parametrize("law", [PoissonGaussianNoise(0.0, 25.0), PoissonGaussianNoise(0.0, 0.0)])
 def test_noise_that_does_not_grow_is_only_scaled(law):
     pixels = np.array([[3.0, 8.0]])
     np.testing.assert_allclose(nlm.undo(nlm.stabilise(pixels, law), law), pixels)

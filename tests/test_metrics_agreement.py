@@ -45,7 +45,7 @@ def test_a_larger_hand_is_told_with_its_known_overlap():
     assert [
         (d["what"], d["label_first"], d["label_second"], d["y"], d["x"])
         for d in found.disagreements
-    ] == [("outlines unlike", 1, 1, 14.5, 14.5)]
+    ] == [("outlines differ", 1, 1, 14.5, 14.5)]
 
 
 def test_exchanging_the_two_changes_only_the_names(rng):
@@ -67,7 +67,7 @@ def test_a_parted_a_lonely_and_a_shared_nucleus_are_told_by_name():
     found = agreement.compare_annotators(first, second, names=("Ada", "Ben"))
     told = {d["what"]: (d["label_first"], d["label_second"]) for d in found.disagreements}
     assert told == {
-        "Ben parts it": (2, None),
+        "Ben splits it": (2, None),
         "only Ada drew it": (3, None),
         "only Ben drew it": (None, 4),
     }
@@ -83,6 +83,15 @@ def test_kappa_is_that_of_the_textbook():
     assert agreement.measure_kappa(first, second) == pytest.approx(0.4)
     assert agreement.measure_kappa(first, first) == 1
     assert agreement.measure_kappa(np.zeros(5, bool), np.zeros(5, bool)) == 1
+
+
+def test_kappa_and_dice_are_those_of_scikit_learn(rng):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    first, second = (rng.random((2, 40, 60)) < [[[0.3]], [[0.6]]]).astype(int)
+    found = agreement.compare_annotators(first, second)
+    pixels = first.ravel(), second.ravel()
+    assert found.kappa == pytest.approx(sklearn.cohen_kappa_score(*pixels))
+    assert found.foreground_dice == pytest.approx(sklearn.f1_score(*pixels))
 
 
 def test_independent_drawings_have_a_kappa_of_zero(rng):
@@ -125,7 +134,7 @@ def test_the_tables_have_columns_of_one_length():
 def test_unequal_shapes_and_equal_names_are_refused():
     with pytest.raises(UserError, match="same shape"):
         agreement.compare_annotators(np.zeros((4, 4), int), np.zeros((4, 5), int))
-    with pytest.raises(UserError, match="two names"):
+    with pytest.raises(UserError, match="different names"):
         agreement.compare_annotators(
             np.zeros((4, 4), int), np.zeros((4, 4), int), names=("Ada", "Ada")
         )

@@ -17,9 +17,9 @@ def truth() -> np.ndarray:
 
 
 def summarize(truth: np.ndarray, predicted: np.ndarray, named: dict) -> dict:
-    tally = classes.Tally()
-    tally.add(truth, predicted, true_classes=TRUE, classes=named)
-    return tally.summarize()
+    scores = classes.ClassScores()
+    scores.add(truth, predicted, true_classes=TRUE, classes=named)
+    return scores.summarize()
 
 
 def test_the_truth_itself_is_perfect_whatever_the_unknown_nucleus_is_called(truth):
@@ -50,16 +50,37 @@ def test_a_nucleus_out_of_place_counts_as_missed_and_extra(truth):
     assert found["class_accuracy"] == 1.0  # of those that were found
 
 
+def test_each_class_has_the_scores_of_stardist_on_its_nuclei(rng):
+    matching = pytest.importorskip("stardist.matching").matching
+    truth = np.zeros((90, 90), int)
+    for value in range(1, 37):
+        y, x = divmod(value - 1, 6)
+        truth[15 * y + 2 : 15 * y + 12, 15 * x + 2 : 15 * x + 12] = value
+    predicted = np.roll(truth, 2, axis=1)
+    true, named = ({v: "ab"[rng.integers(2)] for v in range(1, 37)} for _ in range(2))
+    scores = classes.ClassScores()
+    scores.add(truth, predicted, true_classes=true, classes=named)
+    for name, found in scores.summarize()["classes"].items():
+        own, theirs = (
+            np.where(np.isin(label, [v for v, c in table.items() if c == name]), label, 0)
+            for label, table in ((truth, true), (predicted, named))
+        )
+        for iou in (0.5, 0.65, 0.7):
+            expected = matching(own, theirs, thresh=iou)
+            ours = found["pooled"][f"{iou:.2f}"]
+            assert (ours["tp"], ours["fp"], ours["fn"]) == (expected.tp, expected.fp, expected.fn)
+
+
 def test_images_are_pooled_and_without_classes_they_equal_instances(truth):
-    predicted, tally = np.roll(truth, 1, axis=1), classes.Tally()
+    predicted, scores = np.roll(truth, 1, axis=1), classes.ClassScores()
     for _ in range(2):
-        tally.add(
+        scores.add(
             truth,
             predicted,
             true_classes=dict.fromkeys(range(1, 5), "any"),
             classes=dict.fromkeys(range(1, 5), "any"),
         )
     known = instances.evaluate([("a", truth, predicted), ("b", truth, predicted)])
-    ours = tally.summarize()["classes"]["any"]
+    ours = scores.summarize()["classes"]["any"]
     assert ours["pooled"]["0.75"] == known["pooled"]["0.75"]
     assert ours["mean_ap"] == pytest.approx(known["mean_ap"])

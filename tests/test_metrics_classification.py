@@ -48,6 +48,16 @@ def test_calibration_by_hand():
     assert [(b["count"], b["accuracy"]) for b in told["bins"]] == [(10, 0.7), (10, 0.6)]
 
 
+def test_calibration_has_the_bins_of_scikit_learn(rng):
+    calibration = pytest.importorskip("sklearn.calibration")
+    sure, right = rng.uniform(0.05, 0.95, 500), rng.random(500) < 0.6
+    predicted = list(np.where(right, "a", "b"))
+    bins = classification.evaluate(rows(["a"] * 500, predicted, list(sure)))["calibration"]["bins"]
+    accuracy, probability = calibration.calibration_curve(right, sure, n_bins=10)
+    assert [b["accuracy"] for b in bins] == pytest.approx(list(accuracy))
+    assert [b["probability"] for b in bins] == pytest.approx(list(probability))
+
+
 def test_a_method_that_says_what_it_knows_is_calibrated(rng):
     sure = rng.uniform(0.5, 1, 20_000)
     predicted = np.where(rng.random(20_000) < sure, "a", "b")

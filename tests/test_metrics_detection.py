@@ -14,16 +14,16 @@ PADILLA = [0, 2, 9, 11, 12, 13, 22]
 
 def test_the_worked_example_of_padilla_has_its_published_area():
     hit = np.isin(np.arange(24), PADILLA)
-    curve = detection.draw_curve(hit, np.linspace(0.95, 0.1, 24), n_true=15)
+    curve = detection.precision_recall_curve(hit, np.linspace(0.95, 0.1, 24), n_true=15)
     assert curve["precision"][[0, 2, 13]] == pytest.approx([1, 2 / 3, 6 / 14])
-    assert detection.measure_area(curve) == pytest.approx(0.2456, abs=1e-4)
+    assert detection.average_precision(curve) == pytest.approx(0.2456, abs=1e-4)
 
 
 def test_the_area_is_scikit_learns_where_the_curve_falls_anyway():
     sklearn = pytest.importorskip("sklearn.metrics")
     hit, scores = np.array([1, 1, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
-    curve = detection.draw_curve(hit.astype(bool), scores, n_true=3)
-    assert detection.measure_area(curve) == pytest.approx(
+    curve = detection.precision_recall_curve(hit.astype(bool), scores, n_true=3)
+    assert detection.average_precision(curve) == pytest.approx(
         sklearn.average_precision_score(hit, scores)
     )
 

@@ -76,6 +76,15 @@ def test_volumes_have_shells(rng):
     assert 1 / found.resolution == pytest.approx(0.2, abs=3.5 / 64)
 
 
+@pytest.mark.parametrize("noise", [0.5, 1.0, 2.0])
+def test_the_correlation_follows_from_the_ratio_of_signal_to_noise(rng, noise):
+    """Frank & Al-Ali 1975, doi:10.1038/256376a0: SNR / (1 + SNR)."""
+    signal = rng.normal(size=(256, 256))
+    one, two = (signal + noise * rng.normal(size=signal.shape) for _ in range(2))
+    found = frc.measure_resolution(one, two)
+    assert found.correlation[frc.FIRST_RING :].mean() == pytest.approx(1 / (1 + noise**2), abs=0.01)
+
+
 def test_noise_alone_has_no_resolution_and_brightness_does_not_count(rng):
     assert frc.measure_resolution(*rng.normal(size=(2, 128, 128))).resolution is None
     one, two = look(rng, cutoff=0.2)

@@ -39,18 +39,18 @@ def test_photon_transfer_finds_the_camera_from_frames(rng, gain, read_noise):
     frames = (
         gain * (rng.poisson(light, (100, 64, 64)) + rng.normal(0, read_noise, (100, 64, 64))) + 100
     )
-    law = noise.measure_law(frames, offset=100)
+    law = noise.fit_photon_transfer(frames, offset=100)
     assert law.gain == pytest.approx(gain, rel=0.03)
     assert law.read_noise == pytest.approx(read_noise, abs=max(0.1 * read_noise, 0.7))
     assert law.variance(100 + gain * 50) == pytest.approx(gain**2 * (50 + read_noise**2), rel=0.03)
-    assert noise.measure_law(frames).read_noise is None
+    assert noise.fit_photon_transfer(frames).read_noise is None
 
 
 @pytest.mark.parametrize("photons", [5.0, 20.0, 100.0])
 def test_one_image_of_nuclei_tells_its_camera(photons):
     """The simulated camera has gain 2, offset 100 and a read noise of 2 photons."""
     laws = [
-        noise.estimate_law(make_pair(seed, photons=(photons,)).image, offset=100)
+        noise.estimate_poisson_gaussian(make_pair(seed, photons=(photons,)).image, offset=100)
         for seed in range(2)
     ]
     assert np.mean([law.gain for law in laws]) == pytest.approx(2, rel=0.2)
@@ -59,7 +59,7 @@ def test_one_image_of_nuclei_tells_its_camera(photons):
 
 def test_noise_that_does_not_grow_with_light_has_no_gain_or_a_small_one(rng):
     clean = make_pair(photons=(100.0,)).clean.pixels
-    law = noise.estimate_law(clean + rng.normal(0, 20, clean.shape))
+    law = noise.estimate_poisson_gaussian(clean + rng.normal(0, 20, clean.shape))
     assert law.variance(clean).mean() == pytest.approx(400, rel=0.08)
     assert law.gain * (clean.max() - clean.min()) < 0.5 * 400
 
@@ -67,7 +67,7 @@ def test_noise_that_does_not_grow_with_light_has_no_gain_or_a_small_one(rng):
 def test_an_image_of_one_grey_value_has_no_noise():
     blank = np.full((64, 64), 7, np.uint8)
     assert noise.estimate_noise(blank) == 0
-    assert noise.estimate_law(blank).variance(7) == 0
+    assert noise.estimate_poisson_gaussian(blank).variance(7) == 0
     assert noise.judge_noise(blank) is None
     assert noise.autocorrelate(blank)["X"][0] == 1
 
@@ -127,6 +127,6 @@ def test_the_check_warns_only_methods_that_need_white_noise():
 
 def test_what_has_no_noise_to_measure_is_refused():
     with pytest.raises(UserError, match="several images of one scene"):
-        noise.measure_law(np.zeros((1, 8, 8)))
+        noise.fit_photon_transfer(np.zeros((1, 8, 8)))
     with pytest.raises(UserError, match="4 x 4 pixels"):
         noise.estimate_noise(np.zeros((3, 9)))

@@ -224,6 +224,15 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors_wide(rng):
     assert low < values.mean() < high
 
 
+def test_the_interval_of_a_mean_is_that_of_scipy(rng):
+    from scipy.stats import bootstrap
+
+    values = rng.gamma(2.0, 1.0, 40)
+    found = restoration.find_intervals([{"psnr": v} for v in values], ["psnr"])["psnr"]
+    theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile")
+    assert found == pytest.approx(list(theirs.confidence_interval), abs=0.05)
+
+
 def test_images_of_a_group_are_drawn_together(rng):
     """Ten copies of each of four scenes are no more than four scenes."""
     scenes = rng.normal(30, 2, 4)

@@ -7,8 +7,13 @@ import pytest
 from scipy import stats
 
 from nbtools.errors import UserError
-from nbtools.metrics.statistics import compare_groups, count_false_alarms
-from nbtools.metrics.units import Units, fit_mixed, gather_units, measure_effect
+from nbtools.metrics.statistics import _correct, compare_groups, count_false_alarms
+from nbtools.metrics.unit_statistics import (
+    UnitStatistics,
+    fit_mixed_model,
+    measure_hedges_g,
+    summarize_units,
+)
 
 # Davies & Goldsmith 1972, the data set "Dyestuff" of the R package lme4: yield of five preparations
 # from each of six batches.
@@ -59,8 +64,10 @@ def test_the_mixed_model_gives_the_published_fit_of_dyestuff():
     """
     values = np.array(list(DYESTUFF.values()), float)
     within = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    units = Units(values.mean(axis=1), np.full(6, 5), within, np.zeros(6, int), ("batches",))
-    estimate, between, inside = fit_mixed(units)
+    units = UnitStatistics(
+        values.mean(axis=1), np.full(6, 5), within, np.zeros(6, int), ("batches",)
+    )
+    estimate, between, inside = fit_mixed_model(units)
     assert estimate.mean[0] == pytest.approx(1527.5)
     assert np.sqrt(estimate.variance[0]) == pytest.approx(19.38, abs=0.01)
     assert (np.sqrt(between), np.sqrt(inside)) == (
@@ -98,6 +105,11 @@ def test_with_equal_numbers_the_mixed_model_is_the_t_test_of_the_means(rng):
     assert row["interval_95"] == pytest.approx(list(plain.confidence_interval()), rel=1e-3)
 
 
+def test_p_values_are_corrected_as_r_does():
+    """R 4, p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm"): 0.03, 0.06, 0.06, 0.02."""
+    assert _correct([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
 def test_hedges_g_is_that_of_the_textbook():
     """Borenstein et al. 2009, Introduction to Meta-Analysis, p. 27: means 103 and 100, deviations
     5.5 and 4.5, n = 50: g 0.5924.
@@ -106,14 +118,14 @@ def test_hedges_g_is_that_of_the_textbook():
     for mean, deviation in ((100, 4.5), (103, 5.5)):
         drawn = rng.standard_normal(50)
         groups.append(mean + deviation * (drawn - drawn.mean()) / drawn.std(ddof=1))
-    units = Units(
+    units = UnitStatistics(
         np.concatenate(groups),
         np.ones(100, int),
         np.zeros(100),
         np.repeat([0, 1], 50),
         ("control", "treated"),
     )
-    g, (low, high) = measure_effect(units, 1)
+    g, (low, high) = measure_hedges_g(units, 1)
     assert g == pytest.approx(0.5924, abs=5e-4)
     t, fair = g / (1 - 3 / (4 * 98 - 1)) * 5, 1 - 3 / (4 * 98 - 1)
     for limit, tail in (
@@ -202,12 +214,12 @@ def test_nuclei_as_units_raise_false_alarms_and_plants_do_not(rng):
 
 def test_what_cannot_be_compared_is_refused(rng):
     table = simulate(rng)
-    with pytest.raises(UserError, match="Nuclei of one plant cannot stand for other plants"):
+    with pytest.raises(UserError, match="nuclei of one plant do not represent other plants"):
         compare({name: values[table["plant"] == 0] for name, values in table.items()})
     with pytest.raises(UserError, match="two groups"):
         compare({name: values[table["line"] == "mutant"] for name, values in table.items()})
     with pytest.raises(UserError, match="genotype"):
-        gather_units(table, "volume_um3", group="genotype", unit="plant")
+        summarize_units(table, "volume_um3", group="genotype", unit="plant")
     with pytest.raises(UserError, match="several nuclei"):
         compare(table, unit=None, method="mixed")
     with pytest.raises(UserError, match="Known: wild type, mutant"):

@@ -1,5 +1,6 @@
-"""What can be uneven in a set: grey levels, bit depth, sizes of nuclei, classes, labels that are
-there twice.
+"""Checks of balance: grey levels, bit depth, nucleus and pixel sizes, classes, repeated labels.
+
+A check takes an Overview and Requirements and yields findings; add it to BALANCE_CHECKS.
 """
 
 from __future__ import annotations
@@ -9,29 +10,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_one_group
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
 from nbtools.checks.image_label_pairs import measure_diameter
 from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
-MOST_SIZE_RATIO = 3.0
-MOST_CLASS_RATIO = 10.0
-FEWEST_IN_CLASS = 5
+MAX_SIZE_RATIO = 3.0
+MAX_CLASS_RATIO = 10.0
+MIN_PER_CLASS = 5
 PLAUSIBLE_UM = (0.005, 50.0)
-MOST_ANISOTROPY = 20.0
+MAX_ANISOTROPY = 20.0
 
 
-def note_facts(entry: Entry, view: View) -> Facts:
-    """What the checks of the whole set need, without the pixels."""
+def collect_facts(entry: Entry, view: View) -> Facts:
+    """Collect what the checks of the whole set need, without the pixels."""
     if view.image is None:
         return Facts(entry, view.file, None)
     pixels = view.image.pixels
-    ghost = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
+    empty = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
     labelled = view.regions is not None and len(view.regions.values)
     return Facts(
         entry,
         view.file,
-        ghost,
+        empty,
         view.guesses,
         hash_pixels(pixels),
         take_fingerprint(view.image),
@@ -43,7 +44,16 @@ def note_facts(entry: Entry, view: View) -> Facts:
 
 
 def count_levels(pixels: np.ndarray) -> int:
-    """Number of different values, of whole numbers; from 16 on, that there are so many."""
+    """Count the distinct grey values of an integer image.
+
+    Parameters
+    ----------
+    pixels : grey values of any shape.
+
+    Returns
+    -------
+    The number, exact below FEW_LEVELS; FEW_LEVELS for real numbers.
+    """
     if pixels.dtype.kind not in "iu":
         return FEW_LEVELS
     some = pixels.ravel()[:: max(1, pixels.size // 4096)]
@@ -52,7 +62,7 @@ def count_levels(pixels: np.ndarray) -> int:
 
 
 def find_few_levels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Whole-number images of a handful of grey values."""
+    """Find integer images with very few grey values."""
     for fact in overview.facts:
         if (
             fact.image is not None
@@ -60,7 +70,7 @@ def find_few_levels(overview: Overview, _requirements: Requirements) -> Iterator
             and 1 < fact.levels < FEW_LEVELS
         ):
             remedy = (
-                "Use the original file; an export with fewer bits, or as a mask, cannot be undone."
+                "Use the original file; an export with fewer bits or as a mask loses the others."
             )
             yield Finding(
                 "few_grey_levels",
@@ -72,7 +82,7 @@ def find_few_levels(overview: Overview, _requirements: Requirements) -> Iterator
 
 
 def find_bit_depths(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Images of 8 and of 16 bit in files of one type."""
+    """Find sets in which some 16-bit files use only 8 bits."""
     facts = [
         f
         for f in overview.facts
@@ -81,68 +91,70 @@ def find_bit_depths(overview: Overview, _requirements: Requirements) -> Iterator
     narrow = [f for f in facts if f.highest <= 255]
     if narrow and any(f.highest > 4095 for f in facts):
         message = (
-            f"{len(narrow)} of {len(facts)} images use 8 of 16 bit (up to "
-            f"{narrow[0].highest:g}), others far more."
+            f"{len(narrow)} of {len(facts)} images use only 8 of their 16 bits (values up to "
+            f"{narrow[0].highest:g}), others use more than 12."
         )
         remedy = (
-            "Export all from the originals in the same way; the same brightness then has the "
-            "same number."
+            "Export all originals in the same way, so that equal brightness has equal grey values."
         )
         yield Finding("bit_depth_differs", "warning", narrow[0].file, message, remedy)
 
 
 def find_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Nuclei of very different size from image to image."""
+    """Find images whose nuclei have a very different size."""
     facts = [f for f in overview.facts if f.diameter]
     if len(facts) < 3:
         return
     middle = float(np.median([f.diameter for f in facts]))
-    odd = [f for f in facts if max(f.diameter / middle, middle / f.diameter) > MOST_SIZE_RATIO]
+    odd = [f for f in facts if max(f.diameter / middle, middle / f.diameter) > MAX_SIZE_RATIO]
     if odd:
         message = (
             f"Nuclei are {odd[0].diameter:.0f} px across here, {middle:.0f} px in most images; "
-            f"{len(odd)} of {len(facts)} are unlike."
+            f"{len(odd)} of {len(facts)} images differ."
         )
-        remedy = "Check magnification and scaling; a network learns the sizes that it sees."
+        remedy = (
+            "Check magnification and scaling; a network learns the sizes in its training images."
+        )
         yield Finding("nucleus_size_differs", "warning", odd[0].file, message, remedy)
 
 
 def find_class_balance(overview: Overview, requirements: Requirements) -> Iterator[Finding]:
-    """One class only, rare classes, and classes much more frequent than others."""
+    """Find sets with a single class, rare classes, or very unequal classes."""
     counts = Counter(f.entry.class_name for f in overview.facts if f.entry.class_name).most_common()
     if not counts:
         return
     if len(counts) == 1:
         severity = "error" if requirements.needs == "classes" else "note"
-        remedy = "Add images of another class; there is nothing to tell apart."
+        remedy = "Add images of another class; there is nothing to distinguish."
         yield Finding(
-            "one_class", severity, "", f"All images are of the class {counts[0][0]}.", remedy
+            "one_class", severity, "", f"All images have the class {counts[0][0]}.", remedy
         )
         return
     (most, many), (least, few) = counts[0], counts[-1]
-    if few < FEWEST_IN_CLASS:
+    if few < MIN_PER_CLASS:
         remedy = (
-            f"Add images: with fewer than {FEWEST_IN_CLASS}, training, validation and test "
-            "cannot all have some."
+            f"Add images: fewer than {MIN_PER_CLASS} are not enough for training, validation and "
+            "test."
         )
         yield Finding(
-            "rare_class", "warning", "", f"Only {few} images are of the class {least}.", remedy
+            "rare_class", "warning", "", f"Only {few} images have the class {least}.", remedy
         )
-    if many > MOST_CLASS_RATIO * few:
-        message = f"The classes are uneven: {many} images of {most}, {few} of {least}."
-        remedy = "Judge by balanced accuracy or F1, not accuracy; add images of the rare class."
+    if many > MAX_CLASS_RATIO * few:
+        message = f"The classes are unequal: {many} images of {most}, {few} of {least}."
+        remedy = "Compare balanced accuracy or F1, not accuracy; add images of the rare class."
         yield Finding("class_imbalance", "warning", "", message, remedy)
 
 
 def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """One label image for several different images, unless they are of one group: frames of one
-    scene share their nuclei.
+    """Find one label image that belongs to several different images.
+
+    Images of one group are excepted: frames of one scene share their nuclei.
     """
     for places in group_duplicates(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
-            if other.pixels_hash != first.pixels_hash and not is_one_group(first, other):
-                remedy = "Look which image the labels belong to; the other has got a copy."
+            if other.pixels_hash != first.pixels_hash and not is_same_group(first, other):
+                remedy = "Find out which image the labels belong to; replace those of the other."
                 message = (
                     f"The labels are the same as those of {first.file}, but the images differ."
                 )
@@ -150,7 +162,7 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
 
 
 def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Pixel sizes that no light microscope has."""
+    """Find pixel sizes that no light microscope has."""
     for fact in overview.facts:
         spacing = fact.image.spacing if fact.image is not None else None
         if not spacing:
@@ -158,14 +170,14 @@ def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterato
         sizes = fact.image.spacing_um or ()
         wrong = any(not PLAUSIBLE_UM[0] <= s <= PLAUSIBLE_UM[1] for s in sizes) or max(
             spacing
-        ) > MOST_ANISOTROPY * min(spacing)
+        ) > MAX_ANISOTROPY * min(spacing)
         if wrong:
             message = (
                 f"A pixel size of {' x '.join(f'{s:g}' for s in spacing)} {fact.image.unit} is "
-                "hardly that of a microscope."
+                "implausible for a light microscope."
             )
             remedy = (
-                "Correct it with --spacing or in dataset.toml; often nm or mm were taken for µm."
+                "Correct it with --spacing or in dataset.toml; often nm or mm are mistaken for µm."
             )
             yield Finding("spacing_implausible", "warning", fact.file, message, remedy)
 

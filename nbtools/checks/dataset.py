@@ -1,16 +1,17 @@
-"""What can be wrong with a set as a whole: partners, names, duplicates, types, pixel sizes.
+"""Checks of the set as a whole: partners, names, duplicates, pixel types, pixel sizes.
 
-A check takes an Overview and Requirements and yields findings; add it to SET_CHECKS.
+A check takes an Overview and Requirements and yields findings; add it to DATASET_CHECKS.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
-from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_one_group
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_same_group
 from nbtools.data import find_adjacent_tiles, find_near_copies, group_duplicates, link_groups
 
 PARTNERS = {
@@ -20,25 +21,29 @@ PARTNERS = {
     "centres": "table of centres",
     "boxes": "table of boxes",
 }
-GUESSES = {  # what a file did not say: code, severity, message
+GUESSES = {  # what a file does not state: code, severity, message
     "axes": ("axes_guessed", "warning", "{n} images do not name their axes; {axes} is assumed."),
     "z_step": (
         "z_step_assumed",
         "note",
-        "{n} volumes name no step in Z; Fiji's default of 1 is assumed.",
+        "{n} volumes do not state their Z step; the default of Fiji, 1, is assumed.",
     ),
     "z_step_missing": (
         "z_step_missing",
         "warning",
-        "{n} volumes know their pixel size in Y and X, but not the step in Z.",
+        "{n} volumes state their pixel size in Y and X, but not their Z step.",
     ),
+}
+RELATIONS = {
+    "near_duplicate": "shows the same as {other}, apart from brightness, noise, size or a turn",
+    "sibling_tiles": "continues {other} across a border: two tiles of one field",
 }
 
 
-def find_nothing(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """No images at all."""
+def find_no_images(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Find a set without images."""
     if not overview.facts:
-        remedy = "Put them into a folder images/ beside labels/, or name a folder of images."
+        remedy = "Put them into a folder images/ beside labels/, or give a folder of images."
         yield Finding(
             "no_images",
             "error",
@@ -49,7 +54,7 @@ def find_nothing(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 
 def find_missing_partners(overview: Overview, requirements: Requirements) -> Iterator[Finding]:
-    """Images without the label, clean image, class or table that is needed."""
+    """Find images without the label image, clean image, class or table that is needed."""
     needs = requirements.needs
     if needs == "nothing" or not overview.facts:
         return
@@ -67,17 +72,17 @@ def find_missing_partners(overview: Overview, requirements: Requirements) -> Ite
         return
     for fact in missing:
         remedy = (
-            "Add it under the same name, or take the image out; nbtools check --fix leaves it out."
+            "Add it under the same name, or remove the image; nbtools check --fix leaves it out."
         )
         yield Finding(f"missing_{needs}", "error", fact.file, f"The image has no {word}.", remedy)
 
 
 def find_orphans(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Partners without an image."""
+    """Find partners without an image."""
     for _kind, path in overview.dataset.orphans:
         remedy = (
-            "Names pair by what stands before the extension: rename one of them, or take this "
-            "file out."
+            "Files are paired by their name without extension: rename the image or this file, or "
+            "remove it."
         )
         yield Finding(
             "missing_image",
@@ -89,12 +94,12 @@ def find_orphans(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 
 def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Files that are no part of the set, and second files of one name."""
+    """Find files that do not belong to the set, and second files with the same name."""
     for path, reason in overview.dataset.ignored.items():
         twice = "has this name" in reason
         code, severity = ("same_name", "warning") if twice else ("foreign_file", "note")
         remedy = (
-            "Rename one of the two, or take it out."
+            "Rename one of the two, or remove it."
             if twice
             else "Nothing to do, unless it should be an image."
         )
@@ -108,22 +113,22 @@ def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Fi
 
 
 def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Images that are there twice, in one part or across parts."""
+    """Find images that occur twice, within one part of the set or across parts."""
     for places in group_duplicates(f.pixels_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.entry.part != first.entry.part:
                 message = (
                     f"The same image as {first.file}: a score on {other.entry.part} would be too "
-                    "good."
+                    "high."
                 )
                 remedy = (
-                    "Take one of them out, or split again with nbtools split, which keeps "
+                    "Remove one of them, or divide the set again with nbtools split, which keeps "
                     "duplicates together."
                 )
                 yield Finding("duplicate_between_splits", "warning", other.file, message, remedy)
             else:
-                remedy = "Take one of them out; nbtools split keeps the two together."
+                remedy = "Remove one of them; nbtools split keeps the two together."
                 yield Finding(
                     "duplicate",
                     "warning",
@@ -133,89 +138,81 @@ def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator
                 )
 
 
-def find_kin(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Tiles of one field, and copies that are brighter, noisier, compressed, turned or flipped."""
+def find_related_images(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Find tiles of one field, and copies with other brightness, noise, compression or turn."""
     facts = [f for f in overview.facts if f.fingerprint is not None]
     fingerprints = [f.fingerprint for f in facts]
-    copies = [
-        p
-        for p in find_near_copies(
-            fingerprints, lambda i: overview.dataset.reader.image(facts[i].entry)
-        )
-        if _are_apart(facts, p)
-    ]
-    tiles = [pair for pair in find_adjacent_tiles(fingerprints) if _are_apart(facts, pair)]
-    across = "in another part: a score there would be too good."
-    for code, pairs, words in (
-        (
-            "near_duplicate",
-            copies,
-            "shows the same as {other}, but for brightness, noise, size or a turn",
-        ),
-        ("sibling_tiles", tiles, "continues {other} across a border: two tiles of one field"),
-    ):
-        for one, other in [
-            (facts[i], facts[j]) for i, j in pairs if facts[i].entry.part != facts[j].entry.part
-        ]:
-            message = f"The image {words.format(other=one.file)}, {across}"
-            remedy = "Split all images again with nbtools split, which keeps such images together."
-            yield Finding(f"{code}_between_splits", "warning", other.file, message, remedy)
+    copies = find_near_copies(fingerprints, lambda i: overview.dataset.reader.image(facts[i].entry))
+    tiles = find_adjacent_tiles(fingerprints)
+    for code, pairs in (("near_duplicate", copies), ("sibling_tiles", tiles)):
+        pairs = [pair for pair in pairs if _are_apart(facts, pair)]
         inside = [(i, j) for i, j in pairs if facts[i].entry.part == facts[j].entry.part]
-        if inside:
-            groups = link_groups(len(facts), inside)
-            count, fields = (
-                len({i for pair in inside for i in pair}),
-                len({groups[i] for i, _ in inside}),
-            )
-            first, second = facts[inside[0][0]].file, facts[inside[0][1]]
+        for i, j in pairs:
+            if facts[i].entry.part == facts[j].entry.part:
+                continue
             message = (
-                f"{count} images are kin, in {fields} groups: this one {words.format(other=first)}."
+                f"The image {RELATIONS[code].format(other=facts[i].file)}, in another part: a "
+                "score there would be too high."
             )
-            remedy = (
-                "Use nbtools split, which keeps them together; a split by chance would put some "
-                "on both sides."
-            )
-            yield Finding(
-                code, "note" if code == "sibling_tiles" else "warning", second.file, message, remedy
-            )
+            remedy = "Divide the set again with nbtools split, which keeps such images together."
+            yield Finding(f"{code}_between_splits", "warning", facts[j].file, message, remedy)
+        if inside:
+            yield _describe_related(facts, inside, code=code)
+
+
+def _describe_related(facts: list[Facts], pairs: list[tuple[int, int]], *, code: str) -> Finding:
+    """One finding for all related images of one part."""
+    groups, (first, second) = link_groups(len(facts), pairs), pairs[0]
+    count = len(set(chain.from_iterable(pairs)))
+    relation = RELATIONS[code].format(other=facts[first].file)
+    message = (
+        f"{count} images are related, in {len({groups[i] for i, _ in pairs})} groups: this one "
+        f"{relation}."
+    )
+    remedy = (
+        "Use nbtools split, which keeps them together; a random division would put some on both "
+        "sides."
+    )
+    severity = "note" if code == "sibling_tiles" else "warning"
+    return Finding(code, severity, facts[second].file, message, remedy)
 
 
 def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Axes and steps in Z that no file names and that were assumed."""
+    """Find axes and Z steps that no file names and that were assumed."""
     for guess, (code, severity, message) in GUESSES.items():
-        found = [f for f in overview.facts if guess in f.guesses]
-        if not found:
+        guessed = [f for f in overview.facts if guess in f.guesses]
+        if not guessed:
             continue
-        axes = Counter(f.image.axes for f in found).most_common(1)[0][0]
-        text = message.format(n=f"{len(found)} of {len(overview.facts)}", axes=axes)
+        axes = Counter(f.image.axes for f in guessed).most_common(1)[0][0]
+        text = message.format(n=f"{len(guessed)} of {len(overview.facts)}", axes=axes)
         written, option = (
             (f'axes = "{axes}"', f"--axes {axes}")
             if guess == "axes"
             else ("spacing_um = [z, y, x]", "--spacing Z,Y,X")
         )
         remedy = (
-            f"Type nbtools check with {option} --remember, which writes {written} into "
+            f"Run nbtools check with {option} --remember, which writes {written} into "
             f"dataset.toml; or give {option} each time."
         )
-        yield Finding(code, severity, found[0].file, text, remedy)
+        yield Finding(code, severity, guessed[0].file, text, remedy)
 
 
 def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Several types of pixels, or of axes."""
+    """Find sets with several pixel types or kinds of axes."""
     facts = [f for f in overview.facts if f.image is not None]
     types, axes = [f.image.pixels.dtype.name for f in facts], [f.image.axes for f in facts]
     for code, kinds, word, remedy in (
         (
             "mixed_types",
             types,
-            "types of pixels",
-            "Export all the same way; else brightness differs between them.",
+            "pixel types",
+            "Export all in the same way; otherwise equal brightness has different grey values.",
         ),
         (
             "mixed_axes",
             axes,
             "kinds of axes",
-            "Keep 2D and 3D, and grey and colour, in sets of their own.",
+            "Keep 2D and 3D images, and grey and colour images, in separate sets.",
         ),
     ):
         counts = Counter(kinds).most_common()
@@ -228,16 +225,18 @@ def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[F
 
 
 def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
-    """Pixel sizes that are unknown or differ."""
+    """Find pixel sizes that are unknown or differ."""
     images = [f.image for f in overview.facts if f.image is not None]
     unknown = [i for i in images if i.spacing is None]
     if unknown:
         volumes = any("Z" in i.axes for i in unknown)
         consequence = (
-            "the step in Z is taken to be that in X" if volumes else "sizes are given in pixels"
+            "the Z step is assumed to equal the pixel size in X"
+            if volumes
+            else "sizes are given in pixels"
         )
         message = (
-            f"{len(unknown)} of {len(images)} images do not know their pixel size; {consequence}."
+            f"{len(unknown)} of {len(images)} images do not state their pixel size; {consequence}."
         )
         remedy = "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm."
         yield Finding("spacing_missing", "warning" if volumes else "note", "", message, remedy)
@@ -256,22 +255,22 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
         text = [f"{' x '.join(f'{s:g}' for s in k[2:])} {k[1]}" for k in (known[0], odd[0])]
         message = (
             f"Pixel sizes differ: {text[0]} in {known[0][0]}, {text[1]} in {odd[0][0]}; "
-            f"{len(odd)} of {len(known)} are unlike."
+            f"{len(odd)} of {len(known)} images differ."
         )
         remedy = (
             "Correct wrong ones with --spacing or dataset.toml; keep images of different "
-            "magnification in sets of their own."
+            "magnification in separate sets."
         )
         yield Finding("spacing_differs", "warning", odd[0][0], message, remedy)
 
 
-SET_CHECKS = [
-    find_nothing,
+DATASET_CHECKS = [
+    find_no_images,
     find_missing_partners,
     find_orphans,
     find_ignored,
     find_duplicates,
-    find_kin,
+    find_related_images,
     find_guesses,
     find_mixtures,
     find_pixel_sizes,
@@ -279,12 +278,14 @@ SET_CHECKS = [
 
 
 def _are_apart(facts: list[Facts], pair: tuple[int, int]) -> bool:
-    """Not frames of one movie, not of a group that is known to be one, and not equal pixel by
-    pixel, which is said elsewhere.
+    """Whether a pair of related images is worth a finding.
+
+    Not if both are frames of one movie, are known to be of one group, or are equal pixel by pixel,
+    which is a finding of its own.
     """
     one, other = (facts[i] for i in pair)
     file = one.entry.files.get("images")
-    if one.entry.part == other.entry.part and is_one_group(one, other):
+    if one.entry.part == other.entry.part and is_same_group(one, other):
         return False
     return one.pixels_hash != other.pixels_hash and (
         file is None or file != other.entry.files.get("images")

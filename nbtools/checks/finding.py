@@ -1,4 +1,4 @@
-"""Finding, Requirements, and View: one sample as its files are, read once for all checks."""
+"""Finding, Requirements, and View: the files of one sample, read once for all checks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a file or, with an empty `file`, with the set.
+    """What is wrong with a file or, where `file` is empty, with the set.
 
-    severity : "error" (cannot be used), "warning" (results will suffer), "note" (good to know).
-    why : why it matters, in words that are the same for all findings of a code.
+    Parameters
+    ----------
+    code : name of the problem, for programs.
+    severity : "error" (cannot be used), "warning" (results will suffer) or "note" (good to know).
+    file : path within the data set.
+    message : what was found, in a sentence.
+    remedy : what to do, in a sentence.
     """
 
     code: str
@@ -31,6 +36,7 @@ class Finding:
 
     @property
     def why(self) -> str:
+        """Why the finding matters; the same sentence for all findings of one code."""
         return explain(self.code)
 
 
@@ -38,13 +44,15 @@ class Finding:
 class Requirements:
     """What a method needs of its data.
 
-    dims : numbers of spatial dimensions it works in.
+    Parameters
+    ----------
+    dims : numbers of spatial dimensions that it works in.
     needs : "labels", "clean", "classes", "centres", "boxes" or "nothing".
-    channels : number of channels, or several that will do (1, 3); None where any will.
-    patch_size : side of a training patch in pixels, one number or one for each spatial axis.
-    receptive_field : how far a network sees, in pixels across.
-    white_noise : whether it learns from noise that differs from pixel to pixel, as networks with
-        blind spots do.
+    channels : number of channels, or several allowed numbers (1, 3); None where any will do.
+    patch_size : side of a training patch in pixels, one number or one per spatial axis.
+    receptive_field : of the network, in pixels across.
+    white_noise : whether it needs noise that is independent from pixel to pixel, as blind-spot
+        networks do.
     """
 
     dims: tuple[int, ...] = (2, 3)
@@ -57,8 +65,20 @@ class Requirements:
 
 @dataclass
 class View:
-    """One sample's files as they are, before anything is refused; None where one is missing or
-    cannot be read.
+    """The files of one sample as they are; None where a file is missing or cannot be read.
+
+    Parameters
+    ----------
+    file, label_file, clean_file, boxes_file, centres_file, classes_file : paths within the data
+    set; ""
+        where there is none.
+    image, label, clean : image, label image and clean image.
+    boxes : (N, 2 * ndim) corners in pixels, columns y0, x0, y1, x1 and z0, z1 in volumes.
+    box_classes : class of each box.
+    centres : (N, ndim) in pixels.
+    classes : label to class.
+    guesses : what had to be assumed while reading, such as the axes.
+    problems : findings about files that cannot be read.
     """
 
     file: str
@@ -79,7 +99,7 @@ class View:
 
     @cached_property
     def regions(self) -> Regions | None:
-        """The label's regions; None where it does not hold whole numbers."""
+        """Connected components of the label image; None where it does not hold whole numbers."""
         if self.label is None or self.label.is_rgb:
             return None
         pixels = self.label.pixels
@@ -95,10 +115,12 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """Labels and their connected parts (diagonal neighbours are connected).
+    """Labels and their connected components (diagonal neighbours are connected).
 
-    values, sizes : labels above 0, and their pixels.
-    part_values, part_sizes : the label of each part, and its pixels.
+    Parameters
+    ----------
+    values, sizes : (N,) labels above 0, and their pixels.
+    part_values, part_sizes : (P,) the label of each component, and its pixels.
     """
 
     values: np.ndarray
@@ -108,7 +130,7 @@ class Regions:
 
     @classmethod
     def of(cls, pixels: np.ndarray) -> Regions:
-        """One pass of connected components over all labels together."""
+        """Find the components of all labels in one pass; pixels : (*space) integers."""
         from skimage.measure import label as label_parts
 
         pixels = pixels if pixels.dtype.kind == "u" else np.maximum(pixels, 0)
@@ -121,8 +143,8 @@ class Regions:
         return cls(values, sizes, part_values[1:], part_sizes[1:])
 
     @property
-    def parts_of(self) -> np.ndarray:
-        """Number of parts of each label in `values`."""
+    def n_parts(self) -> np.ndarray:
+        """(N,) number of components of each label in `values`."""
         return np.bincount(
             np.searchsorted(self.values, self.part_values), minlength=len(self.values)
         )
@@ -130,7 +152,18 @@ class Regions:
 
 @dataclass(frozen=True)
 class Facts:
-    """What remains of a view for the checks of the whole set."""
+    """What the checks of the whole set keep of a sample.
+
+    Parameters
+    ----------
+    entry, file, guesses : of the sample, as in View.
+    image : with pixels that take no memory.
+    pixels_hash, label_hash : of the pixels of image and label image.
+    fingerprint : for finding copies and tiles of one field.
+    diameter : median of the nuclei, in px.
+    highest : largest grey value.
+    levels : number of distinct grey values, see `class_balance.count_levels`.
+    """
 
     entry: Entry
     file: str
@@ -152,8 +185,8 @@ class Overview:
     facts: list[Facts]
 
 
-def look(dataset: DataSet, entry: Entry) -> View:
-    """Read a sample's files; what cannot be read becomes a finding."""
+def read_view(dataset: DataSet, entry: Entry) -> View:
+    """Read the files of a sample; a file that cannot be read becomes a finding."""
     view = View(
         *(
             name_file(dataset, entry, kind=kind)
@@ -161,11 +194,11 @@ def look(dataset: DataSet, entry: Entry) -> View:
         )
     )
     try:
-        found = dataset.reader.unchecked_image(entry)
+        unchecked = dataset.reader.unchecked_image(entry)
     except UserError as error:
         view.problems.append(_unreadable(view.file, error))
         return view
-    view.image, view.guesses = found.image, found.guesses
+    view.image, view.guesses = unchecked.image, unchecked.guesses
     reader = dataset.reader
     for kind, file, read in (
         ("label", view.label_file, reader.unchecked_label),
@@ -182,15 +215,23 @@ def look(dataset: DataSet, entry: Entry) -> View:
     return view
 
 
-def is_one_group(one: Facts, other: Facts) -> bool:
-    """Whether a table puts both into the same group, so that they are split together anyway."""
+def is_same_group(one: Facts, other: Facts) -> bool:
+    """Whether a table assigns both to the same group, which is never divided."""
     group = one.entry.columns.get("group")
     return bool(group) and group == other.entry.columns.get("group")
 
 
 def name_file(dataset: DataSet, entry: Entry, *, kind: str = "images") -> str:
-    """A file's path as findings name it: within the data set; the sample's name in memory; "" where
-    there is none.
+    """Return the path of a file within the data set, as findings name it.
+
+    Parameters
+    ----------
+    dataset, entry : the set, and one of its samples.
+    kind : "images", "labels", "clean", "boxes", "centres" or "classes".
+
+    Returns
+    -------
+    The path; the name of a sample in memory; "" where there is no such file.
     """
     if entry.sample is not None:
         return entry.name

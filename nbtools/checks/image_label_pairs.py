@@ -1,5 +1,6 @@
-"""What can be wrong between an image and its label image: swapped, shifted, holes, cut or dark
-nuclei, size against a network.
+"""Checks of an image with its label image: swapped, shifted, holes, cut or dark nuclei, sizes.
+
+A check takes a View and Requirements and yields findings; add it to PAIR_CHECKS.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.geometry import crop_centre, equivalent_diameter
 from nbtools.image import Image
 
-LEAST_SHIFT = 3  # px
-MOST_CUT_SHARE = 0.75
-MOST_HOLES_SHARE = 0.02
-SMALL_NUCLEI = 6  # px across
-LARGEST_LOOK = 1024  # px; larger planes are judged by their middle
+MIN_SHIFT_PX = 3  # px
+MAX_CUT_SHARE = 0.75
+MAX_HOLES_SHARE = 0.02
+SMALL_NUCLEI_PX = 6  # px across
+CROP_PX = 1024  # the centre of a larger plane is used
 
 
 def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Labels in images/ and the image in labels/, or the image itself as its label."""
+    """Find labels in images/ with the image in labels/, or the image itself as its label image."""
     label, image = view.label, view.image
     if label is None or label.is_rgb or label.shape != image.shape:
         return
     if is_image_itself(view):
-        remedy = "Put the label image there; an image is no label of itself."
+        remedy = "Replace it by the label image."
         yield Finding(
             "label_is_image",
             "error",
@@ -39,42 +40,46 @@ def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
             "swapped",
             "error",
             view.file,
-            "The image holds labels, the label image grey values: they are swapped.",
+            "The image holds labels and the label image grey values: they are swapped.",
             remedy,
         )
 
 
 def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Labels that fit the image better after a shift."""
+    """Find labels that fit the image better after a shift."""
     if not _is_comparable(view) or is_swapped(view):
         return
     shift, gain = measure_shift(view.image, view.label)
-    if max(map(abs, shift)) >= LEAST_SHIFT and gain > 1.25:
+    if max(map(abs, shift)) >= MIN_SHIFT_PX and gain > 1.25:
         message = (
-            f"The labels lie {shift[0]:+d} px in Y and {shift[1]:+d} px in X beside the nuclei "
-            "of the image."
+            f"The labels are shifted by {shift[0]:+d} px in Y and {shift[1]:+d} px in X against "
+            "the nuclei of the image."
         )
         remedy = (
-            "Check that both were cropped and registered alike, and that the label belongs to "
-            "this image."
+            "Check that both were cropped and registered in the same way, and that the labels "
+            "belong to this image."
         )
         yield Finding("shifted_label", "warning", view.label_file, message, remedy)
 
 
 def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Background enclosed by one nucleus."""
+    """Find background that is enclosed by one nucleus."""
     if view.regions is None or not len(view.regions.values) or not _is_comparable(view):
         return
     count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
-    if count > MOST_HOLES_SHARE * view.regions.sizes.sum():
-        remedy = "nbtools check --fix fills them; holes change areas, and distances to the edge."
+    if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
+        remedy = "nbtools check --fix fills them; holes change areas and distances to the edge."
         yield Finding(
-            "holes", "warning", view.label_file, f"The labels have holes of {count} pixels.", remedy
+            "holes",
+            "warning",
+            view.label_file,
+            f"The labels have holes, {count} pixels in total.",
+            remedy,
         )
 
 
 def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Most nuclei cut by the border of the image."""
+    """Find images in which most nuclei are cut by the border."""
     if view.regions is None or not _is_comparable(view):
         return
     pixels = view.label.pixels
@@ -86,9 +91,9 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
         ]
     )
     cut, count = len(np.setdiff1d(border, [0, -1])), len(view.regions.values)
-    if count >= 4 and cut > MOST_CUT_SHARE * count:
+    if count >= 4 and cut > MAX_CUT_SHARE * count:
         remedy = (
-            "Use larger images or tiles where you can; leave cut nuclei out when you measure sizes."
+            "Use larger images or tiles where you can; leave out cut nuclei when you measure sizes."
         )
         yield Finding(
             "cut_objects",
@@ -100,15 +105,15 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Nuclei darker than what surrounds them."""
+    """Find nuclei darker than their surroundings."""
     if not _is_comparable(view) or is_swapped(view):
         return
-    grey, inside = flatten(view.image), view.label.pixels > 0
+    grey, inside = project_to_plane(view.image), view.label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.any(axis=0)
     if 0 < inside.mean() < 0.9 and np.median(grey[inside]) < np.percentile(grey[~inside], 25):
         remedy = (
-            "Nothing to do where all images are so; weights trained on bright nuclei need the "
-            "image inverted."
+            "Nothing to do if all images are like this; weights trained on bright nuclei need the "
+            "inverted image."
         )
         yield Finding(
             "dark_nuclei", "note", view.file, "The nuclei are darker than the background.", remedy
@@ -116,18 +121,17 @@ def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Nuclei too large for the patch or the receptive field, or of a few pixels only."""
+    """Find nuclei too large for the patch or the receptive field, or of a few pixels only."""
     diameter = measure_diameter(view)
     if diameter is None or not _is_comparable(view):
         return
     patch = requirements.patch_size
     patch = min(patch[-2:]) if isinstance(patch, tuple) else patch
-    if (
-        requirements.needs == "labels" and patch is not None and diameter > patch / 2
-    ):  # noise is learned from any part
+    # Only for labels: a denoiser learns noise from any part of an image.
+    if requirements.needs == "labels" and patch is not None and diameter > patch / 2:
         message = (
             f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): few "
-            "patches show a whole one."
+            "patches contain a whole nucleus."
         )
         yield Finding(
             "nuclei_large_for_patch",
@@ -139,19 +143,19 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
     field = requirements.receptive_field
     if field is not None and diameter > field:
         message = (
-            f"Nuclei are {diameter:.0f} px across, the network sees {field} px: it cannot know "
-            "where a nucleus ends."
+            f"Nuclei are {diameter:.0f} px across, the receptive field of the network is {field} "
+            "px: it is too small to find the edges of a nucleus."
         )
-        remedy = "Take a deeper network, or scale the images down with --diameter."
+        remedy = "Use a deeper network, or scale the images down with --diameter."
         yield Finding("nuclei_large_for_network", "warning", view.label_file, message, remedy)
-    if diameter < SMALL_NUCLEI:
-        message = f"Nuclei are only {diameter:.1f} px across: their shape is hardly there."
+    if diameter < SMALL_NUCLEI_PX:
+        message = f"Nuclei are only {diameter:.1f} px across: too small to show their shape."
         remedy = "Record at a higher magnification, or scale the images up with --diameter."
         yield Finding("small_nuclei", "note", view.label_file, message, remedy)
 
 
 def is_image_itself(view: View) -> bool:
-    """The label image equals the image, which has more grey values than nuclei."""
+    """Whether the label image equals the image, which has more grey values than nuclei."""
     image, label = view.image.pixels, view.label.pixels
     if (
         label.shape != image.shape
@@ -164,7 +168,7 @@ def is_image_itself(view: View) -> bool:
 
 
 def is_swapped(view: View) -> bool:
-    """Each value of the image is one region, while the values of the label lie all over it."""
+    """Whether each value of the image is one region, and values of the label image are not."""
     image, label = view.image, view.regions
     if (
         label is None
@@ -180,22 +184,35 @@ def is_swapped(view: View) -> bool:
 
 
 def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
-    """Shift (y, x) in px of the labels against the image, up to an eighth of it, and by how much
-    the fit is better without it.
+    """Measure by how much the labels are shifted against the image.
+
+    Foreground and grey values are cross-correlated by the Fourier transform, in the central
+    CROP_PX.
+
+    Parameters
+    ----------
+    image : any axes; averaged to (Y, X).
+    label : (Z, Y, X) or (Y, X).
+
+    Returns
+    -------
+    Shift (y, x) in px, up to an eighth of the image, and the correlation there relative to that
+    without a shift; ((0, 0), 1.0) where no shift is certain.
     """
-    grey, inside = flatten(image), label.pixels > 0
+    grey, inside = project_to_plane(image), label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.mean(axis=0)
-    grey, inside = (crop_centre(plane, (LARGEST_LOOK,) * 2) for plane in (grey, inside))
+    grey, inside = (crop_centre(plane, (CROP_PX,) * 2) for plane in (grey, inside))
     inside = inside.astype(np.float32)
     if not 0.005 < inside.mean() < 0.8 or grey.min() == grey.max():
         return (0, 0), 1.0
     low, high = np.percentile(grey, (1, 99))
     grey = np.clip(grey, low, high)
+    # Cross-correlation at all shifts at once; its magnitude, since nuclei may be the darker part.
     product = np.fft.rfft2(inside - inside.mean()) * np.conj(np.fft.rfft2(grey - grey.mean()))
     fit = np.abs(np.fft.irfft2(product, s=grey.shape)) / (
         inside.std() * grey.std() * grey.size + 1e-12
     )
-    reach = [max(LEAST_SHIFT + 1, n // 8) for n in grey.shape]
+    reach = [max(MIN_SHIFT_PX + 1, n // 8) for n in grey.shape]
     rows, columns = (np.r_[-r : r + 1] for r in reach)
     near = fit[np.ix_(rows % grey.shape[0], columns % grey.shape[1])]
     place = np.unravel_index(near.argmax(), near.shape)
@@ -204,8 +221,11 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
 
 
 def measure_diameter(view: View) -> float | None:
-    """Median diameter of the nuclei in px, of a disc or ball of as many pixels; None without
-    labels, and for masks.
+    """Measure the median diameter of the nuclei: that of a disc or ball of as many pixels.
+
+    Returns
+    -------
+    px; None without labels, and where the label image is a mask.
     """
     regions = view.regions
     if (
@@ -222,8 +242,15 @@ def measure_diameter(view: View) -> float | None:
 
 
 def fill_holes(label: Image) -> Image:
-    """The label with enclosed background given to the nucleus around it, plane by plane in a
-    volume.
+    """Assign enclosed background to the nucleus around it, plane by plane in a volume.
+
+    Parameters
+    ----------
+    label : (Z, Y, X) or (Y, X) label image.
+
+    Returns
+    -------
+    A new label image of the same axes.
     """
     from scipy import ndimage
 
@@ -242,8 +269,8 @@ def fill_holes(label: Image) -> Image:
     return label.replace(pixels=filled)
 
 
-def flatten(image: Image) -> np.ndarray:
-    """Grey values (Y, X); other axes are averaged."""
+def project_to_plane(image: Image) -> np.ndarray:
+    """Average all axes but Y and X: (Y, X) grey values."""
     others = tuple(i for i, a in enumerate(image.axes) if a not in "YX")
     return np.nan_to_num(
         image.pixels.mean(axis=others) if others else image.pixels.astype(np.float32)
@@ -251,7 +278,7 @@ def flatten(image: Image) -> np.ndarray:
 
 
 def _is_comparable(view: View) -> bool:
-    """Whether there are labels on the image's grid, not a mask, in an image that is not empty."""
+    """Whether the labels can be compared with the image: same grid, no movie, neither is empty."""
     label, regions = view.label, view.regions
     if (
         label is None

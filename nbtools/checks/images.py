@@ -1,5 +1,6 @@
-"""What can be wrong with one image. A check takes a View and Requirements and yields findings; add
-it to IMAGE_CHECKS.
+"""Checks of one image.
+
+A check takes a View and Requirements and yields findings; add it to IMAGE_CHECKS.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """NaN and infinity."""
+    """Find NaN and infinity."""
     pixels = view.image.pixels
     count = 0 if pixels.dtype.kind != "f" else int(pixels.size - np.isfinite(pixels).sum())
     if count:
         remedy = (
-            "nbtools check --fix puts the median of the image in their place; or find out where "
-            "they come from."
+            "nbtools check --fix replaces them by the median of the image; or find out where they "
+            "come from."
         )
         yield Finding(
             "not_finite", "error", view.file, f"{count} pixels are NaN or infinite.", remedy
@@ -29,7 +30,7 @@ def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding
 
 
 def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Colours or channels where fewer are needed, and grey stored as colours."""
+    """Find colours or channels where fewer are needed, and grey images stored as colours."""
     image = view.image
     allowed = requirements.channels
     allowed = (allowed,) if isinstance(allowed, int) else allowed
@@ -46,13 +47,13 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
     elif image.is_rgb and (allowed is None or 3 not in allowed):
         severity, remedy = (
             "note" if allowed is None else "error",
-            "Choose one with --channel 0, 1 or 2, or a method that takes colours.",
+            "Choose one with --channel 0, 1 or 2, or use a method that accepts colours.",
         )
         yield Finding(
             "rgb",
             severity,
             view.file,
-            "The image has colours (RGB), most methods here work on one grey channel.",
+            "The image has colours (RGB); most methods work on one grey channel.",
             remedy,
         )
     elif not image.is_rgb and allowed is not None and image.size("C") not in allowed:
@@ -62,15 +63,13 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
             "several_channels",
             "error",
             view.file,
-            f"The image has {image.size('C')} channels{names}, one is needed.",
+            f"The image has {image.size('C')} channels{names}; one is needed.",
             remedy,
         )
 
 
 def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Movies, which have no label for each time point; methods that restore take them frame by
-    frame.
-    """
+    """Find movies, which have no label image per frame; restoration processes each frame."""
     count = view.image.size("T")
     if count > 1 and requirements.needs not in ("nothing", "clean"):
         dims = len(view.image.axes)
@@ -87,11 +86,11 @@ def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding
 
 
 def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """2D where 3D is needed, or the other way round."""
+    """Find 2D images where 3D is needed, or the other way round."""
     dims = len(view.image.spatial)
     if dims not in requirements.dims:
         needed = " or ".join(f"{d}D" for d in requirements.dims)
-        message = f"The image is {dims}D ({view.image.axes}), {needed} is needed."
+        message = f"The image is {dims}D ({view.image.axes}); {needed} is needed."
         yield Finding(
             "wrong_dimensions",
             "error",
@@ -102,7 +101,7 @@ def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Fi
 
 
 def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """One value everywhere."""
+    """Find images with a single grey value."""
     pixels = view.image.pixels
     if (pixels == pixels.flat[0]).all():
         message = f"The image is empty: every pixel is {pixels.flat[0]:g}."
@@ -111,14 +110,12 @@ def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
             "warning",
             view.file,
             message,
-            "Export it again, or take it out with its label.",
+            "Export it again, or remove it and its labels.",
         )
 
 
 def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Many pixels at the camera's or the file's largest value. Colours are left out: white is no
-    fault in them.
-    """
+    """Find images with many pixels at the largest value; not in colours, where white is normal."""
     share = 0.0 if view.image.is_rgb else measure_saturation(view.image.pixels)
     if share > SATURATED_SHARE:
         message = (
@@ -126,15 +123,27 @@ def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]
             "brightness there is lost."
         )
         remedy = (
-            "Use the original file, not one with stretched contrast; record again with less "
-            "light or a shorter exposure."
+            "Use the original file, not one with stretched contrast; or acquire the image again "
+            "with less light or a shorter exposure."
         )
         yield Finding("saturated", "warning", view.file, message, remedy)
 
 
 def measure_saturation(pixels: np.ndarray) -> float:
-    """Share of the pixels at the largest value that a camera or a file can hold; 0 where the
-    largest value is another one.
+    """Measure the share of pixels at the largest value that a camera or a file can hold.
+
+    Parameters
+    ----------
+    pixels : grey values of any shape.
+
+    Returns
+    -------
+    0 to 1; 0 where the largest value is not a full scale of 8, 10, 12, 14 or 16 bits.
+
+    Examples
+    --------
+    >>> measure_saturation(np.array([0, 10, 255, 255], np.uint8))
+    0.5
     """
     if (
         pixels.dtype.kind not in "iu"
@@ -146,7 +155,7 @@ def measure_saturation(pixels: np.ndarray) -> float:
 
 
 def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Smaller than the training patch."""
+    """Find images smaller than the training patch."""
     if requirements.patch_size is None:
         return
     shape, wanted = view.image.space_shape, requirements.patch_size
@@ -163,9 +172,9 @@ def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_several_images(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Several images of different size in one file."""
+    """Find files that hold several images of different size."""
     if "series" in view.guesses:
-        remedy = "Save the one you want as a file of its own."
+        remedy = "Save the image you want as a separate file."
         yield Finding(
             "several_images",
             "warning",

@@ -1,4 +1,7 @@
-"""What can be wrong with one label image or clean partner. Add a check to PARTNER_CHECKS."""
+"""Checks of one label image or clean image.
+
+A check takes a View and Requirements and yields findings; add it to PARTNER_CHECKS.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ import numpy as np
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
 
-RULE = "Labels are whole numbers: 0 background, 1 to N, one for each nucleus."
-TINY = {2: 10, 3: 20}  # pixels; smaller nuclei are dirt, or leftovers of drawing
-MOST_TINY_SHARE = 0.05
+RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
+TINY = {2: 10, 3: 20}  # pixels, by dimensions; smaller labels are dirt or remains of drawing
+MAX_TINY_SHARE = 0.05
 
 
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """A label or clean image of another size than its image."""
+    """Find label images and clean images whose shape differs from that of their image."""
     shape = view.image.space_shape
     if (
         view.label is not None
@@ -31,7 +34,7 @@ def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Fin
             "error",
             view.label_file,
             message,
-            "nbtools check --fix turns it; look whether it then fits.",
+            "nbtools check --fix exchanges them; check that the labels then fit.",
         )
     elif view.label is not None and not view.label.is_rgb and view.label.shape != shape:
         message = f"The label image has shape {view.label.shape}, its image {shape}."
@@ -51,12 +54,12 @@ def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Fin
             "error",
             view.clean_file,
             message,
-            "Both must show the same field at the same size.",
+            "Export both from the same field, at the same size.",
         )
 
 
 def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Colours, real and negative numbers."""
+    """Find label images with colours, real or negative numbers."""
     label = view.label
     if label is None:
         return
@@ -87,12 +90,12 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
             "error",
             view.label_file,
             message,
-            "Number the nuclei from 1 again; -1 marks pixels to ignore.",
+            "Number the nuclei from 1; only -1 is allowed, for pixels to ignore.",
         )
 
 
 def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Masks where labels are needed: two values, or two values with blurred edges between them."""
+    """Find masks where labels are needed: two values, perhaps with blurred edges between them."""
     regions = view.regions
     if regions is None or is_swapped(view) or is_image_itself(view):
         return
@@ -102,70 +105,71 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
             f"the value {regions.values[0]}."
         )
         remedy = (
-            "nbtools check --fix gives each separate object a number of its own; touching nuclei "
-            "must be parted by hand."
+            "nbtools check --fix gives each separate object its own number; touching nuclei must "
+            "be split by hand."
         )
         yield Finding("binary_label", "error", view.label_file, message, remedy)
     elif is_antialiased(view):
         message = (
             f"The label image is a mask with blurred edges: {len(regions.values)} grey values, "
-            "most in specks."
+            "most of them in specks."
         )
         remedy = (
-            "nbtools check --fix thresholds it and numbers the objects; better export it again "
-            "without smoothing, not as JPEG."
+            "nbtools check --fix thresholds it and numbers the objects; it is better to export it "
+            "again without smoothing, not as JPEG."
         )
         yield Finding("antialiased_label", "error", view.label_file, message, remedy)
 
 
 def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Labels that lie in several separate parts."""
+    """Find labels that consist of several separate parts."""
     regions = view.regions
     if regions is None or is_binary(regions) or is_antialiased(view) or is_swapped(view):
         return
-    torn = regions.values[regions.parts_of > 1]
-    if len(torn):
-        some = ", ".join(map(str, torn[:5])) + (", …" if len(torn) > 5 else "")
+    divided = regions.values[regions.n_parts > 1]
+    if len(divided):
+        some = ", ".join(map(str, divided[:5])) + (", …" if len(divided) > 5 else "")
         message = (
-            f"{len(torn)} of {len(regions.values)} labels lie in several separate parts: {some}."
+            f"{len(divided)} of {len(regions.values)} labels consist of separate parts: {some}."
         )
         remedy = (
-            "nbtools check --fix numbers the parts one by one; look whether they are one "
+            "nbtools check --fix gives each part its own number; check whether they are one "
             "nucleus, two, or stray pixels."
         )
         yield Finding("label_in_parts", "warning", view.label_file, message, remedy)
 
 
 def find_empty_label(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """No nucleus at all."""
+    """Find label images without nuclei."""
     if view.regions is not None and not len(view.regions.values):
-        remedy = "Leave it if there are none to see; else draw them, or take the pair out."
+        remedy = "Keep it if the image shows no nuclei; otherwise label them, or remove the pair."
         yield Finding(
             "empty_label", "warning", view.label_file, "The label image has no nuclei.", remedy
         )
 
 
 def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Many labels of a few pixels."""
+    """Find label images in which many labels have only a few pixels."""
     regions = view.regions
     if regions is None or not len(regions.values) or is_antialiased(view):
         return
     limit = TINY.get(view.label.pixels.ndim, TINY[3])
     count = int((regions.sizes < limit).sum())
-    if count > max(1, MOST_TINY_SHARE * len(regions.values)):
+    if count > max(1, MAX_TINY_SHARE * len(regions.values)):
         message = f"{count} of {len(regions.values)} labels are smaller than {limit} pixels."
-        remedy = "Look whether they are nuclei; leave out smaller ones with --min-size."
+        remedy = "Check whether they are nuclei; leave out smaller ones with --min-size."
         yield Finding("tiny_objects", "note", view.label_file, message, remedy)
 
 
 def is_binary(regions: Regions) -> bool:
-    """One value for several separate objects, or the 255 of a mask."""
+    """Whether one value stands for several separate objects, or is the 255 of a mask."""
     return len(regions.values) == 1 and (len(regions.part_values) > 1 or regions.values[0] == 255)
 
 
 def is_antialiased(view: View) -> bool:
-    """Most parts are specks that belong to few objects once halved at the largest value: edges of a
-    mask, not nuclei.
+    """Whether most components are specks that join into few objects at half of the largest value.
+
+    Such specks are the blurred edges of a mask, not nuclei.
     """
     regions = view.regions
     if (

@@ -1,5 +1,6 @@
-"""What can be wrong with the noise of an image, for methods that learn from it. Asked for by
-`Requirements.white_noise`.
+"""Checks of the noise of an image, for methods with `Requirements.white_noise`.
+
+A check takes a View and Requirements and yields findings; add it to NOISE_CHECKS.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from nbtools.metrics.noise import explain_noise
 
 
 def find_shared_noise(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Noise that neighbouring pixels share; of the first channel and time point."""
+    """Find noise that neighbouring pixels share, in the first channel and time point."""
     image = view.image
     if (
         not requirements.white_noise
@@ -21,9 +22,9 @@ def find_shared_noise(view: View, requirements: Requirements) -> Iterator[Findin
         or not np.isfinite(image.pixels).all()
     ):
         return
-    found = explain_noise(image)
-    if found is not None:
-        yield Finding("noise_correlated", "warning", view.file, *found)
+    warning = explain_noise(image)
+    if warning is not None:
+        yield Finding("noise_correlated", "warning", view.file, *warning)
 
 
 NOISE_CHECKS = [find_shared_noise]

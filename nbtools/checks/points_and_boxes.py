@@ -1,5 +1,7 @@
-"""What can be wrong with boxes, centres and classes of single nuclei. Add a check to PLACE_CHECKS,
-its repair to PLACE_REPAIRS.
+"""Checks of boxes, centres and classes of single nuclei.
+
+A check takes a View and Requirements and yields findings; add it to POINT_AND_BOX_CHECKS, and its
+repair to POINT_AND_BOX_REPAIRS.
 """
 
 from __future__ import annotations
@@ -11,20 +13,20 @@ import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
 
-EDGE_ROOM = 1.0  # px that a box may reach beyond the image: programs count from 0 or from 1
-MOST_BESIDE_SHARE = 0.25
+MAX_OVERHANG_PX = 1.0  # of a box beyond the image: programs count from 0 or from 1
+MAX_BESIDE_SHARE = 0.25
 
 
 def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Boxes without area, outside of the image, listed twice; a table without any."""
+    """Find boxes without area, outside the image or listed twice, and empty tables of boxes."""
     if view.boxes is None:
         return
     count, file = len(view.boxes), view.boxes_file
     if not count:
-        remedy = "Leave it if there are none to see; else draw them, or take the pair out."
+        remedy = "Keep it if the image shows no nuclei; otherwise draw boxes, or remove the pair."
         yield Finding("empty_boxes", "warning", file, "The table of boxes is empty.", remedy)
     flat, twice = int((~_have_area(view)).sum()), count - len(np.unique(view.boxes, axis=0))
-    outside = int((_overhang(view) > EDGE_ROOM).sum())
+    outside = int((_overhang(view) > MAX_OVERHANG_PX).sum())
     if flat:
         remedy = (
             "nbtools check --fix leaves them out; the near corner comes first, and columns are "
@@ -39,7 +41,7 @@ def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]
         )
     if outside:
         remedy = (
-            "nbtools check --fix cuts them at the border; where it is most of them, x and y are "
+            "nbtools check --fix clips them at the border; if most boxes are affected, x and y are "
             "exchanged, or the image was scaled."
         )
         yield Finding(
@@ -54,30 +56,30 @@ def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]
             "box_twice",
             "warning",
             file,
-            f"{twice} of {count} boxes are there twice.",
+            f"{twice} of {count} boxes are listed twice.",
             "nbtools check --fix keeps one of each.",
         )
 
 
 def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Centres outside of the image, or beside the labelled nuclei; a table without any."""
+    """Find centres outside the image or beside the labelled nuclei, and empty tables of centres."""
     if view.centres is None:
         return
     count, file = len(view.centres), view.centres_file
     if not count:
-        remedy = "Leave it if there are none to see; else mark them, or take the pair out."
+        remedy = "Keep it if the image shows no nuclei; otherwise mark them, or remove the pair."
         yield Finding("empty_centres", "warning", file, "There are no centres.", remedy)
     inside = _are_inside(view)
     if not inside.all():
         remedy = (
-            "nbtools check --fix leaves them out; look whether x and y are exchanged, or given "
-            "in µm instead of pixels."
+            "nbtools check --fix leaves them out; check whether x and y are exchanged, or given in "
+            "µm instead of pixels."
         )
         yield Finding(
             "centre_outside",
             "error",
             file,
-            f"{int((~inside).sum())} of {count} centres lie outside of the image.",
+            f"{int((~inside).sum())} of {count} centres lie outside the image.",
             remedy,
         )
     elif count and view.label is not None and view.label.shape == view.image.space_shape:
@@ -85,7 +87,7 @@ def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Findin
             np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T
         )
         beside = int((view.label.pixels[places] == 0).sum())
-        if beside > MOST_BESIDE_SHARE * count:
+        if beside > MAX_BESIDE_SHARE * count:
             message = f"{beside} of {count} centres lie beside the labelled nuclei."
             yield Finding(
                 "centre_beside_nucleus",
@@ -97,45 +99,45 @@ def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Findin
 
 
 def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Classes for labels that the label image does not have."""
+    """Find classes of labels that the label image does not contain."""
     if not view.classes or view.regions is None:
         return
-    strange = sorted(set(view.classes) - set(view.regions.values.tolist()))
-    if strange:
-        some = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
+    unknown = sorted(set(view.classes) - set(view.regions.values.tolist()))
+    if unknown:
+        some = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
         message = (
-            f"{len(strange)} of {len(view.classes)} classes are of labels that are not there: "
+            f"{len(unknown)} of {len(view.classes)} classes belong to labels that do not exist: "
             f"{some}."
         )
-        remedy = "Export table and labels together; numbers change when labels are edited."
+        remedy = "Export table and labels together; editing can change the numbers of labels."
         yield Finding("class_without_nucleus", "warning", view.classes_file, message, remedy)
 
 
 def drop_flat_boxes(view: View) -> View:
-    """Without boxes that have no area."""
+    """Drop boxes that have no area."""
     return _keep_boxes(view, _have_area(view))
 
 
 def clip_boxes(view: View) -> View:
-    """Boxes end at the border of the image; those that lie outside are gone."""
+    """Clip boxes at the border of the image; those that lie outside are dropped."""
     low, high = _limits(view)
     clipped = replace(view, boxes=view.boxes.clip(low, high))
     return _keep_boxes(clipped, _have_area(clipped))
 
 
 def drop_repeated_boxes(view: View) -> View:
-    """One of each box."""
+    """Keep one of each box."""
     first = np.unique(view.boxes, axis=0, return_index=True)[1]
     return _keep_boxes(view, np.isin(np.arange(len(view.boxes)), first))
 
 
 def drop_outer_centres(view: View) -> View:
-    """Without centres outside of the image."""
+    """Drop centres outside the image."""
     return replace(view, centres=view.centres[_are_inside(view)])
 
 
-PLACE_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
-PLACE_REPAIRS: dict[str, Callable[[View], View]] = {
+POINT_AND_BOX_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
+POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View]] = {
     "box_without_area": drop_flat_boxes,
     "box_outside": clip_boxes,
     "box_twice": drop_repeated_boxes,
@@ -168,7 +170,7 @@ def _limits(view: View) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _overhang(view: View) -> np.ndarray:
-    """How far each box reaches beyond the image, px."""
+    """How far each box reaches beyond the image, in px."""
     low, high = _limits(view)
     return np.maximum(low - view.boxes, view.boxes - high).max(axis=1, initial=0)
 

@@ -1,6 +1,4 @@
-"""Why each finding matters, by its code: what goes wrong in training, or with the numbers, if
-nothing is done.
-"""
+"""Why each finding matters, by its code: the consequence for training or for the numbers."""
 
 from __future__ import annotations
 
@@ -9,127 +7,139 @@ _PARTNER = (
     "learn from."
 )
 _LEAK = (
-    "A network remembers what it has trained on: a score on the same nuclei is too good, and "
-    "says nothing about new images."
+    "A network remembers its training images: a score on the same nuclei is too high, and tells "
+    "nothing about new images."
 )
-_SIDE = (
-    "A split by chance would put the like of them on both sides, and the score would be too good."
-)
-_EXTENT = "Areas, volumes and distances in µm are wrong by the same factor, volumes by its cube."
-_SPEAK = (
-    "Where nothing is, a program learns to find nothing; if nuclei were forgotten, it is "
-    "punished for finding them."
+_SIDE = "A random division would put related images on both sides, and the score would be too high."
+_EXTENT = "Distances, areas and volumes in µm are wrong."
+_EMPTY = (
+    "From an empty image a network learns to find nothing; if nuclei were forgotten, it is trained "
+    "not to find them."
 )
 
 PARTNERS = ("labels", "clean", "classes", "centres", "boxes")  # as in no_labels, missing_boxes
 REASONS = {
-    "antialiased_label": "Each grey value of a soft edge would count as a nucleus of its own.",
+    "antialiased_label": "Each grey value of a blurred edge would count as a separate nucleus.",
     "axes_guessed": (
-        "A volume that is read as channels, or a movie as a volume, gives nuclei that do not exist."
+        "If depth is read as channels, or time as depth, the nuclei found are meaningless."
     ),
     "axes_unknown": (
-        "Without names, depth, time and channels cannot be told apart, and the image cannot be "
+        "Without names, depth, time and channels cannot be distinguished, and the image cannot be "
         "used."
     ),
     "binary_label": (
-        "Touching nuclei become one object: counts are too low, and no method can learn to part "
+        "Touching nuclei become one object: counts are too low, and no method can learn to split "
         "them."
     ),
     "bit_depth_differs": (
-        "The same brightness has another number from image to image: thresholds and intensities "
-        "cannot be compared."
+        "Equal brightness has different grey values from image to image: thresholds and "
+        "intensities cannot be compared."
     ),
-    "box_outside": "There is no image under a part of the box; its middle and its size are wrong.",
-    "box_twice": "One nucleus counts as two: finding it once is scored as a miss.",
-    ("box_without_area"): (
-        "Nothing can overlap with such a box: it is a nucleus that no method can find."
+    "box_outside": "Part of the box lies beyond the image: its centre and its size are wrong.",
+    "box_twice": "One nucleus counts as two: if it is found once, the other counts as missed.",
+    "box_without_area": (
+        "Nothing can overlap with such a box: it counts as a nucleus that no method can find."
     ),
     "centre_beside_nucleus": "A detector would learn to mark background.",
-    "centre_outside": "There is no pixel to learn from, and a nucleus that no method can find.",
-    ("class_imbalance"): (
-        "A network that always says the frequent class looks good by accuracy, and is of no use."
+    "centre_outside": (
+        "There are no pixels to learn from, and it counts as a nucleus that no method can find."
     ),
-    "class_without_nucleus": "Classes are learned for the wrong nuclei where numbers have moved.",
-    "cut_objects": "Sizes of cut nuclei are too small, and their shapes are those of the border.",
-    "dark_nuclei": "Weights trained on bright nuclei see background here, and the other way round.",
+    "class_imbalance": (
+        "A network that always predicts the frequent class has a high accuracy, and is of no use."
+    ),
+    "class_without_nucleus": (
+        "If the numbers have changed, classes are learned for the wrong nuclei."
+    ),
+    "cut_objects": (
+        "Sizes of cut nuclei are too small, and the border of the image determines their shape."
+    ),
+    "dark_nuclei": (
+        "Weights trained on bright nuclei predict background here, and the other way round."
+    ),
     "duplicate": _SIDE,
     "duplicate_between_splits": _LEAK,
-    "empty_boxes": _SPEAK,
-    "empty_centres": _SPEAK,
+    "empty_boxes": _EMPTY,
+    "empty_centres": _EMPTY,
     "empty_image": "There is nothing to learn from it, and its contrast cannot be stretched.",
-    "empty_label": _SPEAK,
-    ("few_grey_levels"): (
-        "Texture is lost: denoising and intensities make no sense, and weak nuclei are gone."
+    "empty_label": _EMPTY,
+    "few_grey_levels": (
+        "Texture is lost: denoising and intensities are meaningless, and weak nuclei have "
+        "disappeared."
     ),
-    "float_label": "A label is a name, not a measurement: 1.5 is no nucleus.",
-    "foreign_file": "What you meant to be used may be left out without your noticing.",
+    "float_label": "A label is a name, not a measurement: 1.5 is not a nucleus.",
+    "foreign_file": "A file that you meant to use may be left out without your noticing.",
     "grey_as_rgb": "It takes three times the memory, and methods that need one channel refuse it.",
     "holes": "Areas are too small, and distances to the edge, which many methods learn, are wrong.",
     "label_in_parts": (
-        "One nucleus in two places has a middle outside of itself; two nuclei of one number "
+        "One nucleus in two places has its centre outside itself; two nuclei with one number "
         "count as one."
     ),
     "label_is_image": "A network would learn to copy its input.",
-    ("missing_image"): (
-        "The work on this label is lost, and perhaps another image pairs with the wrong one."
+    "missing_image": (
+        "The work on this label is lost, and perhaps another image is paired with the wrong label."
     ),
-    ("mixed_axes"): (
-        "A network works in 2D or 3D, with a fixed number of channels: it cannot take both kinds."
+    "mixed_axes": (
+        "A network works in 2D or 3D, with a fixed number of channels: it cannot process both "
+        "kinds."
     ),
-    "mixed_types": "The same brightness has another number from image to image.",
+    "mixed_types": "Equal brightness has different grey values from image to image.",
     "near_duplicate": _SIDE,
     "near_duplicate_between_splits": _LEAK,
-    ("negative_label"): (
-        "Only -1 has a meaning, to be ignored; others are lost when the file is written."
+    "negative_label": (
+        "Only -1 has a meaning (ignore); other negative numbers are lost when the file is written."
     ),
     "no_images": "There is nothing to work on.",
     "noise_correlated": (
-        "A network with blind spots guesses a pixel from its neighbours: noise that they share, "
-        "it guesses and keeps."
+        "A blind-spot network predicts a pixel from its neighbours: it predicts, and so keeps, "
+        "the noise that they share."
     ),
     "not_finite": "One such pixel makes the loss, and then every weight of the network, NaN.",
-    ("nuclei_large_for_network"): (
-        "The network cannot see both edges of a nucleus at once: large nuclei fall to pieces."
+    "nuclei_large_for_network": (
+        "Both edges of a nucleus do not fit into the receptive field: large nuclei are predicted "
+        "in pieces."
     ),
-    ("nuclei_large_for_patch"): (
-        "Most patches show cut nuclei, and the network learns that nuclei look so."
+    "nuclei_large_for_patch": (
+        "Most patches contain cut nuclei, and the network learns that nuclei look like that."
     ),
     "nucleus_size_differs": (
-        "A network finds nuclei of the sizes that it has seen most, and parts or joins the others."
+        "A network finds nuclei of the sizes that are frequent in training, and splits or merges "
+        "the others."
     ),
-    "one_class": "A classifier that has seen one class can only ever say that one.",
-    "rare_class": "With so few, the score of this class is chance.",
-    "rgb": "Methods for grey images would see three channels, or refuse them.",
-    "rgb_label": "Colours are for looking at: the number of a nucleus cannot be read from them.",
+    "one_class": "A classifier trained on one class can predict no other.",
+    "rare_class": "With so few images, the score of this class depends on chance.",
+    "rgb": "Methods for grey images would treat the colours as three channels, or refuse them.",
+    "rgb_label": "Colours are for display: the number of a nucleus cannot be read from them.",
     "same_labels": "One of the two images is learned with the nuclei of another.",
     "same_name": "Only one of them can be used, and perhaps it is the wrong one.",
     "saturated": (
         "Brightness above the limit is cut off: intensities are too low, and touching bright "
-        "nuclei melt together."
+        "nuclei merge."
     ),
-    "several_channels": "A method for one channel cannot know which is that of the nuclei.",
+    "several_channels": "A method for one channel cannot know which channel shows the nuclei.",
     "several_images": "Only the first is used, and it may be a preview.",
-    ("shifted_label"): (
-        "Edges are learned where there are none: outlines will be beside the nuclei, too."
+    "shifted_label": (
+        "Edges are learned where there are none: predicted outlines will be shifted, too."
     ),
     "sibling_tiles": _SIDE,
     "sibling_tiles_between_splits": _LEAK,
-    "small_nuclei": "So few pixels say where a nucleus is, but not how it is shaped.",
-    "smaller_than_patch": "It is padded, and the network learns the padding.",
-    "spacing_differs": "Nuclei of one size look larger in one image than in another.",
+    "small_nuclei": "So few pixels show where a nucleus is, but not its shape.",
+    "smaller_than_patch": "The image is padded, and the network learns the padding.",
+    "spacing_differs": "Nuclei of equal size look larger in one image than in another.",
     "spacing_implausible": _EXTENT,
     "spacing_missing": (
-        "Results can only be given in pixels, and a model's pixel size cannot be compared with "
-        "yours."
+        "Results can only be given in pixels, and the pixel size of a model cannot be compared "
+        "with yours."
     ),
     "swapped": "A network would learn to draw images from labels.",
     "time_series": "Methods that learn from labels work on single time points.",
     "tiny_objects": "Specks count as nuclei: counts are too high, and precision is too low.",
-    "transposed_label": "Labels lie beside their nuclei; in a square image nobody would notice.",
-    "unequal_shapes": "Pixels of image and partner do not belong together.",
-    "unreadable": "It is left out, or stops everything half-way.",
-    ("wrong_dimensions"): (
-        "The network has as many dimensions as its method: it cannot take this image."
+    "transposed_label": (
+        "Labels lie beside their nuclei; in a square image this is easily overlooked."
+    ),
+    "unequal_shapes": "Pixels of image and partner do not correspond to each other.",
+    "unreadable": "It is left out, or stops a run half-way.",
+    "wrong_dimensions": (
+        "A network works in the dimensions of its method: it cannot process this image."
     ),
     "z_step_assumed": _EXTENT,
     "z_step_missing": _EXTENT,
@@ -137,5 +147,5 @@ REASONS = {
 
 
 def explain(code: str) -> str:
-    """Why a finding of this code matters, in a sentence or two."""
+    """Return why a finding of this code matters, in a sentence or two."""
     return _PARTNER if code.split("_")[-1] in PARTNERS else REASONS.get(code, "")

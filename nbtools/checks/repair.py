@@ -1,5 +1,6 @@
-"""Write a repaired copy of a data set; the original stays untouched. A repair is a line in
-LABEL_REPAIRS or IMAGE_REPAIRS.
+"""Repaired copies of a data set; the original is not changed.
+
+A repair is a line in LABEL_REPAIRS or IMAGE_REPAIRS.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from nbtools import io
-from nbtools.checks.finding import Finding, Requirements, View, look
+from nbtools.checks.finding import Finding, Requirements, View, read_view
 from nbtools.checks.image_label_pairs import PAIR_CHECKS, fill_holes
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
-from nbtools.checks.points_and_boxes import PLACE_CHECKS, PLACE_REPAIRS
+from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS, POINT_AND_BOX_REPAIRS
 from nbtools.data import (
     INPUT_KEYS,
     DataSet,
@@ -43,13 +44,11 @@ LEAVE_OUT = (
     "missing_classes",
 )
 RENUMBERED = ("binary_label", "antialiased_label", "label_in_parts")
-MOST_ROUNDS = 6  # a colour mask becomes grey, then two values, then numbers
+MAX_ROUNDS = 6  # a colour mask becomes grey, then a mask of two values, then labels
 
 
 def number_objects(label: Image) -> Image:
-    """Each separate object of a mask gets a number; values above half of the largest are
-    foreground.
-    """
+    """Number the separate objects of a mask; values above half of the largest are foreground."""
     from skimage.measure import label as label_parts
 
     pixels = label.pixels
@@ -59,7 +58,7 @@ def number_objects(label: Image) -> Image:
 
 
 def number_parts(label: Image) -> Image:
-    """Each separate part of a label gets a number of its own; pixels marked -1 stay."""
+    """Give each separate part of a label a number of its own; pixels marked -1 stay."""
     from skimage.measure import label as label_parts
 
     parts = label_parts(
@@ -69,25 +68,25 @@ def number_parts(label: Image) -> Image:
 
 
 def round_label(label: Image) -> Image | None:
-    """Whole numbers stored as real ones; None where they are none."""
+    """Convert whole numbers stored as real numbers to integers; None where they are not whole."""
     whole = np.isfinite(label.pixels).all() and (label.pixels == np.rint(label.pixels)).all()
     return label.replace(pixels=label.pixels.astype(np.int64)) if whole else None
 
 
 def keep_one_channel(image: Image) -> Image | None:
-    """The one channel of a grey image stored as colours; None where they differ."""
+    """Keep one channel of a grey image stored as colours; None where the channels differ."""
     if not (image.pixels == image.pixels[..., :1]).all():
         return None
     return image.select(C=0).replace(channels=())
 
 
 def exchange_axes(label: Image) -> Image:
-    """Y and X exchanged."""
+    """Exchange Y and X."""
     return label.replace(pixels=np.ascontiguousarray(np.swapaxes(label.pixels, -1, -2)))
 
 
 def fill_with_median(image: Image) -> Image | None:
-    """The median of the finite pixels in place of NaN and infinity; None where there are none."""
+    """Replace NaN and infinity by the median of the other pixels; None where there are none."""
     finite = np.isfinite(image.pixels)
     return (
         image.replace(pixels=np.where(finite, image.pixels, np.median(image.pixels[finite])))
@@ -114,16 +113,27 @@ IMAGE_REPAIRS: dict[str, Callable[[Image], Image | None]] = {
 def fix(
     dataset: DataSet, findings: Sequence[Finding], *, folder: str | Path, overwrite: bool = False
 ) -> list[str]:
-    """Write a repaired copy of a data set and say what was changed.
+    """Write a repaired copy of a data set.
 
-    Masks get numbers, whole real numbers become integers, parts of a label numbers of their own,
-    grey colours one channel, NaN the median, boxes end at the border; images that cannot be read,
-    lack their partner or do not fit it are left out. Everything else is copied as it is.
+    Masks get numbers, whole real numbers become integers, separate parts of a label get numbers of
+    their own, grey colours one channel, NaN the median, and boxes end at the border. Images that
+    cannot be read, lack their partner or do not fit it are left out. Everything else is copied
+    unchanged.
+
+    Parameters
+    ----------
+    dataset : the data set to repair.
+    findings : of `check` on this data set.
+    folder : of the copy.
+    overwrite : replace a folder that holds an earlier copy.
 
     Returns
     -------
-    changes : list of str
-        A line for each file that was changed or left out.
+    One line per file that was changed or left out.
+
+    Raises
+    ------
+    UserError : the folder exists and must not be replaced.
     """
     codes: dict[str, set[str]] = {}
     for finding in findings:
@@ -145,7 +155,7 @@ def _fix_entry(
     folder: Path, dataset: DataSet, entry: Entry, *, codes: dict[str, set[str]]
 ) -> tuple[list[str], bool]:
     """What was changed in one sample, and whether it was written."""
-    view = look(dataset, entry)
+    view = read_view(dataset, entry)
     files = (
         view.file,
         view.label_file,
@@ -154,23 +164,23 @@ def _fix_entry(
         view.centres_file,
         view.classes_file,
     )
-    found = set().union(*(codes.get(file, set()) for file in files))
+    found_codes = set().union(*(codes.get(file, set()) for file in files))
     lines = []
     if (
-        found & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *PLACE_REPAIRS, "swapped"}
+        found_codes & {*LABEL_REPAIRS, *IMAGE_REPAIRS, *POINT_AND_BOX_REPAIRS, "swapped"}
         and view.image is not None
     ):
-        view, lines = _repair(view, found)
-    remaining = found & set(LEAVE_OUT) or (
-        {f.code for f in check_again(view) if f.severity == "error"} & {*LABEL_REPAIRS}
+        view, lines = _repair(view, found_codes)
+    remaining = found_codes & set(LEAVE_OUT) or (
+        {f.code for f in check_sample(view) if f.severity == "error"} & {*LABEL_REPAIRS}
         if lines
         else set()
     )
-    if remaining or (found & {*LABEL_REPAIRS, "not_finite"} and not lines):
-        return [f"{view.file}: left out ({', '.join(sorted(remaining or found))})"], False
+    if remaining or (found_codes & {*LABEL_REPAIRS, "not_finite"} and not lines):
+        return [f"{view.file}: left out ({', '.join(sorted(remaining or found_codes))})"], False
     if view.classes and any(f"({code})" in line for line in lines for code in RENUMBERED):
         view = replace(view, classes=None)
-        lines.append(f"{view.classes_file}: left out, for the nuclei have other numbers now")
+        lines.append(f"{view.classes_file}: left out, because the nuclei have new numbers")
     if lines or entry.sample is not None or not _are_files_kept(dataset):
         write_sample(folder, _to_sample(entry, view))
     else:
@@ -178,16 +188,18 @@ def _fix_entry(
     return lines, True
 
 
-def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
-    """Repair what was found and what shows only then."""
+def _repair(view: View, found_codes: set[str]) -> tuple[View, list[str]]:
+    """Repair what was found_codes, and what appears only after a first repair."""
     lines = []
-    if "swapped" in found:
+    if "swapped" in found_codes:
         view = replace(
             view, image=view.label.replace(channels=()), label=view.image.replace(channels=())
         )
         lines.append(f"{view.file}: swap image and label (swapped)")
-    for _ in range(MOST_ROUNDS):
-        codes = [f.code for f in check_again(view) if f.code in found or f.code in LABEL_REPAIRS]
+    for _ in range(MAX_ROUNDS):
+        codes = [
+            f.code for f in check_sample(view) if f.code in found_codes or f.code in LABEL_REPAIRS
+        ]
         repaired, line = _repair_once(view, codes)
         if repaired is None:
             break
@@ -197,9 +209,7 @@ def _repair(view: View, found: set[str]) -> tuple[View, list[str]]:
 
 
 def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
-    """The first repair that one of the codes asks for, and what was done; None where there is
-    none.
-    """
+    """The first repair for one of the codes, and what was done; None where there is none."""
     for attribute, file, repairs in (
         ("image", view.file, IMAGE_REPAIRS),
         ("label", view.label_file, LABEL_REPAIRS),
@@ -207,23 +217,27 @@ def _repair_once(view: View, codes: list[str]) -> tuple[View | None, str]:
         code = next((c for c in codes if c in repairs), None)
         repaired = repairs[code](getattr(view, attribute)) if code else None
         if repaired is not None:
-            return replace(view, **{attribute: repaired}), f"{file}: {_say(repairs[code])} ({code})"
-    code = next((c for c in codes if c in PLACE_REPAIRS), None)
+            return replace(
+                view, **{attribute: repaired}
+            ), f"{file}: {_describe_repair(repairs[code])} ({code})"
+    code = next((c for c in codes if c in POINT_AND_BOX_REPAIRS), None)
     if code is None:
         return None, ""
     file = view.centres_file if code.startswith("centre") else view.boxes_file
-    return PLACE_REPAIRS[code](view), f"{file}: {_say(PLACE_REPAIRS[code])} ({code})"
+    return POINT_AND_BOX_REPAIRS[code](
+        view
+    ), f"{file}: {_describe_repair(POINT_AND_BOX_REPAIRS[code])} ({code})"
 
 
-def _say(repair: Callable) -> str:
+def _describe_repair(repair: Callable) -> str:
     return repair.__name__.replace("_", " ")
 
 
-def check_again(view: View) -> list[Finding]:
-    """What the files of one sample show on their own."""
+def check_sample(view: View) -> list[Finding]:
+    """Run all checks that need the files of one sample only, without requirements of a method."""
     return [
         f
-        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *PLACE_CHECKS)
+        for find in (*IMAGE_CHECKS, *PARTNER_CHECKS, *PAIR_CHECKS, *POINT_AND_BOX_CHECKS)
         for f in find(view, Requirements())
     ]
 
@@ -234,13 +248,14 @@ def _to_sample(entry: Entry, view: View) -> Sample:
 
 
 def _are_files_kept(dataset: DataSet) -> bool:
-    """Whether files can be copied as they are: neither a channel nor a time point was chosen."""
+    """Whether files can be copied unchanged: neither a channel nor a time point was selected."""
     return dataset.options.channel is None and dataset.options.time is None
 
 
 def _meta(dataset: DataSet, changes: list[str]) -> dict:
-    """dataset.toml of the copy, with the axes and spacing that were given, unless colours became
-    grey or planes were chosen.
+    """dataset.toml of the copy, with the axes and spacing given on reading.
+
+    They are left out where colours became grey or planes were selected.
     """
     meta = {k: v for k, v in dataset.meta.items() if k not in INPUT_KEYS}
     if not _are_files_kept(dataset):

@@ -13,7 +13,7 @@ from nbtools.errors import UserError
 
 if TYPE_CHECKING:
     from nbtools.cli.labels import LabelSet
-    from nbtools.metrics.classes import Tally
+    from nbtools.metrics.classes import ClassScores
 
 
 def declare_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run_evaluate(args: argparse.Namespace) -> Answer:
     truth = judge.open_truth(args.truth, what="The truth", options=tasks.open_options(args))
     found, names = tasks.open_both(args, args.result, truth=truth)
     dataset = sides.open_images(args.truth)
-    tally, rows, groups = classes.Tally(), [], sides.find_groups(dataset, args.group_by)
+    tally, rows, groups = classes.ClassScores(), [], sides.find_groups(dataset, args.group_by)
     pairs = sides.pair_up(names, truth, found=found, say=frame.progress(args))
     if args.task == "instances":
         pairs = _count_classes(pairs, tally, found=found, truth=truth, names=names)
@@ -82,7 +82,12 @@ def refuse_unsuited(args: argparse.Namespace) -> None:
 
 
 def _count_classes(
-    pairs: Iterator, tally: Tally, *, found: LabelSet, truth: LabelSet, names: dict[str, str | None]
+    pairs: Iterator,
+    tally: ClassScores,
+    *,
+    found: LabelSet,
+    truth: LabelSet,
+    names: dict[str, str | None],
 ) -> Iterator:
     """The pairs, while the tally counts those in which both sides say what class their nuclei are
     of.

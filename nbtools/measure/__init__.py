@@ -1,9 +1,8 @@
-"""Measure nuclei: one row a nucleus, in µm; volume, shape, place, neighbours, intensity, texture
-and chromocentres.
+"""Measure nuclei: one row per nucleus, in µm, with size, shape, position, neighbours and intensity.
 
-Every number comes from one pass over runs of equal labels and one over the foreground, so that ten
-thousand nuclei in a volume take about a second (the convex hulls of `solidity`, textures and
-chromocentres apart).
+Texture and chromocentres are measured on request. Every number comes from one pass over runs of
+equal labels and one over the foreground, so that ten thousand nuclei in a volume take about a
+second (apart from the convex hulls of `solidity`, textures and chromocentres).
 """
 
 from nbtools.measure.chromocentres import find_chromocentres

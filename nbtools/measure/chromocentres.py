@@ -1,12 +1,15 @@
-"""Chromocentres: bright spots of heterochromatin inside nuclei; how many, how large, how bright,
-how near the border.
+"""Chromocentres: bright spots of heterochromatin inside nuclei, their number, size and position.
 
-How they are found: inside each nucleus the image is smoothed a little, and the nucleoplasm around
-each pixel, a broad mean without spots, is subtracted. Spots are maxima that stand out (h-maxima,
-Vincent 1993, doi:10.1109/83.217222), each with what is around it and above half the height of its
-summit; two summits are two spots where the valley between them is deeper than that. What is
-measured follows NucleusJ (Poulet et al. 2015, doi:10.1093/bioinformatics/btu774) and, for shells,
-TANGO (Ollion et al. 2013, doi:10.1093/bioinformatics/btt276).
+Inside each nucleus the image is smoothed slightly, and the nucleoplasm around each pixel, a broad
+mean without spots, is subtracted. Spots are the maxima that stand out (h-maxima), each with its
+surroundings above half of its height; two maxima are two spots where the valley between them is
+deeper than that. The measurements follow NucleusJ and, for the shells, TANGO.
+
+References
+----------
+Vincent 1993, doi:10.1109/83.217222 (h-maxima by reconstruction).
+Poulet et al. 2015, doi:10.1093/bioinformatics/btu774 (NucleusJ).
+Ollion et al. 2013, doi:10.1093/bioinformatics/btt276 (TANGO).
 """
 
 from __future__ import annotations
@@ -17,14 +20,12 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.measure.inputs import like, read_grid, spatial
+from nbtools.measure.inputs import match_grid, read_grid, to_spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
-# of a nucleus's size (root of its pixels): the width over which the nucleoplasm around a spot is
-# averaged
-BROAD = 0.2
-CALM = 2.5  # standard deviations; brighter pixels are not counted as nucleoplasm
+BROAD = 0.2  # sigma of the mean for the nucleoplasm, over the D-th root of the nucleus's volume
+CALM = 2.5  # standard deviations; brighter pixels do not count as nucleoplasm
 HALF_MAD = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
 
 
@@ -37,65 +38,95 @@ def find_chromocentres(
     contrast: float = 0.25,
     smooth_px: float = 1.0,
 ) -> Image:
-    """Chromocentres inside the nuclei of a label image: a label image of their own, 1..M.
+    """Find chromocentres inside the nuclei of a label image.
 
-    label, image : the same field, 2D or 3D. channel : of the DNA dye, by number or name.
-    noise : a spot's summit is above the nucleoplasm by at least this many (robust) standard
-        deviations within the nucleus, and
-    contrast : by at least this share of the nucleoplasm's brightness; the background, the median
-        outside of nuclei, is subtracted.
-    smooth_px : width of the smoothing, in the finest pixels.
+    Blur shrinks small spots: a ball whose radius is three times the width of the blur is measured
+    about a tenth too small, and one smaller than the blur as large as the blur. Compare volumes
+    only within images of one microscope.
 
-    Blur takes from small spots: a ball whose radius is three times the width of the blur comes out
-    about a tenth too small, and one smaller than the blur as large as that. Compare volumes within
-    images of one microscope only.
+    Parameters
+    ----------
+    label, image : the same field, 2D or 3D.
+    channel : of the DNA dye, by number or name.
+    noise : least height of a spot above the nucleoplasm, in (robust) standard deviations within the
+        nucleus.
+    contrast : least height of a spot, as a share of the brightness of the nucleoplasm. The
+        background, the median outside nuclei, is subtracted.
+    smooth_px : width of the smoothing (Gaussian sigma), in the finest pixels.
 
-    >>> nucleus = np.zeros((40, 40), np.uint16); nucleus[5:35, 5:35] = 1
-    >>> image = 100.0 * nucleus; image[10:16, 10:16] = 400
+    Returns
+    -------
+    A label image of the chromocentres, 1..M, on the grid of `label`.
+
+    Raises
+    ------
+    UserError : the channel does not exist, shapes differ, or labels are not whole numbers.
+
+    Examples
+    --------
+    >>> nucleus = np.zeros((40, 40), np.uint16)
+    >>> nucleus[5:35, 5:35] = 1
+    >>> image = 100.0 * nucleus
+    >>> image[10:16, 10:16] = 400
     >>> int(find_chromocentres(Image(nucleus, "YX"), Image(image, "YX")).pixels.max())
     1
     """
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
-    values = read_light(label, image, channel=channel, index=index)
+    values = read_signal(label, image, channel=channel, index=index)
     options = {
         "spacing": spacing / spacing.min(),
         "smooth_px": smooth_px,
         "noise": noise,
         "contrast": contrast,
     }
-    found, count = np.zeros(index.shape, np.int32), 0
+    chromocentres, count = np.zeros(index.shape, np.int32), 0
     for box, own in _crops(index):
         spots = _find_spots(values[box], own, **options)
-        found[box][spots > 0] = spots[spots > 0] + count
+        chromocentres[box][spots > 0] = spots[spots > 0] + count
         count += int(spots.max())
-    return spatial(label).replace(pixels=found)
+    return to_spatial(label).replace(pixels=chromocentres)
 
 
 def describe_chromocentres(
     label: Image, image: Image | None, *, spots: Image | bool = True, channel: int | str = 0
 ) -> dict[str, np.ndarray]:
-    """Columns of chromocentres, one row a nucleus; spots : their label image, True to find them.
+    """Measure the chromocentres of each nucleus.
 
-    `chromocentres`, their number; `chromocentre_volume_um3` (2D: `chromocentre_area_um2`), of all
-    of them together; `rhf_volume` and `rhf_intensity`, the relative heterochromatin fractions:
-    their share of the nucleus's volume (2D: area) and of its light, background subtracted;
-    `chromocentre_border_um`, mean distance from a chromocentre's border to the nucleus's, and
-    `chromocentre_centre_border_um`, from its centre; NaN where there is none. `shell_1` … `shell_5`
-    : share of the light in five shells of equal volume, from the border inwards; 0.2 each where the
-    dye is spread evenly.
+    Parameters
+    ----------
+    label, image : the same field, 2D or 3D.
+    spots : label image of the chromocentres; True finds them.
+    channel : of the DNA dye, by number or name.
+
+    Returns
+    -------
+    Columns, (n,) each:
+
+    chromocentres : their number.
+    chromocentre_volume_um3 : of all of them together; in 2D `chromocentre_area_um2`.
+    rhf_volume, rhf_intensity : relative heterochromatin fractions: their share of the volume (2D:
+        area) and of the light of the nucleus, without background.
+    chromocentre_border_um : mean distance from the border of a chromocentre to that of the nucleus.
+    chromocentre_centre_border_um : mean distance from its centre; NaN where there is none.
+    shell_1 … shell_5 : share of the light in five shells of equal volume, from the border inwards;
+        0.2 each where the dye is spread evenly.
+
+    Raises
+    ------
+    UserError : no image, the channel does not exist, or shapes differ.
     """
     if image is None:
         raise UserError(
             "Chromocentres are measured in the image.",
             "labels alone",
-            "Give the images too (--images).",
+            "Give the images, too (--images).",
         )
     pixels, spacing, unit = read_grid(label, image)
     _, index, labels, _ = find_runs(pixels)
-    values = read_light(label, image, channel=channel, index=index)
+    values = read_signal(label, image, channel=channel, index=index)
     spots = find_chromocentres(label, image, channel=channel) if spots is True else spots
-    marks = like(spots, spatial(label)).pixels
+    marks = match_grid(spots, to_spatial(label)).pixels
     rows = [
         _describe_nucleus(values[box], own, marks=np.where(own, marks[box], 0), spacing=spacing)
         for box, own in _crops(index)
@@ -105,25 +136,38 @@ def describe_chromocentres(
     return table | {"chromocentres": table["chromocentres"].astype(int)}
 
 
-def read_light(label: Image, image: Image, *, channel: int | str, index: np.ndarray) -> np.ndarray:
-    """A channel on the grid of the label, float, less its background: the median where there is no
-    nucleus.
+def read_signal(label: Image, image: Image, *, channel: int | str, index: np.ndarray) -> np.ndarray:
+    """Read a channel on the grid of the labels, without background.
+
+    Parameters
+    ----------
+    label, image : the same field.
+    channel : by number or name.
+    index : (*space) 0 for background, 1..n for nuclei.
+
+    Returns
+    -------
+    (*space) float; the median outside the nuclei is subtracted.
+
+    Raises
+    ------
+    UserError : the channel does not exist, or shapes differ.
     """
     if isinstance(channel, str) and channel not in image.channels:
         known = ", ".join(image.channels) or "without names"
         raise UserError(
-            "The channel of the DNA dye must be one of the image.",
+            "The channel of the DNA dye must exist in the image.",
             repr(channel),
             f"Channels: {known}.",
         )
     number = image.channels.index(channel) if isinstance(channel, str) else channel
-    values = like(image.select(C=number), spatial(label)).pixels.astype(float)
+    values = match_grid(image.select(C=number), to_spatial(label)).pixels.astype(float)
     outside = values[index == 0]
     return values - (np.median(outside) if outside.size else 0.0)
 
 
 def _crops(index: np.ndarray) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-    """Where each nucleus lies, a pixel more on each side, and which pixels there are its own."""
+    """Box around each nucleus with a margin of one pixel, and (*box) bool: its own pixels."""
     from scipy.ndimage import find_objects
 
     for number, tight in enumerate(find_objects(index), start=1):
@@ -140,8 +184,9 @@ def _find_spots(
     noise: float,
     contrast: float,
 ) -> np.ndarray:
-    """Spots 1..M in one nucleus. values : float, own : bool, of one shape. spacing : in the finest
-    pixels.
+    """Spots 1..M in one nucleus.
+
+    values : float, own : bool, of one shape. spacing : in the finest pixels.
     """
     from scipy.ndimage import find_objects, label, maximum
 
@@ -149,30 +194,27 @@ def _find_spots(
     broad = BROAD * (own.sum() * spacing.prod()) ** (1 / own.ndim) / spacing
     height = smooth - _blur(smooth, own, broad)
     calm = own & (height < CALM * _spread(height[own]))
-    height = smooth - _blur(
-        smooth, calm, broad
-    )  # once more: spots are no part of the nucleoplasm around them
+    # Again without the spots of the first round, which had raised the mean around them.
+    height = smooth - _blur(smooth, calm, broad)
     rise = max(noise * _spread(height[own]), contrast * max(np.median(smooth[own]), 0))
-    found = np.zeros(own.shape, np.int32)
+    spots = np.zeros(own.shape, np.int32)
     if rise <= 0:
-        return found
-    hills, count = label(own & (height > rise / 2), np.ones((3,) * own.ndim))
-    high = maximum(height, hills, np.arange(1, count + 1)) > rise if count else []
-    boxes = find_objects(hills)
+        return spots
+    peaks, count = label(own & (height > rise / 2), np.ones((3,) * own.ndim))
+    high = maximum(height, peaks, np.arange(1, count + 1)) > rise if count else []
+    boxes = find_objects(peaks)
     for number in np.flatnonzero(high) + 1:
         box = boxes[number - 1]
-        hill = hills[box] == number
-        spots = _part_hill(np.where(hill, height[box], rise / 2), rise)
-        found[box][spots > 0] = spots[spots > 0] + found.max()
-    return _drop_leaks(found, height, values=values, own=own)
+        peak = peaks[box] == number
+        parts = _split_peak(np.where(peak, height[box], rise / 2), rise)
+        spots[box][parts > 0] = parts[parts > 0] + spots.max()
+    return _drop_leaks(spots, height, values=values, own=own)
 
 
 def _drop_leaks(
     spots: np.ndarray, height: np.ndarray, *, values: np.ndarray, own: np.ndarray
 ) -> np.ndarray:
-    """Without spots whose summit lies beside a brighter pixel outside: light that leaks in from a
-    bright neighbour.
-    """
+    """Drop spots with a brighter pixel outside beside their maximum: light of a neighbour."""
     from scipy.ndimage import maximum_filter, maximum_position
 
     count = int(spots.max())
@@ -190,7 +232,7 @@ def _renumber(spots: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _blur(values: np.ndarray, inside: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Gaussian mean of the pixels inside; what lies outside does not leak in."""
+    """Gaussian mean of the pixels inside, normalised so that pixels outside have no influence."""
     from scipy.ndimage import gaussian_filter
 
     light, weight = (
@@ -201,16 +243,16 @@ def _blur(values: np.ndarray, inside: np.ndarray, sigma: np.ndarray) -> np.ndarr
 
 
 def _spread(values: np.ndarray) -> float:
-    """Standard deviation, by the median: a few bright pixels do not count."""
+    """Robust standard deviation: a few bright pixels do not count."""
     return float(HALF_MAD * np.median(np.abs(values - np.median(values))))
 
 
-def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
-    """Spots 1..M of a hill: each summit above `rise`, with what is around it and above half its
-    height; a valley that deep parts two.
+def _split_peak(height: np.ndarray, rise: float) -> np.ndarray:
+    """Spots 1..M of a peak: each maximum above `rise`, down to half of its height.
 
-    On a logarithmic scale half the height is the same depth below every summit, so that the domes
-    of the h-transform are the spots.
+    A valley deeper than half of the height separates two spots. On a logarithmic scale half of the
+    height is the same depth below every maximum, so that the domes of the h-transform are the
+    spots.
     """
     from scipy.ndimage import label, maximum
     from skimage.morphology import reconstruction
@@ -219,10 +261,9 @@ def _part_hill(height: np.ndarray, rise: float) -> np.ndarray:
     domes = level - reconstruction(level - np.log(2), level)
     parts, count = label(domes[(slice(1, -1),) * height.ndim] > 1e-6, np.ones((3,) * height.ndim))
     depth = maximum(domes[(slice(1, -1),) * height.ndim], parts, np.arange(1, count + 1))
-    return _renumber(
-        parts,
-        (np.array(depth) > np.log(2) - 1e-6) & (np.bincount(parts.ravel())[1:] >= 2**height.ndim),
-    )  # less is no spot
+    # Domes of full depth only, and of at least 2 pixels along each axis: less is noise.
+    large = np.bincount(parts.ravel())[1:] >= 2**height.ndim
+    return _renumber(parts, (np.array(depth) > np.log(2) - 1e-6) & large)
 
 
 def _describe_nucleus(
@@ -232,9 +273,8 @@ def _describe_nucleus(
     from scipy.ndimage import distance_transform_edt
 
     depth = distance_transform_edt(np.pad(own, 1), sampling=spacing)[(slice(1, -1),) * own.ndim]
-    depth = np.where(
-        own, np.maximum(depth - spacing.min() / 2, 0), 0
-    )  # the border lies between two pixels
+    # The distance transform ends at the centre of the pixel outside; the border is halfway there.
+    depth = np.where(own, np.maximum(depth - spacing.min() / 2, 0), 0)
     spots = [marks == number for number in np.unique(marks[marks > 0])]
     pixels, light = int((marks > 0).sum()), values[own].sum()
     borders = [depth[spot].min() for spot in spots]
@@ -251,8 +291,9 @@ def _describe_nucleus(
 
 
 def _share_shells(values: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Share of the light in shells of equal volume, outermost first; pixels of one depth are spread
-    over the shells they lie between.
+    """Share of the light in shells of equal volume, outermost first.
+
+    Pixels of equal depth are distributed over the shells that they belong to.
     """
     found, place = np.unique(np.round(depth, 6), return_inverse=True)
     volume = np.append(0, np.cumsum(np.bincount(place, minlength=len(found))))

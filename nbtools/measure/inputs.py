@@ -1,6 +1,4 @@
-"""What is measured: label pixels with their spacing, and the channels of the image that belong to
-them.
-"""
+"""Inputs of measuring: label pixels with their spacing, and the channels of the image."""
 
 from __future__ import annotations
 
@@ -14,39 +12,68 @@ from nbtools.metrics.overlap import check_labels
 
 
 def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """Label pixels (2D or 3D), spacing along their axes, and "um", or "px" where the spacing is
-    unknown or only a ratio.
+    """Read the pixels of a label image, and their spacing.
 
-    The image's spacing counts where the labels have none.
+    Parameters
+    ----------
+    label : 2D or 3D label image.
+    image : the same field; its spacing counts where the labels have none.
+
+    Returns
+    -------
+    Labels (Z, Y, X) or (Y, X), spacing along these axes, and its unit: "um", or "px" where the
+    spacing is unknown or only a ratio.
+
+    Raises
+    ------
+    UserError : shapes differ, or labels are negative or not whole numbers.
     """
-    label = spatial(label)
-    source = label if label.spacing or image is None else like(image.select(C=0), label)
+    label = to_spatial(label)
+    source = label if label.spacing or image is None else match_grid(image.select(C=0), label)
     if source.spacing_um:
         return check_labels(label), np.array(source.spacing_um), "um"
     return check_labels(label), np.array(source.relative_spacing), "px"
 
 
 def read_channels(image: Image | None, label: Image) -> Iterator[tuple[str, np.ndarray]]:
-    """Name, or else number, and pixels (on the grid of the label) of each channel; nothing where
-    there is no image.
+    """Read the channels of an image one by one.
+
+    Parameters
+    ----------
+    image : 2D or 3D, with or without channels; None yields nothing.
+    label : the same field.
+
+    Returns
+    -------
+    Name (or number) of each channel, and its pixels on the grid of the labels.
+
+    Raises
+    ------
+    UserError : shapes differ.
     """
     for channel in range(image.size("C") if image is not None else 0):
-        yield name_channel(image, channel), like(image.select(C=channel), spatial(label)).pixels
+        yield (
+            name_channel(image, channel),
+            match_grid(image.select(C=channel), to_spatial(label)).pixels,
+        )
 
 
 def name_channel(image: Image, channel: int) -> str:
-    """Its name where the image knows it, else its number."""
+    """Return the name of a channel, or its number where it has none."""
     return image.channels[channel] if image.channels else str(channel)
 
 
-def spatial(label: Image) -> Image:
-    """The labels as ZYX, or YX where there is one plane."""
+def to_spatial(label: Image) -> Image:
+    """Return the labels as (Z, Y, X), or as (Y, X) where there is one plane."""
     return label.to("ZYX" if label.size("Z") > 1 else "YX")
 
 
-def like(image: Image, label: Image) -> Image:
-    """One channel of the image, with the axes of the label; a UserError where their shapes
-    differ.
+def match_grid(image: Image, label: Image) -> Image:
+    """Return one channel of an image with the axes of the labels.
+
+    Raises
+    ------
+    UserError : shapes differ.
     """
     image = image.to(label.axes)
     if image.shape != label.shape:

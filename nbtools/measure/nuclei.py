@@ -1,4 +1,4 @@
-"""The table of nuclei: size, shape, place, neighbours and intensity."""
+"""The table of nuclei: size, shape, position, neighbours and intensity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nbtools.measure.inputs import read_channels, read_grid
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.texture import describe_texture
 
-THINNEST = 1.5  # pixels; a nucleus whose shortest semi-axis is thinner has no shape worth a number
+THINNEST = 1.5  # pixels; with a shorter semi-axis, numbers of shape mean nothing
 
 
 def measure(
@@ -23,38 +23,56 @@ def measure(
     texture: bool = False,
     chromocentres: bool | Image = False,
 ) -> dict[str, np.ndarray]:
-    """One row a nucleus: a table as a dictionary of columns, in the order of the labels.
+    """Measure the nuclei of a label image: one row per nucleus, in the order of the labels.
 
-    label : 2D or 3D label image; its spacing (or else the image's) calibrates. image : the same
-        field, with or without channels.
-    solidity : convex hulls take most of the time; False leaves the column out. texture : grey-level
-        texture of each channel, see
-    `texture`. chromocentres : True finds them in the first channel, see `chromocentres`; or their
-    label image, found or drawn before.
+    Parameters
+    ----------
+    label : 2D or 3D label image; its spacing, or else that of the image, gives the units.
+    image : the same field, with or without channels.
+    solidity : convex hulls take most of the time; False leaves out the column.
+    texture : add the grey-level texture of each channel, see `texture`.
+    chromocentres : True finds them in the first channel, see `chromocentres`; or their label image.
 
-    Columns: `image, label`; centre `z, y, x` in pixels; `volume_um3` or `area_um2`; `surface_um2`
-    or `perimeter_um` (see `surface.measure_surface`); `equivalent_radius_um` of the ball of equal
-    volume; `sphericity` (Wadell; in 2D perimeter of the equal circle over the perimeter) and in 3D
-    `sphericity_nucleusj`, its cube; in 3D `flatness`, middle over shortest axis; `elongation`,
-    longest over middle (2D: over shortest) axis, both of the ellipsoid of equal second moments;
-    `solidity`, share of the pixels of its convex hull; `touches_border`; `neighbours`, other nuclei
-    that it touches, corners included; `nearest_um`, distance to the nearest other centre; for each
-    channel `mean_C, sum_C, std_C`, with C the channel's name or number. Then `image_border_um`,
-    from the nucleus to the nearest side of the image; angles of its axes, see
-    `shape.measure_angles`; and `reliable`.
+    Returns
+    -------
+    Columns, (n,) each:
 
-    `reliable` : five pixels or more fit between centre and surface in every direction. Then volume
-    is right within 2 %, surface within 5 %, flatness and elongation within 3 %; where it is False
-    the numbers are there but say little. Nuclei thinner than three pixels have NaN for shape. A
-    nucleus that touches the border is cut: leave it out where size or shape matters.
+    image, label : name and label.
+    z, y, x : centre in pixels.
+    volume_um3 or area_um2 : pixels times their size.
+    surface_um2 or perimeter_um : see `surface.measure_surface`.
+    equivalent_radius_um : of the ball (2D: disc) of equal volume.
+    sphericity : surface of that ball over the surface (Wadell); in 2D by perimeters. In 3D also
+        `sphericity_nucleusj`, its cube.
+    flatness, elongation : in 3D middle over shortest, and longest over middle axis of the ellipsoid
+        of equal second moments; in 2D only elongation, longest over shortest axis.
+    solidity : share of the pixels of the convex hull.
+    touches_border : whether it touches a side of the image.
+    neighbours : number of nuclei that it touches, corners included.
+    nearest_um : distance to the nearest other centre.
+    mean_C, sum_C, std_C : grey values of each channel C (name or number).
+    image_border_um : distance from the nucleus to the nearest side of the image.
+    orientation_deg, or azimuth_deg, elevation_deg and tilt_deg : see `shape.measure_angles`.
+    reliable : five pixels or more fit between centre and surface in every direction. Then volume is
+        right within 2 %, surface within 5 %, flatness and elongation within 3 %; where it is False,
+        the numbers mean little.
 
-    Where the spacing is unknown or only a ratio, `volume_px` or `area_px` count pixels and lengths
-    come in units of the finest pixel (`surface_px2`, `perimeter_px`, `equivalent_radius_px`,
-    `nearest_px`, `image_border_px`).
+    Nuclei thinner than three pixels have NaN for shape. A nucleus that touches the border is cut:
+    leave it out where size or shape matters. Where the spacing is unknown or only a ratio,
+    `volume_px` or `area_px` count pixels, and lengths are in units of the finest pixel
+    (`surface_px2`, `perimeter_px`, `equivalent_radius_px`, `nearest_px`, `image_border_px`).
 
-    Raises UserError where labels are none, image and label differ in shape, or texture or
-    chromocentres are asked for without an image.
+    Raises
+    ------
+    UserError : labels are not whole numbers, shapes differ, or texture or chromocentres are asked
+        for without an image.
 
+    References
+    ----------
+    Dubos et al. 2020, doi:10.1080/19491034.2020.1845012 (NucleusJ 2.0).
+
+    Examples
+    --------
     >>> square = np.zeros((20, 20), np.uint8)
     >>> square[5:15, 5:15] = 3
     >>> measure(Image(square, "YX", spacing=(0.5, 0.5)))["area_um2"]
@@ -101,9 +119,7 @@ def _describe(
     spacing: np.ndarray,
     unit: str,
 ) -> dict[str, np.ndarray]:
-    """Columns of size and shape, from pixel counts (n,), exits (n, K) and `np.linalg.eigh` of
-    calibrated second moments.
-    """
+    """Columns of size and shape; size : (n,) pixels, axes : of calibrated moments."""
     ndim = len(spacing)
     volume = size * np.prod(spacing)
     radius = (volume / UNIT_BALL[ndim]) ** (1 / ndim)
@@ -119,7 +135,7 @@ def _describe(
 
 
 def _nearest(centre: np.ndarray) -> np.ndarray:
-    """Distance from each centre (N, D) to the nearest other one; NaN for a lone nucleus."""
+    """Distance from each centre (N, D) to the nearest other one; NaN where there is one nucleus."""
     from scipy.spatial import cKDTree
 
     if len(centre) < 2:
@@ -130,18 +146,16 @@ def _nearest(centre: np.ndarray) -> np.ndarray:
 def _intensities(
     image: Image | None, label: Image, *, runs: Runs, inside: np.ndarray, size: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Mean, sum and standard deviation of each channel within each nucleus; inside : (pixels,)
-    bool.
-    """
+    """Mean, sum and standard deviation of each channel per nucleus; inside : (pixels,) bool."""
     table, n = {}, len(size)
     start = np.cumsum(runs.length) - runs.length  # of each run among the pixels inside
     for name, pixels in read_channels(image, label):
         values = pixels.ravel()[inside].astype(float)
         level = values.mean() if values.size else 0.0
-        values -= level  # squares of small numbers keep their digits
-        mean = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
+        values -= level  # small numbers: their squares lose no digits
+        mean = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
         values *= values
-        square = runs.add_up(np.add.reduceat(values, start), n) / size if n else size
+        square = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
         table |= {f"mean_{name}": mean + level, f"sum_{name}": (mean + level) * size}
         table[f"std_{name}"] = np.sqrt(np.maximum(square - mean**2, 0))
     return table

@@ -1,6 +1,4 @@
-"""Stretches of one nucleus along a line: what sums over nuclei are made of, far fewer than
-pixels.
-"""
+"""Runs of equal labels along the last axis, far fewer than pixels: for sums over nuclei."""
 
 from __future__ import annotations
 
@@ -13,10 +11,13 @@ from nbtools.metrics.overlap import count_pixels
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Stretches of one nucleus along the last axis.
+    """Runs of one nucleus along the last axis.
 
-    first : (D, R) pixel coordinates of the first pixel. length : (R,) pixels. owner : (R,) index of
-        the nucleus, from 0.
+    Parameters
+    ----------
+    first : (D, R) coordinates of the first pixel of each run.
+    length : (R,) in pixels.
+    owner : (R,) index of the nucleus, from 0.
     """
 
     first: np.ndarray
@@ -24,20 +25,29 @@ class Runs:
     owner: np.ndarray
 
     def ends(self) -> np.ndarray:
-        """First and last pixels (2, R, D)."""
+        """Return first and last pixels (2, R, D)."""
         last = self.first.T.copy()
         last[:, -1] += self.length - 1
         return np.stack([self.first.T, last])
 
-    def add_up(self, values: np.ndarray, n: int) -> np.ndarray:
-        """Sum of values (R,) over the runs of each of n nuclei."""
+    def sum_per_nucleus(self, values: np.ndarray, n: int) -> np.ndarray:
+        """Sum values (R,) over the runs of each of n nuclei: (n,)."""
         return np.bincount(self.owner, weights=values, minlength=n)
 
     def distance_to_sides(
         self, shape: tuple[int, ...], spacing: np.ndarray, *, n: int
     ) -> np.ndarray:
-        """From each of n nuclei (n,) to the nearest side of an image of this shape; 0 where it
-        touches it.
+        """Measure the distance from each nucleus to the nearest side of the image.
+
+        Parameters
+        ----------
+        shape : of the image.
+        spacing : pixel size along each axis.
+        n : number of nuclei.
+
+        Returns
+        -------
+        (n,) in the unit of the spacing; 0 where a nucleus touches a side.
         """
         room = np.minimum(self.first[-1], shape[-1] - self.first[-1] - self.length) * spacing[-1]
         for axis, first in enumerate(self.first[:-1]):
@@ -48,8 +58,22 @@ class Runs:
 
 
 def find_runs(pixels: np.ndarray) -> tuple[Runs, np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of all nuclei; index image (*space) int32 of 0 and 1..N; labels present (N,); pixels of
-    each (N,).
+    """Find the runs of all nuclei.
+
+    Parameters
+    ----------
+    pixels : (*space) integer labels, 0 background.
+
+    Returns
+    -------
+    The runs; an index image (*space) int32, 0 background and 1..N; the labels (N,); their pixels
+    (N,).
+
+    Examples
+    --------
+    >>> runs, index, labels, size = find_runs(np.array([[0, 7, 7], [5, 0, 0]]))
+    >>> labels.tolist(), size.tolist(), index.tolist()
+    ([5, 7], [1, 2], [[0, 2, 2], [1, 0, 0]])
     """
     flat = np.ascontiguousarray(pixels).ravel()
     first = np.ones(flat.size, bool)
@@ -69,22 +93,30 @@ def find_runs(pixels: np.ndarray) -> tuple[Runs, np.ndarray, np.ndarray, np.ndar
 
 
 def find_moments(runs: Runs, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (N, D) and covariances (N, D, D) in pixels."""
+    """Compute centres and second moments.
+
+    Parameters
+    ----------
+    runs : of all nuclei.
+    size : (N,) pixels of each.
+
+    Returns
+    -------
+    Centres (N, D) and covariances (N, D, D), in pixels.
+    """
     n, ndim = len(size), len(runs.first)
     length = runs.length.astype(float)
     place = [c.astype(float) for c in runs.first]
     place[-1] += (length - 1) / 2  # middle of the run
-    centre = np.stack([runs.add_up(length * c, n) / size for c in place], axis=-1)
-    away = [
-        c - centre[runs.owner, a] for a, c in enumerate(place)
-    ]  # two passes: exact far from the origin too
+    centre = np.stack([runs.sum_per_nucleus(length * c, n) / size for c in place], axis=-1)
+    # Two passes: the difference of two large sums of squares would lose digits far from the origin.
+    away = [c - centre[runs.owner, a] for a, c in enumerate(place)]
     covariance = np.empty((n, ndim, ndim))
     for a in range(ndim):
         for b in range(a, ndim):
             covariance[:, a, b] = covariance[:, b, a] = (
-                runs.add_up(length * away[a] * away[b], n) / size
+                runs.sum_per_nucleus(length * away[a] * away[b], n) / size
             )
-    covariance[:, -1, -1] += (
-        runs.add_up(length * (length**2 - 1) / 12, n) / size
-    )  # spread within the runs
+    # Variance within a run of n pixels: (n² - 1) / 12.
+    covariance[:, -1, -1] += runs.sum_per_nucleus(length * (length**2 - 1) / 12, n) / size
     return centre, covariance

@@ -1,4 +1,4 @@
-"""Surface of voxel objects: how often lines through the grid leave each nucleus."""
+"""Surface of voxel objects, by counting how often lines through the grid leave each nucleus."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ import numpy as np
 
 from nbtools.geometry import UNIT_BALL
 
-SLAB = 1_000_000  # pixels looked at together; bounds the memory
-CAUCHY = {2: np.pi, 3: 4.0}  # perimeter or surface over the mean shadow
+SLAB = 1_000_000  # pixels processed together; bounds the memory
+CAUCHY = {2: np.pi, 3: 4.0}  # perimeter or surface over the mean projection (Cauchy)
 
 
 def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often a step leaves each nucleus, and which nuclei touch.
+    """Count how often a grid step leaves each nucleus, and find which nuclei touch.
 
-    index : (*space) int32, 0 background, 1..n; what lies outside the image counts as background.
-    Returns exits (n, K) for the K steps of `grid_steps`, and contacts (pairs, 2) of indices 1..n,
-    corners included.
+    Parameters
+    ----------
+    index : (*space) int32, 0 background, 1..n; pixels outside the image count as background.
+    n : number of nuclei.
+
+    Returns
+    -------
+    Exits (n, K) for the K steps of `grid_steps`, and contacts (pairs, 2) of indices 1..n, corners
+    included.
     """
     steps = grid_steps(index.ndim)
     exits, contacts = np.zeros((n, len(steps))), [np.empty(0, np.int64)]
     planes = max(SLAB // max(index[0].size, 1), 1)
-    small = np.uint16 if n < 2**16 else np.int32  # half the memory to walk through
+    small = np.uint16 if n < 2**16 else np.int32  # half of the memory traffic
     for first in range(0, len(index), planes):
         last = min(first + planes, len(index))
         around = [(0, int(last == len(index)))] + [(1, 1)] * (index.ndim - 1)
         slab = np.pad(index[first : last + 1].astype(small), around)
         flat = slab.ravel()
-        here = slab[0].size * (
-            last - first
-        )  # what lies beyond, and at the border, is padding or the next slab's
+        here = slab[0].size * (last - first)  # without the plane of the next slab, or the padding
         for k, step in enumerate(steps @ (np.array(slab.strides) // slab.itemsize)):
-            other = flat[step : step + here]  # every step leads onwards in memory
+            other = flat[step : step + here]  # every step leads forwards in memory
             leaves = np.flatnonzero(other != flat[: len(other)])
             inner, outer = flat.take(leaves), other.take(leaves)
             exits[:, k] += np.bincount(inner, minlength=n + 1)[1:]
@@ -42,12 +46,11 @@ def count_exits(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _name_pairs(inner: np.ndarray, outer: np.ndarray, *, n: int) -> np.ndarray:
-    """A number for each pair of nuclei that stand side by side; some more than once."""
+    """A number for each pair of touching nuclei; pairs can occur more than once."""
     both = np.flatnonzero((inner > 0) & (outer > 0))
     inner, outer = inner.take(both), outer.take(both)
-    new = (
-        np.flatnonzero((inner[1:] != inner[:-1]) | (outer[1:] != outer[:-1])) + 1
-    )  # the same two often follow each other
+    # The same pair often repeats along a line: keep the first of each repetition.
+    new = np.flatnonzero((inner[1:] != inner[:-1]) | (outer[1:] != outer[:-1])) + 1
     new = np.append(np.zeros(min(1, len(inner)), np.intp), new)
     inner, outer = inner.take(new).astype(np.int64), outer.take(new).astype(np.int64)
     return np.minimum(inner, outer) * (n + 1) + np.maximum(inner, outer)
@@ -56,26 +59,34 @@ def _name_pairs(inner: np.ndarray, outer: np.ndarray, *, n: int) -> np.ndarray:
 def measure_surface(
     exits: np.ndarray, axes: tuple[np.ndarray, np.ndarray], *, spacing: np.ndarray
 ) -> np.ndarray:
-    """Surface (3D) or perimeter (2D) of each nucleus, (n,), in the units of the spacing.
+    """Compute the surface (3D) or perimeter (2D) of each nucleus by Crofton's formula.
 
-    Crofton's formula over the steps of the grid: the surface follows from how often parallel lines
-    enter the nucleus, which has none of the bias of counting voxel faces (+50 % on a ball). The
-    steps of a grid point in few directions, worst where z is coarse; what that costs is known
-    exactly for an ellipsoid, so each nucleus is corrected by its own ellipsoid of equal second
-    moments.
+    The surface follows from how often parallel lines enter the nucleus, without the bias of
+    counting voxel faces (+50 % on a ball). The steps of a grid have few directions, worst where z
+    is coarse. The resulting error is known exactly for an ellipsoid, so each nucleus is corrected
+    by its own ellipsoid of equal second moments.
 
-    exits : (n, K) from `count_exits`. axes : `np.linalg.eigh` of calibrated second moments, values
-        (n, D) and vectors (n, D, D).
-    Cauchy-Crofton: e.g. Legland et al. 2007, doi:10.5566/ias.v26.p83-92.
+    Parameters
+    ----------
+    exits : (n, K) from `count_exits`.
+    axes : values (n, D) and vectors (n, D, D) of `np.linalg.eigh` of calibrated second moments.
+    spacing : (D,) pixel size.
+
+    Returns
+    -------
+    (n,) in the unit of the spacing: squared in 3D, a length in 2D.
+
+    References
+    ----------
+    Legland et al. 2007, doi:10.5566/ias.v26.p83-92.
     """
     spacing = np.asarray(spacing, float)
     lengths, weights = _direction_weights(tuple(spacing))
     factor = CAUCHY[len(spacing)] * weights / lengths
     raw = (exits * np.prod(spacing)) @ factor
     values, vectors = axes
-    radius = np.sqrt(
-        np.maximum((len(spacing) + 2) * values, 1e-12)
-    )  # (n, D) semi-axes of the ellipsoid
+    # (n, D) semi-axes: a solid ellipsoid has the variance axis² / (D + 2) along each.
+    radius = np.sqrt(np.maximum((len(spacing) + 2) * values, 1e-12))
     into_ball = vectors / radius[:, None, :]
     across = np.linalg.norm(
         np.einsum("kd,nde->nke", grid_steps(len(spacing)) * spacing, into_ball), axis=-1
@@ -89,15 +100,13 @@ def measure_surface(
 
 
 def grid_steps(ndim: int) -> np.ndarray:
-    """Half of the steps to the neighbours of a pixel, corners included: (4, 2) or (13, 3)."""
+    """Return half of the steps to all neighbours of a pixel, corners too: (4, 2) or (13, 3)."""
     return np.array([step for step in product((-1, 0, 1), repeat=ndim) if step > (0,) * ndim])
 
 
 @lru_cache(maxsize=32)
 def _direction_weights(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths of the steps, and weights (sum about 1) with which they stand best for all
-    directions.
-    """
+    """Lengths of the steps, and weights (sum about 1) with which they represent all directions."""
     from scipy.optimize import nnls
 
     steps = grid_steps(len(spacing)) * np.array(spacing)
@@ -109,9 +118,10 @@ def _direction_weights(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarr
         height = np.linspace(-1, 1, 2001)
         angle, ring = np.pi * (1 + 5**0.5) * np.arange(2001), np.sqrt(1 - height**2)
         normals, mean = np.stack([height, ring * np.cos(angle), ring * np.sin(angle)], axis=-1), 0.5
-    return lengths, nnls(
-        np.abs(normals @ (steps / lengths[:, None]).T), np.full(len(normals), mean)
-    )[0]
+    # A flat piece of surface must be measured alike whatever its normal: nonnegative least squares
+    # over many normals, instead of the Voronoi areas of Legland et al. 2007.
+    projected = np.abs(normals @ (steps / lengths[:, None]).T)
+    return lengths, nnls(projected, np.full(len(normals), mean))[0]
 
 
 def _share_left(half: np.ndarray, ndim: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tables of several images in one."""
+"""Tables of several images combined into one."""
 
 from __future__ import annotations
 
@@ -10,35 +10,58 @@ from nbtools.errors import UserError
 
 
 def stack(tables: Iterable[Mapping]) -> dict[str, np.ndarray]:
-    """Tables one below the other; a single value, such as the plant of an image, is repeated for
-    each of its nuclei.
+    """Stack tables below each other; images without nuclei add no row.
 
-    Images without nuclei add no row. A UserError where tables differ in their columns, as of
-    calibrated and other images.
+    Parameters
+    ----------
+    tables : column to values; a single value, such as the plant of an image, is repeated for each
+        of its nuclei.
 
+    Returns
+    -------
+    One table with the columns of all.
+
+    Raises
+    ------
+    UserError : no tables, or tables with different columns, for example with and without a pixel
+        size.
+
+    Examples
+    --------
     >>> stack([{"label": [1, 2], "plant": "a"}, {"label": [1], "plant": "b"}])["plant"].tolist()
     ['a', 'a', 'b']
     """
-    whole = [_repeat(table) for table in tables]
-    if not whole:
-        raise UserError("There must be a table to stack.", "none", "Measure an image first.")
-    for table in whole:
-        if odd := set(table) ^ set(whole[0]):
+    complete = [_repeat(table) for table in tables]
+    if not complete:
+        raise UserError("At least one table is needed to stack.", "none", "Measure an image first.")
+    for table in complete:
+        if odd := set(table) ^ set(complete[0]):
             remedy = (
-                "Measure all images with the same options and channels, all with a pixel size in "
-                "µm or none."
+                "Measure all images with the same options and channels, and all with a pixel size "
+                "in µm or all without."
             )
             raise UserError(
-                "Tables of one study have the same columns.",
+                "Tables to stack must have the same columns.",
                 f"{', '.join(sorted(odd))} in some of them",
                 remedy,
             )
-    return {name: np.concatenate([table[name] for table in whole]) for name in whole[0]}
+    return {name: np.concatenate([table[name] for table in complete]) for name in complete[0]}
 
 
 def choose(table: Mapping, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The rows of a table for which `rows` (n,) is True, or those with these numbers.
+    """Select rows of a table.
 
+    Parameters
+    ----------
+    table : column to values (n,).
+    rows : (n,) bool, or row numbers.
+
+    Returns
+    -------
+    The table of these rows.
+
+    Examples
+    --------
     >>> choose({"label": [4, 7], "reliable": [True, False]}, np.array([True, False]))
     {'label': array([4]), 'reliable': array([ True])}
     """

@@ -1,4 +1,4 @@
-"""Texture of nuclei: how their grey values are spread, and how neighbouring pixels go together."""
+"""Texture of nuclei: distribution of grey values, and co-occurrence in neighbouring pixels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,38 @@ LEVELS = 16  # grey levels from the darkest to the brightest pixel of a nucleus
 def describe_texture(
     image: Image | None, label: Image, *, index: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Columns of texture for each channel C, (n,) each; index : (*space) int32 of 0 and 1..n.
+    """Measure the texture of each nucleus in each channel.
 
-    `skewness_C` : above 0 where few bright pixels stand out. `entropy_C` : of the grey levels, in
-    bits, 0 to 4. `haralick_contrast_C, haralick_homogeneity_C, haralick_correlation_C,
-    haralick_energy_C` : from how often two grey levels stand side by side in a plane (along y and
-    x, both ways; planes of a volume lie too far apart); Haralick et al. 1973,
-    doi:10.1109/TSMC.1973.4309314. Each nucleus has 16 grey levels from its own darkest to its
-    brightest pixel, so that the gain of the camera does not count. Noise does: compare images of
-    one kind only.
+    Each nucleus has 16 grey levels from its own darkest to its brightest pixel, so that the gain of
+    the camera does not count. Noise does: compare only images of one kind.
+
+    Parameters
+    ----------
+    image : the same field as the labels.
+    label : 2D or 3D label image.
+    index : (*space) int32, 0 background, 1..n for nuclei.
+
+    Returns
+    -------
+    Columns for each channel C, (n,) each:
+
+    skewness_C : above 0 where few bright pixels stand out.
+    entropy_C : of the grey levels, in bits, 0 to 4.
+    haralick_contrast_C, haralick_homogeneity_C, haralick_correlation_C, haralick_energy_C : from
+        the frequency of two grey levels in neighbouring pixels of a plane (along y and x, both
+        ways; planes of a volume are too far apart).
+
+    Raises
+    ------
+    UserError : no image, or shapes differ.
+
+    References
+    ----------
+    Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314.
     """
     if image is None:
         raise UserError(
-            "Texture is measured in the image.", "labels alone", "Give the images too (--images)."
+            "Texture is measured in the image.", "labels alone", "Give the images, too (--images)."
         )
     table, n = {}, int(index.max(initial=0))
     for name, pixels in read_channels(image, label):
@@ -47,7 +66,7 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
     share = (own - low[owner]) / reach[owner]
     level = np.zeros(index.shape, np.int64)
     level[inside] = np.minimum((share * LEVELS).astype(np.int64), LEVELS - 1)
-    grey = _shares(
+    grey = _normalize(
         np.bincount(owner * LEVELS + level[inside], minlength=n * LEVELS).reshape(n, LEVELS)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -55,7 +74,7 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
             "skewness": _skew(share, owner, n),
             "entropy": -np.nansum(grey * np.log2(np.where(grey > 0, grey, 1)), axis=1),
         }
-        return table | _describe_pairs(_shares(_count_pairs(level, index, n)))
+        return table | _describe_pairs(_normalize(_count_pairs(level, index, n)))
 
 
 def _skew(values: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
@@ -69,17 +88,11 @@ def _skew(values: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
 
 
 def _count_pairs(level: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
-    """How often two grey levels stand side by side in one nucleus, along y and x, both ways: (n,
-    LEVELS, LEVELS).
-    """
+    """(n, LEVELS, LEVELS): how often two grey levels are neighbours in a nucleus, along y and x."""
     counts = np.zeros(n * LEVELS**2, np.int64)
     for axis in (-1, -2):
-        here, beside = (
-            np.moveaxis(index, axis, 0)[part] for part in (slice(None, -1), slice(1, None))
-        )
-        grey, other = (
-            np.moveaxis(level, axis, 0)[part] for part in (slice(None, -1), slice(1, None))
-        )
+        names, levels = (np.moveaxis(pixels, axis, 0) for pixels in (index, level))
+        here, beside, grey, other = names[:-1], names[1:], levels[:-1], levels[1:]
         both = (here == beside) & (here > 0)
         counts += np.bincount(
             ((here[both] - 1) * LEVELS + grey[both]) * LEVELS + other[both], minlength=counts.size
@@ -102,8 +115,8 @@ def _describe_pairs(pairs: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
-    """Counts (n, ...) over their sum; NaN where there are none."""
+def _normalize(counts: np.ndarray) -> np.ndarray:
+    """Counts (n, ...) divided by their sum; NaN where there are none."""
     return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(
         -1, *(1,) * (counts.ndim - 1)
     )

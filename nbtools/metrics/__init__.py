@@ -1,9 +1,8 @@
-"""Numbers that say how good a result is, by task; `compare` for several methods, `frc` for
-resolution. No network, no files.
+"""Scores of results, one module per task; `compare` for several methods, `frc` for resolution.
 
-None of these chooses anything. A threshold or a checkpoint is chosen where a model is trained, on
-the validation images: `Method.fit` takes training and validation images only, so that the images of
-the test reach nothing but the metrics.
+No network and no files. Nothing here chooses anything: a threshold or a checkpoint is chosen in
+training, on the validation images. `Method.fit` receives training and validation images only, so
+test images reach nothing but the metrics.
 """
 
 from nbtools.metrics import (

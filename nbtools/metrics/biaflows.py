@@ -1,11 +1,14 @@
-"""The benchmark metrics of BIAFLOWS under its own names, image by image and their mean, so that
-results can stand beside those online.
+"""The benchmark metrics of BIAFLOWS under their original names, per image and averaged.
 
-Rubens et al. 2020, doi:10.1016/j.patter.2020.100040. ObjSeg: DC, AHD, FOVL, mAP; SptCnt: REC;
-PixCla: ACC, F1, PR, RE (weighted by class size); ObjDet: TP, FN, FP, RE, PR, F1, RMSE at a gating
-distance of 5 px. They are kept as they are there: DC and AHD are of the foreground and do not see
-touching nuclei, mAP includes IoU 0.95, and every image counts alike, with two nuclei or two
+ObjSeg: DC, AHD, FOVL, mAP; SptCnt: REC; PixCla: ACC, F1, PR, RE (weighted by class size); ObjDet:
+TP, FN, FP, RE, PR, F1, RMSE at a gating distance of 5 px. They are kept as defined there, so that
+results can be compared with those online: DC and AHD are computed on the foreground and ignore
+touching nuclei, mAP includes IoU 0.95, and every image has equal weight, with two nuclei or two
 hundred.
+
+References
+----------
+Rubens et al. 2020, doi:10.1016/j.patter.2020.100040.
 """
 
 from __future__ import annotations
@@ -24,10 +27,25 @@ Pairs = Iterable[tuple[str, np.ndarray | Image, np.ndarray | Image | None]]
 
 
 def segment_objects(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
-    """ObjSeg of label images. DC: Dice of the foreground. AHD: its average Hausdorff distance in
-    pixels. FOVL: mean fraction overlap of
-    the true nuclei. mAP: mean over IoU 0.50, 0.55, … 0.95 of TP / (TP + FP + FN).
+    """Compute ObjSeg of two label images.
 
+    Parameters
+    ----------
+    truth, predicted : integers of equal shape, 2D or 3D, 0 background.
+
+    Returns
+    -------
+    DC : Dice of the foreground.
+    AHD : average Hausdorff distance of the foreground, in pixels.
+    FOVL : mean fraction overlap of the true nuclei.
+    mAP : mean over IoU 0.50, 0.55, … 0.95 of TP / (TP + FP + FN).
+
+    Raises
+    ------
+    UserError : shapes differ, or labels are negative or not whole numbers.
+
+    Examples
+    --------
     >>> square = np.pad(np.ones((4, 4), int), 2)
     >>> segment_objects(square, square)
     {'DC': 1.0, 'AHD': 0.0, 'FOVL': 1.0, 'mAP': 1.0}
@@ -45,9 +63,18 @@ def segment_objects(truth: np.ndarray | Image, predicted: np.ndarray | Image) ->
 
 
 def count_spots(truth: int, predicted: int) -> dict[str, float]:
-    """SptCnt. REC: relative error of the count; infinite where there is nothing to count and
-    something was.
+    """Compute SptCnt, the relative error of the count.
 
+    Parameters
+    ----------
+    truth, predicted : numbers of objects.
+
+    Returns
+    -------
+    REC : |predicted - truth| / truth; infinity where there is nothing to count and something was.
+
+    Examples
+    --------
     >>> count_spots(20, 25)
     {'REC': 0.25}
     """
@@ -61,8 +88,20 @@ def count_spots(truth: int, predicted: int) -> dict[str, float]:
 
 
 def classify_pixels(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
-    """PixCla of class images: ACC, and F1, PR, RE as means over classes weighted by their true
-    pixels.
+    """Compute PixCla of two class images.
+
+    Parameters
+    ----------
+    truth, predicted : class numbers of equal shape.
+
+    Returns
+    -------
+    ACC : share of pixels that are right.
+    F1, PR, RE : means over classes, weighted by their true pixels.
+
+    Raises
+    ------
+    UserError : shapes differ, or classes are negative or not whole numbers.
     """
     truth, predicted = check_labels(truth), check_labels(predicted)
     table = count_pixels(
@@ -78,17 +117,42 @@ def classify_pixels(truth: np.ndarray | Image, predicted: np.ndarray | Image) ->
 def detect_objects(
     truth: np.ndarray, found: np.ndarray, *, gate: float = detection.GATE_PX
 ) -> dict[str, float]:
-    """ObjDet of points (N, D) and (M, D) in pixels."""
-    told = detection.evaluate([("", truth, found, None)], gate=gate)
+    """Compute ObjDet of points.
+
+    Parameters
+    ----------
+    truth, found : (N, D) and (M, D) coordinates in pixels.
+    gate : the largest distance of a match, in pixels.
+
+    Returns
+    -------
+    TP, FN, FP, and RE, PR, F1, RMSE.
+
+    Raises
+    ------
+    UserError : numbers of coordinates differ, or the gate is not above 0.
+    """
+    scores = detection.evaluate([("", truth, found, None)], gate=gate)
     named = {"RE": "recall", "PR": "precision", "F1": "f1", "RMSE": "rmse"}
-    return {k: told[k.lower()] for k in ("TP", "FN", "FP")} | {
-        name: told[key] for name, key in named.items()
+    return {k: scores[k.lower()] for k in ("TP", "FN", "FP")} | {
+        name: scores[key] for name, key in named.items()
     }
 
 
 def average(rows: Iterable[dict[str, float]]) -> dict[str, float | None]:
-    """Mean of each metric over images, as BIAFLOWS shows it; None where an image has no such number
-    (an empty one has no distance).
+    """Average each metric over images, as BIAFLOWS displays it.
+
+    Parameters
+    ----------
+    rows : one dictionary of metrics per image.
+
+    Returns
+    -------
+    Metric to mean; None where an image lacks the number (an empty one has no distance).
+
+    Raises
+    ------
+    UserError : no images.
     """
     rows = list(rows)
     if not rows:
@@ -101,7 +165,7 @@ def average(rows: Iterable[dict[str, float]]) -> dict[str, float | None]:
 
 
 def of_instances(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
-    """What BIAFLOWS has for labels of nuclei: ObjSeg, and SptCnt of how many there are."""
+    """Compute all BIAFLOWS metrics of two label images: ObjSeg, and SptCnt of their number."""
     counts = [
         len(np.unique(label[label > 0])) for label in (check_labels(truth), check_labels(predicted))
     ]

@@ -1,7 +1,12 @@
-"""How sure a number is that was measured on a few images: what it would have been on other draws of
-them, or of groups of them.
+"""Confidence intervals by the bootstrap: how much a score depends on the images it was measured on.
 
-Efron & Tibshirani 1993, doi:10.1201/9780429246593.
+Images are drawn with replacement, or whole groups of them where images of a group resemble each
+other. Only sums over images are drawn again, so that each of the 2000 draws costs a product of
+matrices and no new matching.
+
+References
+----------
+Efron & Tibshirani 1993, An Introduction to the Bootstrap, doi:10.1201/9780429246593.
 """
 
 from __future__ import annotations
@@ -10,34 +15,54 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
+DRAWS = 2000  # bootstrap samples: limits of the interval then vary by about 0.002
 LIMITS = (2.5, 97.5)  # percentiles of the draws
 
-Rate = Callable[
-    [np.ndarray], dict[str, np.ndarray]
-]  # (..., counts) summed over images → name → (...) numbers
+# (..., counts) summed over images to a dictionary: name to (...) rates
+Rate = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def find_units(names: Sequence[str], groups: Mapping[str, object] | None = None) -> np.ndarray:
-    """Number of the unit that each image is drawn with: its own, or that of its group (mosaic,
-    embryo, patient).
+    """Number the units that are drawn: single images, or groups (mosaic, embryo, patient).
+
+    Parameters
+    ----------
+    names : of the images.
+    groups : name of an image to its group; an image without a group is a group of its own.
+
+    Returns
+    -------
+    (images,) index of the unit that each image belongs to.
+
+    Examples
+    --------
+    >>> find_units(["a", "b", "c"], {"a": "embryo 1", "c": "embryo 1"}).tolist()
+    [1, 0, 1]
     """
     if not groups:
         return np.arange(len(names))
     return np.unique([str(groups.get(name, name)) for name in names], return_inverse=True)[1]
 
 
-def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """Sums over the images of each draw of units with replacement; None where there is only one
-    unit.
+def resample_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndarray | None:
+    """Sum a table over the images of each bootstrap sample.
 
-    table : (images, ...) what adds up over images.     Returns (DRAWS, ...).
+    Parameters
+    ----------
+    table : (images, ...) quantities that add up over images.
+    units : (images,) index of the unit that each image is drawn with.
+    seed : of the random draws.
+
+    Returns
+    -------
+    (DRAWS, ...) sums; None where there is only one unit.
     """
     n = int(units.max(initial=-1)) + 1
     if n < 2:
         return None
     sums = np.zeros((n, *table.shape[1:]))
     np.add.at(sums, units, table)
+    # How often each unit is drawn is multinomial: one product replaces DRAWS indexed copies.
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
     return np.tensordot(times, sums, axes=1)
 
@@ -45,25 +70,43 @@ def draw_sums(table: np.ndarray, *, units: np.ndarray, seed: int = 0) -> np.ndar
 def find_intervals(
     table: np.ndarray, rate: Rate, *, units: np.ndarray, seed: int = 0
 ) -> dict[str, list[float] | None]:
-    """95 % percentile interval of each number that `rate` makes of sums over images; None where
-    there is only one unit to draw.
+    """Compute the 95 % percentile interval of each rate that follows from sums over images.
 
-    table : (images, ...) what adds up over images.
-    rate : (..., ...) sums → name → (...) numbers.
+    Parameters
+    ----------
+    table : (images, ...) quantities that add up over images.
+    rate : (..., ...) sums to a dictionary: name to (...) values.
+    units : (images,) index of the unit that each image is drawn with.
+    seed : of the random draws.
 
+    Returns
+    -------
+    Name to [low, high]; None where there is only one unit to draw.
+
+    Examples
+    --------
     >>> table = np.array([[1.0, 2.0], [1.0, 2.0]])  # found and true nuclei in two images
-    >>> find_intervals(table, lambda sums: {"share": sums[..., 0] / sums[..., 1]}, units=find_units(["a", "b"]))
-    {'share': [0.5, 0.5]}
+    >>> def recall(sums):
+    ...     return {"recall": sums[..., 0] / sums[..., 1]}
+    >>> find_intervals(table, recall, units=find_units(["a", "b"]))
+    {'recall': [0.5, 0.5]}
     """
-    drawn = draw_sums(table, units=units, seed=seed)
+    drawn = resample_sums(table, units=units, seed=seed)
     if drawn is None:
         return dict.fromkeys(rate(table.sum(axis=0)))
-    return {name: find_limits(values) for name, values in rate(drawn).items()}
+    return {name: find_percentile_interval(values) for name, values in rate(drawn).items()}
 
 
-def find_limits(drawn: np.ndarray) -> list[float] | None:
-    """The interval that 95 % of the draws lie in; draws without a value are left out, and None
-    where none is left.
+def find_percentile_interval(drawn: np.ndarray) -> list[float] | None:
+    """Compute the interval that holds the central 95 % of the bootstrap samples.
+
+    Parameters
+    ----------
+    drawn : (DRAWS,) values; samples that are not finite are left out.
+
+    Returns
+    -------
+    [low, high]; None where no sample is finite.
     """
     drawn = drawn[np.isfinite(drawn)]
     return [float(v) for v in np.percentile(drawn, LIMITS)] if len(drawn) else None

@@ -1,9 +1,8 @@
-"""How well classes of single nuclei agree: the scores of `instances` class by class, and the share
-put into the right class.
+"""Agreement of the classes of single nuclei: instance scores per class, and class accuracy.
 
-For a class, only its true and its predicted nuclei are looked at: a nucleus found but called
-something else is missed in one class and extra in the other. Where the true class is unknown, the
-prediction that matches the nucleus (IoU >= 0.5) is left aside.
+For a class, only its true and its predicted nuclei count: a nucleus that is found but assigned
+another class is missed in one class and extra in the other. Where the true class is unknown, the
+prediction that matches the nucleus (IoU >= 0.5) is ignored.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ from dataclasses import replace
 import numpy as np
 
 from nbtools.image import Image
-from nbtools.metrics.instances import LAST_AVERAGED, THRESHOLDS, Score, score_overlap
+from nbtools.metrics.instances import LAST_AVERAGED, MATCHED, THRESHOLDS, Score, score_overlap
 from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
 
-MATCHED = 0.5  # IoU from which a nucleus counts as found, when its class is compared
 
-
-class Tally:
-    """Collects images one at a time; `summarize` says what they amount to."""
+class ClassScores:
+    """Scores per class, added up image by image."""
 
     def __init__(self):
         self.scores: dict[str, list[Score]] = {}
-        self.right = self.found = 0
+        self.n_right = self.n_matched = 0
 
     def add(
         self,
@@ -35,8 +32,17 @@ class Tally:
         true_classes: Mapping[int, str],
         classes: Mapping[int, str],
     ) -> None:
-        """An image.  truth, predicted : label images.   true_classes, classes : label → class of
-        their nuclei.
+        """Add one image.
+
+        Parameters
+        ----------
+        truth, predicted : label images of equal shape, 2D or 3D.
+        true_classes, classes : label to class name, of the true and of the predicted nuclei; labels
+            that are not in the mapping have an unknown class.
+
+        Raises
+        ------
+        UserError : shapes differ, or labels are not whole numbers.
         """
         table = find_overlap(truth, predicted)
         ours = np.array([true_classes.get(int(v), "") for v in table.true_labels], dtype=object)
@@ -44,8 +50,8 @@ class Tally:
         matched = match_nuclei(table, table.iou, iou=MATCHED)
         row, column = table.row[matched], table.column[matched]
         known = ours[row] != ""
-        self.found += int(known.sum())
-        self.right += int((ours[row] == theirs[column])[known].sum())
+        self.n_matched += int(known.sum())
+        self.n_right += int((ours[row] == theirs[column])[known].sum())
         theirs[column[~known]] = ""
         for name in {*ours, *theirs} - {""}:
             part = keep_nuclei(table, ours == name, columns=theirs == name)
@@ -56,10 +62,13 @@ class Tally:
             )
 
     def summarize(self) -> dict:
-        """Plain values: `classes`, name → {"nuclei", "mean_ap", "pooled": by IoU}, and
-        `class_accuracy`, of the nuclei that were found.
+        """Return the scores as plain JSON values; {} where no image has classes.
 
-        {} where no image had classes.
+        Returns
+        -------
+        `classes` : name to {"nuclei", "mean_ap", "pooled": {"0.50": {"ap", "precision", …}}}.
+        `class_accuracy` : share of the matched nuclei with a known class that are predicted with
+            it, 0 to 1; None without such nuclei.
         """
         if not self.scores:
             return {}
@@ -73,12 +82,23 @@ class Tally:
             }
         return {
             "classes": classes,
-            "class_accuracy": self.right / self.found if self.found else None,
+            "class_accuracy": self.n_right / self.n_matched if self.n_matched else None,
         }
 
 
 def keep_nuclei(table: Overlap, rows: np.ndarray, *, columns: np.ndarray) -> Overlap:
-    """The table of some of the nuclei: rows (true,) and columns (predicted,) bool."""
+    """Restrict an overlap table to some of the nuclei.
+
+    Parameters
+    ----------
+    table : overlaps of all nuclei.
+    rows : (true nuclei,) bool.
+    columns : (predicted nuclei,) bool.
+
+    Returns
+    -------
+    The table of the chosen nuclei, numbered anew.
+    """
     pairs = rows[table.row] & columns[table.column]
     return replace(
         table,

@@ -1,11 +1,15 @@
-"""How well whole images (or nuclei) were told apart by class: accuracies that rare classes count
-in, confusion, and calibration.
+"""Scores of image classification: accuracies, F1, confusion matrix and calibration.
 
-Words. *balanced accuracy* is the mean recall over classes: where nine of ten images are of one
-class, always saying that class has an accuracy of 0.9 and a balanced accuracy of 0.5. *macro F1* is
-the mean F1 over classes. *Calibration*: of the images that a method is 80 % sure of, 80 % should be
-right; *ece* is the mean gap between the two, over bins of probability (Guo et al. 2017,
-arXiv:1706.04599).
+*Balanced accuracy* is the mean recall over classes: where nine of ten images belong to one class,
+always predicting that class has an accuracy of 0.9 and a balanced accuracy of 0.5. *Macro F1* is
+the mean F1 over classes. A method is *calibrated* if 80 % of the images that it predicts with a
+probability of 0.8 are right; *ece*, the expected calibration error, is the mean gap between the
+two over bins of probability.
+
+References
+----------
+Brodersen et al. 2010, doi:10.1109/ICPR.2010.764 (balanced accuracy).
+Guo et al. 2017, arXiv:1706.04599 (expected calibration error).
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.metrics import bootstrap
+from nbtools.metrics.semantic import mean_known
 
 METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
 BINS = 10
@@ -28,19 +33,30 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Score classes.
+    """Score the predicted classes of a set of images.
 
+    Parameters
+    ----------
     pairs : (name, true class, predicted class or None, probability of the predicted class or None).
-        None means that there is no prediction: it counts as wrong.
+        None as predicted class means that the image has no prediction; it counts as wrong.
     classes : all classes in order; by default those that occur, sorted.
     groups, seed : of the bootstrap, see `instances.evaluate`.
 
-    Returns plain JSON values: `accuracy`, `balanced_accuracy` (over classes that truly occur),
-    `macro_f1` (over classes that occur or were predicted), `classes`, `confusion` (rows are true,
+    Returns
+    -------
+    Plain JSON values: `accuracy`, `balanced_accuracy` (over classes that occur in the truth),
+    `macro_f1` (over classes that occur or are predicted), `classes`, `confusion` (rows true,
     columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece` and its bins;
-    None without probabilities), `missing`, `interval_95` and a row for each.
+    None without probabilities), `missing`, `interval_95`, and `per_image`. All rates lie in 0 to 1.
 
-    >>> evaluate([("a", "wild type", "wild type", 0.9), ("b", "mutant", "wild type", 0.6)])["balanced_accuracy"]
+    Raises
+    ------
+    UserError : no images, a class that is not in `classes`, or a probability outside 0 to 1.
+
+    Examples
+    --------
+    >>> pairs = [("a", "wild type", "wild type", 0.9), ("b", "mutant", "wild type", 0.6)]
+    >>> evaluate(pairs)["balanced_accuracy"]
     0.5
     """
     rows = [
@@ -72,7 +88,7 @@ def evaluate(
             n: {k: float(v[i]) for k, v in each.items()} | {"count": int(pooled[i].sum())}
             for i, n in enumerate(names)
         },
-        "calibration": calibrate(rows),
+        "calibration": measure_calibration(rows),
         "missing": [row["name"] for row in rows if row["predicted"] is None],
         "interval_95": bootstrap.find_intervals(tables, rate_confusion, units=units, seed=seed),
         "per_image": rows,
@@ -80,8 +96,21 @@ def evaluate(
 
 
 def count_classes(rows: Sequence[Mapping], classes: Sequence[str]) -> np.ndarray:
-    """(images, K, K + 1): one 1 a row of `evaluate`, at its true class and its predicted class; the
-    last column holds missing ones.
+    """Count the confusions of each image.
+
+    Parameters
+    ----------
+    rows : one per image, with `truth` and `predicted` (None where there is no prediction).
+    classes : the K classes in order.
+
+    Returns
+    -------
+    (images, K, K + 1): a 1 at the true class (row) and the predicted class (column); the last
+    column holds images without a prediction.
+
+    Raises
+    ------
+    UserError : a class that is not in `classes`.
     """
     place = {name: i for i, name in enumerate(classes)}
     if unknown := [
@@ -102,7 +131,16 @@ def count_classes(rows: Sequence[Mapping], classes: Sequence[str]) -> np.ndarray
 
 
 def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., K, K + 1) counts → metric → (..., K); not a number where a class does not occur."""
+    """Compute precision, recall and F1 per class.
+
+    Parameters
+    ----------
+    confusion : (..., K, K + 1) counts, as of `count_classes`.
+
+    Returns
+    -------
+    Metric to (..., K), 0 to 1; NaN where a class does not occur.
+    """
     hit = np.einsum("...kk->...k", confusion[..., :-1])
     true, predicted = confusion.sum(axis=-1), confusion[..., :-1].sum(axis=-2)
     occurs = true + predicted > 0
@@ -115,20 +153,45 @@ def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., K, K + 1) counts → metric → (...)."""
+    """Compute balanced accuracy, macro F1 and accuracy.
+
+    Parameters
+    ----------
+    confusion : (..., K, K + 1) counts, as of `count_classes`.
+
+    Returns
+    -------
+    Metric to (...), 0 to 1.
+    """
     each = rate_classes(confusion)
     hit = np.einsum("...kk->...", confusion[..., :-1])
     return {
-        "balanced_accuracy": _mean_known(each["recall"]),
-        "macro_f1": _mean_known(each["f1"]),
+        "balanced_accuracy": mean_known(each["recall"]),
+        "macro_f1": mean_known(each["f1"]),
         "accuracy": hit / np.maximum(confusion.sum(axis=(-2, -1)), 1),
     }
 
 
-def calibrate(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
-    """How sure the method said it was, against how often it was right: `ece`, and for each bin that
-    holds any `count`, mean `probability`
-    and `accuracy`. None where no prediction has a probability.
+def measure_calibration(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
+    """Compare predicted probabilities with the accuracy that is reached.
+
+    Parameters
+    ----------
+    rows : one per image, with `truth`, `predicted` and `probability` (0 to 1, or None).
+    bins : number of bins of equal width between 0 and 1.
+
+    Returns
+    -------
+    `ece`, and per bin that is not empty `count`, mean `probability` and `accuracy`; None where no
+    prediction has a probability.
+
+    Raises
+    ------
+    UserError : a probability outside 0 to 1.
+
+    References
+    ----------
+    Guo et al. 2017, arXiv:1706.04599.
     """
     known = [row for row in rows if row["predicted"] is not None and row["probability"] is not None]
     if not known:
@@ -143,7 +206,7 @@ def calibrate(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
     right = np.array([row["predicted"] == row["truth"] for row in known], float)
     place = np.minimum((sure * bins).astype(int), bins - 1)
     held = [place == i for i in range(bins) if (place == i).any()]
-    told = [
+    filled = [
         {
             "count": int(h.sum()),
             "probability": float(sure[h].mean()),
@@ -152,11 +215,6 @@ def calibrate(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
         for h in held
     ]
     return {
-        "ece": sum(b["count"] * abs(b["probability"] - b["accuracy"]) for b in told) / len(known),
-        "bins": told,
+        "ece": sum(b["count"] * abs(b["probability"] - b["accuracy"]) for b in filled) / len(known),
+        "bins": filled,
     }
-
-
-def _mean_known(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    return np.where(known, values, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)

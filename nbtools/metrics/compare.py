@@ -1,10 +1,13 @@
-"""How sure a difference between methods is: paired bootstrap over the images, or over groups of
-them, that all methods were judged on.
+"""Comparison of methods: paired bootstrap over the images (or groups of images) that all share.
 
-Two methods fail on the same difficult images, so that their scores go up and down together from one
-draw of images to the next. The difference on the same draw is therefore known better than either
-score: whether two methods differ is read from its interval, not from whether the intervals of the
-scores overlap (Efron & Tibshirani 1993, doi:10.1201/9780429246593).
+Methods fail on the same difficult images, so their scores rise and fall together from one
+bootstrap sample to the next. The difference on the same sample is therefore known more precisely
+than either score. Whether two methods differ is read from the interval of the difference, not from
+whether the intervals of the scores overlap.
+
+References
+----------
+Efron & Tibshirani 1993, An Introduction to the Bootstrap, doi:10.1201/9780429246593.
 """
 
 from __future__ import annotations
@@ -15,18 +18,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.bootstrap import DRAWS, draw_sums, find_limits, find_units
+from nbtools.metrics.bootstrap import DRAWS, find_percentile_interval, find_units, resample_sums
 from nbtools.metrics.tasks import TASKS
 
 
 @dataclass(frozen=True)
-class Draws:
-    """A metric for all methods: as it is, and in each draw of the bootstrap."""
+class ResampledMetric:
+    """A metric of all methods: its value, and its value in each bootstrap sample.
 
-    value: np.ndarray  # (methods)
-    drawn: (
-        np.ndarray | None
-    )  # (draws, methods); None where there is only one image or group to draw
+    Parameters
+    ----------
+    value : (methods,) on all images.
+    drawn : (draws, methods); None where there is only one image or group to draw.
+    """
+
+    value: np.ndarray
+    drawn: np.ndarray | None
 
 
 def compare(
@@ -37,22 +44,25 @@ def compare(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Methods side by side on the same images, with paired differences from a baseline and from
-    each other.
+    """Compare methods on the same images, with paired differences and their intervals.
 
-    results : name to what `evaluate` of the task returned, each over the same images, in any order.
-        Of restorations, images that one of the methods has no result for are left out of all.
+    Parameters
+    ----------
+    results : name to the result of `evaluate` of the task, each over the same images, in any order.
+        For restoration, images for which one of the methods has no result are left out of all.
     task : "instances", "semantic", "detection", "classification" or "restoration".
-    baseline : name of the result that the others are compared with first; the first one if None.
+    baseline : name of the result that the others are compared with; the first one if None.
     groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn.
     seed : of the bootstrap.
 
-    Returns plain JSON values: `methods` (name → metric → value, and `interval_95`), `differences`
-    (a row for each pair of methods and metric: `method` minus `against`, its `interval_95`, and
-    `clear`: 0 lies outside; those against the baseline first), and what was drawn: `paired_over`
-    "images" or "groups", their number `units`, `draws`. With one unit there is no interval: None.
-    `metrics` are in order of weight; in those of `smaller_is_better` a negative difference is the
-    better one.
+    Returns
+    -------
+    Plain JSON values: `methods` (name to metric to value, and `interval_95`); `differences`, one
+    row per pair of methods and metric, those against the baseline first, with `method`, `against`,
+    `difference` (method minus against), its `interval_95` and `clear` (0 lies outside the
+    interval); and what was drawn: `paired_over` "images" or "groups", their number `units`, and
+    `draws`. With one unit the intervals are None. `metrics` are ordered by importance; for those in
+    `smaller_is_better` a negative difference is better.
 
     Raises
     ------
@@ -60,15 +70,23 @@ def compare(
 
     Examples
     --------
-    >>> compare({"classical": scores_a, "network": scores_b})["differences"][0]  # doctest: +SKIP
-    {'method': 'network', 'against': 'classical', 'metric': 'mean_ap', 'difference': 0.12, 'interval_95': [0.07, 0.18], 'clear': True}
+    >>> from nbtools.metrics import instances
+    >>> truth = np.pad(np.ones((4, 4), int), 2)
+    >>> perfect = instances.evaluate([("a", truth, truth), ("b", truth, truth)])
+    >>> nothing = instances.evaluate([("a", truth, 0 * truth), ("b", truth, 0 * truth)])
+    >>> row = compare({"classical": nothing, "network": perfect})["differences"][0]
+    >>> row["method"], row["metric"], row["difference"], row["interval_95"], row["clear"]
+    ('network', 'mean_ap', 1.0, [1.0, 1.0], True)
     """
     names, images = _check(results, baseline, task=task)
     about, units = TASKS[task], find_units(images, groups)
     counts, rate = about.count(list(results.values()), images)  # (methods, images, ...)
-    drawn = draw_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)  # (draws, methods, ...)
+    # All methods share each sample of images: (draws, methods, ...)
+    drawn = resample_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
-    found = {metric: Draws(values[metric], every and every[metric]) for metric in about.metrics}
+    metrics = {
+        metric: ResampledMetric(values[metric], every and every[metric]) for metric in about.metrics
+    }
     first = baseline or names[0]
     pairs = [(n, first) for n in names if n != first] + [
         (b, a) for i, a in enumerate(names) for b in names[i + 1 :] if first not in (a, b)
@@ -83,9 +101,9 @@ def compare(
         "seed": seed,
         "metrics": list(about.metrics),
         "smaller_is_better": list(about.smaller_is_better),
-        "methods": {name: _describe(found, i) for i, name in enumerate(names)},
+        "methods": {name: _describe(metrics, i) for i, name in enumerate(names)},
         "differences": [
-            _subtract(found, names, pair=pair, metric=metric)
+            _subtract(metrics, names, pair=pair, metric=metric)
             for pair in pairs
             for metric in about.metrics
         ],
@@ -98,14 +116,12 @@ def _check(
     """Names of the results and of their images."""
     names = list(results)
     if task not in TASKS:
-        raise UserError(
-            "The task must be one that has metrics.", repr(task), f"Known: {', '.join(TASKS)}."
-        )
+        raise UserError("The task must be a known one.", repr(task), f"Known: {', '.join(TASKS)}.")
     if len(names) < 2:
         raise UserError(
             "At least two results are needed to compare.",
             ", ".join(names) or "none",
-            "Give one more.",
+            "Add another result.",
         )
     if baseline is not None and baseline not in results:
         raise UserError(
@@ -114,44 +130,45 @@ def _check(
             f"Known: {', '.join(names)}.",
         )
     rows = {name: [row["name"] for row in one["per_image"]] for name, one in results.items()}
-    told = {name: set(rows[name]) | set(one.get("missing", ())) for name, one in results.items()}
+    scored = {name: set(rows[name]) | set(one.get("missing", ())) for name, one in results.items()}
     for name in names[1:]:
-        if odd := told[names[0]] ^ told[name]:
+        if odd := scored[names[0]] ^ scored[name]:
             received = f"{names[0]} and {name} differ in {', '.join(sorted(odd)[:3])}"
             raise UserError(
                 "Methods are compared on the same images.",
                 received,
-                "Evaluate each on the same truth.",
+                "Evaluate all of them on the same truth.",
             )
     images = [image for image in rows[names[0]] if all(image in set(rows[name]) for name in names)]
     if not images:
         raise UserError(
-            "Methods are compared on images that all have results for.",
+            "Methods are compared on images for which all have a result.",
             "none",
             "Predict the missing images.",
         )
     return names, images
 
 
-def _describe(found: dict[str, Draws], method: int) -> dict:
-    values = {metric: _number(one.value[method]) for metric, one in found.items()}
+def _describe(metrics: dict[str, ResampledMetric], method: int) -> dict:
+    values = {metric: _number(resampled.value[method]) for metric, resampled in metrics.items()}
     return values | {
         "interval_95": {
-            metric: _limit(one, lambda d: d[:, method]) for metric, one in found.items()
+            metric: _limit(resampled, lambda d: d[:, method])
+            for metric, resampled in metrics.items()
         }
     }
 
 
 def _subtract(
-    found: dict[str, Draws], names: list[str], *, pair: tuple[str, str], metric: str
+    metrics: dict[str, ResampledMetric], names: list[str], *, pair: tuple[str, str], metric: str
 ) -> dict:
-    one, (a, b) = found[metric], (names.index(name) for name in pair)
-    limits = _limit(one, lambda d: d[:, a] - d[:, b])
+    resampled, (a, b) = metrics[metric], (names.index(name) for name in pair)
+    limits = _limit(resampled, lambda d: d[:, a] - d[:, b])
     about = {
         "method": pair[0],
         "against": pair[1],
         "metric": metric,
-        "difference": _number(one.value[a] - one.value[b]),
+        "difference": _number(resampled.value[a] - resampled.value[b]),
     }
     return about | {
         "interval_95": limits,
@@ -159,11 +176,13 @@ def _subtract(
     }
 
 
-def _limit(one: Draws, choose: Callable[[np.ndarray], np.ndarray]) -> list[float] | None:
-    """Percentile interval of what `choose` takes of the draws."""
-    return None if one.drawn is None else find_limits(choose(one.drawn))
+def _limit(
+    metric: ResampledMetric, choose: Callable[[np.ndarray], np.ndarray]
+) -> list[float] | None:
+    """Percentile interval of what `choose` takes from the bootstrap samples."""
+    return None if metric.drawn is None else find_percentile_interval(choose(metric.drawn))
 
 
 def _number(value: float) -> float | None:
-    """As JSON knows it: a number that does not exist, as the RMSE without a match, is None."""
+    """As a JSON value: a number that does not exist, as an RMSE without matches, is None."""
     return float(value) if np.isfinite(value) else None

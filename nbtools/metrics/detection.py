@@ -1,13 +1,16 @@
-"""How well nuclei were found as points: gated one-to-one matching, precision, recall, F1, RMSE, and
-AP where the points have scores.
+"""Scores of nuclei found as points: precision, recall, F1, RMSE and average precision.
 
-Words. A true and a found point *match* if they lie no further apart than the *gate*, each at most
-once: as many pairs as possible, and among those the smallest total distance (Hungarian method), or,
-on request, always the nearest pair next ("greedy"). *rmse* is the root of the mean squared distance
-of matched points. *ap* is the area under the precision-recall curve, with precision made to fall
-(Everingham et al. 2010, doi:10.1007/s11263-009-0275-4); points are taken in the order of their
-scores over all images, and each takes the nearest true point in its gate that is still free. Where
-points have no scores the curve is one point, and ap is precision x recall.
+A true and a predicted point *match* if they lie no further apart than the *gate*, each at most
+once. "optimal" finds as many pairs as possible, and among those the smallest total distance
+(Hungarian method); "greedy" always takes the nearest free pair next. *rmse* is the root mean
+squared distance of matched points. *ap* is the area under the precision-recall curve with
+precision made non-increasing: points are taken in the order of their scores over all images, and
+each takes the nearest true point within its gate that is still free. Where points have no scores
+the curve is a single point, and ap is precision x recall.
+
+References
+----------
+Everingham et al. 2010, doi:10.1007/s11263-009-0275-4 (average precision).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from nbtools.metrics.matching import match_pairs
 GATE_PX = 5.0  # of BIAFLOWS (Rubens et al. 2020, doi:10.1016/j.patter.2020.100040)
 MATCHINGS = ("optimal", "greedy")
 METRICS = ("f1", "precision", "recall", "rmse")
+COUNTS = ("n_true", "n_pred", "tp", "squared")
 CURVE = 200  # points of the precision-recall curve that are kept
 
 
@@ -35,107 +39,156 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Score a set of images in which nuclei were found as points.
+    """Score a set of images in which nuclei were predicted as points.
 
-    pairs : (name, true points (N, D), found points (M, D) or None, their scores (M,) or None), in
-        the unit of the gate. None for the points means that the image has no result: all its nuclei
-        are missed.
-    gate, unit : the largest distance of a match, in "px" or "um".
-    matching : "optimal" or "greedy", see the words at the top.
+    Parameters
+    ----------
+    pairs : (name, true points (N, D), predicted points (M, D) or None, their scores (M,) or None),
+        in the unit of the gate. None as predicted points means that the image has no result; all
+        its nuclei count as missed.
+    gate, unit : the largest distance of a match, and its unit, "px" or "um".
+    matching : "optimal" or "greedy", as explained in the module.
+    groups, seed : of the bootstrap, see `instances.evaluate`.
 
-    Returns plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap`, `rmse`
-    (None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`, `interval_95`
-    (bootstrap over images or groups), and a row for each image.
+    Returns
+    -------
+    Plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap` (0 to 1), `rmse`
+    (in the unit; None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`,
+    `interval_95` (bootstrap over images or groups), and one row per image.
 
-    >>> found = evaluate([("a", np.array([[5.0, 5.0], [20.0, 5.0]]), np.array([[5.0, 8.0], [40.0, 40.0]]), None)])
-    >>> found["f1"], found["rmse"]
+    Raises
+    ------
+    UserError : no images, a gate that is not above 0, an unknown unit or matching, or points whose
+        numbers of coordinates differ.
+
+    Examples
+    --------
+    >>> truth = np.array([[5.0, 5.0], [20.0, 5.0]])
+    >>> predicted = np.array([[5.0, 8.0], [40.0, 40.0]])
+    >>> scores = evaluate([("a", truth, predicted, None)])
+    >>> scores["f1"], scores["rmse"]
     (0.5, 3.0)
     """
     _check(gate, unit=unit, matching=matching)
     rows, ranked, missing = [], [], []
-    for name, truth, found, scores in pairs:
-        if found is None:
+    for name, truth, predicted, scores in pairs:
+        if predicted is None:
             missing.append(name)
-            found, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
-        truth, found = _check_points(truth, found, name=name)
-        distance = match_points(truth, found, gate=gate, matching=matching)[2]
-        counts = {
-            "n_true": len(truth),
-            "n_pred": len(found),
-            "tp": len(distance),
-            "squared": float((distance**2).sum()),
-        }
-        rows.append(
-            {
-                "name": name,
-                **counts,
-                "f1": float(rate_counts(np.array(list(counts.values()), float))["f1"]),
-            }
-        )
-        ranked.append((scores, rank_points(truth, found, scores=scores, gate=gate)))
+            predicted, scores = np.zeros((0, np.shape(truth)[1] if len(truth) else 2)), None
+        truth, predicted = _check_points(truth, predicted, name=name)
+        distance = match_points(truth, predicted, gate=gate, matching=matching)[2]
+        counts = len(truth), len(predicted), len(distance), float((distance**2).sum())
+        row = dict(zip(COUNTS, counts, strict=True))
+        rows.append({"name": name, **row, "f1": float(rate_counts(np.array(counts))["f1"])})
+        ranked.append((scores, match_by_score(truth, predicted, scores=scores, gate=gate)))
     if not rows:
         raise UserError(
             "At least one image with true points is needed to evaluate a result.",
             "none",
-            "Check the folder of the truth.",
+            "Check the folder with the true points.",
         )
-    return {"images": len(rows), f"gate_{unit}": float(gate), "matching": matching} | _summary(
-        rows, ranked, missing=missing, groups=groups, seed=seed
-    )
+    counts = np.array([[row[key] for key in COUNTS] for row in rows], float)
+    units = bootstrap.find_units([row["name"] for row in rows], groups)
+    about = {"images": len(rows), f"gate_{unit}": float(gate), "matching": matching}
+    return about | {
+        **_pool_counts(counts, ranked),
+        "missing": missing,
+        "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
+        "per_image": rows,
+    }
 
 
 def match_points(
-    truth: np.ndarray, found: np.ndarray, *, gate: float, matching: str = "optimal"
+    truth: np.ndarray, predicted: np.ndarray, *, gate: float, matching: str = "optimal"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Matched points: which true ones (K,), which found ones (K,), and their distances (K,)."""
-    row, column, distance = _find_near(truth, found, gate=gate)
+    """Match true and predicted points one to one.
+
+    Parameters
+    ----------
+    truth, predicted : (N, D) and (M, D) coordinates, in the unit of the gate.
+    gate : the largest distance of a match.
+    matching : "optimal" or "greedy", as explained in the module.
+
+    Returns
+    -------
+    Indices of the matched true points (K,), of the matched predicted points (K,), and their
+    distances (K,).
+    """
+    row, column, distance = _find_near(truth, predicted, gate=gate)
     if matching == "greedy":
-        chosen = _take_nearest_first(row, column, np.lexsort((column, row, distance)))
+        chosen = choose_free(row, column, order=np.lexsort((column, row, distance)))
     else:
+        # All pairs within the gate have values from 0.5 to 1, as the assignment expects.
         chosen = np.flatnonzero(
-            match_pairs(row, column, values=1 - distance / (2 * gate), least=0.5)
+            match_pairs(row, column, values=1 - distance / (2 * gate), threshold=0.5)
         )
     return row[chosen], column[chosen], distance[chosen]
 
 
-def rank_points(
-    truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray | None, gate: float
+def match_by_score(
+    truth: np.ndarray, predicted: np.ndarray, *, scores: np.ndarray | None, gate: float
 ) -> np.ndarray:
-    """(found points,) bool: which of them is a hit, where those of higher score choose first, each
-    the nearest free one.
+    """Decide which predicted points are hits where higher scores choose first.
+
+    Parameters
+    ----------
+    truth, predicted : (N, D) and (M, D) coordinates, in the unit of the gate.
+    scores : (M,); None treats all points alike.
+    gate : the largest distance of a match.
+
+    Returns
+    -------
+    (M,) bool: the point takes the nearest true point in its gate that is still free.
     """
-    row, column, distance = _find_near(truth, found, gate=gate)
-    first = np.zeros(len(found)) if scores is None else -np.asarray(scores, float)
-    hit = np.zeros(len(found), bool)
-    hit[
-        column[_take_nearest_first(row, column, np.lexsort((row, distance, column, first[column])))]
-    ] = True
+    row, column, distance = _find_near(truth, predicted, gate=gate)
+    first = np.zeros(len(predicted)) if scores is None else -np.asarray(scores, float)
+    hit = np.zeros(len(predicted), bool)
+    order = np.lexsort((row, distance, column, first[column]))
+    hit[column[choose_free(row, column, order=order)]] = True
     return hit
 
 
 def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., 4) true points, found points, matches, sum of squared distances → metric → (...). 1
-    where nothing is and was found.
+    """Compute precision, recall, F1 and RMSE from counts.
+
+    Parameters
+    ----------
+    counts : (..., 4) true points, predicted points, matches, sum of squared distances.
+
+    Returns
+    -------
+    Metric to (...). Rates are 1 where there are neither true nor predicted points; `rmse` is NaN
+    without a match.
     """
-    true, found, tp, squared = np.moveaxis(np.asarray(counts, float), -1, 0)
-    empty = (true + found == 0).astype(float)
+    true, predicted, tp, squared = np.moveaxis(np.asarray(counts, float), -1, 0)
+    empty = (true + predicted == 0).astype(float)
 
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
     rmse = np.where(tp > 0, np.sqrt(squared / np.maximum(tp, 1)), np.nan)
     return {
-        "f1": share(2 * tp, true + found),
-        "precision": share(tp, found),
+        "f1": share(2 * tp, true + predicted),
+        "precision": share(tp, predicted),
         "recall": share(tp, true),
         "rmse": rmse,
     }
 
 
-def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str, np.ndarray]:
-    """Precision and recall at each distinct score, from the highest down: arrays of one length.
+def precision_recall_curve(
+    hit: np.ndarray, scores: np.ndarray, *, n_true: int
+) -> dict[str, np.ndarray]:
+    """Compute precision and recall at each distinct score, from the highest down.
 
-    hit : (points,) bool.     scores : (points,), those of equal score are taken together.
+    Parameters
+    ----------
+    hit : (points,) bool, whether a predicted point is a hit.
+    scores : (points,); points of equal score are taken together.
+    n_true : number of true points.
+
+    Returns
+    -------
+    `score`, `precision` and `recall`, arrays of one length.
     """
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
@@ -147,76 +200,98 @@ def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str,
     }
 
 
-def measure_area(curve: Mapping[str, np.ndarray]) -> float:
-    """Area under a precision-recall curve, its precision replaced by the best at equal or higher
-    recall.
+def average_precision(curve: Mapping[str, np.ndarray]) -> float:
+    """Compute the area under a precision-recall curve, with precision made non-increasing.
+
+    Parameters
+    ----------
+    curve : `precision` and `recall`, ordered by rising recall.
+
+    Returns
+    -------
+    The area, 0 to 1.
+
+    References
+    ----------
+    Everingham et al. 2010, doi:10.1007/s11263-009-0275-4.
+
+    Examples
+    --------
+    >>> curve = {"precision": np.array([1.0, 0.5, 0.6]), "recall": np.array([0.2, 0.2, 0.6])}
+    >>> round(average_precision(curve), 2)
+    0.44
     """
+    # At each recall, the best precision at this or a higher recall (all-point interpolation).
     falling = np.maximum.accumulate(curve["precision"][::-1])[::-1]
     return float(np.sum(np.diff(curve["recall"], prepend=0.0) * falling))
 
 
-def _summary(
-    rows: list[dict],
-    ranked: list,
-    *,
-    missing: list[str],
-    groups: Mapping[str, object] | None,
-    seed: int,
-) -> dict:
-    counts = np.array(
-        [[row[k] for k in ("n_true", "n_pred", "tp", "squared")] for row in rows], float
-    )
-    pooled, units = counts.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
-    true, found, tp = (int(v) for v in pooled[:3])
-    rates = {
-        name: None if np.isnan(value) else float(value)
-        for name, value in rate_counts(pooled).items()
-    }
-    scored = all(scores is not None for scores, hit in ranked if len(hit))
-    scores = np.concatenate(
-        [np.asarray(s, float) if scored and len(h) else np.zeros(len(h)) for s, h in ranked]
-    )
-    curve = draw_curve(np.concatenate([hit for _, hit in ranked]), scores, n_true=true)
-    kept = (
-        np.unique(np.linspace(0, len(scores[: len(curve["score"])]) - 1, CURVE).round().astype(int))
-        if len(scores)
-        else []
-    )
-    area = measure_area(curve) if scored and found else rates["precision"] * rates["recall"]
+def _pool_counts(counts: np.ndarray, ranked: list[tuple[np.ndarray | None, np.ndarray]]) -> dict:
+    """Rates, counts and precision-recall curve over all images.
+
+    counts : (images, 4), in the order of COUNTS. ranked : scores and hits of the points per image.
+    """
+    true, predicted, tp = (int(v) for v in counts[:, :3].sum(axis=0))
+    rates = rate_counts(counts.sum(axis=0))
+    n_true, n_pred = counts[:, 0], counts[:, 1]
+    area, curve = _pool_curve(ranked, n_true=true)
     return {
-        **rates,
-        "ap": area,
+        **{name: None if np.isnan(value) else float(value) for name, value in rates.items()},
+        "ap": float(rates["precision"] * rates["recall"]) if area is None else area,
         "tp": tp,
-        "fp": found - tp,
+        "fp": predicted - tp,
         "fn": true - tp,
-        "count_error": float(
-            np.mean(np.abs(counts[:, 1] - counts[:, 0]) / np.maximum(counts[:, 0], 1))
-        ),
-        "curve": {name: values[kept].tolist() for name, values in curve.items()}
-        if scored and found
-        else None,
-        "missing": missing,
-        "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
-        "per_image": rows,
+        "count_error": float(np.mean(np.abs(n_pred - n_true) / np.maximum(n_true, 1))),
+        "curve": curve,
     }
+
+
+def _pool_curve(
+    ranked: list[tuple[np.ndarray | None, np.ndarray]], *, n_true: int
+) -> tuple[float | None, dict[str, list[float]] | None]:
+    """AP and at most CURVE points of the curve over all images; None where points lack scores."""
+    hit = np.concatenate([hit for _, hit in ranked])
+    if not len(hit) or any(scores is None for scores, hits in ranked if len(hits)):
+        return None, None
+    scores = np.concatenate([np.asarray(s, float) for s, hits in ranked if len(hits)])
+    curve = precision_recall_curve(hit, scores, n_true=n_true)
+    kept = np.unique(np.linspace(0, len(curve["score"]) - 1, CURVE).round().astype(int))
+    return average_precision(curve), {key: values[kept].tolist() for key, values in curve.items()}
 
 
 def _find_near(
-    truth: np.ndarray, found: np.ndarray, *, gate: float
+    truth: np.ndarray, predicted: np.ndarray, *, gate: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs within the gate: true point, found point, distance."""
+    """Pairs within the gate: index of the true point, index of the predicted point, distance."""
     from scipy.spatial import cKDTree
 
-    if not len(truth) or not len(found):
+    if not len(truth) or not len(predicted):
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+    # A little beyond the gate: points exactly at its distance must not be lost to rounding.
     near = cKDTree(truth).sparse_distance_matrix(
-        cKDTree(found), gate * (1 + 1e-9), output_type="ndarray"
+        cKDTree(predicted), gate * (1 + 1e-9), output_type="ndarray"
     )
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
 
-def _take_nearest_first(row: np.ndarray, column: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Of pairs in an order, those whose two points are still free."""
+def choose_free(row: np.ndarray, column: np.ndarray, *, order: np.ndarray) -> np.ndarray:
+    """Take pairs in the given order, each only if both of its sides are still free.
+
+    Parameters
+    ----------
+    row, column : (pairs,) the two sides of each pair.
+    order : (pairs,) indices of the pairs, the first choice first.
+
+    Returns
+    -------
+    Indices of the chosen pairs.
+
+    Examples
+    --------
+    >>> row, column = np.array([0, 0, 1]), np.array([0, 1, 0])
+    >>> choose_free(row, column, order=np.array([2, 0, 1])).tolist()
+    [2, 1]
+    """
     taken: tuple[set, set] = (set(), set())
     chosen = []
     for pair in order.tolist():
@@ -230,26 +305,30 @@ def _take_nearest_first(row: np.ndarray, column: np.ndarray, order: np.ndarray) 
 def _check(gate: float, *, unit: str, matching: str) -> None:
     if not (np.isfinite(gate) and gate > 0):
         raise UserError(
-            "The gate must be a distance above 0.", gate, "Use 5 px, or about half a nucleus in µm."
+            "The gate must be a distance above 0.",
+            gate,
+            "Use 5 px, or about half the diameter of a nucleus in µm.",
         )
     if unit not in ("px", "um") or matching not in MATCHINGS:
         raise UserError(
             'The unit is "px" or "um", and the matching "optimal" or "greedy".',
             f"{unit}, {matching}",
-            "Leave them out.",
+            "Leave them out for px and optimal.",
         )
 
 
 def _check_points(
-    truth: np.ndarray, found: np.ndarray, *, name: str
+    truth: np.ndarray, predicted: np.ndarray, *, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    truth, found = np.asarray(truth, float), np.asarray(found, float)
-    shapes = [points.shape[1] for points in (truth, found) if points.ndim == 2 and len(points)]
-    if len(set(shapes)) > 1 or any(points.size and points.ndim != 2 for points in (truth, found)):
-        received = f"{name} with {truth.shape} and {found.shape}"
+    truth, predicted = np.asarray(truth, float), np.asarray(predicted, float)
+    shapes = [points.shape[1] for points in (truth, predicted) if points.ndim == 2 and len(points)]
+    if len(set(shapes)) > 1 or any(
+        points.size and points.ndim != 2 for points in (truth, predicted)
+    ):
+        received = f"{name} with {truth.shape} and {predicted.shape}"
         raise UserError(
-            "True and found points must have the same number of coordinates.",
+            "True and predicted points must have the same number of coordinates.",
             received,
             "Give y, x or z, y, x for both.",
         )
-    return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, found))
+    return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, predicted))

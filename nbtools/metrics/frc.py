@@ -1,12 +1,15 @@
-"""How fine the detail is that an image really shows: Fourier ring correlation of two images of the
-same thing, or of one split in two.
+"""Image resolution by Fourier ring correlation of two images of one object, or of one image split.
 
-Two images of one object with independent noise agree on coarse detail and disagree where noise
-rules. The correlation of their Fourier transforms, ring by ring of spatial frequency, falls from 1
-to 0; the resolution is 1 / the frequency where it falls below 1/7 (Banterle et al. 2013,
-doi:10.1016/j.jsb.2013.05.004; Nieuwenhuizen et al. 2013, doi:10.1038/nmeth.2448). In volumes rings
-are shells. It needs no clean image. It says nothing of truth: detail that a network invents in both
-images counts as real.
+Two images of one object with independent noise agree in coarse detail and disagree where noise
+dominates. The correlation of their Fourier transforms, ring by ring of spatial frequency, falls
+from 1 to 0; the resolution is 1 / the frequency at which it falls below 1/7. In volumes the rings
+are shells. No clean image is needed. The result does not tell whether detail is true: detail that
+a network invents in both images counts as resolved.
+
+References
+----------
+Banterle et al. 2013, doi:10.1016/j.jsb.2013.05.004.
+Nieuwenhuizen et al. 2013, doi:10.1038/nmeth.2448.
 """
 
 from __future__ import annotations
@@ -18,19 +21,24 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-THRESHOLD = 1 / 7
-LEAST = 32  # pixels along an axis
-FIRST = 3  # rings; the innermost hold so few pixels that even noise may agree there
+THRESHOLD = 1 / 7  # Rosenthal & Henderson 2003, doi:10.1016/j.jmb.2003.07.013
+MIN_SIZE_PX = 32  # in Y and X
+FIRST_RING = 3  # the innermost rings hold so few pixels that even noise can correlate there
 
 
 @dataclass(frozen=True, eq=False)
 class Resolution:
-    """What was found.
+    """A measured resolution and the curve it was read from.
 
-    resolution : smallest detail, in `unit`; None where the curve never falls below the threshold
-        (the camera's pixels are the limit) or never stands above it (nothing but noise).
-    frequency, correlation : (rings,) the curve, in 1 / unit.
-    limit : smallest detail that the pixels could show.
+    Parameters
+    ----------
+    resolution : smallest resolved detail, in `unit`; None where the curve never falls below the
+        threshold (the pixels limit the resolution) or never rises above it (only noise).
+    unit : "um" or "px".
+    limit : smallest detail that the pixels can show, in `unit`.
+    frequency : (rings,) in 1 / unit.
+    correlation : (rings,) Fourier ring correlation, at most 1.
+    threshold : correlation at which the resolution is read.
     """
 
     resolution: float | None
@@ -47,20 +55,34 @@ def measure_resolution(
     *,
     spacing: tuple[float, ...] | None = None,
 ) -> Resolution:
-    """Resolution of two images of the same thing, or of one alone.
+    """Measure the resolution of two images of one object, or of a single image.
 
-    image, other : equal shape, 2D or 3D, at least 32 px along an axis. Both must come from their
-        own exposure: two images made from one are alike in their noise as well. Without `other` the
-        image is split into its even and its odd pixels along the diagonal (after Koho et al. 2019,
-        doi:10.1038/s41467-019-11024-z): the camera's noise must be independent from pixel to pixel
-        (not so after denoising, deconvolution or scaling), and detail finer than four pixels cannot
-        be told.
-    spacing : pixel size of arrays; of an Image its own is taken. In µm where it is known, else in
-        pixels.
+    Parameters
+    ----------
+    image, other : equal shape, 2D or 3D, at least 32 px in Y and X. Each must come from an exposure
+        of its own: two images made from one share their noise as well. Without `other`, the image
+        is split into its even and its odd pixels along the diagonals. The noise must then be
+        independent from pixel to pixel (it is not after denoising, deconvolution or scaling), and
+        detail finer than four pixels cannot be measured.
+    spacing : pixel size of arrays in µm; an Image brings its own.
+
+    Returns
+    -------
+    The resolution, in µm where the pixel size is known, else in pixels.
 
     Raises
     ------
-    UserError : unequal shapes, too small, no finite values, or the same image twice.
+    UserError : shapes differ, an image is too small or holds NaN, or both images are equal.
+
+    References
+    ----------
+    Koho et al. 2019, doi:10.1038/s41467-019-11024-z (single-image split).
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(2, 64, 64))
+    >>> measure_resolution(*noise).resolution is None
+    True
     """
     one, spacing, unit = _take(image, spacing)
     if other is not None:
@@ -73,13 +95,13 @@ def measure_resolution(
     sums = [_sum_rings(a, b, shift=shift, spacing=spacing) for a, b, shift in pairs]
     step, curve = sums[0][0], np.mean([_correlate(s) for _, s in sums], axis=0)
     frequency = (np.arange(len(curve)) + 0.5) * step
-    return Resolution(_find_fall(frequency, curve), unit, 2 * max(spacing), frequency, curve)
+    return Resolution(_find_crossing(frequency, curve), unit, 2 * max(spacing), frequency, curve)
 
 
 def _take(
     image: Image | np.ndarray, spacing: tuple[float, ...] | None
 ) -> tuple[np.ndarray, tuple[float, ...], str]:
-    """Real numbers, pixel size, unit."""
+    """Grey values as real numbers, pixel size, and unit."""
     if isinstance(image, Image):
         pixels = image.to(image.spatial).pixels
         return (
@@ -94,34 +116,35 @@ def _take(
 def _check(one: np.ndarray, two: np.ndarray | None) -> None:
     if two is not None and one.shape != two.shape:
         raise UserError(
-            "Two images of the same thing must have the same shape.",
+            "Two images of one object must have the same shape.",
             f"{one.shape} and {two.shape}",
-            "Crop both alike.",
+            "Crop both to the same field.",
         )
-    if one.ndim not in (2, 3) or min(one.shape[-2:]) < LEAST:
+    if one.ndim not in (2, 3) or min(one.shape[-2:]) < MIN_SIZE_PX:
         raise UserError(
-            f"Resolution needs images of at least {LEAST} px along an axis.",
+            f"Resolution needs 2D or 3D images of at least {MIN_SIZE_PX} px in Y and X.",
             one.shape,
-            "Give a larger part of the image.",
+            "Use a larger part of the image.",
         )
     if not np.isfinite(one).all() or (two is not None and not np.isfinite(two).all()):
         raise UserError(
-            "Resolution needs finite grey values.", "NaN or infinity", "Look at the image first."
+            "Resolution needs finite grey values.",
+            "NaN or infinity",
+            "Replace these pixels, or crop them away.",
         )
     if two is not None and np.array_equal(one, two):
         raise UserError(
-            "Two images with noise of their own are needed.",
+            "Two images with independent noise are needed.",
             "the same image twice",
-            "Leave the second one out to split it.",
+            "Leave out the second one; the first is then split in two.",
         )
 
 
 def _split(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Two pairs of sub-images of every second pixel, and by how many of their own pixels the second
-    of a pair lies further on.
+    """Two pairs of sub-images of every second pixel, and the shift between the two of a pair.
 
-    Along the axes of the last plane the members of a pair differ by one pixel of the image, once
-    along each diagonal.
+    The shift is in pixels of the sub-images. Along Y and X the members of a pair differ by one
+    pixel of the image, once along each diagonal.
     """
     half = tuple(n // 2 * 2 for n in image.shape)
     image = image[tuple(slice(n) for n in half)]
@@ -137,7 +160,8 @@ def _split(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 def _sum_rings(
     one: np.ndarray, two: np.ndarray, *, shift: np.ndarray, spacing: tuple[float, ...]
 ) -> tuple[float, np.ndarray]:
-    """Width of a ring, and (3, rings) sums: of the product, and of the power of each."""
+    """Width of a ring, and (3, rings) sums: cross product, and power of each image."""
+    # A Hann window: without it, the jump between opposite borders correlates along the axes.
     window = np.ones(())
     for axis, n in enumerate(one.shape):
         window = window * np.hanning(n + 2)[1:-1].reshape(
@@ -145,6 +169,7 @@ def _sum_rings(
         )
     ours, theirs = (np.fft.fftn((image - image.mean()) * window) for image in (one, two))
     grids = np.meshgrid(*(np.fft.fftfreq(n) for n in one.shape), indexing="ij", sparse=True)
+    # A shift in space is a phase in frequency (Fourier shift theorem): it undoes that of the split.
     theirs = theirs * np.exp(-2j * np.pi * sum(g * s for g, s in zip(grids, shift, strict=True)))
     radius = np.sqrt(sum((g / s) ** 2 for g, s in zip(grids, spacing, strict=True)))
     step = max(1 / (n * s) for n, s in zip(one.shape, spacing, strict=True))
@@ -158,20 +183,16 @@ def _sum_rings(
 
 
 def _correlate(sums: np.ndarray) -> np.ndarray:
-    """(3, rings) → (rings,) correlation, smoothed a little: in a ring of few pixels it is a matter
-    of luck.
-    """
+    """(3, rings) sums to (rings,) correlation, smoothed: rings of few pixels vary by chance."""
     product, one, two = sums
     raw = product / np.maximum(np.sqrt(one * two), np.finfo(float).tiny)
     return np.convolve(np.pad(raw, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
 
 
-def _find_fall(frequency: np.ndarray, curve: np.ndarray) -> float | None:
-    """1 / the first frequency at which the curve falls below the threshold; between rings by a
-    straight line.
-    """
+def _find_crossing(frequency: np.ndarray, curve: np.ndarray) -> float | None:
+    """1 / the frequency where the curve first falls below the threshold, interpolated."""
     below = np.flatnonzero(curve < THRESHOLD)
-    if not len(below) or below[0] < FIRST:
+    if not len(below) or below[0] < FIRST_RING:
         return None
     i = int(below[0])
     share = (curve[i - 1] - THRESHOLD) / (curve[i - 1] - curve[i])

@@ -1,14 +1,18 @@
-"""How well predicted nuclei agree with the true ones: matches, AP, and what kind of mistake was
-made.
+"""Scores of instance segmentation: matches, average precision, and kinds of mistakes.
 
-Everything is read from one sparse table of overlaps, so that ten thousand nuclei in a volume take a
+All numbers come from one sparse table of overlaps, so that ten thousand nuclei in a volume take a
 fraction of a second.
 
-Words. *IoU* of two nuclei: shared area over covered area. A true and a predicted nucleus *match* at
-a threshold if their IoU reaches it (IoU >= threshold), each at most once, as many pairs as
-possible, and among those the pairs of largest IoU. TP: matched pairs, FP: predictions without a
-match, FN: true nuclei without a match. ap = TP / (TP + FP + FN) (Caicedo et al. 2019,
-doi:10.1038/s41592-019-0612-7). Where nothing is to be found and nothing was found, all rates are 1.
+*IoU* of two nuclei is the shared area divided by the covered area. A true and a predicted nucleus
+*match* at a threshold if IoU >= threshold, each at most once; as many pairs as possible match, and
+among those the pairs of largest IoU. TP are matched pairs, FP (extra) predictions without a match,
+FN (missed) true nuclei without a match. ap = TP / (TP + FP + FN). Where there are neither true nor
+predicted nuclei, all rates are 1.
+
+References
+----------
+Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7 (ap over IoU thresholds).
+Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963 (panoptic quality).
 """
 
 from __future__ import annotations
@@ -25,17 +29,20 @@ from nbtools.metrics import bootstrap, outlines, regions
 from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_nuclei
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
-LAST_AVERAGED = (
-    0.90  # 0.95 asks for more than the true labels themselves can promise: reported, not averaged
-)
-DRAWS = 2000  # bootstrap samples: limits of the interval settle to about 0.002
-MATCHED = 0.5  # IoU from which the outlines of two nuclei are compared
+# 0.95 demands more than the accuracy of the true labels: it is reported, but not averaged.
+LAST_AVERAGED = 0.90
+MATCHED = 0.5  # IoU from which outlines and classes of two nuclei are compared
 
 
 @dataclass(frozen=True)
 class Score:
-    """Agreement at one IoU threshold; `ap` = TP / (TP + FP + FN), `panoptic_quality` after Kirillov
-    et al. 2019.
+    """Agreement at one IoU threshold.
+
+    Parameters
+    ----------
+    iou : the threshold.
+    tp, fp, fn : matched, extra and missed nuclei.
+    matched_iou : sum of the IoU over the matched pairs.
     """
 
     iou: float
@@ -46,30 +53,37 @@ class Score:
 
     @property
     def n_true(self) -> int:
+        """Number of true nuclei."""
         return self.tp + self.fn
 
     @property
     def n_pred(self) -> int:
+        """Number of predicted nuclei."""
         return self.tp + self.fp
 
     @property
     def ap(self) -> float:
+        """TP / (TP + FP + FN)."""
         return _share(self.tp, self.tp + self.fp + self.fn, nuclei=self.n_true + self.n_pred)
 
     @property
     def precision(self) -> float:
+        """TP / (TP + FP)."""
         return _share(self.tp, self.n_pred, nuclei=self.n_true + self.n_pred)
 
     @property
     def recall(self) -> float:
+        """TP / (TP + FN)."""
         return _share(self.tp, self.n_true, nuclei=self.n_true + self.n_pred)
 
     @property
     def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN)."""
         return _share(2 * self.tp, self.n_true + self.n_pred, nuclei=self.n_true + self.n_pred)
 
     @property
     def panoptic_quality(self) -> float:
+        """Sum of the matched IoU / (TP + FP / 2 + FN / 2)."""
         return _share(
             self.matched_iou, (self.n_true + self.n_pred) / 2, nuclei=self.n_true + self.n_pred
         )
@@ -81,7 +95,7 @@ class Score:
 
     @property
     def mean_true_score(self) -> float:
-        """Sum of the matched IoU over the number of true nuclei."""
+        """Sum of the matched IoU divided by the number of true nuclei."""
         return _share(self.matched_iou, self.n_true, nuclei=self.n_true + self.n_pred)
 
     def __add__(self, other: Score) -> Score:
@@ -90,21 +104,26 @@ class Score:
         return Score(self.iou, *counts, self.matched_iou + other.matched_iou)
 
     def rates(self) -> dict[str, float]:
+        """Return ap, precision, recall and F1 by name."""
         return {"ap": self.ap, "precision": self.precision, "recall": self.recall, "f1": self.f1}
 
     def to_dict(self) -> dict:
+        """Return rates and counts as plain JSON values."""
         return {**self.rates(), "tp": self.tp, "fp": self.fp, "fn": self.fn}
 
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Labels by kind of mistake; "most of" means more than half of the pixels. One nucleus may
-    stand in several lists.
+    """Labels by kind of mistake; "most of" means more than half of the pixels.
 
-    split : true nuclei that hold most of each of two or more predictions.
-    merged : predictions that hold most of each of two or more true nuclei.
-    missed : true nuclei of which most is covered by no prediction.
-    extra : predictions of which most lies on no true nucleus.
+    A nucleus can appear in several lists.
+
+    Parameters
+    ----------
+    split : true nuclei that contain most of each of two or more predictions.
+    merged : predictions that contain most of each of two or more true nuclei.
+    missed : true nuclei less than half of which is covered by predictions.
+    extra : predictions less than half of which lies on true nuclei.
     """
 
     split: np.ndarray
@@ -114,14 +133,25 @@ class Mistakes:
 
 
 def score(truth: np.ndarray | Image, predicted: np.ndarray | Image, *, iou: float = 0.5) -> Score:
-    """Compare two label images at one threshold.
+    """Compare two label images at one IoU threshold.
 
+    Parameters
+    ----------
     truth, predicted : integers of equal shape, 2D or 3D; 0 is background, labels need not be
         consecutive.
-    iou : threshold in (0, 1].
+    iou : threshold, above 0 and up to 1.
 
-    Raises UserError for unequal shapes, negative or non-integer labels.
+    Returns
+    -------
+    Counts and rates at the threshold.
 
+    Raises
+    ------
+    UserError : shapes differ, labels are negative or not whole numbers, or the threshold is not in
+        range.
+
+    Examples
+    --------
     >>> truth = np.zeros((20, 20), int)
     >>> truth[5:15, 5:15] = 1
     >>> score(truth, np.roll(truth, 2, axis=1), iou=0.6).ap  # IoU is 80 / 120
@@ -138,24 +168,41 @@ def evaluate(
     distances: bool = False,
     seed: int = 0,
 ) -> dict:
-    """Score a set of images: pooled counts, means over images, mistakes, and how sure the mean AP
-    is.
+    """Score a set of label images: pooled counts, means over images, mistakes, and an interval.
 
-    pairs : (name, truth, predicted); predicted None means that the image has no prediction: all its
-        nuclei are missed.
-    groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn in the
-        bootstrap.
+    Parameters
+    ----------
+    pairs : (name, truth, predicted); None as predicted means that the image has no prediction, so
+        that all its nuclei count as missed.
+    thresholds : of the IoU, above 0 and up to 1.
+    groups : name of an image to its group (mosaic, embryo, patient); the bootstrap draws whole
+        groups.
     distances : also measure how far the outlines of matched nuclei (IoU 0.5) lie apart, see
         `outlines`; takes longer.
     seed : of the bootstrap.
 
-    Returns plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"), `mean_ap` (mean
-    of the pooled ap up to 0.90), `panoptic_quality` (pooled, at 0.50), `seg`, `foreground_dice`
-    (blind to touching nuclei: see `regions`), `count_error` (mean over images of |predicted - true|
-    / true) and `count_bias` (of all nuclei together, with its sign), the mistakes (see `Mistakes`),
-    `missing` names, `interval_95` of the mean AP (bootstrap over images or groups; [0, 1] where
-    there is only one), and a row for each image. With `distances`: `hausdorff_average_um` and
-    `hausdorff_95_um`, means over matched nuclei; `…_px` where a pixel size is unknown.
+    Returns
+    -------
+    Plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"); `mean_ap` (mean of the
+    pooled ap up to 0.90), `panoptic_quality` (pooled, at 0.50), `seg` and `foreground_dice` (see
+    `regions`), all 0 to 1; `count_error` (mean over images of |predicted - true| / true) and
+    `count_bias` ((predicted - true) / true of all nuclei together); `splits`, `merges`, `missed`
+    and `extra` (see `Mistakes`); `missing` (names); `interval_95` of the mean AP (bootstrap over
+    images or groups; [0, 1] where there is only one); and one row per image. With `distances`:
+    `hausdorff_average_um` and `hausdorff_95_um`, means over matched nuclei; `…_px` where a pixel
+    size is unknown.
+
+    Raises
+    ------
+    UserError : no images, shapes differ, or labels are negative or not whole numbers.
+
+    Examples
+    --------
+    >>> truth = np.zeros((20, 20), int)
+    >>> truth[5:15, 5:15] = 1
+    >>> scores = evaluate([("a", truth, truth), ("b", truth, None)])
+    >>> scores["mean_ap"], scores["missing"]
+    (0.5, ['b'])
     """
     thresholds = sorted(round(float(t), 10) for t in thresholds) or list(THRESHOLDS)
     rows, counts, missing = [], [], []
@@ -172,7 +219,7 @@ def evaluate(
         raise UserError(
             "At least one labelled image is needed to evaluate a result.",
             "none",
-            "Check the folder of the true labels.",
+            "Check the folder with the true labels.",
         )
     summary = _summary(
         rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed)
@@ -181,20 +228,33 @@ def evaluate(
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
-    """Match nuclei at one threshold; see the words at the top."""
+    """Match nuclei at one IoU threshold and count.
+
+    Parameters
+    ----------
+    overlap : table of two label images, see `overlap.find_overlap`.
+    iou : threshold, above 0 and up to 1.
+
+    Returns
+    -------
+    Counts and rates at the threshold.
+
+    Raises
+    ------
+    UserError : the threshold is not in range.
+    """
     if not 0 < iou <= 1:
         raise UserError("The IoU threshold must lie above 0 and not above 1.", iou, "Use 0.5.")
-    values, iou = overlap.iou, round(float(iou), 10)  # 0.5 + 2 * 0.05 must not miss an IoU of 0.6
+    values, iou = overlap.iou, round(float(iou), 10)  # 0.5 + 0.05 + 0.05 is above 0.6 in floats
     matched = match_nuclei(overlap, values, iou=iou)
     tp = int(np.count_nonzero(matched))
     fp, fn = len(overlap.predicted_labels) - tp, len(overlap.true_labels) - tp
-    return Score(
-        iou, tp, fp, fn, math.fsum(values[matched])
-    )  # fsum: the order of labels changes nothing
+    # fsum is exact, so that the order of the labels does not change the last digits.
+    return Score(iou, tp, fp, fn, math.fsum(values[matched]))
 
 
 def find_mistakes(overlap: Overlap) -> Mistakes:
-    """Tell splits, merges, missed and extra nuclei; defined in `Mistakes`."""
+    """Find split, merged, missed and extra nuclei, as defined in `Mistakes`."""
     n_true, n_predicted = len(overlap.true_labels), len(overlap.predicted_labels)
     inside = np.bincount(
         overlap.row[2 * overlap.shared > overlap.predicted_size[overlap.column]], minlength=n_true
@@ -213,34 +273,24 @@ def find_mistakes(overlap: Overlap) -> Mistakes:
 
 
 def _share(part: float, whole: float, *, nuclei: int) -> float:
-    """part / whole; 0 without a whole, 1 where there is no nucleus at all."""
+    """part / whole; 0 where the whole is 0, but 1 where there are no nuclei at all."""
     return part / whole if whole else float(nuclei == 0)
 
 
 def _row(name: str, scores: list[Score], *, table: Overlap) -> dict:
-    mistakes, seg, foreground = (
-        find_mistakes(table),
-        regions.score_seg(table),
-        regions.count_foreground(table),
-    )
-    kinds = {kind: len(getattr(mistakes, kind)) for kind in ("split", "merged", "missed", "extra")}
-    ap = {f"ap{round(100 * s.iou)}": s.ap for s in scores}
-    n_true, n_pred = scores[0].n_true, scores[0].n_pred
-    about = {
+    mistakes, foreground = find_mistakes(table), regions.count_foreground(table)
+    seg, n_true, n_pred = float(regions.score_seg(table).sum()), scores[0].n_true, scores[0].n_pred
+    return {
         "name": name,
         "n_true": n_true,
         "n_pred": n_pred,
-        **ap,
-        **kinds,
+        **{f"ap{round(100 * s.iou)}": s.ap for s in scores},
+        **{kind: len(labels) for kind, labels in vars(mistakes).items()},
         "mean_ap": float(np.mean([s.ap for s in _averaged(scores)])),
-    }
-    about |= {
-        "seg": _share(float(seg.sum()), n_true, nuclei=n_true + n_pred),
+        "seg": _share(seg, n_true, nuclei=n_true + n_pred),
         "foreground_dice": float(regions.rate_dice(foreground)),
-    }
-    return about | {
         "count_error": abs(n_pred - n_true) / max(n_true, 1),
-        "_seg": float(seg.sum()),
+        "_seg": seg,
         "_foreground": foreground,
     }
 
@@ -248,9 +298,7 @@ def _row(name: str, scores: list[Score], *, table: Overlap) -> dict:
 def _measure_outlines(
     truth: np.ndarray | Image, predicted: np.ndarray | Image, *, table: Overlap
 ) -> dict:
-    """Distances between the outlines of matched nuclei, in pixels of the finest axis, and how many
-    µm such a pixel has.
-    """
+    """Distances between matched outlines in pixels of the finest axis, and its size in µm."""
     matched = match_nuclei(table, table.iou, iou=MATCHED)
     names = table.true_labels[table.row[matched]], table.predicted_labels[table.column[matched]]
     image = truth if isinstance(truth, Image) else None
@@ -285,7 +333,7 @@ def _summary(
         "foreground_dice": float(regions.rate_dice(sum(r["_foreground"] for r in rows))),
         "count_error": float(np.mean([r["count_error"] for r in rows])),
         "count_bias": (n_pred - n_true) / max(n_true, 1),
-        **{word: sum(r[kind] for r in rows) for word, kind in _KINDS.items()},
+        **{key: sum(r[kind] for r in rows) for key, kind in _KINDS.items()},
         **_pool_distances(rows),
         "missing": missing,
         "interval_95": {"mean_ap": interval},
@@ -293,19 +341,20 @@ def _summary(
 
 
 def _pool_distances(rows: list[dict]) -> dict:
-    """Mean distances over all matched nuclei, and over those of each image (added to its row): in
-    µm where every image knows its size.
+    """Mean distances over all matched nuclei; those of each image are added to its row.
+
+    In µm where the pixel size of every image is known.
     """
     measured = [row for row in rows if "_average" in row]
     known = all(row["_um"] is not None for row in measured)
-    unit, found = "um" if known else "px", {}
+    unit, means = "um" if known else "px", {}
     for name, key in (("hausdorff_average", "_average"), ("hausdorff_95", "_highest")):
         values = [row[key] * (row["_um"] if known else 1.0) for row in measured]
         for row, one in zip(measured, values, strict=True):
             row[f"{name}_{unit}"] = float(one.mean()) if len(one) else None
         every = np.concatenate(values) if values else np.zeros(0)
-        found |= {f"{name}_{unit}": float(every.mean()) if len(every) else None} if measured else {}
-    return found
+        means |= {f"{name}_{unit}": float(every.mean()) if len(every) else None} if measured else {}
+    return means
 
 
 def _drop_private(rows: list[dict]) -> list[dict]:
@@ -322,9 +371,7 @@ def _averaged(scores: list[Score]) -> list[Score]:
 def _interval(
     rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int
 ) -> list[float]:
-    """95 % percentile interval of the mean AP, drawing images (or whole groups) with
-    replacement.
-    """
+    """95 % percentile interval of the mean AP, drawing images or whole groups with replacement."""
     units = bootstrap.find_units([row["name"] for row in rows], groups)
     table = np.array(
         [[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float
@@ -336,6 +383,6 @@ def _interval(
 
 
 def _rate_mean_ap(table: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., thresholds, 2) matches, and nuclei of either side → mean AP."""
+    """(..., thresholds, 2) of TP and TP + FP + FN to mean AP."""
     tp, nuclei = np.moveaxis(table, -1, 0)
     return {"mean_ap": np.where(nuclei > 0, tp / np.maximum(nuclei, 1), 1.0).mean(axis=-1)}

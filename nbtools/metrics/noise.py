@@ -1,10 +1,14 @@
-"""What the noise of an image is like: how strong, how it grows with light, and whether neighbouring
-pixels share it.
+"""Noise of an image: its strength, its growth with the signal, and correlation between pixels.
 
-A camera's noise has the variance gain * (grey - offset) + (gain * read_noise)², a line over the
-grey values: the photon-transfer line (Janesick 2007, Photon Transfer, doi:10.1117/3.725073).
-Networks with blind spots need noise that differs from pixel to pixel; where neighbours share it,
-they learn to keep it (Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336).
+The noise of a camera has the variance gain * (grey - offset) + (gain * read_noise)², a straight
+line over the grey value: the photon transfer curve. Blind-spot networks need noise that is
+independent from pixel to pixel; where neighbouring pixels share noise, the networks learn to keep
+it.
+
+References
+----------
+Janesick 2007, Photon Transfer, doi:10.1117/3.725073.
+Broaddus et al. 2020, doi:10.1109/ISBI45749.2020.9098336.
 """
 
 from __future__ import annotations
@@ -20,28 +24,26 @@ from nbtools.errors import UserError
 from nbtools.geometry import crop_centre
 from nbtools.image import Image
 
-MAD = 0.6745  # median of |x| of a normal distribution of width 1
-BINS, FEWEST = 40, 40  # grey levels that the line is fitted to at most, and pixels in each at least
-LAGS = 8  # px
-BLOCK, FLAT, FEWEST_BLOCKS = (
-    16,
-    0.1,
-    8,
-    # px of the squares that flat parts are sought in, share of them that is taken, and how many at
-    # least
-)
-LARGEST = (32, 1024, 1024)  # planes and pixels that are looked at
-CORRELATED = 0.15  # of the variance; less is no harm
-SURE = 5.0  # standard errors
+MAD = 0.6745  # median of |x| of a standard normal distribution
+BINS, MIN_PIXELS = 40, 40  # most grey levels for the fit, and fewest pixels in each
+LAGS = 8  # px; largest distance at which correlation is measured
+BLOCK = 16  # px; side of the squares among which flat parts are searched
+FLAT, MIN_BLOCKS = 0.1, 8  # share of the squares that counts as flat, and their least number
+LARGEST = (32, 1024, 1024)  # Z, Y, X; the centre of a larger image is used
+CORRELATED = 0.15  # less does no harm in training
+SIGNIFICANT = 5.0  # standard errors
 
 
 @dataclass(frozen=True)
-class NoiseLaw:
-    """The line that the variance of the noise follows: gain * grey + intercept, in grey values
-    squared.
+class PoissonGaussianNoise:
+    """Noise whose variance is linear in the grey value: gain * grey + intercept.
 
-    offset : grey value without light, where it is known; it parts the intercept in offset and read
-        noise.
+    Parameters
+    ----------
+    gain : grey values per photon.
+    intercept : variance at grey value 0, in grey values squared.
+    offset : grey value without light, where it is known; separates the read noise from the
+        intercept.
     """
 
     gain: float
@@ -49,35 +51,71 @@ class NoiseLaw:
     offset: float | None = None
 
     def variance(self, grey: np.ndarray) -> np.ndarray:
-        """Of the noise at these true grey values; never below 0."""
+        """Compute the variance of the noise at noise-free grey values; never below 0."""
         return np.maximum(self.gain * np.asarray(grey, float) + self.intercept, 0)
 
     @property
     def read_noise(self) -> float | None:
-        """In photons; None where the offset is unknown or no photon noise was found."""
+        """Read noise in photons; None where the offset is unknown or there is no photon noise."""
         if self.offset is None or self.gain <= 0:
             return None
         return math.sqrt(max(self.gain * self.offset + self.intercept, 0)) / self.gain
 
 
 def estimate_noise(image: np.ndarray | Image) -> float:
-    """Standard deviation of the noise in grey values, from the finest diagonal wavelet details
-    (Donoho & Johnstone 1994,
-    doi:10.1093/biomet/81.3.425): straight edges and slopes do not count. One number for all of the
-    image; see `estimate_law` where noise grows with light.
+    """Estimate the standard deviation of the noise from the finest diagonal wavelet details.
 
+    Straight edges and slopes do not contribute. The result is one number for the whole image; see
+    `estimate_poisson_gaussian` where noise grows with the signal.
+
+    Parameters
+    ----------
+    image : 2D or 3D; of an Image, the first channel and time point.
+
+    Returns
+    -------
+    The standard deviation, in grey values.
+
+    Raises
+    ------
+    UserError : fewer than 4 x 4 pixels, NaN or infinity.
+
+    References
+    ----------
+    Donoho & Johnstone 1994, doi:10.1093/biomet/81.3.425.
+
+    Examples
+    --------
     >>> round(estimate_noise(np.random.default_rng(0).normal(100, 7, (256, 256))), 1)
     7.0
     """
     return math.sqrt(_variance(_find_details(_to_planes(image))[1]))
 
 
-def estimate_law(image: np.ndarray | Image, *, offset: float | None = None) -> NoiseLaw:
-    """How noise grows with light, from one image: variance of diagonal details in its smooth parts,
-    at each grey level.
+def estimate_poisson_gaussian(
+    image: np.ndarray | Image, *, offset: float | None = None
+) -> PoissonGaussianNoise:
+    """Estimate from one image how noise grows with the signal.
 
-    offset : of the camera, where it is known.     Where the noise does not grow, or one grey level
-        is all there is, the gain is 0.
+    The variance of diagonal details is taken in smooth parts, per grey level, and a line is fitted.
+
+    Parameters
+    ----------
+    image : 2D or 3D; of an Image, the first channel and time point.
+    offset : grey value of the camera without light, where it is known.
+
+    Returns
+    -------
+    The line; its gain is 0 where noise does not grow with the signal, or where the image has too
+    few grey levels.
+
+    Raises
+    ------
+    UserError : fewer than 4 x 4 pixels, NaN or infinity.
+
+    References
+    ----------
+    Foi et al. 2008, doi:10.1109/TIP.2008.2001399.
     """
     mean, details, slope = _find_details(_to_planes(image))
     rows = []
@@ -86,19 +124,35 @@ def estimate_law(image: np.ndarray | Image, *, offset: float | None = None) -> N
         inside &= slope <= np.median(slope[inside])
         rows.append((mean[inside].mean(), _variance(details[inside]), inside.sum()))
     if len(rows) < 3:
-        return NoiseLaw(0.0, _variance(details), offset)
+        return PoissonGaussianNoise(0.0, _variance(details), offset)
     return _fit_line(np.array(rows), offset)
 
 
-def measure_law(frames: np.ndarray, *, offset: float | None = None) -> NoiseLaw:
-    """Photon transfer: how noise grows with light, from many images of one still scene.
+def fit_photon_transfer(frames: np.ndarray, *, offset: float | None = None) -> PoissonGaussianNoise:
+    """Fit the photon transfer curve to many images of one still scene.
 
-    frames : (frames, *space).
-    offset : the mean of images taken in the dark, where there are any.
+    Parameters
+    ----------
+    frames : (frames, *space) grey values, 20 frames or more.
+    offset : mean grey value of images taken in the dark, where there are any.
 
+    Returns
+    -------
+    The line of variance over mean.
+
+    Raises
+    ------
+    UserError : fewer than two frames.
+
+    References
+    ----------
+    Janesick 2007, Photon Transfer, doi:10.1117/3.725073.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
-    >>> law = measure_law(2 * rng.poisson(rng.uniform(10, 90, (64, 64)), (100, 64, 64)) + 100.0, offset=100)
-    >>> round(law.gain, 1)
+    >>> photons = rng.poisson(rng.uniform(10, 90, (64, 64)), (100, 64, 64))
+    >>> round(fit_photon_transfer(2 * photons + 100.0, offset=100).gain, 1)
     2.0
     """
     frames = np.asarray(frames, float)
@@ -106,7 +160,7 @@ def measure_law(frames: np.ndarray, *, offset: float | None = None) -> NoiseLaw:
         raise UserError(
             "A photon-transfer line needs several images of one scene.",
             len(frames),
-            "Give 20 or more; or use estimate_law.",
+            "Give 20 or more; or use estimate_poisson_gaussian.",
         )
     mean, variance = frames.mean(axis=0).ravel(), frames.var(axis=0, ddof=1).ravel()
     order = np.argsort(mean)
@@ -118,13 +172,27 @@ def measure_law(frames: np.ndarray, *, offset: float | None = None) -> NoiseLaw:
 
 
 def autocorrelate(image: np.ndarray | Image) -> dict[str, np.ndarray]:
-    """How alike the noise of pixels is that lie 0, 1, 2 … px apart along each axis: 1 is equal, 0
-    unrelated.
+    """Measure how far the noise of neighbouring pixels is correlated, along each axis.
 
-    Measured in the flattest parts. Along each axis the image is first cleared of what is smooth
-    *across* it, by second differences, which leaves white noise without any correlation along it;
-    what remains of structure is why values up to 0.1 say nothing.
+    Measured in the flattest parts. Along each axis, smooth content is first removed by second
+    differences *across* it, which add no correlation along it. Some structure remains, so that
+    values up to 0.1 mean nothing.
 
+    Parameters
+    ----------
+    image : 2D or 3D; of an Image, the first channel and time point.
+
+    Returns
+    -------
+    Axis ("Z", "Y", "X") to (lags,) correlation at distances of 0, 1, 2, … px: 1 equal, 0
+    independent.
+
+    Raises
+    ------
+    UserError : fewer than 4 x 4 pixels, NaN or infinity.
+
+    Examples
+    --------
     >>> noise = np.random.default_rng(0).normal(size=(128, 128))
     >>> [round(float(v), 1) for v in autocorrelate(noise + np.roll(noise, 1, axis=1))["X"][:3]]
     [1.0, 0.5, -0.0]
@@ -133,37 +201,44 @@ def autocorrelate(image: np.ndarray | Image) -> dict[str, np.ndarray]:
 
 
 def judge_noise(image: np.ndarray | Image) -> str | None:
-    """A warning with its remedy where neighbouring pixels share noise, so that a network with blind
-    spots must fail; else None.
-    """
-    found = explain_noise(image)
-    return None if found is None else " ".join(found)
+    """Return a warning with its remedy where neighbouring pixels share noise, else None."""
+    warning = explain_noise(image)
+    return None if warning is None else " ".join(warning)
 
 
 def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
-    """What `judge_noise` says, as message and remedy."""
-    found = {
+    """Return the warning of `judge_noise` as message and remedy, or None.
+
+    Parameters
+    ----------
+    image : 2D or 3D; of an Image, the first channel and time point.
+
+    Raises
+    ------
+    UserError : fewer than 4 x 4 pixels, NaN or infinity.
+    """
+    correlated = {
         axis: values
         for axis, (values, error) in _correlate(image).items()
-        if _is_alike(values, error)
+        if _is_correlated(values, error)
     }
-    if not found:
+    if not correlated:
         return None
-    told = "; ".join(
+    correlations = "; ".join(
         f"along {axis} " + ", ".join(f"{v:.2f} at {k} px" for k, v in enumerate(values[1:4], 1))
-        for axis, values in found.items()
+        for axis, values in correlated.items()
     )
     message = (
-        f"Neighbouring pixels share their noise (correlation {told}): a network with blind spots "
-        "takes it for signal."
+        f"Neighbouring pixels share their noise (correlation {correlations}): a blind-spot network "
+        "mistakes it for signal."
     )
-    if len(found) > 1:
+    if len(correlated) > 1:
         remedy = (
-            "Use images from before they were scaled, filtered or compressed, or bin them 2 x 2; "
-            "or train with clean partners."
+            "Use the images as they were before scaling, filtering or compression, or bin them "
+            "2 x 2; or train with clean partners."
         )
         return message, remedy
-    axis = next(iter(found))
+    axis = next(iter(correlated))
     return (
         message,
         f"Use the structured mask along {axis}: n2v with variant=struct and line_axis={axis}.",
@@ -171,9 +246,7 @@ def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
 
 
 def _to_planes(image: np.ndarray | Image) -> np.ndarray:
-    """(Z, Y, X) of the first channel and time point, without what is more than LARGEST around the
-    middle.
-    """
+    """(Z, Y, X) of the first channel and time point, cropped to the central LARGEST."""
     pixels = (
         image.select(T=0, C=0).to("ZYX").pixels if isinstance(image, Image) else np.asarray(image)
     )
@@ -181,19 +254,18 @@ def _to_planes(image: np.ndarray | Image) -> np.ndarray:
     pixels = crop_centre(pixels, LARGEST).astype(np.float32)
     if min(pixels.shape[1:]) < 4 or not np.isfinite(pixels).all():
         raise UserError(
-            "Noise is measured in finite images of 4 x 4 pixels or more.",
+            "Noise is measured in finite images of at least 4 x 4 pixels.",
             pixels.shape,
-            "Check the image.",
+            "Use a larger image, without NaN or infinity.",
         )
     return pixels
 
 
 def _find_details(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local mean, diagonal detail (of the width of the noise) and slope, one of each for four
-    pixels: three arrays (Z, Y / 2, X / 2).
-    """
+    """Local mean, diagonal detail and slope of each 2 x 2 block: (Z, Y / 2, X / 2) each."""
     even = planes[:, : planes.shape[1] // 2 * 2, : planes.shape[2] // 2 * 2]
     a, b, c, d = even[:, ::2, ::2], even[:, ::2, 1::2], even[:, 1::2, ::2], even[:, 1::2, 1::2]
+    # The diagonal Haar detail (a - b - c + d) / 2 of white noise has the variance of the noise.
     four = (a + b + c + d) / 4
     slope = (
         ndimage.gaussian_filter(four, (0, 1.5, 1.5), order=(0, 1, 0)) ** 2
@@ -203,37 +275,34 @@ def _find_details(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _choose_levels(mean: np.ndarray) -> list[float]:
-    """Borders between grey levels: evenly spaced, but wider where an image has few pixels of a
-    level.
-    """
+    """Limits between grey levels: evenly spaced, wider where few pixels have a level."""
     ordered = np.sort(mean, axis=None)
     even = np.linspace(ordered[0], np.percentile(ordered, 99.9), BINS + 1)
     place = np.searchsorted(ordered, even)
     chosen = [0]
     for i in range(1, len(even)):
-        if place[i] - place[chosen[-1]] >= FEWEST:
+        if place[i] - place[chosen[-1]] >= MIN_PIXELS:
             chosen.append(i)
     return [float(even[i]) for i in chosen]
 
 
 def _variance(details: np.ndarray) -> float:
-    """Mean square without outliers: edges that got into it."""
+    """Mean square without the outliers that edges leave."""
     width = np.median(np.abs(details)) / MAD
     kept = details[np.abs(details) <= 3 * width] if width > 0 else details
-    return float(
-        np.mean(kept.astype(float) ** 2) / (0.9733 if width > 0 else 1)
-    )  # what a normal distribution has within 3 widths
+    # 0.9733 is the variance of a standard normal distribution cut at 3 standard deviations.
+    return float(np.mean(kept.astype(float) ** 2) / (0.9733 if width > 0 else 1))
 
 
-def _fit_line(rows: np.ndarray, offset: float | None) -> NoiseLaw:
-    """Variance over grey value.  rows : (levels, 3) mean, variance and number of pixels; levels off
-    the line count less.
-    """
+def _fit_line(rows: np.ndarray, offset: float | None) -> PoissonGaussianNoise:
+    """Line of variance over grey value; rows : (levels, 3) mean, variance, number of pixels."""
     mean, variance, count = rows.T
     design, weight = (
         np.stack([mean, np.ones_like(mean)], axis=1),
         count / np.maximum(variance, 1e-12 + 0.02 * variance.max()) ** 2,
     )
+    # Weighted least squares, reweighted: a sample variance of n pixels has the variance
+    # 2 variance² / n, and levels far from the line (edges, saturation) count less (Cauchy weights).
     for _ in range(5):
         root = np.sqrt(weight)
         gain, intercept = np.linalg.lstsq(design * root[:, None], variance * root, rcond=None)[0]
@@ -241,15 +310,15 @@ def _fit_line(rows: np.ndarray, offset: float | None) -> NoiseLaw:
         off = (variance - line) / line * np.sqrt(count / 2)
         weight = count / line**2 / (1 + (off / 3) ** 2)
     if gain <= 0:
-        return NoiseLaw(0.0, float(np.average(variance, weights=count)), offset)
-    dark = mean.argmin()  # where the line must not come near 0: noise is there
-    return NoiseLaw(
+        return PoissonGaussianNoise(0.0, float(np.average(variance, weights=count)), offset)
+    dark = mean.argmin()  # the line must stay well above 0 here: there is noise in the dark, too
+    return PoissonGaussianNoise(
         float(gain), float(max(intercept, variance[dark] / 2 - gain * mean[dark])), offset
     )
 
 
 def _correlate(image: np.ndarray | Image) -> dict[str, tuple[np.ndarray, float]]:
-    """Axis → correlations at 0, 1, 2 … px, and their standard error for white noise."""
+    """Axis to correlations at 0, 1, 2, … px, and their standard error for white noise."""
     planes = _to_planes(image)
     pairs = {"Y": (1, 2), "X": (2, 1)} | ({"Z": (0, 1)} if len(planes) > 3 else {})
     return {
@@ -268,12 +337,13 @@ def _correlate_along(planes: np.ndarray, along: int, *, across: int) -> tuple[np
         ]
     )
     sums = sums[:, sums[0] > 0]
-    flattest = np.argsort(sums[0])[: max(FEWEST_BLOCKS, round(FLAT * sums.shape[1]))]
+    flattest = np.argsort(sums[0])[: max(MIN_BLOCKS, round(FLAT * sums.shape[1]))]
     total = sums[:, flattest].sum(axis=1)
     pixels = max(1, len(flattest)) * min(BLOCK, noise.shape[1]) * min(BLOCK, reach)
-    return (total / total[0] if len(flattest) else np.eye(len(sums))[0]), math.sqrt(
-        35 / 18 / pixels
-    )  # differences share pixels
+    # Second differences of white noise are correlated (-2/3, 1/6): the variance of a correlation
+    # estimated from them grows by the sum of squares, 35 / 18.
+    error = math.sqrt(35 / 18 / pixels)
+    return (total / total[0] if len(flattest) else np.eye(len(sums))[0]), error
 
 
 def _sum_blocks(values: np.ndarray) -> np.ndarray:
@@ -284,5 +354,5 @@ def _sum_blocks(values: np.ndarray) -> np.ndarray:
     return whole.sum(axis=(2, 4), dtype=float).ravel()
 
 
-def _is_alike(values: np.ndarray, error: float) -> bool:
-    return bool(np.abs(values[1:]).max(initial=0) > max(CORRELATED, SURE * error))
+def _is_correlated(values: np.ndarray, error: float) -> bool:
+    return bool(np.abs(values[1:]).max(initial=0) > max(CORRELATED, SIGNIFICANT * error))

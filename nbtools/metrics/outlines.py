@@ -1,12 +1,15 @@
-"""How far apart two outlines are: average and 95 % Hausdorff distance, in µm where the pixel size
-is known.
+"""Distances between outlines: average and 95 % Hausdorff distance, in µm where spacing is known.
 
-An IoU says how much area is wrong, not where. A thin spur of one pixel costs no IoU, and shifts
-every measurement of shape: these distances see it. An outline is the pixels of a nucleus that touch
-another label, the background or the border of the image along an axis. The distance of two outlines
-is the larger of the two directed ones: from each point of one to the nearest of the other, averaged
-(Dubuisson & Jain 1994, doi:10.1109/ICPR.1994.576361) or its 95th percentile (Huttenlocher et al.
-1993, doi:10.1109/34.232073).
+An IoU tells how much area is wrong, not where. A spur one pixel wide hardly changes the IoU, but
+every measurement of shape; these distances show it. An outline consists of the pixels of a nucleus
+that touch another label, the background or the border of the image along an axis. The distance of
+two outlines is the larger of the two directed ones: from each point of one outline to the nearest
+of the other, averaged or its 95th percentile.
+
+References
+----------
+Dubuisson & Jain 1994, doi:10.1109/ICPR.1994.576361 (average).
+Huttenlocher et al. 1993, doi:10.1109/34.232073 (percentile).
 """
 
 from __future__ import annotations
@@ -17,8 +20,18 @@ from nbtools.geometry import inner_border
 
 
 def find_outlines(label: np.ndarray) -> np.ndarray:
-    """(*space) integers → (*space) bool: pixels of nuclei at their outline.
+    """Find the outline pixels of all nuclei.
 
+    Parameters
+    ----------
+    label : (*space) integers, 0 background.
+
+    Returns
+    -------
+    (*space) bool.
+
+    Examples
+    --------
     >>> int(find_outlines(np.pad(np.ones((4, 4), int), 2)).sum())
     12
     """
@@ -35,11 +48,24 @@ def measure_distances(
     pairs: tuple[np.ndarray, np.ndarray],
     spacing: tuple[float, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average and 95 % Hausdorff distance of each pair of nuclei: two arrays (pairs,), in the unit
-    of the spacing (pixels without).
+    """Measure average and 95 % Hausdorff distance of pairs of nuclei.
 
+    Parameters
+    ----------
     truth, predicted : label images of equal shape.
-    pairs : (pairs,) true labels, and (pairs,) predicted labels; no label stands in two pairs.
+    pairs : (pairs,) true labels, and (pairs,) predicted labels; no label occurs in two pairs.
+    spacing : pixel size along each axis; without, distances are in pixels.
+
+    Returns
+    -------
+    Two arrays (pairs,), in the unit of the spacing.
+
+    Examples
+    --------
+    >>> square = np.pad(np.ones((4, 4), int), 4)
+    >>> pair = np.array([1]), np.array([1])
+    >>> measure_distances(square, np.roll(square, 1, axis=1), pairs=pair)[1].tolist()
+    [1.0]
     """
     scale = np.asarray(spacing or (1.0,) * truth.ndim, float)
     far = 4 * float(np.linalg.norm(scale * truth.shape)) + 1
@@ -48,17 +74,26 @@ def measure_distances(
         for label, names in zip((truth, predicted), pairs, strict=True)
     )
     directed = [
-        _summarise(*_measure_directed(a, b), count=len(pairs[0]))
+        _summarize(*_measure_directed(a, b), count=len(pairs[0]))
         for a, b in ((one, two), (two, one))
     ]
     return tuple(np.maximum(*both) for both in zip(*directed, strict=True))
 
 
 def measure_foreground(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Average Hausdorff distance of two foregrounds in pixels, over all their pixels (Taha &
-    Hanbury 2015, doi:10.1186/s12880-015-0068-x).
+    """Measure the average Hausdorff distance of two foregrounds, over all of their pixels.
 
-    0 where both are empty, infinite where one is.
+    Parameters
+    ----------
+    truth, predicted : label images of equal shape.
+
+    Returns
+    -------
+    The distance in pixels; 0 where both are empty, infinity where one is.
+
+    References
+    ----------
+    Taha & Hanbury 2015, doi:10.1186/s12880-015-0068-x.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -71,8 +106,10 @@ def measure_foreground(truth: np.ndarray, predicted: np.ndarray) -> float:
 def _find_points(
     label: np.ndarray, names: np.ndarray, *, scale: np.ndarray, far: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outline points of the named labels, each pair moved `far` from the others along an axis of
-    its own, and the pair of each.
+    """Outline points of the named labels, and the index of the pair of each point.
+
+    Each pair gets an extra coordinate `far` away from the others, so that one tree serves all
+    pairs.
     """
     points = np.argwhere(find_outlines(label))
     order = np.argsort(names)
@@ -94,10 +131,10 @@ def _measure_directed(
     return cKDTree(two[0]).query(one[0])[0], one[1]
 
 
-def _summarise(
+def _summarize(
     distance: np.ndarray, pair: np.ndarray, *, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and 95th percentile of the distances of each pair."""
+    """Mean and 95th percentile of the distances per pair."""
     points = np.bincount(pair, minlength=count)
     mean = np.bincount(pair, weights=distance, minlength=count) / np.maximum(points, 1)
     ordered, start = distance[np.lexsort((distance, pair))], np.cumsum(points) - points

@@ -1,6 +1,4 @@
-"""Which nuclei of two label images share pixels, and which of them match: the sparse table under
-the scores of `instances`.
-"""
+"""Overlap of the nuclei of two label images, as a sparse table."""
 
 from __future__ import annotations
 
@@ -15,8 +13,14 @@ from nbtools.metrics.matching import match_pairs
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Sizes of all nuclei and the pixels they share; pair k joins true nucleus `row[k]` and
-    predicted nucleus `column[k]`.
+    """Sizes of all nuclei and the pixels that they share.
+
+    Parameters
+    ----------
+    true_labels, predicted_labels : (N,) and (M,) labels, ascending, without 0.
+    true_size, predicted_size : (N,) and (M,) pixels per nucleus.
+    row, column : (pairs,) index of the true and of the predicted nucleus of each overlapping pair.
+    shared : (pairs,) pixels that the two nuclei of a pair share.
     """
 
     true_labels: np.ndarray
@@ -29,20 +33,36 @@ class Overlap:
 
     @property
     def iou(self) -> np.ndarray:
+        """(pairs,) intersection over union, above 0 and up to 1."""
         return self.shared / (
             self.true_size[self.row] + self.predicted_size[self.column] - self.shared
         )
 
 
 def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Overlap:
-    """Sizes and shared pixels of all nuclei of two label images, in one pass over runs of equal
-    pixels.
+    """Compute sizes and shared pixels of all nuclei, in one pass over runs of equal pixels.
+
+    Parameters
+    ----------
+    truth, predicted : integers of equal shape, 2D or 3D, 0 background.
+
+    Returns
+    -------
+    The table of overlaps.
+
+    Raises
+    ------
+    UserError : shapes differ, or labels are negative or not whole numbers.
+
+    Examples
+    --------
+    >>> truth, predicted = np.array([[1, 1, 0, 2]]), np.array([[0, 1, 1, 2]])
+    >>> find_overlap(truth, predicted).iou.round(2).tolist()
+    [0.33, 1.0]
     """
     truth, predicted = check_labels(truth), check_labels(predicted)
     if truth.shape != predicted.shape:
-        remedy = (
-            "Compare a prediction with the labels of its own image, neither cropped nor scaled."
-        )
+        remedy = "Compare a prediction with the labels of its own image, not cropped or scaled."
         raise UserError(
             "True and predicted labels must have the same shape.",
             f"{truth.shape} and {predicted.shape}",
@@ -60,19 +80,34 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
 
 
 def match_nuclei(overlap: Overlap, values: np.ndarray, *, iou: float) -> np.ndarray:
-    """Which pairs match: (pairs,) bool. Above 0.5 a nucleus has one candidate at most; ties and
-    lower thresholds are assigned.
+    """Choose which overlapping pairs match.
+
+    Parameters
+    ----------
+    overlap : table of two label images.
+    values : (pairs,) quality of each pair, usually its IoU.
+    iou : threshold that the value must reach.
+
+    Returns
+    -------
+    (pairs,) bool. Above 0.5 a nucleus has at most one candidate; ties and lower thresholds are
+    resolved by optimal assignment.
     """
-    return match_pairs(overlap.row, overlap.column, values=values, least=iou)
+    return match_pairs(overlap.row, overlap.column, values=values, threshold=iou)
 
 
 def check_labels(label: np.ndarray | Image) -> np.ndarray:
-    """The label image as an array of integers from 0 upwards, or a UserError."""
+    """Return a label image as an array of integers from 0 upwards.
+
+    Raises
+    ------
+    UserError : labels are negative or not whole numbers.
+    """
     label = label.pixels if isinstance(label, Image) else np.asarray(label)
     if label.dtype.kind not in "ui":
         remedy = "Give each nucleus its own whole number, e.g. skimage.measure.label(mask)."
         raise UserError(
-            "Labels must be whole numbers: 0 for background, one number a nucleus.",
+            "Labels must be whole numbers: 0 for background, one number per nucleus.",
             f"{label.dtype} values",
             remedy,
         )
@@ -88,10 +123,21 @@ def check_labels(label: np.ndarray | Image) -> np.ndarray:
 def count_pixels(
     values: np.ndarray, length: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels present, their pixels, and the index of each run's label (-1 for background)."""
+    """Count the pixels of each label from runs of equal pixels.
+
+    Parameters
+    ----------
+    values : (runs,) label of each run.
+    length : (runs,) pixels in each run.
+
+    Returns
+    -------
+    Labels present (N,) without 0, their pixels (N,), and the index of each run's label (runs,), -1
+    for background.
+    """
     values = values.astype(np.int64)
     highest = int(values.max(initial=0))
-    if highest > 10_000_000:  # rare, huge names: a table over all of them would not pay
+    if highest > 10_000_000:  # rare: a table over all numbers up to such labels is too large
         labels, index = np.unique(values, return_inverse=True)
         size = np.bincount(index, weights=length)
         background = int(labels[0] == 0)
@@ -105,8 +151,9 @@ def count_pixels(
 
 
 def _runs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs in which both labels stay the same: (true label, predicted label, length). There are far
-    fewer runs than pixels.
+    """Runs in which both labels stay the same: (true label, predicted label, length).
+
+    There are far fewer runs than pixels.
     """
     start = np.ones(truth.size, bool)
     np.not_equal(truth[1:], truth[:-1], out=start[1:])

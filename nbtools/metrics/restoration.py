@@ -1,12 +1,11 @@
-"""How near a restored image is to the clean one: PSNR, SSIM, RMSE, NRMSE, and PSNR after the best
-fit of brightness and contrast.
+"""Scores of restored images: PSNR, SSIM, RMSE, NRMSE, and PSNR after the best linear fit.
 
-Words. *Range* is what an error is held against in PSNR and SSIM: a number (255 for 8-bit images),
-or "clean": maximum minus minimum of each clean image. The same result scores higher with a larger
-range, so that a PSNR without its range says nothing. *rmse* is in grey values. *nrmse* is rmse over
-maximum minus minimum of the clean image, whatever the range. *psnr_si* (scale-invariant) is the
-PSNR of a * restored + b, with the a and b that fit the clean image best: for methods that do not
-promise the camera's grey values.
+*Range* is the span of grey values that errors are compared with in PSNR and SSIM: a number (255
+for 8-bit images), or "clean": maximum minus minimum of each clean image. The same result scores
+higher with a larger range, so a PSNR means nothing without its range. *rmse* is in grey values.
+*nrmse* is rmse divided by maximum minus minimum of the clean image, whatever the range. *psnr_si*
+(scale-invariant) is the PSNR of a * restored + b, with the a and b that fit the clean image best:
+for methods that do not preserve the grey values of the camera.
 """
 
 from __future__ import annotations
@@ -22,16 +21,21 @@ from nbtools.image import Image
 from nbtools.metrics import bootstrap
 
 METRICS = ("psnr", "ssim", "rmse", "nrmse", "psnr_si")
-SIGMA, REACH = 1.5, 5  # px; the window of Wang et al. 2004, and how far it reaches
-MOST_DB = 100.0  # what stands for a perfect image in tables and means: JSON has no infinity
+SIGMA, REACH = 1.5, 5  # px; width and reach of the window of Wang et al. 2004
+MAX_DB = 100.0  # PSNR of a perfect image in tables and means: JSON has no infinity
 
 Pixels = np.ndarray | Image
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A restored and a clean image of one shape, as real numbers, and the grey values that errors
-    are held against.
+    """A restored and a clean image of equal shape, as real numbers.
+
+    Parameters
+    ----------
+    restored, clean : (*axes) grey values.
+    range : span of grey values that errors are compared with.
+    stacked : indices of the axes that are not spatial (time, channels).
     """
 
     restored: np.ndarray
@@ -41,8 +45,16 @@ class Pair:
 
     @classmethod
     def of(cls, restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> Pair:
-        """Two images that can be compared, or a UserError. Arrays are taken to have spatial axes
-        only.
+        """Pair two images that can be compared; arrays are taken to have spatial axes only.
+
+        Parameters
+        ----------
+        restored, clean : equal shape; axes of an Image are reordered to those of `clean`.
+        range : a number above 0, or "clean".
+
+        Raises
+        ------
+        UserError : shapes differ, grey values are not finite, or the range is invalid.
         """
         if isinstance(restored, Image) and isinstance(clean, Image):
             restored = restored.to(clean.axes)
@@ -53,7 +65,7 @@ class Pair:
         )
         one, other = _to_real(restored), _to_real(clean)
         if one.shape != other.shape:
-            remedy = "Compare an image with its own clean partner, neither cropped nor scaled."
+            remedy = "Compare an image with its own clean partner, not cropped or scaled."
             raise UserError(
                 "A restored and a clean image must have the same shape.",
                 f"{one.shape} and {other.shape}",
@@ -63,9 +75,14 @@ class Pair:
 
 
 def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
-    """The grey values that errors are held against: the given number, or maximum minus minimum of
-    the clean image.
+    """Return the range: the given number, or maximum minus minimum of the clean image.
 
+    Raises
+    ------
+    UserError : the range is neither a number above 0 nor "clean".
+
+    Examples
+    --------
     >>> find_range(np.array([[10.0, 250.0]])), find_range(np.array([[10.0, 250.0]]), 255)
     (240.0, 255.0)
     """
@@ -81,26 +98,61 @@ def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
 
 
 def rmse(restored: Pixels, clean: Pixels) -> float:
-    """Root of the mean squared difference, in grey values.
+    """Compute the root mean squared difference, in grey values.
 
-    >>> rmse(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]])) ** 2
-    2.0000000000000004
+    Parameters
+    ----------
+    restored, clean : equal shape, any axes.
+
+    Raises
+    ------
+    UserError : shapes differ, or grey values are not finite.
+
+    Examples
+    --------
+    >>> round(rmse(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]])) ** 2, 6)
+    2.0
     """
     return _rmse(Pair.of(restored, clean))
 
 
 def nrmse(restored: Pixels, clean: Pixels) -> float:
-    """RMSE over maximum minus minimum of the clean image; not a number where the clean image has
-    one value only.
+    """Compute the RMSE divided by maximum minus minimum of the clean image.
+
+    Parameters
+    ----------
+    restored, clean : equal shape, any axes.
+
+    Returns
+    -------
+    The ratio; NaN where the clean image has a single grey value.
+
+    Raises
+    ------
+    UserError : shapes differ, or grey values are not finite.
     """
     pair = Pair.of(restored, clean)
     return _rmse(pair) / pair.range if pair.range > 0 else math.nan
 
 
 def psnr(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """Peak signal-to-noise ratio in dB: 20 log10(range / rmse); infinite for equal images, not a
-    number where the range is 0.
+    """Compute the peak signal-to-noise ratio: 20 log10(range / rmse).
 
+    Parameters
+    ----------
+    restored, clean : equal shape, any axes.
+    range : a number above 0, or "clean" for maximum minus minimum of the clean image.
+
+    Returns
+    -------
+    dB; infinity for equal images, NaN where the range is 0.
+
+    Raises
+    ------
+    UserError : shapes differ, grey values are not finite, or the range is invalid.
+
+    Examples
+    --------
     >>> round(psnr(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]), range=255), 2)
     45.12
     """
@@ -108,36 +160,68 @@ def psnr(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> fl
 
 
 def psnr_si(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """PSNR after the least-squares fit a * restored + b to the clean image: brightness and contrast
-    of the restored image do not count.
+    """Compute the PSNR after the least-squares fit a * restored + b to the clean image.
 
-    A negative a is allowed: an inverted image is as good as its original.
+    Brightness and contrast of the restored image do not count. A negative a is allowed: an inverted
+    image scores as its original.
+
+    Parameters
+    ----------
+    restored, clean, range : as in `psnr`.
+
+    Returns
+    -------
+    dB; infinity for a perfect fit, NaN where the range is 0.
+
+    References
+    ----------
+    Weigert et al. 2018, doi:10.1038/s41592-018-0216-7 (scale-invariant comparison).
     """
     return _psnr(_fit(Pair.of(restored, clean, range=range)))
 
 
 def ssim(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> float:
-    """Structural similarity, 1 for equal images: Gaussian window of 1.5 px, population covariance
-    (Wang et al. 2004,
-    doi:10.1109/TIP.2003.819861); the mean of the map without the 5 px at its borders, which the
-    window does not fill.
+    """Compute the mean structural similarity: Gaussian window of 1.5 px, population covariance.
 
-    Volumes have a window in 3D. Along an axis shorter than the window (a stack of few planes) the
-    image is mirrored and all of it counts.
+    The mean leaves out the 5 px at the borders, where the window does not fit. Volumes have a 3D
+    window. Along an axis shorter than the window (a stack of few planes) the image is mirrored and
+    all of it counts.
+
+    Parameters
+    ----------
+    restored, clean, range : as in `psnr`.
+
+    Returns
+    -------
+    Similarity, at most 1 (equal images); NaN where the range is 0.
+
+    Raises
+    ------
+    UserError : shapes differ, grey values are not finite, or the range is invalid.
+
+    References
+    ----------
+    Wang et al. 2004, doi:10.1109/TIP.2003.819861.
     """
     return _ssim(Pair.of(restored, clean, range=range))[0]
 
 
 def ssim_map(restored: Pixels, clean: Pixels, *, range: float | str = "clean") -> np.ndarray:
-    """Where the structure is right: the SSIM of each pixel, of the shape of the images, for
-    figures.
+    """Compute the SSIM of each pixel, in the shape of the images, for figures.
+
+    Parameters
+    ----------
+    restored, clean, range : as in `psnr`.
     """
     return _ssim(Pair.of(restored, clean, range=range))[1]
 
 
 def difference_map(restored: Pixels, clean: Pixels) -> np.ndarray:
-    """Restored minus clean, in grey values: what was invented is positive, what was lost
-    negative.
+    """Compute restored minus clean, in grey values: added signal is positive, lost signal negative.
+
+    Parameters
+    ----------
+    restored, clean : equal shape, any axes.
     """
     pair = Pair.of(restored, clean)
     return pair.restored - pair.clean
@@ -146,19 +230,34 @@ def difference_map(restored: Pixels, clean: Pixels) -> np.ndarray:
 def compare_images(
     restored: Pixels, clean: Pixels, *, range: float | str = "clean"
 ) -> dict[str, float]:
-    """All numbers of one image, and the range they were held against; a perfect PSNR is MOST_DB.
+    """Compute all metrics of one image, and the range they were computed with.
 
-    >>> compare_images(np.eye(12), np.eye(12))
-    {'psnr': 100.0, 'ssim': 1.0, 'rmse': 0.0, 'nrmse': 0.0, 'psnr_si': 100.0, 'range': 1.0}
+    Parameters
+    ----------
+    restored, clean, range : as in `psnr`.
+
+    Returns
+    -------
+    Metric to value; an infinite PSNR becomes MAX_DB.
+
+    Raises
+    ------
+    UserError : shapes differ, grey values are not finite, or the range is invalid.
+
+    Examples
+    --------
+    >>> scores = compare_images(np.eye(12), np.eye(12))
+    >>> scores["psnr"], scores["ssim"], scores["range"]
+    (100.0, 1.0, 1.0)
     """
     pair = Pair.of(restored, clean, range=range)
     spread, error = find_range(pair.clean), _rmse(pair)
     return {
-        "psnr": min(_psnr(pair), MOST_DB),
+        "psnr": min(_psnr(pair), MAX_DB),
         "ssim": _ssim(pair)[0],
         "rmse": error,
         "nrmse": error / spread if spread > 0 else math.nan,
-        "psnr_si": min(_psnr(_fit(pair)), MOST_DB),
+        "psnr_si": min(_psnr(_fit(pair)), MAX_DB),
         "range": pair.range,
     }
 
@@ -170,22 +269,33 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Score a set of restored images, beside their unprocessed input.
+    """Score a set of restored images beside their unprocessed input.
 
-    pairs : (name, clean, restored, input); restored None where an image has no result: it is listed
-        under `missing`, and neither it nor its input stands in a mean. input None where it is not
-        at hand.
-    range : see the words at the top.     seed : of the bootstrap.
-    groups : name of an image to its group (scene, embryo, patient); whole groups are drawn in the
-        bootstrap.
+    Parameters
+    ----------
+    pairs : (name, clean, restored, input). Restored is None where an image has no result: its name
+        is listed under `missing`, and neither it nor its input enters a mean. Input is None where
+        it is not available.
+    range : a number above 0, or "clean", as explained in the module.
+    groups : name of an image to its group (scene, embryo, patient); the bootstrap draws whole
+        groups.
+    seed : of the bootstrap.
 
-    Returns plain JSON values: `images` (clean ones), `mean` over those with a result, `input` (the
-    same of the unprocessed images; None without), `gain` (how much the PSNR is above the input's,
+    Returns
+    -------
+    Plain JSON values: `images` (number of clean ones), `mean` over those with a result, `input`
+    (the same for the unprocessed images; None without), `gain` (mean PSNR above that of the input,
     with its paired interval; None without), `range` in words, `missing`, `interval_95` of each mean
-    (bootstrap over images or groups; None where there is only one) and a row for each image. A
-    value that does not exist (of a clean image that is one grey value) is None, and its image is
-    listed under `undefined`.
+    (bootstrap over images or groups; None where there is only one) and one row per image. A value
+    that does not exist (the clean image has a single grey value) is None, and its image is listed
+    under `undefined`.
 
+    Raises
+    ------
+    UserError : no images, shapes differ, grey values are not finite, or the range is invalid.
+
+    Examples
+    --------
     >>> image = np.random.default_rng(0).random((16, 16))
     >>> evaluate([("a", image, image, None), ("b", image, None, None)])["missing"]
     ['b']
@@ -203,7 +313,7 @@ def evaluate(
         raise UserError(
             "At least one clean image is needed to evaluate a result.",
             "none",
-            "Check the folder of the clean images.",
+            "Check the folder with the clean images.",
         )
     known = [b for b in before if b is not None]
     return {
@@ -230,12 +340,21 @@ def find_intervals(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """95 % interval of the mean of each metric over images: None with fewer than two of them, or of
-    their groups.
+    """Compute the 95 % interval of the mean of each metric over images.
 
-    rows : one an image, with its `name` where there are groups. For two methods, give rows of their
+    Parameters
+    ----------
+    rows : one per image, with its `name` where there are groups; for two methods, rows of their
         differences.
+    metrics : keys of the rows.
+    groups, seed : of the bootstrap, see `evaluate`.
 
+    Returns
+    -------
+    Metric to [low, high]; None with fewer than two images or groups.
+
+    Examples
+    --------
     >>> find_intervals([{"psnr": 31.0}, {"psnr": 31.0}], ["psnr"])
     {'psnr': [31.0, 31.0]}
     """
@@ -262,7 +381,7 @@ def _to_real(image: Pixels) -> np.ndarray:
         raise UserError(
             "Images that are compared need finite grey values.",
             "NaN, infinity or no pixels",
-            "Look at the result first.",
+            "Check the result: a network that has diverged predicts NaN.",
         )
     return pixels
 
@@ -279,7 +398,7 @@ def _psnr(pair: Pair) -> float:
 
 
 def _fit(pair: Pair) -> Pair:
-    """The pair with the restored image brought to the clean one by the best line."""
+    """The pair, with a line fitted from the restored to the clean image."""
     x, y = pair.restored - pair.restored.mean(), pair.clean - pair.clean.mean()
     spread = np.mean(x * x)
     slope = np.mean(x * y) / spread if spread > 0 else 0.0
@@ -287,9 +406,7 @@ def _fit(pair: Pair) -> Pair:
 
 
 def _ssim(pair: Pair) -> tuple[float, np.ndarray]:
-    """Mean and map; one plane or volume at a time, since a window must not reach into another
-    channel or time point.
-    """
+    """Mean and map, one plane or volume at a time: a window must not reach into another channel."""
     if pair.range == 0:
         return math.nan, np.full(pair.clean.shape, math.nan)
     front = tuple(range(len(pair.stacked)))
@@ -309,14 +426,14 @@ def _ssim_of(restored: np.ndarray, clean: np.ndarray, *, range: float) -> tuple[
     padded = [
         np.pad(image, [(m, m) for m in margin], mode="symmetric") for image in (restored, clean)
     ]
-    how = {
+    options = {
         "data_range": range,
         "gaussian_weights": True,
         "sigma": SIGMA,
         "use_sample_covariance": False,
         "full": True,
     }
-    mean, each = structural_similarity(*padded, **how)
+    mean, each = structural_similarity(*padded, **options)
     return float(mean), each[
         tuple(slice(m, m + n) for m, n in zip(margin, clean.shape, strict=True))
     ]
@@ -347,7 +464,7 @@ def _find_gain(
 
 
 def _as_json(row: dict) -> dict:
-    """Numbers that do not exist become None."""
+    """Replace numbers that do not exist by None."""
     plain = {k: _as_json(v) if isinstance(v, dict) else v for k, v in row.items()}
     return {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()

@@ -1,8 +1,7 @@
-"""How well pixels were told apart by class: IoU, Dice, accuracy, precision and recall, pooled over
-images.
+"""Scores of semantic segmentation: IoU, Dice, accuracy, precision and recall, pooled over images.
 
-All of it is blind to touching nuclei: two nuclei found as one have every pixel right. For counting
-and measuring use `instances`.
+All of them ignore touching nuclei: where two nuclei are found as one, every pixel is right. Use
+`instances` for counting and measuring.
 """
 
 from __future__ import annotations
@@ -27,19 +26,29 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Score class images: each pixel holds the number of its class.
+    """Score class images, in which each pixel holds the number of its class.
 
-    pairs : (name, truth, predicted); predicted None means that the image has no prediction: all of
-        it counts as the first class.
-    classes : names of the classes 0, 1, 2…, the first is the background. None: all labels above 0
+    Parameters
+    ----------
+    pairs : (name, truth, predicted), integers of equal shape; None as predicted means that the
+        image has no prediction: all of it counts as the first class.
+    classes : names of the classes 0, 1, 2, …; the first is the background. None: all labels above 0
         are foreground.
     groups, seed : of the bootstrap, see `instances.evaluate`.
 
-    Returns plain JSON values: `dice`, `iou`, `precision`, `recall` (means over all classes but the
-    background that occur), `accuracy` (share of right pixels), `mean_iou` (over all classes that
-    occur), the same by class under `per_class`, `confusion` (pixels; rows are true), `missing`,
-    `interval_95`, and a row for each image.
+    Returns
+    -------
+    Plain JSON values: `dice`, `iou`, `precision`, `recall` (means over the classes that occur,
+    without the background), `accuracy` (share of pixels that are right), `mean_iou` (over all
+    classes that occur), the same per class under `per_class`, `confusion` (pixels; rows true,
+    columns predicted), `missing`, `interval_95`, and one row per image. All rates lie in 0 to 1.
 
+    Raises
+    ------
+    UserError : no images, shapes differ, labels are not whole numbers, or a class has no name.
+
+    Examples
+    --------
     >>> square = np.eye(4, dtype=int)
     >>> evaluate([("a", square, np.roll(square, 1, axis=1))])["accuracy"]
     0.5
@@ -55,7 +64,7 @@ def evaluate(
         raise UserError(
             "At least one labelled image is needed to evaluate a result.",
             "none",
-            "Check the folder of the true labels.",
+            "Check the folder with the true labels.",
         )
     tables = np.array([row["confusion"] for row in rows])
     pooled, units = tables.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
@@ -75,11 +84,23 @@ def evaluate(
 
 
 def count_pixels(truth: np.ndarray, predicted: np.ndarray, *, count: int) -> np.ndarray:
-    """(count, count) pixels by true class (rows) and predicted class (columns)."""
+    """Count pixels by true and predicted class.
+
+    Parameters
+    ----------
+    truth, predicted : (*space) class numbers from 0, of equal shape.
+    count : K, the number of classes.
+
+    Returns
+    -------
+    (K, K) pixels; rows true, columns predicted.
+
+    Raises
+    ------
+    UserError : shapes differ.
+    """
     if truth.shape != predicted.shape:
-        remedy = (
-            "Compare a prediction with the labels of its own image, neither cropped nor scaled."
-        )
+        remedy = "Compare a prediction with the labels of its own image, not cropped or scaled."
         raise UserError(
             "True and predicted classes must have the same shape.",
             f"{truth.shape} and {predicted.shape}",
@@ -91,8 +112,15 @@ def count_pixels(truth: np.ndarray, predicted: np.ndarray, *, count: int) -> np.
 
 
 def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., K, K) pixels → metric → (..., K); not a number where a class neither is nor was
-    predicted.
+    """Compute IoU, Dice, precision and recall per class.
+
+    Parameters
+    ----------
+    confusion : (..., K, K) pixels; rows true, columns predicted.
+
+    Returns
+    -------
+    Metric to (..., K), 0 to 1; NaN where a class neither occurs nor is predicted.
     """
     hit = np.einsum("...kk->...k", confusion).astype(float)
     true, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
@@ -105,18 +133,25 @@ def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def rate_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., K, K) pixels → metric → (...). Where only background is and was predicted, all is
-    right: 1.
+    """Compute the means over classes, and the accuracy.
+
+    Parameters
+    ----------
+    confusion : (..., K, K) pixels; rows true, columns predicted.
+
+    Returns
+    -------
+    Metric to (...), 0 to 1; 1 where truth and prediction hold only background.
     """
     each = rate_classes(confusion)
-    found = {name: _mean_known(values[..., 1:]) for name, values in each.items()}
+    means = {name: mean_known(values[..., 1:]) for name, values in each.items()}
     total = confusion.sum(axis=(-2, -1))
-    found["accuracy"] = np.einsum("...kk->...", confusion) / np.maximum(total, 1)
-    return found | {"mean_iou": _mean_known(each["iou"])}
+    means["accuracy"] = np.einsum("...kk->...", confusion) / np.maximum(total, 1)
+    return means | {"mean_iou": mean_known(each["iou"])}
 
 
-def _mean_known(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is a number; 1 where nothing is."""
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Average the finite values over the last axis: (..., K) to (...); 1 where none is finite."""
     known = np.isfinite(values)
     return np.where(
         known.any(axis=-1),
@@ -126,14 +161,14 @@ def _mean_known(values: np.ndarray) -> np.ndarray:
 
 
 def _number(label: np.ndarray | Image, classes: Sequence[str] | None) -> np.ndarray:
-    """The class of each pixel as a number that has a name."""
+    """The class of each pixel, as a number that has a name."""
     label = check_labels(label)
     if classes is None:
         return (label > 0).astype(np.int64)
     if (highest := int(label.max(initial=0))) >= len(classes):
         remedy = (
-            "Name every class, the background first, or leave the names out: then all labels "
-            "above 0 are foreground."
+            "Name every class, the background first; or leave out the names, and all labels above "
+            "0 are foreground."
         )
         raise UserError(
             "Each pixel must hold the number of a named class.",

@@ -1,9 +1,14 @@
-"""Do groups of nuclei differ? With the plant or the animal as the unit, not the nucleus.
+"""Comparison of groups of nuclei, with the plant or the animal as the unit, not the nucleus.
 
-Nuclei of one plant share its age, its place on the slide and its staining: they are alike, and a
-hundred of them say little more about *other* plants than ten. Counted as independent they make
-every interval too narrow and find differences where there are none (pseudo-replication: Hurlbert
-1984, doi:10.2307/1942661; in cell biology: Lord et al. 2020, doi:10.1083/jcb.202001064).
+Nuclei of one plant share its age, its position on the slide and its staining: they resemble each
+other, and a hundred of them tell little more about *other* plants than ten. Counted as independent
+they make every interval too narrow and produce differences where there are none
+(pseudo-replication).
+
+References
+----------
+Hurlbert 1984, doi:10.2307/1942661.
+Lord et al. 2020, doi:10.1083/jcb.202001064.
 """
 
 from __future__ import annotations
@@ -13,15 +18,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.units import (
+from nbtools.metrics.unit_statistics import (
     ALPHA,
     Estimate,
-    Units,
-    fit_mixed,
-    gather_units,
-    measure_effect,
-    weigh_nuclei,
-    weigh_units,
+    UnitStatistics,
+    estimate_by_nucleus,
+    estimate_by_unit,
+    fit_mixed_model,
+    measure_hedges_g,
+    summarize_units,
 )
 
 METHODS = ("units", "mixed", "bootstrap")
@@ -37,32 +42,49 @@ def compare_groups(
     method: str = "units",
     reference: str | None = None,
 ) -> dict:
-    """How much groups differ from a reference, with 95 % intervals that hold for other plants too.
+    """Estimate how much groups differ from a reference, with intervals that hold for new units.
 
-    table : column to values, one row a nucleus (a dictionary or a pandas table). columns : what is
-        compared, one or several.
-    group : column that names the group (genotype, treatment). unit : column that names the plant,
-        animal or dish; units belong to one
-    group each, so that plant 1 of a group is another one than plant 1 of the next. None takes each
-    nucleus for a unit of its own: right only if each comes from another plant.
-    method : "units", means of the units compared by Welch's t-test: plain, and hard to get wrong;
-        "mixed", a linear mixed model with a
-    random intercept for each unit, by REML, which lets units with many nuclei count more;
-    "bootstrap", units drawn with replacement, percentiles widened for few units (Hesterberg 2015,
-    doi:10.1080/00031305.2015.1089789): for values far from normal, ten units at least.
-    reference : name of the group that others are compared with, the first in the table if None.
+    Parameters
+    ----------
+    table : column to values, one row per nucleus (a dictionary or a pandas table).
+    columns : name or names of the columns that are compared.
+    group : column that names the group (genotype, treatment).
+    unit : column that names the plant, animal or dish. Units belong to one group: plant 1 of one
+        group is not plant 1 of the next. None treats each nucleus as a unit of its own, which is
+        right only if each comes from another plant.
+    method : "units" compares the means of the units by Welch's t-test, simple and robust. "mixed"
+        fits a linear mixed model with a random intercept per unit by REML, in which units with many
+        nuclei count more. "bootstrap" draws units with replacement and widens the percentiles for
+        few units: for values far from normal, with at least ten units.
+    reference : name of the group that others are compared with; the first in the table if None.
 
-    Returns plain JSON values: `unit`, `method`, `reference`, `groups` (name → units, nuclei) and
-    `rows`, one for each column and group: `difference` (group minus reference) with `interval_95`,
+    Returns
+    -------
+    Plain JSON values: `unit`, `method`, `reference`, `groups` (name to units and nuclei) and
+    `rows`, one per column and group: `difference` (group minus reference) with `interval_95`,
     `ratio` with `ratio_interval_95` (None where a mean is not above 0), `p`, `p_holm` (corrected
-    for the number of rows), `hedges_g` in standard deviations between units, with its interval, and
+    for the number of rows), `hedges_g` in standard deviations between units with its interval, and
     `icc`, the share of the variance that lies between units. Rows of the table without a number are
     left out.
 
-    Raises UserError for unknown columns, fewer than two groups, or fewer than two units in a group.
+    Raises
+    ------
+    UserError : an unknown column, method or reference, fewer than two groups, fewer than two units
+        in a group, or a mixed model with one nucleus per unit.
 
-    >>> table = {"volume_um3": [1, 2, 3, 4, 6, 7, 8, 9], "plant": list("aabbccdd"), "line": ["wt"] * 4 + ["mutant"] * 4}
-    >>> compare_groups(table, "volume_um3", group="line", unit="plant")["rows"][0]["difference"]
+    References
+    ----------
+    Hesterberg 2015, doi:10.1080/00031305.2015.1089789 (bootstrap with few units).
+
+    Examples
+    --------
+    >>> table = {
+    ...     "volume_um3": [1, 2, 3, 4, 6, 7, 8, 9],
+    ...     "plant": list("aabbccdd"),
+    ...     "line": ["wt"] * 4 + ["mutant"] * 4,
+    ... }
+    >>> comparison = compare_groups(table, "volume_um3", group="line", unit="plant")
+    >>> comparison["rows"][0]["difference"]
     5.0
     """
     if method not in METHODS:
@@ -73,14 +95,14 @@ def compare_groups(
         )
     rows = []
     for column in [columns] if isinstance(columns, str) else columns:
-        units = gather_units(table, column, group=group, unit=unit, reference=reference)
+        units = summarize_units(table, column, group=group, unit=unit, reference=reference)
         rows += _compare(units, column, method=method)
     for row, p in zip(rows, _correct([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     names = [str(name) for name in units.names]
     about = {
         n: {"units": int(u), "nuclei": int(c)}
-        for n, u, c in zip(names, units.sizes, units.add_up(units.count), strict=True)
+        for n, u, c in zip(names, units.sizes, units.sum_by_group(units.count), strict=True)
     }
     return {
         "unit": unit or "nucleus",
@@ -94,24 +116,36 @@ def compare_groups(
 def count_false_alarms(
     table: Mapping, column: str, *, group: str, unit: str, splits: int = 1000, seed: int = 0
 ) -> dict:
-    """How often a difference would be found where there is none: whole units are dealt out to the
-    groups at random, again and again.
+    """Estimate the false positive rate: units are assigned to the groups at random, many times.
 
-    First the groups are brought to one mean, so that no difference is left. Returns the share of
-    splits with p < 0.05 for Welch's test `by_unit` and `by_nucleus` (each nucleus counted as
-    independent), both of which ought to be 0.05, and their number `splits`.
+    First all groups are shifted to a mean of 0, so that no true difference is left.
+
+    Parameters
+    ----------
+    table, column, group, unit : as in `compare_groups`.
+    splits : number of random assignments.
+    seed : of the random assignments.
+
+    Returns
+    -------
+    Share of assignments with p < 0.05 in Welch's test, `by_unit` and `by_nucleus` (each nucleus
+    counted as independent), both of which should be 0.05, and `splits`.
+
+    Raises
+    ------
+    UserError : as in `compare_groups`.
     """
-    units = gather_units(table, column, group=group, unit=unit)
-    centre = units.add_up(units.mean * units.count) / units.add_up(units.count)
+    units = summarize_units(table, column, group=group, unit=unit)
+    centre = units.sum_by_group(units.mean * units.count) / units.sum_by_group(units.count)
     mean, rng, alarms = units.mean - centre[units.group], np.random.default_rng(seed), np.zeros(2)
     for _ in range(splits):
         order = rng.permutation(len(mean))
-        dealt = Units(
+        shuffled = UnitStatistics(
             mean[order], units.count[order], units.within[order], units.group, units.names
         )
         alarms += [
             _test(estimate, (0, 1))[2] < ALPHA
-            for estimate in (weigh_units(dealt), weigh_nuclei(dealt))
+            for estimate in (estimate_by_unit(shuffled), estimate_by_nucleus(shuffled))
         ]
     return {
         "by_unit": float(alarms[0] / splits),
@@ -120,10 +154,10 @@ def count_false_alarms(
     }
 
 
-def _compare(units: Units, column: str, *, method: str) -> list[dict]:
-    """A row for each group but the first."""
-    mixed = fit_mixed(units) if method == "mixed" or (units.count > 1).any() else None
-    estimate = mixed[0] if method == "mixed" else weigh_units(units)
+def _compare(units: UnitStatistics, column: str, *, method: str) -> list[dict]:
+    """One row per group, without the reference."""
+    mixed = fit_mixed_model(units) if method == "mixed" or (units.count > 1).any() else None
+    estimate = mixed[0] if method == "mixed" else estimate_by_unit(units)
     icc = mixed[1] / (mixed[1] + mixed[2]) if mixed and mixed[1] + mixed[2] > 0 else None
     return [
         _describe(units, estimate, column=column, other=k, drawn=method == "bootstrap")
@@ -132,54 +166,61 @@ def _compare(units: Units, column: str, *, method: str) -> list[dict]:
     ]
 
 
-def _describe(units: Units, estimate: Estimate, *, column: str, other: int, drawn: bool) -> dict:
+def _describe(
+    units: UnitStatistics, estimate: Estimate, *, column: str, other: int, drawn: bool
+) -> dict:
     reference, mean = estimate.mean[0], estimate.mean[other]
     difference, half, p = _test(estimate, (0, other))
     interval, positive = [difference - half, difference + half], reference > 0 and mean > 0
     ratio = _ratio_interval(estimate, other) if positive else None
     if drawn:
         interval, ratio = _draw(units, estimate, other=other, positive=positive)
-    g, limits = measure_effect(units, other)
-    about = {
+    g, limits = measure_hedges_g(units, other)
+    row = {
         "column": column,
         "group": units.names[other],
         "against": units.names[0],
         "means": [reference, mean],
-    }
-    about |= {
         "difference": difference,
         "interval_95": interval,
         "ratio": mean / reference if positive else None,
+        "ratio_interval_95": ratio,
+        "p": p,
+        "hedges_g": g,
+        "hedges_g_interval_95": limits,
     }
-    about |= {"ratio_interval_95": ratio, "p": p, "hedges_g": g, "hedges_g_interval_95": limits}
-    return {name: _plain(value) for name, value in about.items()}
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _degrees(estimate: Estimate, pair: tuple[int, int], weights: np.ndarray) -> float:
-    """Of a sum of two weighted variances: those of the model, or Welch and Satterthwaite's."""
-    if np.ndim(estimate.freedom) == 0:
-        return float(estimate.freedom)
+    """Degrees of freedom of two weighted variances: the model's, or Welch-Satterthwaite's."""
+    if np.ndim(estimate.degrees_of_freedom) == 0:
+        return float(estimate.degrees_of_freedom)
     parts = estimate.variance[list(pair)] * weights
-    return float(parts.sum() ** 2 / max((parts**2 / estimate.freedom[list(pair)]).sum(), 1e-300))
+    return float(
+        parts.sum() ** 2 / max((parts**2 / estimate.degrees_of_freedom[list(pair)]).sum(), 1e-300)
+    )
 
 
 def _test(estimate: Estimate, pair: tuple[int, int]) -> tuple[float, float, float]:
-    """Difference of two means, half of its 95 % interval, and p of Welch's t-test (of the model's,
-    where it has its own freedom).
-    """
+    """Difference of two means, half of its 95 % interval, and p of the t-test."""
     from scipy.special import stdtr, stdtrit
 
     difference = estimate.mean[pair[1]] - estimate.mean[pair[0]]
-    error, freedom = (
+    error, degrees_of_freedom = (
         np.sqrt(estimate.variance[list(pair)].sum()),
         _degrees(estimate, pair, np.ones(2)),
     )
-    p = 2 * stdtr(freedom, -abs(difference) / error) if error > 0 else float(difference == 0)
-    return difference, stdtrit(max(freedom, 1), 1 - ALPHA / 2) * error, p
+    p = (
+        2 * stdtr(degrees_of_freedom, -abs(difference) / error)
+        if error > 0
+        else float(difference == 0)
+    )
+    return difference, stdtrit(max(degrees_of_freedom, 1), 1 - ALPHA / 2) * error, p
 
 
 def _ratio_interval(estimate: Estimate, other: int) -> list[float]:
-    """By the delta method, on the logarithm."""
+    """Interval of the ratio of two means, by the delta method on its logarithm."""
     from scipy.special import stdtrit
 
     pair = [0, other]
@@ -190,10 +231,12 @@ def _ratio_interval(estimate: Estimate, other: int) -> list[float]:
 
 
 def _draw(
-    units: Units, estimate: Estimate, *, other: int, positive: bool
+    units: UnitStatistics, estimate: Estimate, *, other: int, positive: bool
 ) -> tuple[list[float], list[float] | None]:
-    """Intervals of difference and ratio over draws of whole units; percentiles as far out as the
-    t-distribution is wide.
+    """Intervals of difference and ratio over bootstrap samples of whole units.
+
+    Percentiles of few units are too narrow; they are moved out as far as the t-distribution is
+    wider than the normal one (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
     """
     from scipy.special import ndtr, stdtrit
 
@@ -216,7 +259,7 @@ def _draw(
 
 
 def _correct(values: list[float]) -> list[float]:
-    """Holm's correction of p-values for their number."""
+    """Correct p-values for their number (Holm 1979, https://www.jstor.org/stable/4615733)."""
     order, worst, corrected = np.argsort(values), 0.0, [1.0] * len(values)
     for rank, i in enumerate(order):
         worst = max(worst, min(1.0, (len(values) - rank) * values[i]))

@@ -1,6 +1,4 @@
-"""For which nuclei a method works: how many are found, by their size, their brightness, or any
-other number of theirs.
-"""
+"""Recall by size, brightness or any other property of the nuclei."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from nbtools.metrics import bootstrap
 from nbtools.metrics.overlap import check_labels, find_overlap, match_nuclei
 
 BINS = 5
+IQR = 1.35  # interquartile range of a normal distribution, in standard deviations
 
 
 def describe_nuclei(
@@ -22,14 +21,29 @@ def describe_nuclei(
     *,
     iou: float = 0.5,
 ) -> dict[str, np.ndarray]:
-    """One row for each true nucleus of a set of images.
+    """Describe each true nucleus of a set of images, and whether it was found.
 
-    pairs : (name, truth, predicted or None, image or None).
-    iou : overlap from which a nucleus counts as found.
+    Parameters
+    ----------
+    pairs : (name, truth, predicted or None, image or None), label images and grey values of equal
+        shape.
+    iou : from which a nucleus counts as found.
 
-    Returns columns of equal length: `image`, `label`, `size` (pixels), `contrast` (mean of the
-    first channel above the background's median, in units of the background's spread; not a number
-    without an image), `iou` (of its best prediction) and `found`.
+    Returns
+    -------
+    Columns of equal length, one row per true nucleus: `image`, `label`, `size` (pixels), `contrast`
+    (mean of the first channel minus the median of the background, divided by the standard deviation
+    of the background; NaN without an image), `iou` (with the best prediction) and `found`.
+
+    Raises
+    ------
+    UserError : shapes of the labels differ, or labels are not whole numbers.
+
+    Examples
+    --------
+    >>> truth = np.pad(np.ones((4, 4), int), 2)
+    >>> describe_nuclei([("a", truth, truth, None)])["found"].tolist()
+    [True]
     """
     columns: dict[str, list] = {
         name: [] for name in ("image", "label", "size", "contrast", "iou", "found")
@@ -52,13 +66,26 @@ def describe_nuclei(
 def stratify(
     nuclei: Mapping[str, np.ndarray], by: str, *, bins: int = BINS, seed: int = 0
 ) -> list[dict]:
-    """Share of nuclei found in classes of equal number: from the smallest (dimmest) fifth to the
-    largest (brightest).
+    """Compute the share of nuclei found in bins of equal number.
 
-    nuclei : columns as `describe_nuclei` returns them.     by : the column that sorts them.
+    Parameters
+    ----------
+    nuclei : columns, as of `describe_nuclei`.
+    by : the column that defines the bins, for example "size" or "contrast".
+    bins : number of bins, from the smallest (dimmest) to the largest (brightest).
+    seed : of the bootstrap.
 
-    Returns a row for each class: `low`, `high`, `nuclei`, `found` (share) and its `interval_95`
+    Returns
+    -------
+    One row per bin: `low`, `high`, `nuclei`, `found` (share, 0 to 1) and its `interval_95`
     (bootstrap over images). Nuclei without a value are left out; [] where none has one.
+
+    Examples
+    --------
+    >>> nuclei = {"image": np.array(["a"] * 4), "size": np.array([10, 20, 30, 40])}
+    >>> nuclei["found"] = nuclei["size"] > 20
+    >>> [row["found"] for row in stratify(nuclei, "size", bins=2)]
+    [0.0, 1.0]
     """
     values = np.asarray(nuclei[by], float)
     known = np.isfinite(values)
@@ -98,7 +125,7 @@ def _rate_found(sums: np.ndarray) -> dict[str, np.ndarray]:
 def _measure_contrast(
     label: np.ndarray, image: np.ndarray | Image | None, names: np.ndarray
 ) -> np.ndarray:
-    """How far each nucleus stands out from the background."""
+    """Contrast of each nucleus against the background, in its standard deviations."""
     if image is None or not len(names):
         return np.full(len(names), np.nan)
     grey = (
@@ -110,7 +137,7 @@ def _measure_contrast(
         return np.full(len(names), np.nan)
     around = grey[label == 0]
     base, spread = (
-        (np.median(around), np.subtract(*np.percentile(around, (75, 25))) / 1.35)
+        (np.median(around), np.subtract(*np.percentile(around, (75, 25))) / IQR)
         if len(around)
         else (0.0, 1.0)
     )

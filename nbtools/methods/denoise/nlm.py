@@ -23,7 +23,7 @@ from nbtools.image import Image
 from nbtools.methods.domain import Domain
 from nbtools.methods.method import Method
 from nbtools.metrics import restoration
-from nbtools.metrics.noise import NoiseLaw, estimate_law, estimate_noise
+from nbtools.metrics.noise import PoissonGaussianNoise, estimate_noise, estimate_poisson_gaussian
 from nbtools.targets.restored import RestoredTarget
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class NonLocalMeans(Method):
             or pixels.min() == pixels.max()
         ):
             return pixels
-        law = estimate_law(pixels)
+        law = estimate_poisson_gaussian(pixels)
         even = stabilise(pixels, law)
         width = estimate_noise(even)
         return undo(self._filter(even, width), law) if width > 0 else pixels
@@ -162,7 +162,7 @@ class NonLocalMeans(Method):
         return scores[best]
 
 
-def stabilise(pixels: np.ndarray, law: NoiseLaw) -> np.ndarray:
+def stabilise(pixels: np.ndarray, law: PoissonGaussianNoise) -> np.ndarray:
     """Grey values → values with noise of width 1 everywhere: the generalised Anscombe transform, or
     a mere scale without photon noise.
     """
@@ -171,7 +171,7 @@ def stabilise(pixels: np.ndarray, law: NoiseLaw) -> np.ndarray:
     return 2 * np.sqrt(np.maximum(law.gain * pixels + law.intercept, 0) / law.gain**2 + 3 / 8)
 
 
-def undo(even: np.ndarray, law: NoiseLaw) -> np.ndarray:
+def undo(even: np.ndarray, law: PoissonGaussianNoise) -> np.ndarray:
     """The mean grey value that gives this mean of stabilised values under noise; the algebraic
     inverse would be too low.
     """
