@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from nbtools.show.colors import GREY, INK, METHODS
 from nbtools.show.figure import Figure, new_figure, style_axes
 
-KINDS = ("splits", "merges", "missed", "extra")
+# Keys of an instance score, and their words: a nucleus of which most is covered by no prediction is
+# missed entirely; a prediction of which most lies on no nucleus is extra on background.
+MISTAKES = {
+    "splits": "split",
+    "merges": "merged",
+    "missed": "missed\nentirely",
+    "extra": "extra on\nbackground",
+}
 
 
 def compare(results: Mapping[str, Mapping]) -> Figure:
@@ -33,7 +40,7 @@ def compare(results: Mapping[str, Mapping]) -> Figure:
 
 
 def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
-    style_axes(axes, title="AP by how strictly one asks", x="IoU threshold")
+    style_axes(axes, title="AP at each IoU threshold", x="IoU threshold")
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
         values = [one["pooled"][t]["ap"] for t in thresholds]
@@ -81,11 +88,11 @@ def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
     style_axes(axes, title="Kinds of mistake", y="nuclei")
     width = 0.8 / len(results)
     for i, (name, one) in enumerate(results.items()):
-        places = np.arange(len(KINDS)) + (i - (len(results) - 1) / 2) * width
+        places = np.arange(len(MISTAKES)) + (i - (len(results) - 1) / 2) * width
         bars = axes.bar(
-            places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name]
+            places, [one.get(kind, 0) or 0 for kind in MISTAKES], width * 0.92, color=colors[name]
         )
         axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
-    axes.set_xticks(range(len(KINDS)), ["split", "merged", "missed", "extra"])
-    most = max(one.get(kind, 0) or 0 for one in results.values() for kind in KINDS)
+    axes.set_xticks(range(len(MISTAKES)), list(MISTAKES.values()))
+    most = max(one.get(kind, 0) or 0 for one in results.values() for kind in MISTAKES)
     axes.set_ylim(0, max(1, most) * 1.15)
