@@ -217,7 +217,7 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
 
 
 def test_values_are_said_as_a_reader_expects():
-    assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == [
+    assert [page.format_setting(v) for v in (None, True, 0.25, [16, 32], "small")] == [
         "auto",
         "yes",
         "0.25",

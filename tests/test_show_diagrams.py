@@ -66,7 +66,7 @@ def test_the_live_curve_says_the_time_left():
     curve = show.training_curve()
     curve.on_step(50, {"loss": 1.0, "progress": 0.25})
     curve.started -= 60
-    assert "25% · 1 min 0 s gone, about 3 min 0 s left" in curve.say()
+    assert "25% · 1 min 0 s gone, about 3 min 0 s left" in curve.describe()
 
 
 def _mistaken(squares: Image) -> Image:

@@ -159,7 +159,7 @@ def test_a_half_trained_network_that_finds_nothing_ends_no_training():
 
 
 def test_minutes_count_from_the_start_of_the_training_not_of_the_process(monkeypatch):
-    monkeypatch.setattr(live, "LEAST_S", 0.0)
+    monkeypatch.setattr(live, "MIN_SECONDS", 0.0)
     monkeypatch.setattr(runtime, "process_seconds", lambda: 5000.0)
     seen = start(Line())
     seen.wait()

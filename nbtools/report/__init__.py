@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nbtools import io, show
 from nbtools.report.facts import collect_facts
-from nbtools.report.page import key_numbers, list_tables, make_title, render_page, say_any
+from nbtools.report.page import format_setting, key_numbers, list_tables, make_title, render_page
 from nbtools.report.pictures import Picture, make_pictures
 from nbtools.report.prose import write_methods
 from nbtools.report.template import STAMP
@@ -50,7 +50,7 @@ def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
     stamp = [STAMP] if facts.get("rehearsal") else []
     numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
     tables = [
-        (heading, [(name.replace("_", " "), say_any(value)) for name, value in rows])
+        (heading, [(name.replace("_", " "), format_setting(value)) for name, value in rows])
         for heading, rows in list_tables(facts)
     ]
     words = show.text_pages(

@@ -5,7 +5,7 @@ reader who has not met them.
 from __future__ import annotations
 
 from nbtools.show.paired import WORDS
-from nbtools.show.words import say_value
+from nbtools.show.text import format_value
 
 COMPARISON = "comparison"
 COUNTED = {
@@ -75,7 +75,7 @@ def find_terms(facts: dict) -> list[tuple[str, str]]:
     return [tuple(text.split(": ", 1)) for text in paragraphs]
 
 
-def gather_comparison(about: dict, rows: list[dict]) -> dict:
+def collect_comparison(about: dict, rows: list[dict]) -> dict:
     """Facts of compare.json and the rows of compare.csv."""
     main = about["metrics"][0]
     makers = about.get("made_by") or {}
@@ -103,7 +103,7 @@ def gather_comparison(about: dict, rows: list[dict]) -> dict:
     }
 
 
-def find_best(facts: dict) -> list[tuple[str, str]]:
+def find_best_score(facts: dict) -> list[tuple[str, str]]:
     """The metric that methods are ranked by, of the best one: what stands on top of the page; [] of
     other pages.
     """
@@ -118,7 +118,7 @@ def find_best(facts: dict) -> list[tuple[str, str]]:
     ]
 
 
-def say_findings(facts: dict) -> list[str]:
+def describe_differences(facts: dict) -> list[str]:
     """What came out, one sentence a pair of methods, the clear ones first."""
     said = []
     for d in sorted(facts.get("differences") or (), key=lambda d: not d.get("clear")):
@@ -143,7 +143,7 @@ def say_findings(facts: dict) -> list[str]:
     return said
 
 
-def say_methods(facts: dict, cited: dict[str, str]) -> str:
+def describe_comparison(facts: dict, cited: dict[str, str]) -> str:
     """The sentences for the methods section.  cited : name of a result → its method in words, with
     the paper.
     """
@@ -167,7 +167,7 @@ def say_methods(facts: dict, cited: dict[str, str]) -> str:
         f"{facts.get('units')} {unit} (seed "
         f"{facts.get('seed')}), differences paired over the same draws."
     )
-    return " ".join([*parts, *say_findings(facts)])
+    return " ".join([*parts, *describe_differences(facts)])
 
 
 def list_makers(facts: dict) -> list[tuple[str, str]]:
@@ -175,7 +175,7 @@ def list_makers(facts: dict) -> list[tuple[str, str]]:
     rows = []
     for name, one in (facts.get("made_by") or {}).items():
         chosen = ", ".join(
-            f"{key} {say_value(value)}"
+            f"{key} {format_value(value)}"
             for key, value in (one.get("decoding") or {}).items()
             if value is not None
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from nbtools import io, methods
 from nbtools.errors import UserError
-from nbtools.report.compared import gather_comparison
+from nbtools.report.compared import collect_comparison
 
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
@@ -32,7 +32,7 @@ def collect_facts(folder: Path) -> dict:
     elif (folder / "result.json").is_file():
         facts = _of_result(folder, read_json(folder / "result.json"))
     elif (folder / "compare.json").is_file():
-        facts = {"name": folder.name} | gather_comparison(
+        facts = {"name": folder.name} | collect_comparison(
             read_json(folder / "compare.json"), read_table(folder / "compare.csv")
         )
     else:
@@ -82,10 +82,10 @@ def describe_method(name: str | None) -> dict:
     return {"name": name, "title": row.title, "task": row.task, "paper": vars(row.paper).copy()}
 
 
-def say_normalisation(about: str | dict | None) -> str | None:
+def describe_normalisation(about: str | dict | None) -> str | None:
     """How grey values were normalised, in words; of restoration, which undoes it, with its numbers.
 
-    >>> say_normalisation({"how": "of the whole training set", "offset": [100.0], "factor": [7.5]})
+    >>> describe_normalisation({"how": "of the whole training set", "offset": [100.0], "factor": [7.5]})
     'subtracting 100 and dividing by 7.5 (of the whole training set)'
     """
     if not isinstance(about, dict):
@@ -117,7 +117,7 @@ def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
         "tuned": about.get("tuned"),
         "training": training,
         "images": _image_facts(about),
-        "normalisation": say_normalisation(about.get("normalisation")),
+        "normalisation": describe_normalisation(about.get("normalisation")),
         "seed": recipe.get("seed"),
         "minutes": recipe.get("minutes"),
         "command": recipe.get("command"),

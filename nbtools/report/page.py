@@ -6,11 +6,17 @@ import base64
 
 import jinja2
 
-from nbtools.report.compared import COMPARISON, find_best, find_terms, list_makers, say_findings
+from nbtools.report.compared import (
+    COMPARISON,
+    describe_differences,
+    find_best_score,
+    find_terms,
+    list_makers,
+)
 from nbtools.report.pictures import Picture
-from nbtools.report.prose import cite, say_spacing, write_methods
+from nbtools.report.prose import cite, format_spacing, write_methods
 from nbtools.report.template import PAGE, STAMP, STYLE
-from nbtools.show.words import say_value
+from nbtools.show.text import format_value
 
 SECTIONS = ("Scores", "Mistakes, the worst images first", "Examples", "Training", "Measurements")
 SUMMARY_ROWS = 50
@@ -30,7 +36,7 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         prose=write_methods(facts),
         reference=cite(facts),
         sections=_sections(pictures),
-        findings=say_findings(facts),
+        findings=describe_differences(facts),
         terms=find_terms(facts),
         summary=summary,
         columns=[
@@ -40,8 +46,10 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         ],
         tables=list_tables(facts),
         hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
-        say=say_any,
-        say_score=lambda value: f"{value:.3f}" if isinstance(value, float) else say_any(value),
+        say=format_setting,
+        say_score=lambda value: (
+            f"{value:.3f}" if isinstance(value, float) else format_setting(value)
+        ),
     )
 
 
@@ -60,7 +68,7 @@ def key_numbers(facts: dict) -> list[tuple[str, str]]:
     )
     best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
     found = [
-        *find_best(facts),
+        *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),
         ("images", images.get("count")),
         ("mean AP", _number(scores.get("mean_ap"), 3)),
@@ -83,7 +91,7 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     images = dict(facts.get("images") or {})
     if images:
         images = {
-            "pixel size": say_spacing(images),
+            "pixel size": format_spacing(images),
             **{k: v for k, v in images.items() if k not in ("spacing", "unit")},
         }
         images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
@@ -100,13 +108,13 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     return [(heading, list(rows.items())) for heading, rows in tables if rows]
 
 
-def say_any(value: object) -> str:
+def format_setting(value: object) -> str:
     """A setting or fact in words: None is "auto", lists are joined."""
     if value is None:
         return "auto"
     if isinstance(value, list | tuple):
-        return " x ".join(say_value(v) for v in value)
-    return say_value(value)
+        return " x ".join(format_value(v) for v in value)
+    return format_value(value)
 
 
 def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:

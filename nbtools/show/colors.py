@@ -42,7 +42,7 @@ DEPTH = np.array(
 )
 
 
-def ramp_depth(share: np.ndarray) -> np.ndarray:
+def depth_colors(share: np.ndarray) -> np.ndarray:
     """Colours (..., 3) from 0 to 1 for a depth from 0 (near, blue) to 1 (far, red)."""
     place = np.clip(share, 0, 1) * (len(DEPTH) - 1)
     return np.stack(

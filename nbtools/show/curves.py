@@ -94,8 +94,8 @@ class TrainingCurve:
 
     def draw(self) -> Figure:
         """The curve so far: every step thin, each epoch's mean and validation loss thick."""
-        figure = new_figure(7.2, 3.0, alt=self.say())
-        axes = style_axes(figure.subplots(), title=self.say(), x="step", y="loss")
+        figure = new_figure(7.2, 3.0, alt=self.describe())
+        axes = style_axes(figure.subplots(), title=self.describe(), x="step", y="loss")
         if self.steps:
             steps, losses = np.array(self.steps).T
             axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
@@ -117,11 +117,11 @@ class TrainingCurve:
             axes.legend(frameon=False, fontsize=8, labelcolor=INK)
         return figure
 
-    def say(self) -> str:
+    def describe(self) -> str:
         """Where the training stands, in words.
 
         >>> curve = TrainingCurve()
-        >>> curve.say()
+        >>> curve.describe()
         'Starting: the first steps take longest'
         """
         if not self.steps:
@@ -129,11 +129,11 @@ class TrainingCurve:
         spent = time.monotonic() - self.started
         epoch = f"epoch {self.rows[-1]['epoch']} · " if self.rows else ""
         if not 0.01 < self.progress < 0.999:
-            return f"{epoch}step {self.steps[-1][0]} · {say_time(spent)}"
+            return f"{epoch}step {self.steps[-1][0]} · {format_duration(spent)}"
         left = spent * (1 - self.progress) / self.progress
         return (
-            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, "
-            f"about {say_time(left)} left"
+            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {format_duration(spent)} gone, "
+            f"about {format_duration(left)} left"
         )
 
     def _redraw(self) -> None:
@@ -160,7 +160,7 @@ def find_display() -> object | None:
     return display if getattr(get_ipython(), "kernel", None) is not None else None
 
 
-def say_time(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds in words: 75 gives "1 min 15 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -16,9 +16,9 @@ from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
+from nbtools.show.text import RichText
+from nbtools.show.text import table as show_table
 from nbtools.show.views import paint, view
-from nbtools.show.words import Words
-from nbtools.show.words import table as show_table
 
 MOST_DOTS = 600  # nuclei drawn for each group; more would only hide each other
 
@@ -44,7 +44,7 @@ def groups(
         table, column, group=group, unit=unit, method=method, reference=reference
     )
     names = list(compared["groups"])
-    words = "; ".join(_say(row) for row in compared["rows"])
+    words = "; ".join(_describe_difference(row) for row in compared["rows"])
     figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {words}")
     left, right = figure.subplots(1, 2, width_ratios=(0.9 + 0.8 * len(names), 1.6))
     _draw_dots(left, table, column=column, group=group, unit=unit, names=names)
@@ -52,7 +52,7 @@ def groups(
     return figure
 
 
-def group_table(compared: Mapping) -> Words:
+def group_table(compared: Mapping) -> RichText:
     """What `metrics.statistics.compare_groups` found, a line for each column and group: difference,
     share, p, effect size.
     """
@@ -161,7 +161,7 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
         axes.plot([place, place], [low, high], color=color, linewidth=2.4, solid_capstyle="butt")
         axes.plot([place], [row["difference"]], "o", color=color, markersize=7)
         axes.annotate(
-            _say(row).replace(": ", "\n"),
+            _describe_difference(row).replace(": ", "\n"),
             (place, row["difference"]),
             (10, 0),
             textcoords="offset points",
@@ -180,7 +180,7 @@ def _with_interval(value: float | None, interval: Sequence[float] | None) -> str
     return f"{value:.3g}" + (f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else "")
 
 
-def _say(row: Mapping) -> str:
+def _describe_difference(row: Mapping) -> str:
     """A difference in words: "mutant: +9.8 %, p 0.012"."""
     amount = (
         f"{row['difference']:+.3g}"

@@ -1,4 +1,4 @@
-"""How a volume is laid out on a flat sheet: maximum projections on the left, slices on the right,
+"""How a volume is laid out on a flat montage: maximum projections on the left, slices on the right,
 all with square pixels.
 """
 
@@ -10,7 +10,9 @@ GAP = 4  # pixels between the panels
 Rows = list[list[np.ndarray | None]]
 
 
-def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> np.ndarray:
+def make_pixels_square(
+    plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1
+) -> np.ndarray:
     """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further
     apart.
 
@@ -20,7 +22,7 @@ def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> n
     return plane[rows][:, columns]
 
 
-def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
+def choose_slices(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the
     volume.
     """
@@ -32,7 +34,7 @@ def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, 
     return tuple(int(np.searchsorted(np.cumsum(f), f.sum() / 2)) for f in filled)
 
 
-def cut(
+def make_panels(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
     """The five panels of a volume (Z, Y, X, ...), in two rows.
@@ -41,15 +43,15 @@ def cut(
     spacing : relative, along z, y, x; the smallest is 1. thin : keep each n-th pixel.
     """
     sz, sy, sx = spacing
-    above, below = cut_slices(volume, cuts, spacing=spacing, thin=thin)
+    above, below = make_slices(volume, cuts, spacing=spacing, thin=thin)
     first, second = (
-        square(volume.max(axis=0), (sy, sx), thin=thin),
-        square(volume.max(axis=1), (sz, sx), thin=thin),
+        make_pixels_square(volume.max(axis=0), (sy, sx), thin=thin),
+        make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin),
     )
     return [[first, *above], [second, *below]]
 
 
-def cut_slices(
+def make_slices(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
     """The three slices of a volume (Z, Y, X, ...) through one place, in two rows.
@@ -60,25 +62,27 @@ def cut_slices(
     z, y, x = cuts
     sz, sy, sx = spacing
     above = [
-        square(volume[z], (sy, sx), thin=thin),
-        square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
+        make_pixels_square(volume[z], (sy, sx), thin=thin),
+        make_pixels_square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
     ]
-    return [above, [square(volume[:, y], (sz, sx), thin=thin), None]]
+    return [above, [make_pixels_square(volume[:, y], (sz, sx), thin=thin), None]]
 
 
-def arrange(rows: Rows, *, blank: int = 0) -> np.ndarray:
-    """Panels on one sheet, `blank` between them."""
+def assemble(rows: Rows, *, blank: int = 0) -> np.ndarray:
+    """Panels on one montage, `blank` between them."""
     first = rows[0][0]
     height = sum(row[0].shape[0] for row in rows) + GAP
     width = sum(p.shape[1] for p in rows[0]) + 2 * GAP
-    sheet = np.full((height, width, *first.shape[2:]), blank, first.dtype)
-    for (left, top), panel in zip(corners(rows), (p for row in rows for p in row), strict=True):
+    montage = np.full((height, width, *first.shape[2:]), blank, first.dtype)
+    for (left, top), panel in zip(
+        panel_corners(rows), (p for row in rows for p in row), strict=True
+    ):
         if panel is not None:
-            sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
-    return sheet
+            montage[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+    return montage
 
 
-def corners(rows: Rows) -> list[tuple[int, int]]:
+def panel_corners(rows: Rows) -> list[tuple[int, int]]:
     """Left and top pixel of each panel, row by row."""
     places, top = [], 0
     for row in rows:
@@ -91,7 +95,7 @@ def corners(rows: Rows) -> list[tuple[int, int]]:
 
 
 def name_panels(cuts: tuple[int, ...]) -> list[str]:
-    """Words for each panel, row by row; empty where there is none."""
+    """RichText for each panel, row by row; empty where there is none."""
     z, y, x = cuts
     return ["maximum along z", f"z = {z}", f"x = {x}", "maximum along y", f"y = {y}", ""]
 

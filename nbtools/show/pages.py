@@ -19,7 +19,7 @@ LETTERS = 98  # a line of text holds about so many
 def text_pages(
     title: str, paragraphs: list[str], *, tables: list[tuple[str, list[tuple[str, str]]]] = ()
 ) -> list[Figure]:
-    """Words and tables of two columns on as many A4 pages as they need."""
+    """RichText and tables of two columns on as many A4 pages as they need."""
     lines = [(title, 15, "bold"), ("", 9, "normal")]
     for paragraph in paragraphs:
         lines += [(line, 9, "normal") for line in textwrap.wrap(paragraph, LETTERS)] + [

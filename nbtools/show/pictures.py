@@ -26,13 +26,13 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     >>> images([np.eye(8), np.ones((8, 8))]).alt
     '2 images'
     """
-    shown = [view(i) for i in gather(data, limit)]
+    shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
         shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown))
     )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
-    _say_rest(figure, data, len(shown))
+    _note_rest(figure, data, len(shown))
     return figure
 
 
@@ -125,7 +125,7 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     return draw_rows(rows, alt=f"what was found in {len(rows)} images")
 
 
-def gather(data: object, limit: int) -> list[Image]:
+def collect_images(data: object, limit: int) -> list[Image]:
     """The first images of whatever can be shown."""
     if isinstance(data, (Image, np.ndarray)) or any(
         isinstance(getattr(data, part, None), Image) for part in ("image", "labels")
@@ -243,7 +243,7 @@ def _count(data: object, shown: int) -> str:
     return f"{shown} image{'' if shown == 1 else 's'}"
 
 
-def _say_rest(figure: Figure, data: object, shown: int) -> None:
+def _note_rest(figure: Figure, data: object, shown: int) -> None:
     total = len(data) if hasattr(data, "__len__") and not isinstance(data, np.ndarray) else shown
     if total > shown:
         figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")

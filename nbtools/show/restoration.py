@@ -20,10 +20,10 @@ from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.show.figure import Figure, new_figure, style_axes
-from nbtools.show.layout import GAP, square
+from nbtools.show.layout import GAP, make_pixels_square
 from nbtools.show.pictures import as_image, draw_rows
+from nbtools.show.text import format_value
 from nbtools.show.views import View
-from nbtools.show.words import say_value
 
 PERCENTILES = (
     0.5,
@@ -31,7 +31,7 @@ PERCENTILES = (
 )  # grey values shown as black and white: the dim rim of a nucleus must not vanish
 SMALL = 96  # px; a picture below this needs no enlarged part
 SMOOTHED = 5  # px
-MARK = "#ffd400"
+FRAME_COLOR = "#ffd400"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     contrasts = dict.fromkeys(
         shown, find_contrast(reference, shown["noisy"] if true is None else None)
     )
-    titles = {name: _say_score(name, image, true) for name, image in shown.items()}
+    titles = {name: _title_with_score(name, image, true) for name, image in shown.items()}
     if true is not None:
         shown, titles, contrasts = (
             shown | {"clean": true},
@@ -106,7 +106,7 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
     figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
     low, high = (
-        say_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
+        format_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
     )
     held = "" if true is None else "; PSNR against maximum minus minimum of the clean image"
     _widen(figure, down=0.2)
@@ -137,7 +137,7 @@ def error_maps(found: object, clean: object) -> Figure:
     rows = [
         [
             (
-                lay_out(differences[name], error, cuts=cuts),
+                view_sections(differences[name], error, cuts=cuts),
                 f"{name}\nRMSE {scores[name]['rmse']:.4g}",
                 False,
             )
@@ -145,7 +145,7 @@ def error_maps(found: object, clean: object) -> Figure:
         ],
         [
             (
-                lay_out(structure[name], likeness, cuts=cuts),
+                view_sections(structure[name], likeness, cuts=cuts),
                 f"SSIM {scores[name]['ssim']:.3f}",
                 False,
             )
@@ -214,7 +214,7 @@ def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndar
     """
     check_same_size(image, found)
     contrast, cuts = find_contrast(found, image), find_cuts(found)
-    left, right = (lay_out(one, contrast, cuts=cuts, most=most).rgb for one in (image, found))
+    left, right = (view_sections(one, contrast, cuts=cuts, most=most).rgb for one in (image, found))
     return np.concatenate([left, np.full((left.shape[0], GAP, 3), 255, np.uint8), right], axis=1)
 
 
@@ -281,7 +281,7 @@ def find_cuts(reference: Image) -> tuple[int, int]:
     return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
 
 
-def lay_out(
+def view_sections(
     image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048
 ) -> View:
     """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a
@@ -296,20 +296,22 @@ def lay_out(
     if deep:
         planes = [(image.pixels[z], spacing[1:]), (image.pixels[:, y], (spacing[0], spacing[2]))]
         words = [f"z = {z}", f"y = {y}"]
-    panels = [contrast.color(square(plane, steps, thin=thin)) for plane, steps in planes]
+    panels = [
+        contrast.color(make_pixels_square(plane, steps, thin=thin)) for plane, steps in planes
+    ]
     tops = np.cumsum([0, *(panel.shape[0] + GAP for panel in panels[:-1])])
     gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
-    sheet = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
+    montage = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
     captions = tuple(
         (0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word
     )
     spacing_um = min(image.spacing_um) * thin if image.spacing_um else None
     return View(
-        sheet, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name
+        montage, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name
     )
 
 
-def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
+def find_detailed_region(plane: np.ndarray, side: int) -> tuple[int, int]:
     """Top and left of the square of a plane (Y, X) in which grey values differ most."""
     from scipy.ndimage import uniform_filter
 
@@ -329,7 +331,7 @@ def _draw_with_part(
     cuts = find_cuts(reference)
     rows = [
         [
-            (lay_out(image, contrasts[name], cuts=cuts), titles[name], False)
+            (view_sections(image, contrasts[name], cuts=cuts), titles[name], False)
             for name, image in shown.items()
         ]
     ]
@@ -337,11 +339,14 @@ def _draw_with_part(
     height, width, _ = planes["noisy"].shape
     side = max(32, min(height, width) // 4)
     if min(height, width) > max(SMALL, side):
-        top, left = find_busiest(_middle(reference).pixels[..., 0], side)
+        top, left = find_detailed_region(_middle(reference).pixels[..., 0], side)
         part = (slice(top, top + side), slice(left, left + side))
         crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
         rows.append(
-            [(lay_out(crop, contrasts[name], cuts=cuts), "", False) for name, crop in crops.items()]
+            [
+                (view_sections(crop, contrasts[name], cuts=cuts), "", False)
+                for name, crop in crops.items()
+            ]
         )
     figure = draw_rows(rows, head=0.42)
     if len(rows) == 2:
@@ -349,7 +354,9 @@ def _draw_with_part(
         scale_y, scale_x = frame[1] / height, frame[0] / width
         for axes in figure.axes[: len(shown)]:
             corner, size = (left * scale_x, top * scale_y), (side * scale_x, side * scale_y)
-            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, linewidth=1.1))
+            axes.add_patch(
+                Rectangle(corner, *size, fill=False, edgecolor=FRAME_COLOR, linewidth=1.1)
+            )
     return figure
 
 
@@ -376,7 +383,7 @@ def _find_balanced(rest: Image) -> Contrast:
     return Contrast(np.full(channels, -most), np.full(channels, most), tints)
 
 
-def _say_score(name: str, image: Image, clean: Image | None) -> str:
+def _title_with_score(name: str, image: Image, clean: Image | None) -> str:
     if clean is None:
         return f"{name}\n"
     scores = compare_images(image, clean)

@@ -15,15 +15,15 @@ from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
 from nbtools.show.views import check_same_space
 
-TURNED = {
+ROTATION_AXES = {
     "Y": (0, 2),
     "X": (0, 1),
     "Z": (1, 2),
 }  # axis of the turn → the two of (depth, row, column) that it mixes
-HAZE = 0.12  # density of the brightest grey value, a voxel
-SOLID = 1.5  # density of a labelled voxel
+GREY_DENSITY = 0.12  # density of the brightest grey value, a voxel
+LABEL_DENSITY = 1.5  # density of a labelled voxel
 LIGHT = np.array([-0.75, -0.5, -0.43])  # towards the lamp: in front, above, left
-SHADE = 0.4  # brightness of a surface that the lamp does not reach
+AMBIENT = 0.4  # brightness of a surface that the lamp does not reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Scene:
         angle : degrees; at 0 one looks along z, about Y at 90 along x, about X at 90 along y.
         axis : "Y" turns it like a globe, "X" tips it over, "Z" turns the picture.
         """
-        if axis not in TURNED:
+        if axis not in ROTATION_AXES:
             raise UserError(
                 "A volume is turned about one of its axes.", repr(axis), 'Use "Y", "X" or "Z".'
             )
@@ -62,27 +62,27 @@ class Scene:
         return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def _draw_light(self, angle: float, axis: str) -> np.ndarray:
-        turned = np.stack([turn(channel, angle, axis=axis) for channel in self.channels])
+        turned = np.stack([rotate(channel, angle, axis=axis) for channel in self.channels])
         color = np.tensordot(np.moveaxis(turned, 0, -1), self.tints.astype(np.float32), axes=1)
         brightest = np.maximum(turned.max(axis=0), 1e-6)
-        return composite(HAZE * brightest, color / np.sqrt(brightest)[..., None])
+        return composite(GREY_DENSITY * brightest, color / np.sqrt(brightest)[..., None])
 
     def _draw_labels(self, angle: float, axis: str) -> np.ndarray:
-        label = turn(self.label, angle, axis=axis, order=0)
-        inside = turn(
+        label = rotate(self.label, angle, axis=axis, order=0)
+        inside = rotate(
             ndimage.gaussian_filter((self.label > 0).astype(np.float32), 1.0), angle, axis=axis
         )
         slope = np.stack(np.gradient(inside), axis=-1)
         facing = -(slope @ LIGHT.astype(np.float32)) / np.maximum(
             np.linalg.norm(slope, axis=-1), 1e-6
         )
-        shade = SHADE + (1 - SHADE) * np.clip(facing, 0, 1)
+        shade = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1)
         return composite(
-            SOLID * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None]
+            LABEL_DENSITY * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None]
         )
 
 
-def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
+def prepare_scene(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
     """A volume brought to cubic voxels for `Scene.draw`; with labels, those are drawn as coloured
     bodies.
 
@@ -117,14 +117,14 @@ def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Sce
     )
 
 
-def turn(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
+def rotate(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
     """(Z, Y, X) → (depth, rows, columns), turned by `angle` degrees about one axis; the nearest
     comes first, and nothing is cut off.
 
     About Y: column = x cos a + z sin a, depth = z cos a - x sin a, from the centre; about X
     likewise with y for x.
     """
-    i, j = TURNED[axis]
+    i, j = ROTATION_AXES[axis]
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     back = np.eye(3)  # from the turned grid to the volume's
     back[i, i] = back[j, j] = cosine

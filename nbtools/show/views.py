@@ -70,8 +70,12 @@ def view(
     if space == "ZYX":
         return _view_volume(image, labels, thin=thin, contrast=contrast, about=about)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
-    rgb = contrast.color(layout.square(pixels, image.relative_spacing, thin=thin))
-    labels = None if labels is None else layout.square(labels, image.relative_spacing, thin=thin)
+    rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
+    labels = (
+        None
+        if labels is None
+        else layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
+    )
     return View(
         rgb,
         labels,
@@ -84,8 +88,8 @@ def view(
 def _view_volume(
     image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict
 ) -> View:
-    cuts, spacing = layout.choose_cuts(labels, image.space_shape), image.relative_spacing
-    rows = layout.cut(image.pixels, cuts, spacing=spacing, thin=thin)
+    cuts, spacing = layout.choose_slices(labels, image.space_shape), image.relative_spacing
+    rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
     # projections are brighter than any slice, so they have a contrast of their own
     projected, sliced = (
         contrast or measure_contrast(pixels, rgb=image.is_rgb)
@@ -95,12 +99,12 @@ def _view_volume(
         [None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)]
         for row in rows
     ]
-    words = zip(layout.corners(rows), layout.name_panels(cuts), strict=True)
+    words = zip(layout.panel_corners(rows), layout.name_panels(cuts), strict=True)
     captions = tuple((left, top, word, "white") for (left, top), word in words if word)
     if labels is not None:
-        labels = layout.arrange(layout.cut(labels, cuts, spacing=spacing, thin=thin))
+        labels = layout.assemble(layout.make_panels(labels, cuts, spacing=spacing, thin=thin))
     return View(
-        layout.arrange(drawn, blank=255),
+        layout.assemble(drawn, blank=255),
         labels,
         frame=rows[0][0].shape[1::-1],
         captions=captions,

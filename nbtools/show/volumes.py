@@ -13,10 +13,10 @@ from scipy import ndimage
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show import layout
-from nbtools.show.colors import INK, color_labels, ramp_depth
+from nbtools.show.colors import INK, color_labels, depth_colors
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
-from nbtools.show.scene import LIGHT, SHADE, prepare, require_volume
+from nbtools.show.scene import AMBIENT, LIGHT, prepare_scene, require_volume
 from nbtools.show.views import View, check_same_space, enlarge, paint
 
 CROSS = np.array([255, 214, 10], np.uint8)  # yellow, on grey and on every label colour
@@ -73,8 +73,8 @@ def slices_rgb(
     image = require_volume(image).select(T=0).to("ZYXC")
     check_place(at, image)
     contrast = contrast or measure_contrast(image.pixels, rgb=image.is_rgb)
-    rows = layout.cut_slices(image.pixels, at, spacing=image.relative_spacing)
-    painted = sheet = layout.arrange(
+    rows = layout.make_slices(image.pixels, at, spacing=image.relative_spacing)
+    painted = montage = layout.assemble(
         [[None if panel is None else contrast.color(panel) for panel in row] for row in rows],
         blank=255,
     )
@@ -82,10 +82,10 @@ def slices_rgb(
         found = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
         check_same_space(image.space_shape, found.shape)
         found, colors = (found, colors) if colors is not None else color_labels(found)
-        outlined = layout.arrange(layout.cut_slices(found, at, spacing=image.relative_spacing))
-        painted = paint(sheet, outlined, fill=0.12, least=least, colors=colors)
+        outlined = layout.assemble(layout.make_slices(found, at, spacing=image.relative_spacing))
+        painted = paint(montage, outlined, fill=0.12, least=least, colors=colors)
     else:
-        painted = enlarge(sheet, least)
+        painted = enlarge(montage, least)
     return _draw_crosshair(painted, rows, at=at, spacing=image.relative_spacing)
 
 
@@ -94,7 +94,7 @@ def choose_place(image: Image, label: Image | None = None) -> tuple[int, int, in
     else the middle of the volume.
     """
     found = None if label is None else label.select(T=0).to("ZYX").pixels
-    z, *middle = layout.choose_cuts(
+    z, *middle = layout.choose_slices(
         None if found is None else found > 0,
         require_volume(image).select(T=0).to("ZYXC").space_shape,
     )
@@ -128,12 +128,13 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
     volume = require_volume(image).select(T=0).to(f"{axis}{PLANES[axis]}C")
     spacing = volume.relative_spacing[1:]
     flat = [
-        layout.square(p, spacing) for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))
+        layout.make_pixels_square(p, spacing)
+        for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))
     ]
     pictures = [
         measure_contrast(p, rgb=image.is_rgb and p.dtype == np.uint8).color(p) for p in flat
     ]
-    pictures.append(layout.square(color_depth(volume.pixels), spacing))
+    pictures.append(layout.make_pixels_square(project_by_depth(volume.pixels), spacing))
     side_um = min(image.spacing_um) if image.spacing_um else None
     shown = [
         View(rgb, None, spacing_um=side_um, frame=rgb.shape[1::-1], name=image.name)
@@ -153,7 +154,7 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
     return figure
 
 
-def color_depth(pixels: np.ndarray) -> np.ndarray:
+def project_by_depth(pixels: np.ndarray) -> np.ndarray:
     """(D, H, W, C) grey values → (H, W, 3) uint8: as bright as the maximum along the first axis,
     coloured by where it lies.
     """
@@ -166,7 +167,7 @@ def color_depth(pixels: np.ndarray) -> np.ndarray:
     where = np.take_along_axis(pixels.argmax(axis=0), channel, axis=-1)[..., 0] / max(
         1, len(pixels) - 1
     )
-    return (ramp_depth(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(
+    return (depth_colors(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(
         np.uint8
     )
 
@@ -185,7 +186,7 @@ def rays(
     axis : the one it is turned about, "Y", "X" or "Z".  The side that a coarse z blurs is seen at
         90 degrees.
     """
-    scene = prepare(image, label, most=160)
+    scene = prepare_scene(image, label, most=160)
     pictures = [scene.draw(angle, axis) for angle in angles]
     shown = [
         View(rgb, None, spacing_um=scene.voxel_um, frame=rgb.shape[1::-1], name=scene.name)
@@ -259,7 +260,7 @@ def check_place(at: tuple[int, int, int], image: Image) -> None:
 
 
 def _measure_side(image: Image, axis: str) -> int:
-    """Pixels of an axis on a sheet with square pixels."""
+    """Pixels of an axis on a montage with square pixels."""
     return max(
         1,
         round(
@@ -274,12 +275,14 @@ def _draw_crosshair(
     """Thin lines through the place in each of the three slices, open in the middle."""
     times = len(painted) // (
         len(rows[0][0]) + layout.GAP + len(rows[1][0])
-    )  # as `layout.arrange` puts them together
+    )  # as `layout.assemble` puts them together
     z, y, x = (int((value + 0.5) * s * times) for value, s in zip(at, spacing, strict=True))
     panels = [rows[0][0], rows[0][1], rows[1][0]]
     corners = [
         c
-        for c, panel in zip(layout.corners(rows), (p for row in rows for p in row), strict=True)
+        for c, panel in zip(
+            layout.panel_corners(rows), (p for row in rows for p in row), strict=True
+        )
         if panel is not None
     ]
     for (left, top), panel, (row, column) in zip(
@@ -300,7 +303,7 @@ def _draw_ramp(axes: Axes, volume: Image) -> None:
     count, step = volume.shape[0], volume.spacing_um[0] if volume.spacing_um else None
     words = (f"{0:g}", f"{(count - 1) * step:.3g} µm") if step else ("0", f"plane {count - 1}")
     strip = axes.inset_axes((1.02, 0.0, 0.05, 1.0))
-    strip.imshow(ramp_depth(np.linspace(0, 1, 128))[:, None], aspect="auto", extent=(0, 1, 1, 0))
+    strip.imshow(depth_colors(np.linspace(0, 1, 128))[:, None], aspect="auto", extent=(0, 1, 1, 0))
     strip.set_xticks([])
     strip.set_yticks([0, 1], words, fontsize=7, color=INK)
     strip.yaxis.tick_right()
@@ -314,7 +317,7 @@ def _draw_mesh(axes: Axes, corners: np.ndarray, color: np.ndarray) -> None:
         corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0]
     )  # outwards, in the order z, y, x
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    shade = SHADE + (1 - SHADE) * np.clip(
+    shade = AMBIENT + (1 - AMBIENT) * np.clip(
         normal @ (LIGHT * (-1, -1, 1)), 0, 1
     )  # the lamp stands above and in front
     axes.add_collection3d(

@@ -26,7 +26,7 @@ from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
-from nbtools.widgets.painter import Target
+from nbtools.widgets.painter import AnnotationStore
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")
@@ -44,111 +44,118 @@ class Painter(anywidget.AnyWidget):
     about = traitlets.Dict().tag(sync=True)
     scene = traitlets.Any().tag(sync=True, to_json=lambda _, painter: painter.write_scene())
 
-    def __init__(self, image: Image, sheet: LabelEditor, *, target: Target, names: tuple[str, ...]):
-        self._image, self._sheet, self._target, self._names = image, sheet, target, names
+    def __init__(
+        self, image: Image, editor: LabelEditor, *, store: AnnotationStore, names: tuple[str, ...]
+    ):
+        self._image, self._editor, self._store, self._names = image, editor, store, names
         self._contrast, self._brightness = (
             measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb),
             0.0,
         )
-        self._notes = Journal(target.notes_for(sheet.label))
-        self._plane, self._heard, self._told, self._error = len(sheet.label) // 2, 0, "", False
+        self._journal = Journal(store.journal_path(editor.label))
+        self._plane, self._last_number, self._message, self._error = (
+            len(editor.label) // 2,
+            0,
+            "",
+            False,
+        )
         page = self._describe_page()
-        if target.anew:
-            self._notes.clear()
+        if store.start_over:
+            self._journal.clear()
         self._unsaved = self._resume()
         super().__init__(about=page)
         self.add_class("nb-painter")
-        self.on_msg(self._hear)
+        self.on_msg(self._on_message)
 
     @property
     def label(self) -> Image:
         """The label image as it stands, with axes and pixel size of the image."""
         image = self._image
-        pixels = self._sheet.label.copy().reshape(image.space_shape)
+        pixels = self._editor.label.copy().reshape(image.space_shape)
         return Image(pixels, image.spatial, image.spacing, image.unit, name=image.name)
 
     @property
     def classes(self) -> dict[int, str]:
         """Class of each nucleus that has been given one."""
-        return dict(self._sheet.classes)
+        return dict(self._editor.classes)
 
     @property
     def value(self) -> Sample:
         """The image with what was marked on it, as a data set takes it."""
-        return self._target.make_sample(
+        return self._store.make_sample(
             self.label, self.classes if self._names or self.classes else None
         )
 
     @property
     def seconds(self) -> float:
         """Time at work with the hand, pauses of more than half a minute left out."""
-        return self._sheet.seconds
+        return self._editor.seconds
 
-    def act(self, action: Mapping) -> None:
+    def apply(self, action: Mapping) -> None:
         """Do one action of `label_editor.LabelEditor` as if a hand had done it, and note it until
         it is
         saved.
         """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
-        plane = self._sheet.act(action)
+        plane = self._editor.apply(action)
         if plane is not None:
-            self._notes.add(self._sheet.write_down(action))
+            self._journal.add(self._editor.journal_entry(action))
             self._unsaved, self._plane = True, plane
 
     def save(self) -> Path:
         """Write label, classes and, the first time, the image into the data set; returns the file
         of the label.
         """
-        path = self._target.write(self.value)
-        self._notes.clear()
-        self._notes = Journal(self._target.notes_for(self._sheet.label))
-        self._notes.clear()
+        path = self._store.write(self.value)
+        self._journal.clear()
+        self._journal = Journal(self._store.journal_path(self._editor.label))
+        self._journal.clear()
         self._unsaved = False
-        self._tell(f"Saved {self._count()} in {path}")
+        self._set_message(f"Saved {self._count()} in {path}")
         return path
 
     def describe(self) -> str:
         """What was done, in a line."""
-        if not self._sheet.acts:
+        if not self._editor.action_count:
             return f"{self._count()}; nothing painted yet."
-        count = 0 if self._sheet.empty else len(self._sheet.counts)
+        count = 0 if self._editor.empty else len(self._editor.counts)
         pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
         return (
-            f"{self._count()}; {self._sheet.acts} strokes and other actions in "
+            f"{self._count()}; {self._editor.action_count} strokes and other actions in "
             f"{self.seconds / 60:.1f} min{pace}."
         )
 
     def _count(self) -> str:
-        if self._sheet.empty:
-            return (
-                f"scribbles on {np.mean(self._sheet.label != self._sheet.empty):.1%} of the pixels"
-            )
-        return say_count(len(self._sheet.counts))
+        if self._editor.empty:
+            return f"scribbles on {np.mean(self._editor.label != self._editor.empty):.1%} of the pixels"
+        return format_count(len(self._editor.counts))
 
     def write_scene(self) -> dict:
-        """The shown plane with its labels, as text; made anew for each page that asks."""
+        """The shown plane with its labels, as text; made start_over for each page that asks."""
         return self._write_plane(picture=True)
 
     def _resume(self) -> bool:
         """Go on with what was noted and not saved."""
-        actions = self._notes.read()
+        actions = self._journal.read()
         try:
             for action in actions:
-                plane = self._sheet.act(action)
+                plane = self._editor.apply(action)
                 self._plane = self._plane if plane is None else plane
         except (UserError, KeyError, TypeError, ValueError):
-            self._tell("Some of the unsaved work could not be read", error=True)
+            self._set_message("Some of the unsaved work could not be read", error=True)
             return True
         if actions:
-            self._tell(f"Unsaved work of the last session is here again: {len(actions)} actions")
+            self._set_message(
+                f"Unsaved work of the last session is here again: {len(actions)} actions"
+            )
         return bool(actions)
 
-    def _hear(self, _widget: object, message: Mapping, _buffers: object) -> None:
+    def _on_message(self, _widget: object, message: Mapping, _buffers: object) -> None:
         """Answer the page; what cannot be done is said there."""
-        self._told, self._error = "", False
+        self._message, self._error = "", False
         action, shown = message.get("action"), int(message.get("z", self._plane))
-        self._heard = max(self._heard, int(message.get("number", 0)))
-        self._plane = min(max(shown, 0), len(self._sheet.label) - 1)
+        self._last_number = max(self._last_number, int(message.get("number", 0)))
+        self._plane = min(max(shown, 0), len(self._editor.label) - 1)
         picture = message.get("ask") == "plane"
         try:
             if message.get("ask") == "save":
@@ -156,9 +163,9 @@ class Painter(anywidget.AnyWidget):
             elif message.get("ask") == "brightness":
                 self._brightness, picture = float(message["value"]), True
             elif action:
-                self.act(action)
+                self.apply(action)
         except UserError as error:
-            self._tell(str(error), error=True)
+            self._set_message(str(error), error=True)
         if picture or (action and (action["do"] != "paint" or self._error)):
             self.send(
                 {"kind": "plane", **self._write_plane(picture=picture or self._plane != shown)}
@@ -166,29 +173,29 @@ class Painter(anywidget.AnyWidget):
         else:
             self.send({"kind": "state", **self._write_state()})
 
-    def _tell(self, words: str, *, error: bool = False) -> None:
-        self._told, self._error = words, error
+    def _set_message(self, words: str, *, error: bool = False) -> None:
+        self._message, self._error = words, error
 
     def _write_state(self) -> dict:
         index = {name: k for k, name in enumerate(self._names, 1)}
         marks = [
-            [label, index[name]] for label, name in self._sheet.classes.items() if name in index
+            [label, index[name]] for label, name in self._editor.classes.items() if name in index
         ]
         return {
-            "heard": self._heard,
-            "count": len(self._sheet.counts),
-            "next": self._sheet.next_label,
+            "heard": self._last_number,
+            "count": len(self._editor.counts),
+            "next": self._editor.next_label,
             "unsaved": self._unsaved,
-            "told": self._told,
+            "told": self._message,
             "error": self._error,
             "classes": marks,
-            "undo": len(self._sheet.done),
-            "redo": len(self._sheet.undone),
+            "undo": len(self._editor.done),
+            "redo": len(self._editor.undone),
         }
 
     def _write_plane(self, *, picture: bool) -> dict:
         """State and labels of the shown plane; its picture where the page does not have it."""
-        found = {"z": self._plane, "label": pack_plane(self._sheet.label[self._plane])}
+        found = {"z": self._plane, "label": pack_plane(self._editor.label[self._plane])}
         if picture:
             plane = self._image.select(Z=self._plane)
             rgb = brighten(self._contrast, self._brightness).color(
@@ -198,7 +205,7 @@ class Painter(anywidget.AnyWidget):
         return found | self._write_state()
 
     def _describe_page(self) -> dict:
-        planes, height, width = self._sheet.label.shape
+        planes, height, width = self._editor.label.shape
         colors = (PALETTE * 255).round().astype(int).tolist()
         return {
             "width": width,
@@ -206,15 +213,15 @@ class Painter(anywidget.AnyWidget):
             "planes": planes,
             "colors": colors,
             "names": list(self._names),
-            "shades": choose_shades(self._sheet.label),
+            "shades": choose_shades(self._editor.label),
             "name": self._image.name,
-            "folder": str(self._target.folder),
-            "empty": self._sheet.empty,
-            "mark": self._target.mark,
+            "folder": str(self._store.folder),
+            "empty": self._editor.empty,
+            "mark": self._store.mark,
         }
 
 
-def say_count(count: int) -> str:
+def format_count(count: int) -> str:
     """Nuclei, counted in words."""
     return f"{count} {'nucleus' if count == 1 else 'nuclei'}"
 

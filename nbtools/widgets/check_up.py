@@ -13,7 +13,7 @@ from nbtools import checks, data, show
 from nbtools.checks import Finding
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
+from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
 from nbtools.widgets.picker import DataPicker, pick_data
 
 WIDE = {"width": "520px"}
@@ -47,24 +47,24 @@ class CheckUp(ipywidgets.VBox):
     def __init__(self, dataset: DataSet | None = None, *, copy: str | Path):
         self._given, self._findings, self._seen = dataset, None, None
         self.picker: DataPicker | None = pick_data() if dataset is None else None
-        self.run = mark(
+        self.run = with_class(
             ipywidgets.Button(description="Check", icon="search", button_style="primary"),
             "nb-check-run",
         )
-        self.copy = mark(
+        self.copy = with_class(
             ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE),
             "nb-check-copy",
         )
-        self.repair = mark(
+        self.repair = with_class(
             ipywidgets.Button(description="Write repaired copy", icon="wrench", layout=BUTTON),
             "nb-check-repair",
         )
-        self.table = mark(ipywidgets.HTML(), "nb-check-table")
-        self.status = mark(ipywidgets.HTML(), "nb-check-status")
+        self.table = with_class(ipywidgets.HTML(), "nb-check-table")
+        self.status = with_class(ipywidgets.HTML(), "nb-check-status")
         asked = (
             [self.picker]
             if self.picker is not None
-            else [ipywidgets.HTML(say_note(f"The set: {dataset!r}"))]
+            else [ipywidgets.HTML(format_note(f"The set: {dataset!r}"))]
         )
         super().__init__([*asked, self.run, self.table, self.copy, self.repair, self.status])
         self.add_class("nb-check")
@@ -99,7 +99,7 @@ class CheckUp(ipywidgets.VBox):
         folder = Path(self.copy.value.strip()).expanduser()
         changes = checks.fix(self.dataset, self.value, folder=folder)
         lines = changes or ["Nothing had to be changed."]
-        self.status.value = "".join(map(say_note, [f"Repaired copy: {folder}", *lines]))
+        self.status.value = "".join(map(format_note, [f"Repaired copy: {folder}", *lines]))
         return folder
 
     def _try(self, action: Callable[[], object]) -> None:
@@ -107,4 +107,4 @@ class CheckUp(ipywidgets.VBox):
         try:
             action()
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)

@@ -11,7 +11,7 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.pictures import as_image
 from nbtools.show.restoration import check_same_size, find_contrast
 from nbtools.show.views import enlarge
-from nbtools.widgets.parts import mark, say_note
+from nbtools.widgets.common import format_note, with_class
 from nbtools.widgets.viewer import slide_over
 
 LINE = (255, 212, 0)
@@ -55,21 +55,21 @@ class Comparison(ipywidgets.VBox):
             "readout": False,
             "layout": {"width": f"{width}px"},
         }
-        self.line = mark(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
+        self.line = with_class(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
         self.sliders = {
             axis: slide_over(axis, before.size(axis)) for axis in "TZ" if before.size(axis) > 1
         }
-        self.own = mark(
+        self.own = with_class(
             ipywidgets.Checkbox(
                 value=False, description="each in its own grey range", indent=False
             ),
             "nb-compare-own",
         )
-        self.picture = mark(
+        self.picture = with_class(
             ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-compare-picture"
         )
         words = ipywidgets.HBox(
-            [ipywidgets.HTML(say_note("◀ before")), ipywidgets.HTML(say_note("after ▶"))]
+            [ipywidgets.HTML(format_note("◀ before")), ipywidgets.HTML(format_note("after ▶"))]
         )
         words.layout = {"width": f"{width}px", "justify_content": "space-between"}
         for control in (self.line, *self.sliders.values(), self.own):
@@ -81,7 +81,7 @@ class Comparison(ipywidgets.VBox):
     def draw(self) -> None:
         """Show the plane that the sliders point at, parted at the line."""
         self.picture.value = show.array_to_png(
-            part(*self._pictures(), share=self.line.value / STEPS)
+            join_halves(*self._pictures(), share=self.line.value / STEPS)
         )
 
     def _pictures(self) -> list[np.ndarray]:
@@ -99,11 +99,11 @@ class Comparison(ipywidgets.VBox):
         return self.planes[-1]
 
 
-def part(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
+def join_halves(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
     """One picture of two (H, W, 3) uint8: the left `share` of `before`, the rest of `after`, a line
     between them.
 
-    >>> part(np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8), share=0.5)[0, :, 1].tolist()
+    >>> join_halves(np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8), share=0.5)[0, :, 1].tolist()
     [0, 0, 212, 1]
     """
     column = round(share * before.shape[1])

@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbtools import io, runtime
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
+from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
 
 MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers refuse
 
@@ -38,19 +38,19 @@ class Download(ipywidgets.VBox):
         size = self.value.stat().st_size
         words = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
         self.link, self.place = (
-            mark(ipywidgets.HTML(), "nb-download-link"),
-            mark(ipywidgets.HTML(), "nb-download-place"),
+            with_class(ipywidgets.HTML(), "nb-download-link"),
+            with_class(ipywidgets.HTML(), "nb-download-place"),
         )
-        self.button = mark(
+        self.button = with_class(
             ipywidgets.Button(description=words, icon="download", layout=BUTTON),
             "nb-download-button",
         )
         self.button.on_click(lambda _: self._fetch())
-        self.place.value = say_note(f"The zip lies in {self.value}")
+        self.place.value = format_note(f"The zip lies in {self.value}")
         if not runtime.is_colab() and size <= MOST:
             self.link.value = _link(self.value, words)
         elif not runtime.is_colab():
-            self.place.value = say_note(
+            self.place.value = format_note(
                 f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in "
                 "the list of files."
             )
@@ -61,7 +61,7 @@ class Download(ipywidgets.VBox):
         try:
             runtime.send_to_browser(self.value)
         except UserError as error:
-            self.place.value = say_error(error)
+            self.place.value = format_error(error)
 
 
 def _link(path: Path, words: str) -> str:

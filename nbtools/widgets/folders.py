@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.widgets.parts import mark, say_error
+from nbtools.widgets.common import format_error, with_class
 
 MOST = 500  # entries listed; beyond, a path is quicker pasted than found
 
@@ -22,14 +22,16 @@ class FolderBrowser(ipywidgets.VBox):
 
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
-        self.list = mark(ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list")
+        self.list = with_class(
+            ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list"
+        )
         words = "or paste the path of a folder here"
-        self.path = mark(
+        self.path = with_class(
             ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}),
             "nb-folder-path",
         )
-        self.place = mark(ipywidgets.HTML(), "nb-folder-place")
-        self._heard: list[Callable[[], None]] = []
+        self.place = with_class(ipywidgets.HTML(), "nb-folder-place")
+        self._callbacks: list[Callable[[], None]] = []
         self._filling = False
         super().__init__([self.place, self.list, self.path])
         self.add_class("nb-folder")
@@ -39,9 +41,9 @@ class FolderBrowser(ipywidgets.VBox):
             lambda change: change["new"].strip() and self.go(change["new"].strip()), "value"
         )
 
-    def listen(self, heard: Callable[[], None]) -> None:
+    def on_change(self, callback: Callable[[], None]) -> None:
         """Call `heard` whenever another folder is chosen."""
-        self._heard.append(heard)
+        self._callbacks.append(callback)
 
     def go(self, folder: str | Path) -> None:
         """Choose a folder; what is wrong with it is said in the widget."""
@@ -50,12 +52,12 @@ class FolderBrowser(ipywidgets.VBox):
             error = UserError(
                 "A folder must exist.", folder, "Check the path, or click through the list."
             )
-            self.place.value = say_error(error)
+            self.place.value = format_error(error)
             return
         self.folder = folder.absolute()
         self._fill()
-        for heard in self._heard:
-            heard()
+        for callback in self._callbacks:
+            callback()
 
     def _fill(self) -> None:
         """List what is in the folder; the list's own change of value must not count as a click."""

@@ -11,7 +11,7 @@ import ipywidgets
 
 from nbtools.config import Declaration, Settings, check_value
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, say_error, shorten_range
+from nbtools.widgets.common import BUTTON, format_error, shorten_range
 
 AUTO = "auto"
 NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
@@ -82,7 +82,7 @@ class Row(ipywidgets.VBox):
         self.field.observe(lambda _: self.check(), "value")
         super().__init__(
             [
-                ipywidgets.HBox([self.field, ipywidgets.HTML(_say_help(declared, suggested))]),
+                ipywidgets.HBox([self.field, ipywidgets.HTML(_format_help(declared, suggested))]),
                 self.message,
             ]
         )
@@ -102,7 +102,7 @@ class Row(ipywidgets.VBox):
             self.read()
             self.message.value = ""
         except UserError as error:
-            self.message.value = say_error(error)
+            self.message.value = format_error(error)
 
 
 def make_field(
@@ -163,7 +163,7 @@ def _fold(rows: list[Row]) -> ipywidgets.Accordion:
     return folded
 
 
-def _say_help(declared: Declaration, suggested: bool) -> str:
+def _format_help(declared: Declaration, suggested: bool) -> str:
     span = " ".join(filter(None, [shorten_range(declared), declared.unit]))
     facts = "; ".join(filter(None, [span, "empty: chosen for you" if declared.optional else ""]))
     facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""

@@ -27,17 +27,17 @@ from scipy import ndimage
 
 from nbtools.errors import UserError
 
-MOST_STEPS = 500  # that can be undone
+MAX_UNDO = 500  # that can be undone
 PAUSE_S = 30.0  # a longer pause between two actions does not count as work
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What one action changed: labels at flat places of the array, classes of nuclei; `plane` is
+    """What one action changed: labels at flat indices of the array, classes of nuclei; `plane` is
     where to look.
     """
 
-    places: np.ndarray
+    indices: np.ndarray
     before: np.ndarray
     after: np.ndarray
     classes: tuple[Mapping[int, str], Mapping[int, str]]
@@ -55,9 +55,9 @@ class LabelEditor:
 
     Examples
     --------
-    >>> sheet = LabelEditor(np.zeros((1, 4, 5), np.int32))
-    >>> _ = sheet.act({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
-    >>> sheet.label[0, 1].tolist(), sheet.next_label
+    >>> editor = LabelEditor(np.zeros((1, 4, 5), np.int32))
+    >>> _ = editor.apply({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
+    >>> editor.label[0, 1].tolist(), editor.next_label
     ([0, 1, 1, 0, 0], 2)
     """
 
@@ -70,14 +70,14 @@ class LabelEditor:
         self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
         self.done: list[Change] = []
         self.undone: list[Change] = []
-        self.seconds, self.acts, self._last = 0.0, 0, None
+        self.seconds, self.action_count, self._last = 0.0, 0, None
 
     @property
     def next_label(self) -> int:
         """A number that no nucleus has."""
         return max(self.counts, default=0) + 1
 
-    def act(self, action: Mapping) -> int | None:
+    def apply(self, action: Mapping) -> int | None:
         """Do one action; returns the plane it changed, None where it changed nothing.
 
         Raises
@@ -88,12 +88,12 @@ class LabelEditor:
             "paint": self._paint,
             "remove": self._remove,
             "join": self._join,
-            "part": self._part,
-            "between": self._between,
+            "part": self._split,
+            "between": self._interpolate,
             "class": self._name_class,
             "undo": self._undo,
             "redo": self._redo,
-            "put": self._put_back,
+            "put": self._restore,
         }
         if action.get("do") not in kinds:
             raise UserError(
@@ -102,8 +102,8 @@ class LabelEditor:
                 f"Use one of: {', '.join(kinds)}.",
             )
         plane = kinds[action["do"]](action)
-        self._clock(action.get("at"))
-        self.acts += 1
+        self._count_time(action.get("at"))
+        self.action_count += 1
         return plane
 
     def _paint(self, action: Mapping) -> int | None:
@@ -120,20 +120,20 @@ class LabelEditor:
                 f"plane {z} of {len(self.label)}",
                 "Reload the page, and draw again.",
             )
-        return self._change(z * size + spread(runs), to, plane=z)
+        return self._change(z * size + expand_runs(runs), to, plane=z)
 
     def _remove(self, action: Mapping) -> int | None:
         return self._change(self._find(action["label"]), self.empty)
 
     def _join(self, action: Mapping) -> int | None:
-        places = self._find(action["label"])
+        indices = self._find(action["label"])
         self._find(action["into"])
-        return self._change(places, int(action["into"]))
+        return self._change(indices, int(action["into"]))
 
-    def _part(self, action: Mapping) -> int | None:
+    def _split(self, action: Mapping) -> int | None:
         """The largest piece keeps the number, each other gets one of its own."""
         label = int(action["label"])
-        places = self._find(label)
+        indices = self._find(label)
         pieces, count = ndimage.label(self.label == label)
         if count < 2:
             received = f"nucleus {label} in one piece"
@@ -146,9 +146,9 @@ class LabelEditor:
         numbers = np.empty(count + 1, np.int32)
         order = np.argsort(-sizes, kind="stable")
         numbers[1 + order] = [label, *range(self.next_label, self.next_label + count - 1)]
-        return self._change(places, numbers[pieces.ravel()[places]])
+        return self._change(indices, numbers[pieces.ravel()[indices]])
 
-    def _between(self, action: Mapping) -> int | None:
+    def _interpolate(self, action: Mapping) -> int | None:
         """Fill the planes between those where a nucleus is painted; its outline passes evenly from
         one into the other.
         """
@@ -158,34 +158,34 @@ class LabelEditor:
         painted = np.flatnonzero(shape.any(axis=(1, 2)))
         filled = np.zeros_like(shape)
         for low, high in pairwise(painted):
-            depths = [measure_depth(shape[z]) for z in (low, high)] if high - low > 1 else None
+            depths = [signed_distance(shape[z]) for z in (low, high)] if high - low > 1 else None
             for z in range(low + 1, high):
                 share = (z - low) / (high - low)
                 filled[z] = (1 - share) * depths[0] + share * depths[1] > 0
-        places = np.flatnonzero(filled & (self.label == self.empty))
-        if not len(places):
+        indices = np.flatnonzero(filled & (self.label == self.empty))
+        if not len(indices):
             received = f"planes {', '.join(map(str, painted))}"
             raise UserError(
                 "A nucleus that is filled in must be painted in planes apart.",
                 received,
                 "Paint it in two planes first.",
             )
-        return self._change(places, label)
+        return self._change(indices, label)
 
     def _name_class(self, action: Mapping) -> int | None:
         label, name = int(action["label"]), str(action["name"])
-        places = self._find(label)
+        indices = self._find(label)
         others = {k: v for k, v in self.classes.items() if k != label}
         wanted = dict(sorted((others | ({label: name} if name else {})).items()))
         return self._change(
-            places[:0], 0, plane=int(places[0] // self.label[0].size), classes=wanted
+            indices[:0], 0, plane=int(indices[0] // self.label[0].size), classes=wanted
         )
 
     def _undo(self, _action: Mapping) -> int | None:
         if not self.done:
             return None
         change = self.done.pop()
-        self._put(change.places, change.before)
+        self._write(change.indices, change.before)
         self.classes = dict(change.classes[0])
         self.undone.append(change)
         return change.plane
@@ -194,12 +194,12 @@ class LabelEditor:
         if not self.undone:
             return None
         change = self.undone.pop()
-        self._put(change.places, change.after)
+        self._write(change.indices, change.after)
         self.classes = dict(change.classes[1])
         self.done.append(change)
         return change.plane
 
-    def write_down(self, action: Mapping) -> dict:
+    def journal_entry(self, action: Mapping) -> dict:
         """The action just done, so that it can be done again on the label alone: an undo or redo by
         what it put back.
         """
@@ -208,7 +208,8 @@ class LabelEditor:
         change, side = (self.undone[-1], 0) if action["do"] == "undo" else (self.done[-1], 1)
         labels = (change.before, change.after)[side]
         parts = [
-            [int(n), gather(change.places[labels == n]).ravel().tolist()] for n in np.unique(labels)
+            [int(n), encode_runs(change.indices[labels == n]).ravel().tolist()]
+            for n in np.unique(labels)
         ]
         return {
             "do": "put",
@@ -217,66 +218,68 @@ class LabelEditor:
             "at": action.get("at"),
         }
 
-    def _put_back(self, action: Mapping) -> int | None:
-        places = [spread(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]]
+    def _restore(self, action: Mapping) -> int | None:
+        indices = [
+            expand_runs(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]
+        ]
         labels = [
-            np.full(len(p), n, np.int32) for p, (n, _) in zip(places, action["parts"], strict=True)
+            np.full(len(p), n, np.int32) for p, (n, _) in zip(indices, action["parts"], strict=True)
         ]
         classes = {int(label): name for label, name in action["classes"].items()}
         none = np.zeros(0, np.int64)
-        plane = None if any(map(len, places)) else 0
+        plane = None if any(map(len, indices)) else 0
         return self._change(
-            np.concatenate([none, *places]),
+            np.concatenate([none, *indices]),
             np.concatenate([none, *labels]),
             plane=plane,
             classes=classes,
         )
 
     def _find(self, label: object) -> np.ndarray:
-        """Flat places of a nucleus; UserError where there is none of this number."""
+        """Flat indices of a nucleus; UserError where there is none of this number."""
         if int(label) not in self.counts:
             raise UserError("The nucleus must be there.", f"number {label}", "Point at a nucleus.")
         return np.flatnonzero(self.label.ravel() == int(label))
 
     def _change(
         self,
-        places: np.ndarray,
+        indices: np.ndarray,
         after: object,
         *,
         plane: int | None = None,
         classes: Mapping | None = None,
     ) -> int | None:
         """Change labels (or classes), and remember how it was."""
-        before = self.label.ravel()[places]
-        after = np.broadcast_to(np.asarray(after, np.int32), places.shape).copy()
+        before = self.label.ravel()[indices]
+        after = np.broadcast_to(np.asarray(after, np.int32), indices.shape).copy()
         differs = before != after
         if not differs.any() and classes in (None, self.classes):
             return None
-        places, before, after = places[differs], before[differs], after[differs]
+        indices, before, after = indices[differs], before[differs], after[differs]
         old = dict(self.classes)
-        self._put(places, after)
+        self._write(indices, after)
         self.classes = {
             k: v for k, v in (old if classes is None else classes).items() if k in self.counts
         }
-        plane = int(places[len(places) // 2] // self.label[0].size) if plane is None else plane
+        plane = int(indices[len(indices) // 2] // self.label[0].size) if plane is None else plane
         self.done = [
-            *self.done[-MOST_STEPS + 1 :],
-            Change(places, before, after, (old, dict(self.classes)), plane),
+            *self.done[-MAX_UNDO + 1 :],
+            Change(indices, before, after, (old, dict(self.classes)), plane),
         ]
         self.undone = []
         return plane
 
-    def _put(self, places: np.ndarray, values: np.ndarray) -> None:
+    def _write(self, indices: np.ndarray, values: np.ndarray) -> None:
         flat = self.label.reshape(-1)
-        for sign, changed in ((-1, flat[places]), (1, values)):
+        for sign, changed in ((-1, flat[indices]), (1, values)):
             for label, count in zip(
                 *np.unique(changed[changed > 0], return_counts=True), strict=True
             ):
                 self.counts[int(label)] = self.counts.get(int(label), 0) + sign * int(count)
-        flat[places] = values
+        flat[indices] = values
         self.counts = {label: count for label, count in self.counts.items() if count > 0}
 
-    def _clock(self, at: float | None) -> None:
+    def _count_time(self, at: float | None) -> None:
         if at is not None and self._last is not None and 0 < at - self._last < PAUSE_S:
             self.seconds += at - self._last
         self._last = self._last if at is None else at
@@ -319,10 +322,10 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def spread(runs: np.ndarray) -> np.ndarray:
+def expand_runs(runs: np.ndarray) -> np.ndarray:
     """Places of runs (n, 2) of start and length.
 
-    >>> spread(np.array([[5, 2], [9, 3]])).tolist()
+    >>> expand_runs(np.array([[5, 2], [9, 3]])).tolist()
     [5, 6, 9, 10, 11]
     """
     ends = np.cumsum(runs[:, 1])
@@ -331,14 +334,14 @@ def spread(runs: np.ndarray) -> np.ndarray:
     )
 
 
-def gather(places: np.ndarray) -> np.ndarray:
-    """Runs (n, 2) of start and length of sorted places: what `spread` spreads.
+def encode_runs(indices: np.ndarray) -> np.ndarray:
+    """Runs (n, 2) of start and length of sorted indices: what `spread` spreads.
 
-    >>> gather(np.array([5, 6, 9, 10, 11])).tolist()
+    >>> encode_runs(np.array([5, 6, 9, 10, 11])).tolist()
     [[5, 2], [9, 3]]
     """
-    first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    return np.stack([places[first], np.diff(first, append=len(places))], axis=1)
+    first = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+    return np.stack([indices[first], np.diff(first, append=len(indices))], axis=1)
 
 
 def pack_plane(plane: np.ndarray) -> str:
@@ -351,6 +354,6 @@ def pack_plane(plane: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(runs.tobytes(), 1)).decode("ascii")
 
 
-def measure_depth(shape: np.ndarray) -> np.ndarray:
+def signed_distance(shape: np.ndarray) -> np.ndarray:
     """Distance (Y, X) of each pixel to the border of a shape, above 0 inside, below 0 outside."""
     return ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)

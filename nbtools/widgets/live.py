@@ -18,8 +18,8 @@ import ipywidgets
 from nbtools import runtime, show
 from nbtools.data import DataSet
 from nbtools.image import Image
-from nbtools.show.curves import say_time
-from nbtools.widgets.parts import mark, say_error, say_note
+from nbtools.show.curves import format_duration
+from nbtools.widgets.common import format_error, format_note, with_class
 from nbtools.widgets.polling import find_kernel, poll_button
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 LARGEST = {"Z": 24, "Y": 192, "X": 192}  # pixels of the image that is predicted while training runs
-REST_S, SHARE = (
+MIN_PAUSE_S, PREDICTION_SHARE = (
     5.0,
     0.05,
 )  # between two predictions: at least so long, and no larger share of the time
-LEAST_S = 20.0  # of a budget in minutes, for a training that goes on
+MIN_SECONDS = 20.0  # of a budget in minutes, for a training that goes on
 
 
 def train_live(
@@ -90,8 +90,8 @@ class LiveTraining(ipywidgets.VBox):
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
         self.status, self.notes = (
-            mark(ipywidgets.HTML(), "nb-live-status"),
-            mark(ipywidgets.HTML(), "nb-live-notes"),
+            with_class(ipywidgets.HTML(), "nb-live-status"),
+            with_class(ipywidgets.HTML(), "nb-live-notes"),
         )
         self.picture, self.found = (
             _make_picture("nb-live-curve", "640px"),
@@ -109,7 +109,7 @@ class LiveTraining(ipywidgets.VBox):
             ]
         )
         self.add_class("nb-live")
-        self._recall()
+        self._restore_curve()
         self._start(self.plan)
 
     @property
@@ -147,7 +147,7 @@ class LiveTraining(ipywidgets.VBox):
         if self._thread.is_alive():
             self._stopping = True
             self.stop_button.disabled = True
-            self.status.value = say_note("Stopping, and keeping the best weights so far …")
+            self.status.value = format_note("Stopping, and keeping the best weights so far …")
 
     def resume(self) -> None:
         """Go on from the checkpoint of a training that was stopped."""
@@ -162,18 +162,18 @@ class LiveTraining(ipywidgets.VBox):
         return self._stopping
 
     def on_note(self, text: str) -> None:
-        self.notes.value += say_note(text)
+        self.notes.value += format_note(text)
 
     def on_step(self, step: int, logs: Mapping) -> None:
         self.curve.on_step(step, logs)
-        if time.monotonic() - self._said > 0.5 and not self._stopping:
-            self._said = time.monotonic()
-            self.status.value = say_note(self.curve.say())
+        if time.monotonic() - self._status_time > 0.5 and not self._stopping:
+            self._status_time = time.monotonic()
+            self.status.value = format_note(self.curve.describe())
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
         self.curve.on_epoch(epoch, logs)
-        if time.monotonic() > self._next_look and not self._stopping:
-            self._look()
+        if time.monotonic() > self._next_prediction and not self._stopping:
+            self._show_prediction()
 
     # --- inside
 
@@ -181,9 +181,14 @@ class LiveTraining(ipywidgets.VBox):
         if LiveTraining.running is not None:
             LiveTraining.running.stop()
             LiveTraining.running._thread.join()
-        self._stopping, self._error, self._said, self._next_look = False, None, 0.0, 0.0
+        self._stopping, self._error, self._status_time, self._next_prediction = (
+            False,
+            None,
+            0.0,
+            0.0,
+        )
         self.stop_button.disabled, self.resume_button.disabled = False, True
-        self.status.value = say_note(self.curve.say())
+        self.status.value = format_note(self.curve.describe())
         LiveTraining.running = self
         self._thread = threading.Thread(
             target=self._train, args=(self._with_minutes(plan),), daemon=True
@@ -199,7 +204,7 @@ class LiveTraining(ipywidgets.VBox):
             return plan
         from nbtools.training.clock import add_reserve
 
-        left = max(LEAST_S, plan.minutes * 60 - (time.monotonic() - self.curve.started))
+        left = max(MIN_SECONDS, plan.minutes * 60 - (time.monotonic() - self.curve.started))
         return replace(plan, minutes=add_reserve(runtime.process_seconds() + left))
 
     def _train(self, plan: TrainingPlan) -> None:
@@ -208,7 +213,7 @@ class LiveTraining(ipywidgets.VBox):
             self._show_end()
         except Exception as error:  # a thread has nobody to tell: who waits for the model is told
             self._error = error
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
         finally:
             self._ended = time.monotonic()
             stopped = self._error is None and self._history.stopped == "user"
@@ -219,10 +224,10 @@ class LiveTraining(ipywidgets.VBox):
         history = self._history
         if self.curve.steps:
             self._put_curve(self.curve.draw())
-        self._look()
+        self._show_prediction()
         how = "Stopped" if history.stopped == "user" else "Done"
         count = (
-            f" after {history.epochs} epochs and {say_time(history.seconds)}"
+            f" after {history.epochs} epochs and {format_duration(history.seconds)}"
             if history.rows
             else ": nothing had to be learned"
         )
@@ -236,9 +241,9 @@ class LiveTraining(ipywidgets.VBox):
             if history.stopped == "user"
             else "."
         )
-        self.status.value = say_note(how + count + best + again)
+        self.status.value = format_note(how + count + best + again)
 
-    def _look(self) -> None:
+    def _show_prediction(self) -> None:
         """Show what the network finds in the example, and rest in proportion to what that cost."""
         begin = time.monotonic()
         try:
@@ -247,7 +252,9 @@ class LiveTraining(ipywidgets.VBox):
         except Exception:
             return
         finally:
-            self._next_look = time.monotonic() + max(REST_S, (time.monotonic() - begin) / SHARE)
+            self._next_prediction = time.monotonic() + max(
+                MIN_PAUSE_S, (time.monotonic() - begin) / PREDICTION_SHARE
+            )
         make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
         _put(
             self.found,
@@ -259,7 +266,7 @@ class LiveTraining(ipywidgets.VBox):
     def _put_curve(self, figure: show.Figure) -> None:
         _put(self.picture, show.to_png(figure))
 
-    def _recall(self) -> None:
+    def _restore_curve(self) -> None:
         """Where a training of an earlier day goes on: its curve and its time."""
         state = self.plan.folder / "checkpoint" / "state.json"
         if self.plan.resume and state.is_file():
@@ -288,14 +295,16 @@ def cut_middle(image: Image) -> Image:
 
 
 def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:
-    return mark(
+    return with_class(
         ipywidgets.Button(description=words, icon=icon, tooltip=tip), f"nb-live-{words.lower()}"
     )
 
 
 def _make_picture(css: str, width: str) -> ipywidgets.Image:
     """A picture that is not there until it is put; an empty one shows as a broken one."""
-    return mark(ipywidgets.Image(format="png", layout={"width": width, "display": "none"}), css)
+    return with_class(
+        ipywidgets.Image(format="png", layout={"width": width, "display": "none"}), css
+    )
 
 
 def _put(picture: ipywidgets.Image, png: bytes) -> None:

@@ -34,7 +34,7 @@ def paint(
     classes: Sequence[str] = (),
     save_to: str | Path = FOLDER,
     mark: str = "nuclei",
-    anew: bool = False,
+    start_over: bool = False,
 ) -> Painter:
     """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes
     it into a data set.
@@ -52,7 +52,7 @@ def paint(
     mark : "nuclei", their labels; "scribbles", some pixels as nucleus (1) or background (0), all
         others -1: nobody has said what they are; "centres" or "boxes" of nuclei, which go to
         centres/NAME.csv or boxes/NAME.csv.
-    anew : begin with `label` whatever lies there.
+    start_over : begin with `label` whatever lies there.
 
     Raises
     ------
@@ -73,26 +73,28 @@ def paint(
         )
     given = getattr(image, "label", None) if label is None else label
     image, empty = prepare_image(as_image(image)), -1 if mark == "scribbles" else 0
-    target = Target(Path(save_to).expanduser(), image, mark=mark, anew=anew)
-    saved, known = target.read()
+    store = AnnotationStore(Path(save_to).expanduser(), image, mark=mark, start_over=start_over)
+    saved, known = store.read()
     start = (
         saved
         if saved is not None
         else prepare_label(given if mark in LABELS else None, image, empty=empty)
     )
-    sheet = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
-    return _load_canvas()(image, sheet, target=target, names=name_classes(classes, known.values()))
+    editor = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
+    return _load_canvas()(image, editor, store=store, names=name_classes(classes, known.values()))
 
 
-class Target:
+class AnnotationStore:
     """Where the work on one image is saved: its label, centres or boxes, classes, and the image
     itself, in the layout of a data set.
 
-    anew : nothing that lies there is gone on with.
+    start_over : nothing that lies there is gone on with.
     """
 
-    def __init__(self, folder: Path, image: Image, *, mark: str = "nuclei", anew: bool = False):
-        self.folder, self.image, self.mark, self.anew = folder, image, mark, anew
+    def __init__(
+        self, folder: Path, image: Image, *, mark: str = "nuclei", start_over: bool = False
+    ):
+        self.folder, self.image, self.mark, self.start_over = folder, image, mark, start_over
         self.kind = "labels" if mark in LABELS else mark
 
     def read(self) -> tuple[Image | None, dict[int, str]]:
@@ -100,7 +102,7 @@ class Target:
         as marks of a label.
         """
         entry = self._find()
-        if self.anew or entry is None or self.kind not in entry.files:
+        if self.start_over or entry is None or self.kind not in entry.files:
             return None, {}
         sample, shape = data.DataSet.open(self.folder).reader.sample(entry), self.image.space_shape
         if self.kind == "labels":
@@ -155,7 +157,7 @@ class Target:
         io.write_label(path, sample.label)
         return path
 
-    def notes_for(self, start: np.ndarray) -> Path:
+    def journal_path(self, start: np.ndarray) -> Path:
         """File of the unsaved work on this image that began with this label; a hidden one, no part
         of the data set.
         """

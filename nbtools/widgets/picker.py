@@ -14,9 +14,16 @@ from nbtools import config, io, runtime
 from nbtools.data import DataSet, sample_names
 from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
+from nbtools.widgets.common import (
+    BUTTON,
+    format_error,
+    format_note,
+    read_uploads,
+    show_only,
+    with_class,
+)
 from nbtools.widgets.folders import FolderBrowser
-from nbtools.widgets.parts import BUTTON, mark, read_uploads, say_error, say_note, show_only
-from nbtools.widgets.reading import Reading
+from nbtools.widgets.input_options import InputOptionsForm
 
 WAYS = {
     "samples": "samples that come with the toolkit",
@@ -58,25 +65,28 @@ class DataPicker(ipywidgets.VBox):
                 f"Use one of: {', '.join(names) or 'none'}.",
             )
         ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
-        self.way = mark(
+        self.way = with_class(
             ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE),
             "nb-pick-way",
         )
         self.samples = ipywidgets.Dropdown(
             options=names, value=samples, description="Samples", layout=WIDE, style=STYLE
         )
-        mark(self.samples, "nb-pick-samples")
+        with_class(self.samples, "nb-pick-samples")
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
         self.images, self.labels = (
             _upload("Images", "nb-pick-images"),
             _upload("Labels (optional)", "nb-pick-labels"),
         )
-        self.connect = mark(
+        self.connect = with_class(
             ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON),
             "nb-pick-drive",
         )
         self.drive = ipywidgets.VBox([self.connect])
-        self.status, self.reading = mark(ipywidgets.HTML(), "nb-pick-status"), Reading()
+        self.status, self.options = (
+            with_class(ipywidgets.HTML(), "nb-pick-status"),
+            InputOptionsForm(),
+        )
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {
             "samples": self.samples,
@@ -85,7 +95,7 @@ class DataPicker(ipywidgets.VBox):
             "drive": self.drive,
         }
         self._dataset: DataSet | None = None
-        super().__init__([self.way, *self.panels.values(), self.status, self.reading])
+        super().__init__([self.way, *self.panels.values(), self.status, self.options])
         self.add_class("nb-pick")
         self._listen()
         self._changed()
@@ -108,32 +118,32 @@ class DataPicker(ipywidgets.VBox):
     def _listen(self) -> None:
         for widget in (self.way, self.samples, self.images, self.labels):
             widget.observe(lambda _: self._changed(), "value")
-        self.browser.listen(self._changed)
-        self.reading.listen(self._read_again)
+        self.browser.on_change(self._changed)
+        self.options.on_change(self._read_again)
         self.connect.on_click(lambda _: self._connect_drive())
 
     def _changed(self) -> None:
         """Other images were chosen."""
         show_only(self.panels, self.way.value)
-        self.reading.layout.display = "none" if self.way.value == "samples" else ""
-        self.reading.reset()
+        self.options.layout.display = "none" if self.way.value == "samples" else ""
+        self.options.reset()
         self._read_again()
 
     def _read_again(self) -> None:
         """The same images, or others, are read as it is entered now."""
         self._dataset = None
         try:
-            self.reading.look_at(self.value)
-            self.status.value = say_note(describe(self.value))
+            self.options.inspect(self.value)
+            self.status.value = format_note(describe(self.value))
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
 
     def _open(self) -> DataSet:
         if self.way.value == "samples":
             return open_samples(self.samples.value)
         if self.way.value == "upload":
             folder = save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value))
-            return DataSet.open(folder, options=self.reading.value)
+            return DataSet.open(folder, options=self.options.value)
         if self.way.value == "drive" and len(self.drive.children) == 1:
             raise UserError(
                 "Google Drive must be connected first.",
@@ -141,15 +151,15 @@ class DataPicker(ipywidgets.VBox):
                 "Press the button and allow the access.",
             )
         browser = self.browser if self.way.value == "folder" else self.drive.children[-1]
-        return DataSet.open(browser.folder, options=self.reading.value)
+        return DataSet.open(browser.folder, options=self.options.value)
 
     def _connect_drive(self) -> None:
         try:
             browser = FolderBrowser(runtime.mount_drive())
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
             return
-        browser.listen(self._changed)
+        browser.on_change(self._changed)
         self.drive.children = [self.connect, browser]
         self._changed()
 
@@ -207,6 +217,6 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
 
 
 def _upload(words: str, css: str) -> ipywidgets.FileUpload:
-    return mark(
+    return with_class(
         ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css
     )

@@ -11,7 +11,7 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.widgets.parts import mark, say_note
+from nbtools.widgets.common import format_note, with_class
 
 WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
@@ -45,11 +45,11 @@ class Browser(ipywidgets.VBox):
         self.sliders = {
             axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
         }
-        self.outlines = mark(
+        self.outlines = with_class(
             ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
             "nb-browse-outlines",
         )
-        self.picture = mark(
+        self.picture = with_class(
             ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture"
         )
         for control in (*self.sliders.values(), self.outlines):
@@ -111,9 +111,9 @@ class Explorer(ipywidgets.VBox):
         self.slider = ipywidgets.FloatSlider(
             value=start, description="threshold", layout=WIDE, style=STYLE, **scale
         )
-        mark(self.slider, "nb-explore-slider")
-        self.count = mark(ipywidgets.HTML(), "nb-explore-count")
-        self.picture = mark(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
+        with_class(self.slider, "nb-explore-slider")
+        self.count = with_class(ipywidgets.HTML(), "nb-explore-count")
+        self.picture = with_class(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.count, self.picture])
         self.add_class("nb-explore")
@@ -128,7 +128,7 @@ class Explorer(ipywidgets.VBox):
         """Decide with the threshold as it stands, and show the result."""
         self.label = self.decide(self.value)
         count = int(np.count_nonzero(np.unique(self.label.pixels) > 0))
-        self.count.value = say_note(
+        self.count.value = format_note(
             f"{count} {'nucleus' if count == 1 else 'nuclei'} at threshold {self.value:.3g}"
         )
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
@@ -145,4 +145,4 @@ def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
         layout=WIDE,
         style=STYLE,
     )
-    return mark(slider, f"nb-browse-{axis.lower()}")
+    return with_class(slider, f"nb-browse-{axis.lower()}")

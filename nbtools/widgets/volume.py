@@ -11,10 +11,10 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.show.scene import prepare
+from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
-from nbtools.widgets.parts import mark, say_note
+from nbtools.widgets.common import format_note, with_class
 from nbtools.widgets.viewer import STYLE, WIDE
 
 
@@ -70,12 +70,12 @@ class Orthogonal(ipywidgets.VBox):
             axis: _slide(axis, image.size(axis), value)
             for axis, value in zip("ZYX", at, strict=True)
         }
-        self.outlines = mark(
+        self.outlines = with_class(
             ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
             "nb-orthogonal-outlines",
         )
-        self.place = mark(ipywidgets.HTML(), "nb-orthogonal-place")
-        self.picture = mark(
+        self.place = with_class(ipywidgets.HTML(), "nb-orthogonal-place")
+        self.picture = with_class(
             ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-orthogonal-picture"
         )
         for control in (*self.sliders.values(), self.outlines):
@@ -116,7 +116,7 @@ class Orthogonal(ipywidgets.VBox):
         rgb = show.slices_rgb(
             self.image, label, at=self.value, contrast=self.contrast, colors=self.colors
         )
-        self.place.value, self.picture.value = say_note(self.words), show.array_to_png(rgb)
+        self.place.value, self.picture.value = format_note(self.words), show.array_to_png(rgb)
 
 
 def turntable(
@@ -136,13 +136,13 @@ class Turntable(ipywidgets.VBox):
     def __init__(
         self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
     ):
-        self.scene, self.axis = prepare(image, label), axis
+        self.scene, self.axis = prepare_scene(image, label), axis
         about = {"min": 0, "max": 360, "step": 5, "continuous_update": False}
         self.slider = ipywidgets.IntSlider(
             value=30, description="angle (°)", layout=WIDE, style=STYLE, **about
         )
-        self.slider = mark(self.slider, "nb-turntable-angle")
-        self.picture = mark(
+        self.slider = with_class(self.slider, "nb-turntable-angle")
+        self.picture = with_class(
             ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-turntable-picture"
         )
         self.slider.observe(lambda _: self.draw(), "value")
@@ -165,4 +165,4 @@ def _slide(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
     slider = ipywidgets.IntSlider(
         value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE
     )
-    return mark(slider, f"nb-orthogonal-{axis.lower()}")
+    return with_class(slider, f"nb-orthogonal-{axis.lower()}")

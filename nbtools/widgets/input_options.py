@@ -11,7 +11,7 @@ import ipywidgets
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, remember
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
+from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
 
 WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
@@ -19,26 +19,26 @@ ALL_CHANNELS, AS_IT_IS = ("all of them", None), ("as it is", None)
 MOST_TIMES = 500  # listed time points
 
 
-class Reading(ipywidgets.VBox):
+class InputOptionsForm(ipywidgets.VBox):
     """Fields for axes, channel, time and spacing; `.value` is the InputOptions of them. All empty:
     as the files say.
     """
 
     def __init__(self):
-        self.question = mark(ipywidgets.HTML(), "nb-reading-question")
+        self.question = with_class(ipywidgets.HTML(), "nb-reading-question")
         self.axes = _text("Axes", "as the files say, e.g. ZYX", "nb-reading-axes")
         self.spacing = _text(
             "Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
         self.channel = _dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
         self.time = _dropdown("Time point", [AS_IT_IS], "nb-reading-time")
-        self.keep = mark(
+        self.keep = with_class(
             ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON),
             "nb-reading-keep",
         )
-        self.status = mark(ipywidgets.HTML(), "nb-reading-status")
+        self.status = with_class(ipywidgets.HTML(), "nb-reading-status")
         self._dataset: DataSet | None = None
-        self._filling, self._heard = False, []
+        self._filling, self._callbacks = False, []
         fields = [self.axes, self.spacing, self.channel, self.time]
         self.folded = ipywidgets.Accordion(
             children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None
@@ -67,9 +67,9 @@ class Reading(ipywidgets.VBox):
             spacing=spacing,
         )
 
-    def listen(self, heard: Callable[[], None]) -> None:
+    def on_change(self, callback: Callable[[], None]) -> None:
         """Call `heard` whenever something was entered."""
-        self._heard.append(heard)
+        self._callbacks.append(callback)
 
     def reset(self) -> None:
         """As the files say."""
@@ -78,7 +78,7 @@ class Reading(ipywidgets.VBox):
         self.channel.options, self.time.options = [ALL_CHANNELS], [AS_IT_IS]
         self._filling, self._dataset = False, None
 
-    def look_at(self, dataset: DataSet) -> None:
+    def inspect(self, dataset: DataSet) -> None:
         """Offer the channels and time points of the first image, and ask for axes that its file
         does not name.
         """
@@ -110,7 +110,7 @@ class Reading(ipywidgets.VBox):
                 f"The files do not name their axes: {size} pixels are taken for {image.axes}. Is "
                 "that right? If not, enter the axes below."
             )
-            self.question.value = f"<b>{say_note(words)}</b>"
+            self.question.value = f"<b>{format_note(words)}</b>"
             self.folded.selected_index = 0
 
     def _offer(self, field: ipywidgets.Dropdown, options: list) -> None:
@@ -122,8 +122,8 @@ class Reading(ipywidgets.VBox):
 
     def _say(self) -> None:
         self.status.value = ""
-        for heard in self._heard:
-            heard()
+        for callback in self._callbacks:
+            callback()
 
     def _remember(self) -> None:
         try:
@@ -133,15 +133,15 @@ class Reading(ipywidgets.VBox):
                     "none chosen yet",
                     "Choose a folder of images first.",
                 )
-            self.status.value = say_note(
+            self.status.value = format_note(
                 f"Remembered in {remember(self._dataset.folder, self.value)}."
             )
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
 
 
 def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
-    return mark(
+    return with_class(
         ipywidgets.Text(
             description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
         ),
@@ -150,6 +150,6 @@ def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
 
 
 def _dropdown(words: str, options: list, css: str) -> ipywidgets.Dropdown:
-    return mark(
+    return with_class(
         ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE), css
     )

@@ -19,7 +19,7 @@ STYLE = (
 SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
 
 
-class Words:
+class RichText:
     """Something to read: HTML in a notebook, plain text elsewhere."""
 
     def __init__(self, html: str, text: str):
@@ -32,7 +32,7 @@ class Words:
         return self.text
 
 
-def table(columns: Mapping, *, limit: int = 10) -> Words:
+def table(columns: Mapping, *, limit: int = 10) -> RichText:
     """The first rows of a table: column to values, or a pandas table.
 
     limit : how many rows; how many there are stands below.
@@ -48,7 +48,9 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     names = [str(name) for name in columns]
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
-    rows = [[say_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)]
+    rows = [
+        [format_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)
+    ]
     numeric = [
         bool(v)
         and isinstance(v[0], int | float | np.number)
@@ -58,13 +60,13 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     rest = f"{count} row{'' if count == 1 else 's'}" + (
         f", the first {limit} shown" if count > limit else ""
     )
-    return Words(
+    return RichText(
         f"{_to_html(names, rows, numeric)}<div class='nb-words'>{rest}</div>",
         f"{_to_text(names, rows)}\n{rest}",
     )
 
 
-def findings(found: Iterable[Any]) -> Words:
+def findings(found: Iterable[Any]) -> RichText:
     """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
 
     found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is
@@ -75,7 +77,7 @@ def findings(found: Iterable[Any]) -> Words:
         found, key=lambda f: order.index(f.severity) if f.severity in order else len(order)
     )
     if not found:
-        return Words(
+        return RichText(
             "<div class='nb-words'>✓ Nothing is wrong with these images.</div>",
             "Nothing is wrong with these images.",
         )
@@ -98,13 +100,13 @@ def findings(found: Iterable[Any]) -> Words:
         f"{severity}: {f'{file}: ' if file else ''}{message} {remedy}"
         for severity, file, message, remedy in rows
     )
-    return Words(
+    return RichText(
         f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>",
         f"{text}\n{counts}",
     )
 
 
-def say_value(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as short as it may be: four digits are enough for a measurement."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"

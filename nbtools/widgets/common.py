@@ -16,12 +16,12 @@ BUTTON = {
 }  # as wide as its words; else a button in a column is as wide as the page
 
 
-def say_error(error: Exception) -> str:
+def format_error(error: Exception) -> str:
     """An error as one line of HTML, in the place where it belongs."""
     return f"<div style='color:#b3261e;padding:2px 8px'>{escape(str(error))}</div>"
 
 
-def say_note(words: str) -> str:
+def format_note(words: str) -> str:
     """A quiet line of HTML."""
     return f"<div style='color:#444;padding:2px 8px'>{escape(words)}</div>"
 
@@ -44,7 +44,7 @@ def shorten_range(declared: Declaration) -> str:
     return f"at most {high}" if high else ""
 
 
-def mark(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
+def with_class(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
     """The widget with a CSS class, by which tests and pages find it."""
     widget.add_class(name)
     return widget
