@@ -197,7 +197,14 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>The course, run on {{ date }}</title>
 <style>
-  body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
+  body {
+    font: 16px/1.5 system-ui, sans-serif;
+    color: #1b1f24;
+    background: #fff;
+    margin: 0 auto;
+    max-width: 68rem;
+    padding: 1.5rem;
+  }
   h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem }
   table { border-collapse: collapse; margin: 1rem 0 }
   th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #d5dae0 }
@@ -213,15 +220,18 @@ PAGE = """<!doctype html>
 <body>
 <h1>The course, run on {{ date }}</h1>
 {% if fast %}
-<p class="note">A rehearsal: where a lesson trains, training was shortened to show that everything runs.
-What it trained is poor on purpose.</p>
+<p class="note">A smoke run: where a lesson trains a network, the training is shortened to show that
+everything runs. The trained networks are poor on purpose.</p>
 {% endif %}
 <table>
-<tr><th>Lesson</th><th>Result</th><th class="number">Seconds</th><th class="number">Figures</th></tr>
+<tr><th>Lesson</th><th>Result</th>
+<th class="number">Seconds</th><th class="number">Figures</th></tr>
 {% for lesson in lessons %}
 <tr><td><a href="#{{ lesson.name }}">{{ lesson.title }}</a></td>
-<td>{% if lesson.error %}<span class="failed">stopped</span>{% else %}<span class="ok">done</span>{% endif %}</td>
-<td class="number">{{ "%.0f"|format(lesson.seconds) }}</td><td class="number">{{ lesson.pictures|length }}</td></tr>
+<td>{% if lesson.error %}<span class="failed">stopped</span>
+{% else %}<span class="ok">done</span>{% endif %}</td>
+<td class="number">{{ "%.0f"|format(lesson.seconds) }}</td>
+<td class="number">{{ lesson.pictures|length }}</td></tr>
 {% endfor %}
 </table>
 {% for lesson in lessons %}
@@ -230,11 +240,16 @@ What it trained is poor on purpose.</p>
 {% if lesson.error %}<p class="failed">{{ lesson.error }}</p>{% endif %}
 <div class="figures">
 {% for picture in lesson.pictures %}
-<img {{ "class=wide " if is_wide(picture) }}src="data:image/png;base64,{{ picture }}" alt="Figure {{ loop.index }} of {{ lesson.title }}">
+<img {{ "class=wide " if is_wide(picture) }}src="data:image/png;base64,{{ picture }}"
+alt="Figure {{ loop.index }} of {{ lesson.title }}">
 {% endfor %}
 </div>
 {% endfor %}
-<footer>{% for name, version in versions.items() %}{{ name }} {{ version or "missing" }}{{ " · " if not loop.last }}{% endfor %}</footer>
+<footer>
+{% for name, version in versions.items() %}
+{{ name }} {{ version or "missing" }}{{ " · " if not loop.last }}
+{% endfor %}
+</footer>
 </body>
 </html>
 """

@@ -122,8 +122,8 @@ def test_the_methods_paragraph_holds_the_numbers_of_the_run(model):
         assert words in prose
 
 
-def test_a_rehearsal_is_stamped(model):
-    assert "REHEARSAL" not in read(report.write(model))[0]
+def test_a_smoke_run_is_stamped(model):
+    assert "SMOKE RUN" not in read(report.write(model))[0]
     io.write_json(model / "recipe.json", RECIPE | {"fast": True})
     html, about = read(report.write(model))
     assert 'class="stamp"' in html

@@ -46,8 +46,8 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         ],
         tables=list_tables(facts),
         hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
-        say=format_setting,
-        say_score=lambda value: (
+        format=format_setting,
+        format_score=lambda value: (
             f"{value:.3f}" if isinstance(value, float) else format_setting(value)
         ),
     )
