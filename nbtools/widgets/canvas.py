@@ -25,8 +25,8 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
+from nbtools.widgets.annotation_store import AnnotationStore
 from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
-from nbtools.widgets.painter import AnnotationStore
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")

@@ -50,6 +50,11 @@ def with_class(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
     return widget
 
 
+def make_picture(name: str, width: int) -> ipywidgets.Image:
+    """A PNG image widget of this CSS class, `width` pixels wide."""
+    return with_class(ipywidgets.Image(format="png", layout={"width": f"{width}px"}), name)
+
+
 def show_only(panels: Mapping[str, ipywidgets.Widget], name: str) -> None:
     """Show one of several panels."""
     for key, panel in panels.items():

@@ -11,7 +11,7 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.pictures import as_image
 from nbtools.show.restoration import check_same_size, find_contrast
 from nbtools.show.views import enlarge
-from nbtools.widgets.common import format_note, with_class
+from nbtools.widgets.common import format_note, make_picture, with_class
 from nbtools.widgets.viewer import slide_over
 
 LINE = (255, 212, 0)
@@ -65,9 +65,7 @@ class Comparison(ipywidgets.VBox):
             ),
             "nb-compare-own",
         )
-        self.picture = with_class(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-compare-picture"
-        )
+        self.picture = make_picture("nb-compare-picture", width)
         words = ipywidgets.HBox(
             [ipywidgets.HTML(format_note("◀ before")), ipywidgets.HTML(format_note("after ▶"))]
         )

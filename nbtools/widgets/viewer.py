@@ -11,7 +11,7 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.widgets.common import format_note, with_class
+from nbtools.widgets.common import format_note, make_picture, with_class
 
 WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
@@ -49,9 +49,7 @@ class Browser(ipywidgets.VBox):
             ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
             "nb-browse-outlines",
         )
-        self.picture = with_class(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture"
-        )
+        self.picture = make_picture("nb-browse-picture", width)
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
         super().__init__(

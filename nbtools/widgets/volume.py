@@ -14,7 +14,7 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
-from nbtools.widgets.common import format_note, with_class
+from nbtools.widgets.common import format_note, make_picture, with_class
 from nbtools.widgets.viewer import STYLE, WIDE
 
 
@@ -55,39 +55,23 @@ class Orthogonal(ipywidgets.VBox):
     ):
         at = at or choose_place(image, label)
         check_place(at, image)
-        self.image, self.label, self.colors, self.names = (
-            image.select(T=0).to("ZYXC"),
-            None,
-            None,
-            None,
-        )
+        self.image = image.select(T=0).to("ZYXC")
+        self.label = self.colors = self.names = None
         if label is not None:
-            found = label.select(T=0).to("ZYX")
-            dense, self.colors = color_labels(np.maximum(found.pixels, 0))
-            self.label, self.names = found.replace(pixels=dense), found
+            self.names = label.select(T=0).to("ZYX")
+            dense, self.colors = color_labels(np.maximum(self.names.pixels, 0))
+            self.label = self.names.replace(pixels=dense)
         self.contrast = measure_contrast(self.image.pixels, rgb=image.is_rgb)
-        self.sliders = {
-            axis: _slide(axis, image.size(axis), value)
-            for axis, value in zip("ZYX", at, strict=True)
-        }
-        self.outlines = with_class(
-            ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
-            "nb-orthogonal-outlines",
-        )
+        starts = zip("ZYX", at, strict=True)
+        self.sliders = {axis: _make_slider(axis, image.size(axis), value) for axis, value in starts}
+        checkbox = ipywidgets.Checkbox(value=True, description="outlines", style=STYLE)
+        self.outlines = with_class(checkbox, "nb-orthogonal-outlines")
         self.place = with_class(ipywidgets.HTML(), "nb-orthogonal-place")
-        self.picture = with_class(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-orthogonal-picture"
-        )
+        self.picture = make_picture("nb-orthogonal-picture", width)
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__(
-            [
-                *self.sliders.values(),
-                *([self.outlines] if label is not None else []),
-                self.place,
-                self.picture,
-            ]
-        )
+        shown = [*self.sliders.values(), self.outlines, self.place, self.picture]
+        super().__init__([one for one in shown if label is not None or one is not self.outlines])
         self.add_class("nb-orthogonal")
         self.draw()
 
@@ -142,9 +126,7 @@ class Turntable(ipywidgets.VBox):
             value=30, description="angle (°)", layout=WIDE, style=STYLE, **about
         )
         self.slider = with_class(self.slider, "nb-turntable-angle")
-        self.picture = with_class(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-turntable-picture"
-        )
+        self.picture = make_picture("nb-turntable-picture", width)
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.picture])
         self.add_class("nb-turntable")
@@ -160,7 +142,7 @@ class Turntable(ipywidgets.VBox):
         self.picture.value = show.array_to_png(enlarge(self.scene.draw(self.value, self.axis), 420))
 
 
-def _slide(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
+def _make_slider(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
     words = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
     slider = ipywidgets.IntSlider(
         value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE
