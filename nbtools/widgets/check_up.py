@@ -13,11 +13,16 @@ from nbtools import checks, data, show
 from nbtools.checks import Finding
 from nbtools.data import DataSet
 from nbtools.errors import UserError
-from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
+from nbtools.widgets.common import (
+    STYLE,
+    WIDE,
+    format_error,
+    format_note,
+    make_button,
+    make_html,
+    with_class,
+)
 from nbtools.widgets.picker import DataPicker, pick_data
-
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
 
 
 def check_up(
@@ -55,12 +60,9 @@ class CheckUp(ipywidgets.VBox):
             ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE),
             "nb-check-copy",
         )
-        self.repair = with_class(
-            ipywidgets.Button(description="Write repaired copy", icon="wrench", layout=BUTTON),
-            "nb-check-repair",
-        )
-        self.table = with_class(ipywidgets.HTML(), "nb-check-table")
-        self.status = with_class(ipywidgets.HTML(), "nb-check-status")
+        self.repair = make_button("Write repaired copy", "nb-check-repair", icon="wrench")
+        self.table = make_html("nb-check-table")
+        self.status = make_html("nb-check-status")
         asked = (
             [self.picker]
             if self.picker is not None

@@ -10,10 +10,10 @@ import ipywidgets
 
 from nbtools.config import Declaration
 
-BUTTON = {
-    "width": "auto",
-    "align_self": "flex-start",
-}  # as wide as its words; else a button in a column is as wide as the page
+# as wide as its words: in a column, a button would be as wide as the page
+BUTTON = {"width": "auto", "align_self": "flex-start"}
+WIDE = {"width": "520px"}
+STYLE = {"description_width": "110px"}
 
 
 def format_error(error: Exception) -> str:
@@ -48,6 +48,27 @@ def with_class(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
     """The widget with a CSS class, by which tests and pages find it."""
     widget.add_class(name)
     return widget
+
+
+def make_html(name: str) -> ipywidgets.HTML:
+    """An empty HTML widget of this CSS class."""
+    return with_class(ipywidgets.HTML(), name)
+
+
+def make_button(words: str, name: str, *, icon: str = "", tip: str = "") -> ipywidgets.Button:
+    """A button of this CSS class, as wide as its words."""
+    button = ipywidgets.Button(description=words, icon=icon, tooltip=tip, layout=BUTTON)
+    return with_class(button, name)
+
+
+def make_dropdown(
+    words: str, options: list, name: str, *, value: object = None
+) -> ipywidgets.Dropdown:
+    """A list to choose from, of this CSS class; without `value` the first option is chosen."""
+    field = ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE)
+    if value is not None:
+        field.value = value
+    return with_class(field, name)
 
 
 def make_picture(name: str, width: int) -> ipywidgets.Image:

@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbtools import io, runtime
 from nbtools.errors import UserError
-from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
+from nbtools.widgets.common import format_error, format_note, make_button, make_html
 
 MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers refuse
 
@@ -37,14 +37,9 @@ class Download(ipywidgets.VBox):
         self.value = io.write_zip(folder.with_name(f"{folder.name}.zip"), folder)
         size = self.value.stat().st_size
         words = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
-        self.link, self.place = (
-            with_class(ipywidgets.HTML(), "nb-download-link"),
-            with_class(ipywidgets.HTML(), "nb-download-place"),
-        )
-        self.button = with_class(
-            ipywidgets.Button(description=words, icon="download", layout=BUTTON),
-            "nb-download-button",
-        )
+        self.link = make_html("nb-download-link")
+        self.place = make_html("nb-download-place")
+        self.button = make_button(words, "nb-download-button", icon="download")
         self.button.on_click(lambda _: self._fetch())
         self.place.value = format_note(f"The zip lies in {self.value}")
         if not runtime.is_colab() and size <= MOST:

@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.widgets.common import format_error, with_class
+from nbtools.widgets.common import WIDE, format_error, make_html, with_class
 
 MOST = 500  # entries listed; beyond, a path is quicker pasted than found
 
@@ -22,15 +22,13 @@ class FolderBrowser(ipywidgets.VBox):
 
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
-        self.list = with_class(
-            ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list"
-        )
+        self.list = with_class(ipywidgets.Select(rows=8, layout=WIDE), "nb-folder-list")
         words = "or paste the path of a folder here"
         self.path = with_class(
-            ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}),
+            ipywidgets.Text(placeholder=words, continuous_update=False, layout=WIDE),
             "nb-folder-path",
         )
-        self.place = with_class(ipywidgets.HTML(), "nb-folder-place")
+        self.place = make_html("nb-folder-place")
         self._callbacks: list[Callable[[], None]] = []
         self._filling = False
         super().__init__([self.place, self.list, self.path])

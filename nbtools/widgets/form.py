@@ -11,7 +11,7 @@ import ipywidgets
 
 from nbtools.config import Declaration, Settings, check_value
 from nbtools.errors import UserError
-from nbtools.widgets.common import BUTTON, format_error, shorten_range
+from nbtools.widgets.common import format_error, make_button, make_html, shorten_range
 
 AUTO = "auto"
 NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
@@ -51,8 +51,7 @@ class Form(ipywidgets.VBox):
         self.fields = {name: row.field for name, row in self.rows.items()}
         basic = [row for row in self.rows.values() if row.declared.level == "basic"]
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
-        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout=BUTTON)
-        reset.add_class("nb-form-reset")
+        reset = make_button("Reset", "nb-form-reset", icon="undo")
         reset.on_click(lambda _: self.reset())
         super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])
         self.add_class("nb-form")
@@ -77,8 +76,7 @@ class Row(ipywidgets.VBox):
         self.declared = declared
         self.field, self.to_entry, self.from_entry = make_field(start, declared)
         self.field.add_class(f"nb-setting-{declared.name}")
-        self.message = ipywidgets.HTML()
-        self.message.add_class("nb-form-error")
+        self.message = make_html("nb-form-error")
         self.field.observe(lambda _: self.check(), "value")
         super().__init__(
             [

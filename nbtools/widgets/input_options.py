@@ -11,10 +11,17 @@ import ipywidgets
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, remember
 from nbtools.errors import UserError
-from nbtools.widgets.common import BUTTON, format_error, format_note, with_class
+from nbtools.widgets.common import (
+    STYLE,
+    WIDE,
+    format_error,
+    format_note,
+    make_button,
+    make_dropdown,
+    make_html,
+    with_class,
+)
 
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
 ALL_CHANNELS, AS_IT_IS = ("all of them", None), ("as it is", None)
 MOST_TIMES = 500  # listed time points
 
@@ -25,18 +32,15 @@ class InputOptionsForm(ipywidgets.VBox):
     """
 
     def __init__(self):
-        self.question = with_class(ipywidgets.HTML(), "nb-reading-question")
+        self.question = make_html("nb-reading-question")
         self.axes = _text("Axes", "as the files say, e.g. ZYX", "nb-reading-axes")
         self.spacing = _text(
             "Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
-        self.channel = _dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
-        self.time = _dropdown("Time point", [AS_IT_IS], "nb-reading-time")
-        self.keep = with_class(
-            ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON),
-            "nb-reading-keep",
-        )
-        self.status = with_class(ipywidgets.HTML(), "nb-reading-status")
+        self.channel = make_dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
+        self.time = make_dropdown("Time point", [AS_IT_IS], "nb-reading-time")
+        self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
+        self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None
         self._filling, self._callbacks = False, []
         fields = [self.axes, self.spacing, self.channel, self.time]
@@ -146,10 +150,4 @@ def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
             description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
         ),
         css,
-    )
-
-
-def _dropdown(words: str, options: list, css: str) -> ipywidgets.Dropdown:
-    return with_class(
-        ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE), css
     )

@@ -19,7 +19,7 @@ from nbtools import runtime, show
 from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.show.curves import format_duration
-from nbtools.widgets.common import format_error, format_note, with_class
+from nbtools.widgets.common import format_error, format_note, make_html, with_class
 from nbtools.widgets.polling import find_kernel, poll_button
 
 if TYPE_CHECKING:
@@ -89,14 +89,10 @@ class LiveTraining(ipywidgets.VBox):
         )
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
-        self.status, self.notes = (
-            with_class(ipywidgets.HTML(), "nb-live-status"),
-            with_class(ipywidgets.HTML(), "nb-live-notes"),
-        )
-        self.picture, self.found = (
-            _make_picture("nb-live-curve", "640px"),
-            _make_picture("nb-live-found", "420px"),
-        )
+        self.status = make_html("nb-live-status")
+        self.notes = make_html("nb-live-notes")
+        self.picture = _make_picture("nb-live-curve", "640px")
+        self.found = _make_picture("nb-live-found", "420px")
         self._history: History | None = None
         self._error: Exception | None = None
         super().__init__(

@@ -15,9 +15,11 @@ from nbtools.data import DataSet, sample_names
 from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
 from nbtools.widgets.common import (
-    BUTTON,
     format_error,
     format_note,
+    make_button,
+    make_dropdown,
+    make_html,
     read_uploads,
     show_only,
     with_class,
@@ -31,8 +33,6 @@ WAYS = {
     "upload": "files to upload",
     "drive": "Google Drive",
 }
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
 
 
 def pick_data(samples: str = "nuclei2d") -> DataPicker:
@@ -65,26 +65,17 @@ class DataPicker(ipywidgets.VBox):
                 f"Use one of: {', '.join(names) or 'none'}.",
             )
         ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
-        self.way = with_class(
-            ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE),
-            "nb-pick-way",
-        )
-        self.samples = ipywidgets.Dropdown(
-            options=names, value=samples, description="Samples", layout=WIDE, style=STYLE
-        )
-        with_class(self.samples, "nb-pick-samples")
+        self.way = make_dropdown("Images from", ways, "nb-pick-way")
+        self.samples = make_dropdown("Samples", names, "nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
         self.images, self.labels = (
             _upload("Images", "nb-pick-images"),
             _upload("Labels (optional)", "nb-pick-labels"),
         )
-        self.connect = with_class(
-            ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON),
-            "nb-pick-drive",
-        )
+        self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
         self.status, self.options = (
-            with_class(ipywidgets.HTML(), "nb-pick-status"),
+            make_html("nb-pick-status"),
             InputOptionsForm(),
         )
         uploads = ipywidgets.HBox([self.images, self.labels])

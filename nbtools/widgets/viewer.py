@@ -11,10 +11,7 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.widgets.common import format_note, make_picture, with_class
-
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
+from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
 
 
 def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Browser:
@@ -110,7 +107,7 @@ class Explorer(ipywidgets.VBox):
             value=start, description="threshold", layout=WIDE, style=STYLE, **scale
         )
         with_class(self.slider, "nb-explore-slider")
-        self.count = with_class(ipywidgets.HTML(), "nb-explore-count")
+        self.count = make_html("nb-explore-count")
         self.picture = with_class(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.count, self.picture])

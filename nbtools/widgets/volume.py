@@ -14,8 +14,7 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
-from nbtools.widgets.common import format_note, make_picture, with_class
-from nbtools.widgets.viewer import STYLE, WIDE
+from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
 
 
 def orthogonal(
@@ -66,7 +65,7 @@ class Orthogonal(ipywidgets.VBox):
         self.sliders = {axis: _make_slider(axis, image.size(axis), value) for axis, value in starts}
         checkbox = ipywidgets.Checkbox(value=True, description="outlines", style=STYLE)
         self.outlines = with_class(checkbox, "nb-orthogonal-outlines")
-        self.place = with_class(ipywidgets.HTML(), "nb-orthogonal-place")
+        self.place = make_html("nb-orthogonal-place")
         self.picture = make_picture("nb-orthogonal-picture", width)
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
