@@ -1,6 +1,4 @@
-"""Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value
-of its cell.
-"""
+"""Every figure of the toolkit; a notebook shows each returned figure as the value of its cell."""
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.fields import flows, paths, stars

@@ -1,5 +1,8 @@
-"""Colours that a colour-blind reader can tell apart, and label colours that differ between
-neighbours.
+"""Colours for colour-blind readers, and label colours that differ between neighbours.
+
+References
+----------
+Okabe and Ito 2008, "Color universal design", https://jfly.uni-koeln.de/color/ (the palette).
 """
 
 import numpy as np
@@ -43,7 +46,7 @@ DEPTH = np.array(
 
 
 def depth_colors(share: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) from 0 to 1 for a depth from 0 (near, blue) to 1 (far, red)."""
+    """Colours (..., 3) from 0 to 1 for depths (...) from 0 (near, blue) to 1 (far, red)."""
     place = np.clip(share, 0, 1) * (len(DEPTH) - 1)
     return np.stack(
         [np.interp(place, np.arange(len(DEPTH)), DEPTH[:, c]) for c in range(3)], axis=-1
@@ -51,17 +54,22 @@ def depth_colors(share: np.ndarray) -> np.ndarray:
 
 
 def channel_colors(count: int) -> np.ndarray:
-    """Colours (count, 3), from 0 to 1, in which channels are added up."""
+    """Colours (count, 3), from 0 to 1, in which the channels of one image are added up."""
     chosen = CHANNELS.get(count) or [MORE_CHANNELS[i % len(MORE_CHANNELS)] for i in range(count)]
     return np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in chosen])
 
 
 def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A colour for each label of a 2D or 3D label array, unlike those of its neighbours.
+    """Choose a colour for each label, unlike those of its neighbours.
 
-    label : integers, 0 background.
-    Returns the labels renumbered 0..N without gaps, in the same shape, and the colours (N + 1, 3)
-    from 0 to 1; row 0 is black.
+    Parameters
+    ----------
+    label : 2D or 3D array of integers, 0 background.
+
+    Returns
+    -------
+    dense : labels renumbered 0..N without gaps, in the same shape.
+    colors : (N + 1, 3) from 0 to 1, indexed by label; row 0 is black.
 
     Examples
     --------

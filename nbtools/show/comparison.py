@@ -1,4 +1,4 @@
-"""Methods side by side on the same images."""
+"""Scores of several instance segmentation methods side by side."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ MISTAKES = {
 
 
 def compare(results: Mapping[str, Mapping]) -> Figure:
-    """AP against the threshold, mean AP with its interval, and kinds of mistake, for several
-    results by name.
+    """Draw AP by IoU threshold, mean AP with its interval, and kinds of mistake of several results.
 
-    results : name to what `metrics.instances.evaluate` returned for it, all on the same images.
+    Parameters
+    ----------
+    results : name of each result to what `metrics.instances.evaluate` returned for it, all on the
+        same images.
     """
     words = ", ".join(
         f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items()

@@ -1,4 +1,4 @@
-"""From measured grey values to colours: percentile contrast, one colour for each channel."""
+"""From measured grey values to colours: percentile contrast, one colour per channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Contrast:
     ----------
     low, high : (C,) grey values shown as black and as full colour.
     tints : (C, 3) colour of each channel, from 0 to 1.
-    as_is : an 8-bit colour image, shown untouched.
+    as_is : True for an 8-bit colour image, which is shown unchanged.
     """
 
     low: np.ndarray
@@ -42,12 +42,14 @@ class Contrast:
 def measure_contrast(
     pixels: np.ndarray, *, rgb: bool = False, percentiles: tuple[float, float] = (1, 99.8)
 ) -> Contrast:
-    """Contrast that suits an image: each channel stretched between two percentiles, a colour image
-    in all channels alike.
+    """Stretch each channel between two percentiles; the channels of a colour image alike.
 
-    pixels : (..., C) grey values. rgb : the channels are red, green and blue.
-    percentiles : the grey values at these become black and full colour; measured on about a million
-        pixels.
+    Parameters
+    ----------
+    pixels : (..., C) grey values.
+    rgb : whether the channels are red, green and blue; 8-bit colours stay as they are.
+    percentiles : percent (0 to 100) of the grey values that become black and full colour, measured
+        on about a million pixels.
     """
     count = pixels.shape[-1]
     if rgb and pixels.dtype == np.uint8:

@@ -1,4 +1,4 @@
-"""How a training went, afterwards and while it runs."""
+"""The course of a training, afterwards and while it runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ LIVE_SHARE = 0.03  # of the time that drawing may take from training
 
 
 def training(history: object) -> Figure:
-    """Loss and validation loss on a plain and on a logarithmic axis, and the learning rate.
+    """Draw loss and validation loss, on a linear and a logarithmic axis, and the learning rate.
 
-    history : a History, or its rows: mappings with epoch, loss, val_loss, lr (the last two may be
-        absent).
+    Parameters
+    ----------
+    history : a History, or its rows: mappings with epoch, loss, and where known val_loss and lr.
+
+    Raises
+    ------
+    UserError : no finished epoch.
 
     Examples
     --------
@@ -47,8 +52,9 @@ def training(history: object) -> Figure:
 
 
 def training_curve() -> TrainingCurve:
-    """A curve that is drawn anew while a training runs in a notebook, with the time left; silent
-    elsewhere.
+    """Make a training callback that redraws the loss in a notebook and predicts the time left.
+
+    Outside of a notebook it draws nothing.
 
     Examples
     --------
@@ -58,11 +64,12 @@ def training_curve() -> TrainingCurve:
 
 
 class TrainingCurve:
-    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it
-    down.
+    """Callback of a training: draws the loss, seldom enough not to slow the training down.
 
-    put : takes each new figure, as a widget does; without, it is shown under the cell of a
-        notebook.
+    Parameters
+    ----------
+    put : function that takes each new figure, as a widget does; without it, the figure appears
+        below the cell of a notebook.
     """
 
     def __init__(self, put: Callable[[Figure], None] | None = None):
@@ -74,14 +81,14 @@ class TrainingCurve:
         self.display, self.handle = find_display(), None
 
     def on_step(self, step: int, logs: Mapping) -> None:
-        """After each batch: step counts from 1; logs hold loss and, from 0 to 1, progress."""
+        """Take the result of a batch: step counts from 1; logs hold loss and progress (0 to 1)."""
         self.steps.append((step, float(logs.get("loss", np.nan))))
         self.progress = float(logs.get("progress", self.progress))
         if time.monotonic() - self.drawn > self.pause:
             self._redraw()
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
-        """After each epoch: logs hold loss, val_loss and step."""
+        """Take the result of an epoch: logs hold loss, val_loss and step."""
         self.rows.append(
             {"epoch": epoch, "step": self.steps[-1][0] if self.steps else epoch, **logs}
         )
@@ -93,7 +100,7 @@ class TrainingCurve:
             self._redraw()
 
     def draw(self) -> Figure:
-        """The curve so far: every step thin, each epoch's mean and validation loss thick."""
+        """Draw the curve so far: steps as a thin line, the means of epochs as thick ones."""
         figure = new_figure(7.2, 3.0, alt=self.describe())
         axes = style_axes(figure.subplots(), title=self.describe(), x="step", y="loss")
         if self.steps:
@@ -118,10 +125,11 @@ class TrainingCurve:
         return figure
 
     def describe(self) -> str:
-        """Where the training stands, in words.
+        """Describe in words how far the training is, with the estimated time left.
 
-        >>> curve = TrainingCurve()
-        >>> curve.describe()
+        Examples
+        --------
+        >>> TrainingCurve().describe()
         'Starting: the first steps take longest'
         """
         if not self.steps:
@@ -161,7 +169,7 @@ def find_display() -> object | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds in words: 75 gives "1 min 15 s"."""
+    """Format seconds in hours, minutes and seconds: 75 becomes "1 min 15 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

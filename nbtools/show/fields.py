@@ -1,6 +1,4 @@
-"""Shapes and flows drawn: a nucleus as a star of rays, the way that every pixel goes, and where the
-pixels meet.
-"""
+"""Figures of star-convex shapes and of flows: rays of a nucleus, flow fields, paths of pixels."""
 
 from __future__ import annotations
 
@@ -21,11 +19,19 @@ PROBABLE = 0.5  # foreground from which flows are drawn
 
 
 def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
-    """The largest nucleus of a flat label image as a star: straight rays from its deepest pixel to
-    its border, and what they enclose.
+    """Draw the largest nucleus of a flat label image as star-convex polygons.
 
-    rays : numbers of rays, a panel each. A nucleus that a star cannot show stays outside the line;
-        the title says the IoU with the truth.
+    Straight rays run from the deepest pixel to the border; the polygon joins their ends. Parts of a
+    nucleus that are not star-convex stay outside the line; the title gives the IoU with the label.
+
+    Parameters
+    ----------
+    label : label image (Y, X).
+    rays : numbers of rays, one panel each.
+
+    References
+    ----------
+    Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.
 
     Examples
     --------
@@ -60,12 +66,18 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
 
 
 def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure:
-    """Flows as arrows on the image, and their directions as colours; of a volume in its middle
-    plane, where they lie in it.
+    """Draw flows as arrows on the image, and their directions as colours.
 
+    Parameters
+    ----------
+    image : flat image, or a volume, of which the middle plane is shown.
     maps : (*space, 1 + ndim) foreground and flows, as `targets.flows.encode` or a prediction's raw
-        maps have them.
-    every : pixels between arrows.
+        maps hold them.
+    every : distance between arrows in pixels; by default about 32 arrows along the longer side.
+
+    References
+    ----------
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
     image, foreground, flow = _flatten(image, maps)
     every = every or max(1, round(max(foreground.shape) / 32))
@@ -103,12 +115,16 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
 
 
 def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) -> Figure:
-    """The ways of some pixels along the flows of a flat image, in the colours of the nuclei they
-    end in; grey ones belong to none.
+    """Draw the paths of pixels along the flows of a flat image.
 
+    Paths have the colour of the nucleus in which they end; grey ones end in none.
+
+    Parameters
+    ----------
+    image : flat image.
     maps : (Y, X, 3) foreground and flows.
-    every : pixels between starting points.
-    steps : of one pixel that are drawn.
+    every : distance between starting points in pixels.
+    steps : number of steps drawn per pixel.
     """
     image, foreground, flow = _flatten(image, maps)
     label, colors = color_labels(

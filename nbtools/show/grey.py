@@ -1,4 +1,4 @@
-"""The grey values of images as diagrams: which are used, which are lost."""
+"""Histograms of grey values: which values are used, which are saturated."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ BINS, COLUMNS = 64, 4
 
 
 def histogram(images: object) -> Figure:
-    """How often each grey value occurs, image by image, on a logarithmic scale; values that are cut
-    off at the top stand out.
+    """Draw the histogram of grey values of each image, on a logarithmic axis.
 
-    images : an Image or array, several of them, or a dictionary of images by name. Channels are
-        counted together.
+    The last bar is orange where the image is saturated.
+
+    Parameters
+    ----------
+    images : an Image or array, several of them, or a dictionary of images by name. The channels of
+        an image are counted together.
 
     Examples
     --------
@@ -47,8 +50,10 @@ def histogram(images: object) -> Figure:
 
 
 def describe_grey(image: Image) -> str:
-    """What a histogram says, in a few words.
+    """Describe a histogram in a few words: values in use, and the share of the highest one.
 
+    Examples
+    --------
     >>> describe_grey(Image(np.array([[0, 255], [255, 7]], np.uint8), "YX"))
     '3 in use, 50.0 % at the top'
     """

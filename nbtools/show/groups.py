@@ -1,6 +1,4 @@
-"""Groups of nuclei side by side: every nucleus, every plant, and the difference with its
-interval.
-"""
+"""Groups of nuclei side by side, and their difference with its interval."""
 
 from __future__ import annotations
 
@@ -32,13 +30,20 @@ def groups(
     method: str = "units",
     reference: str | None = None,
 ) -> Figure:
-    """Each nucleus a small dot, each plant (unit) its mean as a large one; beside them the
-    difference of the groups and its 95 % interval.
+    """Draw nuclei as dots, the means of units as discs, and the difference of the groups.
 
-    table, column, group, unit, method, reference : as `metrics.statistics.compare_groups` takes
-        them. With unit None no large dots.
-    After Lord et al. 2020, doi:10.1083/jcb.202001064 (dots), and Ho et al. 2019,
-    doi:10.1038/s41592-019-0470-3 (difference beside data).
+    Parameters
+    ----------
+    table : column to values, one per nucleus.
+    column : measurement to compare.
+    group, unit : columns of the group and of the independent unit (plant, animal, well); with unit
+        None no discs are drawn.
+    method, reference : as `metrics.statistics.compare_groups` takes them.
+
+    References
+    ----------
+    Lord et al. 2020, doi:10.1083/jcb.202001064 (dots and discs).
+    Ho et al. 2019, doi:10.1038/s41592-019-0470-3 (difference beside the data).
     """
     compared = compare_groups(
         table, column, group=group, unit=unit, method=method, reference=reference
@@ -53,8 +58,11 @@ def groups(
 
 
 def group_table(compared: Mapping) -> RichText:
-    """What `metrics.statistics.compare_groups` found, a line for each column and group: difference,
-    share, p, effect size.
+    """Show compared groups as a table: difference, ratio, p and effect size per column and group.
+
+    Parameters
+    ----------
+    compared : what `metrics.statistics.compare_groups` returned.
     """
     lines = []
     for row in compared["rows"]:
@@ -80,9 +88,16 @@ def group_table(compared: Mapping) -> RichText:
 
 
 def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
-    """Some nuclei of a label image outlined on the image: where does this row of the table lie?
+    """Outline some nuclei of a label image on the image.
 
-    labels : their numbers, as in the column `label` of the table.
+    Parameters
+    ----------
+    image, label : image and label image of one size.
+    labels : numbers of the nuclei, as in the column `label` of a table.
+
+    Raises
+    ------
+    UserError : a number that the label image does not hold.
     """
     label, chosen = as_image(label), np.unique(np.asarray(labels, int).ravel())
     missing = np.setdiff1d(chosen, label.pixels)

@@ -1,6 +1,4 @@
-"""How a volume is laid out on a flat montage: maximum projections on the left, slices on the right,
-all with square pixels.
-"""
+"""Layout of a volume on a flat picture: maximum projections left, slices right, square pixels."""
 
 from __future__ import annotations
 
@@ -13,19 +11,20 @@ Rows = list[list[np.ndarray | None]]
 def make_pixels_square(
     plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1
 ) -> np.ndarray:
-    """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further
-    apart.
+    """Repeat rows or columns of a plane until its pixels are square.
 
-    spacing : relative, along both axes; the smaller is 1. thin : keep each n-th pixel.
+    Parameters
+    ----------
+    plane : (H, W, ...) array.
+    spacing : relative pixel size along both axes; the smaller is 1.
+    thin : keep every n-th pixel.
     """
     rows, columns = (_steps(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True))
     return plane[rows][:, columns]
 
 
 def choose_slices(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the
-    volume.
-    """
+    """Choose the planes (z, y, x) through the middle of the labelled voxels, else of the volume."""
     if label is None or not label.any():
         return tuple(n // 2 for n in shape)
     filled = [
@@ -37,10 +36,16 @@ def choose_slices(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int
 def make_panels(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
-    """The five panels of a volume (Z, Y, X, ...), in two rows.
+    """Make the five panels of a volume, in two rows.
 
-    Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, nothing.
-    spacing : relative, along z, y, x; the smallest is 1. thin : keep each n-th pixel.
+    Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, None.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X, ...) array.
+    cuts : planes (z, y, x) of the slices.
+    spacing : relative pixel size along z, y, x; the smallest is 1.
+    thin : keep every n-th pixel.
     """
     sz, sy, sx = spacing
     above, below = make_slices(volume, cuts, spacing=spacing, thin=thin)
@@ -54,10 +59,14 @@ def make_panels(
 def make_slices(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
-    """The three slices of a volume (Z, Y, X, ...) through one place, in two rows.
+    """Make the three slices of a volume (Z, Y, X, ...) through one place, in two rows.
 
     Above: slice z (rows y, columns x), slice x (rows y, columns z). Below: slice y (rows z, columns
-    x), nothing.
+    x), None.
+
+    Parameters
+    ----------
+    volume, cuts, spacing, thin : as `make_panels` takes them.
     """
     z, y, x = cuts
     sz, sy, sx = spacing
@@ -69,7 +78,7 @@ def make_slices(
 
 
 def assemble(rows: Rows, *, blank: int = 0) -> np.ndarray:
-    """Panels on one montage, `blank` between them."""
+    """Assemble panels in one array, with gaps of the value `blank` between them."""
     first = rows[0][0]
     height = sum(row[0].shape[0] for row in rows) + GAP
     width = sum(p.shape[1] for p in rows[0]) + 2 * GAP
@@ -95,7 +104,7 @@ def panel_corners(rows: Rows) -> list[tuple[int, int]]:
 
 
 def name_panels(cuts: tuple[int, ...]) -> list[str]:
-    """RichText for each panel, row by row; empty where there is none."""
+    """Names of the panels, row by row; empty where there is none."""
     z, y, x = cuts
     return ["maximum along z", f"z = {z}", f"x = {x}", "maximum along y", f"y = {y}", ""]
 

@@ -1,4 +1,4 @@
-"""What the noise of an image is like, drawn."""
+"""Figures of the noise of images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from nbtools.show.restoration import name_results
 
 
 def correlations(images: object) -> Figure:
-    """Do neighbouring pixels share their noise? How alike it is at 1, 2, 3 … pixels' distance,
-    along each axis.
+    """Draw the autocorrelation of the noise along each axis, against the distance in pixels.
 
-    images : an Image, or a dictionary of images by name. Inside the grey band there is nothing to
-        fear; a line above it says that a network with blind spots will take the noise for signal.
+    A line above the grey band says that neighbouring pixels share noise; a blind-spot network would
+    then take the noise for signal.
+
+    Parameters
+    ----------
+    images : an Image, or a dictionary of images by name.
 
     Examples
     --------

@@ -15,11 +15,14 @@ from nbtools.show.views import View, paint, view
 
 
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
-    """Images side by side, each with its own contrast.
+    """Draw images side by side, each with its own contrast.
 
-    data : an Image, a sample, a data set, an array, or several of these.
-    limit : how many are shown; only these are read. A volume is shown as maximum projections and
-        slices.
+    Parameters
+    ----------
+    data : an Image, a sample, a data set, an array, or several of these. A volume is shown as
+        maximum projections and slices.
+    columns : images per row.
+    limit : number of images shown; only these are read.
 
     Examples
     --------
@@ -37,8 +40,12 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
 
 
 def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
-    """Label outlines on one image; neighbours differ in colour, the number of nuclei is in the
-    title.
+    """Draw label outlines on one image; neighbours differ in colour.
+
+    Parameters
+    ----------
+    image, label : image and label image of one size.
+    title : by default the name of the image and the number of nuclei.
     """
     seen = view(as_image(image), as_image(label))
     count = _count_labels(label)
@@ -55,7 +62,7 @@ def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
 
 
 def labels(label: Image, *, title: str | None = None) -> Figure:
-    """A label image alone, each nucleus in a colour that its neighbours do not have."""
+    """Draw a label image alone, in colours that differ between neighbours."""
     label = as_image(label)
     seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
     count = _count_labels(label)
@@ -75,14 +82,17 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
 
 
 def sample(item: object) -> Figure:
-    """One sample: its image, and beside it the label outlines or the clean partner."""
+    """Draw one sample: its image, and beside it the label outlines or the clean image."""
     return pairs([item], limit=1)
 
 
 def pairs(data: Iterable, *, limit: int = 4) -> Figure:
-    """Samples row by row: the image, its labels, its clean partner, as far as it has them.
+    """Draw samples row by row: the image, its labels and its clean image, where it has them.
 
+    Parameters
+    ----------
     data : samples, or (image, label) pairs.
+    limit : number of samples shown.
     """
     rows = [_row(item) for item in islice(data, limit)]
     if not rows:
@@ -91,10 +101,15 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
 
 
 def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
-    """Training patches as the network gets them, label outlines on top: one look shows whether
-    image and label still fit.
+    """Draw training patches as the network gets them, with label outlines on top.
 
+    Augmentation must move image and label alike: the outlines show at a glance whether it does.
+
+    Parameters
+    ----------
     data : samples or (image, label) pairs of Images or arrays.
+    columns : patches per row.
+    limit : number of patches shown.
     """
     found = [_partners(item) for item in islice(data, limit)]
     if not found:
@@ -112,9 +127,13 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
 
 
 def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figure:
-    """Images row by row: the image, what was found in it, and the truth where there is one.
+    """Draw images row by row: the image, the prediction, and the true labels where there are some.
 
-    data : images or samples. predicted : label images or Predictions, in the same order.
+    Parameters
+    ----------
+    data : images or samples.
+    predicted : label images or Predictions, in the same order.
+    limit : number of images shown.
     """
     rows = [
         _predicted_row(item, found)
@@ -126,7 +145,7 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
 
 
 def collect_images(data: object, limit: int) -> list[Image]:
-    """The first images of whatever can be shown."""
+    """Return the first images of an image, sample, data set, array, or several of these."""
     if isinstance(data, (Image, np.ndarray)) or any(
         isinstance(getattr(data, part, None), Image) for part in ("image", "labels")
     ):
@@ -141,8 +160,15 @@ def collect_images(data: object, limit: int) -> list[Image]:
 
 
 def as_image(item: object) -> Image:
-    """An Image from an Image, a sample or Prediction, or an array of 2 or 3 dimensions (of 8 bit
-    with 3 channels last: colours).
+    """Convert an Image, a sample, a Prediction or an array to an Image.
+
+    Parameters
+    ----------
+    item : arrays have 2 or 3 dimensions; 8-bit ones with 3 channels last are colours.
+
+    Raises
+    ------
+    UserError : none of these.
     """
     if isinstance(item, Image):
         return item
@@ -200,9 +226,13 @@ def draw_rows(
     head: float = 0.3,
     inches: float = 3.4,
 ) -> Figure:
-    """Pictures row by row: (view, title, whether its labels are painted on it).
+    """Draw views row by row.
 
-    head : inches above each row of pictures for its titles.
+    Parameters
+    ----------
+    rows : (view, title, whether its labels are painted on it) for each picture.
+    alt : text alternative.
+    head : inches above each row for its titles.
     inches : width of a picture, at most.
     """
     columns = max(map(len, rows))

@@ -1,4 +1,4 @@
-"""How good a result is: scores against the threshold, and where on the image the mistakes are."""
+"""Scores of a result by IoU threshold, and where on the image its mistakes are."""
 
 from __future__ import annotations
 
@@ -34,11 +34,18 @@ COUNTED = ("matched", "missed", "extra")
 
 
 def scores(result: Mapping) -> Figure:
-    """AP, precision and recall by IoU threshold; nuclei found, missed and invented; kinds of
-    mistake; of other tasks, their metrics.
+    """Draw AP, precision and recall by IoU threshold, the counts behind them, and kinds of mistake.
 
-    result : what `evaluate` of a task in `nbtools.metrics` returns, or the JSON of `nbtools
-        evaluate`; or several of these by name, which are drawn side by side.
+    Results of other tasks are drawn with the metrics of their task, several results side by side.
+
+    Parameters
+    ----------
+    result : what `evaluate` of a task in `nbtools.metrics` returned, the JSON of `nbtools
+        evaluate`, or several of these by name.
+
+    Raises
+    ------
+    UserError : scores of no known task.
     """
     if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
         return evaluation(result)

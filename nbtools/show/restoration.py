@@ -1,6 +1,4 @@
-"""Restored images beside their noisy and clean partners, where they are wrong, and how methods
-compare.
-"""
+"""Figures of restored images: beside noisy and clean ones, their errors, and methods compared."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ FRAME_COLOR = "#ffd400"
 
 @dataclass(frozen=True)
 class ColorScale:
-    """A colour map of matplotlib between two values; colours maps (..., 1) as `Contrast` colours
-    images.
-    """
+    """A matplotlib colour map between two values, used like a `Contrast`."""
 
     name: str
     low: float
@@ -52,7 +48,7 @@ class ColorScale:
         return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
 
     def draw_bar(self, figure: Figure, axes: list[Axes], *, words: str) -> None:
-        """The scale beside a row of pictures."""
+        """Draw the colour bar beside a row of pictures."""
         bar = figure.colorbar(
             ScalarMappable(Normalize(self.low, self.high), self.name),
             ax=axes,
@@ -66,15 +62,17 @@ class ColorScale:
 
 
 def restored(noisy: object, *found: object, clean: object = None) -> Figure:
-    """A noisy image, what methods made of it, and the clean one: all in one grey range, a part of
-    them enlarged, scores in the titles.
+    """Draw a noisy image, its restored versions and the clean image, all in one grey range.
 
-    noisy, clean : an Image, or an array.
-    found : restored images or Predictions; or a dictionary of these by name. With one of them and
-        no clean image, the last picture is what was taken away, noisy minus restored: it should
-        look like noise, and show nothing of the nuclei.
+    An enlarged part stands below, PSNR and SSIM in the titles. With one restored image and no clean
+    one, the last picture is noisy minus restored: it should look like noise, without any nuclei. Of
+    a volume, the middle plane and a slice below it are shown; the scores are of the whole volume.
 
-    Of a volume, the middle plane and the slice below it are shown; scores are of the whole volume.
+    Parameters
+    ----------
+    noisy : an Image, or an array.
+    found : restored images or Predictions, or a dictionary of these by name.
+    clean : the clean image, where there is one.
 
     Examples
     --------
@@ -117,13 +115,16 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
 
 
 def error_maps(found: object, clean: object) -> Figure:
-    """Where restored images are wrong: above, restored minus clean; below, the likeness of
-    structure (SSIM); each row in one scale.
+    """Draw the errors of restored images: restored minus clean above, the SSIM map below.
 
-    found : a restored image or Prediction, or a dictionary of these by name; with the noisy image
-        among them one sees what was gained.
-    Red is brighter than the truth, blue is darker. Of a volume, the middle plane and the slice
-    below it are shown.
+    Red is brighter than the clean image, blue darker; each row has one scale. Of a volume, the
+    middle plane and a slice below it are shown.
+
+    Parameters
+    ----------
+    found : a restored image or Prediction, or a dictionary of these by name; put the noisy image
+        among them to see the gain.
+    clean : the clean image.
     """
     true, shown = as_image(clean), name_results(found)
     differences = {
@@ -165,11 +166,18 @@ def error_maps(found: object, clean: object) -> Figure:
 
 
 def denoisers(results: Mapping[str, Mapping]) -> Figure:
-    """Methods beside each other: mean PSNR and SSIM with 95 % intervals; the dashed line is the
-    image as it came.
+    """Draw mean PSNR and SSIM of several methods with their 95 % intervals.
 
-    results : name → what `metrics.restoration.evaluate` returned, or the JSON of `nbtools evaluate
-        --task restoration`; all of the same images.
+    The dashed line is the unprocessed input.
+
+    Parameters
+    ----------
+    results : name of each method to what `metrics.restoration.evaluate` returned, or to the JSON of
+        `nbtools evaluate --task restoration`; all on the same images.
+
+    Raises
+    ------
+    UserError : scores of another task.
     """
     if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
         received = ", ".join(map(str, results)) or "nothing"
@@ -202,10 +210,16 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
 
 
 def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndarray:
-    """An image and what was made of it, in one grey range, as a colour array (H, W, 3) uint8, ready
-    to be written as PNG.
+    """Put an image and its restored version side by side, in one grey range, ready for a PNG.
 
-    most : longest side of each half; larger ones are thinned out.
+    Parameters
+    ----------
+    image, found : input and restored image of one size.
+    most : longest side of each half in pixels; larger images are thinned out.
+
+    Returns
+    -------
+    Colour array (H, W, 3) uint8.
 
     Examples
     --------
@@ -219,7 +233,7 @@ def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndar
 
 
 def name_results(*found: object) -> dict[str, Image]:
-    """Restored images by name, from images, Predictions and dictionaries of these."""
+    """Return restored images by name, from images, Predictions and dictionaries of these."""
     named: dict[str, Image] = {}
     plain = sum(not isinstance(one, Mapping) for one in found)
     for number, one in enumerate(found, 1):
@@ -237,7 +251,7 @@ def name_results(*found: object) -> dict[str, Image]:
 
 
 def check_same_size(image: Image, other: Image) -> None:
-    """UserError where two images that are to be compared differ in size."""
+    """Raise a UserError where two images that are to be compared differ in size."""
     if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
         received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
         raise UserError(
@@ -248,11 +262,13 @@ def check_same_size(image: Image, other: Image) -> None:
 
 
 def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
-    """Grey values to show as black and white, by the one image that holds little noise: noise must
-    not set the scale.
+    """Choose the grey range by the image with the least noise: noise must not set the scale.
 
-    noisy : where the reference may have lost what was there: the range holds its grey values too,
-        its noise smoothed away.
+    Parameters
+    ----------
+    reference : clean or restored image.
+    noisy : where the reference may have lost structures, the range is widened to the grey values of
+        this image, after smoothing.
     """
     pixels = reference.select(T=0).to(("ZYX" if reference.size("Z") > 1 else "YX") + "C").pixels
     contrast = measure_contrast(
@@ -272,9 +288,7 @@ def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
 
 
 def find_cuts(reference: Image) -> tuple[int, int]:
-    """Where a volume is cut: its middle plane, and the row of that plane in which grey values
-    differ most; of a flat image (0, 0).
-    """
+    """Choose the middle plane z of a volume, and the row y of it with most contrast; (0, 0) if flat."""
     if reference.size("Z") == 1:
         return 0, 0
     plane = _middle(reference).pixels[..., 0].astype(np.float64)
@@ -284,10 +298,14 @@ def find_cuts(reference: Image) -> tuple[int, int]:
 def view_sections(
     image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048
 ) -> View:
-    """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a
-    movie, the first frame.
+    """Make the view of a flat image, or of plane z and slice y of a volume, one below the other.
 
-    cuts : z and y.     most : longest side in pixels; larger images are thinned out.
+    Parameters
+    ----------
+    image : of a movie, the first frame is shown.
+    contrast : colours of the grey values.
+    cuts : plane z and row y.
+    most : longest side in pixels; larger images are thinned out.
     """
     deep, (z, y) = image.size("Z") > 1, cuts
     image = image.select(T=0).to("ZYXC" if deep else "YXC")
@@ -312,7 +330,7 @@ def view_sections(
 
 
 def find_detailed_region(plane: np.ndarray, side: int) -> tuple[int, int]:
-    """Top and left of the square of a plane (Y, X) in which grey values differ most."""
+    """Top and left of the square of a plane (Y, X) with the largest variance of grey values."""
     from scipy.ndimage import uniform_filter
 
     pixels = plane.astype(np.float64)

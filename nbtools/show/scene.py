@@ -1,6 +1,4 @@
-"""A volume as light rays see it: turned, seen through, near things in front of far ones; NumPy
-alone, so it works in every notebook.
-"""
+"""Volume rendering with NumPy alone: a volume turned about an axis, near things in front of far ones."""
 
 from __future__ import annotations
 
@@ -28,13 +26,16 @@ AMBIENT = 0.4  # brightness of a surface that the lamp does not reach
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A volume on cubic voxels, ready to be looked at from any side.
+    """A volume on cubic voxels, ready to be drawn from any side.
 
     Parameters
     ----------
-    channels : (C, Z, Y, X) float32, brightness from 0 to 1.   tints : (C, 3) their colours.
-    label : (Z, Y, X) integers 0 … N, or None.   colors : (N + 1, 3) of the labels.
-    voxel_um : side of a voxel in µm, None if unknown.   name : of the image.
+    channels : (C, Z, Y, X) float32, brightness from 0 to 1.
+    tints : (C, 3) colours of the channels.
+    label : (Z, Y, X) integers 0..N, or None.
+    colors : (N + 1, 3) colours of the labels.
+    voxel_um : side of a voxel in µm, None if unknown.
+    name : name of the image.
     """
 
     channels: np.ndarray
@@ -45,10 +46,12 @@ class Scene:
     name: str = ""
 
     def draw(self, angle: float = 0.0, axis: str = "Y") -> np.ndarray:
-        """The scene turned about an axis: (H, W, 3) uint8, of the same size from every side.
+        """Draw the scene turned about an axis: (H, W, 3) uint8, of the same size from every side.
 
-        angle : degrees; at 0 one looks along z, about Y at 90 along x, about X at 90 along y.
-        axis : "Y" turns it like a globe, "X" tips it over, "Z" turns the picture.
+        Parameters
+        ----------
+        angle : degrees; the view at 0 is along z; at 90 about Y along x, about X along y.
+        axis : "Y" turns the volume like a globe, "X" tips it over, "Z" turns the picture.
         """
         if axis not in ROTATION_AXES:
             raise UserError(
@@ -83,11 +86,13 @@ class Scene:
 
 
 def prepare_scene(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
-    """A volume brought to cubic voxels for `Scene.draw`; with labels, those are drawn as coloured
-    bodies.
+    """Resample a volume to cubic voxels for `Scene.draw`; labels are drawn as coloured bodies.
 
-    most : longest side in voxels; larger volumes are averaged down, labels thinned out. Of a movie,
-        the first frame is taken.
+    Parameters
+    ----------
+    image : volume; of a movie, the first frame is taken.
+    label : label image of the same size.
+    most : longest side in voxels; of larger volumes grey values are averaged, labels thinned out.
 
     Raises
     ------
@@ -118,11 +123,17 @@ def prepare_scene(image: Image, label: Image | None = None, *, most: int = 128) 
 
 
 def rotate(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
-    """(Z, Y, X) → (depth, rows, columns), turned by `angle` degrees about one axis; the nearest
-    comes first, and nothing is cut off.
+    """Rotate (Z, Y, X) about one axis to (depth, rows, columns), nearest first, nothing cut off.
 
     About Y: column = x cos a + z sin a, depth = z cos a - x sin a, from the centre; about X
     likewise with y for x.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X) array.
+    angle : degrees.
+    axis : "Z", "Y" or "X".
+    order : of the interpolation; 0 for labels.
     """
     i, j = ROTATION_AXES[axis]
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
@@ -136,11 +147,15 @@ def rotate(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np
 
 
 def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """(D, H, W) density and (D, H, W, 3) colour, nearest first → (H, W, 3): what reaches an eye in
-    front.
+    """Composite (D, H, W) density and (D, H, W, 3) colour, nearest first, to a picture (H, W, 3).
 
-    A voxel of density d lets the share exp(-d) of the light behind it pass, and adds its own colour
-    with the rest.
+    Emission and absorption (Max 1995, doi:10.1109/2945.468400): a voxel of density d transmits the
+    share exp(-d) of the light behind it, and adds its own colour with the rest.
+
+    Parameters
+    ----------
+    density : optical depth per voxel.
+    color : colours from 0 to 1.
     """
     density = density.astype(np.float32, copy=False)
     before = np.cumsum(density, axis=0) - density
@@ -149,7 +164,7 @@ def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
 
 
 def require_volume(image: Image) -> Image:
-    """The image, or a UserError where it has no planes along z."""
+    """Return the image, or raise a UserError where it has no planes along z."""
     if image.size("Z") < 2:
         received = f"{image.name or 'image'} with axes {image.axes}"
         raise UserError(

@@ -1,6 +1,4 @@
-"""Scores of any task: metrics with their intervals side by side, precision against recall,
-confusion, calibration.
-"""
+"""Figures of scores: metrics with intervals, precision-recall curves, confusion, calibration."""
 
 from __future__ import annotations
 
@@ -88,9 +86,10 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
 
 
 def confusion(result: Mapping) -> Figure:
-    """Which classes are taken for which: a row for each true class, and beside it how well the
-    method knows what it knows.
+    """Draw the confusion matrix, true classes by row, and beside it the calibration curve.
 
+    Parameters
+    ----------
     result : what `metrics.classification.evaluate` returned.
     """
     names, counts = result["classes"], np.array(result["confusion"], float)
@@ -116,10 +115,19 @@ def confusion(result: Mapping) -> Figure:
 
 
 def calibration(result: Mapping) -> Figure:
-    """How sure a method says it is, against how often it is right: on the diagonal it knows what it
-    knows.
+    """Draw accuracy against predicted probability; a calibrated method lies on the diagonal.
 
+    Parameters
+    ----------
     result : what `metrics.classification.evaluate` returned, with probabilities.
+
+    Raises
+    ------
+    UserError : a result without probabilities.
+
+    References
+    ----------
+    Guo et al. 2017, arXiv:1706.04599.
     """
     if not result.get("calibration"):
         raise UserError(
@@ -135,10 +143,12 @@ def calibration(result: Mapping) -> Figure:
 
 
 def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> Figure:
-    """Fourier ring correlation against spatial frequency, and where it falls below the threshold.
+    """Draw Fourier ring correlation against spatial frequency, and where it falls below the threshold.
 
+    Parameters
+    ----------
     found, others : what `metrics.frc.measure_resolution` returned.
-    names : of each, for the legend.
+    names : names of these, for the legend.
     """
     curves = [found, *others]
     said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
@@ -169,10 +179,15 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
 
 
 def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
-    """For which nuclei methods work: the share found from the smallest to the largest, and from the
-    dimmest to the brightest.
+    """Draw the share of matched nuclei by size, and by contrast, in groups of equal number.
 
+    Parameters
+    ----------
     found : name of a method → "size" and "contrast" → what `metrics.strata.stratify` returned.
+
+    Raises
+    ------
+    UserError : no nuclei.
     """
     kinds = [by for by in ("size", "contrast") if any(one.get(by) for one in found.values())]
     if not kinds:

@@ -1,4 +1,4 @@
-"""What the measurements of nuclei look like: distributions, and how size goes with brightness."""
+"""Figures of measured nuclei: distributions, and brightness against size."""
 
 from __future__ import annotations
 
@@ -32,12 +32,17 @@ SIZES = ("volume_um3", "area_um2", "volume_px", "area_px")
 
 
 def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> Figure:
-    """Histograms of a table of measured nuclei, with medians, and brightness against size where
-    both are known.
+    """Draw histograms of measured nuclei with medians, and brightness against size where known.
 
+    Parameters
+    ----------
     table : column to values, as `measure.measure` returns it, or a pandas table.
-    columns : those to draw; by default size, shape and neighbourhood, as far as the table holds
-        them.
+    columns : columns to draw; by default the first six of size, shape and neighbourhood in the
+        table.
+
+    Raises
+    ------
+    UserError : an unknown column, or no nuclei.
 
     Examples
     --------

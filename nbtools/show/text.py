@@ -1,4 +1,4 @@
-"""What is better said than drawn: tables and findings, as a notebook shows them and as text."""
+"""Tables and findings as HTML in a notebook, and as plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
 
 
 class RichText:
-    """Something to read: HTML in a notebook, plain text elsewhere."""
+    """Text with two forms: HTML in a notebook, plain text elsewhere."""
 
     def __init__(self, html: str, text: str):
         self.html, self.text = html, text
@@ -33,9 +33,12 @@ class RichText:
 
 
 def table(columns: Mapping, *, limit: int = 10) -> RichText:
-    """The first rows of a table: column to values, or a pandas table.
+    """Show the first rows of a table, and how many there are.
 
-    limit : how many rows; how many there are stands below.
+    Parameters
+    ----------
+    columns : column to values, or a pandas table.
+    limit : number of rows shown.
 
     Examples
     --------
@@ -67,10 +70,12 @@ def table(columns: Mapping, *, limit: int = 10) -> RichText:
 
 
 def findings(found: Iterable[Any]) -> RichText:
-    """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
+    """Show the findings of a check: what is wrong, where, and what to do; errors first.
 
-    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is
-        said where a code first occurs.
+    Parameters
+    ----------
+    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why`
+        stands with the first finding of each code.
     """
     order = list(SEVERITIES)
     found = sorted(
@@ -107,7 +112,7 @@ def findings(found: Iterable[Any]) -> RichText:
 
 
 def format_value(value: Any) -> str:
-    """A value as short as it may be: four digits are enough for a measurement."""
+    """Format a value in few characters: four digits are enough for a measurement."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):

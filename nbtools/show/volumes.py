@@ -1,6 +1,4 @@
-"""Figures of volumes without any plug-in: slices along all axes, projections, a view through the
-volume, and surfaces.
-"""
+"""Figures of volumes without a plug-in: slices, projections, volume rendering and surfaces."""
 
 from __future__ import annotations
 
@@ -28,10 +26,12 @@ PLANES = {"Z": "YX", "Y": "ZX", "X": "YZ"}  # axis looked along → rows and col
 def slices(
     image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None
 ) -> Figure:
-    """The three slices through one place of a volume, in true proportions, a crosshair where they
-    meet.
+    """Draw the three slices through one place of a volume in true proportions, with a crosshair.
 
-    at : plane z, row y, column x; by default the middle of what is labelled, else of the volume.
+    Parameters
+    ----------
+    image, label : volume and its label image.
+    at : plane z, row y, column x; by default the middle of the labelled voxels, else of the volume.
 
     Examples
     --------
@@ -59,12 +59,15 @@ def slices_rgb(
     colors: np.ndarray | None = None,
     least: int = 480,
 ) -> np.ndarray:
-    """The picture of `slices` as a colour array (H, W, 3) uint8: slice z, on its right slice x,
-    below it slice y.
+    """Return the picture of `slices`, (H, W, 3) uint8: slice z, right of it slice x, below it slice y.
 
+    Parameters
+    ----------
+    image, label : volume and its label image.
+    at : plane z, row y, column x.
     contrast : by default measured on the whole volume.
+    colors : (N + 1, 3) of labels numbered 0..N; by default chosen for the whole volume.
     least : longest side below which the picture is enlarged.
-    colors : (N + 1, 3) of labels that are numbered 0 … N; by default chosen for the whole volume.
 
     Raises
     ------
@@ -90,8 +93,13 @@ def slices_rgb(
 
 
 def choose_place(image: Image, label: Image | None = None) -> tuple[int, int, int]:
-    """Plane z, row y, column x to look at first: in a nucleus near the middle of what is labelled,
-    else the middle of the volume.
+    """Choose the plane z, row y and column x to show first.
+
+    Parameters
+    ----------
+    image : volume.
+    label : label image; the place lies in a nucleus near the middle of the labelled voxels. Without
+        one, it is the middle of the volume.
     """
     found = None if label is None else label.select(T=0).to("ZYX").pixels
     z, *middle = layout.choose_slices(
@@ -112,10 +120,12 @@ def _find_nearest(inside: np.ndarray, place: Sequence[float]) -> list[int]:
 
 
 def projections(image: Image, *, axis: str = "Z") -> Figure:
-    """A volume flattened along an axis in three ways: its maximum, its mean, and its maximum
-    coloured by the depth it lies at.
+    """Draw the maximum, the mean, and the depth-coded maximum of a volume along an axis.
 
-    axis : "Z", "Y" or "X".  Each picture has a contrast of its own.
+    Parameters
+    ----------
+    image : volume; each picture has its own contrast.
+    axis : "Z", "Y" or "X".
 
     Raises
     ------
@@ -155,8 +165,11 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
 
 
 def project_by_depth(pixels: np.ndarray) -> np.ndarray:
-    """(D, H, W, C) grey values → (H, W, 3) uint8: as bright as the maximum along the first axis,
-    coloured by where it lies.
+    """Project (D, H, W, C) along the first axis to (H, W, 3) uint8, coloured by depth.
+
+    Parameters
+    ----------
+    pixels : grey values; a pixel is as bright as the maximum, and coloured by where that lies.
     """
     highest = pixels.max(axis=0)
     contrast = measure_contrast(highest)
@@ -179,12 +192,15 @@ def rays(
     angles: Sequence[float] = (0, 30, 60, 90),
     axis: str = "Y",
 ) -> Figure:
-    """A volume looked through from several sides: near things in front, far ones behind; with
-    labels, nuclei as coloured bodies.
+    """Draw a volume from several sides; with labels, nuclei are coloured bodies.
 
+    At 90 degrees the view is along x (about Y), where a coarse z shows as blur.
+
+    Parameters
+    ----------
+    image, label : volume and its label image.
     angles : degrees.
-    axis : the one it is turned about, "Y", "X" or "Z".  The side that a coarse z blurs is seen at
-        90 degrees.
+    axis : axis of rotation: "Y", "X" or "Z".
     """
     scene = prepare_scene(image, label, most=160)
     pictures = [scene.draw(angle, axis) for angle in angles]
@@ -201,11 +217,22 @@ def rays(
 
 
 def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -> Figure:
-    """The surfaces of labelled nuclei in true proportions (marching cubes), z upwards; each in a
-    colour that its neighbours do not have.
+    """Draw the surfaces of labelled nuclei in true proportions, z upwards.
 
-    elevation, azimuth : degrees from where one looks.  Coarser meshes where there are many nuclei.
-    Raises UserError for an image without z.
+    Meshes are coarser where there are many nuclei.
+
+    Parameters
+    ----------
+    label : label image of a volume.
+    elevation, azimuth : viewing direction in degrees.
+
+    Raises
+    ------
+    UserError : an image without z.
+
+    References
+    ----------
+    Lewiner et al. 2003, doi:10.1080/10867651.2003.10487582 (marching cubes).
     """
     label = require_volume(label).select(T=0).to("ZYX")
     dense, colors = color_labels(np.maximum(label.pixels, 0))
@@ -229,8 +256,16 @@ def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -
 
 
 def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """For each label 1 … N of (Z, Y, X) its surface: (label, (triangles, 3 corners, z y x) in the
-    unit of the spacing).
+    """Triangulate the surface of each label by marching cubes.
+
+    Parameters
+    ----------
+    dense : (Z, Y, X) labels 0..N without gaps.
+    spacing : pixel size along z, y, x.
+
+    Returns
+    -------
+    (label, corners (triangles, 3, z y x) in the unit of the spacing) of each nucleus.
     """
     from skimage.measure import marching_cubes
 
@@ -251,7 +286,7 @@ def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.nd
 
 
 def check_place(at: tuple[int, int, int], image: Image) -> None:
-    """UserError where a place (z, y, x) lies outside an image."""
+    """Raise a UserError where a place (z, y, x) lies outside an image."""
     if len(at) != 3 or not all(
         0 <= value < size for value, size in zip(at, (image.size(a) for a in "ZYX"), strict=True)
     ):
