@@ -1,6 +1,4 @@
-"""The course without a person: every lesson executed from top to bottom, and one page that shows
-what came of it.
-"""
+"""Run the course without a person: execute every lesson, and show the results on one page."""
 
 from __future__ import annotations
 
@@ -22,8 +20,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass
 class Lesson:
-    """One executed lesson: its figures as PNG in base64, its seconds, and the error if it stopped
-    at one.
+    """One executed lesson.
+
+    Parameters
+    ----------
+    name, title : file name without suffix, and first heading.
+    seconds : time it took.
+    cells : number of executed code cells.
+    pictures : its figures as PNG in base64.
+    error : the error that stopped it, None if it ran to the end.
     """
 
     name: str
@@ -34,6 +39,7 @@ class Lesson:
     error: str | None = None
 
     def to_dict(self) -> dict:
+        """The lesson as it stands in course.json."""
         figures = len(self.pictures)
         return {
             "name": self.name,
@@ -47,16 +53,25 @@ class Lesson:
 
 
 def find_folder(inside: str, beside: str) -> Path:
-    """A folder of the installed package, or that of the clone it is made from."""
+    """Find a folder of the installed package, or of the clone from which it is built."""
     spec = importlib.util.find_spec(f"nbtools.{inside}")
     places = spec.submodule_search_locations if spec else ()
     return next((Path(p) for p in places if Path(p).is_dir()), ROOT / beside)
 
 
 def find_lessons(only: list[str] | None = None) -> list[Path]:
-    """The lessons in course order; `only` keeps those whose name is or begins with one of these
-    words.
+    """Find the lessons, in course order.
 
+    Parameters
+    ----------
+    only : names of lessons, or how they begin; without it, all.
+
+    Raises
+    ------
+    UserError : a name that no lesson begins with.
+
+    Examples
+    --------
     >>> [p.stem for p in find_lessons(["00"])]
     ['00_start_here']
     """
@@ -83,14 +98,20 @@ def run_course(
     out: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict:
-    """Execute lessons one after the other, each in a process of its own.
+    """Execute lessons one after the other, each in its own process.
 
-    only : names, or how they begin; all without.     fast : shorten training by tests/fast.toml.
-    out : folder of the run, `runs/course-DATE` without; executed notebooks, `index.html` and
+    Parameters
+    ----------
+    only : names of lessons, or how they begin; without it, all.
+    fast : smoke run: shorten each training by tests/fast.toml.
+    out : folder of the run, by default `runs/course-DATE`; executed notebooks, `index.html` and
         `course.json` are written there.
+    say : function that takes each line of progress.
 
-    Returns {"folder", "summary", "fast", "seconds", "lessons": [{name, title, ok, seconds, cells,
-    figures, error}]}.
+    Returns
+    -------
+    {"folder", "summary", "fast", "seconds", "lessons": [{"name", "title", "ok", "seconds", "cells",
+    "figures", "error"}]}.
     """
     lessons, begin = find_lessons(only), time.monotonic()
     folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
@@ -102,8 +123,8 @@ def run_course(
         say(f"{number} of {len(lessons)}: {path.stem} …")
         done.append(run_lesson(path, folder))
         say(
-            f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} after "
-            f"{done[-1].seconds:.0f} s"
+            f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} "
+            f"after {done[-1].seconds:.0f} s"
         )
     result = {
         "folder": str(folder),
@@ -118,8 +139,12 @@ def run_course(
 
 
 def run_lesson(path: Path, folder: Path) -> Lesson:
-    """Execute one notebook in `folder`, where it also writes what it makes, and keep the executed
-    copy there.
+    """Execute one notebook in a folder, and keep the executed copy there.
+
+    Parameters
+    ----------
+    path : notebook.
+    folder : working folder, in which the notebook writes its files.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -165,8 +190,12 @@ def _read_title(path: Path) -> str:
 
 
 def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
-    """One HTML page: what ran, how long it took, and the figures of every lesson; needs nothing
-    from outside.
+    """Write one self-contained HTML page: executed lessons, their times and figures.
+
+    Parameters
+    ----------
+    lessons : executed lessons.
+    fast : whether it was a smoke run, which the page then states.
     """
     import jinja2
 
@@ -186,7 +215,7 @@ def is_wide(picture: str) -> bool:
 
 
 def open_summary(path: str | Path) -> bool:
-    """Show the page in a browser where there is a screen; says whether it could."""
+    """Open the page in a browser where there is a screen; return whether it opened."""
     return runtime.has_display() and webbrowser.open(Path(path).as_uri())
 
 

@@ -66,7 +66,7 @@ def test_the_live_curve_says_the_time_left():
     curve = show.training_curve()
     curve.on_step(50, {"loss": 1.0, "progress": 0.25})
     curve.started -= 60
-    assert "25% · 1 min 0 s gone, about 3 min 0 s left" in curve.describe()
+    assert "25% · 1 min 0 s elapsed, about 3 min 0 s left" in curve.describe()
 
 
 def _mistaken(squares: Image) -> Image:
@@ -158,7 +158,7 @@ def test_findings_are_shown_worst_first_with_their_remedy():
         "note: a.tif: note here. Do this.",
         "1 error, 1 note",
     ]
-    assert "Nothing is wrong" in repr(show.findings([]))
+    assert "No problems found" in repr(show.findings([]))
 
 
 def test_measurements_draw_the_columns_they_find():

@@ -60,7 +60,7 @@ def test_a_pair_can_be_shown_before_anything_is_restored(clean, noisy):
 
 def test_without_a_clean_image_what_was_taken_away_is_shown(clean, noisy):
     figure = show.restored(noisy, clean)
-    assert "taken away" in figure.alt
+    assert "removed" in figure.alt
     rest = figure.axes[2].images[0].get_array()
     assert abs(float(np.mean(rest)) - 127.5) < 4  # noise without bias: grey on the whole
     assert float(np.std(rest)) > 30

@@ -69,7 +69,7 @@ def test_axes_that_no_file_names_are_asked_for_and_remembered_once(stacks):
     assert chosen.options.layout.display == "none"
     chosen.way.value = "folder"
     chosen.browser.go(stacks)
-    assert "taken for CYX" in chosen.options.question.value
+    assert "read as CYX" in chosen.options.question.value
     chosen.options.axes.value = "ZYX"
     assert chosen.options.question.value == ""
     assert chosen.value.image(0).axes == "ZYX"
@@ -107,7 +107,7 @@ def test_channels_and_time_points_can_be_picked(tmp_path):
     chosen.way.value = "folder"
     chosen.browser.go(tmp_path)
     assert [words for words, _ in chosen.options.channel.options] == [
-        "all of them",
+        "all",
         "0: DNA",
         "1: actin",
     ]
@@ -121,7 +121,7 @@ def test_nothing_entered_is_what_the_files_say_and_nothing_is_remembered():
     fields = InputOptionsForm()
     assert fields.value == InputOptions()
     fields.keep.click()
-    assert "must be a folder" in fields.status.value
+    assert "per folder" in fields.status.value
     fields.spacing.value = "1, x"
     with pytest.raises(UserError, match="must be numbers"):
         _ = fields.value

@@ -187,7 +187,7 @@ def test_a_real_method_is_watched_and_its_restored_neighbour_too():
     assert seen.value.predict(image).labels.shape == (64, 70)
     assert seen.found.value
     plain = widgets.train_live(methods.get("nlm")(), data)
-    assert "nothing had to be learned" in (plain.wait() or plain.status.value)
+    assert "nothing to train" in (plain.wait() or plain.status.value)
     assert plain.found.value
 
 

@@ -85,11 +85,11 @@ def test_nuclei_are_joined_removed_and_parted():
     ("action", "words"),
     [
         ({"do": "part", "label": 1}, "in pieces"),
-        ({"do": "remove", "label": 9}, "must be there"),
+        ({"do": "remove", "label": 9}, "existing nucleus"),
         ({"do": "dance"}, "one of the painter's"),
         (paint(4, 1, 0, 2), "in the image"),
         (paint(0, 1, 10, 99), "in the image"),
-        ({"do": "between", "label": 1}, "planes apart"),
+        ({"do": "between", "label": 1}, "between painted ones"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(action, words):
@@ -266,7 +266,7 @@ def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
     np.testing.assert_array_equal(
         widgets.paint(image, save_to=tmp_path, mark="centres").value.centres, sample.centres
     )
-    with pytest.raises(UserError, match="one of the painter's kinds"):
+    with pytest.raises(UserError, match="kind of mark"):
         widgets.paint(image, mark="outlines", save_to=tmp_path)
 
 
@@ -307,7 +307,7 @@ def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
 def test_a_label_of_another_size_and_too_many_classes_are_refused(image, tmp_path):
     with pytest.raises(UserError, match="same size"):
         widgets.paint(image, Image(np.zeros((9, 9), np.uint8), "YX"), save_to=tmp_path)
-    with pytest.raises(UserError, match="digits 1 to 9"):
+    with pytest.raises(UserError, match="one per digit"):
         widgets.paint(image, classes=list("abcdefghij"), save_to=tmp_path)
 
 

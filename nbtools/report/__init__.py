@@ -1,4 +1,4 @@
-"""One page a run: what was done, with what, how well, and the files to prove it."""
+"""One page per run: what was done, with which data and settings, how well, and file hashes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ __all__ = ["collect_facts", "write", "write_methods"]
 
 
 def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
-    """Write report.html and report.json into the folder of a model, result or comparison; an
-    earlier report there is replaced.
+    """Write report.html and report.json into the folder of a model, result or comparison.
+
+    An earlier report there is replaced.
 
     Parameters
     ----------
-    run_folder : what `nbtools train`, `nbtools predict`, `nbtools compare --out` or
-        `export.save_run` has written. scores.json and errors/ (of `nbtools evaluate --save`) and
-        nuclei.csv (of `nbtools measure`) in it are shown too.
+    run_folder : folder that `nbtools train`, `nbtools predict`, `nbtools compare --out` or
+        `export.save_run` has written. The report also shows scores.json and errors/ (of `nbtools
+        evaluate --save`) and nuclei.csv (of `nbtools measure`) in it.
     pdf : also write report.pdf.
 
     Returns
     -------
-    Path of report.html: one file, pictures inside, to be opened without a network.
+    Path of report.html: one self-contained file that opens without a network.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
 
 
 def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
-    """The report as pages: words and tables first, then one page a picture."""
+    """The report as pages: text and tables first, then one page per picture."""
     stamp = [STAMP] if facts.get("rehearsal") else []
     numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
     tables = [

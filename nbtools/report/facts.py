@@ -1,6 +1,4 @@
-"""What a run folder says of itself, gathered into plain values; whatever it does not say is left
-out.
-"""
+"""Facts of a run folder as plain values; what the folder does not state is left out."""
 
 from __future__ import annotations
 
@@ -18,12 +16,15 @@ TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
 
 def collect_facts(folder: Path) -> dict:
-    """Facts of a model (model.json), a result (result.json) or a comparison (compare.json), as
-    report.json holds them.
+    """Collect the facts of a model, a result or a comparison, as report.json holds them.
+
+    Parameters
+    ----------
+    folder : holds model.json, result.json or compare.json.
 
     Raises
     ------
-    UserError : the folder is none of these, or its JSON cannot be read.
+    UserError : the folder holds none of these, or its JSON cannot be read.
     """
     if (folder / "model.json").is_file():
         facts = _of_model(
@@ -36,21 +37,17 @@ def collect_facts(folder: Path) -> dict:
             read_json(folder / "compare.json"), read_table(folder / "compare.csv")
         )
     else:
-        remedy = (
-            "Give the folder that nbtools train, nbtools predict or nbtools compare --out has "
-            "written."
-        )
         raise UserError(
-            "A report is of a model, a result or a comparison.",
-            f"{folder}, without model.json or result.json",
-            remedy,
+            "A report needs the folder of a model, a result or a comparison.",
+            f"{folder}, without model.json, result.json or compare.json",
+            "Give a folder written by nbtools train, nbtools predict or nbtools compare --out.",
         )
     facts["created"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
 
 def read_json(path: Path) -> dict:
-    """A JSON file as a dictionary; {} where there is none."""
+    """Read a JSON file as a dictionary; {} where there is none."""
     if not path.is_file():
         return {}
     try:
@@ -65,14 +62,14 @@ def read_json(path: Path) -> dict:
 
 
 def read_table(path: Path) -> list[dict]:
-    """Rows of a CSV file with numbers as numbers, empty cells as None; [] where there is none."""
+    """Read a CSV file, numbers as numbers and empty cells as None; [] where there is none."""
     if not path.is_file():
         return []
     return [{name: _to_value(text) for name, text in row.items()} for row in io.read_csv(path)]
 
 
 def describe_method(name: str | None) -> dict:
-    """Name, title and paper of a method, as far as the table of methods knows it."""
+    """Name, title, task and paper of a method, as far as the registry of methods holds them."""
     if not name:
         return {}
     try:
@@ -83,9 +80,17 @@ def describe_method(name: str | None) -> dict:
 
 
 def describe_normalisation(about: str | dict | None) -> str | None:
-    """How grey values were normalised, in words; of restoration, which undoes it, with its numbers.
+    """Describe how grey values were normalised.
 
-    >>> describe_normalisation({"how": "of the whole training set", "offset": [100.0], "factor": [7.5]})
+    Parameters
+    ----------
+    about : the sentence itself; or, of restoration methods, which undo it, "how", "offset" and
+        "factor".
+
+    Examples
+    --------
+    >>> about = {"how": "of the whole training set", "offset": [100.0], "factor": [7.5]}
+    >>> describe_normalisation(about)
     'subtracting 100 and dividing by 7.5 (of the whole training set)'
     """
     if not isinstance(about, dict):
@@ -174,7 +179,7 @@ def _image_facts(about: dict) -> dict:
 
 
 def _own_files(folder: Path) -> list[dict]:
-    """sha256 of the weights, so that a model can be told from every other."""
+    """sha256 of the weights, which identifies a model."""
     import hashlib
 
     found = sorted(folder.glob("weights.*"))

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: styles inside, pictures inside, no network."""
+"""The report as one self-contained HTML page: styles and pictures inside, no network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUMMARY_ROWS = 50
 
 
 def render_page(facts: dict, pictures: list[Picture]) -> str:
-    """The whole report as HTML; every value from the run folder is escaped."""
+    """Render the whole report as HTML; every value from the run folder is escaped."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.ChainableUndefined)
     summary = (facts.get("summary") or [])[:SUMMARY_ROWS]
     return environment.from_string(PAGE).render(
@@ -54,13 +54,13 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
 
 
 def make_title(facts: dict) -> str:
-    """What the page is called: "Model fast" or "Result test_images"."""
+    """Title of the page: "Model fast" or "Result test_images"."""
     kind, name = facts["kind"].capitalize(), facts.get("name", "")
     return kind if name == facts["kind"] else f"{kind} {name}".strip()
 
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
-    """The few numbers that stand on top, with their words."""
+    """The few numbers at the top of the page, with their names."""
     scores, training, images = (
         facts.get("scores") or {},
         facts.get("training") or {},
@@ -109,7 +109,7 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
 
 
 def format_setting(value: object) -> str:
-    """A setting or fact in words: None is "auto", lists are joined."""
+    """Format a setting or fact: None is "auto", lists are joined."""
     if value is None:
         return "auto"
     if isinstance(value, list | tuple):
@@ -118,7 +118,7 @@ def format_setting(value: object) -> str:
 
 
 def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
-    """Pictures by section, ready to be set into the page."""
+    """Pictures by section, ready for the template."""
     sections = {name: [p for p in pictures if p.section == name] for name in SECTIONS}
     return [(name, [_pack(p) for p in inside]) for name, inside in sections.items() if inside]
 

@@ -1,4 +1,4 @@
-"""The figures of a report, made from what lies in the run folder."""
+"""The figures of a report, made from the files of the run folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from nbtools.errors import UserError
 from nbtools.report.facts import read_table
 
 EXAMPLES, OVERLAYS, WORST = 2, 6, 5
+# folder of a data set: part of a sample in it
 PARTNERS = {
     "labels": "label",
     "masks": "label",
     "clean": "clean",
     "targets": "clean",
     "gt": "clean",
-}  # folder: what is in it
+}
 LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` and
-    `half` ones stand side by side.
+    """One figure of a report.
+
+    Parameters
+    ----------
+    section, caption : heading it belongs to, and its caption.
+    figure, file : the figure, or a finished PNG.
+    small, half : whether several stand side by side.
     """
 
     section: str
@@ -37,16 +43,22 @@ class Picture:
 
     @property
     def png(self) -> bytes:
+        """The picture as PNG."""
         return self.file.read_bytes() if self.file else show.to_png(self.figure)
 
     @property
     def alt(self) -> str:
+        """Its text alternative."""
         return self.caption if self.figure is None else self.figure.alt or self.caption
 
 
 def make_pictures(folder: Path, facts: dict) -> list[Picture]:
-    """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what
-    they are made of.
+    """Make the figures for which the folder holds the data.
+
+    Parameters
+    ----------
+    folder : run folder.
+    facts : as `collect_facts` returns them.
     """
     makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
     return [picture for make in makers for picture in _attempt(make, folder, facts)]
@@ -55,7 +67,7 @@ def make_pictures(folder: Path, facts: dict) -> list[Picture]:
 def _attempt(
     make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict
 ) -> list[Picture]:
-    """A file that cannot be drawn must not cost the report."""
+    """Leave a picture out, rather than the report, where it cannot be drawn."""
     try:
         return list(make(folder, facts))
     except (UserError, OSError, KeyError, TypeError):
@@ -74,20 +86,20 @@ def _training(folder: Path, facts: dict) -> Iterator[Picture]:
 
 def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
-        words = "Agreement with the true labels, nuclei found and not found, and kinds of mistake."
+        words = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
         yield Picture("Scores", words, show.scores(facts["scores"]))
 
 
 def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
-    """What `nbtools compare --out` has drawn."""
-    told = {
+    """The figures that `nbtools compare --out` has drawn."""
+    captions = {
         "compare.png": "Scores of each method against the true labels.",
         "differences.png": (
-            "Differences between methods with their 95 % intervals: one that leaves out 0 is "
-            "beyond doubt."
+            "Differences between methods with their 95 % intervals: an interval without 0 is a "
+            "clear difference."
         ),
     }
-    for name, words in told.items():
+    for name, words in captions.items():
         if (folder / name).is_file():
             yield Picture("Scores", words, file=folder / name)
 
@@ -95,14 +107,14 @@ def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
 def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
         words = (
-            "For which nuclei it works: the share found, from the smallest fifth to the largest, "
-            "and from the dimmest to the brightest."
+            "Share of matched nuclei, from the smallest fifth to the largest, and from the "
+            "dimmest to the brightest."
         )
         yield Picture("Scores", words, file=folder / "strata.png")
 
 
 def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
-    """Error maps, of one result or of each method; 1_NAME.png is the worst image."""
+    """Error maps, of one result or per method; 1_NAME.png is the worst image."""
     for place in [
         folder / "errors",
         *sorted(p for p in (folder / "errors").glob("*") if p.is_dir()),
@@ -125,7 +137,7 @@ def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
 
 
 def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
-    """Training images of a model, where the files that its recipe lists are still there."""
+    """Training images of a model, where the files that its recipe lists still exist."""
     files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
     files = [p for p in files if io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
     images = [p for p in files if p.parent.name not in PARTNERS]
@@ -139,7 +151,7 @@ def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
             for part, words in (("label", "labels"), ("clean", "clean partners"))
             if getattr(examples[0], part) is not None
         ]
-        words = f"Images that the model was trained with ({len(examples)} of {len(images)})"
+        words = f"Images that the model was trained on ({len(examples)} of {len(images)})"
         yield Picture(
             "Examples",
             f"{words}{', and their ' if had else ''}{' and '.join(had)}.",
@@ -148,7 +160,7 @@ def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
 
 
 def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
-    """An image with the label and the clean image that the recipe lists beside it."""
+    """An image with the label and the clean image that the recipe lists with it."""
     label, clean = (partners.get((part, io.stem(path).lower())) for part in ("label", "clean"))
     read = {"label": label and io.read_label(label), "clean": clean and io.read_image(clean)}
     return Sample(io.stem(path), io.read_image(path), **read)

@@ -12,8 +12,11 @@ NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python
 
 
 def write_methods(facts: dict) -> str:
-    """What was done, in sentences that can be copied into a paper; only what the run folder
-    says.
+    """Describe the run in sentences that can be copied into a paper.
+
+    Parameters
+    ----------
+    facts : as `collect_facts` returns them; what they do not hold is not mentioned.
     """
     if facts["kind"] == COMPARISON:
         cited = {name: _describe_maker(one) for name, one in (facts.get("made_by") or {}).items()}
@@ -32,7 +35,7 @@ def write_methods(facts: dict) -> str:
 
 
 def format_spacing(images: dict) -> str:
-    """Pixel size in words: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", "unknown"."""
+    """Format the pixel size: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", or "unknown"."""
     spacing = images.get("spacing")
     if not spacing:
         return "unknown"
@@ -44,7 +47,7 @@ def format_spacing(images: dict) -> str:
 
 
 def cite(facts: dict) -> str:
-    """The method's paper in one line; empty where none is known."""
+    """The method's paper in one line; "" where none is known."""
     paper = facts.get("method", {}).get("paper") or {}
     return (
         f'"{paper["title"]}" ({paper["year"]}), doi:{paper["doi"]}'
@@ -80,7 +83,7 @@ def _describe_method(facts: dict) -> str:
 
 
 def _describe_maker(about: dict) -> str:
-    """The method of a compared result, with its paper; "" where it is not ours."""
+    """The method of a compared result, with its paper; "" where it is not in the registry."""
     try:
         row = methods.row(about.get("method") or "")
     except UserError:

@@ -85,15 +85,15 @@ PAGE = """<!DOCTYPE html>
 {% endfor %}</table>
 <p class="quiet">The best stands first; difference: from {{ facts.baseline }}.</p>{% endif %}
 
-{% if terms %}<details open><summary>What the words mean</summary>
+{% if terms %}<details open><summary>What the terms mean</summary>
 <dl>
 {% for word, meaning in terms %}<dt>{{ word }}</dt><dd>{{ meaning }}</dd>
 {% endfor %}</dl></details>{% endif %}
 
 <h2>Methods, in words</h2>
 <blockquote>{{ prose }}</blockquote>
-<p class="quiet">Read it before you use it: it says what the run folder says, and cannot know where
-the images come from.
+<p class="quiet">Read it before you use it: it holds what the run folder states, and
+cannot know where the images come from.
 {% if reference %}Cite
 <a href="https://doi.org/{{ facts.method.paper.doi }}">{{ reference }}</a>.{% endif %}</p>
 

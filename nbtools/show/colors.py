@@ -78,7 +78,7 @@ def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ([[0, 1, 2]], True)
     """
     dense, count = _renumber(label)
-    colors = PALETTE[_choose(_neighbours(dense), count + 1)]
+    colors = PALETTE[_color_greedily(_find_neighbours(dense), count + 1)]
     colors[0] = 0
     return dense, colors
 
@@ -96,16 +96,14 @@ def _renumber(label: np.ndarray) -> tuple[np.ndarray, int]:
     return (np.cumsum(present, dtype=np.int32) * present)[label], int(present.sum())
 
 
-def _neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
+def _find_neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
     """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the
     diagonals of the last two.
     """
     count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
     for shift in _shifts(dense.ndim, reach):
-        here, there = (
-            dense[_window(shift, dense.shape, sign=-1)],
-            dense[_window(shift, dense.shape, sign=1)],
-        )
+        here = dense[_window(shift, dense.shape, sign=-1)]
+        there = dense[_window(shift, dense.shape, sign=1)]
         touching = (here != there) & (here > 0) & (there > 0)
         keys.append(np.unique(here[touching].astype(np.int64) * count + there[touching]))
     return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
@@ -123,7 +121,7 @@ def _window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tup
     return tuple(slice(max(0, m), max(0, min(n, n + m))) for m, n in zip(moves, shape, strict=True))
 
 
-def _choose(pairs: np.ndarray, count: int) -> np.ndarray:
+def _color_greedily(pairs: np.ndarray, count: int) -> np.ndarray:
     """Greedy colouring: each label takes the next colour of the round that no neighbour has, else
     the one they have least.
     """

@@ -32,10 +32,8 @@ class Contrast:
         total = np.zeros((*pixels.shape[:-1], 3), np.float32)
         for c, tint in enumerate(self.tints.astype(np.float32)):
             grey = (pixels[..., c].astype(np.float32) - self.low[c]) / (self.high[c] - self.low[c])
-            total += (
-                np.clip(np.nan_to_num(grey, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)[..., None]
-                * tint
-            )
+            grey = np.nan_to_num(grey, nan=0.0, posinf=1.0, neginf=0.0)
+            total += np.clip(grey, 0, 1)[..., None] * tint
         return (np.clip(total, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -72,9 +70,7 @@ def _limits(
     low, high = (
         np.array(np.broadcast_to(v, count)) for v in np.nanpercentile(flat, percentiles, axis=axis)
     )
-    narrow = ~(
-        high > low
-    )  # a blank image, or one with very few bright pixels: show its whole range
+    narrow = ~(high > low)  # a blank image, or one with few bright pixels: show its whole range
     low[narrow], high[narrow] = np.nanmin(flat), np.nanmax(flat)
     high[~(high > low)] += 1
     return np.nan_to_num(low), np.nan_to_num(high, nan=1.0)

@@ -37,12 +37,10 @@ def training(history: object) -> Figure:
     axes = figure.subplots(1, columns)
     _draw_loss(axes[0], rows, title="Loss")
     _draw_loss(axes[1], rows, title="Loss, logarithmic", legend=False)
-    if all(
-        value > 0
-        for row in rows
-        for value in (row.get("loss"), row.get("val_loss"))
-        if value is not None
-    ):
+    losses = [
+        row[name] for name in ("loss", "val_loss") for row in rows if row.get(name) is not None
+    ]
+    if min(losses) > 0:
         make_logarithmic(axes[1])
     if columns == 3:
         style_axes(axes[2], title="Learning rate", x="epoch")
@@ -140,8 +138,8 @@ class TrainingCurve:
             return f"{epoch}step {self.steps[-1][0]} · {format_duration(spent)}"
         left = spent * (1 - self.progress) / self.progress
         return (
-            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {format_duration(spent)} gone, "
-            f"about {format_duration(left)} left"
+            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · "
+            f"{format_duration(spent)} elapsed, about {format_duration(left)} left"
         )
 
     def _redraw(self) -> None:

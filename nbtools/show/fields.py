@@ -82,7 +82,7 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
     image, foreground, flow = _flatten(image, maps)
     every = every or max(1, round(max(foreground.shape) / 32))
     figure, (left, right) = new_grid(
-        [view(image)] * 2, 2, alt="the flow of every pixel", inches=4.2
+        [view(image)] * 2, 2, alt="flows as arrows, and their directions as colours", inches=4.2
     )
     draw_view(left, view(image))
     rows, columns = (
@@ -141,7 +141,7 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     figure, (axes,) = new_grid(
         [view(image)],
         1,
-        alt=f"{len(starts)} pixels on their way to {label.max()} meeting places",
+        alt=f"paths of {len(starts)} pixels to {label.max()} nuclei",
         inches=5.5,
     )
     draw_view(axes, view(image))
@@ -177,9 +177,8 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     way = np.arange(0, sum(inside.shape), 0.25)
     points = np.rint(centre + direction[:, None] * way[:, None]).astype(int)  # (count, steps, 2)
     points = np.clip(points, 0, np.array(inside.shape) - 1)
-    length = way[
-        np.argmin(inside[points[..., 0], points[..., 1]], axis=1)
-    ]  # the first step outside
+    outside = np.argmin(inside[points[..., 0], points[..., 1]], axis=1)  # the first step
+    length = way[outside]
     corners = centre + direction * length[:, None]
     star = np.zeros_like(inside)
     star[polygon(*corners.T, shape=inside.shape)] = True

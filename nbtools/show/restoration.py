@@ -23,10 +23,8 @@ from nbtools.show.pictures import as_image, draw_rows
 from nbtools.show.text import format_value
 from nbtools.show.views import View
 
-PERCENTILES = (
-    0.5,
-    99.9,
-)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
+# grey values shown as black and white: the dim rim of a nucleus must not vanish
+PERCENTILES = (0.5, 99.9)
 SMALL = 96  # px; a picture below this needs no enlarged part
 SMOOTHED = 5  # px
 FRAME_COLOR = "#ffd400"
@@ -98,7 +96,7 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     elif len(shown) == 2:
         shown["rest"], titles["rest"] = (
             _subtract(*shown.values()),
-            "taken away:\nnoisy minus restored",
+            "removed:\nnoisy minus restored",
         )
         contrasts["rest"] = _find_balanced(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
@@ -257,7 +255,7 @@ def check_same_size(image: Image, other: Image) -> None:
         raise UserError(
             "Images shown beside each other must have the same size.",
             received,
-            "Show an image with what was made of it.",
+            "Show an image with its restored version.",
         )
 
 
@@ -288,7 +286,7 @@ def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
 
 
 def find_cuts(reference: Image) -> tuple[int, int]:
-    """Choose the middle plane z of a volume, and the row y of it with most contrast; (0, 0) if flat."""
+    """Choose the middle plane z of a volume, and its row y with most contrast; (0, 0) if flat."""
     if reference.size("Z") == 1:
         return 0, 0
     plane = _middle(reference).pixels[..., 0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Volume rendering with NumPy alone: a volume turned about an axis, near things in front of far ones."""
+"""Volume rendering with NumPy alone: a volume rotated, near things in front of far ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
 from nbtools.show.views import check_same_space
 
-ROTATION_AXES = {
-    "Y": (0, 2),
-    "X": (0, 1),
-    "Z": (1, 2),
-}  # axis of the turn → the two of (depth, row, column) that it mixes
-GREY_DENSITY = 0.12  # density of the brightest grey value, a voxel
-LABEL_DENSITY = 1.5  # density of a labelled voxel
+# axis of the rotation → the two of (depth, row, column) that it mixes
+ROTATION_AXES = {"Y": (0, 2), "X": (0, 1), "Z": (1, 2)}
+GREY_DENSITY = 0.12  # density of the brightest grey value, per voxel
+LABEL_DENSITY = 1.5  # density of a labelled voxel, per voxel
 LIGHT = np.array([-0.75, -0.5, -0.43])  # towards the lamp: in front, above, left
 AMBIENT = 0.4  # brightness of a surface that the lamp does not reach
 

@@ -143,7 +143,7 @@ def calibration(result: Mapping) -> Figure:
 
 
 def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> Figure:
-    """Draw Fourier ring correlation against spatial frequency, and where it falls below the threshold.
+    """Draw Fourier ring correlation by spatial frequency, and where it crosses the threshold.
 
     Parameters
     ----------
@@ -151,12 +151,15 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
     names : names of these, for the legend.
     """
     curves = [found, *others]
-    said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
+    said = [
+        f"{r.resolution:.3g} {_format_unit(r.unit)}" if r.resolution else "not found"
+        for r in curves
+    ]
     figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
     axes = style_axes(
         figure.subplots(),
-        title="Detail that two images agree on",
-        x=f"spatial frequency (1/{_unit(found.unit)})",
+        title="Fourier ring correlation",
+        x=f"spatial frequency (1/{_format_unit(found.unit)})",
         y="correlation",
     )
     axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
@@ -197,14 +200,14 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
     figure = new_figure(
         4.6 * len(kinds),
         3.2,
-        alt=f"share of nuclei found by {' and '.join(kinds)}: {', '.join(found)}",
+        alt=f"share of nuclei matched by {' and '.join(kinds)}: {', '.join(found)}",
     )
     words = {
         "size": "true size (pixels)",
-        "contrast": "brightness over the background (in units of its spread)",
+        "contrast": "contrast (background standard deviations)",
     }
     for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        style_axes(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
+        style_axes(axes, title=f"Matched nuclei by {by}", x=words[by], y="share matched (IoU 0.5)")
         for i, (name, one) in enumerate(found.items()):
             _draw_stratum(
                 axes,
@@ -216,7 +219,7 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
         rows = next(one[by] for one in found.values() if one.get(by))
         axes.set_xticks(
             range(len(rows)),
-            [f"{_short(r['low'])} – {_short(r['high'])}" for r in rows],
+            [f"{_format_limit(r['low'])} – {_format_limit(r['high'])}" for r in rows],
             rotation=20,
             ha="right",
             fontsize=7.5,
@@ -284,9 +287,9 @@ def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
 def _draw_calibration(axes: Axes, sure: Mapping) -> None:
     style_axes(
         axes,
-        title="Does it know what it knows?",
-        x="how sure it says it is",
-        y="how often it is right",
+        title="Calibration",
+        x="predicted probability",
+        y="accuracy",
     )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     told, right = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
@@ -300,7 +303,7 @@ def _draw_calibration(axes: Axes, sure: Mapping) -> None:
     axes.text(
         0.04,
         0.94,
-        f"mean gap {sure['ece']:.3f}",
+        f"calibration error {sure['ece']:.3f}",
         transform=axes.transAxes,
         fontsize=8.5,
         color=ORANGE,
@@ -312,9 +315,9 @@ def _value(result: Mapping, metric: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _short(value: float) -> str:
+def _format_limit(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
-def _unit(unit: str) -> str:
+def _format_unit(unit: str) -> str:
     return {"um": "µm"}.get(unit, unit)

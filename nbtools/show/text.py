@@ -12,8 +12,8 @@ STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
     ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
     ".nb-table td{padding:3px 10px;border-bottom:1px solid #ddd;vertical-align:top;text-align:left}"
-    ".nb-table "
-    "td.nb-number{text-align:right;font-variant-numeric:tabular-nums}.nb-words{font-size:13px;margin:4px 0}"
+    ".nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}"
+    ".nb-words{font-size:13px;margin:4px 0}"
     ".nb-mark{font-weight:600;border-radius:3px;padding:1px 6px;color:#fff}</style>"
 )
 SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
@@ -83,8 +83,8 @@ def findings(found: Iterable[Any]) -> RichText:
     )
     if not found:
         return RichText(
-            "<div class='nb-words'>✓ Nothing is wrong with these images.</div>",
-            "Nothing is wrong with these images.",
+            "<div class='nb-words'>✓ No problems found in these images.</div>",
+            "No problems found in these images.",
         )
     first = {getattr(f, "code", ""): f for f in reversed(found)}
     whys = [

@@ -196,7 +196,7 @@ def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...])
         raise UserError(
             "Image and label must have the same size.",
             received,
-            "Check that they belong together: names pair them.",
+            "Check that they belong together: files pair by name.",
         )
 
 

@@ -59,7 +59,7 @@ def slices_rgb(
     colors: np.ndarray | None = None,
     least: int = 480,
 ) -> np.ndarray:
-    """Return the picture of `slices`, (H, W, 3) uint8: slice z, right of it slice x, below it slice y.
+    """Return the picture of `slices`, (H, W, 3) uint8: slice z, slice x beside, slice y below.
 
     Parameters
     ----------
@@ -308,9 +308,8 @@ def _draw_crosshair(
     painted: np.ndarray, rows: layout.Rows, *, at: tuple[int, int, int], spacing: tuple[float, ...]
 ) -> np.ndarray:
     """Thin lines through the place in each of the three slices, open in the middle."""
-    times = len(painted) // (
-        len(rows[0][0]) + layout.GAP + len(rows[1][0])
-    )  # as `layout.assemble` puts them together
+    # as `layout.assemble` puts them together
+    times = len(painted) // (len(rows[0][0]) + layout.GAP + len(rows[1][0]))
     z, y, x = (int((value + 0.5) * s * times) for value, s in zip(at, spacing, strict=True))
     panels = [rows[0][0], rows[0][1], rows[1][0]]
     corners = [
@@ -348,9 +347,8 @@ def _draw_ramp(axes: Axes, volume: Image) -> None:
 def _draw_mesh(axes: Axes, corners: np.ndarray, color: np.ndarray) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    normal = np.cross(
-        corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0]
-    )  # outwards, in the order z, y, x
+    first, second, third = corners.swapaxes(0, 1)
+    normal = np.cross(third - first, second - first)  # outwards, in the order z, y, x
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     shade = AMBIENT + (1 - AMBIENT) * np.clip(
         normal @ (LIGHT * (-1, -1, 1)), 0, 1

@@ -1,6 +1,4 @@
-"""Where hand-made annotations are saved: labels, centres or boxes of a data set, and the journal of
-unsaved work.
-"""
+"""Where annotations are saved: labels, centres or boxes of a data set, and unsaved work."""
 
 from __future__ import annotations
 
@@ -21,10 +19,14 @@ MAX_SIDE = 4096  # px of a plane: a larger one makes the page slow
 
 
 class AnnotationStore:
-    """Where the work on one image is saved: its label, centres or boxes, classes, and the image
-    itself, in the layout of a data set.
+    """The files of one image's annotations, in the layout of a data set.
 
-    start_over : nothing that lies there is gone on with.
+    Parameters
+    ----------
+    folder : folder of the data set.
+    image : image that is annotated.
+    mark : what is annotated: "nuclei", "scribbles", "centres" or "boxes".
+    start_over : ignore what is saved already.
     """
 
     def __init__(
@@ -34,9 +36,7 @@ class AnnotationStore:
         self.kind = "labels" if mark in LABELS else mark
 
     def read(self) -> tuple[Image | None, dict[int, str]]:
-        """Label and classes that are saved already; None, {} without. Centres and boxes are drawn
-        as marks of a label.
-        """
+        """Read saved label and classes; None, {} without. Centres and boxes are drawn as labels."""
         entry = self._find()
         if self.start_over or entry is None or self.kind not in entry.files:
             return None, {}
@@ -54,7 +54,7 @@ class AnnotationStore:
         }
 
     def make_sample(self, label: Image, classes: dict[int, str] | None) -> Sample:
-        """What was marked, as a data set takes it."""
+        """Make the sample of these annotations, as a data set takes it."""
         sample = Sample(self.image.name, self.image)
         if self.mark == "centres":
             return sample.replace(centres=marks.find_centres(label.pixels))
@@ -68,7 +68,7 @@ class AnnotationStore:
         return sample.replace(label=label, classes=classes)
 
     def write(self, sample: Sample) -> Path:
-        """Save what was marked, and the image where it is not there yet; returns the file."""
+        """Save the annotations, and the image where it is not there yet; returns the file."""
         entry = self._find()
         path = (
             self.folder / self.kind / f"{sample.name}.{'tif' if self.kind == 'labels' else 'csv'}"
@@ -94,14 +94,17 @@ class AnnotationStore:
         return path
 
     def journal_path(self, start: np.ndarray) -> Path:
-        """File of the unsaved work on this image that began with this label; a hidden one, no part
-        of the data set.
+        """Hidden file of the unsaved work on this image.
+
+        Parameters
+        ----------
+        start : label that the work began with; work that began with another one has another file.
         """
         key = data.hash_pixels(start)[:8] + data.hash_pixels(self.image.pixels)[:8]
         return self.folder / ".unsaved" / f"{self.image.name}_{self.mark}_{key}.jsonl"
 
     def _find(self) -> data.Entry | None:
-        """The entry of this image; UserError where another image of its name lies there."""
+        """The entry of this image; UserError where another image has its name."""
         if not (self.folder / "images").is_dir():
             return None
         dataset = data.DataSet.open(self.folder)
@@ -120,8 +123,15 @@ class AnnotationStore:
 
 
 def prepare_image(image: Image) -> Image:
-    """An image that can be painted on, with a name: axes in the order Z, Y, X, C, those of length 1
-    left out.
+    """Prepare an image for the painter: a name, and axes in the order Z, Y, X, C.
+
+    Parameters
+    ----------
+    image : axes of length 1 are left out.
+
+    Raises
+    ------
+    UserError : a movie, or planes too large for a page.
     """
     if image.size("T") > 1:
         raise UserError(
@@ -144,8 +154,17 @@ def prepare_image(image: Image) -> Image:
 
 
 def prepare_label(label: object, image: Image, *, empty: int = 0) -> Image:
-    """The label to begin with, on the spatial axes of the image; without one, all pixels
-    `empty`.
+    """Prepare the label to begin with, on the spatial axes of the image.
+
+    Parameters
+    ----------
+    label : label image, array or Prediction; None for no label.
+    image : prepared image.
+    empty : value of pixels without annotation.
+
+    Raises
+    ------
+    UserError : label and image differ in size; numbers above 2³¹ - 1.
     """
     if label is None:
         return Image(

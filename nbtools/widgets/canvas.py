@@ -1,10 +1,8 @@
-"""The painter on the page: the kernel holds the truth, the page shows one plane of it and sends
-what the hand does.
+"""The painter on the page: the kernel holds the labels, the page shows one plane and sends strokes.
 
-Everything that travels is text and plain numbers, since Colab drops binary parts of messages: a
-plane of the image as PNG, a plane of labels as deflated runs, a stroke as runs of pixels. The page
-numbers its actions; each answer says which was the last that was heard, so that the page can put
-strokes that were on their way on top of a plane that is older than they are.
+Messages are text and plain numbers, since Colab drops binary parts: a plane of the image is a PNG,
+a plane of labels deflated runs, a stroke runs of pixels. The page numbers its actions; each answer
+names the last action it includes, so that the page can draw later strokes on top of it.
 """
 
 from __future__ import annotations
@@ -35,8 +33,9 @@ MOST_COLORED = 5_000_000
 
 
 class Painter(anywidget.AnyWidget):
-    """A painter; see `paint`. `label`, `classes` and `value` are as they stand, saved or not;
-    `save` and `describe` do what they say.
+    """A painter widget, made by `paint`.
+
+    `label`, `classes` and `value` hold the current annotations, saved or not.
     """
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
@@ -69,32 +68,34 @@ class Painter(anywidget.AnyWidget):
 
     @property
     def label(self) -> Image:
-        """The label image as it stands, with axes and pixel size of the image."""
+        """The current label image, with axes and pixel size of the image."""
         image = self._image
         pixels = self._editor.label.copy().reshape(image.space_shape)
         return Image(pixels, image.spatial, image.spacing, image.unit, name=image.name)
 
     @property
     def classes(self) -> dict[int, str]:
-        """Class of each nucleus that has been given one."""
+        """Class of each nucleus that has one."""
         return dict(self._editor.classes)
 
     @property
     def value(self) -> Sample:
-        """The image with what was marked on it, as a data set takes it."""
+        """The image with its annotations, as a data set takes it."""
         return self._store.make_sample(
             self.label, self.classes if self._names or self.classes else None
         )
 
     @property
     def seconds(self) -> float:
-        """Time at work with the hand, pauses of more than half a minute left out."""
+        """Working time in seconds, without pauses of more than half a minute."""
         return self._editor.seconds
 
     def apply(self, action: Mapping) -> None:
-        """Do one action of `label_editor.LabelEditor` as if a hand had done it, and note it until
-        it is
-        saved.
+        """Apply one action of `label_editor.LabelEditor`, and add it to the journal.
+
+        Parameters
+        ----------
+        action : {"do": kind, …}, as the page sends it.
         """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
         plane = self._editor.apply(action)
@@ -103,9 +104,7 @@ class Painter(anywidget.AnyWidget):
             self._unsaved, self._plane = True, plane
 
     def save(self) -> Path:
-        """Write label, classes and, the first time, the image into the data set; returns the file
-        of the label.
-        """
+        """Write the annotations, and at first the image, into the data set; returns the file."""
         path = self._store.write(self.value)
         self._journal.clear()
         self._journal = Journal(self._store.journal_path(self._editor.label))
@@ -115,11 +114,11 @@ class Painter(anywidget.AnyWidget):
         return path
 
     def describe(self) -> str:
-        """What was done, in a line."""
+        """Describe in one line how much was annotated, and how fast."""
         if not self._editor.action_count:
             return f"{self._count()}; nothing painted yet."
         count = 0 if self._editor.empty else len(self._editor.counts)
-        pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
+        pace = f", {self.seconds / count:.0f} s per nucleus" if count and self.seconds else ""
         return (
             f"{self._count()}; {self._editor.action_count} strokes and other actions in "
             f"{self.seconds / 60:.1f} min{pace}."
@@ -127,31 +126,32 @@ class Painter(anywidget.AnyWidget):
 
     def _count(self) -> str:
         if self._editor.empty:
-            return f"scribbles on {np.mean(self._editor.label != self._editor.empty):.1%} of the pixels"
+            share = np.mean(self._editor.label != self._editor.empty)
+            return f"scribbles on {share:.1%} of the pixels"
         return format_count(len(self._editor.counts))
 
     def write_scene(self) -> dict:
-        """The shown plane with its labels, as text; made start_over for each page that asks."""
+        """The shown plane with its labels, as text; made anew for each page that opens."""
         return self._write_plane(picture=True)
 
     def _resume(self) -> bool:
-        """Go on with what was noted and not saved."""
+        """Apply the actions of the journal: work that was not saved."""
         actions = self._journal.read()
         try:
             for action in actions:
                 plane = self._editor.apply(action)
                 self._plane = self._plane if plane is None else plane
         except (UserError, KeyError, TypeError, ValueError):
-            self._set_message("Some of the unsaved work could not be read", error=True)
+            self._set_message("Some of the unsaved work could not be restored", error=True)
             return True
         if actions:
             self._set_message(
-                f"Unsaved work of the last session is here again: {len(actions)} actions"
+                f"Unsaved work of the last session is restored: {len(actions)} actions"
             )
         return bool(actions)
 
     def _on_message(self, _widget: object, message: Mapping, _buffers: object) -> None:
-        """Answer the page; what cannot be done is said there."""
+        """Answer the page; errors are shown there."""
         self._message, self._error = "", False
         action, shown = message.get("action"), int(message.get("z", self._plane))
         self._last_number = max(self._last_number, int(message.get("number", 0)))
@@ -222,13 +222,21 @@ class Painter(anywidget.AnyWidget):
 
 
 def format_count(count: int) -> str:
-    """Nuclei, counted in words."""
+    """Format a number of nuclei: "1 nucleus", "2 nuclei"."""
     return f"{count} {'nucleus' if count == 1 else 'nuclei'}"
 
 
 def choose_shades(label: np.ndarray) -> list[list[int]]:
-    """[label, index in the palette] of each nucleus, unlike its neighbours; [] for large images,
-    where colours go round by number.
+    """Choose a palette colour for each nucleus, unlike those of its neighbours.
+
+    Parameters
+    ----------
+    label : (Z, Y, X) integers.
+
+    Returns
+    -------
+    [label, index in the palette] of each nucleus; [] for large images, where colours follow
+    numbers.
     """
     if not label.any() or label.size > MOST_COLORED:
         return []
@@ -239,8 +247,12 @@ def choose_shades(label: np.ndarray) -> list[list[int]]:
 
 
 def brighten(contrast: Contrast, steps: float) -> Contrast:
-    """Contrast whose bright end comes down by half at each step; the pixels themselves stay as they
-    are.
+    """Halve the grey value that is shown as full colour at each step; pixels stay as they are.
+
+    Parameters
+    ----------
+    contrast : contrast to change.
+    steps : number of steps, negative to darken.
     """
     if steps == 0:
         return contrast
@@ -249,7 +261,7 @@ def brighten(contrast: Contrast, steps: float) -> Contrast:
 
 
 def to_png_text(rgb: np.ndarray) -> str:
-    """Colours (Y, X, 3) uint8 as PNG in base64, grey where they are."""
+    """Encode colours (Y, X, 3) uint8 as PNG in base64, as grey where all channels are equal."""
     grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all())
     content = bytestream.BytesIO()
     Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(

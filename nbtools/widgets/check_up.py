@@ -1,6 +1,4 @@
-"""The check-up of a data set as a widget: choose it, press a button, read what is wrong, write a
-repaired copy.
-"""
+"""Check a data set in a notebook, read the findings, and write a repaired copy."""
 
 from __future__ import annotations
 
@@ -28,11 +26,13 @@ from nbtools.widgets.picker import DataPicker, pick_data
 def check_up(
     dataset: DataSet | str | Path | None = None, *, copy: str | Path = "runs/repaired"
 ) -> CheckUp:
-    """A check-up; `.value` is the list of findings, of the sample set that is chosen to begin with,
-    or of yours.
+    """Make a widget that checks a data set; `.value` is the list of findings.
 
-    dataset : the set to look at, or its folder; without, a picker asks for it.
-    copy : where the repaired copy goes; another name can be entered.
+    Parameters
+    ----------
+    dataset : data set to check, or its folder; without it, a picker asks for one, and begins with a
+        sample set.
+    copy : folder of the repaired copy; it can be changed in the widget.
 
     Examples
     --------
@@ -45,8 +45,10 @@ def check_up(
 
 
 class CheckUp(ipywidgets.VBox):
-    """`picker` (where no set was given), buttons `run` and `repair`, field `copy`, and the table of
-    findings, `table`.
+    """The widget of `check_up`.
+
+    `picker` (where no data set was given), buttons `run` and `repair`, field `copy`, and the
+    `table` of findings.
     """
 
     def __init__(self, dataset: DataSet | None = None, *, copy: str | Path):
@@ -57,7 +59,7 @@ class CheckUp(ipywidgets.VBox):
             "nb-check-run",
         )
         self.copy = with_class(
-            ipywidgets.Text(value=str(copy), description="Copy goes to", layout=WIDE, style=STYLE),
+            ipywidgets.Text(value=str(copy), description="Save copy in", layout=WIDE, style=STYLE),
             "nb-check-copy",
         )
         self.repair = make_button("Write repaired copy", "nb-check-repair", icon="wrench")
@@ -66,7 +68,7 @@ class CheckUp(ipywidgets.VBox):
         asked = (
             [self.picker]
             if self.picker is not None
-            else [ipywidgets.HTML(format_note(f"The set: {dataset!r}"))]
+            else [ipywidgets.HTML(format_note(f"Data set: {dataset!r}"))]
         )
         super().__init__([*asked, self.run, self.table, self.copy, self.repair, self.status])
         self.add_class("nb-check")
@@ -75,14 +77,12 @@ class CheckUp(ipywidgets.VBox):
 
     @property
     def dataset(self) -> DataSet:
-        """The set that is looked at."""
+        """The data set to check."""
         return self._given if self._given is not None else self.picker.value
 
     @property
     def value(self) -> list[Finding]:
-        """The findings, the gravest first; the set is checked now where nobody has pressed the
-        button since it was chosen.
-        """
+        """The findings, errors first; the data set is checked now if it was not yet."""
         return (
             self._findings
             if self._findings is not None and self._seen is self.dataset
@@ -90,17 +90,17 @@ class CheckUp(ipywidgets.VBox):
         )
 
     def check(self) -> list[Finding]:
-        """Look at the whole set, and show what was found."""
+        """Check the whole data set, and show the findings."""
         self._seen = self.dataset
         self._findings = checks.check(self._seen)
         self.table.value = show.findings(self._findings)._repr_html_()  # with its style
         return self._findings
 
     def write_copy(self) -> Path:
-        """Write the repaired copy, and say what was changed; the original stays as it is."""
+        """Write the repaired copy, and list the changes; the original stays as it is."""
         folder = Path(self.copy.value.strip()).expanduser()
         changes = checks.fix(self.dataset, self.value, folder=folder)
-        lines = changes or ["Nothing had to be changed."]
+        lines = changes or ["No changes were needed."]
         self.status.value = "".join(map(format_note, [f"Repaired copy: {folder}", *lines]))
         return folder
 

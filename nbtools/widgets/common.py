@@ -1,4 +1,4 @@
-"""Small pieces that several widgets share."""
+"""Small parts that several widgets share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ STYLE = {"description_width": "110px"}
 
 
 def format_error(error: Exception) -> str:
-    """An error as one line of HTML, in the place where it belongs."""
+    """Format an error as one red line of HTML."""
     return f"<div style='color:#b3261e;padding:2px 8px'>{escape(str(error))}</div>"
 
 
 def format_note(words: str) -> str:
-    """A quiet line of HTML."""
+    """Format a text as one grey line of HTML."""
     return f"<div style='color:#444;padding:2px 8px'>{escape(words)}</div>"
 
 
 def shorten_range(declared: Declaration) -> str:
-    """The range of a setting in a few characters: "16 to 512", "at least 1", "".
+    """Format the range of a setting in a few characters: "16 to 512", "at least 1", "".
+
+    Parameters
+    ----------
+    declared : declaration of the setting.
 
     Examples
     --------
@@ -45,7 +49,7 @@ def shorten_range(declared: Declaration) -> str:
 
 
 def with_class(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
-    """The widget with a CSS class, by which tests and pages find it."""
+    """Give a widget a CSS class, by which tests and pages find it."""
     widget.add_class(name)
     return widget
 
@@ -83,8 +87,11 @@ def show_only(panels: Mapping[str, ipywidgets.Widget], name: str) -> None:
 
 
 def read_uploads(value: Any) -> dict[str, bytes]:
-    """File name to content, from what an upload button holds: a dictionary in ipywidgets 7, a tuple
-    in 8.
+    """Read file names and contents from an upload button.
+
+    Parameters
+    ----------
+    value : value of the button: a dictionary in ipywidgets 7, a tuple in 8.
     """
     files: Iterable = (
         value.items() if isinstance(value, Mapping) else ((one["name"], one) for one in value)

@@ -1,4 +1,4 @@
-"""Pull a line across a picture: before on its left, after on its right."""
+"""Compare two images by a line across the picture: before left of it, after right of it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ STEPS = 100
 
 
 def compare_slider(before: object, after: object, *, width: int = 520) -> Comparison:
-    """A line to be pulled across an image: left of it the image as it was, right of it what came of
-    it.
+    """Make a slider that moves a line across a picture: before on its left, after on its right.
 
+    Both images share one grey range, which noise does not set; a checkbox gives each its own.
+
+    Parameters
+    ----------
     before, after : Images, Predictions or arrays of the same size; volumes and movies have a slider
         for planes and frames.
     width : of the picture on the page, in pixels.
-
-    Both are shown in one grey range, which noise does not set. The box shows each in its own.
 
     Examples
     --------
@@ -36,8 +37,10 @@ def compare_slider(before: object, after: object, *, width: int = 520) -> Compar
 
 
 class Comparison(ipywidgets.VBox):
-    """`line` is the slider of the line, from 0 (all after) to 100 (all before); `sliders` lead
-    through Z and T; `picture` shows both.
+    """The widget of `compare_slider`.
+
+    `line` is the slider of the line, from 0 (all after) to 100 (all before); `sliders` move through
+    Z and T; `picture` shows both images.
     """
 
     def __init__(self, before: Image, after: Image, *, width: int):
@@ -77,7 +80,7 @@ class Comparison(ipywidgets.VBox):
         self.draw()
 
     def draw(self) -> None:
-        """Show the plane that the sliders point at, parted at the line."""
+        """Draw the current plane of both images, divided at the line."""
         self.picture.value = show.array_to_png(
             join_halves(*self._pictures(), share=self.line.value / STEPS)
         )
@@ -98,10 +101,17 @@ class Comparison(ipywidgets.VBox):
 
 
 def join_halves(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
-    """One picture of two (H, W, 3) uint8: the left `share` of `before`, the rest of `after`, a line
-    between them.
+    """Join the left part of one picture and the right part of another, with a line between them.
 
-    >>> join_halves(np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8), share=0.5)[0, :, 1].tolist()
+    Parameters
+    ----------
+    before, after : (H, W, 3) uint8.
+    share : of the width taken from `before`, 0 to 1.
+
+    Examples
+    --------
+    >>> black, other = np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8)
+    >>> join_halves(black, other, share=0.5)[0, :, 1].tolist()
     [0, 0, 212, 1]
     """
     column = round(share * before.shape[1])

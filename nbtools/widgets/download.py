@@ -1,4 +1,4 @@
-"""A folder to take home: packed, and offered in the page."""
+"""Pack a folder into a zip, and offer it for download in the page."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers ref
 
 
 def download(folder: str | Path) -> Download:
-    """Pack a folder into a zip beside it, and offer the zip: a link in JupyterLab and Voilà, a
-    button on Colab.
+    """Pack a folder into a zip beside it, and offer it: a link, or a button on Colab.
+
+    Parameters
+    ----------
+    folder : folder to pack.
 
     Examples
     --------
@@ -28,9 +31,7 @@ def download(folder: str | Path) -> Download:
 
 
 class Download(ipywidgets.VBox):
-    """`value` is the file of the zip; `link` holds it where the page can, `button` fetches it on
-    Colab, `place` says where it lies.
-    """
+    """The widget of `download`: `value` is the zip file, `link` or `button` offers it."""
 
     def __init__(self, folder: Path):
         folder = folder.absolute()
@@ -41,7 +42,7 @@ class Download(ipywidgets.VBox):
         self.place = make_html("nb-download-place")
         self.button = make_button(words, "nb-download-button", icon="download")
         self.button.on_click(lambda _: self._fetch())
-        self.place.value = format_note(f"The zip lies in {self.value}")
+        self.place.value = format_note(f"The zip is {self.value}")
         if not runtime.is_colab() and size <= MOST:
             self.link.value = _link(self.value, words)
         elif not runtime.is_colab():
@@ -60,7 +61,7 @@ class Download(ipywidgets.VBox):
 
 
 def _link(path: Path, words: str) -> str:
-    """A link that carries the file, so that no server needs to find it."""
+    """A link that holds the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     # pages of notebooks give links in widgets no look of their own
     look = "color:#0072B2;text-decoration:underline"

@@ -1,4 +1,4 @@
-"""Choose a folder by clicking through folders, or by pasting its path."""
+"""Choose a folder from a list, or by pasting its path."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ MOST = 500  # entries listed; beyond, a path is quicker pasted than found
 
 
 class FolderBrowser(ipywidgets.VBox):
-    """A list of the folders inside the chosen one. `folder` is the chosen one; `list` and `path`
-    are the widgets.
-    """
+    """A list of the folders inside the chosen `folder`, and a field for a path."""
 
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
@@ -40,11 +38,11 @@ class FolderBrowser(ipywidgets.VBox):
         )
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call `heard` whenever another folder is chosen."""
+        """Call a function whenever another folder is chosen."""
         self._callbacks.append(callback)
 
     def go(self, folder: str | Path) -> None:
-        """Choose a folder; what is wrong with it is said in the widget."""
+        """Choose a folder; an error is shown in the widget."""
         folder = Path(str(folder).strip("\"'")).expanduser()
         if not folder.is_dir():
             error = UserError(
@@ -58,7 +56,7 @@ class FolderBrowser(ipywidgets.VBox):
             callback()
 
     def _fill(self) -> None:
-        """List what is in the folder; the list's own change of value must not count as a click."""
+        """List what is in the folder; this change of the list's value is no click."""
         self._filling = True
         try:
             inside = list_folders(self.folder)
@@ -82,7 +80,7 @@ class FolderBrowser(ipywidgets.VBox):
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """The folders inside one, by name, hidden ones left out; none where it cannot be read."""
+    """The folders inside one, by name, without hidden ones; none where it cannot be read."""
     try:
         inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__")) and p.is_dir()]
     except OSError:
@@ -91,7 +89,7 @@ def list_folders(folder: Path) -> list[Path]:
 
 
 def count_images(folder: Path) -> str:
-    """How many image files lie in a folder, in words."""
+    """Describe how many image files and folders are in a folder."""
     try:
         count = sum(io.is_image(p) and not p.name.startswith(".") for p in folder.iterdir())
     except OSError:

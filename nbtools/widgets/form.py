@@ -1,4 +1,4 @@
-"""A form made from the declarations of settings: nothing about a setting is said twice."""
+"""A form made from the declarations of settings, where their range and help stand once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
 
 
 def form(settings: type, *, suggest_from: Any = None) -> Form:
-    """A form for the settings of a method; its default is a valid answer.
+    """Make a form for the settings of a method; its first values are valid.
 
     Parameters
     ----------
     settings : a method class, or a Settings class.
-    suggest_from : a data set; a method that has `suggest(dataset)`, which returns {name: value},
-        fills in what suits these images.
+    suggest_from : a data set; a method with `suggest(dataset)`, which returns {name: value},
+        proposes values that suit these images.
 
     Examples
     --------
@@ -38,8 +38,9 @@ def form(settings: type, *, suggest_from: Any = None) -> Form:
 
 
 class Form(ipywidgets.VBox):
-    """One row a setting: basic ones first, advanced ones folded away. `value` is a Settings;
-    `fields` are the widgets by name.
+    """The widget of `form`: one row per setting, basic ones first, advanced ones folded.
+
+    `value` is a Settings; `fields` are the widgets by name.
     """
 
     def __init__(self, settings: type[Settings], suggested: dict):
@@ -58,19 +59,17 @@ class Form(ipywidgets.VBox):
 
     @property
     def value(self) -> Settings:
-        """The settings as they stand; UserError where an entry is not valid."""
+        """The current settings; UserError where an entry is not valid."""
         return self.settings(**{name: row.read() for name, row in self.rows.items()})
 
     def reset(self) -> None:
-        """Put back what the form began with."""
+        """Set all fields to their first values."""
         for name, row in self.rows.items():
             row.write(getattr(self.start, name))
 
 
 class Row(ipywidgets.VBox):
-    """One setting: name, field, unit and range, help; and what is wrong with the entry, if
-    anything.
-    """
+    """One setting: name, field, unit and range, help, and the error of its entry."""
 
     def __init__(self, start: Settings, declared: Declaration, *, suggested: bool = False):
         self.declared = declared
@@ -87,15 +86,15 @@ class Row(ipywidgets.VBox):
         self.add_class("nb-form-row")
 
     def read(self) -> Any:
-        """The entry as the setting's value; UserError where it is none."""
+        """The entry as the setting's value; UserError where it is not valid."""
         return self.from_entry(self.field.value)
 
     def write(self, value: Any) -> None:
-        """Show a value."""
+        """Show a value in the field."""
         self.field.value = self.to_entry(value)
 
     def check(self) -> None:
-        """Say in the form what is wrong with the entry, or clear what was said."""
+        """Show the error of the entry, or clear it."""
         try:
             self.read()
             self.message.value = ""
@@ -106,8 +105,18 @@ class Row(ipywidgets.VBox):
 def make_field(
     start: Settings, declared: Declaration
 ) -> tuple[ipywidgets.Widget, Callable, Callable]:
-    """The widget that suits a setting, and how its entry is made from a value and read back as
-    one.
+    """Make the widget that suits a setting.
+
+    Parameters
+    ----------
+    start : settings with the first values.
+    declared : declaration of the setting.
+
+    Returns
+    -------
+    field : the widget.
+    to_entry : function from a value to its entry.
+    from_entry : function from an entry to its value.
     """
     name, value = declared.name, getattr(start, declared.name)
     about = {
@@ -163,7 +172,7 @@ def _fold(rows: list[Row]) -> ipywidgets.Accordion:
 
 def _format_help(declared: Declaration, suggested: bool) -> str:
     span = " ".join(filter(None, [shorten_range(declared), declared.unit]))
-    facts = "; ".join(filter(None, [span, "empty: chosen for you" if declared.optional else ""]))
+    facts = "; ".join(filter(None, [span, "empty: automatic" if declared.optional else ""]))
     facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
     mark = " <b>Suggested for your images.</b>" if suggested else ""
     return (

@@ -1,6 +1,4 @@
-"""How the files of a data set are to be read: axes that they do not name, channel, time point,
-pixel size; remembered if wished.
-"""
+"""How the files of a data set are read: axes, channel, time point and pixel size."""
 
 from __future__ import annotations
 
@@ -22,23 +20,24 @@ from nbtools.widgets.common import (
     with_class,
 )
 
-ALL_CHANNELS, AS_IT_IS = ("all of them", None), ("as it is", None)
+ALL_CHANNELS, UNCHANGED = ("all", None), ("unchanged", None)
 MOST_TIMES = 500  # listed time points
 
 
 class InputOptionsForm(ipywidgets.VBox):
-    """Fields for axes, channel, time and spacing; `.value` is the InputOptions of them. All empty:
-    as the files say.
+    """Fields for axes, channel, time and spacing; `.value` is their InputOptions.
+
+    Where a field is empty, the file decides.
     """
 
     def __init__(self):
         self.question = make_html("nb-reading-question")
-        self.axes = _text("Axes", "as the files say, e.g. ZYX", "nb-reading-axes")
+        self.axes = _text("Axes", "from the file, e.g. ZYX", "nb-reading-axes")
         self.spacing = _text(
-            "Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
+            "Pixel size, µm", "from the file, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
         self.channel = make_dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
-        self.time = make_dropdown("Time point", [AS_IT_IS], "nb-reading-time")
+        self.time = make_dropdown("Time point", [UNCHANGED], "nb-reading-time")
         self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
         self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None
@@ -55,7 +54,7 @@ class InputOptionsForm(ipywidgets.VBox):
 
     @property
     def value(self) -> InputOptions:
-        """What was entered; UserError where the pixel size is no list of numbers."""
+        """The entries as InputOptions; UserError where the pixel size is no list of numbers."""
         try:
             spacing = (
                 tuple(float(part) for part in self.spacing.value.split(",") if part.strip()) or None
@@ -72,19 +71,22 @@ class InputOptionsForm(ipywidgets.VBox):
         )
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call `heard` whenever something was entered."""
+        """Call a function whenever an entry changes."""
         self._callbacks.append(callback)
 
     def reset(self) -> None:
-        """As the files say."""
+        """Empty all fields: the files decide."""
         self._filling = True
         self.axes.value = self.spacing.value = self.status.value = self.question.value = ""
-        self.channel.options, self.time.options = [ALL_CHANNELS], [AS_IT_IS]
+        self.channel.options, self.time.options = [ALL_CHANNELS], [UNCHANGED]
         self._filling, self._dataset = False, None
 
     def inspect(self, dataset: DataSet) -> None:
-        """Offer the channels and time points of the first image, and ask for axes that its file
-        does not name.
+        """Offer the channels and time points of the first image, and ask for axes that are unknown.
+
+        Parameters
+        ----------
+        dataset : data set, of which the header of the first image is read.
         """
         self._dataset = dataset
         first = dataset.entries[0].files.get("images")
@@ -99,19 +101,19 @@ class InputOptionsForm(ipywidgets.VBox):
         ]
         moments = (
             [
-                ("each an image of its own", "all"),
+                ("each as a separate image", "all"),
                 *((str(t), t) for t in range(min(times, MOST_TIMES))),
             ]
             if times > 1
             else []
         )
         self._offer(self.channel, [ALL_CHANNELS, *channels])
-        self._offer(self.time, [AS_IT_IS, *moments])
+        self._offer(self.time, [UNCHANGED, *moments])
         self.question.value = ""
         if "axes" in found.guesses:
             size = " x ".join(map(str, image.shape))
             words = (
-                f"The files do not name their axes: {size} pixels are taken for {image.axes}. Is "
+                f"The files do not name their axes: {size} pixels are read as {image.axes}. Is "
                 "that right? If not, enter the axes below."
             )
             self.question.value = f"<b>{format_note(words)}</b>"
@@ -133,7 +135,7 @@ class InputOptionsForm(ipywidgets.VBox):
         try:
             if self._dataset is None or self._dataset.folder is None:
                 raise UserError(
-                    "There must be a folder to remember for.",
+                    "Options are remembered per folder.",
                     "none chosen yet",
                     "Choose a folder of images first.",
                 )

@@ -1,15 +1,20 @@
-"""A label image under the hand: what an outline, a stroke or a join does to it, undone and redone,
-and written down line by line.
+"""Edit a label image by actions (paint, join, split, undo …), and keep a journal of them.
 
-An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved
-work as it is:
+An action is a plain dictionary that travels as JSON from the page, and into the journal as it is:
 
-    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row
-    by row, get a number, 0 erases {"do": "remove", "label": 7}        {"do": "join", "label": 7,
-    "into": 5}        {"do": "part", "label": 7} {"do": "between", "label": 7}       {"do": "class",
-    "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"} {"do": "put", "parts":
-    [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it
-    puts back
+    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}
+        pixels of a plane, counted row by row, get a number; 0 erases
+    {"do": "remove", "label": 7}
+    {"do": "join", "label": 7, "into": 5}
+    {"do": "part", "label": 7}
+        split a nucleus into its connected pieces
+    {"do": "between", "label": 7}
+        interpolate between painted planes
+    {"do": "class", "label": 7, "name": "mitosis"}
+    {"do": "undo"}
+    {"do": "redo"}
+    {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}
+        an undo or redo in the journal: the labels it restores
 """
 
 from __future__ import annotations
@@ -33,8 +38,14 @@ PAUSE_S = 30.0  # a longer pause between two actions does not count as work
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What one action changed: labels at flat indices of the array, classes of nuclei; `plane` is
-    where to look.
+    """What one action changed.
+
+    Parameters
+    ----------
+    indices : flat indices of the changed pixels.
+    before, after : their labels.
+    classes : classes of nuclei before and after.
+    plane : plane to show.
     """
 
     indices: np.ndarray
@@ -47,11 +58,17 @@ class Change:
 class LabelEditor:
     """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
 
-    empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is
-        background that somebody has pointed out.
+    Parameters
+    ----------
+    label : labels to begin with.
+    classes : classes to begin with.
+    empty : value of pixels without annotation: 0, or -1 for scribbles, where 0 is background.
+
+    Attributes
+    ----------
     counts : pixels of each label.
-    seconds : time at work, long pauses left out.
-    acts : actions done in all.
+    seconds : working time without long pauses.
+    action_count : number of actions.
 
     Examples
     --------
@@ -78,11 +95,15 @@ class LabelEditor:
         return max(self.counts, default=0) + 1
 
     def apply(self, action: Mapping) -> int | None:
-        """Do one action; returns the plane it changed, None where it changed nothing.
+        """Apply one action; returns the plane it changed, None where it changed nothing.
+
+        Parameters
+        ----------
+        action : see the module.
 
         Raises
         ------
-        UserError : an action that cannot be done, such as parting a nucleus of one piece.
+        UserError : an action that cannot be applied, such as splitting a nucleus of one piece.
         """
         kinds: dict[str, Callable] = {
             "paint": self._paint,
@@ -131,14 +152,14 @@ class LabelEditor:
         return self._change(indices, int(action["into"]))
 
     def _split(self, action: Mapping) -> int | None:
-        """The largest piece keeps the number, each other gets one of its own."""
+        """Split into connected pieces: the largest keeps the number, each other gets a new one."""
         label = int(action["label"])
         indices = self._find(label)
         pieces, count = ndimage.label(self.label == label)
         if count < 2:
             received = f"nucleus {label} in one piece"
             raise UserError(
-                "A nucleus that is parted must be in pieces.",
+                "A nucleus can be split only where it is in pieces.",
                 received,
                 "Draw a line through it with the eraser first.",
             )
@@ -149,8 +170,9 @@ class LabelEditor:
         return self._change(indices, numbers[pieces.ravel()[indices]])
 
     def _interpolate(self, action: Mapping) -> int | None:
-        """Fill the planes between those where a nucleus is painted; its outline passes evenly from
-        one into the other.
+        """Fill the planes between painted ones, by interpolated distance to the outline.
+
+        Shape-based interpolation: Raya and Udupa 1990, doi:10.1109/42.52980.
         """
         label = int(action["label"])
         self._find(label)
@@ -166,7 +188,7 @@ class LabelEditor:
         if not len(indices):
             received = f"planes {', '.join(map(str, painted))}"
             raise UserError(
-                "A nucleus that is filled in must be painted in planes apart.",
+                "Only planes between painted ones can be filled.",
                 received,
                 "Paint it in two planes first.",
             )
@@ -200,8 +222,11 @@ class LabelEditor:
         return change.plane
 
     def journal_entry(self, action: Mapping) -> dict:
-        """The action just done, so that it can be done again on the label alone: an undo or redo by
-        what it put back.
+        """The last action in a form that can be applied to the label alone.
+
+        Parameters
+        ----------
+        action : the action just applied; an undo or redo becomes a "put" of what it restored.
         """
         if action["do"] not in ("undo", "redo"):
             return dict(action)
@@ -236,9 +261,11 @@ class LabelEditor:
         )
 
     def _find(self, label: object) -> np.ndarray:
-        """Flat indices of a nucleus; UserError where there is none of this number."""
+        """Flat indices of a nucleus; UserError where no nucleus has this number."""
         if int(label) not in self.counts:
-            raise UserError("The nucleus must be there.", f"number {label}", "Point at a nucleus.")
+            raise UserError(
+                "An action needs an existing nucleus.", f"number {label}", "Point at a nucleus."
+            )
         return np.flatnonzero(self.label.ravel() == int(label))
 
     def _change(
@@ -249,7 +276,7 @@ class LabelEditor:
         plane: int | None = None,
         classes: Mapping | None = None,
     ) -> int | None:
-        """Change labels (or classes), and remember how it was."""
+        """Change labels or classes, and remember the state before."""
         before = self.label.ravel()[indices]
         after = np.broadcast_to(np.asarray(after, np.int32), indices.shape).copy()
         differs = before != after
@@ -286,15 +313,13 @@ class LabelEditor:
 
 
 class Journal:
-    """Unsaved actions in a small file, a line each: written as they are done, read again after a
-    restart.
-    """
+    """Unsaved actions in a small file, one per line, read again after a restart."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def add(self, action: Mapping) -> None:
-        """Write one action down."""
+        """Append one action."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -302,13 +327,13 @@ class Journal:
         except OSError as error:
             received = f"{self.path} ({error.strerror})"
             raise UserError(
-                "Unsaved work is noted beside the result.",
+                "Unsaved work is kept in the folder of the result.",
                 received,
-                "Give a folder that can be written.",
+                "Give a folder with write access.",
             ) from error
 
     def read(self) -> list[dict]:
-        """The actions; a last line that was cut off is left out."""
+        """Read the actions; an incomplete last line is left out."""
         found = []
         for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
             try:
@@ -318,13 +343,15 @@ class Journal:
         return found
 
     def clear(self) -> None:
-        """Forget them: they are saved."""
+        """Delete the file: the actions are saved."""
         self.path.unlink(missing_ok=True)
 
 
 def expand_runs(runs: np.ndarray) -> np.ndarray:
-    """Places of runs (n, 2) of start and length.
+    """Expand runs (n, 2) of start and length to flat indices.
 
+    Examples
+    --------
     >>> expand_runs(np.array([[5, 2], [9, 3]])).tolist()
     [5, 6, 9, 10, 11]
     """
@@ -335,8 +362,10 @@ def expand_runs(runs: np.ndarray) -> np.ndarray:
 
 
 def encode_runs(indices: np.ndarray) -> np.ndarray:
-    """Runs (n, 2) of start and length of sorted indices: what `spread` spreads.
+    """Encode sorted flat indices as runs (n, 2) of start and length; `expand_runs` inverts it.
 
+    Examples
+    --------
     >>> encode_runs(np.array([5, 6, 9, 10, 11])).tolist()
     [[5, 2], [9, 3]]
     """
@@ -345,9 +374,7 @@ def encode_runs(indices: np.ndarray) -> np.ndarray:
 
 
 def pack_plane(plane: np.ndarray) -> str:
-    """A label plane (Y, X) as text: runs of length and label as 32-bit integers, deflated, in
-    base64.
-    """
+    """Pack a label plane (Y, X) as text: runs of length and label, int32, deflated, in base64."""
     flat = plane.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     runs = np.stack([np.diff(starts, append=flat.size), flat[starts]], axis=1).astype("<i4")
@@ -355,5 +382,5 @@ def pack_plane(plane: np.ndarray) -> str:
 
 
 def signed_distance(shape: np.ndarray) -> np.ndarray:
-    """Distance (Y, X) of each pixel to the border of a shape, above 0 inside, below 0 outside."""
+    """Distance (Y, X) of each pixel to the border of a shape, positive inside, negative outside."""
     return ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)

@@ -1,6 +1,4 @@
-"""A training to watch and to stop: it runs in the background while the page stays awake, and the
-next cell waits for it.
-"""
+"""Train in the background of a notebook, with a live curve and buttons to stop and resume."""
 
 from __future__ import annotations
 
@@ -27,29 +25,29 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 LARGEST = {"Z": 24, "Y": 192, "X": 192}  # pixels of the image that is predicted while training runs
-MIN_PAUSE_S, PREDICTION_SHARE = (
-    5.0,
-    0.05,
-)  # between two predictions: at least so long, and no larger share of the time
-MIN_SECONDS = 20.0  # of a budget in minutes, for a training that goes on
+MIN_PAUSE_S = 5.0  # between two predictions
+PREDICTION_SHARE = 0.05  # of the time that predictions may take from training
+MIN_SECONDS = 20.0  # time that a resumed training gets at least
 
 
 def train_live(
     model: Method, train: DataSet, *, val: DataSet | None = None, plan: TrainingPlan | None = None
 ) -> LiveTraining:
-    """Train a model in the background and show how it goes; `.value` is the trained model, and
-    waits for it.
+    """Train a model in the background; `.value` waits for the trained model.
 
     Parameters
     ----------
-    val : without, it learns without a test, and shows what it finds in a training image.
+    model : model to train.
+    train : training images.
+    val : validation images; without them, the widget shows predictions on a training image.
     plan : seed, folder of the checkpoint, minutes, resume. Here minutes count from the start of the
         training, not of the notebook; without a folder, the checkpoint is kept until the kernel
         ends.
 
     Examples
     --------
-    >>> live = train_live(model, train, val=val, plan=TrainingPlan(seed=0, folder="runs/first"))  # doctest: +SKIP
+    >>> plan = TrainingPlan(seed=0, folder="runs/first")  # doctest: +SKIP
+    >>> live = train_live(model, train, val=val, plan=plan)  # doctest: +SKIP
     >>> live.value.predict(image)  # in the next cell  # doctest: +SKIP
     """
     if plan is None:
@@ -60,17 +58,15 @@ def train_live(
 
 
 class LiveTraining(ipywidgets.VBox):
-    """Curve, time left, what the network finds in one validation image, and buttons that stop a
-    training and let it go on.
+    """Curve, time left, a prediction on one validation image, and buttons to stop and resume.
 
-    `stop` ends it after the step it is in, with the best weights so far; `resume` goes on from the
-    checkpoint. `value` and `history` wait for the end; while they do, interrupting the kernel stops
-    the training too. Without a page it trains to its end.
+    `stop` ends the training after the current step, with the best weights so far; `resume`
+    continues from the checkpoint. `value` and `history` wait for the end; interrupting the kernel
+    meanwhile also stops the training. Without a page it trains to its end.
     """
 
-    running: LiveTraining | None = (
-        None  # one training at a time: a cell that is run again ends what it began before
-    )
+    # one training at a time: a cell that is run again stops the training it started before
+    running: LiveTraining | None = None
 
     def __init__(self, model: Method, data: tuple[DataSet, DataSet | None], plan: TrainingPlan):
         self.model, self.data = model, data
@@ -84,9 +80,7 @@ class LiveTraining(ipywidgets.VBox):
             "stop",
             tip="Ends the training after this step; the best weights so far are kept.",
         )
-        self.resume_button = _make_button(
-            "Resume", "play", tip="Goes on where the training was stopped."
-        )
+        self.resume_button = _make_button("Resume", "play", tip="Continues the stopped training.")
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
         self.status = make_html("nb-live-status")
@@ -110,19 +104,20 @@ class LiveTraining(ipywidgets.VBox):
 
     @property
     def value(self) -> Method:
-        """The model, once it is trained; the error of the training, if there was one."""
+        """The trained model; waits for it, and raises the error of the training, if any."""
         self.wait()
         return self.model
 
     @property
     def history(self) -> History:
-        """What happened in the training, once it has ended."""
+        """The history of the training, once it has ended."""
         self.wait()
         return self._history
 
     def wait(self) -> None:
-        """Return when the training has ended. An interrupt stops it, and what it has learned is
-        kept; a second one gives up waiting.
+        """Wait for the end of the training.
+
+        The first interrupt stops the training and keeps the weights; a second one gives up waiting.
         """
         kernel = find_kernel() if threading.current_thread() is threading.main_thread() else None
         while self._thread.is_alive():
@@ -137,36 +132,38 @@ class LiveTraining(ipywidgets.VBox):
             raise self._error
 
     def stop(self) -> None:
-        """End the training after the step it is in; the model gets the weights that the settings
-        keep, usually the best.
-        """
+        """End the training after the current step; the model gets its best weights so far."""
         if self._thread.is_alive():
             self._stopping = True
             self.stop_button.disabled = True
-            self.status.value = format_note("Stopping, and keeping the best weights so far …")
+            self.status.value = format_note("Stopping; the best weights so far are kept …")
 
     def resume(self) -> None:
-        """Go on from the checkpoint of a training that was stopped."""
+        """Continue a stopped training from its checkpoint."""
         if self._thread.is_alive() or self._history is None or self._history.stopped != "user":
             return
         self.curve.started += time.monotonic() - self._ended  # time in which nothing ran
         self._start(replace(self.plan, resume=True))
 
-    # --- what the training tells
+    # --- callback of the training
 
     def wants_stop(self) -> bool:
+        """Whether the training should stop after this step."""
         return self._stopping
 
     def on_note(self, text: str) -> None:
+        """Show a note of the training."""
         self.notes.value += format_note(text)
 
     def on_step(self, step: int, logs: Mapping) -> None:
+        """Take the result of a batch, and show the time left."""
         self.curve.on_step(step, logs)
         if time.monotonic() - self._status_time > 0.5 and not self._stopping:
             self._status_time = time.monotonic()
             self.status.value = format_note(self.curve.describe())
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
+        """Take the result of an epoch, and now and then show a prediction."""
         self.curve.on_epoch(epoch, logs)
         if time.monotonic() > self._next_prediction and not self._stopping:
             self._show_prediction()
@@ -192,9 +189,7 @@ class LiveTraining(ipywidgets.VBox):
         self._thread.start()
 
     def _with_minutes(self, plan: TrainingPlan) -> TrainingPlan:
-        """The plan with this as a callback, and minutes counted as training counts them: from the
-        start of the process.
-        """
+        """The plan with this widget as callback; minutes count from the start of the process."""
         plan = replace(plan, callbacks=(*plan.callbacks, self))
         if plan.minutes is None:
             return plan
@@ -207,7 +202,7 @@ class LiveTraining(ipywidgets.VBox):
         try:
             self._history = self.model.fit(*self.data, plan=plan)
             self._show_end()
-        except Exception as error:  # a thread has nobody to tell: who waits for the model is told
+        except Exception as error:  # raised again in `wait`
             self._error = error
             self.status.value = format_error(error)
         finally:
@@ -225,7 +220,7 @@ class LiveTraining(ipywidgets.VBox):
         count = (
             f" after {history.epochs} epochs and {format_duration(history.seconds)}"
             if history.rows
-            else ": nothing had to be learned"
+            else ": nothing to train"
         )
         best = (
             f"; the lowest validation loss was in epoch {history.best['epoch']}"
@@ -233,18 +228,18 @@ class LiveTraining(ipywidgets.VBox):
             else ""
         )
         again = (
-            ". Resume goes on from here; run the cells below again afterwards."
+            ". Resume continues from here; run the cells below again afterwards."
             if history.stopped == "user"
             else "."
         )
         self.status.value = format_note(how + count + best + again)
 
     def _show_prediction(self) -> None:
-        """Show what the network finds in the example, and rest in proportion to what that cost."""
+        """Show the prediction on the example, then pause in proportion to its time."""
         begin = time.monotonic()
         try:
             found = self.model.predict(self.example)
-        # half trained, it may find what cannot be decoded; that is no reason to end the training
+        # a half-trained network may predict what cannot be decoded: no reason to stop
         except Exception:
             return
         finally:
@@ -263,7 +258,7 @@ class LiveTraining(ipywidgets.VBox):
         _put(self.picture, show.to_png(figure))
 
     def _restore_curve(self) -> None:
-        """Where a training of an earlier day goes on: its curve and its time."""
+        """Restore curve and time of a training that continues."""
         state = self.plan.folder / "checkpoint" / "state.json"
         if self.plan.resume and state.is_file():
             history = json.loads(state.read_text("utf-8")).get("history", {})
@@ -272,10 +267,15 @@ class LiveTraining(ipywidgets.VBox):
 
 
 def cut_middle(image: Image) -> Image:
-    """The middle of an image, small enough to be predicted again and again.
+    """Crop the middle of an image, small enough to be predicted again and again.
+
+    Parameters
+    ----------
+    image : of a movie, the first frame is taken.
 
     Examples
     --------
+    >>> import numpy as np
     >>> cut_middle(Image(np.zeros((500, 100)), "YX")).shape
     (192, 100)
     """
@@ -297,7 +297,7 @@ def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:
 
 
 def _make_picture(css: str, width: str) -> ipywidgets.Image:
-    """A picture that is not there until it is put; an empty one shows as a broken one."""
+    """A picture that stays hidden until it has content; an empty one shows as broken."""
     return with_class(
         ipywidgets.Image(format="png", layout={"width": width, "display": "none"}), css
     )

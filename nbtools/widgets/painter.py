@@ -1,6 +1,4 @@
-"""Label nuclei by hand, or correct what a method has found; scribble for a method that learns from
-it; mark centres or boxes.
-"""
+"""Label nuclei by hand, correct predictions, scribble, and mark centres or boxes."""
 
 from __future__ import annotations
 
@@ -29,23 +27,22 @@ def paint(
     mark: str = "nuclei",
     start_over: bool = False,
 ) -> Painter:
-    """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes
-    it into a data set.
+    """Make a painter of labels on an image; `.save()` writes them into a data set.
+
+    What is saved there already is continued, and so is unsaved work of an interrupted session.
 
     Parameters
     ----------
-    image : Image, sample or array of 2 or 3 dimensions, any bit depth. A sample's own label is
-        begun with.
-    label : labels to begin with, such as a Prediction to be corrected; without, nothing is
-        labelled.
-    classes : names of the classes that nuclei can be given with the keys 1 to 9.
-    save_to : folder of the data set that takes images/NAME.tif, labels/NAME.tif and
-        classes/NAME.csv. What is saved there already is gone on with, and so is unsaved work of an
-        interrupted session.
-    mark : "nuclei", their labels; "scribbles", some pixels as nucleus (1) or background (0), all
-        others -1: nobody has said what they are; "centres" or "boxes" of nuclei, which go to
-        centres/NAME.csv or boxes/NAME.csv.
-    start_over : begin with `label` whatever lies there.
+    image : Image, sample or array of 2 or 3 dimensions, any bit depth. The label of a sample is the
+        label to begin with.
+    label : labels to begin with, such as a Prediction to be corrected.
+    classes : names of classes, given to nuclei with the keys 1 to 9.
+    save_to : folder of the data set, which gets images/NAME.tif, labels/NAME.tif and
+        classes/NAME.csv.
+    mark : "nuclei", labels of nuclei; "scribbles", some pixels as nucleus (1) or background (0),
+        all others unknown (-1); "centres" or "boxes" of nuclei, saved in centres/NAME.csv or
+        boxes/NAME.csv.
+    start_over : begin with `label`, and ignore what is saved.
 
     Raises
     ------
@@ -60,7 +57,7 @@ def paint(
     """
     if mark not in MARKS:
         raise UserError(
-            "What is marked must be one of the painter's kinds.",
+            "The kind of mark must be one that the painter knows.",
             repr(mark),
             f"Use one of: {', '.join(MARKS)}.",
         )
@@ -78,15 +75,23 @@ def paint(
 
 
 def name_classes(wanted: Sequence[str], known: object) -> tuple[str, ...]:
-    """The classes asked for, and those that nuclei have already; nine at most, one for each
-    digit.
+    """Join the wanted classes and those that nuclei already have: nine at most, one per digit.
+
+    Parameters
+    ----------
+    wanted : names in the order of the digits.
+    known : names that are in use.
+
+    Raises
+    ------
+    UserError : more than nine names, or an empty one.
     """
     names = tuple(dict.fromkeys([*wanted, *sorted(known)]))
     if len(names) > 9 or not all(str(n).strip() for n in names):
         raise UserError(
-            "The digits 1 to 9 stand for classes.",
+            "Classes need names, nine at most: one per digit.",
             f"{len(names)} classes: {', '.join(names)}",
-            "Give at most nine names.",
+            "Give one to nine names, none of them empty.",
         )
     return names
 

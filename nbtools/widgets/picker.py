@@ -1,6 +1,4 @@
-"""Choose a data set: samples, a folder, uploaded files, Google Drive. The default, samples, is a
-valid answer.
-"""
+"""Choose a data set: samples, a folder, uploaded files or Google Drive."""
 
 from __future__ import annotations
 
@@ -36,9 +34,11 @@ WAYS = {
 
 
 def pick_data(samples: str = "nuclei2d") -> DataPicker:
-    """A picker of images; `.value` is the DataSet.
+    """Make a picker of images; `.value` is the DataSet.
 
-    samples : name of the sample set that is chosen to begin with.
+    Parameters
+    ----------
+    samples : name of the sample set that is chosen first.
 
     Examples
     --------
@@ -49,11 +49,11 @@ def pick_data(samples: str = "nuclei2d") -> DataPicker:
 
 
 class DataPicker(ipywidgets.VBox):
-    """A way to get images and, below it, what that way needs; a line says what was found.
+    """The widget of `pick_data`; a line describes the chosen images.
 
-    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser,
-    `images` and `labels` the upload buttons, `reading` the fields of axes, channel, time and pixel
-    size of your own files.
+    `way` is the list of sources, `samples` that of sample sets, `browser` the folder browser,
+    `images` and `labels` the upload buttons, `options` the fields of axes, channel, time and pixel
+    size.
     """
 
     def __init__(self, samples: str):
@@ -121,7 +121,7 @@ class DataPicker(ipywidgets.VBox):
         self._read_again()
 
     def _read_again(self) -> None:
-        """The same images, or others, are read as it is entered now."""
+        """Read the images with the current options."""
         self._dataset = None
         try:
             self.options.inspect(self.value)
@@ -156,7 +156,7 @@ class DataPicker(ipywidgets.VBox):
 
 
 def describe(dataset: DataSet) -> str:
-    """What was found, in a line; the first image is looked at."""
+    """Describe a data set in one line; the first image is read."""
     kinds = [
         kind for kind in ("labels", "clean", "classes", "centres", "boxes") if dataset.has(kind)
     ]
@@ -173,7 +173,11 @@ def describe(dataset: DataSet) -> str:
 
 
 def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
-    """Uploaded files as a data set in a new temporary folder; a zip is unpacked.
+    """Save uploaded files as a data set in a new temporary folder; a zip is unpacked.
+
+    Parameters
+    ----------
+    images, labels : file name to content.
 
     Raises
     ------
@@ -198,9 +202,7 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
 
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            archive.extractall(
-                folder
-            )  # keeps inside the folder whatever the names in the archive say
+            archive.extractall(folder)  # never writes outside, whatever the names in the archive
     except zipfile.BadZipFile as error:
         raise UserError("A zip must be whole and readable.", name, "Pack it again.") from error
     inside = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]

@@ -1,4 +1,4 @@
-"""Look through a volume or a movie, and move a threshold to see what it does."""
+"""Browse a volume or a movie, and explore the effect of a threshold."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_pic
 
 
 def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Browser:
-    """A slider through the planes of a volume or the frames of a movie, with label outlines on top
-    where given.
+    """Make sliders through the planes of a volume or the frames of a movie.
 
+    Parameters
+    ----------
+    image : any image.
+    label : label image, drawn as outlines.
     width : of the picture on the page, in pixels.
 
     Examples
@@ -28,9 +31,7 @@ def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Bro
 
 
 class Browser(ipywidgets.VBox):
-    """Sliders over T and Z as far as the image has them; `picture` shows the plane that they point
-    at.
-    """
+    """The widget of `browse`: `sliders` over T and Z, and `picture`, the current plane."""
 
     def __init__(self, image: Image, label: Image | None = None, *, width: int = 520):
         self.image, self.label, self.colors = image, label, None
@@ -56,7 +57,7 @@ class Browser(ipywidgets.VBox):
         self.draw()
 
     def draw(self) -> None:
-        """Show the plane that the sliders point at."""
+        """Draw the current plane."""
         planes = {axis: slider.value for axis, slider in self.sliders.items()}
         label = (
             None if self.label is None or not self.outlines.value else self.label.select(**planes)
@@ -77,16 +78,20 @@ def explore_threshold(
     start: float = 0.5,
     limits: tuple = (0.0, 1.0),
 ) -> Explorer:
-    """A slider of a threshold, and what it makes of an image: outlines and count.
+    """Make a slider of a threshold, with the outlines and the count that it gives.
 
-    decide : threshold to label image; called once the slider rests.
-    start, limits : value to begin with; lowest and highest.
+    Parameters
+    ----------
+    image : image to segment.
+    decide : function from threshold to label image, called once the slider rests.
+    start : first value.
+    limits : lowest and highest value.
     """
     return Explorer(image, decide, start=start, limits=limits)
 
 
 class Explorer(ipywidgets.VBox):
-    """A threshold slider over an overlay; `value` is the threshold, `label` what it gave."""
+    """The widget of `explore_threshold`; `value` is the threshold, `label` its label image."""
 
     def __init__(
         self,
@@ -120,7 +125,7 @@ class Explorer(ipywidgets.VBox):
         return self.slider.value
 
     def draw(self) -> None:
-        """Decide with the threshold as it stands, and show the result."""
+        """Segment with the current threshold, and draw the result."""
         self.label = self.decide(self.value)
         count = int(np.count_nonzero(np.unique(self.label.pixels) > 0))
         self.count.value = format_note(
@@ -130,7 +135,7 @@ class Explorer(ipywidgets.VBox):
 
 
 def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
-    """A slider over the planes (Z) or frames (T) of an image."""
+    """Make a slider over the planes (Z) or frames (T) of an image."""
     words = {"Z": "plane z", "T": "frame t"}[axis]
     slider = ipywidgets.IntSlider(
         value=count // 2 if axis == "Z" else 0,

@@ -1,6 +1,4 @@
-"""A volume in the notebook without a plug-in: three slices that meet under a crosshair, and a view
-that can be turned.
-"""
+"""View a volume without a plug-in: orthogonal slices with a crosshair, and a rotating view."""
 
 from __future__ import annotations
 
@@ -24,11 +22,14 @@ def orthogonal(
     at: tuple[int, int, int] | None = None,
     width: int = 640,
 ) -> Orthogonal:
-    """Sliders through a volume along z, y and x: three slices in true proportions, label outlines
-    on top where given.
+    """Make sliders through a volume along z, y and x: three slices in true proportions.
 
-    at : plane z, row y, column x to begin with; by default the middle of what is labelled, else of
-        the volume.
+    Parameters
+    ----------
+    image : volume.
+    label : label image, drawn as outlines.
+    at : plane z, row y, column x to begin with; by default the middle of the labelled voxels, else
+        of the volume.
     width : of the picture on the page, in pixels.
 
     Examples
@@ -40,9 +41,7 @@ def orthogonal(
 
 
 class Orthogonal(ipywidgets.VBox):
-    """Three sliders over three slices; `value` is the place (z, y, x) under the crosshair, `words`
-    what is there.
-    """
+    """The widget of `orthogonal`; `value` is the place (z, y, x) under the crosshair."""
 
     def __init__(
         self,
@@ -80,8 +79,8 @@ class Orthogonal(ipywidgets.VBox):
         return tuple(self.sliders[axis].value for axis in "ZYX")
 
     @property
-    def words(self) -> str:
-        """Where the crosshair is in µm, the grey values there, and the label's number."""
+    def place_text(self) -> str:
+        """Position in µm, grey values and label number under the crosshair."""
         at, spacing = self.value, self.image.spacing_um
         place = (
             ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in zip("zyx", at, spacing, strict=True))
@@ -94,27 +93,31 @@ class Orthogonal(ipywidgets.VBox):
         return " · ".join(filter(None, [place, grey, f"nucleus {number}" if number > 0 else ""]))
 
     def draw(self) -> None:
-        """Show the slices through the place that the sliders point at."""
+        """Draw the slices through the current place."""
         label = self.label if self.outlines.value else None
         rgb = show.slices_rgb(
             self.image, label, at=self.value, contrast=self.contrast, colors=self.colors
         )
-        self.place.value, self.picture.value = format_note(self.words), show.array_to_png(rgb)
+        self.place.value, self.picture.value = format_note(self.place_text), show.array_to_png(rgb)
 
 
 def turntable(
     image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
 ) -> Turntable:
-    """A volume looked through, and a slider that turns it; with labels, nuclei as coloured bodies.
+    """Make a slider that rotates a volume; with labels, nuclei are coloured bodies.
 
-    axis : the one it is turned about: "Y", "X" or "Z".
+    Parameters
+    ----------
+    image : volume.
+    label : label image.
+    axis : axis of rotation: "Y", "X" or "Z".
     width : of the picture on the page, in pixels.
     """
     return Turntable(image, label, axis=axis, width=width)
 
 
 class Turntable(ipywidgets.VBox):
-    """A slider of the angle over a view through a volume; `value` is the angle in degrees."""
+    """The widget of `turntable`; `value` is the angle in degrees."""
 
     def __init__(
         self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
@@ -137,7 +140,7 @@ class Turntable(ipywidgets.VBox):
         return self.slider.value
 
     def draw(self) -> None:
-        """Show the volume from the side that the slider points at."""
+        """Draw the volume at the current angle."""
         self.picture.value = show.array_to_png(enlarge(self.scene.draw(self.value, self.axis), 420))
 
 
