@@ -66,7 +66,7 @@ def make_button(words: str, name: str, *, icon: str = "", tip: str = "") -> ipyw
 
 
 def make_dropdown(
-    words: str, options: list, name: str, *, value: object = None
+    words: str, options: list, *, name: str, value: object = None
 ) -> ipywidgets.Dropdown:
     """A list to choose from, of this CSS class; without `value` the first option is chosen."""
     field = ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE)

@@ -36,8 +36,8 @@ class InputOptionsForm(ipywidgets.VBox):
         self.spacing = _text(
             "Pixel size, µm", "from the file, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
-        self.channel = make_dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
-        self.time = make_dropdown("Time point", [UNCHANGED], "nb-reading-time")
+        self.channel = make_dropdown("Channel", [ALL_CHANNELS], name="nb-reading-channel")
+        self.time = make_dropdown("Time point", [UNCHANGED], name="nb-reading-time")
         self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
         self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None

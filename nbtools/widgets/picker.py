@@ -65,8 +65,8 @@ class DataPicker(ipywidgets.VBox):
                 f"Use one of: {', '.join(names) or 'none'}.",
             )
         ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
-        self.way = make_dropdown("Images from", ways, "nb-pick-way")
-        self.samples = make_dropdown("Samples", names, "nb-pick-samples", value=samples)
+        self.way = make_dropdown("Images from", ways, name="nb-pick-way")
+        self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
         self.images, self.labels = (
             _upload("Images", "nb-pick-images"),
