@@ -39,7 +39,7 @@ class Lesson:
     error: str | None = None
 
     def to_dict(self) -> dict:
-        """The lesson as it stands in course.json."""
+        """The entry of the lesson in course.json."""
         figures = len(self.pictures)
         return {
             "name": self.name,

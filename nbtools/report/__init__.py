@@ -49,14 +49,14 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
 def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
     """The report as pages: text and tables first, then one page per picture."""
     stamp = [STAMP] if facts.get("rehearsal") else []
-    numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
+    numbers = " · ".join(f"{value} {text}" for text, value in key_numbers(facts))
     tables = [
         (heading, [(name.replace("_", " "), format_setting(value)) for name, value in rows])
         for heading, rows in list_tables(facts)
     ]
-    words = show.text_pages(
+    first = show.text_pages(
         make_title(facts),
         [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]],
         tables=tables,
     )
-    return [*words, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]
+    return [*first, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]

@@ -177,12 +177,10 @@ def list_makers(facts: dict) -> list[tuple[str, str]]:
             for key, value in (one.get("decoding") or {}).items()
             if value is not None
         )
-        words = [
+        parts = [
             f"method {one['method']}" if one.get("method") else "",
             f"model {one['model']}" if one.get("model") else "",
             chosen,
         ]
-        rows.append(
-            (name, "; ".join(word for word in words if word) or "labels of another program")
-        )
+        rows.append((name, "; ".join(filter(None, parts)) or "labels of another program"))
     return rows

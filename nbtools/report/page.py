@@ -83,7 +83,7 @@ def key_numbers(facts: dict) -> list[tuple[str, str]]:
         ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None),
         ("seed", facts.get("seed")),
     ]
-    return [(words, str(value)) for words, value in found if value is not None]
+    return [(text, str(value)) for text, value in found if value is not None]
 
 
 def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:

@@ -77,17 +77,17 @@ def _attempt(
 def _training(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "history.csv")
     if rows:
-        words = (
+        text = (
             "Loss on the training and the validation images, on a plain and on a logarithmic "
             "axis, and the learning rate."
         )
-        yield Picture("Training", words, show.training(rows))
+        yield Picture("Training", text, show.training(rows))
 
 
 def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
-        words = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
-        yield Picture("Scores", words, show.scores(facts["scores"]))
+        text = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
+        yield Picture("Scores", text, show.scores(facts["scores"]))
 
 
 def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -99,18 +99,18 @@ def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
             "clear difference."
         ),
     }
-    for name, words in captions.items():
+    for name, text in captions.items():
         if (folder / name).is_file():
-            yield Picture("Scores", words, file=folder / name)
+            yield Picture("Scores", text, file=folder / name)
 
 
 def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
-        words = (
+        text = (
             "Share of matched nuclei, from the smallest fifth to the largest, and from the "
             "dimmest to the brightest."
         )
-        yield Picture("Scores", words, file=folder / "strata.png")
+        yield Picture("Scores", text, file=folder / "strata.png")
 
 
 def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -122,12 +122,12 @@ def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
         method = "" if place.name == "errors" else f"{place.name}, "
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
-            words = (
+            text = (
                 f"{method}worst image no. {number}: {name}"
                 if number.isdigit()
                 else f"Where the mistakes are: {file.stem}."
             )
-            yield Picture("Mistakes, the worst images first", words, file=file, half=bool(method))
+            yield Picture("Mistakes, the worst images first", text, file=file, half=bool(method))
 
 
 def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -147,14 +147,14 @@ def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
     examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
     if examples:
         had = [
-            words
-            for part, words in (("label", "labels"), ("clean", "clean partners"))
+            text
+            for part, text in (("label", "labels"), ("clean", "clean partners"))
             if getattr(examples[0], part) is not None
         ]
-        words = f"Images that the model was trained on ({len(examples)} of {len(images)})"
+        text = f"Images that the model was trained on ({len(examples)} of {len(images)})"
         yield Picture(
             "Examples",
-            f"{words}{', and their ' if had else ''}{' and '.join(had)}.",
+            f"{text}{', and their ' if had else ''}{' and '.join(had)}.",
             show.pairs(examples),
         )
 

@@ -66,7 +66,7 @@ PAGE = """<!DOCTYPE html>
 <div class="quiet">{% if subtitle %}{{ subtitle }} · {% endif %}written {{ facts.created }}</div>
 {% if facts.rehearsal %}<div class="stamp" role="alert">{{ stamp }}</div>{% endif %}
 <div class="numbers">
-{% for words, value in numbers %}<div><b>{{ value }}</b><span>{{ words }}</span></div>
+{% for text, value in numbers %}<div><b>{{ value }}</b><span>{{ text }}</span></div>
 {% endfor %}</div>
 {% for text in findings %}<div class="found">{{ text }}</div>
 {% endfor %}

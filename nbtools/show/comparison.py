@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from nbtools.show.colors import GREY, INK, METHODS
 from nbtools.show.figure import Figure, new_figure, style_axes
 
-# Keys of an instance score, and their words: a nucleus of which most is covered by no prediction is
+# Keys of an instance score, and their names: a nucleus of which most is covered by no prediction is
 # missed entirely; a prediction of which most lies on no nucleus is extra on background.
 MISTAKES = {
     "splits": "split",
@@ -28,10 +28,10 @@ def compare(results: Mapping[str, Mapping]) -> Figure:
     results : name of each result to what `metrics.instances.evaluate` returned for it, all on the
         same images.
     """
-    words = ", ".join(
+    text = ", ".join(
         f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items()
     )
-    figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {words}")
+    figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {text}")
     axes = figure.subplots(1, 3, width_ratios=(1.2, 1, 1.2))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
     _draw_ap(axes[0], results, colors)

@@ -104,7 +104,7 @@ class TrainingCurve:
         if self.steps:
             steps, losses = np.array(self.steps).T
             axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
-        for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+        for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
             found = [(row["step"], row[name]) for row in self.rows if row.get(name) is not None]
             if found:
                 axes.plot(
@@ -113,7 +113,7 @@ class TrainingCurve:
                     linewidth=1.8,
                     marker="o",
                     markersize=3,
-                    label=words,
+                    label=text,
                 )
         losses = [value for _, value in self.steps if np.isfinite(value)]
         if losses and min(losses) > 0:
@@ -177,7 +177,7 @@ def format_duration(seconds: float) -> str:
 
 def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
     style_axes(axes, title=title, x="epoch")
-    for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+    for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
         x, y = _series(rows, name)
         if len(x):
             axes.plot(
@@ -187,7 +187,7 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
                 linewidth=1.6,
                 marker="o" if len(x) < 25 else "",
                 markersize=3,
-                label=words,
+                label=text,
             )
     epochs, validation = _series(rows, "val_loss")
     if len(epochs):

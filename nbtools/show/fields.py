@@ -43,11 +43,11 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
     sizes[0] = 0
     inside = _crop(pixels == sizes.argmax())
     drawn = {count: _draw_star(inside, count) for count in rays}
-    words = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
+    text = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
     figure = new_figure(
         3.4 * len(rays),
         3.4 * inside.shape[0] / inside.shape[1] + 0.3,
-        alt=f"a nucleus as a star: {words}",
+        alt=f"a nucleus as a star: {text}",
     )
     for axes, (count, (centre, corners, iou)) in zip(
         np.atleast_1d(figure.subplots(1, len(rays))), drawn.items(), strict=True

@@ -88,11 +88,11 @@ def draw_view(
     if title:
         axes.set_title(title, fontsize=9, color=INK, pad=4)
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    for left, top, words, color in view.captions:
+    for left, top, text, color in view.captions:
         axes.text(
             left + width * 0.012,
             top + width * 0.012,
-            words,
+            text,
             color=color,
             fontsize=7,
             va="top",
@@ -180,11 +180,11 @@ def _draw_scale_bar(axes: Axes, view: View) -> None:
         Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)
     )
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    words = f"{length_um:g} µm"
+    text = f"{length_um:g} µm"
     axes.text(
         left + length / 2,
         top - margin / 3,
-        words,
+        text,
         color="white",
         fontsize=7.5,
         ha="center",

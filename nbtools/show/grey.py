@@ -33,16 +33,19 @@ def histogram(images: object) -> Figure:
     """
     named = _name(images)
     rows = -(-len(named) // COLUMNS)
-    words = [describe_grey(image) for image in named.values()]
+    descriptions = [describe_grey(image) for image in named.values()]
     alt = "grey values of " + "; ".join(
-        f"{name}: {word}" for name, word in zip(named, words, strict=True)
+        f"{name}: {text}" for name, text in zip(named, descriptions, strict=True)
     )
     figure = new_figure(2.6 * min(len(named), COLUMNS), 2.2 * rows, alt=alt)
     for i, (name, image) in enumerate(named.items()):
         axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
         _draw_counts(
             style_axes(
-                axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""
+                axes,
+                title=shorten(name, 30),
+                x=descriptions[i],
+                y="pixels" if i % COLUMNS == 0 else "",
             ),
             image,
         )

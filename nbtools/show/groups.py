@@ -49,8 +49,8 @@ def groups(
         table, column, group=group, unit=unit, method=method, reference=reference
     )
     names = list(compared["groups"])
-    words = "; ".join(_describe_difference(row) for row in compared["rows"])
-    figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {words}")
+    text = "; ".join(_describe_difference(row) for row in compared["rows"])
+    figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {text}")
     left, right = figure.subplots(1, 2, width_ratios=(0.9 + 0.8 * len(names), 1.6))
     _draw_dots(left, table, column=column, group=group, unit=unit, names=names)
     _draw_differences(right, compared)

@@ -31,12 +31,12 @@ def correlations(images: object) -> Figure:
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
     axes_names = list(dict.fromkeys(axis for one in found.values() for axis in one))
-    words = ", ".join(
+    text = ", ".join(
         f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}"
         for name, one in found.items()
     )
     figure = new_figure(
-        4.2 * len(axes_names), 3, alt=f"noise correlation with the next pixel: {words}"
+        4.2 * len(axes_names), 3, alt=f"noise correlation with the next pixel: {text}"
     )
     panels = np.atleast_1d(figure.subplots(1, len(axes_names), sharey=True))
     for panel, axis in zip(panels, axes_names, strict=True):

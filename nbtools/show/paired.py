@@ -42,8 +42,8 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
             f"none of {metric!r}",
             "Use the result of metrics.compare.compare.",
         )
-    words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
-    figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
+    text = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
+    figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {text}")
     unit = f"{compared['units']} {compared['paired_over']}"
     axes = style_axes(
         figure.subplots(),

@@ -265,8 +265,8 @@ def _count_labels(label: Image) -> int:
 
 
 def _titled(name: str, count: int) -> str:
-    words = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
-    return f"{shorten(name)} · {words}" if name else words
+    text = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
+    return f"{shorten(name)} · {text}" if name else text
 
 
 def _count(data: object, shown: int) -> str:

@@ -182,7 +182,7 @@ def _number(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _draw_rates(axes: Axes, result: Mapping) -> None:
     thresholds = sorted(result["pooled"], key=float)
     style_axes(axes, title="Agreement at each IoU threshold", x="IoU threshold")
-    for rate, color, words in (
+    for rate, color, text in (
         ("ap", BLUE, "AP"),
         ("precision", ORANGE, "precision"),
         ("recall", GREEN, "recall"),
@@ -196,7 +196,7 @@ def _draw_rates(axes: Axes, result: Mapping) -> None:
             linewidth=width,
             marker="o",
             markersize=3,
-            label=words,
+            label=text,
         )
     axes.set_ylim(0, 1.02)
     low_high = (result.get("interval_95") or {}).get("mean_ap")
@@ -241,8 +241,8 @@ def _draw_mistakes(axes: Axes, result: Mapping) -> None:
     axes.set_xlim(0, max([1, *values]) * 1.2)
     axes.invert_yaxis()
     if result.get("missing"):
-        words = f"images without a prediction: {len(result['missing'])}"
-        axes.text(0.98, 0.03, words, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
+        text = f"images without a prediction: {len(result['missing'])}"
+        axes.text(0.98, 0.03, text, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
 
 
 def _rgb(color: str) -> tuple[float, ...]:

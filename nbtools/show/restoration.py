@@ -45,7 +45,7 @@ class ColorScale:
         )
         return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
 
-    def draw_bar(self, figure: Figure, axes: list[Axes], *, words: str) -> None:
+    def draw_bar(self, figure: Figure, axes: list[Axes], *, text: str) -> None:
         """Draw the colour bar beside a row of pictures."""
         bar = figure.colorbar(
             ScalarMappable(Normalize(self.low, self.high), self.name),
@@ -54,7 +54,7 @@ class ColorScale:
             aspect=18,
             pad=0.015,
         )
-        bar.set_label(words, fontsize=8.5, color=INK)
+        bar.set_label(text, fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=GREY, labelcolor=INK)
         bar.outline.set_visible(False)
 
@@ -158,8 +158,8 @@ def error_maps(found: object, clean: object) -> Figure:
     figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
     _widen(figure, right=0.9)
     places = figure.axes
-    error.draw_bar(figure, places[: len(shown)], words="restored minus clean, grey values")
-    likeness.draw_bar(figure, places[len(shown) :], words="SSIM: 1 is the same structure")
+    error.draw_bar(figure, places[: len(shown)], text="restored minus clean, grey values")
+    likeness.draw_bar(figure, places[len(shown) :], text="SSIM: 1 is the same structure")
     return figure
 
 
@@ -184,16 +184,16 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
             received,
             "Use metrics.restoration.evaluate.",
         )
-    words = ", ".join(
+    text = ", ".join(
         f"{name} {one['mean']['psnr']:.1f} dB"
         for name, one in results.items()
         if one["mean"]["psnr"] is not None
     )
-    figure = new_figure(10, 1.15 + 0.36 * len(results), alt=words)
+    figure = new_figure(10, 1.15 + 0.36 * len(results), alt=text)
     left, right = figure.subplots(1, 2, sharey=True)
     first = next(iter(results.values()))
-    _draw_means(left, results, metric="psnr", words="{:.1f}")
-    _draw_means(right, results, metric="ssim", words="{:.3f}")
+    _draw_means(left, results, metric="psnr", text="{:.1f}")
+    _draw_means(right, results, metric="ssim", text="{:.3f}")
     style_axes(left, title="PSNR in dB")
     style_axes(right, title="SSIM")
     left.set_yticks(range(len(results)), list(results))
@@ -308,10 +308,10 @@ def view_sections(
     deep, (z, y) = image.size("Z") > 1, cuts
     image = image.select(T=0).to("ZYXC" if deep else "YXC")
     spacing, thin = image.relative_spacing, -(-max(image.space_shape) // most)
-    planes, words = [(image.pixels, spacing)], [""]
+    planes, names = [(image.pixels, spacing)], [""]
     if deep:
         planes = [(image.pixels[z], spacing[1:]), (image.pixels[:, y], (spacing[0], spacing[2]))]
-        words = [f"z = {z}", f"y = {y}"]
+        names = [f"z = {z}", f"y = {y}"]
     panels = [
         contrast.color(make_pixels_square(plane, steps, thin=thin)) for plane, steps in planes
     ]
@@ -319,7 +319,7 @@ def view_sections(
     gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
     montage = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
     captions = tuple(
-        (0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word
+        (0, int(top), name, "white") for top, name in zip(tops, names, strict=True) if name
     )
     spacing_um = min(image.spacing_um) * thin if image.spacing_um else None
     return View(
@@ -382,7 +382,7 @@ def _middle(image: Image) -> Image:
 
 
 def _widen(figure: Figure, *, right: float = 0, down: float = 0) -> None:
-    """Room beside or below the pictures, in inches, for a scale or a line of words."""
+    """Room beside or below the pictures, in inches, for a scale or a line of text."""
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + right, height + down)
 
@@ -406,7 +406,7 @@ def _title_with_score(name: str, image: Image, clean: Image | None) -> str:
     return f"{name}\n{scores['psnr']:.1f} dB · SSIM {scores['ssim']:.2f}"
 
 
-def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, words: str) -> None:
+def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, text: str) -> None:
     start = next((one["input"][metric] for one in results.values() if one.get("input")), None)
     if start is not None:
         axes.axvline(start, color=GREY, linestyle="--", linewidth=1.1)
@@ -429,7 +429,7 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, word
             axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "o", color=color, markersize=6)
         axes.annotate(
-            words.format(mean),
+            text.format(mean),
             (mean, place),
             (0, 6),
             textcoords="offset points",

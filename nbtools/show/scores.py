@@ -69,11 +69,11 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
         )
     curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
     columns = len(PANELS[task]) + bool(curves)
-    words = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
+    text = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
     figure = new_figure(
         2.6 * columns + 1,
         1.5 + 0.36 * len(results) + bool(curves),
-        alt=f"{PANELS[task][0]}: {words}",
+        alt=f"{PANELS[task][0]}: {text}",
     )
     axes = np.atleast_1d(figure.subplots(1, columns))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
@@ -151,11 +151,11 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
     names : names of these, for the legend.
     """
     curves = [found, *others]
-    said = [
+    texts = [
         f"{r.resolution:.3g} {_format_unit(r.unit)}" if r.resolution else "not found"
         for r in curves
     ]
-    figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
+    figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(texts)}")
     axes = style_axes(
         figure.subplots(),
         title="Fourier ring correlation",
@@ -163,8 +163,8 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
         y="correlation",
     )
     axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
-    for i, (one, words) in enumerate(zip(curves, said, strict=True)):
-        label = f"{names[i]}: {words}" if i < len(names) else words
+    for i, (one, text) in enumerate(zip(curves, texts, strict=True)):
+        label = f"{names[i]}: {text}" if i < len(names) else text
         axes.plot(
             one.frequency,
             one.correlation,
@@ -202,12 +202,12 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
         3.2,
         alt=f"share of nuclei matched by {' and '.join(kinds)}: {', '.join(found)}",
     )
-    words = {
+    labels = {
         "size": "true size (pixels)",
         "contrast": "contrast (background standard deviations)",
     }
     for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        style_axes(axes, title=f"Matched nuclei by {by}", x=words[by], y="share matched (IoU 0.5)")
+        style_axes(axes, title=f"Matched nuclei by {by}", x=labels[by], y="share matched (IoU 0.5)")
         for i, (name, one) in enumerate(found.items()):
             _draw_stratum(
                 axes,
@@ -254,11 +254,11 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
         limits = (one.get("interval_95") or {}).get(metric)
         if limits:
             axes.plot(limits, [place, place], color=INK, linewidth=1.2, marker="|", markersize=6)
-        words = "–" if np.isnan(value) else f"{value:.3f}"
+        text = "–" if np.isnan(value) else f"{value:.3f}"
         axes.text(
             0.03,
             place,
-            words,
+            text,
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
@@ -292,11 +292,15 @@ def _draw_calibration(axes: Axes, sure: Mapping) -> None:
         y="accuracy",
     )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    told, right = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
-    axes.plot(told, right, color=BLUE, linewidth=1.4)
+    predicted, observed = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
+    axes.plot(predicted, observed, color=BLUE, linewidth=1.4)
     most = max(b["count"] for b in sure["bins"])
     axes.scatter(
-        told, right, s=[20 + 120 * b["count"] / most for b in sure["bins"]], color=BLUE, alpha=0.7
+        predicted,
+        observed,
+        s=[20 + 120 * b["count"] / most for b in sure["bins"]],
+        color=BLUE,
+        alpha=0.7,
     )
     axes.set_xlim(0, 1.03)
     axes.set_ylim(0, 1.03)

@@ -12,7 +12,7 @@ from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, new_figure, style_axes
 
-# Columns worth a histogram, in order, with the words of the axis; the first six that the table
+# Columns worth a histogram, in order, with the label of the axis; the first six that the table
 # holds are drawn.
 COLUMNS = {
     "volume_um3": "volume (µm³)",
@@ -63,7 +63,7 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     )
     axes = [figure.add_subplot(-(-panels // wide), wide, i + 1) for i in range(panels)]
     for place, name in zip(axes, chosen, strict=False):
-        _draw_histogram(place, table[name], words=COLUMNS.get(name, name))
+        _draw_histogram(place, table[name], text=COLUMNS.get(name, name))
     if panels > len(chosen):
         _draw_scatter(axes[-1], table, size, brightness)
     return figure
@@ -91,10 +91,10 @@ def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
     return found
 
 
-def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
+def _draw_histogram(axes: Axes, values: np.ndarray, *, text: str) -> None:
     values = values.astype(float)
     values = values[np.isfinite(values)]
-    style_axes(axes, x=words, y="nuclei")
+    style_axes(axes, x=text, y="nuclei")
     axes.hist(values, bins=_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     median = float(np.median(values))
@@ -106,7 +106,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
 def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> None:
     style_axes(axes, x=COLUMNS[size], y=f"brightness ({brightness})")
     border = table.get("touches_border", np.zeros(len(table[size]))).astype(bool)
-    for chosen, color, words in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
+    for chosen, color, text in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
         if chosen.any():
             axes.plot(
                 table[size][chosen],
@@ -115,7 +115,7 @@ def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> Non
                 color=color,
                 alpha=0.6,
                 markersize=4,
-                label=words,
+                label=text,
             )
     if border.any():
         axes.legend(frameon=False, fontsize=7.5, labelcolor=INK)

@@ -100,8 +100,8 @@ def _view_volume(
         [None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)]
         for row in rows
     ]
-    words = zip(layout.panel_corners(rows), layout.name_panels(cuts), strict=True)
-    captions = tuple((left, top, word, "white") for (left, top), word in words if word)
+    named = zip(layout.panel_corners(rows), layout.name_panels(cuts), strict=True)
+    captions = tuple((left, top, name, "white") for (left, top), name in named if name)
     if labels is not None:
         labels = layout.assemble(layout.make_panels(labels, cuts, spacing=spacing, thin=thin))
     return View(

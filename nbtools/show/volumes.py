@@ -40,13 +40,13 @@ def slices(
     """
     at = at or choose_place(image, label)
     rgb = slices_rgb(image, label, at=at)
-    words = ", ".join(f"{axis} = {value}" for axis, value in zip("zyx", at, strict=True))
+    text = ", ".join(f"{axis} = {value}" for axis, value in zip("zyx", at, strict=True))
     times = len(rgb) / (sum(_measure_side(image, axis) for axis in "YZ") + layout.GAP)
     side_um = min(image.spacing_um) / times if image.spacing_um else None
     frame = tuple(int(_measure_side(image, axis) * times) for axis in "XY")
     seen = View(rgb, None, spacing_um=side_um, frame=frame, name=image.name)
-    figure, [axes] = new_grid([seen], 1, alt=f"slices {words}", inches=6.0)
-    draw_view(axes, seen, title=f"{shorten(image.name)} {words}".strip())
+    figure, [axes] = new_grid([seen], 1, alt=f"slices {text}", inches=6.0)
+    draw_view(axes, seen, title=f"{shorten(image.name)} {text}".strip())
     return figure
 
 
@@ -333,13 +333,13 @@ def _draw_crosshair(
 
 
 def _draw_ramp(axes: Axes, volume: Image) -> None:
-    """A strip on the right that says which colour lies where."""
+    """A strip on the right that shows which colour lies where."""
     count, step = volume.shape[0], volume.spacing_um[0] if volume.spacing_um else None
-    words = (f"{0:g}", f"{(count - 1) * step:.3g} µm") if step else ("0", f"plane {count - 1}")
+    limits = (f"{0:g}", f"{(count - 1) * step:.3g} µm") if step else ("0", f"plane {count - 1}")
     strip = axes.inset_axes((1.02, 0.0, 0.05, 1.0))
     strip.imshow(depth_colors(np.linspace(0, 1, 128))[:, None], aspect="auto", extent=(0, 1, 1, 0))
     strip.set_xticks([])
-    strip.set_yticks([0, 1], words, fontsize=7, color=INK)
+    strip.set_yticks([0, 1], limits, fontsize=7, color=INK)
     strip.yaxis.tick_right()
     strip.tick_params(length=0)
 

@@ -173,8 +173,8 @@ class Painter(anywidget.AnyWidget):
         else:
             self.send({"kind": "state", **self._write_state()})
 
-    def _set_message(self, words: str, *, error: bool = False) -> None:
-        self._message, self._error = words, error
+    def _set_message(self, text: str, *, error: bool = False) -> None:
+        self._message, self._error = text, error
 
     def _write_state(self) -> dict:
         index = {name: k for k, name in enumerate(self._names, 1)}

@@ -65,12 +65,12 @@ class CheckUp(ipywidgets.VBox):
         self.repair = make_button("Write repaired copy", "nb-check-repair", icon="wrench")
         self.table = make_html("nb-check-table")
         self.status = make_html("nb-check-status")
-        asked = (
+        first = (
             [self.picker]
             if self.picker is not None
             else [ipywidgets.HTML(format_note(f"Data set: {dataset!r}"))]
         )
-        super().__init__([*asked, self.run, self.table, self.copy, self.repair, self.status])
+        super().__init__([*first, self.run, self.table, self.copy, self.repair, self.status])
         self.add_class("nb-check")
         self.run.on_click(lambda _: self._try(self.check))
         self.repair.on_click(lambda _: self._try(self.write_copy))

@@ -21,9 +21,9 @@ def format_error(error: Exception) -> str:
     return f"<div style='color:#b3261e;padding:2px 8px'>{escape(str(error))}</div>"
 
 
-def format_note(words: str) -> str:
+def format_note(text: str) -> str:
     """Format a text as one grey line of HTML."""
-    return f"<div style='color:#444;padding:2px 8px'>{escape(words)}</div>"
+    return f"<div style='color:#444;padding:2px 8px'>{escape(text)}</div>"
 
 
 def shorten_range(declared: Declaration) -> str:
@@ -59,17 +59,17 @@ def make_html(name: str) -> ipywidgets.HTML:
     return with_class(ipywidgets.HTML(), name)
 
 
-def make_button(words: str, name: str, *, icon: str = "", tip: str = "") -> ipywidgets.Button:
+def make_button(text: str, name: str, *, icon: str = "", tip: str = "") -> ipywidgets.Button:
     """A button of this CSS class, as wide as its words."""
-    button = ipywidgets.Button(description=words, icon=icon, tooltip=tip, layout=BUTTON)
+    button = ipywidgets.Button(description=text, icon=icon, tooltip=tip, layout=BUTTON)
     return with_class(button, name)
 
 
 def make_dropdown(
-    words: str, options: list, *, name: str, value: object = None
+    text: str, options: list, *, name: str, value: object = None
 ) -> ipywidgets.Dropdown:
     """A list to choose from, of this CSS class; without `value` the first option is chosen."""
-    field = ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE)
+    field = ipywidgets.Dropdown(options=options, description=text, layout=WIDE, style=STYLE)
     if value is not None:
         field.value = value
     return with_class(field, name)

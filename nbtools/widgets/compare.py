@@ -69,13 +69,13 @@ class Comparison(ipywidgets.VBox):
             "nb-compare-own",
         )
         self.picture = make_picture("nb-compare-picture", width)
-        words = ipywidgets.HBox(
+        ends = ipywidgets.HBox(
             [ipywidgets.HTML(format_note("◀ before")), ipywidgets.HTML(format_note("after ▶"))]
         )
-        words.layout = {"width": f"{width}px", "justify_content": "space-between"}
+        ends.layout = {"width": f"{width}px", "justify_content": "space-between"}
         for control in (self.line, *self.sliders.values(), self.own):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__([words, self.picture, self.line, *self.sliders.values(), self.own])
+        super().__init__([ends, self.picture, self.line, *self.sliders.values(), self.own])
         self.add_class("nb-compare")
         self.draw()
 

@@ -37,14 +37,14 @@ class Download(ipywidgets.VBox):
         folder = folder.absolute()
         self.value = io.write_zip(folder.with_name(f"{folder.name}.zip"), folder)
         size = self.value.stat().st_size
-        words = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
+        text = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
         self.link = make_html("nb-download-link")
         self.place = make_html("nb-download-place")
-        self.button = make_button(words, "nb-download-button", icon="download")
+        self.button = make_button(text, "nb-download-button", icon="download")
         self.button.on_click(lambda _: self._fetch())
         self.place.value = format_note(f"The zip is {self.value}")
         if not runtime.is_colab() and size <= MOST:
-            self.link.value = _link(self.value, words)
+            self.link.value = _link(self.value, text)
         elif not runtime.is_colab():
             self.place.value = format_note(
                 f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in "
@@ -60,7 +60,7 @@ class Download(ipywidgets.VBox):
             self.place.value = format_error(error)
 
 
-def _link(path: Path, words: str) -> str:
+def _link(path: Path, text: str) -> str:
     """A link that holds the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     # pages of notebooks give links in widgets no look of their own
@@ -68,5 +68,5 @@ def _link(path: Path, words: str) -> str:
     href = f"data:application/zip;base64,{content}"
     return (
         f"<a download='{escape(path.name, quote=True)}' href='{href}' "
-        f"style='{look}'>{escape(words)}</a>"
+        f"style='{look}'>{escape(text)}</a>"
     )

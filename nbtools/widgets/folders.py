@@ -21,9 +21,9 @@ class FolderBrowser(ipywidgets.VBox):
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
         self.list = with_class(ipywidgets.Select(rows=8, layout=WIDE), "nb-folder-list")
-        words = "or paste the path of a folder here"
+        text = "or paste the path of a folder here"
         self.path = with_class(
-            ipywidgets.Text(placeholder=words, continuous_update=False, layout=WIDE),
+            ipywidgets.Text(placeholder=text, continuous_update=False, layout=WIDE),
             "nb-folder-path",
         )
         self.place = make_html("nb-folder-place")

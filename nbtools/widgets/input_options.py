@@ -112,11 +112,11 @@ class InputOptionsForm(ipywidgets.VBox):
         self.question.value = ""
         if "axes" in found.guesses:
             size = " x ".join(map(str, image.shape))
-            words = (
+            text = (
                 f"The files do not name their axes: {size} pixels are read as {image.axes}. Is "
                 "that right? If not, enter the axes below."
             )
-            self.question.value = f"<b>{format_note(words)}</b>"
+            self.question.value = f"<b>{format_note(text)}</b>"
             self.folded.selected_index = 0
 
     def _offer(self, field: ipywidgets.Dropdown, options: list) -> None:
@@ -146,10 +146,10 @@ class InputOptionsForm(ipywidgets.VBox):
             self.status.value = format_error(error)
 
 
-def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
+def _text(text: str, hint: str, css: str) -> ipywidgets.Text:
     return with_class(
         ipywidgets.Text(
-            description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
+            description=text, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
         ),
         css,
     )

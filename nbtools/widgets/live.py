@@ -290,9 +290,9 @@ def cut_middle(image: Image) -> Image:
     )
 
 
-def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:
+def _make_button(text: str, icon: str, *, tip: str) -> ipywidgets.Button:
     return with_class(
-        ipywidgets.Button(description=words, icon=icon, tooltip=tip), f"nb-live-{words.lower()}"
+        ipywidgets.Button(description=text, icon=icon, tooltip=tip), f"nb-live-{text.lower()}"
     )
 
 

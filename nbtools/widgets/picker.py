@@ -64,7 +64,7 @@ class DataPicker(ipywidgets.VBox):
                 repr(samples),
                 f"Use one of: {', '.join(names) or 'none'}.",
             )
-        ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
+        ways = [(text, way) for way, text in WAYS.items() if way != "drive" or runtime.is_colab()]
         self.way = make_dropdown("Images from", ways, name="nb-pick-way")
         self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
@@ -209,7 +209,7 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
     return inside[0] if len(inside) == 1 and inside[0].name not in ("images", "labels") else folder
 
 
-def _upload(words: str, css: str) -> ipywidgets.FileUpload:
+def _upload(text: str, css: str) -> ipywidgets.FileUpload:
     return with_class(
-        ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css
+        ipywidgets.FileUpload(description=text, multiple=True, layout={"width": "220px"}), css
     )

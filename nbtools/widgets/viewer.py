@@ -136,12 +136,12 @@ class Explorer(ipywidgets.VBox):
 
 def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
     """Make a slider over the planes (Z) or frames (T) of an image."""
-    words = {"Z": "plane z", "T": "frame t"}[axis]
+    text = {"Z": "plane z", "T": "frame t"}[axis]
     slider = ipywidgets.IntSlider(
         value=count // 2 if axis == "Z" else 0,
         min=0,
         max=count - 1,
-        description=words,
+        description=text,
         layout=WIDE,
         style=STYLE,
     )

@@ -145,8 +145,8 @@ class Turntable(ipywidgets.VBox):
 
 
 def _make_slider(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
-    words = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
+    text = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
     slider = ipywidgets.IntSlider(
-        value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE
+        value=int(value), min=0, max=count - 1, description=text, layout=WIDE, style=STYLE
     )
     return with_class(slider, f"nb-orthogonal-{axis.lower()}")
