@@ -42,11 +42,11 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     io.write_text(folder / "report.html", render_page(facts, pictures))
     if pdf:
         with io.atomic_write(folder / "report.pdf") as temporary:
-            show.write_pdf(temporary, _pages(facts, pictures))
+            show.write_pdf(temporary, _make_pages(facts, pictures))
     return folder / "report.html"
 
 
-def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
+def _make_pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
     """The report as pages: text and tables first, then one page per picture."""
     stamp = [STAMP] if facts.get("rehearsal") else []
     numbers = " · ".join(f"{value} {text}" for text, value in key_numbers(facts))

@@ -27,11 +27,11 @@ def collect_facts(folder: Path) -> dict:
     UserError : the folder holds none of these, or its JSON cannot be read.
     """
     if (folder / "model.json").is_file():
-        facts = _of_model(
+        facts = _collect_model(
             folder, read_json(folder / "model.json"), read_json(folder / "recipe.json")
         )
     elif (folder / "result.json").is_file():
-        facts = _of_result(folder, read_json(folder / "result.json"))
+        facts = _collect_result(folder, read_json(folder / "result.json"))
     elif (folder / "compare.json").is_file():
         facts = {"name": folder.name} | collect_comparison(
             read_json(folder / "compare.json"), read_table(folder / "compare.csv")
@@ -65,7 +65,7 @@ def read_table(path: Path) -> list[dict]:
     """Read a CSV file, numbers as numbers and empty cells as None; [] where there is none."""
     if not path.is_file():
         return []
-    return [{name: _to_value(text) for name, text in row.items()} for row in io.read_csv(path)]
+    return [{name: _parse_value(text) for name, text in row.items()} for row in io.read_csv(path)]
 
 
 def describe_method(name: str | None) -> dict:
@@ -103,7 +103,7 @@ def describe_normalisation(about: str | dict | None) -> str | None:
     )
 
 
-def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
+def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
     history = read_table(folder / "history.csv")
     training = {key: recipe[key] for key in TRAINED if recipe.get(key) is not None}
     if history and "epochs" not in training:
@@ -121,22 +121,22 @@ def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
         "settings": about.get("settings") or recipe.get("settings"),
         "tuned": about.get("tuned"),
         "training": training,
-        "images": _image_facts(about),
+        "images": _select_image_facts(about),
         "normalisation": describe_normalisation(about.get("normalisation")),
         "seed": recipe.get("seed"),
         "minutes": recipe.get("minutes"),
         "command": recipe.get("command"),
         "inputs": recipe.get("inputs"),
-        "files": _own_files(folder),
+        "files": _hash_weights(folder),
         "versions": about.get("versions") or recipe.get("versions"),
         "scores": read_json(folder / "scores.json"),
     }
 
 
-def _of_result(folder: Path, about: dict) -> dict:
+def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
     counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
-    recipe = _recipe_of(about.get("model"))
+    recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
         "name": folder.name,
@@ -145,7 +145,7 @@ def _of_result(folder: Path, about: dict) -> dict:
         "model": about.get("model"),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
-        "images": _image_facts(about) | {"count": len(summary)},
+        "images": _select_image_facts(about) | {"count": len(summary)},
         "nuclei": int(sum(counts)) if counts else None,
         "seconds": about.get("seconds"),
         "summary": summary,
@@ -154,18 +154,18 @@ def _of_result(folder: Path, about: dict) -> dict:
         "seed": recipe.get("seed"),
         "command": about.get("command"),
         "source": about.get("source"),
-        "files": _own_files(folder),
+        "files": _hash_weights(folder),
         "versions": about.get("versions"),
         "scores": read_json(folder / "scores.json"),
     }
 
 
-def _recipe_of(model: str | None) -> dict:
+def _read_recipe(model: str | None) -> dict:
     """The recipe of the model that made a result, where its folder is still there."""
     return read_json(Path(model) / "recipe.json") if model else {}
 
 
-def _image_facts(about: dict) -> dict:
+def _select_image_facts(about: dict) -> dict:
     keys = (
         "axes",
         "spacing",
@@ -178,7 +178,7 @@ def _image_facts(about: dict) -> dict:
     return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
 
 
-def _own_files(folder: Path) -> list[dict]:
+def _hash_weights(folder: Path) -> list[dict]:
     """sha256 of the weights, which identifies a model."""
     import hashlib
 
@@ -189,7 +189,7 @@ def _own_files(folder: Path) -> list[dict]:
     ]
 
 
-def _to_value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)

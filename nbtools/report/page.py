@@ -35,7 +35,7 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         numbers=key_numbers(facts),
         prose=write_methods(facts),
         reference=cite(facts),
-        sections=_sections(pictures),
+        sections=_group_pictures(pictures),
         findings=describe_differences(facts),
         terms=find_terms(facts),
         summary=summary,
@@ -71,15 +71,15 @@ def key_numbers(facts: dict) -> list[tuple[str, str]]:
         *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),
         ("images", images.get("count")),
-        ("mean AP", _number(scores.get("mean_ap"), 3)),
-        ("AP at IoU 0.5", _number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
-        ("PSNR in dB", _number((scores.get("mean") or {}).get("psnr"), 2)),
-        ("SSIM", _number((scores.get("mean") or {}).get("ssim"), 3)),
-        ("best validation loss", _number(best.get("val_loss"), 4)),
-        ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
+        ("mean AP", _format_number(scores.get("mean_ap"), 3)),
+        ("AP at IoU 0.5", _format_number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
+        ("PSNR in dB", _format_number((scores.get("mean") or {}).get("psnr"), 2)),
+        ("SSIM", _format_number((scores.get("mean") or {}).get("ssim"), 3)),
+        ("best validation loss", _format_number(best.get("val_loss"), 4)),
+        ("mean AP on validation images", _format_number(best.get("val_mean_ap"), 3)),
         ("epochs", training.get("epochs")),
         ("steps", training.get("steps")),
-        ("seconds", _number(training.get("seconds") or facts.get("seconds"), 1)),
+        ("seconds", _format_number(training.get("seconds") or facts.get("seconds"), 1)),
         ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None),
         ("seed", facts.get("seed")),
     ]
@@ -117,19 +117,21 @@ def format_setting(value: object) -> str:
     return format_value(value)
 
 
-def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
+def _group_pictures(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
     """Pictures by section, ready for the template."""
     sections = {name: [p for p in pictures if p.section == name] for name in SECTIONS}
-    return [(name, [_pack(p) for p in inside]) for name, inside in sections.items() if inside]
+    return [
+        (name, [_encode_picture(p) for p in inside]) for name, inside in sections.items() if inside
+    ]
 
 
-def _pack(picture: Picture) -> dict:
+def _encode_picture(picture: Picture) -> dict:
     data = base64.b64encode(picture.png).decode("ascii")
     kind = "half" if picture.half else "small" if picture.small else "wide"
     return {"alt": picture.alt, "caption": picture.caption, "kind": kind, "data": data}
 
 
-def _number(value: float | None, digits: int) -> str | None:
+def _format_number(value: float | None, digits: int) -> str | None:
     return (
         None
         if not isinstance(value, int | float)

@@ -60,11 +60,20 @@ def make_pictures(folder: Path, facts: dict) -> list[Picture]:
     folder : run folder.
     facts : as `collect_facts` returns them.
     """
-    makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
-    return [picture for make in makers for picture in _attempt(make, folder, facts)]
+    makers = (
+        _find_compared,
+        _draw_training,
+        _draw_scores,
+        _find_strata,
+        _find_error_maps,
+        _find_overlays,
+        _draw_examples,
+        _draw_measurements,
+    )
+    return [picture for make in makers for picture in _make_safely(make, folder, facts)]
 
 
-def _attempt(
+def _make_safely(
     make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict
 ) -> list[Picture]:
     """Leave a picture out, rather than the report, where it cannot be drawn."""
@@ -74,7 +83,7 @@ def _attempt(
         return []
 
 
-def _training(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_training(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "history.csv")
     if rows:
         text = (
@@ -84,13 +93,13 @@ def _training(folder: Path, facts: dict) -> Iterator[Picture]:
         yield Picture("Training", text, show.training(rows))
 
 
-def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
         text = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
         yield Picture("Scores", text, show.scores(facts["scores"]))
 
 
-def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_compared(folder: Path, facts: dict) -> Iterator[Picture]:
     """The figures that `nbtools compare --out` has drawn."""
     captions = {
         "compare.png": "Scores of each method against the true labels.",
@@ -104,7 +113,7 @@ def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
             yield Picture("Scores", text, file=folder / name)
 
 
-def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
         text = (
             "Share of matched nuclei, from the smallest fifth to the largest, and from the "
@@ -113,7 +122,7 @@ def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
         yield Picture("Scores", text, file=folder / "strata.png")
 
 
-def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
     """Error maps, of one result or per method; 1_NAME.png is the worst image."""
     for place in [
         folder / "errors",
@@ -130,13 +139,13 @@ def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
             yield Picture("Mistakes, the worst images first", text, file=file, half=bool(method))
 
 
-def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_overlays(folder: Path, facts: dict) -> Iterator[Picture]:
     files = sorted((folder / "overlays").glob("*.png"))
     for file in files[:OVERLAYS]:
         yield Picture("Examples", file.stem, file=file, small=len(files) > 1)
 
 
-def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
     """Training images of a model, where the files that its recipe lists still exist."""
     files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
     files = [p for p in files if io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
@@ -166,7 +175,7 @@ def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
     return Sample(io.stem(path), io.read_image(path), **read)
 
 
-def _measurements(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_measurements(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "nuclei.csv")
     if rows:
         columns = {

@@ -101,21 +101,21 @@ def _find_neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) 
     diagonals of the last two.
     """
     count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
-    for shift in _shifts(dense.ndim, reach):
-        here = dense[_window(shift, dense.shape, sign=-1)]
-        there = dense[_window(shift, dense.shape, sign=1)]
+    for shift in _list_shifts(dense.ndim, reach):
+        here = dense[_cut_window(shift, dense.shape, sign=-1)]
+        there = dense[_cut_window(shift, dense.shape, sign=1)]
         touching = (here != there) & (here > 0) & (there > 0)
         keys.append(np.unique(here[touching].astype(np.int64) * count + there[touching]))
     return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
 
 
-def _shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _list_shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
     lead = (0,) * (ndim - 2)
     flat = [(*lead, *step) for r in reach for step in ((r, 0), (0, r), (r, r), (r, -r))]
     return flat + ([(1, 0, 0), (3, 0, 0)] if ndim == 3 else [])
 
 
-def _window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tuple[slice, ...]:
+def _cut_window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tuple[slice, ...]:
     """What overlaps with itself after a shift: its beginning (sign -1) or its end (sign 1)."""
     moves = [sign * s for s in shift]
     return tuple(slice(max(0, m), max(0, min(n, n + m))) for m, n in zip(moves, shape, strict=True))

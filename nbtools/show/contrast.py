@@ -52,18 +52,18 @@ def measure_contrast(
     count = pixels.shape[-1]
     if rgb and pixels.dtype == np.uint8:
         return Contrast(np.zeros(count), np.full(count, 255.0), np.eye(3), as_is=True)
-    flat = _sample(pixels.reshape(-1, count))
-    low, high = _limits(flat, percentiles, axis=None if rgb else 0)
+    flat = _sample_pixels(pixels.reshape(-1, count))
+    low, high = _find_limits(flat, percentiles, axis=None if rgb else 0)
     return Contrast(low, high, np.eye(3) if rgb else channel_colors(count))
 
 
-def _sample(flat: np.ndarray) -> np.ndarray:
+def _sample_pixels(flat: np.ndarray) -> np.ndarray:
     flat = flat[:: max(1, len(flat) // 1_000_000)].astype(np.float64)
     flat[~np.isfinite(flat)] = np.nan
     return np.zeros_like(flat) if np.isnan(flat).all() else flat
 
 
-def _limits(
+def _find_limits(
     flat: np.ndarray, percentiles: tuple[float, float], axis: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     count = flat.shape[-1]

@@ -31,7 +31,7 @@ def training(history: object) -> Figure:
     >>> training([{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]).alt
     'training curve over 2 epochs'
     """
-    rows = _rows(history)
+    rows = _require_rows(history)
     columns = 3 if "lr" in rows[0] else 2
     figure = new_figure(3.6 * columns, 3.0, alt=f"training curve over {len(rows)} epochs")
     axes = figure.subplots(1, columns)
@@ -44,7 +44,7 @@ def training(history: object) -> Figure:
         make_logarithmic(axes[1])
     if columns == 3:
         style_axes(axes[2], title="Learning rate", x="epoch")
-        axes[2].plot(*_series(rows, "lr"), color=GREY, linewidth=1.6)
+        axes[2].plot(*_select_series(rows, "lr"), color=GREY, linewidth=1.6)
         axes[2].set_ylim(bottom=0)
     return figure
 
@@ -178,7 +178,7 @@ def format_duration(seconds: float) -> str:
 def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
     style_axes(axes, title=title, x="epoch")
     for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
-        x, y = _series(rows, name)
+        x, y = _select_series(rows, name)
         if len(x):
             axes.plot(
                 x,
@@ -189,7 +189,7 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
                 markersize=3,
                 label=text,
             )
-    epochs, validation = _series(rows, "val_loss")
+    epochs, validation = _select_series(rows, "val_loss")
     if len(epochs):
         best = int(np.nanargmin(validation))
         ring = {
@@ -204,7 +204,7 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 
 
-def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _select_series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
     found = [
         (row.get("epoch", i + 1), row[name])
         for i, row in enumerate(rows)
@@ -213,7 +213,7 @@ def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(found, float).reshape(-1, 2).T)
 
 
-def _rows(history: Iterable[Mapping] | object) -> list[dict]:
+def _require_rows(history: Iterable[Mapping] | object) -> list[dict]:
     rows = [dict(row) for row in getattr(history, "rows", history)]
     rows = [row for row in rows if row.get("loss") is not None]
     if not rows:

@@ -41,7 +41,7 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
     pixels = as_image(label).pixels
     sizes = np.bincount(np.maximum(pixels, 0).ravel())
     sizes[0] = 0
-    inside = _crop(pixels == sizes.argmax())
+    inside = _crop_nucleus(pixels == sizes.argmax())
     drawn = {count: _draw_star(inside, count) for count in rays}
     text = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
     figure = new_figure(
@@ -79,7 +79,7 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
     ----------
     Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
-    image, foreground, flow = _flatten(image, maps)
+    image, foreground, flow = _take_middle_plane(image, maps)
     every = every or max(1, round(max(foreground.shape) / 32))
     figure, (left, right) = new_grid(
         [view(image)] * 2, 2, alt="flows as arrows, and their directions as colours", inches=4.2
@@ -126,7 +126,7 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     every : distance between starting points in pixels.
     steps : number of steps drawn per pixel.
     """
-    image, foreground, flow = _flatten(image, maps)
+    image, foreground, flow = _take_middle_plane(image, maps)
     label, colors = color_labels(
         targets.decode(np.concatenate([foreground[..., None], flow], axis=-1))
     )
@@ -150,7 +150,7 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     return figure
 
 
-def _flatten(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndarray]:
+def _take_middle_plane(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndarray]:
     """Image, foreground (Y, X) bool and flows (Y, X, 2); of a volume those of its middle plane."""
     image = as_image(image)
     if maps.ndim == 4:
@@ -159,7 +159,7 @@ def _flatten(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndar
     return image, maps[..., 0] > PROBABLE, maps[..., 1:]
 
 
-def _crop(inside: np.ndarray, margin: int = 3) -> np.ndarray:
+def _crop_nucleus(inside: np.ndarray, margin: int = 3) -> np.ndarray:
     box = ndimage.find_objects(inside.astype(int))[0]
     return np.pad(inside[box], margin)
 

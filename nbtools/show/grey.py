@@ -31,7 +31,7 @@ def histogram(images: object) -> Figure:
     >>> histogram(np.arange(256, dtype=np.uint8).reshape(16, 16)).alt
     'grey values of image: 256 in use, 0.4 % at the top'
     """
-    named = _name(images)
+    named = _name_images(images)
     rows = -(-len(named) // COLUMNS)
     descriptions = [describe_grey(image) for image in named.values()]
     alt = "grey values of " + "; ".join(
@@ -66,7 +66,7 @@ def describe_grey(image: Image) -> str:
     )
 
 
-def _name(images: object) -> dict[str, Image]:
+def _name_images(images: object) -> dict[str, Image]:
     if isinstance(images, Mapping):
         return {str(name): as_image(image) for name, image in images.items()}
     several = images if isinstance(images, Sequence) and not isinstance(images, Image) else [images]

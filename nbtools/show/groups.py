@@ -68,13 +68,13 @@ def group_table(compared: Mapping) -> RichText:
     for row in compared["rows"]:
         line = {"column": row["column"], "groups": f"{row['group']} – {row['against']}"}
         line |= {
-            "difference": _with_interval(row["difference"], row["interval_95"]),
-            "ratio": _with_interval(row["ratio"], row["ratio_interval_95"]),
+            "difference": _format_interval(row["difference"], row["interval_95"]),
+            "ratio": _format_interval(row["ratio"], row["ratio_interval_95"]),
         }
         line |= {
             "p": row["p"],
             "p, Holm": row["p_holm"],
-            "Hedges' g": _with_interval(row["hedges_g"], row["hedges_g_interval_95"]),
+            "Hedges' g": _format_interval(row["hedges_g"], row["hedges_g_interval_95"]),
         }
         lines.append(
             line
@@ -188,7 +188,7 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
     axes.margins(y=0.15)
 
 
-def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+def _format_interval(value: float | None, interval: Sequence[float] | None) -> str:
     """A value with its 95 % interval: "1.1 (1.02 to 1.19)"."""
     if value is None:
         return ""

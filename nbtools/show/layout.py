@@ -19,7 +19,9 @@ def make_pixels_square(
     spacing : relative pixel size along both axes; the smaller is 1.
     thin : keep every n-th pixel.
     """
-    rows, columns = (_steps(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True))
+    rows, columns = (
+        _repeat_indices(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True)
+    )
     return plane[rows][:, columns]
 
 
@@ -109,5 +111,5 @@ def name_panels(cuts: tuple[int, ...]) -> list[str]:
     return ["maximum along z", f"z = {z}", f"x = {x}", "maximum along y", f"y = {y}", ""]
 
 
-def _steps(count: int, scale: float) -> np.ndarray:
+def _repeat_indices(count: int, scale: float) -> np.ndarray:
     return np.minimum((np.arange(max(1, round(count * scale))) / scale).astype(int), count - 1)

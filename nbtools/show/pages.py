@@ -28,7 +28,7 @@ def text_pages(
     for heading, rows in tables:
         lines += [
             (heading, 11, "bold"),
-            *((f"{name}\t{value}", 8.5, "normal") for name, value in _fold(rows)),
+            *((f"{name}\t{value}", 8.5, "normal") for name, value in _wrap_rows(rows)),
             ("", 9, "normal"),
         ]
     most = int((TOP - BOTTOM) / LINE)
@@ -83,7 +83,7 @@ def _draw_lines(lines: list[tuple[str, float, str]]) -> Figure:
     return figure
 
 
-def _fold(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _wrap_rows(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Rows whose long values run on in further rows."""
     folded = []
     for name, value in rows:

@@ -31,7 +31,7 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """
     shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
-        shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown))
+        shown, columns, alt=_describe_count(data, len(shown)), inches=_choose_width(len(shown))
     )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
@@ -55,7 +55,7 @@ def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
     draw_view(
         axes,
         seen,
-        title=_titled(seen.name, count) if title is None else title,
+        title=_make_title(seen.name, count) if title is None else title,
         rgb=paint(seen.rgb, seen.label),
     )
     return figure
@@ -75,7 +75,7 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
     draw_view(
         axes,
         seen,
-        title=_titled(label.name, count) if title is None else title,
+        title=_make_title(label.name, count) if title is None else title,
         rgb=paint(blank, seen.label, fill=0.85),
     )
     return figure
@@ -94,9 +94,9 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
     data : samples, or (image, label) pairs.
     limit : number of samples shown.
     """
-    rows = [_row(item) for item in islice(data, limit)]
+    rows = [_make_row(item) for item in islice(data, limit)]
     if not rows:
-        raise _nothing()
+        raise _make_empty_error()
     return draw_rows(rows, alt=f"{len(rows)} images beside their partners")
 
 
@@ -111,9 +111,9 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
     columns : patches per row.
     limit : number of patches shown.
     """
-    found = [_partners(item) for item in islice(data, limit)]
+    found = [_find_partners(item) for item in islice(data, limit)]
     if not found:
-        raise _nothing()
+        raise _make_empty_error()
     shown = [view(i, label) for i, label, _ in found]
     figure, places = new_grid(
         shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
@@ -136,11 +136,11 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     limit : number of images shown.
     """
     rows = [
-        _predicted_row(item, found)
+        _make_predicted_row(item, found)
         for item, found in islice(zip(data, predicted, strict=False), limit)
     ]
     if not rows:
-        raise _nothing()
+        raise _make_empty_error()
     return draw_rows(rows, alt=f"predictions in {len(rows)} images")
 
 
@@ -155,7 +155,7 @@ def collect_images(data: object, limit: int) -> list[Image]:
     else:
         found = [as_image(item) for item in islice(data, limit)]
     if not found:
-        raise _nothing()
+        raise _make_empty_error()
     return found
 
 
@@ -190,26 +190,26 @@ def as_image(item: object) -> Image:
     return Image(array, "YX" if array.ndim == 2 else "ZYX")
 
 
-def _partners(item: object) -> tuple[Image, Image | None, Image | None]:
+def _find_partners(item: object) -> tuple[Image, Image | None, Image | None]:
     if isinstance(item, (tuple, list)):
         both = [as_image(part) for part in item[:2]]
         return both[0], both[1], None
     return as_image(item), getattr(item, "label", None), getattr(item, "clean", None)
 
 
-def _row(item: object) -> list[tuple[View, str, bool]]:
-    image, label, clean = _partners(item)
+def _make_row(item: object) -> list[tuple[View, str, bool]]:
+    image, label, clean = _find_partners(item)
     name = shorten(getattr(item, "name", "") or image.name or "image")
     row = [(view(image, label), name, False)]
     if label is not None:
-        row.append((row[0][0], _titled("", _count_labels(label)), True))
+        row.append((row[0][0], _make_title("", _count_labels(label)), True))
     if clean is not None:
         row.append((view(clean), "clean", False))
     return row
 
 
-def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
-    image, truth, _ = _partners(item)
+def _make_predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
+    image, truth, _ = _find_partners(item)
     label = as_image(getattr(found, "labels", None) or found)
     seen = view(image, label)
     name = shorten(getattr(item, "name", "") or image.name or "image")
@@ -256,7 +256,7 @@ def draw_rows(
     return figure
 
 
-def _cell(count: int) -> float:
+def _choose_width(count: int) -> float:
     return {1: 5.5, 2: 4.2, 3: 3.4}.get(count, 2.7)
 
 
@@ -264,12 +264,12 @@ def _count_labels(label: Image) -> int:
     return int(np.count_nonzero(np.unique(as_image(label).pixels) > 0))
 
 
-def _titled(name: str, count: int) -> str:
+def _make_title(name: str, count: int) -> str:
     text = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
     return f"{shorten(name)} · {text}" if name else text
 
 
-def _count(data: object, shown: int) -> str:
+def _describe_count(data: object, shown: int) -> str:
     return f"{shown} image{'' if shown == 1 else 's'}"
 
 
@@ -279,7 +279,7 @@ def _note_rest(figure: Figure, data: object, shown: int) -> None:
         figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")
 
 
-def _nothing() -> UserError:
+def _make_empty_error() -> UserError:
     return UserError(
         "There must be at least one image to show.", "none", "Choose a data set with images."
     )

@@ -102,7 +102,7 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
     reasons = [kind for kind in KINDS if counts[kind] and kind not in COUNTED]
     alt = ", ".join(f"{counts[kind]} {kind}" for kind in (*COUNTED, *reasons))
     figure, [axes] = new_grid([seen], 1, alt=alt, inches=6)
-    colors = np.array([(0, 0, 0), *(_rgb(KINDS[kind][0]) for kind in kinds)])
+    colors = np.array([(0, 0, 0), *(_to_rgb(KINDS[kind][0]) for kind in kinds)])
     title = f"{shorten(image.name)}\n{_write_ap(counts, iou)}".strip()
     draw_view(axes, seen, title=title, rgb=paint(seen.rgb, seen.label, colors=colors, fill=0.35))
     order = chain.from_iterable(zip_longest(COUNTED, reasons))  # a legend is filled by columns
@@ -150,8 +150,8 @@ def sort_nuclei(
     kinds = np.full(len(overlap.predicted_labels), "outline", dtype=object)
     for kind, found in groups.items():
         kinds[np.isin(overlap.predicted_labels, found)] = kind
-    label = _number(predicted.pixels, overlap.predicted_labels)
-    behind = _number(truth.pixels, missed)
+    label = _renumber(predicted.pixels, overlap.predicted_labels)
+    behind = _renumber(truth.pixels, missed)
     label = np.where((label == 0) & (behind > 0), behind + len(kinds), label)
     counts = {"matched": len(hit), "missed": len(missed), "extra": len(kinds) - len(hit)}
     counts |= {"split": len(mistakes.split), "merged": len(mistakes.merged)}
@@ -171,7 +171,7 @@ def _write_ap(counts: Mapping[str, int], iou: float) -> str:
     )
 
 
-def _number(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _renumber(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The given labels renumbered 1..N, all others 0."""
     if not len(labels):
         return np.zeros(pixels.shape, np.int64)
@@ -245,5 +245,5 @@ def _draw_mistakes(axes: Axes, result: Mapping) -> None:
         axes.text(0.98, 0.03, text, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
 
 
-def _rgb(color: str) -> tuple[float, ...]:
+def _to_rgb(color: str) -> tuple[float, ...]:
     return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))

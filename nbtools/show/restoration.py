@@ -98,14 +98,14 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
             _subtract(*shown.values()),
             "removed:\nnoisy minus restored",
         )
-        contrasts["rest"] = _find_balanced(shown["rest"])
+        contrasts["rest"] = _balance_contrast(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
     figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
     low, high = (
         format_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
     )
     held = "" if true is None else "; PSNR against maximum minus minimum of the clean image"
-    _widen(figure, down=0.2)
+    _enlarge_figure(figure, down=0.2)
     figure.supxlabel(
         f"grey values from {low} (black) to {high} (white){held}", fontsize=8, color=GREY
     )
@@ -156,7 +156,7 @@ def error_maps(found: object, clean: object) -> Figure:
         for name, score in scores.items()
     )
     figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
-    _widen(figure, right=0.9)
+    _enlarge_figure(figure, right=0.9)
     places = figure.axes
     error.draw_bar(figure, places[: len(shown)], text="restored minus clean, grey values")
     likeness.draw_bar(figure, places[len(shown) :], text="SSIM: 1 is the same structure")
@@ -276,7 +276,9 @@ def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
         return contrast
     from scipy.ndimage import uniform_filter
 
-    smooth = uniform_filter(_middle(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0))
+    smooth = uniform_filter(
+        _take_middle_plane(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0)
+    )
     other = measure_contrast(smooth, rgb=noisy.is_rgb, percentiles=PERCENTILES)
     return replace(
         contrast,
@@ -289,7 +291,7 @@ def find_cuts(reference: Image) -> tuple[int, int]:
     """Choose the middle plane z of a volume, and its row y with most contrast; (0, 0) if flat."""
     if reference.size("Z") == 1:
         return 0, 0
-    plane = _middle(reference).pixels[..., 0].astype(np.float64)
+    plane = _take_middle_plane(reference).pixels[..., 0].astype(np.float64)
     return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
 
 
@@ -351,11 +353,11 @@ def _draw_with_part(
             for name, image in shown.items()
         ]
     ]
-    planes = {name: _middle(image) for name, image in shown.items()}
+    planes = {name: _take_middle_plane(image) for name, image in shown.items()}
     height, width, _ = planes["noisy"].shape
     side = max(32, min(height, width) // 4)
     if min(height, width) > max(SMALL, side):
-        top, left = find_detailed_region(_middle(reference).pixels[..., 0], side)
+        top, left = find_detailed_region(_take_middle_plane(reference).pixels[..., 0], side)
         part = (slice(top, top + side), slice(left, left + side))
         crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
         rows.append(
@@ -376,12 +378,12 @@ def _draw_with_part(
     return figure
 
 
-def _middle(image: Image) -> Image:
+def _take_middle_plane(image: Image) -> Image:
     """The plane that is shown: axes YXC."""
     return image.select(T=0, **({"Z": image.size("Z") // 2} if "Z" in image.axes else {})).to("YXC")
 
 
-def _widen(figure: Figure, *, right: float = 0, down: float = 0) -> None:
+def _enlarge_figure(figure: Figure, *, right: float = 0, down: float = 0) -> None:
     """Room beside or below the pictures, in inches, for a scale or a line of text."""
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + right, height + down)
@@ -391,7 +393,7 @@ def _subtract(noisy: Image, image: Image) -> Image:
     return noisy.replace(pixels=noisy.pixels.astype(np.float64) - image.to(noisy.axes).pixels)
 
 
-def _find_balanced(rest: Image) -> Contrast:
+def _balance_contrast(rest: Image) -> Contrast:
     """Grey in the middle for 0, the same reach to both sides."""
     most = float(np.percentile(np.abs(rest.pixels), 99)) or 1.0
     channels = rest.size("C")

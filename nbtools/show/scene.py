@@ -187,7 +187,7 @@ def _resample(volume: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _average(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
-    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count(
+    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count_planes(
         volume.shape[axis], factor, axis
     )
 
@@ -199,7 +199,7 @@ def _thin(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
     return volume.take(middle, axis=axis)
 
 
-def _count(length: int, factor: int, axis: int) -> np.ndarray:
+def _count_planes(length: int, factor: int, axis: int) -> np.ndarray:
     """How many planes are averaged in each group; the last may be smaller."""
     count = np.diff([*range(0, length, factor), length]).astype(np.float32)
     return count.reshape([-1 if a == axis else 1 for a in range(3)])

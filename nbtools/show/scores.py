@@ -69,7 +69,9 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
         )
     curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
     columns = len(PANELS[task]) + bool(curves)
-    text = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
+    text = ", ".join(
+        f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items()
+    )
     figure = new_figure(
         2.6 * columns + 1,
         1.5 + 0.36 * len(results) + bool(curves),

@@ -50,7 +50,7 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     '3 nuclei: area (µm²)'
     """
     table = {str(name): np.asarray(values) for name, values in table.items()}
-    chosen = _choose(table, columns)
+    chosen = _choose_columns(table, columns)
     count = len(table[chosen[0]])
     brightness = next((name for name in table if name.startswith("mean_")), None)
     size = next((name for name in SIZES if name in table), None)
@@ -69,7 +69,7 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     return figure
 
 
-def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
+def _choose_columns(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
     unknown = [c for c in columns or () if c not in table]
     if unknown:
         raise UserError(
@@ -95,7 +95,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, *, text: str) -> None:
     values = values.astype(float)
     values = values[np.isfinite(values)]
     style_axes(axes, x=text, y="nuclei")
-    axes.hist(values, bins=_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
+    axes.hist(values, bins=_choose_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     median = float(np.median(values))
     axes.axvline(median, color=ORANGE, linewidth=1.4)
@@ -121,7 +121,7 @@ def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> Non
         axes.legend(frameon=False, fontsize=7.5, labelcolor=INK)
 
 
-def _bins(values: np.ndarray) -> np.ndarray | int:
+def _choose_bins(values: np.ndarray) -> np.ndarray | int:
     """Limits of the bars: one for each number where they are few whole ones."""
     if (values == np.round(values)).all() and np.ptp(values) <= 30:
         return np.arange(values.min() - 0.5, values.max() + 1)

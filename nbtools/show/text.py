@@ -125,7 +125,7 @@ def format_value(value: Any) -> str:
 def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(
-        f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>"
+        f"<tr>{''.join(_write_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>"
         for row in rows
     )
     return (
@@ -133,7 +133,7 @@ def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> st
     )
 
 
-def _cell(value: str, number: bool) -> str:
+def _write_cell(value: str, number: bool) -> str:
     if value in SEVERITIES:
         return (
             f"<td><span class='nb-mark' style='background:{SEVERITIES[value]}'>{value}</span></td>"

@@ -350,9 +350,8 @@ def _draw_mesh(axes: Axes, corners: np.ndarray, color: np.ndarray) -> None:
     first, second, third = corners.swapaxes(0, 1)
     normal = np.cross(third - first, second - first)  # outwards, in the order z, y, x
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    shade = AMBIENT + (1 - AMBIENT) * np.clip(
-        normal @ (LIGHT * (-1, -1, 1)), 0, 1
-    )  # the lamp stands above and in front
+    facing = normal @ (LIGHT * (-1, -1, 1))  # the lamp stands above and in front
+    shade = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1)
     axes.add_collection3d(
         Poly3DCollection(corners[..., ::-1], facecolors=shade[:, None] * color, linewidths=0)
     )

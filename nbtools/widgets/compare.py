@@ -49,7 +49,9 @@ class Comparison(ipywidgets.VBox):
         common = find_contrast(after, before)
         self.contrasts = {
             False: (common, common),
-            True: tuple(measure_contrast(_channels_last(i), rgb=i.is_rgb) for i in self.images),
+            True: tuple(
+                measure_contrast(_move_channels_last(i), rgb=i.is_rgb) for i in self.images
+            ),
         }
         scale = {
             "min": 0,
@@ -82,10 +84,10 @@ class Comparison(ipywidgets.VBox):
     def draw(self) -> None:
         """Draw the current plane of both images, divided at the line."""
         self.picture.value = show.array_to_png(
-            join_halves(*self._pictures(), share=self.line.value / STEPS)
+            join_halves(*self._draw_both(), share=self.line.value / STEPS)
         )
 
-    def _pictures(self) -> list[np.ndarray]:
+    def _draw_both(self) -> list[np.ndarray]:
         """Both planes as colours; kept while only the line moves."""
         wanted = ({axis: slider.value for axis, slider in self.sliders.items()}, self.own.value)
         if self.planes[:-1] != wanted:
@@ -121,5 +123,5 @@ def join_halves(before: np.ndarray, after: np.ndarray, *, share: float) -> np.nd
     return both
 
 
-def _channels_last(image: Image) -> np.ndarray:
+def _move_channels_last(image: Image) -> np.ndarray:
     return image.to(image.axes.replace("C", "") + "C").pixels

@@ -44,7 +44,7 @@ class Download(ipywidgets.VBox):
         self.button.on_click(lambda _: self._fetch())
         self.place.value = format_note(f"The zip is {self.value}")
         if not runtime.is_colab() and size <= MOST:
-            self.link.value = _link(self.value, text)
+            self.link.value = _make_link(self.value, text)
         elif not runtime.is_colab():
             self.place.value = format_note(
                 f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in "
@@ -60,7 +60,7 @@ class Download(ipywidgets.VBox):
             self.place.value = format_error(error)
 
 
-def _link(path: Path, text: str) -> str:
+def _make_link(path: Path, text: str) -> str:
     """A link that holds the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     # pages of notebooks give links in widgets no look of their own

@@ -54,7 +54,7 @@ class Form(ipywidgets.VBox):
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
         reset = make_button("Reset", "nb-form-reset", icon="undo")
         reset.on_click(lambda _: self.reset())
-        super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])
+        super().__init__([*basic, *([_make_accordion(advanced)] if advanced else []), reset])
         self.add_class("nb-form")
 
     @property
@@ -129,7 +129,7 @@ def make_field(
             *([(AUTO, None)] if declared.optional else []),
             *((str(c), c) for c in declared.choices),
         ]
-        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _same
+        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _identity
     elif declared.optional or typing.get_origin(declared.type) is tuple:
         field, to_entry = (
             ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about),
@@ -137,20 +137,20 @@ def make_field(
         )
         return field, to_entry, lambda text: start.parse([f"{name}={text}"])[name]
     elif declared.type is bool:
-        field, to_entry = ipywidgets.Checkbox(value=value, **about), _same
+        field, to_entry = ipywidgets.Checkbox(value=value, **about), _identity
     elif declared.type is int:
         field, to_entry = (
             ipywidgets.IntText(value=value, step=int(declared.step or 1), **about),
-            _same,
+            _identity,
         )
     elif declared.type is float:
-        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _same
+        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _identity
     else:
-        field, to_entry = ipywidgets.Text(value=value, **about), _same
+        field, to_entry = ipywidgets.Text(value=value, **about), _identity
     return field, to_entry, lambda entry: check_value(declared, entry)
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -163,7 +163,7 @@ def _to_text(value: Any) -> str:
     )
 
 
-def _fold(rows: list[Row]) -> ipywidgets.Accordion:
+def _make_accordion(rows: list[Row]) -> ipywidgets.Accordion:
     folded = ipywidgets.Accordion(children=[ipywidgets.VBox(rows)], selected_index=None)
     folded.set_title(0, "Advanced settings")
     folded.add_class("nb-form-advanced")
@@ -176,6 +176,6 @@ def _format_help(declared: Declaration, suggested: bool) -> str:
     facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
     mark = " <b>Suggested for your images.</b>" if suggested else ""
     return (
-        "<div style='line-height:1.35;padding:4px "
-        f"8px;max-width:520px'>{escape(declared.help)}{facts}{mark}</div>"
+        "<div style='line-height:1.35;padding:4px 8px;max-width:520px'>"
+        f"{escape(declared.help)}{facts}{mark}</div>"
     )

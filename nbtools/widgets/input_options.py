@@ -32,8 +32,8 @@ class InputOptionsForm(ipywidgets.VBox):
 
     def __init__(self):
         self.question = make_html("nb-reading-question")
-        self.axes = _text("Axes", "from the file, e.g. ZYX", "nb-reading-axes")
-        self.spacing = _text(
+        self.axes = _make_text("Axes", "from the file, e.g. ZYX", "nb-reading-axes")
+        self.spacing = _make_text(
             "Pixel size, µm", "from the file, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
         self.channel = make_dropdown("Channel", [ALL_CHANNELS], name="nb-reading-channel")
@@ -49,7 +49,7 @@ class InputOptionsForm(ipywidgets.VBox):
         self.folded.set_title(0, "How the files are read")
         super().__init__([self.question, self.folded])
         for field in fields:
-            field.observe(lambda _: self._filling or self._say(), "value")
+            field.observe(lambda _: self._filling or self._notify(), "value")
         self.keep.on_click(lambda _: self._remember())
 
     @property
@@ -126,7 +126,7 @@ class InputOptionsForm(ipywidgets.VBox):
         field.value = chosen if chosen in [value for _, value in options] else None
         self._filling = False
 
-    def _say(self) -> None:
+    def _notify(self) -> None:
         self.status.value = ""
         for callback in self._callbacks:
             callback()
@@ -146,7 +146,7 @@ class InputOptionsForm(ipywidgets.VBox):
             self.status.value = format_error(error)
 
 
-def _text(text: str, hint: str, css: str) -> ipywidgets.Text:
+def _make_text(text: str, hint: str, css: str) -> ipywidgets.Text:
     return with_class(
         ipywidgets.Text(
             description=text, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE

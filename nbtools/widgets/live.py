@@ -73,7 +73,7 @@ class LiveTraining(ipywidgets.VBox):
         self.plan = replace(
             plan, folder=Path(plan.folder or tempfile.mkdtemp(prefix="nbtools_training_"))
         )
-        self.curve = show.TrainingCurve(self._put_curve)
+        self.curve = show.TrainingCurve(self._show_curve)
         self.example = cut_middle((data[1] or data[0]).image(0))
         self.stop_button = _make_button(
             "Stop",
@@ -214,7 +214,7 @@ class LiveTraining(ipywidgets.VBox):
     def _show_end(self) -> None:
         history = self._history
         if self.curve.steps:
-            self._put_curve(self.curve.draw())
+            self._show_curve(self.curve.draw())
         self._show_prediction()
         how = "Stopped" if history.stopped == "user" else "Done"
         count = (
@@ -247,15 +247,15 @@ class LiveTraining(ipywidgets.VBox):
                 MIN_PAUSE_S, (time.monotonic() - begin) / PREDICTION_SHARE
             )
         make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
-        _put(
+        _set_picture(
             self.found,
             show.array_to_png(
                 make(self.example, found.image if found.labels is None else found.labels)
             ),
         )
 
-    def _put_curve(self, figure: show.Figure) -> None:
-        _put(self.picture, show.to_png(figure))
+    def _show_curve(self, figure: show.Figure) -> None:
+        _set_picture(self.picture, show.to_png(figure))
 
     def _restore_curve(self) -> None:
         """Restore curve and time of a training that continues."""
@@ -303,6 +303,6 @@ def _make_picture(css: str, width: str) -> ipywidgets.Image:
     )
 
 
-def _put(picture: ipywidgets.Image, png: bytes) -> None:
+def _set_picture(picture: ipywidgets.Image, png: bytes) -> None:
     picture.value = png
     picture.layout.display = ""

@@ -69,8 +69,8 @@ class DataPicker(ipywidgets.VBox):
         self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
         self.images, self.labels = (
-            _upload("Images", "nb-pick-images"),
-            _upload("Labels (optional)", "nb-pick-labels"),
+            _make_upload("Images", "nb-pick-images"),
+            _make_upload("Labels (optional)", "nb-pick-labels"),
         )
         self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
@@ -88,8 +88,8 @@ class DataPicker(ipywidgets.VBox):
         self._dataset: DataSet | None = None
         super().__init__([self.way, *self.panels.values(), self.status, self.options])
         self.add_class("nb-pick")
-        self._listen()
-        self._changed()
+        self._connect()
+        self._update()
 
     @property
     def value(self) -> DataSet:
@@ -106,21 +106,21 @@ class DataPicker(ipywidgets.VBox):
             self._dataset = dataset
         return self._dataset
 
-    def _listen(self) -> None:
+    def _connect(self) -> None:
         for widget in (self.way, self.samples, self.images, self.labels):
-            widget.observe(lambda _: self._changed(), "value")
-        self.browser.on_change(self._changed)
-        self.options.on_change(self._read_again)
+            widget.observe(lambda _: self._update(), "value")
+        self.browser.on_change(self._update)
+        self.options.on_change(self._read_images)
         self.connect.on_click(lambda _: self._connect_drive())
 
-    def _changed(self) -> None:
+    def _update(self) -> None:
         """Other images were chosen."""
         show_only(self.panels, self.way.value)
         self.options.layout.display = "none" if self.way.value == "samples" else ""
         self.options.reset()
-        self._read_again()
+        self._read_images()
 
-    def _read_again(self) -> None:
+    def _read_images(self) -> None:
         """Read the images with the current options."""
         self._dataset = None
         try:
@@ -150,9 +150,9 @@ class DataPicker(ipywidgets.VBox):
         except UserError as error:
             self.status.value = format_error(error)
             return
-        browser.on_change(self._changed)
+        browser.on_change(self._update)
         self.drive.children = [self.connect, browser]
-        self._changed()
+        self._update()
 
 
 def describe(dataset: DataSet) -> str:
@@ -209,7 +209,7 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
     return inside[0] if len(inside) == 1 and inside[0].name not in ("images", "labels") else folder
 
 
-def _upload(text: str, css: str) -> ipywidgets.FileUpload:
+def _make_upload(text: str, css: str) -> ipywidgets.FileUpload:
     return with_class(
         ipywidgets.FileUpload(description=text, multiple=True, layout={"width": "220px"}), css
     )
