@@ -83,7 +83,7 @@ PAGE = """<!DOCTYPE html>
 {% for value in row.values() %}<td>{{ "" if value is none else format_score(value) }}</td>
 {% endfor %}</tr>
 {% endfor %}</table>
-<p class="quiet">The best stands first; difference: from {{ facts.baseline }}.</p>{% endif %}
+<p class="quiet">The best method is first; differences are from {{ facts.baseline }}.</p>{% endif %}
 
 {% if terms %}<details open><summary>What the terms mean</summary>
 <dl>

@@ -73,7 +73,7 @@ def _choose_columns(table: Mapping, columns: tuple[str, ...] | None) -> list[str
     unknown = [c for c in columns or () if c not in table]
     if unknown:
         raise UserError(
-            "Columns to draw must stand in the table.",
+            "Columns to draw must be in the table.",
             ", ".join(unknown),
             f"Known: {', '.join(table)}.",
         )

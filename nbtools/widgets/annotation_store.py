@@ -146,7 +146,7 @@ def prepare_image(image: Image) -> Image:
     if max(image.size("Y"), image.size("X")) > MAX_SIDE:
         received = f"{image.size('Y')} x {image.size('X')} px"
         raise UserError(
-            f"A plane may have {MAX_SIDE} pixels a side.",
+            f"A plane may have {MAX_SIDE} pixels per side.",
             received,
             "Paint tiles of it: nbtools.data.cut_tiles.",
         )
