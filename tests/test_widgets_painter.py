@@ -297,7 +297,7 @@ def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "axes", "words"),
-    [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels a side")],
+    [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels per side")],
 )
 def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
     with pytest.raises(UserError, match=words):
