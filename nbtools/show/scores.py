@@ -69,13 +69,11 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
         )
     curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
     columns = len(PANELS[task]) + bool(curves)
-    text = ", ".join(
-        f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items()
-    )
+    words = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
     figure = new_figure(
         2.6 * columns + 1,
         1.5 + 0.36 * len(results) + bool(curves),
-        alt=f"{PANELS[task][0]}: {text}",
+        alt=f"{PANELS[task][0]}: {words}",
     )
     axes = np.atleast_1d(figure.subplots(1, columns))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
