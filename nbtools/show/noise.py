@@ -25,8 +25,9 @@ def correlations(images: object) -> Figure:
 
     Examples
     --------
-    >>> correlations({"white": np.random.default_rng(0).normal(size=(64, 64))}).alt[:17]
-    'noise correlation'
+    >>> white = np.random.default_rng(0).normal(size=(256, 256))
+    >>> correlations({"striped": np.repeat(white, 2, axis=1)}).alt[-5:]
+    'X 0.5'
     """
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
