@@ -9,6 +9,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io, runtime
@@ -76,11 +77,10 @@ def find_lessons(only: list[str] | None = None) -> list[Path]:
     ['00_start_here']
     """
     lessons = sorted(find_folder("_lessons", "notebooks").glob("*.ipynb"))
-    chosen = [
-        p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)
-    ]
+    starts = {word: Path(word).stem for word in only or ("",)}
+    chosen = [p for p in lessons if p.stem.startswith(tuple(starts.values()))]
     missing = [
-        word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)
+        w for w, start in starts.items() if not any(p.stem.startswith(start) for p in chosen)
     ]
     if missing or not chosen:
         raise UserError(
@@ -171,12 +171,9 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
         for c in notebook.cells
         if c.cell_type == "code" and SKIP not in c.metadata.get("tags", [])
     )
-    lesson.pictures = [
-        o.data["image/png"]
-        for c in notebook.cells
-        for o in c.get("outputs", [])
-        if "image/png" in o.get("data", {})
-    ]
+    outputs = chain.from_iterable(c.get("outputs", []) for c in notebook.cells)
+    shown = [output.get("data", {}) for output in outputs]
+    lesson.pictures = [data["image/png"] for data in shown if "image/png" in data]
     nbformat.write(notebook, folder / path.name)
     return lesson
 
@@ -185,7 +182,8 @@ def _read_title(path: Path) -> str:
     import nbformat
 
     cells = nbformat.read(path, as_version=4).cells
-    lines = (line for c in cells if c.cell_type == "markdown" for line in c.source.splitlines())
+    sources = [c.source for c in cells if c.cell_type == "markdown"]
+    lines = "\n".join(sources).splitlines()
     return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import chain
 
 import jinja2
 
@@ -41,7 +42,7 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         summary=summary,
         columns=[
             c
-            for c in dict.fromkeys(c for row in summary for c in row)
+            for c in dict.fromkeys(chain.from_iterable(summary))
             if any(_is_short(row.get(c)) for row in summary)
         ],
         tables=list_tables(facts),
@@ -61,11 +62,8 @@ def make_title(facts: dict) -> str:
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
     """The few numbers at the top of the page, with their names."""
-    scores, training, images = (
-        facts.get("scores") or {},
-        facts.get("training") or {},
-        facts.get("images") or {},
-    )
+    parts = (facts.get(name) or {} for name in ("scores", "training", "images"))
+    scores, training, images = parts
     best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
     found = [
         *find_best_score(facts),

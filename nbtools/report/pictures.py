@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io, show
@@ -70,7 +71,7 @@ def make_pictures(folder: Path, facts: dict) -> list[Picture]:
         _draw_examples,
         _draw_measurements,
     )
-    return [picture for make in makers for picture in _make_safely(make, folder, facts)]
+    return list(chain.from_iterable(_make_safely(make, folder, facts) for make in makers))
 
 
 def _make_safely(

@@ -5,6 +5,8 @@ References
 Okabe and Ito 2008, "Color universal design", https://jfly.uni-koeln.de/color/ (the palette).
 """
 
+from itertools import chain
+
 import numpy as np
 
 # Okabe & Ito's set, lightened where it is dark on black, and three more hues; each as red, green,
@@ -111,8 +113,8 @@ def _find_neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) 
 
 def _list_shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
     lead = (0,) * (ndim - 2)
-    flat = [(*lead, *step) for r in reach for step in ((r, 0), (0, r), (r, r), (r, -r))]
-    return flat + ([(1, 0, 0), (3, 0, 0)] if ndim == 3 else [])
+    steps = chain.from_iterable(((r, 0), (0, r), (r, r), (r, -r)) for r in reach)
+    return [(*lead, *step) for step in steps] + ([(1, 0, 0), (3, 0, 0)] if ndim == 3 else [])
 
 
 def _cut_window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tuple[slice, ...]:

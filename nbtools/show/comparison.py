@@ -91,10 +91,12 @@ def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
     width = 0.8 / len(results)
     for i, (name, one) in enumerate(results.items()):
         places = np.arange(len(MISTAKES)) + (i - (len(results) - 1) / 2) * width
-        bars = axes.bar(
-            places, [one.get(kind, 0) or 0 for kind in MISTAKES], width * 0.92, color=colors[name]
-        )
+        bars = axes.bar(places, _count_mistakes(one), width * 0.92, color=colors[name])
         axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
     axes.set_xticks(range(len(MISTAKES)), list(MISTAKES.values()))
-    most = max(one.get(kind, 0) or 0 for one in results.values() for kind in MISTAKES)
+    most = max(max(_count_mistakes(one)) for one in results.values())
     axes.set_ylim(0, max(1, most) * 1.15)
+
+
+def _count_mistakes(result: Mapping) -> list[int]:
+    return [result.get(key) or 0 for key in MISTAKES]

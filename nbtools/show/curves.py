@@ -37,9 +37,7 @@ def training(history: object) -> Figure:
     axes = figure.subplots(1, columns)
     _draw_loss(axes[0], rows, title="Loss")
     _draw_loss(axes[1], rows, title="Loss, logarithmic", legend=False)
-    losses = [
-        row[name] for name in ("loss", "val_loss") for row in rows if row.get(name) is not None
-    ]
+    losses = [*_select_series(rows, "loss")[1], *_select_series(rows, "val_loss")[1]]
     if min(losses) > 0:
         make_logarithmic(axes[1])
     if columns == 3:

@@ -170,11 +170,8 @@ def nice_length(longest: float) -> float:
 def _draw_scale_bar(axes: Axes, view: View) -> None:
     wide, high = view.frame
     length_um = nice_length(0.3 * wide * view.spacing_um)
-    length, thick, margin = (
-        length_um / view.spacing_um,
-        max(0.012 * min(wide, high), 0.5),
-        0.04 * min(wide, high),
-    )
+    length, margin = length_um / view.spacing_um, 0.04 * min(wide, high)
+    thick = max(0.012 * min(wide, high), 0.5)
     left, top = wide - margin - length, high - margin - thick
     axes.add_patch(
         Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 GAP = 4  # pixels between the panels
@@ -51,10 +53,8 @@ def make_panels(
     """
     sz, sy, sx = spacing
     above, below = make_slices(volume, cuts, spacing=spacing, thin=thin)
-    first, second = (
-        make_pixels_square(volume.max(axis=0), (sy, sx), thin=thin),
-        make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin),
-    )
+    first = make_pixels_square(volume.max(axis=0), (sy, sx), thin=thin)
+    second = make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin)
     return [[first, *above], [second, *below]]
 
 
@@ -85,9 +85,7 @@ def assemble(rows: Rows, *, blank: int = 0) -> np.ndarray:
     height = sum(row[0].shape[0] for row in rows) + GAP
     width = sum(p.shape[1] for p in rows[0]) + 2 * GAP
     montage = np.full((height, width, *first.shape[2:]), blank, first.dtype)
-    for (left, top), panel in zip(
-        panel_corners(rows), (p for row in rows for p in row), strict=True
-    ):
+    for (left, top), panel in zip(panel_corners(rows), chain.from_iterable(rows), strict=True):
         if panel is not None:
             montage[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
     return montage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def correlations(images: object) -> Figure:
     """
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
-    axes_names = list(dict.fromkeys(axis for one in found.values() for axis in one))
+    axes_names = list(dict.fromkeys(chain.from_iterable(found.values())))
     text = ", ".join(
         f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}"
         for name, one in found.items()

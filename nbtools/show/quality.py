@@ -234,7 +234,7 @@ def _draw_counts(axes: Axes, pooled: Mapping) -> None:
 
 def _draw_mistakes(axes: Axes, result: Mapping) -> None:
     style_axes(axes, title="Kinds of mistake", x="nuclei")
-    values = [result.get(key, 0) or 0 for key in MISTAKES]
+    values = [result.get(key) or 0 for key in MISTAKES]
     colors = [KINDS[kind][0] for kind in ("split", "merged", "missed", "extra")]
     bars = axes.barh(list(MISTAKES.values()), values, 0.6, color=colors)
     axes.bar_label(bars, fontsize=8, padding=3, color=INK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import matplotlib
 import numpy as np
@@ -88,16 +89,10 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     )
     titles = {name: _title_with_score(name, image, true) for name, image in shown.items()}
     if true is not None:
-        shown, titles, contrasts = (
-            shown | {"clean": true},
-            titles | {"clean": "clean"},
-            contrasts | {"clean": contrasts["noisy"]},
-        )
+        shown["clean"], titles["clean"], contrasts["clean"] = true, "clean", contrasts["noisy"]
     elif len(shown) == 2:
-        shown["rest"], titles["rest"] = (
-            _subtract(*shown.values()),
-            "removed:\nnoisy minus restored",
-        )
+        shown["rest"] = _subtract(*shown.values())
+        titles["rest"] = "removed:\nnoisy minus restored"
         contrasts["rest"] = _balance_contrast(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
     figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
@@ -319,7 +314,7 @@ def view_sections(
     ]
     tops = np.cumsum([0, *(panel.shape[0] + GAP for panel in panels[:-1])])
     gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
-    montage = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
+    montage = np.concatenate(list(chain.from_iterable((panel, gap) for panel in panels))[:-1])
     captions = tuple(
         (0, int(top), name, "white") for top, name in zip(tops, names, strict=True) if name
     )

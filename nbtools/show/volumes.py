@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -314,9 +315,7 @@ def _draw_crosshair(
     panels = [rows[0][0], rows[0][1], rows[1][0]]
     corners = [
         c
-        for c, panel in zip(
-            layout.panel_corners(rows), (p for row in rows for p in row), strict=True
-        )
+        for c, panel in zip(layout.panel_corners(rows), chain.from_iterable(rows), strict=True)
         if panel is not None
     ]
     for (left, top), panel, (row, column) in zip(

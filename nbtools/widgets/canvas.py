@@ -47,17 +47,11 @@ class Painter(anywidget.AnyWidget):
         self, image: Image, editor: LabelEditor, *, store: AnnotationStore, names: tuple[str, ...]
     ):
         self._image, self._editor, self._store, self._names = image, editor, store, names
-        self._contrast, self._brightness = (
-            measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb),
-            0.0,
-        )
+        pixels = image.to(image.axes.replace("C", "") + "C").pixels
+        self._contrast, self._brightness = measure_contrast(pixels, rgb=image.is_rgb), 0.0
         self._journal = Journal(store.journal_path(editor.label))
-        self._plane, self._last_number, self._message, self._error = (
-            len(editor.label) // 2,
-            0,
-            "",
-            False,
-        )
+        self._plane, self._last_number = len(editor.label) // 2, 0
+        self._message, self._error = "", False
         page = self._describe_page()
         if store.start_over:
             self._journal.clear()

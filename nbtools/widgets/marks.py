@@ -77,12 +77,12 @@ def find_boxes(label: np.ndarray) -> np.ndarray:
     [[2.0, 3.0, 7.0, 9.0]]
     """
     found = [place for place in ndimage.find_objects(label) if place is not None]
-    edges = [
-        [
-            *(s.start for s in place[-2:]),
-            *(s.stop for s in place[-2:]),
-            *(v for s in place[:-2] for v in (s.start, s.stop)),
-        ]
-        for place in found
-    ]
+    edges = [_list_edges(place) for place in found]
     return np.array(edges, float).reshape(-1, 2 * label.ndim)
+
+
+def _list_edges(place: tuple[slice, ...]) -> list[int]:
+    """y0, x0, y1, x1, and z0, z1 of a volume, of the slices of a box."""
+    *depth, rows, columns = place
+    edges = [rows.start, columns.start, rows.stop, columns.stop]
+    return [*edges, depth[0].start, depth[0].stop] if depth else edges

@@ -68,16 +68,11 @@ class DataPicker(ipywidgets.VBox):
         self.way = make_dropdown("Images from", ways, name="nb-pick-way")
         self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
-        self.images, self.labels = (
-            _make_upload("Images", "nb-pick-images"),
-            _make_upload("Labels (optional)", "nb-pick-labels"),
-        )
+        self.images = _make_upload("Images", "nb-pick-images")
+        self.labels = _make_upload("Labels (optional)", "nb-pick-labels")
         self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
-        self.status, self.options = (
-            make_html("nb-pick-status"),
-            InputOptionsForm(),
-        )
+        self.status, self.options = make_html("nb-pick-status"), InputOptionsForm()
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {
             "samples": self.samples,
