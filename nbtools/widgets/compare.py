@@ -12,7 +12,7 @@ from nbtools.show.pictures import as_image
 from nbtools.show.restoration import check_same_size, find_contrast
 from nbtools.show.views import enlarge
 from nbtools.widgets.common import format_note, make_picture, with_class
-from nbtools.widgets.viewer import slide_over
+from nbtools.widgets.viewer import make_axis_slider
 
 LINE = (255, 212, 0)
 STEPS = 100
@@ -62,7 +62,9 @@ class Comparison(ipywidgets.VBox):
         }
         self.line = with_class(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
         self.sliders = {
-            axis: slide_over(axis, before.size(axis)) for axis in "TZ" if before.size(axis) > 1
+            axis: make_axis_slider(axis, before.size(axis))
+            for axis in "TZ"
+            if before.size(axis) > 1
         }
         self.own = with_class(
             ipywidgets.Checkbox(

@@ -17,7 +17,7 @@ from nbtools import runtime, show
 from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.show.curves import format_duration
-from nbtools.widgets.common import format_error, format_note, make_html, with_class
+from nbtools.widgets.common import format_error, format_note, make_button, make_html, make_picture
 from nbtools.widgets.polling import find_kernel, poll_button
 
 if TYPE_CHECKING:
@@ -75,18 +75,23 @@ class LiveTraining(ipywidgets.VBox):
         )
         self.curve = show.TrainingCurve(self._show_curve)
         self.example = cut_middle((data[1] or data[0]).image(0))
-        self.stop_button = _make_button(
+        self.stop_button = make_button(
             "Stop",
-            "stop",
+            "nb-live-stop",
+            icon="stop",
             tip="Ends the training after this step; the best weights so far are kept.",
         )
-        self.resume_button = _make_button("Resume", "play", tip="Continues the stopped training.")
+        self.resume_button = make_button(
+            "Resume", "nb-live-resume", icon="play", tip="Continues the stopped training."
+        )
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
         self.status = make_html("nb-live-status")
         self.notes = make_html("nb-live-notes")
-        self.picture = _make_picture("nb-live-curve", "640px")
-        self.found = _make_picture("nb-live-found", "420px")
+        self.picture = make_picture("nb-live-curve", 640)
+        self.found = make_picture("nb-live-found", 420)
+        for picture in (self.picture, self.found):
+            picture.layout.display = "none"  # an empty picture shows as a broken one
         self._history: History | None = None
         self._error: Exception | None = None
         super().__init__(
@@ -287,19 +292,6 @@ def cut_middle(image: Image) -> Image:
                 slice((n - m) // 2, (n + m) // 2) for n, m in zip(still.shape, sizes, strict=True)
             )
         ]
-    )
-
-
-def _make_button(text: str, icon: str, *, tip: str) -> ipywidgets.Button:
-    return with_class(
-        ipywidgets.Button(description=text, icon=icon, tooltip=tip), f"nb-live-{text.lower()}"
-    )
-
-
-def _make_picture(css: str, width: str) -> ipywidgets.Image:
-    """A picture that stays hidden until it has content; an empty one shows as broken."""
-    return with_class(
-        ipywidgets.Image(format="png", layout={"width": width, "display": "none"}), css
     )
 
 

@@ -13,6 +13,8 @@ from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
 from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
 
+AXES = {"T": "frame t", "Z": "plane z", "Y": "row y", "X": "column x"}
+
 
 def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Browser:
     """Make sliders through the planes of a volume or the frames of a movie.
@@ -41,7 +43,7 @@ class Browser(ipywidgets.VBox):
         axes = image.axes.replace("C", "") + "C"
         self.contrast = measure_contrast(image.to(axes).pixels, rgb=image.is_rgb)
         self.sliders = {
-            axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
+            axis: make_axis_slider(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
         }
         self.outlines = with_class(
             ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
@@ -113,7 +115,7 @@ class Explorer(ipywidgets.VBox):
         )
         with_class(self.slider, "nb-explore-slider")
         self.count = make_html("nb-explore-count")
-        self.picture = with_class(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
+        self.picture = make_picture("nb-explore-picture", 520)
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.count, self.picture])
         self.add_class("nb-explore")
@@ -134,15 +136,20 @@ class Explorer(ipywidgets.VBox):
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
 
 
-def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
-    """Make a slider over the planes (Z) or frames (T) of an image."""
-    text = {"Z": "plane z", "T": "frame t"}[axis]
+def make_axis_slider(
+    axis: str, count: int, *, start: int | None = None, widget: str = "browse"
+) -> ipywidgets.IntSlider:
+    """Make a slider over the frames (T), planes (Z), rows (Y) or columns (X) of an image.
+
+    Parameters
+    ----------
+    axis, count : name and length of the axis.
+    start : first value; by default the middle plane, or the first frame.
+    widget : part of the CSS class, "nb-WIDGET-AXIS".
+    """
+    if start is None:
+        start = count // 2 if axis == "Z" else 0
     slider = ipywidgets.IntSlider(
-        value=count // 2 if axis == "Z" else 0,
-        min=0,
-        max=count - 1,
-        description=text,
-        layout=WIDE,
-        style=STYLE,
+        value=int(start), max=count - 1, description=AXES[axis], layout=WIDE, style=STYLE
     )
-    return with_class(slider, f"nb-browse-{axis.lower()}")
+    return with_class(slider, f"nb-{widget}-{axis.lower()}")

@@ -13,6 +13,7 @@ from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
 from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
+from nbtools.widgets.viewer import make_axis_slider
 
 
 def orthogonal(
@@ -60,8 +61,10 @@ class Orthogonal(ipywidgets.VBox):
             dense, self.colors = color_labels(np.maximum(self.names.pixels, 0))
             self.label = self.names.replace(pixels=dense)
         self.contrast = measure_contrast(self.image.pixels, rgb=image.is_rgb)
-        starts = zip("ZYX", at, strict=True)
-        self.sliders = {axis: _make_slider(axis, image.size(axis), value) for axis, value in starts}
+        self.sliders = {
+            axis: make_axis_slider(axis, image.size(axis), start=value, widget="orthogonal")
+            for axis, value in zip("ZYX", at, strict=True)
+        }
         checkbox = ipywidgets.Checkbox(value=True, description="outlines", style=STYLE)
         self.outlines = with_class(checkbox, "nb-orthogonal-outlines")
         self.place = make_html("nb-orthogonal-place")
@@ -142,11 +145,3 @@ class Turntable(ipywidgets.VBox):
     def draw(self) -> None:
         """Draw the volume at the current angle."""
         self.picture.value = show.array_to_png(enlarge(self.scene.draw(self.value, self.axis), 420))
-
-
-def _make_slider(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
-    text = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
-    slider = ipywidgets.IntSlider(
-        value=int(value), min=0, max=count - 1, description=text, layout=WIDE, style=STYLE
-    )
-    return with_class(slider, f"nb-orthogonal-{axis.lower()}")
