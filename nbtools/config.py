@@ -126,7 +126,7 @@ def check_value(declared: Declaration, value: object) -> object:
 
 
 def fast_changes(name: str) -> dict:
-    """Shorter settings for a rehearsal, from the section `name` of the file that NBTOOLS_FAST
+    """Shorter settings for a smoke run, from the section `name` of the file that NBTOOLS_FAST
     points to; {} without one.
     """
     path = os.environ.get("NBTOOLS_FAST", "")
@@ -142,14 +142,14 @@ def fast_changes(name: str) -> dict:
 
 
 def shorten(name: str, settings: Settings) -> Settings:
-    """Settings for a rehearsal where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are
+    """Settings for a smoke run where NBTOOLS_FAST asks for one; says so loudly. Unknown keys are
     errors.
     """
     changes = fast_changes(name)
     if not changes:
         return settings
     print(
-        f"REHEARSAL (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.",
+        f"SMOKE RUN (NBTOOLS_FAST): {name} runs with {json.dumps(changes)}; results will be poor.",
         file=sys.stderr,
     )
     return settings.replace(**changes)

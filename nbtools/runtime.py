@@ -51,7 +51,7 @@ LOG = re.compile(
 REFERENCE_GFLOPS = 140.0  # the two cores on which FORECAST was measured
 FORECAST = (
     ("lesson 00, shipped weights", 27),
-    ("the course, rehearsed (make course)", 160),
+    ("the course, as a smoke run (make course)", 160),
     ("fast_nuclei trained to a first use", 300),
 )
 

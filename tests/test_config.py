@@ -73,16 +73,16 @@ def test_a_setting_cannot_be_changed_in_place():
     assert Trial().replace(rate=0.5).rate == 0.5
 
 
-def test_a_rehearsal_shortens_settings_and_says_so(tmp_path, monkeypatch, capsys):
+def test_a_smoke_run_shortens_settings_and_says_so(tmp_path, monkeypatch, capsys):
     path = tmp_path / "fast.toml"
     path.write_text("[trial]\npatch_size = 32\n")
     monkeypatch.setenv("NBTOOLS_FAST", str(path))
     assert config.shorten("trial", Trial()).patch_size == 32
-    assert "REHEARSAL" in capsys.readouterr().err
+    assert "SMOKE RUN" in capsys.readouterr().err
     assert config.shorten("another", Trial()) == Trial()
 
 
-def test_an_unknown_key_in_the_rehearsal_file_is_an_error(tmp_path, monkeypatch):
+def test_an_unknown_key_in_the_smoke_run_file_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "fast.toml"
     path.write_text("[trial]\npatchsize = 32\n")
     monkeypatch.setenv("NBTOOLS_FAST", str(path))
@@ -90,7 +90,7 @@ def test_an_unknown_key_in_the_rehearsal_file_is_an_error(tmp_path, monkeypatch)
         config.shorten("trial", Trial())
 
 
-def test_a_rehearsal_file_that_is_not_there_is_an_error(monkeypatch):
+def test_a_smoke_run_file_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv("NBTOOLS_FAST", "1")
     with pytest.raises(UserError, match="NBTOOLS_FAST"):
         config.fast_changes("trial")
