@@ -266,7 +266,7 @@ def check() -> None:
         f"{_say_gpu(gpu())}"
     )
     if os.environ.get("NBTOOLS_FAST"):
-        print("Rehearsal: NBTOOLS_FAST shortens all training here, so results will be poor.")
+        print("Smoke run: NBTOOLS_FAST shortens all training here, so results will be poor.")
     problems = find_problems()
     for problem in problems:
         print(f"Attention: {problem}")
