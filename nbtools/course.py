@@ -1,6 +1,4 @@
-"""The course without a person: every lesson executed from top to bottom, and one page that shows
-what came of it.
-"""
+"""Run the course without a person: execute every lesson, and show the results on one page."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io, runtime
@@ -22,8 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass
 class Lesson:
-    """One executed lesson: its figures as PNG in base64, its seconds, and the error if it stopped
-    at one.
+    """One executed lesson.
+
+    Parameters
+    ----------
+    name, title : file name without suffix, and first heading.
+    seconds : time it took.
+    cells : number of executed code cells.
+    pictures : its figures as PNG in base64.
+    error : the error that stopped it, None if it ran to the end.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Lesson:
     error: str | None = None
 
     def to_dict(self) -> dict:
+        """The entry of the lesson in course.json."""
         figures = len(self.pictures)
         return {
             "name": self.name,
@@ -47,25 +54,33 @@ class Lesson:
 
 
 def find_folder(inside: str, beside: str) -> Path:
-    """A folder of the installed package, or that of the clone it is made from."""
+    """Find a folder of the installed package, or of the clone from which it is built."""
     spec = importlib.util.find_spec(f"nbtools.{inside}")
     places = spec.submodule_search_locations if spec else ()
     return next((Path(p) for p in places if Path(p).is_dir()), ROOT / beside)
 
 
 def find_lessons(only: list[str] | None = None) -> list[Path]:
-    """The lessons in course order; `only` keeps those whose name is or begins with one of these
-    words.
+    """Find the lessons, in course order.
 
+    Parameters
+    ----------
+    only : names of lessons, or how they begin; without it, all.
+
+    Raises
+    ------
+    UserError : a name that no lesson begins with.
+
+    Examples
+    --------
     >>> [p.stem for p in find_lessons(["00"])]
     ['00_start_here']
     """
     lessons = sorted(find_folder("_lessons", "notebooks").glob("*.ipynb"))
-    chosen = [
-        p for p in lessons if not only or any(p.stem.startswith(Path(word).stem) for word in only)
-    ]
+    starts = {word: Path(word).stem for word in only or ("",)}
+    chosen = [p for p in lessons if p.stem.startswith(tuple(starts.values()))]
     missing = [
-        word for word in only or () if not any(p.stem.startswith(Path(word).stem) for p in lessons)
+        w for w, start in starts.items() if not any(p.stem.startswith(start) for p in chosen)
     ]
     if missing or not chosen:
         raise UserError(
@@ -83,14 +98,20 @@ def run_course(
     out: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict:
-    """Execute lessons one after the other, each in a process of its own.
+    """Execute lessons one after the other, each in its own process.
 
-    only : names, or how they begin; all without.     fast : shorten training by tests/fast.toml.
-    out : folder of the run, `runs/course-DATE` without; executed notebooks, `index.html` and
+    Parameters
+    ----------
+    only : names of lessons, or how they begin; without it, all.
+    fast : smoke run: shorten each training by tests/fast.toml.
+    out : folder of the run, by default `runs/course-DATE`; executed notebooks, `index.html` and
         `course.json` are written there.
+    say : function that takes each line of progress.
 
-    Returns {"folder", "summary", "fast", "seconds", "lessons": [{name, title, ok, seconds, cells,
-    figures, error}]}.
+    Returns
+    -------
+    {"folder", "summary", "fast", "seconds", "lessons": [{"name", "title", "ok", "seconds", "cells",
+    "figures", "error"}]}.
     """
     lessons, begin = find_lessons(only), time.monotonic()
     folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
@@ -102,8 +123,8 @@ def run_course(
         say(f"{number} of {len(lessons)}: {path.stem} …")
         done.append(run_lesson(path, folder))
         say(
-            f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} after "
-            f"{done[-1].seconds:.0f} s"
+            f"   {'done' if done[-1].error is None else 'STOPPED: ' + done[-1].error} "
+            f"after {done[-1].seconds:.0f} s"
         )
     result = {
         "folder": str(folder),
@@ -118,8 +139,12 @@ def run_course(
 
 
 def run_lesson(path: Path, folder: Path) -> Lesson:
-    """Execute one notebook in `folder`, where it also writes what it makes, and keep the executed
-    copy there.
+    """Execute one notebook in a folder, and keep the executed copy there.
+
+    Parameters
+    ----------
+    path : notebook.
+    folder : working folder, in which the notebook writes its files.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -146,12 +171,9 @@ def run_lesson(path: Path, folder: Path) -> Lesson:
         for c in notebook.cells
         if c.cell_type == "code" and SKIP not in c.metadata.get("tags", [])
     )
-    lesson.pictures = [
-        o.data["image/png"]
-        for c in notebook.cells
-        for o in c.get("outputs", [])
-        if "image/png" in o.get("data", {})
-    ]
+    outputs = chain.from_iterable(c.get("outputs", []) for c in notebook.cells)
+    shown = [output.get("data", {}) for output in outputs]
+    lesson.pictures = [data["image/png"] for data in shown if "image/png" in data]
     nbformat.write(notebook, folder / path.name)
     return lesson
 
@@ -160,13 +182,18 @@ def _read_title(path: Path) -> str:
     import nbformat
 
     cells = nbformat.read(path, as_version=4).cells
-    lines = (line for c in cells if c.cell_type == "markdown" for line in c.source.splitlines())
+    sources = [c.source for c in cells if c.cell_type == "markdown"]
+    lines = "\n".join(sources).splitlines()
     return next((line[2:].strip() for line in lines if line.startswith("# ")), path.stem)
 
 
 def write_summary(lessons: list[Lesson], *, fast: bool) -> str:
-    """One HTML page: what ran, how long it took, and the figures of every lesson; needs nothing
-    from outside.
+    """Write one self-contained HTML page: executed lessons, their times and figures.
+
+    Parameters
+    ----------
+    lessons : executed lessons.
+    fast : whether it was a smoke run, which the page then states.
     """
     import jinja2
 
@@ -186,7 +213,7 @@ def is_wide(picture: str) -> bool:
 
 
 def open_summary(path: str | Path) -> bool:
-    """Show the page in a browser where there is a screen; says whether it could."""
+    """Open the page in a browser where there is a screen; return whether it opened."""
     return runtime.has_display() and webbrowser.open(Path(path).as_uri())
 
 
@@ -197,7 +224,14 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>The course, run on {{ date }}</title>
 <style>
-  body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
+  body {
+    font: 16px/1.5 system-ui, sans-serif;
+    color: #1b1f24;
+    background: #fff;
+    margin: 0 auto;
+    max-width: 68rem;
+    padding: 1.5rem;
+  }
   h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem }
   table { border-collapse: collapse; margin: 1rem 0 }
   th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid #d5dae0 }
@@ -213,15 +247,18 @@ PAGE = """<!doctype html>
 <body>
 <h1>The course, run on {{ date }}</h1>
 {% if fast %}
-<p class="note">A rehearsal: where a lesson trains, training was shortened to show that everything runs.
-What it trained is poor on purpose.</p>
+<p class="note">A smoke run: where a lesson trains a network, the training is shortened to show that
+everything runs. The trained networks are poor on purpose.</p>
 {% endif %}
 <table>
-<tr><th>Lesson</th><th>Result</th><th class="number">Seconds</th><th class="number">Figures</th></tr>
+<tr><th>Lesson</th><th>Result</th>
+<th class="number">Seconds</th><th class="number">Figures</th></tr>
 {% for lesson in lessons %}
 <tr><td><a href="#{{ lesson.name }}">{{ lesson.title }}</a></td>
-<td>{% if lesson.error %}<span class="failed">stopped</span>{% else %}<span class="ok">done</span>{% endif %}</td>
-<td class="number">{{ "%.0f"|format(lesson.seconds) }}</td><td class="number">{{ lesson.pictures|length }}</td></tr>
+<td>{% if lesson.error %}<span class="failed">stopped</span>
+{% else %}<span class="ok">done</span>{% endif %}</td>
+<td class="number">{{ "%.0f"|format(lesson.seconds) }}</td>
+<td class="number">{{ lesson.pictures|length }}</td></tr>
 {% endfor %}
 </table>
 {% for lesson in lessons %}
@@ -230,11 +267,16 @@ What it trained is poor on purpose.</p>
 {% if lesson.error %}<p class="failed">{{ lesson.error }}</p>{% endif %}
 <div class="figures">
 {% for picture in lesson.pictures %}
-<img {{ "class=wide " if is_wide(picture) }}src="data:image/png;base64,{{ picture }}" alt="Figure {{ loop.index }} of {{ lesson.title }}">
+<img {{ "class=wide " if is_wide(picture) }}src="data:image/png;base64,{{ picture }}"
+alt="Figure {{ loop.index }} of {{ lesson.title }}">
 {% endfor %}
 </div>
 {% endfor %}
-<footer>{% for name, version in versions.items() %}{{ name }} {{ version or "missing" }}{{ " · " if not loop.last }}{% endfor %}</footer>
+<footer>
+{% for name, version in versions.items() %}
+{{ name }} {{ version or "missing" }}{{ " · " if not loop.last }}
+{% endfor %}
+</footer>
 </body>
 </html>
 """

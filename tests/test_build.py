@@ -135,7 +135,7 @@ def test_the_citation_file_is_valid_yaml_and_of_this_version():
     assert citation["version"] == nbtools.__version__
 
 
-def test_the_rehearsal_file_names_known_methods_and_settings():
+def test_the_smoke_run_file_names_known_methods_and_settings():
     from nbtools import methods
 
     for name, changes in tomllib.loads((ROOT / "tests" / "fast.toml").read_text("utf-8")).items():

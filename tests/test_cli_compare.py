@@ -128,10 +128,10 @@ def test_table_and_figures_are_written_whole(run, nuclei, results):
     text = Path(json.loads(page[1])["report"]).read_text("utf-8")
     for words in (
         "other is better than",
-        "What the words mean",
+        "What the terms mean",
         "worst image no. 1",
         "sha256",
-        "bootstrap draws",
+        "bootstrap samples",
     ):
         assert words in text
     assert Path(json.loads(page[1])["pdf"]).read_bytes()[:4] == b"%PDF"

@@ -40,7 +40,10 @@ def lessons(tmp_path, monkeypatch):
     return folder
 
 
-DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def test_lessons_are_found_by_how_they_begin():
@@ -73,14 +76,14 @@ def test_the_summary_shows_figures_and_needs_nothing_from_outside(lessons, tmp_p
     ].read_text("utf-8")
     assert DOT[:40] in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert "rehearsal" not in page
+    assert "smoke run" not in page
 
 
 def test_a_stopped_lesson_is_escaped_in_the_summary():
     page = course.write_summary([course.Lesson("x", "<b>", error="<script>")], fast=True)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert "rehearsal" in page
+    assert "smoke run" in page
 
 
 def test_a_wide_figure_is_known_by_its_first_bytes(rng):

@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda p: p.stem)
 def executed(request, tmp_path_factory):
-    """A notebook with its outputs, rehearsed; executed away from the clone, so that it needs
+    """A notebook with its outputs, of a smoke run; executed away from the clone, so that it needs
     nothing from there.
     """
     path = tmp_path_factory.mktemp("lesson") / request.param.name

@@ -122,8 +122,8 @@ def test_the_methods_paragraph_holds_the_numbers_of_the_run(model):
         assert words in prose
 
 
-def test_a_rehearsal_is_stamped(model):
-    assert "REHEARSAL" not in read(report.write(model))[0]
+def test_a_smoke_run_is_stamped(model):
+    assert "SMOKE RUN" not in read(report.write(model))[0]
     io.write_json(model / "recipe.json", RECIPE | {"fast": True})
     html, about = read(report.write(model))
     assert 'class="stamp"' in html
@@ -168,7 +168,7 @@ def test_training_images_are_shown_where_they_still_are(model, tmp_path):
     io.write_json(
         model / "recipe.json", RECIPE | {"inputs": [{"file": str(f), "sha256": "a"} for f in files]}
     )
-    assert "Images that the model was trained with" in read(report.write(model))[0]
+    assert "Images that the model was trained on" in read(report.write(model))[0]
 
 
 def test_images_left_out_of_a_prediction_are_named_with_the_reason(result):
@@ -217,7 +217,7 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
 
 
 def test_values_are_said_as_a_reader_expects():
-    assert [page.say_any(v) for v in (None, True, 0.25, [16, 32], "small")] == [
+    assert [page.format_setting(v) for v in (None, True, 0.25, [16, 32], "small")] == [
         "auto",
         "yes",
         "0.25",
@@ -265,7 +265,7 @@ def test_the_report_of_a_restoring_model_speaks_of_grey_values_and_shows_clean_p
         in about["methods"]
     )
     assert "range: 255" in about["methods"]
-    assert "trained with (1 of 1), and their clean partners." in html
+    assert "trained on (1 of 1), and their clean partners." in html
     assert dict(page.key_numbers(about))["PSNR in dB"] == "31.25"
 
 

@@ -118,7 +118,7 @@ def test_a_volume_is_laid_out_with_square_pixels():
 def test_slices_are_cut_where_the_labels_are():
     label = np.zeros((20, 30, 40), int)
     label[15:18, 2:6, 30:36] = 1
-    z, y, x = layout.choose_cuts(label, label.shape)
+    z, y, x = layout.choose_slices(label, label.shape)
     assert label[z, y, x] == 1
 
 

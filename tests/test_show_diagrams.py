@@ -1,5 +1,6 @@
 """Twin of show, second part: trainings, scores, mistakes, measurements and words."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_the_live_curve_says_the_time_left():
     curve = show.training_curve()
     curve.on_step(50, {"loss": 1.0, "progress": 0.25})
     curve.started -= 60
-    assert "25% · 1 min 0 s gone, about 3 min 0 s left" in curve.say()
+    assert "25% · 1 min 0 s elapsed, about 3 min 0 s left" in curve.describe()
 
 
 def _mistaken(squares: Image) -> Image:
@@ -83,21 +84,34 @@ def test_an_error_map_counts_what_the_metrics_count(squares):
     _, kinds, counts = quality.sort_nuclei(squares, predicted)
     result = instances.evaluate([("a", squares, predicted)])
     assert (counts["split"], counts["merged"]) == (result["splits"], result["merges"]) == (1, 1)
-    assert (counts["missed"], counts["extra"]) == (result["missed"], result["extra"]) == (1, 1)
-    assert counts["hit"] == result["pooled"]["0.50"]["tp"]
-    assert kinds == ["split", "split", "merged", "hit", "extra", "missed"]
+    pooled = result["pooled"]["0.50"]
+    assert [counts[k] for k in quality.COUNTED] == [pooled[k] for k in ("tp", "fn", "fp")]
+    assert kinds[:5] == ["split", "split", "merged", "matched", "extra"]
+    assert kinds[5:] == ["missed"] * pooled["fn"]
+
+
+def test_the_counts_of_an_error_map_add_up_to_the_ap_beside_them(squares):
+    figure = show.error_map(squares, squares, predicted=_mistaken(squares))
+    title = figure.axes[0].get_title()
+    matched, again, missed, extra = map(int, re.findall(r"(\d+) (?:matched|missed|extra)", title))
+    assert matched == again > 0
+    ap = matched / (matched + missed + extra)
+    assert ap == instances.score(squares, _mistaken(squares)).ap
+    assert f"= {ap:.2f} at IoU 0.5" in title
+    legend = [text.get_text().split()[0] for text in figure.legends[0].get_texts()]
+    assert [legend[i] for i in (0, 2, 4)] == [str(n) for n in (matched, missed, extra)]
 
 
 def test_an_error_map_says_in_words_what_it_shows(squares):
     figure = show.error_map(squares, squares, predicted=_mistaken(squares))
-    assert "1 missed" in figure.alt
+    assert "1 split, 1 merged" in figure.alt
     assert figure.legends
 
 
 def test_a_perfect_result_has_an_error_map_too(squares):
-    assert show.error_map(squares, squares, predicted=squares).alt == "5 hit, 0 missed, 0 extra"
+    assert show.error_map(squares, squares, predicted=squares).alt == "5 matched, 0 missed, 0 extra"
     empty = squares.replace(pixels=np.zeros_like(squares.pixels))
-    assert show.error_map(squares, empty, predicted=empty).alt == "0 hit, 0 missed, 0 extra"
+    assert show.error_map(squares, empty, predicted=empty).alt == "0 matched, 0 missed, 0 extra"
 
 
 def test_scores_are_drawn_from_the_json_of_evaluate(squares):
@@ -144,7 +158,7 @@ def test_findings_are_shown_worst_first_with_their_remedy():
         "note: a.tif: note here. Do this.",
         "1 error, 1 note",
     ]
-    assert "Nothing is wrong" in repr(show.findings([]))
+    assert "No problems found" in repr(show.findings([]))
 
 
 def test_measurements_draw_the_columns_they_find():

@@ -73,4 +73,4 @@ def test_every_path_ends_inside_its_nucleus(two):
     ways = np.stack([path.vertices for path in lines.get_paths()])
     assert ((ways[:, 0, 0] < 32) == (ways[:, -1, 0] < 32)).all()
     assert np.ptp(ways[ways[:, 0, 0] < 32, -1], axis=0).max() < 2
-    assert "2 meeting places" in figure.alt
+    assert "to 2 nuclei" in figure.alt

@@ -35,7 +35,7 @@ def test_a_comparison_is_a_table_in_words(table):
     words = str(show.group_table(compare_groups(table, "volume_um3", group="line", unit="plant")))
     assert "mutant – wild type" in words
     assert " to " in words
-    assert "of the variance between plants" in words
+    assert "share of variance between plants" in words
 
 
 def test_with_nuclei_as_units_the_figure_says_so(table):

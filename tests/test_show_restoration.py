@@ -12,7 +12,13 @@ from nbtools.methods import Prediction
 from nbtools.metrics import restoration as metrics
 from nbtools.results import Restored
 from nbtools.show.layout import GAP
-from nbtools.show.restoration import ColorScale, find_busiest, find_contrast, find_cuts, lay_out
+from nbtools.show.restoration import (
+    ColorScale,
+    find_contrast,
+    find_cuts,
+    find_detailed_region,
+    view_sections,
+)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_a_pair_can_be_shown_before_anything_is_restored(clean, noisy):
 
 def test_without_a_clean_image_what_was_taken_away_is_shown(clean, noisy):
     figure = show.restored(noisy, clean)
-    assert "taken away" in figure.alt
+    assert "removed" in figure.alt
     rest = figure.axes[2].images[0].get_array()
     assert abs(float(np.mean(rest)) - 127.5) < 4  # noise without bias: grey on the whole
     assert float(np.std(rest)) > 30
@@ -83,14 +89,14 @@ def test_images_of_another_size_are_refused_in_words(clean, noisy):
 def test_the_enlarged_part_is_where_grey_values_differ():
     plane = np.zeros((100, 120))
     plane[50:60, 80:90] = 7
-    top, left = find_busiest(plane, 32)
+    top, left = find_detailed_region(plane, 32)
     assert 28 <= top <= 50  # the whole square lies inside
     assert 58 <= left <= 80
 
 
 @pytest.mark.parametrize("shape", [(40, 41), (33, 200), (97, 97)])
 def test_the_enlarged_part_lies_inside_images_of_any_shape(shape, rng):
-    top, left = find_busiest(rng.random(shape), 32)
+    top, left = find_detailed_region(rng.random(shape), 32)
     assert 0 <= top <= shape[0] - 32
     assert 0 <= left <= shape[1] - 32
 
@@ -100,7 +106,7 @@ def test_a_volume_is_shown_by_its_middle_plane_and_the_slice_below_it():
     volume[2:7, 21, 5:30] = 5
     image = Image(volume, "ZYX", spacing=(1.0, 0.5, 0.5))
     assert find_cuts(image) == (4, 21)
-    seen = lay_out(image, find_contrast(image), cuts=find_cuts(image))
+    seen = view_sections(image, find_contrast(image), cuts=find_cuts(image))
     assert seen.size == (30 + GAP + 18, 40)
     assert [words for _, _, words, _ in seen.captions] == ["z = 4", "y = 21"]
     assert seen.rgb[30 + GAP + 9, 10].min() > 200  # the bright bar, in the slice

@@ -67,7 +67,7 @@ def test_strata_are_drawn_for_each_method(rng):
             }
         }
     )
-    assert figure.alt == "share of nuclei found by size: ours"
+    assert figure.alt == "share of nuclei matched by size: ours"
     with pytest.raises(UserError, match="nuclei to show"):
         show.strata({"ours": {"size": []}})
 

@@ -37,7 +37,7 @@ def find_white(rgb: np.ndarray) -> tuple[slice, slice]:
 
 
 def test_each_slice_shows_the_voxel_where_it_is_and_as_wide_as_it_is():
-    (z_slice, x_slice), (y_slice, _) = layout.cut_slices(
+    (z_slice, x_slice), (y_slice, _) = layout.make_slices(
         bright_voxel().pixels, SPOT, spacing=(4.0, 1.0, 1.0)
     )
     assert (z_slice.shape, x_slice.shape, y_slice.shape) == ((20, 30), (20, 24), (24, 30))
@@ -85,7 +85,7 @@ def test_label_outlines_stand_on_the_slices():
 def test_projections_know_maximum_mean_and_depth(rng):
     pixels = rng.integers(0, 200, SHAPE).astype(np.uint16)
     pixels[0, 5, 5], pixels[5, 15, 25] = 4000, 4000
-    colored = volumes.color_depth(pixels[..., None])
+    colored = volumes.project_by_depth(pixels[..., None])
     assert colored.shape == (20, 30, 3)
     near, far = colored[5, 5].astype(float), colored[15, 25].astype(float)
     np.testing.assert_allclose(
@@ -129,7 +129,7 @@ def test_a_turned_voxel_stands_where_geometry_says(angle, axis, other):
     cube = np.zeros((21, 31, 25), np.float32)
     spot = np.array((4, 22, 6))
     cube[tuple(np.meshgrid(*(np.arange(v - 1, v + 2) for v in spot), indexing="ij"))] = 1
-    turned = scene.turn(cube, angle, axis=axis)
+    turned = scene.rotate(cube, angle, axis=axis)
     found = np.array(
         [
             (np.arange(n) * turned.sum(axis=tuple(a for a in range(3) if a != i))).sum()
@@ -144,7 +144,7 @@ def test_a_turned_voxel_stands_where_geometry_says(angle, axis, other):
 
 
 def test_a_ball_is_round_from_every_side_although_its_planes_are_coarse():
-    ready = scene.prepare(ball(), ball())
+    ready = scene.prepare_scene(ball(), ball())
     assert ready.channels.shape[1:] == (48, 48, 48)
     assert ready.voxel_um == 0.25
     for angle in (0, 45, 90):
@@ -157,7 +157,7 @@ def test_a_ball_is_round_from_every_side_although_its_planes_are_coarse():
 def test_a_large_volume_is_averaged_down_and_keeps_its_brightness(rng):
     pixels = np.zeros((8, 100, 90), np.uint16)
     pixels[:, :, 45:] = 100
-    ready = scene.prepare(Image(pixels, "ZYX", (1.0, 1.0, 1.0)), most=25)
+    ready = scene.prepare_scene(Image(pixels, "ZYX", (1.0, 1.0, 1.0)), most=25)
     assert ready.channels.shape == (1, 2, 25, 22)
     assert ready.channels.mean() == pytest.approx(0.5, abs=0.03)
     assert ready.draw(30).dtype == np.uint8
@@ -193,4 +193,4 @@ def test_a_plane_a_wrong_axis_and_a_place_outside_are_refused():
     with pytest.raises(UserError, match="inside the volume"):
         show.slices(bright_voxel(), at=(6, 0, 0))
     with pytest.raises(UserError, match="turned about"):
-        scene.prepare(bright_voxel()).draw(10, "W")
+        scene.prepare_scene(bright_voxel()).draw(10, "W")

@@ -15,7 +15,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import Prediction
 from nbtools.results import Restored
-from nbtools.widgets import parts, picker
+from nbtools.widgets import common, picker
 from nbtools.widgets.folders import FolderBrowser
 
 
@@ -156,7 +156,7 @@ def test_only_the_panel_of_the_chosen_way_is_seen():
 def test_a_pasted_path_is_taken_and_a_wrong_one_is_said(folder):
     browser = FolderBrowser(folder.parent)
     heard = []
-    browser.listen(lambda: heard.append(browser.folder))
+    browser.on_change(lambda: heard.append(browser.folder))
     browser.path.value = f'"{folder}"'
     assert heard == [folder]
     browser.path.value = "/no/such/folder"
@@ -186,8 +186,10 @@ def test_uploads_are_read_as_ipywidgets_7_and_8_hold_them():
         {"name": "a.tif", "content": memoryview(b"x")},
         {"name": "../b.tif", "content": memoryview(b"y")},
     )
-    assert parts.read_uploads(seven) == parts.read_uploads(eight) == {"a.tif": b"x", "b.tif": b"y"}
-    assert parts.read_uploads(ipywidgets.FileUpload().value) == {}
+    assert (
+        common.read_uploads(seven) == common.read_uploads(eight) == {"a.tif": b"x", "b.tif": b"y"}
+    )
+    assert common.read_uploads(ipywidgets.FileUpload().value) == {}
 
 
 def test_uploaded_images_and_labels_become_a_data_set(folder):

@@ -13,7 +13,7 @@ from nbtools import io, widgets
 from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.widgets.reading import Reading
+from nbtools.widgets.input_options import InputOptionsForm
 
 
 def test_the_default_of_the_check_up_is_a_valid_answer():
@@ -66,22 +66,22 @@ def stacks(tmp_path):
 
 def test_axes_that_no_file_names_are_asked_for_and_remembered_once(stacks):
     chosen = widgets.pick_data()
-    assert chosen.reading.layout.display == "none"
+    assert chosen.options.layout.display == "none"
     chosen.way.value = "folder"
     chosen.browser.go(stacks)
-    assert "taken for CYX" in chosen.reading.question.value
-    chosen.reading.axes.value = "ZYX"
-    assert chosen.reading.question.value == ""
+    assert "read as CYX" in chosen.options.question.value
+    chosen.options.axes.value = "ZYX"
+    assert chosen.options.question.value == ""
     assert chosen.value.image(0).axes == "ZYX"
-    chosen.reading.spacing.value = "2, 0.5, 0.5"
+    chosen.options.spacing.value = "2, 0.5, 0.5"
     assert chosen.value.image(0).spacing_um == (2, 0.5, 0.5)
     assert not (stacks / "dataset.toml").exists()
-    chosen.reading.keep.click()
+    chosen.options.keep.click()
     assert DataSet.open(stacks).image(0).axes == "ZYX"
     again = widgets.pick_data()
     again.way.value = "folder"
     again.browser.go(stacks)
-    assert again.reading.question.value == ""
+    assert again.options.question.value == ""
     assert "ZYX" in again.status.value
 
 
@@ -89,10 +89,10 @@ def test_a_wrong_entry_is_said_where_the_set_is_described(stacks):
     chosen = widgets.pick_data()
     chosen.way.value = "folder"
     chosen.browser.go(stacks)
-    chosen.reading.axes.value = "TZYX"
+    chosen.options.axes.value = "TZYX"
     assert "name each dimension" in chosen.status.value
-    chosen.reading.axes.value = ""
-    chosen.reading.spacing.value = "wide"
+    chosen.options.axes.value = ""
+    chosen.options.spacing.value = "wide"
     assert "Pixel size must be numbers" in chosen.status.value
 
 
@@ -106,22 +106,22 @@ def test_channels_and_time_points_can_be_picked(tmp_path):
     chosen = widgets.pick_data()
     chosen.way.value = "folder"
     chosen.browser.go(tmp_path)
-    assert [words for words, _ in chosen.reading.channel.options] == [
-        "all of them",
+    assert [words for words, _ in chosen.options.channel.options] == [
+        "all",
         "0: DNA",
         "1: actin",
     ]
-    chosen.reading.channel.value, chosen.reading.time.value = 1, 2
+    chosen.options.channel.value, chosen.options.time.value = 1, 2
     np.testing.assert_array_equal(chosen.value.image(0).pixels, movie.pixels[2, 1])
-    chosen.reading.time.value = "all"
+    chosen.options.time.value = "all"
     assert chosen.value.names == ["m_t0", "m_t1", "m_t2"]
 
 
 def test_nothing_entered_is_what_the_files_say_and_nothing_is_remembered():
-    fields = Reading()
+    fields = InputOptionsForm()
     assert fields.value == InputOptions()
     fields.keep.click()
-    assert "must be a folder" in fields.status.value
+    assert "per folder" in fields.status.value
     fields.spacing.value = "1, x"
     with pytest.raises(UserError, match="must be numbers"):
         _ = fields.value

@@ -160,7 +160,7 @@ def test_a_half_trained_network_that_finds_nothing_ends_no_training():
 
 
 def test_minutes_count_from_the_start_of_the_training_not_of_the_process(monkeypatch):
-    monkeypatch.setattr(live, "LEAST_S", 0.0)
+    monkeypatch.setattr(live, "MIN_SECONDS", 0.0)
     monkeypatch.setattr(runtime, "process_seconds", lambda: 5000.0)
     seen = start(Line())
     seen.wait()
@@ -188,7 +188,7 @@ def test_a_real_method_is_watched_and_its_restored_neighbour_too():
     assert seen.value.predict(image).labels.shape == (64, 70)
     assert seen.found.value
     plain = widgets.train_live(methods.get("nlm")(), data)
-    assert "nothing had to be learned" in (plain.wait() or plain.status.value)
+    assert "nothing to train" in (plain.wait() or plain.status.value)
     assert plain.found.value
 
 

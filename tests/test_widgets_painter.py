@@ -17,7 +17,7 @@ from nbtools.geometry import centroids
 from nbtools.image import Image
 from nbtools.metrics import instances
 from nbtools.widgets import marks
-from nbtools.widgets.label_editor import Journal, LabelEditor, gather, pack_plane, spread
+from nbtools.widgets.label_editor import Journal, LabelEditor, encode_runs, expand_runs, pack_plane
 
 
 def paint(z, to, *runs):
@@ -26,8 +26,8 @@ def paint(z, to, *runs):
 
 def test_runs_are_spread_and_gathered_again(rng):
     places = np.flatnonzero(rng.random(500) < 0.6)
-    np.testing.assert_array_equal(spread(gather(places)), places)
-    assert len(spread(np.zeros((0, 2), int))) == len(gather(places[:0])) == 0
+    np.testing.assert_array_equal(expand_runs(encode_runs(places)), places)
+    assert len(expand_runs(np.zeros((0, 2), int))) == len(encode_runs(places[:0])) == 0
 
 
 def test_a_plane_travels_as_text_and_comes_back(rng):
@@ -38,66 +38,66 @@ def test_a_plane_travels_as_text_and_comes_back(rng):
 
 
 def test_what_is_painted_is_undone_and_redone():
-    sheet = LabelEditor(np.zeros((2, 4, 5), np.int32))
-    assert sheet.act(paint(1, 3, 0, 5, 12, 2)) == 1
-    painted = sheet.label.copy()
+    editor = LabelEditor(np.zeros((2, 4, 5), np.int32))
+    assert editor.apply(paint(1, 3, 0, 5, 12, 2)) == 1
+    painted = editor.label.copy()
     assert painted[1, 0].tolist() == [3] * 5
-    assert sheet.counts == {3: 7}
-    sheet.act(paint(1, 0, 0, 2))
-    sheet.act({"do": "undo"})
-    np.testing.assert_array_equal(sheet.label, painted)
-    sheet.act({"do": "undo"})
-    assert not sheet.label.any()
-    assert sheet.act({"do": "undo"}) is None
-    sheet.act({"do": "redo"})
-    np.testing.assert_array_equal(sheet.label, painted)
-    assert sheet.next_label == 4
+    assert editor.counts == {3: 7}
+    editor.apply(paint(1, 0, 0, 2))
+    editor.apply({"do": "undo"})
+    np.testing.assert_array_equal(editor.label, painted)
+    editor.apply({"do": "undo"})
+    assert not editor.label.any()
+    assert editor.apply({"do": "undo"}) is None
+    editor.apply({"do": "redo"})
+    np.testing.assert_array_equal(editor.label, painted)
+    assert editor.next_label == 4
 
 
 def test_any_row_of_actions_undone_leads_back_to_the_start(rng):
     start = np.kron(rng.integers(0, 9, (2, 5, 5)), np.ones((1, 4, 4), int)).astype(np.int32)
-    sheet, done = LabelEditor(start, {1: "a", 2: "b"}), 0
+    editor, done = LabelEditor(start, {1: "a", 2: "b"}), 0
     for _ in range(60):
-        label = int(rng.choice(list(sheet.counts)))
+        label = int(rng.choice(list(editor.counts)))
         stroke = paint(int(rng.integers(2)), int(rng.integers(12)), int(rng.integers(380)), 20)
         named = {"do": "class", "label": label, "name": rng.choice(["a", ""])}
-        joined = {"do": "join", "label": label, "into": min(sheet.counts)}
+        joined = {"do": "join", "label": label, "into": min(editor.counts)}
         others = [stroke, named, joined, {"do": "remove", "label": label}]
-        done += sheet.act(others[rng.integers(4 if len(sheet.counts) > 4 else 2)]) is not None
-        numbers, counts = np.unique(sheet.label[sheet.label > 0], return_counts=True)
-        assert sheet.counts == dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        done += editor.apply(others[rng.integers(4 if len(editor.counts) > 4 else 2)]) is not None
+        numbers, counts = np.unique(editor.label[editor.label > 0], return_counts=True)
+        assert editor.counts == dict(zip(numbers.tolist(), counts.tolist(), strict=True))
     for _ in range(done):
-        sheet.act({"do": "undo"})
-    np.testing.assert_array_equal(sheet.label, start)
-    assert sheet.classes == {1: "a", 2: "b"}
+        editor.apply({"do": "undo"})
+    np.testing.assert_array_equal(editor.label, start)
+    assert editor.classes == {1: "a", 2: "b"}
 
 
 def test_nuclei_are_joined_removed_and_parted():
-    sheet = LabelEditor(np.array([[[1, 1, 0, 2, 2, 2], [0, 0, 0, 0, 0, 0], [0, 3, 3, 3, 3, 0]]]))
-    sheet.act({"do": "join", "label": 1, "into": 2})
-    assert sheet.label[0, 0].tolist() == [2, 2, 0, 2, 2, 2]
-    sheet.act({"do": "part", "label": 2})  # the larger piece keeps its number
-    assert sheet.label[0, 0].tolist() == [4, 4, 0, 2, 2, 2]
-    sheet.act({"do": "remove", "label": 3})
-    assert set(sheet.counts) == {2, 4}
+    editor = LabelEditor(np.array([[[1, 1, 0, 2, 2, 2], [0, 0, 0, 0, 0, 0], [0, 3, 3, 3, 3, 0]]]))
+    editor.apply({"do": "join", "label": 1, "into": 2})
+    assert editor.label[0, 0].tolist() == [2, 2, 0, 2, 2, 2]
+    editor.apply({"do": "part", "label": 2})  # the larger piece keeps its number
+    assert editor.label[0, 0].tolist() == [4, 4, 0, 2, 2, 2]
+    editor.apply({"do": "remove", "label": 3})
+    assert set(editor.counts) == {2, 4}
 
 
 @pytest.mark.parametrize(
     ("action", "words"),
     [
         ({"do": "part", "label": 1}, "in pieces"),
-        ({"do": "remove", "label": 9}, "must be there"),
+        ({"do": "remove", "label": 9}, "existing nucleus"),
         ({"do": "dance"}, "one of the painter's"),
         (paint(4, 1, 0, 2), "in the image"),
         (paint(0, 1, 10, 99), "in the image"),
-        ({"do": "between", "label": 1}, "planes apart"),
+        ({"do": "between", "label": 1}, "between painted ones"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(action, words):
-    sheet = LabelEditor(np.ones((1, 4, 5), np.int32))
+    editor = LabelEditor(np.ones((1, 4, 5), np.int32))
     with pytest.raises(UserError, match=words):
-        sheet.act(action)
-    assert sheet.done == []
+        editor.apply(action)
+    assert editor.done == []
 
 
 def test_planes_between_two_painted_ones_are_filled_evenly():
@@ -105,29 +105,29 @@ def test_planes_between_two_painted_ones_are_filled_evenly():
     label = np.zeros((9, 40, 40), np.int32)
     label[0], label[8] = (np.hypot(yy - 20, xx - 20) < r for r in (4, 12))
     label[4, :, :18] = 7  # a neighbour in between stays
-    sheet = LabelEditor(label)
-    sheet.act({"do": "between", "label": 1})
-    areas = (sheet.label == 1).sum(axis=(1, 2))
+    editor = LabelEditor(label)
+    editor.apply({"do": "between", "label": 1})
+    areas = (editor.label == 1).sum(axis=(1, 2))
     radii = np.sqrt(areas[[1, 2, 3, 5, 6, 7]] / np.pi)
     np.testing.assert_allclose(radii, [5, 6, 7, 9, 10, 11], atol=0.5)
-    assert (sheet.label[4, :, :18] == 7).all()
+    assert (editor.label[4, :, :18] == 7).all()
     assert areas[4] < areas[3]
 
 
 def test_a_nucleus_that_is_gone_has_no_class():
-    sheet = LabelEditor(np.array([[[1, 1, 2]]]))
-    sheet.act({"do": "class", "label": 1, "name": "mitosis"})
-    sheet.act(paint(0, 0, 0, 2))
-    assert sheet.classes == {}
-    sheet.act({"do": "undo"})
-    assert sheet.classes == {1: "mitosis"}
+    editor = LabelEditor(np.array([[[1, 1, 2]]]))
+    editor.apply({"do": "class", "label": 1, "name": "mitosis"})
+    editor.apply(paint(0, 0, 0, 2))
+    assert editor.classes == {}
+    editor.apply({"do": "undo"})
+    assert editor.classes == {1: "mitosis"}
 
 
 def test_time_at_work_leaves_out_the_coffee():
-    sheet = LabelEditor(np.zeros((1, 4, 5), np.int32))
+    editor = LabelEditor(np.zeros((1, 4, 5), np.int32))
     for at in (0.0, 5.0, 12.0, 600.0, 603.0):
-        sheet.act(paint(0, 1, 0, 1) | {"at": at})
-    assert sheet.seconds == 15
+        editor.apply(paint(0, 1, 0, 1) | {"at": at})
+    assert editor.seconds == 15
 
 
 @pytest.fixture
@@ -149,19 +149,19 @@ def test_the_default_of_the_painter_is_a_valid_answer(image, tmp_path):
 
 def test_unsaved_work_is_there_again_until_it_is_saved(image, tmp_path):
     first = widgets.paint(image, save_to=tmp_path, classes=("a", "b"))
-    first.act(paint(0, 1, 0, 5))
-    first.act({"do": "class", "label": 1, "name": "b"})
+    first.apply(paint(0, 1, 0, 5))
+    first.apply({"do": "class", "label": 1, "name": "b"})
     second = widgets.paint(image, save_to=tmp_path)
     assert second.value.classes == {1: "b"}
     np.testing.assert_array_equal(second.label.pixels, first.label.pixels)
-    second.act({"do": "undo"})
-    second.act(paint(0, 2, 60, 5))
+    second.apply({"do": "undo"})
+    second.apply(paint(0, 2, 60, 5))
     second.save()
-    second.act({"do": "undo"})  # an undo beyond what was saved is work, too
+    second.apply({"do": "undo"})  # an undo beyond what was saved is work, too
     third = widgets.paint(image, save_to=tmp_path)
     np.testing.assert_array_equal(third.label.pixels, second.label.pixels)
     assert set(np.unique(third.label.pixels)) == {0, 1}
-    again = widgets.paint(image, save_to=tmp_path, anew=True)
+    again = widgets.paint(image, save_to=tmp_path, start_over=True)
     assert not again.label.pixels.any()
 
 
@@ -178,15 +178,15 @@ def test_what_is_saved_is_a_data_set_and_is_gone_on_with(rng, tmp_path):
         rng.random((4, 20, 25)).astype(np.float32), "ZYX", spacing=(2.0, 0.5, 0.5), name="embryo"
     )
     painter = widgets.paint(volume, save_to=tmp_path, classes=("interphase", "mitosis"))
-    painter.act(paint(2, 1, 0, 60))
-    painter.act({"do": "class", "label": 1, "name": "mitosis"})
+    painter.apply(paint(2, 1, 0, 60))
+    painter.apply({"do": "class", "label": 1, "name": "mitosis"})
     assert painter.save() == tmp_path / "labels" / "embryo.tif"
     [sample] = DataSet.open(tmp_path)
     assert sample.classes == {1: "mitosis"}
     assert sample.label.spacing == sample.image.spacing == (2.0, 0.5, 0.5)
     np.testing.assert_array_equal(sample.label.pixels, painter.label.pixels)
     before = (tmp_path / "images" / "embryo.tif").read_bytes()
-    widgets.paint(volume, save_to=tmp_path).act(paint(0, 2, 0, 30))
+    widgets.paint(volume, save_to=tmp_path).apply(paint(0, 2, 0, 30))
     painter = widgets.paint(volume, save_to=tmp_path)
     painter.save()
     assert set(np.unique(io.read_label(tmp_path / "labels" / "embryo.tif").pixels)) == {0, 1, 2}
@@ -200,7 +200,7 @@ def test_a_label_in_an_opened_data_set_is_saved_in_its_own_file(nuclei, tmp_path
     sample = DataSet.open(folder)[1]
     painter = widgets.paint(sample, save_to=folder)
     np.testing.assert_array_equal(painter.label.pixels, sample.label.pixels)
-    painter.act({"do": "remove", "label": int(sample.label.pixels.max())})
+    painter.apply({"do": "remove", "label": int(sample.label.pixels.max())})
     assert painter.save() in list((folder / "labels").iterdir())
     assert len(DataSet.open(folder)) == 3
     assert len(list((folder / "labels").iterdir())) == 3
@@ -232,9 +232,9 @@ def test_the_page_is_answered_in_plain_text_and_numbers(image, tmp_path, monkeyp
 def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
     painter = widgets.paint(image, save_to=tmp_path, mark="scribbles")
     assert (painter.label.pixels == -1).all()
-    painter.act(paint(0, 1, 0, 9))
-    painter.act(paint(0, 0, 60, 27))
-    painter.act(paint(0, -1, 60, 18))
+    painter.apply(paint(0, 1, 0, 9))
+    painter.apply(paint(0, 0, 60, 27))
+    painter.apply(paint(0, -1, 60, 18))
     assert "scribbles on 2.5% of the pixels" in painter.describe()
     painter.save()
     [sample] = DataSet.open(tmp_path)
@@ -247,12 +247,14 @@ def test_scribbles_are_nucleus_background_or_nothing_said(image, tmp_path):
 def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
     points = widgets.paint(image, save_to=tmp_path, mark="centres")
     for number, (y, x) in enumerate([(6, 7), (15, 20)], start=1):
-        points.act(paint(0, number, *[v for dy in (-1, 0, 1) for v in ((y + dy) * 30 + x - 1, 3)]))
+        points.apply(
+            paint(0, number, *[v for dy in (-1, 0, 1) for v in ((y + dy) * 30 + x - 1, 3)])
+        )
     np.testing.assert_array_equal(points.value.centres, [[6, 7], [15, 20]])
     assert points.save() == tmp_path / "centres" / "cell.csv"
     frames = widgets.paint(image, save_to=tmp_path, mark="boxes", classes=("mitosis",))
-    frames.act(paint(0, 1, 2 * 30 + 3, 6, 3 * 30 + 3, 1, 3 * 30 + 8, 1, 4 * 30 + 3, 6))
-    frames.act({"do": "class", "label": 1, "name": "mitosis"})
+    frames.apply(paint(0, 1, 2 * 30 + 3, 6, 3 * 30 + 3, 1, 3 * 30 + 8, 1, 4 * 30 + 3, 6))
+    frames.apply({"do": "class", "label": 1, "name": "mitosis"})
     frames.save()
     [sample] = DataSet.open(tmp_path)
     assert sample.label is None
@@ -265,7 +267,7 @@ def test_centres_and_boxes_are_tables_of_the_data_set(image, rng, tmp_path):
     np.testing.assert_array_equal(
         widgets.paint(image, save_to=tmp_path, mark="centres").value.centres, sample.centres
     )
-    with pytest.raises(UserError, match="one of the painter's kinds"):
+    with pytest.raises(UserError, match="kind of mark"):
         widgets.paint(image, mark="outlines", save_to=tmp_path)
 
 
@@ -294,7 +296,7 @@ def test_colour_images_channels_and_samples_can_be_painted_on(rng, tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "axes", "words"),
-    [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels a side")],
+    [((2, 9, 9), "TYX", "an image or a volume"), ((1, 5000), "YX", "4096 pixels per side")],
 )
 def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
     with pytest.raises(UserError, match=words):
@@ -304,7 +306,7 @@ def test_what_cannot_be_painted_on_is_refused(shape, axes, words, tmp_path):
 def test_a_label_of_another_size_and_too_many_classes_are_refused(image, tmp_path):
     with pytest.raises(UserError, match="same size"):
         widgets.paint(image, Image(np.zeros((9, 9), np.uint8), "YX"), save_to=tmp_path)
-    with pytest.raises(UserError, match="digits 1 to 9"):
+    with pytest.raises(UserError, match="one per digit"):
         widgets.paint(image, classes=list("abcdefghij"), save_to=tmp_path)
 
 

@@ -35,9 +35,9 @@ def read(picture: ipywidgets.Image) -> np.ndarray:
 def test_it_begins_in_the_middle_of_the_nucleus_and_says_what_is_there(volume):
     viewer = widgets.orthogonal(*volume)
     assert viewer.value == (3, 10, 20)
-    assert "z 6, y 5, x 10 µm" in viewer.words
-    assert viewer.words.endswith("nucleus 7")
-    assert viewer.words in viewer.place.value.replace("&gt;", ">")
+    assert "z 6, y 5, x 10 µm" in viewer.place_text
+    assert viewer.place_text.endswith("nucleus 7")
+    assert viewer.place_text in viewer.place.value.replace("&gt;", ">")
 
 
 def test_moving_a_slider_moves_the_slice(volume):
@@ -47,7 +47,7 @@ def test_moving_a_slider_moves_the_slice(volume):
     viewer.sliders["Z"].value = 0
     assert viewer.value[0] == 0
     assert read(viewer.picture)[:300].mean() < inside - 5
-    assert "nucleus" not in viewer.words
+    assert "nucleus" not in viewer.place_text
 
 
 def test_outlines_come_and_go(volume):
@@ -68,7 +68,7 @@ def test_a_place_can_be_given_and_must_exist(volume):
 def test_channels_and_movies_are_looked_at_too(volume):
     pixels = np.stack([np.stack([volume[0].pixels] * 2)] * 2)
     viewer = widgets.orthogonal(Image(pixels, "TCZYX", ABOUT["spacing"]))
-    assert viewer.words.count(",") == 3  # two in the place, one between two grey values
+    assert viewer.place_text.count(",") == 3  # two in the place, one between two grey values
 
 
 def test_the_turntable_turns_and_keeps_its_size(volume):

@@ -1,4 +1,4 @@
-"""One page a run: what was done, with what, how well, and the files to prove it."""
+"""One page per run: what was done, with which data and settings, how well, and file hashes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nbtools import io, show
 from nbtools.report.facts import collect_facts
-from nbtools.report.page import key_numbers, list_tables, make_title, render_page, say_any
+from nbtools.report.page import format_setting, key_numbers, list_tables, make_title, render_page
 from nbtools.report.pictures import Picture, make_pictures
 from nbtools.report.prose import write_methods
 from nbtools.report.template import STAMP
@@ -15,19 +15,20 @@ __all__ = ["collect_facts", "write", "write_methods"]
 
 
 def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
-    """Write report.html and report.json into the folder of a model, result or comparison; an
-    earlier report there is replaced.
+    """Write report.html and report.json into the folder of a model, result or comparison.
+
+    An earlier report there is replaced.
 
     Parameters
     ----------
-    run_folder : what `nbtools train`, `nbtools predict`, `nbtools compare --out` or
-        `export.save_run` has written. scores.json and errors/ (of `nbtools evaluate --save`) and
-        nuclei.csv (of `nbtools measure`) in it are shown too.
+    run_folder : folder that `nbtools train`, `nbtools predict`, `nbtools compare --out` or
+        `export.save_run` has written. The report also shows scores.json and errors/ (of `nbtools
+        evaluate --save`) and nuclei.csv (of `nbtools measure`) in it.
     pdf : also write report.pdf.
 
     Returns
     -------
-    Path of report.html: one file, pictures inside, to be opened without a network.
+    Path of report.html: one self-contained file that opens without a network.
 
     Raises
     ------
@@ -41,21 +42,21 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     io.write_text(folder / "report.html", render_page(facts, pictures))
     if pdf:
         with io.atomic_write(folder / "report.pdf") as temporary:
-            show.write_pdf(temporary, _pages(facts, pictures))
+            show.write_pdf(temporary, _make_pages(facts, pictures))
     return folder / "report.html"
 
 
-def _pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
-    """The report as pages: words and tables first, then one page a picture."""
+def _make_pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
+    """The report as pages: text and tables first, then one page per picture."""
     stamp = [STAMP] if facts.get("rehearsal") else []
-    numbers = " · ".join(f"{value} {words}" for words, value in key_numbers(facts))
+    numbers = " · ".join(f"{value} {text}" for text, value in key_numbers(facts))
     tables = [
-        (heading, [(name.replace("_", " "), say_any(value)) for name, value in rows])
+        (heading, [(name.replace("_", " "), format_setting(value)) for name, value in rows])
         for heading, rows in list_tables(facts)
     ]
-    words = show.text_pages(
+    first = show.text_pages(
         make_title(facts),
         [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]],
         tables=tables,
     )
-    return [*words, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]
+    return [*first, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]

@@ -1,11 +1,9 @@
-"""A comparison of methods as facts, sentences and tables; and what the words of a score mean, for a
-reader who has not met them.
-"""
+"""A comparison of methods as facts, sentences and tables, and the meaning of its scores."""
 
 from __future__ import annotations
 
 from nbtools.show.paired import WORDS
-from nbtools.show.words import say_value
+from nbtools.show.text import format_value
 
 COMPARISON = "comparison"
 COUNTED = {
@@ -55,28 +53,29 @@ TERMS = {
         NRMSE: The root of the mean squared error over maximum minus minimum of the clean image.
         """,
 }
-SURE = """95 % interval: What the score would be on other draws of images like these. Where the interval of a difference leaves out 0, one
-    method is better beyond doubt on such images; where it does not, more images are needed, not another decimal."""
+INTERVAL = """95 % interval: The range of the score on other samples of images like these. Where the
+    interval of a difference does not contain 0, one method is clearly better on such images; where
+    it does, more images are needed, not another decimal."""
 MATCHES = (
-    "A predicted and a true nucleus match from an IoU threshold upwards, each at most once; AP = "
-    "TP / (TP + FP + FN), counts pooled over "
-    "images; the mean AP is that over IoU 0.50, 0.55, … 0.90."
+    "A predicted and a true nucleus match if their IoU reaches the threshold, each at most once; "
+    "AP = TP / (TP + FP + FN), counts pooled over images; the mean AP is the mean over IoU 0.50, "
+    "0.55, … 0.90."
 )
 
 
 def find_terms(facts: dict) -> list[tuple[str, str]]:
-    """The words of the scores on this page, and what they mean; [] where there are none."""
+    """The terms of the scores on this page with their meaning; [] where there are no scores."""
     from nbtools.show.scores import find_task
 
     task = facts.get("task") or find_task(facts.get("scores") or {})
     if task not in TERMS:
         return []
-    paragraphs = [" ".join(text.split()) for text in (*TERMS[task].split("\n\n"), SURE)]
+    paragraphs = [" ".join(text.split()) for text in (*TERMS[task].split("\n\n"), INTERVAL)]
     return [tuple(text.split(": ", 1)) for text in paragraphs]
 
 
-def gather_comparison(about: dict, rows: list[dict]) -> dict:
-    """Facts of compare.json and the rows of compare.csv."""
+def collect_comparison(about: dict, rows: list[dict]) -> dict:
+    """Collect facts from compare.json and the rows of compare.csv."""
     main = about["metrics"][0]
     makers = about.get("made_by") or {}
     return {
@@ -103,10 +102,8 @@ def gather_comparison(about: dict, rows: list[dict]) -> dict:
     }
 
 
-def find_best(facts: dict) -> list[tuple[str, str]]:
-    """The metric that methods are ranked by, of the best one: what stands on top of the page; [] of
-    other pages.
-    """
+def find_best_score(facts: dict) -> list[tuple[str, str]]:
+    """The score of the best method, for the top of the page; [] for other pages."""
     rows = facts.get("table") or ()
     return [
         (
@@ -118,34 +115,38 @@ def find_best(facts: dict) -> list[tuple[str, str]]:
     ]
 
 
-def say_findings(facts: dict) -> list[str]:
-    """What came out, one sentence a pair of methods, the clear ones first."""
-    said = []
+def describe_differences(facts: dict) -> list[str]:
+    """Describe the difference of each pair of methods in one sentence, the clear ones first."""
+    sentences = []
     for d in sorted(facts.get("differences") or (), key=lambda d: not d.get("clear")):
         one, other = d["method"], d["against"]
         if d["difference"] is None or d["interval_95"] is None:
-            said.append(f"{one} against {other}: too few images to say how sure a difference is.")
+            sentences.append(f"{one} against {other}: too few images for an interval.")
             continue
         better, worse = (one, other) if d["difference"] > 0 else (other, one)
         limits = sorted(abs(v) for v in d["interval_95"])
         gap = f"by {abs(d['difference']):.3f} in {WORDS.get(d['metric'], d['metric'])}"
         if d["clear"]:
-            said.append(
+            sentences.append(
                 f"{better} is better than {worse}, {gap} (95 % interval {limits[0]:.3f} to "
                 f"{limits[1]:.3f})."
             )
         else:
             low, high = d["interval_95"]
-            said.append(
+            sentences.append(
                 f"{one} and {other} cannot be told apart: they differ {gap} (95 % interval "
                 f"{low:+.3f} to {high:+.3f})."
             )
-    return said
+    return sentences
 
 
-def say_methods(facts: dict, cited: dict[str, str]) -> str:
-    """The sentences for the methods section.  cited : name of a result → its method in words, with
-    the paper.
+def describe_comparison(facts: dict, cited: dict[str, str]) -> str:
+    """Describe the comparison in sentences for the methods section of a paper.
+
+    Parameters
+    ----------
+    facts : as `collect_comparison` returns them.
+    cited : name of a result to its method in words, with the paper.
     """
     count, unit = facts["images"]["count"], facts.get("paired_over", "images")
     names = [
@@ -153,38 +154,33 @@ def say_methods(facts: dict, cited: dict[str, str]) -> str:
         for name in (row["method"] for row in facts.get("table") or ())
     ]
     parts = [
-        (
-            f"{', '.join(names)} were compared on {count} image{'' if count == 1 else 's'} with "
-            "true "
-            f"labels ({facts.get('truth')})."
-        )
+        f"{', '.join(names)} were compared on {count} image{'' if count == 1 else 's'} with true "
+        f"labels ({facts.get('truth')})."
     ]
     if facts.get("task") == "instances":
         parts.append(MATCHES)
     parts.append(f"Images without a result {COUNTED.get(facts.get('task'), 'are named')}.")
     parts.append(
-        f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap draws of "
-        f"{facts.get('units')} {unit} (seed "
-        f"{facts.get('seed')}), differences paired over the same draws."
+        f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap samples of "
+        f"{facts.get('units')} {unit} (seed {facts.get('seed')}), with differences paired over the "
+        "same samples."
     )
-    return " ".join([*parts, *say_findings(facts)])
+    return " ".join([*parts, *describe_differences(facts)])
 
 
 def list_makers(facts: dict) -> list[tuple[str, str]]:
-    """Each result and how it was made."""
+    """List each result with the method, model and decoding that made it."""
     rows = []
     for name, one in (facts.get("made_by") or {}).items():
         chosen = ", ".join(
-            f"{key} {say_value(value)}"
+            f"{key} {format_value(value)}"
             for key, value in (one.get("decoding") or {}).items()
             if value is not None
         )
-        words = [
+        parts = [
             f"method {one['method']}" if one.get("method") else "",
             f"model {one['model']}" if one.get("model") else "",
             chosen,
         ]
-        rows.append(
-            (name, "; ".join(word for word in words if word) or "labels of another program")
-        )
+        rows.append((name, "; ".join(filter(None, parts)) or "labels of another program"))
     return rows

@@ -1,6 +1,4 @@
-"""What a run folder says of itself, gathered into plain values; whatever it does not say is left
-out.
-"""
+"""Facts of a run folder as plain values; what the folder does not state is left out."""
 
 from __future__ import annotations
 
@@ -11,46 +9,45 @@ from typing import Any
 
 from nbtools import io, methods
 from nbtools.errors import UserError
-from nbtools.report.compared import gather_comparison
+from nbtools.report.compared import collect_comparison
 
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
 
 def collect_facts(folder: Path) -> dict:
-    """Facts of a model (model.json), a result (result.json) or a comparison (compare.json), as
-    report.json holds them.
+    """Collect the facts of a model, a result or a comparison, as report.json holds them.
+
+    Parameters
+    ----------
+    folder : holds model.json, result.json or compare.json.
 
     Raises
     ------
-    UserError : the folder is none of these, or its JSON cannot be read.
+    UserError : the folder holds none of these, or its JSON cannot be read.
     """
     if (folder / "model.json").is_file():
-        facts = _of_model(
+        facts = _collect_model(
             folder, read_json(folder / "model.json"), read_json(folder / "recipe.json")
         )
     elif (folder / "result.json").is_file():
-        facts = _of_result(folder, read_json(folder / "result.json"))
+        facts = _collect_result(folder, read_json(folder / "result.json"))
     elif (folder / "compare.json").is_file():
-        facts = {"name": folder.name} | gather_comparison(
+        facts = {"name": folder.name} | collect_comparison(
             read_json(folder / "compare.json"), read_table(folder / "compare.csv")
         )
     else:
-        remedy = (
-            "Give the folder that nbtools train, nbtools predict or nbtools compare --out has "
-            "written."
-        )
         raise UserError(
-            "A report is of a model, a result or a comparison.",
-            f"{folder}, without model.json or result.json",
-            remedy,
+            "A report needs the folder of a model, a result or a comparison.",
+            f"{folder}, without model.json, result.json or compare.json",
+            "Give a folder written by nbtools train, nbtools predict or nbtools compare --out.",
         )
     facts["created"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
 
 def read_json(path: Path) -> dict:
-    """A JSON file as a dictionary; {} where there is none."""
+    """Read a JSON file as a dictionary; {} where there is none."""
     if not path.is_file():
         return {}
     try:
@@ -65,14 +62,14 @@ def read_json(path: Path) -> dict:
 
 
 def read_table(path: Path) -> list[dict]:
-    """Rows of a CSV file with numbers as numbers, empty cells as None; [] where there is none."""
+    """Read a CSV file, numbers as numbers and empty cells as None; [] where there is none."""
     if not path.is_file():
         return []
-    return [{name: _to_value(text) for name, text in row.items()} for row in io.read_csv(path)]
+    return [{name: _parse_value(text) for name, text in row.items()} for row in io.read_csv(path)]
 
 
 def describe_method(name: str | None) -> dict:
-    """Name, title and paper of a method, as far as the table of methods knows it."""
+    """Name, title, task and paper of a method, as far as the registry of methods holds them."""
     if not name:
         return {}
     try:
@@ -82,10 +79,18 @@ def describe_method(name: str | None) -> dict:
     return {"name": name, "title": row.title, "task": row.task, "paper": vars(row.paper).copy()}
 
 
-def say_normalisation(about: str | dict | None) -> str | None:
-    """How grey values were normalised, in words; of restoration, which undoes it, with its numbers.
+def describe_normalisation(about: str | dict | None) -> str | None:
+    """Describe how grey values were normalised.
 
-    >>> say_normalisation({"how": "of the whole training set", "offset": [100.0], "factor": [7.5]})
+    Parameters
+    ----------
+    about : the sentence itself; or, of restoration methods, which undo it, "how", "offset" and
+        "factor".
+
+    Examples
+    --------
+    >>> about = {"how": "of the whole training set", "offset": [100.0], "factor": [7.5]}
+    >>> describe_normalisation(about)
     'subtracting 100 and dividing by 7.5 (of the whole training set)'
     """
     if not isinstance(about, dict):
@@ -98,7 +103,7 @@ def say_normalisation(about: str | dict | None) -> str | None:
     )
 
 
-def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
+def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
     history = read_table(folder / "history.csv")
     training = {key: recipe[key] for key in TRAINED if recipe.get(key) is not None}
     if history and "epochs" not in training:
@@ -116,22 +121,22 @@ def _of_model(folder: Path, about: dict, recipe: dict) -> dict:
         "settings": about.get("settings") or recipe.get("settings"),
         "tuned": about.get("tuned"),
         "training": training,
-        "images": _image_facts(about),
-        "normalisation": say_normalisation(about.get("normalisation")),
+        "images": _select_image_facts(about),
+        "normalisation": describe_normalisation(about.get("normalisation")),
         "seed": recipe.get("seed"),
         "minutes": recipe.get("minutes"),
         "command": recipe.get("command"),
         "inputs": recipe.get("inputs"),
-        "files": _own_files(folder),
+        "files": _hash_weights(folder),
         "versions": about.get("versions") or recipe.get("versions"),
         "scores": read_json(folder / "scores.json"),
     }
 
 
-def _of_result(folder: Path, about: dict) -> dict:
+def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
     counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
-    recipe = _recipe_of(about.get("model"))
+    recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
         "name": folder.name,
@@ -140,7 +145,7 @@ def _of_result(folder: Path, about: dict) -> dict:
         "model": about.get("model"),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
-        "images": _image_facts(about) | {"count": len(summary)},
+        "images": _select_image_facts(about) | {"count": len(summary)},
         "nuclei": int(sum(counts)) if counts else None,
         "seconds": about.get("seconds"),
         "summary": summary,
@@ -149,18 +154,18 @@ def _of_result(folder: Path, about: dict) -> dict:
         "seed": recipe.get("seed"),
         "command": about.get("command"),
         "source": about.get("source"),
-        "files": _own_files(folder),
+        "files": _hash_weights(folder),
         "versions": about.get("versions"),
         "scores": read_json(folder / "scores.json"),
     }
 
 
-def _recipe_of(model: str | None) -> dict:
+def _read_recipe(model: str | None) -> dict:
     """The recipe of the model that made a result, where its folder is still there."""
     return read_json(Path(model) / "recipe.json") if model else {}
 
 
-def _image_facts(about: dict) -> dict:
+def _select_image_facts(about: dict) -> dict:
     keys = (
         "axes",
         "spacing",
@@ -173,8 +178,8 @@ def _image_facts(about: dict) -> dict:
     return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
 
 
-def _own_files(folder: Path) -> list[dict]:
-    """sha256 of the weights, so that a model can be told from every other."""
+def _hash_weights(folder: Path) -> list[dict]:
+    """sha256 of the weights, which identifies a model."""
     import hashlib
 
     found = sorted(folder.glob("weights.*"))
@@ -184,7 +189,7 @@ def _own_files(folder: Path) -> list[dict]:
     ]
 
 
-def _to_value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,23 +1,30 @@
-"""The report as one page that needs nothing else: styles inside, pictures inside, no network."""
+"""The report as one self-contained HTML page: styles and pictures inside, no network."""
 
 from __future__ import annotations
 
 import base64
+from itertools import chain
 
 import jinja2
 
-from nbtools.report.compared import COMPARISON, find_best, find_terms, list_makers, say_findings
+from nbtools.report.compared import (
+    COMPARISON,
+    describe_differences,
+    find_best_score,
+    find_terms,
+    list_makers,
+)
 from nbtools.report.pictures import Picture
-from nbtools.report.prose import cite, say_spacing, write_methods
+from nbtools.report.prose import cite, format_spacing, write_methods
 from nbtools.report.template import PAGE, STAMP, STYLE
-from nbtools.show.words import say_value
+from nbtools.show.text import format_value
 
 SECTIONS = ("Scores", "Mistakes, the worst images first", "Examples", "Training", "Measurements")
 SUMMARY_ROWS = 50
 
 
 def render_page(facts: dict, pictures: list[Picture]) -> str:
-    """The whole report as HTML; every value from the run folder is escaped."""
+    """Render the whole report as HTML; every value from the run folder is escaped."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.ChainableUndefined)
     summary = (facts.get("summary") or [])[:SUMMARY_ROWS]
     return environment.from_string(PAGE).render(
@@ -29,53 +36,52 @@ def render_page(facts: dict, pictures: list[Picture]) -> str:
         numbers=key_numbers(facts),
         prose=write_methods(facts),
         reference=cite(facts),
-        sections=_sections(pictures),
-        findings=say_findings(facts),
+        sections=_group_pictures(pictures),
+        findings=describe_differences(facts),
         terms=find_terms(facts),
         summary=summary,
         columns=[
             c
-            for c in dict.fromkeys(c for row in summary for c in row)
+            for c in dict.fromkeys(chain.from_iterable(summary))
             if any(_is_short(row.get(c)) for row in summary)
         ],
         tables=list_tables(facts),
         hashes=[*(facts.get("files") or []), *(facts.get("inputs") or [])],
-        say=say_any,
-        say_score=lambda value: f"{value:.3f}" if isinstance(value, float) else say_any(value),
+        format=format_setting,
+        format_score=lambda value: (
+            f"{value:.3f}" if isinstance(value, float) else format_setting(value)
+        ),
     )
 
 
 def make_title(facts: dict) -> str:
-    """What the page is called: "Model fast" or "Result test_images"."""
+    """Title of the page: "Model fast" or "Result test_images"."""
     kind, name = facts["kind"].capitalize(), facts.get("name", "")
     return kind if name == facts["kind"] else f"{kind} {name}".strip()
 
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
-    """The few numbers that stand on top, with their words."""
-    scores, training, images = (
-        facts.get("scores") or {},
-        facts.get("training") or {},
-        facts.get("images") or {},
-    )
+    """The few numbers at the top of the page, with their names."""
+    parts = (facts.get(name) or {} for name in ("scores", "training", "images"))
+    scores, training, images = parts
     best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
     found = [
-        *find_best(facts),
+        *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),
         ("images", images.get("count")),
-        ("mean AP", _number(scores.get("mean_ap"), 3)),
-        ("AP at IoU 0.5", _number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
-        ("PSNR in dB", _number((scores.get("mean") or {}).get("psnr"), 2)),
-        ("SSIM", _number((scores.get("mean") or {}).get("ssim"), 3)),
-        ("best validation loss", _number(best.get("val_loss"), 4)),
-        ("mean AP on validation images", _number(best.get("val_mean_ap"), 3)),
+        ("mean AP", _format_number(scores.get("mean_ap"), 3)),
+        ("AP at IoU 0.5", _format_number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),
+        ("PSNR in dB", _format_number((scores.get("mean") or {}).get("psnr"), 2)),
+        ("SSIM", _format_number((scores.get("mean") or {}).get("ssim"), 3)),
+        ("best validation loss", _format_number(best.get("val_loss"), 4)),
+        ("mean AP on validation images", _format_number(best.get("val_mean_ap"), 3)),
         ("epochs", training.get("epochs")),
         ("steps", training.get("steps")),
-        ("seconds", _number(training.get("seconds") or facts.get("seconds"), 1)),
+        ("seconds", _format_number(training.get("seconds") or facts.get("seconds"), 1)),
         ("parameters", f"{training['parameters']:,}" if training.get("parameters") else None),
         ("seed", facts.get("seed")),
     ]
-    return [(words, str(value)) for words, value in found if value is not None]
+    return [(text, str(value)) for text, value in found if value is not None]
 
 
 def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
@@ -83,7 +89,7 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     images = dict(facts.get("images") or {})
     if images:
         images = {
-            "pixel size": say_spacing(images),
+            "pixel size": format_spacing(images),
             **{k: v for k, v in images.items() if k not in ("spacing", "unit")},
         }
         images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
@@ -100,28 +106,30 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     return [(heading, list(rows.items())) for heading, rows in tables if rows]
 
 
-def say_any(value: object) -> str:
-    """A setting or fact in words: None is "auto", lists are joined."""
+def format_setting(value: object) -> str:
+    """Format a setting or fact: None is "auto", lists are joined."""
     if value is None:
         return "auto"
     if isinstance(value, list | tuple):
-        return " x ".join(say_value(v) for v in value)
-    return say_value(value)
+        return " x ".join(format_value(v) for v in value)
+    return format_value(value)
 
 
-def _sections(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
-    """Pictures by section, ready to be set into the page."""
+def _group_pictures(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
+    """Pictures by section, ready for the template."""
     sections = {name: [p for p in pictures if p.section == name] for name in SECTIONS}
-    return [(name, [_pack(p) for p in inside]) for name, inside in sections.items() if inside]
+    return [
+        (name, [_encode_picture(p) for p in inside]) for name, inside in sections.items() if inside
+    ]
 
 
-def _pack(picture: Picture) -> dict:
+def _encode_picture(picture: Picture) -> dict:
     data = base64.b64encode(picture.png).decode("ascii")
     kind = "half" if picture.half else "small" if picture.small else "wide"
     return {"alt": picture.alt, "caption": picture.caption, "kind": kind, "data": data}
 
 
-def _number(value: float | None, digits: int) -> str | None:
+def _format_number(value: float | None, digits: int) -> str | None:
     return (
         None
         if not isinstance(value, int | float)

@@ -1,9 +1,10 @@
-"""The figures of a report, made from what lies in the run folder."""
+"""The figures of a report, made from the files of the run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from nbtools import io, show
@@ -12,20 +13,26 @@ from nbtools.errors import UserError
 from nbtools.report.facts import read_table
 
 EXAMPLES, OVERLAYS, WORST = 2, 6, 5
+# folder of a data set: part of a sample in it
 PARTNERS = {
     "labels": "label",
     "masks": "label",
     "clean": "clean",
     "targets": "clean",
     "gt": "clean",
-}  # folder: what is in it
+}
 LARGEST = 30_000_000  # bytes of an input image that a report still opens
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: `section` it belongs to, caption, and the figure or a finished PNG; `small` and
-    `half` ones stand side by side.
+    """One figure of a report.
+
+    Parameters
+    ----------
+    section, caption : heading it belongs to, and its caption.
+    figure, file : the figure, or a finished PNG.
+    small, half : whether several stand side by side.
     """
 
     section: str
@@ -37,72 +44,87 @@ class Picture:
 
     @property
     def png(self) -> bytes:
+        """The picture as PNG."""
         return self.file.read_bytes() if self.file else show.to_png(self.figure)
 
     @property
     def alt(self) -> str:
+        """Its text alternative."""
         return self.caption if self.figure is None else self.figure.alt or self.caption
 
 
 def make_pictures(folder: Path, facts: dict) -> list[Picture]:
-    """Training curve, scores, mistakes, examples and measurements, as far as the folder holds what
-    they are made of.
+    """Make the figures for which the folder holds the data.
+
+    Parameters
+    ----------
+    folder : run folder.
+    facts : as `collect_facts` returns them.
     """
-    makers = (_compared, _training, _scores, _strata, _errors, _overlays, _examples, _measurements)
-    return [picture for make in makers for picture in _attempt(make, folder, facts)]
+    makers = (
+        _find_compared,
+        _draw_training,
+        _draw_scores,
+        _find_strata,
+        _find_error_maps,
+        _find_overlays,
+        _draw_examples,
+        _draw_measurements,
+    )
+    return list(chain.from_iterable(_make_safely(make, folder, facts) for make in makers))
 
 
-def _attempt(
+def _make_safely(
     make: Callable[[Path, dict], Iterator[Picture]], folder: Path, facts: dict
 ) -> list[Picture]:
-    """A file that cannot be drawn must not cost the report."""
+    """Leave a picture out, rather than the report, where it cannot be drawn."""
     try:
         return list(make(folder, facts))
     except (UserError, OSError, KeyError, TypeError):
         return []
 
 
-def _training(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_training(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "history.csv")
     if rows:
-        words = (
+        text = (
             "Loss on the training and the validation images, on a plain and on a logarithmic "
             "axis, and the learning rate."
         )
-        yield Picture("Training", words, show.training(rows))
+        yield Picture("Training", text, show.training(rows))
 
 
-def _scores(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
-        words = "Agreement with the true labels, nuclei found and not found, and kinds of mistake."
-        yield Picture("Scores", words, show.scores(facts["scores"]))
+        text = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
+        yield Picture("Scores", text, show.scores(facts["scores"]))
 
 
-def _compared(folder: Path, facts: dict) -> Iterator[Picture]:
-    """What `nbtools compare --out` has drawn."""
-    told = {
+def _find_compared(folder: Path, facts: dict) -> Iterator[Picture]:
+    """The figures that `nbtools compare --out` has drawn."""
+    captions = {
         "compare.png": "Scores of each method against the true labels.",
         "differences.png": (
-            "Differences between methods with their 95 % intervals: one that leaves out 0 is "
-            "beyond doubt."
+            "Differences between methods with their 95 % intervals: an interval without 0 is a "
+            "clear difference."
         ),
     }
-    for name, words in told.items():
+    for name, text in captions.items():
         if (folder / name).is_file():
-            yield Picture("Scores", words, file=folder / name)
+            yield Picture("Scores", text, file=folder / name)
 
 
-def _strata(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
-        words = (
-            "For which nuclei it works: the share found, from the smallest fifth to the largest, "
-            "and from the dimmest to the brightest."
+        text = (
+            "Share of matched nuclei, from the smallest fifth to the largest, and from the "
+            "dimmest to the brightest."
         )
-        yield Picture("Scores", words, file=folder / "strata.png")
+        yield Picture("Scores", text, file=folder / "strata.png")
 
 
-def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
-    """Error maps, of one result or of each method; 1_NAME.png is the worst image."""
+def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Error maps, of one result or per method; 1_NAME.png is the worst image."""
     for place in [
         folder / "errors",
         *sorted(p for p in (folder / "errors").glob("*") if p.is_dir()),
@@ -110,22 +132,22 @@ def _errors(folder: Path, facts: dict) -> Iterator[Picture]:
         method = "" if place.name == "errors" else f"{place.name}, "
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
-            words = (
+            text = (
                 f"{method}worst image no. {number}: {name}"
                 if number.isdigit()
                 else f"Where the mistakes are: {file.stem}."
             )
-            yield Picture("Mistakes, the worst images first", words, file=file, half=bool(method))
+            yield Picture("Mistakes, the worst images first", text, file=file, half=bool(method))
 
 
-def _overlays(folder: Path, facts: dict) -> Iterator[Picture]:
+def _find_overlays(folder: Path, facts: dict) -> Iterator[Picture]:
     files = sorted((folder / "overlays").glob("*.png"))
     for file in files[:OVERLAYS]:
         yield Picture("Examples", file.stem, file=file, small=len(files) > 1)
 
 
-def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
-    """Training images of a model, where the files that its recipe lists are still there."""
+def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Training images of a model, where the files that its recipe lists still exist."""
     files = [Path(entry["file"]) for entry in facts.get("inputs") or []]
     files = [p for p in files if io.is_image(p) and p.is_file() and p.stat().st_size < LARGEST]
     images = [p for p in files if p.parent.name not in PARTNERS]
@@ -135,26 +157,26 @@ def _examples(folder: Path, facts: dict) -> Iterator[Picture]:
     examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
     if examples:
         had = [
-            words
-            for part, words in (("label", "labels"), ("clean", "clean partners"))
+            text
+            for part, text in (("label", "labels"), ("clean", "clean partners"))
             if getattr(examples[0], part) is not None
         ]
-        words = f"Images that the model was trained with ({len(examples)} of {len(images)})"
+        text = f"Images that the model was trained on ({len(examples)} of {len(images)})"
         yield Picture(
             "Examples",
-            f"{words}{', and their ' if had else ''}{' and '.join(had)}.",
+            f"{text}{', and their ' if had else ''}{' and '.join(had)}.",
             show.pairs(examples),
         )
 
 
 def _open_example(path: Path, partners: dict[tuple[str, str], Path]) -> Sample:
-    """An image with the label and the clean image that the recipe lists beside it."""
+    """An image with the label and the clean image that the recipe lists with it."""
     label, clean = (partners.get((part, io.stem(path).lower())) for part in ("label", "clean"))
     read = {"label": label and io.read_label(label), "clean": clean and io.read_image(clean)}
     return Sample(io.stem(path), io.read_image(path), **read)
 
 
-def _measurements(folder: Path, facts: dict) -> Iterator[Picture]:
+def _draw_measurements(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "nuclei.csv")
     if rows:
         columns = {

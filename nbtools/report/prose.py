@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from nbtools import methods
 from nbtools.errors import UserError
-from nbtools.report.compared import COMPARISON, say_methods
-from nbtools.show.words import say_value
+from nbtools.report.compared import COMPARISON, describe_comparison
+from nbtools.show.text import format_value
 
 LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
 NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python": "Python"}
 
 
 def write_methods(facts: dict) -> str:
-    """What was done, in sentences that can be copied into a paper; only what the run folder
-    says.
+    """Describe the run in sentences that can be copied into a paper.
+
+    Parameters
+    ----------
+    facts : as `collect_facts` returns them; what they do not hold is not mentioned.
     """
     if facts["kind"] == COMPARISON:
-        cited = {name: _say_maker(one) for name, one in (facts.get("made_by") or {}).items()}
-        return " ".join(filter(None, [say_methods(facts, cited), _say_versions(facts)]))
+        cited = {name: _describe_maker(one) for name, one in (facts.get("made_by") or {}).items()}
+        return " ".join(
+            filter(None, [describe_comparison(facts, cited), _describe_versions(facts)])
+        )
     parts = [
-        _say_method(facts),
-        _say_training(facts),
-        _say_images(facts),
-        _say_decoding(facts),
-        _say_scores(facts),
-        _say_versions(facts),
+        _describe_method(facts),
+        _describe_training(facts),
+        _describe_images(facts),
+        _describe_decoding(facts),
+        _describe_scores(facts),
+        _describe_versions(facts),
     ]
     return " ".join(part for part in parts if part)
 
 
-def say_spacing(images: dict) -> str:
-    """Pixel size in words: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", "unknown"."""
+def format_spacing(images: dict) -> str:
+    """Format the pixel size: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", or "unknown"."""
     spacing = images.get("spacing")
     if not spacing:
         return "unknown"
@@ -42,7 +47,7 @@ def say_spacing(images: dict) -> str:
 
 
 def cite(facts: dict) -> str:
-    """The method's paper in one line; empty where none is known."""
+    """The method's paper in one line; "" where none is known."""
     paper = facts.get("method", {}).get("paper") or {}
     return (
         f'"{paper["title"]}" ({paper["year"]}), doi:{paper["doi"]}'
@@ -51,7 +56,7 @@ def cite(facts: dict) -> str:
     )
 
 
-def _say_method(facts: dict) -> str:
+def _describe_method(facts: dict) -> str:
     method, images = facts.get("method", {}), facts.get("images", {})
     name = (
         f'"{method["title"]}" (nbtools method {method["name"]})'
@@ -77,8 +82,8 @@ def _say_method(facts: dict) -> str:
     return f"{found} with {name}{source}." if method else f"{found}."
 
 
-def _say_maker(about: dict) -> str:
-    """The method of a compared result, with its paper; "" where it is not ours."""
+def _describe_maker(about: dict) -> str:
+    """The method of a compared result, with its paper; "" where it is not in the registry."""
     try:
         row = methods.row(about.get("method") or "")
     except UserError:
@@ -86,7 +91,7 @@ def _say_maker(about: dict) -> str:
     return f'"{row.title}", doi:{row.paper.doi}'
 
 
-def _say_training(facts: dict) -> str:
+def _describe_training(facts: dict) -> str:
     training, settings = facts.get("training", {}), facts.get("settings", {})
     if not training.get("steps"):
         return ""
@@ -121,10 +126,10 @@ def _say_training(facts: dict) -> str:
     )
 
 
-def _say_images(facts: dict) -> str:
+def _describe_images(facts: dict) -> str:
     images, inputs = facts.get("images", {}), facts.get("inputs") or []
     pixels = (
-        f"The pixel size was {say_spacing(images)}."
+        f"The pixel size was {format_spacing(images)}."
         if images.get("spacing")
         else "The pixel size is unknown."
     )
@@ -141,18 +146,18 @@ def _say_images(facts: dict) -> str:
     return f"{pixels}{normalised}{listed}"
 
 
-def _say_decoding(facts: dict) -> str:
+def _describe_decoding(facts: dict) -> str:
     values = {k: v for k, v in (facts.get("tuned") or {}).items() if v is not None}
     if not values:
         return ""
     how = "Chosen on the validation images" if facts["kind"] == "model" else "Decoded with"
-    return f"{how}: {', '.join(f'{name} {say_value(value)}' for name, value in values.items())}."
+    return f"{how}: {', '.join(f'{name} {format_value(value)}' for name, value in values.items())}."
 
 
-def _say_scores(facts: dict) -> str:
+def _describe_scores(facts: dict) -> str:
     scores = facts.get("scores") or {}
     if "psnr" in (scores.get("mean") or {}):
-        return _say_restored(scores)
+        return _describe_restored(scores)
     if "mean_ap" not in scores:
         return ""
     half = scores.get("pooled", {}).get("0.50", {})
@@ -175,7 +180,7 @@ def _say_scores(facts: dict) -> str:
     return f"Against the true labels of {number}, {mean_ap}."
 
 
-def _say_restored(scores: dict) -> str:
+def _describe_restored(scores: dict) -> str:
     mean, before, interval = (
         scores["mean"],
         scores.get("input") or {},
@@ -192,7 +197,7 @@ def _say_restored(scores: dict) -> str:
     return f"Against the clean partners of {number}, the mean {reached}; range: {scores['range']}."
 
 
-def _say_versions(facts: dict) -> str:
+def _describe_versions(facts: dict) -> str:
     versions = facts.get("versions") or {}
     used = [f"{NAMES.get(name, name)} {versions[name]}" for name in LIBRARIES if versions.get(name)]
     return (

@@ -1,12 +1,25 @@
-"""The look of the report."""
+"""HTML and CSS of the report page."""
 
 STYLE = """
-body { font: 15px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #222; background: #fff; max-width: 960px;
-  margin: 0 auto; padding: 24px }
+body {
+  font: 15px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+  color: #222;
+  background: #fff;
+  max-width: 960px;
+  margin: 0 auto;
+  padding: 24px
+}
 h1 { font-size: 26px; margin: 0 0 4px }
 h2 { font-size: 19px; margin: 34px 0 10px; border-bottom: 1px solid #ccc; padding-bottom: 4px }
 .quiet { color: #666; font-size: 13px }
-.stamp { background: #b3261e; color: #fff; padding: 10px 14px; border-radius: 6px; font-weight: 600; margin: 16px 0 }
+.stamp {
+  background: #b3261e;
+  color: #fff;
+  padding: 10px 14px;
+  border-radius: 6px;
+  font-weight: 600;
+  margin: 16px 0
+}
 .warning { background: #fff4d6; border-left: 4px solid #e0a000; padding: 8px 14px; margin: 12px 0 }
 .found { font-size: 16px; margin: 14px 0 }
 dt { font-weight: 600; margin-top: 6px } dd { margin: 0 0 0 16px; color: #444 }
@@ -22,14 +35,23 @@ figcaption { font-size: 13px; color: #555; margin-top: 4px }
 .several figure.half { flex: 1 1 400px; max-width: 470px; margin: 0 }
 .several figure.wide { flex: 1 1 100%; margin: 0 }
 table { border-collapse: collapse; font-size: 13.5px; margin: 8px 0 }
-th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e4e4e4; vertical-align: top }
-td.hash { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 11.5px; word-break: break-all }
+th, td {
+  text-align: left;
+  padding: 4px 14px 4px 0;
+  border-bottom: 1px solid #e4e4e4;
+  vertical-align: top
+}
+td.hash {
+  font-family: ui-monospace, "DejaVu Sans Mono", monospace;
+  font-size: 11.5px;
+  word-break: break-all
+}
 blockquote { margin: 0; padding: 10px 16px; background: #f3f5f7; border-left: 4px solid #0072b2 }
 code { font-size: 12.5px; word-break: break-word }
 details summary { cursor: pointer; color: #0072b2; font-size: 13.5px }
 """
 
-STAMP = "REHEARSAL: this run was shortened to test that everything works. Its results mean nothing."
+STAMP = "SMOKE RUN: this run was shortened to test that everything works. Its results mean nothing."
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,28 +66,36 @@ PAGE = """<!DOCTYPE html>
 <div class="quiet">{% if subtitle %}{{ subtitle }} · {% endif %}written {{ facts.created }}</div>
 {% if facts.rehearsal %}<div class="stamp" role="alert">{{ stamp }}</div>{% endif %}
 <div class="numbers">
-{% for words, value in numbers %}<div><b>{{ value }}</b><span>{{ words }}</span></div>
+{% for text, value in numbers %}<div><b>{{ value }}</b><span>{{ text }}</span></div>
 {% endfor %}</div>
 {% for text in findings %}<div class="found">{{ text }}</div>
 {% endfor %}
-{% if facts.warnings %}<div class="warning" role="alert"><b>Unlike the images that the model was trained on</b>
+{% if facts.warnings %}<div class="warning" role="alert">
+<b>Unlike the images that the model was trained on</b>
 {% for text in facts.warnings %}<div>{{ text }}</div>{% endfor %}</div>{% endif %}
 {% if facts.missing %}<div class="warning"><b>Images without a result</b>
-{% for name, images in facts.missing.items() %}<div>{{ name }}: {{ images|join(", ") }}</div>{% endfor %}</div>{% endif %}
+{% for name, images in facts.missing.items() %}
+<div>{{ name }}: {{ images|join(", ") }}</div>{% endfor %}</div>{% endif %}
 
 {% if facts.table %}<table>
 <tr>{% for name in facts.table[0] %}<th>{{ name.replace("_", " ") }}</th>{% endfor %}</tr>
-{% for row in facts.table %}<tr>{% for value in row.values() %}<td>{{ "" if value is none else say_score(value) }}</td>{% endfor %}</tr>
+{% for row in facts.table %}<tr>
+{% for value in row.values() %}<td>{{ "" if value is none else format_score(value) }}</td>
+{% endfor %}</tr>
 {% endfor %}</table>
-<p class="quiet">The best stands first; difference: from {{ facts.baseline }}.</p>{% endif %}
+<p class="quiet">The best method is first; differences are from {{ facts.baseline }}.</p>{% endif %}
 
-{% if terms %}<details open><summary>What the words mean</summary>
-<dl>{% for word, meaning in terms %}<dt>{{ word }}</dt><dd>{{ meaning }}</dd>{% endfor %}</dl></details>{% endif %}
+{% if terms %}<details open><summary>What the terms mean</summary>
+<dl>
+{% for word, meaning in terms %}<dt>{{ word }}</dt><dd>{{ meaning }}</dd>
+{% endfor %}</dl></details>{% endif %}
 
 <h2>Methods, in words</h2>
 <blockquote>{{ prose }}</blockquote>
-<p class="quiet">Read it before you use it: it says what the run folder says, and cannot know where the images come from.
-{% if reference %}Cite <a href="https://doi.org/{{ facts.method.paper.doi }}">{{ reference }}</a>.{% endif %}</p>
+<p class="quiet">Read it before you use it: it holds what the run folder states, and
+cannot know where the images come from.
+{% if reference %}Cite
+<a href="https://doi.org/{{ facts.method.paper.doi }}">{{ reference }}</a>.{% endif %}</p>
 
 {% for section, pictures in sections %}
 <h2>{{ section }}</h2>
@@ -78,20 +108,27 @@ PAGE = """<!DOCTYPE html>
 {% endfor %}
 
 {% if facts.failed %}<h2>Left out</h2>
-<table>{% for one in facts.failed %}<tr><td>{{ one.name }}</td><td>{{ one.message }}</td></tr>{% endfor %}</table>{% endif %}
+<table>
+{% for one in facts.failed %}<tr><td>{{ one.name }}</td><td>{{ one.message }}</td></tr>
+{% endfor %}</table>{% endif %}
 
 {% if summary %}<h2>Images</h2>
 <table>
 <tr>{% for name in columns %}<th>{{ name.replace("_", " ") }}</th>{% endfor %}</tr>
-{% for row in summary %}<tr>{% for name in columns %}<td>{{ say(row.get(name)) }}</td>{% endfor %}</tr>
+{% for row in summary %}<tr>
+{% for name in columns %}<td>{{ format(row.get(name)) }}</td>{% endfor %}</tr>
 {% endfor %}</table>
 {% if facts.summary|length > summary|length %}
-<p class="quiet">{{ summary|length }} of {{ facts.summary|length }} are shown; all are in summary.csv.</p>
+<p class="quiet">
+{{ summary|length }} of {{ facts.summary|length }} are shown; all are in summary.csv.</p>
 {% endif %}{% endif %}
 
 {% for heading, rows in tables %}
 <h2>{{ heading }}</h2>
-<table>{% for name, value in rows %}<tr><th>{{ name.replace("_", " ") }}</th><td>{{ say(value) }}</td></tr>{% endfor %}</table>
+<table>
+{% for name, value in rows %}
+<tr><th>{{ name.replace("_", " ") }}</th><td>{{ format(value) }}</td></tr>
+{% endfor %}</table>
 {% endfor %}
 
 {% if facts.command %}<h2>Command</h2>

@@ -1,6 +1,4 @@
-"""Every figure of the toolkit. Each function returns a figure, which a notebook shows as the value
-of its cell.
-"""
+"""Every figure of the toolkit; a notebook shows each returned figure as the value of its cell."""
 
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.fields import flows, paths, stars
@@ -15,14 +13,14 @@ from nbtools.show.quality import error_map, scores
 from nbtools.show.restoration import denoisers, error_maps, restored, side_by_side_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
+from nbtools.show.text import RichText, findings, table
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
-from nbtools.show.words import Words, findings, table
 
 __all__ = [
     "Figure",
+    "RichText",
     "TrainingCurve",
-    "Words",
     "array_to_png",
     "calibration",
     "confusion",

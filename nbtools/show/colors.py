@@ -1,6 +1,11 @@
-"""Colours that a colour-blind reader can tell apart, and label colours that differ between
-neighbours.
+"""Colours for colour-blind readers, and label colours that differ between neighbours.
+
+References
+----------
+Okabe and Ito 2008, "Color universal design", https://jfly.uni-koeln.de/color/ (the palette).
 """
+
+from itertools import chain
 
 import numpy as np
 
@@ -42,8 +47,8 @@ DEPTH = np.array(
 )
 
 
-def ramp_depth(share: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) from 0 to 1 for a depth from 0 (near, blue) to 1 (far, red)."""
+def depth_colors(share: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) from 0 to 1 for depths (...) from 0 (near, blue) to 1 (far, red)."""
     place = np.clip(share, 0, 1) * (len(DEPTH) - 1)
     return np.stack(
         [np.interp(place, np.arange(len(DEPTH)), DEPTH[:, c]) for c in range(3)], axis=-1
@@ -51,17 +56,22 @@ def ramp_depth(share: np.ndarray) -> np.ndarray:
 
 
 def channel_colors(count: int) -> np.ndarray:
-    """Colours (count, 3), from 0 to 1, in which channels are added up."""
+    """Colours (count, 3), from 0 to 1, in which the channels of one image are added up."""
     chosen = CHANNELS.get(count) or [MORE_CHANNELS[i % len(MORE_CHANNELS)] for i in range(count)]
     return np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in chosen])
 
 
 def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A colour for each label of a 2D or 3D label array, unlike those of its neighbours.
+    """Choose a colour for each label, unlike those of its neighbours.
 
-    label : integers, 0 background.
-    Returns the labels renumbered 0..N without gaps, in the same shape, and the colours (N + 1, 3)
-    from 0 to 1; row 0 is black.
+    Parameters
+    ----------
+    label : 2D or 3D array of integers, 0 background.
+
+    Returns
+    -------
+    dense : labels renumbered 0..N without gaps, in the same shape.
+    colors : (N + 1, 3) from 0 to 1, indexed by label; row 0 is black.
 
     Examples
     --------
@@ -70,7 +80,7 @@ def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ([[0, 1, 2]], True)
     """
     dense, count = _renumber(label)
-    colors = PALETTE[_choose(_neighbours(dense), count + 1)]
+    colors = PALETTE[_color_greedily(_find_neighbours(dense), count + 1)]
     colors[0] = 0
     return dense, colors
 
@@ -88,34 +98,32 @@ def _renumber(label: np.ndarray) -> tuple[np.ndarray, int]:
     return (np.cumsum(present, dtype=np.int32) * present)[label], int(present.sum())
 
 
-def _neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
+def _find_neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
     """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the
     diagonals of the last two.
     """
     count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
-    for shift in _shifts(dense.ndim, reach):
-        here, there = (
-            dense[_window(shift, dense.shape, sign=-1)],
-            dense[_window(shift, dense.shape, sign=1)],
-        )
+    for shift in _list_shifts(dense.ndim, reach):
+        here = dense[_cut_window(shift, dense.shape, sign=-1)]
+        there = dense[_cut_window(shift, dense.shape, sign=1)]
         touching = (here != there) & (here > 0) & (there > 0)
         keys.append(np.unique(here[touching].astype(np.int64) * count + there[touching]))
     return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
 
 
-def _shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _list_shifts(ndim: int, reach: tuple[int, ...]) -> list[tuple[int, ...]]:
     lead = (0,) * (ndim - 2)
-    flat = [(*lead, *step) for r in reach for step in ((r, 0), (0, r), (r, r), (r, -r))]
-    return flat + ([(1, 0, 0), (3, 0, 0)] if ndim == 3 else [])
+    steps = chain.from_iterable(((r, 0), (0, r), (r, r), (r, -r)) for r in reach)
+    return [(*lead, *step) for step in steps] + ([(1, 0, 0), (3, 0, 0)] if ndim == 3 else [])
 
 
-def _window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tuple[slice, ...]:
+def _cut_window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) -> tuple[slice, ...]:
     """What overlaps with itself after a shift: its beginning (sign -1) or its end (sign 1)."""
     moves = [sign * s for s in shift]
     return tuple(slice(max(0, m), max(0, min(n, n + m))) for m, n in zip(moves, shape, strict=True))
 
 
-def _choose(pairs: np.ndarray, count: int) -> np.ndarray:
+def _color_greedily(pairs: np.ndarray, count: int) -> np.ndarray:
     """Greedy colouring: each label takes the next colour of the round that no neighbour has, else
     the one they have least.
     """

@@ -1,4 +1,4 @@
-"""Methods side by side on the same images."""
+"""Scores of several instance segmentation methods side by side."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from matplotlib.axes import Axes
 from nbtools.show.colors import GREY, INK, METHODS
 from nbtools.show.figure import Figure, new_figure, style_axes
 
-KINDS = ("splits", "merges", "missed", "extra")
+# Keys of an instance score, and their names: a nucleus of which most is covered by no prediction is
+# missed entirely; a prediction of which most lies on no nucleus is extra on background.
+MISTAKES = {
+    "splits": "split",
+    "merges": "merged",
+    "missed": "missed\nentirely",
+    "extra": "extra on\nbackground",
+}
 
 
 def compare(results: Mapping[str, Mapping]) -> Figure:
-    """AP against the threshold, mean AP with its interval, and kinds of mistake, for several
-    results by name.
+    """Draw AP by IoU threshold, mean AP with its interval, and kinds of mistake of several results.
 
-    results : name to what `metrics.instances.evaluate` returned for it, all on the same images.
+    Parameters
+    ----------
+    results : name of each result to what `metrics.instances.evaluate` returned for it, all on the
+        same images.
     """
-    words = ", ".join(
+    text = ", ".join(
         f"{name} {one.get('mean_ap', float('nan')):.3f}" for name, one in results.items()
     )
-    figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {words}")
+    figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {text}")
     axes = figure.subplots(1, 3, width_ratios=(1.2, 1, 1.2))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
     _draw_ap(axes[0], results, colors)
@@ -33,7 +42,7 @@ def compare(results: Mapping[str, Mapping]) -> Figure:
 
 
 def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
-    style_axes(axes, title="AP by how strictly one asks", x="IoU threshold")
+    style_axes(axes, title="AP at each IoU threshold", x="IoU threshold")
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
         values = [one["pooled"][t]["ap"] for t in thresholds]
@@ -81,11 +90,13 @@ def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:
     style_axes(axes, title="Kinds of mistake", y="nuclei")
     width = 0.8 / len(results)
     for i, (name, one) in enumerate(results.items()):
-        places = np.arange(len(KINDS)) + (i - (len(results) - 1) / 2) * width
-        bars = axes.bar(
-            places, [one.get(kind, 0) or 0 for kind in KINDS], width * 0.92, color=colors[name]
-        )
+        places = np.arange(len(MISTAKES)) + (i - (len(results) - 1) / 2) * width
+        bars = axes.bar(places, _count_mistakes(one), width * 0.92, color=colors[name])
         axes.bar_label(bars, fontsize=7.5, color=INK, padding=1)
-    axes.set_xticks(range(len(KINDS)), ["split", "merged", "missed", "extra"])
-    most = max(one.get(kind, 0) or 0 for one in results.values() for kind in KINDS)
+    axes.set_xticks(range(len(MISTAKES)), list(MISTAKES.values()))
+    most = max(max(_count_mistakes(one)) for one in results.values())
     axes.set_ylim(0, max(1, most) * 1.15)
+
+
+def _count_mistakes(result: Mapping) -> list[int]:
+    return [result.get(key) or 0 for key in MISTAKES]

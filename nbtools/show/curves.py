@@ -1,4 +1,4 @@
-"""How a training went, afterwards and while it runs."""
+"""The course of a training, afterwards and while it runs."""
 
 from __future__ import annotations
 
@@ -16,39 +16,41 @@ LIVE_SHARE = 0.03  # of the time that drawing may take from training
 
 
 def training(history: object) -> Figure:
-    """Loss and validation loss on a plain and on a logarithmic axis, and the learning rate.
+    """Draw loss and validation loss, on a linear and a logarithmic axis, and the learning rate.
 
-    history : a History, or its rows: mappings with epoch, loss, val_loss, lr (the last two may be
-        absent).
+    Parameters
+    ----------
+    history : a History, or its rows: mappings with epoch, loss, and where known val_loss and lr.
+
+    Raises
+    ------
+    UserError : no finished epoch.
 
     Examples
     --------
     >>> training([{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]).alt
     'training curve over 2 epochs'
     """
-    rows = _rows(history)
+    rows = _require_rows(history)
     columns = 3 if "lr" in rows[0] else 2
     figure = new_figure(3.6 * columns, 3.0, alt=f"training curve over {len(rows)} epochs")
     axes = figure.subplots(1, columns)
     _draw_loss(axes[0], rows, title="Loss")
     _draw_loss(axes[1], rows, title="Loss, logarithmic", legend=False)
-    if all(
-        value > 0
-        for row in rows
-        for value in (row.get("loss"), row.get("val_loss"))
-        if value is not None
-    ):
+    losses = [*_select_series(rows, "loss")[1], *_select_series(rows, "val_loss")[1]]
+    if min(losses) > 0:
         make_logarithmic(axes[1])
     if columns == 3:
         style_axes(axes[2], title="Learning rate", x="epoch")
-        axes[2].plot(*_series(rows, "lr"), color=GREY, linewidth=1.6)
+        axes[2].plot(*_select_series(rows, "lr"), color=GREY, linewidth=1.6)
         axes[2].set_ylim(bottom=0)
     return figure
 
 
 def training_curve() -> TrainingCurve:
-    """A curve that is drawn anew while a training runs in a notebook, with the time left; silent
-    elsewhere.
+    """Make a training callback that redraws the loss in a notebook and predicts the time left.
+
+    Outside of a notebook it draws nothing.
 
     Examples
     --------
@@ -58,11 +60,12 @@ def training_curve() -> TrainingCurve:
 
 
 class TrainingCurve:
-    """Callback of a training: listens to steps and epochs, and redraws seldom enough not to slow it
-    down.
+    """Callback of a training: draws the loss, seldom enough not to slow the training down.
 
-    put : takes each new figure, as a widget does; without, it is shown under the cell of a
-        notebook.
+    Parameters
+    ----------
+    put : function that takes each new figure, as a widget does; without it, the figure appears
+        below the cell of a notebook.
     """
 
     def __init__(self, put: Callable[[Figure], None] | None = None):
@@ -74,14 +77,14 @@ class TrainingCurve:
         self.display, self.handle = find_display(), None
 
     def on_step(self, step: int, logs: Mapping) -> None:
-        """After each batch: step counts from 1; logs hold loss and, from 0 to 1, progress."""
+        """Take the result of a batch: step counts from 1; logs hold loss and progress (0 to 1)."""
         self.steps.append((step, float(logs.get("loss", np.nan))))
         self.progress = float(logs.get("progress", self.progress))
         if time.monotonic() - self.drawn > self.pause:
             self._redraw()
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
-        """After each epoch: logs hold loss, val_loss and step."""
+        """Take the result of an epoch: logs hold loss, val_loss and step."""
         self.rows.append(
             {"epoch": epoch, "step": self.steps[-1][0] if self.steps else epoch, **logs}
         )
@@ -93,13 +96,13 @@ class TrainingCurve:
             self._redraw()
 
     def draw(self) -> Figure:
-        """The curve so far: every step thin, each epoch's mean and validation loss thick."""
-        figure = new_figure(7.2, 3.0, alt=self.say())
-        axes = style_axes(figure.subplots(), title=self.say(), x="step", y="loss")
+        """Draw the curve so far: steps as a thin line, the means of epochs as thick ones."""
+        figure = new_figure(7.2, 3.0, alt=self.describe())
+        axes = style_axes(figure.subplots(), title=self.describe(), x="step", y="loss")
         if self.steps:
             steps, losses = np.array(self.steps).T
             axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
-        for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+        for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
             found = [(row["step"], row[name]) for row in self.rows if row.get(name) is not None]
             if found:
                 axes.plot(
@@ -108,7 +111,7 @@ class TrainingCurve:
                     linewidth=1.8,
                     marker="o",
                     markersize=3,
-                    label=words,
+                    label=text,
                 )
         losses = [value for _, value in self.steps if np.isfinite(value)]
         if losses and min(losses) > 0:
@@ -117,11 +120,12 @@ class TrainingCurve:
             axes.legend(frameon=False, fontsize=8, labelcolor=INK)
         return figure
 
-    def say(self) -> str:
-        """Where the training stands, in words.
+    def describe(self) -> str:
+        """Describe in words how far the training is, with the estimated time left.
 
-        >>> curve = TrainingCurve()
-        >>> curve.say()
+        Examples
+        --------
+        >>> TrainingCurve().describe()
         'Starting: the first steps take longest'
         """
         if not self.steps:
@@ -129,11 +133,11 @@ class TrainingCurve:
         spent = time.monotonic() - self.started
         epoch = f"epoch {self.rows[-1]['epoch']} · " if self.rows else ""
         if not 0.01 < self.progress < 0.999:
-            return f"{epoch}step {self.steps[-1][0]} · {say_time(spent)}"
+            return f"{epoch}step {self.steps[-1][0]} · {format_duration(spent)}"
         left = spent * (1 - self.progress) / self.progress
         return (
-            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · {say_time(spent)} gone, "
-            f"about {say_time(left)} left"
+            f"{epoch}step {self.steps[-1][0]} · {self.progress:.0%} · "
+            f"{format_duration(spent)} elapsed, about {format_duration(left)} left"
         )
 
     def _redraw(self) -> None:
@@ -160,8 +164,8 @@ def find_display() -> object | None:
     return display if getattr(get_ipython(), "kernel", None) is not None else None
 
 
-def say_time(seconds: float) -> str:
-    """Seconds in words: 75 gives "1 min 15 s"."""
+def format_duration(seconds: float) -> str:
+    """Format seconds in hours, minutes and seconds: 75 becomes "1 min 15 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -171,8 +175,8 @@ def say_time(seconds: float) -> str:
 
 def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
     style_axes(axes, title=title, x="epoch")
-    for name, color, words in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
-        x, y = _series(rows, name)
+    for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+        x, y = _select_series(rows, name)
         if len(x):
             axes.plot(
                 x,
@@ -181,9 +185,9 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
                 linewidth=1.6,
                 marker="o" if len(x) < 25 else "",
                 markersize=3,
-                label=words,
+                label=text,
             )
-    epochs, validation = _series(rows, "val_loss")
+    epochs, validation = _select_series(rows, "val_loss")
     if len(epochs):
         best = int(np.nanargmin(validation))
         ring = {
@@ -198,7 +202,7 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 
 
-def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _select_series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
     found = [
         (row.get("epoch", i + 1), row[name])
         for i, row in enumerate(rows)
@@ -207,7 +211,7 @@ def _series(rows: list[dict], name: str) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(found, float).reshape(-1, 2).T)
 
 
-def _rows(history: Iterable[Mapping] | object) -> list[dict]:
+def _require_rows(history: Iterable[Mapping] | object) -> list[dict]:
     rows = [dict(row) for row in getattr(history, "rows", history)]
     rows = [row for row in rows if row.get("loss") is not None]
     if not rows:

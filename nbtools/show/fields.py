@@ -1,6 +1,4 @@
-"""Shapes and flows drawn: a nucleus as a star of rays, the way that every pixel goes, and where the
-pixels meet.
-"""
+"""Figures of star-convex shapes and of flows: rays of a nucleus, flow fields, paths of pixels."""
 
 from __future__ import annotations
 
@@ -21,11 +19,19 @@ PROBABLE = 0.5  # foreground from which flows are drawn
 
 
 def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
-    """The largest nucleus of a flat label image as a star: straight rays from its deepest pixel to
-    its border, and what they enclose.
+    """Draw the largest nucleus of a flat label image as star-convex polygons.
 
-    rays : numbers of rays, a panel each. A nucleus that a star cannot show stays outside the line;
-        the title says the IoU with the truth.
+    Straight rays run from the deepest pixel to the border; the polygon joins their ends. Parts of a
+    nucleus that are not star-convex stay outside the line; the title gives the IoU with the label.
+
+    Parameters
+    ----------
+    label : label image (Y, X).
+    rays : numbers of rays, one panel each.
+
+    References
+    ----------
+    Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.
 
     Examples
     --------
@@ -35,13 +41,13 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
     pixels = as_image(label).pixels
     sizes = np.bincount(np.maximum(pixels, 0).ravel())
     sizes[0] = 0
-    inside = _crop(pixels == sizes.argmax())
+    inside = _crop_nucleus(pixels == sizes.argmax())
     drawn = {count: _draw_star(inside, count) for count in rays}
-    words = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
+    text = "; ".join(f"{count} rays, IoU {iou:.2f}" for count, (_, _, iou) in drawn.items())
     figure = new_figure(
         3.4 * len(rays),
         3.4 * inside.shape[0] / inside.shape[1] + 0.3,
-        alt=f"a nucleus as a star: {words}",
+        alt=f"a nucleus as a star: {text}",
     )
     for axes, (count, (centre, corners, iou)) in zip(
         np.atleast_1d(figure.subplots(1, len(rays))), drawn.items(), strict=True
@@ -60,17 +66,23 @@ def stars(label: object, *, rays: tuple[int, ...] = (8, 32)) -> Figure:
 
 
 def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure:
-    """Flows as arrows on the image, and their directions as colours; of a volume in its middle
-    plane, where they lie in it.
+    """Draw flows as arrows on the image, and their directions as colours.
 
+    Parameters
+    ----------
+    image : flat image, or a volume, of which the middle plane is shown.
     maps : (*space, 1 + ndim) foreground and flows, as `targets.flows.encode` or a prediction's raw
-        maps have them.
-    every : pixels between arrows.
+        maps hold them.
+    every : distance between arrows in pixels; by default about 32 arrows along the longer side.
+
+    References
+    ----------
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
-    image, foreground, flow = _flatten(image, maps)
+    image, foreground, flow = _take_middle_plane(image, maps)
     every = every or max(1, round(max(foreground.shape) / 32))
     figure, (left, right) = new_grid(
-        [view(image)] * 2, 2, alt="the flow of every pixel", inches=4.2
+        [view(image)] * 2, 2, alt="flows as arrows, and their directions as colours", inches=4.2
     )
     draw_view(left, view(image))
     rows, columns = (
@@ -103,14 +115,18 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
 
 
 def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) -> Figure:
-    """The ways of some pixels along the flows of a flat image, in the colours of the nuclei they
-    end in; grey ones belong to none.
+    """Draw the paths of pixels along the flows of a flat image.
 
+    Paths have the colour of the nucleus in which they end; grey ones end in none.
+
+    Parameters
+    ----------
+    image : flat image.
     maps : (Y, X, 3) foreground and flows.
-    every : pixels between starting points.
-    steps : of one pixel that are drawn.
+    every : distance between starting points in pixels.
+    steps : number of steps drawn per pixel.
     """
-    image, foreground, flow = _flatten(image, maps)
+    image, foreground, flow = _take_middle_plane(image, maps)
     label, colors = color_labels(
         targets.decode(np.concatenate([foreground[..., None], flow], axis=-1))
     )
@@ -125,7 +141,7 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     figure, (axes,) = new_grid(
         [view(image)],
         1,
-        alt=f"{len(starts)} pixels on their way to {label.max()} meeting places",
+        alt=f"paths of {len(starts)} pixels to {label.max()} nuclei",
         inches=5.5,
     )
     draw_view(axes, view(image))
@@ -134,7 +150,7 @@ def paths(image: Image, maps: np.ndarray, *, every: int = 4, steps: int = 60) ->
     return figure
 
 
-def _flatten(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndarray]:
+def _take_middle_plane(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndarray]:
     """Image, foreground (Y, X) bool and flows (Y, X, 2); of a volume those of its middle plane."""
     image = as_image(image)
     if maps.ndim == 4:
@@ -143,7 +159,7 @@ def _flatten(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarray, np.ndar
     return image, maps[..., 0] > PROBABLE, maps[..., 1:]
 
 
-def _crop(inside: np.ndarray, margin: int = 3) -> np.ndarray:
+def _crop_nucleus(inside: np.ndarray, margin: int = 3) -> np.ndarray:
     box = ndimage.find_objects(inside.astype(int))[0]
     return np.pad(inside[box], margin)
 
@@ -161,9 +177,8 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     way = np.arange(0, sum(inside.shape), 0.25)
     points = np.rint(centre + direction[:, None] * way[:, None]).astype(int)  # (count, steps, 2)
     points = np.clip(points, 0, np.array(inside.shape) - 1)
-    length = way[
-        np.argmin(inside[points[..., 0], points[..., 1]], axis=1)
-    ]  # the first step outside
+    outside = np.argmin(inside[points[..., 0], points[..., 1]], axis=1)  # the first step
+    length = way[outside]
     corners = centre + direction * length[:, None]
     star = np.zeros_like(inside)
     star[polygon(*corners.T, shape=inside.shape)] = True

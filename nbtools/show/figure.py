@@ -1,6 +1,4 @@
-"""Figures without pyplot: nothing stays open, and each shows itself once, as the value of its
-cell.
-"""
+"""Figures without pyplot: none stays open, and each appears once, as the value of its cell."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ NICE = (1, 2, 5)
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that any notebook can show, and that says in words what it shows
-    (`alt`).
-    """
+    """A matplotlib figure with a PNG for notebooks and a text alternative, `alt`."""
 
     def __init__(self, *args, alt: str = "", **kwargs):
         super().__init__(*args, **kwargs)
@@ -38,7 +34,7 @@ class Figure(matplotlib.figure.Figure):
 
 
 def new_figure(width: float, height: float, *, alt: str = "") -> Figure:
-    """An empty figure, size in inches, white, laid out so that nothing overlaps."""
+    """Make an empty white figure, its size in inches, with a layout without overlaps."""
     figure = Figure(
         figsize=(width, height), dpi=110, layout="constrained", facecolor="white", alt=alt
     )
@@ -47,21 +43,21 @@ def new_figure(width: float, height: float, *, alt: str = "") -> Figure:
 
 
 def to_png(figure: matplotlib.figure.Figure, *, dpi: int = 110) -> bytes:
-    """The figure as PNG, cut to its content."""
+    """Return the figure as PNG, cropped to its content."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
     return buffer.getvalue()
 
 
 def array_to_png(rgb: np.ndarray) -> bytes:
-    """A colour array (H, W, 3) uint8 as PNG."""
+    """Return a colour array (H, W, 3) uint8 as PNG."""
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, rgb, format="png")
     return buffer.getvalue()
 
 
 def write_pdf(path: Path, figures: Iterable[matplotlib.figure.Figure]) -> None:
-    """Figures as the pages of one PDF."""
+    """Write figures as the pages of one PDF file."""
     with PdfPages(path) as pages:
         for figure in figures:
             pages.savefig(figure)
@@ -70,11 +66,15 @@ def write_pdf(path: Path, figures: Iterable[matplotlib.figure.Figure]) -> None:
 def draw_view(
     axes: Axes, view: View, *, title: str | None = None, rgb: np.ndarray | None = None
 ) -> None:
-    """One picture on its axes: title above, scale bar where the pixel size is known, captions on
-    the panels of a volume.
+    """Draw a view with title, captions and, where the pixel size is known, a scale bar.
 
-    rgb : shown in place of the view's own colours (labels painted on top); may be enlarged a whole
-        number of times.
+    Parameters
+    ----------
+    axes : axes to draw on; their ticks are removed.
+    view : what to draw.
+    title : by default the shortened name of the image.
+    rgb : (k H, k W, 3) uint8 shown in place of the view's own colours, such as colours with labels
+        painted on top.
     """
     height, width = view.size
     axes.imshow(
@@ -88,11 +88,11 @@ def draw_view(
     if title:
         axes.set_title(title, fontsize=9, color=INK, pad=4)
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    for left, top, words, color in view.captions:
+    for left, top, text, color in view.captions:
         axes.text(
             left + width * 0.012,
             top + width * 0.012,
-            words,
+            text,
             color=color,
             fontsize=7,
             va="top",
@@ -105,8 +105,15 @@ def draw_view(
 def new_grid(
     views: list[View], columns: int, *, alt: str = "", inches: float = 2.7, titles: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with one axes for each view, row by row; each row is as high as its tallest
-    picture.
+    """Make a figure with one axes per view, row by row.
+
+    Parameters
+    ----------
+    views : what will be drawn; each row is as high as its tallest view.
+    columns : views per row, at most.
+    alt : text alternative.
+    inches : width of a column.
+    titles : whether to leave room for titles.
     """
     columns = max(1, min(columns, len(views)))
     rows = [views[i : i + columns] for i in range(0, len(views), columns)]
@@ -121,7 +128,7 @@ def new_grid(
 
 
 def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
-    """Quiet axes of a diagram: two spines, a light grid behind, words in one size."""
+    """Style the axes of a diagram: two spines, a light grid behind, texts of one size."""
     axes.set_title(title, fontsize=10, color=INK, loc="left", fontweight="bold")
     axes.set_xlabel(x, fontsize=9, color=INK)
     axes.set_ylabel(y, fontsize=9, color=INK)
@@ -135,7 +142,7 @@ def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes
 
 
 def make_logarithmic(axes: Axes) -> None:
-    """A logarithmic y axis with plain numbers: 0.06, not 6 x 10^-2."""
+    """Make the y axis logarithmic, with plain numbers: 0.06, not 6 x 10^-2."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 8 * low else MaxNLocator(5))
@@ -144,13 +151,15 @@ def make_logarithmic(axes: Axes) -> None:
 
 
 def shorten(name: str, most: int = 26) -> str:
-    """A name cut in the middle where it is long: dsb2018 hashes have 64 letters."""
+    """Shorten a long name in its middle, such as a hash of 64 letters."""
     return name if len(name) <= most else f"{name[: most - 9]}…{name[-8:]}"
 
 
 def nice_length(longest: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, 50… that is not above `longest`.
+    """Return the largest of 1, 2, 5, 10, 20, 50… that is not above `longest`.
 
+    Examples
+    --------
     >>> nice_length(37.0), nice_length(0.3)
     (20.0, 0.2)
     """
@@ -161,21 +170,18 @@ def nice_length(longest: float) -> float:
 def _draw_scale_bar(axes: Axes, view: View) -> None:
     wide, high = view.frame
     length_um = nice_length(0.3 * wide * view.spacing_um)
-    length, thick, margin = (
-        length_um / view.spacing_um,
-        max(0.012 * min(wide, high), 0.5),
-        0.04 * min(wide, high),
-    )
+    length, margin = length_um / view.spacing_um, 0.04 * min(wide, high)
+    thick = max(0.012 * min(wide, high), 0.5)
     left, top = wide - margin - length, high - margin - thick
     axes.add_patch(
         Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)
     )
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    words = f"{length_um:g} µm"
+    text = f"{length_um:g} µm"
     axes.text(
         left + length / 2,
         top - margin / 3,
-        words,
+        text,
         color="white",
         fontsize=7.5,
         ha="center",

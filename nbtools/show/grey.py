@@ -1,4 +1,4 @@
-"""The grey values of images as diagrams: which are used, which are lost."""
+"""Histograms of grey values: which values are used, which are saturated."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ BINS, COLUMNS = 64, 4
 
 
 def histogram(images: object) -> Figure:
-    """How often each grey value occurs, image by image, on a logarithmic scale; values that are cut
-    off at the top stand out.
+    """Draw the histogram of grey values of each image, on a logarithmic axis.
 
-    images : an Image or array, several of them, or a dictionary of images by name. Channels are
-        counted together.
+    The last bar is orange where the image is saturated.
+
+    Parameters
+    ----------
+    images : an Image or array, several of them, or a dictionary of images by name. The channels of
+        an image are counted together.
 
     Examples
     --------
     >>> histogram(np.arange(256, dtype=np.uint8).reshape(16, 16)).alt
     'grey values of image: 256 in use, 0.4 % at the top'
     """
-    named = _name(images)
+    named = _name_images(images)
     rows = -(-len(named) // COLUMNS)
-    words = [describe_grey(image) for image in named.values()]
+    descriptions = [describe_grey(image) for image in named.values()]
     alt = "grey values of " + "; ".join(
-        f"{name}: {word}" for name, word in zip(named, words, strict=True)
+        f"{name}: {text}" for name, text in zip(named, descriptions, strict=True)
     )
     figure = new_figure(2.6 * min(len(named), COLUMNS), 2.2 * rows, alt=alt)
     for i, (name, image) in enumerate(named.items()):
         axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
         _draw_counts(
             style_axes(
-                axes, title=shorten(name, 30), x=words[i], y="pixels" if i % COLUMNS == 0 else ""
+                axes,
+                title=shorten(name, 30),
+                x=descriptions[i],
+                y="pixels" if i % COLUMNS == 0 else "",
             ),
             image,
         )
@@ -47,8 +53,10 @@ def histogram(images: object) -> Figure:
 
 
 def describe_grey(image: Image) -> str:
-    """What a histogram says, in a few words.
+    """Describe a histogram in a few words: values in use, and the share of the highest one.
 
+    Examples
+    --------
     >>> describe_grey(Image(np.array([[0, 255], [255, 7]], np.uint8), "YX"))
     '3 in use, 50.0 % at the top'
     """
@@ -58,7 +66,7 @@ def describe_grey(image: Image) -> str:
     )
 
 
-def _name(images: object) -> dict[str, Image]:
+def _name_images(images: object) -> dict[str, Image]:
     if isinstance(images, Mapping):
         return {str(name): as_image(image) for name, image in images.items()}
     several = images if isinstance(images, Sequence) and not isinstance(images, Image) else [images]

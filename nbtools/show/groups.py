@@ -1,6 +1,4 @@
-"""Groups of nuclei side by side: every nucleus, every plant, and the difference with its
-interval.
-"""
+"""Groups of nuclei side by side, and their difference with its interval."""
 
 from __future__ import annotations
 
@@ -16,9 +14,9 @@ from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
+from nbtools.show.text import RichText
+from nbtools.show.text import table as show_table
 from nbtools.show.views import paint, view
-from nbtools.show.words import Words
-from nbtools.show.words import table as show_table
 
 MOST_DOTS = 600  # nuclei drawn for each group; more would only hide each other
 
@@ -32,46 +30,56 @@ def groups(
     method: str = "units",
     reference: str | None = None,
 ) -> Figure:
-    """Each nucleus a small dot, each plant (unit) its mean as a large one; beside them the
-    difference of the groups and its 95 % interval.
+    """Draw nuclei as dots, the means of units as discs, and the difference of the groups.
 
-    table, column, group, unit, method, reference : as `metrics.statistics.compare_groups` takes
-        them. With unit None no large dots.
-    After Lord et al. 2020, doi:10.1083/jcb.202001064 (dots), and Ho et al. 2019,
-    doi:10.1038/s41592-019-0470-3 (difference beside data).
+    Parameters
+    ----------
+    table : column to values, one per nucleus.
+    column : measurement to compare.
+    group, unit : columns of the group and of the independent unit (plant, animal, well); with unit
+        None no discs are drawn.
+    method, reference : as `metrics.statistics.compare_groups` takes them.
+
+    References
+    ----------
+    Lord et al. 2020, doi:10.1083/jcb.202001064 (dots and discs).
+    Ho et al. 2019, doi:10.1038/s41592-019-0470-3 (difference beside the data).
     """
     compared = compare_groups(
         table, column, group=group, unit=unit, method=method, reference=reference
     )
     names = list(compared["groups"])
-    words = "; ".join(_say(row) for row in compared["rows"])
-    figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {words}")
+    text = "; ".join(_describe_difference(row) for row in compared["rows"])
+    figure = new_figure(4.2 + 1.1 * len(names), 3.6, alt=f"{column} of {', '.join(names)}: {text}")
     left, right = figure.subplots(1, 2, width_ratios=(0.9 + 0.8 * len(names), 1.6))
     _draw_dots(left, table, column=column, group=group, unit=unit, names=names)
     _draw_differences(right, compared)
     return figure
 
 
-def group_table(compared: Mapping) -> Words:
-    """What `metrics.statistics.compare_groups` found, a line for each column and group: difference,
-    share, p, effect size.
+def group_table(compared: Mapping) -> RichText:
+    """Show compared groups as a table: difference, ratio, p and effect size per column and group.
+
+    Parameters
+    ----------
+    compared : what `metrics.statistics.compare_groups` returned.
     """
     lines = []
     for row in compared["rows"]:
         line = {"column": row["column"], "groups": f"{row['group']} – {row['against']}"}
         line |= {
-            "difference": _with_interval(row["difference"], row["interval_95"]),
-            "ratio": _with_interval(row["ratio"], row["ratio_interval_95"]),
+            "difference": _format_interval(row["difference"], row["interval_95"]),
+            "ratio": _format_interval(row["ratio"], row["ratio_interval_95"]),
         }
         line |= {
             "p": row["p"],
             "p, Holm": row["p_holm"],
-            "Hedges' g": _with_interval(row["hedges_g"], row["hedges_g_interval_95"]),
+            "Hedges' g": _format_interval(row["hedges_g"], row["hedges_g_interval_95"]),
         }
         lines.append(
             line
             | {
-                f"of the variance between {compared['unit']}s": ""
+                f"share of variance between {compared['unit']}s": ""
                 if row["icc"] is None
                 else f"{100 * row['icc']:.0f} %"
             }
@@ -80,9 +88,16 @@ def group_table(compared: Mapping) -> Words:
 
 
 def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
-    """Some nuclei of a label image outlined on the image: where does this row of the table lie?
+    """Outline some nuclei of a label image on the image.
 
-    labels : their numbers, as in the column `label` of the table.
+    Parameters
+    ----------
+    image, label : image and label image of one size.
+    labels : numbers of the nuclei, as in the column `label` of a table.
+
+    Raises
+    ------
+    UserError : a number that the label image does not hold.
     """
     label, chosen = as_image(label), np.unique(np.asarray(labels, int).ravel())
     missing = np.setdiff1d(chosen, label.pixels)
@@ -114,7 +129,7 @@ def _draw_dots(
     values, of_group = np.asarray(table[column], float), np.asarray(table[group]).astype(str)
     style_axes(
         axes,
-        title=f"each dot a nucleus{'' if unit is None else f', each disc a {unit}'}",
+        title=f"dots: nuclei{'' if unit is None else f'; discs: mean per {unit}'}",
         y=COLUMNS.get(column, column),
     )
     rng = np.random.default_rng(0)
@@ -161,7 +176,7 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
         axes.plot([place, place], [low, high], color=color, linewidth=2.4, solid_capstyle="butt")
         axes.plot([place], [row["difference"]], "o", color=color, markersize=7)
         axes.annotate(
-            _say(row).replace(": ", "\n"),
+            _describe_difference(row).replace(": ", "\n"),
             (place, row["difference"]),
             (10, 0),
             textcoords="offset points",
@@ -173,14 +188,14 @@ def _draw_differences(axes: Axes, compared: Mapping) -> None:
     axes.margins(y=0.15)
 
 
-def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+def _format_interval(value: float | None, interval: Sequence[float] | None) -> str:
     """A value with its 95 % interval: "1.1 (1.02 to 1.19)"."""
     if value is None:
         return ""
     return f"{value:.3g}" + (f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else "")
 
 
-def _say(row: Mapping) -> str:
+def _describe_difference(row: Mapping) -> str:
     """A difference in words: "mutant: +9.8 %, p 0.012"."""
     amount = (
         f"{row['difference']:+.3g}"

@@ -1,8 +1,8 @@
-"""How a volume is laid out on a flat sheet: maximum projections on the left, slices on the right,
-all with square pixels.
-"""
+"""Layout of a volume on a flat picture: maximum projections left, slices right, square pixels."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 import numpy as np
 
@@ -10,20 +10,25 @@ GAP = 4  # pixels between the panels
 Rows = list[list[np.ndarray | None]]
 
 
-def square(plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1) -> np.ndarray:
-    """A plane (H, W, ...) with square pixels: rows or columns are repeated where they lie further
-    apart.
+def make_pixels_square(
+    plane: np.ndarray, spacing: tuple[float, ...], *, thin: int = 1
+) -> np.ndarray:
+    """Repeat rows or columns of a plane until its pixels are square.
 
-    spacing : relative, along both axes; the smaller is 1. thin : keep each n-th pixel.
+    Parameters
+    ----------
+    plane : (H, W, ...) array.
+    spacing : relative pixel size along both axes; the smaller is 1.
+    thin : keep every n-th pixel.
     """
-    rows, columns = (_steps(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True))
+    rows, columns = (
+        _repeat_indices(n, s)[::thin] for n, s in zip(plane.shape[:2], spacing, strict=True)
+    )
     return plane[rows][:, columns]
 
 
-def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Planes (z, y, x) at which slices are cut: the middle of what is labelled, else of the
-    volume.
-    """
+def choose_slices(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Choose the planes (z, y, x) through the middle of the labelled voxels, else of the volume."""
     if label is None or not label.any():
         return tuple(n // 2 for n in shape)
     filled = [
@@ -32,53 +37,61 @@ def choose_cuts(label: np.ndarray | None, shape: tuple[int, ...]) -> tuple[int, 
     return tuple(int(np.searchsorted(np.cumsum(f), f.sum() / 2)) for f in filled)
 
 
-def cut(
+def make_panels(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
-    """The five panels of a volume (Z, Y, X, ...), in two rows.
+    """Make the five panels of a volume, in two rows.
 
-    Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, nothing.
-    spacing : relative, along z, y, x; the smallest is 1. thin : keep each n-th pixel.
+    Above: maximum along z, slice z, slice x. Below: maximum along y, slice y, None.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X, ...) array.
+    cuts : planes (z, y, x) of the slices.
+    spacing : relative pixel size along z, y, x; the smallest is 1.
+    thin : keep every n-th pixel.
     """
     sz, sy, sx = spacing
-    above, below = cut_slices(volume, cuts, spacing=spacing, thin=thin)
-    first, second = (
-        square(volume.max(axis=0), (sy, sx), thin=thin),
-        square(volume.max(axis=1), (sz, sx), thin=thin),
-    )
+    above, below = make_slices(volume, cuts, spacing=spacing, thin=thin)
+    first = make_pixels_square(volume.max(axis=0), (sy, sx), thin=thin)
+    second = make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin)
     return [[first, *above], [second, *below]]
 
 
-def cut_slices(
+def make_slices(
     volume: np.ndarray, cuts: tuple[int, ...], *, spacing: tuple[float, ...], thin: int = 1
 ) -> Rows:
-    """The three slices of a volume (Z, Y, X, ...) through one place, in two rows.
+    """Make the three slices of a volume (Z, Y, X, ...) through one place, in two rows.
 
     Above: slice z (rows y, columns x), slice x (rows y, columns z). Below: slice y (rows z, columns
-    x), nothing.
+    x), None.
+
+    Parameters
+    ----------
+    volume, cuts, spacing, thin : as `make_panels` takes them.
     """
     z, y, x = cuts
     sz, sy, sx = spacing
     above = [
-        square(volume[z], (sy, sx), thin=thin),
-        square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
+        make_pixels_square(volume[z], (sy, sx), thin=thin),
+        make_pixels_square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
     ]
-    return [above, [square(volume[:, y], (sz, sx), thin=thin), None]]
+    return [above, [make_pixels_square(volume[:, y], (sz, sx), thin=thin), None]]
 
 
-def arrange(rows: Rows, *, blank: int = 0) -> np.ndarray:
-    """Panels on one sheet, `blank` between them."""
+def assemble(rows: Rows, *, blank: int = 0) -> np.ndarray:
+    """Assemble panels in one array, with gaps of the value `blank` between them."""
     first = rows[0][0]
     height = sum(row[0].shape[0] for row in rows) + GAP
     width = sum(p.shape[1] for p in rows[0]) + 2 * GAP
-    sheet = np.full((height, width, *first.shape[2:]), blank, first.dtype)
-    for (left, top), panel in zip(corners(rows), (p for row in rows for p in row), strict=True):
+    montage = np.full((height, width, *first.shape[2:]), blank, first.dtype)
+    for (left, top), panel in zip(panel_corners(rows), chain.from_iterable(rows), strict=True):
         if panel is not None:
-            sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
-    return sheet
+            montage[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+    return montage
 
 
-def corners(rows: Rows) -> list[tuple[int, int]]:
+def panel_corners(rows: Rows) -> list[tuple[int, int]]:
     """Left and top pixel of each panel, row by row."""
     places, top = [], 0
     for row in rows:
@@ -91,10 +104,10 @@ def corners(rows: Rows) -> list[tuple[int, int]]:
 
 
 def name_panels(cuts: tuple[int, ...]) -> list[str]:
-    """Words for each panel, row by row; empty where there is none."""
+    """Names of the panels, row by row; empty where there is none."""
     z, y, x = cuts
     return ["maximum along z", f"z = {z}", f"x = {x}", "maximum along y", f"y = {y}", ""]
 
 
-def _steps(count: int, scale: float) -> np.ndarray:
+def _repeat_indices(count: int, scale: float) -> np.ndarray:
     return np.minimum((np.arange(max(1, round(count * scale))) / scale).astype(int), count - 1)

@@ -1,8 +1,9 @@
-"""What the noise of an image is like, drawn."""
+"""Figures of the noise of images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -14,11 +15,14 @@ from nbtools.show.restoration import name_results
 
 
 def correlations(images: object) -> Figure:
-    """Do neighbouring pixels share their noise? How alike it is at 1, 2, 3 … pixels' distance,
-    along each axis.
+    """Draw the autocorrelation of the noise along each axis, against the distance in pixels.
 
-    images : an Image, or a dictionary of images by name. Inside the grey band there is nothing to
-        fear; a line above it says that a network with blind spots will take the noise for signal.
+    A line above the grey band says that neighbouring pixels share noise; a blind-spot network would
+    then take the noise for signal.
+
+    Parameters
+    ----------
+    images : an Image, or a dictionary of images by name.
 
     Examples
     --------
@@ -28,19 +32,21 @@ def correlations(images: object) -> Figure:
     """
     named = images if isinstance(images, Mapping) else {as_image(images).name or "image": images}
     found = {name: autocorrelate(image) for name, image in name_results(named).items()}
-    axes_names = list(dict.fromkeys(axis for one in found.values() for axis in one))
-    words = ", ".join(
+    axes_names = list(dict.fromkeys(chain.from_iterable(found.values())))
+    text = ", ".join(
         f"{name} {', '.join(f'{a} {v[1]:.1f}' for a, v in one.items())}"
         for name, one in found.items()
     )
-    figure = new_figure(4.2 * len(axes_names), 3, alt=f"noise shared with the next pixel: {words}")
+    figure = new_figure(
+        4.2 * len(axes_names), 3, alt=f"noise correlation with the next pixel: {text}"
+    )
     panels = np.atleast_1d(figure.subplots(1, len(axes_names), sharey=True))
     for panel, axis in zip(panels, axes_names, strict=True):
         style_axes(
             panel,
             title=f"along {axis}",
             x="distance in pixels",
-            y="likeness of the noise" if panel is panels[0] else "",
+            y="correlation of the noise" if panel is panels[0] else "",
         )
         panel.axhspan(-CORRELATED, CORRELATED, color=PALE, zorder=0)
         panel.axhline(0, color=GREY, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""Pages of paper: words, tables and pictures, for the PDF of a report."""
+"""Pages of text, tables and pictures for the PDF of a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LETTERS = 98  # a line of text holds about so many
 def text_pages(
     title: str, paragraphs: list[str], *, tables: list[tuple[str, list[tuple[str, str]]]] = ()
 ) -> list[Figure]:
-    """Words and tables of two columns on as many A4 pages as they need."""
+    """Set paragraphs and tables of two columns on as many A4 pages as they need."""
     lines = [(title, 15, "bold"), ("", 9, "normal")]
     for paragraph in paragraphs:
         lines += [(line, 9, "normal") for line in textwrap.wrap(paragraph, LETTERS)] + [
@@ -28,7 +28,7 @@ def text_pages(
     for heading, rows in tables:
         lines += [
             (heading, 11, "bold"),
-            *((f"{name}\t{value}", 8.5, "normal") for name, value in _fold(rows)),
+            *((f"{name}\t{value}", 8.5, "normal") for name, value in _wrap_rows(rows)),
             ("", 9, "normal"),
         ]
     most = int((TOP - BOTTOM) / LINE)
@@ -36,7 +36,7 @@ def text_pages(
 
 
 def picture_page(png: bytes, caption: str) -> Figure:
-    """One picture and its caption on an A4 page."""
+    """Set one picture and its caption on an A4 page."""
     picture = matplotlib.image.imread(io.BytesIO(png))
     figure = new_figure(*A4, alt=caption)
     figure.set_layout_engine("none")
@@ -83,7 +83,7 @@ def _draw_lines(lines: list[tuple[str, float, str]]) -> Figure:
     return figure
 
 
-def _fold(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _wrap_rows(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Rows whose long values run on in further rows."""
     folded = []
     for name, value in rows:

@@ -21,11 +21,18 @@ WORDS = {
 
 
 def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
-    """Each pair of methods: the difference of a metric, and its 95 % interval; one that leaves out
-    0 is told beyond doubt.
+    """Draw the difference of a metric between each pair of methods, with its 95 % interval.
 
+    An interval that does not contain 0 is coloured: blue for better, orange for worse.
+
+    Parameters
+    ----------
     compared : what `metrics.compare.compare` returned, or the JSON of `nbtools compare`.
-    metric : one of its `metrics`; by default the first, which methods are ranked by.
+    metric : one of its `metrics`; by default the first, which ranks the methods.
+
+    Raises
+    ------
+    UserError : no differences of this metric.
     """
     metric = metric or next(iter(compared.get("metrics", ())), "mean_ap")
     rows = [d for d in compared.get("differences", ()) if d["metric"] == metric]
@@ -35,8 +42,8 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
             f"none of {metric!r}",
             "Use the result of metrics.compare.compare.",
         )
-    words = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
-    figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {words}")
+    text = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
+    figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {text}")
     unit = f"{compared['units']} {compared['paired_over']}"
     axes = style_axes(
         figure.subplots(),

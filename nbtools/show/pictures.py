@@ -15,30 +15,37 @@ from nbtools.show.views import View, paint, view
 
 
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
-    """Images side by side, each with its own contrast.
+    """Draw images side by side, each with its own contrast.
 
-    data : an Image, a sample, a data set, an array, or several of these.
-    limit : how many are shown; only these are read. A volume is shown as maximum projections and
-        slices.
+    Parameters
+    ----------
+    data : an Image, a sample, a data set, an array, or several of these. A volume is shown as
+        maximum projections and slices.
+    columns : images per row.
+    limit : number of images shown; only these are read.
 
     Examples
     --------
     >>> images([np.eye(8), np.ones((8, 8))]).alt
     '2 images'
     """
-    shown = [view(i) for i in gather(data, limit)]
+    shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
-        shown, columns, alt=_count(data, len(shown)), inches=_cell(len(shown))
+        shown, columns, alt=_describe_count(data, len(shown)), inches=_choose_width(len(shown))
     )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
-    _say_rest(figure, data, len(shown))
+    _note_rest(figure, data, len(shown))
     return figure
 
 
 def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
-    """Label outlines on one image; neighbours differ in colour, the number of nuclei is in the
-    title.
+    """Draw label outlines on one image; neighbours differ in colour.
+
+    Parameters
+    ----------
+    image, label : image and label image of one size.
+    title : by default the name of the image and the number of nuclei.
     """
     seen = view(as_image(image), as_image(label))
     count = _count_labels(label)
@@ -48,14 +55,14 @@ def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
     draw_view(
         axes,
         seen,
-        title=_titled(seen.name, count) if title is None else title,
+        title=_make_title(seen.name, count) if title is None else title,
         rgb=paint(seen.rgb, seen.label),
     )
     return figure
 
 
 def labels(label: Image, *, title: str | None = None) -> Figure:
-    """A label image alone, each nucleus in a colour that its neighbours do not have."""
+    """Draw a label image alone, in colours that differ between neighbours."""
     label = as_image(label)
     seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
     count = _count_labels(label)
@@ -68,37 +75,45 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
     draw_view(
         axes,
         seen,
-        title=_titled(label.name, count) if title is None else title,
+        title=_make_title(label.name, count) if title is None else title,
         rgb=paint(blank, seen.label, fill=0.85),
     )
     return figure
 
 
 def sample(item: object) -> Figure:
-    """One sample: its image, and beside it the label outlines or the clean partner."""
+    """Draw one sample: its image, and beside it the label outlines or the clean image."""
     return pairs([item], limit=1)
 
 
 def pairs(data: Iterable, *, limit: int = 4) -> Figure:
-    """Samples row by row: the image, its labels, its clean partner, as far as it has them.
+    """Draw samples row by row: the image, its labels and its clean image, where it has them.
 
+    Parameters
+    ----------
     data : samples, or (image, label) pairs.
+    limit : number of samples shown.
     """
-    rows = [_row(item) for item in islice(data, limit)]
+    rows = [_make_row(item) for item in islice(data, limit)]
     if not rows:
-        raise _nothing()
+        raise _make_empty_error()
     return draw_rows(rows, alt=f"{len(rows)} images beside their partners")
 
 
 def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
-    """Training patches as the network gets them, label outlines on top: one look shows whether
-    image and label still fit.
+    """Draw training patches as the network gets them, with label outlines on top.
 
+    Augmentation must move image and label alike: the outlines show at a glance whether it does.
+
+    Parameters
+    ----------
     data : samples or (image, label) pairs of Images or arrays.
+    columns : patches per row.
+    limit : number of patches shown.
     """
-    found = [_partners(item) for item in islice(data, limit)]
+    found = [_find_partners(item) for item in islice(data, limit)]
     if not found:
-        raise _nothing()
+        raise _make_empty_error()
     shown = [view(i, label) for i, label, _ in found]
     figure, places = new_grid(
         shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
@@ -112,21 +127,25 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
 
 
 def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figure:
-    """Images row by row: the image, what was found in it, and the truth where there is one.
+    """Draw images row by row: the image, the prediction, and the true labels where there are some.
 
-    data : images or samples. predicted : label images or Predictions, in the same order.
+    Parameters
+    ----------
+    data : images or samples.
+    predicted : label images or Predictions, in the same order.
+    limit : number of images shown.
     """
     rows = [
-        _predicted_row(item, found)
+        _make_predicted_row(item, found)
         for item, found in islice(zip(data, predicted, strict=False), limit)
     ]
     if not rows:
-        raise _nothing()
-    return draw_rows(rows, alt=f"what was found in {len(rows)} images")
+        raise _make_empty_error()
+    return draw_rows(rows, alt=f"predictions in {len(rows)} images")
 
 
-def gather(data: object, limit: int) -> list[Image]:
-    """The first images of whatever can be shown."""
+def collect_images(data: object, limit: int) -> list[Image]:
+    """Return the first images of an image, sample, data set, array, or several of these."""
     if isinstance(data, (Image, np.ndarray)) or any(
         isinstance(getattr(data, part, None), Image) for part in ("image", "labels")
     ):
@@ -136,13 +155,20 @@ def gather(data: object, limit: int) -> list[Image]:
     else:
         found = [as_image(item) for item in islice(data, limit)]
     if not found:
-        raise _nothing()
+        raise _make_empty_error()
     return found
 
 
 def as_image(item: object) -> Image:
-    """An Image from an Image, a sample or Prediction, or an array of 2 or 3 dimensions (of 8 bit
-    with 3 channels last: colours).
+    """Convert an Image, a sample, a Prediction or an array to an Image.
+
+    Parameters
+    ----------
+    item : arrays have 2 or 3 dimensions; 8-bit ones with 3 channels last are colours.
+
+    Raises
+    ------
+    UserError : none of these.
     """
     if isinstance(item, Image):
         return item
@@ -164,32 +190,32 @@ def as_image(item: object) -> Image:
     return Image(array, "YX" if array.ndim == 2 else "ZYX")
 
 
-def _partners(item: object) -> tuple[Image, Image | None, Image | None]:
+def _find_partners(item: object) -> tuple[Image, Image | None, Image | None]:
     if isinstance(item, (tuple, list)):
         both = [as_image(part) for part in item[:2]]
         return both[0], both[1], None
     return as_image(item), getattr(item, "label", None), getattr(item, "clean", None)
 
 
-def _row(item: object) -> list[tuple[View, str, bool]]:
-    image, label, clean = _partners(item)
+def _make_row(item: object) -> list[tuple[View, str, bool]]:
+    image, label, clean = _find_partners(item)
     name = shorten(getattr(item, "name", "") or image.name or "image")
     row = [(view(image, label), name, False)]
     if label is not None:
-        row.append((row[0][0], _titled("", _count_labels(label)), True))
+        row.append((row[0][0], _make_title("", _count_labels(label)), True))
     if clean is not None:
         row.append((view(clean), "clean", False))
     return row
 
 
-def _predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
-    image, truth, _ = _partners(item)
+def _make_predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
+    image, truth, _ = _find_partners(item)
     label = as_image(getattr(found, "labels", None) or found)
     seen = view(image, label)
     name = shorten(getattr(item, "name", "") or image.name or "image")
-    row = [(seen, name, False), (seen, f"found: {_count_labels(label)}", True)]
+    row = [(seen, name, False), (seen, f"predicted: {_count_labels(label)}", True)]
     if truth is not None:
-        row.append((view(image, truth), f"truth: {_count_labels(truth)}", True))
+        row.append((view(image, truth), f"true: {_count_labels(truth)}", True))
     return row
 
 
@@ -200,9 +226,13 @@ def draw_rows(
     head: float = 0.3,
     inches: float = 3.4,
 ) -> Figure:
-    """Pictures row by row: (view, title, whether its labels are painted on it).
+    """Draw views row by row.
 
-    head : inches above each row of pictures for its titles.
+    Parameters
+    ----------
+    rows : (view, title, whether its labels are painted on it) for each picture.
+    alt : text alternative.
+    head : inches above each row for its titles.
     inches : width of a picture, at most.
     """
     columns = max(map(len, rows))
@@ -226,7 +256,7 @@ def draw_rows(
     return figure
 
 
-def _cell(count: int) -> float:
+def _choose_width(count: int) -> float:
     return {1: 5.5, 2: 4.2, 3: 3.4}.get(count, 2.7)
 
 
@@ -234,22 +264,22 @@ def _count_labels(label: Image) -> int:
     return int(np.count_nonzero(np.unique(as_image(label).pixels) > 0))
 
 
-def _titled(name: str, count: int) -> str:
-    words = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
-    return f"{shorten(name)} · {words}" if name else words
+def _make_title(name: str, count: int) -> str:
+    text = f"{count} {'nucleus' if count == 1 else 'nuclei'}"
+    return f"{shorten(name)} · {text}" if name else text
 
 
-def _count(data: object, shown: int) -> str:
+def _describe_count(data: object, shown: int) -> str:
     return f"{shown} image{'' if shown == 1 else 's'}"
 
 
-def _say_rest(figure: Figure, data: object, shown: int) -> None:
+def _note_rest(figure: Figure, data: object, shown: int) -> None:
     total = len(data) if hasattr(data, "__len__") and not isinstance(data, np.ndarray) else shown
     if total > shown:
         figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")
 
 
-def _nothing() -> UserError:
+def _make_empty_error() -> UserError:
     return UserError(
         "There must be at least one image to show.", "none", "Choose a data set with images."
     )

@@ -1,8 +1,9 @@
-"""How good a result is: scores against the threshold, and where on the image the mistakes are."""
+"""Scores of a result by IoU threshold, and where on the image its mistakes are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain, zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,33 +11,41 @@ from matplotlib.patches import Patch
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.metrics.instances import find_mistakes
+from nbtools.metrics.instances import Score, find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
+from nbtools.show.comparison import MISTAKES
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
 
-# In the order in which one covers the other; hues that colour-blind readers tell apart, the
-# unremarkable ones pale.
+# Hues that colour-blind readers tell apart. The first three add up to AP = TP / (TP + FN + FP); the
+# others are the reasons why nuclei are missed or extra.
 KINDS = {
-    "poor": ("#a6a6a6", "outline too different"),
-    "hit": ("#56b4e9", "found"),
-    "extra": ("#f0e442", "extra: nothing is there"),
-    "split": ("#cc79ff", "split: one found as several"),
-    "merged": ("#00e0a0", "merged: several found as one"),
+    "matched": ("#56b4e9", "matched"),
     "missed": ("#ff5a1f", "missed"),
+    "extra": ("#f0e442", "extra"),
+    "split": ("#cc79ff", "split: one predicted as several"),
+    "merged": ("#00e0a0", "merged: several predicted as one"),
+    "outline": ("#a6a6a6", "overlap too small to match"),
 }
-LEGEND = ("hit", "missed", "extra", "split", "merged", "poor")
+COUNTED = ("matched", "missed", "extra")
 
 
 def scores(result: Mapping) -> Figure:
-    """AP, precision and recall by IoU threshold; nuclei found, missed and invented; kinds of
-    mistake; of other tasks, their metrics.
+    """Draw AP, precision and recall by IoU threshold, the counts behind them, and kinds of mistake.
 
-    result : what `evaluate` of a task in `nbtools.metrics` returns, or the JSON of `nbtools
-        evaluate`; or several of these by name, which are drawn side by side.
+    Results of other tasks are drawn with the metrics of their task, several results side by side.
+
+    Parameters
+    ----------
+    result : what `evaluate` of a task in `nbtools.metrics` returned, the JSON of `nbtools
+        evaluate`, or several of these by name.
+
+    Raises
+    ------
+    UserError : scores of no known task.
     """
     if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
         return evaluation(result)
@@ -65,27 +74,41 @@ def scores(result: Mapping) -> Figure:
 
 
 def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5) -> Figure:
-    """Which nuclei were found, missed, invented, split or merged: each kind in its colour, with
-    counts.
+    """Draw which nuclei match, are missed or are extra, each kind in its colour, with counts.
 
-    Missed nuclei are drawn as they truly are, all others as they were predicted.
-    iou : overlap (intersection over union) from which a nucleus counts as found.
+    The title holds the counts and AP = matched / (matched + missed + extra). Split, merged and too
+    little overlap are the reasons why nuclei are missed or extra; they have colours of their own.
+
+    Parameters
+    ----------
+    image : flat image or volume, axes and size of the labels.
+    truth : true label image.
+    predicted : predicted label image; its nuclei are drawn on top of the missed true ones.
+    iou : overlap (intersection over union, 0 to 1) from which two nuclei match.
+
+    Returns
+    -------
+    Figure whose `alt` holds the counts.
+
+    Examples
+    --------
+    >>> one = np.eye(8, dtype=int)
+    >>> error_map(one, one, predicted=one).alt
+    '1 matched, 0 missed, 0 extra'
     """
     image, truth, predicted = as_image(image), as_image(truth), as_image(predicted)
     label, kinds, counts = sort_nuclei(truth, predicted, iou=iou)
     seen = view(image, truth.replace(pixels=label))
-    said = {kind: n for kind in LEGEND if (n := counts[kind]) or kind in LEGEND[:3]}
-    alt = ", ".join(f"{n} {kind}" for kind, n in said.items())
+    reasons = [kind for kind in KINDS if counts[kind] and kind not in COUNTED]
+    alt = ", ".join(f"{counts[kind]} {kind}" for kind in (*COUNTED, *reasons))
     figure, [axes] = new_grid([seen], 1, alt=alt, inches=6)
-    colors = np.array([(0, 0, 0), *(_rgb(KINDS[kind][0]) for kind in kinds)])
-    title = (
-        f"{shorten(image.name)} · nuclei that match at IoU {iou:g}"
-        if image.name
-        else f"Nuclei that match at IoU {iou:g}"
-    )
+    colors = np.array([(0, 0, 0), *(_to_rgb(KINDS[kind][0]) for kind in kinds)])
+    title = f"{shorten(image.name)}\n{_write_ap(counts, iou)}".strip()
     draw_view(axes, seen, title=title, rgb=paint(seen.rgb, seen.label, colors=colors, fill=0.35))
+    order = chain.from_iterable(zip_longest(COUNTED, reasons))  # a legend is filled by columns
     handles = [
-        Patch(color=KINDS[kind][0], label=f"{n}  {KINDS[kind][1]}") for kind, n in said.items()
+        Patch(color=KINDS[kind][0], label=f"{counts[kind]}  {KINDS[kind][1]}")
+        for kind in filter(None, order)
     ]
     figure.legend(
         handles=handles,
@@ -101,33 +124,54 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
 def sort_nuclei(
     truth: Image, predicted: Image, *, iou: float = 0.5
 ) -> tuple[np.ndarray, list[str], dict[str, int]]:
-    """The nuclei to draw, and of which kind each is.
+    """Sort the nuclei of two label images into those that match, are missed and are extra.
 
-    Returns a label array 1..N of predicted nuclei and, behind them, missed true ones; the kind of
-    each; and the counts that `metrics.instances` gives: matches, splits, merges, missed and extra
-    nuclei, and predictions that are none of these ("poor").
+    Parameters
+    ----------
+    truth, predicted : label images of one size.
+    iou : overlap from which two nuclei match.
+
+    Returns
+    -------
+    label : predicted nuclei 1..N and, where they leave room, the unmatched true ones after N.
+    kinds : key of `KINDS` for each of these labels.
+    counts : "matched" (TP), "missed" (FN) and "extra" (FP) as in `metrics.instances.score`, and
+        their reasons: "split", "merged", and "outline" for the other predictions on nuclei.
     """
     overlap = find_overlap(truth, predicted)
     matched, mistakes = match_nuclei(overlap, overlap.iou, iou=iou), find_mistakes(overlap)
+    hit = overlap.predicted_labels[overlap.column[matched]]
+    missed = np.delete(overlap.true_labels, overlap.row[matched])
     mostly = (2 * overlap.shared > overlap.predicted_size[overlap.column]) & np.isin(
         overlap.true_labels[overlap.row], mistakes.split
     )
-    groups = {"hit": overlap.predicted_labels[overlap.column[matched]], "extra": mistakes.extra}
+    groups = {"matched": hit, "extra": mistakes.extra}
     groups |= {"split": overlap.predicted_labels[overlap.column[mostly]], "merged": mistakes.merged}
-    kinds = np.full(len(overlap.predicted_labels), "poor", dtype=object)
+    kinds = np.full(len(overlap.predicted_labels), "outline", dtype=object)
     for kind, found in groups.items():
         kinds[np.isin(overlap.predicted_labels, found)] = kind
-    label = _number(predicted.pixels, overlap.predicted_labels)
-    behind = _number(truth.pixels, mistakes.missed)
+    label = _renumber(predicted.pixels, overlap.predicted_labels)
+    behind = _renumber(truth.pixels, missed)
     label = np.where((label == 0) & (behind > 0), behind + len(kinds), label)
-    counts = {"hit": int(matched.sum()), "poor": int((kinds == "poor").sum())}
-    counts |= {
-        kind: len(getattr(mistakes, kind)) for kind in ("missed", "extra", "split", "merged")
-    }
-    return label, [*kinds, *["missed"] * len(mistakes.missed)], counts
+    counts = {"matched": len(hit), "missed": len(missed), "extra": len(kinds) - len(hit)}
+    counts |= {"split": len(mistakes.split), "merged": len(mistakes.merged)}
+    return (
+        label,
+        [*kinds, *["missed"] * len(missed)],
+        counts | {"outline": int((kinds == "outline").sum())},
+    )
 
 
-def _number(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _write_ap(counts: Mapping[str, int], iou: float) -> str:
+    """The formula of AP with the counts of one image."""
+    tp, fn, fp = (counts[kind] for kind in COUNTED)
+    ap = Score(iou, tp=tp, fp=fp, fn=fn).ap
+    return (
+        f"AP = {tp} matched / ({tp} matched + {fn} missed + {fp} extra) = {ap:.2f} at IoU {iou:g}"
+    )
+
+
+def _renumber(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The given labels renumbered 1..N, all others 0."""
     if not len(labels):
         return np.zeros(pixels.shape, np.int64)
@@ -137,8 +181,8 @@ def _number(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _draw_rates(axes: Axes, result: Mapping) -> None:
     thresholds = sorted(result["pooled"], key=float)
-    style_axes(axes, title="Agreement by how strictly one asks", x="IoU threshold")
-    for rate, color, words in (
+    style_axes(axes, title="Agreement at each IoU threshold", x="IoU threshold")
+    for rate, color, text in (
         ("ap", BLUE, "AP"),
         ("precision", ORANGE, "precision"),
         ("recall", GREEN, "recall"),
@@ -152,7 +196,7 @@ def _draw_rates(axes: Axes, result: Mapping) -> None:
             linewidth=width,
             marker="o",
             markersize=3,
-            label=words,
+            label=text,
         )
     axes.set_ylim(0, 1.02)
     low_high = (result.get("interval_95") or {}).get("mean_ap")
@@ -171,13 +215,9 @@ def _draw_counts(axes: Axes, pooled: Mapping) -> None:
     thresholds = sorted(pooled, key=float)
     style_axes(axes, title="Nuclei", x="IoU threshold")
     bottom = np.zeros(len(thresholds))
-    for key, kind, words in (
-        ("tp", "hit", "found"),
-        ("fn", "missed", "not found"),
-        ("fp", "extra", "predicted in vain"),
-    ):
+    for key, kind in zip(("tp", "fn", "fp"), COUNTED, strict=True):
         values = np.array([pooled[t].get(key, 0) for t in thresholds], float)
-        axes.bar(thresholds, values, 0.8, bottom=bottom, color=KINDS[kind][0], label=words)
+        axes.bar(thresholds, values, 0.8, bottom=bottom, color=KINDS[kind][0], label=kind)
         bottom += values
     axes.tick_params(axis="x", labelsize=7)
     axes.set_ylim(0, max(1.0, bottom.max()) * 1.3)
@@ -194,21 +234,16 @@ def _draw_counts(axes: Axes, pooled: Mapping) -> None:
 
 def _draw_mistakes(axes: Axes, result: Mapping) -> None:
     style_axes(axes, title="Kinds of mistake", x="nuclei")
-    kinds = [("splits", "split"), ("merges", "merged"), ("missed", "missed"), ("extra", "extra")]
-    values = [result.get(key, 0) or 0 for key, _ in kinds]
-    bars = axes.barh(
-        [KINDS[k][1].split(":")[0] for _, k in kinds],
-        values,
-        0.6,
-        color=[KINDS[k][0] for _, k in kinds],
-    )
+    values = [result.get(key) or 0 for key in MISTAKES]
+    colors = [KINDS[kind][0] for kind in ("split", "merged", "missed", "extra")]
+    bars = axes.barh(list(MISTAKES.values()), values, 0.6, color=colors)
     axes.bar_label(bars, fontsize=8, padding=3, color=INK)
     axes.set_xlim(0, max([1, *values]) * 1.2)
     axes.invert_yaxis()
     if result.get("missing"):
-        words = f"images without prediction: {len(result['missing'])}"
-        axes.text(0.98, 0.03, words, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
+        text = f"images without a prediction: {len(result['missing'])}"
+        axes.text(0.98, 0.03, text, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
 
 
-def _rgb(color: str) -> tuple[float, ...]:
+def _to_rgb(color: str) -> tuple[float, ...]:
     return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))

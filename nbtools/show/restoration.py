@@ -1,11 +1,10 @@
-"""Restored images beside their noisy and clean partners, where they are wrong, and how methods
-compare.
-"""
+"""Figures of restored images: beside noisy and clean ones, their errors, and methods compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import matplotlib
 import numpy as np
@@ -20,25 +19,21 @@ from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.show.figure import Figure, new_figure, style_axes
-from nbtools.show.layout import GAP, square
+from nbtools.show.layout import GAP, make_pixels_square
 from nbtools.show.pictures import as_image, draw_rows
+from nbtools.show.text import format_value
 from nbtools.show.views import View
-from nbtools.show.words import say_value
 
-PERCENTILES = (
-    0.5,
-    99.9,
-)  # grey values shown as black and white: the dim rim of a nucleus must not vanish
+# grey values shown as black and white: the dim rim of a nucleus must not vanish
+PERCENTILES = (0.5, 99.9)
 SMALL = 96  # px; a picture below this needs no enlarged part
 SMOOTHED = 5  # px
-MARK = "#ffd400"
+FRAME_COLOR = "#ffd400"
 
 
 @dataclass(frozen=True)
 class ColorScale:
-    """A colour map of matplotlib between two values; colours maps (..., 1) as `Contrast` colours
-    images.
-    """
+    """A matplotlib colour map between two values, used like a `Contrast`."""
 
     name: str
     low: float
@@ -51,8 +46,8 @@ class ColorScale:
         )
         return (shades[..., :3] * 255 + 0.5).astype(np.uint8)
 
-    def draw_bar(self, figure: Figure, axes: list[Axes], *, words: str) -> None:
-        """The scale beside a row of pictures."""
+    def draw_bar(self, figure: Figure, axes: list[Axes], *, text: str) -> None:
+        """Draw the colour bar beside a row of pictures."""
         bar = figure.colorbar(
             ScalarMappable(Normalize(self.low, self.high), self.name),
             ax=axes,
@@ -60,21 +55,23 @@ class ColorScale:
             aspect=18,
             pad=0.015,
         )
-        bar.set_label(words, fontsize=8.5, color=INK)
+        bar.set_label(text, fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=GREY, labelcolor=INK)
         bar.outline.set_visible(False)
 
 
 def restored(noisy: object, *found: object, clean: object = None) -> Figure:
-    """A noisy image, what methods made of it, and the clean one: all in one grey range, a part of
-    them enlarged, scores in the titles.
+    """Draw a noisy image, its restored versions and the clean image, all in one grey range.
 
-    noisy, clean : an Image, or an array.
-    found : restored images or Predictions; or a dictionary of these by name. With one of them and
-        no clean image, the last picture is what was taken away, noisy minus restored: it should
-        look like noise, and show nothing of the nuclei.
+    An enlarged part stands below, PSNR and SSIM in the titles. With one restored image and no clean
+    one, the last picture is noisy minus restored: it should look like noise, without any nuclei. Of
+    a volume, the middle plane and a slice below it are shown; the scores are of the whole volume.
 
-    Of a volume, the middle plane and the slice below it are shown; scores are of the whole volume.
+    Parameters
+    ----------
+    noisy : an Image, or an array.
+    found : restored images or Predictions, or a dictionary of these by name.
+    clean : the clean image, where there is one.
 
     Examples
     --------
@@ -90,26 +87,20 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
     contrasts = dict.fromkeys(
         shown, find_contrast(reference, shown["noisy"] if true is None else None)
     )
-    titles = {name: _say_score(name, image, true) for name, image in shown.items()}
+    titles = {name: _title_with_score(name, image, true) for name, image in shown.items()}
     if true is not None:
-        shown, titles, contrasts = (
-            shown | {"clean": true},
-            titles | {"clean": "clean"},
-            contrasts | {"clean": contrasts["noisy"]},
-        )
+        shown["clean"], titles["clean"], contrasts["clean"] = true, "clean", contrasts["noisy"]
     elif len(shown) == 2:
-        shown["rest"], titles["rest"] = (
-            _subtract(*shown.values()),
-            "taken away:\nnoisy minus restored",
-        )
-        contrasts["rest"] = _find_balanced(shown["rest"])
+        shown["rest"] = _subtract(*shown.values())
+        titles["rest"] = "removed:\nnoisy minus restored"
+        contrasts["rest"] = _balance_contrast(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
     figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
     low, high = (
-        say_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
+        format_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
     )
     held = "" if true is None else "; PSNR against maximum minus minimum of the clean image"
-    _widen(figure, down=0.2)
+    _enlarge_figure(figure, down=0.2)
     figure.supxlabel(
         f"grey values from {low} (black) to {high} (white){held}", fontsize=8, color=GREY
     )
@@ -117,13 +108,16 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
 
 
 def error_maps(found: object, clean: object) -> Figure:
-    """Where restored images are wrong: above, restored minus clean; below, the likeness of
-    structure (SSIM); each row in one scale.
+    """Draw the errors of restored images: restored minus clean above, the SSIM map below.
 
-    found : a restored image or Prediction, or a dictionary of these by name; with the noisy image
-        among them one sees what was gained.
-    Red is brighter than the truth, blue is darker. Of a volume, the middle plane and the slice
-    below it are shown.
+    Red is brighter than the clean image, blue darker; each row has one scale. Of a volume, the
+    middle plane and a slice below it are shown.
+
+    Parameters
+    ----------
+    found : a restored image or Prediction, or a dictionary of these by name; put the noisy image
+        among them to see the gain.
+    clean : the clean image.
     """
     true, shown = as_image(clean), name_results(found)
     differences = {
@@ -137,7 +131,7 @@ def error_maps(found: object, clean: object) -> Figure:
     rows = [
         [
             (
-                lay_out(differences[name], error, cuts=cuts),
+                view_sections(differences[name], error, cuts=cuts),
                 f"{name}\nRMSE {scores[name]['rmse']:.4g}",
                 False,
             )
@@ -145,7 +139,7 @@ def error_maps(found: object, clean: object) -> Figure:
         ],
         [
             (
-                lay_out(structure[name], likeness, cuts=cuts),
+                view_sections(structure[name], likeness, cuts=cuts),
                 f"SSIM {scores[name]['ssim']:.3f}",
                 False,
             )
@@ -157,19 +151,26 @@ def error_maps(found: object, clean: object) -> Figure:
         for name, score in scores.items()
     )
     figure = draw_rows(rows, alt=alt, head=0.42, inches=3.0)
-    _widen(figure, right=0.9)
+    _enlarge_figure(figure, right=0.9)
     places = figure.axes
-    error.draw_bar(figure, places[: len(shown)], words="restored minus clean, grey values")
-    likeness.draw_bar(figure, places[len(shown) :], words="SSIM: 1 is the same structure")
+    error.draw_bar(figure, places[: len(shown)], text="restored minus clean, grey values")
+    likeness.draw_bar(figure, places[len(shown) :], text="SSIM: 1 is the same structure")
     return figure
 
 
 def denoisers(results: Mapping[str, Mapping]) -> Figure:
-    """Methods beside each other: mean PSNR and SSIM with 95 % intervals; the dashed line is the
-    image as it came.
+    """Draw mean PSNR and SSIM of several methods with their 95 % intervals.
 
-    results : name → what `metrics.restoration.evaluate` returned, or the JSON of `nbtools evaluate
-        --task restoration`; all of the same images.
+    The dashed line is the unprocessed input.
+
+    Parameters
+    ----------
+    results : name of each method to what `metrics.restoration.evaluate` returned, or to the JSON of
+        `nbtools evaluate --task restoration`; all on the same images.
+
+    Raises
+    ------
+    UserError : scores of another task.
     """
     if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
         received = ", ".join(map(str, results)) or "nothing"
@@ -178,16 +179,16 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
             received,
             "Use metrics.restoration.evaluate.",
         )
-    words = ", ".join(
+    text = ", ".join(
         f"{name} {one['mean']['psnr']:.1f} dB"
         for name, one in results.items()
         if one["mean"]["psnr"] is not None
     )
-    figure = new_figure(10, 1.15 + 0.36 * len(results), alt=words)
+    figure = new_figure(10, 1.15 + 0.36 * len(results), alt=text)
     left, right = figure.subplots(1, 2, sharey=True)
     first = next(iter(results.values()))
-    _draw_means(left, results, metric="psnr", words="{:.1f}")
-    _draw_means(right, results, metric="ssim", words="{:.3f}")
+    _draw_means(left, results, metric="psnr", text="{:.1f}")
+    _draw_means(right, results, metric="ssim", text="{:.3f}")
     style_axes(left, title="PSNR in dB")
     style_axes(right, title="SSIM")
     left.set_yticks(range(len(results)), list(results))
@@ -202,10 +203,16 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
 
 
 def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndarray:
-    """An image and what was made of it, in one grey range, as a colour array (H, W, 3) uint8, ready
-    to be written as PNG.
+    """Put an image and its restored version side by side, in one grey range, ready for a PNG.
 
-    most : longest side of each half; larger ones are thinned out.
+    Parameters
+    ----------
+    image, found : input and restored image of one size.
+    most : longest side of each half in pixels; larger images are thinned out.
+
+    Returns
+    -------
+    Colour array (H, W, 3) uint8.
 
     Examples
     --------
@@ -214,12 +221,12 @@ def side_by_side_rgb(image: Image, found: Image, *, most: int = 1024) -> np.ndar
     """
     check_same_size(image, found)
     contrast, cuts = find_contrast(found, image), find_cuts(found)
-    left, right = (lay_out(one, contrast, cuts=cuts, most=most).rgb for one in (image, found))
+    left, right = (view_sections(one, contrast, cuts=cuts, most=most).rgb for one in (image, found))
     return np.concatenate([left, np.full((left.shape[0], GAP, 3), 255, np.uint8), right], axis=1)
 
 
 def name_results(*found: object) -> dict[str, Image]:
-    """Restored images by name, from images, Predictions and dictionaries of these."""
+    """Return restored images by name, from images, Predictions and dictionaries of these."""
     named: dict[str, Image] = {}
     plain = sum(not isinstance(one, Mapping) for one in found)
     for number, one in enumerate(found, 1):
@@ -237,22 +244,24 @@ def name_results(*found: object) -> dict[str, Image]:
 
 
 def check_same_size(image: Image, other: Image) -> None:
-    """UserError where two images that are to be compared differ in size."""
+    """Raise a UserError where two images that are to be compared differ in size."""
     if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
         received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
         raise UserError(
             "Images shown beside each other must have the same size.",
             received,
-            "Show an image with what was made of it.",
+            "Show an image with its restored version.",
         )
 
 
 def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
-    """Grey values to show as black and white, by the one image that holds little noise: noise must
-    not set the scale.
+    """Choose the grey range by the image with the least noise: noise must not set the scale.
 
-    noisy : where the reference may have lost what was there: the range holds its grey values too,
-        its noise smoothed away.
+    Parameters
+    ----------
+    reference : clean or restored image.
+    noisy : where the reference may have lost structures, the range is widened to the grey values of
+        this image, after smoothing.
     """
     pixels = reference.select(T=0).to(("ZYX" if reference.size("Z") > 1 else "YX") + "C").pixels
     contrast = measure_contrast(
@@ -262,7 +271,9 @@ def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
         return contrast
     from scipy.ndimage import uniform_filter
 
-    smooth = uniform_filter(_middle(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0))
+    smooth = uniform_filter(
+        _take_middle_plane(noisy).pixels.astype(np.float32), (SMOOTHED, SMOOTHED, 0)
+    )
     other = measure_contrast(smooth, rgb=noisy.is_rgb, percentiles=PERCENTILES)
     return replace(
         contrast,
@@ -272,45 +283,49 @@ def find_contrast(reference: Image, noisy: Image | None = None) -> Contrast:
 
 
 def find_cuts(reference: Image) -> tuple[int, int]:
-    """Where a volume is cut: its middle plane, and the row of that plane in which grey values
-    differ most; of a flat image (0, 0).
-    """
+    """Choose the middle plane z of a volume, and its row y with most contrast; (0, 0) if flat."""
     if reference.size("Z") == 1:
         return 0, 0
-    plane = _middle(reference).pixels[..., 0].astype(np.float64)
+    plane = _take_middle_plane(reference).pixels[..., 0].astype(np.float64)
     return reference.size("Z") // 2, int(plane.std(axis=1).argmax())
 
 
-def lay_out(
+def view_sections(
     image: Image, contrast: Contrast | ColorScale, *, cuts: tuple[int, int], most: int = 2048
 ) -> View:
-    """A flat image as it is; of a volume, plane z and, below it, the slice y along x and z. Of a
-    movie, the first frame.
+    """Make the view of a flat image, or of plane z and slice y of a volume, one below the other.
 
-    cuts : z and y.     most : longest side in pixels; larger images are thinned out.
+    Parameters
+    ----------
+    image : of a movie, the first frame is shown.
+    contrast : colours of the grey values.
+    cuts : plane z and row y.
+    most : longest side in pixels; larger images are thinned out.
     """
     deep, (z, y) = image.size("Z") > 1, cuts
     image = image.select(T=0).to("ZYXC" if deep else "YXC")
     spacing, thin = image.relative_spacing, -(-max(image.space_shape) // most)
-    planes, words = [(image.pixels, spacing)], [""]
+    planes, names = [(image.pixels, spacing)], [""]
     if deep:
         planes = [(image.pixels[z], spacing[1:]), (image.pixels[:, y], (spacing[0], spacing[2]))]
-        words = [f"z = {z}", f"y = {y}"]
-    panels = [contrast.color(square(plane, steps, thin=thin)) for plane, steps in planes]
+        names = [f"z = {z}", f"y = {y}"]
+    panels = [
+        contrast.color(make_pixels_square(plane, steps, thin=thin)) for plane, steps in planes
+    ]
     tops = np.cumsum([0, *(panel.shape[0] + GAP for panel in panels[:-1])])
     gap = np.full((GAP, panels[0].shape[1], 3), 255, np.uint8)
-    sheet = np.concatenate([part for panel in panels for part in (panel, gap)][:-1])
+    montage = np.concatenate(list(chain.from_iterable((panel, gap) for panel in panels))[:-1])
     captions = tuple(
-        (0, int(top), word, "white") for top, word in zip(tops, words, strict=True) if word
+        (0, int(top), name, "white") for top, name in zip(tops, names, strict=True) if name
     )
     spacing_um = min(image.spacing_um) * thin if image.spacing_um else None
     return View(
-        sheet, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name
+        montage, None, spacing_um, frame=panels[0].shape[1::-1], captions=captions, name=image.name
     )
 
 
-def find_busiest(plane: np.ndarray, side: int) -> tuple[int, int]:
-    """Top and left of the square of a plane (Y, X) in which grey values differ most."""
+def find_detailed_region(plane: np.ndarray, side: int) -> tuple[int, int]:
+    """Top and left of the square of a plane (Y, X) with the largest variance of grey values."""
     from scipy.ndimage import uniform_filter
 
     pixels = plane.astype(np.float64)
@@ -329,19 +344,22 @@ def _draw_with_part(
     cuts = find_cuts(reference)
     rows = [
         [
-            (lay_out(image, contrasts[name], cuts=cuts), titles[name], False)
+            (view_sections(image, contrasts[name], cuts=cuts), titles[name], False)
             for name, image in shown.items()
         ]
     ]
-    planes = {name: _middle(image) for name, image in shown.items()}
+    planes = {name: _take_middle_plane(image) for name, image in shown.items()}
     height, width, _ = planes["noisy"].shape
     side = max(32, min(height, width) // 4)
     if min(height, width) > max(SMALL, side):
-        top, left = find_busiest(_middle(reference).pixels[..., 0], side)
+        top, left = find_detailed_region(_take_middle_plane(reference).pixels[..., 0], side)
         part = (slice(top, top + side), slice(left, left + side))
         crops = {name: plane.replace(pixels=plane.pixels[part]) for name, plane in planes.items()}
         rows.append(
-            [(lay_out(crop, contrasts[name], cuts=cuts), "", False) for name, crop in crops.items()]
+            [
+                (view_sections(crop, contrasts[name], cuts=cuts), "", False)
+                for name, crop in crops.items()
+            ]
         )
     figure = draw_rows(rows, head=0.42)
     if len(rows) == 2:
@@ -349,17 +367,19 @@ def _draw_with_part(
         scale_y, scale_x = frame[1] / height, frame[0] / width
         for axes in figure.axes[: len(shown)]:
             corner, size = (left * scale_x, top * scale_y), (side * scale_x, side * scale_y)
-            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, linewidth=1.1))
+            axes.add_patch(
+                Rectangle(corner, *size, fill=False, edgecolor=FRAME_COLOR, linewidth=1.1)
+            )
     return figure
 
 
-def _middle(image: Image) -> Image:
+def _take_middle_plane(image: Image) -> Image:
     """The plane that is shown: axes YXC."""
     return image.select(T=0, **({"Z": image.size("Z") // 2} if "Z" in image.axes else {})).to("YXC")
 
 
-def _widen(figure: Figure, *, right: float = 0, down: float = 0) -> None:
-    """Room beside or below the pictures, in inches, for a scale or a line of words."""
+def _enlarge_figure(figure: Figure, *, right: float = 0, down: float = 0) -> None:
+    """Room beside or below the pictures, in inches, for a scale or a line of text."""
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + right, height + down)
 
@@ -368,7 +388,7 @@ def _subtract(noisy: Image, image: Image) -> Image:
     return noisy.replace(pixels=noisy.pixels.astype(np.float64) - image.to(noisy.axes).pixels)
 
 
-def _find_balanced(rest: Image) -> Contrast:
+def _balance_contrast(rest: Image) -> Contrast:
     """Grey in the middle for 0, the same reach to both sides."""
     most = float(np.percentile(np.abs(rest.pixels), 99)) or 1.0
     channels = rest.size("C")
@@ -376,14 +396,14 @@ def _find_balanced(rest: Image) -> Contrast:
     return Contrast(np.full(channels, -most), np.full(channels, most), tints)
 
 
-def _say_score(name: str, image: Image, clean: Image | None) -> str:
+def _title_with_score(name: str, image: Image, clean: Image | None) -> str:
     if clean is None:
         return f"{name}\n"
     scores = compare_images(image, clean)
     return f"{name}\n{scores['psnr']:.1f} dB · SSIM {scores['ssim']:.2f}"
 
 
-def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, words: str) -> None:
+def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, text: str) -> None:
     start = next((one["input"][metric] for one in results.values() if one.get("input")), None)
     if start is not None:
         axes.axvline(start, color=GREY, linestyle="--", linewidth=1.1)
@@ -406,7 +426,7 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, word
             axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "o", color=color, markersize=6)
         axes.annotate(
-            words.format(mean),
+            text.format(mean),
             (mean, place),
             (0, 6),
             textcoords="offset points",

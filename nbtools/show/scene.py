@@ -1,6 +1,4 @@
-"""A volume as light rays see it: turned, seen through, near things in front of far ones; NumPy
-alone, so it works in every notebook.
-"""
+"""Volume rendering with NumPy alone: a volume rotated, near things in front of far ones."""
 
 from __future__ import annotations
 
@@ -15,26 +13,26 @@ from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
 from nbtools.show.views import check_same_space
 
-TURNED = {
-    "Y": (0, 2),
-    "X": (0, 1),
-    "Z": (1, 2),
-}  # axis of the turn → the two of (depth, row, column) that it mixes
-HAZE = 0.12  # density of the brightest grey value, a voxel
-SOLID = 1.5  # density of a labelled voxel
+# axis of the rotation → the two of (depth, row, column) that it mixes
+ROTATION_AXES = {"Y": (0, 2), "X": (0, 1), "Z": (1, 2)}
+GREY_DENSITY = 0.12  # density of the brightest grey value, per voxel
+LABEL_DENSITY = 1.5  # density of a labelled voxel, per voxel
 LIGHT = np.array([-0.75, -0.5, -0.43])  # towards the lamp: in front, above, left
-SHADE = 0.4  # brightness of a surface that the lamp does not reach
+AMBIENT = 0.4  # brightness of a surface that the lamp does not reach
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A volume on cubic voxels, ready to be looked at from any side.
+    """A volume on cubic voxels, ready to be drawn from any side.
 
     Parameters
     ----------
-    channels : (C, Z, Y, X) float32, brightness from 0 to 1.   tints : (C, 3) their colours.
-    label : (Z, Y, X) integers 0 … N, or None.   colors : (N + 1, 3) of the labels.
-    voxel_um : side of a voxel in µm, None if unknown.   name : of the image.
+    channels : (C, Z, Y, X) float32, brightness from 0 to 1.
+    tints : (C, 3) colours of the channels.
+    label : (Z, Y, X) integers 0..N, or None.
+    colors : (N + 1, 3) colours of the labels.
+    voxel_um : side of a voxel in µm, None if unknown.
+    name : name of the image.
     """
 
     channels: np.ndarray
@@ -45,12 +43,14 @@ class Scene:
     name: str = ""
 
     def draw(self, angle: float = 0.0, axis: str = "Y") -> np.ndarray:
-        """The scene turned about an axis: (H, W, 3) uint8, of the same size from every side.
+        """Draw the scene turned about an axis: (H, W, 3) uint8, of the same size from every side.
 
-        angle : degrees; at 0 one looks along z, about Y at 90 along x, about X at 90 along y.
-        axis : "Y" turns it like a globe, "X" tips it over, "Z" turns the picture.
+        Parameters
+        ----------
+        angle : degrees; the view at 0 is along z; at 90 about Y along x, about X along y.
+        axis : "Y" turns the volume like a globe, "X" tips it over, "Z" turns the picture.
         """
-        if axis not in TURNED:
+        if axis not in ROTATION_AXES:
             raise UserError(
                 "A volume is turned about one of its axes.", repr(axis), 'Use "Y", "X" or "Z".'
             )
@@ -62,32 +62,34 @@ class Scene:
         return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def _draw_light(self, angle: float, axis: str) -> np.ndarray:
-        turned = np.stack([turn(channel, angle, axis=axis) for channel in self.channels])
+        turned = np.stack([rotate(channel, angle, axis=axis) for channel in self.channels])
         color = np.tensordot(np.moveaxis(turned, 0, -1), self.tints.astype(np.float32), axes=1)
         brightest = np.maximum(turned.max(axis=0), 1e-6)
-        return composite(HAZE * brightest, color / np.sqrt(brightest)[..., None])
+        return composite(GREY_DENSITY * brightest, color / np.sqrt(brightest)[..., None])
 
     def _draw_labels(self, angle: float, axis: str) -> np.ndarray:
-        label = turn(self.label, angle, axis=axis, order=0)
-        inside = turn(
+        label = rotate(self.label, angle, axis=axis, order=0)
+        inside = rotate(
             ndimage.gaussian_filter((self.label > 0).astype(np.float32), 1.0), angle, axis=axis
         )
         slope = np.stack(np.gradient(inside), axis=-1)
         facing = -(slope @ LIGHT.astype(np.float32)) / np.maximum(
             np.linalg.norm(slope, axis=-1), 1e-6
         )
-        shade = SHADE + (1 - SHADE) * np.clip(facing, 0, 1)
+        shade = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1)
         return composite(
-            SOLID * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None]
+            LABEL_DENSITY * (label > 0), self.colors.astype(np.float32)[label] * shade[..., None]
         )
 
 
-def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
-    """A volume brought to cubic voxels for `Scene.draw`; with labels, those are drawn as coloured
-    bodies.
+def prepare_scene(image: Image, label: Image | None = None, *, most: int = 128) -> Scene:
+    """Resample a volume to cubic voxels for `Scene.draw`; labels are drawn as coloured bodies.
 
-    most : longest side in voxels; larger volumes are averaged down, labels thinned out. Of a movie,
-        the first frame is taken.
+    Parameters
+    ----------
+    image : volume; of a movie, the first frame is taken.
+    label : label image of the same size.
+    most : longest side in voxels; of larger volumes grey values are averaged, labels thinned out.
 
     Raises
     ------
@@ -117,14 +119,20 @@ def prepare(image: Image, label: Image | None = None, *, most: int = 128) -> Sce
     )
 
 
-def turn(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
-    """(Z, Y, X) → (depth, rows, columns), turned by `angle` degrees about one axis; the nearest
-    comes first, and nothing is cut off.
+def rotate(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.ndarray:
+    """Rotate (Z, Y, X) about one axis to (depth, rows, columns), nearest first, nothing cut off.
 
     About Y: column = x cos a + z sin a, depth = z cos a - x sin a, from the centre; about X
     likewise with y for x.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X) array.
+    angle : degrees.
+    axis : "Z", "Y" or "X".
+    order : of the interpolation; 0 for labels.
     """
-    i, j = TURNED[axis]
+    i, j = ROTATION_AXES[axis]
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     back = np.eye(3)  # from the turned grid to the volume's
     back[i, i] = back[j, j] = cosine
@@ -136,11 +144,15 @@ def turn(volume: np.ndarray, angle: float, *, axis: str, order: int = 1) -> np.n
 
 
 def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """(D, H, W) density and (D, H, W, 3) colour, nearest first → (H, W, 3): what reaches an eye in
-    front.
+    """Composite (D, H, W) density and (D, H, W, 3) colour, nearest first, to a picture (H, W, 3).
 
-    A voxel of density d lets the share exp(-d) of the light behind it pass, and adds its own colour
-    with the rest.
+    Emission and absorption (Max 1995, doi:10.1109/2945.468400): a voxel of density d transmits the
+    share exp(-d) of the light behind it, and adds its own colour with the rest.
+
+    Parameters
+    ----------
+    density : optical depth per voxel.
+    color : colours from 0 to 1.
     """
     density = density.astype(np.float32, copy=False)
     before = np.cumsum(density, axis=0) - density
@@ -149,7 +161,7 @@ def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
 
 
 def require_volume(image: Image) -> Image:
-    """The image, or a UserError where it has no planes along z."""
+    """Return the image, or raise a UserError where it has no planes along z."""
     if image.size("Z") < 2:
         received = f"{image.name or 'image'} with axes {image.axes}"
         raise UserError(
@@ -175,7 +187,7 @@ def _resample(volume: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _average(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
-    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count(
+    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count_planes(
         volume.shape[axis], factor, axis
     )
 
@@ -187,7 +199,7 @@ def _thin(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
     return volume.take(middle, axis=axis)
 
 
-def _count(length: int, factor: int, axis: int) -> np.ndarray:
+def _count_planes(length: int, factor: int, axis: int) -> np.ndarray:
     """How many planes are averaged in each group; the last may be smaller."""
     count = np.diff([*range(0, length, factor), length]).astype(np.float32)
     return count.reshape([-1 if a == axis else 1 for a in range(3)])

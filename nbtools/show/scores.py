@@ -1,6 +1,4 @@
-"""Scores of any task: metrics with their intervals side by side, precision against recall,
-confusion, calibration.
-"""
+"""Figures of scores: metrics with intervals, precision-recall curves, confusion, calibration."""
 
 from __future__ import annotations
 
@@ -88,9 +86,10 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
 
 
 def confusion(result: Mapping) -> Figure:
-    """Which classes are taken for which: a row for each true class, and beside it how well the
-    method knows what it knows.
+    """Draw the confusion matrix, true classes by row, and beside it the calibration curve.
 
+    Parameters
+    ----------
     result : what `metrics.classification.evaluate` returned.
     """
     names, counts = result["classes"], np.array(result["confusion"], float)
@@ -116,10 +115,19 @@ def confusion(result: Mapping) -> Figure:
 
 
 def calibration(result: Mapping) -> Figure:
-    """How sure a method says it is, against how often it is right: on the diagonal it knows what it
-    knows.
+    """Draw accuracy against predicted probability; a calibrated method lies on the diagonal.
 
+    Parameters
+    ----------
     result : what `metrics.classification.evaluate` returned, with probabilities.
+
+    Raises
+    ------
+    UserError : a result without probabilities.
+
+    References
+    ----------
+    Guo et al. 2017, arXiv:1706.04599.
     """
     if not result.get("calibration"):
         raise UserError(
@@ -135,23 +143,28 @@ def calibration(result: Mapping) -> Figure:
 
 
 def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> Figure:
-    """Fourier ring correlation against spatial frequency, and where it falls below the threshold.
+    """Draw Fourier ring correlation by spatial frequency, and where it crosses the threshold.
 
+    Parameters
+    ----------
     found, others : what `metrics.frc.measure_resolution` returned.
-    names : of each, for the legend.
+    names : names of these, for the legend.
     """
     curves = [found, *others]
-    said = [f"{r.resolution:.3g} {_unit(r.unit)}" if r.resolution else "not found" for r in curves]
-    figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(said)}")
+    texts = [
+        f"{r.resolution:.3g} {_format_unit(r.unit)}" if r.resolution else "not found"
+        for r in curves
+    ]
+    figure = new_figure(5.4, 3.2, alt=f"resolution by Fourier ring correlation: {', '.join(texts)}")
     axes = style_axes(
         figure.subplots(),
-        title="Detail that two images agree on",
-        x=f"spatial frequency (1/{_unit(found.unit)})",
+        title="Fourier ring correlation",
+        x=f"spatial frequency (1/{_format_unit(found.unit)})",
         y="correlation",
     )
     axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
-    for i, (one, words) in enumerate(zip(curves, said, strict=True)):
-        label = f"{names[i]}: {words}" if i < len(names) else words
+    for i, (one, text) in enumerate(zip(curves, texts, strict=True)):
+        label = f"{names[i]}: {text}" if i < len(names) else text
         axes.plot(
             one.frequency,
             one.correlation,
@@ -169,10 +182,15 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
 
 
 def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
-    """For which nuclei methods work: the share found from the smallest to the largest, and from the
-    dimmest to the brightest.
+    """Draw the share of matched nuclei by size, and by contrast, in groups of equal number.
 
+    Parameters
+    ----------
     found : name of a method → "size" and "contrast" → what `metrics.strata.stratify` returned.
+
+    Raises
+    ------
+    UserError : no nuclei.
     """
     kinds = [by for by in ("size", "contrast") if any(one.get(by) for one in found.values())]
     if not kinds:
@@ -182,14 +200,14 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
     figure = new_figure(
         4.6 * len(kinds),
         3.2,
-        alt=f"share of nuclei found by {' and '.join(kinds)}: {', '.join(found)}",
+        alt=f"share of nuclei matched by {' and '.join(kinds)}: {', '.join(found)}",
     )
-    words = {
+    labels = {
         "size": "true size (pixels)",
-        "contrast": "brightness over the background (in units of its spread)",
+        "contrast": "contrast (background standard deviations)",
     }
     for axes, by in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        style_axes(axes, title=f"Nuclei found, by {by}", x=words[by], y="share found (IoU 0.5)")
+        style_axes(axes, title=f"Matched nuclei by {by}", x=labels[by], y="share matched (IoU 0.5)")
         for i, (name, one) in enumerate(found.items()):
             _draw_stratum(
                 axes,
@@ -201,7 +219,7 @@ def strata(found: Mapping[str, Mapping[str, list]]) -> Figure:
         rows = next(one[by] for one in found.values() if one.get(by))
         axes.set_xticks(
             range(len(rows)),
-            [f"{_short(r['low'])} – {_short(r['high'])}" for r in rows],
+            [f"{_format_limit(r['low'])} – {_format_limit(r['high'])}" for r in rows],
             rotation=20,
             ha="right",
             fontsize=7.5,
@@ -236,11 +254,11 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
         limits = (one.get("interval_95") or {}).get(metric)
         if limits:
             axes.plot(limits, [place, place], color=INK, linewidth=1.2, marker="|", markersize=6)
-        words = "–" if np.isnan(value) else f"{value:.3f}"
+        text = "–" if np.isnan(value) else f"{value:.3f}"
         axes.text(
             0.03,
             place,
-            words,
+            text,
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
@@ -269,23 +287,27 @@ def _draw_curves(axes: Axes, curves: Mapping, colors: Mapping) -> None:
 def _draw_calibration(axes: Axes, sure: Mapping) -> None:
     style_axes(
         axes,
-        title="Does it know what it knows?",
-        x="how sure it says it is",
-        y="how often it is right",
+        title="Calibration",
+        x="predicted probability",
+        y="accuracy",
     )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    told, right = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
-    axes.plot(told, right, color=BLUE, linewidth=1.4)
+    predicted, observed = ([b[key] for b in sure["bins"]] for key in ("probability", "accuracy"))
+    axes.plot(predicted, observed, color=BLUE, linewidth=1.4)
     most = max(b["count"] for b in sure["bins"])
     axes.scatter(
-        told, right, s=[20 + 120 * b["count"] / most for b in sure["bins"]], color=BLUE, alpha=0.7
+        predicted,
+        observed,
+        s=[20 + 120 * b["count"] / most for b in sure["bins"]],
+        color=BLUE,
+        alpha=0.7,
     )
     axes.set_xlim(0, 1.03)
     axes.set_ylim(0, 1.03)
     axes.text(
         0.04,
         0.94,
-        f"mean gap {sure['ece']:.3f}",
+        f"calibration error {sure['ece']:.3f}",
         transform=axes.transAxes,
         fontsize=8.5,
         color=ORANGE,
@@ -297,9 +319,9 @@ def _value(result: Mapping, metric: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _short(value: float) -> str:
+def _format_limit(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
-def _unit(unit: str) -> str:
+def _format_unit(unit: str) -> str:
     return {"um": "µm"}.get(unit, unit)

@@ -1,4 +1,4 @@
-"""What the measurements of nuclei look like: distributions, and how size goes with brightness."""
+"""Figures of measured nuclei: distributions, and brightness against size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, new_figure, style_axes
 
-# Columns worth a histogram, in order, with the words of the axis; the first six that the table
+# Columns worth a histogram, in order, with the label of the axis; the first six that the table
 # holds are drawn.
 COLUMNS = {
     "volume_um3": "volume (µm³)",
@@ -32,12 +32,17 @@ SIZES = ("volume_um3", "area_um2", "volume_px", "area_px")
 
 
 def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> Figure:
-    """Histograms of a table of measured nuclei, with medians, and brightness against size where
-    both are known.
+    """Draw histograms of measured nuclei with medians, and brightness against size where known.
 
+    Parameters
+    ----------
     table : column to values, as `measure.measure` returns it, or a pandas table.
-    columns : those to draw; by default size, shape and neighbourhood, as far as the table holds
-        them.
+    columns : columns to draw; by default the first six of size, shape and neighbourhood in the
+        table.
+
+    Raises
+    ------
+    UserError : an unknown column, or no nuclei.
 
     Examples
     --------
@@ -45,7 +50,7 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     '3 nuclei: area (µm²)'
     """
     table = {str(name): np.asarray(values) for name, values in table.items()}
-    chosen = _choose(table, columns)
+    chosen = _choose_columns(table, columns)
     count = len(table[chosen[0]])
     brightness = next((name for name in table if name.startswith("mean_")), None)
     size = next((name for name in SIZES if name in table), None)
@@ -58,17 +63,17 @@ def measurements(table: Mapping, *, columns: tuple[str, ...] | None = None) -> F
     )
     axes = [figure.add_subplot(-(-panels // wide), wide, i + 1) for i in range(panels)]
     for place, name in zip(axes, chosen, strict=False):
-        _draw_histogram(place, table[name], words=COLUMNS.get(name, name))
+        _draw_histogram(place, table[name], text=COLUMNS.get(name, name))
     if panels > len(chosen):
         _draw_scatter(axes[-1], table, size, brightness)
     return figure
 
 
-def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
+def _choose_columns(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
     unknown = [c for c in columns or () if c not in table]
     if unknown:
         raise UserError(
-            "Columns to draw must stand in the table.",
+            "Columns to draw must be in the table.",
             ", ".join(unknown),
             f"Known: {', '.join(table)}.",
         )
@@ -86,11 +91,11 @@ def _choose(table: Mapping, columns: tuple[str, ...] | None) -> list[str]:
     return found
 
 
-def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
+def _draw_histogram(axes: Axes, values: np.ndarray, *, text: str) -> None:
     values = values.astype(float)
     values = values[np.isfinite(values)]
-    style_axes(axes, x=words, y="nuclei")
-    axes.hist(values, bins=_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
+    style_axes(axes, x=text, y="nuclei")
+    axes.hist(values, bins=_choose_bins(values), color=BLUE, edgecolor="white", linewidth=0.4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     median = float(np.median(values))
     axes.axvline(median, color=ORANGE, linewidth=1.4)
@@ -101,7 +106,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, *, words: str) -> None:
 def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> None:
     style_axes(axes, x=COLUMNS[size], y=f"brightness ({brightness})")
     border = table.get("touches_border", np.zeros(len(table[size]))).astype(bool)
-    for chosen, color, words in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
+    for chosen, color, text in ((~border, BLUE, "whole"), (border, GREY, "cut by the border")):
         if chosen.any():
             axes.plot(
                 table[size][chosen],
@@ -110,13 +115,13 @@ def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> Non
                 color=color,
                 alpha=0.6,
                 markersize=4,
-                label=words,
+                label=text,
             )
     if border.any():
         axes.legend(frameon=False, fontsize=7.5, labelcolor=INK)
 
 
-def _bins(values: np.ndarray) -> np.ndarray | int:
+def _choose_bins(values: np.ndarray) -> np.ndarray | int:
     """Limits of the bars: one for each number where they are few whole ones."""
     if (values == np.round(values)).all() and np.ptp(values) <= 30:
         return np.arange(values.min() - 0.5, values.max() + 1)

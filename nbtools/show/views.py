@@ -22,11 +22,9 @@ class View:
     rgb : (H, W, 3) uint8, square pixels; a volume is laid out as maximum projections and slices.
     label : (H, W) integers in the same layout, or None.
     spacing_um : side of a shown pixel in µm, None if unknown.
-    frame : width and height of the first panel, in shown pixels: of the whole picture for a flat
-        image.
-    captions : words in the picture: (x, y, words, colour); the panels of a volume, the channels of
-        an image.
-    name : of the image.
+    frame : width and height of the first panel in shown pixels; of a flat image the whole picture.
+    captions : texts in the picture, (x, y, text, colour): panels of a volume, channels of an image.
+    name : name of the image.
     """
 
     rgb: np.ndarray
@@ -47,10 +45,13 @@ def view(
 ) -> View:
     """Lay out an image, and its label image, for display.
 
-    contrast : how grey values become colours; by default measured on this image, projections of a
-        volume apart from its slices.
-    most : longest side in pixels; larger pictures are thinned out. Of a movie, the first frame is
-        shown.
+    Parameters
+    ----------
+    image : of a movie, the first frame is shown.
+    label : label image of the same size.
+    contrast : how grey values become colours; by default measured on this image, for the
+        projections of a volume apart from its slices.
+    most : longest side in pixels; larger pictures are thinned out.
 
     Raises
     ------
@@ -70,8 +71,12 @@ def view(
     if space == "ZYX":
         return _view_volume(image, labels, thin=thin, contrast=contrast, about=about)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
-    rgb = contrast.color(layout.square(pixels, image.relative_spacing, thin=thin))
-    labels = None if labels is None else layout.square(labels, image.relative_spacing, thin=thin)
+    rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
+    labels = (
+        None
+        if labels is None
+        else layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
+    )
     return View(
         rgb,
         labels,
@@ -84,8 +89,8 @@ def view(
 def _view_volume(
     image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict
 ) -> View:
-    cuts, spacing = layout.choose_cuts(labels, image.space_shape), image.relative_spacing
-    rows = layout.cut(image.pixels, cuts, spacing=spacing, thin=thin)
+    cuts, spacing = layout.choose_slices(labels, image.space_shape), image.relative_spacing
+    rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
     # projections are brighter than any slice, so they have a contrast of their own
     projected, sliced = (
         contrast or measure_contrast(pixels, rgb=image.is_rgb)
@@ -95,12 +100,12 @@ def _view_volume(
         [None if p is None else (sliced if c else projected).color(p) for c, p in enumerate(row)]
         for row in rows
     ]
-    words = zip(layout.corners(rows), layout.name_panels(cuts), strict=True)
-    captions = tuple((left, top, word, "white") for (left, top), word in words if word)
+    named = zip(layout.panel_corners(rows), layout.name_panels(cuts), strict=True)
+    captions = tuple((left, top, name, "white") for (left, top), name in named if name)
     if labels is not None:
-        labels = layout.arrange(layout.cut(labels, cuts, spacing=spacing, thin=thin))
+        labels = layout.assemble(layout.make_panels(labels, cuts, spacing=spacing, thin=thin))
     return View(
-        layout.arrange(drawn, blank=255),
+        layout.assemble(drawn, blank=255),
         labels,
         frame=rows[0][0].shape[1::-1],
         captions=captions,
@@ -116,12 +121,19 @@ def paint(
     colors: np.ndarray | None = None,
     least: int = 480,
 ) -> np.ndarray:
-    """Colours with the labels on top: filled lightly, outlined fully.
+    """Paint labels on colours: a light filling and a full outline.
 
-    rgb : (H, W, 3) uint8. label : (H, W) integers. fill : 0 no filling, 1 solid.
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8.
+    label : (H, W) integers.
+    fill : opacity of the filling, 0 to 1.
     colors : (N + 1, 3) from 0 to 1, indexed by label; by default neighbours differ.
     least : longest side below which a picture is enlarged k times, so that its outline stays thin.
-    Returns (k H, k W, 3) uint8.
+
+    Returns
+    -------
+    Colour array (k H, k W, 3) uint8.
     """
     if colors is None:
         label, colors = color_labels(label)
@@ -138,7 +150,13 @@ def paint(
 
 
 def overlay_rgb(image: Image, label: Image, *, fill: float = 0.2, most: int = 2048) -> np.ndarray:
-    """Label outlines on the image, as a colour array (H, W, 3) uint8, ready to be written as PNG.
+    """Paint label outlines on an image, as a colour array (H, W, 3) uint8, ready for a PNG.
+
+    Parameters
+    ----------
+    image, label : image and label image of one size.
+    fill : opacity of the filling, 0 to 1.
+    most : longest side in pixels; larger images are thinned out.
 
     Examples
     --------
@@ -158,7 +176,7 @@ def enlarge(array: np.ndarray, least: int = 480) -> np.ndarray:
 
 
 def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
-    """Pixels (H, W) bool of a label that lie within `width` of another one or of the background."""
+    """Pixels (H, W) bool of a label that lie within `width` of another label or the background."""
     differs = np.zeros(label.shape, bool)
     for step in range(1, width + 1):
         rows, columns = label[step:] != label[:-step], label[:, step:] != label[:, :-step]
@@ -170,7 +188,7 @@ def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
 
 
 def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...]) -> None:
-    """UserError where image and label differ in size."""
+    """Raise a UserError where image and label differ in size."""
     if tuple(image_shape) != tuple(label_shape):
         received = (
             f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
@@ -178,7 +196,7 @@ def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...])
         raise UserError(
             "Image and label must have the same size.",
             received,
-            "Check that they belong together: names pair them.",
+            "Check that they belong together: files pair by name.",
         )
 
 

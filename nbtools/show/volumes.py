@@ -1,10 +1,9 @@
-"""Figures of volumes without any plug-in: slices along all axes, projections, a view through the
-volume, and surfaces.
-"""
+"""Figures of volumes without a plug-in: slices, projections, volume rendering and surfaces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +12,10 @@ from scipy import ndimage
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show import layout
-from nbtools.show.colors import INK, color_labels, ramp_depth
+from nbtools.show.colors import INK, color_labels, depth_colors
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
-from nbtools.show.scene import LIGHT, SHADE, prepare, require_volume
+from nbtools.show.scene import AMBIENT, LIGHT, prepare_scene, require_volume
 from nbtools.show.views import View, check_same_space, enlarge, paint
 
 CROSS = np.array([255, 214, 10], np.uint8)  # yellow, on grey and on every label colour
@@ -28,10 +27,12 @@ PLANES = {"Z": "YX", "Y": "ZX", "X": "YZ"}  # axis looked along → rows and col
 def slices(
     image: Image, label: Image | None = None, *, at: tuple[int, int, int] | None = None
 ) -> Figure:
-    """The three slices through one place of a volume, in true proportions, a crosshair where they
-    meet.
+    """Draw the three slices through one place of a volume in true proportions, with a crosshair.
 
-    at : plane z, row y, column x; by default the middle of what is labelled, else of the volume.
+    Parameters
+    ----------
+    image, label : volume and its label image.
+    at : plane z, row y, column x; by default the middle of the labelled voxels, else of the volume.
 
     Examples
     --------
@@ -40,13 +41,13 @@ def slices(
     """
     at = at or choose_place(image, label)
     rgb = slices_rgb(image, label, at=at)
-    words = ", ".join(f"{axis} = {value}" for axis, value in zip("zyx", at, strict=True))
+    text = ", ".join(f"{axis} = {value}" for axis, value in zip("zyx", at, strict=True))
     times = len(rgb) / (sum(_measure_side(image, axis) for axis in "YZ") + layout.GAP)
     side_um = min(image.spacing_um) / times if image.spacing_um else None
     frame = tuple(int(_measure_side(image, axis) * times) for axis in "XY")
     seen = View(rgb, None, spacing_um=side_um, frame=frame, name=image.name)
-    figure, [axes] = new_grid([seen], 1, alt=f"slices {words}", inches=6.0)
-    draw_view(axes, seen, title=f"{shorten(image.name)} {words}".strip())
+    figure, [axes] = new_grid([seen], 1, alt=f"slices {text}", inches=6.0)
+    draw_view(axes, seen, title=f"{shorten(image.name)} {text}".strip())
     return figure
 
 
@@ -59,12 +60,15 @@ def slices_rgb(
     colors: np.ndarray | None = None,
     least: int = 480,
 ) -> np.ndarray:
-    """The picture of `slices` as a colour array (H, W, 3) uint8: slice z, on its right slice x,
-    below it slice y.
+    """Return the picture of `slices`, (H, W, 3) uint8: slice z, slice x beside, slice y below.
 
+    Parameters
+    ----------
+    image, label : volume and its label image.
+    at : plane z, row y, column x.
     contrast : by default measured on the whole volume.
+    colors : (N + 1, 3) of labels numbered 0..N; by default chosen for the whole volume.
     least : longest side below which the picture is enlarged.
-    colors : (N + 1, 3) of labels that are numbered 0 … N; by default chosen for the whole volume.
 
     Raises
     ------
@@ -73,8 +77,8 @@ def slices_rgb(
     image = require_volume(image).select(T=0).to("ZYXC")
     check_place(at, image)
     contrast = contrast or measure_contrast(image.pixels, rgb=image.is_rgb)
-    rows = layout.cut_slices(image.pixels, at, spacing=image.relative_spacing)
-    painted = sheet = layout.arrange(
+    rows = layout.make_slices(image.pixels, at, spacing=image.relative_spacing)
+    painted = montage = layout.assemble(
         [[None if panel is None else contrast.color(panel) for panel in row] for row in rows],
         blank=255,
     )
@@ -82,19 +86,24 @@ def slices_rgb(
         found = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
         check_same_space(image.space_shape, found.shape)
         found, colors = (found, colors) if colors is not None else color_labels(found)
-        outlined = layout.arrange(layout.cut_slices(found, at, spacing=image.relative_spacing))
-        painted = paint(sheet, outlined, fill=0.12, least=least, colors=colors)
+        outlined = layout.assemble(layout.make_slices(found, at, spacing=image.relative_spacing))
+        painted = paint(montage, outlined, fill=0.12, least=least, colors=colors)
     else:
-        painted = enlarge(sheet, least)
+        painted = enlarge(montage, least)
     return _draw_crosshair(painted, rows, at=at, spacing=image.relative_spacing)
 
 
 def choose_place(image: Image, label: Image | None = None) -> tuple[int, int, int]:
-    """Plane z, row y, column x to look at first: in a nucleus near the middle of what is labelled,
-    else the middle of the volume.
+    """Choose the plane z, row y and column x to show first.
+
+    Parameters
+    ----------
+    image : volume.
+    label : label image; the place lies in a nucleus near the middle of the labelled voxels. Without
+        one, it is the middle of the volume.
     """
     found = None if label is None else label.select(T=0).to("ZYX").pixels
-    z, *middle = layout.choose_cuts(
+    z, *middle = layout.choose_slices(
         None if found is None else found > 0,
         require_volume(image).select(T=0).to("ZYXC").space_shape,
     )
@@ -112,10 +121,12 @@ def _find_nearest(inside: np.ndarray, place: Sequence[float]) -> list[int]:
 
 
 def projections(image: Image, *, axis: str = "Z") -> Figure:
-    """A volume flattened along an axis in three ways: its maximum, its mean, and its maximum
-    coloured by the depth it lies at.
+    """Draw the maximum, the mean, and the depth-coded maximum of a volume along an axis.
 
-    axis : "Z", "Y" or "X".  Each picture has a contrast of its own.
+    Parameters
+    ----------
+    image : volume; each picture has its own contrast.
+    axis : "Z", "Y" or "X".
 
     Raises
     ------
@@ -128,12 +139,13 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
     volume = require_volume(image).select(T=0).to(f"{axis}{PLANES[axis]}C")
     spacing = volume.relative_spacing[1:]
     flat = [
-        layout.square(p, spacing) for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))
+        layout.make_pixels_square(p, spacing)
+        for p in (volume.pixels.max(axis=0), volume.pixels.mean(axis=0))
     ]
     pictures = [
         measure_contrast(p, rgb=image.is_rgb and p.dtype == np.uint8).color(p) for p in flat
     ]
-    pictures.append(layout.square(color_depth(volume.pixels), spacing))
+    pictures.append(layout.make_pixels_square(project_by_depth(volume.pixels), spacing))
     side_um = min(image.spacing_um) if image.spacing_um else None
     shown = [
         View(rgb, None, spacing_um=side_um, frame=rgb.shape[1::-1], name=image.name)
@@ -153,9 +165,12 @@ def projections(image: Image, *, axis: str = "Z") -> Figure:
     return figure
 
 
-def color_depth(pixels: np.ndarray) -> np.ndarray:
-    """(D, H, W, C) grey values → (H, W, 3) uint8: as bright as the maximum along the first axis,
-    coloured by where it lies.
+def project_by_depth(pixels: np.ndarray) -> np.ndarray:
+    """Project (D, H, W, C) along the first axis to (H, W, 3) uint8, coloured by depth.
+
+    Parameters
+    ----------
+    pixels : grey values; a pixel is as bright as the maximum, and coloured by where that lies.
     """
     highest = pixels.max(axis=0)
     contrast = measure_contrast(highest)
@@ -166,7 +181,7 @@ def color_depth(pixels: np.ndarray) -> np.ndarray:
     where = np.take_along_axis(pixels.argmax(axis=0), channel, axis=-1)[..., 0] / max(
         1, len(pixels) - 1
     )
-    return (ramp_depth(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(
+    return (depth_colors(where) * np.take_along_axis(bright, channel, axis=-1) * 255 + 0.5).astype(
         np.uint8
     )
 
@@ -178,14 +193,17 @@ def rays(
     angles: Sequence[float] = (0, 30, 60, 90),
     axis: str = "Y",
 ) -> Figure:
-    """A volume looked through from several sides: near things in front, far ones behind; with
-    labels, nuclei as coloured bodies.
+    """Draw a volume from several sides; with labels, nuclei are coloured bodies.
 
+    At 90 degrees the view is along x (about Y), where a coarse z shows as blur.
+
+    Parameters
+    ----------
+    image, label : volume and its label image.
     angles : degrees.
-    axis : the one it is turned about, "Y", "X" or "Z".  The side that a coarse z blurs is seen at
-        90 degrees.
+    axis : axis of rotation: "Y", "X" or "Z".
     """
-    scene = prepare(image, label, most=160)
+    scene = prepare_scene(image, label, most=160)
     pictures = [scene.draw(angle, axis) for angle in angles]
     shown = [
         View(rgb, None, spacing_um=scene.voxel_um, frame=rgb.shape[1::-1], name=scene.name)
@@ -200,11 +218,22 @@ def rays(
 
 
 def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -> Figure:
-    """The surfaces of labelled nuclei in true proportions (marching cubes), z upwards; each in a
-    colour that its neighbours do not have.
+    """Draw the surfaces of labelled nuclei in true proportions, z upwards.
 
-    elevation, azimuth : degrees from where one looks.  Coarser meshes where there are many nuclei.
-    Raises UserError for an image without z.
+    Meshes are coarser where there are many nuclei.
+
+    Parameters
+    ----------
+    label : label image of a volume.
+    elevation, azimuth : viewing direction in degrees.
+
+    Raises
+    ------
+    UserError : an image without z.
+
+    References
+    ----------
+    Lewiner et al. 2003, doi:10.1080/10867651.2003.10487582 (marching cubes).
     """
     label = require_volume(label).select(T=0).to("ZYX")
     dense, colors = color_labels(np.maximum(label.pixels, 0))
@@ -228,8 +257,16 @@ def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -
 
 
 def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """For each label 1 … N of (Z, Y, X) its surface: (label, (triangles, 3 corners, z y x) in the
-    unit of the spacing).
+    """Triangulate the surface of each label by marching cubes.
+
+    Parameters
+    ----------
+    dense : (Z, Y, X) labels 0..N without gaps.
+    spacing : pixel size along z, y, x.
+
+    Returns
+    -------
+    (label, corners (triangles, 3, z y x) in the unit of the spacing) of each nucleus.
     """
     from skimage.measure import marching_cubes
 
@@ -250,7 +287,7 @@ def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.nd
 
 
 def check_place(at: tuple[int, int, int], image: Image) -> None:
-    """UserError where a place (z, y, x) lies outside an image."""
+    """Raise a UserError where a place (z, y, x) lies outside an image."""
     if len(at) != 3 or not all(
         0 <= value < size for value, size in zip(at, (image.size(a) for a in "ZYX"), strict=True)
     ):
@@ -259,7 +296,7 @@ def check_place(at: tuple[int, int, int], image: Image) -> None:
 
 
 def _measure_side(image: Image, axis: str) -> int:
-    """Pixels of an axis on a sheet with square pixels."""
+    """Pixels of an axis on a montage with square pixels."""
     return max(
         1,
         round(
@@ -272,14 +309,13 @@ def _draw_crosshair(
     painted: np.ndarray, rows: layout.Rows, *, at: tuple[int, int, int], spacing: tuple[float, ...]
 ) -> np.ndarray:
     """Thin lines through the place in each of the three slices, open in the middle."""
-    times = len(painted) // (
-        len(rows[0][0]) + layout.GAP + len(rows[1][0])
-    )  # as `layout.arrange` puts them together
+    # as `layout.assemble` puts them together
+    times = len(painted) // (len(rows[0][0]) + layout.GAP + len(rows[1][0]))
     z, y, x = (int((value + 0.5) * s * times) for value, s in zip(at, spacing, strict=True))
     panels = [rows[0][0], rows[0][1], rows[1][0]]
     corners = [
         c
-        for c, panel in zip(layout.corners(rows), (p for row in rows for p in row), strict=True)
+        for c, panel in zip(layout.panel_corners(rows), chain.from_iterable(rows), strict=True)
         if panel is not None
     ]
     for (left, top), panel, (row, column) in zip(
@@ -296,13 +332,13 @@ def _draw_crosshair(
 
 
 def _draw_ramp(axes: Axes, volume: Image) -> None:
-    """A strip on the right that says which colour lies where."""
+    """A strip on the right that shows which colour lies where."""
     count, step = volume.shape[0], volume.spacing_um[0] if volume.spacing_um else None
-    words = (f"{0:g}", f"{(count - 1) * step:.3g} µm") if step else ("0", f"plane {count - 1}")
+    limits = (f"{0:g}", f"{(count - 1) * step:.3g} µm") if step else ("0", f"plane {count - 1}")
     strip = axes.inset_axes((1.02, 0.0, 0.05, 1.0))
-    strip.imshow(ramp_depth(np.linspace(0, 1, 128))[:, None], aspect="auto", extent=(0, 1, 1, 0))
+    strip.imshow(depth_colors(np.linspace(0, 1, 128))[:, None], aspect="auto", extent=(0, 1, 1, 0))
     strip.set_xticks([])
-    strip.set_yticks([0, 1], words, fontsize=7, color=INK)
+    strip.set_yticks([0, 1], limits, fontsize=7, color=INK)
     strip.yaxis.tick_right()
     strip.tick_params(length=0)
 
@@ -310,13 +346,11 @@ def _draw_ramp(axes: Axes, volume: Image) -> None:
 def _draw_mesh(axes: Axes, corners: np.ndarray, color: np.ndarray) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-    normal = np.cross(
-        corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0]
-    )  # outwards, in the order z, y, x
+    first, second, third = corners.swapaxes(0, 1)
+    normal = np.cross(third - first, second - first)  # outwards, in the order z, y, x
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    shade = SHADE + (1 - SHADE) * np.clip(
-        normal @ (LIGHT * (-1, -1, 1)), 0, 1
-    )  # the lamp stands above and in front
+    facing = normal @ (LIGHT * (-1, -1, 1))  # the lamp stands above and in front
+    shade = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1)
     axes.add_collection3d(
         Poly3DCollection(corners[..., ::-1], facecolors=shade[:, None] * color, linewidths=0)
     )

@@ -1,5 +1,7 @@
-"""Forms, pickers and viewers for notebooks. A widget is made in one cell and read in the next; its
-default is a valid answer.
+"""Forms, pickers, viewers and a painter for notebooks.
+
+A widget is made in one cell and its `.value` read in the next; without a click, its value is a
+valid default.
 """
 
 from nbtools.widgets.check_up import CheckUp, check_up

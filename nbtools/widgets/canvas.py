@@ -1,10 +1,8 @@
-"""The painter on the page: the kernel holds the truth, the page shows one plane of it and sends
-what the hand does.
+"""The painter on the page: the kernel holds the labels, the page shows one plane and sends strokes.
 
-Everything that travels is text and plain numbers, since Colab drops binary parts of messages: a
-plane of the image as PNG, a plane of labels as deflated runs, a stroke as runs of pixels. The page
-numbers its actions; each answer says which was the last that was heard, so that the page can put
-strokes that were on their way on top of a plane that is older than they are.
+Messages are text and plain numbers, since Colab drops binary parts: a plane of the image is a PNG,
+a plane of labels deflated runs, a stroke runs of pixels. The page numbers its actions; each answer
+names the last action it includes, so that the page can draw later strokes on top of it.
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
+from nbtools.widgets.annotation_store import AnnotationStore
 from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
-from nbtools.widgets.painter import Target
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")
@@ -35,8 +33,9 @@ MOST_COLORED = 5_000_000
 
 
 class Painter(anywidget.AnyWidget):
-    """A painter; see `paint`. `label`, `classes` and `value` are as they stand, saved or not;
-    `save` and `describe` do what they say.
+    """A painter widget, made by `paint`.
+
+    `label`, `classes` and `value` hold the current annotations, saved or not.
     """
 
     _esm = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
@@ -44,111 +43,113 @@ class Painter(anywidget.AnyWidget):
     about = traitlets.Dict().tag(sync=True)
     scene = traitlets.Any().tag(sync=True, to_json=lambda _, painter: painter.write_scene())
 
-    def __init__(self, image: Image, sheet: LabelEditor, *, target: Target, names: tuple[str, ...]):
-        self._image, self._sheet, self._target, self._names = image, sheet, target, names
-        self._contrast, self._brightness = (
-            measure_contrast(image.to(image.axes.replace("C", "") + "C").pixels, rgb=image.is_rgb),
-            0.0,
-        )
-        self._notes = Journal(target.notes_for(sheet.label))
-        self._plane, self._heard, self._told, self._error = len(sheet.label) // 2, 0, "", False
+    def __init__(
+        self, image: Image, editor: LabelEditor, *, store: AnnotationStore, names: tuple[str, ...]
+    ):
+        self._image, self._editor, self._store, self._names = image, editor, store, names
+        pixels = image.to(image.axes.replace("C", "") + "C").pixels
+        self._contrast, self._brightness = measure_contrast(pixels, rgb=image.is_rgb), 0.0
+        self._journal = Journal(store.journal_path(editor.label))
+        self._plane, self._last_number = len(editor.label) // 2, 0
+        self._message, self._error = "", False
         page = self._describe_page()
-        if target.anew:
-            self._notes.clear()
+        if store.start_over:
+            self._journal.clear()
         self._unsaved = self._resume()
         super().__init__(about=page)
         self.add_class("nb-painter")
-        self.on_msg(self._hear)
+        self.on_msg(self._on_message)
 
     @property
     def label(self) -> Image:
-        """The label image as it stands, with axes and pixel size of the image."""
+        """The current label image, with axes and pixel size of the image."""
         image = self._image
-        pixels = self._sheet.label.copy().reshape(image.space_shape)
+        pixels = self._editor.label.copy().reshape(image.space_shape)
         return Image(pixels, image.spatial, image.spacing, image.unit, name=image.name)
 
     @property
     def classes(self) -> dict[int, str]:
-        """Class of each nucleus that has been given one."""
-        return dict(self._sheet.classes)
+        """Class of each nucleus that has one."""
+        return dict(self._editor.classes)
 
     @property
     def value(self) -> Sample:
-        """The image with what was marked on it, as a data set takes it."""
-        return self._target.make_sample(
+        """The image with its annotations, as a data set takes it."""
+        return self._store.make_sample(
             self.label, self.classes if self._names or self.classes else None
         )
 
     @property
     def seconds(self) -> float:
-        """Time at work with the hand, pauses of more than half a minute left out."""
-        return self._sheet.seconds
+        """Working time in seconds, without pauses of more than half a minute."""
+        return self._editor.seconds
 
-    def act(self, action: Mapping) -> None:
-        """Do one action of `label_editor.LabelEditor` as if a hand had done it, and note it until
-        it is
-        saved.
+    def apply(self, action: Mapping) -> None:
+        """Apply one action of `label_editor.LabelEditor`, and add it to the journal.
+
+        Parameters
+        ----------
+        action : {"do": kind, …}, as the page sends it.
         """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
-        plane = self._sheet.act(action)
+        plane = self._editor.apply(action)
         if plane is not None:
-            self._notes.add(self._sheet.write_down(action))
+            self._journal.add(self._editor.journal_entry(action))
             self._unsaved, self._plane = True, plane
 
     def save(self) -> Path:
-        """Write label, classes and, the first time, the image into the data set; returns the file
-        of the label.
-        """
-        path = self._target.write(self.value)
-        self._notes.clear()
-        self._notes = Journal(self._target.notes_for(self._sheet.label))
-        self._notes.clear()
+        """Write the annotations, and at first the image, into the data set; returns the file."""
+        path = self._store.write(self.value)
+        self._journal.clear()
+        self._journal = Journal(self._store.journal_path(self._editor.label))
+        self._journal.clear()
         self._unsaved = False
-        self._tell(f"Saved {self._count()} in {path}")
+        self._set_message(f"Saved {self._count()} in {path}")
         return path
 
     def describe(self) -> str:
-        """What was done, in a line."""
-        if not self._sheet.acts:
+        """Describe in one line how much was annotated, and how fast."""
+        if not self._editor.action_count:
             return f"{self._count()}; nothing painted yet."
-        count = 0 if self._sheet.empty else len(self._sheet.counts)
-        pace = f", {self.seconds / count:.0f} s a nucleus" if count and self.seconds else ""
+        count = 0 if self._editor.empty else len(self._editor.counts)
+        pace = f", {self.seconds / count:.0f} s per nucleus" if count and self.seconds else ""
         return (
-            f"{self._count()}; {self._sheet.acts} strokes and other actions in "
+            f"{self._count()}; {self._editor.action_count} strokes and other actions in "
             f"{self.seconds / 60:.1f} min{pace}."
         )
 
     def _count(self) -> str:
-        if self._sheet.empty:
-            return (
-                f"scribbles on {np.mean(self._sheet.label != self._sheet.empty):.1%} of the pixels"
-            )
-        return say_count(len(self._sheet.counts))
+        if self._editor.empty:
+            share = np.mean(self._editor.label != self._editor.empty)
+            return f"scribbles on {share:.1%} of the pixels"
+        return format_count(len(self._editor.counts))
 
     def write_scene(self) -> dict:
-        """The shown plane with its labels, as text; made anew for each page that asks."""
+        """The shown plane with its labels, as text; made anew for each page that opens."""
         return self._write_plane(picture=True)
 
     def _resume(self) -> bool:
-        """Go on with what was noted and not saved."""
-        actions = self._notes.read()
+        """Apply the actions of the journal: work that was not saved."""
+        actions = self._journal.read()
         try:
             for action in actions:
-                plane = self._sheet.act(action)
+                plane = self._editor.apply(action)
                 self._plane = self._plane if plane is None else plane
         except (UserError, KeyError, TypeError, ValueError):
-            self._tell("Some of the unsaved work could not be read", error=True)
+            self._set_message("Some of the unsaved work could not be restored", error=True)
             return True
         if actions:
-            self._tell(f"Unsaved work of the last session is here again: {len(actions)} actions")
+            self._set_message(
+                f"Unsaved work of the last session is restored: {len(actions)} actions"
+            )
         return bool(actions)
 
-    def _hear(self, _widget: object, message: Mapping, _buffers: object) -> None:
-        """Answer the page; what cannot be done is said there."""
-        self._told, self._error = "", False
+    def _on_message(self, _widget: object, message: Mapping, _buffers: object) -> None:
+        """Answer the page; errors are shown there."""
+        self._message, self._error = "", False
         action, shown = message.get("action"), int(message.get("z", self._plane))
-        self._heard = max(self._heard, int(message.get("number", 0)))
-        self._plane = min(max(shown, 0), len(self._sheet.label) - 1)
+        self._last_number = max(self._last_number, int(message.get("number", 0)))
+        self._plane = min(max(shown, 0), len(self._editor.label) - 1)
         picture = message.get("ask") == "plane"
         try:
             if message.get("ask") == "save":
@@ -156,9 +157,9 @@ class Painter(anywidget.AnyWidget):
             elif message.get("ask") == "brightness":
                 self._brightness, picture = float(message["value"]), True
             elif action:
-                self.act(action)
+                self.apply(action)
         except UserError as error:
-            self._tell(str(error), error=True)
+            self._set_message(str(error), error=True)
         if picture or (action and (action["do"] != "paint" or self._error)):
             self.send(
                 {"kind": "plane", **self._write_plane(picture=picture or self._plane != shown)}
@@ -166,29 +167,29 @@ class Painter(anywidget.AnyWidget):
         else:
             self.send({"kind": "state", **self._write_state()})
 
-    def _tell(self, words: str, *, error: bool = False) -> None:
-        self._told, self._error = words, error
+    def _set_message(self, text: str, *, error: bool = False) -> None:
+        self._message, self._error = text, error
 
     def _write_state(self) -> dict:
         index = {name: k for k, name in enumerate(self._names, 1)}
         marks = [
-            [label, index[name]] for label, name in self._sheet.classes.items() if name in index
+            [label, index[name]] for label, name in self._editor.classes.items() if name in index
         ]
         return {
-            "heard": self._heard,
-            "count": len(self._sheet.counts),
-            "next": self._sheet.next_label,
+            "heard": self._last_number,
+            "count": len(self._editor.counts),
+            "next": self._editor.next_label,
             "unsaved": self._unsaved,
-            "told": self._told,
+            "told": self._message,
             "error": self._error,
             "classes": marks,
-            "undo": len(self._sheet.done),
-            "redo": len(self._sheet.undone),
+            "undo": len(self._editor.done),
+            "redo": len(self._editor.undone),
         }
 
     def _write_plane(self, *, picture: bool) -> dict:
         """State and labels of the shown plane; its picture where the page does not have it."""
-        found = {"z": self._plane, "label": pack_plane(self._sheet.label[self._plane])}
+        found = {"z": self._plane, "label": pack_plane(self._editor.label[self._plane])}
         if picture:
             plane = self._image.select(Z=self._plane)
             rgb = brighten(self._contrast, self._brightness).color(
@@ -198,7 +199,7 @@ class Painter(anywidget.AnyWidget):
         return found | self._write_state()
 
     def _describe_page(self) -> dict:
-        planes, height, width = self._sheet.label.shape
+        planes, height, width = self._editor.label.shape
         colors = (PALETTE * 255).round().astype(int).tolist()
         return {
             "width": width,
@@ -206,22 +207,30 @@ class Painter(anywidget.AnyWidget):
             "planes": planes,
             "colors": colors,
             "names": list(self._names),
-            "shades": choose_shades(self._sheet.label),
+            "shades": choose_shades(self._editor.label),
             "name": self._image.name,
-            "folder": str(self._target.folder),
-            "empty": self._sheet.empty,
-            "mark": self._target.mark,
+            "folder": str(self._store.folder),
+            "empty": self._editor.empty,
+            "mark": self._store.mark,
         }
 
 
-def say_count(count: int) -> str:
-    """Nuclei, counted in words."""
+def format_count(count: int) -> str:
+    """Format a number of nuclei: "1 nucleus", "2 nuclei"."""
     return f"{count} {'nucleus' if count == 1 else 'nuclei'}"
 
 
 def choose_shades(label: np.ndarray) -> list[list[int]]:
-    """[label, index in the palette] of each nucleus, unlike its neighbours; [] for large images,
-    where colours go round by number.
+    """Choose a palette colour for each nucleus, unlike those of its neighbours.
+
+    Parameters
+    ----------
+    label : (Z, Y, X) integers.
+
+    Returns
+    -------
+    [label, index in the palette] of each nucleus; [] for large images, where colours follow
+    numbers.
     """
     if not label.any() or label.size > MOST_COLORED:
         return []
@@ -232,8 +241,12 @@ def choose_shades(label: np.ndarray) -> list[list[int]]:
 
 
 def brighten(contrast: Contrast, steps: float) -> Contrast:
-    """Contrast whose bright end comes down by half at each step; the pixels themselves stay as they
-    are.
+    """Halve the grey value that is shown as full colour at each step; pixels stay as they are.
+
+    Parameters
+    ----------
+    contrast : contrast to change.
+    steps : number of steps, negative to darken.
     """
     if steps == 0:
         return contrast
@@ -242,7 +255,7 @@ def brighten(contrast: Contrast, steps: float) -> Contrast:
 
 
 def to_png_text(rgb: np.ndarray) -> str:
-    """Colours (Y, X, 3) uint8 as PNG in base64, grey where they are."""
+    """Encode colours (Y, X, 3) uint8 as PNG in base64, as grey where all channels are equal."""
     grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all())
     content = bytestream.BytesIO()
     Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(

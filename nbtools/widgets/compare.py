@@ -1,4 +1,4 @@
-"""Pull a line across a picture: before on its left, after on its right."""
+"""Compare two images by a line across the picture: before left of it, after right of it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.pictures import as_image
 from nbtools.show.restoration import check_same_size, find_contrast
 from nbtools.show.views import enlarge
-from nbtools.widgets.parts import mark, say_note
-from nbtools.widgets.viewer import slide_over
+from nbtools.widgets.common import format_note, make_picture, with_class
+from nbtools.widgets.viewer import make_axis_slider
 
 LINE = (255, 212, 0)
 STEPS = 100
 
 
 def compare_slider(before: object, after: object, *, width: int = 520) -> Comparison:
-    """A line to be pulled across an image: left of it the image as it was, right of it what came of
-    it.
+    """Make a slider that moves a line across a picture: before on its left, after on its right.
 
+    Both images share one grey range, which noise does not set; a checkbox gives each its own.
+
+    Parameters
+    ----------
     before, after : Images, Predictions or arrays of the same size; volumes and movies have a slider
         for planes and frames.
     width : of the picture on the page, in pixels.
-
-    Both are shown in one grey range, which noise does not set. The box shows each in its own.
 
     Examples
     --------
@@ -36,8 +37,10 @@ def compare_slider(before: object, after: object, *, width: int = 520) -> Compar
 
 
 class Comparison(ipywidgets.VBox):
-    """`line` is the slider of the line, from 0 (all after) to 100 (all before); `sliders` lead
-    through Z and T; `picture` shows both.
+    """The widget of `compare_slider`.
+
+    `line` is the slider of the line, from 0 (all after) to 100 (all before); `sliders` move through
+    Z and T; `picture` shows both images.
     """
 
     def __init__(self, before: Image, after: Image, *, width: int):
@@ -46,7 +49,9 @@ class Comparison(ipywidgets.VBox):
         common = find_contrast(after, before)
         self.contrasts = {
             False: (common, common),
-            True: tuple(measure_contrast(_channels_last(i), rgb=i.is_rgb) for i in self.images),
+            True: tuple(
+                measure_contrast(_move_channels_last(i), rgb=i.is_rgb) for i in self.images
+            ),
         }
         scale = {
             "min": 0,
@@ -55,36 +60,36 @@ class Comparison(ipywidgets.VBox):
             "readout": False,
             "layout": {"width": f"{width}px"},
         }
-        self.line = mark(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
+        self.line = with_class(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
         self.sliders = {
-            axis: slide_over(axis, before.size(axis)) for axis in "TZ" if before.size(axis) > 1
+            axis: make_axis_slider(axis, before.size(axis))
+            for axis in "TZ"
+            if before.size(axis) > 1
         }
-        self.own = mark(
+        self.own = with_class(
             ipywidgets.Checkbox(
                 value=False, description="each in its own grey range", indent=False
             ),
             "nb-compare-own",
         )
-        self.picture = mark(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-compare-picture"
+        self.picture = make_picture("nb-compare-picture", width)
+        ends = ipywidgets.HBox(
+            [ipywidgets.HTML(format_note("◀ before")), ipywidgets.HTML(format_note("after ▶"))]
         )
-        words = ipywidgets.HBox(
-            [ipywidgets.HTML(say_note("◀ before")), ipywidgets.HTML(say_note("after ▶"))]
-        )
-        words.layout = {"width": f"{width}px", "justify_content": "space-between"}
+        ends.layout = {"width": f"{width}px", "justify_content": "space-between"}
         for control in (self.line, *self.sliders.values(), self.own):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__([words, self.picture, self.line, *self.sliders.values(), self.own])
+        super().__init__([ends, self.picture, self.line, *self.sliders.values(), self.own])
         self.add_class("nb-compare")
         self.draw()
 
     def draw(self) -> None:
-        """Show the plane that the sliders point at, parted at the line."""
+        """Draw the current plane of both images, divided at the line."""
         self.picture.value = show.array_to_png(
-            part(*self._pictures(), share=self.line.value / STEPS)
+            join_halves(*self._draw_both(), share=self.line.value / STEPS)
         )
 
-    def _pictures(self) -> list[np.ndarray]:
+    def _draw_both(self) -> list[np.ndarray]:
         """Both planes as colours; kept while only the line moves."""
         wanted = ({axis: slider.value for axis, slider in self.sliders.items()}, self.own.value)
         if self.planes[:-1] != wanted:
@@ -99,11 +104,18 @@ class Comparison(ipywidgets.VBox):
         return self.planes[-1]
 
 
-def part(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
-    """One picture of two (H, W, 3) uint8: the left `share` of `before`, the rest of `after`, a line
-    between them.
+def join_halves(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
+    """Join the left part of one picture and the right part of another, with a line between them.
 
-    >>> part(np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8), share=0.5)[0, :, 1].tolist()
+    Parameters
+    ----------
+    before, after : (H, W, 3) uint8.
+    share : of the width taken from `before`, 0 to 1.
+
+    Examples
+    --------
+    >>> black, other = np.zeros((1, 4, 3), np.uint8), np.ones((1, 4, 3), np.uint8)
+    >>> join_halves(black, other, share=0.5)[0, :, 1].tolist()
     [0, 0, 212, 1]
     """
     column = round(share * before.shape[1])
@@ -113,5 +125,5 @@ def part(before: np.ndarray, after: np.ndarray, *, share: float) -> np.ndarray:
     return both
 
 
-def _channels_last(image: Image) -> np.ndarray:
+def _move_channels_last(image: Image) -> np.ndarray:
     return image.to(image.axes.replace("C", "") + "C").pixels

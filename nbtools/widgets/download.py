@@ -1,4 +1,4 @@
-"""A folder to take home: packed, and offered in the page."""
+"""Pack a folder into a zip, and offer it for download in the page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import ipywidgets
 
 from nbtools import io, runtime
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
+from nbtools.widgets.common import format_error, format_note, make_button, make_html
 
 MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers refuse
 
 
 def download(folder: str | Path) -> Download:
-    """Pack a folder into a zip beside it, and offer the zip: a link in JupyterLab and Voilà, a
-    button on Colab.
+    """Pack a folder into a zip beside it, and offer it: a link, or a button on Colab.
+
+    Parameters
+    ----------
+    folder : folder to pack.
 
     Examples
     --------
@@ -28,29 +31,22 @@ def download(folder: str | Path) -> Download:
 
 
 class Download(ipywidgets.VBox):
-    """`value` is the file of the zip; `link` holds it where the page can, `button` fetches it on
-    Colab, `place` says where it lies.
-    """
+    """The widget of `download`: `value` is the zip file, `link` or `button` offers it."""
 
     def __init__(self, folder: Path):
         folder = folder.absolute()
         self.value = io.write_zip(folder.with_name(f"{folder.name}.zip"), folder)
         size = self.value.stat().st_size
-        words = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
-        self.link, self.place = (
-            mark(ipywidgets.HTML(), "nb-download-link"),
-            mark(ipywidgets.HTML(), "nb-download-place"),
-        )
-        self.button = mark(
-            ipywidgets.Button(description=words, icon="download", layout=BUTTON),
-            "nb-download-button",
-        )
+        text = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
+        self.link = make_html("nb-download-link")
+        self.place = make_html("nb-download-place")
+        self.button = make_button(text, "nb-download-button", icon="download")
         self.button.on_click(lambda _: self._fetch())
-        self.place.value = say_note(f"The zip lies in {self.value}")
+        self.place.value = format_note(f"The zip is {self.value}")
         if not runtime.is_colab() and size <= MOST:
-            self.link.value = _link(self.value, words)
+            self.link.value = _make_link(self.value, text)
         elif not runtime.is_colab():
-            self.place.value = say_note(
+            self.place.value = format_note(
                 f"Too large for a link in a page ({size / 2**20:.0f} MB): fetch {self.value} in "
                 "the list of files."
             )
@@ -61,16 +57,16 @@ class Download(ipywidgets.VBox):
         try:
             runtime.send_to_browser(self.value)
         except UserError as error:
-            self.place.value = say_error(error)
+            self.place.value = format_error(error)
 
 
-def _link(path: Path, words: str) -> str:
-    """A link that carries the file, so that no server needs to find it."""
+def _make_link(path: Path, text: str) -> str:
+    """A link that holds the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     # pages of notebooks give links in widgets no look of their own
     look = "color:#0072B2;text-decoration:underline"
     href = f"data:application/zip;base64,{content}"
     return (
         f"<a download='{escape(path.name, quote=True)}' href='{href}' "
-        f"style='{look}'>{escape(words)}</a>"
+        f"style='{look}'>{escape(text)}</a>"
     )

@@ -1,4 +1,4 @@
-"""Choose a folder by clicking through folders, or by pasting its path."""
+"""Choose a folder from a list, or by pasting its path."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ import ipywidgets
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.widgets.parts import mark, say_error
+from nbtools.widgets.common import WIDE, format_error, make_html, with_class
 
 MOST = 500  # entries listed; beyond, a path is quicker pasted than found
 
 
 class FolderBrowser(ipywidgets.VBox):
-    """A list of the folders inside the chosen one. `folder` is the chosen one; `list` and `path`
-    are the widgets.
-    """
+    """A list of the folders inside the chosen `folder`, and a field for a path."""
 
     def __init__(self, start: str | Path):
         self.folder = Path(start).expanduser().absolute()
-        self.list = mark(ipywidgets.Select(rows=8, layout={"width": "520px"}), "nb-folder-list")
-        words = "or paste the path of a folder here"
-        self.path = mark(
-            ipywidgets.Text(placeholder=words, continuous_update=False, layout={"width": "520px"}),
+        self.list = with_class(ipywidgets.Select(rows=8, layout=WIDE), "nb-folder-list")
+        text = "or paste the path of a folder here"
+        self.path = with_class(
+            ipywidgets.Text(placeholder=text, continuous_update=False, layout=WIDE),
             "nb-folder-path",
         )
-        self.place = mark(ipywidgets.HTML(), "nb-folder-place")
-        self._heard: list[Callable[[], None]] = []
+        self.place = make_html("nb-folder-place")
+        self._callbacks: list[Callable[[], None]] = []
         self._filling = False
         super().__init__([self.place, self.list, self.path])
         self.add_class("nb-folder")
@@ -39,26 +37,26 @@ class FolderBrowser(ipywidgets.VBox):
             lambda change: change["new"].strip() and self.go(change["new"].strip()), "value"
         )
 
-    def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever another folder is chosen."""
-        self._heard.append(heard)
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call a function whenever another folder is chosen."""
+        self._callbacks.append(callback)
 
     def go(self, folder: str | Path) -> None:
-        """Choose a folder; what is wrong with it is said in the widget."""
+        """Choose a folder; an error is shown in the widget."""
         folder = Path(str(folder).strip("\"'")).expanduser()
         if not folder.is_dir():
             error = UserError(
                 "A folder must exist.", folder, "Check the path, or click through the list."
             )
-            self.place.value = say_error(error)
+            self.place.value = format_error(error)
             return
         self.folder = folder.absolute()
         self._fill()
-        for heard in self._heard:
-            heard()
+        for callback in self._callbacks:
+            callback()
 
     def _fill(self) -> None:
-        """List what is in the folder; the list's own change of value must not count as a click."""
+        """List what is in the folder; this change of the list's value is no click."""
         self._filling = True
         try:
             inside = list_folders(self.folder)
@@ -82,7 +80,7 @@ class FolderBrowser(ipywidgets.VBox):
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """The folders inside one, by name, hidden ones left out; none where it cannot be read."""
+    """The folders inside one, by name, without hidden ones; none where it cannot be read."""
     try:
         inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__")) and p.is_dir()]
     except OSError:
@@ -91,7 +89,7 @@ def list_folders(folder: Path) -> list[Path]:
 
 
 def count_images(folder: Path) -> str:
-    """How many image files lie in a folder, in words."""
+    """Describe how many image files and folders are in a folder."""
     try:
         count = sum(io.is_image(p) and not p.name.startswith(".") for p in folder.iterdir())
     except OSError:

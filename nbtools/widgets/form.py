@@ -1,4 +1,4 @@
-"""A form made from the declarations of settings: nothing about a setting is said twice."""
+"""A form made from the declarations of settings, where their range and help stand once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import ipywidgets
 
 from nbtools.config import Declaration, Settings, check_value
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, say_error, shorten_range
+from nbtools.widgets.common import format_error, make_button, make_html, shorten_range
 
 AUTO = "auto"
 NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
 
 
 def form(settings: type, *, suggest_from: Any = None) -> Form:
-    """A form for the settings of a method; its default is a valid answer.
+    """Make a form for the settings of a method; its first values are valid.
 
     Parameters
     ----------
     settings : a method class, or a Settings class.
-    suggest_from : a data set; a method that has `suggest(dataset)`, which returns {name: value},
-        fills in what suits these images.
+    suggest_from : a data set; a method with `suggest(dataset)`, which returns {name: value},
+        proposes values that suit these images.
 
     Examples
     --------
@@ -38,8 +38,9 @@ def form(settings: type, *, suggest_from: Any = None) -> Form:
 
 
 class Form(ipywidgets.VBox):
-    """One row a setting: basic ones first, advanced ones folded away. `value` is a Settings;
-    `fields` are the widgets by name.
+    """The widget of `form`: one row per setting, basic ones first, advanced ones folded.
+
+    `value` is a Settings; `fields` are the widgets by name.
     """
 
     def __init__(self, settings: type[Settings], suggested: dict):
@@ -51,65 +52,71 @@ class Form(ipywidgets.VBox):
         self.fields = {name: row.field for name, row in self.rows.items()}
         basic = [row for row in self.rows.values() if row.declared.level == "basic"]
         advanced = [row for row in self.rows.values() if row.declared.level != "basic"]
-        reset = ipywidgets.Button(description="Back to the start", icon="undo", layout=BUTTON)
-        reset.add_class("nb-form-reset")
+        reset = make_button("Reset", "nb-form-reset", icon="undo")
         reset.on_click(lambda _: self.reset())
-        super().__init__([*basic, *([_fold(advanced)] if advanced else []), reset])
+        super().__init__([*basic, *([_make_accordion(advanced)] if advanced else []), reset])
         self.add_class("nb-form")
 
     @property
     def value(self) -> Settings:
-        """The settings as they stand; UserError where an entry is not valid."""
+        """The current settings; UserError where an entry is not valid."""
         return self.settings(**{name: row.read() for name, row in self.rows.items()})
 
     def reset(self) -> None:
-        """Put back what the form began with."""
+        """Set all fields to their first values."""
         for name, row in self.rows.items():
             row.write(getattr(self.start, name))
 
 
 class Row(ipywidgets.VBox):
-    """One setting: name, field, unit and range, help; and what is wrong with the entry, if
-    anything.
-    """
+    """One setting: name, field, unit and range, help, and the error of its entry."""
 
     def __init__(self, start: Settings, declared: Declaration, *, suggested: bool = False):
         self.declared = declared
         self.field, self.to_entry, self.from_entry = make_field(start, declared)
         self.field.add_class(f"nb-setting-{declared.name}")
-        self.message = ipywidgets.HTML()
-        self.message.add_class("nb-form-error")
+        self.message = make_html("nb-form-error")
         self.field.observe(lambda _: self.check(), "value")
         super().__init__(
             [
-                ipywidgets.HBox([self.field, ipywidgets.HTML(_say_help(declared, suggested))]),
+                ipywidgets.HBox([self.field, ipywidgets.HTML(_format_help(declared, suggested))]),
                 self.message,
             ]
         )
         self.add_class("nb-form-row")
 
     def read(self) -> Any:
-        """The entry as the setting's value; UserError where it is none."""
+        """The entry as the setting's value; UserError where it is not valid."""
         return self.from_entry(self.field.value)
 
     def write(self, value: Any) -> None:
-        """Show a value."""
+        """Show a value in the field."""
         self.field.value = self.to_entry(value)
 
     def check(self) -> None:
-        """Say in the form what is wrong with the entry, or clear what was said."""
+        """Show the error of the entry, or clear it."""
         try:
             self.read()
             self.message.value = ""
         except UserError as error:
-            self.message.value = say_error(error)
+            self.message.value = format_error(error)
 
 
 def make_field(
     start: Settings, declared: Declaration
 ) -> tuple[ipywidgets.Widget, Callable, Callable]:
-    """The widget that suits a setting, and how its entry is made from a value and read back as
-    one.
+    """Make the widget that suits a setting.
+
+    Parameters
+    ----------
+    start : settings with the first values.
+    declared : declaration of the setting.
+
+    Returns
+    -------
+    field : the widget.
+    to_entry : function from a value to its entry.
+    from_entry : function from an entry to its value.
     """
     name, value = declared.name, getattr(start, declared.name)
     about = {
@@ -122,7 +129,7 @@ def make_field(
             *([(AUTO, None)] if declared.optional else []),
             *((str(c), c) for c in declared.choices),
         ]
-        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _same
+        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _identity
     elif declared.optional or typing.get_origin(declared.type) is tuple:
         field, to_entry = (
             ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about),
@@ -130,20 +137,20 @@ def make_field(
         )
         return field, to_entry, lambda text: start.parse([f"{name}={text}"])[name]
     elif declared.type is bool:
-        field, to_entry = ipywidgets.Checkbox(value=value, **about), _same
+        field, to_entry = ipywidgets.Checkbox(value=value, **about), _identity
     elif declared.type is int:
         field, to_entry = (
             ipywidgets.IntText(value=value, step=int(declared.step or 1), **about),
-            _same,
+            _identity,
         )
     elif declared.type is float:
-        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _same
+        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _identity
     else:
-        field, to_entry = ipywidgets.Text(value=value, **about), _same
+        field, to_entry = ipywidgets.Text(value=value, **about), _identity
     return field, to_entry, lambda entry: check_value(declared, entry)
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -156,19 +163,19 @@ def _to_text(value: Any) -> str:
     )
 
 
-def _fold(rows: list[Row]) -> ipywidgets.Accordion:
+def _make_accordion(rows: list[Row]) -> ipywidgets.Accordion:
     folded = ipywidgets.Accordion(children=[ipywidgets.VBox(rows)], selected_index=None)
     folded.set_title(0, "Advanced settings")
     folded.add_class("nb-form-advanced")
     return folded
 
 
-def _say_help(declared: Declaration, suggested: bool) -> str:
+def _format_help(declared: Declaration, suggested: bool) -> str:
     span = " ".join(filter(None, [shorten_range(declared), declared.unit]))
-    facts = "; ".join(filter(None, [span, "empty: chosen for you" if declared.optional else ""]))
+    facts = "; ".join(filter(None, [span, "empty: automatic" if declared.optional else ""]))
     facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
     mark = " <b>Suggested for your images.</b>" if suggested else ""
     return (
-        "<div style='line-height:1.35;padding:4px "
-        f"8px;max-width:520px'>{escape(declared.help)}{facts}{mark}</div>"
+        "<div style='line-height:1.35;padding:4px 8px;max-width:520px'>"
+        f"{escape(declared.help)}{facts}{mark}</div>"
     )

@@ -1,15 +1,20 @@
-"""A label image under the hand: what an outline, a stroke or a join does to it, undone and redone,
-and written down line by line.
+"""Edit a label image by actions (paint, join, split, undo …), and keep a journal of them.
 
-An action is a plain dictionary that travels as JSON from the page, and into the notes of unsaved
-work as it is:
+An action is a plain dictionary that travels as JSON from the page, and into the journal as it is:
 
-    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}     pixels of a plane, counted row
-    by row, get a number, 0 erases {"do": "remove", "label": 7}        {"do": "join", "label": 7,
-    "into": 5}        {"do": "part", "label": 7} {"do": "between", "label": 7}       {"do": "class",
-    "label": 7, "name": "mitosis"}       {"do": "undo"}       {"do": "redo"} {"do": "put", "parts":
-    [[label, [start, length, …]], …], "classes": {label: name}}     how an undo is noted: by what it
-    puts back
+    {"do": "paint", "z": 3, "to": 7, "runs": [start, length, …]}
+        pixels of a plane, counted row by row, get a number; 0 erases
+    {"do": "remove", "label": 7}
+    {"do": "join", "label": 7, "into": 5}
+    {"do": "part", "label": 7}
+        split a nucleus into its connected pieces
+    {"do": "between", "label": 7}
+        interpolate between painted planes
+    {"do": "class", "label": 7, "name": "mitosis"}
+    {"do": "undo"}
+    {"do": "redo"}
+    {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}
+        an undo or redo in the journal: the labels it restores
 """
 
 from __future__ import annotations
@@ -27,17 +32,23 @@ from scipy import ndimage
 
 from nbtools.errors import UserError
 
-MOST_STEPS = 500  # that can be undone
+MAX_UNDO = 500  # that can be undone
 PAUSE_S = 30.0  # a longer pause between two actions does not count as work
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What one action changed: labels at flat places of the array, classes of nuclei; `plane` is
-    where to look.
+    """What one action changed.
+
+    Parameters
+    ----------
+    indices : flat indices of the changed pixels.
+    before, after : their labels.
+    classes : classes of nuclei before and after.
+    plane : plane to show.
     """
 
-    places: np.ndarray
+    indices: np.ndarray
     before: np.ndarray
     after: np.ndarray
     classes: tuple[Mapping[int, str], Mapping[int, str]]
@@ -47,17 +58,23 @@ class Change:
 class LabelEditor:
     """Labels (Z, Y, X) int32 and classes of nuclei, changed by actions.
 
-    empty : what a pixel holds that nobody has painted: 0, or -1 for scribbles, where 0 is
-        background that somebody has pointed out.
+    Parameters
+    ----------
+    label : labels to begin with.
+    classes : classes to begin with.
+    empty : value of pixels without annotation: 0, or -1 for scribbles, where 0 is background.
+
+    Attributes
+    ----------
     counts : pixels of each label.
-    seconds : time at work, long pauses left out.
-    acts : actions done in all.
+    seconds : working time without long pauses.
+    action_count : number of actions.
 
     Examples
     --------
-    >>> sheet = LabelEditor(np.zeros((1, 4, 5), np.int32))
-    >>> _ = sheet.act({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
-    >>> sheet.label[0, 1].tolist(), sheet.next_label
+    >>> editor = LabelEditor(np.zeros((1, 4, 5), np.int32))
+    >>> _ = editor.apply({"do": "paint", "z": 0, "to": 1, "runs": [6, 2]})
+    >>> editor.label[0, 1].tolist(), editor.next_label
     ([0, 1, 1, 0, 0], 2)
     """
 
@@ -70,30 +87,34 @@ class LabelEditor:
         self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
         self.done: list[Change] = []
         self.undone: list[Change] = []
-        self.seconds, self.acts, self._last = 0.0, 0, None
+        self.seconds, self.action_count, self._last = 0.0, 0, None
 
     @property
     def next_label(self) -> int:
         """A number that no nucleus has."""
         return max(self.counts, default=0) + 1
 
-    def act(self, action: Mapping) -> int | None:
-        """Do one action; returns the plane it changed, None where it changed nothing.
+    def apply(self, action: Mapping) -> int | None:
+        """Apply one action; returns the plane it changed, None where it changed nothing.
+
+        Parameters
+        ----------
+        action : see the module.
 
         Raises
         ------
-        UserError : an action that cannot be done, such as parting a nucleus of one piece.
+        UserError : an action that cannot be applied, such as splitting a nucleus of one piece.
         """
         kinds: dict[str, Callable] = {
             "paint": self._paint,
             "remove": self._remove,
             "join": self._join,
-            "part": self._part,
-            "between": self._between,
+            "part": self._split,
+            "between": self._interpolate,
             "class": self._name_class,
             "undo": self._undo,
             "redo": self._redo,
-            "put": self._put_back,
+            "put": self._restore,
         }
         if action.get("do") not in kinds:
             raise UserError(
@@ -102,8 +123,8 @@ class LabelEditor:
                 f"Use one of: {', '.join(kinds)}.",
             )
         plane = kinds[action["do"]](action)
-        self._clock(action.get("at"))
-        self.acts += 1
+        self._count_time(action.get("at"))
+        self.action_count += 1
         return plane
 
     def _paint(self, action: Mapping) -> int | None:
@@ -120,25 +141,25 @@ class LabelEditor:
                 f"plane {z} of {len(self.label)}",
                 "Reload the page, and draw again.",
             )
-        return self._change(z * size + spread(runs), to, plane=z)
+        return self._change(z * size + expand_runs(runs), to, plane=z)
 
     def _remove(self, action: Mapping) -> int | None:
         return self._change(self._find(action["label"]), self.empty)
 
     def _join(self, action: Mapping) -> int | None:
-        places = self._find(action["label"])
+        indices = self._find(action["label"])
         self._find(action["into"])
-        return self._change(places, int(action["into"]))
+        return self._change(indices, int(action["into"]))
 
-    def _part(self, action: Mapping) -> int | None:
-        """The largest piece keeps the number, each other gets one of its own."""
+    def _split(self, action: Mapping) -> int | None:
+        """Split into connected pieces: the largest keeps the number, each other gets a new one."""
         label = int(action["label"])
-        places = self._find(label)
+        indices = self._find(label)
         pieces, count = ndimage.label(self.label == label)
         if count < 2:
             received = f"nucleus {label} in one piece"
             raise UserError(
-                "A nucleus that is parted must be in pieces.",
+                "A nucleus can be split only where it is in pieces.",
                 received,
                 "Draw a line through it with the eraser first.",
             )
@@ -146,11 +167,12 @@ class LabelEditor:
         numbers = np.empty(count + 1, np.int32)
         order = np.argsort(-sizes, kind="stable")
         numbers[1 + order] = [label, *range(self.next_label, self.next_label + count - 1)]
-        return self._change(places, numbers[pieces.ravel()[places]])
+        return self._change(indices, numbers[pieces.ravel()[indices]])
 
-    def _between(self, action: Mapping) -> int | None:
-        """Fill the planes between those where a nucleus is painted; its outline passes evenly from
-        one into the other.
+    def _interpolate(self, action: Mapping) -> int | None:
+        """Fill the planes between painted ones, by interpolated distance to the outline.
+
+        Shape-based interpolation: Raya and Udupa 1990, doi:10.1109/42.52980.
         """
         label = int(action["label"])
         self._find(label)
@@ -158,34 +180,34 @@ class LabelEditor:
         painted = np.flatnonzero(shape.any(axis=(1, 2)))
         filled = np.zeros_like(shape)
         for low, high in pairwise(painted):
-            depths = [measure_depth(shape[z]) for z in (low, high)] if high - low > 1 else None
+            depths = [signed_distance(shape[z]) for z in (low, high)] if high - low > 1 else None
             for z in range(low + 1, high):
                 share = (z - low) / (high - low)
                 filled[z] = (1 - share) * depths[0] + share * depths[1] > 0
-        places = np.flatnonzero(filled & (self.label == self.empty))
-        if not len(places):
+        indices = np.flatnonzero(filled & (self.label == self.empty))
+        if not len(indices):
             received = f"planes {', '.join(map(str, painted))}"
             raise UserError(
-                "A nucleus that is filled in must be painted in planes apart.",
+                "Only planes between painted ones can be filled.",
                 received,
                 "Paint it in two planes first.",
             )
-        return self._change(places, label)
+        return self._change(indices, label)
 
     def _name_class(self, action: Mapping) -> int | None:
         label, name = int(action["label"]), str(action["name"])
-        places = self._find(label)
+        indices = self._find(label)
         others = {k: v for k, v in self.classes.items() if k != label}
         wanted = dict(sorted((others | ({label: name} if name else {})).items()))
         return self._change(
-            places[:0], 0, plane=int(places[0] // self.label[0].size), classes=wanted
+            indices[:0], 0, plane=int(indices[0] // self.label[0].size), classes=wanted
         )
 
     def _undo(self, _action: Mapping) -> int | None:
         if not self.done:
             return None
         change = self.done.pop()
-        self._put(change.places, change.before)
+        self._write(change.indices, change.before)
         self.classes = dict(change.classes[0])
         self.undone.append(change)
         return change.plane
@@ -194,21 +216,25 @@ class LabelEditor:
         if not self.undone:
             return None
         change = self.undone.pop()
-        self._put(change.places, change.after)
+        self._write(change.indices, change.after)
         self.classes = dict(change.classes[1])
         self.done.append(change)
         return change.plane
 
-    def write_down(self, action: Mapping) -> dict:
-        """The action just done, so that it can be done again on the label alone: an undo or redo by
-        what it put back.
+    def journal_entry(self, action: Mapping) -> dict:
+        """The last action in a form that can be applied to the label alone.
+
+        Parameters
+        ----------
+        action : the action just applied; an undo or redo becomes a "put" of what it restored.
         """
         if action["do"] not in ("undo", "redo"):
             return dict(action)
         change, side = (self.undone[-1], 0) if action["do"] == "undo" else (self.done[-1], 1)
         labels = (change.before, change.after)[side]
         parts = [
-            [int(n), gather(change.places[labels == n]).ravel().tolist()] for n in np.unique(labels)
+            [int(n), encode_runs(change.indices[labels == n]).ravel().tolist()]
+            for n in np.unique(labels)
         ]
         return {
             "do": "put",
@@ -217,81 +243,83 @@ class LabelEditor:
             "at": action.get("at"),
         }
 
-    def _put_back(self, action: Mapping) -> int | None:
-        places = [spread(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]]
+    def _restore(self, action: Mapping) -> int | None:
+        indices = [
+            expand_runs(np.asarray(runs, np.int64).reshape(-1, 2)) for _, runs in action["parts"]
+        ]
         labels = [
-            np.full(len(p), n, np.int32) for p, (n, _) in zip(places, action["parts"], strict=True)
+            np.full(len(p), n, np.int32) for p, (n, _) in zip(indices, action["parts"], strict=True)
         ]
         classes = {int(label): name for label, name in action["classes"].items()}
         none = np.zeros(0, np.int64)
-        plane = None if any(map(len, places)) else 0
+        plane = None if any(map(len, indices)) else 0
         return self._change(
-            np.concatenate([none, *places]),
+            np.concatenate([none, *indices]),
             np.concatenate([none, *labels]),
             plane=plane,
             classes=classes,
         )
 
     def _find(self, label: object) -> np.ndarray:
-        """Flat places of a nucleus; UserError where there is none of this number."""
+        """Flat indices of a nucleus; UserError where no nucleus has this number."""
         if int(label) not in self.counts:
-            raise UserError("The nucleus must be there.", f"number {label}", "Point at a nucleus.")
+            raise UserError(
+                "An action needs an existing nucleus.", f"number {label}", "Point at a nucleus."
+            )
         return np.flatnonzero(self.label.ravel() == int(label))
 
     def _change(
         self,
-        places: np.ndarray,
+        indices: np.ndarray,
         after: object,
         *,
         plane: int | None = None,
         classes: Mapping | None = None,
     ) -> int | None:
-        """Change labels (or classes), and remember how it was."""
-        before = self.label.ravel()[places]
-        after = np.broadcast_to(np.asarray(after, np.int32), places.shape).copy()
+        """Change labels or classes, and remember the state before."""
+        before = self.label.ravel()[indices]
+        after = np.broadcast_to(np.asarray(after, np.int32), indices.shape).copy()
         differs = before != after
         if not differs.any() and classes in (None, self.classes):
             return None
-        places, before, after = places[differs], before[differs], after[differs]
+        indices, before, after = indices[differs], before[differs], after[differs]
         old = dict(self.classes)
-        self._put(places, after)
+        self._write(indices, after)
         self.classes = {
             k: v for k, v in (old if classes is None else classes).items() if k in self.counts
         }
-        plane = int(places[len(places) // 2] // self.label[0].size) if plane is None else plane
+        plane = int(indices[len(indices) // 2] // self.label[0].size) if plane is None else plane
         self.done = [
-            *self.done[-MOST_STEPS + 1 :],
-            Change(places, before, after, (old, dict(self.classes)), plane),
+            *self.done[-MAX_UNDO + 1 :],
+            Change(indices, before, after, (old, dict(self.classes)), plane),
         ]
         self.undone = []
         return plane
 
-    def _put(self, places: np.ndarray, values: np.ndarray) -> None:
+    def _write(self, indices: np.ndarray, values: np.ndarray) -> None:
         flat = self.label.reshape(-1)
-        for sign, changed in ((-1, flat[places]), (1, values)):
+        for sign, changed in ((-1, flat[indices]), (1, values)):
             for label, count in zip(
                 *np.unique(changed[changed > 0], return_counts=True), strict=True
             ):
                 self.counts[int(label)] = self.counts.get(int(label), 0) + sign * int(count)
-        flat[places] = values
+        flat[indices] = values
         self.counts = {label: count for label, count in self.counts.items() if count > 0}
 
-    def _clock(self, at: float | None) -> None:
+    def _count_time(self, at: float | None) -> None:
         if at is not None and self._last is not None and 0 < at - self._last < PAUSE_S:
             self.seconds += at - self._last
         self._last = self._last if at is None else at
 
 
 class Journal:
-    """Unsaved actions in a small file, a line each: written as they are done, read again after a
-    restart.
-    """
+    """Unsaved actions in a small file, one per line, read again after a restart."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def add(self, action: Mapping) -> None:
-        """Write one action down."""
+        """Append one action."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -299,13 +327,13 @@ class Journal:
         except OSError as error:
             received = f"{self.path} ({error.strerror})"
             raise UserError(
-                "Unsaved work is noted beside the result.",
+                "Unsaved work is kept in the folder of the result.",
                 received,
-                "Give a folder that can be written.",
+                "Give a folder with write access.",
             ) from error
 
     def read(self) -> list[dict]:
-        """The actions; a last line that was cut off is left out."""
+        """Read the actions; an incomplete last line is left out."""
         found = []
         for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
             try:
@@ -315,14 +343,16 @@ class Journal:
         return found
 
     def clear(self) -> None:
-        """Forget them: they are saved."""
+        """Delete the file: the actions are saved."""
         self.path.unlink(missing_ok=True)
 
 
-def spread(runs: np.ndarray) -> np.ndarray:
-    """Places of runs (n, 2) of start and length.
+def expand_runs(runs: np.ndarray) -> np.ndarray:
+    """Expand runs (n, 2) of start and length to flat indices.
 
-    >>> spread(np.array([[5, 2], [9, 3]])).tolist()
+    Examples
+    --------
+    >>> expand_runs(np.array([[5, 2], [9, 3]])).tolist()
     [5, 6, 9, 10, 11]
     """
     ends = np.cumsum(runs[:, 1])
@@ -331,26 +361,26 @@ def spread(runs: np.ndarray) -> np.ndarray:
     )
 
 
-def gather(places: np.ndarray) -> np.ndarray:
-    """Runs (n, 2) of start and length of sorted places: what `spread` spreads.
+def encode_runs(indices: np.ndarray) -> np.ndarray:
+    """Encode sorted flat indices as runs (n, 2) of start and length; `expand_runs` inverts it.
 
-    >>> gather(np.array([5, 6, 9, 10, 11])).tolist()
+    Examples
+    --------
+    >>> encode_runs(np.array([5, 6, 9, 10, 11])).tolist()
     [[5, 2], [9, 3]]
     """
-    first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    return np.stack([places[first], np.diff(first, append=len(places))], axis=1)
+    first = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+    return np.stack([indices[first], np.diff(first, append=len(indices))], axis=1)
 
 
 def pack_plane(plane: np.ndarray) -> str:
-    """A label plane (Y, X) as text: runs of length and label as 32-bit integers, deflated, in
-    base64.
-    """
+    """Pack a label plane (Y, X) as text: runs of length and label, int32, deflated, in base64."""
     flat = plane.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     runs = np.stack([np.diff(starts, append=flat.size), flat[starts]], axis=1).astype("<i4")
     return base64.b64encode(zlib.compress(runs.tobytes(), 1)).decode("ascii")
 
 
-def measure_depth(shape: np.ndarray) -> np.ndarray:
-    """Distance (Y, X) of each pixel to the border of a shape, above 0 inside, below 0 outside."""
+def signed_distance(shape: np.ndarray) -> np.ndarray:
+    """Distance (Y, X) of each pixel to the border of a shape, positive inside, negative outside."""
     return ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)

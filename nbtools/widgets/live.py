@@ -1,6 +1,4 @@
-"""A training to watch and to stop: it runs in the background while the page stays awake, and the
-next cell waits for it.
-"""
+"""Train in the background of a notebook, with a live curve and buttons to stop and resume."""
 
 from __future__ import annotations
 
@@ -19,8 +17,8 @@ from nbtools import runtime, show
 from nbtools.data import DataSet
 from nbtools.geometry import crop_centre
 from nbtools.image import Image
-from nbtools.show.curves import say_time
-from nbtools.widgets.parts import mark, say_error, say_note
+from nbtools.show.curves import format_duration
+from nbtools.widgets.common import format_error, format_note, make_button, make_html, make_picture
 from nbtools.widgets.polling import find_kernel, poll_button
 
 if TYPE_CHECKING:
@@ -28,29 +26,29 @@ if TYPE_CHECKING:
     from nbtools.training import History, TrainingPlan
 
 LARGEST = {"Z": 24, "Y": 192, "X": 192}  # pixels of the image that is predicted while training runs
-REST_S, SHARE = (
-    5.0,
-    0.05,
-)  # between two predictions: at least so long, and no larger share of the time
-LEAST_S = 20.0  # of a budget in minutes, for a training that goes on
+MIN_PAUSE_S = 5.0  # between two predictions
+PREDICTION_SHARE = 0.05  # of the time that predictions may take from training
+MIN_SECONDS = 20.0  # time that a resumed training gets at least
 
 
 def train_live(
     model: Method, train: DataSet, *, val: DataSet | None = None, plan: TrainingPlan | None = None
 ) -> LiveTraining:
-    """Train a model in the background and show how it goes; `.value` is the trained model, and
-    waits for it.
+    """Train a model in the background; `.value` waits for the trained model.
 
     Parameters
     ----------
-    val : without, it learns without a test, and shows what it finds in a training image.
+    model : model to train.
+    train : training images.
+    val : validation images; without them, the widget shows predictions on a training image.
     plan : seed, folder of the checkpoint, minutes, resume. Here minutes count from the start of the
         training, not of the notebook; without a folder, the checkpoint is kept until the kernel
         ends.
 
     Examples
     --------
-    >>> live = train_live(model, train, val=val, plan=TrainingPlan(seed=0, folder="runs/first"))  # doctest: +SKIP
+    >>> plan = TrainingPlan(seed=0, folder="runs/first")  # doctest: +SKIP
+    >>> live = train_live(model, train, val=val, plan=plan)  # doctest: +SKIP
     >>> live.value.predict(image)  # in the next cell  # doctest: +SKIP
     """
     if plan is None:
@@ -61,43 +59,40 @@ def train_live(
 
 
 class LiveTraining(ipywidgets.VBox):
-    """Curve, time left, what the network finds in one validation image, and buttons that stop a
-    training and let it go on.
+    """Curve, time left, a prediction on one validation image, and buttons to stop and resume.
 
-    `stop` ends it after the step it is in, with the best weights so far; `resume` goes on from the
-    checkpoint. `value` and `history` wait for the end; while they do, interrupting the kernel stops
-    the training too. Without a page it trains to its end.
+    `stop` ends the training after the current step, with the best weights so far; `resume`
+    continues from the checkpoint. `value` and `history` wait for the end; interrupting the kernel
+    meanwhile also stops the training. Without a page it trains to its end.
     """
 
-    running: LiveTraining | None = (
-        None  # one training at a time: a cell that is run again ends what it began before
-    )
+    # one training at a time: a cell that is run again stops the training it started before
+    running: LiveTraining | None = None
 
     def __init__(self, model: Method, data: tuple[DataSet, DataSet | None], plan: TrainingPlan):
         self.model, self.data = model, data
         self.plan = replace(
             plan, folder=Path(plan.folder or tempfile.mkdtemp(prefix="nbtools_training_"))
         )
-        self.curve = show.TrainingCurve(self._put_curve)
+        self.curve = show.TrainingCurve(self._show_curve)
         self.example = cut_middle((data[1] or data[0]).image(0))
-        self.stop_button = _make_button(
+        self.stop_button = make_button(
             "Stop",
-            "stop",
+            "nb-live-stop",
+            icon="stop",
             tip="Ends the training after this step; the best weights so far are kept.",
         )
-        self.resume_button = _make_button(
-            "Resume", "play", tip="Goes on where the training was stopped."
+        self.resume_button = make_button(
+            "Resume", "nb-live-resume", icon="play", tip="Continues the stopped training."
         )
         self.stop_button.on_click(lambda _: self.stop())
         self.resume_button.on_click(lambda _: self.resume())
-        self.status, self.notes = (
-            mark(ipywidgets.HTML(), "nb-live-status"),
-            mark(ipywidgets.HTML(), "nb-live-notes"),
-        )
-        self.picture, self.found = (
-            _make_picture("nb-live-curve", "640px"),
-            _make_picture("nb-live-found", "420px"),
-        )
+        self.status = make_html("nb-live-status")
+        self.notes = make_html("nb-live-notes")
+        self.picture = make_picture("nb-live-curve", 640)
+        self.found = make_picture("nb-live-found", 420)
+        for picture in (self.picture, self.found):
+            picture.layout.display = "none"  # an empty picture shows as a broken one
         self._history: History | None = None
         self._error: Exception | None = None
         super().__init__(
@@ -110,24 +105,25 @@ class LiveTraining(ipywidgets.VBox):
             ]
         )
         self.add_class("nb-live")
-        self._recall()
+        self._restore_curve()
         self._start(self.plan)
 
     @property
     def value(self) -> Method:
-        """The model, once it is trained; the error of the training, if there was one."""
+        """The trained model; waits for it, and raises the error of the training, if any."""
         self.wait()
         return self.model
 
     @property
     def history(self) -> History:
-        """What happened in the training, once it has ended."""
+        """The history of the training, once it has ended."""
         self.wait()
         return self._history
 
     def wait(self) -> None:
-        """Return when the training has ended. An interrupt stops it, and what it has learned is
-        kept; a second one gives up waiting.
+        """Wait for the end of the training.
+
+        The first interrupt stops the training and keeps the weights; a second one gives up waiting.
         """
         kernel = find_kernel() if threading.current_thread() is threading.main_thread() else None
         while self._thread.is_alive():
@@ -142,39 +138,41 @@ class LiveTraining(ipywidgets.VBox):
             raise self._error
 
     def stop(self) -> None:
-        """End the training after the step it is in; the model gets the weights that the settings
-        keep, usually the best.
-        """
+        """End the training after the current step; the model gets its best weights so far."""
         if self._thread.is_alive():
             self._stopping = True
             self.stop_button.disabled = True
-            self.status.value = say_note("Stopping, and keeping the best weights so far …")
+            self.status.value = format_note("Stopping; the best weights so far are kept …")
 
     def resume(self) -> None:
-        """Go on from the checkpoint of a training that was stopped."""
+        """Continue a stopped training from its checkpoint."""
         if self._thread.is_alive() or self._history is None or self._history.stopped != "user":
             return
         self.curve.started += time.monotonic() - self._ended  # time in which nothing ran
         self._start(replace(self.plan, resume=True))
 
-    # --- what the training tells
+    # --- callback of the training
 
     def wants_stop(self) -> bool:
+        """Whether the training should stop after this step."""
         return self._stopping
 
     def on_note(self, text: str) -> None:
-        self.notes.value += say_note(text)
+        """Show a note of the training."""
+        self.notes.value += format_note(text)
 
     def on_step(self, step: int, logs: Mapping) -> None:
+        """Take the result of a batch, and show the time left."""
         self.curve.on_step(step, logs)
-        if time.monotonic() - self._said > 0.5 and not self._stopping:
-            self._said = time.monotonic()
-            self.status.value = say_note(self.curve.say())
+        if time.monotonic() - self._status_time > 0.5 and not self._stopping:
+            self._status_time = time.monotonic()
+            self.status.value = format_note(self.curve.describe())
 
     def on_epoch(self, epoch: int, logs: Mapping) -> None:
+        """Take the result of an epoch, and now and then show a prediction."""
         self.curve.on_epoch(epoch, logs)
-        if time.monotonic() > self._next_look and not self._stopping:
-            self._look()
+        if time.monotonic() > self._next_prediction and not self._stopping:
+            self._show_prediction()
 
     # --- inside
 
@@ -182,9 +180,14 @@ class LiveTraining(ipywidgets.VBox):
         if LiveTraining.running is not None:
             LiveTraining.running.stop()
             LiveTraining.running._thread.join()
-        self._stopping, self._error, self._said, self._next_look = False, None, 0.0, 0.0
+        self._stopping, self._error, self._status_time, self._next_prediction = (
+            False,
+            None,
+            0.0,
+            0.0,
+        )
         self.stop_button.disabled, self.resume_button.disabled = False, True
-        self.status.value = say_note(self.curve.say())
+        self.status.value = format_note(self.curve.describe())
         LiveTraining.running = self
         self._thread = threading.Thread(
             target=self._train, args=(self._with_minutes(plan),), daemon=True
@@ -192,24 +195,22 @@ class LiveTraining(ipywidgets.VBox):
         self._thread.start()
 
     def _with_minutes(self, plan: TrainingPlan) -> TrainingPlan:
-        """The plan with this as a callback, and minutes counted as training counts them: from the
-        start of the process.
-        """
+        """The plan with this widget as callback; minutes count from the start of the process."""
         plan = replace(plan, callbacks=(*plan.callbacks, self))
         if plan.minutes is None:
             return plan
         from nbtools.training.clock import add_reserve
 
-        left = max(LEAST_S, plan.minutes * 60 - (time.monotonic() - self.curve.started))
+        left = max(MIN_SECONDS, plan.minutes * 60 - (time.monotonic() - self.curve.started))
         return replace(plan, minutes=add_reserve(runtime.process_seconds() + left))
 
     def _train(self, plan: TrainingPlan) -> None:
         try:
             self._history = self.model.fit(*self.data, plan=plan)
             self._show_end()
-        except Exception as error:  # a thread has nobody to tell: who waits for the model is told
+        except Exception as error:  # raised again in `wait`
             self._error = error
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
         finally:
             self._ended = time.monotonic()
             stopped = self._error is None and self._history.stopped == "user"
@@ -219,13 +220,13 @@ class LiveTraining(ipywidgets.VBox):
     def _show_end(self) -> None:
         history = self._history
         if self.curve.steps:
-            self._put_curve(self.curve.draw())
-        self._look()
+            self._show_curve(self.curve.draw())
+        self._show_prediction()
         how = "Stopped" if history.stopped == "user" else "Done"
         count = (
-            f" after {history.epochs} epochs and {say_time(history.seconds)}"
+            f" after {history.epochs} epochs and {format_duration(history.seconds)}"
             if history.rows
-            else ": nothing had to be learned"
+            else ": nothing to train"
         )
         best = (
             f"; the lowest validation loss was in epoch {history.best['epoch']}"
@@ -233,35 +234,37 @@ class LiveTraining(ipywidgets.VBox):
             else ""
         )
         again = (
-            ". Resume goes on from here; run the cells below again afterwards."
+            ". Resume continues from here; run the cells below again afterwards."
             if history.stopped == "user"
             else "."
         )
-        self.status.value = say_note(how + count + best + again)
+        self.status.value = format_note(how + count + best + again)
 
-    def _look(self) -> None:
-        """Show what the network finds in the example, and rest in proportion to what that cost."""
+    def _show_prediction(self) -> None:
+        """Show the prediction on the example, then pause in proportion to its time."""
         begin = time.monotonic()
         try:
             found = self.model.predict(self.example)
-        # half trained, it may find what cannot be decoded; that is no reason to end the training
+        # a half-trained network may predict what cannot be decoded: no reason to stop
         except Exception:
             return
         finally:
-            self._next_look = time.monotonic() + max(REST_S, (time.monotonic() - begin) / SHARE)
+            self._next_prediction = time.monotonic() + max(
+                MIN_PAUSE_S, (time.monotonic() - begin) / PREDICTION_SHARE
+            )
         make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
-        _put(
+        _set_picture(
             self.found,
             show.array_to_png(
                 make(self.example, found.image if found.labels is None else found.labels)
             ),
         )
 
-    def _put_curve(self, figure: show.Figure) -> None:
-        _put(self.picture, show.to_png(figure))
+    def _show_curve(self, figure: show.Figure) -> None:
+        _set_picture(self.picture, show.to_png(figure))
 
-    def _recall(self) -> None:
-        """Where a training of an earlier day goes on: its curve and its time."""
+    def _restore_curve(self) -> None:
+        """Restore curve and time of a training that continues."""
         state = self.plan.folder / "checkpoint" / "state.json"
         if self.plan.resume and state.is_file():
             history = json.loads(state.read_text("utf-8")).get("history", {})
@@ -270,7 +273,11 @@ class LiveTraining(ipywidgets.VBox):
 
 
 def cut_middle(image: Image) -> Image:
-    """The middle of an image, small enough to be predicted again and again.
+    """Crop the middle of an image, small enough to be predicted again and again.
+
+    Parameters
+    ----------
+    image : of a movie, the first frame is taken.
 
     Examples
     --------
@@ -283,17 +290,6 @@ def cut_middle(image: Image) -> Image:
     return still.replace(pixels=crop_centre(still.pixels, sizes))
 
 
-def _make_button(words: str, icon: str, *, tip: str) -> ipywidgets.Button:
-    return mark(
-        ipywidgets.Button(description=words, icon=icon, tooltip=tip), f"nb-live-{words.lower()}"
-    )
-
-
-def _make_picture(css: str, width: str) -> ipywidgets.Image:
-    """A picture that is not there until it is put; an empty one shows as a broken one."""
-    return mark(ipywidgets.Image(format="png", layout={"width": width, "display": "none"}), css)
-
-
-def _put(picture: ipywidgets.Image, png: bytes) -> None:
+def _set_picture(picture: ipywidgets.Image, png: bytes) -> None:
     picture.value = png
     picture.layout.display = ""

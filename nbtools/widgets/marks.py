@@ -1,6 +1,4 @@
-"""Centres and boxes as a painter holds them: blobs and outlines of a label image, one number each;
-and as tables hold them.
-"""
+"""Centres and boxes drawn as labels for the painter, and read back from them."""
 
 from __future__ import annotations
 
@@ -11,8 +9,15 @@ BLOB = 3.0  # px, radius of the disc that stands for a centre
 
 
 def draw_centres(centres: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Centres (n, ndim) as discs 1…n of a label array (Z, Y, X) or (Y, X), each in one plane.
+    """Draw centres as discs 1..n of a label array, each in one plane.
 
+    Parameters
+    ----------
+    centres : (n, ndim) in pixels.
+    shape : (Z, Y, X) or (Y, X).
+
+    Examples
+    --------
     >>> np.unique(draw_centres(np.array([[9.0, 4.0], [9.0, 14.0]]), (20, 20))).tolist()
     [0, 1, 2]
     """
@@ -27,8 +32,12 @@ def draw_centres(centres: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Boxes (n, 2 * ndim) as outlines 1…n of a label array (Z, Y, X) or (Y, X), in each plane that
-    they reach through.
+    """Draw boxes as outlines 1..n of a label array, in each plane that they reach through.
+
+    Parameters
+    ----------
+    boxes : (n, 2 * ndim), y0, x0, y1, x1, and z0, z1 of a volume.
+    shape : (Z, Y, X) or (Y, X).
     """
     label = np.zeros(shape, np.int32)
     for number, box in enumerate(np.rint(boxes).astype(int), start=1):
@@ -42,19 +51,28 @@ def draw_boxes(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def find_boxes(label: np.ndarray) -> np.ndarray:
-    """Boxes (n, 2 * ndim) around the marks of a label array, in the order of their numbers: y0, x0,
-    y1, x1, and z0, z1 of a volume.
+    """Boxes (n, 2 * ndim) around the labels of an array, in the order of their numbers.
 
+    Parameters
+    ----------
+    label : (Z, Y, X) or (Y, X) integers.
+
+    Returns
+    -------
+    y0, x0, y1, x1, and z0, z1 of a volume.
+
+    Examples
+    --------
     >>> find_boxes(draw_boxes(np.array([[2.0, 3.0, 7.0, 9.0]]), (20, 20))).tolist()
     [[2.0, 3.0, 7.0, 9.0]]
     """
     found = [place for place in ndimage.find_objects(label) if place is not None]
-    edges = [
-        [
-            *(s.start for s in place[-2:]),
-            *(s.stop for s in place[-2:]),
-            *(v for s in place[:-2] for v in (s.start, s.stop)),
-        ]
-        for place in found
-    ]
+    edges = [_list_edges(place) for place in found]
     return np.array(edges, float).reshape(-1, 2 * label.ndim)
+
+
+def _list_edges(place: tuple[slice, ...]) -> list[int]:
+    """y0, x0, y1, x1, and z0, z1 of a volume, of the slices of a box."""
+    *depth, rows, columns = place
+    edges = [rows.start, columns.start, rows.stop, columns.stop]
+    return [*edges, depth[0].start, depth[0].stop] if depth else edges

@@ -1,17 +1,22 @@
-// The painter on the page. A Desk is what all views of one painter share: the shown plane, the tool, what is on its way to the kernel.
-// A View is one picture of it with its buttons. The kernel holds the truth; see canvas.py for what travels.
+// The painter on the page. A Desk is what all views of one painter share: the shown plane, the
+// tool, and the actions that wait for the kernel. A View is one picture of it with its buttons. The
+// kernel holds the labels; see canvas.py for the messages.
 
 const TOOLS = {
-  outline: { key: "o", name: "Outline", hint: "Draw around a nucleus; it is filled when you let go" },
+  outline: {
+    key: "o",
+    name: "Outline",
+    hint: "Draw around a nucleus; it is filled when you let go",
+  },
   brush: { key: "b", name: "Brush", hint: "Paint the chosen nucleus" },
-  erase: { key: "e", name: "Eraser", hint: "Take pixels away from any nucleus" },
+  erase: { key: "e", name: "Eraser", hint: "Remove pixels from any nucleus" },
   fill: { key: "f", name: "Fill", hint: "Click into a hole or a closed outline to fill it" },
   pick: { key: "p", name: "Pick", hint: "Click on a nucleus to choose it" },
   point: { key: "m", name: "Point", hint: "Click on the middle of a nucleus" },
   box: { key: "m", name: "Box", hint: "Drag from one corner of a nucleus to the other" },
   move: { key: "h", name: "Move", hint: "Drag the picture; or hold the space bar with any tool" },
 };
-// What can be marked, and the tools for it; the first one is in the hand to begin with.
+// Kinds of annotation and their tools; the first tool is chosen at the start.
 const MARKS = {
   nuclei: ["outline", "brush", "erase", "fill", "pick", "move"],
   scribbles: ["brush", "erase", "move"],
@@ -22,7 +27,10 @@ const BLOB = 3; // radius of a centre's disc, as in marks.py
 const KEYS = [
   ["Z  Y", "undo, redo (or Ctrl+Z, Ctrl+Y)"],
   ["V", "hide or show the labels"],
-  ["+  −  Home", "zoom in, out, whole picture; the wheel too, once you have clicked into the picture"],
+  [
+    "+  −  Home",
+    "zoom in, out, whole picture; the wheel too, once you have clicked into the picture",
+  ],
   ["Space", "hold it and drag to move the picture"],
   ["Ctrl+S", "save"],
 ];
@@ -32,15 +40,18 @@ const MARK_KEYS = {
     ["A  S", "smaller, larger brush"],
     ["D", "delete the nucleus under the pointer"],
     ["J", "join the nucleus under the pointer to the chosen one"],
-    ["X", "part a nucleus that was cut with the eraser"],
+    ["X", "split a nucleus that was cut with the eraser"],
   ],
-  scribbles: [["N  K", "mark nucleus, mark background"], ["A  S", "smaller, larger brush"]],
+  scribbles: [
+    ["N  K", "mark nucleus, mark background"],
+    ["A  S", "smaller, larger brush"],
+  ],
   centres: [["D", "delete the centre under the pointer"]],
   boxes: [["D", "delete the box whose line is under the pointer"]],
 };
 const VOLUME_KEYS = [["↑  ↓", "next, previous plane"]];
-const GAP_KEYS = [["G", "fill the planes between those where the nucleus under the pointer is painted"]];
-const CLASS_KEYS = [["1 … 9, 0", "class of the nucleus under the pointer; 0 takes it away"]];
+const GAP_KEYS = [["G", "fill the nucleus under the pointer between its painted planes"]];
+const CLASS_KEYS = [["1 … 9, 0", "class of the nucleus under the pointer; 0 removes it"]];
 const WAIT_MS = 4000;
 
 class Desk {
@@ -59,7 +70,14 @@ class Desk {
     this.views = new Set();
     this.scribbling = this.about.empty < 0;
     const look = this.scribbling ? { radius: 1.5, opacity: 0.6 } : { radius: 6, opacity: 0.3 };
-    this.options = { ...look, tool: MARKS[this.about.mark][0], keep: !this.scribbling, each: planes === 1 && !this.scribbling, hidden: false, byClass: false };
+    this.options = {
+      ...look,
+      tool: MARKS[this.about.mark][0],
+      keep: !this.scribbling,
+      each: planes === 1 && !this.scribbling,
+      hidden: false,
+      byClass: false,
+    };
     this.current = 1;
     this.number = Date.now() * 1000;
     this.queue = Promise.resolve();
@@ -85,12 +103,15 @@ class Desk {
   }
 
   receive(content) {
-    this.queue = this.queue.then(() => this.take(content)).catch((error) => this.tell(String(error), true));
+    this.queue = this.queue
+      .then(() => this.take(content))
+      .catch((error) => this.tell(String(error), true));
   }
 
   async take(content) {
     const labels = content.label && (await unpackPlane(content.label, this.plane.labels.length));
-    const picture = content.picture && (await (await fetch(`data:image/png;base64,${content.picture}`)).blob());
+    const picture =
+      content.picture && (await (await fetch(`data:image/png;base64,${content.picture}`)).blob());
     if (picture) this.picture = await createImageBitmap(picture);
     const first = this.state.heard === 0 && !this.stroke;
     this.state = { ...this.state, ...content, label: null, picture: null };
@@ -113,7 +134,8 @@ class Desk {
     this.plane.labels = labels;
     for (const { action } of this.pending) {
       if (action.do !== "paint" || action.z !== z) continue;
-      for (let i = 0; i < action.runs.length; i += 2) labels.fill(action.to, action.runs[i], action.runs[i] + action.runs[i + 1]);
+      for (let i = 0; i < action.runs.length; i += 2)
+        labels.fill(action.to, action.runs[i], action.runs[i] + action.runs[i + 1]);
     }
     if (this.stroke) this.touched.forEach((hit, place) => hit && (labels[place] = this.stroke.to));
     this.middles = null;
@@ -146,7 +168,10 @@ class Desk {
   // ---- labels
 
   get next() {
-    return this.pending.reduce((most, { action }) => Math.max(most, (action.to || 0) + 1), this.state.next);
+    return this.pending.reduce(
+      (most, { action }) => Math.max(most, (action.to || 0) + 1),
+      this.state.next,
+    );
   }
 
   takeNew() {
@@ -188,7 +213,11 @@ class Desk {
     const { box } = this.stroke;
     const places = [];
     for (let row = box[1]; row <= box[3]; row++) {
-      for (let place = row * this.plane.width + box[0]; place <= row * this.plane.width + box[2]; place++) {
+      for (
+        let place = row * this.plane.width + box[0];
+        place <= row * this.plane.width + box[2];
+        place++
+      ) {
         if (!this.touched[place]) continue;
         places.push(place);
         this.touched[place] = 0;
@@ -212,7 +241,11 @@ class Desk {
     const { places, open, beside } = findRegion(this.plane, place);
     const label = this.labelAt(place);
     if (label === 0 && open) {
-      this.tell("What is filled must be closed: this background reaches the border of the image. Close the outline, and try again.", true);
+      this.tell(
+        "Only a closed region can be filled: this background reaches the border of the image. " +
+          "Close the outline, and try again.",
+        true,
+      );
       return;
     }
     beside.delete(0);
@@ -239,7 +272,8 @@ class Desk {
     this.shade(0, 0, this.plane.width - 1, this.plane.height - 1);
   }
 
-  // Colour the labels of a box of pixels, and one pixel around it: filled lightly, with a full outline; that of the chosen one is white.
+  // Colour the labels of a box of pixels, and one pixel around it: filled lightly, with a full
+  // outline, which is white for the chosen nucleus.
   shade(left, top, right, bottom) {
     const { width, height, labels } = this.plane;
     [left, top] = [Math.max(0, left - 1), Math.max(0, top - 1)];
@@ -280,7 +314,8 @@ class View {
     this.hover = null;
     root.classList.add("nb-painter-root");
     root.tabIndex = 0;
-    root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the painter while it has the focus
+    // JupyterLab: keys are for the painter while it has the focus
+    root.dataset.lmSuppressShortcuts = "true";
     this.build();
     root.addEventListener("keydown", (event) => this.onKey(event));
     root.addEventListener("keyup", (event) => event.key === " " && this.setSpace(false));
@@ -307,31 +342,65 @@ class View {
     const tools = MARKS[about.mark].map((name) => {
       const tool = TOOLS[name];
       const words = `${tool.hint} (${tool.key.toUpperCase()})`;
-      return (this.tools[name] = button(tool.name, words, () => this.setOption("tool", name), `nb-painter-${name}`));
+      return (this.tools[name] = button(
+        tool.name,
+        words,
+        () => this.setOption("tool", name),
+        `nb-painter-${name}`,
+      ));
     });
     const { scribbling } = this.desk;
     const hint = scribbling ? "Mark pixels of nuclei (N)" : "The next number (N)";
-    this.fresh = button(scribbling ? "Nucleus" : "New nucleus", hint, () => this.desk.takeNew(), "nb-painter-new");
-    this.ground = button("Background", "Mark pixels of background (K)", () => this.desk.setCurrent(0), "nb-painter-ground");
+    this.fresh = button(
+      scribbling ? "Nucleus" : "New nucleus",
+      hint,
+      () => this.desk.takeNew(),
+      "nb-painter-new",
+    );
+    this.ground = button(
+      "Background",
+      "Mark pixels of background (K)",
+      () => this.desk.setCurrent(0),
+      "nb-painter-ground",
+    );
     this.undo = button("Undo", "Z", () => this.desk.act({ do: "undo" }), "nb-painter-undo");
     this.redo = button("Redo", "Y", () => this.desk.act({ do: "redo" }), "nb-painter-redo");
-    this.saver = button("Save", "Write the labels into the data set (Ctrl+S)", () => this.desk.send({ ask: "save" }), "nb-painter-save");
+    this.saver = button(
+      "Save",
+      "Save the labels in the data set (Ctrl+S)",
+      () => this.desk.send({ ask: "save" }),
+      "nb-painter-save",
+    );
     this.chosen = element("span", "nb-painter-chosen");
     this.sliders = {
-      radius: slider("Brush", [0.5, 60, 0.5], options.radius, (value) => this.setOption("radius", value)),
-      opacity: slider("Labels", [0, 1, 0.05], options.opacity, (value) => this.setOption("opacity", value)),
+      radius: slider("Brush", [0.5, 60, 0.5], options.radius, (value) =>
+        this.setOption("radius", value),
+      ),
+      opacity: slider("Labels", [0, 1, 0.05], options.opacity, (value) =>
+        this.setOption("opacity", value),
+      ),
       brightness: slider("Brightness", [-1, 4, 0.25], 0, (value) => this.setBrightness(value)),
     };
     const checks = [];
     if (about.mark === "nuclei") {
       const hint = "Painting leaves other nuclei as they are";
-      checks.push(checkbox("keep neighbours", hint, options.keep, (on) => this.setOption("keep", on)));
+      checks.push(
+        checkbox("keep neighbours", hint, options.keep, (on) => this.setOption("keep", on)),
+      );
     }
     if (about.mark === "nuclei" || about.mark === "boxes") {
-      const words = about.mark === "boxes" ? "each box a new nucleus" : "each outline a new nucleus";
-      checks.push(checkbox(words, "Else it belongs to the chosen one", options.each, (on) => this.setOption("each", on)));
+      const words =
+        about.mark === "boxes" ? "each box is a new nucleus" : "each outline is a new nucleus";
+      checks.push(
+        checkbox(words, "Otherwise it belongs to the chosen nucleus", options.each, (on) =>
+          this.setOption("each", on),
+        ),
+      );
     }
-    if (about.names.length) checks.push(checkbox("colour by class", "", options.byClass, (on) => this.setOption("byClass", on)));
+    if (about.names.length)
+      checks.push(
+        checkbox("colour by class", "", options.byClass, (on) => this.setOption("byClass", on)),
+      );
     const zoom = [
       button("−", "Zoom out (−)", () => this.zoomBy(1 / 1.3), "nb-painter-out"),
       button("+", "Zoom in (+)", () => this.zoomBy(1.3), "nb-painter-in"),
@@ -346,10 +415,18 @@ class View {
     this.message.setAttribute("role", "status");
     const rows = [
       row(group(...tools), this.buildChosen(), group(this.undo, this.redo), group(this.saver)),
-      row(...Object.entries(this.sliders).map(([name, made]) => (name !== "radius" || painting ? made.whole : "")), group(...zoom), group(...checks)),
+      row(
+        ...Object.entries(this.sliders).map(([name, made]) =>
+          name !== "radius" || painting ? made.whole : "",
+        ),
+        group(...zoom),
+        group(...checks),
+      ),
     ];
     if (volume) {
-      this.planes = slider("Plane", [0, about.planes - 1, 1], this.desk.z, (value) => this.desk.showPlane(value));
+      this.planes = slider("Plane", [0, about.planes - 1, 1], this.desk.z, (value) =>
+        this.desk.showPlane(value),
+      );
       this.planes.whole.classList.add("nb-painter-planes");
       rows.push(row(this.planes.whole));
     }
@@ -359,7 +436,7 @@ class View {
     this.listen();
   }
 
-  // What the brush paints: a number, nucleus or background; of centres each is new.
+  // What the brush paints: a nucleus number, or nucleus and background; each centre is new.
   buildChosen() {
     const { mark } = this.desk.about;
     if (mark === "scribbles") return group(this.fresh, this.ground);
@@ -372,7 +449,9 @@ class View {
     names.forEach((name, i) => {
       const color = `rgb(${colors[i % colors.length].join(",")})`;
       const entry = element("span", "nb-painter-class", name);
-      entry.prepend(Object.assign(element("kbd", "", String(i + 1)), { style: `background:${color}` }));
+      entry.prepend(
+        Object.assign(element("kbd", "", String(i + 1)), { style: `background:${color}` }),
+      );
       legend.append(entry);
     });
     return legend;
@@ -389,7 +468,7 @@ class View {
     this.dimmer = setTimeout(() => this.desk.send({ ask: "brightness", value }), 80);
   }
 
-  // ---- hand
+  // ---- pointer
 
   listen() {
     const { canvas } = this;
@@ -413,7 +492,8 @@ class View {
     if (event.pointerType === "pen") this.pen = true;
     const palm = this.pen && event.pointerType === "touch";
     if (this.pointers.size > 1) this.startPinch();
-    else if (this.space || palm || event.button === 1 || this.desk.options.tool === "move") this.dragging = true;
+    else if (this.space || palm || event.button === 1 || this.desk.options.tool === "move")
+      this.dragging = true;
     else if (event.button === 0) this.startTool(event);
     this.refresh();
   }
@@ -430,7 +510,8 @@ class View {
     } else if (tool === "fill" && place !== null) desk.fillAt(place);
     else if (tool === "outline") this.line = [point];
     else if (tool === "box") this.corner = point;
-    else if (tool === "point" && place !== null) this.addMark(() => visitDisc(desk.plane, ...point.map(Math.floor), BLOB, desk.touch), true);
+    else if (tool === "point" && place !== null)
+      this.addMark(() => visitDisc(desk.plane, ...point.map(Math.floor), BLOB, desk.touch), true);
     else if (tool === "brush" || tool === "erase") {
       desk.begin(tool === "erase" ? desk.about.empty : desk.current, tool === "erase");
       this.stamp(point, point);
@@ -483,14 +564,22 @@ class View {
   closeLine() {
     const points = this.line.map(([x, y]) => [x - 0.5, y - 0.5]);
     this.line = null;
-    this.addMark(() => points.length > 2 && visitPolygon(this.desk.plane, points, this.desk.touch), this.desk.options.each);
+    this.addMark(
+      () => points.length > 2 && visitPolygon(this.desk.plane, points, this.desk.touch),
+      this.desk.options.each,
+    );
   }
 
   closeBox(end) {
-    const [xs, ys] = [0, 1].map((axis) => [this.corner[axis], end[axis]].map(Math.floor).sort((a, b) => a - b));
+    const [xs, ys] = [0, 1].map((axis) =>
+      [this.corner[axis], end[axis]].map(Math.floor).sort((a, b) => a - b),
+    );
     this.corner = null;
     if (xs[1] - xs[0] < 2 || ys[1] - ys[0] < 2) return;
-    this.addMark(() => visitFrame(this.desk.plane, xs, ys, this.desk.touch), this.desk.options.each);
+    this.addMark(
+      () => visitFrame(this.desk.plane, xs, ys, this.desk.touch),
+      this.desk.options.each,
+    );
   }
 
   // Pixels that are added at once, to a new nucleus or to the chosen one.
@@ -513,7 +602,11 @@ class View {
 
   measurePinch() {
     const [a, b] = [...this.pointers.values()];
-    return { x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2, span: Math.hypot(a[0] - b[0], a[1] - b[1]) };
+    return {
+      x: (a[0] + b[0]) / 2,
+      y: (a[1] + b[1]) / 2,
+      span: Math.hypot(a[0] - b[0], a[1] - b[1]),
+    };
   }
 
   movePinch() {
@@ -525,7 +618,12 @@ class View {
   }
 
   onWheel(event) {
-    if (!event.ctrlKey && document.activeElement !== this.root && this.root.getRootNode().activeElement !== this.root) return;
+    if (
+      !event.ctrlKey &&
+      document.activeElement !== this.root &&
+      this.root.getRootNode().activeElement !== this.root
+    )
+      return;
     event.preventDefault();
     this.zoomBy(2 ** (-event.deltaY / 300), event.offsetX, event.offsetY);
   }
@@ -536,8 +634,17 @@ class View {
   }
 
   onKey(event) {
-    if (event.target !== this.root && event.target.matches("input[type=range]") && event.key.startsWith("Arrow")) return;
-    if (event.altKey || ((event.ctrlKey || event.metaKey) && !["z", "y", "s"].includes(event.key.toLowerCase()))) return;
+    if (
+      event.target !== this.root &&
+      event.target.matches("input[type=range]") &&
+      event.key.startsWith("Arrow")
+    )
+      return;
+    if (
+      event.altKey ||
+      ((event.ctrlKey || event.metaKey) && !["z", "y", "s"].includes(event.key.toLowerCase()))
+    )
+      return;
     if (event.key === " " && event.target.matches("button, input, summary")) return;
     if (!this.doKey(event)) return;
     event.preventDefault();
@@ -566,7 +673,8 @@ class View {
       d: () => label > 0 && desk.act({ do: "remove", label }),
       x: () => label > 0 && desk.act({ do: "part", label }),
       g: () => label > 0 && desk.act({ do: "between", label }),
-      j: () => label > 0 && label !== desk.current && desk.act({ do: "join", label, into: desk.current }),
+      j: () =>
+        label > 0 && label !== desk.current && desk.act({ do: "join", label, into: desk.current }),
       " ": () => this.setSpace(true),
       "+": () => this.zoomBy(1.3),
       "-": () => this.zoomBy(1 / 1.3),
@@ -597,14 +705,19 @@ class View {
     if (!point) return null;
     const { width, height } = this.desk.plane;
     const [column, line] = point.map(Math.floor);
-    return column >= 0 && line >= 0 && column < width && line < height ? line * width + column : null;
+    return column >= 0 && line >= 0 && column < width && line < height
+      ? line * width + column
+      : null;
   }
 
   resize() {
     const [width, height] = [this.stage.clientWidth, this.stage.clientHeight];
     if (!width || !height) return;
     const ratio = window.devicePixelRatio || 1;
-    Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+    Object.assign(this.canvas, {
+      width: Math.round(width * ratio),
+      height: Math.round(height * ratio),
+    });
     if (this.zoom === undefined || this.fitted) this.fit();
     this.refresh();
   }
@@ -641,7 +754,7 @@ class View {
     requestAnimationFrame(() => {
       this.waiting = false;
       this.draw();
-      this.say();
+      this.writeStatus();
     });
   }
 
@@ -652,7 +765,14 @@ class View {
     const ratio = window.devicePixelRatio || 1;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    pen.setTransform(ratio * this.zoom, 0, 0, ratio * this.zoom, ratio * this.left, ratio * this.top);
+    pen.setTransform(
+      ratio * this.zoom,
+      0,
+      0,
+      ratio * this.zoom,
+      ratio * this.left,
+      ratio * this.top,
+    );
     pen.imageSmoothingEnabled = this.zoom * ratio < 1;
     if (desk.picture) pen.drawImage(desk.picture, 0, 0);
     if (!desk.options.hidden) {
@@ -663,13 +783,19 @@ class View {
     if (this.line) this.drawLine(pen);
     if (this.corner && this.hover) {
       pen.strokeStyle = "#fff";
-      pen.strokeRect(...this.corner, this.hover[0] - this.corner[0], this.hover[1] - this.corner[1]);
+      pen.strokeRect(
+        ...this.corner,
+        this.hover[0] - this.corner[0],
+        this.hover[1] - this.corner[1],
+      );
     }
     this.drawBrush(pen);
   }
 
   drawLine(pen) {
-    const [red, green, blue] = this.desk.colorOf(this.desk.options.each ? this.desk.next : this.desk.current);
+    const [red, green, blue] = this.desk.colorOf(
+      this.desk.options.each ? this.desk.next : this.desk.current,
+    );
     pen.strokeStyle = `rgb(${red},${green},${blue})`;
     pen.beginPath();
     this.line.forEach(([x, y]) => pen.lineTo(x, y));
@@ -684,7 +810,10 @@ class View {
   drawBrush(pen) {
     const { tool, radius } = this.desk.options;
     if (!this.hover || this.dragging || this.space || !["brush", "erase"].includes(tool)) return;
-    for (const [style, width] of [["rgba(0,0,0,.7)", 3], ["#fff", 1.2]]) {
+    for (const [style, width] of [
+      ["rgba(0,0,0,.7)", 3],
+      ["#fff", 1.2],
+    ]) {
       pen.strokeStyle = style;
       pen.lineWidth = width / this.zoom;
       pen.beginPath();
@@ -712,12 +841,13 @@ class View {
     }
   }
 
-  // Words and buttons as things stand; tests read the same from `data-…`.
-  say() {
+  // Update texts and buttons; tests read the same state from `data-…`.
+  writeStatus() {
     const { desk, root } = this;
     const { tool, hidden } = desk.options;
     const { state, about } = desk;
-    for (const [name, one] of Object.entries(this.tools)) one.setAttribute("aria-pressed", String(name === tool));
+    for (const [name, one] of Object.entries(this.tools))
+      one.setAttribute("aria-pressed", String(name === tool));
     if (desk.scribbling) {
       this.fresh.setAttribute("aria-pressed", String(desk.current > 0));
       this.ground.setAttribute("aria-pressed", String(desk.current === 0));
@@ -734,25 +864,45 @@ class View {
     const label = desk.labelAt(this.placeOf(this.hover));
     const named = about.names[(desk.classes.get(label) || 0) - 1];
     const parts = [
-      desk.scribbling ? "yellow: nucleus, blue: background" : `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
+      desk.scribbling
+        ? "yellow: nucleus, blue: background"
+        : `${state.count} ${state.count === 1 ? "nucleus" : "nuclei"}`,
       about.planes > 1 ? `plane ${desk.z + 1} of ${about.planes}` : "",
-      label > 0 && !desk.scribbling ? `under the pointer: nucleus ${label}${named ? `, ${named}` : ""}` : "",
+      label > 0 && !desk.scribbling
+        ? `under the pointer: nucleus ${label}${named ? `, ${named}` : ""}`
+        : "",
       hidden ? "labels are hidden (V)" : "",
       unsaved ? `unsaved; goes to ${about.folder}` : "",
     ];
     this.status.textContent = parts.filter(Boolean).join(" · ");
-    this.sayTold();
+    this.writeMessage();
     const moving = this.space || tool === "move";
-    this.canvas.style.cursor = moving ? "grab" : tool === "brush" || tool === "erase" ? "none" : "crosshair";
-    this.canvas.setAttribute("aria-label", `${about.name || "image"} with ${state.count} labelled nuclei`);
-    const seen = { count: state.count, z: desk.z, current: desk.current, unsaved, waiting: desk.pending.length, shown: Boolean(desk.picture) };
+    this.canvas.style.cursor = moving
+      ? "grab"
+      : tool === "brush" || tool === "erase"
+        ? "none"
+        : "crosshair";
+    this.canvas.setAttribute(
+      "aria-label",
+      `${about.name || "image"} with ${state.count} labelled nuclei`,
+    );
+    const seen = {
+      count: state.count,
+      z: desk.z,
+      current: desk.current,
+      unsaved,
+      waiting: desk.pending.length,
+      shown: Boolean(desk.picture),
+    };
     Object.assign(root.dataset, seen, { zoom: this.zoom, left: this.left, top: this.top });
   }
 
-  sayTold() {
+  writeMessage() {
     const { pending, told } = this.desk;
     const waits = pending.length && Date.now() - pending[0].since > WAIT_MS;
-    const words = `${pending.length} actions wait for the kernel: it is busy, or has stopped. They are done as soon as it answers.`;
+    const words =
+      `${pending.length} actions wait for the kernel: it is busy, or has stopped. ` +
+      "They are done as soon as it answers.";
     this.message.textContent = waits ? words : told ? told.words : "";
     this.message.classList.toggle("nb-painter-wrong", Boolean(waits || (told && told.error)));
   }
@@ -806,10 +956,22 @@ function group(...parts) {
 function buildHelp(volume, { mark, names }) {
   const help = element("details", "nb-painter-help");
   const list = element("dl");
-  const tools = MARKS[mark].map((name) => [TOOLS[name].key.toUpperCase(), TOOLS[name].name.toLowerCase()]);
+  const tools = MARKS[mark].map((name) => [
+    TOOLS[name].key.toUpperCase(),
+    TOOLS[name].name.toLowerCase(),
+  ]);
   const gaps = volume && mark === "nuclei" ? GAP_KEYS : [];
-  const keys = [...MARK_KEYS[mark], ...KEYS, ...(volume ? VOLUME_KEYS : []), ...gaps, ...(names.length ? CLASS_KEYS : [])];
-  for (const [key, words] of [[tools.map((one) => one[0]).join(" "), tools.map((one) => one[1]).join(", ")], ...keys]) {
+  const keys = [
+    ...MARK_KEYS[mark],
+    ...KEYS,
+    ...(volume ? VOLUME_KEYS : []),
+    ...gaps,
+    ...(names.length ? CLASS_KEYS : []),
+  ];
+  for (const [key, words] of [
+    [tools.map((one) => one[0]).join(" "), tools.map((one) => one[1]).join(", ")],
+    ...keys,
+  ]) {
     list.append(element("dt", "", key), element("dd", "", words));
   }
   help.append(element("summary", "", "Keys (click into the picture first)"), list);

@@ -1,6 +1,4 @@
-"""Label nuclei by hand, or correct what a method has found; scribble for a method that learns from
-it; mark centres or boxes.
-"""
+"""Label nuclei by hand, correct predictions, scribble, and mark centres or boxes."""
 
 from __future__ import annotations
 
@@ -8,24 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nbtools import data, io
-from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.geometry import centroids
-from nbtools.image import Image
 from nbtools.show.pictures import as_image
-from nbtools.show.views import check_same_space
-from nbtools.widgets import marks
+from nbtools.widgets.annotation_store import LABELS, AnnotationStore, prepare_image, prepare_label
 from nbtools.widgets.label_editor import LabelEditor
 
 if TYPE_CHECKING:
     from nbtools.widgets.canvas import Painter
 
 FOLDER = "runs/painted"
-LABELS, MARKS = ("nuclei", "scribbles"), ("nuclei", "scribbles", "centres", "boxes")
-MOST_SIDE = 4096  # px of a plane: beyond, a page becomes slow
+MARKS = (*LABELS, "centres", "boxes")
 
 
 def paint(
@@ -35,25 +25,24 @@ def paint(
     classes: Sequence[str] = (),
     save_to: str | Path = FOLDER,
     mark: str = "nuclei",
-    anew: bool = False,
+    start_over: bool = False,
 ) -> Painter:
-    """A painter of labels on an image; `.label` is the label image as it stands, `.save()` writes
-    it into a data set.
+    """Make a painter of labels on an image; `.save()` writes them into a data set.
+
+    What is saved there already is continued, and so is unsaved work of an interrupted session.
 
     Parameters
     ----------
-    image : Image, sample or array of 2 or 3 dimensions, any bit depth. A sample's own label is
-        begun with.
-    label : labels to begin with, such as a Prediction to be corrected; without, nothing is
-        labelled.
-    classes : names of the classes that nuclei can be given with the keys 1 to 9.
-    save_to : folder of the data set that takes images/NAME.tif, labels/NAME.tif and
-        classes/NAME.csv. What is saved there already is gone on with, and so is unsaved work of an
-        interrupted session.
-    mark : "nuclei", their labels; "scribbles", some pixels as nucleus (1) or background (0), all
-        others -1: nobody has said what they are; "centres" or "boxes" of nuclei, which go to
-        centres/NAME.csv or boxes/NAME.csv.
-    anew : begin with `label` whatever lies there.
+    image : Image, sample or array of 2 or 3 dimensions, any bit depth. The label of a sample is the
+        label to begin with.
+    label : labels to begin with, such as a Prediction to be corrected.
+    classes : names of classes, given to nuclei with the keys 1 to 9.
+    save_to : folder of the data set, which gets images/NAME.tif, labels/NAME.tif and
+        classes/NAME.csv.
+    mark : "nuclei", labels of nuclei; "scribbles", some pixels as nucleus (1) or background (0),
+        all others unknown (-1); "centres" or "boxes" of nuclei, saved in centres/NAME.csv or
+        boxes/NAME.csv.
+    start_over : begin with `label`, and ignore what is saved.
 
     Raises
     ------
@@ -68,180 +57,41 @@ def paint(
     """
     if mark not in MARKS:
         raise UserError(
-            "What is marked must be one of the painter's kinds.",
+            "The kind of mark must be one that the painter knows.",
             repr(mark),
             f"Use one of: {', '.join(MARKS)}.",
         )
     given = getattr(image, "label", None) if label is None else label
     image, empty = prepare_image(as_image(image)), -1 if mark == "scribbles" else 0
-    target = Target(Path(save_to).expanduser(), image, mark=mark, anew=anew)
-    saved, known = target.read()
+    store = AnnotationStore(Path(save_to).expanduser(), image, mark=mark, start_over=start_over)
+    saved, known = store.read()
     start = (
         saved
         if saved is not None
         else prepare_label(given if mark in LABELS else None, image, empty=empty)
     )
-    sheet = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
-    return _load_canvas()(image, sheet, target=target, names=name_classes(classes, known.values()))
-
-
-class Target:
-    """Where the work on one image is saved: its label, centres or boxes, classes, and the image
-    itself, in the layout of a data set.
-
-    anew : nothing that lies there is gone on with.
-    """
-
-    def __init__(self, folder: Path, image: Image, *, mark: str = "nuclei", anew: bool = False):
-        self.folder, self.image, self.mark, self.anew = folder, image, mark, anew
-        self.kind = "labels" if mark in LABELS else mark
-
-    def read(self) -> tuple[Image | None, dict[int, str]]:
-        """Label and classes that are saved already; None, {} without. Centres and boxes are drawn
-        as marks of a label.
-        """
-        entry = self._find()
-        if self.anew or entry is None or self.kind not in entry.files:
-            return None, {}
-        sample, shape = data.DataSet.open(self.folder).reader.sample(entry), self.image.space_shape
-        if self.kind == "labels":
-            return prepare_label(sample.label, self.image), dict(sample.classes or {})
-        pixels = (
-            marks.draw_centres(sample.centres, shape)
-            if self.mark == "centres"
-            else marks.draw_boxes(sample.boxes, shape)
-        )
-        named = dict(enumerate(sample.box_classes, start=1)) if self.mark == "boxes" else {}
-        return prepare_label(pixels, self.image), {
-            number: name for number, name in named.items() if name
-        }
-
-    def make_sample(self, label: Image, classes: dict[int, str] | None) -> Sample:
-        """What was marked, as a data set takes it."""
-        sample = Sample(self.image.name, self.image)
-        if self.mark == "centres":
-            return sample.replace(centres=centroids(label.pixels))
-        if self.mark == "boxes":
-            names = tuple(
-                (classes or {}).get(int(n), "") for n in np.unique(label.pixels[label.pixels > 0])
-            )
-            return sample.replace(
-                boxes=marks.find_boxes(label.pixels), box_classes=names if any(names) else ()
-            )
-        return sample.replace(label=label, classes=classes)
-
-    def write(self, sample: Sample) -> Path:
-        """Save what was marked, and the image where it is not there yet; returns the file."""
-        entry = self._find()
-        path = (
-            self.folder / self.kind / f"{sample.name}.{'tif' if self.kind == 'labels' else 'csv'}"
-        )
-        if entry is None:
-            data.write_sample(self.folder, sample)
-            return path
-        if self.kind != "labels":
-            data.write_points_and_boxes(self.folder, sample)
-            return path
-        found = entry.files.get("labels", path)
-        path = (
-            found
-            if io.suffix(found) in (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
-            else path
-        )
-        if sample.classes is not None:
-            data.write_classes(
-                entry.files.get("classes", self.folder / "classes" / f"{sample.name}.csv"),
-                sample.classes,
-            )
-        io.write_label(path, sample.label)
-        return path
-
-    def notes_for(self, start: np.ndarray) -> Path:
-        """File of the unsaved work on this image that began with this label; a hidden one, no part
-        of the data set.
-        """
-        key = data.hash_pixels(start)[:8] + data.hash_pixels(self.image.pixels)[:8]
-        return self.folder / ".unsaved" / f"{self.image.name}_{self.mark}_{key}.jsonl"
-
-    def _find(self) -> data.Entry | None:
-        """The entry of this image; UserError where another image of its name lies there."""
-        if not (self.folder / "images").is_dir():
-            return None
-        dataset = data.DataSet.open(self.folder)
-        entry = next((e for e in dataset.entries if e.name == self.image.name), None)
-        if entry is None:
-            return None
-        there = prepare_image(dataset.reader.image(entry))
-        if there.shape != self.image.shape or not np.array_equal(there.pixels, self.image.pixels):
-            remedy = "Give another save_to, or another name: image.replace(name=…)."
-            raise UserError(
-                "A name in a data set stands for one image.",
-                f"another image {entry.name} in {self.folder}",
-                remedy,
-            )
-        return entry
-
-
-def prepare_image(image: Image) -> Image:
-    """An image that can be painted on, with a name: axes in the order Z, Y, X, C, those of length 1
-    left out.
-    """
-    if image.size("T") > 1:
-        raise UserError(
-            "The painter shows an image or a volume.",
-            f"a movie of {image.size('T')} frames",
-            "Choose one: image.select(T=0).",
-        )
-    wanted = "".join(
-        a for a in "ZYXC" if a in "YX" or image.size(a) > 1 or (a == "C" and image.is_rgb)
-    )
-    image = image.to(wanted)
-    if max(image.size("Y"), image.size("X")) > MOST_SIDE:
-        received = f"{image.size('Y')} x {image.size('X')} px"
-        raise UserError(
-            f"A plane may have {MOST_SIDE} pixels a side.",
-            received,
-            "Paint tiles of it: nbtools.data.cut_tiles.",
-        )
-    return image.replace(name=image.name or "image")
-
-
-def prepare_label(label: object, image: Image, *, empty: int = 0) -> Image:
-    """The label to begin with, on the spatial axes of the image; without one, all pixels
-    `empty`.
-    """
-    if label is None:
-        return Image(
-            np.full(image.space_shape, empty, np.int32),
-            image.spatial,
-            image.spacing,
-            image.unit,
-            name=image.name,
-        )
-    label = io.to_label(as_image(label), image.name)
-    label = label.to(image.spatial)
-    check_same_space(image.space_shape, label.shape)
-    if label.pixels.max(initial=0) >= 2**31:
-        raise UserError(
-            "Labels must be below 2,147,483,648.",
-            label.pixels.max(),
-            "Number the nuclei from 1 again.",
-        )
-    return Image(
-        label.pixels.astype(np.int32), image.spatial, image.spacing, image.unit, name=image.name
-    )
+    editor = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
+    return _load_canvas()(image, editor, store=store, names=name_classes(classes, known.values()))
 
 
 def name_classes(wanted: Sequence[str], known: object) -> tuple[str, ...]:
-    """The classes asked for, and those that nuclei have already; nine at most, one for each
-    digit.
+    """Join the wanted classes and those that nuclei already have: nine at most, one per digit.
+
+    Parameters
+    ----------
+    wanted : names in the order of the digits.
+    known : names that are in use.
+
+    Raises
+    ------
+    UserError : more than nine names, or an empty one.
     """
     names = tuple(dict.fromkeys([*wanted, *sorted(known)]))
     if len(names) > 9 or not all(str(n).strip() for n in names):
         raise UserError(
-            "The digits 1 to 9 stand for classes.",
+            "Classes need names, nine at most: one per digit.",
             f"{len(names)} classes: {', '.join(names)}",
-            "Give at most nine names.",
+            "Give one to nine names, none of them empty.",
         )
     return names
 

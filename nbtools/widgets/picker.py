@@ -1,6 +1,4 @@
-"""Choose a data set: samples, a folder, uploaded files, Google Drive. The default, samples, is a
-valid answer.
-"""
+"""Choose a data set: samples, a folder, uploaded files or Google Drive."""
 
 from __future__ import annotations
 
@@ -14,9 +12,18 @@ from nbtools import config, io, runtime
 from nbtools.data import DataSet, sample_names
 from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
+from nbtools.widgets.common import (
+    format_error,
+    format_note,
+    make_button,
+    make_dropdown,
+    make_html,
+    read_uploads,
+    show_only,
+    with_class,
+)
 from nbtools.widgets.folders import FolderBrowser
-from nbtools.widgets.parts import BUTTON, mark, read_uploads, say_error, say_note, show_only
-from nbtools.widgets.reading import Reading
+from nbtools.widgets.input_options import InputOptionsForm
 
 WAYS = {
     "samples": "samples that come with the toolkit",
@@ -24,14 +31,14 @@ WAYS = {
     "upload": "files to upload",
     "drive": "Google Drive",
 }
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
 
 
 def pick_data(samples: str = "nuclei2d") -> DataPicker:
-    """A picker of images; `.value` is the DataSet.
+    """Make a picker of images; `.value` is the DataSet.
 
-    samples : name of the sample set that is chosen to begin with.
+    Parameters
+    ----------
+    samples : name of the sample set that is chosen first.
 
     Examples
     --------
@@ -42,11 +49,11 @@ def pick_data(samples: str = "nuclei2d") -> DataPicker:
 
 
 class DataPicker(ipywidgets.VBox):
-    """A way to get images and, below it, what that way needs; a line says what was found.
+    """The widget of `pick_data`; a line describes the chosen images.
 
-    `way` is the dropdown of ways, `samples` that of sample sets, `browser` the folder browser,
-    `images` and `labels` the upload buttons, `reading` the fields of axes, channel, time and pixel
-    size of your own files.
+    `way` is the list of sources, `samples` that of sample sets, `browser` the folder browser,
+    `images` and `labels` the upload buttons, `options` the fields of axes, channel, time and pixel
+    size.
     """
 
     def __init__(self, samples: str):
@@ -57,26 +64,15 @@ class DataPicker(ipywidgets.VBox):
                 repr(samples),
                 f"Use one of: {', '.join(names) or 'none'}.",
             )
-        ways = [(words, way) for way, words in WAYS.items() if way != "drive" or runtime.is_colab()]
-        self.way = mark(
-            ipywidgets.Dropdown(options=ways, description="Images from", layout=WIDE, style=STYLE),
-            "nb-pick-way",
-        )
-        self.samples = ipywidgets.Dropdown(
-            options=names, value=samples, description="Samples", layout=WIDE, style=STYLE
-        )
-        mark(self.samples, "nb-pick-samples")
+        ways = [(text, way) for way, text in WAYS.items() if way != "drive" or runtime.is_colab()]
+        self.way = make_dropdown("Images from", ways, name="nb-pick-way")
+        self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
         self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
-        self.images, self.labels = (
-            _upload("Images", "nb-pick-images"),
-            _upload("Labels (optional)", "nb-pick-labels"),
-        )
-        self.connect = mark(
-            ipywidgets.Button(description="Connect Google Drive", icon="link", layout=BUTTON),
-            "nb-pick-drive",
-        )
+        self.images = _make_upload("Images", "nb-pick-images")
+        self.labels = _make_upload("Labels (optional)", "nb-pick-labels")
+        self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
-        self.status, self.reading = mark(ipywidgets.HTML(), "nb-pick-status"), Reading()
+        self.status, self.options = make_html("nb-pick-status"), InputOptionsForm()
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {
             "samples": self.samples,
@@ -85,10 +81,10 @@ class DataPicker(ipywidgets.VBox):
             "drive": self.drive,
         }
         self._dataset: DataSet | None = None
-        super().__init__([self.way, *self.panels.values(), self.status, self.reading])
+        super().__init__([self.way, *self.panels.values(), self.status, self.options])
         self.add_class("nb-pick")
-        self._listen()
-        self._changed()
+        self._connect()
+        self._update()
 
     @property
     def value(self) -> DataSet:
@@ -105,35 +101,35 @@ class DataPicker(ipywidgets.VBox):
             self._dataset = dataset
         return self._dataset
 
-    def _listen(self) -> None:
+    def _connect(self) -> None:
         for widget in (self.way, self.samples, self.images, self.labels):
-            widget.observe(lambda _: self._changed(), "value")
-        self.browser.listen(self._changed)
-        self.reading.listen(self._read_again)
+            widget.observe(lambda _: self._update(), "value")
+        self.browser.on_change(self._update)
+        self.options.on_change(self._read_images)
         self.connect.on_click(lambda _: self._connect_drive())
 
-    def _changed(self) -> None:
+    def _update(self) -> None:
         """Other images were chosen."""
         show_only(self.panels, self.way.value)
-        self.reading.layout.display = "none" if self.way.value == "samples" else ""
-        self.reading.reset()
-        self._read_again()
+        self.options.layout.display = "none" if self.way.value == "samples" else ""
+        self.options.reset()
+        self._read_images()
 
-    def _read_again(self) -> None:
-        """The same images, or others, are read as it is entered now."""
+    def _read_images(self) -> None:
+        """Read the images with the current options."""
         self._dataset = None
         try:
-            self.reading.look_at(self.value)
-            self.status.value = say_note(describe(self.value))
+            self.options.inspect(self.value)
+            self.status.value = format_note(describe(self.value))
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
 
     def _open(self) -> DataSet:
         if self.way.value == "samples":
             return open_samples(self.samples.value)
         if self.way.value == "upload":
             folder = save_uploads(read_uploads(self.images.value), read_uploads(self.labels.value))
-            return DataSet.open(folder, options=self.reading.value)
+            return DataSet.open(folder, options=self.options.value)
         if self.way.value == "drive" and len(self.drive.children) == 1:
             raise UserError(
                 "Google Drive must be connected first.",
@@ -141,21 +137,21 @@ class DataPicker(ipywidgets.VBox):
                 "Press the button and allow the access.",
             )
         browser = self.browser if self.way.value == "folder" else self.drive.children[-1]
-        return DataSet.open(browser.folder, options=self.reading.value)
+        return DataSet.open(browser.folder, options=self.options.value)
 
     def _connect_drive(self) -> None:
         try:
             browser = FolderBrowser(runtime.mount_drive())
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
             return
-        browser.listen(self._changed)
+        browser.on_change(self._update)
         self.drive.children = [self.connect, browser]
-        self._changed()
+        self._update()
 
 
 def describe(dataset: DataSet) -> str:
-    """What was found, in a line; the first image is looked at."""
+    """Describe a data set in one line; the first image is read."""
     kinds = [
         kind for kind in ("labels", "clean", "classes", "centres", "boxes") if dataset.has(kind)
     ]
@@ -172,7 +168,11 @@ def describe(dataset: DataSet) -> str:
 
 
 def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
-    """Uploaded files as a data set in a new temporary folder; a zip is unpacked.
+    """Save uploaded files as a data set in a new temporary folder; a zip is unpacked.
+
+    Parameters
+    ----------
+    images, labels : file name to content.
 
     Raises
     ------
@@ -197,16 +197,14 @@ def _unpack(content: bytes, folder: Path, name: str) -> Path:
 
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            archive.extractall(
-                folder
-            )  # keeps inside the folder whatever the names in the archive say
+            archive.extractall(folder)  # never writes outside, whatever the names in the archive
     except zipfile.BadZipFile as error:
         raise UserError("A zip must be whole and readable.", name, "Pack it again.") from error
     inside = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
     return inside[0] if len(inside) == 1 and inside[0].name not in ("images", "labels") else folder
 
 
-def _upload(words: str, css: str) -> ipywidgets.FileUpload:
-    return mark(
-        ipywidgets.FileUpload(description=words, multiple=True, layout={"width": "220px"}), css
+def _make_upload(text: str, css: str) -> ipywidgets.FileUpload:
+    return with_class(
+        ipywidgets.FileUpload(description=text, multiple=True, layout={"width": "220px"}), css
     )

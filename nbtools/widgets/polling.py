@@ -1,9 +1,9 @@
-"""Hear a button while a cell is busy.
+"""Process the clicks of a button while a cell is running.
 
-A kernel answers one message after the other, so a press waits until the cell that runs has ended.
-From version 7 the page may ask for a thread of its own for the messages of widgets, as JupyterLab
-does; but the kernel then has them answered where the widget was last used, which is behind the cell
-again. Older kernels (6, Colab's among them) have one queue for all.
+A kernel answers one message after the other, so a click waits until the running cell has ended.
+From version 7 the page may ask for a separate thread (subshell) for the messages of widgets, as
+JupyterLab does; but the kernel then answers them where the widget was last used, which is behind
+the cell again. Older kernels (6, Colab's among them) have one queue for all.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ LAST_USED = "_reply_subshell_id"
 
 
 def poll_button(button: ipywidgets.Button, kernel: object | None) -> None:
-    """Let a button act on presses that wait behind the cell that runs; everything else goes on
-    waiting, in its order.
+    """Process the clicks of one button that wait behind the running cell.
 
-    To be called now and then from the cell, in the main thread.
+    All other messages keep waiting, in their order. Call it now and then from the cell, in the main
+    thread.
 
-    kernel : an ipykernel; with any other, or None, nothing is done.
+    Parameters
+    ----------
+    button : the button.
+    kernel : an ipykernel; with any other, or None, nothing happens.
     """
     queue, comm = getattr(kernel, "msg_queue", None), getattr(button, "comm", None)
     if comm is not None:
-        vars(comm).pop(
-            LAST_USED, None
-        )  # version 7: without it, the thread that the page asked for answers
+        # version 7: without this note, the thread that the page asked for answers
+        vars(comm).pop(LAST_USED, None)
     if queue is None or comm is None:
         return
     kernel.shell_stream.flush()
@@ -39,7 +41,7 @@ def poll_button(button: ipywidgets.Button, kernel: object | None) -> None:
 
 
 def find_kernel() -> object | None:
-    """The kernel that runs this notebook; None outside of one."""
+    """The kernel that runs this notebook; None outside of a notebook."""
     try:
         from IPython import get_ipython
     except ImportError:
@@ -48,7 +50,7 @@ def find_kernel() -> object | None:
 
 
 def _read_press(kernel: object, arguments: tuple, comm_id: str) -> dict | None:
-    """The message, if it is for this widget; None, and left unread, if not."""
+    """The message, if it is for this widget; else None, and it stays unread."""
     session = kernel.session
     if len(arguments) != 1:
         return None

@@ -1,4 +1,4 @@
-// Pixels of a label plane: discs, polygons, regions, runs. Nothing here knows of the page.
+// Pixels of a label plane: discs, polygons, regions, runs; independent of the page.
 // A plane is {width, height, labels: Int32Array}, row by row; a run is a start and a length in it.
 
 // Labels of a plane from the kernel's text: runs of length and label, deflated, in base64.
@@ -7,20 +7,27 @@ async function unpackPlane(text, size) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const runs = new Int32Array(await new Response(stream).arrayBuffer());
   const labels = new Int32Array(size);
-  for (let i = 0, place = 0; i < runs.length; place += runs[i], i += 2) labels.fill(runs[i + 1], place, place + runs[i]);
+  for (let i = 0, place = 0; i < runs.length; place += runs[i], i += 2)
+    labels.fill(runs[i + 1], place, place + runs[i]);
   return labels;
 }
 
 // Visit the pixels of a disc around (x, y), cut at the border of the plane.
 function visitDisc(plane, x, y, radius, visit) {
-  for (let row = Math.max(0, Math.ceil(y - radius)); row <= Math.min(plane.height - 1, Math.floor(y + radius)); row++) {
+  for (
+    let row = Math.max(0, Math.ceil(y - radius));
+    row <= Math.min(plane.height - 1, Math.floor(y + radius));
+    row++
+  ) {
     const half = Math.sqrt(radius * radius - (row - y) ** 2);
     const last = Math.min(plane.width - 1, Math.floor(x + half));
-    for (let column = Math.max(0, Math.ceil(x - half)); column <= last; column++) visit(row * plane.width + column);
+    for (let column = Math.max(0, Math.ceil(x - half)); column <= last; column++)
+      visit(row * plane.width + column);
   }
 }
 
-// Visit the pixels whose middle lies inside a polygon, a list of [x, y] with whole numbers in the middle of pixels.
+// Visit the pixels whose centre lies inside a polygon, a list of [x, y]; pixel centres lie at
+// integers.
 function visitPolygon(plane, points, visit) {
   const ys = points.map((point) => point[1]);
   const last = Math.min(plane.height - 1, Math.floor(Math.max(...ys)));
@@ -33,7 +40,8 @@ function visitPolygon(plane, points, visit) {
     crossings.sort((a, b) => a - b);
     for (let i = 0; i + 1 < crossings.length; i += 2) {
       const end = Math.min(plane.width - 1, Math.floor(crossings[i + 1]));
-      for (let column = Math.max(0, Math.ceil(crossings[i])); column <= end; column++) visit(row * plane.width + column);
+      for (let column = Math.max(0, Math.ceil(crossings[i])); column <= end; column++)
+        visit(row * plane.width + column);
     }
   }
 }
@@ -42,11 +50,14 @@ function visitPolygon(plane, points, visit) {
 function visitFrame(plane, xs, ys, visit) {
   const [left, right] = xs.map((x) => Math.min(plane.width - 1, Math.max(0, x)));
   const [top, bottom] = ys.map((y) => Math.min(plane.height - 1, Math.max(0, y)));
-  for (let column = left; column <= right; column++) [top, bottom].forEach((row) => visit(row * plane.width + column));
-  for (let row = top; row <= bottom; row++) [left, right].forEach((column) => visit(row * plane.width + column));
+  for (let column = left; column <= right; column++)
+    [top, bottom].forEach((row) => visit(row * plane.width + column));
+  for (let row = top; row <= bottom; row++)
+    [left, right].forEach((column) => visit(row * plane.width + column));
 }
 
-// The connected pixels of one label around a place; `open` says whether they reach the border of the plane, `beside` which labels they touch.
+// The connected pixels of one label around a place; `open`: whether they reach the border of the
+// plane, `beside`: the labels that they touch.
 function findRegion(plane, start) {
   const { width, height, labels } = plane;
   const seen = new Uint8Array(labels.length);

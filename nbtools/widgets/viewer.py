@@ -1,4 +1,4 @@
-"""Look through a volume or a movie, and move a threshold to see what it does."""
+"""Browse a volume or a movie, and explore the effect of a threshold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.widgets.parts import mark, say_note
+from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
 
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
+AXES = {"T": "frame t", "Z": "plane z", "Y": "row y", "X": "column x"}
 
 
 def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Browser:
-    """A slider through the planes of a volume or the frames of a movie, with label outlines on top
-    where given.
+    """Make sliders through the planes of a volume or the frames of a movie.
 
+    Parameters
+    ----------
+    image : any image.
+    label : label image, drawn as outlines.
     width : of the picture on the page, in pixels.
 
     Examples
@@ -31,9 +33,7 @@ def browse(image: Image, label: Image | None = None, *, width: int = 520) -> Bro
 
 
 class Browser(ipywidgets.VBox):
-    """Sliders over T and Z as far as the image has them; `picture` shows the plane that they point
-    at.
-    """
+    """The widget of `browse`: `sliders` over T and Z, and `picture`, the current plane."""
 
     def __init__(self, image: Image, label: Image | None = None, *, width: int = 520):
         self.image, self.label, self.colors = image, label, None
@@ -43,15 +43,13 @@ class Browser(ipywidgets.VBox):
         axes = image.axes.replace("C", "") + "C"
         self.contrast = measure_contrast(image.to(axes).pixels, rgb=image.is_rgb)
         self.sliders = {
-            axis: slide_over(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
+            axis: make_axis_slider(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
         }
-        self.outlines = mark(
+        self.outlines = with_class(
             ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
             "nb-browse-outlines",
         )
-        self.picture = mark(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-browse-picture"
-        )
+        self.picture = make_picture("nb-browse-picture", width)
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
         super().__init__(
@@ -61,7 +59,7 @@ class Browser(ipywidgets.VBox):
         self.draw()
 
     def draw(self) -> None:
-        """Show the plane that the sliders point at."""
+        """Draw the current plane."""
         planes = {axis: slider.value for axis, slider in self.sliders.items()}
         label = (
             None if self.label is None or not self.outlines.value else self.label.select(**planes)
@@ -82,16 +80,20 @@ def explore_threshold(
     start: float = 0.5,
     limits: tuple = (0.0, 1.0),
 ) -> Explorer:
-    """A slider of a threshold, and what it makes of an image: outlines and count.
+    """Make a slider of a threshold, with the outlines and the count that it gives.
 
-    decide : threshold to label image; called once the slider rests.
-    start, limits : value to begin with; lowest and highest.
+    Parameters
+    ----------
+    image : image to segment.
+    decide : function from threshold to label image, called once the slider rests.
+    start : first value.
+    limits : lowest and highest value.
     """
     return Explorer(image, decide, start=start, limits=limits)
 
 
 class Explorer(ipywidgets.VBox):
-    """A threshold slider over an overlay; `value` is the threshold, `label` what it gave."""
+    """The widget of `explore_threshold`; `value` is the threshold, `label` its label image."""
 
     def __init__(
         self,
@@ -111,9 +113,9 @@ class Explorer(ipywidgets.VBox):
         self.slider = ipywidgets.FloatSlider(
             value=start, description="threshold", layout=WIDE, style=STYLE, **scale
         )
-        mark(self.slider, "nb-explore-slider")
-        self.count = mark(ipywidgets.HTML(), "nb-explore-count")
-        self.picture = mark(ipywidgets.Image(format="png", layout=WIDE), "nb-explore-picture")
+        with_class(self.slider, "nb-explore-slider")
+        self.count = make_html("nb-explore-count")
+        self.picture = make_picture("nb-explore-picture", 520)
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.count, self.picture])
         self.add_class("nb-explore")
@@ -125,24 +127,29 @@ class Explorer(ipywidgets.VBox):
         return self.slider.value
 
     def draw(self) -> None:
-        """Decide with the threshold as it stands, and show the result."""
+        """Segment with the current threshold, and draw the result."""
         self.label = self.decide(self.value)
         count = int(np.count_nonzero(np.unique(self.label.pixels) > 0))
-        self.count.value = say_note(
+        self.count.value = format_note(
             f"{count} {'nucleus' if count == 1 else 'nuclei'} at threshold {self.value:.3g}"
         )
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
 
 
-def slide_over(axis: str, count: int) -> ipywidgets.IntSlider:
-    """A slider over the planes (Z) or frames (T) of an image."""
-    words = {"Z": "plane z", "T": "frame t"}[axis]
+def make_axis_slider(
+    axis: str, count: int, *, start: int | None = None, widget: str = "browse"
+) -> ipywidgets.IntSlider:
+    """Make a slider over the frames (T), planes (Z), rows (Y) or columns (X) of an image.
+
+    Parameters
+    ----------
+    axis, count : name and length of the axis.
+    start : first value; by default the middle plane, or the first frame.
+    widget : part of the CSS class, "nb-WIDGET-AXIS".
+    """
+    if start is None:
+        start = count // 2 if axis == "Z" else 0
     slider = ipywidgets.IntSlider(
-        value=count // 2 if axis == "Z" else 0,
-        min=0,
-        max=count - 1,
-        description=words,
-        layout=WIDE,
-        style=STYLE,
+        value=int(start), max=count - 1, description=AXES[axis], layout=WIDE, style=STYLE
     )
-    return mark(slider, f"nb-browse-{axis.lower()}")
+    return with_class(slider, f"nb-{widget}-{axis.lower()}")

@@ -1,6 +1,4 @@
-"""A volume in the notebook without a plug-in: three slices that meet under a crosshair, and a view
-that can be turned.
-"""
+"""View a volume without a plug-in: orthogonal slices with a crosshair, and a rotating view."""
 
 from __future__ import annotations
 
@@ -11,11 +9,11 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.show.scene import prepare
+from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
-from nbtools.widgets.parts import mark, say_note
-from nbtools.widgets.viewer import STYLE, WIDE
+from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
+from nbtools.widgets.viewer import make_axis_slider
 
 
 def orthogonal(
@@ -25,11 +23,14 @@ def orthogonal(
     at: tuple[int, int, int] | None = None,
     width: int = 640,
 ) -> Orthogonal:
-    """Sliders through a volume along z, y and x: three slices in true proportions, label outlines
-    on top where given.
+    """Make sliders through a volume along z, y and x: three slices in true proportions.
 
-    at : plane z, row y, column x to begin with; by default the middle of what is labelled, else of
-        the volume.
+    Parameters
+    ----------
+    image : volume.
+    label : label image, drawn as outlines.
+    at : plane z, row y, column x to begin with; by default the middle of the labelled voxels, else
+        of the volume.
     width : of the picture on the page, in pixels.
 
     Examples
@@ -41,9 +42,7 @@ def orthogonal(
 
 
 class Orthogonal(ipywidgets.VBox):
-    """Three sliders over three slices; `value` is the place (z, y, x) under the crosshair, `words`
-    what is there.
-    """
+    """The widget of `orthogonal`; `value` is the place (z, y, x) under the crosshair."""
 
     def __init__(
         self,
@@ -55,39 +54,25 @@ class Orthogonal(ipywidgets.VBox):
     ):
         at = at or choose_place(image, label)
         check_place(at, image)
-        self.image, self.label, self.colors, self.names = (
-            image.select(T=0).to("ZYXC"),
-            None,
-            None,
-            None,
-        )
+        self.image = image.select(T=0).to("ZYXC")
+        self.label = self.colors = self.names = None
         if label is not None:
-            found = label.select(T=0).to("ZYX")
-            dense, self.colors = color_labels(np.maximum(found.pixels, 0))
-            self.label, self.names = found.replace(pixels=dense), found
+            self.names = label.select(T=0).to("ZYX")
+            dense, self.colors = color_labels(np.maximum(self.names.pixels, 0))
+            self.label = self.names.replace(pixels=dense)
         self.contrast = measure_contrast(self.image.pixels, rgb=image.is_rgb)
         self.sliders = {
-            axis: _slide(axis, image.size(axis), value)
+            axis: make_axis_slider(axis, image.size(axis), start=value, widget="orthogonal")
             for axis, value in zip("ZYX", at, strict=True)
         }
-        self.outlines = mark(
-            ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
-            "nb-orthogonal-outlines",
-        )
-        self.place = mark(ipywidgets.HTML(), "nb-orthogonal-place")
-        self.picture = mark(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-orthogonal-picture"
-        )
+        checkbox = ipywidgets.Checkbox(value=True, description="outlines", style=STYLE)
+        self.outlines = with_class(checkbox, "nb-orthogonal-outlines")
+        self.place = make_html("nb-orthogonal-place")
+        self.picture = make_picture("nb-orthogonal-picture", width)
         for control in (*self.sliders.values(), self.outlines):
             control.observe(lambda _: self.draw(), "value")
-        super().__init__(
-            [
-                *self.sliders.values(),
-                *([self.outlines] if label is not None else []),
-                self.place,
-                self.picture,
-            ]
-        )
+        shown = [*self.sliders.values(), self.outlines, self.place, self.picture]
+        super().__init__([one for one in shown if label is not None or one is not self.outlines])
         self.add_class("nb-orthogonal")
         self.draw()
 
@@ -97,8 +82,8 @@ class Orthogonal(ipywidgets.VBox):
         return tuple(self.sliders[axis].value for axis in "ZYX")
 
     @property
-    def words(self) -> str:
-        """Where the crosshair is in µm, the grey values there, and the label's number."""
+    def place_text(self) -> str:
+        """Position in µm, grey values and label number under the crosshair."""
         at, spacing = self.value, self.image.spacing_um
         place = (
             ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in zip("zyx", at, spacing, strict=True))
@@ -111,40 +96,42 @@ class Orthogonal(ipywidgets.VBox):
         return " · ".join(filter(None, [place, grey, f"nucleus {number}" if number > 0 else ""]))
 
     def draw(self) -> None:
-        """Show the slices through the place that the sliders point at."""
+        """Draw the slices through the current place."""
         label = self.label if self.outlines.value else None
         rgb = show.slices_rgb(
             self.image, label, at=self.value, contrast=self.contrast, colors=self.colors
         )
-        self.place.value, self.picture.value = say_note(self.words), show.array_to_png(rgb)
+        self.place.value, self.picture.value = format_note(self.place_text), show.array_to_png(rgb)
 
 
 def turntable(
     image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
 ) -> Turntable:
-    """A volume looked through, and a slider that turns it; with labels, nuclei as coloured bodies.
+    """Make a slider that rotates a volume; with labels, nuclei are coloured bodies.
 
-    axis : the one it is turned about: "Y", "X" or "Z".
+    Parameters
+    ----------
+    image : volume.
+    label : label image.
+    axis : axis of rotation: "Y", "X" or "Z".
     width : of the picture on the page, in pixels.
     """
     return Turntable(image, label, axis=axis, width=width)
 
 
 class Turntable(ipywidgets.VBox):
-    """A slider of the angle over a view through a volume; `value` is the angle in degrees."""
+    """The widget of `turntable`; `value` is the angle in degrees."""
 
     def __init__(
         self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
     ):
-        self.scene, self.axis = prepare(image, label), axis
+        self.scene, self.axis = prepare_scene(image, label), axis
         about = {"min": 0, "max": 360, "step": 5, "continuous_update": False}
         self.slider = ipywidgets.IntSlider(
             value=30, description="angle (°)", layout=WIDE, style=STYLE, **about
         )
-        self.slider = mark(self.slider, "nb-turntable-angle")
-        self.picture = mark(
-            ipywidgets.Image(format="png", layout={"width": f"{width}px"}), "nb-turntable-picture"
-        )
+        self.slider = with_class(self.slider, "nb-turntable-angle")
+        self.picture = make_picture("nb-turntable-picture", width)
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.picture])
         self.add_class("nb-turntable")
@@ -156,13 +143,5 @@ class Turntable(ipywidgets.VBox):
         return self.slider.value
 
     def draw(self) -> None:
-        """Show the volume from the side that the slider points at."""
+        """Draw the volume at the current angle."""
         self.picture.value = show.array_to_png(enlarge(self.scene.draw(self.value, self.axis), 420))
-
-
-def _slide(axis: str, count: int, value: int) -> ipywidgets.IntSlider:
-    words = {"Z": "plane z", "Y": "row y", "X": "column x"}[axis]
-    slider = ipywidgets.IntSlider(
-        value=int(value), min=0, max=count - 1, description=words, layout=WIDE, style=STYLE
-    )
-    return mark(slider, f"nb-orthogonal-{axis.lower()}")

@@ -86,7 +86,7 @@ viewer = nb.widgets.orthogonal(volume.image, volume.label)
 viewer
 
 # %%
-print(volume.image, viewer.words, sep="\n")
+print(volume.image, viewer.place_text, sep="\n")
 nb.show.slices(volume.image, volume.label, at=viewer.value)
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""What is better said than drawn: tables and findings, as a notebook shows them and as text."""
+"""Tables and findings as HTML in a notebook, and as plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
     ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
     ".nb-table td{padding:3px 10px;border-bottom:1px solid #ddd;vertical-align:top;text-align:left}"
-    ".nb-table "
-    "td.nb-number{text-align:right;font-variant-numeric:tabular-nums}.nb-words{font-size:13px;margin:4px 0}"
+    ".nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}"
+    ".nb-words{font-size:13px;margin:4px 0}"
     ".nb-mark{font-weight:600;border-radius:3px;padding:1px 6px;color:#fff}</style>"
 )
 SEVERITIES = {"error": "#b3261e", "warning": "#9a6700", "note": "#0b57d0"}
 
 
-class Words:
-    """Something to read: HTML in a notebook, plain text elsewhere."""
+class RichText:
+    """Text with two forms: HTML in a notebook, plain text elsewhere."""
 
     def __init__(self, html: str, text: str):
         self.html, self.text = html, text
@@ -32,10 +32,13 @@ class Words:
         return self.text
 
 
-def table(columns: Mapping, *, limit: int = 10) -> Words:
-    """The first rows of a table: column to values, or a pandas table.
+def table(columns: Mapping, *, limit: int = 10) -> RichText:
+    """Show the first rows of a table, and how many there are.
 
-    limit : how many rows; how many there are stands below.
+    Parameters
+    ----------
+    columns : column to values, or a pandas table.
+    limit : number of rows shown.
 
     Examples
     --------
@@ -48,7 +51,9 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     names = [str(name) for name in columns]
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
-    rows = [[say_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)]
+    rows = [
+        [format_value(v) for v in row] for row in zip(*(v[:limit] for v in values), strict=True)
+    ]
     numeric = [
         bool(v)
         and isinstance(v[0], int | float | np.number)
@@ -58,26 +63,28 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     rest = f"{count} row{'' if count == 1 else 's'}" + (
         f", the first {limit} shown" if count > limit else ""
     )
-    return Words(
+    return RichText(
         f"{_to_html(names, rows, numeric)}<div class='nb-words'>{rest}</div>",
         f"{_to_text(names, rows)}\n{rest}",
     )
 
 
-def findings(found: Iterable[Any]) -> Words:
-    """What the check-up of a data set found: what is wrong, where, and what to do; the worst first.
+def findings(found: Iterable[Any]) -> RichText:
+    """Show the findings of a check: what is wrong, where, and what to do; errors first.
 
-    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why` is
-        said where a code first occurs.
+    Parameters
+    ----------
+    found : findings with severity ("error", "warning", "note"), file, message and remedy; `why`
+        stands with the first finding of each code.
     """
     order = list(SEVERITIES)
     found = sorted(
         found, key=lambda f: order.index(f.severity) if f.severity in order else len(order)
     )
     if not found:
-        return Words(
-            "<div class='nb-words'>✓ Nothing is wrong with these images.</div>",
-            "Nothing is wrong with these images.",
+        return RichText(
+            "<div class='nb-words'>✓ No problems found in these images.</div>",
+            "No problems found in these images.",
         )
     first = {getattr(f, "code", ""): f for f in reversed(found)}
     whys = [
@@ -98,14 +105,14 @@ def findings(found: Iterable[Any]) -> Words:
         f"{severity}: {f'{file}: ' if file else ''}{message} {remedy}"
         for severity, file, message, remedy in rows
     )
-    return Words(
+    return RichText(
         f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>",
         f"{text}\n{counts}",
     )
 
 
-def say_value(value: Any) -> str:
-    """A value as short as it may be: four digits are enough for a measurement."""
+def format_value(value: Any) -> str:
+    """Format a value in few characters: four digits are enough for a measurement."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
@@ -118,7 +125,7 @@ def say_value(value: Any) -> str:
 def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(
-        f"<tr>{''.join(_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>"
+        f"<tr>{''.join(_write_cell(v, n) for v, n in zip(row, numeric, strict=True))}</tr>"
         for row in rows
     )
     return (
@@ -126,7 +133,7 @@ def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> st
     )
 
 
-def _cell(value: str, number: bool) -> str:
+def _write_cell(value: str, number: bool) -> str:
     if value in SEVERITIES:
         return (
             f"<td><span class='nb-mark' style='background:{SEVERITIES[value]}'>{value}</span></td>"

@@ -1,6 +1,4 @@
-"""How the files of a data set are to be read: axes that they do not name, channel, time point,
-pixel size; remembered if wished.
-"""
+"""How the files of a data set are read: axes, channel, time point and pixel size."""
 
 from __future__ import annotations
 
@@ -11,34 +9,39 @@ import ipywidgets
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, save_input_options
 from nbtools.errors import UserError
-from nbtools.widgets.parts import BUTTON, mark, say_error, say_note
+from nbtools.widgets.common import (
+    STYLE,
+    WIDE,
+    format_error,
+    format_note,
+    make_button,
+    make_dropdown,
+    make_html,
+    with_class,
+)
 
-WIDE = {"width": "520px"}
-STYLE = {"description_width": "110px"}
-ALL_CHANNELS, AS_IT_IS = ("all of them", None), ("as it is", None)
+ALL_CHANNELS, UNCHANGED = ("all", None), ("unchanged", None)
 MOST_TIMES = 500  # listed time points
 
 
-class Reading(ipywidgets.VBox):
-    """Fields for axes, channel, time and spacing; `.value` is the InputOptions of them. All empty:
-    as the files say.
+class InputOptionsForm(ipywidgets.VBox):
+    """Fields for axes, channel, time and spacing; `.value` is their InputOptions.
+
+    Where a field is empty, the file decides.
     """
 
     def __init__(self):
-        self.question = mark(ipywidgets.HTML(), "nb-reading-question")
-        self.axes = _text("Axes", "as the files say, e.g. ZYX", "nb-reading-axes")
-        self.spacing = _text(
-            "Pixel size, µm", "as the files say, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
+        self.question = make_html("nb-reading-question")
+        self.axes = _make_text("Axes", "from the file, e.g. ZYX", "nb-reading-axes")
+        self.spacing = _make_text(
+            "Pixel size, µm", "from the file, e.g. 0.5, 0.2, 0.2", "nb-reading-spacing"
         )
-        self.channel = _dropdown("Channel", [ALL_CHANNELS], "nb-reading-channel")
-        self.time = _dropdown("Time point", [AS_IT_IS], "nb-reading-time")
-        self.keep = mark(
-            ipywidgets.Button(description="Remember axes and pixel size", layout=BUTTON),
-            "nb-reading-keep",
-        )
-        self.status = mark(ipywidgets.HTML(), "nb-reading-status")
+        self.channel = make_dropdown("Channel", [ALL_CHANNELS], name="nb-reading-channel")
+        self.time = make_dropdown("Time point", [UNCHANGED], name="nb-reading-time")
+        self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
+        self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None
-        self._filling, self._heard = False, []
+        self._filling, self._callbacks = False, []
         fields = [self.axes, self.spacing, self.channel, self.time]
         self.folded = ipywidgets.Accordion(
             children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None
@@ -46,12 +49,12 @@ class Reading(ipywidgets.VBox):
         self.folded.set_title(0, "How the files are read")
         super().__init__([self.question, self.folded])
         for field in fields:
-            field.observe(lambda _: self._filling or self._say(), "value")
+            field.observe(lambda _: self._filling or self._notify(), "value")
         self.keep.on_click(lambda _: self._remember())
 
     @property
     def value(self) -> InputOptions:
-        """What was entered; UserError where the pixel size is no list of numbers."""
+        """The entries as InputOptions; UserError where the pixel size is no list of numbers."""
         try:
             spacing = (
                 tuple(float(part) for part in self.spacing.value.split(",") if part.strip()) or None
@@ -67,20 +70,23 @@ class Reading(ipywidgets.VBox):
             spacing=spacing,
         )
 
-    def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever something was entered."""
-        self._heard.append(heard)
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call a function whenever an entry changes."""
+        self._callbacks.append(callback)
 
     def reset(self) -> None:
-        """As the files say."""
+        """Empty all fields: the files decide."""
         self._filling = True
         self.axes.value = self.spacing.value = self.status.value = self.question.value = ""
-        self.channel.options, self.time.options = [ALL_CHANNELS], [AS_IT_IS]
+        self.channel.options, self.time.options = [ALL_CHANNELS], [UNCHANGED]
         self._filling, self._dataset = False, None
 
-    def look_at(self, dataset: DataSet) -> None:
-        """Offer the channels and time points of the first image, and ask for axes that its file
-        does not name.
+    def inspect(self, dataset: DataSet) -> None:
+        """Offer the channels and time points of the first image, and ask for axes that are unknown.
+
+        Parameters
+        ----------
+        dataset : data set, of which the header of the first image is read.
         """
         self._dataset = dataset
         first = dataset.entries[0].files.get("images")
@@ -95,22 +101,22 @@ class Reading(ipywidgets.VBox):
         ]
         moments = (
             [
-                ("each an image of its own", "all"),
+                ("each as a separate image", "all"),
                 *((str(t), t) for t in range(min(times, MOST_TIMES))),
             ]
             if times > 1
             else []
         )
         self._offer(self.channel, [ALL_CHANNELS, *channels])
-        self._offer(self.time, [AS_IT_IS, *moments])
+        self._offer(self.time, [UNCHANGED, *moments])
         self.question.value = ""
         if "axes" in found.guesses:
             size = " x ".join(map(str, image.shape))
-            words = (
-                f"The files do not name their axes: {size} pixels are taken for {image.axes}. Is "
+            text = (
+                f"The files do not name their axes: {size} pixels are read as {image.axes}. Is "
                 "that right? If not, enter the axes below."
             )
-            self.question.value = f"<b>{say_note(words)}</b>"
+            self.question.value = f"<b>{format_note(text)}</b>"
             self.folded.selected_index = 0
 
     def _offer(self, field: ipywidgets.Dropdown, options: list) -> None:
@@ -120,36 +126,30 @@ class Reading(ipywidgets.VBox):
         field.value = chosen if chosen in [value for _, value in options] else None
         self._filling = False
 
-    def _say(self) -> None:
+    def _notify(self) -> None:
         self.status.value = ""
-        for heard in self._heard:
-            heard()
+        for callback in self._callbacks:
+            callback()
 
     def _remember(self) -> None:
         try:
             if self._dataset is None or self._dataset.folder is None:
                 raise UserError(
-                    "There must be a folder to remember for.",
+                    "Options are remembered per folder.",
                     "none chosen yet",
                     "Choose a folder of images first.",
                 )
-            self.status.value = say_note(
+            self.status.value = format_note(
                 f"Remembered in {save_input_options(self._dataset.folder, self.value)}."
             )
         except UserError as error:
-            self.status.value = say_error(error)
+            self.status.value = format_error(error)
 
 
-def _text(words: str, hint: str, css: str) -> ipywidgets.Text:
-    return mark(
+def _make_text(text: str, hint: str, css: str) -> ipywidgets.Text:
+    return with_class(
         ipywidgets.Text(
-            description=words, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
+            description=text, placeholder=hint, continuous_update=False, layout=WIDE, style=STYLE
         ),
         css,
-    )
-
-
-def _dropdown(words: str, options: list, css: str) -> ipywidgets.Dropdown:
-    return mark(
-        ipywidgets.Dropdown(options=options, description=words, layout=WIDE, style=STYLE), css
     )
