@@ -19,6 +19,7 @@ from nbtools.metrics import (
     statistics,
     strata,
 )
+from nbtools.metrics.pairing import evaluate_each, pair_results
 
 __all__ = [
     "agreement",
@@ -26,8 +27,10 @@ __all__ = [
     "classification",
     "compare",
     "detection",
+    "evaluate_each",
     "frc",
     "instances",
+    "pair_results",
     "restoration",
     "semantic",
     "statistics",

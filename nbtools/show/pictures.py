@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -17,7 +17,8 @@ from nbtools.show.views import View, paint, view
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """Images side by side, each with its own contrast.
 
-    data : an Image, a sample, a data set, an array, or several of these.
+    data : an Image, a sample, a data set, an array, or several of these; names and images as a
+        mapping.
     limit : how many are shown; only these are read. A volume is shown as maximum projections and
         slices.
 
@@ -25,6 +26,8 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     --------
     >>> images([np.eye(8), np.ones((8, 8))]).alt
     '2 images'
+    >>> images({"one nucleus": np.eye(8)}).alt
+    '1 image'
     """
     shown = [view(i) for i in gather(data, limit)]
     figure, places = new_grid(
@@ -133,6 +136,9 @@ def gather(data: object, limit: int) -> list[Image]:
         return [as_image(data)]
     if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
         found = [data.image(i) for i in range(min(limit, len(data)))]
+    elif isinstance(data, Mapping):
+        named = islice(data.items(), limit)
+        found = [as_image(item).replace(name=name) for name, item in named]
     else:
         found = [as_image(item) for item in islice(data, limit)]
     if not found:

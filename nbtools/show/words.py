@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -32,8 +32,8 @@ class Words:
         return self.text
 
 
-def table(columns: Mapping, *, limit: int = 10) -> Words:
-    """The first rows of a table: column to values, or a pandas table.
+def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> Words:
+    """The first rows of a table: column to values, rows as mappings, or a pandas table.
 
     limit : how many rows; how many there are stands below.
 
@@ -44,7 +44,13 @@ def table(columns: Mapping, *, limit: int = 10) -> Words:
     1      3.25
     2      12346
     2 rows
+    >>> table([{"label": 1, "area_um2": 3.25}])
+    label  area_um2
+    1      3.25
+    1 row
     """
+    if isinstance(columns, Sequence):
+        columns = {name: [row[name] for row in columns] for name in columns[0]}
     names = [str(name) for name in columns]
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
