@@ -33,16 +33,10 @@ nb.runtime.check()
 # read on: which settings of a network should know that?
 
 # %%
-sparse = {
-    "shape_px": (16, 64, 64),
-    "spacing_um": (1.2, 0.4, 0.4),
-    "radius_um": (3.0, 5.0),
-    "density": (0.12, 0.25),
-    "photons": (50.0, 500.0),
-}
-train, val, test = nb.simulate.make(
-    "nuclei3d", count=16, seed=0, settings=sparse
-).split(val=0.15, test=0.3, seed=0)
+sparse = {"shape_px": (16, 64, 64), "spacing_um": (1.2, 0.4, 0.4)}
+sparse |= {"radius_um": (3.0, 5.0), "density": (0.12, 0.25), "photons": (50.0, 500.0)}
+samples = nb.simulate.make("nuclei3d", count=16, seed=0, settings=sparse)
+train, val, test = samples.split(val=0.15, test=0.3, seed=0)
 nb.show.overlay(train[0].image, train[0].label)
 
 # %% [markdown]
@@ -51,8 +45,8 @@ nb.show.overlay(train[0].image, train[0].label)
 # no opinion.
 
 # %%
-seen = take_fingerprint(train)
-nb.show.table(seen.summary(), limit=20)
+fingerprint = take_fingerprint(train)
+nb.show.table(fingerprint.summary(), limit=20)
 
 # %% [markdown]
 # ## 3. The plan
@@ -63,8 +57,7 @@ nb.show.table(seen.summary(), limit=20)
 
 # %%
 budget = Budget(memory_gb=0.05, width=8)
-plan = make_plan(seen, budget)
-print(plan)
+print(make_plan(fingerprint, budget))
 
 # %% [markdown]
 # ## 4. Change the data, and the settings change
@@ -72,18 +65,12 @@ print(plan)
 # first**: at which distance does the first level stop looking along Z?
 
 # %%
-distances = {
-    f"{z} µm": make_plan(replace(seen, spacings=((z, 0.4, 0.4),) * len(train)), budget)
-    for z in (0.4, 0.7, 1.2, 3.0)
-}
-rows = {
-    "between planes": list(distances),
-    "patch": [p.patch for p in distances.values()],
-}
-rows |= {
-    "first kernel": [p.kernels[0] for p in distances.values()],
-    "first halving": [p.strides[0] for p in distances.values()],
-}
+rows = []
+for z in (0.4, 0.7, 1.2, 3.0):
+    moved = replace(fingerprint, spacings=((z, 0.4, 0.4),) * len(train))
+    plan = make_plan(moved, budget)
+    row = {"between planes, µm": z, "patch": plan.patch}
+    rows.append(row | {"kernel": plan.kernels[0], "first halving": plan.strides[0]})
 nb.show.table(rows)
 
 # %% [markdown]
@@ -92,13 +79,12 @@ nb.show.table(rows)
 # alone, and takes Z in when pixels have grown as long. And with more memory?
 
 # %%
-budgets = {f"{gb} GB": make_plan(seen, Budget(gb, 8)) for gb in (0.01, 0.05, 0.2, 8)}
-rows = {
-    "memory": list(budgets),
-    "patch": [p.patch for p in budgets.values()],
-    "batch": [p.batch for p in budgets.values()],
-}
-nb.show.table(rows | {"levels": [len(p.widths) for p in budgets.values()]})
+rows = []
+for gigabytes in (0.01, 0.05, 0.2, 8):
+    plan = make_plan(fingerprint, Budget(gigabytes, 8))
+    row = {"memory, GB": gigabytes, "patch": plan.patch, "batch": plan.batch}
+    rows.append(row | {"levels": len(plan.kernels)})
+nb.show.table(rows)
 
 # %% [markdown]
 # The patch grows until it holds the whole image, since context is what tells nuclei
@@ -111,14 +97,12 @@ nb.show.table(rows | {"levels": [len(p.widths) for p in budgets.values()]})
 # above: what has changed, and what will that cost?
 
 # %%
-lost = nb.data.DataSet.of(
-    [
-        s.replace(
-            image=s.image.replace(spacing=None), label=s.label.replace(spacing=None)
-        )
-        for s in train
-    ]
-)
+samples = []
+for sample in train:
+    image, label = sample.image, sample.label
+    image, label = image.replace(spacing=None), label.replace(spacing=None)
+    samples.append(sample.replace(image=image, label=label))
+lost = nb.data.DataSet.of(samples)
 print(make_plan(take_fingerprint(lost), budget))
 
 # %% [markdown]
@@ -129,29 +113,22 @@ print(make_plan(take_fingerprint(lost), budget))
 
 # %%
 Planned = nb.methods.get("planned")
-short = {"epochs": 4, "steps_per_epoch": 20, "memory_gb": 0.05}
+short = {"epochs": 8, "steps_per_epoch": 40, "memory_gb": 0.05}
 models = {
     "planned": Planned(**short),
     "pixel size lost": Planned(**short),
     "patch of 16 px": Planned(**short, patch_size=16, patch_depth=8),
 }
-histories = {
-    name: model.fit(lost if "lost" in name else train, val)
-    for name, model in models.items()
-}
-nb.show.training(histories["planned"])
+models["pixel size lost"].fit(lost, val)
+models["patch of 16 px"].fit(train, val)
+nb.show.training(models["planned"].fit(train, val))
 
 # %%
-judge = nb.metrics.instances.evaluate
-found = {
-    name: [model.predict(s.image, raw=True) for s in test]
-    for name, model in models.items()
-}
-results = {
-    name: judge([(s.name, s.label, f.labels) for s, f in zip(test, many, strict=True)])
-    for name, many in found.items()
-}
-nb.show.scores(results)
+found = {}
+for name, model in models.items():
+    found[name] = [model.predict(sample.image, raw=True) for sample in test]
+scores = nb.metrics.evaluate_each(test, found)
+nb.show.scores(scores)
 
 # %% [markdown]
 # So short a training says little about the end of the race, and chance plays a part:
@@ -159,12 +136,11 @@ nb.show.scores(results)
 # of mistake: it tells *why*.
 
 # %%
-nb.show.error_map(test[0].image, test[0].label, predicted=found["planned"][0].labels)
+image, label = test[0].image, test[0].label
+nb.show.error_map(image, label, predicted=found["planned"][0].labels)
 
 # %%
-nb.show.error_map(
-    test[0].image, test[0].label, predicted=found["patch of 16 px"][0].labels
-)
+nb.show.error_map(image, label, predicted=found["pixel size lost"][0].labels)
 
 # %% [markdown]
 # ## 7. Two opinions are better than one
@@ -173,16 +149,12 @@ nb.show.error_map(
 # same images with other eyes.
 
 # %%
-both = zip(found["planned"], found["pixel size lost"], strict=True)
-maps = [(one.raw["maps"] + other.raw["maps"]) / 2 for one, other in both]
-together = [
-    models["planned"].decode_maps(m, s.image).labels
-    for m, s in zip(maps, test, strict=True)
-]
-results["average of the first two"] = judge(
-    [(s.name, s.label, label) for s, label in zip(test, together, strict=True)]
-)
-nb.show.differences(nb.metrics.compare.compare(results, baseline="planned"))
+average = []
+for one, other in zip(found["planned"], found["patch of 16 px"], strict=True):
+    maps = (one.raw["maps"] + other.raw["maps"]) / 2
+    average.append(models["planned"].decode_maps(maps, one.labels))
+scores |= nb.metrics.evaluate_each(test, {"average": average})
+nb.show.differences(nb.metrics.compare.compare(scores, baseline="planned"))
 
 # %% [markdown]
 # ## 8. Will it fit?
@@ -190,11 +162,8 @@ nb.show.differences(nb.metrics.compare.compare(results, baseline="planned"))
 # how much memory, is known before it starts:
 
 # %%
-large = nb.image.Image(
-    test[0].image.pixels.repeat(4, 0).repeat(8, 1).repeat(8, 2),
-    "ZYX",
-    test[0].image.spacing,
-)
+pixels = image.pixels.repeat(4, axis=0).repeat(8, axis=1).repeat(8, axis=2)
+large = image.replace(pixels=pixels)
 print(large, models["planned"].forecast(large), sep="\n")
 
 # %% [markdown]
