@@ -3,7 +3,7 @@
 #
 # **You will be able to** read the fingerprint of a data set, derive from it what you
 # used to guess (pixel size, patch, depth and kernels of the network, batch), see what
-# goes wrong when a setting ignores the data, and tell whether planned settings are
+# goes wrong when a setting ignores the data, and measure whether planned settings are
 # worth it.
 #
 # 15 minutes on two processor cores; no graphics card. Paper: Isensee et al. 2021,
@@ -28,9 +28,9 @@ nb.runtime.check()
 
 # %% [markdown]
 # ## 1. A volume is not a cube
-# Simulated nuclei, with exact labels. **Look at the two side views**: a nucleus that is
-# round in space spans twenty pixels in the plane and a handful of planes. Before you
-# read on: which settings of a network should know that?
+# Simulated nuclei, with exact labels. **Look at the side views**: a nucleus that is
+# round in space spans twenty pixels in the plane, but only a few planes. Before you
+# read on: which settings of a network should depend on that?
 
 # %%
 sparse = {"shape_px": (16, 64, 64), "spacing_um": (1.2, 0.4, 0.4)}
@@ -41,8 +41,8 @@ nb.show.overlay(train[0].image, train[0].label)
 
 # %% [markdown]
 # ## 2. The fingerprint
-# All that the rules will look at: sizes, pixel sizes, grey values, nuclei. No training,
-# no opinion.
+# The rules use nothing else: sizes, pixel sizes, grey values, nuclei. No training is
+# needed.
 
 # %%
 fingerprint = take_fingerprint(train)
@@ -52,8 +52,8 @@ nb.show.table(fingerprint.summary(), limit=20)
 # ## 3. The plan
 # From these few numbers follow all the settings that are usually tried out by hand.
 # Each line is a decision **with its reason**, so that you can disagree with it. The
-# budget says what the machine bears; a large graphics card has 8 GB, we allow what two
-# cores get through.
+# budget is what the machine can afford: a graphics card may have 8 GB; we allow what
+# two cores can compute.
 
 # %%
 budget = Budget(memory_gb=0.05, width=8)
@@ -61,8 +61,9 @@ print(make_plan(fingerprint, budget))
 
 # %% [markdown]
 # ## 4. Change the data, and the settings change
-# The same images, had they been taken with other distances between planes. **Guess
-# first**: at which distance does the first level stop looking along Z?
+# The same images, if they had been taken with other distances between planes. **Guess
+# first**: at which distance does the kernel of the first level no longer extend along
+# Z?
 
 # %%
 rows = []
@@ -74,9 +75,9 @@ for z in (0.4, 0.7, 1.2, 3.0):
 nb.show.table(rows)
 
 # %% [markdown]
-# As soon as planes lie twice as far apart as pixels, a 3 x 3 x 3 kernel would mix what
-# is near with what is far: so the network first looks within planes, halves those
-# alone, and takes Z in when pixels have grown as long. And with more memory?
+# As soon as planes lie twice as far apart as pixels, a 3 x 3 x 3 kernel would mix near
+# with far neighbours. So the network first works within planes, halves only Y and X,
+# and includes Z when the pixels have become as long. And with more memory?
 
 # %%
 rows = []
@@ -87,14 +88,14 @@ for gigabytes in (0.01, 0.05, 0.2, 8):
 nb.show.table(rows)
 
 # %% [markdown]
-# The patch grows until it holds the whole image, since context is what tells nuclei
-# apart. The batch stays at two: more would be over a twentieth of so small a set at
+# The patch grows until it holds the whole image, since context helps to tell nuclei
+# apart. The batch stays at two: more would be over a twentieth of this small set at
 # once.
 #
 # ## 5. Break it: lose the pixel size
-# A file that was saved without its pixel size is the most common accident of all. The
-# pixels are the same, but the planner must take them as cubes. Compare with the plan
-# above: what has changed, and what will that cost?
+# A file that was saved without its pixel size is a common accident. The pixels are the
+# same, but the planner must take them as cubes. Compare with the plan above: what has
+# changed, and what will that cost?
 
 # %%
 samples = []
@@ -107,7 +108,7 @@ print(make_plan(take_fingerprint(lost), budget))
 
 # %% [markdown]
 # ## 6. Train them
-# Three networks, 80 steps each: as planned, planned without the pixel size, and with a
+# Three networks, 320 steps each: as planned, planned without the pixel size, and with a
 # patch that somebody set by hand: 16 pixels, "because it is faster". Everything else is
 # the same.
 
@@ -131,9 +132,11 @@ scores = nb.metrics.evaluate_each(test, found)
 nb.show.scores(scores)
 
 # %% [markdown]
-# So short a training says little about the end of the race, and chance plays a part:
-# three seeds would say more. Believe differences that are large, and look at the kind
-# of mistake: it tells *why*.
+# Without the pixel size the network scores lower, and predicts more extra nuclei. The
+# small patch does as well as the planned one: a rule is a good start, not a law. So
+# short a training is no final result, and chance plays a part: three seeds would show
+# more. Trust large differences only, and look at the kind of mistake: first the planned
+# network, then the one without the pixel size.
 
 # %%
 image, label = test[0].image, test[0].label
@@ -143,10 +146,11 @@ nb.show.error_map(image, label, predicted=found["planned"][0].labels)
 nb.show.error_map(image, label, predicted=found["pixel size lost"][0].labels)
 
 # %% [markdown]
-# ## 7. Two opinions are better than one
-# nnU-Net trains several networks on several splits and averages what they say *before*
-# it is decoded: mistakes that they do not share cancel out. Our first two have seen the
-# same images with other eyes.
+# ## 7. Are two networks better than one?
+# nnU-Net trains several networks on several splits of the data and averages their
+# predictions *before* decoding: mistakes that they do not share cancel out. We average
+# the planned network and that with the small patch, which have learned from the same
+# images in patches of two sizes.
 
 # %%
 average = []
@@ -157,6 +161,10 @@ scores |= nb.metrics.evaluate_each(test, {"average": average})
 nb.show.differences(nb.metrics.compare.compare(scores, baseline="planned"))
 
 # %% [markdown]
+# Losing the pixel size costs clearly more than chance: its line does not reach 0. The
+# average is no clear gain here: its line is grey. Two networks of one short training
+# share most of their mistakes.
+#
 # ## 8. Will it fit?
 # Predicting a large volume goes tile by tile, each of the patch's shape. How many, and
 # how much memory, is known before it starts:
@@ -168,8 +176,8 @@ print(large, models["planned"].forecast(large), sep="\n")
 
 # %% [markdown]
 # ## You now have
-# a fingerprint, a plan with its reasons, a feeling for which settings follow from the
-# data and which from the machine, and a way to average networks.
+# a fingerprint, a plan with its reasons, a sense of which settings follow from the data
+# and which from the machine, and a way to average networks.
 #
 # **Three questions** (think first, then open)
 #
@@ -184,19 +192,19 @@ print(large, models["planned"].forecast(large), sep="\n")
 # and bottom, where planes lie far apart?</summary>
 #
 # Flat in pixels, a nucleus of five planes would lose two of them to the rim, and one of
-# two planes would be all rim: nothing would be left as its core. Between two nuclei
-# that touch, a rim is drawn along Z as well, since something must part them.
+# two planes would be all rim: no core would be left. Between two nuclei that touch, a
+# rim is drawn along Z as well, since something must split them.
 # </details>
 #
 # <details><summary>3. The rules never look at a score. Why do they work at
 # all?</summary>
 #
-# They hold what many trials on many data sets have shown: that a patch should hold
+# They contain what many trials on many data sets have shown: that a patch should hold
 # context, that neighbours should be near, that memory is better spent on the patch than
-# on the batch. What they cannot know is your question; that is why each tells its
+# on the batch. What they cannot know is your question; that is why each rule states its
 # reason.
 # </details>
 #
 # **Where next:** all 3D methods side by side: `benchmarks/volumes.py`. On the command
-# line: `nbtools train planned DATASET --out MODEL` says its plan before it starts;
+# line: `nbtools train planned DATASET --out MODEL` prints its plan before it starts;
 # `model.json` keeps it.

@@ -228,7 +228,7 @@ nb.show.resolution(*curves, names=("20 photons", "5 photons", "1 photon"))
 # write it all down, with the worst images, intervals and a methods paragraph:
 #
 # ```
-# nbtools compare result_a result_b --truth my_test_set --group-by animal --out comparison
+# nbtools compare result_a result_b --truth my_test --group-by animal --out comparison
 # nbtools report comparison --pdf
 # ```
 #
