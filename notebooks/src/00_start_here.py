@@ -25,8 +25,9 @@ nb.runtime.check()
 # %% [markdown]
 # ## 1. Look first
 # This is a real fluorescence image: nuclei stained for DNA, bright on a dark
-# background. It comes with *labels*: an expert has given every nucleus its own number.
-# Later you choose your own images here; for now, leave the choice as it is.
+# background. It comes with *labels*: an expert has outlined every nucleus and given it
+# its own number. Later you choose your own images here; for now, leave the choice as it
+# is.
 
 # %%
 chosen = nb.widgets.pick_data(samples="nuclei2d")
@@ -41,9 +42,9 @@ nb.show.images([sample.image])
 # **Guess how many there are**, and keep your guess.
 #
 # ## 2. Let the computer find them, twice
-# First the classical way: a threshold splits bright from dark (Otsu's method picks it),
-# and a *watershed* cuts touching nuclei apart where they are narrow. No learning is
-# involved.
+# First the classical way: a threshold separates bright from dark pixels (Otsu's method
+# chooses it), and a *watershed* splits touching nuclei where they are narrow. No
+# learning is involved.
 
 # %%
 classical = nb.methods.load("otsu").predict(sample.image)
@@ -51,7 +52,7 @@ nb.show.overlay(sample.image, classical.labels)
 
 # %% [markdown]
 # Now a small neural network. It has learned from many labelled images and comes with
-# this course; its weights are called `nuclei2d`. It says for every pixel whether it
+# this course; its weights are called `nuclei2d`. It predicts for every pixel whether it
 # belongs to a nucleus and *how deep inside* it lies; each hill of that map becomes one
 # nucleus.
 
@@ -65,21 +66,16 @@ nb.show.overlay(sample.image, network.labels)
 # disagree. Who is right, and how would you know?
 #
 # ## 3. How good is it? Count the mistakes
-# The expert's labels allow a count. Lay an outline of ours over the expert's: the area
-# they share, divided by the area they cover together, is the *IoU* (intersection over
-# union). From an IoU of 0.5 on we call the nucleus *found*; a stricter judge asks for
-# more. The score **AP** is then found / (found + missed + invented): 1 is perfect, 0 is
-# nothing right.
+# With the expert's labels we can count them. Lay a predicted outline over the expert's:
+# the area that they share, divided by the area that they cover together, is the *IoU*
+# (intersection over union). From an IoU of 0.5 on the two are *matched*; a stricter
+# threshold asks for more. A nucleus of the expert without a match is *missed*, a
+# predicted one without a match is *extra*. The score **AP** is then matched /
+# (matched + missed + extra): 1 is perfect, 0 is nothing right.
 
 # %%
-scores = {
-    "Otsu + watershed": nb.metrics.instances.evaluate(
-        [(sample.name, sample.label, classical.labels)]
-    ),
-    "Network nuclei2d": nb.metrics.instances.evaluate(
-        [(sample.name, sample.label, network.labels)]
-    ),
-}
+results = {"Otsu + watershed": classical, "Network nuclei2d": network}
+scores = nb.metrics.evaluate_each(sample.label, results)
 nb.show.scores(scores)
 
 # %% [markdown]
@@ -89,21 +85,20 @@ nb.show.scores(scores)
 nb.show.error_map(sample.image, sample.label, predicted=network.labels)
 
 # %% [markdown]
-# A warning that will come back all through this course: **this image is one of those
-# that networks like this one learn from**. It is a crop of a training image of a public
-# competition, the Data Science Bowl 2018. So the number shows how scoring works; it
-# does not tell you how well the network does on *your* images. For that you need
-# labelled images of your own that it has never seen.
+# A warning that returns throughout this course: **this image is one of those that
+# networks like this one learn from**. It is a crop of a training image of a public
+# competition, the Data Science Bowl 2018. So the score shows how scoring works; it does
+# not tell you how well the network does on *your* images. For that you need labelled
+# images of your own that it has never seen.
 #
 # ## 4. Count and measure
-# Once every nucleus has its number, measuring is simple: one row for each nucleus.
+# Once every nucleus has its number, measuring is simple: one row per nucleus.
 
 # %%
 table = nb.measure.measure(network.labels, sample.image)
 expert = nb.measure.measure(sample.label)
-print(
-    f"The network found {len(table['label'])} nuclei, the expert {len(expert['label'])}. What was your guess?"
-)
+print(f"The network found {len(table['label'])} nuclei.")
+print(f"The expert found {len(expert['label'])}. What was your guess?")
 nb.show.table(table)
 
 # %%
@@ -111,14 +106,14 @@ nb.show.measurements(table)
 
 # %% [markdown]
 # Areas are in pixels here, since this file does not say how large a pixel is. With an
-# image that knows its pixel size, the same line gives µm²; cells stay empty where a
-# nucleus is too small for a number that means anything. That is why the pixel size
-# travels with the image everywhere in `nbtools`: **check it when you take the image**,
-# nobody can guess it afterwards.
+# image that knows its pixel size, the same line gives µm². Cells stay empty where a
+# nucleus is too small for a meaningful value. The pixel size stays with the image
+# everywhere in `nbtools`: **check it when you take the image**, nobody can guess it
+# afterwards.
 #
 # ## 5. Take it home
 # Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
-# Manager), the table for your spreadsheet, and a report that says what was done.
+# Manager), the table for your spreadsheet, and a report of what was done.
 
 # %%
 run = nb.export.save_run(
@@ -136,18 +131,18 @@ nb.report.write(run)
 # <details><summary>1. The network does not count as many nuclei as the expert. Is it
 # wrong?</summary>
 #
-# Not by that alone: it may have found debris, or dim nuclei that the expert passed
-# over. Here the map of mistakes tells that most of the difference is neighbours found
-# as one. Count *and* look: equal counts can hide one nucleus split and two others
-# merged.
+# Not for that reason alone: it may have found debris, or dim nuclei that the expert
+# overlooked. Here the map of mistakes shows that most of the difference comes from
+# merged neighbours. Count *and* look: equal counts can hide one nucleus split and two
+# others merged.
 # </details>
 #
 # <details><summary>2. Why not simply use Otsu's threshold for everything?</summary>
 #
 # It needs one grey value that separates nuclei from background in the whole image.
 # Uneven light, dim nuclei beside bright ones, and crowding break that. Where none of
-# this happens, it is hard to beat, and you should use it: it needs no training and
-# hides nothing.
+# this happens, it is hard to improve on, and you should use it: it needs no training,
+# and you can follow every step.
 # </details>
 #
 # <details><summary>3. Your own images are at half this magnification. What will
@@ -155,8 +150,8 @@ nb.report.write(run)
 #
 # Nuclei appear at half the size, so the network may take them for debris or merge
 # neighbours: it has learned one range of sizes. On the command line,
-# `nbtools predict nuclei2d my_images --out result --diameter 8` says how large your
-# nuclei are in µm, and each image is brought to the size that the network knows.
+# `nbtools predict nuclei2d my_images --out result --diameter 8` tells it how large your
+# nuclei are in µm, and each image is resampled to the size that the network knows.
 # </details>
 #
 # **Where next:** your own images, and training a network on them: `workbench_segment`.
