@@ -52,7 +52,7 @@ for pixels in (1, 3, 5):
 nb.show.scores(nb.metrics.evaluate_each(truth, shifted))
 
 # %% [markdown]
-# Three pixels, hardly visible, cost little at 0.5 and everything at 0.8. So the
+# Three pixels, hardly visible, cost little at 0.5 and almost everything at 0.8. So the
 # threshold sets *how strict the score is*: 0.5 is enough for counting, 0.7 needs their
 # shape, 0.9 needs their exact border, where two experts disagree as well. *Mean AP*
 # averages from 0.5 to 0.9. (Other fields call another number AP; here it is the one of
@@ -105,10 +105,11 @@ nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
 # The remedy: let each inside grow back by the width of the border.
 
 # %%
+grown = {}
 for kind, one in classes.items():
     maps = (one == np.arange(3)).astype("float32")
-    oracles[kind] = decode(maps, where=kind, grow=2)
-nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
+    grown[kind] = decode(maps, where=kind, grow=2)
+nb.show.scores(nb.metrics.evaluate_each(truth, grown))
 
 # %% [markdown]
 # ## 5. Second way: a distance map in each nucleus
@@ -121,12 +122,12 @@ nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
 
 # %%
 maps = nb.targets.distance.encode(truth)
-oracles["distance"] = nb.targets.distance.decode(maps[..., :2])
+grown["distance"] = nb.targets.distance.decode(maps[..., :2])
 image = sample.image.replace(pixels=sample.image.pixels[cut])
 nb.show.images({"image": image, "how deep inside": maps[..., 1][cut]})
 
 # %%
-nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
+nb.show.scores(nb.metrics.evaluate_each(truth, grown))
 
 # %% [markdown]
 # All three oracles are nearly perfect, so both ways are open. Which target a network
