@@ -50,7 +50,7 @@ def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> Words:
     1 row
     """
     if isinstance(columns, Sequence):
-        columns = {name: [row[name] for row in columns] for name in columns[0]}
+        columns = _collect_columns(columns)
     names = [str(name) for name in columns]
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
@@ -108,6 +108,14 @@ def findings(found: Iterable[Any]) -> Words:
         f"{_to_html(names, rows, [False] * 4)}<div class='nb-words'>{counts}</div>",
         f"{text}\n{counts}",
     )
+
+
+def _collect_columns(rows: Sequence[Mapping]) -> dict[str, list]:
+    columns = {name: [] for name in next(iter(rows), ())}
+    for row in rows:
+        for name, values in columns.items():
+            values.append(row[name])
+    return columns
 
 
 def say_value(value: Any) -> str:
