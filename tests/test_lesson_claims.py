@@ -60,13 +60,15 @@ def test_01_a_wrong_pixel_size_costs_a_factor_and_balls_become_upright_eggs():
 
 
 def test_09_a_perfect_dice_goes_with_a_wrong_count():
+    from skimage.measure import label
+
     from nbtools import data, metrics, targets
 
     truth = data.samples("nuclei2d")[0].label.pixels.astype("int32")
     peeled = np.where(targets.border.find_edges(truth), 0, truth)
     large = truth * (np.bincount(truth.ravel())[truth] >= 250)
     damaged = {"peeled": peeled, "small ones gone": large}
-    damaged["merged"] = targets.semantic.decode(truth[..., None])
+    damaged["merged"] = label(truth > 0)
     dice = {}
     for name, labels in damaged.items():
         dice[name] = metrics.semantic.evaluate(metrics.pair_results(truth, labels))["dice"]
