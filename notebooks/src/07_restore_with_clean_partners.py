@@ -133,7 +133,7 @@ restored3d = {}
 for name in ("care", "rcan"):
     model = nb.methods.get(name)(**budget3d)
     model.fit(learn)
-    restored3d[name] = model.predict(new.image)
+    restored3d[name.upper()] = model.predict(new.image)
 nb.show.restored(new.image, restored3d, clean=new.clean)
 
 # %% [markdown]

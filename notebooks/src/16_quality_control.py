@@ -157,8 +157,8 @@ nb.show.table(rows)
 #
 # ## 6. Is one method better?
 # Both methods see the same images, and what is difficult for one is often difficult for
-# the other: their scores rise and fall together. So judge the *difference*, on the same
-# draws.
+# the other: their scores rise and fall together. So compare by the *difference*, on the
+# same draws.
 
 # %%
 compared = nb.metrics.compare.compare(scores, baseline="classical", groups=sessions)
