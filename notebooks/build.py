@@ -23,7 +23,9 @@ import readme
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
-MOST_CELLS, MOST_LINES, MOST_CELL_LINES = 16, 80, 12
+MOST_CELLS, MOST_LINES, MOST_CELL_LINES, MOST_COLUMNS = 20, 110, 16, 88
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -110,48 +112,35 @@ def bring_home(path: Path) -> Path:
 
 def check_source(source: Path) -> list[str]:
     """What breaks a lesson's limits: it is short, holds no logic, and leaves work to nbtools."""
-    cells = [
-        c
-        for c in jupytext.reads(source.read_text("utf-8"), fmt="py:percent").cells
-        if c.cell_type == "code"
-    ]
-    lines = [_count_lines(c.source) for c in cells]
+    text = source.read_text("utf-8")
+    cells = jupytext.reads(text, fmt="py:percent").cells
+    codes = [cell.source for cell in cells if cell.cell_type == "code"]
+    lines = sum(map(_count_lines, codes))
     problems = []
-    if len(cells) > MOST_CELLS:
+    if len(codes) > MOST_CELLS:
         problems.append(
-            f"{source.name}: at most {MOST_CELLS} code cells. Received: {len(cells)}. Cut, or "
-            "make two lessons."
+            f"at most {MOST_CELLS} code cells. Received: {len(codes)}. Cut, or make two lessons."
         )
-    if sum(lines) > MOST_LINES:
+    if lines > MOST_LINES:
         problems.append(
-            f"{source.name}: at most {MOST_LINES} lines of code. Received: {sum(lines)}. Move "
-            "work into nbtools."
+            f"at most {MOST_LINES} lines of code. Received: {lines}. Move work into nbtools."
         )
-    for number, (cell, count) in enumerate(zip(cells, lines, strict=True), 1):
-        if count > MOST_CELL_LINES:
-            problems.append(
-                f"{source.name}: at most {MOST_CELL_LINES} lines a cell. Received: {count} in "
-                f"code cell {number}. Split it."
-            )
-        problems += [
-            (
-                f"{source.name}: a lesson defines nothing. Received: {name} in code cell {number}. "
-                "Move it into nbtools."
-            )
-            for name in _definitions(cell.source)
-        ]
-    return problems
+    problems += [
+        f"at most {MOST_COLUMNS} columns. Received: {len(line)} in line {number}. Wrap it."
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > MOST_COLUMNS and not line.startswith("# |")  # a table's row is one line
+    ]
+    for number, code in enumerate(codes, 1):
+        problems += [f"{problem} in code cell {number}." for problem in _check_cell(code)]
+    return [f"{source.name}: {problem}" for problem in problems]
 
 
 def check_built(source: Path) -> list[str]:
     path = built_path(source)
     if not path.is_file() or path.read_text("utf-8") != build(source):
         return [
-            (
-                f"{path.name}: must be built from its source. Received: an older or edited one. "
-                "Run: "
-                "make notebooks"
-            )
+            f"{path.name}: must be built from its source. Received: an older or edited one. "
+            "Run: make notebooks"
         ]
     return []
 
@@ -200,15 +189,24 @@ def _count_lines(code: str) -> int:
     return sum(1 for line in code.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 
-def _definitions(code: str) -> list[str]:
+def _check_cell(code: str) -> list[str]:
+    """What breaks the limits of a code cell."""
     tree = ast.parse(
         "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
     )
-    return [
-        f"{type(n).__name__} {n.name}"
-        for n in ast.walk(tree)
-        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    lines = _count_lines(code)
+    comprehensions = sum(isinstance(node, COMPREHENSIONS) for node in ast.walk(tree))
+    problems = []
+    if lines > MOST_CELL_LINES:
+        problems.append(f"split cells of more than {MOST_CELL_LINES} lines. Received: {lines}")
+    if comprehensions > 1:
+        problems.append(f"at most one comprehension; use for loops. Received: {comprehensions}")
+    problems += [
+        f"a lesson defines nothing, use nbtools. Received: {type(node).__name__} {node.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, DEFINITIONS)
     ]
+    return problems
 
 
 def _drop_jupytext_header(text: str) -> str:

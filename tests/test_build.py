@@ -84,10 +84,32 @@ def test_a_lesson_promises_and_asks(source):
 
 
 def test_a_lesson_too_long_or_with_logic_is_refused(lesson):
-    source = lesson("# %%\ndef help():\n    pass\n\n# %%\n" + "x = 1\n" * 13)
+    source = lesson("# %%\ndef help():\n    pass\n\n# %%\n" + "x = 1\n" * 17)
     problems = "\n".join(build.check_source(source))
     assert "FunctionDef help" in problems
-    assert "13 in code cell 2" in problems
+    assert "17 in code cell 2" in problems
+
+
+def test_a_lesson_with_too_many_cells_or_lines_is_refused(lesson):
+    source = lesson("# %%\nx = 1\ny = 2\n\n" * 21 + ("# %%\n" + "x = 1\n" * 14) * 5)
+    problems = "\n".join(build.check_source(source))
+    assert "20 code cells. Received: 26" in problems
+    assert "110 lines of code. Received: 112" in problems
+
+
+def test_a_wide_line_of_code_or_text_is_refused_but_not_the_row_of_a_table(lesson):
+    row, text, code = f"# | {'a' * 90} |", f"# {'a' * 87}", f'x = "{"a" * 90}"'
+    source = lesson(f"# %% [markdown]\n{text}\n#\n{row}\n\n# %%\n{code}\n")
+    problems = build.check_source(source)
+    assert ["89 in line 2" in problems[0], "96 in line 7" in problems[1]] == [True, True]
+    assert len(problems) == 2
+
+
+def test_a_second_comprehension_in_a_cell_is_refused(lesson):
+    one, two = "x = [i for i in range(3)]\n", "y = sum(i for i in range(3))\n"
+    assert build.check_source(lesson(f"# %%\n{one}\n# %%\n{two}")) == []
+    [problem] = build.check_source(lesson(f"# %%\n{one}{two}"))
+    assert "Received: 2 in code cell 1" in problem
 
 
 def test_an_edited_notebook_is_noticed_and_comes_home(lesson):

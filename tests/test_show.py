@@ -155,6 +155,20 @@ def test_every_figure_of_images_is_drawn_from_whatever_holds_images(squares, rng
         assert figure.alt
 
 
+def test_named_images_are_shown_under_their_names_whatever_their_form(squares):
+    figure = show.images({"nuclei": squares, "noise": np.eye(9), "unseen": np.eye(3)}, limit=2)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["nuclei", "noise"]
+    assert squares.name != "nuclei"
+
+
+def test_a_table_of_rows_is_that_of_their_columns():
+    rows = [{"name": "a", "area_um2": 1.0}, {"area_um2": 2.0, "name": "b"}]
+    columns = {"name": ["a", "b"], "area_um2": [1.0, 2.0]}
+    assert str(show.table(rows)) == str(show.table(columns))
+    assert "0 rows" in str(show.table([]))
+
+
 def test_what_cannot_be_shown_is_refused_in_words():
     for nothing in ([], np.zeros(5), "text"):
         with pytest.raises(UserError):

@@ -18,6 +18,7 @@ from nbtools.metrics import (
     statistics,
     strata,
 )
+from nbtools.metrics.pairing import evaluate_each, pair_results
 
 __all__ = [
     "agreement",
@@ -25,8 +26,10 @@ __all__ = [
     "classification",
     "compare",
     "detection",
+    "evaluate_each",
     "frc",
     "instances",
+    "pair_results",
     "restoration",
     "semantic",
     "statistics",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -17,17 +17,17 @@ from nbtools.show.views import View, paint, view
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """Draw images side by side, each with its own contrast.
 
-    Parameters
-    ----------
-    data : an Image, a sample, a data set, an array, or several of these. A volume is shown as
-        maximum projections and slices.
-    columns : images per row.
-    limit : number of images shown; only these are read.
+    data : an Image, a sample, a data set, an array, or several of these; names and images as a
+        mapping.
+    limit : how many are shown; only these are read. A volume is shown as maximum projections and
+        slices.
 
     Examples
     --------
     >>> images([np.eye(8), np.ones((8, 8))]).alt
     '2 images'
+    >>> images({"one nucleus": np.eye(8)}).alt
+    '1 image'
     """
     shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
@@ -152,6 +152,9 @@ def collect_images(data: object, limit: int) -> list[Image]:
         return [as_image(data)]
     if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
         found = [data.image(i) for i in range(min(limit, len(data)))]
+    elif isinstance(data, Mapping):
+        named = islice(data.items(), limit)
+        found = [as_image(item).replace(name=name) for name, item in named]
     else:
         found = [as_image(item) for item in islice(data, limit)]
     if not found:

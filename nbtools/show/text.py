@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -32,12 +32,12 @@ class RichText:
         return self.text
 
 
-def table(columns: Mapping, *, limit: int = 10) -> RichText:
-    """Show the first rows of a table, and how many there are.
+def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> RichText:
+    """The first rows of a table: column to values, rows as mappings, or a pandas table.
 
     Parameters
     ----------
-    columns : column to values, or a pandas table.
+    columns : column to values, or a pandas table; or rows as mappings.
     limit : number of rows shown.
 
     Examples
@@ -47,7 +47,13 @@ def table(columns: Mapping, *, limit: int = 10) -> RichText:
     1      3.25
     2      12346
     2 rows
+    >>> table([{"label": 1, "area_um2": 3.25}])
+    label  area_um2
+    1      3.25
+    1 row
     """
+    if isinstance(columns, Sequence):
+        columns = _collect_columns(columns)
     names = [str(name) for name in columns]
     values = [list(columns[name]) for name in columns]
     count = len(values[0]) if values else 0
@@ -113,6 +119,16 @@ def findings(found: Iterable[Any]) -> RichText:
 
 def format_value(value: Any) -> str:
     """Format a value in few characters: four digits are enough for a measurement."""
+def _collect_columns(rows: Sequence[Mapping]) -> dict[str, list]:
+    columns = {name: [] for name in next(iter(rows), ())}
+    for row in rows:
+        for name, values in columns.items():
+            values.append(row[name])
+    return columns
+
+
+def say_value(value: Any) -> str:
+    """A value as short as it may be: four digits are enough for a measurement."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):

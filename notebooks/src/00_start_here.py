@@ -1,18 +1,21 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **You will be able to** go from a microscope image to counted, measured nuclei: find them with a network that is already trained, check
-# that result against a classical method and by eye, and take the numbers and outlines home.
+# **You will be able to** go from a microscope image to counted, measured nuclei: find
+# them with a network that is already trained, check that result against a classical
+# method and by eye, and take the numbers and outlines home.
 #
-# 5 minutes on any computer; no graphics card, no training, no account. Nothing can break: run every cell from top to bottom
-# (Shift+Enter), or choose *Run all*.
+# 5 minutes on any computer; no graphics card, no training, no account. Nothing can
+# break: run every cell from top to bottom (Shift+Enter), or choose *Run all*.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
 import sys
 
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
+    get_ipython().run_line_magic(
+        "pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"'
+    )
 
 # %%
 import nbtools as nb
@@ -21,8 +24,10 @@ nb.runtime.check()
 
 # %% [markdown]
 # ## 1. Look first
-# This is a real fluorescence image: nuclei stained for DNA, bright on a dark background. It comes with *labels*: an expert has given
-# every nucleus its own number. Later you choose your own images here; for now, leave the choice as it is.
+# This is a real fluorescence image: nuclei stained for DNA, bright on a dark
+# background. It comes with *labels*: an expert has outlined every nucleus and given it
+# its own number. Later you choose your own images here; for now, leave the choice as it
+# is.
 
 # %%
 chosen = nb.widgets.pick_data(samples="nuclei2d")
@@ -33,19 +38,23 @@ sample = chosen.value[0]
 nb.show.images([sample.image])
 
 # %% [markdown]
-# Look before you compute. Are the nuclei sharp? Equally bright? Which of them touch? **Guess how many there are**, and keep your guess.
+# Look before you compute. Are the nuclei sharp? Equally bright? Which of them touch?
+# **Guess how many there are**, and keep your guess.
 #
 # ## 2. Let the computer find them, twice
-# First the classical way: a threshold splits bright from dark (Otsu's method picks it), and a *watershed* cuts touching nuclei apart
-# where they are narrow. No learning is involved.
+# First the classical way: a threshold separates bright from dark pixels (Otsu's method
+# chooses it), and a *watershed* splits touching nuclei where they are narrow. No
+# learning is involved.
 
 # %%
 classical = nb.methods.load("otsu").predict(sample.image)
 nb.show.overlay(sample.image, classical.labels)
 
 # %% [markdown]
-# Now a small neural network. It has learned from many labelled images and comes with this course; its weights are called `nuclei2d`.
-# It says for every pixel whether it belongs to a nucleus and *how deep inside* it lies; each hill of that map becomes one nucleus.
+# Now a small neural network. It has learned from many labelled images and comes with
+# this course; its weights are called `nuclei2d`. It predicts for every pixel whether it
+# belongs to a nucleus and *how deep inside* it lies; each hill of that map becomes one
+# nucleus.
 
 # %%
 model = nb.methods.load("nuclei2d")
@@ -53,18 +62,20 @@ network = model.predict(sample.image)
 nb.show.overlay(sample.image, network.labels)
 
 # %% [markdown]
-# Each outline is one nucleus; neighbours differ in colour. Find a place where the two disagree. Who is right, and how would you know?
+# Each outline is one nucleus; neighbours differ in colour. Find a place where the two
+# disagree. Who is right, and how would you know?
 #
 # ## 3. How good is it? Count the mistakes
-# The expert's labels allow a count. Lay an outline of ours over the expert's: the area they share, divided by the area they cover
-# together, is the *IoU* (intersection over union). From an IoU of 0.5 on we call the nucleus *found*; a stricter judge asks for more.
-# The score **AP** is then found / (found + missed + invented): 1 is perfect, 0 is nothing right.
+# With the expert's labels we can count them. Lay a predicted outline over the expert's:
+# the area that they share, divided by the area that they cover together, is the *IoU*
+# (intersection over union). From an IoU of 0.5 on the two are *matched*; a stricter
+# threshold asks for more. A nucleus of the expert without a match is *missed*, a
+# predicted one without a match is *extra*. The score **AP** is then matched /
+# (matched + missed + extra): 1 is perfect, 0 is nothing right.
 
 # %%
-scores = {
-    "Otsu + watershed": nb.metrics.instances.evaluate([(sample.name, sample.label, classical.labels)]),
-    "Network nuclei2d": nb.metrics.instances.evaluate([(sample.name, sample.label, network.labels)]),
-}
+results = {"Otsu + watershed": classical, "Network nuclei2d": network}
+scores = nb.metrics.evaluate_each(sample.label, results)
 nb.show.scores(scores)
 
 # %% [markdown]
@@ -74,59 +85,74 @@ nb.show.scores(scores)
 nb.show.error_map(sample.image, sample.label, predicted=network.labels)
 
 # %% [markdown]
-# A warning that will come back all through this course: **this image is one of those that networks like this one learn from**. It is a
-# crop of a training image of a public competition, the Data Science Bowl 2018. So the number shows how scoring works; it does not tell
-# you how well the network does on *your* images. For that you need labelled images of your own that it has never seen.
+# A warning that returns throughout this course: **this image is one of those that
+# networks like this one learn from**. It is a crop of a training image of a public
+# competition, the Data Science Bowl 2018. So the score shows how scoring works; it does
+# not tell you how well the network does on *your* images. For that you need labelled
+# images of your own that it has never seen.
 #
 # ## 4. Count and measure
-# Once every nucleus has its number, measuring is simple: one row for each nucleus.
+# Once every nucleus has its number, measuring is simple: one row per nucleus.
 
 # %%
 table = nb.measure.measure(network.labels, sample.image)
 expert = nb.measure.measure(sample.label)
-print(f"The network found {len(table['label'])} nuclei, the expert {len(expert['label'])}. What was your guess?")
+print(f"The network found {len(table['label'])} nuclei.")
+print(f"The expert found {len(expert['label'])}. What was your guess?")
 nb.show.table(table)
 
 # %%
 nb.show.measurements(table)
 
 # %% [markdown]
-# Areas are in pixels here, since this file does not say how large a pixel is. With an image that knows its pixel size, the same line
-# gives µm²; cells stay empty where a nucleus is too small for a number that means anything. That is why the pixel size travels with the image everywhere in `nbtools`: **check it when you take the image**, nobody can
-# guess it afterwards.
+# Areas are in pixels here, since this file does not say how large a pixel is. With an
+# image that knows its pixel size, the same line gives µm². Cells stay empty where a
+# nucleus is too small for a meaningful value. The pixel size stays with the image
+# everywhere in `nbtools`: **check it when you take the image**, nobody can guess it
+# afterwards.
 #
 # ## 5. Take it home
-# Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI Manager), the table for your spreadsheet, and a report that says
-# what was done.
+# Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
+# Manager), the table for your spreadsheet, and a report of what was done.
 
 # %%
-run = nb.export.save_run("runs/00_start_here", sample, model, network, table, overwrite=True)
+run = nb.export.save_run(
+    "runs/00_start_here", sample, model, network, table, overwrite=True
+)
 nb.report.write(run)
 
 # %% [markdown]
 # ## You now have
-# a folder `runs/00_start_here` with the label image, the Fiji outlines, the table and the report; and you know one classical and one
-# learned way to find nuclei.
+# a folder `runs/00_start_here` with the label image, the Fiji outlines, the table and
+# the report; and you know one classical and one learned way to find nuclei.
 #
 # **Three questions** (think first, then open)
 #
-# <details><summary>1. The network does not count as many nuclei as the expert. Is it wrong?</summary>
+# <details><summary>1. The network does not count as many nuclei as the expert. Is it
+# wrong?</summary>
 #
-# Not by that alone: it may have found debris, or dim nuclei that the expert passed over. Here the map of mistakes tells that most of the
-# difference is neighbours found as one. Count *and* look: equal counts can hide one nucleus split and two others merged.
+# Not for that reason alone: it may have found debris, or dim nuclei that the expert
+# overlooked. Here the map of mistakes shows that most of the difference comes from
+# merged neighbours. Count *and* look: equal counts can hide one nucleus split and two
+# others merged.
 # </details>
 #
 # <details><summary>2. Why not simply use Otsu's threshold for everything?</summary>
 #
-# It needs one grey value that separates nuclei from background in the whole image. Uneven light, dim nuclei beside bright ones, and
-# crowding break that. Where none of this happens, it is hard to beat, and you should use it: it needs no training and hides nothing.
+# It needs one grey value that separates nuclei from background in the whole image.
+# Uneven light, dim nuclei beside bright ones, and crowding break that. Where none of
+# this happens, it is hard to improve on, and you should use it: it needs no training,
+# and you can follow every step.
 # </details>
 #
-# <details><summary>3. Your own images are at half this magnification. What will happen?</summary>
+# <details><summary>3. Your own images are at half this magnification. What will
+# happen?</summary>
 #
-# Nuclei appear at half the size, so the network may take them for debris or merge neighbours: it has learned one range of sizes. On the
-# command line, `nbtools predict nuclei2d my_images --out result --diameter 8` says how large your nuclei are in µm, and each image is
-# brought to the size that the network knows.
+# Nuclei appear at half the size, so the network may take them for debris or merge
+# neighbours: it has learned one range of sizes. On the command line,
+# `nbtools predict nuclei2d my_images --out result --diameter 8` tells it how large your
+# nuclei are in µm, and each image is resampled to the size that the network knows.
 # </details>
 #
-# **Where next:** your own images, and training a network on them: `workbench_segment`. What this machine can do: `nbtools doctor`.
+# **Where next:** your own images, and training a network on them: `workbench_segment`.
+# What this machine can do: `nbtools doctor`.

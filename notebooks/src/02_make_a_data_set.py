@@ -1,18 +1,22 @@
 # %% [markdown]
 # # 02 · Make a data set
 #
-# **You will be able to** pair images with labels, let the computer find what is wrong with them and repair what can be repaired, split
-# them *without leakage*, and hand the set to others with everything they need.
+# **You will be able to** pair images with labels, let the computer find what is wrong
+# with them and repair what can be repaired, divide them into training and validation
+# sets *without leakage*, and share the data set with everything that others need.
 #
-# 15 minutes on any computer; no graphics card, no network. The review behind this course (Mougeot et al. 2022, doi:10.1242/jcs.258986)
-# gives a third of its pages to this step, and rightly: **no network is better than the images it learned from**.
+# 15 minutes on any computer; no graphics card, no network. The review behind this
+# course (Mougeot et al. 2022, doi:10.1242/jcs.258986) gives a third of its pages to
+# this step, and rightly: **no network is better than the images it learned from**.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
 import sys
 
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
+    get_ipython().run_line_magic(
+        "pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"'
+    )
 
 # %%
 import nbtools as nb
@@ -20,53 +24,65 @@ import numpy as np
 
 # %% [markdown]
 # ## 1. Pairs
-# A data set is a folder: `images/NAME.tif` and `labels/NAME.tif`. The name is what pairs them; the extension may differ. In a label
-# image every nucleus has its own number, and 0 is background. Labels from Fiji (ROI zip), QuPath (GeoJSON), Cellpose (`_masks`), COCO or
-# run lengths may lie in `labels/` as they are: they are read as label images. Where nuclei are only marked, `boxes/NAME` (a table, Pascal
-# VOC or COCO) or `centres/NAME` (a table, or an image of dots) takes their place.
+# A data set is a folder: `images/NAME.tif` and `labels/NAME.tif`. Files of the same
+# name form a pair; the extension may differ. In a label image every nucleus has its own
+# number, and 0 is background. Labels from Fiji (ROI zip), QuPath (GeoJSON), Cellpose
+# (`_masks`), COCO or run lengths can stay in `labels/` as they are: they are read as
+# label images. Where nuclei are only marked, `boxes/NAME` (a table, Pascal VOC or COCO)
+# or `centres/NAME` (a table, or an image of dots) takes their place.
 #
-# Here we simulate eight fields, so that we know the truth, and cut each in four tiles, as many public sets are cut.
+# Here we simulate eight fields, so that we know the truth, and cut each into four
+# tiles, as in many public data sets.
 
 # %%
-fields = nb.simulate.make("nuclei2d", count=8, seed=4, settings={"density": (0.3,), "radius_um": (5.0, 7.0)})
+crowd = {"density": (0.3,), "radius_um": (5.0, 7.0)}
+fields = nb.simulate.make("nuclei2d", count=8, seed=4, settings=crowd)
 tiles = nb.data.cut_tiles(fields, size=128)
 nb.show.pairs(tiles, limit=4)
 
 # %% [markdown]
-# **Look:** these four belong to one field. Follow a nucleus from one tile into the next. Keep that in mind for part 3.
+# **Look:** these four belong to one field. Follow a nucleus from one tile into the
+# next. Remember that for part 3.
 #
-# ## 2. Break it: a check-up
-# Three things that happen in every laboratory: somebody exported a *mask* (all nuclei have the same number), somebody cropped the label
-# at a slightly different place, and two files were swapped. Would you see it in a folder of 500?
+# ## 2. Break it: three faults, and a check
+# Three faults that happen in every laboratory: a *mask* was exported (all nuclei have
+# the same number), a label was cropped at a slightly different place, and two files
+# were swapped. Would you notice it in a folder of 500?
 
 # %%
 spoiled = list(tiles)[:8]
-spoiled[0] = spoiled[0].replace(label=spoiled[0].label.replace(pixels=(spoiled[0].label.pixels > 0).astype("uint8") * 255))
-spoiled[2] = spoiled[2].replace(label=spoiled[2].label.replace(pixels=np.pad(spoiled[2].label.pixels, ((0, 0), (9, 0)))[:, :-9]))
-spoiled[5] = spoiled[5].replace(image=spoiled[5].label, label=spoiled[5].image)
+first, third, sixth = spoiled[0], spoiled[2], spoiled[5]
+mask = (first.label.pixels > 0).astype("uint8") * 255
+shifted = np.pad(third.label.pixels, ((0, 0), (9, 0)))[:, :-9]
+spoiled[0] = first.replace(label=first.label.replace(pixels=mask))
+spoiled[2] = third.replace(label=third.label.replace(pixels=shifted))
+spoiled[5] = sixth.replace(image=sixth.label, label=sixth.image)
 nb.show.pairs(spoiled, limit=6)
 
 # %%
 broken = nb.data.DataSet.of(spoiled, name="broken")
-found = nb.checks.check(broken)
-nb.show.findings(found)
+findings = nb.checks.check(broken)
+nb.show.findings(findings)
 
 # %% [markdown]
-# Each finding says where, what, why it matters, and what to do. Some can be repaired without guessing: separate objects of a mask get
-# numbers, swapped files are swapped back. The labels that lie beside their nuclei cannot: only you know which crop was right. **The
-# original is never touched**; the repaired set is a copy. On the command line: `nbtools check my_nuclei --fix my_nuclei_repaired`.
+# Each finding says where, what, why it matters, and what to do. Some can be repaired
+# automatically: separate objects of a mask get numbers, swapped files are swapped back.
+# Labels that lie beside their nuclei cannot: only you know which crop was right. **The
+# original is never touched**; the repaired set is a copy. On the command line:
+# `nbtools check my_nuclei --fix my_nuclei_repaired`.
 
 # %%
-for line in nb.checks.fix(broken, found, folder="runs/02/repaired", overwrite=True):
-    print(line)
+repairs = nb.checks.fix(broken, findings, folder="runs/02/repaired", overwrite=True)
+print(*repairs, sep="\n")
 
 # %%
 nb.show.findings(nb.checks.check("runs/02/repaired"))
 
 # %% [markdown]
-# **Your turn.** Choose a folder of your own below and press *Check*; leave it as it is to look at the sample that comes along. If your
-# files do not name their axes, you are asked once, and *Remember* writes the answer into `dataset.toml`, beside your images. The button
-# below the table writes a repaired copy.
+# **Your turn.** Choose a folder of your own below and press *Check*; leave it as it is
+# to look at the sample that comes with the course. If your files do not name their
+# axes, you are asked once, and *Remember* writes the answer into `dataset.toml`, beside
+# your images. The button below the table writes a repaired copy.
 
 # %%
 checkup = nb.widgets.check_up(copy="runs/02/mine_repaired")
@@ -77,23 +93,31 @@ nb.show.findings(checkup.value)
 
 # %% [markdown]
 # ## 3. Break it: a split that leaks
-# We train on some images and judge on others. The usual way is to shuffle the files. Let us do that, with names that do not tell which
-# tile is from which field, as in the Data Science Bowl 2018, where 399 of 541 fluorescence images are tiles of 101 larger fields.
+# We train on some images and test on others. The usual way is to shuffle the files. Let
+# us do that, with names that do not show which tile comes from which field, as in the
+# Data Science Bowl 2018, where 399 of 541 fluorescence images are tiles of 101 larger
+# fields.
 
 # %%
-anonymous = nb.data.DataSet.of([t.replace(name=f"image{i:02d}", group=None) for i, t in enumerate(tiles)], name="anonymous")
+renamed = []
+for number, tile in enumerate(tiles):
+    renamed.append(tile.replace(name=f"image{number:02d}", group=None))
+anonymous = nb.data.DataSet.of(renamed, name="anonymous")
 order = np.random.default_rng(0).permutation(len(anonymous))
 naive = {"train": anonymous.subset(order[8:]), "val": anonymous.subset(order[:8])}
 nb.data.copy_split(naive, "runs/02/naive", overwrite=True)
 nb.show.findings(nb.checks.check("runs/02/naive"))
 
 # %% [markdown]
-# How could it know? Two tiles that were neighbours continue each other: the last column of one looks like the first column of the
-# other. The check-up compares all borders with all others, and all images with turned and flipped copies. A network that has trained on
-# the left half of a nucleus has an easy exam on the right half: the score becomes too good, and nobody notices until the next experiment.
+# How does the check know? Two tiles that were neighbours continue each other: the last
+# column of one looks like the first column of the other. The check compares all borders
+# with all others, and all images with rotated and flipped copies. A network that has
+# trained on the left half of a nucleus has an easy test on the right half: the score
+# becomes too good, and nobody notices until the next experiment.
 #
-# Now the honest split. It is seeded (the same tomorrow), and what belongs together stays together: tiles of a field, copies, frames of a
-# movie, and any group you name (`--group-by embryo`): **split by animal, plant or slide, not by image**.
+# Now a split without leakage. It is seeded (the same tomorrow), and what belongs
+# together stays together: tiles of a field, copies, frames of a movie, and any group
+# you name (`--group-by embryo`): **split by animal, plant or slide, not by image**.
 
 # %%
 honest = anonymous.split(val=0.25, seed=0)
@@ -105,49 +129,64 @@ nb.show.findings(nb.checks.check("runs/02/honest"))
 nb.show.images(honest[1], limit=8)
 
 # %% [markdown]
-# The validation set consists of whole fields now. Of the notes that remain, one says that tiles of one field are there, on the same side: that
-# is fine. One honest limit: where the border between two tiles is empty, or a strip between them is missing, nothing can tell from the
-# pixels; on the Data Science Bowl images 83 % of the pairs are found this way. Where you know the groups, name them.
+# The validation set now consists of whole fields. Of the notes that remain, one says
+# that tiles of one field are there, on the same side: that is fine. A limit: where the
+# border between two tiles is empty, or a strip between them is missing, the pixels show
+# nothing; on the Data Science Bowl images 83 % of the pairs are found this way. Where
+# you know the groups, name them.
 #
 # ## 4. Describe it and share it
-# What the files know is counted; what only you know is asked. The folder then holds data, card, checksums and the form for Zenodo or the
-# BioImage Archive. Put the answers into `dataset.toml` (`licence = "CC-BY-4.0"`, `labelled_by = "…"`) and write it again.
+# What the files contain is counted; for what only you know you are asked. The folder
+# then holds data, card, checksums and the form for Zenodo or the BioImage Archive. Put
+# the answers into `dataset.toml` (`licence = "CC-BY-4.0"`, `labelled_by = "…"`) and
+# write it again.
 
 # %%
-open_questions = nb.data.write_deposit(nb.data.DataSet.open("runs/02/honest"), "runs/02/deposit", overwrite=True)
-print("Still to be answered in dataset.toml:", ", ".join(open_questions))
+described = nb.data.DataSet.open("runs/02/honest")
+questions = nb.data.write_deposit(described, "runs/02/deposit", overwrite=True)
+print("Still to be answered in dataset.toml:", ", ".join(questions))
 
 # %% [markdown]
-# ## 5. Sets that others have made
-# The review's Table 1, as far as an address is known. `nbtools fetch bbbc039` fetches one (resumed if the line breaks, unpacked safely).
-# Read the licence on the page: an empty cell means that we do not know it for sure.
+# ## 5. Data sets of others
+# The review's Table 1, as far as an address is known. `nbtools fetch bbbc039` downloads
+# one (resumed if the connection breaks, unpacked safely). Read the licence on the page:
+# an empty cell means that we do not know it for sure.
 
 # %%
-public = list(nb.data.sources().values())
-nb.show.table({k: [getattr(s, k) for s in public] for k in ("name", "title", "dims", "licence", "size")}, limit=30)
+rows = []
+for source in nb.data.sources().values():
+    row = {"name": source.name, "title": source.title, "dims": source.dims}
+    rows.append(row | {"licence": source.licence, "size": source.size})
+nb.show.table(rows, limit=30)
 
 # %% [markdown]
 # ## You now have
-# in `runs/02`: a repaired set, a leaking and an honest split to compare, and a folder ready to be deposited.
+# in `runs/02`: a repaired data set, a split with and one without leakage to compare,
+# and a folder ready to be deposited.
 #
 # **Three questions** (think first, then open)
 #
-# <details><summary>1. You have 200 images of 5 mice. How many independent images do you have for the test?</summary>
+# <details><summary>1. You have 200 images of 5 mice. How many independent images do you
+# have for the test?</summary>
 #
-# As many as mice: images of one mouse share its stain, its fixation and its biology. Put whole mice into the test (`--group-by mouse`). With
-# five, use one or two for the test, and say so; better, repeat with each mouse as the test once.
+# As many as mice: images of one mouse share its stain, its fixation and its biology.
+# Put whole mice into the test set (`--group-by mouse`). With five, use one or two for
+# the test, and report it; better, repeat the training with each mouse as the test once.
 # </details>
 #
-# <details><summary>2. The check-up finds nothing. Are the labels right?</summary>
+# <details><summary>2. The check finds nothing. Are the labels right?</summary>
 #
-# It finds what is formally wrong. Whether the outline is where an expert would draw it, or whether dim nuclei were left out, only looking
-# at overlays tells, and a second person who labels some images again.
+# It finds formal faults. To know whether the outline is where an expert would draw it,
+# or whether dim nuclei were left out, look at overlays, and let a second person label
+# some images again.
 # </details>
 #
-# <details><summary>3. Why does the mask need repair? The nuclei are all there.</summary>
+# <details><summary>3. Why does the mask need repair? The nuclei are all
+# there.</summary>
 #
-# In a mask, touching nuclei are one object. Numbering its separate objects is a guess that is right only where none touch: look at the
-# repaired label before you train on it.
+# In a mask, touching nuclei are one object. Numbering its separate objects is right
+# only where none touch: look at the repaired label before you train on it.
 # </details>
 #
-# **Where next:** more images than you can label: `04_simulate_nuclei`. Train on your set: `workbench_segment`.
+# **Where next:** more images than you can label: `04_simulate_nuclei`. Train on your
+# set: `workbench_segment`.

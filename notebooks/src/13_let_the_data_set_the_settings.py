@@ -1,17 +1,22 @@
 # %% [markdown]
 # # 13 · Let the data set the settings
 #
-# **You will be able to** read the fingerprint of a data set, derive from it what you used to guess (pixel size, patch, depth and kernels of
-# the network, batch), see what goes wrong when a setting ignores the data, and tell whether planned settings are worth it.
+# **You will be able to** read the fingerprint of a data set, derive from it what you
+# used to guess (pixel size, patch, depth and kernels of the network, batch), see what
+# goes wrong when a setting ignores the data, and measure whether planned settings are
+# worth it.
 #
-# 15 minutes on two processor cores; no graphics card. Paper: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z (nnU-Net).
+# 15 minutes on two processor cores; no graphics card. Paper: Isensee et al. 2021,
+# doi:10.1038/s41592-020-01008-z (nnU-Net).
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
 import sys
 
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
+    get_ipython().run_line_magic(
+        "pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"'
+    )
 
 # %%
 from dataclasses import replace
@@ -23,145 +28,183 @@ nb.runtime.check()
 
 # %% [markdown]
 # ## 1. A volume is not a cube
-# Simulated nuclei, with exact labels. **Look at the two side views**: a nucleus that is round in space spans twenty pixels in the plane and a
-# handful of planes. Before you read on: which settings of a network should know that?
+# Simulated nuclei, with exact labels. **Look at the side views**: a nucleus that is
+# round in space spans twenty pixels in the plane, but only a few planes. Before you
+# read on: which settings of a network should depend on that?
 
 # %%
-sparse = {
-    "shape_px": (16, 64, 64),
-    "spacing_um": (1.2, 0.4, 0.4),
-    "radius_um": (3.0, 5.0),
-    "density": (0.12, 0.25),
-    "photons": (50.0, 500.0),
-}
-train, val, test = nb.simulate.make("nuclei3d", count=16, seed=0, settings=sparse).split(val=0.15, test=0.3, seed=0)
+sparse = {"shape_px": (16, 64, 64), "spacing_um": (1.2, 0.4, 0.4)}
+sparse |= {"radius_um": (3.0, 5.0), "density": (0.12, 0.25), "photons": (50.0, 500.0)}
+samples = nb.simulate.make("nuclei3d", count=16, seed=0, settings=sparse)
+train, val, test = samples.split(val=0.15, test=0.3, seed=0)
 nb.show.overlay(train[0].image, train[0].label)
 
 # %% [markdown]
 # ## 2. The fingerprint
-# All that the rules will look at: sizes, pixel sizes, grey values, nuclei. No training, no opinion.
+# The rules use nothing else: sizes, pixel sizes, grey values, nuclei. No training is
+# needed.
 
 # %%
-seen = take_fingerprint(train)
-nb.show.table(seen.summary(), limit=20)
+fingerprint = take_fingerprint(train)
+nb.show.table(fingerprint.summary(), limit=20)
 
 # %% [markdown]
 # ## 3. The plan
-# From these few numbers follow all the settings that are usually tried out by hand. Each line is a decision **with its reason**, so that you
-# can disagree with it. The budget says what the machine bears; a large graphics card has 8 GB, we allow what two cores get through.
+# From these few numbers follow all the settings that are usually tried out by hand.
+# Each line is a decision **with its reason**, so that you can disagree with it. The
+# budget is what the machine can afford: a graphics card may have 8 GB; we allow what
+# two cores can compute.
 
 # %%
 budget = Budget(memory_gb=0.05, width=8)
-plan = make_plan(seen, budget)
-print(plan)
+print(make_plan(fingerprint, budget))
 
 # %% [markdown]
 # ## 4. Change the data, and the settings change
-# The same images, had they been taken with other distances between planes. **Guess first**: at which distance does the first level stop
-# looking along Z?
+# The same images, if they had been taken with other distances between planes. **Guess
+# first**: at which distance does the kernel of the first level no longer extend along
+# Z?
 
 # %%
-distances = {f"{z} µm": make_plan(replace(seen, spacings=((z, 0.4, 0.4),) * len(train)), budget) for z in (0.4, 0.7, 1.2, 3.0)}
-rows = {"between planes": list(distances), "patch": [p.patch for p in distances.values()]}
-rows |= {"first kernel": [p.kernels[0] for p in distances.values()], "first halving": [p.strides[0] for p in distances.values()]}
+rows = []
+for z in (0.4, 0.7, 1.2, 3.0):
+    moved = replace(fingerprint, spacings=((z, 0.4, 0.4),) * len(train))
+    plan = make_plan(moved, budget)
+    row = {"between planes, µm": z, "patch": plan.patch}
+    rows.append(row | {"kernel": plan.kernels[0], "first halving": plan.strides[0]})
 nb.show.table(rows)
 
 # %% [markdown]
-# As soon as planes lie twice as far apart as pixels, a 3 x 3 x 3 kernel would mix what is near with what is far: so the network first looks
-# within planes, halves those alone, and takes Z in when pixels have grown as long. And with more memory?
+# As soon as planes lie twice as far apart as pixels, a 3 x 3 x 3 kernel would mix near
+# with far neighbours. So the network first works within planes, halves only Y and X,
+# and includes Z when the pixels have become as long. And with more memory?
 
 # %%
-budgets = {f"{gb} GB": make_plan(seen, Budget(gb, 8)) for gb in (0.01, 0.05, 0.2, 8)}
-rows = {"memory": list(budgets), "patch": [p.patch for p in budgets.values()], "batch": [p.batch for p in budgets.values()]}
-nb.show.table(rows | {"levels": [len(p.widths) for p in budgets.values()]})
+rows = []
+for gigabytes in (0.01, 0.05, 0.2, 8):
+    plan = make_plan(fingerprint, Budget(gigabytes, 8))
+    row = {"memory, GB": gigabytes, "patch": plan.patch, "batch": plan.batch}
+    rows.append(row | {"levels": len(plan.kernels)})
+nb.show.table(rows)
 
 # %% [markdown]
-# The patch grows until it holds the whole image, since context is what tells nuclei apart. The batch stays at two: more would be over a
-# twentieth of so small a set at once.
+# The patch grows until it holds the whole image, since context helps to tell nuclei
+# apart. The batch stays at two: more would be over a twentieth of this small set at
+# once.
 #
 # ## 5. Break it: lose the pixel size
-# A file that was saved without its pixel size is the most common accident of all. The pixels are the same, but the planner must take them as
-# cubes. Compare with the plan above: what has changed, and what will that cost?
+# A file that was saved without its pixel size is a common accident. The pixels are the
+# same, but the planner must take them as cubes. Compare with the plan above: what has
+# changed, and what will that cost?
 
 # %%
-lost = nb.data.DataSet.of([s.replace(image=s.image.replace(spacing=None), label=s.label.replace(spacing=None)) for s in train])
+samples = []
+for sample in train:
+    image, label = sample.image, sample.label
+    image, label = image.replace(spacing=None), label.replace(spacing=None)
+    samples.append(sample.replace(image=image, label=label))
+lost = nb.data.DataSet.of(samples)
 print(make_plan(take_fingerprint(lost), budget))
 
 # %% [markdown]
 # ## 6. Train them
-# Three networks, 80 steps each: as planned, planned without the pixel size, and with a patch that somebody set by hand: 16 pixels, "because it
-# is faster". Everything else is the same.
+# Three networks, 320 steps each: as planned, planned without the pixel size, and with a
+# patch that somebody set by hand: 16 pixels, "because it is faster". Everything else is
+# the same.
 
 # %%
 Planned = nb.methods.get("nnunet_planned")
-short = {"epochs": 4, "steps_per_epoch": 20, "memory_gb": 0.05}
+short = {"epochs": 8, "steps_per_epoch": 40, "memory_gb": 0.05}
 models = {
     "planned": Planned(**short),
     "pixel size lost": Planned(**short),
     "patch of 16 px": Planned(**short, patch_size=16, patch_depth=8),
 }
-histories = {name: model.fit(lost if "lost" in name else train, val) for name, model in models.items()}
-nb.show.training(histories["planned"])
+models["pixel size lost"].fit(lost, val)
+models["patch of 16 px"].fit(train, val)
+nb.show.training(models["planned"].fit(train, val))
 
 # %%
-judge = nb.metrics.instances.evaluate
-found = {name: [model.predict(s.image, raw=True) for s in test] for name, model in models.items()}
-results = {name: judge([(s.name, s.label, f.labels) for s, f in zip(test, many, strict=True)]) for name, many in found.items()}
-nb.show.scores(results)
+found = {}
+for name, model in models.items():
+    found[name] = [model.predict(sample.image, raw=True) for sample in test]
+scores = nb.metrics.evaluate_each(test, found)
+nb.show.scores(scores)
 
 # %% [markdown]
-# So short a training says little about the end of the race, and chance plays a part: three seeds would say more. Believe differences that
-# are large, and look at the kind of mistake: it tells *why*.
+# Without the pixel size the network scores lower, and predicts more extra nuclei. The
+# small patch does as well as the planned one: a rule is a good start, not a law. So
+# short a training is no final result, and chance plays a part: three seeds would show
+# more. Trust large differences only, and look at the kind of mistake: first the planned
+# network, then the one without the pixel size.
 
 # %%
-nb.show.error_map(test[0].image, test[0].label, predicted=found["planned"][0].labels)
+image, label = test[0].image, test[0].label
+nb.show.error_map(image, label, predicted=found["planned"][0].labels)
 
 # %%
-nb.show.error_map(test[0].image, test[0].label, predicted=found["patch of 16 px"][0].labels)
+nb.show.error_map(image, label, predicted=found["pixel size lost"][0].labels)
 
 # %% [markdown]
-# ## 7. Two opinions are better than one
-# nnU-Net trains several networks on several splits and averages what they say *before* it is decoded: mistakes that they do not share cancel
-# out. Our first two have seen the same images with other eyes.
+# ## 7. Are two networks better than one?
+# nnU-Net trains several networks on several splits of the data and averages their
+# predictions *before* decoding: mistakes that they do not share cancel out. We average
+# the planned network and that with the small patch, which have learned from the same
+# images in patches of two sizes.
 
 # %%
-both = zip(found["planned"], found["pixel size lost"], strict=True)
-maps = [(one.raw["maps"] + other.raw["maps"]) / 2 for one, other in both]
-together = [models["planned"].decode_maps(m, s.image).labels for m, s in zip(maps, test, strict=True)]
-results["average of the first two"] = judge([(s.name, s.label, label) for s, label in zip(test, together, strict=True)])
-nb.show.differences(nb.metrics.compare.compare(results, baseline="planned"))
+average = []
+for one, other in zip(found["planned"], found["patch of 16 px"], strict=True):
+    maps = (one.raw["maps"] + other.raw["maps"]) / 2
+    average.append(models["planned"].decode_maps(maps, one.labels))
+scores |= nb.metrics.evaluate_each(test, {"average": average})
+nb.show.differences(nb.metrics.compare.compare(scores, baseline="planned"))
 
 # %% [markdown]
+# Losing the pixel size costs clearly more than chance: its line does not reach 0. The
+# average is no clear gain here: its line is grey. Two networks of one short training
+# share most of their mistakes.
+#
 # ## 8. Will it fit?
-# Predicting a large volume goes tile by tile, each of the patch's shape. How many, and how much memory, is known before it starts:
+# Predicting a large volume goes tile by tile, each of the patch's shape. How many, and
+# how much memory, is known before it starts:
 
 # %%
-large = nb.image.Image(test[0].image.pixels.repeat(4, 0).repeat(8, 1).repeat(8, 2), "ZYX", test[0].image.spacing)
+pixels = image.pixels.repeat(4, axis=0).repeat(8, axis=1).repeat(8, axis=2)
+large = image.replace(pixels=pixels)
 print(large, models["planned"].forecast(large), sep="\n")
 
 # %% [markdown]
 # ## You now have
-# a fingerprint, a plan with its reasons, a feeling for which settings follow from the data and which from the machine, and a way to average
-# networks.
+# a fingerprint, a plan with its reasons, a sense of which settings follow from the data
+# and which from the machine, and a way to average networks.
 #
 # **Three questions** (think first, then open)
 #
-# <details><summary>1. Your planes lie 0.5 µm apart, your pixels are 0.4 µm. Which kernels will the plan choose?</summary>
+# <details><summary>1. Your planes lie 0.5 µm apart, your pixels are 0.4 µm. Which
+# kernels will the plan choose?</summary>
 #
-# 3 x 3 x 3 everywhere: 0.5 is less than twice 0.4, so a neighbour in Z is about as near as one in the plane.
+# 3 x 3 x 3 everywhere: 0.5 is less than twice 0.4, so a neighbour in Z is about as near
+# as one in the plane.
 # </details>
 #
-# <details><summary>2. Why is a nucleus given a rim within the plane, but not at its top and bottom, where planes lie far apart?</summary>
+# <details><summary>2. Why is a nucleus given a rim within the plane, but not at its top
+# and bottom, where planes lie far apart?</summary>
 #
-# Flat in pixels, a nucleus of five planes would lose two of them to the rim, and one of two planes would be all rim: nothing would be left as
-# its core. Between two nuclei that touch, a rim is drawn along Z as well, since something must part them.
+# Flat in pixels, a nucleus of five planes would lose two of them to the rim, and one of
+# two planes would be all rim: no core would be left. Between two nuclei that touch, a
+# rim is drawn along Z as well, since something must split them.
 # </details>
 #
-# <details><summary>3. The rules never look at a score. Why do they work at all?</summary>
+# <details><summary>3. The rules never look at a score. Why do they work at
+# all?</summary>
 #
-# They hold what many trials on many data sets have shown: that a patch should hold context, that neighbours should be near, that memory is
-# better spent on the patch than on the batch. What they cannot know is your question; that is why each tells its reason.
+# They contain what many trials on many data sets have shown: that a patch should hold
+# context, that neighbours should be near, that memory is better spent on the patch than
+# on the batch. What they cannot know is your question; that is why each rule states its
+# reason.
 # </details>
 #
-# **Where next:** all 3D methods side by side: `benchmarks/volumes.py`. On the command line: `nbtools train planned DATASET --out MODEL` says
-# its plan before it starts; `model.json` keeps it.
+# **Where next:** all 3D methods side by side: `benchmarks/volumes.py`. On the command
+# line: `nbtools train planned DATASET --out MODEL` prints its plan before it starts;
+# `model.json` keeps it.

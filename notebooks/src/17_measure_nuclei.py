@@ -1,18 +1,22 @@
 # %% [markdown]
 # # 17 · Measure nuclei in 3D
 #
-# **You will be able to** measure volume, shape, position and chromocentres in µm, tell which numbers to trust, and compare genotypes with
-# the plant as the unit.
+# **You will be able to** measure volume, shape, position and chromocentres in µm, know
+# which numbers to trust, and compare genotypes with the plant as the unit.
 #
-# 10 minutes on any computer; no graphics card, no network. After NucleusJ (Poulet et al. 2015, doi:10.1093/bioinformatics/btu774; Dubos et
-# al. 2020, doi:10.1080/19491034.2020.1845012) and TANGO (Ollion et al. 2013, doi:10.1093/bioinformatics/btt276), whose parameters these are.
+# 10 minutes on any computer; no graphics card, no network. After NucleusJ (Poulet et
+# al. 2015, doi:10.1093/bioinformatics/btu774; Dubos et al. 2020,
+# doi:10.1080/19491034.2020.1845012) and TANGO (Ollion et al. 2013,
+# doi:10.1093/bioinformatics/btt276), whose parameters these are.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
 import sys
 
 if "google.colab" in sys.modules:
-    get_ipython().run_line_magic("pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"')
+    get_ipython().run_line_magic(
+        "pip", 'install "nbtools @ git+https://github.com/OWNER/REPOSITORY"'
+    )
 
 # %%
 import nbtools as nb
@@ -21,64 +25,88 @@ import numpy as np
 measure = nb.measure.measure
 
 # %% [markdown]
-# ## 1. One row a nucleus
-# A simulated volume, so that we know the truth. Planes lie 0.5 µm apart, pixels 0.25 µm. Its labels could as well come from a network:
-# measuring needs labels, and for brightness the image.
+# ## 1. One row per nucleus
+# We simulate a volume, so that we know the truth. Planes lie 0.5 µm apart, pixels
+# 0.25 µm. The labels could as well come from a network: measuring needs labels, and for
+# brightness the image.
 
 # %%
-optics = {"shape_px": (40, 112, 112), "spacing_um": (0.5, 0.25, 0.25), "psf_um": (0.15,), "photons": (1000.0,), "haze": (0.0,)}
-chromatin = {"dome": (0.0,), "chromocentres": (5.0,), "nucleoli": (1.0,), "granularity": (0.08,), "background": (0.05,)}
-field = nb.simulate.make("nuclei3d", count=1, seed=3, settings=optics | chromatin | {"radius_um": (3.0,), "density": (0.2,)})[0]
+optics = {"shape_px": (40, 112, 112), "spacing_um": (0.5, 0.25, 0.25)}
+optics |= {"psf_um": (0.15,), "photons": (1000.0,), "haze": (0.0,)}
+chromatin = {"dome": (0.0,), "chromocentres": (5.0,), "nucleoli": (1.0,)}
+chromatin |= {"granularity": (0.08,), "background": (0.05,)}
+settings = optics | chromatin | {"radius_um": (3.0,), "density": (0.2,)}
+field = nb.simulate.make("nuclei3d", count=1, seed=3, settings=settings)[0]
 nb.show.sample(field)
 
 # %%
 table = measure(field.label, field.image)
-nb.show.table(nb.measure.choose({name: table[name] for name in list(table)[1:13]}, np.arange(6)))
+columns = ("label", "volume_um3", "surface_um2", "sphericity", "sphericity_nucleusj")
+columns += ("flatness", "elongation", "solidity", "touches_border")
+nb.show.table({name: table[name] for name in columns}, limit=6)
 
 # %% [markdown]
-# *Flatness* is the middle over the shortest axis, *elongation* the longest over the middle one: 1 and 1 is a ball, a pancake is flat, a
-# cigar elongated. *Sphericity* compares the surface with that of a ball. NucleusJ gives its **cube** under the same name: 0.9 and 0.73 are
-# the same nucleus. Before you compare with a paper, ask which one it is.
+# *Flatness* is the middle axis over the shortest one, *elongation* the longest over the
+# middle one: a ball has 1 and 1, a pancake is flat, a cigar elongated. *Sphericity*
+# compares the surface with that of a ball of the same volume. NucleusJ gives its
+# **cube** under the same name: 0.9 and 0.73 are the same nucleus. Before you compare
+# with a paper, find out which of the two it reports.
 
 # %%
 nb.show.measurements(table)
 
 # %% [markdown]
-# Every row knows its label. One nucleus is more than twice as large as the others. **Look at it before you believe it**: a giant, or two
-# that the segmentation took for one?
+# Every row has the label of its nucleus. The largest nucleus has more than twice the
+# median volume. **Look at it before you believe it**: a large nucleus, or two that the
+# segmentation merged? (Here the labels are exact: it is one nucleus, and the border of
+# the image cuts it.)
 
 # %%
-largest = np.argsort(table["volume_um3"])[-1:]
-nb.show.highlight(field.image, field.label, labels=table["label"][largest])
+largest = np.argmax(table["volume_um3"])
+times = table["volume_um3"][largest] / np.median(table["volume_um3"])
+print(f"{times:.1f} times the median volume")
+nb.show.highlight(field.image, field.label, labels=[table["label"][largest]])
 
 # %% [markdown]
 # ## 2. Which rows to trust
-# A nucleus that the border cuts has neither its volume nor its shape: `touches_border`. One with fewer than five pixels between centre and
-# surface has a volume but hardly a shape: `reliable`. Both stay in the table, marked; what you leave out is for you to say, and to write down.
+# Of a nucleus that the border cuts, neither volume nor shape can be measured: column
+# `touches_border`. One with fewer than five pixels between centre and surface has a
+# volume, but hardly a shape: column `reliable`. Both stay in the table, marked; you
+# decide what to leave out, and report it. (A nucleus can be both.)
 
 # %%
-trusted = table["reliable"] & ~table["touches_border"]
-nb.show.table({"nuclei": [len(trusted)], "cut by the border": [table["touches_border"].sum()], "too coarse": [(~table["reliable"]).sum()],
-               "left to trust": [trusted.sum()]})  # fmt: skip
+cut, coarse = table["touches_border"], ~table["reliable"]
+trusted = ~cut & ~coarse
+rows = {"all nuclei": len(cut), "cut by the border": cut.sum()}
+rows |= {"too coarse": coarse.sum(), "left to trust": trusted.sum()}
+nb.show.table([rows])
 
 # %% [markdown]
 # ## 3. Break it: forget that planes lie farther apart
-# The most frequent mistake in 3D: the file lost its spacing, and every plane counts as thick as a pixel is wide. **Guess**: what happens to
-# the volume, and what to the shape of a ball?
+# The most frequent mistake in 3D: the file has lost its spacing, and every plane counts
+# as if it were as thick as a pixel is wide. **Guess**: what happens to the volume, and
+# what to the shape of a ball?
 
 # %%
 wrong = measure(field.label.replace(spacing=(0.25, 0.25, 0.25)), field.image)
-names = ("volume_um3", "flatness", "elongation", "sphericity")
-medians = {name: [np.median(t[name][trusted]) for t in (table, wrong)] for name in names}
-nb.show.table({"spacing": ["0.5 x 0.25 x 0.25 µm", "0.25 x 0.25 x 0.25 µm"]} | medians)
+rows = []
+for spacing, one in (("0.5 x 0.25 x 0.25", table), ("0.25 x 0.25 x 0.25", wrong)):
+    row = {"spacing, µm": spacing}
+    for name in ("volume_um3", "flatness", "elongation", "sphericity"):
+        row[name] = np.median(one[name][trusted])
+    rows.append(row)
+nb.show.table(rows)
 
 # %% [markdown]
-# Half the volume, and every nucleus a pancake. No error, no warning: only the spacing in the file stands between you and a discovery
-# that is none. Where it is unknown, `nbtools` leaves out all columns in µm rather than count pixels as µm.
+# Half the volume, and the median nucleus has become a pancake: its flatness rises from
+# 1.1 to 1.8. No error, no warning: only the spacing in the file protects you from a
+# false discovery. Where it is unknown, `nbtools` leaves out all columns in µm; it never
+# counts pixels as µm.
 #
 # ## 4. Chromocentres
-# Bright spots of heterochromatin. A spot is what stands out of the nucleoplasm and is brighter than half way up to its own summit.
-# **Look first**: are spots missed, or noise taken for spots?
+# Chromocentres are bright spots of heterochromatin. A spot is a region that stands out
+# from the nucleoplasm and is brighter than half of the way up to its own maximum.
+# **Look first**: are spots missed, or is noise taken for spots?
 
 # %%
 spots = nb.measure.find_chromocentres(field.label, field.image)
@@ -86,25 +114,36 @@ nb.show.overlay(field.image, spots, title=f"{spots.pixels.max()} chromocentres")
 
 # %%
 table = measure(field.label, field.image, chromocentres=spots)
-columns = ("chromocentres", "rhf_volume", "rhf_intensity", "chromocentre_border_um", "shell_1", "shell_5")
+columns = ("chromocentres", "rhf_volume", "rhf_intensity", "chromocentre_border_um")
+columns += ("shell_1", "shell_5")
 nb.show.measurements(nb.measure.choose(table, trusted), columns=columns)
 
 # %% [markdown]
-# `rhf_volume` and `rhf_intensity` are the *relative heterochromatin fractions*: the share of the nucleus's volume, and of its light, that
-# lies in chromocentres. `shell_1` to `shell_5` cut the nucleus into five shells of equal volume, from the border inwards: 0.2 each if the
-# dye is spread evenly. The outermost holds less here: blur carries its light out of the nucleus.
+# `rhf_volume` and `rhf_intensity` are the *relative heterochromatin fractions*: the
+# share of the nucleus's volume, and of its light, that lies in chromocentres. `shell_1`
+# to `shell_5` are the shares of the light in five shells of equal volume, from the
+# border inwards: 0.2 each if the dye is spread evenly. The outermost shell holds less
+# here, a median of 0.15: blur carries its light out of the nucleus.
 #
 # ## 5. A mutant, and eight plants of each line
-# Now the question of the paper: are the mutant's nuclei larger and flatter? We plant the answer: **10 % larger**, and more stretched. As in
-# life, plants of one line differ too. From each we image one field, and keep the whole nuclei.
+# Now the question of a paper: are the nuclei of the mutant larger and flatter? We put
+# the answer in: **10 % larger**, and more stretched. As in life, plants of one line
+# differ too. We image one field per plant, and keep the nuclei that the border does not
+# cut. (Below, `lines` holds the mean radius in µm and the elongation of each line.)
 
 # %%
-rng, plants = np.random.default_rng(17), [(line, number) for line in ("wild type", "mutant") for number in range(8)]
-crowd = {"count": 14, "cut": 0.0, "clustering": (0.0,), "squeeze": (0.0,), "radius_spread": (0.05,), "shape_px": (40, 96, 96)}
-shape = {"wild type": (3.0, 1.2), "mutant": (3.0 * 1.1 ** (1 / 3), 1.6)}  # mean radius in µm, longest over shortest axis
-settings = [optics | crowd | {"radius_um": (shape[line][0] * rng.normal(1, 0.025),), "elongation": (shape[line][1],)} for line, _ in plants]
-fields = [nb.simulate.make("nuclei3d", count=1, seed=i, settings=one)[0] for i, one in enumerate(settings)]
-tables = [measure(f.label, solidity=False) | {"line": line, "plant": plant} for f, (line, plant) in zip(fields, plants, strict=True)]
+crowd = optics | {"shape_px": (40, 96, 96), "count": 14, "cut": 0.0}
+crowd |= {"clustering": (0.0,), "squeeze": (0.0,), "radius_spread": (0.05,)}
+lines = {"wild type": (3.0, 1.2), "mutant": (3.0 * 1.1 ** (1 / 3), 1.6)}
+rng, tables = np.random.default_rng(17), []
+for line, (radius, elongation) in lines.items():
+    for plant in range(8):
+        radius_um = radius * rng.normal(1, 0.025)  # plants of one line differ
+        settings = crowd | {"radius_um": (radius_um,), "elongation": (elongation,)}
+        seed = len(tables)
+        one = nb.simulate.make("nuclei3d", count=1, seed=seed, settings=settings)[0]
+        nuclei = measure(one.label, solidity=False)
+        tables.append(nuclei | {"line": line, "plant": plant})
 study = nb.measure.stack(tables)
 study = nb.measure.choose(study, ~study["touches_border"])
 
@@ -112,59 +151,84 @@ study = nb.measure.choose(study, ~study["touches_border"])
 nb.show.groups(study, "volume_um3", group="line", unit="plant")
 
 # %% [markdown]
-# Small dots are nuclei, discs are plants. The interval is that of the **plants**: another eight plants of each line would give another
-# difference, and 95 % of such intervals hold the true one. Does this one hold our 10 %? And is 0 in it? Then eight plants were too few to be
-# sure of a difference that *is* there: that is what an honest interval looks like.
+# Small dots are nuclei, discs are plants. The interval is that of the **plants**:
+# another eight plants of each line would give another difference, and 95 % of such
+# intervals contain the true one. This one contains our 10 % (about 11 µm³), and it
+# contains 0 as well: eight plants are too few to be certain of a difference that *is*
+# there. That is what an honest interval looks like.
 
 # %%
-compared = nb.metrics.statistics.compare_groups(study, ["volume_um3", "flatness", "sphericity"], group="line", unit="plant", method="mixed")
+columns = ["volume_um3", "flatness", "sphericity"]
+compared = nb.metrics.statistics.compare_groups(
+    study, columns, group="line", unit="plant", method="mixed"
+)
 nb.show.group_table(compared)
 
 # %% [markdown]
-# A *mixed model* says the same in another way: a mean for each line, a deviation for each plant, one for each nucleus; plants with many
-# nuclei count more. Three columns are three chances to be lucky: Holm's p takes that into account.
+# A *mixed model* estimates the same difference in another way: a mean per line, a
+# deviation per plant and one per nucleus; plants with many nuclei count more. Three
+# columns are three chances of a lucky result: Holm's p takes that into account.
 #
-# ## 6. Break it: a nucleus as the unit
-# A hundred nuclei a line instead of eight plants: what a lot of data! **Guess** what happens to the interval.
+# ## 6. Break it: the nucleus as the unit
+# More than ninety nuclei per line instead of eight plants: what a lot of data!
+# **Guess** what happens to the interval.
 
 # %%
 nb.show.groups(study, "volume_um3", group="line", unit=None)
 
 # %% [markdown]
-# Much narrower, and "highly significant". There is a difference this time, we planted it. But what would it have said if there were none? Ask
-# the data: bring both lines to the same mean, deal the plants out to two groups at random, a thousand times, and count how often each
-# analysis cries "significant" at p < 0.05.
+# Much narrower, and "highly significant". There is a difference this time: we put it
+# in. But what would the analysis report if there were none? Test it: bring both lines
+# to the same mean, assign the plants to two groups at random, a thousand times, and
+# count how often each analysis reports "significant" at p < 0.05.
 
 # %%
-alarms = nb.metrics.statistics.count_false_alarms(study, "volume_um3", group="line", unit="plant")
-nb.show.table({"unit": ["plant", "nucleus"], "false alarms": [f"{100 * alarms[name]:.0f} %" for name in ("by_unit", "by_nucleus")]})
+alarms = nb.metrics.statistics.count_false_alarms(
+    study, "volume_um3", group="line", unit="plant"
+)
+rows = [
+    {"unit": "plant", "false alarms, %": 100 * alarms["by_unit"]},
+    {"unit": "nucleus", "false alarms, %": 100 * alarms["by_nucleus"]},
+]
+nb.show.table(rows)
 
 # %% [markdown]
-# With plants, about one in twenty, as promised. With nuclei, several times that: nuclei of one plant are alike, and counting them as independent
-# is *pseudo-replication* (Lord et al. 2020, doi:10.1083/jcb.202001064). More nuclei do not help. **More plants do.**
+# With plants as the unit, one time in twenty, as p < 0.05 promises. With nuclei, more
+# than seven times as often: nuclei of one plant are alike, and counting them as
+# independent is *pseudo-replication* (Lord et al. 2020, doi:10.1083/jcb.202001064).
+# More nuclei do not help. **More plants do.**
 #
 # ## You now have
-# a table in µm of which you know what to trust, chromocentres that you have looked at, and a comparison that holds for other plants too. On
-# the command line: `nbtools measure LABELS --images IMAGES --chromocentres --spots spots --out nuclei.csv`.
+# a table in µm of which you know what to trust, chromocentres that you have looked at,
+# and a comparison that is about plants, not about the nuclei of a few. On the command
+# line: `nbtools measure LABELS --images IMAGES --chromocentres --spots spots --out
+# nuclei.csv`.
 #
 # **Three questions** (think first, then open)
 #
-# <details><summary>1. You can image 200 nuclei in all: 100 from each of 2 plants, or 20 from each of 10?</summary>
+# <details><summary>1. You can image 200 nuclei in all: 100 from each of 2 plants, or 20
+# from each of 10?</summary>
 #
-# Twenty from each of ten. With two plants there is one degree of freedom a line, and no number of nuclei makes up for it. Twenty nuclei already
-# give the mean of a plant well; what you do not know is how plants differ.
+# Twenty from each of ten. With two plants there is one degree of freedom per line, and
+# no number of nuclei makes up for it. Twenty nuclei already give the mean of a plant
+# well; what you do not know is how plants differ.
 # </details>
 #
-# <details><summary>2. The mutant's chromocentres are 8 % smaller, but its images were taken on another microscope. Do you believe it?</summary>
+# <details><summary>2. The mutant's chromocentres are 8 % smaller, but its images were
+# taken on another microscope. Do you believe it?</summary>
 #
-# No. A spot as small as a chromocentre is measured together with the blur, and another microscope blurs otherwise. Both lines belong on one
-# microscope, with the same settings, best on one slide, and in turn.
+# No. A spot as small as a chromocentre is measured together with the blur, and another
+# microscope has another blur. Image both lines on one microscope, with the same
+# settings, best on one slide, and in turn.
 # </details>
 #
-# <details><summary>3. You leave out all nuclei that touch the border. Is what is left still a fair sample?</summary>
+# <details><summary>3. You leave out all nuclei that touch the border. Is what is left
+# still a fair sample?</summary>
 #
-# Not quite: large nuclei touch the border more often, so the mean volume comes out a little low. For a comparison that hardly matters, as long
-# as both lines lose nuclei in the same way; for an absolute volume use a field much larger than a nucleus.
+# Not quite: large nuclei touch the border more often, so the mean volume comes out a
+# little low. For a comparison that hardly matters, as long as both lines lose nuclei in
+# the same way; for an absolute volume use a field much larger than a nucleus.
 # </details>
 #
-# **Where next:** is the segmentation good enough to measure? Lesson 16. The same on your images: `workbench_segment`.
+# **Where next:** is the segmentation good enough to measure? Lesson 16. The same on
+# your images: `workbench_segment`.
