@@ -23,7 +23,7 @@ from nbtools.results import Restored
 from nbtools.training import History, TrainingPlan
 
 LOOKED_AT = 64  # training images that the normalisation is measured on
-LIGHT_3D = (16, 32, 64)  # widths of the small U-Net for volumes
+LIGHT_3D = (16, 32, 64)  # filters of the small U-Net for volumes
 FAR = 4.0  # times brighter or stronger in contrast than the training images
 
 
@@ -173,10 +173,10 @@ class RestoreMethod(KerasMethod):
         """
         plan = dict(networks[self.settings.preset])
         if self.settings.preset == "small" and self.domain.ndim == 3:
-            plan["widths"] = LIGHT_3D
+            plan["filters"] = LIGHT_3D
         return plan | {
             "strides": nets.plan_pooling(
-                self.domain.ndim, self.domain.spacing, count=len(plan["widths"]) - 1
+                self.domain.ndim, self.domain.spacing, count=len(plan["filters"]) - 1
             )
         }
 

@@ -19,11 +19,11 @@ Tensor = keras.KerasTensor
 
 
 @dataclass(frozen=True)
-class CPNetPlan:
+class CPNetConfig:
     """What can vary in the network.
 
-    widths : channels of each level, finest first.
-    strides : pooling factor a level, see `UNetPlan`; None means 2 everywhere.
+    filters : channels of each level, finest first.
+    strides : pooling factor a level, see `UNetConfig`; None means 2 everywhere.
     pairs : residual pairs of convolutions at each level, on the way down and on the way up.
     style : the mean of the coarsest features, brought to length 1, is added before the convolutions
         of the way up; every output then depends a little on the whole image.
@@ -31,21 +31,21 @@ class CPNetPlan:
         upsampling.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 256)
+    filters: tuple[int, ...] = (32, 64, 128, 256)
     strides: tuple | None = None
     pairs: int = 2
     style: bool = True
     stem: tuple[int, ...] | None = None
 
 
-def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **plan) -> keras.Model:
+def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **config) -> keras.Model:
     """A residual network with style, for images of any size that its strides divide.
 
     Parameters
     ----------
     ndim : 2 or 3 spatial axes.
     channels, outputs : channels of the input and of the linear output.
-    plan : fields of `CPNetPlan`; by default those of the paper.
+    config : fields of `CPNetConfig`; by default those of the paper.
 
     Returns
     -------
@@ -61,38 +61,38 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **plan) -> keras.Mo
         raise UserError(
             "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
         )
-    parts = _Parts(ndim, CPNetPlan(**plan))
+    parts = _Builder(ndim, CPNetConfig(**config))
     image = keras.Input((None,) * ndim + (channels,), name="image")
     features = parts.decode(*parts.encode(parts.stem(image)))
     return keras.Model(image, parts.head(features, outputs), name="cpnet")
 
 
-class _Parts:
+class _Builder:
     """The named pieces of one network: stem, encoder, decoder, head."""
 
-    def __init__(self, ndim: int, plan: CPNetPlan):
-        self.ndim, self.plan = ndim, plan
-        self.strides = level_strides(ndim, plan)
+    def __init__(self, ndim: int, config: CPNetConfig):
+        self.ndim, self.config = ndim, config
+        self.strides = level_strides(ndim, config)
 
     def layer(self, kind: str):
         return getattr(layers, kind.format(f"{self.ndim}D"))
 
     def stem(self, x: Tensor) -> Tensor:
-        if not self.plan.stem:
+        if not self.config.stem:
             return x
         if self.ndim == 3:
-            return layers.Conv3D(self.plan.widths[0], 3, padding="same", name="stem")(
-                SpaceToDepth(self.plan.stem, name="fold")(x)
+            return layers.Conv3D(self.config.filters[0], 3, padding="same", name="stem")(
+                SpaceToDepth(self.config.stem, name="fold")(x)
             )
-        kernel = tuple(5 if s > 1 else 3 for s in self.plan.stem)
+        kernel = tuple(5 if s > 1 else 3 for s in self.config.stem)
         return self.layer("Conv{}")(
-            self.plan.widths[0], kernel, strides=self.plan.stem, padding="same", name="stem"
+            self.config.filters[0], kernel, strides=self.config.stem, padding="same", name="stem"
         )(x)
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Features of each level, finest first."""
         found = []
-        for level, width in enumerate(self.plan.widths):
+        for level, width in enumerate(self.config.filters):
             if level:
                 x = self.layer("MaxPooling{}")(self.strides[level - 1], name=f"down{level}")(x)
             x = self.residual(x, width, name=f"enc{level}")
@@ -100,13 +100,13 @@ class _Parts:
         return found
 
     def decode(self, *found: Tensor) -> Tensor:
-        style = self.find_style(found[-1]) if self.plan.style else None
+        style = self.find_style(found[-1]) if self.config.style else None
         x = found[-1]
         for level in reversed(range(len(found))):
             if level < len(found) - 1:
                 x = self.layer("UpSampling{}")(self.strides[level], name=f"up{level}")(x)
             x = self.residual(
-                x, self.plan.widths[level], name=f"dec{level}", skip=found[level], style=style
+                x, self.config.filters[level], name=f"dec{level}", skip=found[level], style=style
             )
         return x
 
@@ -116,14 +116,14 @@ class _Parts:
         return layers.UnitNormalization(name="style")(mean)
 
     def head(self, x: Tensor, outputs: int) -> Tensor:
-        if not self.plan.stem:
+        if not self.config.stem:
             return self.conv(x, outputs, name="head", kernel=1)
-        x = self.conv(x, self.plan.widths[0], name="head_mix", kernel=1)
+        x = self.conv(x, self.config.filters[0], name="head_mix", kernel=1)
         x = layers.Activation("relu", name="head_act")(x)
         if self.ndim == 3:
-            return depth_to_space_head(x, outputs, factors=self.plan.stem)
+            return depth_to_space_head(x, outputs, factors=self.config.stem)
         return self.layer("Conv{}Transpose")(
-            outputs, self.plan.stem, strides=self.plan.stem, name="head"
+            outputs, self.config.stem, strides=self.config.stem, name="head"
         )(x)
 
     def residual(
@@ -140,7 +140,7 @@ class _Parts:
         """
         y = self.conv(x, width, name=f"{name}_0")
         x = self.conv(x, width, name=f"{name}_short", kernel=1, activate=False)
-        for pair in range(self.plan.pairs):
+        for pair in range(self.config.pairs):
             if pair:
                 y = self.conv(
                     self.tint(x, style, name=f"{name}_{2 * pair}"), width, name=f"{name}_{2 * pair}"

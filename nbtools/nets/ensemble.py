@@ -22,7 +22,7 @@ def ensemble(build: Callable[[], keras.Model], members: int) -> keras.Model:
 
     Examples
     --------
-    >>> ensemble(lambda: unet(2, widths=(4, 8), outputs=3), 2).output_shape
+    >>> ensemble(lambda: unet(2, filters=(4, 8), outputs=3), 2).output_shape
     (None, None, None, 6)
     """
     return (

@@ -17,7 +17,7 @@ Tensor = keras.KerasTensor
 
 
 @dataclass(frozen=True)
-class RCANPlan:
+class RCANConfig:
     """What can vary in a residual channel attention network.
 
     groups : residual groups, one after the other.
@@ -32,7 +32,7 @@ class RCANPlan:
     reduction: int = 8
 
 
-def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Model:
+def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.Model:
     """A residual channel attention network for images of any size.
 
     The attention weighs each channel by its mean over the whole image, so that every output pixel
@@ -42,7 +42,7 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Mod
     ----------
     ndim : 2 or 3 spatial axes.
     channels, outputs : channels of the input and of the linear output.
-    plan : fields of `RCANPlan`.
+    config : fields of `RCANConfig`.
 
     Returns
     -------
@@ -57,21 +57,21 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **plan) -> keras.Mod
         raise UserError(
             "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
         )
-    parts = _Parts(ndim, RCANPlan(**plan))
+    parts = _Builder(ndim, RCANConfig(**config))
     image = keras.Input((None,) * ndim + (channels,), name="image")
-    first = parts.conv(image, parts.plan.width, name="first")
+    first = parts.conv(image, parts.config.width, name="first")
     x = first
-    for i in range(parts.plan.groups):
+    for i in range(parts.config.groups):
         x = parts.group(x, name=f"group{i}")
-    x = layers.Add(name="long_skip")([first, parts.conv(x, parts.plan.width, name="last")])
+    x = layers.Add(name="long_skip")([first, parts.conv(x, parts.config.width, name="last")])
     return keras.Model(image, parts.conv(x, outputs, name="head"), name="rcan")
 
 
-class _Parts:
+class _Builder:
     """The named pieces of one network: group, block, attention."""
 
-    def __init__(self, ndim: int, plan: RCANPlan):
-        self.ndim, self.plan = ndim, plan
+    def __init__(self, ndim: int, config: RCANConfig):
+        self.ndim, self.config = ndim, config
 
     def conv(
         self, x: Tensor, width: int, *, name: str, kernel: int = 3, activation: str | None = None
@@ -81,26 +81,26 @@ class _Parts:
 
     def group(self, x: Tensor, *, name: str) -> Tensor:
         y = x
-        for i in range(self.plan.blocks):
+        for i in range(self.config.blocks):
             y = self.block(y, name=f"{name}_block{i}")
         return layers.Add(name=f"{name}_skip")(
-            [x, self.conv(y, self.plan.width, name=f"{name}_conv")]
+            [x, self.conv(y, self.config.width, name=f"{name}_conv")]
         )
 
     def block(self, x: Tensor, *, name: str) -> Tensor:
-        y = self.conv(x, self.plan.width, name=f"{name}_conv0", activation="relu")
-        y = self.conv(y, self.plan.width, name=f"{name}_conv1")
+        y = self.conv(x, self.config.width, name=f"{name}_conv0", activation="relu")
+        y = self.conv(y, self.config.width, name=f"{name}_conv1")
         return layers.Add(name=f"{name}_skip")([x, self.attend(y, name=name)])
 
     def attend(self, x: Tensor, *, name: str) -> Tensor:
         """Each channel times a share 0 … 1 that the means of all channels decide."""
-        width = self.plan.width
+        width = self.config.width
         share = getattr(layers, f"GlobalAveragePooling{self.ndim}D")(
             keepdims=True, name=f"{name}_mean"
         )(x)
         share = self.conv(
             share,
-            max(1, width // self.plan.reduction),
+            max(1, width // self.config.reduction),
             name=f"{name}_squeeze",
             kernel=1,
             activation="relu",

@@ -25,10 +25,10 @@ from nbtools.targets import blindspot
 # without batch normalisation grey values come out exacter, by decibels where there is much light,
 # and steps take less time
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "norm": "none"},
-    "small": {"widths": (32, 64, 128), "norm": "none"},
-    "paper": {"widths": (32, 64, 128), "kernel": 5},
-    "bsd68": {"widths": (96, 192, 384)},
+    "tiny": {"filters": (8, 16), "norm": "none"},
+    "small": {"filters": (32, 64, 128), "norm": "none"},
+    "paper": {"filters": (32, 64, 128), "kernel": 5},
+    "bsd68": {"filters": (96, 192, 384)},
 }
 BSD68 = {
     "patch_size": 64,
@@ -127,11 +127,11 @@ class N2V(RestoreMethod):
         about = {
             "channels": domain.channels,
             "outputs": domain.channels,
-            "taper": True,
+            "narrow_before_upsampling": True,
             "bias": True,
         }
         return nets.unet(
-            domain.ndim, **about, top_skip=sharp, pool="max" if sharp else "blur", **plan
+            domain.ndim, **about, topmost_skip=sharp, pool="max" if sharp else "blur", **plan
         )
 
     def targets(

@@ -20,7 +20,7 @@ from nbtools.methods._keras import KerasMethod
 from nbtools.methods._segment import SMALLEST, SegmentSettings, softmax
 from nbtools.targets import border
 
-WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
+FILTERS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
 CLASSES = 3
 
 
@@ -28,7 +28,7 @@ CLASSES = 3
 class BorderUNetSettings(SegmentSettings):
     preset: str = setting(
         "small",
-        choices=tuple(WIDTHS),
+        choices=tuple(FILTERS),
         help="Size of the network: small for two cores, paper as published.",
     )
     ensemble: int = setting(
@@ -76,10 +76,10 @@ class BorderUNet(KerasMethod):
         plan = (
             nets.LIGHT_VOLUME
             if domain.ndim == 3 and preset == "small"
-            else {"widths": WIDTHS[preset]}
+            else {"filters": FILTERS[preset]}
         )
         strides = nets.plan_pooling(
-            domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,))
+            domain.ndim, domain.spacing, count=len(plan["filters"]) - 1, stem=plan.get("stem", (1,))
         )
 
         def build_one() -> keras.Model:

@@ -27,9 +27,9 @@ from nbtools.methods._segment import SegmentSettings
 from nbtools.targets import distance, semantic
 
 NETWORKS = {
-    "tiny": {"widths": (4, 8), "convs": 1},
-    "small": {"widths": (16, 32, 64, 128)},
-    "large": {"widths": (32, 64, 128, 256, 512)},
+    "tiny": {"filters": (4, 8), "convs": 1},
+    "small": {"filters": (16, 32, 64, 128)},
+    "large": {"filters": (32, 64, 128, 256, 512)},
 }
 PLANES = (1, 3, 5)
 REACH = max(PLANES) // 2

@@ -21,7 +21,7 @@ from nbtools.methods import _looks
 from nbtools.methods._segment import SMALLEST, SegmentSettings
 from nbtools.targets import distance
 
-WIDTHS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
+FILTERS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
 STEM = (1, 2, 2)
 
 
@@ -36,7 +36,7 @@ class FastNucleiSettings(SegmentSettings):
         help="Side of a training patch in the plane; empty: 96, in volumes 64.",
     )
     preset: str = setting(
-        "small", choices=tuple(WIDTHS), help="Size of the network: small for two cores."
+        "small", choices=tuple(FILTERS), help="Size of the network: small for two cores."
     )
     split: float | None = setting(
         None,
@@ -61,9 +61,14 @@ class FastNuclei(_looks.LookingMethod):
     }  # many small steps learn sooner than few large ones
 
     def build(self) -> keras.Model:
-        domain, widths = self.domain, WIDTHS[self.settings.preset]
-        plan = {"widths": widths, "stem": STEM[-domain.ndim :], "merge": "add", "up_convs": 1}
-        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(widths) - 1, stem=STEM)
+        domain, filters = self.domain, FILTERS[self.settings.preset]
+        plan = {
+            "filters": filters,
+            "stem": STEM[-domain.ndim :],
+            "skip_mode": "add",
+            "decoder_convs": 1,
+        }
+        strides = nets.plan_pooling(domain.ndim, domain.spacing, count=len(filters) - 1, stem=STEM)
         return nets.unet(domain.ndim, channels=domain.channels, outputs=2, strides=strides, **plan)
 
     def encode(self, label: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:

@@ -27,15 +27,15 @@ from nbtools.targets import flows
 from nbtools.training import History, TrainingPlan
 
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "pairs": 1, "style": False},
-    "small": {"widths": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
-    "paper": {"widths": (32, 64, 128, 256), "pairs": 2, "style": True},
+    "tiny": {"filters": (8, 16), "pairs": 1, "style": False},
+    "small": {"filters": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
+    "paper": {"filters": (32, 64, 128, 256), "pairs": 2, "style": True},
 }
 LIGHT_3D = (
     16,
     32,
     64,
-)  # widths of `small` for a network of three dimensions, whose steps cost so much more
+)  # filters of `small` for a network of three dimensions, whose steps cost so much more
 TILE = {2: (256, 256), 3: (32, 128, 128)}  # px, where the style depends on what a tile shows
 
 
@@ -92,13 +92,13 @@ class Flows(_looks.LookingMethod):
             dict(NETWORKS[self.settings.preset]),
         )
         if ndim == 3 and self.settings.preset == "small":
-            network["widths"] = LIGHT_3D
+            network["filters"] = LIGHT_3D
         if "stem" in network:
             network["stem"] = network["stem"][-ndim:]
         strides = nets.plan_pooling(
             ndim,
             self.domain.spacing,
-            count=len(network["widths"]) - 1,
+            count=len(network["filters"]) - 1,
             stem=network.get("stem", (1,)),
         )
         return nets.cpnet(

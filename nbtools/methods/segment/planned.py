@@ -42,8 +42,8 @@ BUDGETS = {
 }
 BLOCKS = {"norm": "instance", "activation": "leaky", "bias": True}
 LIGHT, PUBLISHED = (
-    {"pool": "max", "up": "nearest", "taper": True},
-    {"pool": "first", "up": "transpose"},
+    {"pool": "max", "upsampling": "nearest", "narrow_before_upsampling": True},
+    {"pool": "first", "upsampling": "transpose"},
 )
 USUAL = (32, 256, 256)  # px of the images that a network is built for before there are any
 CLASSES = planning.CLASSES
@@ -172,10 +172,10 @@ class Planned(KerasMethod):
         usual = Fingerprint((USUAL[-domain.ndim :],) * 100, (domain.spacing,) * 100)
         plan = self.plan or self.choose_plan(usual)
         about = {
-            "widths": plan.widths,
+            "filters": plan.widths,
             "kernels": plan.kernels,
             "strides": plan.strides,
-            "deep": max(0, len(plan.widths) - 3),
+            "deep_supervision": max(0, len(plan.widths) - 3),
         }
         blocks = BLOCKS | (PUBLISHED if self.settings.preset == "paper" else LIGHT)
         return nets.unet(domain.ndim, channels=domain.channels, outputs=CLASSES, **about, **blocks)

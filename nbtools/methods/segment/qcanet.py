@@ -33,14 +33,14 @@ from nbtools.targets import centres
 from nbtools.training import History, TrainingPlan
 
 NETWORKS = {
-    "tiny": {"nsn": {"widths": (4, 8), "convs": 1}, "ndn": {"widths": (4,), "convs": 1}},
+    "tiny": {"nsn": {"filters": (4, 8), "convs": 1}, "ndn": {"filters": (4,), "convs": 1}},
     "small": {
-        "nsn": {"widths": (8, 16, 32), "up_convs": 1},
-        "ndn": {"widths": (8, 16, 32), "up_convs": 1},
+        "nsn": {"filters": (8, 16, 32), "decoder_convs": 1},
+        "ndn": {"filters": (8, 16, 32), "decoder_convs": 1},
     },
     "paper": {
-        "nsn": {"widths": (32, 64, 128)},
-        "ndn": {"widths": (24, 48, 96, 192, 384), "kernel": 5},
+        "nsn": {"filters": (32, 64, 128)},
+        "ndn": {"filters": (24, 48, 96, 192, 384), "kernel": 5},
     },
 }
 TILE = 96  # px, as published, for networks that see farther than tiles can be large
@@ -116,7 +116,11 @@ class QcaNet(KerasMethod):
         domain, plans = self.domain, NETWORKS[self.settings.preset]
         networks = {
             name: nets.unet(
-                domain.ndim, channels=domain.channels, grow_first=True, up="transpose", **plan
+                domain.ndim,
+                channels=domain.channels,
+                double_before_pooling=True,
+                upsampling="transpose",
+                **plan,
             )
             for name, plan in plans.items()
         }

@@ -24,10 +24,10 @@ from nbtools.methods._segment import SMALLEST, SegmentSettings, softmax
 from nbtools.targets import border, semantic
 from nbtools.targets import classes as class_targets
 
-WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
+FILTERS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
 PAPER = {
-    2: {"widths": (64, 128, 256, 512, 1024), "norm": "none", "up": "transpose"},
-    3: {"widths": (64, 128, 256, 512), "grow_first": True, "up": "transpose"},
+    2: {"filters": (64, 128, 256, 512, 1024), "norm": "none", "upsampling": "transpose"},
+    3: {"filters": (64, 128, 256, 512), "double_before_pooling": True, "upsampling": "transpose"},
 }
 
 
@@ -35,7 +35,7 @@ PAPER = {
 class UNetSettings(SegmentSettings):
     preset: str = setting(
         "small",
-        choices=(*WIDTHS, "paper"),
+        choices=(*FILTERS, "paper"),
         help="Size of the network: small for two cores, paper as published.",
     )
     gap_weight: float = setting(
@@ -61,11 +61,11 @@ class UNet(KerasMethod):
         light = (
             nets.LIGHT_VOLUME
             if domain.ndim == 3 and preset == "small"
-            else {"widths": WIDTHS.get(preset)}
+            else {"filters": FILTERS.get(preset)}
         )
         plan = PAPER[domain.ndim] if preset == "paper" else light
         strides = nets.plan_pooling(
-            domain.ndim, domain.spacing, count=len(plan["widths"]) - 1, stem=plan.get("stem", (1,))
+            domain.ndim, domain.spacing, count=len(plan["filters"]) - 1, stem=plan.get("stem", (1,))
         )
         outputs = 1 + len(domain.classes)
         return nets.unet(
