@@ -1,6 +1,6 @@
-"""The residual network of Cellpose, in 2D and 3D: a U-Net of pre-activated residual pairs, with
-added skips and a style of the whole image.
+"""The residual network of Cellpose, in 2D and 3D.
 
+A U-Net of pre-activated residual blocks, with added skips and a style vector of the whole image.
 Written from the description in Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
 """
 
@@ -22,13 +22,15 @@ Tensor = keras.KerasTensor
 class CPNetConfig:
     """What can vary in the network.
 
+    Parameters
+    ----------
     filters : channels of each level, finest first.
-    strides : pooling factor a level, see `UNetConfig`; None means 2 everywhere.
-    pairs : residual pairs of convolutions at each level, on the way down and on the way up.
-    style : the mean of the coarsest features, brought to length 1, is added before the convolutions
-        of the way up; every output then depends a little on the whole image.
-    stem : stride of a first convolution, along each axis; the output is brought back by a learned
-        upsampling.
+    strides : pooling factors between levels, see `UNetConfig`; None means 2 everywhere.
+    pairs : residual pairs of convolutions per level, in the encoder and in the decoder.
+    style : the mean of the coarsest features, scaled to length 1, is added before the convolutions
+        of the decoder; every output then depends on the whole image.
+    stem : stride of a first convolution per axis; the output is brought back by a learned
+        upsampling. None: no stem.
     """
 
     filters: tuple[int, ...] = (32, 64, 128, 256)
@@ -39,7 +41,7 @@ class CPNetConfig:
 
 
 def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **config) -> keras.Model:
-    """A residual network with style, for images of any size that its strides divide.
+    """Build a residual network with style, for images of any size that its strides divide.
 
     Parameters
     ----------
@@ -52,10 +54,18 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **config) -> keras.
     keras.Model : (B, *space, channels) float32 → (B, *space, outputs) float32, without final
         activation.
 
+    Raises
+    ------
+    UserError : another number of axes.
+
     Examples
     --------
     >>> round(cpnet(2, channels=2, outputs=3).count_params() / 1e6, 2)
     6.61
+
+    References
+    ----------
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
     if ndim not in (2, 3):
         raise UserError(
@@ -68,7 +78,7 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **config) -> keras.
 
 
 class _Builder:
-    """The named pieces of one network: stem, encoder, decoder, head."""
+    """Stem, encoder, decoder and head. Layer names stay: saved networks know them."""
 
     def __init__(self, ndim: int, config: CPNetConfig):
         self.ndim, self.config = ndim, config
@@ -111,7 +121,7 @@ class _Builder:
         return x
 
     def find_style(self, x: Tensor) -> Tensor:
-        """(B, *1, C) the direction of the mean feature."""
+        """(B, *1, C) mean feature of the image, scaled to length 1."""
         mean = self.layer("GlobalAveragePooling{}")(keepdims=True, name="style_mean")(x)
         return layers.UnitNormalization(name="style")(mean)
 
@@ -135,25 +145,25 @@ class _Builder:
         skip: Tensor | None = None,
         style: Tensor | None = None,
     ) -> Tensor:
-        """Pairs of convolutions, each added to what it was made from; the skip joins after the
-        first convolution.
-        """
+        """Pairs of convolutions, each added to its input; a skip is added after the first one."""
         y = self.conv(x, width, name=f"{name}_0")
         x = self.conv(x, width, name=f"{name}_short", kernel=1, activate=False)
         for pair in range(self.config.pairs):
             if pair:
                 y = self.conv(
-                    self.tint(x, style, name=f"{name}_{2 * pair}"), width, name=f"{name}_{2 * pair}"
+                    self.add_style(x, style, name=f"{name}_{2 * pair}"),
+                    width,
+                    name=f"{name}_{2 * pair}",
                 )
             elif skip is not None:
                 y = layers.Add(name=f"{name}_merge")([y, skip])
             last = f"{name}_{2 * pair + 1}"
-            y = self.conv(self.tint(y, style, name=last), width, name=last)
+            y = self.conv(self.add_style(y, style, name=last), width, name=last)
             x = layers.Add(name=f"{name}_sum{pair}")([x, y])
         return x
 
-    def tint(self, x: Tensor, style: Tensor | None, *, name: str) -> Tensor:
-        """Add to every pixel what the style asks for."""
+    def add_style(self, x: Tensor, style: Tensor | None, *, name: str) -> Tensor:
+        """Add a linear function of the style to every pixel."""
         if style is None:
             return x
         return layers.Add(name=f"{name}_tint")(
@@ -163,7 +173,7 @@ class _Builder:
     def conv(
         self, x: Tensor, width: int, *, name: str, kernel: int = 3, activate: bool = True
     ) -> Tensor:
-        """Normalise, activate, convolve, in this order."""
+        """Normalise, activate, convolve: pre-activation (He et al. 2016, arXiv:1603.05027)."""
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
         if activate:
             x = layers.Activation("relu", name=f"{name}_act")(x)

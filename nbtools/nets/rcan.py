@@ -20,10 +20,12 @@ Tensor = keras.KerasTensor
 class RCANConfig:
     """What can vary in a residual channel attention network.
 
+    Parameters
+    ----------
     groups : residual groups, one after the other.
-    blocks : attention blocks in each.
-    width : channels everywhere.
-    reduction : how many times fewer channels the attention passes through.
+    blocks : attention blocks per group.
+    width : channels of every convolution.
+    reduction : factor by which the attention reduces its channels.
     """
 
     groups: int = 5
@@ -33,10 +35,10 @@ class RCANConfig:
 
 
 def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.Model:
-    """A residual channel attention network for images of any size.
+    """Build a residual channel attention network for images of any size.
 
-    The attention weighs each channel by its mean over the whole image, so that every output pixel
-    depends a little on all of them.
+    The attention weights each channel by means over the whole image, so every output pixel depends
+    on all of them.
 
     Parameters
     ----------
@@ -48,10 +50,19 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
     -------
     keras.Model : (B, *space, channels) float32, about -1 to 1 → (B, *space, outputs) float32.
 
+    Raises
+    ------
+    UserError : another number of axes.
+
     Examples
     --------
     >>> rcan(3, groups=5, blocks=3).count_params()
     1002621
+
+    References
+    ----------
+    Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18; in 3D Chen et al. 2021,
+    doi:10.1038/s41592-021-01155-x.
     """
     if ndim not in (2, 3):
         raise UserError(
@@ -68,7 +79,7 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
 
 
 class _Builder:
-    """The named pieces of one network: group, block, attention."""
+    """Group, block and attention. Layer names stay: saved networks know them."""
 
     def __init__(self, ndim: int, config: RCANConfig):
         self.ndim, self.config = ndim, config
@@ -93,17 +104,10 @@ class _Builder:
         return layers.Add(name=f"{name}_skip")([x, self.attend(y, name=name)])
 
     def attend(self, x: Tensor, *, name: str) -> Tensor:
-        """Each channel times a share 0 … 1 that the means of all channels decide."""
-        width = self.config.width
-        share = getattr(layers, f"GlobalAveragePooling{self.ndim}D")(
-            keepdims=True, name=f"{name}_mean"
-        )(x)
-        share = self.conv(
-            share,
-            max(1, width // self.config.reduction),
-            name=f"{name}_squeeze",
-            kernel=1,
-            activation="relu",
-        )
+        """Each channel times a weight 0 … 1, computed from the means of all channels."""
+        pool = getattr(layers, f"GlobalAveragePooling{self.ndim}D")
+        share = pool(keepdims=True, name=f"{name}_mean")(x)
+        width, few = self.config.width, max(1, self.config.width // self.config.reduction)
+        share = self.conv(share, few, name=f"{name}_squeeze", kernel=1, activation="relu")
         share = self.conv(share, width, name=f"{name}_share", kernel=1, activation="sigmoid")
         return layers.Multiply(name=f"{name}_weigh")([x, share])

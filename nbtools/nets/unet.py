@@ -51,7 +51,7 @@ class UNetConfig:
     upsampling : "nearest" or "transpose" (a transposed convolution).
     skip_mode : skip connections are joined by "concat" or "add".
     topmost_skip : False leaves out the skip connection of the finest level, as in N2V2
-        (Höck et al. 2022, doi:10.1007/978-3-031-25069-9_33).
+        (Höck et al. 2022, arXiv:2211.08512).
     residual : add the input to the output.
     double_before_pooling : as in the 3D U-Net, a level doubles its channels before the pooling, and
         up-convolutions keep theirs.
@@ -164,7 +164,7 @@ def plan_pooling(
 
 
 class _Builder:
-    """Parts of one U-Net: stem, encoder, decoder, head. Layer names stay: weights load by order."""
+    """Stem, encoder, decoder and head. Layer names stay: saved networks know them."""
 
     def __init__(self, ndim: int, config: UNetConfig):
         self.ndim, self.config = ndim, config

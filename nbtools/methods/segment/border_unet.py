@@ -69,7 +69,7 @@ class BorderUNetSettings(SegmentSettings):
 @final
 class BorderUNet(KerasMethod):
     Settings = BorderUNetSettings
-    loss = staticmethod(losses.weighted_classes)
+    loss = staticmethod(losses.weighted_cross_entropy)
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset

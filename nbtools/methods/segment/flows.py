@@ -122,7 +122,7 @@ class Flows(_looks.LookingMethod):
     def activate(self, raw: np.ndarray) -> np.ndarray:
         """Logit and lengthened flows → probability of foreground, and flows."""
         return np.concatenate(
-            [1 / (1 + np.exp(-raw[..., :1])), raw[..., 1:] / losses.FLOW], axis=-1
+            [1 / (1 + np.exp(-raw[..., :1])), raw[..., 1:] / losses.FLOW_SCALE], axis=-1
         )
 
     def decode(

@@ -116,7 +116,7 @@ class PlannedSettings(SegmentSettings):
 class Planned(KerasMethod):
     Settings = PlannedSettings
     usual: ClassVar[dict[str, dict[int, int]]] = {}  # the plan says it
-    loss = staticmethod(losses.deep_classes)
+    loss = staticmethod(losses.deep_supervision_ce_dice)
     plan: Plan | None = None
 
     @classmethod

@@ -54,7 +54,7 @@ class UNet(KerasMethod):
 
     @property
     def loss(self) -> Callable:
-        return losses.partial_label_ce_dice if self.domain.classes else losses.weighted_foreground
+        return losses.partial_label_ce_dice if self.domain.classes else losses.weighted_bce_dice
 
     def build(self) -> keras.Model:
         domain, preset = self.domain, self.settings.preset
