@@ -1,4 +1,4 @@
-"""Seconds per training step of each network, in 2D and 3D, with the smallest and the default preset.
+"""Seconds per training step of each network, in 2D and 3D, with the tiny and the default preset.
 
 A step draws a batch and learns from it, as users wait for it: the median time between the ends of
 two steps, without the first steps, which compile. For comparison, a step of the network of the

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from nbtools.errors import UserError
 from nbtools.nets.space_to_depth import SpaceToDepth, depth_to_space_head
-from nbtools.nets.unet import level_strides
+from nbtools.nets.unet import image_input, level_strides
 
 Tensor = keras.KerasTensor
 
@@ -67,12 +66,8 @@ def cpnet(ndim: int, *, channels: int = 1, outputs: int = 3, **config) -> keras.
     ----------
     Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
-    if ndim not in (2, 3):
-        raise UserError(
-            "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
-        )
     parts = _Builder(ndim, CPNetConfig(**config))
-    image = keras.Input((None,) * ndim + (channels,), name="image")
+    image = image_input(ndim, channels)
     features = parts.decode(*parts.encode(parts.stem(image)))
     return keras.Model(image, parts.head(features, outputs), name="cpnet")
 
@@ -90,14 +85,11 @@ class _Builder:
     def stem(self, x: Tensor) -> Tensor:
         if not self.config.stem:
             return x
+        kernel, strides = tuple(5 if s > 1 else 3 for s in self.config.stem), self.config.stem
         if self.ndim == 3:
-            return layers.Conv3D(self.config.filters[0], 3, padding="same", name="stem")(
-                SpaceToDepth(self.config.stem, name="fold")(x)
-            )
-        kernel = tuple(5 if s > 1 else 3 for s in self.config.stem)
-        return self.layer("Conv{}")(
-            self.config.filters[0], kernel, strides=self.config.stem, padding="same", name="stem"
-        )(x)
+            x, kernel, strides = SpaceToDepth(strides, name="fold")(x), 3, 1
+        about = {"strides": strides, "padding": "same", "name": "stem"}
+        return self.layer("Conv{}")(self.config.filters[0], kernel, **about)(x)
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Features of each level, finest first."""
@@ -115,9 +107,8 @@ class _Builder:
         for level in reversed(range(len(found))):
             if level < len(found) - 1:
                 x = self.layer("UpSampling{}")(self.strides[level], name=f"up{level}")(x)
-            x = self.residual(
-                x, self.config.filters[level], name=f"dec{level}", skip=found[level], style=style
-            )
+            width = self.config.filters[level]
+            x = self.residual(x, width, name=f"dec{level}", skip=found[level], style=style)
         return x
 
     def find_style(self, x: Tensor) -> Tensor:
@@ -132,9 +123,8 @@ class _Builder:
         x = layers.Activation("relu", name="head_act")(x)
         if self.ndim == 3:
             return depth_to_space_head(x, outputs, factors=self.config.stem)
-        return self.layer("Conv{}Transpose")(
-            outputs, self.config.stem, strides=self.config.stem, name="head"
-        )(x)
+        stem = self.config.stem
+        return self.layer("Conv{}Transpose")(outputs, stem, strides=stem, name="head")(x)
 
     def residual(
         self,
@@ -150,11 +140,8 @@ class _Builder:
         x = self.conv(x, width, name=f"{name}_short", kernel=1, activate=False)
         for pair in range(self.config.pairs):
             if pair:
-                y = self.conv(
-                    self.add_style(x, style, name=f"{name}_{2 * pair}"),
-                    width,
-                    name=f"{name}_{2 * pair}",
-                )
+                first = f"{name}_{2 * pair}"
+                y = self.conv(self.add_style(x, style, name=first), width, name=first)
             elif skip is not None:
                 y = layers.Add(name=f"{name}_merge")([y, skip])
             last = f"{name}_{2 * pair + 1}"
@@ -166,9 +153,8 @@ class _Builder:
         """Add a linear function of the style to every pixel."""
         if style is None:
             return x
-        return layers.Add(name=f"{name}_tint")(
-            [x, self.layer("Conv{}")(x.shape[-1], 1, name=f"{name}_style")(style)]
-        )
+        added = self.layer("Conv{}")(x.shape[-1], 1, name=f"{name}_style")(style)
+        return layers.Add(name=f"{name}_tint")([x, added])
 
     def conv(
         self, x: Tensor, width: int, *, name: str, kernel: int = 3, activate: bool = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from nbtools.errors import UserError
+from nbtools.nets.unet import image_input
 
 Tensor = keras.KerasTensor
 
@@ -64,12 +64,8 @@ def rcan(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
     Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18; in 3D Chen et al. 2021,
     doi:10.1038/s41592-021-01155-x.
     """
-    if ndim not in (2, 3):
-        raise UserError(
-            "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
-        )
     parts = _Builder(ndim, RCANConfig(**config))
-    image = keras.Input((None,) * ndim + (channels,), name="image")
+    image = image_input(ndim, channels)
     first = parts.conv(image, parts.config.width, name="first")
     x = first
     for i in range(parts.config.groups):

@@ -35,6 +35,7 @@ class SpaceToDepth(_Rearranged):
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1]
+        # split each axis in (blocks, pixels of a block), then move the latter to the channels
         split, blocks, inside = [size[0]], [0], []
         for n, factor in zip(size[1:-1], self.factors, strict=True):
             blocks.append(len(split))
@@ -68,6 +69,7 @@ class DepthToSpace(_Rearranged):
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1] // int(np.prod(self.factors))
+        # split the channels in one axis per factor, then move each behind its spatial axis
         split = [f for f in self.factors if f > 1]
         first, order = len(self.factors) + 1, [0]
         for axis, factor in enumerate(self.factors, start=1):

@@ -113,14 +113,24 @@ def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
     Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016,
     doi:10.1007/978-3-319-46723-8_49.
     """
+    parts = _Builder(ndim, UNetConfig(**config))
+    image = image_input(ndim, channels)
+    features = parts.decode(*parts.encode(parts.stem(image)))
+    return keras.Model(image, parts.head(features, image, outputs=outputs), name="unet")
+
+
+def image_input(ndim: int, channels: int) -> Tensor:
+    """Make the input (B, *space, channels) of a network.
+
+    Raises
+    ------
+    UserError : another number of spatial axes than 2 or 3.
+    """
     if ndim not in (2, 3):
         raise UserError(
             "A network has 2 or 3 spatial axes.", ndim, "Use images with axes YX or ZYX."
         )
-    parts = _Builder(ndim, UNetConfig(**config))
-    image = keras.Input((None,) * ndim + (channels,), name="image")
-    features = parts.decode(*parts.encode(parts.stem(image)))
-    return keras.Model(image, parts.head(features, image, outputs=outputs), name="unet")
+    return keras.Input((None,) * ndim + (channels,), name="image")
 
 
 def level_strides(ndim: int, config: UNetConfig) -> list[tuple[int, ...]]:
