@@ -1,7 +1,9 @@
-"""Losses: plain functions (truth, output) → one number an image, written with keras.ops for every
-backend.
+"""Loss functions: (truth, output) → one number per image, with keras.ops, for every backend.
 
-A negative truth means "not labelled here" and counts nothing.
+Tensors are (B, *space, channels), float32; the network's last layer is linear. Pixels that are not
+labelled (their truth is negative, or no class) are left out. In the formulas t is the truth, p the
+predicted probability, w the weight of a pixel; means and sums run over the labelled pixels of an
+image, means with the weights w.
 """
 
 from __future__ import annotations
@@ -12,37 +14,67 @@ import keras
 import numpy as np
 from keras import ops
 
+from nbtools.targets.flows import FLOW_SCALE
+
 Tensor = keras.KerasTensor  # stands for the tensors of every backend
-FLOW = 5.0  # how many times as long as the true one the flow of a network is
 
 
 @keras.saving.register_keras_serializable("nbtools")
 def foreground_distance(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy and Dice of the foreground, absolute error of the distance, each pixel with its
-    weight.
+    """Binary cross-entropy and Dice of the foreground, absolute error of the distance map.
 
-    truth : (B, *space, 3) foreground (0, 1, -1 ignored), distance, weight.
-    output : (B, *space, 2) logit and distance.
+    loss = mean(BCE) + 0.5 · (1 - Dice) + 2 · mean(|d - d̂| · (0.25 + t)): in the distance, a pixel
+    of the background counts a fifth of one in a nucleus.
+
+    Parameters
+    ----------
+    truth : (B, *space, 3) foreground (1, 0; -1: not labelled), distance d, weight w.
+    output : (B, *space, 2) logit of the foreground, distance d̂.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Distance maps: Naylor et al. 2019, doi:10.1109/TMI.2018.2865709.
     """
     foreground, distance, weight = truth[..., 0], truth[..., 1], truth[..., 2]
     known = ops.cast(foreground >= 0, output.dtype)
     foreground = ops.maximum(foreground, 0.0)
-    entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
+    entropy = masked_mean(binary_cross_entropy(foreground, output[..., 0]), known * weight)
     off = ops.abs(distance - output[..., 1]) * (0.25 + foreground)
     return (
         entropy
-        + 0.5 * soft_dice(foreground, output[..., 0], known=known)
+        + 0.5 * soft_dice_loss(foreground, output[..., 0], known=known)
         + 2.0 * masked_mean(off, known * weight)
     )
 
 
-def binary_entropy(truth: Tensor, logit: Tensor) -> Tensor:
-    """Cross-entropy a pixel of a probability given as a logit, in the numerically safe form."""
+def binary_cross_entropy(truth: Tensor, logit: Tensor) -> Tensor:
+    """Cross-entropy per pixel of a probability given as a logit z: log(1 + exp(z)) - z · t.
+
+    Written as max(z, 0) - z · t + log(1 + exp(-|z|)), which never overflows.
+    """
     return ops.maximum(logit, 0.0) - logit * truth + ops.log1p(ops.exp(-ops.abs(logit)))
 
 
-def soft_dice(truth: Tensor, logit: Tensor, *, known: Tensor) -> Tensor:
-    """1 - Dice, one number an image (Milletari et al. 2016, doi:10.1109/3DV.2016.79)."""
+def soft_dice_loss(truth: Tensor, logit: Tensor, *, known: Tensor) -> Tensor:
+    """One minus the soft Dice coefficient: 1 - (2 Σ p t + 1) / (Σ p + Σ t + 1).
+
+    Parameters
+    ----------
+    truth, logit : (B, *space).
+    known : (B, *space) 1 at labelled pixels, 0 elsewhere.
+
+    Returns
+    -------
+    Tensor : (B,); 0 for a perfect prediction, also of an image without foreground.
+
+    References
+    ----------
+    Milletari et al. 2016, doi:10.1109/3DV.2016.79.
+    """
     probability = ops.sigmoid(logit) * known
     axes = tuple(range(1, len(truth.shape)))
     shared = ops.sum(probability * truth, axis=axes)
@@ -51,118 +83,190 @@ def soft_dice(truth: Tensor, logit: Tensor, *, known: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the pixels of each image, weighted by the mask; 0 where that is 0 everywhere."""
+    """Mean over the pixels of each image, weighted by a mask; 0 where that is 0 everywhere.
+
+    values, mask : (B, *space).  Returns (B,).
+    """
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)
 
 
 @keras.saving.register_keras_serializable("nbtools")
 def foreground_flows(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy of the foreground, plus half the squared error of the flows, which the network
-    gives FLOW times as long.
+    """Binary cross-entropy of the foreground, half the squared error of the flows.
 
+    loss = mean(BCE + 0.5 · |FLOW_SCALE · f - f̂|² / ndim).
+
+    Parameters
+    ----------
+    truth : (B, *space, 1 + ndim) foreground (1, 0; -1: not labelled), flows f of length 1 or 0.
+    output : (B, *space, 1 + ndim) logit of the foreground, flows f̂ of length FLOW_SCALE.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
     Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
-    truth : (B, *space, 1 + ndim) foreground (0, 1, -1 ignored) and flows of length 1 or 0.
-    output : the same, logit and FLOW · flows.
     """
     known = ops.cast(truth[..., 0] >= 0, output.dtype)
-    entropy = binary_entropy(ops.maximum(truth[..., 0], 0.0), output[..., 0])
-    off = ops.mean(ops.square(FLOW * truth[..., 1:] - output[..., 1:]), axis=-1)
+    entropy = binary_cross_entropy(ops.maximum(truth[..., 0], 0.0), output[..., 0])
+    off = ops.mean(ops.square(FLOW_SCALE * truth[..., 1:] - output[..., 1:]), axis=-1)
     return masked_mean(entropy + 0.5 * off, known)
 
 
 @keras.saving.register_keras_serializable("nbtools")
-def weighted_foreground(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy with a weight a pixel, plus half of Dice, of the foreground.
+def weighted_bce_dice(truth: Tensor, output: Tensor) -> Tensor:
+    """Weighted binary cross-entropy, and Dice, of the foreground.
 
-    truth : (B, *space, 2) foreground (0, 1, -1 ignored) and weight.
+    loss = mean(BCE) + 0.5 · (1 - Dice).
+
+    Parameters
+    ----------
+    truth : (B, *space, 2) foreground (1, 0; -1: not labelled), weight w.
     output : (B, *space, 1) logit.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Weights of the gaps between cells: Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28.
     """
     foreground, weight = truth[..., 0], truth[..., 1]
     known = ops.cast(foreground >= 0, output.dtype)
     foreground = ops.maximum(foreground, 0.0)
-    entropy = masked_mean(binary_entropy(foreground, output[..., 0]), known * weight)
-    return entropy + 0.5 * soft_dice(foreground, output[..., 0], known=known)
+    entropy = masked_mean(binary_cross_entropy(foreground, output[..., 0]), known * weight)
+    return entropy + 0.5 * soft_dice_loss(foreground, output[..., 0], known=known)
 
 
 @keras.saving.register_keras_serializable("nbtools")
 def multi_bce_dice(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy plus half of Dice of each output, averaged over the outputs.
+    """Binary cross-entropy and Dice of several outputs, averaged over them.
 
-    truth : (B, *space, K) each 0, 1, or -1 (ignored); with one channel it is the truth of every
+    loss = mean over k of (mean(BCE) + 0.5 · (1 - Dice)).
+
+    Parameters
+    ----------
+    truth : (B, *space, K), each 1, 0, or -1 (not labelled); or one channel, the truth of every
         output.
     output : (B, *space, K) logits.
+
+    Returns
+    -------
+    Tensor : (B,).
     """
     costs = []
     for i in range(output.shape[-1]):
         part = truth[..., min(i, truth.shape[-1] - 1)]
         known, part = ops.cast(part >= 0, output.dtype), ops.maximum(part, 0.0)
         costs.append(
-            masked_mean(binary_entropy(part, output[..., i]), known)
-            + 0.5 * soft_dice(part, output[..., i], known=known)
+            masked_mean(binary_cross_entropy(part, output[..., i]), known)
+            + 0.5 * soft_dice_loss(part, output[..., i], known=known)
         )
     return sum(costs) / len(costs)
 
 
 @keras.saving.register_keras_serializable("nbtools")
-def weighted_classes(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy of exclusive classes with a weight a pixel; where the output holds several
-    members' logits, their mean.
+def weighted_cross_entropy(truth: Tensor, output: Tensor) -> Tensor:
+    """Weighted cross-entropy of classes that exclude each other, averaged over ensemble members.
 
-    truth : (B, *space, K + 1) share of each class (0 in all: ignored) and weight.
-    output : (B, *space, members · K) logits.
+    loss = mean over members of mean(-Σ t log p), p the softmax of a member's logits.
+
+    Parameters
+    ----------
+    truth : (B, *space, K + 1) share of each class (0 in all: not labelled), weight w.
+    output : (B, *space, members · K) logits, one member after the other.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Weighted borders: Caicedo et al. 2019, doi:10.1002/cyto.a.23863.
     """
     share, weight = truth[..., :-1], truth[..., -1]
     classes = share.shape[-1]
     weight = weight * ops.cast(ops.sum(share, axis=-1) > 0.5, output.dtype)
-    members = range(output.shape[-1] // classes)
-    entropies = [
-        -ops.sum(
-            share * ops.log_softmax(output[..., i * classes : (i + 1) * classes], axis=-1), axis=-1
-        )
-        for i in members
-    ]
-    return sum(masked_mean(e, weight) for e in entropies) / len(entropies)
+    starts, cost = range(0, output.shape[-1], classes), 0.0
+    for start in starts:
+        logs = ops.log_softmax(output[..., start : start + classes], axis=-1)
+        cost = cost + masked_mean(-ops.sum(share * logs, axis=-1), weight)
+    return cost / len(starts)
 
 
 @keras.saving.register_keras_serializable("nbtools")
 def partial_label_ce_dice(truth: Tensor, output: Tensor) -> Tensor:
-    """Minus the logarithm of the probability of all that a pixel may be, weighted, plus half of
-    Dice of the foreground.
+    """Cross-entropy where some classes are unknown, and Dice of the foreground.
 
-    With one choice a pixel it is the cross-entropy; a nucleus of unknown class is foreground of any
-    class.
-    truth : (B, *space, 1 + K + 1) 1 for what may be (background, classes; all: ignored), and
-        weight.
+    loss = mean(-log Σ p over the allowed classes) + 0.5 · (1 - Dice). Where one class is
+    allowed this is the cross-entropy; in a nucleus of unknown class all but background are.
+
+    Parameters
+    ----------
+    truth : (B, *space, 1 + K + 1) 1 for each allowed class (background first; all: not labelled),
+        weight w.
     output : (B, *space, 1 + K) logits.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Partial labels: Cour et al. 2011, Journal of Machine Learning Research 12, 1501.
     """
     choice, weight = truth[..., :-1], truth[..., -1]
     known = ops.cast(ops.sum(choice, axis=-1) < choice.shape[-1] - 0.5, output.dtype)
     allowed = ops.logsumexp(output + ops.log(ops.maximum(choice, 1e-7)), axis=-1)
     entropy = masked_mean(ops.logsumexp(output, axis=-1) - allowed, known * weight)
     logit = ops.logsumexp(output[..., 1:], axis=-1) - output[..., 0]
-    return entropy + 0.5 * soft_dice(1.0 - choice[..., 0], logit, known=known)
+    return entropy + 0.5 * soft_dice_loss(1.0 - choice[..., 0], logit, known=known)
 
 
 @keras.saving.register_keras_serializable("nbtools")
 def masked_mse(truth: Tensor, output: Tensor) -> Tensor:
-    """Squared error at the pixels that count, divided by their number.
+    """Mean squared error at the pixels of a mask.
 
-    truth : (B, *space, C + 1) values and a mask of 0 and 1.   output : (B, *space, C).
+    Parameters
+    ----------
+    truth : (B, *space, C + 1) values, mask (1: counted, 0: left out).
+    output : (B, *space, C).
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Masks of blind spots: Krull et al. 2019, doi:10.1109/CVPR.2019.00223.
     """
     error = ops.mean(ops.square(output - truth[..., :-1]), axis=-1)
     return masked_mean(error, truth[..., -1])
 
 
 @keras.saving.register_keras_serializable("nbtools")
-def deep_classes(truth: Tensor, output: Tensor) -> Tensor:
-    """Cross-entropy plus Dice of exclusive classes, of the answers of all levels: half as much
-    weight for each coarser one, 1 in sum.
+def deep_supervision_ce_dice(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy and Dice of classes that exclude each other, with deep supervision.
 
-    Deep supervision as in Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; Dice is averaged
-    over the classes but the first.
-    truth : (B, *space, K) share of each class (0 in all: ignored).
+    loss = Σ over levels of 2^-level · (cross-entropy + 1 - Dice), divided by Σ 2^-level: each
+    coarser level counts half as much. Dice is averaged over the classes without the first.
+
+    Parameters
+    ----------
+    truth : (B, *space, K) share of each class (0 in all: not labelled).
     output : (B, *space, levels · K) logits, finest level first.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
     """
     classes = truth.shape[-1]
     known = ops.cast(ops.sum(truth, axis=-1) > 0.5, output.dtype)
@@ -172,14 +276,15 @@ def deep_classes(truth: Tensor, output: Tensor) -> Tensor:
         logs = ops.log_softmax(output[..., i * classes : (i + 1) * classes], axis=-1)
         costs += float(weight) * (
             masked_mean(-ops.sum(truth * logs, axis=-1), known)
-            + classes_dice(truth, ops.exp(logs), known=known)
+            + mean_class_dice_loss(truth, ops.exp(logs), known=known)
         )
     return costs
 
 
-def classes_dice(truth: Tensor, share: Tensor, *, known: Tensor) -> Tensor:
-    """1 - Dice, averaged over the classes but the first, one number an image.  truth, share : (B,
-    *space, K).
+def mean_class_dice_loss(truth: Tensor, share: Tensor, *, known: Tensor) -> Tensor:
+    """One minus the soft Dice coefficient, averaged over the classes without the first.
+
+    truth, share : (B, *space, K); known : (B, *space), 1 at labelled pixels.  Returns (B,).
     """
     axes, share = tuple(range(1, len(truth.shape) - 1)), share * known[..., None]
     shared = ops.sum(share * truth, axis=axes)
@@ -188,54 +293,76 @@ def classes_dice(truth: Tensor, share: Tensor, *, known: Tensor) -> Tensor:
 
 
 def sample_likelihood(log_likelihood: Callable, *, offset: float, factor: float) -> Callable:
-    """The loss of a network whose outputs are samples of what a pixel may be: -log of their mean
-    likelihood, at the pixels asked for.
+    """Make the loss of a network whose K outputs are samples of the signal at a pixel.
 
+    loss = mean of -log(1/K · Σ p(noisy | sample)) over the masked pixels.
+
+    Parameters
+    ----------
+    log_likelihood : (noisy, signal, ops) → log p(noisy | signal), in grey values.
+    offset, factor : grey value = offset + factor · output.
+
+    Returns
+    -------
+    Callable : truth (B, n, 3): index in the flattened patch, noisy grey value, 1 (0: padding);
+        output (B, *space, K) → (B,).
+
+    References
+    ----------
     Krull et al. 2020, doi:10.3389/fcomp.2020.00005.
-    log_likelihood : (noisy, signal, ops) → log p(noisy | signal) in grey values.
-    offset, factor : grey = offset + factor * output.
-    The loss takes truth (B, n, 3): place in the flattened patch, noisy grey value, 1 (0: no pixel),
-    and output (B, *space, K).
     """
 
     def loss(truth: Tensor, output: Tensor) -> Tensor:
         batch, count = ops.shape(output)[0], output.shape[-1]
         flat = ops.reshape(output, (-1, count))  # (B · pixels, K)
         first = ops.arange(batch, dtype="int32") * (ops.shape(flat)[0] // batch)
-        samples = ops.take(
-            flat, ops.cast(truth[..., 0], "int32") + first[:, None], axis=0
-        )  # (B, n, K)
+        index = ops.cast(truth[..., 0], "int32") + first[:, None]  # (B, n)
+        samples = ops.take(flat, index, axis=0)  # (B, n, K)
         logs = log_likelihood(truth[..., 1:2], offset + factor * samples, ops=ops)
+        # the mean of likelihoods in logarithms, which do not underflow far from the signal
         return masked_mean(float(np.log(count)) - ops.logsumexp(logs, axis=-1), truth[..., 2])
 
     return loss
 
 
 def deconoising_loss(*, floor: float, positivity: float, smoothness: float) -> Callable:
-    """The loss of a network that says what an image was before a blur: squared error of the blurred
-    image at hidden pixels.
+    """Make the loss of a network that predicts a sharp image and blurs it with the known PSF.
 
-    Goncharova et al. 2020, arXiv:2008.08414.
+    loss = mean squared error of the blurred image at the masked pixels
+    + positivity · mean(max(floor - sharp, 0)) + smoothness · total variation of the sharp image.
+
+    Parameters
+    ----------
     floor : value of no light, in units of the output.
-    positivity : weight of what the sharp image has below it, pixel for pixel.
+    positivity : weight of what the sharp image has below `floor`.
     smoothness : weight of the total variation of the sharp image.
-    The loss takes truth (B, *space, 2): value and mask, and output (B, *space, 2): blurred and
-    sharp.
+
+    Returns
+    -------
+    Callable : truth (B, *space, 2): value, mask; output (B, *space, 2): blurred, sharp → (B,).
+
+    References
+    ----------
+    Goncharova et al. 2020, arXiv:2008.08414.
     """
 
     def loss(truth: Tensor, output: Tensor) -> Tensor:
         sharp, axes = output[..., 1], tuple(range(1, len(output.shape) - 1))
-        cost = masked_mse(truth, output[..., :1]) + positivity * ops.mean(
-            ops.relu(floor - sharp), axis=axes
-        )
+        dark = ops.mean(ops.relu(floor - sharp), axis=axes)
+        cost = masked_mse(truth, output[..., :1]) + positivity * dark
         return cost + smoothness * total_variation(sharp) if smoothness else cost
 
     return loss
 
 
 def total_variation(values: Tensor) -> Tensor:
-    """Mean absolute difference between neighbours along each spatial axis, summed over the axes.
-    values : (B, *space).
+    """Mean absolute difference of neighbours along each spatial axis, summed over the axes.
+
+    values : (B, *space).  Returns (B,).
+
+    References
+    ----------
+    Rudin et al. 1992, doi:10.1016/0167-2789(92)90242-F.
     """
     axes = tuple(range(1, len(values.shape)))
     return sum(ops.mean(ops.abs(ops.diff(values, axis=axis)), axis=axes) for axis in axes)

@@ -53,11 +53,11 @@ def reach_of(model, ndim: int, size: int) -> int:
 @pytest.mark.parametrize(
     ("ndim", "plan"),
     [
-        (2, {"widths": (2, 2, 2)}),
-        (2, {"widths": (2, 2, 2), "stem": 2, "merge": "add", "up_convs": 1}),
-        (2, {"widths": (2, 2), "pool": "blur", "top_skip": False}),
-        (2, {"widths": (2, 2), "pool": "stride", "up": "transpose", "kernel": 5}),
-        (3, {"widths": (2, 2), "strides": ((1, 2, 2),)}),
+        (2, {"filters": (2, 2, 2)}),
+        (2, {"filters": (2, 2, 2), "stem": 2, "skip_mode": "add", "decoder_convs": 1}),
+        (2, {"filters": (2, 2), "pool": "blur", "topmost_skip": False}),
+        (2, {"filters": (2, 2), "pool": "stride", "upsampling": "transpose", "kernel": 5}),
+        (3, {"filters": (2, 2), "strides": ((1, 2, 2),)}),
     ],
 )
 def test_the_radius_read_from_the_layers_covers_what_the_network_really_sees(ndim, plan):
@@ -68,7 +68,7 @@ def test_the_radius_read_from_the_layers_covers_what_the_network_really_sees(ndi
 
 
 def test_a_network_that_looks_at_everything_has_no_radius():
-    assert measure_receptive_field(nets.unet(2, widths=(2, 2), norm="instance")).radius is None
+    assert measure_receptive_field(nets.unet(2, filters=(2, 2), norm="instance")).radius is None
 
 
 def test_without_a_radius_tiles_are_blended_to_a_smooth_whole(rng):
@@ -134,8 +134,8 @@ def test_another_error_is_not_swallowed():
 def test_features_are_counted_from_the_layer_that_makes_them_to_the_last_that_reads_them():
     # widths 4 and 8: most is alive where the finest level is merged: 8 channels from below, the
     # skip's 4, and 12 of both
-    assert measure_receptive_field(nets.unet(2, widths=(4, 8))).features == 24
-    plain = measure_receptive_field(nets.unet(2, widths=(16,)))
+    assert measure_receptive_field(nets.unet(2, filters=(4, 8))).features == 24
+    plain = measure_receptive_field(nets.unet(2, filters=(16,)))
     assert (
         plain.features == 32
     )  # a convolution's input and output; norm and activation take no second copy

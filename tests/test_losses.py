@@ -10,7 +10,7 @@ def test_cross_entropy_equals_its_textbook_form():
     truth, logit = np.array([0.0, 1.0, 0.3]), np.array([-2.0, 1.5, 40.0])
     probability = 1 / (1 + np.exp(-logit[:2]))
     expected = -(truth[:2] * np.log(probability) + (1 - truth[:2]) * np.log(1 - probability))
-    out = np.asarray(losses.binary_entropy(truth, logit))
+    out = np.asarray(losses.binary_cross_entropy(truth, logit))
     np.testing.assert_allclose(out[:2], expected, rtol=1e-6)
     assert out[2] == pytest.approx(0.7 * 40, rel=1e-6)  # no overflow far out
 
@@ -19,11 +19,11 @@ def test_dice_is_zero_for_a_perfect_and_near_one_for_an_empty_answer():
     truth = np.zeros((1, 20, 20), np.float32)
     truth[0, 5:15, 5:15] = 1
     known = np.ones_like(truth)
-    assert float(losses.soft_dice(truth, 100 * (truth - 0.5), known=known)[0]) == pytest.approx(
-        0, abs=1e-3
-    )
     assert float(
-        losses.soft_dice(truth, np.full_like(truth, -100), known=known)[0]
+        losses.soft_dice_loss(truth, 100 * (truth - 0.5), known=known)[0]
+    ) == pytest.approx(0, abs=1e-3)
+    assert float(
+        losses.soft_dice_loss(truth, np.full_like(truth, -100), known=known)[0]
     ) == pytest.approx(1 - 1 / 101)
 
 
@@ -66,12 +66,12 @@ def test_the_weighted_foreground_of_a_perfect_answer_costs_nothing_and_gaps_coun
     weight[0, 0] = 11
     truth = np.stack([foreground, weight], axis=-1)
     answer = 40 * (foreground - 0.5)
-    assert float(losses.weighted_foreground(truth, answer[..., None])[0]) == pytest.approx(
+    assert float(losses.weighted_bce_dice(truth, answer[..., None])[0]) == pytest.approx(
         0, abs=1e-4
     )
     in_gap, elsewhere = answer.copy(), answer.copy()
     in_gap[0, 0, 0], elsewhere[0, 11, 0] = 5, 5
-    cost = [float(losses.weighted_foreground(truth, a[..., None])[0]) for a in (in_gap, elsewhere)]
+    cost = [float(losses.weighted_bce_dice(truth, a[..., None])[0]) for a in (in_gap, elsewhere)]
     assert cost[0] > 3 * cost[1] > 0
 
 
@@ -81,10 +81,12 @@ def test_the_cross_entropy_of_classes_equals_its_textbook_form_and_is_averaged_o
     logits = np.array([[[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]]], np.float32)
     log_sum = np.log(np.exp(2.0) + 1 + np.exp(-1.0))
     expected = (1 * (log_sum - 2.0) + 10 * np.log(3)) / 11
-    assert float(losses.weighted_classes(truth, logits)[0]) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.weighted_cross_entropy(truth, logits)[0]) == pytest.approx(
+        expected, rel=1e-5
+    )
     even = np.zeros_like(logits)
     both = np.concatenate([logits, even], axis=-1)
-    assert float(losses.weighted_classes(truth, both)[0]) == pytest.approx(
+    assert float(losses.weighted_cross_entropy(truth, both)[0]) == pytest.approx(
         (expected + np.log(3)) / 2, rel=1e-5
     )
 
@@ -101,8 +103,8 @@ def test_pixels_of_no_class_count_nothing(rng):
     output = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
     other = output.copy()
     other[0, :4] += rng.normal(size=(4, 8, 3))
-    assert float(losses.weighted_classes(truth, output)[0]) == pytest.approx(
-        float(losses.weighted_classes(truth, other)[0])
+    assert float(losses.weighted_cross_entropy(truth, output)[0]) == pytest.approx(
+        float(losses.weighted_cross_entropy(truth, other)[0])
     )
 
 
@@ -122,9 +124,9 @@ def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
     weight = np.ones((1, 8, 8), np.float32)
     each = [
         float(
-            losses.weighted_foreground(
-                np.stack([truth[..., i], weight], -1), output[..., i : i + 1]
-            )[0]
+            losses.weighted_bce_dice(np.stack([truth[..., i], weight], -1), output[..., i : i + 1])[
+                0
+            ]
         )
         for i in range(2)
     ]
@@ -142,16 +144,18 @@ def test_every_foreground_is_the_mean_of_what_each_output_costs(rng):
 def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no_class(rng):
     truth = np.eye(3, dtype=np.float32)[rng.integers(0, 3, (1, 8, 8))]
     good, even = 40 * (truth - 0.5), np.zeros_like(truth)
-    assert float(losses.deep_classes(truth, good)[0]) == pytest.approx(0, abs=0.02)
-    alone = float(losses.deep_classes(truth, even)[0])
+    assert float(losses.deep_supervision_ce_dice(truth, good)[0]) == pytest.approx(0, abs=0.02)
+    alone = float(losses.deep_supervision_ce_dice(truth, even)[0])
     assert np.log(3) < alone < np.log(3) + 1  # the entropy of not knowing, and some Dice
     both = np.concatenate([good, even], axis=-1)
-    assert float(losses.deep_classes(truth, both)[0]) == pytest.approx(alone / 3, abs=0.02)
-    assert float(losses.deep_classes(truth, both[..., [3, 4, 5, 0, 1, 2]])[0]) == pytest.approx(
-        2 * alone / 3, abs=0.02
+    assert float(losses.deep_supervision_ce_dice(truth, both)[0]) == pytest.approx(
+        alone / 3, abs=0.02
     )
+    assert float(
+        losses.deep_supervision_ce_dice(truth, both[..., [3, 4, 5, 0, 1, 2]])[0]
+    ) == pytest.approx(2 * alone / 3, abs=0.02)
     partly, other = truth.copy(), good.copy()
     partly[0, :4], other[0, :4] = 0, rng.normal(size=(4, 8, 3))
-    assert float(losses.deep_classes(partly, other)[0]) == pytest.approx(
-        float(losses.deep_classes(partly, good)[0]), abs=1e-4
+    assert float(losses.deep_supervision_ce_dice(partly, other)[0]) == pytest.approx(
+        float(losses.deep_supervision_ce_dice(partly, good)[0]), abs=1e-4
     )

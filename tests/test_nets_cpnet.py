@@ -20,7 +20,7 @@ def test_the_published_network_has_its_number_of_parameters():
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_every_variant_keeps_the_shape_of_the_image(ndim, plan, rng):
     plan = {k: v[-ndim:] if k == "stem" else v for k, v in plan.items()}
-    model = nets.cpnet(ndim, widths=(4, 6, 8), outputs=1 + ndim, **plan)
+    model = nets.cpnet(ndim, filters=(4, 6, 8), outputs=1 + ndim, **plan)
     image = rng.random((1, *(16,) * ndim, 1), dtype=np.float32)
     out = np.asarray(model(image))
     assert out.shape == (1, *(16,) * ndim, 1 + ndim)
@@ -28,19 +28,19 @@ def test_every_variant_keeps_the_shape_of_the_image(ndim, plan, rng):
 
 
 def test_axes_are_pooled_by_their_own_factors():
-    model = nets.cpnet(3, widths=(4, 4, 4), strides=((1, 2, 2), (2, 2, 2)), outputs=4)
+    model = nets.cpnet(3, filters=(4, 4, 4), strides=((1, 2, 2), (2, 2, 2)), outputs=4)
     assert np.asarray(model(np.zeros((1, 2, 8, 8, 1), np.float32))).shape == (1, 2, 8, 8, 4)
 
 
 def test_only_with_a_style_a_pixel_depends_on_the_whole_image():
-    assert measure_receptive_field(nets.cpnet(2, widths=(4, 6), style=True)).radius is None
-    field = measure_receptive_field(nets.cpnet(2, widths=(4, 6), style=False, stem=(2, 2)))
+    assert measure_receptive_field(nets.cpnet(2, filters=(4, 6), style=True)).radius is None
+    field = measure_receptive_field(nets.cpnet(2, filters=(4, 6), style=False, stem=(2, 2)))
     assert field.grid == (4, 4)
     assert 20 < field.radius[0] < 80
 
 
 def test_the_reach_that_the_tiles_count_on_is_true(rng):
-    model = nets.cpnet(2, widths=(4, 6), style=False, pairs=1)
+    model = nets.cpnet(2, filters=(4, 6), style=False, pairs=1)
     radius = measure_receptive_field(model).radius[0]
     image = rng.random((1, 96, 96, 1), dtype=np.float32)
     other = image.copy()

@@ -72,7 +72,7 @@ def test_other_convolutions_stay_as_they_are(layer):
 
 
 def test_networks_inside_a_network_are_quickened_too():
-    inner = nets.unet(3, widths=(2, 4))
+    inner = nets.unet(3, filters=(2, 4))
     outer = nets.cpu_optimize(keras.Model(inner.input, inner(inner.input)))
     assert "convolution_op" in vars(inner.get_layer("enc0_0"))
     assert outer.predict_on_batch(np.zeros((1, 4, 8, 8, 1), np.float32)).shape == (1, 4, 8, 8, 1)

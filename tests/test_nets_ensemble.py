@@ -12,8 +12,8 @@ from nbtools.inference.receptive_field import measure_receptive_field
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_members_answer_each_for_itself(ndim, rng):
-    one = nets.unet(ndim, widths=(4, 8), outputs=3)
-    three = nets.ensemble(lambda: nets.unet(ndim, widths=(4, 8), outputs=3), 3)
+    one = nets.unet(ndim, filters=(4, 8), outputs=3)
+    three = nets.ensemble(lambda: nets.unet(ndim, filters=(4, 8), outputs=3), 3)
     assert three.count_params() == 3 * one.count_params()
     out = np.asarray(three(rng.random((1, *(8,) * ndim, 1), dtype=np.float32)))
     assert out.shape == (1, *(8,) * ndim, 9)
@@ -48,7 +48,7 @@ def test_the_probabilities_of_an_ensemble_are_the_mean_of_its_members(rng):
 
 
 def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
-    networks = {f"planes{k}": nets.unet(2, channels=k, widths=(4, 8)) for k in (1, 3, 5)}
+    networks = {f"planes{k}": nets.unet(2, channels=k, filters=(4, 8)) for k in (1, 3, 5)}
     three = nets.side_by_side(networks)
     planes = rng.random((1, 16, 16, 5), dtype=np.float32)
     outer = planes.copy()
@@ -64,7 +64,7 @@ def test_a_network_of_fewer_channels_sees_the_middle_ones(rng):
 
 def test_networks_side_by_side_survive_their_description(rng, tmp_path):
     both = nets.side_by_side(
-        {"a": nets.unet(2, channels=3, widths=(4, 8)), "b": nets.unet(2, widths=(4,), outputs=2)}
+        {"a": nets.unet(2, channels=3, filters=(4, 8)), "b": nets.unet(2, filters=(4,), outputs=2)}
     )
     both.save(tmp_path / "both.keras")
     again = keras.saving.load_model(tmp_path / "both.keras", safe_mode=True)

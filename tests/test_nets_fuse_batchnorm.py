@@ -59,7 +59,7 @@ def count_absorbed(model):
     "plan", [{}, {"bias": True}, {"stem": 2, "pool": "first"}, {"norm": "instance"}], ids=str
 )
 def test_prediction_is_that_of_the_plain_network(ndim, plan):
-    plain, quick = twins(lambda: nets.unet(ndim, widths=(4, 8), outputs=2, **plan))
+    plain, quick = twins(lambda: nets.unet(ndim, filters=(4, 8), outputs=2, **plan))
     assert count_absorbed(quick) == sum(
         isinstance(layer, layers.BatchNormalization) for layer in quick.layers
     )
@@ -67,7 +67,7 @@ def test_prediction_is_that_of_the_plain_network(ndim, plan):
 
 
 def test_normalisations_that_others_share_or_that_follow_no_convolution_stay():
-    plain, quick = twins(lambda: nets.cpnet(2, widths=(4, 8), channels=1))
+    plain, quick = twins(lambda: nets.cpnet(2, filters=(4, 8), channels=1))
     norms = [layer for layer in quick.layers if isinstance(layer, layers.BatchNormalization)]
     assert 0 < count_absorbed(quick) < len(norms)
     agree(look(quick, 2), look(plain, 2))
@@ -88,7 +88,7 @@ def test_only_what_is_linear_in_its_channels_is_absorbed(changes):
 def test_a_step_of_training_and_what_it_leaves_are_those_of_the_plain_network():
     x, y = np.random.default_rng(2).normal(size=(2, 4, 16, 16, 1)).astype(np.float32)
     left = []
-    for model in twins(lambda: nets.unet(2, widths=(4, 8))):
+    for model in twins(lambda: nets.unet(2, filters=(4, 8))):
         model.compile(keras.optimizers.SGD(0.1), "mse")
         model.predict_on_batch(x)
         losses = [model.train_on_batch(x, y) for _ in range(3)]
@@ -98,7 +98,7 @@ def test_a_step_of_training_and_what_it_leaves_are_those_of_the_plain_network():
 
 
 def test_weights_that_change_between_two_looks_are_those_of_the_second():
-    plain, quick = twins(lambda: nets.unet(2, widths=(4, 8)))
+    plain, quick = twins(lambda: nets.unet(2, filters=(4, 8)))
     before = look(quick, 2)
     quick.set_weights(settle(plain, seed=3).get_weights())
     after = look(quick, 2)
@@ -107,7 +107,7 @@ def test_weights_that_change_between_two_looks_are_those_of_the_second():
 
 
 def test_a_normalisation_that_is_asked_alone_answers_alone():
-    _, quick = twins(lambda: nets.unet(2, widths=(4, 8)))
+    _, quick = twins(lambda: nets.unet(2, filters=(4, 8)))
     norm = quick.get_layer("enc0_0_bn")
     x = np.random.default_rng(4).normal(size=(1, 4, 4, 4)).astype(np.float32)
     scale = np.asarray(norm.gamma) / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)

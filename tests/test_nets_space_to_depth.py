@@ -33,9 +33,9 @@ def test_folding_in_the_plane_puts_four_neighbours_into_one_pixel():
 
 
 def test_tiles_know_how_far_a_folded_network_sees():
-    field = measure_receptive_field(nets.unet(3, widths=(4, 8), stem=(1, 2, 2)))
+    field = measure_receptive_field(nets.unet(3, filters=(4, 8), stem=(1, 2, 2)))
     assert field.grid == (2, 4, 4)
-    plain = measure_receptive_field(nets.unet(3, widths=(4, 8)))
+    plain = measure_receptive_field(nets.unet(3, filters=(4, 8)))
     assert (
         field.radius[1] >= 2 * plain.radius[1]
     )  # pixels twice as large, and at least as many of them
@@ -43,7 +43,7 @@ def test_tiles_know_how_far_a_folded_network_sees():
 
 def test_a_folded_network_is_the_same_after_loading(tmp_path, rng):
     network, image = (
-        nets.unet(3, widths=(4,), stem=(1, 2, 2)),
+        nets.unet(3, filters=(4,), stem=(1, 2, 2)),
         rng.normal(size=(1, 3, 4, 6, 1)).astype(np.float32),
     )
     network.save(tmp_path / "n.keras")

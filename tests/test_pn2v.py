@@ -127,7 +127,7 @@ def test_training_goes_on_from_the_first_denoiser(rng):
     away = samples - result
     assert 0 < away.std() < 2 * SPREAD_SEEN
     assert abs(away.mean()) < SPREAD_SEEN
-    other = nets.unet(2, outputs=16, **pn2v.NETWORKS["tiny"] | {"widths": (8, 12)})
+    other = nets.unet(2, outputs=16, **pn2v.NETWORKS["tiny"] | {"filters": (8, 12)})
     before = [np.array(v) for v in other.variables]
     pn2v.go_on_from(first, other)
     assert all((np.array(v) == b).all() for v, b in zip(other.variables, before, strict=True))

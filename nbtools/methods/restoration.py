@@ -9,7 +9,7 @@ from nbtools.targets.restored import RestoredTarget
 if TYPE_CHECKING:
     from nbtools.methods.keras_method import KerasMethod
 
-LIGHT_3D = (16, 32, 64)  # widths of the small U-Net for volumes
+LIGHT_3D = (16, 32, 64)  # filters of the small U-Net for volumes
 # of the same number of voxels of a volume, a network learns most in many small steps
 RESTORATION_DEFAULTS = {
     "patch_size": {2: 64, 3: 32},
@@ -19,12 +19,12 @@ RESTORATION_DEFAULTS = {
 
 
 def plan_unet(method: KerasMethod, networks: dict[str, dict]) -> dict:
-    """Fields of `nets.UNetPlan` for the preset among `networks`: lighter where it is small for
+    """Fields of `nets.UNetConfig` for the preset among `networks`: lighter where it is small for
     volumes.
     """
     plan = dict(networks[method.settings.preset])
     if method.settings.preset == "small" and method.domain.ndim == 3:
-        plan["widths"] = LIGHT_3D
+        plan["filters"] = LIGHT_3D
     return plan
 
 

@@ -1,12 +1,11 @@
-"""Networks take a fraction of the time where TensorFlow runs on a processor: same numbers, other
-operations.
+"""Let TensorFlow compute a network faster on a CPU: same numbers, other operations.
 
-In prediction a normalisation costs nothing, see `nets/absorb.py`, and a transposed convolution
-whose boxes do not overlap is a product of matrices. Networks of volumes also learn sooner: there
-the gradients of a 3D convolution take many times as long as the convolution. The one by the input
-is itself a convolution, with the kernel turned round; the one by the kernel is that of a 2D
-convolution whose images are the planes, and whose channels are the planes that a plane acts on.
-Likewise a maximum over boxes is one over squares, and then one over planes.
+In prediction, batch normalisation is fused into convolutions (`fuse_batchnorm`), and a transposed
+convolution whose blocks do not overlap is a matrix product. In training, TensorFlow's gradients of
+a 3D convolution take many times as long as the convolution itself. The gradient by the input is a
+convolution with the flipped kernel; that by the kernel is the gradient of a 2D convolution, with
+planes as images, and as channels the planes within reach. A 3D maximum is one over each plane, then
+one across planes.
 """
 
 from __future__ import annotations
@@ -23,11 +22,10 @@ Tensor = keras.KerasTensor
 
 
 def cpu_optimize(model: keras.Model) -> keras.Model:
-    """Let the layers of a network compute as above, those of networks inside it too; returns the
-    network, which is otherwise the same.
+    """Let the layers of a network, and of networks inside it, use the faster operations.
 
-    Nothing changes on graphics cards and with other backends; how 2D, strided, dilated or grouped
-    convolutions learn does not either.
+    Changes the network in place, and returns it; layers and weights stay. On GPUs and TPUs and with
+    other backends nothing changes; 2D, strided, dilated and grouped convolutions train as before.
     """
     if keras.backend.backend() == "tensorflow" and not _on_accelerator():
         for layer in model._flatten_layers(include_self=False):
@@ -79,8 +77,8 @@ def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
     @tf.custom_gradient
     def convolve(x: Tensor, k: Tensor) -> tuple:
         def gradients(dy: Tensor) -> tuple[Tensor, Tensor]:
-            turned = tf.transpose(k[::-1, ::-1, ::-1], (0, 1, 2, 4, 3))
-            return tf.nn.conv3d(dy, turned, [1] * 5, "SAME"), _kernel_gradient(x, dy, size=k.shape)
+            flipped = tf.transpose(k[::-1, ::-1, ::-1], (0, 1, 2, 4, 3))
+            return tf.nn.conv3d(dy, flipped, [1] * 5, "SAME"), _kernel_gradient(x, dy, size=k.shape)
 
         return tf.nn.conv3d(x, k, [1] * 5, "SAME"), gradients
 
@@ -88,29 +86,29 @@ def _convolve(volume: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _kernel_gradient(x: Tensor, dy: Tensor, *, size: tuple[int, ...]) -> Tensor:
-    """What each weight of a kernel of this size adds to the loss: the planes are images, and beside
-    each lie those it acted on.
+    """Gradient by a kernel of shape (kz, ky, kx, C, K): that of a 2D convolution over planes.
+
+    Plane z of the input reaches planes z - kz // 2 … z + kz // 2 of the output: their gradients
+    are stacked as channels, one 2D kernel each.
     """
     import tensorflow as tf
 
-    deep, high, wide, inputs, outputs = size
+    depth, height, width, inputs, outputs = size
     shape = tf.shape(x)
-    apart = tf.pad(dy, [[0, 0], [deep // 2, deep // 2], [0, 0], [0, 0], [0, 0]])
-    beside = tf.concat([apart[:, i : i + shape[1]] for i in reversed(range(deep))], axis=-1)
+    padded = tf.pad(dy, [[0, 0], [depth // 2, depth // 2], [0, 0], [0, 0], [0, 0]])
+    stacked = tf.concat([padded[:, i : i + shape[1]] for i in reversed(range(depth))], axis=-1)
     found = tf.raw_ops.Conv2DBackpropFilter(
         input=tf.reshape(x, (-1, shape[2], shape[3], inputs)),
-        filter_sizes=(high, wide, inputs, deep * outputs),
-        out_backprop=tf.reshape(beside, (-1, shape[2], shape[3], deep * outputs)),
+        filter_sizes=(height, width, inputs, depth * outputs),
+        out_backprop=tf.reshape(stacked, (-1, shape[2], shape[3], depth * outputs)),
         strides=[1] * 4,
         padding="SAME",
     )
-    return tf.transpose(tf.reshape(found, (high, wide, inputs, deep, outputs)), (3, 0, 1, 2, 4))
+    return tf.transpose(tf.reshape(found, (height, width, inputs, depth, outputs)), (3, 0, 1, 2, 4))
 
 
 def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
-    """(B, Z, Y, X, C) → (B, Z / kz, Y / ky, X / kx, C), the largest value of each box that lies in
-    the volume.
-    """
+    """(B, Z, Y, X, C) → (B, Z / kz, Y / ky, X / kx, C): the largest value of each whole block."""
     import tensorflow as tf
 
     shape, channels = tf.shape(volume), volume.shape[-1]
@@ -123,30 +121,20 @@ def _pool(volume: Tensor, *, size: tuple[int, int, int]) -> Tensor:
 
 
 def _spread(image: Tensor, *, layer: keras.Layer) -> Tensor:
-    """(B, *space, C) → (B, *space · kernel, K): each pixel becomes a box."""
+    """(B, *space, C) → (B, *space · kernel, K): each pixel becomes a block."""
     import tensorflow as tf
 
     kernel = tf.convert_to_tensor(layer.kernel)  # (*size, K, C)
     *size, outputs, inputs = kernel.shape
     ndim, shape = len(size), tf.shape(image)
-    boxes = tf.matmul(
-        tf.reshape(image, (-1, inputs)), tf.reshape(kernel, (-1, inputs)), transpose_b=True
-    )
-    boxes = (
-        tf.nn.bias_add(boxes, tf.tile(layer.bias, [int(np.prod(size))]))
-        if layer.use_bias
-        else boxes
-    )
-    rows = [
-        shape[0] * shape[1],
-        *(shape[axis] for axis in range(2, ndim + 1)),
-        *size[:-1],
-        size[-1] * outputs,
-    ]
-    order = [
-        axis + side for axis in range(ndim) for side in (0, ndim)
-    ]  # each axis of the image, then that of its box
-    x = tf.transpose(tf.reshape(boxes, rows), order)
-    return layer.activation(
-        tf.reshape(x, (shape[0], *(shape[axis + 1] * size[axis] for axis in range(ndim)), outputs))
-    )
+    weights = tf.reshape(kernel, (-1, inputs))
+    blocks = tf.matmul(tf.reshape(image, (-1, inputs)), weights, transpose_b=True)
+    if layer.use_bias:
+        blocks = tf.nn.bias_add(blocks, tf.tile(layer.bias, [int(np.prod(size))]))
+    axes = range(2, ndim + 1)
+    rows = [shape[0] * shape[1], *(shape[a] for a in axes), *size[:-1], size[-1] * outputs]
+    # each axis of the image, then that of its block
+    order = [axis + side for axis in range(ndim) for side in (0, ndim)]
+    x = tf.transpose(tf.reshape(blocks, rows), order)
+    space = [shape[axis + 1] * size[axis] for axis in range(ndim)]
+    return layer.activation(tf.reshape(x, (shape[0], *space, outputs)))

@@ -1,4 +1,4 @@
-"""Several networks as one: the same image in, their answers side by side out."""
+"""Several networks as one model: the same image in, their outputs concatenated."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ Tensor = keras.KerasTensor
 
 
 def ensemble(build: Callable[[], keras.Model], members: int) -> keras.Model:
-    """Networks of one architecture and different first weights, trained and run as a single model.
+    """Join networks of one architecture and different initial weights into one model.
 
-    build : makes one network (B, *space, C) → (B, *space, K).   members : how many.
+    Parameters
+    ----------
+    build : makes one network (B, *space, C) → (B, *space, K).
+    members : number of networks.
 
     Returns
     -------
-    keras.Model : (B, *space, C) → (B, *space, members · K), the answer of one member after the
-        other.
+    keras.Model : (B, *space, C) → (B, *space, members · K), one member after the other.
 
     Examples
     --------
-    >>> from nbtools.nets.unet import unet
-    >>> ensemble(lambda: unet(2, widths=(4, 8), outputs=3), 2).output_shape
+    >>> from nbtools.nets import unet
+    >>> ensemble(lambda: unet(2, filters=(4, 8), outputs=3), 2).output_shape
     (None, None, None, 6)
     """
     return (
@@ -32,24 +34,28 @@ def ensemble(build: Callable[[], keras.Model], members: int) -> keras.Model:
 
 
 def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
-    """Networks of any architecture as one model: name → network (B, *space, C) → (B, *space, K).
+    """Join networks of any architecture into one model.
+
+    Parameters
+    ----------
+    networks : name → network (B, *space, C) → (B, *space, K). A network with fewer input channels
+        than the widest takes those in the middle: of planes around one, the nearest.
 
     Returns
     -------
-    keras.Model : (B, *space, C) → (B, *space, sum of K), in the order given; layers are called
-        after their network, "name_layer".
-    C is that of the network with most channels, the others see as many as they take from the
-    middle: of planes around one, the nearest.
+    keras.Model : (B, *space, largest C) → (B, *space, sum of K), in the order given; layers are
+        named after their network, "name_layer".
     """
     widest = max(networks.values(), key=lambda network: network.inputs[0].shape[-1])
     image = keras.Input(widest.inputs[0].shape[1:], name="image")
-    answers = [_copy_onto(image, network, prefix=f"{name}_") for name, network in networks.items()]
-    return keras.Model(image, layers.Concatenate(name="members")(answers), name="ensemble")
+    outputs = [_copy_onto(image, network, prefix=f"{name}_") for name, network in networks.items()]
+    return keras.Model(image, layers.Concatenate(name="members")(outputs), name="ensemble")
 
 
 def _copy_onto(image: Tensor, network: keras.Model, *, prefix: str) -> Tensor:
-    """The network's layers under new names, applied to another input: flat, so that its field can
-    be read layer by layer.
+    """Apply the layers of a network, renamed, to another input.
+
+    Flat, so that the receptive field can be computed layer by layer.
     """
     count = network.inputs[0].shape[-1]
     seen = image if count == image.shape[-1] else Middle(count, name=f"{prefix}middle")(image)

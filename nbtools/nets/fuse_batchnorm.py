@@ -1,8 +1,8 @@
-"""Batch normalisation that follows a convolution is part of it in prediction: its scale goes into
-the kernel, its shift is a bias.
+"""Fuse batch normalisation into the convolution before it, in prediction.
 
-The numbers are the same; left out are two passes over the features, and TensorFlow computes
-convolution, bias and activation as one operation on processors. Training is not changed.
+(conv(x, k) + b - mean) · s + β = conv(x, k · s) + (b - mean) · s + β, with s = γ / √(variance + ε).
+This saves two passes over the features, and TensorFlow computes convolution, bias and activation
+as one operation on CPUs. Training is not changed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ Tensor = keras.KerasTensor
 
 
 def fuse_batchnorm(model: keras.Model) -> keras.Model:
-    """Let each convolution of a network that only a batch normalisation reads compute both; returns
-    the network, whose layers stay.
+    """Fuse each convolution with the only layer that reads it, where that is a normalisation.
 
     For backends that compile, and leave out what nothing reads: the convolution is written twice,
-    and computed once.
+    and computed once. Layers and weights stay; changes the network in place, and returns it.
     """
     for norm in model._flatten_layers(include_self=False):
         conv = _find_convolution(norm) if isinstance(norm, layers.BatchNormalization) else None
@@ -31,7 +30,7 @@ def fuse_batchnorm(model: keras.Model) -> keras.Model:
 
 
 def _find_convolution(norm: layers.BatchNormalization) -> keras.Layer | None:
-    """The convolution that this layer, and nothing else, reads; None where there is none."""
+    """The convolution that this layer, and no other, reads; None where there is none."""
     if len(norm._inbound_nodes) != 1 or norm.axis not in (-1, len(norm.output.shape) - 1):
         return None
     conv = norm.input._keras_history.operation
@@ -45,8 +44,7 @@ def _find_convolution(norm: layers.BatchNormalization) -> keras.Layer | None:
 class _Pair:
     """A convolution and the normalisation that reads it.
 
-    seen : what the convolution was given last, and what it said, until the normalisation has read
-        it.
+    seen : last input and output of the convolution, until the normalisation has read them.
     """
 
     conv: keras.Layer
@@ -57,19 +55,19 @@ class _Pair:
         self.plain_conv, self.plain_norm = self.conv.call, self.norm.call
 
     def convolve(self, inputs: Tensor) -> Tensor:
-        said = self.plain_conv(inputs)
-        self.seen[:] = inputs, said
-        return said
+        output = self.plain_conv(inputs)
+        self.seen[:] = inputs, output
+        return output
 
     def normalise(
         self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        given, said = self.seen or (None, None)
+        image, output = self.seen or (None, None)
         self.seen.clear()
-        if said is not inputs or (training and self.norm.trainable):
+        if output is not inputs or (training and self.norm.trainable):
             return self.plain_norm(inputs, training=training, mask=mask)
         scale = ops.rsqrt(self.norm.moving_variance + self.norm.epsilon)
         scale = scale * self.norm.gamma if self.norm.scale else scale
         shift = (self.conv.bias if self.conv.use_bias else 0) - self.norm.moving_mean
         shift = shift * scale + (self.norm.beta if self.norm.center else 0)
-        return ops.add(self.conv.convolution_op(given, self.conv.kernel * scale), shift)
+        return ops.add(self.conv.convolution_op(image, self.conv.kernel * scale), shift)

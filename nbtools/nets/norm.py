@@ -10,11 +10,17 @@ Tensor = keras.KerasTensor
 
 @keras.saving.register_keras_serializable("nbtools")
 class InstanceNorm(layers.Layer):
-    """Each channel of each image to mean 0 and spread 1 over all its pixels, then to a learned mean
-    and spread.
+    """Normalise each channel of each image over its pixels: γ (x - mean) / √(variance + ε) + β.
 
-    Ulyanov et al. 2016, arXiv:1607.08022. As `GroupNormalization` with a group a channel, and
-    faster on processors.
+    As `GroupNormalization` with one group per channel, and faster on CPUs.
+
+    Parameters
+    ----------
+    epsilon : ε, against division by zero.
+
+    References
+    ----------
+    Ulyanov et al. 2016, arXiv:1607.08022.
     """
 
     def __init__(self, epsilon: float = 1e-5, **kwargs):

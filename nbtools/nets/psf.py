@@ -1,4 +1,4 @@
-"""A known blur as the last layer of a network: it has nothing to learn."""
+"""A known point spread function (PSF) as the last layer of a network, without weights."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ Tensor = keras.KerasTensor
 
 @keras.saving.register_keras_serializable("nbtools")
 class Psf(layers.Layer):
-    """Convolution with fixed kernels, one after the other; beyond the border the image is mirrored
-    (d c b a | a b c d).
+    """Convolve with fixed kernels, one after the other: (B, *space, 1) → (B, *space, 1).
 
-    kernels : arrays (*space) of odd sizes; a Gaussian is cheapest as one kernel an axis, of shape
+    Beyond the border the image is mirrored: d c b a | a b c d.
+
+    Parameters
+    ----------
+    kernels : arrays (*space) of odd sizes; a Gaussian is cheapest as one kernel per axis, of shape
         (n, 1), (1, n).
-    The input has one channel.
     """
 
     def __init__(self, kernels: list, **kwargs):
@@ -27,22 +29,17 @@ class Psf(layers.Layer):
         for kernel in self.kernels:
             for axis, size in enumerate(kernel.shape, start=1):
                 x = _mirror(x, axis, reach=size // 2)
-            turned = np.flip(kernel)[
-                ..., None, None
-            ]  # layers correlate, and a blur is a convolution
-            x = ops.conv(
-                x,
-                ops.convert_to_tensor(np.ascontiguousarray(turned)),
-                padding="valid",
-                data_format="channels_last",
-            )
+            # ops.conv correlates; a blur is a convolution, with the kernel flipped
+            flipped = np.ascontiguousarray(np.flip(kernel)[..., None, None])
+            weights = ops.convert_to_tensor(flipped)
+            x = ops.conv(x, weights, padding="valid", data_format="channels_last")
         return x
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:
-        """(stride, reach in its own input) an axis, for the tile plan."""
+        """(stride, reach in its own input) per axis, for the tile plan."""
         reach = np.sum([np.array(k.shape) // 2 for k in self.kernels], axis=0)
         return np.ones_like(reach), reach
 
@@ -51,9 +48,7 @@ class Psf(layers.Layer):
 
 
 def _mirror(x: Tensor, axis: int, *, reach: int) -> Tensor:
-    """The tensor continued by `reach` on either side of an axis, also where it is shorter than
-    that.
-    """
+    """Pad an axis by `reach` on both sides with its mirror image, also where it is shorter."""
     if not reach:
         return x
     size = ops.shape(x)[axis]

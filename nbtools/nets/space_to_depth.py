@@ -1,9 +1,7 @@
-"""SpaceToDepth and DepthToSpace: neighbouring pixels become channels, and channels pixels again;
-resolution
-changes hands without a strided convolution.
+"""SpaceToDepth and DepthToSpace: blocks of pixels become channels, and channels pixels again.
 
-In volumes TensorFlow's gradient of a strided convolution takes many times as long on processors as
-that of a plain one.
+They change the resolution without a strided convolution, whose gradient in volumes takes TensorFlow
+many times as long on CPUs as that of a plain one. Shi et al. 2016, arXiv:1609.05158.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ Tensor = keras.KerasTensor
 
 
 class _Rearranged(layers.Layer):
-    """What both share.  factors : pixels that become one, a spatial axis."""
+    """What both share.  factors : block size per spatial axis."""
 
     def __init__(self, factors: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
@@ -28,12 +26,16 @@ class _Rearranged(layers.Layer):
 
 @keras.saving.register_keras_serializable("nbtools")
 class SpaceToDepth(_Rearranged):
-    """(B, *space, C) → (B, *space / factors, C · product of the factors); sizes must be multiples
-    of the factors.
+    """(B, *space, C) → (B, *space / factors, C · product of the factors).
+
+    Parameters
+    ----------
+    factors : block size per spatial axis; sizes of the image must be multiples of it.
     """
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1]
+        # split each axis in (blocks, pixels of a block), then move the latter to the channels
         split, blocks, inside = [size[0]], [0], []
         for n, factor in zip(size[1:-1], self.factors, strict=True):
             blocks.append(len(split))
@@ -52,18 +54,22 @@ class SpaceToDepth(_Rearranged):
         return (shape[0], *space, shape[-1] * int(np.prod(self.factors)))
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:
-        """(stride, reach in its own input) an axis, for the tile plan."""
+        """(stride, reach in its own input) per axis, for the tile plan."""
         return np.array(self.factors), np.array(self.factors) - 1
 
 
 @keras.saving.register_keras_serializable("nbtools")
 class DepthToSpace(_Rearranged):
-    """(B, *space, C) → (B, *space · factors, C / product of the factors): what `SpaceToDepth` did,
-    undone.
+    """(B, *space, C) → (B, *space · factors, C / product of the factors), undoes `SpaceToDepth`.
+
+    Parameters
+    ----------
+    factors : block size per spatial axis.
     """
 
     def call(self, x: Tensor) -> Tensor:
         size, channels = ops.shape(x), x.shape[-1] // int(np.prod(self.factors))
+        # split the channels in one axis per factor, then move each behind its spatial axis
         split = [f for f in self.factors if f > 1]
         first, order = len(self.factors) + 1, [0]
         for axis, factor in enumerate(self.factors, start=1):
@@ -82,16 +88,12 @@ class DepthToSpace(_Rearranged):
         return (shape[0], *space, shape[-1] // int(np.prod(self.factors)))
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:
-        """(stride, reach in its own input) an axis, for the tile plan."""
+        """(stride, reach in its own input) per axis, for the tile plan."""
         factors = np.array(self.factors, float)
         return 1 / factors, 1 - 1 / factors
 
 
 def depth_to_space_head(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """The end of a network that began with `SpaceToDepth` in a volume: each voxel says what those
-    that were
-    folded into it are.
-    """
-    return DepthToSpace(factors, name="unfold")(
-        layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")(x)
-    )
+    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`."""
+    head = layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")
+    return DepthToSpace(factors, name="unfold")(head(x))

@@ -40,7 +40,7 @@ ARRIVALS, WINDOW = (
 )
 GROW, FEW = 5, 2  # and so many pixels around it, where more than FEW arrive
 TOGETHER = 2**14  # points that a core follows before it takes others
-FLOW = 5.0  # how many times as long as the true one the flow of a network is
+FLOW_SCALE = 5.0  # flows of a network are so many times as long as the true ones (Cellpose)
 ALL = 4.0  # no two flows of length 1 differ more
 
 
@@ -305,7 +305,7 @@ class FlowTarget(LabelTarget):
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
         """Logit and lengthened flows → probability of foreground, and flows."""
-        return np.concatenate([sigmoid(raw[..., :1]), raw[..., 1:] / FLOW], axis=-1)
+        return np.concatenate([sigmoid(raw[..., :1]), raw[..., 1:] / FLOW_SCALE], axis=-1)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
         return decode(maps, spacing=self.spacing, **parameters)

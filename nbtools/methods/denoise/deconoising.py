@@ -29,9 +29,14 @@ from nbtools.methods.settings import BlindSpotSettings, preset_setting
 from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "norm": "none", "taper": True},
-    "small": {"widths": (32, 64, 128), "norm": "none", "taper": True},
-    "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
+    "tiny": {"filters": (8, 16), "norm": "none", "narrow_before_upsampling": True},
+    "small": {"filters": (32, 64, 128), "norm": "none", "narrow_before_upsampling": True},
+    "paper": {
+        "filters": (64, 128, 256),
+        "norm": "none",
+        "upsampling": "transpose",
+        "skip_mode": "add",
+    },
 }
 LONGER_IN_Z = 3.0  # the PSF of a microscope along the optical axis, where nothing else is said
 CUT = 4.0  # standard deviations at which a Gaussian ends

@@ -28,10 +28,10 @@ from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 # without batch normalisation grey values come out exacter, by decibels where there is much light,
 # and steps take less time
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "norm": "none"},
-    "small": {"widths": (32, 64, 128), "norm": "none"},
-    "paper": {"widths": (32, 64, 128), "kernel": 5},
-    "bsd68": {"widths": (96, 192, 384)},
+    "tiny": {"filters": (8, 16), "norm": "none"},
+    "small": {"filters": (32, 64, 128), "norm": "none"},
+    "paper": {"filters": (32, 64, 128), "kernel": 5},
+    "bsd68": {"filters": (96, 192, 384)},
 }
 BSD68 = {
     "patch_size": 64,
@@ -139,5 +139,5 @@ class N2V(KerasMethod):
         plan = restoration.plan_unet(self, NETWORKS)
         if self.domain.ndim == 3 or not sharp:  # as published for either
             plan.pop("kernel", None)
-        plan |= {"taper": True, "bias": True, "top_skip": sharp, "pool": "max" if sharp else "blur"}
+        plan |= {"narrow_before_upsampling": True, "bias": True, "topmost_skip": sharp, "pool": "max" if sharp else "blur"}
         return nets.unet_for(self.domain, outputs=self.domain.channels, **plan)

@@ -31,11 +31,16 @@ from nbtools.noise import NoiseModel
 from nbtools.targets.blindspot import BlindSpotMask, ListedBlindSpots
 from nbtools.training import History, TrainingPlan, clock
 
-AS_N2V2 = {"taper": True, "norm": "none", "pool": "blur", "top_skip": False}
+AS_N2V2 = {"narrow_before_upsampling": True, "norm": "none", "pool": "blur", "topmost_skip": False}
 NETWORKS = {
-    "tiny": {"widths": (8, 16), **AS_N2V2},
-    "small": {"widths": (32, 64, 128), **AS_N2V2},
-    "paper": {"widths": (64, 128, 256), "norm": "none", "up": "transpose", "merge": "add"},
+    "tiny": {"filters": (8, 16), **AS_N2V2},
+    "small": {"filters": (32, 64, 128), **AS_N2V2},
+    "paper": {
+        "filters": (64, 128, 256),
+        "norm": "none",
+        "upsampling": "transpose",
+        "skip_mode": "add",
+    },
 }
 SAMPLES = {"tiny": 16, "small": 100, "paper": 800}
 SAMPLES_3D = 32

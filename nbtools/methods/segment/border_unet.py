@@ -21,12 +21,12 @@ from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.border import BorderTarget
 
-WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
+FILTERS = {"tiny": (8, 16), "small": (16, 32, 64, 128), "paper": (64, 128, 256, 512)}
 
 
 @dataclass(frozen=True)
 class BorderUNetSettings(NetworkSettings, parameters=BorderTarget.parameters):
-    preset: str = preset_setting(*WIDTHS)
+    preset: str = preset_setting(*FILTERS)
     ensemble: int = setting(
         1,
         min=1,
@@ -55,10 +55,10 @@ class BorderUNet(KerasMethod):
     Settings, Target = BorderUNetSettings, BorderTarget
 
     def loss(self) -> Callable:
-        return losses.weighted_classes
+        return losses.weighted_cross_entropy
 
     def build(self) -> keras.Model:
-        plan = {"widths": WIDTHS[self.settings.preset]}
+        plan = {"filters": FILTERS[self.settings.preset]}
         if self.domain.ndim == 3 and self.settings.preset == "small":
             plan = nets.LIGHT_VOLUME
 

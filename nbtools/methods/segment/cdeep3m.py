@@ -32,9 +32,9 @@ from nbtools.targets.base import sigmoid
 from nbtools.targets.planes import PLANES, REACH, PlaneStackTarget, gather_planes
 
 NETWORKS = {
-    "tiny": {"widths": (4, 8), "convs": 1},
-    "small": {"widths": (16, 32, 64, 128)},
-    "large": {"widths": (32, 64, 128, 256, 512)},
+    "tiny": {"filters": (4, 8), "convs": 1},
+    "small": {"filters": (16, 32, 64, 128)},
+    "large": {"filters": (32, 64, 128, 256, 512)},
 }
 SHARE = 4  # at most so large a part of the planes of a tile is in the network at once
 MIRRORED = [(REACH, REACH), (0, 0), (0, 0)]

@@ -23,7 +23,7 @@ from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.distance import DistanceTarget
 
-WIDTHS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
+FILTERS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
 STEM = (1, 2, 2)
 
 
@@ -37,7 +37,7 @@ class FastNucleiSettings(NetworkSettings, parameters=DistanceTarget.parameters):
         step=16,
         help="Side of a training patch in the plane; empty: 96, in volumes 64.",
     )
-    preset: str = preset_setting(*WIDTHS, help="Size of the network: small for two cores.")
+    preset: str = preset_setting(*FILTERS, help="Size of the network: small for two cores.")
     auto_scale: bool = AUTO_SCALE
 
 
@@ -51,5 +51,5 @@ class FastNuclei(KerasMethod):
         return losses.foreground_distance
 
     def build(self) -> keras.Model:
-        plan = {"widths": WIDTHS[self.settings.preset], "stem": STEM}
-        return nets.unet_for(self.domain, outputs=2, merge="add", up_convs=1, **plan)
+        plan = {"filters": FILTERS[self.settings.preset], "stem": STEM}
+        return nets.unet_for(self.domain, outputs=2, skip_mode="add", decoder_convs=1, **plan)

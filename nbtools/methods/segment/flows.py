@@ -32,11 +32,11 @@ from nbtools.patches import Example
 from nbtools.targets.flows import FlowTarget
 
 NETWORKS = {
-    "tiny": {"widths": (8, 16), "pairs": 1, "style": False},
-    "small": {"widths": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
-    "paper": {"widths": (32, 64, 128, 256), "pairs": 2, "style": True},
+    "tiny": {"filters": (8, 16), "pairs": 1, "style": False},
+    "small": {"filters": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
+    "paper": {"filters": (32, 64, 128, 256), "pairs": 2, "style": True},
 }
-# widths of `small` for a network of three dimensions, whose steps cost so much more
+# filters of `small` for a network of three dimensions, whose steps cost so much more
 LIGHT_3D = (16, 32, 64)
 TILE = {2: (256, 256), 3: (32, 128, 128)}  # px, where the style depends on what a tile shows
 
@@ -70,8 +70,8 @@ class Flows(KerasMethod):
         ndim = 2 if self.target().in_planes else self.domain.ndim
         network = dict(NETWORKS[self.settings.preset])
         if ndim == 3 and self.settings.preset == "small":
-            network["widths"] = LIGHT_3D
-        stem, levels = network.get("stem", (1, 1, 1)), len(network["widths"])
+            network["filters"] = LIGHT_3D
+        stem, levels = network.get("stem", (1, 1, 1)), len(network["filters"])
         strides = nets.plan_pooling(ndim, self.domain.spacing, count=levels - 1, stem=stem)
         if "stem" in network:
             network["stem"] = stem[-ndim:]

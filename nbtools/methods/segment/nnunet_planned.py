@@ -46,8 +46,8 @@ BUDGETS = {
     "paper": {2: Budget(8.0, 32), 3: Budget(8.0, 32)},
 }
 BLOCKS = {"norm": "instance", "activation": "leaky", "bias": True}
-LIGHT = {"pool": "max", "up": "nearest", "taper": True}
-PUBLISHED = {"pool": "first", "up": "transpose"}
+LIGHT = {"pool": "max", "upsampling": "nearest", "narrow_before_upsampling": True}
+PUBLISHED = {"pool": "first", "upsampling": "transpose"}
 USUAL = (32, 256, 256)  # px of the images that a network is built for before there are any
 
 
@@ -110,7 +110,7 @@ class NnUNetPlanned(KerasMethod):
         return replace(super().target(), rim=self.plan.rim if self.plan else None)
 
     def loss(self) -> Callable:
-        return losses.deep_classes
+        return losses.deep_supervision_ce_dice
 
     def choose_plan(self, seen: Fingerprint) -> Plan:
         """The plan for images like these, with what the settings say of patch and memory."""
@@ -149,8 +149,8 @@ class NnUNetPlanned(KerasMethod):
         domain = self.domain
         usual = Fingerprint((USUAL[-domain.ndim :],) * 100, (domain.spacing,) * 100)
         plan = self.plan or self.choose_plan(usual)
-        about = {"widths": plan.widths, "kernels": plan.kernels, "strides": plan.strides}
-        about["deep"] = max(0, len(plan.widths) - 3)
+        about = {"filters": plan.widths, "kernels": plan.kernels, "strides": plan.strides}
+        about["deep_supervision"] = max(0, len(plan.widths) - 3)
         blocks = BLOCKS | (PUBLISHED if self.settings.preset == "paper" else LIGHT)
         outputs = len(self.target().outputs)
         return nets.unet(domain.ndim, channels=domain.channels, outputs=outputs, **about, **blocks)

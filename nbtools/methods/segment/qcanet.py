@@ -33,14 +33,14 @@ from nbtools.targets import centres
 from nbtools.targets.centres import CentreTarget
 
 NETWORKS = {
-    "tiny": {"nsn": {"widths": (4, 8), "convs": 1}, "ndn": {"widths": (4,), "convs": 1}},
+    "tiny": {"nsn": {"filters": (4, 8), "convs": 1}, "ndn": {"filters": (4,), "convs": 1}},
     "small": {
-        "nsn": {"widths": (8, 16, 32), "up_convs": 1},
-        "ndn": {"widths": (8, 16, 32), "up_convs": 1},
+        "nsn": {"filters": (8, 16, 32), "decoder_convs": 1},
+        "ndn": {"filters": (8, 16, 32), "decoder_convs": 1},
     },
     "paper": {
-        "nsn": {"widths": (32, 64, 128)},
-        "ndn": {"widths": (24, 48, 96, 192, 384), "kernel": 5},
+        "nsn": {"filters": (32, 64, 128)},
+        "ndn": {"filters": (24, 48, 96, 192, 384), "kernel": 5},
     },
 }
 TILE = 96  # px, as published, for networks whose field is wider than tiles can be
@@ -107,7 +107,7 @@ class QcaNet(KerasMethod):
 
     def build(self) -> keras.Model:
         ndim, channels = self.domain.ndim, self.domain.channels
-        about = {"channels": channels, "grow_first": True, "up": "transpose"}
+        about = {"channels": channels, "double_before_pooling": True, "upsampling": "transpose"}
         plans = NETWORKS[self.settings.preset]
         return nets.side_by_side({k: nets.unet(ndim, **about, **plan) for k, plan in plans.items()})
 

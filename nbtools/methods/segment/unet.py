@@ -23,16 +23,16 @@ from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.foreground import ForegroundTarget
 
-WIDTHS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
+FILTERS = {"tiny": (8, 16), "small": (16, 32, 64, 128)}
 PAPER = {
-    2: {"widths": (64, 128, 256, 512, 1024), "norm": "none", "up": "transpose"},
-    3: {"widths": (64, 128, 256, 512), "grow_first": True, "up": "transpose"},
+    2: {"filters": (64, 128, 256, 512, 1024), "norm": "none", "upsampling": "transpose"},
+    3: {"filters": (64, 128, 256, 512), "double_before_pooling": True, "upsampling": "transpose"},
 }
 
 
 @dataclass(frozen=True)
 class UNetSettings(NetworkSettings, parameters=ForegroundTarget.parameters):
-    preset: str = preset_setting(*WIDTHS, "paper")
+    preset: str = preset_setting(*FILTERS, "paper")
     gap_weight: float = setting(
         10.0,
         min=0.0,
@@ -48,10 +48,10 @@ class UNet(KerasMethod):
     learns_classes = True
 
     def loss(self) -> Callable:
-        return losses.partial_label_ce_dice if self.domain.classes else losses.weighted_foreground
+        return losses.partial_label_ce_dice if self.domain.classes else losses.weighted_bce_dice
 
     def build(self) -> keras.Model:
-        preset, plan = self.settings.preset, {"widths": WIDTHS.get(self.settings.preset)}
+        preset, plan = self.settings.preset, {"filters": FILTERS.get(self.settings.preset)}
         if preset == "paper":
             plan = PAPER[self.domain.ndim]
         elif preset == "small" and self.domain.ndim == 3:
