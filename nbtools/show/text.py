@@ -119,6 +119,8 @@ def findings(found: Iterable[Any]) -> RichText:
 
 def format_value(value: Any) -> str:
     """Format a value in few characters: four digits are enough for a measurement."""
+
+
 def _collect_columns(rows: Sequence[Mapping]) -> dict[str, list]:
     columns = {name: [] for name in next(iter(rows), ())}
     for row in rows:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from nbtools.geometry import centroids
 
 from nbtools import data, io
 from nbtools.data import Sample
 from nbtools.errors import UserError
+from nbtools.geometry import centroids
 from nbtools.image import Image
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space

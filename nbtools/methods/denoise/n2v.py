@@ -139,5 +139,10 @@ class N2V(KerasMethod):
         plan = restoration.plan_unet(self, NETWORKS)
         if self.domain.ndim == 3 or not sharp:  # as published for either
             plan.pop("kernel", None)
-        plan |= {"narrow_before_upsampling": True, "bias": True, "topmost_skip": sharp, "pool": "max" if sharp else "blur"}
+        plan |= {
+            "narrow_before_upsampling": True,
+            "bias": True,
+            "topmost_skip": sharp,
+            "pool": "max" if sharp else "blur",
+        }
         return nets.unet_for(self.domain, outputs=self.domain.channels, **plan)
