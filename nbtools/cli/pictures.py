@@ -1,73 +1,71 @@
-"""Pictures that need both sides at hand, written beside the numbers: where the mistakes are, the
+"""Figures that need truth and result, written beside the numbers: where the mistakes are, the
 worst images first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import io
-from nbtools.cli import sides
-from nbtools.image import Image
+from nbtools import io, tasks
+from nbtools.cli import scoring
 
 if TYPE_CHECKING:
-    from nbtools.cli.sides import Side
+    from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
-
-    Reader = Callable[[str], Image | None]  # name of an image of the truth → what was found in it
+    from nbtools.tasks import ResultSet
 
 WORST = 5
 LARGEST = 64e6  # pixels; a map of a larger image would show nothing
 
 
 def save_scores(
-    result: Path, scores: dict, *, truth: Side, found: Reader, dataset: DataSet | None
+    result: Path,
+    scores: dict,
+    *,
+    names: list[str],
+    truth: Reader,
+    found: Reader,
+    dataset: DataSet | None,
 ) -> None:
-    """scores.json, and for nuclei errors/ and strata, into a result folder, where its report finds
-    them.
+    """scores.json and, for labels, errors/ and strata.png, into a result folder, where its report
+    finds them.
     """
     io.write_json(result / "scores.json", scores)
-    if "mean_ap" in scores:
+    if "strata" in tasks.of_scores(scores).figures:
         draw_errors(result / "errors", scores, truth=truth, found=found, dataset=dataset)
-        draw_strata(
-            result / "strata.png",
-            {result.absolute().name: (scores, found)},
-            truth=truth,
-            dataset=dataset,
-        )
+        readers = {result.absolute().name: found}
+        draw_strata(result / "strata.png", readers, names=names, truth=truth, dataset=dataset)
 
 
 def draw_errors(
-    folder: Path, scores: dict, *, truth: Side, found: Reader, dataset: DataSet | None
+    folder: Path, scores: dict, *, truth: Reader, found: Reader, dataset: DataSet | None
 ) -> None:
     """Error maps of the worst images: 1_NAME.png, 2_NAME.png…"""
     from nbtools import show
 
-    images = sides.read_images(dataset)
+    images = scoring.read_images(dataset)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
     for number, row in enumerate(find_worst(scores), 1):
-        label = truth.read(row["name"]).select(T=0)
+        label = truth(row["name"]).image.select(T=0)
         if label.pixels.size > LARGEST:
             continue
         predicted, image = found(row["name"]), images(row["name"])
-        predicted = (
-            label.replace(pixels=label.pixels * 0) if predicted is None else predicted.select(T=0)
-        )
-        image = (
-            label.replace(pixels=(label.pixels > 0).astype("uint8"))
-            if image is None
-            else image.select(T=0)
-        )
-        figure = show.error_map(image, label, predicted=predicted)
+        if predicted is None:
+            predicted = label.replace(pixels=label.pixels * 0)
+        else:
+            predicted = predicted.image.select(T=0)
+        if image is None:
+            image = label.replace(pixels=(label.pixels > 0).astype("uint8"))
+        figure = show.error_map(image.select(T=0), label, predicted=predicted)
         (folder / f"{number}_{row['name']}.png").write_bytes(show.to_png(figure))
 
 
 def draw_restored(
-    folder: Path, scores: Mapping[str, dict], *, truth: Side, readers: Mapping[str, Reader]
+    folder: Path, scores: Mapping[str, dict], *, truth: ResultSet, readers: Mapping[str, Reader]
 ) -> None:
     """Difference and SSIM maps of all methods side by side, the images of lowest PSNR first."""
     from nbtools import show
@@ -76,15 +74,13 @@ def draw_restored(
         name: {row["name"]: row["psnr"] for row in one["per_image"]} for name, one in scores.items()
     }
     inside = [n for n in truth.names if all(one.get(n) is not None for one in rows.values())]
+    worst = sorted(inside, key=lambda n: sum(one[n] for one in rows.values()))[:WORST]
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(
-        sorted(inside, key=lambda n: sum(one[n] for one in rows.values()))[:WORST], 1
-    ):
-        clean = truth.read(name)[0]
+    for number, name in enumerate(worst, 1):
+        clean = truth.read(name).image
         if clean.pixels.size <= LARGEST:
-            figure = show.error_maps(
-                {method: read(name) for method, read in readers.items()}, clean
-            )
+            restored = {method: read(name).image for method, read in readers.items()}
+            figure = show.error_maps(restored, clean)
             (folder / f"{number}_{name}.png").write_bytes(show.to_png(figure))
 
 
@@ -96,7 +92,12 @@ def find_worst(scores: dict) -> list[dict]:
 
 
 def draw_strata(
-    path: Path, results: Mapping[str, tuple[dict, Reader]], *, truth: Side, dataset: DataSet | None
+    path: Path,
+    readers: Mapping[str, Reader],
+    *,
+    names: list[str],
+    truth: Reader,
+    dataset: DataSet | None,
 ) -> dict:
     """The share of nuclei found by size and by contrast, for each result by name; returns the
     numbers.
@@ -104,10 +105,11 @@ def draw_strata(
     from nbtools import show
     from nbtools.metrics import strata
 
-    images, found = sides.read_images(dataset), {}
-    for name, (_, read) in results.items():
-        nuclei = strata.describe_nuclei((n, truth.read(n), read(n), images(n)) for n in truth.names)
-        found[name] = {by: strata.stratify(nuclei, by) for by in ("size", "contrast")}
+    images, found = scoring.read_images(dataset), {}
+    for method, read in readers.items():
+        pairs = ((n, truth(n).image, read(n), images(n)) for n in names)
+        nuclei = strata.describe_nuclei((n, t, r and r.image, i) for n, t, r, i in pairs)
+        found[method] = {by: strata.stratify(nuclei, by) for by in ("size", "contrast")}
     if any(rows for one in found.values() for rows in one.values()):
         path.write_bytes(show.to_png(show.strata(found)))
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nbtools import runtime
+from nbtools import runtime, tasks
 from nbtools.errors import UserError
 from nbtools.methods.base import Method, Prediction
 from nbtools.methods.table import ROWS, Row
@@ -18,8 +18,9 @@ CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the methods, of one task or of all: "denoise", "segment", "detect", "classify"."""
-    return [r.name for r in ROWS if task in (None, r.task)]
+    """Names of the methods, of one task of `nbtools.tasks` or of all."""
+    wanted = task and tasks.get(task)
+    return [r.name for r in ROWS if wanted in (None, tasks.get(r.task))]
 
 
 def row(name: str) -> Row:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from nbtools import tasks
+
 WORKBENCHES = {
     task: f"notebooks/workbench_{task}.ipynb" for task in ("denoise", "segment")
 }  # any method of it on one's own images
@@ -72,7 +74,7 @@ class Row:
         return {
             "name": self.name,
             "title": self.title,
-            "task": self.task,
+            "task": tasks.get(self.task).name,
             "dims": list(self.dims),
             "needs": list(self.needs),
             "paper": vars(self.paper).copy(),

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from nbtools.errors import UserError
 from nbtools.image import SPACE, Image
 from nbtools.metrics import regions
+from nbtools.metrics.detection import find_centres
 from nbtools.metrics.instances import LAST_AVERAGED, THRESHOLDS, find_mistakes, score_overlap
 from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
 
@@ -224,10 +224,9 @@ def _list_disagreements(
 
 def _find_centres(label: np.ndarray) -> dict[int, list[float]]:
     names = np.unique(label[label > 0])
-    centres = ndimage.center_of_mass(label > 0, label, names) if len(names) else []
     return {
         int(name): [round(float(c), 1) for c in centre]
-        for name, centre in zip(names, centres, strict=True)
+        for name, centre in zip(names, find_centres(label), strict=True)
     }
 
 

@@ -35,10 +35,10 @@ def evaluate(
     classes : all classes in order; by default those that occur, sorted.
     groups, seed : of the bootstrap, see `instances.evaluate`.
 
-    Returns plain JSON values: `accuracy`, `balanced_accuracy` (over classes that truly occur),
-    `macro_f1` (over classes that occur or were predicted), `classes`, `confusion` (rows are true,
-    columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece` and its bins;
-    None without probabilities), `missing`, `interval_95` and a row for each.
+    Returns plain JSON values: `task`, `accuracy`, `balanced_accuracy` (over classes that truly
+    occur), `macro_f1` (over classes that occur or were predicted), `classes`, `confusion` (rows
+    are true, columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece`
+    and its bins; None without probabilities), `missing`, `interval_95` and a row for each.
 
     >>> evaluate([("a", "wild type", "wild type", 0.9), ("b", "mutant", "wild type", 0.6)])["balanced_accuracy"]
     0.5
@@ -53,17 +53,13 @@ def evaluate(
             "none",
             "Check the table of the true classes.",
         )
-    names = list(
-        classes
-        or sorted(
-            {r["truth"] for r in rows}
-            | {r["predicted"] for r in rows if r["predicted"] is not None}
-        )
-    )
+    answers = {row[side] for row in rows for side in ("truth", "predicted")} - {None}
+    names = list(classes or sorted(answers))
     tables = count_classes(rows, names)
     pooled, units = tables.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     each = rate_classes(pooled)
     return {
+        "task": "classification",
         "images": len(rows),
         **{name: float(value) for name, value in rate_confusion(pooled).items()},
         "classes": names,
@@ -160,3 +156,16 @@ def calibrate(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | None:
 def _mean_known(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     return np.where(known, values, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+
+
+def count_answers(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, K, K + 1), and how they are rated: see `rate_confusion`; the classes are
+    those of any method.
+    """
+    names = sorted({name for one in scores for name in one["classes"]})
+    return np.array([count_classes(rows, names) for rows in methods]), rate_confusion
+
+
+COUNTING = bootstrap.Counting(METRICS, count_answers)

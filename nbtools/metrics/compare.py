@@ -15,8 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.bootstrap import DRAWS, draw_sums, find_limits, find_units
-from nbtools.metrics.tasks import TASKS
+from nbtools.metrics import classification, detection, instances, restoration, semantic
+from nbtools.metrics.bootstrap import DRAWS, Counting, draw_sums, find_limits, find_units
+
+COUNTINGS = {
+    module.__name__.rpartition(".")[2]: module.COUNTING
+    for module in (instances, semantic, detection, classification, restoration)
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ def compare(
     results: Mapping[str, Mapping],
     *,
     task: str = "instances",
+    counting: Counting | None = None,
     baseline: str | None = None,
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
@@ -42,7 +48,9 @@ def compare(
 
     results : name to what `evaluate` of the task returned, each over the same images, in any order.
         Of restorations, images that one of the methods has no result for are left out of all.
-    task : "instances", "semantic", "detection", "classification" or "restoration".
+    task : "instances", "semantic", "detection", "classification" or "restoration"; any other with
+        its `counting`.
+    counting : how scores of the task add up, where it is not one of these.
     baseline : name of the result that the others are compared with first; the first one if None.
     groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn.
     seed : of the bootstrap.
@@ -63,9 +71,11 @@ def compare(
     >>> compare({"classical": scores_a, "network": scores_b})["differences"][0]  # doctest: +SKIP
     {'method': 'network', 'against': 'classical', 'metric': 'mean_ap', 'difference': 0.12, 'interval_95': [0.07, 0.18], 'clear': True}
     """
-    names, images = _check(results, baseline, task=task)
-    about, units = TASKS[task], find_units(images, groups)
-    counts, rate = about.count(list(results.values()), images)  # (methods, images, ...)
+    about = counting or _find_counting(task)
+    names, images = _check(results, baseline)
+    units = find_units(images, groups)
+    rows = [_order(one["per_image"], images) for one in results.values()]
+    counts, rate = about.count(rows, list(results.values()))  # (methods, images, ...)
     drawn = draw_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)  # (draws, methods, ...)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
     found = {metric: Draws(values[metric], every and every[metric]) for metric in about.metrics}
@@ -92,15 +102,23 @@ def compare(
     }
 
 
-def _check(
-    results: Mapping[str, Mapping], baseline: str | None, *, task: str
-) -> tuple[list[str], list[str]]:
+def _find_counting(task: str) -> Counting:
+    if task not in COUNTINGS:
+        raise UserError(
+            "The task must be one that has metrics.", repr(task), f"Known: {', '.join(COUNTINGS)}."
+        )
+    return COUNTINGS[task]
+
+
+def _order(rows: list[Mapping], images: list[str]) -> list[Mapping]:
+    """The rows of a result in the order of the images."""
+    table = {row["name"]: row for row in rows}
+    return [table[name] for name in images]
+
+
+def _check(results: Mapping[str, Mapping], baseline: str | None) -> tuple[list[str], list[str]]:
     """Names of the results and of their images."""
     names = list(results)
-    if task not in TASKS:
-        raise UserError(
-            "The task must be one that has metrics.", repr(task), f"Known: {', '.join(TASKS)}."
-        )
     if len(names) < 2:
         raise UserError(
             "At least two results are needed to compare.",

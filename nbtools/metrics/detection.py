@@ -12,7 +12,7 @@ points have no scores the curve is one point, and ap is precision x recall.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -43,9 +43,9 @@ def evaluate(
     gate, unit : the largest distance of a match, in "px" or "um".
     matching : "optimal" or "greedy", see the words at the top.
 
-    Returns plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap`, `rmse`
-    (None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`, `interval_95`
-    (bootstrap over images or groups), and a row for each image.
+    Returns plain JSON values: `task`, `gate_px` or `gate_um`, `precision`, `recall`, `f1`,
+    `ap`, `rmse` (None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`,
+    `interval_95` (bootstrap over images or groups), and a row for each image.
 
     >>> found = evaluate([("a", np.array([[5.0, 5.0], [20.0, 5.0]]), np.array([[5.0, 8.0], [40.0, 40.0]]), None)])
     >>> found["f1"], found["rmse"]
@@ -79,9 +79,9 @@ def evaluate(
             "none",
             "Check the folder of the truth.",
         )
-    return {"images": len(rows), f"gate_{unit}": float(gate), "matching": matching} | _summary(
-        rows, ranked, missing=missing, groups=groups, seed=seed
-    )
+    about = {"task": "detection", "images": len(rows), f"gate_{unit}": float(gate)}
+    summary = _summary(rows, ranked, missing=missing, groups=groups, seed=seed)
+    return about | {"matching": matching} | summary
 
 
 def match_points(
@@ -90,7 +90,7 @@ def match_points(
     """Matched points: which true ones (K,), which found ones (K,), and their distances (K,)."""
     row, column, distance = _find_near(truth, found, gate=gate)
     if matching == "greedy":
-        chosen = _take_nearest_first(row, column, np.lexsort((column, row, distance)))
+        chosen = choose_free(row, column, order=np.lexsort((column, row, distance)))
     else:
         chosen = np.flatnonzero(
             match_pairs(row, column, values=1 - distance / (2 * gate), least=0.5)
@@ -107,9 +107,8 @@ def rank_points(
     row, column, distance = _find_near(truth, found, gate=gate)
     first = np.zeros(len(found)) if scores is None else -np.asarray(scores, float)
     hit = np.zeros(len(found), bool)
-    hit[
-        column[_take_nearest_first(row, column, np.lexsort((row, distance, column, first[column])))]
-    ] = True
+    order = np.lexsort((row, distance, column, first[column]))
+    hit[column[choose_free(row, column, order=order)]] = True
     return hit
 
 
@@ -144,6 +143,21 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def count_points(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, 4) counts, and how they are rated: see `rate_counts`."""
+    return np.array([_list_counts(rows) for rows in methods]), rate_counts
+
+
+def _list_counts(rows: Sequence[Mapping]) -> np.ndarray:
+    keys = ("n_true", "n_pred", "tp", "squared")
+    return np.array([[row[k] for k in keys] for row in rows], float)
+
+
+COUNTING = bootstrap.Counting(METRICS, count_points, smaller_is_better=("rmse",))
+
+
 def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str, np.ndarray]:
     """Precision and recall at each distinct score, from the highest down: arrays of one length.
 
@@ -157,6 +171,13 @@ def draw_curve(hit: np.ndarray, scores: np.ndarray, *, n_true: int) -> dict[str,
         "precision": tp / (last + 1),
         "recall": tp / max(n_true, 1),
     }
+
+
+def thin_curve(curve: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+    """At most 200 points of a curve that has one or more, as plain values."""
+    last = len(curve["score"]) - 1
+    kept = np.unique(np.linspace(0, last, CURVE).round().astype(int))
+    return {name: values[kept].tolist() for name, values in curve.items()}
 
 
 def measure_area(curve: Mapping[str, np.ndarray]) -> float:
@@ -175,9 +196,7 @@ def _summary(
     groups: Mapping[str, object] | None,
     seed: int,
 ) -> dict:
-    counts = np.array(
-        [[row[k] for k in ("n_true", "n_pred", "tp", "squared")] for row in rows], float
-    )
+    counts = _list_counts(rows)
     pooled, units = counts.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     true, found, tp = (int(v) for v in pooled[:3])
     rates = {
@@ -189,11 +208,6 @@ def _summary(
         [np.asarray(s, float) if scored and len(h) else np.zeros(len(h)) for s, h in ranked]
     )
     curve = draw_curve(np.concatenate([hit for _, hit in ranked]), scores, n_true=true)
-    kept = (
-        np.unique(np.linspace(0, len(scores[: len(curve["score"])]) - 1, CURVE).round().astype(int))
-        if len(scores)
-        else []
-    )
     area = measure_area(curve) if scored and found else rates["precision"] * rates["recall"]
     return {
         **rates,
@@ -204,9 +218,7 @@ def _summary(
         "count_error": float(
             np.mean(np.abs(counts[:, 1] - counts[:, 0]) / np.maximum(counts[:, 0], 1))
         ),
-        "curve": {name: values[kept].tolist() for name, values in curve.items()}
-        if scored and found
-        else None,
+        "curve": thin_curve(curve) if scored and found else None,
         "missing": missing,
         "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
         "per_image": rows,
@@ -227,7 +239,7 @@ def _find_near(
     return near["i"].astype(int), near["j"].astype(int), np.minimum(near["v"], gate)
 
 
-def _take_nearest_first(row: np.ndarray, column: np.ndarray, order: np.ndarray) -> np.ndarray:
+def choose_free(row: np.ndarray, column: np.ndarray, *, order: np.ndarray) -> np.ndarray:
     """Of pairs in an order, those whose two points are still free."""
     taken: tuple[set, set] = (set(), set())
     chosen = []

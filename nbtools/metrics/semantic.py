@@ -35,10 +35,10 @@ def evaluate(
         are foreground.
     groups, seed : of the bootstrap, see `instances.evaluate`.
 
-    Returns plain JSON values: `dice`, `iou`, `precision`, `recall` (means over all classes but the
-    background that occur), `accuracy` (share of right pixels), `mean_iou` (over all classes that
-    occur), the same by class under `per_class`, `confusion` (pixels; rows are true), `missing`,
-    `interval_95`, and a row for each image.
+    Returns plain JSON values: `task`, `dice`, `iou`, `precision`, `recall` (means over all
+    classes but the background that occur), `accuracy` (share of right pixels), `mean_iou` (over
+    all classes that occur), the same by class under `per_class`, `confusion` (pixels; rows are
+    true), `missing`, `interval_95`, and a row for each image.
 
     >>> square = np.eye(4, dtype=int)
     >>> evaluate([("a", square, np.roll(square, 1, axis=1))])["accuracy"]
@@ -60,6 +60,7 @@ def evaluate(
     tables = np.array([row["confusion"] for row in rows])
     pooled, units = tables.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     return {
+        "task": "semantic",
         "images": len(rows),
         **_plain(rate_confusion(pooled)),
         "per_class": {
@@ -145,3 +146,14 @@ def _number(label: np.ndarray | Image, classes: Sequence[str] | None) -> np.ndar
 
 def _plain(rates: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(value) for name, value in rates.items()}
+
+
+def count_tables(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, K, K) pixels, and how they are rated: see `rate_confusion`."""
+    tables = [[row["confusion"] for row in rows] for rows in methods]
+    return np.array(tables, float), rate_confusion
+
+
+COUNTING = bootstrap.Counting(METRICS, count_tables)

@@ -15,8 +15,9 @@ from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
 from nbtools.show.pictures import as_image
-from nbtools.show.scores import confusion, evaluation, find_task
+from nbtools.show.scores import confusion, evaluation
 from nbtools.show.views import paint, view
+from nbtools.tasks import of_scores
 
 # In the order in which one covers the other; hues that colour-blind readers tell apart, the
 # unremarkable ones pale.
@@ -38,17 +39,21 @@ def scores(result: Mapping) -> Figure:
     result : what `evaluate` of a task in `nbtools.metrics` returns, or the JSON of `nbtools
         evaluate`; or several of these by name, which are drawn side by side.
     """
-    if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
+    if result and all(isinstance(one, Mapping) and of_scores(one) for one in result.values()):
         return evaluation(result)
-    if (task := find_task(result)) is None:
+    if (task := of_scores(result)) is None:
         received = ", ".join(map(str, result)) or "nothing"
         raise UserError(
             "Scores to show must be those of a task.",
             received,
             "Use `evaluate` of nbtools.metrics.",
         )
-    if task != "instances":
-        return confusion(result) if task == "classification" else evaluation({"result": result})
+    draw = {"rates": _draw_instances, "confusion": confusion}.get(task.figures.get("scores"))
+    return draw(result) if draw else evaluation({"result": result})
+
+
+def _draw_instances(result: Mapping) -> Figure:
+    """AP, precision and recall by IoU threshold; counts; kinds of mistake."""
     figure = new_figure(
         11,
         3.2,

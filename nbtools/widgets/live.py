@@ -248,13 +248,9 @@ class LiveTraining(ipywidgets.VBox):
             return
         finally:
             self._next_look = time.monotonic() + max(REST_S, (time.monotonic() - begin) / SHARE)
-        make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
-        _put(
-            self.found,
-            show.array_to_png(
-                make(self.example, found.image if found.labels is None else found.labels)
-            ),
-        )
+        picture = show.result_rgb(self.example, found.result)
+        if picture is not None:
+            _put(self.found, show.array_to_png(picture))
 
     def _put_curve(self, figure: show.Figure) -> None:
         _put(self.picture, show.to_png(figure))

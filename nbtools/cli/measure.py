@@ -1,23 +1,23 @@
-"""Verb that measures: one row a nucleus."""
+"""`nbtools measure`: one row per nucleus."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from nbtools import io
-from nbtools.cli import frame
-from nbtools.cli.frame import Answer, Verb
-from nbtools.cli.labels import open_labels
+from nbtools import io, tasks
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.results import Labels
+from nbtools.tasks.instances import drop_small
+from nbtools.tasks.reading import require_existing
 
 
-def declare_measure(parser: argparse.ArgumentParser) -> None:
+def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "labels", type=Path, metavar="LABELS", help="label image, result folder or data set"
     )
@@ -34,20 +34,21 @@ def declare_measure(parser: argparse.ArgumentParser) -> None:
         "--chromocentres"
     )
     parser.add_argument("--spots", type=Path, metavar="FOLDER", help=text)
-    frame.add_out(parser, "nuclei.csv", help="the table, one row a nucleus")
-    frame.add_input_options(parser)
+    common.add_out(parser, "nuclei.csv", help="the table, one row per nucleus")
+    common.add_input_options(parser)
+    common.add_min_size(parser)
 
 
-def run_measure(args: argparse.Namespace) -> Answer:
-    frame.refuse_file(args)
+def run(args: argparse.Namespace) -> CommandResult:
+    common.require_new_file(args)
     if args.images is None and (asked := [o for o, given in _asked(args).items() if given]):
         raise UserError(
-            "What is asked for is measured in the images.",
+            "Texture and chromocentres are measured in the images.",
             f"{asked[0]} without --images",
             "Add --images FOLDER.",
         )
-    labels = open_labels(args.labels, what="The labels", options=frame.input_options(args))
-    images, say, rows, missing = _open_images(args), frame.progress(args), [], []
+    labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
+    images, say, rows, missing = _open_images(args), common.make_reporter(args), [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite)
         if args.spots
@@ -67,14 +68,13 @@ def run_measure(args: argparse.Namespace) -> Answer:
     unreliable = sum(not row["reliable"] for row in rows)
     document = {
         "table": str(args.out),
-        "images": len(labels),
+        "images": len(labels.names),
         "nuclei": len(rows),
         "unreliable": unreliable,
         "columns": columns,
     }
-    return Answer(
-        document | {"missing": missing}, _say_table(document, missing), 1 if missing else 0
-    )
+    lines = _format_table(document, missing)
+    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
 
 
 def _asked(args: argparse.Namespace) -> dict[str, bool]:
@@ -87,24 +87,28 @@ def _asked(args: argparse.Namespace) -> dict[str, bool]:
 
 
 def _measure_one(
-    label: Image, image: Image | None, *, args: argparse.Namespace, spots: Path | None
-) -> dict[str, np.ndarray]:
-    """The table of one image; what needs an image is left out where there is none."""
+    result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
+) -> dict[str, Sequence]:
+    """The table of one image, with scores and classes where the nuclei have them; what needs an
+    image is left out where there is none.
+    """
     from nbtools import measure
-    from nbtools.cli.results import drop_small
 
-    label = drop_small(label, args.min_size)
+    label = drop_small(result, args.min_size).image
     found = False
     if image is not None and (args.chromocentres or spots):
         found = measure.find_chromocentres(label, image)
         if spots:
             io.write_label(spots, found)
-    return measure.measure(
-        label, image, texture=args.texture and image is not None, chromocentres=found
-    )
+    texture = args.texture and image is not None
+    table = measure.measure(label, image, texture=texture, chromocentres=found)
+    for column, known in (("score", result.score), ("class", result.classes)):
+        if known is not None:
+            table[column] = [known.get(int(number)) for number in table["label"]]
+    return table
 
 
-def _say_table(document: dict, missing: list[str]) -> list[str]:
+def _format_table(document: dict, missing: list[str]) -> list[str]:
     lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
         share = (
@@ -123,22 +127,17 @@ def _open_images(args: argparse.Namespace) -> Callable[[str], Image | None]:
     from nbtools.data.layout import name_key
 
     dataset = DataSet.open(
-        frame.existing(args.images, "The image or folder"), options=frame.input_options(args)
+        require_existing(args.images, "The image or folder"), options=common.input_options(args)
     )
     places = {name_key(name): i for i, name in enumerate(dataset.names)}
     return lambda name: dataset.image(places[name_key(name)]) if name_key(name) in places else None
 
 
-def to_rows(table: dict[str, np.ndarray]) -> list[dict]:
+def to_rows(table: dict[str, Sequence]) -> list[dict]:
     """A table of columns as a list of rows."""
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
-VERBS = (
-    Verb(
-        "measure",
-        "measure every nucleus, in µm where the pixel size is known",
-        declare_measure,
-        run_measure,
-    ),
+COMMAND = Command(
+    "measure", "measure every nucleus, in µm where the pixel size is known", run, declare
 )

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from nbtools import data, methods
-from nbtools.cli import results
+from nbtools.cli import predict as verb
 from nbtools.errors import UserError
 
 ARGS = argparse.Namespace(
@@ -23,7 +23,7 @@ def predict(nuclei, tmp_path):
     def call(read, model=None):
         dataset, said = data.DataSet.open(nuclei), []
         dataset.image, first = lambda index: read(first, index), dataset.image
-        rows, failed = results.predict_all(
+        rows, failed = verb.predict_all(
             model or methods.load("otsu"), dataset, folder=tmp_path, args=ARGS, say=said.append
         )
         return rows, failed, said

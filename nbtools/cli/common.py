@@ -1,4 +1,4 @@
-"""What all verbs share: their parser, common options, answers, and progress on standard error."""
+"""What all verbs share: parser, common options, results, and progress on standard error."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbtools import config
+from nbtools import config, tasks
+from nbtools.data import InputOptions
 from nbtools.errors import UserError
 from nbtools.image import UNITS
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a verb has done: a document for --json, lines for a person, and the exit code (0 done, 1
-    done but with findings).
+class CommandResult:
+    """What a verb has done.
+
+    Parameters
+    ----------
+    document : for --json.
+    lines : for a person.
+    code : 0 done, 1 done but with findings.
     """
 
     document: object
@@ -27,19 +33,32 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Verb:
-    """One word of the command line: `declare` adds its arguments to a parser, `run` takes the
-    parsed ones and gives an Answer.
+class Command:
+    """A verb of the command line.
+
+    Parameters
+    ----------
+    name : the verb.
+    help : what it does, in one line.
+    run : parsed arguments → result.
+    declare : adds its arguments to a parser.
     """
 
     name: str
     help: str
-    declare: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], Answer]
+    run: Callable[[argparse.Namespace], CommandResult]
+    declare: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """Its arguments, without the verb."""
+        parser = Parser(prog=f"nbtools {self.name}", allow_abbrev=False)
+        self.declare(parser)
+        add_common(parser)
+        return parser.parse_args(words)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one message, as everything else here does."""
+    """argparse that reports a mistake as one message, as everything else here does."""
 
     def error(self, message: str):
         raise UserError(
@@ -65,12 +84,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser, metavar: str, *, help: str) -> None:
-    """The place of the result, and whether an older one may be replaced."""
+    """The place of the result, and whether an existing one may be replaced."""
     parser.add_argument("--out", required=True, type=Path, metavar=metavar, help=help)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
 
 
-def refuse_file(args: argparse.Namespace) -> None:
+def require_new_file(args: argparse.Namespace) -> None:
     """A UserError where the file to write is there already."""
     if args.out.is_dir():
         raise UserError(
@@ -103,17 +122,22 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         default="um",
         help="unit of --spacing; pixel where only the ratio is known",
     )
-    group.add_argument(
-        "--diameter",
-        type=positive_number,
-        metavar="UM",
-        help="the nuclei's diameter (µm or --unit), to rescale to the model's",
-    )
-    group.add_argument(
+
+
+def add_min_size(parser: argparse.ArgumentParser) -> None:
+    """The smallest nuclei that are kept."""
+    parser.add_argument(
         "--min-size",
         type=positive_number,
         metavar="UM",
-        help="leave out nuclei of a smaller diameter",
+        help="leave out nuclei of a smaller diameter (µm or --unit)",
+    )
+
+
+def add_task(parser: argparse.ArgumentParser, *, help: str, default: str | None = None) -> None:
+    """The task, in the words of `nbtools.tasks` or those of older versions."""
+    parser.add_argument(
+        "--task", type=tasks.rename, choices=tuple(tasks.TASKS), default=default, help=help
     )
 
 
@@ -130,45 +154,49 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def input_options(args: argparse.Namespace):
+def input_options(args: argparse.Namespace) -> InputOptions:
     """`data.InputOptions` of the parsed arguments."""
-    from nbtools.data import InputOptions
-
-    channel = (
-        int(args.channel) if args.channel and args.channel.lstrip("-").isdigit() else args.channel
-    )
-    time = int(args.time) if args.time and args.time.lstrip("-").isdigit() else args.time
-    counted = (
-        (1.0,) if args.unit == "pixel" and args.diameter else None
-    )  # a diameter in pixels needs no other spacing
+    spacing = args.spacing
+    if spacing is None and args.unit == "pixel" and getattr(args, "diameter", None):
+        spacing = (1.0,)  # a diameter in pixels needs no other spacing
     return InputOptions(
-        axes=args.axes, channel=channel, time=time, spacing=args.spacing or counted, unit=args.unit
+        axes=args.axes,
+        channel=_to_number(args.channel),
+        time=_to_number(args.time),
+        spacing=spacing,
+        unit=args.unit,
     )
 
 
-def say_command(args: argparse.Namespace) -> str:
-    """The command as it was typed; the folder of data sets is spelled $NBTOOLS_DATA, which each
-    machine has elsewhere.
+def _to_number(text: str | None) -> int | str | None:
+    """A number where the text is one, else the text."""
+    return int(text) if text and text.lstrip("-").isdigit() else text
+
+
+def format_command(args: argparse.Namespace) -> str:
+    """The command as it was typed; the folder of data sets is spelled $NBTOOLS_DATA, since it
+    differs between machines.
     """
     return config.spell_path(shlex.join(args.command))
 
 
-def existing(path: str | Path, what: str) -> Path:
-    """The path, or a UserError where nothing is there."""
-    if not Path(path).exists():
+def expand_path(text: str) -> str:
+    """A recorded path or command with the folder of data sets as it is on this machine."""
+    folder = config.environment("NBTOOLS_DATA")
+    if "$NBTOOLS_DATA" in text and not folder:
         raise UserError(
-            f"{what} must exist.", path, "Check the spelling, and that you are in the right folder."
+            "NBTOOLS_DATA must name the folder of data sets.",
+            text,
+            "Set it: export NBTOOLS_DATA=FOLDER.",
         )
-    return Path(path)
+    return text.replace("$NBTOOLS_DATA", folder.rstrip("/"))
 
 
-def progress(args: argparse.Namespace) -> Callable[[str], None]:
-    """A function that says a line on standard error, or nothing with --quiet."""
-    return (
-        (lambda text: None)
-        if args.quiet
-        else (lambda text: print(text, file=sys.stderr, flush=True))
-    )
+def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
+    """A function that writes a line on standard error, or nothing with --quiet."""
+    if args.quiet:
+        return lambda text: None
+    return lambda text: print(text, file=sys.stderr, flush=True)
 
 
 def whole_number(text: str) -> int:
@@ -195,21 +223,3 @@ def _checked(text: str, holds: Callable[[float], bool], words: str) -> float:
     if not (math.isfinite(number) and holds(number)):
         raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
     return number
-
-
-def tabulate(rows: list[dict], columns: list[str]) -> list[str]:
-    """Rows as aligned lines under a heading."""
-    cells = [columns, *([_show(row.get(c)) for c in columns] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-
-
-def _show(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,189 @@
+"""Results and truths by name, from a file, a result of `predict`, a folder or a data set; and how
+the names of two sets pair.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbtools import io
+from nbtools.data import DataSet, InputOptions
+from nbtools.data.layout import name_key
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+FOLDERS = ("labels", "masks")
+OBJECTS, CLASSES = "objects.csv", "_classes.csv"  # NAME_classes.csv stands beside NAME.tif
+NOT_RESULTS = ("summary", "nuclei", "classes", "objects")  # tables that are of no single image
+SCORES = ("score", "probability", "confidence")
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """Results or truths by name, each read when it is needed.
+
+    Parameters
+    ----------
+    readers : name → function that reads it.
+    alone : it is one file, which pairs with another whatever their names.
+    """
+
+    readers: dict[str, Callable[[], object]]
+    alone: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images, in order."""
+        return list(self.readers)
+
+    def read(self, name: str | None) -> object | None:
+        """What there is of this name; None where there is nothing."""
+        return self.readers[name]() if name in self.readers else None
+
+
+def require_existing(path: str | Path, what: str) -> Path:
+    """The path, or a UserError where nothing is there."""
+    if not Path(path).exists():
+        raise UserError(
+            f"{what} must exist.", path, "Check the spelling, and that you are in the right folder."
+        )
+    return Path(path)
+
+
+def is_result(folder: Path) -> bool:
+    """Whether `nbtools predict` wrote a folder."""
+    return (folder / "result.json").is_file()
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Files of a folder in order, hidden ones and tables of the whole folder left out."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return [p for p in files if p.suffix.lower() != ".csv" or p.stem not in NOT_RESULTS]
+
+
+def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
+    """Name in the truth → name in the result, None where there is none.
+
+    Raises
+    ------
+    UserError : result and truth have no name in common.
+    """
+    if found.alone and truth.alone:
+        return {truth.names[0]: found.names[0]}
+    names = {name: find_partner(name, found.names, taken=truth.names) for name in truth.names}
+    if not any(names.values()):
+        received = (
+            f"{place} with {', '.join(found.names[:3])}; truth with {', '.join(truth.names[:3])}"
+        )
+        raise UserError(
+            "Result and truth must have names in common.",
+            received,
+            "Give both files the same name, whatever the ending.",
+        )
+    return names
+
+
+def find_partner(name: str, candidates: list[str], *, taken: list[str]) -> str | None:
+    """The candidate of this name, else the only one that adds to it and belongs to no other name.
+
+    Examples
+    --------
+    >>> find_partner("a", ["a_cp_masks", "b"], taken=["a", "b"])
+    'a_cp_masks'
+    """
+    key, others = name_key(name), {name_key(n) for n in taken}
+    same = [c for c in candidates if name_key(c) == key]
+    longer = [
+        c
+        for c in candidates
+        if name_key(c).startswith(tuple(key + mark for mark in "_-. "))
+        and name_key(c) not in others
+    ]
+    return same[0] if same else longer[0] if len(longer) == 1 else None
+
+
+def pair_up(
+    names: dict[str, str | None], truth: ResultSet, *, found: ResultSet, say: Callable[[str], None]
+) -> Iterator[tuple]:
+    """(name, truth, result or None), one image at a time."""
+    for number, (name, partner) in enumerate(names.items(), 1):
+        say(f"{number} of {len(names)}: {name}" + ("" if partner else " is missing in the result"))
+        yield name, truth.read(name), found.read(partner)
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label image that is read when it is needed, and what stands beside it.
+
+    Parameters
+    ----------
+    read : the label image.
+    classes : path of its table of label and class, None without.
+    objects : label → row of objects.csv; {} without.
+    """
+
+    read: Callable[[], Image]
+    classes: Path | None = None
+    objects: Callable[[], dict[int, dict[str, str]]] = dict
+
+
+def find_label_images(
+    place: Path, *, what: str, options: InputOptions | None = None
+) -> tuple[dict[str, LabelFile], bool]:
+    """The label images of a place by name, and whether the place is a single file.
+
+    Raises
+    ------
+    UserError : nothing is there, or no label image.
+    """
+    place, options = require_existing(place, what), options or InputOptions()
+    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
+    if dataset is not None and dataset.has("labels"):
+        found = {
+            entry.name: LabelFile(lambda i=i: dataset[i].label, entry.files.get("classes"))
+            for i, entry in enumerate(dataset.entries)
+            if "labels" in entry.files
+        }
+        return found, False
+    folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
+    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
+    if not files:
+        raise UserError(
+            f"{what} must hold label images.",
+            f"none in {folder}",
+            "Give a result of nbtools predict, or a folder with labels/.",
+        )
+    beside = files[0].parent
+    objects = functools.cache(lambda: _group_objects(beside / OBJECTS))
+    found = {}
+    for path in files:
+        name = io.stem(path)
+        table = beside / f"{name}{CLASSES}"
+        found[name] = LabelFile(
+            lambda path=path: read_label_file(path, options),
+            table if table.is_file() else None,
+            lambda name=name: objects().get(name_key(name), {}),
+        )
+    return found, place.is_file()
+
+
+def read_label_file(path: Path, options: InputOptions) -> Image:
+    """One label image, with the axes and the pixel size that were given."""
+    label = io.read_label(path, axes=options.axes)
+    if options.spacing is None:
+        return label
+    return io.with_spacing(label, options.spacing, unit=options.unit)
+
+
+def _group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
+    """Image → label → row of objects.csv; objects of movies, whose labels begin anew in each frame,
+    are left out.
+    """
+    found: dict[str, dict[int, dict[str, str]]] = {}
+    for row in io.read_csv(table) if table.is_file() else ():
+        if row.get("label", "").isdecimal() and not row.get("frame"):
+            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
+    return found
