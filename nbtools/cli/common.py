@@ -6,14 +6,15 @@ import argparse
 import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbtools import config, tasks
-from nbtools.data import InputOptions
+from nbtools.data import DataSet, InputOptions
+from nbtools.data.layout import name_key
 from nbtools.errors import UserError
-from nbtools.image import UNITS
+from nbtools.image import UNITS, Image
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,17 @@ def add_task(parser: argparse.ArgumentParser, *, help: str, default: str | None 
     )
 
 
+def require_options(given: Mapping[str, object], suited: Sequence[str], *, task: str) -> None:
+    """A UserError where an option is given that does nothing for a task."""
+    for name in (name for name, value in given.items() if value and name not in suited):
+        option = "--" + name.replace("_", "-")
+        raise UserError(
+            "An option must do something for the task.",
+            f"{option} with {task}",
+            f"Leave out {option}.",
+        )
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     text = "a setting, e.g. epochs=5; may be given several times"
     parser.add_argument(
@@ -190,6 +202,17 @@ def expand_path(text: str) -> str:
             "Set it: export NBTOOLS_DATA=FOLDER.",
         )
     return text.replace("$NBTOOLS_DATA", folder.rstrip("/"))
+
+
+def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
+    """A function from a name, whatever its case, to the image; None where it is not at hand."""
+    places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
+
+    def read(name: str) -> Image | None:
+        index = places.get(name_key(name))
+        return None if index is None else dataset.image(index)
+
+    return read
 
 
 def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:

@@ -165,8 +165,7 @@ def find_images(about: dict, say: Callable[[str], None]) -> Callable[[str], Imag
         return lambda name: None
     options = {k: tuple(v) if isinstance(v, list) else v for k, v in about.get("input", {}).items()}
     dataset = DataSet.open(source, options=InputOptions(**options))
-    places = {name: i for i, name in enumerate(dataset.names)}
-    return lambda name: dataset.image(places[name]) if name in places else None
+    return common.read_images(dataset)
 
 
 def decode_one(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nbtools import io, tasks
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
+from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.results import Labels
@@ -41,14 +42,18 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> CommandResult:
     common.require_new_file(args)
-    if args.images is None and (asked := [o for o, given in _asked(args).items() if given]):
-        raise UserError(
-            "Texture and chromocentres are measured in the images.",
-            f"{asked[0]} without --images",
-            "Add --images FOLDER.",
-        )
+    for name in ("texture", "chromocentres", "spots"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                "Add --images FOLDER.",
+            )
     labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
-    images, say, rows, missing = _open_images(args), common.make_reporter(args), [], []
+    options = common.input_options(args)
+    place = args.images and require_existing(args.images, "The image or folder")
+    images = common.read_images(place and DataSet.open(place, options=options))
+    say, rows, missing = common.make_reporter(args), [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite)
         if args.spots
@@ -75,15 +80,6 @@ def run(args: argparse.Namespace) -> CommandResult:
     }
     lines = _format_table(document, missing)
     return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
-
-
-def _asked(args: argparse.Namespace) -> dict[str, bool]:
-    """Options that need images, and whether they are given."""
-    return {
-        "--texture": args.texture,
-        "--chromocentres": args.chromocentres,
-        "--spots": args.spots is not None,
-    }
 
 
 def _measure_one(
@@ -117,20 +113,6 @@ def _format_table(document: dict, missing: list[str]) -> list[str]:
         )
         lines.append(f"{share}: their shape says little (column reliable).")
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
-
-
-def _open_images(args: argparse.Namespace) -> Callable[[str], Image | None]:
-    """A function from a name to its image, None where there is none."""
-    if args.images is None:
-        return lambda name: None
-    from nbtools.data import DataSet
-    from nbtools.data.layout import name_key
-
-    dataset = DataSet.open(
-        require_existing(args.images, "The image or folder"), options=common.input_options(args)
-    )
-    places = {name_key(name): i for i, name in enumerate(dataset.names)}
-    return lambda name: dataset.image(places[name_key(name)]) if name_key(name) in places else None
 
 
 def to_rows(table: dict[str, Sequence]) -> list[dict]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io, tasks
-from nbtools.cli import scoring
+from nbtools.cli import common
 
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
@@ -45,7 +45,7 @@ def draw_errors(
     """Error maps of the worst images: 1_NAME.png, 2_NAME.png…"""
     from nbtools import show
 
-    images = scoring.read_images(dataset)
+    images = common.read_images(dataset)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
@@ -105,7 +105,7 @@ def draw_strata(
     from nbtools import show
     from nbtools.metrics import strata
 
-    images, found = scoring.read_images(dataset), {}
+    images, found = common.read_images(dataset), {}
     for method, read in readers.items():
         pairs = ((n, truth(n).image, read(n), images(n)) for n in names)
         nuclei = strata.describe_nuclei((n, t, r and r.image, i) for n, t, r, i in pairs)

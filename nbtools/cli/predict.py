@@ -80,20 +80,10 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
 
 def require_suited(args: argparse.Namespace, task: Task, *, rescales: bool) -> None:
     """A UserError where an option does nothing for the model's task."""
-    given = {
-        "min_size": args.min_size is not None,
-        "roi": args.roi,
-        "dtype": args.dtype != "float32",
-        "diameter": args.diameter is not None,
-    }
+    given = {"min_size": args.min_size, "roi": args.roi, "diameter": args.diameter}
+    given["dtype"] = args.dtype != "float32"
     suited = (*task.predict_options, *(["diameter"] if rescales else []))
-    for name in (name for name, is_given in given.items() if is_given and name not in suited):
-        option = "--" + name.replace("_", "-")
-        raise UserError(
-            "An option must suit the task of the model.",
-            f"{option} with {args.model}, a model for {task.name}",
-            f"Leave out {option}.",
-        )
+    common.require_options(given, suited, task=f"{args.model}, a model for {task.name}")
 
 
 def read_tile(text: str) -> tuple[int, ...] | None:

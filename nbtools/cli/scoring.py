@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nbtools import tasks
 from nbtools.cli import common
@@ -14,10 +13,7 @@ from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import is_result, pair_names
 
-if TYPE_CHECKING:
-    from nbtools.image import Image
-
-    Reader = Callable[[str], object | None]  # name of an image of the truth → its result
+Reader = Callable[[str], object | None]  # name of an image of the truth → its result
 
 
 def declare_task(parser: argparse.ArgumentParser) -> None:
@@ -64,22 +60,10 @@ def grey_range(text: str) -> float | str:
 
 
 def find_options(args: argparse.Namespace, task: Task) -> dict:
-    """The options for the evaluation of a task that were given.
-
-    Raises
-    ------
-    UserError : an option of another task.
-    """
-    owners = {option: one.name for one in tasks.TASKS.values() for option in one.evaluate_options}
-    given = {name: getattr(args, name) for name in owners if getattr(args, name) is not None}
-    for name in given:
-        if name not in task.evaluate_options:
-            option = "--" + name.replace("_", "-")
-            raise UserError(
-                f"{option} is an option of another task.",
-                f"{option} with --task {task.name}",
-                f"Leave it out, or use --task {owners[name]}.",
-            )
+    """The options for the evaluation of a task; a UserError where one of another task is given."""
+    known = [name for one in tasks.TASKS.values() for name in one.evaluate_options]
+    given = {name: value for name in known if (value := getattr(args, name)) is not None}
+    common.require_options(given, task.evaluate_options, task=f"--task {task.name}")
     return given
 
 
@@ -119,9 +103,3 @@ def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] |
     if dataset is None or not (column or any(e.columns.get("group") for e in dataset.entries)):
         return None
     return dict(zip(dataset.names, dataset.groups(column), strict=True))
-
-
-def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
-    """A function from a name to its image, None where it is not at hand."""
-    places = {name: i for i, name in enumerate(dataset.names)} if dataset is not None else {}
-    return lambda name: dataset.image(places[name]) if name in places else None

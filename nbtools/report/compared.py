@@ -7,10 +7,14 @@ from __future__ import annotations
 from nbtools import tasks
 from nbtools.show.words import say_value
 from nbtools.tasks import TITLES
+from nbtools.tasks.text import count_images
 
 COMPARISON = "comparison"
-SURE = """95 % interval: What the score would be on other draws of images like these. Where the interval of a difference leaves out 0, one
-    method is better beyond doubt on such images; where it does not, more images are needed, not another decimal."""
+SURE = """
+    95 % interval: What the score would be on other draws of images like these. Where the interval
+    of a difference leaves out 0, one method is better beyond doubt on such images; where it does
+    not, more images are needed, not another decimal.
+    """
 
 
 def find_terms(facts: dict) -> list[tuple[str, str]]:
@@ -100,11 +104,8 @@ def say_methods(facts: dict, cited: dict[str, str]) -> str:
         for name in (row["method"] for row in facts.get("table") or ())
     ]
     parts = [
-        (
-            f"{', '.join(names)} were compared on {count} image{'' if count == 1 else 's'} with "
-            "true "
-            f"labels ({facts.get('truth')})."
-        )
+        f"{', '.join(names)} were compared on {count_images(count)} with true labels "
+        f"({facts.get('truth')})."
     ]
     task = tasks.find(facts.get("task"))
     parts.append(task.matching if task else "")

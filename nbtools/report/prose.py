@@ -6,6 +6,7 @@ from nbtools import methods, tasks
 from nbtools.errors import UserError
 from nbtools.report.compared import COMPARISON, say_methods
 from nbtools.show.words import say_value
+from nbtools.tasks.text import count_images
 
 LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
 NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python": "Python"}
@@ -62,7 +63,7 @@ def _say_method(facts: dict) -> str:
     if facts["kind"] == "model":
         return f"The model is {name}{source}." if method else ""
     count = images.get("count")
-    where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
+    where = f" in {count_images(count)}" if count else ""
     task = tasks.find(method.get("task"))
     if "nuclei" in facts:
         found = f"{facts['nuclei']} nuclei were found{where}"

@@ -8,14 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.instances import find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
 from nbtools.show.pictures import as_image
-from nbtools.show.scores import confusion, evaluation
+from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
 from nbtools.tasks import of_scores
 
@@ -41,14 +40,9 @@ def scores(result: Mapping) -> Figure:
     """
     if result and all(isinstance(one, Mapping) and of_scores(one) for one in result.values()):
         return evaluation(result)
-    if (task := of_scores(result)) is None:
-        received = ", ".join(map(str, result)) or "nothing"
-        raise UserError(
-            "Scores to show must be those of a task.",
-            received,
-            "Use `evaluate` of nbtools.metrics.",
-        )
-    draw = {"rates": _draw_instances, "confusion": confusion}.get(task.figures.get("scores"))
+    draw = {"rates": _draw_instances, "confusion": confusion}.get(
+        find_task(result).figures.get("scores")
+    )
     return draw(result) if draw else evaluation({"result": result})
 
 

@@ -17,6 +17,18 @@ from nbtools.show.figure import Figure, new_figure, shorten, style_axes
 from nbtools.show.restoration import denoisers
 
 
+def find_task(scores: Mapping) -> tasks.Task:
+    """The task of scores; a UserError where they are none."""
+    task = tasks.of_scores(scores)
+    if task is None:
+        raise UserError(
+            "Scores to show must be those of a task.",
+            ", ".join(map(str, scores)) or "nothing",
+            "Use `evaluate` of nbtools.metrics.",
+        )
+    return task
+
+
 def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
     """The metrics of a task for several results by name, with their 95 % intervals; for points also
     precision against recall.
@@ -30,13 +42,7 @@ def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Fi
     ------
     UserError : no results, or not the scores of a task.
     """
-    about = tasks.find(task) or tasks.of_scores(next(iter(results.values()), {}))
-    if about is None:
-        raise UserError(
-            "Scores to show must be those of a task.",
-            ", ".join(results) or "nothing",
-            "Use `evaluate` of nbtools.metrics.",
-        )
+    about = tasks.find(task) or find_task(next(iter(results.values()), {}))
     draw = {"compare": comparison.compare, "denoisers": denoisers}.get(
         about.figures.get("evaluation")
     )

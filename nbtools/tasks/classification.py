@@ -125,10 +125,8 @@ def evaluate(
     """
     rows = []
     for name, truth, found in pairs:
-        named = split_rows(truth)
-        told = [(None, None)] * len(named) if found is None else split_rows(found)
-        for number, ((true, _), guess) in enumerate(zip(named, told, strict=True), 1):
-            rows.append((f"{name}/{number}" if len(named) > 1 else name, true, *guess))
+        answers = [(None, None)] * len(truth.best) if found is None else split_rows(found)
+        rows += [(name, true, *one) for true, one in zip(truth.best, answers, strict=True)]
     return classification.evaluate(rows, groups=groups, seed=seed)
 
 

@@ -82,13 +82,8 @@ def read(
     dataset = None if is_result(place) else DataSet.open(place, options=options)
     for kind in ("centres", "boxes", "labels") if dataset is not None else ():
         if dataset.has(kind):
-            return ResultSet(
-                {
-                    entry.name: partial(READERS[kind], dataset, index)
-                    for index, entry in enumerate(dataset.entries)
-                    if kind in entry.files
-                }
-            )
+            inside = [i for i, entry in enumerate(dataset.entries) if kind in entry.files]
+            return ResultSet({dataset.names[i]: partial(_choose, kind, dataset, i) for i in inside})
     folder = place / "centres" if (place / "centres").is_dir() else place
     files = list_files(folder)
     tables = [p for p in files if p.suffix.lower() == ".csv"]
@@ -102,24 +97,15 @@ def read(
     return ResultSet({io.stem(p): partial(read_file, p, options) for p in tables or images})
 
 
-def _centres_of(dataset: DataSet, index: int) -> Found:
-    found = read_file(dataset.entries[index].files["centres"], dataset.options)
-    if isinstance(found, Labels):
-        return found
-    grid = found.grid if found.grid.spacing_um else Grid.of(dataset.image(index))
-    return Points(as_points(found)[0], grid)
-
-
-def _boxes_of(dataset: DataSet, index: int) -> Boxes:
+def _choose(kind: str, dataset: DataSet, index: int) -> Found:
+    """The partner of an image as a result."""
     sample = dataset[index]
-    return Boxes(sample.boxes, Grid.of(sample.image), classes=sample.box_classes)
-
-
-READERS = {
-    "centres": _centres_of,
-    "boxes": _boxes_of,
-    "labels": lambda dataset, index: Labels(dataset[index].label),
-}
+    if kind == "labels":
+        return Labels(sample.label)
+    grid = Grid.of(sample.image)
+    if kind == "boxes":
+        return Boxes(sample.boxes, grid, classes=sample.box_classes)
+    return Points(sample.centres, grid)
 
 
 def read_file(path: Path, options: InputOptions) -> Found:
@@ -158,14 +144,13 @@ def read_file(path: Path, options: InputOptions) -> Found:
     return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named)
 
 
-def as_points(found: Found) -> tuple[np.ndarray, np.ndarray | None, tuple[float, ...] | None]:
-    """Coordinates (N, D) in pixels, scores (N,) or None, and the pixel size in µm or None."""
+def as_points(found: Found) -> Points:
+    """The points themselves, the middles of boxes, or the centres of gravity of labels."""
     if isinstance(found, Labels):
-        return detection.find_centres(found.image.pixels), None, found.image.spacing_um
+        return Points(detection.find_centres(found.image.pixels), Grid.of(found.image))
     if isinstance(found, Boxes):
-        low, high = boxes.split_edges(found.edges)
-        return (low + high) / 2, found.score, found.grid.spacing_um
-    return found.coordinates, found.score, found.grid.spacing_um
+        return Points(sum(boxes.split_edges(found.edges)) / 2, found.grid, found.score)
+    return found
 
 
 def evaluate(
@@ -194,29 +179,28 @@ def evaluate(
     def convert(pairs: Iterable[tuple]) -> Iterator[tuple]:
         for name, truth, found in pairs:
             edges.append(_pair_edges(truth, found))
-            places, _, spacing = as_points(truth)
-            other, score, _ = (None, None, None) if found is None else as_points(found)
-            size = {"spacing": spacing if gate_um else None, "name": name if gate_um else None}
-            yield name, _scale(places, **size), _scale(other, **size), score
+            points = as_points(truth)
+            scale = _require_spacing(name, points) if gate_um else 1.0
+            other = None if found is None else as_points(found)
+            places = None if other is None else other.coordinates * scale
+            score = None if other is None else other.score
+            yield name, points.coordinates * scale, places, score
 
     gate = gate_um or gate_px or detection.GATE_PX
     scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
     return scores | (boxes.score_boxes(edges) if all(edges) else {})
 
 
-def _scale(
-    places: np.ndarray | None, *, spacing: tuple[float, ...] | None, name: str | None
-) -> np.ndarray | None:
-    """Coordinates in µm; unchanged where no name is given."""
-    if name is None or places is None:
-        return places
-    if spacing is None or len(spacing) not in (1, places.shape[1]):
+def _require_spacing(name: str, points: Points) -> tuple[float, ...]:
+    """The pixel size in µm."""
+    spacing = points.grid.spacing_um
+    if spacing is None or len(spacing) not in (1, points.coordinates.shape[1]):
         raise UserError(
             "A gate in µm needs the pixel size.",
             f"{name} of unknown pixel size",
             "Add --spacing Z,Y,X, or use --gate-px.",
         )
-    return places * spacing
+    return spacing
 
 
 def _pair_edges(truth: Found, found: Found | None) -> boxes.Pair | None:
@@ -235,7 +219,7 @@ def tuning_score(pairs: list[tuple]) -> float:
         return boxes.measure_ap(edges)
     counts = np.zeros(4)
     for truth, found in pairs:
-        places, other = as_points(truth)[0], as_points(found)[0]
+        places, other = as_points(truth).coordinates, as_points(found).coordinates
         distance = detection.match_points(places, other, gate=detection.GATE_PX)[2]
         counts += (len(places), len(other), len(distance), (distance**2).sum())
     return float(detection.rate_counts(counts)["f1"])
@@ -261,8 +245,8 @@ def format_scores(scores: dict) -> list[str]:
 
 def rate_biaflows(truth: Found, found: Found | None) -> dict[str, float]:
     """What BIAFLOWS measures of points."""
-    places = as_points(truth)[0]
-    other = places[:0] if found is None else as_points(found)[0]
+    places = as_points(truth).coordinates
+    other = places[:0] if found is None else as_points(found).coordinates
     return biaflows.detect_objects(places, other) | biaflows.count_spots(len(places), len(other))
 
 

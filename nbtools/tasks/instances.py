@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from nbtools import io
-from nbtools.data import InputOptions, read_classes, write_classes
+from nbtools.data import DataSet, InputOptions, read_classes, write_classes
+from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
 from nbtools.results import Labels
 from nbtools.tasks.base import Task, make_example
-from nbtools.tasks.reading import CLASSES, OBJECTS, LabelFile, ResultSet, find_label_images
+from nbtools.tasks.reading import (
+    ResultSet,
+    is_result,
+    list_files,
+    read_label_file,
+    require_existing,
+)
 from nbtools.tasks.text import count_images, format_missing, tabulate
 
+FOLDERS = ("labels", "masks")
+OBJECTS, CLASSES = "objects.csv", "_classes.csv"  # NAME_classes.csv stands beside NAME.tif
 TERMS = """
     IoU: The area that a true and a found nucleus share, over the area they cover together: 1 where
     the outlines agree, 0.5 where a third of each of two nuclei of one size lies outside the other.
@@ -79,13 +89,40 @@ def read(
 ) -> ResultSet:
     """Label images of a file, a result, a folder or a data set, with the classes and scores that
     stand beside them.
+
+    Raises
+    ------
+    UserError : nothing is there, or no label image.
     """
-    found, alone = find_label_images(place, what=what, options=options)
-    return ResultSet({name: lambda one=one: _open(one) for name, one in found.items()}, alone)
+    place, options = require_existing(place, what), options or InputOptions()
+    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
+    if dataset is not None and dataset.has("labels"):
+        inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
+        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+    folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
+    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
+    if not files:
+        raise UserError(
+            f"{what} must hold label images.",
+            f"none in {folder}",
+            "Give a result of nbtools predict, or a folder with labels/.",
+        )
+    objects = cache(lambda: group_objects(files[0].with_name(OBJECTS)))
+    readers = {io.stem(path): partial(_read_file, path, options, objects) for path in files}
+    return ResultSet(readers, place.is_file())
 
 
-def _open(file: LabelFile) -> Labels:
-    rows = file.objects()
+def _read_sample(dataset: DataSet, index: int) -> Labels:
+    sample = dataset[index]
+    return Labels(sample.label, classes=sample.classes)
+
+
+def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
+    """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
+    name = io.stem(path)
+    rows = objects().get(name_key(name), {})
+    table = path.with_name(f"{name}{CLASSES}")
+    named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
     try:
         score = {label: float(row["score"]) for label, row in rows.items() if row.get("score")}
     except ValueError as error:
@@ -94,10 +131,19 @@ def _open(file: LabelFile) -> Labels:
             error,
             "Correct the table, with a point for decimals, or take it away.",
         ) from error
-    named = read_classes(file.classes) if file.classes else None
-    if named is None and any(row.get("class") for row in rows.values()):
-        named = {label: row["class"] for label, row in rows.items() if row.get("class")}
-    return Labels(file.read(), score or None, named)
+    named = read_classes(table) if table.is_file() else named
+    return Labels(read_label_file(path, options), score or None, named)
+
+
+def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
+    """Image → label → row of objects.csv; objects of movies, whose labels begin anew in each frame,
+    are left out.
+    """
+    found: dict[str, dict[int, dict[str, str]]] = {}
+    for row in io.read_csv(table) if table.is_file() else ():
+        if row.get("label", "").isdecimal() and not row.get("frame"):
+            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
+    return found
 
 
 def drop_small(result: Labels, diameter: float | None) -> Labels:

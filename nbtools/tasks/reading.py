@@ -4,19 +4,16 @@ the names of two sets pair.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions
+from nbtools.data import InputOptions
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-FOLDERS = ("labels", "masks")
-OBJECTS, CLASSES = "objects.csv", "_classes.csv"  # NAME_classes.csv stands beside NAME.tif
 NOT_RESULTS = ("summary", "nuclei", "classes", "objects")  # tables that are of no single image
 SCORES = ("score", "probability", "confidence")
 
@@ -114,76 +111,9 @@ def pair_up(
         yield name, truth.read(name), found.read(partner)
 
 
-@dataclass(frozen=True)
-class LabelFile:
-    """A label image that is read when it is needed, and what stands beside it.
-
-    Parameters
-    ----------
-    read : the label image.
-    classes : path of its table of label and class, None without.
-    objects : label → row of objects.csv; {} without.
-    """
-
-    read: Callable[[], Image]
-    classes: Path | None = None
-    objects: Callable[[], dict[int, dict[str, str]]] = dict
-
-
-def find_label_images(
-    place: Path, *, what: str, options: InputOptions | None = None
-) -> tuple[dict[str, LabelFile], bool]:
-    """The label images of a place by name, and whether the place is a single file.
-
-    Raises
-    ------
-    UserError : nothing is there, or no label image.
-    """
-    place, options = require_existing(place, what), options or InputOptions()
-    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
-    if dataset is not None and dataset.has("labels"):
-        found = {
-            entry.name: LabelFile(lambda i=i: dataset[i].label, entry.files.get("classes"))
-            for i, entry in enumerate(dataset.entries)
-            if "labels" in entry.files
-        }
-        return found, False
-    folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
-    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
-    if not files:
-        raise UserError(
-            f"{what} must hold label images.",
-            f"none in {folder}",
-            "Give a result of nbtools predict, or a folder with labels/.",
-        )
-    beside = files[0].parent
-    objects = functools.cache(lambda: _group_objects(beside / OBJECTS))
-    found = {}
-    for path in files:
-        name = io.stem(path)
-        table = beside / f"{name}{CLASSES}"
-        found[name] = LabelFile(
-            lambda path=path: read_label_file(path, options),
-            table if table.is_file() else None,
-            lambda name=name: objects().get(name_key(name), {}),
-        )
-    return found, place.is_file()
-
-
 def read_label_file(path: Path, options: InputOptions) -> Image:
     """One label image, with the axes and the pixel size that were given."""
     label = io.read_label(path, axes=options.axes)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)
-
-
-def _group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
-    """Image → label → row of objects.csv; objects of movies, whose labels begin anew in each frame,
-    are left out.
-    """
-    found: dict[str, dict[int, dict[str, str]]] = {}
-    for row in io.read_csv(table) if table.is_file() else ():
-        if row.get("label", "").isdecimal() and not row.get("frame"):
-            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
-    return found

@@ -12,8 +12,9 @@ from nbtools.data import InputOptions
 from nbtools.image import Image
 from nbtools.metrics import biaflows, semantic
 from nbtools.results import ClassMap, Labels
+from nbtools.tasks import instances
 from nbtools.tasks.base import Task, make_example
-from nbtools.tasks.reading import ResultSet, find_label_images
+from nbtools.tasks.reading import ResultSet
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
 TERMS = """
@@ -37,10 +38,9 @@ def read(
     place: Path, *, what: str = "The class maps", options: InputOptions | None = None
 ) -> ResultSet:
     """Class images of a file, a result, a folder or a data set."""
-    found, alone = find_label_images(place, what=what, options=options)
-    return ResultSet(
-        {name: lambda one=one: ClassMap(one.read(), ()) for name, one in found.items()}, alone
-    )
+    found = instances.read(place, what=what, options=options)
+    readers = {name: lambda name=name: ClassMap(found.read(name).image, ()) for name in found.names}
+    return ResultSet(readers, found.alone)
 
 
 def evaluate(
