@@ -24,6 +24,7 @@ from nbtools.image import Image
         ["predict", "nlm", "DATA", "--out", "OUT", "--diameter", "3"],
         ["evaluate", "DATA", "DATA", "--gate-px", "3"],
         ["evaluate", "DATA", "DATA", "--task", "semantic", "--range", "255"],
+        ["evaluate", "DATA", "DATA", "--task", "restoration", "--spacing", "1,1"],
         ["compare", "DATA", "--truth", "DATA", "--classes", "a", "b"],
     ],
     ids=" ".join,

@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> CommandResult:
 
 
 def format_findings(findings: list, count: int) -> list[str]:
-    """A line a finding, the gravest first, with why it matters where it is said for the first time,
-    and what they come to.
+    """A line per finding, the gravest first, with why it matters at the first of its kind; and the
+    number of errors and warnings.
     """
     first = {f.code: f for f in reversed(findings)}
     whys = [f"{f.why} " if first[f.code] is f else "" for f in findings]
@@ -69,8 +69,8 @@ def format_findings(findings: list, count: int) -> list[str]:
         for f, why in zip(findings, whys, strict=True)
     ]
     errors, warnings = (sum(f.severity == s for f in findings) for s in ("error", "warning"))
-    told = f"{errors} errors, {warnings} warnings" if errors or warnings else "ready to use"
-    return [*lines, f"{count} images: {told}."]
+    found = f"{errors} errors, {warnings} warnings" if errors or warnings else "ready to use"
+    return [*lines, f"{count} images: {found}."]
 
 
 COMMAND = Command("check", "what is wrong with a data set, and what to do", run, declare)

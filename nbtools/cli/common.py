@@ -106,8 +106,8 @@ def require_new_file(args: argparse.Namespace) -> None:
         )
 
 
-def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """How images are to be read where their files do not say it, or say it wrongly."""
+def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How images are read where their files lack the facts, or have wrong ones."""
     group = parser.add_argument_group("input")
     group.add_argument(
         "--axes", metavar="ZYX", help="what the dimensions of the files mean, in order"
@@ -123,11 +123,12 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         default="um",
         help="unit of --spacing; pixel where only the ratio is known",
     )
+    return group
 
 
-def add_min_size(parser: argparse.ArgumentParser) -> None:
+def add_min_size(group: argparse._ArgumentGroup) -> None:
     """The smallest nuclei that are kept."""
-    parser.add_argument(
+    group.add_argument(
         "--min-size",
         type=positive_number,
         metavar="UM",

@@ -36,8 +36,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--spots", type=Path, metavar="FOLDER", help=text)
     common.add_out(parser, "nuclei.csv", help="the table, one row per nucleus")
-    common.add_input_options(parser)
-    common.add_min_size(parser)
+    common.add_min_size(common.add_input_options(parser))
 
 
 def run(args: argparse.Namespace) -> CommandResult:

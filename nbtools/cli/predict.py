@@ -52,14 +52,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
         choices=("best", "last"),
         help="of the model, where not those are wanted that training kept",
     )
-    common.add_input_options(parser)
-    parser.add_argument(
+    group = common.add_input_options(parser)
+    group.add_argument(
         "--diameter",
         type=common.positive_number,
         metavar="UM",
         help="the nuclei's diameter (µm or --unit), to rescale to the model's",
     )
-    common.add_min_size(parser)
+    common.add_min_size(group)
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,9 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
         "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
     )
     parser.add_argument(
-        "--raw", action="store_true", help="also write what the network said before it was decoded"
+        "--raw",
+        action="store_true",
+        help="also write the network's maps, so that decode can try other thresholds",
     )
     parser.add_argument(
         "--dtype",

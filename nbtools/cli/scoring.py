@@ -63,7 +63,8 @@ def find_options(args: argparse.Namespace, task: Task) -> dict:
     """The options for the evaluation of a task; a UserError where one of another task is given."""
     known = [name for one in tasks.TASKS.values() for name in one.evaluate_options]
     given = {name: value for name in known if (value := getattr(args, name)) is not None}
-    common.require_options(given, task.evaluate_options, task=f"--task {task.name}")
+    suited = (*task.evaluate_options, *(["spacing"] if task.calibrated else []))
+    common.require_options(given | {"spacing": args.spacing}, suited, task=f"--task {task.name}")
     return given
 
 

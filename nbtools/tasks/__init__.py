@@ -102,7 +102,7 @@ def of_result(result: Result) -> Task:
 
 
 def of_scores(scores: Mapping) -> Task | None:
-    """The task of scores, by what they say or, from older versions, by their keys; None where they
+    """The task of scores: the one they name or, from older versions, by their keys; None where they
     are no scores.
 
     Examples

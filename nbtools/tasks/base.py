@@ -65,6 +65,7 @@ class Task:
     unprocessed : truth → the result that leaves the image as it is; None where there is none.
     biaflows : (truth, result or None) → metrics of one image under the names of BIAFLOWS.
     example : (rng, ndim) → a small sample with truth.
+    calibrated : scores depend on the pixel size.
     evaluate_options, predict_options : names of command line options that this task has.
     """
 
@@ -93,6 +94,7 @@ class Task:
     matching: str = ""
     sentence: Callable[[dict], str] = lambda scores: ""
     biaflows: Callable[[Result, Result | None], dict[str, float]] | None = None
+    calibrated: bool = False
     evaluate_options: tuple[str, ...] = ()
     predict_options: tuple[str, ...] = ()
 

@@ -269,6 +269,7 @@ TASK = Task(
     done="searched",
     figures={"overlay": "points_rgb"},
     baseline="otsu",
+    calibrated=True,
     biaflows=rate_biaflows,
     example=partial(make_example, partners=("centres", "boxes")),
     evaluate_options=("gate_px", "gate_um"),

@@ -350,6 +350,7 @@ TASK = Task(
         "strata": "strata",
     },
     baseline="otsu",
+    calibrated=True,
     biaflows=rate_biaflows,
     example=make_example,
     predict_options=("min_size", "roi"),
