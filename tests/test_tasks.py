@@ -1,7 +1,10 @@
 """Tasks: each alone knows what a result of it is, how it is written, read, scored and shown."""
 
+import ast
+
 import numpy as np
 import pytest
+from source_code import find_modules, find_room, parse, refuse, say
 
 from nbtools import data, io, show, tasks
 from nbtools.errors import UserError
@@ -231,3 +234,13 @@ def test_marks_on_a_picture_are_those_of_the_first_frame():
     side = drawn.shape[0] // 20
     assert drawn[5 * side, 5 * side].any()
     assert not drawn[15 * side, 15 * side].any()
+
+
+def test_nothing_else_asks_which_task_it_is():
+    known, problems = {*NAMES, *tasks.ALIASES}, []
+    for path in (p for p in find_modules() if find_room(p) != "tasks"):
+        for node in (n for n in ast.walk(parse(path)) if isinstance(n, ast.Compare)):
+            words = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
+            if known & {word for word in words if isinstance(word, str)}:
+                problems.append(say(path, node.lineno, "what differs by task stands in its file."))
+    refuse(problems)

@@ -53,14 +53,10 @@ def draw_errors(
         label = truth(row["name"]).image.select(T=0)
         if label.pixels.size > LARGEST:
             continue
-        predicted, image = found(row["name"]), images(row["name"])
-        if predicted is None:
-            predicted = label.replace(pixels=label.pixels * 0)
-        else:
-            predicted = predicted.image.select(T=0)
-        if image is None:
-            image = label.replace(pixels=(label.pixels > 0).astype("uint8"))
-        figure = show.error_map(image.select(T=0), label, predicted=predicted)
+        result, image = found(row["name"]), images(row["name"])
+        predicted = result.image if result else label.replace(pixels=label.pixels * 0)
+        image = image or label.replace(pixels=(label.pixels > 0).astype("uint8"))
+        figure = show.error_map(image.select(T=0), label, predicted=predicted.select(T=0))
         (folder / f"{number}_{row['name']}.png").write_bytes(show.to_png(figure))
 
 

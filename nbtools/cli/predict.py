@@ -278,6 +278,7 @@ def write_raw(
 
 
 def describe_row(row: dict) -> str:
+    """A row of the summary in words."""
     nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
     return ". ".join([f"{nuclei}{row['seconds']:.2f} s", *row.get("notes", ())])
 
@@ -285,7 +286,7 @@ def describe_row(row: dict) -> str:
 def describe_result(
     model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
 ) -> dict:
-    """What result.json says: which model made what, from what, how."""
+    """The content of result.json: model, settings, input, rows of all images."""
     first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
     values = model.choices()
     return {

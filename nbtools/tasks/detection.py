@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from nbtools.tasks.reading import (
     read_label_file,
     require_existing,
 )
-from nbtools.tasks.text import format_missing, format_rates
+from nbtools.tasks.text import average_scores, format_missing, format_rates
 
 Found = Points | Boxes | Labels  # of boxes the middle is the point, of labels the centre of gravity
 TERMS = """
@@ -49,21 +50,16 @@ def write(result: Points | Boxes, image: Image, *, folder: Path) -> dict:
     if result.classes:
         columns["class"] = result.classes
     io.write_csv(folder / f"{result.grid.name}.csv", columns)
-    scored = result.score is not None and len(result)
-    score = {"mean_score": round(float(np.mean(result.score)), 4)} if scored else {}
-    return {"nuclei": len(result)} | score
+    return {"nuclei": len(result)} | average_scores(result.score)
 
 
 def list_columns(result: Points | Boxes) -> dict[str, np.ndarray]:
     """Column → coordinates of a table of points or boxes."""
     letters, spacing = result.grid.axes.lower(), result.grid.spacing_um
     if isinstance(result, Boxes):
-        low, high = boxes.split_edges(result.edges)
-        return {
-            f"{a}{i}": edge
-            for i, side in enumerate((low, high))
-            for a, edge in zip(letters, side.T)
-        }
+        names = [f"{a}{side}" for side in "01" for a in letters]
+        edges = np.concatenate(boxes.split_edges(result.edges), axis=1)
+        return dict(zip(names, edges.T, strict=True))
     columns = dict(zip(letters, result.coordinates.T, strict=True))
     if spacing is None:
         return columns
@@ -118,8 +114,8 @@ def read_file(path: Path, options: InputOptions) -> Found:
     if io.is_image(path):
         return Labels(read_label_file(path, options))
     rows = [{k.lower(): v for k, v in row.items()} for row in io.read_csv(path)]
-    first = path.read_text("utf-8-sig").partition("\n")[0].replace(";", ",").replace("\t", ",")
-    header = {name.strip().lower() for name in first.split(",")}
+    first = path.read_text("utf-8-sig").partition("\n")[0].lower()
+    header = {name.strip() for name in re.split("[,;\t]", first)}
     axes = [a for a in "zyx" if a in header or {f"{a}0", f"{a}1"} <= header]
     if axes[-2:] != ["y", "x"]:
         raise UserError(

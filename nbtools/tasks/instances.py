@@ -23,7 +23,7 @@ from nbtools.tasks.reading import (
     read_label_file,
     require_existing,
 )
-from nbtools.tasks.text import count_images, format_missing, tabulate
+from nbtools.tasks.text import average_scores, count_images, format_missing, tabulate
 
 FOLDERS = ("labels", "masks")
 OBJECTS, CLASSES = "objects.csv", "_classes.csv"  # NAME_classes.csv stands beside NAME.tif
@@ -65,8 +65,7 @@ def write(result: Labels, image: Image, *, folder: Path) -> dict:
         write_classes(path, kept, probability=result.probability)
     rows = list_objects(result)
     known = [row["score"] for row in rows if row["score"] is not None]
-    score = {"mean_score": round(float(np.mean(known)), 4)} if known else {}
-    return measure_sizes(label) | score | {"tables": {OBJECTS: rows}}
+    return measure_sizes(label) | average_scores(known) | {"tables": {OBJECTS: rows}}
 
 
 def list_objects(result: Labels) -> list[dict]:

@@ -48,6 +48,19 @@ def format_missing(scores: dict, words: str) -> list[str]:
     return [f"Missing in the result, {words}: {', '.join(scores['missing'])}"]
 
 
+def average_scores(values: Sequence[float] | None) -> dict[str, float]:
+    """`mean_score` of the objects of an image; {} where they have no scores.
+
+    Examples
+    --------
+    >>> average_scores([0.5, 1.0]), average_scores(None)
+    ({'mean_score': 0.75}, {})
+    """
+    if values is None or not len(values):
+        return {}
+    return {"mean_score": round(sum(map(float, values)) / len(values), 4)}
+
+
 def count_images(count: int | None) -> str:
     """The number of images in words: "1 image", "3 images", "the images" where it is unknown."""
     return f"{count} image{'' if count == 1 else 's'}" if count else "the images"
