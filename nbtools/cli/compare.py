@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import config, io, runtime, tasks
-from nbtools.cli import common, pictures, scoring
+from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
@@ -302,15 +302,15 @@ def draw_errors(
     """
     figures = tasks.of_scores(next(iter(scores.values()))).figures
     if figures.get("errors") == "error_maps":
-        pictures.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
+        error_maps.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
     if "strata" not in figures:
         return
     place = {"truth": truth.read, "dataset": dataset}
-    found = pictures.draw_strata(folder / "strata.png", readers, names=truth.names, **place)
+    found = error_maps.draw_strata(folder / "strata.png", readers, names=truth.names, **place)
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
         errors = folder / "errors" / name.replace("/", "_")
-        pictures.draw_errors(errors, one, found=readers[name], **place)
+        error_maps.draw_errors(errors, one, found=readers[name], **place)
 
 
 COMMAND = Command(

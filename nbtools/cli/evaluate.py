@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nbtools import tasks
-from nbtools.cli import common, pictures, scoring
+from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         lines.append(_format_biaflows(scores["biaflows"]))
     if args.save:
         readers = {"truth": truth.read, "found": lambda name: found.read(names[name])}
-        pictures.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
+        error_maps.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
     return CommandResult(scores, lines, 1 if scores["missing"] else 0)
 
 

@@ -14,7 +14,7 @@ from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-NOT_RESULTS = ("summary", "nuclei", "classes", "objects")  # tables that are of no single image
+NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv", "strata.png")
 SCORES = ("score", "probability", "confidence")
 
 
@@ -56,9 +56,9 @@ def is_result(folder: Path) -> bool:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files of a folder in order, hidden ones and tables of the whole folder left out."""
+    """Files of a folder in order, without hidden ones and those that are of no single image."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [p for p in files if p.suffix.lower() != ".csv" or p.stem not in NOT_RESULTS]
+    return [p for p in files if p.name.lower() not in NOT_RESULTS]
 
 
 def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
