@@ -9,7 +9,7 @@ import pytest
 from source_code import PACKAGE, find_imports, find_modules, parse
 
 from nbtools import cli
-from nbtools.cli import train as verb
+from nbtools.cli import train as train_command
 
 ALLOWED = {"self", "train", "val", "plan"}
 
@@ -86,7 +86,7 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         unit="um",
         diameter=None,
     )
-    train, val = verb.open_training(args)
+    train, val = train_command.open_training(args)
     for sample in [*train, *(val or ())]:
         assert sample.label is not None
     assert val is not None
