@@ -37,7 +37,7 @@ MARKS = {  # beginning of a key of scores from versions that did not write their
     "gate_": DETECTION,
     "balanced_accuracy": CLASSIFICATION,
     "mean_iou": SEMANTIC,
-    "psnr": RESTORATION,
+    "mean.psnr": RESTORATION,
     "pooled": INSTANCES,
 }
 
@@ -112,8 +112,9 @@ def of_scores(scores: Mapping) -> Task | None:
     """
     if isinstance(scores.get("task"), str):
         return find(scores["task"])
-    inside = scores.get("mean")
-    keys = [*scores, *(inside if isinstance(inside, Mapping) else ())]
+    means = scores.get("mean")
+    inside = means if isinstance(means, Mapping) else ()
+    keys = [*scores, *(f"mean.{name}" for name in inside)]
     return next(
         (task for mark, task in MARKS.items() if any(str(k).startswith(mark) for k in keys)), None
     )
