@@ -29,6 +29,7 @@ _ROOMS = (
     "show",
     "simulate",
     "targets",
+    "tasks",
     "tiling",
     "training",
     "widgets",
