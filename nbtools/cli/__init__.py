@@ -1,6 +1,4 @@
-"""`nbtools` on the command line: one file per verb, one message for a person, one JSON document for
-a program.
-"""
+"""`nbtools` on the command line: one file per verb, one message or JSON document per call."""
 
 from __future__ import annotations
 
@@ -43,8 +41,15 @@ USER, BUG, STOPPED = 2, 70, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 done with findings, 2 the input cannot be
-    used, 70 a bug.
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : the words behind `nbtools`; by default those of the command line.
+
+    Returns
+    -------
+    Exit code: 0 done, 1 done with findings, 2 the input cannot be used, 70 a bug.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     runtime.silence_tensorflow()

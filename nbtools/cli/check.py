@@ -59,8 +59,12 @@ def run(args: argparse.Namespace) -> CommandResult:
 
 
 def format_findings(findings: list, count: int) -> list[str]:
-    """A line per finding, the gravest first, with why it matters at the first of its kind; and the
-    number of errors and warnings.
+    """A line per finding, the gravest first, and the number of errors and warnings.
+
+    Parameters
+    ----------
+    findings : of `checks.check`; the first of a kind also shows why it matters.
+    count : number of images.
     """
     first = {f.code: f for f in reversed(findings)}
     whys = [f"{f.why} " if first[f.code] is f else "" for f in findings]

@@ -187,9 +187,7 @@ def _to_number(text: str | None) -> int | str | None:
 
 
 def format_command(args: argparse.Namespace) -> str:
-    """The command as it was typed; the folder of data sets is spelled $NBTOOLS_DATA, since it
-    differs between machines.
-    """
+    """The command as it was typed, with the folder of data sets as $NBTOOLS_DATA."""
     return config.spell_path(shlex.join(args.command))
 
 

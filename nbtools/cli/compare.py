@@ -101,8 +101,13 @@ def name_results(paths: list[Path]) -> dict[str, Path]:
 
 
 def open_reader(args: argparse.Namespace, place: Path, *, truth: ResultSet) -> Reader:
-    """A function from a name of the truth to what a result holds; other programs may add to the
-    name, as in NAME_cp_masks.tif.
+    """A function from a name in the truth to what a result holds.
+
+    Parameters
+    ----------
+    args : parsed arguments, with the task.
+    place : of the result; other programs may add to a name, as in NAME_cp_masks.tif.
+    truth : what is true.
     """
     found, names = scoring.open_result(args, place, truth=truth)
     return lambda name: found.read(names[name])
@@ -111,8 +116,18 @@ def open_reader(args: argparse.Namespace, place: Path, *, truth: ResultSet) -> R
 def make_baseline(
     task: Task, truth: ResultSet, *, dataset: DataSet
 ) -> tuple[str, ResultSet] | None:
-    """What the task's method without training predicts, or its best guess without images; None
-    where there is neither, or the method cannot take the images, as colour ones.
+    """Predict with the task's method without training, or take its best guess without images.
+
+    Parameters
+    ----------
+    task : of the comparison.
+    truth : what is true.
+    dataset : the images.
+
+    Returns
+    -------
+    Name and results; None where the task has no baseline, or its method cannot take the images, as
+    colour ones.
     """
     from nbtools import methods
 
@@ -134,8 +149,16 @@ def make_baseline(
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, or one of a method without training; None where there is
-    neither.
+    """The result that was named, else one of a method without training; None without either.
+
+    Parameters
+    ----------
+    wished : name or path of a result.
+    places : of the results, by name.
+
+    Raises
+    ------
+    UserError : none of the results has this name.
     """
     from nbtools import methods
 
@@ -189,9 +212,7 @@ def describe(
 
 
 def describe_maker(place: Path) -> dict:
-    """What a result of ours says of its making: method, model, decoding values, warnings; {} of any
-    other folder.
-    """
+    """Method, model, decoding values and warnings of a result; {} of any other folder."""
     about = read_about(place)
     return {
         key: about[key]
@@ -201,9 +222,7 @@ def describe_maker(place: Path) -> dict:
 
 
 def hash_place(place: Path) -> str:
-    """One sha256 for a file, or for all images and tables of a folder: their names, and the bytes
-    in them.
-    """
+    """One sha256 for a file, or for the names and bytes of all images and tables of a folder."""
     digest = hashlib.sha256()
     for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
         inside = path.relative_to(place).as_posix()
@@ -297,8 +316,13 @@ def draw_errors(
     truth: ResultSet,
     dataset: DataSet | None,
 ) -> None:
-    """What the task has figures for: strata.png and strata.json, and errors/ or errors/METHOD/ with
-    maps of the worst images.
+    """Draw the figures of mistakes that the task has.
+
+    Parameters
+    ----------
+    folder : gets strata.png, strata.json and errors/, or errors/METHOD/ with the worst images.
+    scores, readers : of each result, by name.
+    truth, dataset : what is true, and its images.
     """
     figures = tasks.of_scores(next(iter(scores.values()))).figures
     if figures.get("errors") == "error_maps":

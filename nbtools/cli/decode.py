@@ -90,8 +90,16 @@ def read_result(folder: Path) -> dict:
 
 
 def read_values(pairs: list[str], about: dict) -> dict:
-    """The decoding values given as name=value, checked against those the result was made with; no
-    method is loaded for that.
+    """Decoding values given as name=value; no method is loaded for that.
+
+    Parameters
+    ----------
+    pairs : words of the command line.
+    about : result.json, with the values the result was made with and their limits.
+
+    Raises
+    ------
+    UserError : an unknown name, no number, or one outside the limits.
     """
     found = {}
     for pair in pairs:
@@ -129,10 +137,15 @@ def _to_number(name: str, text: str, *, whole: bool) -> int | float:
 
 
 def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Labels]:
-    """(maps, image) → labels on its grid: by the function that stands in the table, else by the
-    method, with its libraries.
+    """The function (maps, image) → labels that decodes a result.
 
-    An adapter to another package needs its model to decode; our own methods need no weights.
+    It is the function that stands in the table, else the method with its libraries. An adapter to
+    another package needs its model to decode; the other methods need no weights.
+
+    Parameters
+    ----------
+    about : result.json.
+    values : decoding values.
     """
     from nbtools import methods
     from nbtools.methods import _rescale
@@ -154,8 +167,12 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
 
 
 def find_images(about: dict, say: Callable[[str], None]) -> Callable[[str], Image | None]:
-    """A function from a name to the image it was predicted from, for the overlay; None where it is
-    no longer there.
+    """A function from a name to the image it was predicted from, for the overlay.
+
+    Parameters
+    ----------
+    about : result.json, with the place of the images.
+    say : takes a message where they are no longer there; then the function returns None.
     """
     from nbtools.data import DataSet, InputOptions
 
@@ -203,9 +220,7 @@ def decode_classes(found: Labels, maps: np.ndarray, *, about: dict) -> Labels:
 
 
 def keep_rest(result: Path, folder: Path) -> None:
-    """Carry over the maps, and whatever else a user has put beside the result; a report of the old
-    labels stays behind.
-    """
+    """Carry over the maps and other files of a result; a report of the old labels stays behind."""
     for path in result.iterdir():
         made_anew = (
             (folder / path.name).exists()

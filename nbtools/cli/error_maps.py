@@ -1,6 +1,4 @@
-"""Figures that need truth and result, written beside the numbers: where the mistakes are, the
-worst images first.
-"""
+"""Figures that need truth and result: maps of the mistakes, the worst images first."""
 
 from __future__ import annotations
 
@@ -29,8 +27,15 @@ def save_scores(
     found: Reader,
     dataset: DataSet | None,
 ) -> None:
-    """scores.json and, for labels, errors/ and strata.png, into a result folder, where its report
-    finds them.
+    """Write scores.json and, for labels, errors/ and strata.png, into a result folder.
+
+    Parameters
+    ----------
+    result : folder, where its report finds them.
+    scores : of `evaluate`.
+    names : of the images of the truth.
+    truth, found : functions from a name to the truth and to the result.
+    dataset : the images, where they are at hand.
     """
     io.write_json(result / "scores.json", scores)
     if "strata" in tasks.of_scores(scores).figures:
@@ -95,8 +100,19 @@ def draw_strata(
     truth: Reader,
     dataset: DataSet | None,
 ) -> dict:
-    """The share of nuclei found by size and by contrast, for each result by name; returns the
-    numbers.
+    """Draw the share of nuclei that each result finds, by size and by contrast.
+
+    Parameters
+    ----------
+    path : of the figure.
+    readers : name of a result → function from the name of an image to what it holds.
+    names : of the images of the truth.
+    truth : function from a name to the truth.
+    dataset : the images, where they are at hand.
+
+    Returns
+    -------
+    The numbers, by result.
     """
     from nbtools import show
     from nbtools.metrics import strata

@@ -134,12 +134,22 @@ def predict_all(
     args: argparse.Namespace,
     say: Callable[[str], None],
 ) -> tuple[list[dict], list[dict]]:
-    """Predict image after image into `folder`; an image that cannot be used is left out and named,
-    unless it is the only one.
+    """Predict image after image into a folder.
 
     While one is predicted, the next is read and the one before is written, unless they are so large
-    that memory would not bear it. Returns the rows of the summary, and [{name, message}] of what
-    was left out.
+    that memory would not bear it.
+
+    Parameters
+    ----------
+    model : predicts.
+    dataset : the images. One that cannot be used is left out and named, unless it is the only one.
+    folder : of the result.
+    args : parsed arguments.
+    say : takes messages on progress.
+
+    Returns
+    -------
+    Rows of the summary, and [{name, message}] of what was left out.
     """
     rows, failed, total = [], [], len(dataset)
     report = ForecastReporter(model, args, say=say)
@@ -178,8 +188,12 @@ def predict_all(
 
 
 def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
-    """For each image a function that returns it, or raises what reading it raised; the next one is
-    read meanwhile if it is not large.
+    """For each image a function that returns it, or raises what reading it raised.
+
+    Parameters
+    ----------
+    dataset : the images; the next one is read meanwhile if it is not large.
+    pool : of the threads that read.
     """
     ahead = None
     for index in range(len(dataset)):
@@ -196,9 +210,7 @@ def _refuse(error: UserError) -> dict:
 
 
 class ForecastReporter:
-    """Reports how many tiles and how much memory an image will need, unless the one before needed
-    the same.
-    """
+    """Reports tiles and memory that an image will need, unless the one before needed the same."""
 
     def __init__(self, model: Method, args: argparse.Namespace, *, say: Callable[[str], None]):
         self.model, self.args, self.say, self.before = model, args, say, None
@@ -212,8 +224,12 @@ class ForecastReporter:
 
 
 def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:
-    """Warnings about all images together: each kind once, and sizes that are far from the
-    training's on the whole.
+    """Warnings about all images together, each kind once.
+
+    Parameters
+    ----------
+    rows : of the summary. Sizes that are far from the training's on the whole give a warning, too.
+    domain : of the training images.
     """
     from nbtools.methods import domain as limits
 
@@ -266,8 +282,14 @@ def write_prediction(
 def write_raw(
     path: Path, array: np.ndarray, *, like: Image, zoom: tuple[float, ...] | None
 ) -> None:
-    """The network's maps, channels last, with the axes of the result and the pixel size that the
-    network was given.
+    """Write the network's maps, channels last, with the pixel size that the network was given.
+
+    Parameters
+    ----------
+    path : of the image file.
+    array : (*space, K), or (T, *space, K).
+    like : the result, for its axes, or the image.
+    zoom : of the image before the network, along each spatial axis; None where it was not zoomed.
     """
     path.parent.mkdir(exist_ok=True)
     spacing = like.spacing

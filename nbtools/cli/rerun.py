@@ -56,8 +56,12 @@ def run(args: argparse.Namespace) -> CommandResult:
 
 
 def drop_ignored(words: list[str]) -> list[str]:
-    """The words of a training without --diameter and --min-size, which older versions took and
-    ignored; only in pixels did a diameter stand for a pixel size of 1.
+    """The words of a training without --diameter and --min-size.
+
+    Parameters
+    ----------
+    words : recorded by an older version, which took these options and ignored them; only in pixels
+        did a diameter stand for a pixel size of 1.
     """
     parser = common.Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--diameter")

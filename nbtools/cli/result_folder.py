@@ -1,6 +1,4 @@
-"""The files of a result folder: what the task writes, overlays, outlines and the tables of all
-images.
-"""
+"""The files of a result folder: results, overlays, outlines, and the tables of all images."""
 
 from __future__ import annotations
 
@@ -22,10 +20,17 @@ def write_result(
 ) -> dict:
     """Write the result of one image, its overlay, and outlines for Fiji where asked for.
 
+    Parameters
+    ----------
+    result : of any kind; its task writes it.
+    image : what it was predicted from; None gives no overlay.
+    folder : of the result.
+    roi : write outlines of labels, too.
+    options : of the task's `write`.
+
     Returns
     -------
-    dict
-        The row of the summary that the task makes of it.
+    The row of the summary that the task makes of it.
     """
     row = tasks.of_result(result).write(result, image, folder=folder, **options)
     write_pictures(result, image, folder=folder, roi=roi)
@@ -48,8 +53,13 @@ def write_pictures(result: Result, image: Image | None, *, folder: Path, roi: bo
 
 
 def write_tables(folder: Path, rows: list[dict], *, task: Task) -> None:
-    """summary.csv, with its columns always in the same order, and the tables that the task keeps
-    of all images; their rows are taken out of `rows`.
+    """Write summary.csv, and the tables that the task keeps of all images.
+
+    Parameters
+    ----------
+    folder : of the result.
+    rows : of the summary; the rows of tables under "tables" are taken out of them.
+    task : names the tables and their columns.
     """
     kept: dict[str, list] = {name: [] for name in task.tables}
     for row in rows:

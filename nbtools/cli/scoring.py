@@ -93,8 +93,16 @@ def open_images(truth: Path) -> DataSet | None:
 
 
 def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] | None:
-    """Name of an image → its group: by the column asked for, else by a column "group" where there
-    is one; None otherwise.
+    """Name of an image → its group; None where there are no groups.
+
+    Parameters
+    ----------
+    dataset : of the truth.
+    column : of a table beside the images; by default "group", where there is one.
+
+    Raises
+    ------
+    UserError : a column, but no data set.
     """
     if column and dataset is None:
         remedy = "Give the data set of the truth, with images/ and the table."

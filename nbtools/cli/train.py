@@ -105,8 +105,16 @@ def start_from(model: Method, source: str) -> None:
 
 
 def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
-    """Training images, and those to choose by: given, beside them, or a seeded share that keeps
-    groups together.
+    """Open the training images, and those to choose by.
+
+    Parameters
+    ----------
+    args : parsed arguments. Without --val: a folder val/ inside or beside the data set, else a
+        seeded share that keeps groups together.
+
+    Returns
+    -------
+    Training and validation images; None for these where a single group cannot be divided.
     """
     from nbtools.data import DataSet
 
@@ -129,8 +137,17 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
 def require_fitting(
     model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]
 ) -> None:
-    """Say the warnings of the set, and refuse what must fail later: a UserError with the first
-    finding that forbids training.
+    """Report the warnings of the set, and refuse what must fail later.
+
+    Parameters
+    ----------
+    model : to be trained.
+    train, val : training and validation images.
+    say : takes the warnings.
+
+    Raises
+    ------
+    UserError : the first finding that forbids training.
     """
     from nbtools import checks
     from nbtools.methods.base import Domain
@@ -159,8 +176,12 @@ def require_fitting(
 
 
 def find_requirements(model: Method, dataset: DataSet | None = None) -> Requirements:
-    """What a method needs of its data, by its row of the table and its settings; with a data set,
-    how far its network would see, too.
+    """What a method needs of its data, by its row of the table and its settings.
+
+    Parameters
+    ----------
+    model : the method.
+    dataset : with it, the requirements hold the receptive field of the network, too.
     """
     from nbtools import checks, methods
 

@@ -64,6 +64,10 @@ __all__ = [
 def rename(name: str) -> str:
     """The word of today for a task's name.
 
+    Parameters
+    ----------
+    name : of a task, from any version.
+
     Examples
     --------
     >>> rename("segment"), rename("semantic")
@@ -73,7 +77,11 @@ def rename(name: str) -> str:
 
 
 def get(name: str) -> Task:
-    """A task by its name, or by the word of an older version.
+    """A task by its name.
+
+    Parameters
+    ----------
+    name : one of `TASKS`, or the word of an older version.
 
     Raises
     ------
@@ -102,8 +110,12 @@ def of_result(result: Result) -> Task:
 
 
 def of_scores(scores: Mapping) -> Task | None:
-    """The task of scores: the one they name or, from older versions, by their keys; None where they
-    are no scores.
+    """The task of scores; None where they are no scores.
+
+    Parameters
+    ----------
+    scores : what `evaluate` of a task returned. They name their task; those of older versions,
+        which do not, are recognised by their keys.
 
     Examples
     --------

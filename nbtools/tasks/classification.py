@@ -32,8 +32,18 @@ TERMS = """
 
 
 def write(result: Classes, image: Image, *, folder: Path) -> dict:
-    """Rows of classes.csv: name, label where single nuclei have classes, class, its probability,
-    and the probability of each class in a column of its name.
+    """Rows of classes.csv, one per image or per nucleus.
+
+    Parameters
+    ----------
+    result : classes of the image, or of its nuclei.
+    image : what they were predicted from.
+    folder : of the result.
+
+    Returns
+    -------
+    Class and probability of the image, or the number of nuclei; and the rows of classes.csv: name,
+    label (of a nucleus), class, its probability, and a column per class.
     """
     rows = []
     for number, (best, shares) in enumerate(zip(result.best, result.probability, strict=True)):
@@ -51,8 +61,18 @@ def write(result: Classes, image: Image, *, folder: Path) -> dict:
 def read(
     place: Path, *, what: str = "The classes", options: InputOptions | None = None
 ) -> ResultSet:
-    """Classes of a place: classes.csv with name, class (and label, probability), NAME.csv of a
-    result, or images/CLASS/NAME.tif.
+    """Classes of the images of a place, by name.
+
+    Parameters
+    ----------
+    place : classes.csv with the columns name and class (and label, probability), a folder with it,
+        a result with NAME.csv, or a data set, also one of images/CLASS/NAME.tif.
+    what : the place in words, for errors.
+    options : how the images of a data set are read.
+
+    Raises
+    ------
+    UserError : nothing is there, or no classes.
     """
     place = require_existing(place, what)
     table = place if place.is_file() else place / TABLE
@@ -120,8 +140,12 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Scores of classes: see `metrics.classification.evaluate`. Rows of a truth with several
-    nuclei pair with those of the result in their order.
+    """Scores of classes: see `metrics.classification.evaluate`.
+
+    Parameters
+    ----------
+    pairs : name, truth, result or None. Rows of several nuclei pair in their order.
+    groups, seed : of the bootstrap.
     """
     rows = []
     for name, truth, found in pairs:

@@ -39,8 +39,19 @@ TERMS = """
 
 
 def write(result: Points | Boxes, image: Image, *, folder: Path) -> dict:
-    """NAME.csv: z, y, x in pixels and, where the pixel size is known, in µm; or the edges of boxes;
-    with score, class and frame where there are any.
+    """Write NAME.csv, a row per point or box.
+
+    Parameters
+    ----------
+    result : points or boxes; the name is that of their grid.
+    image : what they were predicted from.
+    folder : of the result.
+
+    Returns
+    -------
+    Number of nuclei and their mean score. The columns of the table are z, y, x in pixels and, where
+    the pixel size is known, z_um, y_um, x_um; or z0, y0, x0, z1, y1, x1; then frame, score and
+    class where there are any.
     """
     columns = list_columns(result)
     if result.frame is not None:
@@ -69,8 +80,18 @@ def list_columns(result: Points | Boxes) -> dict[str, np.ndarray]:
 def read(
     place: Path, *, what: str = "The result", options: InputOptions | None = None
 ) -> ResultSet:
-    """Points of a place: NAME.csv with y, x (and z, score, class), boxes, label images of blobs or
-    nuclei.
+    """Points, boxes or labels of a place, by name of their image.
+
+    Parameters
+    ----------
+    place : NAME.csv with y, x (and z, score, class) or the edges of boxes, a label image of blobs
+        or nuclei, a folder of these, or a data set with centres, boxes or labels.
+    what : the place in words, for errors.
+    options : how images are read.
+
+    Raises
+    ------
+    UserError : nothing is there, or nothing that holds points.
     """
     place, options = require_existing(place, what), options or InputOptions()
     if place.is_file():
@@ -106,6 +127,11 @@ def _choose(kind: str, dataset: DataSet, index: int) -> Found:
 
 def read_file(path: Path, options: InputOptions) -> Found:
     """Points or boxes of a table, or the labels of an image.
+
+    Parameters
+    ----------
+    path : NAME.csv, or a label image.
+    options : axes and pixel size, where the file does not have them.
 
     Raises
     ------
@@ -157,12 +183,19 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Scores of points: see `metrics.detection.evaluate`. Where both sides are boxes, `ap50` and
-    `map50_95` are added: see `metrics.boxes`.
+    """Scores of points: see `metrics.detection.evaluate`.
+
+    Where both sides are boxes, `ap50` and `map50_95` are added: see `metrics.boxes`.
 
     Parameters
     ----------
+    pairs : name, truth, result or None.
     gate_px, gate_um : largest distance of a match, in one of the two units; 5 px without.
+    groups, seed : of the bootstrap.
+
+    Raises
+    ------
+    UserError : two gates, or a gate in µm and no pixel size.
     """
     if gate_px and gate_um:
         raise UserError(

@@ -49,12 +49,17 @@ MATCHING = (
 
 
 def write(result: Labels, image: Image, *, folder: Path) -> dict:
-    """NAME.tif, NAME_classes.csv where nuclei have classes, and a row of objects.csv per nucleus.
+    """Write NAME.tif, and NAME_classes.csv where nuclei have classes.
+
+    Parameters
+    ----------
+    result : labels with their scores and classes; the name is that of their image.
+    image : what they were predicted from.
+    folder : of the result.
 
     Returns
     -------
-    dict
-        Number of nuclei, their median size and mean score.
+    Number of nuclei, their median size and mean score, and the rows of objects.csv.
     """
     label = result.image
     io.write_label(folder / f"{label.name}.tif", label)
@@ -86,8 +91,13 @@ def list_objects(result: Labels) -> list[dict]:
 def read(
     place: Path, *, what: str = "The labels", options: InputOptions | None = None
 ) -> ResultSet:
-    """Label images of a file, a result, a folder or a data set, with the classes and scores that
-    stand beside them.
+    """Label images of a place by name, with the classes and scores beside them.
+
+    Parameters
+    ----------
+    place : label image, result, folder or data set.
+    what : the place in words, for errors.
+    options : how images are read.
 
     Raises
     ------
@@ -135,8 +145,12 @@ def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -
 
 
 def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
-    """Image → label → row of objects.csv; objects of movies, whose labels begin anew in each frame,
-    are left out.
+    """Rows of objects.csv by image and label.
+
+    Parameters
+    ----------
+    table : path of objects.csv; {} where there is none. Objects of movies, whose labels begin anew
+        in each frame, are left out.
     """
     found: dict[str, dict[int, dict[str, str]]] = {}
     for row in io.read_csv(table) if table.is_file() else ():
@@ -174,8 +188,15 @@ def drop_small(result: Labels, diameter: float | None) -> Labels:
 
 
 def measure_sizes(label: Image) -> dict:
-    """Number of nuclei and their median size, in pixels and as a diameter in µm where the pixel
-    size is known.
+    """Number of nuclei and their median size.
+
+    Parameters
+    ----------
+    label : label image, also of a movie.
+
+    Returns
+    -------
+    `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
     """
     sizes = np.concatenate([np.bincount(moment.ravel())[1:] for moment in split_frames(label)])
     sizes = sizes[sizes > 0]
@@ -219,8 +240,11 @@ class Confidence:
             self.n_true += len(table.true_labels)
 
     def summarize(self) -> dict:
-        """`curve`: precision and recall at IoU 0.5 from the most confident nucleus to the least,
-        and `area`, how well scores rank hits before extra nuclei; {} where there are no scores.
+        """Precision and recall at IoU 0.5 from the most confident nucleus on.
+
+        Returns
+        -------
+        `curve`, with its `area`: how well scores rank hits before extra nuclei; {} without scores.
         """
         if not (self.known and self.scores):
             return {}
@@ -237,10 +261,15 @@ def evaluate(
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> dict:
-    """Scores of label images: see `metrics.instances.evaluate`, with the outlines' distances.
+    """Scores of label images: see `metrics.instances.evaluate`.
 
     Where both sides have classes, `classes` and `class_accuracy` (`metrics.classes`) are added;
-    where found nuclei have scores, `curve` (`Confidence`).
+    where all predicted nuclei have scores, `curve` (`Confidence`).
+
+    Parameters
+    ----------
+    pairs : name, truth, result or None.
+    groups, seed : of the bootstrap.
     """
     tally, confidence = classes.Tally(), Confidence()
 
@@ -257,8 +286,11 @@ def evaluate(
 
 
 def tuning_score(pairs: list[tuple]) -> float:
-    """Mean over IoU 0.50 … 0.90 of the AP pooled over (truth, found) pairs of labels, images or
-    arrays.
+    """Mean over IoU 0.50 … 0.90 of the AP pooled over images.
+
+    Parameters
+    ----------
+    pairs : (truth, result) of each image, as `Labels`, images or arrays.
     """
     tables = [overlap.find_overlap(*(getattr(p, "image", p) for p in pair)) for pair in pairs]
     pooled = []

@@ -1,6 +1,4 @@
-"""Results and truths by name, from a file, a result of `predict`, a folder or a data set; and how
-the names of two sets pair.
-"""
+"""Results and truths by name, from files and folders, and how the names of two sets pair."""
 
 from __future__ import annotations
 
@@ -62,7 +60,17 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
-    """Name in the truth → name in the result, None where there is none.
+    """Pair the names of a truth with those of a result.
+
+    Parameters
+    ----------
+    found : the result.
+    truth : what is true; two single files belong together whatever their names.
+    place : of the result, for errors.
+
+    Returns
+    -------
+    Name in the truth → name in the result, None where there is none.
 
     Raises
     ------
@@ -84,7 +92,13 @@ def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, 
 
 
 def find_partner(name: str, candidates: list[str], *, taken: list[str]) -> str | None:
-    """The candidate of this name, else the only one that adds to it and belongs to no other name.
+    """The candidate of a name, else the only one that adds to it and belongs to no other name.
+
+    Parameters
+    ----------
+    name : in the truth.
+    candidates : names in the result.
+    taken : all names in the truth.
 
     Examples
     --------

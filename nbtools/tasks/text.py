@@ -8,6 +8,11 @@ from collections.abc import Sequence
 def tabulate(rows: Sequence[dict], columns: Sequence[str]) -> list[str]:
     """Rows as aligned lines under a heading.
 
+    Parameters
+    ----------
+    rows : values by column.
+    columns : to show, in order.
+
     Examples
     --------
     >>> tabulate([{"name": "a", "ap": 0.5}], ["name", "ap"])
@@ -49,7 +54,11 @@ def format_missing(scores: dict, words: str) -> list[str]:
 
 
 def average_scores(values: Sequence[float] | None) -> dict[str, float]:
-    """`mean_score` of the objects of an image; {} where they have no scores.
+    """The mean score of the objects of an image, for its summary.
+
+    Parameters
+    ----------
+    values : scores; None or empty where there are none.
 
     Examples
     --------

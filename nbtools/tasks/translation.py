@@ -1,5 +1,6 @@
-"""Translation: an image of one kind made into one of another kind, as transmitted light into
-fluorescence. Files and metrics are those of restoration; the input is no baseline for it.
+"""Translation: an image of one kind from one of another kind, as fluorescence from phase contrast.
+
+Files and metrics are those of restoration; the input is no baseline for it.
 """
 
 from __future__ import annotations
