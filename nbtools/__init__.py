@@ -31,6 +31,7 @@ _ROOMS = (
     "show",
     "simulate",
     "targets",
+    "tasks",
     "training",
     "widgets",
 )

@@ -44,7 +44,7 @@ def result(nuclei, tmp_path_factory):
 
 
 def test_every_verb_of_the_contract_is_there_and_helps(capsys):
-    assert set(VERBS) <= set(cli.VERBS)
+    assert set(VERBS) <= set(cli.COMMANDS)
     for verb in VERBS:
         with pytest.raises(SystemExit) as ended:
             cli.main([verb, "--help"])
@@ -156,8 +156,8 @@ def test_a_bug_is_no_user_error(run, monkeypatch):
     def break_down(args: object) -> None:
         raise ZeroDivisionError
 
-    broken = cli.frame.Verb("methods", "broken", cli.about.declare_methods, break_down)
-    monkeypatch.setitem(cli.VERBS, "methods", broken)
+    broken = cli.common.Command("methods", "broken", break_down)
+    monkeypatch.setitem(cli.COMMANDS, "methods", broken)
     code, _, err = run("methods")
     assert code == 70
     assert "ZeroDivisionError" in err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nbtools import io
-from nbtools.cli.sides import find_partner
+from nbtools.tasks.reading import find_partner
 
 
 @pytest.fixture

@@ -150,21 +150,8 @@ def test_a_diameter_brings_nuclei_to_the_size_the_model_knows(run, tmp_path, mod
 
 def test_volumes_go_from_simulation_to_measurement_with_their_spacing(run, tmp_path):
     truth, model = tmp_path / "truth", tmp_path / "model"
-    assert (
-        run(
-            "simulate",
-            "nuclei3d",
-            "--count",
-            2,
-            "--seed",
-            1,
-            "--out",
-            truth,
-            "--set",
-            "shape_px=12,100,64",
-        )[0]
-        == 0
-    )
+    words = ["--count", 2, "--seed", 1, "--set", "shape_px=12,100,64"]
+    assert run("simulate", "nuclei3d", *words, "--out", truth)[0] == 0
     tiny = [
         "preset=tiny",
         "epochs=1",

@@ -9,7 +9,7 @@ import pytest
 from source_code import PACKAGE, find_imports, find_modules, parse
 
 from nbtools import cli
-from nbtools.cli import learn
+from nbtools.cli import train as train_command
 
 ALLOWED = {"self", "train", "val", "plan"}
 
@@ -56,7 +56,7 @@ def test_chosen_values_are_written_only_where_models_are_trained_or_loaded():
 def test_metrics_choose_nothing_and_no_verb_that_judges_takes_a_threshold():
     for verb in ("evaluate", "compare"):
         parser = argparse.ArgumentParser()
-        cli.VERBS[verb].declare(parser)
+        cli.COMMANDS[verb].declare(parser)
         names = {option for action in parser._actions for option in action.option_strings}
         assert not {"--threshold", "--set", "--iou"} & names
 
@@ -86,7 +86,7 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         unit="um",
         diameter=None,
     )
-    train, val = learn.open_training(args)
+    train, val = train_command.open_training(args)
     for sample in [*train, *(val or ())]:
         assert sample.label is not None
     assert val is not None

@@ -1,6 +1,4 @@
-"""`nbtools` on the command line: one verb a step, one message for a person, one JSON document for a
-program.
-"""
+"""`nbtools` on the command line: one file per verb, one message or JSON document per call."""
 
 from __future__ import annotations
 
@@ -15,29 +13,55 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from nbtools import __version__, io, runtime
-from nbtools.cli import about, again, compare, frame, judge, learn, measuring, prepare
+from nbtools.cli import (
+    check,
+    common,
+    compare,
+    course,
+    decode,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    measure,
+    methods,
+    predict,
+    report,
+    rerun,
+    simulate,
+    split,
+    train,
+)
 from nbtools.errors import UserError
 
-PARTS = (about, prepare, learn, judge, measuring, compare, again)
-VERBS = {verb.name: verb for part in PARTS for verb in part.VERBS}
+MODULES = (methods, doctor, course, simulate, check, fetch, split, train, predict)
+MODULES += (evaluate, report, export, measure, compare, decode, rerun)
+COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 done with findings, 2 the input cannot be
-    used, 70 a bug.
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : the words behind `nbtools`; by default those of the command line.
+
+    Returns
+    -------
+    Exit code: 0 done, 1 done with findings, 2 the input cannot be used, 70 a bug.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     runtime.silence_tensorflow()
     with _own_output("--json" in argv) as out:
         try:
-            return _answer(argv, out)
+            return _run(argv, out)
         except UserError as error:
             return _report(error, argv, out)
         except BrokenPipeError:
             return _close_quietly()
         except OSError as error:
-            return _report(_explain(error), argv, out)
+            return _report(_describe_refusal(error), argv, out)
         except KeyboardInterrupt:
             print("Stopped.", file=sys.stderr)
             return STOPPED
@@ -54,46 +78,46 @@ def main(argv: list[str] | None = None) -> int:
 def parse(argv: list[str]) -> argparse.Namespace:
     """The parsed command line, with its verb; a UserError where it cannot be understood."""
     first = next((a for a in argv if not a.startswith("-")), None)
-    if first is not None and first not in VERBS:
-        close = difflib.get_close_matches(first, VERBS, n=1)
-        remedy = f"Did you mean: nbtools {close[0]}?" if close else f"Verbs: {', '.join(VERBS)}."
+    if first is not None and first not in COMMANDS:
+        close = difflib.get_close_matches(first, COMMANDS, n=1)
+        remedy = f"Did you mean: nbtools {close[0]}?" if close else f"Verbs: {', '.join(COMMANDS)}."
         raise UserError("The first word must be a verb of nbtools.", repr(first), remedy)
     return _parser().parse_args(argv)
 
 
-def _parser() -> frame.Parser:
+def _parser() -> common.Parser:
     text = "Find, count and measure nuclei in images. Every verb: nbtools VERB --help."
-    parser = frame.Parser(prog="nbtools", description=text, allow_abbrev=False)
+    parser = common.Parser(prog="nbtools", description=text, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"nbtools {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=frame.Parser)
-    for verb in VERBS.values():
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=common.Parser)
+    for command in COMMANDS.values():
         one = verbs.add_parser(
-            verb.name,
-            help=verb.help,
-            description=f"{verb.help[0].upper()}{verb.help[1:]}.",
+            command.name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
             allow_abbrev=False,
         )
-        verb.declare(one)
-        frame.add_common(one)
+        command.declare(one)
+        common.add_common(one)
     return parser
 
 
-def _answer(argv: list[str], out: TextIO) -> int:
+def _run(argv: list[str], out: TextIO) -> int:
     args = parse(argv)
     if args.verb is None:
         _parser().print_help(out)
         return 0
     args.command = ["nbtools", *argv]
-    answer = VERBS[args.verb].run(args)
+    result = COMMANDS[args.verb].run(args)
     if args.json:
         print(
-            json.dumps(io.to_plain(answer.document), indent=2, ensure_ascii=False, allow_nan=False),
+            json.dumps(io.to_plain(result.document), indent=2, ensure_ascii=False, allow_nan=False),
             file=out,
         )
-    elif answer.lines:
-        print("\n".join(answer.lines), file=out)
+    elif result.lines:
+        print("\n".join(result.lines), file=out)
     out.flush()
-    return answer.code
+    return result.code
 
 
 def _report(error: UserError, argv: list[str], out: TextIO) -> int:
@@ -111,8 +135,8 @@ def _report(error: UserError, argv: list[str], out: TextIO) -> int:
     return USER
 
 
-def _explain(error: OSError) -> UserError:
-    """The operating system's refusal in our words."""
+def _describe_refusal(error: OSError) -> UserError:
+    """The operating system's refusal as rule, received and remedy."""
     place = error.filename or str(error)
     cases = {
         FileNotFoundError: (

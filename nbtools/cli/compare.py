@@ -1,52 +1,27 @@
-"""The verb that sets methods side by side: compare."""
+"""`nbtools compare`: results side by side, with intervals of their differences."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import config, io, runtime
-from nbtools.cli import frame, pictures, sides, tasks
-from nbtools.cli.frame import Answer, Verb
+from nbtools import config, io, runtime, tasks
+from nbtools.cli import common, error_maps, scoring
+from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
+from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.text import tabulate
 
 if TYPE_CHECKING:
-    from nbtools.cli.sides import Side
+    from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
 
-    Reader = Callable[[str], object | None]  # name of an image of the truth → what was found in it
 
-COLUMNS = {
-    "instances": (
-        "mean_ap",
-        "interval",
-        "ap50",
-        "ap75",
-        "f1_50",
-        "splits",
-        "merges",
-        "missed",
-        "extra",
-    ),
-    "semantic": ("dice", "interval", "iou", "precision", "recall", "accuracy"),
-    "detection": ("f1", "interval", "precision", "recall", "rmse", "ap"),
-    "classification": ("balanced_accuracy", "interval", "macro_f1", "accuracy"),
-    "restoration": ("psnr", "interval", "ssim", "rmse", "nrmse", "psnr_si"),
-}
-WORDS = {
-    "mean_ap": "mean AP",
-    "psnr": "PSNR (dB)",
-    "f1": "F1",
-    "dice": "Dice",
-    "balanced_accuracy": "balanced accuracy",
-}
-
-
-def declare_compare(parser: argparse.ArgumentParser) -> None:
+def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results",
         type=Path,
@@ -66,50 +41,47 @@ def declare_compare(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the result to compare with (default: the classical one, computed if need be)",
     )
-    tasks.declare_task(parser)
+    scoring.declare_task(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="also write tables, figures and a report there"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
-def run_compare(args: argparse.Namespace) -> Answer:
+def run(args: argparse.Namespace) -> CommandResult:
     from nbtools.metrics import compare
 
     if args.out:
         io.require_new_folder(args.out, overwrite=args.overwrite)
-    judge, places = tasks.JUDGES[args.task], name_results(args.results)
-    truth = judge.open_truth(args.truth, what="The truth", options=tasks.open_options(args))
-    dataset = sides.open_images(args.truth)
-    readers = {name: open_result(args, place, truth=truth) for name, place in places.items()}
+    task, places = tasks.get(args.task), name_results(args.results)
+    options = scoring.find_options(args, task)
+    truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
+    readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
-    if baseline is None and dataset is not None and (made := judge.baseline(dataset, truth)):
+    if (
+        baseline is None
+        and dataset is not None
+        and (made := make_baseline(task, truth, dataset=dataset))
+    ):
         baseline = made[0] if made[0] not in places else f"{made[0]} (computed)"
         readers = {baseline: made[1].read} | readers
-    if "input" not in readers and (inputs := find_inputs(args, truth)):
-        baseline, readers = baseline or "input", readers | inputs
-    groups, scores, say = sides.find_groups(dataset, args.group_by), {}, frame.progress(args)
+    if "input" not in readers and task.unprocessed(truth.read(truth.names[0])):
+        baseline = baseline or "input"
+        readers["input"] = lambda name: task.unprocessed(truth.read(name))
+    groups, scores = scoring.find_groups(dataset, args.group_by), {}
     for name, read in readers.items():
-        say(f"{name}: {len(truth.names)} images")
-        scores[name] = judge.score(
-            ((n, truth.read(n), read(n)) for n in truth.names), args, groups=groups
-        )
-    found = compare.compare(
-        scores, task=args.task, baseline=baseline, groups=groups, seed=args.seed
-    )
+        common.make_reporter(args)(f"{name}: {len(truth.names)} images")
+        pairs = ((n, truth.read(n), read(n)) for n in truth.names)
+        scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
+    drawn = {"baseline": baseline, "groups": groups, "seed": args.seed}
+    found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
     if args.out:
         with io.new_folder(args.out, overwrite=args.overwrite) as folder:
             write_comparison(folder, document, scores=scores)
-            if args.task == "instances":
-                draw_nuclei(folder, scores, readers=readers, truth=truth, dataset=dataset)
-            if args.task == "restoration":
-                pictures.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
-    return Answer(
-        document,
-        say_comparison(document, out=args.out),
-        1 if any(document["missing"].values()) else 0,
-    )
+            draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
+    code = 1 if any(document["missing"].values()) else 0
+    return CommandResult(document, format_comparison(document, out=args.out), code)
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:
@@ -128,26 +100,65 @@ def name_results(paths: list[Path]) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def open_result(args: argparse.Namespace, place: Path, *, truth: Side) -> Reader:
-    """A function from a name of the truth to what a result holds; other programs may add to the
-    name, as in NAME_cp_masks.tif.
+def open_reader(args: argparse.Namespace, place: Path, *, truth: ResultSet) -> Reader:
+    """A function from a name in the truth to what a result holds.
+
+    Parameters
+    ----------
+    args : parsed arguments, with the task.
+    place : of the result; other programs may add to a name, as in NAME_cp_masks.tif.
+    truth : what is true.
     """
-    found, names = tasks.open_both(args, place, truth=truth)
-    return lambda name: found.read(names[name]) if names[name] else None
+    found, names = scoring.open_result(args, place, truth=truth)
+    return lambda name: found.read(names[name])
 
 
-def find_inputs(args: argparse.Namespace, truth: Side) -> dict[str, Reader]:
-    """Of restorations, the unprocessed images: a result that is no better than its input is
-    none.
+def make_baseline(
+    task: Task, truth: ResultSet, *, dataset: DataSet
+) -> tuple[str, ResultSet] | None:
+    """Predict with the task's method without training, or take its best guess without images.
+
+    Parameters
+    ----------
+    task : of the comparison.
+    truth : what is true.
+    dataset : the images.
+
+    Returns
+    -------
+    Name and results; None where the task has no baseline, or its method cannot take the images, as
+    colour ones.
     """
-    if args.task != "restoration" or truth.read(truth.names[0])[1] is None:
-        return {}
-    return {"input": lambda name: truth.read(name)[1]}
+    from nbtools import methods
+
+    if task.guess:
+        return task.guess(truth)
+    if not task.baseline:
+        return None
+    method, index = methods.get(task.baseline)(), {n: i for i, n in enumerate(dataset.names)}
+    try:
+        method.predict(dataset.image(0))
+    except UserError:
+        return None
+
+    def predict(name: str) -> object:
+        return method.predict(dataset.image(index[name])).result
+
+    known = [name for name in truth.names if name in index]
+    return task.baseline, ResultSet({name: partial(predict, name) for name in known})
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, or one of a method without training; None where there is
-    neither.
+    """The result that was named, else one of a method without training; None without either.
+
+    Parameters
+    ----------
+    wished : name or path of a result.
+    places : of the results, by name.
+
+    Raises
+    ------
+    UserError : none of the results has this name.
     """
     from nbtools import methods
 
@@ -196,14 +207,12 @@ def describe(
             for place in (args.truth, *places.values())
         ],
         "versions": runtime.versions(),
-        "command": frame.say_command(args),
+        "command": common.format_command(args),
     }
 
 
 def describe_maker(place: Path) -> dict:
-    """What a result of ours says of its making: method, model, decoding values, warnings; {} of any
-    other folder.
-    """
+    """Method, model, decoding values and warnings of a result; {} of any other folder."""
     about = read_about(place)
     return {
         key: about[key]
@@ -213,9 +222,7 @@ def describe_maker(place: Path) -> dict:
 
 
 def hash_place(place: Path) -> str:
-    """One sha256 for a file, or for all images and tables of a folder: their names, and the bytes
-    in them.
-    """
+    """One sha256 for a file, or for the names and bytes of all images and tables of a folder."""
     digest = hashlib.sha256()
     for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
         inside = path.relative_to(place).as_posix()
@@ -230,65 +237,64 @@ def hash_place(place: Path) -> str:
 
 def make_rows(document: dict) -> list[dict]:
     """The table: a row for each method, the best first, with its difference from the baseline."""
-    rows, main = [], document["metrics"][0]
+    rows, main, columns = [], document["metrics"][0], tasks.get(document["task"]).columns
     for name, one in sorted(document["methods"].items(), key=lambda item: -(item[1][main] or 0)):
         known = document["scores"][name] | {k: v for k, v in one.items() if k != "interval_95"}
-        row = {"method": name} | {column: known.get(column) for column in COLUMNS[document["task"]]}
-        row["interval"] = _say_limits(one["interval_95"][main])
+        row = {"method": name} | {column: known.get(column) for column in columns}
+        row["interval"] = _format_limits(one["interval_95"][main])
         for d in document["differences"]:
             if (d["method"], d["against"], d["metric"]) == (name, document["baseline"], main):
                 row |= {
                     "difference": d["difference"],
-                    "paired interval": _say_limits(d["interval_95"], sign=True),
+                    "paired interval": _format_limits(d["interval_95"], sign=True),
                 }
         rows.append(row)
     return rows
 
 
 def list_columns(document: dict) -> list[str]:
-    return ["method", *COLUMNS[document["task"]], "difference", "paired interval"]
+    """The columns of compare.csv."""
+    columns = tasks.get(document["task"]).columns
+    return ["method", *columns, "difference", "paired interval"]
 
 
-def _say_limits(limits: list[float] | None, *, sign: bool = False) -> str | None:
-    return (
-        None if limits is None else " to ".join(f"{v:+.3f}" if sign else f"{v:.3f}" for v in limits)
-    )
+def _format_limits(limits: list[float] | None, *, sign: bool = False) -> str | None:
+    if limits is None:
+        return None
+    return " to ".join(f"{v:+.3f}" if sign else f"{v:.3f}" for v in limits)
 
 
-def say_comparison(document: dict, *, out: Path | None) -> list[str]:
+def format_comparison(document: dict, *, out: Path | None) -> list[str]:
     """Lines for a person: the table, and which methods differ beyond doubt."""
-    main, lines = (
-        document["metrics"][0],
-        frame.tabulate(make_rows(document), list_columns(document)),
-    )
-    words = (
-        f"Differences of {WORDS[main]} from {document['baseline']}, paired over "
-        f"{document['units']} {document['paired_over']}."
-    )
-    lines.append(words)
-    for d in document["differences"]:
-        if d["metric"] == main and d["interval_95"] is not None:
-            better, worse = (
-                (d["method"], d["against"]) if d["difference"] >= 0 else (d["against"], d["method"])
-            )
-            low, high = sorted(abs(v) for v in d["interval_95"])
-            if d["clear"]:
-                lines.append(
-                    f"{better} is better than {worse} by {abs(d['difference']):.3f} ({low:.3f} "
-                    f"to {high:.3f})"
-                )
-            else:
-                limits = _say_limits(d["interval_95"], sign=True)
-                lines.append(
-                    f"{d['method']} and {d['against']} cannot be told apart: "
-                    f"{d['difference']:+.3f} ({limits})"
-                )
-    missing = [
-        f"{name}: {', '.join(names[:5])}" for name, names in document["missing"].items() if names
+    main, task = document["metrics"][0], tasks.get(document["task"])
+    title = tasks.TITLES.get(main, main)
+    lines = [
+        *tabulate(make_rows(document), list_columns(document)),
+        f"Differences of {title} from {document['baseline']}, paired over "
+        f"{document['units']} {document['paired_over']}.",
     ]
-    left_out = "left out of all" if document["task"] == "restoration" else "counted as all missed"
-    lines += [f"Missing, {left_out}: {text}" for text in missing]
+    lines += [
+        format_difference(d)
+        for d in document["differences"]
+        if d["metric"] == main and d["interval_95"] is not None
+    ]
+    lines += [
+        f"Missing, {task.missing}: {name}: {', '.join(names[:5])}"
+        for name, names in document["missing"].items()
+        if names
+    ]
     return [*lines, *([f"Comparison: {out}; its report: nbtools report {out}"] if out else [])]
+
+
+def format_difference(found: dict) -> str:
+    """Which of two methods is better, or that they cannot be told apart."""
+    one, other, gap = found["method"], found["against"], found["difference"]
+    if not found["clear"]:
+        limits = _format_limits(found["interval_95"], sign=True)
+        return f"{one} and {other} cannot be told apart: {gap:+.3f} ({limits})"
+    better, worse = (one, other) if gap >= 0 else (other, one)
+    low, high = sorted(abs(v) for v in found["interval_95"])
+    return f"{better} is better than {worse} by {abs(gap):.3f} ({low:.3f} to {high:.3f})"
 
 
 def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
@@ -297,40 +303,40 @@ def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
 
     io.write_json(folder / "compare.json", document)
     io.write_csv(folder / "compare.csv", make_rows(document), columns=list_columns(document))
-    (folder / "compare.png").write_bytes(
-        show.to_png(show.evaluation(scores, task=document[("task")]))
-    )
+    figure = show.evaluation(scores, task=document["task"])
+    (folder / "compare.png").write_bytes(show.to_png(figure))
     (folder / "differences.png").write_bytes(show.to_png(show.differences(document)))
 
 
-def draw_nuclei(
-    folder: Path, scores: dict, *, readers: dict[str, Reader], truth: Side, dataset: DataSet | None
+def draw_errors(
+    folder: Path,
+    scores: dict,
+    *,
+    readers: dict[str, Reader],
+    truth: ResultSet,
+    dataset: DataSet | None,
 ) -> None:
-    """strata.png and strata.json, and errors/METHOD/ with maps of the worst images of each
-    method.
+    """Draw the figures of mistakes that the task has.
+
+    Parameters
+    ----------
+    folder : gets strata.png, strata.json and errors/, or errors/METHOD/ with the worst images.
+    scores, readers : of each result, by name.
+    truth, dataset : what is true, and its images.
     """
-    found = pictures.draw_strata(
-        folder / "strata.png",
-        {n: (scores[n], readers[n]) for n in scores},
-        truth=truth,
-        dataset=dataset,
-    )
+    figures = tasks.of_scores(next(iter(scores.values()))).figures
+    if figures.get("errors") == "error_maps":
+        error_maps.draw_restored(folder / "errors", scores, truth=truth, readers=readers)
+    if "strata" not in figures:
+        return
+    place = {"truth": truth.read, "dataset": dataset}
+    found = error_maps.draw_strata(folder / "strata.png", readers, names=truth.names, **place)
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
-        pictures.draw_errors(
-            folder / "errors" / name.replace("/", "_"),
-            one,
-            truth=truth,
-            found=readers[name],
-            dataset=dataset,
-        )
+        errors = folder / "errors" / name.replace("/", "_")
+        error_maps.draw_errors(errors, one, found=readers[name], **place)
 
 
-VERBS = (
-    Verb(
-        "compare",
-        "set results side by side, with intervals of their differences",
-        declare_compare,
-        run_compare,
-    ),
+COMMAND = Command(
+    "compare", "set results side by side, with intervals of their differences", run, declare
 )

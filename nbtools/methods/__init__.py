@@ -7,27 +7,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nbtools import runtime
+from nbtools import runtime, tasks
 from nbtools.errors import UserError
 from nbtools.methods.method import Method, Prediction
 from nbtools.methods.registry import ROWS, Row, find_row
 
 __all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
 
-# words of older versions
-OLD_TASKS = {
-    "segment": "instances",
-    "denoise": "restoration",
-    "detect": "detection",
-    "classify": "classification",
-}
 CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the methods, of one task (see `nbtools.tasks`) or of all."""
-    task = OLD_TASKS.get(task, task)
-    return [r.name for r in ROWS if task in (None, r.task)]
+    """Names of the methods, of one task of `nbtools.tasks` or of all."""
+    wanted = task and tasks.get(task)
+    return [r.name for r in ROWS if wanted in (None, tasks.get(r.task))]
 
 
 def row(name: str) -> Row:

@@ -25,7 +25,6 @@ from nbtools.inference.rescaling import find_zoom, zoom_pixels
 from nbtools.methods import domain, persistence
 from nbtools.methods.domain import Domain
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
-from nbtools.targets import classes
 from nbtools.targets.base import Target
 
 if TYPE_CHECKING:
@@ -390,7 +389,7 @@ class Method(ABC):
         found = [self.decode_frame(frame, shape, **values) for frame in frames]
         result = place_results(found, image, zoom=zoom)
         if isinstance(result, Labels) and "T" not in image.axes:
-            result = self._describe_objects(result, maps)
+            result = target.describe_objects(result, maps)
         notes = tuple(filter(None, (target.describe(frame, **values) for frame in frames)))
         seconds = time.perf_counter() - started
         return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)
@@ -419,16 +418,6 @@ class Method(ABC):
         maps, labels = prediction.raw["maps"], prediction.labels
         again = self.decode_maps(maps, labels, zoom=prediction.zoom, **choices)
         return replace(prediction, result=again.result, notes=again.notes, seconds=again.seconds)
-
-    def _describe_objects(self, result: Labels, maps: Maps) -> Labels:
-        """The labels with their scores, and classes where the model has learned some."""
-        target, label = self.target(), result.image.pixels
-        result = replace(result, score=target.score(label, maps))
-        channels = target.class_channels()
-        if channels is None:
-            return result
-        names, probability = classes.decode(label, maps[..., channels], names=target.classes)
-        return replace(result, classes=names, probability=probability)
 
     # --- on disk
 

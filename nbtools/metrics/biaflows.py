@@ -13,7 +13,7 @@ Rubens et al. 2020, doi:10.1016/j.patter.2020.100040.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -170,12 +170,3 @@ def of_instances(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> di
         len(np.unique(label[label > 0])) for label in (check_labels(truth), check_labels(predicted))
     ]
     return segment_objects(truth, predicted) | count_spots(*counts)
-
-
-BY_TASK: dict[str, Callable[..., dict[str, float]]] = {
-    "instances": of_instances,
-    "semantic": classify_pixels,
-    "detection": lambda truth, found: (
-        detect_objects(truth, found) | count_spots(len(truth), len(found))
-    ),
-}

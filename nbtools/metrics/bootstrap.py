@@ -12,6 +12,7 @@ Efron & Tibshirani 1993, An Introduction to the Bootstrap, doi:10.1201/978042924
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,23 @@ LIMITS = (2.5, 97.5)  # percentiles of the draws
 
 # (..., counts) summed over images to a dictionary: name to (...) rates
 Rate = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How the scores of a task add up over images, so that any draw of images can be scored.
+
+    Parameters
+    ----------
+    metrics : by name, the one that methods are ranked by first.
+    count : (rows of `evaluate` for each method, its whole scores) → (methods, images, …) numbers
+        that add up over images, and the function that turns their sums into metrics.
+    smaller_is_better : those of the metrics where less is better.
+    """
+
+    metrics: tuple[str, ...]
+    count: Callable[[Sequence[Sequence[Mapping]], Sequence[Mapping]], tuple[np.ndarray, Rate]]
+    smaller_is_better: tuple[str, ...] = ()
 
 
 def find_units(names: Sequence[str], groups: Mapping[str, object] | None = None) -> np.ndarray:

@@ -44,10 +44,11 @@ def evaluate(
 
     Returns
     -------
-    Plain JSON values: `accuracy`, `balanced_accuracy` (over classes that occur in the truth),
-    `macro_f1` (over classes that occur or are predicted), `classes`, `confusion` (rows true,
-    columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece` and its bins;
-    None without probabilities), `missing`, `interval_95`, and `per_image`. All rates lie in 0 to 1.
+    Plain JSON values: `task`, `accuracy`, `balanced_accuracy` (over classes that occur in the
+    truth), `macro_f1` (over classes that occur or are predicted), `classes`, `confusion` (rows
+    true, columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece` and its
+    bins; None without probabilities), `missing`, `interval_95`, and `per_image`. All rates lie in 0
+    to 1.
 
     Raises
     ------
@@ -69,17 +70,13 @@ def evaluate(
             "none",
             "Check the table of the true classes.",
         )
-    names = list(
-        classes
-        or sorted(
-            {r["truth"] for r in rows}
-            | {r["predicted"] for r in rows if r["predicted"] is not None}
-        )
-    )
+    answers = {row[side] for row in rows for side in ("truth", "predicted")} - {None}
+    names = list(classes or sorted(answers))
     tables = count_classes(rows, names)
     pooled, units = tables.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     each = rate_classes(pooled)
     return {
+        "task": "classification",
         "images": len(rows),
         **{name: float(value) for name, value in rate_confusion(pooled).items()},
         "classes": names,
@@ -218,3 +215,24 @@ def measure_calibration(rows: Sequence[Mapping], *, bins: int = BINS) -> dict | 
         "ece": sum(b["count"] * abs(b["probability"] - b["accuracy"]) for b in filled) / len(known),
         "bins": filled,
     }
+
+
+def count_answers(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """Count the confusions of each image for several methods.
+
+    Parameters
+    ----------
+    methods : rows of `evaluate` of each method, in one order of the images.
+    scores : of `evaluate` of each method; their `classes` are united.
+
+    Returns
+    -------
+    (methods, images, K, K + 1) counts, and `rate_confusion`.
+    """
+    names = sorted({name for one in scores for name in one["classes"]})
+    return np.array([count_classes(rows, names) for rows in methods]), rate_confusion
+
+
+COUNTING = bootstrap.Counting(METRICS, count_answers)

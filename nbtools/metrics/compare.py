@@ -18,8 +18,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.metrics.bootstrap import DRAWS, find_percentile_interval, find_units, resample_sums
-from nbtools.metrics.tasks import TASKS
+from nbtools.metrics import classification, detection, instances, restoration, semantic
+from nbtools.metrics.bootstrap import (
+    DRAWS,
+    Counting,
+    find_percentile_interval,
+    find_units,
+    resample_sums,
+)
+
+COUNTINGS = {
+    module.__name__.rpartition(".")[2]: module.COUNTING
+    for module in (instances, semantic, detection, classification, restoration)
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ def compare(
     results: Mapping[str, Mapping],
     *,
     task: str = "instances",
+    counting: Counting | None = None,
     baseline: str | None = None,
     groups: Mapping[str, object] | None = None,
     seed: int = 0,
@@ -50,7 +62,9 @@ def compare(
     ----------
     results : name to the result of `evaluate` of the task, each over the same images, in any order.
         For restoration, images for which one of the methods has no result are left out of all.
-    task : "instances", "semantic", "detection", "classification" or "restoration".
+    task : "instances", "semantic", "detection", "classification" or "restoration"; any other with
+        its `counting`.
+    counting : how scores of the task add up over images, where it is not one of these.
     baseline : name of the result that the others are compared with; the first one if None.
     groups : name of an image to its group (mosaic, embryo, patient); whole groups are drawn.
     seed : of the bootstrap.
@@ -78,9 +92,11 @@ def compare(
     >>> row["method"], row["metric"], row["difference"], row["interval_95"], row["clear"]
     ('network', 'mean_ap', 1.0, [1.0, 1.0], True)
     """
-    names, images = _check(results, baseline, task=task)
-    about, units = TASKS[task], find_units(images, groups)
-    counts, rate = about.count(list(results.values()), images)  # (methods, images, ...)
+    about = counting or _find_counting(task)
+    names, images = _check(results, baseline)
+    units = find_units(images, groups)
+    rows = [_order(one["per_image"], images) for one in results.values()]
+    counts, rate = about.count(rows, list(results.values()))  # (methods, images, ...)
     # All methods share each sample of images: (draws, methods, ...)
     drawn = resample_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
@@ -110,13 +126,23 @@ def compare(
     }
 
 
-def _check(
-    results: Mapping[str, Mapping], baseline: str | None, *, task: str
-) -> tuple[list[str], list[str]]:
+def _find_counting(task: str) -> Counting:
+    if task not in COUNTINGS:
+        raise UserError(
+            "The task must be one that has metrics.", repr(task), f"Known: {', '.join(COUNTINGS)}."
+        )
+    return COUNTINGS[task]
+
+
+def _order(rows: list[Mapping], images: list[str]) -> list[Mapping]:
+    """The rows of a result in the order of the images."""
+    table = {row["name"]: row for row in rows}
+    return [table[name] for name in images]
+
+
+def _check(results: Mapping[str, Mapping], baseline: str | None) -> tuple[list[str], list[str]]:
     """Names of the results and of their images."""
     names = list(results)
-    if task not in TASKS:
-        raise UserError("The task must be a known one.", repr(task), f"Known: {', '.join(TASKS)}.")
     if len(names) < 2:
         raise UserError(
             "At least two results are needed to compare.",

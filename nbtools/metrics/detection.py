@@ -15,7 +15,7 @@ Everingham et al. 2010, doi:10.1007/s11263-009-0275-4 (average precision).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,8 +52,8 @@ def evaluate(
 
     Returns
     -------
-    Plain JSON values: `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap` (0 to 1), `rmse`
-    (in the unit; None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`,
+    Plain JSON values: `task`, `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap` (0 to 1),
+    `rmse` (in the unit; None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`,
     `interval_95` (bootstrap over images or groups), and one row per image.
 
     Raises
@@ -87,10 +87,11 @@ def evaluate(
             "none",
             "Check the folder with the true points.",
         )
-    counts = np.array([[row[key] for key in COUNTS] for row in rows], float)
+    counts = _list_counts(rows)
     units = bootstrap.find_units([row["name"] for row in rows], groups)
-    about = {"images": len(rows), f"gate_{unit}": float(gate), "matching": matching}
+    about = {"task": "detection", "images": len(rows), f"gate_{unit}": float(gate)}
     return about | {
+        "matching": matching,
         **_pool_counts(counts, ranked),
         "missing": missing,
         "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
@@ -175,6 +176,31 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def count_points(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """Count the points of each image for several methods.
+
+    Parameters
+    ----------
+    methods : rows of `evaluate` of each method, in one order of the images.
+    scores : of `evaluate` of each method; not needed here.
+
+    Returns
+    -------
+    (methods, images, 4) counts in the order of COUNTS, and `rate_counts`.
+    """
+    return np.array([_list_counts(rows) for rows in methods]), rate_counts
+
+
+def _list_counts(rows: Sequence[Mapping]) -> np.ndarray:
+    """(images, 4) counts in the order of COUNTS."""
+    return np.array([[row[key] for key in COUNTS] for row in rows], float)
+
+
+COUNTING = bootstrap.Counting(METRICS, count_points, smaller_is_better=("rmse",))
+
+
 def precision_recall_curve(
     hit: np.ndarray, scores: np.ndarray, *, n_true: int
 ) -> dict[str, np.ndarray]:
@@ -198,6 +224,12 @@ def precision_recall_curve(
         "precision": tp / (last + 1),
         "recall": tp / max(n_true, 1),
     }
+
+
+def thin_curve(curve: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+    """Keep at most CURVE points of a precision-recall curve, as plain values."""
+    kept = np.unique(np.linspace(0, len(curve["score"]) - 1, CURVE).round().astype(int))
+    return {name: values[kept].tolist() for name, values in curve.items()}
 
 
 def average_precision(curve: Mapping[str, np.ndarray]) -> float:
@@ -255,8 +287,7 @@ def _pool_curve(
         return None, None
     scores = np.concatenate([np.asarray(s, float) for s, hits in ranked if len(hits)])
     curve = precision_recall_curve(hit, scores, n_true=n_true)
-    kept = np.unique(np.linspace(0, len(curve["score"]) - 1, CURVE).round().astype(int))
-    return average_precision(curve), {key: values[kept].tolist() for key, values in curve.items()}
+    return average_precision(curve), thin_curve(curve)
 
 
 def _find_near(

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -183,9 +184,9 @@ def evaluate(
 
     Returns
     -------
-    Plain JSON values: `pooled` and `per_image_mean` by threshold ("0.50"); `mean_ap` (mean of the
-    pooled ap up to 0.90), `panoptic_quality` (pooled, at 0.50), `seg` and `foreground_dice` (see
-    `regions`), all 0 to 1; `count_error` (mean over images of |predicted - true| / true) and
+    Plain JSON values: `task`, `pooled` and `per_image_mean` by threshold ("0.50"); `mean_ap` (mean
+    of the pooled ap up to 0.90), `panoptic_quality` (pooled, at 0.50), `seg` and `foreground_dice`
+    (see `regions`), all 0 to 1; `count_error` (mean over images of |predicted - true| / true) and
     `count_bias` ((predicted - true) / true of all nuclei together); `splits`, `merges`, `missed`
     and `extra` (see `Mistakes`); `missing` (names); `interval_95` of the mean AP (bootstrap over
     images or groups; [0, 1] where there is only one); and one row per image. With `distances`:
@@ -321,6 +322,7 @@ def _summary(
     each = {f"{s[0].iou:.2f}": [one.rates() for one in s] for s in zip(*counts, strict=True)}
     n_true, n_pred = pooled[0].n_true, pooled[0].n_pred
     return {
+        "task": "instances",
         "images": len(rows),
         "pooled": {f"{s.iou:.2f}": s.to_dict() for s in pooled},
         "per_image_mean": {
@@ -386,3 +388,43 @@ def _rate_mean_ap(table: np.ndarray) -> dict[str, np.ndarray]:
     """(..., thresholds, 2) of TP and TP + FP + FN to mean AP."""
     tp, nuclei = np.moveaxis(table, -1, 0)
     return {"mean_ap": np.where(nuclei > 0, tp / np.maximum(nuclei, 1), 1.0).mean(axis=-1)}
+
+
+def count_nuclei(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, thresholds, 3) matched, true and predicted nuclei, and how they are rated.
+
+    A row of `evaluate` holds the number of true and predicted nuclei, and ap = TP / (true +
+    predicted - TP), from which TP follows.
+    """
+    first = methods[0][0]
+    keys = sorted(k for k in first if k[:2] == "ap" and k[2:].isdigit())
+    counts = np.zeros((len(methods), len(methods[0]), len(keys), 3))
+    for method, rows in enumerate(methods):
+        for place, row in enumerate(rows):
+            ap, true, predicted = np.array([row[k] for k in keys]), row["n_true"], row["n_pred"]
+            counts[method, place, :, 0] = np.round(ap * (true + predicted) / (1 + ap))
+            counts[method, place, :, 1:] = true, predicted
+    return counts, partial(rate_nuclei, thresholds=np.array([int(k[2:]) / 100 for k in keys]))
+
+
+def rate_nuclei(counts: np.ndarray, *, thresholds: np.ndarray) -> dict[str, np.ndarray]:
+    """(..., thresholds, 3) pooled counts → metric → (...). Where there is no nucleus at all, all is
+    right: 1.
+    """
+    tp, true, predicted = np.moveaxis(counts, -1, 0)
+    ap = np.where(true + predicted > 0, tp / np.maximum(true + predicted - tp, 1), 1.0)
+    f1 = np.where(true + predicted > 0, 2 * tp / np.maximum(true + predicted, 1), 1.0)
+    averaged = thresholds <= LAST_AVERAGED + 1e-9
+    at = {t: int(np.argmin(np.abs(thresholds - t))) for t in (0.5, 0.75)}
+    mean = ap[..., averaged].mean(axis=-1) if averaged.any() else ap.mean(axis=-1)
+    return {
+        "mean_ap": mean,
+        "ap50": ap[..., at[0.5]],
+        "ap75": ap[..., at[0.75]],
+        "f1_50": f1[..., at[0.5]],
+    }
+
+
+COUNTING = bootstrap.Counting(("mean_ap", "ap50", "ap75", "f1_50"), count_nuclei)

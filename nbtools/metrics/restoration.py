@@ -11,7 +11,7 @@ for methods that do not preserve the grey values of the camera.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -283,12 +283,12 @@ def evaluate(
 
     Returns
     -------
-    Plain JSON values: `images` (number of clean ones), `mean` over those with a result, `input`
-    (the same for the unprocessed images; None without), `gain` (mean PSNR above that of the input,
-    with its paired interval; None without), `range` in words, `missing`, `interval_95` of each mean
-    (bootstrap over images or groups; None where there is only one) and one row per image. A value
-    that does not exist (the clean image has a single grey value) is None, and its image is listed
-    under `undefined`.
+    Plain JSON values: `task`, `images` (number of clean ones), `mean` over those with a result,
+    `input` (the same for the unprocessed images; None without), `gain` (mean PSNR above that of the
+    input, with its paired interval; None without), `range` in words, `missing`, `interval_95` of
+    each mean (bootstrap over images or groups; None where there is only one) and one row per image.
+    A value that does not exist (the clean image has a single grey value) is None, and its image is
+    listed under `undefined`.
 
     Raises
     ------
@@ -317,6 +317,7 @@ def evaluate(
         )
     known = [b for b in before if b is not None]
     return {
+        "task": "restoration",
         "images": len(rows) + len(missing),
         "mean": _average(rows),
         "input": _average(known) if known else None,
@@ -469,3 +470,24 @@ def _as_json(row: dict) -> dict:
     return {
         k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()
     }
+
+
+def count_values(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, metrics, 2) values, and whether there is one; and how they are rated."""
+    values = np.array([_list_values(rows) for rows in methods])
+    return np.stack([np.nan_to_num(values), np.isfinite(values)], axis=-1), rate_values
+
+
+def rate_values(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """(..., metrics, 2) sums of values and their number → metric → (...) mean."""
+    mean = np.where(sums[..., 1] > 0, sums[..., 0] / np.maximum(sums[..., 1], 1), np.nan)
+    return {name: mean[..., i] for i, name in enumerate(METRICS)}
+
+
+def _list_values(rows: Sequence[Mapping]) -> np.ndarray:
+    return np.array([[row[m] for m in METRICS] for row in rows], float)
+
+
+COUNTING = bootstrap.Counting(METRICS, count_values, smaller_is_better=("rmse", "nrmse"))

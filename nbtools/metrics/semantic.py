@@ -38,9 +38,9 @@ def evaluate(
 
     Returns
     -------
-    Plain JSON values: `dice`, `iou`, `precision`, `recall` (means over the classes that occur,
-    without the background), `accuracy` (share of pixels that are right), `mean_iou` (over all
-    classes that occur), the same per class under `per_class`, `confusion` (pixels; rows true,
+    Plain JSON values: `task`, `dice`, `iou`, `precision`, `recall` (means over the classes that
+    occur, without the background), `accuracy` (share of pixels that are right), `mean_iou` (over
+    all classes that occur), the same per class under `per_class`, `confusion` (pixels; rows true,
     columns predicted), `missing`, `interval_95`, and one row per image. All rates lie in 0 to 1.
 
     Raises
@@ -69,6 +69,7 @@ def evaluate(
     tables = np.array([row["confusion"] for row in rows])
     pooled, units = tables.sum(axis=0), bootstrap.find_units([row["name"] for row in rows], groups)
     return {
+        "task": "semantic",
         "images": len(rows),
         **_plain(rate_confusion(pooled)),
         "per_class": {
@@ -180,3 +181,14 @@ def _number(label: np.ndarray | Image, classes: Sequence[str] | None) -> np.ndar
 
 def _plain(rates: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(value) for name, value in rates.items()}
+
+
+def count_tables(
+    methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
+) -> tuple[np.ndarray, bootstrap.Rate]:
+    """(methods, images, K, K) pixels, and how they are rated: see `rate_confusion`."""
+    tables = [[row["confusion"] for row in rows] for rows in methods]
+    return np.array(tables, float), rate_confusion
+
+
+COUNTING = bootstrap.Counting(METRICS, count_tables)

@@ -76,7 +76,7 @@ def describe_method(name: str | None) -> dict:
         row = methods.row(name)
     except UserError:
         return {"name": name}
-    return {"name": name, "title": row.title, "task": row.task, "paper": vars(row.paper).copy()}
+    return {key: row.describe()[key] for key in ("name", "title", "task", "paper")}
 
 
 def describe_normalisation(about: str | dict | None) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from nbtools import methods
+from nbtools import methods, tasks
 from nbtools.errors import UserError
 from nbtools.report.compared import COMPARISON, describe_comparison
 from nbtools.show.text import format_value
+from nbtools.tasks.text import count_images
 
 LIBRARIES = ("keras", "tensorflow", "scikit-image", "numpy", "python")
 NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "numpy": "NumPy", "python": "Python"}
@@ -67,18 +68,14 @@ def _describe_method(facts: dict) -> str:
     if facts["kind"] == "model":
         return f"The model is {name}{source}." if method else ""
     count = images.get("count")
-    where = f" in {count} image{'' if count == 1 else 's'}" if count else ""
-    found = (
-        f"{facts['nuclei']} nuclei were found{where}"
-        if "nuclei" in facts
-        else f"Results were obtained{where}"
-    )
-    if method.get("task") in ("restoration", "denoise"):
-        found = (
-            f"{count} image{' was' if count == 1 else 's were'} restored"
-            if count
-            else "Images were restored"
-        )
+    where = f" in {count_images(count)}" if count else ""
+    task = tasks.find(method.get("task"))
+    if "nuclei" in facts:
+        found = f"{facts['nuclei']} nuclei were found{where}"
+    elif task and count:
+        found = f"{count} image{' was' if count == 1 else 's were'} {task.done}"
+    else:
+        found = f"Results were obtained{where}"
     return f"{found} with {name}{source}." if method else f"{found}."
 
 
@@ -156,45 +153,8 @@ def _describe_decoding(facts: dict) -> str:
 
 def _describe_scores(facts: dict) -> str:
     scores = facts.get("scores") or {}
-    if "psnr" in (scores.get("mean") or {}):
-        return _describe_restored(scores)
-    if "mean_ap" not in scores:
-        return ""
-    half = scores.get("pooled", {}).get("0.50", {})
-    at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
-    interval = (scores.get("interval_95") or {}).get("mean_ap")
-    sure = (
-        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
-        if interval and scores.get("images", 0) > 1
-        else ""
-    )
-    number = (
-        f"{scores['images']} image{'' if scores['images'] == 1 else 's'}"
-        if scores.get("images")
-        else "the images"
-    )
-    mean_ap = (
-        "the mean AP over IoU thresholds from 0.5 to 0.9 was "
-        f"{scores['mean_ap']:.3f}{sure}{at_half}"
-    )
-    return f"Against the true labels of {number}, {mean_ap}."
-
-
-def _describe_restored(scores: dict) -> str:
-    mean, before, interval = (
-        scores["mean"],
-        scores.get("input") or {},
-        (scores.get("interval_95") or {}).get("psnr"),
-    )
-    sure = f" (95 % bootstrap interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    came = (
-        f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images"
-        if before
-        else ""
-    )
-    number = f"{scores['images']} image{'' if scores['images'] == 1 else 's'}"
-    reached = f"PSNR was {mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}"
-    return f"Against the clean partners of {number}, the mean {reached}; range: {scores['range']}."
+    task = tasks.of_scores(scores)
+    return task.sentence(scores) if task else ""
 
 
 def _describe_versions(facts: dict) -> str:

@@ -11,6 +11,7 @@ from nbtools.show.paired import differences
 from nbtools.show.pictures import images, labels, overlay, pairs, patches, predictions, sample
 from nbtools.show.quality import error_map, scores
 from nbtools.show.restoration import denoisers, error_maps, restored, side_by_side_rgb
+from nbtools.show.results import points_rgb, result_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
 from nbtools.show.text import RichText, findings, table
@@ -46,11 +47,13 @@ __all__ = [
     "patches",
     "paths",
     "picture_page",
+    "points_rgb",
     "predictions",
     "projections",
     "rays",
     "resolution",
     "restored",
+    "result_rgb",
     "sample",
     "scores",
     "side_by_side_rgb",

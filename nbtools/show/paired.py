@@ -7,17 +7,7 @@ from collections.abc import Mapping
 from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, new_figure, style_axes
-
-WORDS = {
-    "mean_ap": "mean AP",
-    "ap50": "AP at IoU 0.50",
-    "ap75": "AP at IoU 0.75",
-    "f1_50": "F1 at IoU 0.50",
-    "f1": "F1",
-    "dice": "Dice",
-    "psnr": "PSNR (dB)",
-    "balanced_accuracy": "balanced accuracy",
-}
+from nbtools.tasks import TITLES
 
 
 def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
@@ -47,7 +37,7 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     unit = f"{compared['units']} {compared['paired_over']}"
     axes = style_axes(
         figure.subplots(),
-        title=f"Difference of {WORDS.get(metric, metric)}, 95 % interval, paired over {unit}",
+        title=f"Difference of {TITLES.get(metric, metric)}, 95 % interval, paired over {unit}",
     )
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, d in enumerate(rows):

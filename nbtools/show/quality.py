@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.instances import Score, find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
@@ -19,6 +18,7 @@ from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
 from nbtools.show.pictures import as_image
 from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
+from nbtools.tasks import of_scores
 
 # Hues that colour-blind readers tell apart. The first three add up to AP = TP / (TP + FN + FP); the
 # others are the reasons why nuclei are missed or extra.
@@ -47,17 +47,16 @@ def scores(result: Mapping) -> Figure:
     ------
     UserError : scores of no known task.
     """
-    if result and all(isinstance(one, Mapping) and find_task(one) for one in result.values()):
+    if result and all(isinstance(one, Mapping) and of_scores(one) for one in result.values()):
         return evaluation(result)
-    if (task := find_task(result)) is None:
-        received = ", ".join(map(str, result)) or "nothing"
-        raise UserError(
-            "Scores to show must be those of a task.",
-            received,
-            "Use `evaluate` of nbtools.metrics.",
-        )
-    if task != "instances":
-        return confusion(result) if task == "classification" else evaluation({"result": result})
+    draw = {"rates": _draw_instances, "confusion": confusion}.get(
+        find_task(result).figures.get("scores")
+    )
+    return draw(result) if draw else evaluation({"result": result})
+
+
+def _draw_instances(result: Mapping) -> Figure:
+    """AP, precision and recall by IoU threshold; counts; kinds of mistake."""
     figure = new_figure(
         11,
         3.2,

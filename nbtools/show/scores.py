@@ -7,77 +7,59 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from nbtools import tasks
 from nbtools.errors import UserError
 from nbtools.show import comparison
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
 from nbtools.show.figure import Figure, new_figure, shorten, style_axes
 from nbtools.show.restoration import denoisers
 
-PANELS = {
-    "semantic": ("dice", "iou", "precision", "recall"),
-    "detection": ("f1", "precision", "recall", "ap"),
-    "classification": ("balanced_accuracy", "macro_f1", "accuracy"),
-}
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "f1": "F1",
-    "ap": "AP",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-}
-MARKS = {
-    "detection": "gate_",
-    "classification": "balanced_accuracy",
-    "semantic": "mean_iou",
-    "restoration": "psnr_si",
-    "instances": "pooled",
-}
 
-
-def find_task(result: Mapping) -> str | None:
-    """The task that a result of `evaluate` is of, by what it holds; None where it is none.
-
-    >>> find_task({"balanced_accuracy": 0.9})
-    'classification'
-    """
-    inside = result.get("mean")
-    keys = [*result, *(inside if isinstance(inside, Mapping) else ())]
-    return next(
-        (task for task, mark in MARKS.items() if any(str(key).startswith(mark) for key in keys)),
-        None,
-    )
+def find_task(scores: Mapping) -> tasks.Task:
+    """The task of scores; a UserError where they are none."""
+    task = tasks.of_scores(scores)
+    if task is None:
+        raise UserError(
+            "Scores to show must be those of a task.",
+            ", ".join(map(str, scores)) or "nothing",
+            "Use `evaluate` of nbtools.metrics.",
+        )
+    return task
 
 
 def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
     """The metrics of a task for several results by name, with their 95 % intervals; for points also
     precision against recall.
 
+    Parameters
+    ----------
     results : name to what `evaluate` of the task returned.
-    task : found by itself where it is not given.
+    task : of the scores, where they do not carry it themselves.
+
+    Raises
+    ------
+    UserError : no results, or not the scores of a task.
     """
-    task = task or find_task(next(iter(results.values()), {}))
-    if task == "instances":
-        return comparison.compare(results)
-    if task == "restoration":
-        return denoisers(results)
-    if task not in PANELS:
-        raise UserError(
-            "Scores to show must be those of a task.",
-            ", ".join(results) or "nothing",
-            "Use `evaluate` of nbtools.metrics.",
-        )
+    about = tasks.find(task) or find_task(next(iter(results.values()), {}))
+    draw = {"compare": comparison.compare, "denoisers": denoisers}.get(
+        about.figures.get("evaluation")
+    )
+    return draw(results) if draw else _draw_metrics(results, about.panels)
+
+
+def _draw_metrics(results: Mapping[str, Mapping], metrics: tuple[str, ...]) -> Figure:
+    """Bars of each metric side by side, and precision against recall where there are curves."""
     curves = {name: one["curve"] for name, one in results.items() if one.get("curve")}
-    columns = len(PANELS[task]) + bool(curves)
-    words = ", ".join(f"{name} {_value(one, PANELS[task][0]):.3f}" for name, one in results.items())
+    columns = len(metrics) + bool(curves)
+    words = ", ".join(f"{name} {_value(one, metrics[0]):.3f}" for name, one in results.items())
     figure = new_figure(
         2.6 * columns + 1,
         1.5 + 0.36 * len(results) + bool(curves),
-        alt=f"{PANELS[task][0]}: {words}",
+        alt=f"{metrics[0]}: {words}",
     )
     axes = np.atleast_1d(figure.subplots(1, columns))
     colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
-    for place, metric in zip(axes, PANELS[task], strict=False):
+    for place, metric in zip(axes, metrics, strict=False):
         _draw_bars(place, results, metric=metric, colors=colors)
     axes[0].set_yticks(range(len(results)), [shorten(name, 18) for name in results])
     if curves:
@@ -247,7 +229,7 @@ def _draw_stratum(axes: Axes, rows: list, *, color: str, name: str, shift: float
 
 
 def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) -> None:
-    style_axes(axes, title=TITLES.get(metric, metric))
+    style_axes(axes, title=tasks.TITLES.get(metric, metric))
     values = [_value(one, metric) for one in results.values()]
     axes.barh(range(len(values)), np.nan_to_num(values), 0.6, color=list(colors.values()))
     for place, (one, value) in enumerate(zip(results.values(), values, strict=True)):

@@ -119,6 +119,13 @@ def findings(found: Iterable[Any]) -> RichText:
 
 def format_value(value: Any) -> str:
     """Format a value in few characters: four digits are enough for a measurement."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return ""
+    if isinstance(value, float | np.floating):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
 
 
 def _collect_columns(rows: Sequence[Mapping]) -> dict[str, list]:
@@ -127,17 +134,6 @@ def _collect_columns(rows: Sequence[Mapping]) -> dict[str, list]:
         for name, values in columns.items():
             values.append(row[name])
     return columns
-
-
-def say_value(value: Any) -> str:
-    """A value as short as it may be: four digits are enough for a measurement."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, float | np.floating):
-        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
 
 
 def _to_html(names: list[str], rows: list[list[str]], numeric: list[bool]) -> str:

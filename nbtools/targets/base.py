@@ -18,6 +18,7 @@ from nbtools.config import Settings, setting
 from nbtools.image import Image
 from nbtools.patches import Example
 from nbtools.results import Labels, Result, score_labels
+from nbtools.targets import classes as class_targets
 
 if TYPE_CHECKING:
     from nbtools.methods.domain import Domain
@@ -183,6 +184,22 @@ class LabelTarget(Target):
 
     def decode(self, maps: np.ndarray, **parameters: float) -> Labels:
         return Labels(Image(self.find_labels(maps, **parameters), self.axes))
+
+    def describe_objects(self, found: Labels, maps: np.ndarray) -> Labels:
+        """Labels with the score of each object, and its class where classes are told apart.
+
+        Parameters
+        ----------
+        found : labels on the grid of the image.
+        maps : (*coarse, K) of the same field of view.
+        """
+        label = found.image.pixels
+        found = dataclasses.replace(found, score=self.score(label, maps))
+        channels = self.class_channels()
+        if channels is None:
+            return found
+        names, probability = class_targets.decode(label, maps[..., channels], names=self.classes)
+        return dataclasses.replace(found, classes=names, probability=probability)
 
     def score(self, label: np.ndarray, maps: np.ndarray) -> dict[int, float] | None:
         """Score per object: the mean probability, in the first map, of its pixels."""

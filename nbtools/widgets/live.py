@@ -249,16 +249,11 @@ class LiveTraining(ipywidgets.VBox):
         except Exception:
             return
         finally:
-            self._next_prediction = time.monotonic() + max(
-                MIN_PAUSE_S, (time.monotonic() - begin) / PREDICTION_SHARE
-            )
-        make = show.side_by_side_rgb if found.labels is None else show.overlay_rgb
-        _set_picture(
-            self.found,
-            show.array_to_png(
-                make(self.example, found.image if found.labels is None else found.labels)
-            ),
-        )
+            pause = max(MIN_PAUSE_S, (time.monotonic() - begin) / PREDICTION_SHARE)
+            self._next_prediction = time.monotonic() + pause
+        picture = show.result_rgb(self.example, found.result)
+        if picture is not None:
+            _set_picture(self.found, show.array_to_png(picture))
 
     def _show_curve(self, figure: show.Figure) -> None:
         _set_picture(self.picture, show.to_png(figure))

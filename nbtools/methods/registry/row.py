@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbtools import tasks
 from nbtools.config import translate
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Row:
         return {
             "name": self.name,
             "title": self.title,
-            "task": self.task,
+            "task": tasks.get(self.task).name,
             "dims": list(self.dims),
             "needs": list(self.needs),
             "paper": vars(self.paper).copy(),

@@ -1,4 +1,4 @@
-"""Verbs that use methods: train, predict."""
+"""`nbtools train`: a model from labelled images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io
-from nbtools.cli import frame, results
-from nbtools.cli.frame import Answer, Verb
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
+from nbtools.tasks.reading import require_existing
 
 if TYPE_CHECKING:
     from nbtools.checks import Requirements
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from nbtools.methods import Method
     from nbtools.training import History, TrainingPlan
 
+
 VAL_SHARE = 0.15
 
 
-def declare_train(parser: argparse.ArgumentParser) -> None:
+def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument(
         "dataset",
@@ -33,7 +35,7 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="folder with images/ and labels/, or with train/ and val/",
     )
-    frame.add_out(parser, "MODEL", help="folder of the trained model")
+    common.add_out(parser, "MODEL", help="folder of the trained model")
     parser.add_argument(
         "--val",
         type=Path,
@@ -42,7 +44,7 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minutes",
-        type=frame.positive_number,
+        type=common.positive_number,
         metavar="M",
         help="wall time, from start to usable model",
     )
@@ -59,22 +61,22 @@ def declare_train(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on where an earlier run of the same training stopped",
     )
-    frame.add_settings(parser)
-    frame.add_input_options(parser)
+    common.add_settings(parser)
+    common.add_input_options(parser)
 
 
-def run_train(args: argparse.Namespace) -> Answer:
+def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import methods
 
-    say, row = frame.progress(args), methods.row(args.method)
+    say, row = common.make_reporter(args), methods.row(args.method)
     if not (args.resume and (args.out / "checkpoint").is_dir()):
         io.require_new_folder(args.out, overwrite=args.overwrite)
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
     if args.init:
-        begin_with(model, args.init)
-    refuse_unfit(model, train, val=val, say=say)
+        start_from(model, args.init)
+    require_fitting(model, train, val=val, say=say)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
@@ -85,10 +87,12 @@ def run_train(args: argparse.Namespace) -> Answer:
         f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, "
         f"{history.steps} steps, ended by {history.stopped}."
     )
-    return Answer(document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"])
+    return CommandResult(
+        document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"]
+    )
 
 
-def begin_with(model: Method, source: str) -> None:
+def start_from(model: Method, source: str) -> None:
     """Let a method begin with the weights of a model, and remember which they were."""
     from nbtools import config, methods, training
 
@@ -101,18 +105,26 @@ def begin_with(model: Method, source: str) -> None:
 
 
 def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
-    """Training images, and those to choose by: given, beside them, or a seeded share that keeps
-    groups together.
+    """Open the training images, and those to choose by.
+
+    Parameters
+    ----------
+    args : parsed arguments. Without --val: a folder val/ inside or beside the data set, else a
+        seeded share that keeps groups together.
+
+    Returns
+    -------
+    Training and validation images; None for these where a single group cannot be divided.
     """
     from nbtools.data import DataSet
 
-    options, place = frame.input_options(args), frame.existing(args.dataset, "The data set")
+    options, place = common.input_options(args), require_existing(args.dataset, "The data set")
     whole = DataSet.open(place, options=options)
     parts = whole.splits()
     train, val = parts.get("train", whole), parts.get("val")
     beside = place.absolute().parent / "val"
     if args.val:
-        val = DataSet.open(frame.existing(args.val, "The validation set"), options=options)
+        val = DataSet.open(require_existing(args.val, "The validation set"), options=options)
     elif val is None and (place / "val").is_dir():
         val = DataSet.open(place / "val", options=options)
     elif val is None and (beside / "images").is_dir() and beside != place.absolute():
@@ -122,11 +134,20 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     return train, val
 
 
-def refuse_unfit(
+def require_fitting(
     model: Method, train: DataSet, *, val: DataSet | None, say: Callable[[str], None]
 ) -> None:
-    """Say the warnings of the set, and refuse what must fail later: a UserError with the first
-    finding that forbids training.
+    """Report the warnings of the set, and refuse what must fail later.
+
+    Parameters
+    ----------
+    model : to be trained.
+    train, val : training and validation images.
+    say : takes the warnings.
+
+    Raises
+    ------
+    UserError : the first finding that forbids training.
     """
     from nbtools import checks
     from nbtools.methods.domain import Domain
@@ -135,7 +156,7 @@ def refuse_unfit(
         UserError, IndexError
     ):  # no image, or none that can be read: found by the checks
         model.domain = Domain.of(train.image(0))
-    requirements = requirements_of(model)
+    requirements = find_requirements(model)
     found = [
         f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)
     ]
@@ -154,9 +175,13 @@ def refuse_unfit(
         )
 
 
-def requirements_of(model: Method, dataset: DataSet | None = None) -> Requirements:
-    """What a method needs of its data, by its row of the table and its settings; with a data set,
-    how far its network would see, too.
+def find_requirements(model: Method, dataset: DataSet | None = None) -> Requirements:
+    """What a method needs of its data, by its row of the table and its settings.
+
+    Parameters
+    ----------
+    model : the method.
+    dataset : with it, the requirements hold the receptive field of the network, too.
     """
     from nbtools import checks, methods
 
@@ -227,7 +252,12 @@ def _write_model(
         )
         files = [f for d in inputs if d is not None for f in d.files()]
         training.write_recipe(
-            folder, model, plan=plan, history=history, inputs=files, command=frame.say_command(args)
+            folder,
+            model,
+            plan=plan,
+            history=history,
+            inputs=files,
+            command=common.format_command(args),
         )
         if (args.out / "checkpoint").is_dir():
             shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
@@ -267,80 +297,4 @@ class Watch:
         self.say(f"epoch {epoch}: {numbers}, {logs.get('seconds', 0):.0f} s")
 
 
-def declare_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="folder of a model, or the name of shipped weights or of a method without training",
-    )
-    parser.add_argument(
-        "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
-    )
-    frame.add_out(parser, "FOLDER", help="folder of the result")
-    parser.add_argument(
-        "--tile",
-        type=read_tile,
-        default=None,
-        metavar="auto|Z,Y,X",
-        help="shape of a tile in pixels (default: by memory)",
-    )
-    parser.add_argument(
-        "--weights",
-        choices=("best", "last"),
-        help="of the model, where not those are wanted that training kept",
-    )
-    parser.add_argument(
-        "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
-    )
-    parser.add_argument(
-        "--raw", action="store_true", help="also write what the network said before it was decoded"
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "input"),
-        default="float32",
-        help="of restored images; input: rounded and clipped to the file's type",
-    )
-    frame.add_input_options(parser)
-
-
-def read_tile(text: str) -> tuple[int, ...] | None:
-    return None if text == "auto" else tuple(frame.whole_number(part) for part in text.split(","))
-
-
-def run_predict(args: argparse.Namespace) -> Answer:
-    from nbtools import methods
-    from nbtools.data import DataSet
-
-    say = frame.progress(args)
-    io.require_new_folder(args.out, overwrite=args.overwrite)
-    dataset = DataSet.open(
-        frame.existing(args.images, "The image or folder"), options=frame.input_options(args)
-    )
-    model = methods.load(args.model, weights=args.weights)
-    if not len(dataset):
-        ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
-        raise UserError(
-            "There must be images.",
-            f"none in {args.images}{ignored}",
-            "Give an image file, or a folder of TIFF, PNG or JPEG.",
-        )
-    with io.new_folder(args.out, overwrite=args.overwrite) as folder:
-        rows, failed = results.predict_all(model, dataset, folder=folder, args=args, say=say)
-        document = results.describe_result(model, rows, failed=failed, args=args)
-        results.write_summary(folder, rows)
-        io.write_json(folder / "result.json", document)
-    for warning in document["warnings"]:
-        say(f"Attention: {warning}")
-    lines = [
-        *frame.tabulate(rows, results.shown_columns(rows)),
-        *(f"Left out: {f['name']}: {f['message']}" for f in failed),
-        f"Result: {args.out}",
-    ]
-    return Answer(document | {"folder": str(args.out)}, lines, 1 if failed else 0)
-
-
-VERBS = (
-    Verb("train", "train a method on labelled images", declare_train, run_train),
-    Verb("predict", "find the nuclei in images with a trained model", declare_predict, run_predict),
-)
+COMMAND = Command("train", "train a method on labelled images", run, declare)

@@ -5,11 +5,14 @@ order stays.
 import argparse
 import threading
 
+import numpy as np
 import pytest
 
-from nbtools import data, methods
-from nbtools.cli import results
+from nbtools import data, io, methods, tasks
+from nbtools.cli import predict as verb
+from nbtools.cli import result_folder
 from nbtools.errors import UserError
+from nbtools.results import Grid, Points
 
 ARGS = argparse.Namespace(
     tile=None, raw=False, diameter=None, min_size=None, roi=False, dtype="float32"
@@ -23,7 +26,7 @@ def predict(nuclei, tmp_path):
     def call(read, model=None):
         dataset, said = data.DataSet.open(nuclei), []
         dataset.image, first = lambda index: read(first, index), dataset.image
-        rows, failed = results.predict_all(
+        rows, failed = verb.predict_all(
             model or methods.load("otsu"), dataset, folder=tmp_path, args=ARGS, say=said.append
         )
         return rows, failed, said
@@ -76,3 +79,25 @@ def test_what_is_no_fault_of_an_image_ends_the_run(predict):
 
     with pytest.raises(RuntimeError, match="a bug"):
         predict(read)
+
+
+def test_points_are_written_as_a_table_with_marks_on_the_image(predict, tmp_path):
+    model = methods.load("otsu")
+
+    def find_points(image, **options):
+        grid = Grid.of(image)
+        places = np.array([[3.0, 4.0], [10.0, 20.0]])
+        return methods.Prediction(Points(places, grid, np.array([0.5, 1.0])))
+
+    model.predict = find_points
+    rows, failed, _ = predict(lambda first, index: first(index), model)
+    assert failed == []
+    assert {(row["nuclei"], row["mean_score"]) for row in rows} == {(2, 0.75)}
+    names = {row["name"] for row in rows}
+    assert {p.stem for p in tmp_path.glob("*.csv")} == names
+    assert {p.stem for p in (tmp_path / "overlays").iterdir()} == names
+    table = io.read_csv(next(tmp_path.glob("*.csv")))
+    assert list(table[0]) == ["y", "x", "y_um", "x_um", "score"]
+    result_folder.write_tables(tmp_path, rows, task=tasks.DETECTION)
+    summary = io.read_csv(tmp_path / "summary.csv")
+    assert list(summary[0]) == ["name", "nuclei", "mean_score", "seconds"]

@@ -1,0 +1,247 @@
+"""What all verbs share: parser, common options, results, and progress on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbtools import config, tasks
+from nbtools.data import DataSet, InputOptions
+from nbtools.data.layout import name_key
+from nbtools.errors import UserError
+from nbtools.image import UNITS, Image
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a verb has done.
+
+    Parameters
+    ----------
+    document : for --json.
+    lines : for a person.
+    code : 0 done, 1 done but with findings.
+    """
+
+    document: object
+    lines: list[str] = field(default_factory=list)
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb of the command line.
+
+    Parameters
+    ----------
+    name : the verb.
+    help : what it does, in one line.
+    run : parsed arguments → result.
+    declare : adds its arguments to a parser.
+    """
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace], CommandResult]
+    declare: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """Its arguments, without the verb."""
+        parser = Parser(prog=f"nbtools {self.name}", allow_abbrev=False)
+        self.declare(parser)
+        add_common(parser)
+        return parser.parse_args(words)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that reports a mistake as one message, as everything else here does."""
+
+    def error(self, message: str):
+        raise UserError(
+            "The command line must be complete and spelled as the help shows.",
+            message,
+            f"See: {self.prog} --help",
+        )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options that every verb takes."""
+    group = parser.add_argument_group("every verb")
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON document on standard output, nothing else there",
+    )
+    group.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="random seed (default 0)"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def add_out(parser: argparse.ArgumentParser, metavar: str, *, help: str) -> None:
+    """The place of the result, and whether an existing one may be replaced."""
+    parser.add_argument("--out", required=True, type=Path, metavar=metavar, help=help)
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
+
+
+def require_new_file(args: argparse.Namespace) -> None:
+    """A UserError where the file to write is there already."""
+    if args.out.is_dir():
+        raise UserError(
+            "The result is a file.",
+            f"the folder {args.out}",
+            f"Give a file in it: {args.out}/nuclei.csv.",
+        )
+    if args.out.exists() and not args.overwrite:
+        raise UserError(
+            "An existing result is not overwritten.",
+            args.out,
+            "Choose another --out, or add --overwrite.",
+        )
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How images are read where their files lack the facts, or have wrong ones."""
+    group = parser.add_argument_group("input")
+    group.add_argument(
+        "--axes", metavar="ZYX", help="what the dimensions of the files mean, in order"
+    )
+    group.add_argument(
+        "--channel", metavar="N|NAME", help="the channel to use (from 0, or its name)"
+    )
+    group.add_argument("--time", metavar="N|all", help="the time point to use")
+    group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
+    group.add_argument(
+        "--unit",
+        choices=UNITS,
+        default="um",
+        help="unit of --spacing; pixel where only the ratio is known",
+    )
+    return group
+
+
+def add_min_size(group: argparse._ArgumentGroup) -> None:
+    """The smallest nuclei that are kept."""
+    group.add_argument(
+        "--min-size",
+        type=positive_number,
+        metavar="UM",
+        help="leave out nuclei of a smaller diameter (µm or --unit)",
+    )
+
+
+def add_task(parser: argparse.ArgumentParser, *, help: str, default: str | None = None) -> None:
+    """The task, in the words of `nbtools.tasks` or those of older versions."""
+    parser.add_argument(
+        "--task", type=tasks.rename, choices=tuple(tasks.TASKS), default=default, help=help
+    )
+
+
+def require_options(given: Mapping[str, object], suited: Sequence[str], *, task: str) -> None:
+    """A UserError where an option is given that does nothing for a task."""
+    for name in (name for name, value in given.items() if value and name not in suited):
+        option = "--" + name.replace("_", "-")
+        raise UserError(
+            "An option must do something for the task.",
+            f"{option} with {task}",
+            f"Leave out {option}.",
+        )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    text = "a setting, e.g. epochs=5; may be given several times"
+    parser.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help=text,
+    )
+
+
+def input_options(args: argparse.Namespace) -> InputOptions:
+    """`data.InputOptions` of the parsed arguments."""
+    spacing = args.spacing
+    if spacing is None and args.unit == "pixel" and getattr(args, "diameter", None):
+        spacing = (1.0,)  # a diameter in pixels needs no other spacing
+    return InputOptions(
+        axes=args.axes,
+        channel=_to_number(args.channel),
+        time=_to_number(args.time),
+        spacing=spacing,
+        unit=args.unit,
+    )
+
+
+def _to_number(text: str | None) -> int | str | None:
+    """A number where the text is one, else the text."""
+    return int(text) if text and text.lstrip("-").isdigit() else text
+
+
+def format_command(args: argparse.Namespace) -> str:
+    """The command as it was typed, with the folder of data sets as $NBTOOLS_DATA."""
+    return config.spell_path(shlex.join(args.command))
+
+
+def expand_path(text: str) -> str:
+    """A recorded path or command with the folder of data sets as it is on this machine."""
+    folder = config.environment("NBTOOLS_DATA")
+    if "$NBTOOLS_DATA" in text and not folder:
+        raise UserError(
+            "NBTOOLS_DATA must name the folder of data sets.",
+            text,
+            "Set it: export NBTOOLS_DATA=FOLDER.",
+        )
+    return text.replace("$NBTOOLS_DATA", folder.rstrip("/"))
+
+
+def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
+    """A function from a name, whatever its case, to the image; None where it is not at hand."""
+    places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
+
+    def read(name: str) -> Image | None:
+        index = places.get(name_key(name))
+        return None if index is None else dataset.image(index)
+
+    return read
+
+
+def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
+    """A function that writes a line on standard error, or nothing with --quiet."""
+    if args.quiet:
+        return lambda text: None
+    return lambda text: print(text, file=sys.stderr, flush=True)
+
+
+def whole_number(text: str) -> int:
+    return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))
+
+
+def positive_number(text: str) -> float:
+    return _checked(text, lambda n: n > 0, "a number above 0")
+
+
+def share(text: str) -> float:
+    return _checked(text, lambda n: 0 <= n < 1, "a share from 0 to below 1")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    return tuple(positive_number(part) for part in text.strip("()[]").split(","))
+
+
+def _checked(text: str, holds: Callable[[float], bool], words: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and holds(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
+    return number

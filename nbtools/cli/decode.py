@@ -1,0 +1,241 @@
+"""`nbtools decode`: other thresholds for a result, without the network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbtools import io, tasks
+from nbtools.cli import common, result_folder
+from nbtools.cli.common import Command, CommandResult
+from nbtools.errors import UserError
+from nbtools.results import Labels
+from nbtools.tasks.instances import drop_small
+from nbtools.tasks.reading import require_existing
+from nbtools.tasks.text import tabulate
+
+if TYPE_CHECKING:
+    from nbtools.image import Image
+
+
+MAPS = ".maps.tif"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "result",
+        type=Path,
+        metavar="OUT",
+        help="a result of nbtools predict --raw; it is changed, unless --out is given",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write another result, and leave OUT as it is"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
+    common.add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    about, say = read_result(args.result), common.make_reporter(args)
+    out = args.out or args.result
+    values = about["decoding"] | read_values(args.settings, about)
+    decide, images = find_decoder(about, values), find_images(about, say)
+    if args.out:
+        io.require_new_folder(args.out, overwrite=args.overwrite)
+    with io.new_folder(out, overwrite=args.out is None or args.overwrite) as folder:
+        rows = [
+            decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)
+            for row in about["images"]
+        ]
+        keep_rest(args.result, folder)
+        result_folder.write_tables(folder, rows, task=tasks.INSTANCES)
+        command = common.format_command(args)
+        document = about | {"decoding": values, "images": rows, "decoded_by": command}
+        io.write_json(folder / "result.json", document)
+    columns = result_folder.list_known_columns(rows, task=tasks.INSTANCES)
+    lines = [*tabulate(rows, columns), f"Decoded with {format_values(values)}: {out}"]
+    return CommandResult(document | {"folder": str(out)}, lines)
+
+
+def read_result(folder: Path) -> dict:
+    """What result.json says of a result that kept its maps; a UserError where it did not."""
+    path = require_existing(folder, "The result") / "result.json"
+    remedy = "Give a folder that nbtools predict --raw wrote."
+    if not path.is_file():
+        raise UserError("Decoding again needs a result of nbtools predict.", folder, remedy)
+    about = json.loads(path.read_text("utf-8"))
+    missing = [
+        row["name"]
+        for row in about.get("images", ())
+        if not (folder / "raw" / (row["name"] + MAPS)).is_file()
+    ]
+    if missing or not about.get("images"):
+        raise UserError(
+            "Decoding again needs the maps of the network.",
+            f"{folder} without raw/ of {', '.join(missing[:3])}",
+            remedy,
+        )
+    return about
+
+
+def read_values(pairs: list[str], about: dict) -> dict:
+    """Decoding values given as name=value; no method is loaded for that.
+
+    Parameters
+    ----------
+    pairs : words of the command line.
+    about : result.json, with the values the result was made with and their limits.
+
+    Raises
+    ------
+    UserError : an unknown name, no number, or one outside the limits.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or name not in about["decoding"]:
+            known = ", ".join(f"{k}={v}" for k, v in about["decoding"].items()) or "none"
+            raise UserError(
+                "A decoding value is given as name=value.",
+                repr(pair),
+                f"Known, as they are now: {known}.",
+            )
+        low, high = about.get("limits", {}).get(name, (None, None))
+        found[name] = _to_number(name, text, whole=isinstance(about["decoding"][name], int))
+        if (low is not None and found[name] < low) or (high is not None and found[name] > high):
+            raise UserError(
+                f"Decoding value {name} must lie between {low} and {high}.",
+                text,
+                "Give a number in that range.",
+            )
+    return found
+
+
+def _to_number(name: str, text: str, *, whole: bool) -> int | float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or (whole and number != int(number)):
+        raise UserError(
+            f"Decoding value {name} must be a {'whole ' * whole}number.",
+            repr(text),
+            f"Example: --set {name}=1.",
+        )
+    return int(number) if whole else number
+
+
+def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Labels]:
+    """The function (maps, image) → labels that decodes a result.
+
+    It is that of the target in the table, which loads no network, else that of the method. An
+    adapter to another package needs its model to decode; the other methods need no weights.
+
+    Parameters
+    ----------
+    about : result.json.
+    values : decoding values.
+    """
+    from nbtools import methods
+    from nbtools.inference.placing import place_results
+    from nbtools.methods.domain import Domain
+
+    row = methods.row(about["method"])
+    if row.target:
+        target = row.load_target(Domain.from_dict(about["domain"]), about["settings"])
+
+        def decode(maps: np.ndarray, image: Image) -> Labels:
+            moving = "T" in image.axes
+            frames = [target.decode(frame, **values) for frame in (maps if moving else maps[None])]
+            found = place_results(frames, image)
+            return found if moving else target.describe_objects(found, maps)
+
+        return decode
+    if row.trained and row.built_on:
+        method = methods.load(common.expand_path(about["model"]))
+    else:
+        cls = methods.get(row.name)
+        method = cls(cls.Settings.from_dict(about["settings"]))
+        method.domain = Domain.from_dict(about["domain"])
+    return lambda maps, image: method.decode_maps(maps, image, **values).result
+
+
+def find_images(about: dict, say: Callable[[str], None]) -> Callable[[str], Image | None]:
+    """A function from a name to the image it was predicted from, for the overlay.
+
+    Parameters
+    ----------
+    about : result.json, with the place of the images.
+    say : takes a message where they are no longer there; then the function returns None.
+    """
+    from nbtools.data import DataSet, InputOptions
+
+    source = Path(common.expand_path(about["source"]))
+    if not source.exists():
+        say(f"The images are no longer at {source}: no overlays.")
+        return lambda name: None
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in about.get("input", {}).items()}
+    dataset = DataSet.open(source, options=InputOptions(**options))
+    return common.read_images(dataset)
+
+
+def decode_one(
+    row: dict,
+    result: Path,
+    *,
+    folder: Path,
+    decide: Callable[[np.ndarray, Image], Labels],
+    about: dict,
+    images: Callable[[str], Image | None],
+) -> dict:
+    """Decode the maps of one image into `folder`; returns its new row of the summary."""
+    started, name = time.perf_counter(), row["name"]
+    maps = io.read_image(result / "raw" / (name + MAPS))
+    before = io.read_label(result / f"{name}.tif").replace(name=name)
+    maps = maps.to(before.axes + "C").pixels
+    found = decide(maps, before)
+    seconds = time.perf_counter() - started
+    found = drop_small(found, about.get("min_size_um"))
+    roi = (result / "rois").is_dir()
+    new = result_folder.write_result(found, images(name), folder=folder, roi=roi)
+    return row | new | {"seconds": round(seconds, 3)}
+
+
+def keep_rest(result: Path, folder: Path) -> None:
+    """Carry over the maps and other files of a result; a report of the old labels stays behind."""
+    for path in result.iterdir():
+        made_anew = (
+            (folder / path.name).exists()
+            or path.name.startswith("report.")
+            or path.name in ("overlays", "rois")
+        )
+        if path.is_dir() and not made_anew:
+            shutil.copytree(path, folder / path.name, copy_function=link_file)
+        elif not made_anew:
+            link_file(path, folder / path.name)
+
+
+def link_file(source: str | Path, target: str | Path) -> None:
+    """The same file in another folder, without a copy of its bytes where the disk allows."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def format_values(values: dict) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
+
+
+COMMAND = Command(
+    "decode", "move the thresholds of a result again, without the network", run, declare
+)

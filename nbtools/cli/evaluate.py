@@ -1,0 +1,86 @@
+"""`nbtools evaluate`: a result against the truth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nbtools import tasks
+from nbtools.cli import common, error_maps, scoring
+from nbtools.cli.common import Command, CommandResult
+from nbtools.errors import UserError
+from nbtools.tasks import Task
+from nbtools.tasks.reading import pair_up
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "result", type=Path, metavar="RESULT", help="what was predicted: folder, or one file"
+    )
+    parser.add_argument(
+        "truth", type=Path, metavar="TRUTH", help="what is true: data set, folder, or one file"
+    )
+    scoring.declare_task(parser)
+    parser.add_argument(
+        "--biaflows", action="store_true", help="also the metrics of BIAFLOWS, under their names"
+    )
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="keep the scores, and maps of the worst images, in RESULT for its report",
+    )
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools.metrics import biaflows
+
+    task = tasks.get(args.task)
+    require_suited(args, task)
+    options = scoring.find_options(args, task)
+    truth = scoring.open_truth(args, task)
+    found, names = scoring.open_result(args, args.result, truth=truth)
+    dataset, rows = scoring.open_images(args.truth), []
+    pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
+    if args.biaflows:
+        pairs = _collect(pairs, rows, task=task)
+    groups = scoring.find_groups(dataset, args.group_by)
+    scores = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
+    lines = task.format(scores)
+    if args.biaflows:
+        scores["biaflows"] = biaflows.average(rows)
+        lines.append(_format_biaflows(scores["biaflows"]))
+    if args.save:
+        readers = {"truth": truth.read, "found": lambda name: found.read(names[name])}
+        error_maps.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
+    return CommandResult(scores, lines, 1 if scores["missing"] else 0)
+
+
+def require_suited(args: argparse.Namespace, task: Task) -> None:
+    """A UserError where an option does not go with the task or the result."""
+    if args.biaflows and task.biaflows is None:
+        known = ", ".join(one.name for one in tasks.TASKS.values() if one.biaflows)
+        raise UserError(
+            "BIAFLOWS has no metrics for every task.", task.name, f"It has them for: {known}."
+        )
+    if args.save and not args.result.is_dir():
+        raise UserError(
+            "Scores are kept in a result folder.",
+            args.result,
+            "Leave out --save, or give the folder.",
+        )
+
+
+def _collect(pairs: Iterable[tuple], rows: list[dict], *, task: Task) -> Iterator[tuple]:
+    """The pairs, while their BIAFLOWS metrics are collected."""
+    for name, truth, found in pairs:
+        rows.append(task.biaflows(truth, found))
+        yield name, truth, found
+
+
+def _format_biaflows(means: dict) -> str:
+    values = (f"{k} –" if v is None else f"{k} {v:.3f}" for k, v in means.items())
+    return f"BIAFLOWS, means over images: {', '.join(values)}"
+
+
+COMMAND = Command("evaluate", "compare a result with the truth", run, declare)

@@ -1,0 +1,31 @@
+"""`nbtools export`: a model for another program."""
+
+from __future__ import annotations
+
+import argparse
+
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="folder of a model, or the name of shipped weights"
+    )
+    parser.add_argument("--format", required=True, metavar="FORMAT", help="keras")
+    common.add_out(parser, "FILE", help="the file to write")
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import export, methods
+
+    if args.format in export.FORMATS and not args.out.name.endswith(
+        suffix := export.FORMATS[args.format][0]
+    ):
+        args.out = args.out.with_name(args.out.name + suffix)
+    common.require_new_file(args)
+    path = export.write_model(methods.load(args.model), args.out, format=args.format)
+    return CommandResult({"file": str(path), "format": args.format}, [f"Written: {path}"])
+
+
+COMMAND = Command("export", "write a model for another program", run, declare)

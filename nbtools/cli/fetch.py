@@ -1,0 +1,48 @@
+"""`nbtools fetch`: public sets of nuclei."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
+from nbtools.tasks.text import tabulate
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a public set; without, all are listed"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("data"),
+        metavar="FOLDER",
+        help="where it goes, as FOLDER/NAME (default data)",
+    )
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import data
+
+    if args.name is None:
+        known = [
+            {k: v for k, v in vars(s).items() if k not in ("sha256", "md5")}
+            | {"checked": bool(s.hashes)}
+            for s in data.sources().values()
+        ]
+        rows = [
+            row
+            | {"by": "command" if row["files"] else "hand", "licence": row["licence"] or "see page"}
+            for row in known
+        ]
+        return CommandResult(
+            known, tabulate(rows, ["name", "task", "dims", "by", "licence", "page"])
+        )
+    common.make_reporter(args)(f"Fetching {args.name} …")
+    folder = data.fetch(args.name, args.out)
+    return CommandResult({"name": args.name, "folder": str(folder)}, [f"{args.name}: {folder}"])
+
+
+COMMAND = Command("fetch", "public sets of nuclei: list them, or fetch one", run, declare)

@@ -1,0 +1,124 @@
+"""`nbtools measure`: one row per nucleus."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbtools import io, tasks
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
+from nbtools.data import DataSet
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.results import Labels
+from nbtools.tasks.instances import drop_small
+from nbtools.tasks.reading import require_existing
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "labels", type=Path, metavar="LABELS", help="label image, result folder or data set"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="IMAGES", help="the images, to measure brightness too"
+    )
+    parser.add_argument(
+        "--texture", action="store_true", help="measure the texture of each channel too"
+    )
+    text = "find chromocentres in the first channel (or --channel) and measure them"
+    parser.add_argument("--chromocentres", action="store_true", help=text)
+    text = (
+        "write the chromocentres that were found as label images, to look at them; implies "
+        "--chromocentres"
+    )
+    parser.add_argument("--spots", type=Path, metavar="FOLDER", help=text)
+    common.add_out(parser, "nuclei.csv", help="the table, one row per nucleus")
+    common.add_min_size(common.add_input_options(parser))
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    common.require_new_file(args)
+    for name in ("texture", "chromocentres", "spots"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                "Add --images FOLDER.",
+            )
+    labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
+    options = common.input_options(args)
+    place = args.images and require_existing(args.images, "The image or folder")
+    images = common.read_images(place and DataSet.open(place, options=options))
+    say, rows, missing = common.make_reporter(args), [], []
+    with (
+        io.new_folder(args.spots, overwrite=args.overwrite)
+        if args.spots
+        else contextlib.nullcontext() as spots
+    ):
+        for name in labels.names:
+            image = images(name)
+            if args.images and image is None:
+                missing.append(name)
+            found = _measure_one(
+                labels.read(name), image, args=args, spots=spots and spots / f"{name}.tif"
+            )
+            rows += to_rows(found)
+            say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
+    columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
+    io.write_csv(args.out, rows, columns=columns)
+    unreliable = sum(not row["reliable"] for row in rows)
+    document = {
+        "table": str(args.out),
+        "images": len(labels.names),
+        "nuclei": len(rows),
+        "unreliable": unreliable,
+        "columns": columns,
+    }
+    lines = _format_table(document, missing)
+    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+
+
+def _measure_one(
+    result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
+) -> dict[str, Sequence]:
+    """The table of one image, with scores and classes where the nuclei have them; what needs an
+    image is left out where there is none.
+    """
+    from nbtools import measure
+
+    label = drop_small(result, args.min_size).image
+    found = False
+    if image is not None and (args.chromocentres or spots):
+        found = measure.find_chromocentres(label, image)
+        if spots:
+            io.write_label(spots, found)
+    texture = args.texture and image is not None
+    table = measure.measure(label, image, texture=texture, chromocentres=found)
+    for column, known in (("score", result.score), ("class", result.classes)):
+        if known is not None:
+            table[column] = [known.get(int(number)) for number in table["label"]]
+    return table
+
+
+def _format_table(document: dict, missing: list[str]) -> list[str]:
+    lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
+    if document["unreliable"]:
+        share = (
+            f"{document['unreliable']} of them have fewer than five pixels between centre and "
+            "surface"
+        )
+        lines.append(f"{share}: their shape says little (column reliable).")
+    return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
+
+
+def to_rows(table: dict[str, Sequence]) -> list[dict]:
+    """A table of columns as a list of rows."""
+    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+
+
+COMMAND = Command(
+    "measure", "measure every nucleus, in µm where the pixel size is known", run, declare
+)

@@ -1,0 +1,69 @@
+"""`nbtools methods`: the table of methods, or one of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
+from nbtools.config import Declaration
+from nbtools.tasks.text import tabulate
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="one method: its settings, paper and lesson"
+    )
+    common.add_task(parser, help="methods of one task only")
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import methods
+
+    if args.name is None:
+        rows = [methods.describe(name) for name in methods.names(args.task)]
+        return CommandResult(rows, tabulate(rows, ["name", "task", "dims", "needs", "title"]))
+    row = methods.describe(args.name)
+    settings = [_describe_setting(d) for d in methods.get(args.name).Settings.declarations()]
+    return CommandResult({**row, "settings": settings}, _format_method(row, settings))
+
+
+def _describe_setting(declared: Declaration) -> dict:
+    described = {
+        f.name: getattr(declared, f.name)
+        for f in dataclasses.fields(declared)
+        if f.name not in ("type", "default")
+    }
+    kind = (
+        getattr(declared.type, "__name__", str(declared.type))
+        if not hasattr(declared.type, "__args__")
+        else str(declared.type)
+    )
+    return {**described, "type": kind, "default": declared.default}
+
+
+def _format_method(row: dict, settings: list[dict]) -> list[str]:
+    paper = row.get("paper") or {}
+    lines = [
+        f"{row['name']}: {row['title']}",
+        (
+            f"Task: {row['task']}, {' and '.join(f'{d}D' for d in row['dims'])}. Lesson: "
+            f"{row['lesson']}"
+        ),
+    ]
+    if paper:
+        lines.append(f"Paper: {paper.get('title')} ({paper.get('year')}), doi:{paper.get('doi')}")
+    table = [
+        {
+            **s,
+            "setting": s["name"],
+            "default": "auto" if s["default"] is None else s["default"],
+            "meaning": s["help"],
+        }
+        for s in settings
+    ]
+    return [*lines, "", *tabulate(table, ["setting", "default", "unit", "meaning"])]
+
+
+COMMAND = Command("methods", "the table of methods, or one of them", run, declare)

@@ -1,0 +1,346 @@
+"""`nbtools predict`: the results of a model for a folder of images, one image after the other."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbtools import io, runtime, tasks
+from nbtools.cli import common, result_folder
+from nbtools.cli.common import Command, CommandResult
+from nbtools.cli.result_folder import LARGEST_OVERLAY
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.tasks import Task
+from nbtools.tasks.instances import count_pixels, drop_small
+from nbtools.tasks.reading import require_existing
+from nbtools.tasks.text import tabulate
+
+if TYPE_CHECKING:
+    from nbtools.data import DataSet
+    from nbtools.methods import Method, Prediction
+    from nbtools.methods.domain import Domain
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="folder of a model, or the name of shipped weights or of a method without training",
+    )
+    parser.add_argument(
+        "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
+    )
+    common.add_out(parser, "FOLDER", help="folder of the result")
+    _declare_files(parser)
+    parser.add_argument(
+        "--tile",
+        type=read_tile,
+        default=None,
+        metavar="auto|Z,Y,X",
+        help="shape of a tile in pixels (default: by memory)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("best", "last"),
+        help="of the model, where not those are wanted that training kept",
+    )
+    group = common.add_input_options(parser)
+    group.add_argument(
+        "--diameter",
+        type=common.positive_number,
+        metavar="UM",
+        help="the nuclei's diameter (µm or --unit), to rescale to the model's",
+    )
+    common.add_min_size(group)
+
+
+def _declare_files(parser: argparse.ArgumentParser) -> None:
+    """What is written, beside the result itself."""
+    parser.add_argument(
+        "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="also write the network's maps, so that decode can try other thresholds",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "input"),
+        default="float32",
+        help="of restored images; input: rounded and clipped to the file's type",
+    )
+
+
+def require_suited(args: argparse.Namespace, task: Task, *, rescales: bool) -> None:
+    """A UserError where an option does nothing for the model's task."""
+    given = {"min_size": args.min_size, "roi": args.roi, "diameter": args.diameter}
+    given["dtype"] = args.dtype != "float32"
+    suited = (*task.predict_options, *(["diameter"] if rescales else []))
+    common.require_options(given, suited, task=f"{args.model}, a model for {task.name}")
+
+
+def read_tile(text: str) -> tuple[int, ...] | None:
+    return None if text == "auto" else tuple(common.whole_number(part) for part in text.split(","))
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import methods
+    from nbtools.data import DataSet
+
+    say = common.make_reporter(args)
+    io.require_new_folder(args.out, overwrite=args.overwrite)
+    dataset = DataSet.open(
+        require_existing(args.images, "The image or folder"), options=common.input_options(args)
+    )
+    model = methods.load(args.model, weights=args.weights)
+    task = tasks.get(methods.row(model.name).task)
+    require_suited(args, task, rescales=model.rescales)
+    if not len(dataset):
+        ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
+        raise UserError(
+            "There must be images.",
+            f"none in {args.images}{ignored}",
+            "Give an image file, or a folder of TIFF, PNG or JPEG.",
+        )
+    with io.new_folder(args.out, overwrite=args.overwrite) as folder:
+        rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
+        result_folder.write_tables(folder, rows, task=task)
+        document = describe_result(model, rows, failed=failed, args=args)
+        io.write_json(folder / "result.json", document)
+    for warning in document["warnings"]:
+        say(f"Attention: {warning}")
+    lines = [
+        *tabulate(rows, result_folder.list_known_columns(rows, task=task)),
+        *(f"Left out: {f['name']}: {f['message']}" for f in failed),
+        f"Result: {args.out}",
+    ]
+    return CommandResult(document | {"folder": str(args.out)}, lines, 1 if failed else 0)
+
+
+def predict_all(
+    model: Method,
+    dataset: DataSet,
+    *,
+    folder: Path,
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> tuple[list[dict], list[dict]]:
+    """Predict image after image into a folder.
+
+    While one is predicted, the next is read and the one before is written, unless they are so large
+    that memory would not bear it.
+
+    Parameters
+    ----------
+    model : predicts.
+    dataset : the images. One that cannot be used is left out and named, unless it is the only one.
+    folder : of the result.
+    args : parsed arguments.
+    say : takes messages on progress.
+
+    Returns
+    -------
+    Rows of the summary, and [{name, message}] of what was left out.
+    """
+    rows, failed, total = [], [], len(dataset)
+    report = ForecastReporter(model, args, say=say)
+
+    def settle(number: int, name: str, written: Callable[[], dict]) -> None:
+        try:
+            rows.append(written())
+        except UserError as error:
+            if total == 1 or (number == total and not rows):
+                raise
+            failed.append({"name": name, "message": str(error)})
+            say(f"{number} of {total}: {name} is left out. {error}")
+        else:
+            say(f"{number} of {total}: {name}, {describe_row(rows[-1])}")
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting: list[tuple] = []
+        images = zip(dataset.names, read_ahead(dataset, pool), strict=True)
+        for number, (name, read) in enumerate(images, 1):
+            small = False
+            try:
+                image = read()
+                small = image.pixels.size <= LARGEST_OVERLAY
+                report(image)
+                found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                write = partial(write_prediction, image, found, folder=folder, args=args)
+                written = pool.submit(write).result
+            except UserError as error:
+                written = partial(_refuse, error)
+            waiting.append((number, name, written))
+            while len(waiting) > small:
+                settle(*waiting.pop(0))
+        for one in waiting:
+            settle(*one)
+    return rows, failed
+
+
+def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
+    """For each image a function that returns it, or raises what reading it raised.
+
+    Parameters
+    ----------
+    dataset : the images; the next one is read meanwhile if it is not large.
+    pool : of the threads that read.
+    """
+    ahead = None
+    for index in range(len(dataset)):
+        now = ahead or pool.submit(dataset.image, index)
+        small = now.exception() is None and now.result().pixels.size <= LARGEST_OVERLAY
+        ahead = (
+            pool.submit(dataset.image, index + 1) if small and index + 1 < len(dataset) else None
+        )
+        yield now.result
+
+
+def _refuse(error: UserError) -> dict:
+    raise error
+
+
+class ForecastReporter:
+    """Reports tiles and memory that an image will need, unless the one before needed the same."""
+
+    def __init__(self, model: Method, args: argparse.Namespace, *, say: Callable[[str], None]):
+        self.model, self.args, self.say, self.before = model, args, say, None
+
+    def __call__(self, image: Image) -> None:
+        needed = self.model.forecast(image, tile=self.args.tile, diameter=self.args.diameter)
+        now = needed and (needed.tiles, needed.tile)
+        if now and now != self.before:
+            self.say(f"{image.name}: {needed}.")
+        self.before = now or self.before
+
+
+def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:
+    """Warnings about all images together, each kind once.
+
+    Parameters
+    ----------
+    rows : of the summary. Sizes that are far from the training's on the whole give a warning, too.
+    domain : of the training images.
+    """
+    from nbtools.methods import domain as limits
+
+    messages: dict[str, list[str]] = {}
+    for text in (text for row in rows for text in row.get("warnings", ())):
+        messages.setdefault(" ".join(text.split()[:2]), []).append(text)
+    lines = [f"{texts[0]} ({len(texts)} of {len(rows)} images)" for texts in messages.values()]
+    sizes = [
+        _diameter_of(row)
+        for row in rows
+        if row.get("median_pixels") and row["nuclei"] >= limits.FEW and not row["zoom"]
+    ]
+    if len(sizes) > 1 and "Nuclei found" not in messages:
+        size = float(np.median(sizes))
+        lines += filter(None, [limits.judge_size(size, domain, scaled=False, single=False)])
+    return lines
+
+
+def _diameter_of(row: dict) -> float:
+    """Median diameter in pixels of the nuclei of an image."""
+    axes = row["axes"].translate(str.maketrans("", "", "TC"))
+    return float((row["median_pixels"] / count_pixels(1.0, (1.0,) * len(axes))) ** (1 / len(axes)))
+
+
+def write_prediction(
+    image: Image, prediction: Prediction, *, folder: Path, args: argparse.Namespace
+) -> dict:
+    """Write the result of one image, and return its row of the summary."""
+    row = {
+        "name": image.name,
+        "seconds": round(prediction.seconds, 3),
+        "axes": image.axes,
+        "spacing": image.spacing,
+        "unit": image.unit,
+        "zoom": prediction.zoom,
+        "warnings": list(prediction.warnings),
+        "notes": list(prediction.notes),
+    }
+    result = prediction.result
+    like = getattr(result, "image", image.select(C=0))
+    for key, array in prediction.raw.items():
+        path = folder / "raw" / f"{image.name}.{key}.tif"
+        write_raw(path, array, like=like, zoom=prediction.zoom)
+    if args.min_size is not None:
+        result = drop_small(result, args.min_size)
+    own = {"dtype": image.pixels.dtype} if args.dtype == "input" else {}
+    return row | result_folder.write_result(result, image, folder=folder, roi=args.roi, **own)
+
+
+def write_raw(
+    path: Path, array: np.ndarray, *, like: Image, zoom: tuple[float, ...] | None
+) -> None:
+    """Write the network's maps, channels last, with the pixel size that the network was given.
+
+    Parameters
+    ----------
+    path : of the image file.
+    array : (*space, K), or (T, *space, K).
+    like : the result, for its axes, or the image.
+    zoom : of the image before the network, along each spatial axis; None where it was not zoomed.
+    """
+    path.parent.mkdir(exist_ok=True)
+    spacing = like.spacing
+    if spacing and zoom:
+        spacing = tuple(s / z for s, z in zip(spacing, zoom, strict=True))
+    about = {"axes": like.axes.replace("C", "") + "C", "spacing": spacing, "channels": ()}
+    io.write_image(path, like.replace(pixels=array, **about))
+
+
+def describe_row(row: dict) -> str:
+    """A row of the summary in words."""
+    nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
+    return ". ".join([f"{nuclei}{row['seconds']:.2f} s", *row.get("notes", ())])
+
+
+def describe_result(
+    model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
+) -> dict:
+    """The content of result.json: model, settings, input, rows of all images."""
+    first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
+    values, channels = model.decoding_values(), model.target().class_channels()
+    return {
+        "model": args.model,
+        "weights": args.weights,
+        "method": model.name,
+        "settings": model.settings.to_dict(),
+        "decoding": values,
+        "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
+        "domain": dataclasses.asdict(model.domain),
+        "class_channels": channels and [channels.start, channels.stop],
+        "source": str(args.images.absolute()),
+        "input": input_of(args),
+        "axes": first.get("axes"),
+        "spacing": first.get("spacing"),
+        "unit": first.get("unit"),
+        "tile": args.tile,
+        "dtype": args.dtype,
+        "diameter_um": args.diameter,
+        "min_size_um": args.min_size,
+        "seconds": round(sum(r["seconds"] for r in rows), 3),
+        "warnings": collect_warnings(rows, model.domain),
+        "images": rows,
+        "failed": failed,
+        "versions": runtime.versions(),
+        "command": common.format_command(args),
+    }
+
+
+def input_of(args: argparse.Namespace) -> dict:
+    """How the images were read, so that they can be read so again."""
+    return dataclasses.asdict(common.input_options(args))
+
+
+COMMAND = Command("predict", "find the nuclei in images with a trained model", run, declare)

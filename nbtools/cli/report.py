@@ -1,0 +1,29 @@
+"""`nbtools report`: the report of a model, a result or a comparison."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nbtools.cli.common import Command, CommandResult
+from nbtools.tasks.reading import require_existing
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of a model, a result or a comparison"
+    )
+    parser.add_argument("--pdf", action="store_true", help="also write report.pdf")
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import report
+
+    page = Path(report.write(require_existing(args.run, "The model or result"), pdf=args.pdf))
+    written = {"report": page, "json": page.with_suffix(".json")} | (
+        {"pdf": page.with_suffix(".pdf")} if args.pdf else {}
+    )
+    return CommandResult({name: str(path) for name, path in written.items()}, [f"Report: {page}"])
+
+
+COMMAND = Command("report", "write the report of a model, a result or a comparison", run, declare)

@@ -1,0 +1,114 @@
+"""What `evaluate` and `compare` share: the task with its options, both sides, groups and images."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from nbtools import tasks
+from nbtools.cli import common
+from nbtools.data import DataSet, InputOptions
+from nbtools.errors import UserError
+from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.reading import is_result, pair_names
+
+Reader = Callable[[str], object | None]  # name of an image of the truth → its result
+
+
+def declare_task(parser: argparse.ArgumentParser) -> None:
+    """The task, and the options that single tasks have."""
+    text = "what is compared (default: instances)"
+    common.add_task(parser, default="instances", help=text)
+    group = parser.add_argument_group("by task")
+    group.add_argument(
+        "--gate-px",
+        type=common.positive_number,
+        metavar="N",
+        help="detection: largest distance of a match (default: 5)",
+    )
+    group.add_argument(
+        "--gate-um", type=common.positive_number, metavar="N", help="detection: the same in µm"
+    )
+    group.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="semantic: names of the values 0, 1, 2…; else all above 0 is foreground",
+    )
+    group.add_argument(
+        "--range",
+        type=grey_range,
+        metavar="N",
+        help="restoration: grey values that PSNR is held against, e.g. 255 (default: clean)",
+    )
+    group.add_argument(
+        "--spacing",
+        type=common.numbers,
+        metavar="Z,Y,X",
+        help="pixel size in µm, where the files do not say it",
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="COLUMN",
+        help="column of a table beside the images: whole groups are drawn for intervals",
+    )
+
+
+def grey_range(text: str) -> float | str:
+    return text if text == "clean" else common.positive_number(text)
+
+
+def find_options(args: argparse.Namespace, task: Task) -> dict:
+    """The options for the evaluation of a task; a UserError where one of another task is given."""
+    known = [name for one in tasks.TASKS.values() for name in one.evaluate_options]
+    given = {name: value for name in known if (value := getattr(args, name)) is not None}
+    suited = (*task.evaluate_options, *(["spacing"] if task.calibrated else []))
+    common.require_options(given | {"spacing": args.spacing}, suited, task=f"--task {task.name}")
+    return given
+
+
+def open_truth(args: argparse.Namespace, task: Task) -> ResultSet:
+    """What is true."""
+    options = InputOptions(spacing=args.spacing)
+    return task.read_truth(args.truth, what="The truth", options=options)
+
+
+def open_result(
+    args: argparse.Namespace, place: Path, *, truth: ResultSet
+) -> tuple[ResultSet, dict[str, str | None]]:
+    """The result at a place, and the name in it of each image of the truth."""
+    options = InputOptions(spacing=args.spacing)
+    found = tasks.get(args.task).read(place, what="The result", options=options)
+    return found, pair_names(found, truth, place=place)
+
+
+def open_images(truth: Path) -> DataSet | None:
+    """The data set of the truth, where it has images and not labels alone."""
+    if not truth.is_dir() or is_result(truth):
+        return None
+    dataset = DataSet.open(truth)
+    kinds = ("labels", "clean", "centres", "boxes", "classes")
+    return dataset if any(dataset.has(kind) for kind in kinds) else None
+
+
+def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] | None:
+    """Name of an image → its group; None where there are no groups.
+
+    Parameters
+    ----------
+    dataset : of the truth.
+    column : of a table beside the images; by default "group", where there is one.
+
+    Raises
+    ------
+    UserError : a column, but no data set.
+    """
+    if column and dataset is None:
+        remedy = "Give the data set of the truth, with images/ and the table."
+        raise UserError(
+            "Groups must stand in a column of a CSV file beside the images.", repr(column), remedy
+        )
+    if dataset is None or not (column or any(e.columns.get("group") for e in dataset.entries)):
+        return None
+    return dict(zip(dataset.names, dataset.groups(column), strict=True))

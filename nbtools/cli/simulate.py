@@ -1,0 +1,48 @@
+"""`nbtools simulate`: images of nuclei with exact truth."""
+
+from __future__ import annotations
+
+import argparse
+
+from nbtools import io
+from nbtools.cli import common
+from nbtools.cli.common import Command, CommandResult
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean)"
+    )
+    parser.add_argument(
+        "--count",
+        type=common.whole_number,
+        default=10,
+        metavar="N",
+        help="number of images (default 10)",
+    )
+    common.add_out(parser, "DATASET", help="folder of the data set")
+    common.add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> CommandResult:
+    from nbtools import data, simulate
+
+    io.require_new_folder(args.out, overwrite=args.overwrite)
+    changes = type(simulate.settings_for(args.kind)).parse(args.settings)
+    common.make_reporter(args)(f"Simulating {args.count} images of kind {args.kind} …")
+    dataset = simulate.make(args.kind, count=args.count, seed=args.seed, settings=changes)
+    data.write_dataset(dataset, args.out, overwrite=args.overwrite)
+    nuclei = sum(int(sample.label.pixels.max()) for sample in dataset)
+    settings = simulate.settings_for(args.kind, changes).to_dict()
+    document = {
+        "dataset": str(args.out),
+        "kind": args.kind,
+        "images": len(dataset),
+        "nuclei": nuclei,
+        "seed": args.seed,
+        "settings": settings,
+    }
+    return CommandResult(document, [f"{len(dataset)} images with {nuclei} nuclei: {args.out}"])
+
+
+COMMAND = Command("simulate", "make images of nuclei with exact truth", run, declare)

@@ -1,0 +1,306 @@
+"""Detection: a point or a box per nucleus, with a score and a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import io
+from nbtools.data import DataSet, InputOptions
+from nbtools.errors import UserError
+from nbtools.geometry import centroids
+from nbtools.image import Image
+from nbtools.io.points_and_boxes import EDGES
+from nbtools.metrics import biaflows, boxes, detection
+from nbtools.results import Boxes, Grid, Labels, Points
+from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.reading import (
+    SCORES,
+    ResultSet,
+    is_result,
+    list_files,
+    read_label_file,
+    require_existing,
+)
+from nbtools.tasks.text import average_scores, format_missing, format_rates
+
+Found = Points | Boxes | Labels  # of boxes the middle is the point, of labels the centre of gravity
+TERMS = """
+    match: A found point within the gate of a true one; each is used once.
+
+    precision, recall, F1: The share of found points that are right, the share of nuclei that were
+    found, and one number for both.
+
+    RMSE: How far matched points lie apart. It says nothing of points that were not matched.
+    """
+
+
+def write(result: Points | Boxes, image: Image, *, folder: Path) -> dict:
+    """Write NAME.csv, a row per point or box.
+
+    Parameters
+    ----------
+    result : points or boxes; the name is that of their grid.
+    image : what they were predicted from.
+    folder : of the result.
+
+    Returns
+    -------
+    Number of nuclei and their mean score. The columns of the table are z, y, x in pixels and, where
+    the pixel size is known, z_um, y_um, x_um; or z0, y0, x0, z1, y1, x1; then frame, score and
+    class where there are any.
+    """
+    columns = list_columns(result)
+    if result.frame is not None:
+        columns["frame"] = np.asarray(result.frame)
+    if result.score is not None:
+        columns["score"] = np.round(np.asarray(result.score, float), 4)
+    if result.classes:
+        columns["class"] = result.classes
+    io.write_csv(folder / f"{result.grid.name}.csv", columns)
+    return {"nuclei": len(result)} | average_scores(result.score)
+
+
+def list_columns(result: Points | Boxes) -> dict[str, np.ndarray]:
+    """Column → coordinates of a table of points or boxes."""
+    letters, spacing = result.grid.axes.lower(), result.grid.spacing_um
+    if isinstance(result, Boxes):
+        names = [f"{a}{side}" for side in "01" for a in letters]
+        edges = np.concatenate(boxes.split_edges(result.edges), axis=1)
+        return dict(zip(names, edges.T, strict=True))
+    columns = dict(zip(letters, result.coordinates.T, strict=True))
+    if spacing is None:
+        return columns
+    return columns | {f"{a}_um": columns[a] * s for a, s in zip(letters, spacing, strict=True)}
+
+
+def read(
+    place: Path, *, what: str = "The result", options: InputOptions | None = None
+) -> ResultSet:
+    """Points, boxes or labels of a place, by name of their image.
+
+    Parameters
+    ----------
+    place : NAME.csv with y, x (and z, score, class) or the edges of boxes, a label image of blobs
+        or nuclei, a folder of these, or a data set with centres, boxes or labels.
+    what : the place in words, for errors.
+    options : how images are read.
+
+    Raises
+    ------
+    UserError : nothing is there, or nothing that holds points.
+    """
+    place, options = require_existing(place, what), options or InputOptions()
+    if place.is_file():
+        return ResultSet({io.stem(place): lambda: read_file(place, options)}, alone=True)
+    dataset = None if is_result(place) else DataSet.open(place, options=options)
+    for kind in ("centres", "boxes", "labels") if dataset is not None else ():
+        if dataset.has(kind):
+            inside = [i for i, entry in enumerate(dataset.entries) if kind in entry.files]
+            return ResultSet({dataset.names[i]: partial(_choose, kind, dataset, i) for i in inside})
+    folder = place / "centres" if (place / "centres").is_dir() else place
+    files = list_files(folder)
+    tables = [p for p in files if p.suffix.lower() == ".csv"]
+    images = [p for p in files if io.is_image(p)]
+    if not (tables or images):
+        raise UserError(
+            f"{what} must hold points.",
+            f"none in {folder}",
+            "Give NAME.csv with the columns y, x (and z, score).",
+        )
+    return ResultSet({io.stem(p): partial(read_file, p, options) for p in tables or images})
+
+
+def _choose(kind: str, dataset: DataSet, index: int) -> Found:
+    """The partner of an image as a result."""
+    sample = dataset[index]
+    if kind == "labels":
+        return Labels(sample.label)
+    grid = Grid.of(sample.image)
+    if kind == "boxes":
+        return Boxes(sample.boxes, grid, classes=sample.box_classes)
+    return Points(sample.centres, grid)
+
+
+def read_file(path: Path, options: InputOptions) -> Found:
+    """Points or boxes of a table, or the labels of an image.
+
+    Parameters
+    ----------
+    path : NAME.csv, or a label image.
+    options : axes and pixel size, where the file does not have them.
+
+    Raises
+    ------
+    UserError : columns that are missing, entries that are no numbers.
+    """
+    if io.is_image(path):
+        return Labels(read_label_file(path, options))
+    rows = [{k.lower(): v for k, v in row.items()} for row in io.read_csv(path)]
+    first = path.read_text("utf-8-sig").partition("\n")[0].lower()
+    header = {name.strip() for name in re.split("[,;\t]", first)}
+    axes = [a for a in "zyx" if a in header or {f"{a}0", f"{a}1"} <= header]
+    if axes[-2:] != ["y", "x"]:
+        raise UserError(
+            "A table of points needs the columns y and x (and z).",
+            f"{path} with {', '.join(sorted(header))}",
+            "Name them so.",
+        )
+    edged = "y" not in header
+    wanted = EDGES[: 2 * len(axes)] if edged else axes
+    column = next((name for name in SCORES if name in header), None)
+    try:
+        places = np.array([[float(row[name]) for name in wanted] for row in rows], float)
+        score = np.array([float(row[column]) for row in rows]) if column else None
+    except ValueError as error:
+        raise UserError(
+            "Coordinates and scores must be numbers.",
+            f"{path} ({error})",
+            "Correct the table, with a point for decimals.",
+        ) from error
+    grid = Grid("".join(axes).upper(), (), options.spacing, options.unit, io.stem(path))
+    named = tuple(row["class"] for row in rows) if "class" in header else ()
+    return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named)
+
+
+def as_points(found: Found) -> Points:
+    """The points themselves, the middles of boxes, or the centres of gravity of labels."""
+    if isinstance(found, Labels):
+        return Points(centroids(found.image.pixels), Grid.of(found.image))
+    if isinstance(found, Boxes):
+        return Points(sum(boxes.split_edges(found.edges)) / 2, found.grid, found.score)
+    return found
+
+
+def evaluate(
+    pairs: Iterable[tuple[str, Found, Found | None]],
+    *,
+    gate_px: float | None = None,
+    gate_um: float | None = None,
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> dict:
+    """Scores of points: see `metrics.detection.evaluate`.
+
+    Where both sides are boxes, `ap50` and `map50_95` are added: see `metrics.boxes`.
+
+    Parameters
+    ----------
+    pairs : name, truth, result or None.
+    gate_px, gate_um : largest distance of a match, in one of the two units; 5 px without.
+    groups, seed : of the bootstrap.
+
+    Raises
+    ------
+    UserError : two gates, or a gate in µm and no pixel size.
+    """
+    if gate_px and gate_um:
+        raise UserError(
+            "The gate has one unit.",
+            f"{gate_px:g} px and {gate_um:g} µm",
+            "Give --gate-px or --gate-um.",
+        )
+    unit, edges = "um" if gate_um else "px", []
+
+    def convert(pairs: Iterable[tuple]) -> Iterator[tuple]:
+        for name, truth, found in pairs:
+            edges.append(_pair_edges(truth, found))
+            points = as_points(truth)
+            scale = _require_spacing(name, points) if gate_um else 1.0
+            other = None if found is None else as_points(found)
+            places = None if other is None else other.coordinates * scale
+            score = None if other is None else other.score
+            yield name, points.coordinates * scale, places, score
+
+    gate = gate_um or gate_px or detection.GATE_PX
+    scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
+    return scores | (boxes.score_boxes(edges) if all(edges) else {})
+
+
+def _require_spacing(name: str, points: Points) -> tuple[float, ...]:
+    """The pixel size in µm."""
+    spacing = points.grid.spacing_um
+    if spacing is None or len(spacing) not in (1, points.coordinates.shape[1]):
+        raise UserError(
+            "A gate in µm needs the pixel size.",
+            f"{name} of unknown pixel size",
+            "Add --spacing Z,Y,X, or use --gate-px.",
+        )
+    return spacing
+
+
+def _pair_edges(truth: Found, found: Found | None) -> boxes.Pair | None:
+    """True and found boxes with their scores; None where one of the two sides has none."""
+    if not isinstance(truth, Boxes) or not isinstance(found, Boxes | None):
+        return None
+    if found is None:
+        return truth.edges, truth.edges[:0], None
+    return truth.edges, found.edges, found.score
+
+
+def tuning_score(pairs: list[tuple]) -> float:
+    """Of (truth, found) pairs, AP at IoU 0.5 of boxes, F1 within 5 px of points."""
+    edges = [_pair_edges(truth, found) for truth, found in pairs]
+    if all(edges):
+        return boxes.measure_ap(edges)
+    counts = np.zeros(4)
+    for truth, found in pairs:
+        places, other = as_points(truth).coordinates, as_points(found).coordinates
+        distance = detection.match_points(places, other, gate=detection.GATE_PX)[2]
+        counts += (len(places), len(other), len(distance), (distance**2).sum())
+    return float(detection.rate_counts(counts)["f1"])
+
+
+def format_scores(scores: dict) -> list[str]:
+    """Rates within the gate, counts, and the AP of boxes."""
+    unit = "um" if "gate_um" in scores else "px"
+    rmse = "no match" if scores["rmse"] is None else f"RMSE {scores['rmse']:.3g} {unit}"
+    lines = [
+        f"Within {scores[f'gate_{unit}']:g} {unit}, over {scores['images']} images: "
+        f"{format_rates(scores, ('f1', 'precision', 'recall'))}",
+        f"{scores['tp']} found, {scores['fn']} missed, {scores['fp']} extra; {rmse}; AP "
+        f"{scores['ap']:.3f}",
+    ]
+    if "ap50" in scores:
+        lines.append(
+            f"Boxes: AP {scores['ap50']:.3f} at IoU 0.5, {scores['map50_95']:.3f} over IoU 0.50 "
+            "to 0.95"
+        )
+    return [*lines, *format_missing(scores, TASK.missing)]
+
+
+def rate_biaflows(truth: Found, found: Found | None) -> dict[str, float]:
+    """What BIAFLOWS measures of points."""
+    places = as_points(truth).coordinates
+    other = places[:0] if found is None else as_points(found).coordinates
+    return biaflows.detect_objects(places, other) | biaflows.count_spots(len(places), len(other))
+
+
+TASK = Task(
+    name="detection",
+    results=(Points, Boxes),
+    partner="points",
+    write=write,
+    read=read,
+    read_truth=read,
+    evaluate=evaluate,
+    format=format_scores,
+    tuning_score=tuning_score,
+    counting=detection.COUNTING,
+    columns=("f1", "interval", "precision", "recall", "rmse", "ap"),
+    summary=("nuclei", "mean_score"),
+    panels=("f1", "precision", "recall", "ap"),
+    missing="counted as all missed",
+    terms=TERMS,
+    done="searched",
+    figures={"overlay": "points_rgb"},
+    baseline="otsu",
+    calibrated=True,
+    biaflows=rate_biaflows,
+    example=partial(make_example, partners=("centres", "boxes")),
+    evaluate_options=("gate_px", "gate_um"),
+)

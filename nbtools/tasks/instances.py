@@ -1,0 +1,388 @@
+"""Instances: a label image, one number per nucleus, with a score and a class per object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import io
+from nbtools.data import DataSet, InputOptions, read_classes, write_classes
+from nbtools.data.layout import name_key
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.metrics import biaflows, classes, detection, instances, overlap
+from nbtools.results import Labels
+from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.reading import (
+    ResultSet,
+    is_result,
+    list_files,
+    read_label_file,
+    require_existing,
+)
+from nbtools.tasks.text import average_scores, count_images, format_missing, tabulate
+
+FOLDERS = ("labels", "masks")
+OBJECTS, CLASSES = "objects.csv", "_classes.csv"  # NAME_classes.csv stands beside NAME.tif
+TERMS = """
+    IoU: The area that a true and a found nucleus share, over the area they cover together: 1 where
+    the outlines agree, 0.5 where a third of each of two nuclei of one size lies outside the other.
+
+    found, missed, extra: A nucleus is found where the IoU reaches the threshold. Missed: most of it
+    is covered by nothing. Extra: most of it lies where no nucleus is.
+
+    split, merged: One nucleus found as several; several found as one. They ruin counts and leave
+    the foreground as it is.
+
+    AP: Found / (found + not found + predicted in vain), all images together. At IoU 0.5 it is about
+    counting, at 0.9 about the very outline. Mean AP averages IoU 0.50 to 0.90.
+    """
+
+MATCHING = (
+    "A predicted and a true nucleus match from an IoU threshold upwards, each at most once; AP = "
+    "TP / (TP + FP + FN), counts pooled over images; the mean AP is that over IoU 0.50, 0.55, … "
+    "0.90."
+)
+
+
+def write(result: Labels, image: Image, *, folder: Path) -> dict:
+    """Write NAME.tif, and NAME_classes.csv where nuclei have classes.
+
+    Parameters
+    ----------
+    result : labels with their scores and classes; the name is that of their image.
+    image : what they were predicted from.
+    folder : of the result.
+
+    Returns
+    -------
+    Number of nuclei, their median size and mean score, and the rows of objects.csv.
+    """
+    label = result.image
+    io.write_label(folder / f"{label.name}.tif", label)
+    if result.classes is not None:
+        present = set(np.unique(label.pixels).tolist())
+        kept = {value: name for value, name in result.classes.items() if value in present}
+        path = folder / f"{label.name}{CLASSES}"
+        write_classes(path, kept, probability=result.probability)
+    rows = list_objects(result)
+    known = [row["score"] for row in rows if row["score"] is not None]
+    return measure_sizes(label) | average_scores(known) | {"tables": {OBJECTS: rows}}
+
+
+def list_objects(result: Labels) -> list[dict]:
+    """Rows of objects.csv: image, frame (of a movie), label, score and class of each object."""
+    rows = []
+    moving = "T" in result.image.axes
+    score = {} if moving else result.score or {}
+    names = {} if moving else result.classes or {}
+    for number, moment in enumerate(split_frames(result.image)):
+        for label in np.unique(moment[moment > 0]).tolist():
+            row = {"image": result.image.name, "frame": number if moving else None, "label": label}
+            known = score.get(label)
+            row["score"] = None if known is None else round(float(known), 4)
+            rows.append(row | {"class": names.get(label)})
+    return rows
+
+
+def read(
+    place: Path, *, what: str = "The labels", options: InputOptions | None = None
+) -> ResultSet:
+    """Label images of a place by name, with the classes and scores beside them.
+
+    Parameters
+    ----------
+    place : label image, result, folder or data set.
+    what : the place in words, for errors.
+    options : how images are read.
+
+    Raises
+    ------
+    UserError : nothing is there, or no label image.
+    """
+    place, options = require_existing(place, what), options or InputOptions()
+    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
+    if dataset is not None and dataset.has("labels"):
+        inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
+        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+    folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
+    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
+    if not files:
+        raise UserError(
+            f"{what} must hold label images.",
+            f"none in {folder}",
+            "Give a result of nbtools predict, or a folder with labels/.",
+        )
+    objects = cache(lambda: group_objects(files[0].with_name(OBJECTS)))
+    readers = {io.stem(path): partial(_read_file, path, options, objects) for path in files}
+    return ResultSet(readers, place.is_file())
+
+
+def _read_sample(dataset: DataSet, index: int) -> Labels:
+    sample = dataset[index]
+    return Labels(sample.label, classes=sample.classes)
+
+
+def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
+    """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
+    name = io.stem(path)
+    rows = objects().get(name_key(name), {})
+    table = path.with_name(f"{name}{CLASSES}")
+    named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
+    try:
+        score = {label: float(row["score"]) for label, row in rows.items() if row.get("score")}
+    except ValueError as error:
+        raise UserError(
+            "Scores in objects.csv must be numbers.",
+            error,
+            "Correct the table, with a point for decimals, or take it away.",
+        ) from error
+    named = read_classes(table) if table.is_file() else named
+    return Labels(read_label_file(path, options), score or None, named)
+
+
+def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
+    """Rows of objects.csv by image and label.
+
+    Parameters
+    ----------
+    table : path of objects.csv; {} where there is none. Objects of movies, whose labels begin anew
+        in each frame, are left out.
+    """
+    found: dict[str, dict[int, dict[str, str]]] = {}
+    for row in io.read_csv(table) if table.is_file() else ():
+        if row.get("label", "").isdecimal() and not row.get("frame"):
+            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
+    return found
+
+
+def drop_small(result: Labels, diameter: float | None) -> Labels:
+    """Labels without the nuclei smaller than a disc or ball of this diameter.
+
+    Parameters
+    ----------
+    diameter : in the unit of the pixel size; None leaves all.
+
+    Raises
+    ------
+    UserError : a diameter, but an image of unknown pixel size.
+    """
+    if diameter is None:
+        return result
+    label = result.image
+    if label.spacing is None:
+        raise UserError(
+            "A size in µm needs the pixel size.",
+            f"{label.name} of unknown pixel size",
+            "Add --spacing Z,Y,X in µm.",
+        )
+    pixels = label.pixels.copy()
+    for moment in split_frames(label.replace(pixels=pixels)):
+        small = np.bincount(moment.ravel()) < count_pixels(diameter, label.spacing)
+        moment[small[moment]] = 0
+    about = (result.score, result.classes, result.probability)
+    return Labels(label.replace(pixels=pixels), *about)
+
+
+def measure_sizes(label: Image) -> dict:
+    """Number of nuclei and their median size.
+
+    Parameters
+    ----------
+    label : label image, also of a movie.
+
+    Returns
+    -------
+    `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
+    """
+    sizes = np.concatenate([np.bincount(moment.ravel())[1:] for moment in split_frames(label)])
+    sizes = sizes[sizes > 0]
+    row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
+    if label.spacing_um and len(sizes):
+        one = count_pixels(1.0, label.spacing_um)
+        row["median_diameter_um"] = round(
+            float((row["median_pixels"] / one) ** (1 / len(label.spatial))), 4
+        )
+    return row
+
+
+def count_pixels(diameter: float, spacing: tuple[float, ...]) -> float:
+    """Pixels in a disc or ball of a diameter."""
+    shape = np.pi / 4 if len(spacing) == 2 else np.pi / 6
+    return shape * diameter ** len(spacing) / float(np.prod(spacing))
+
+
+def split_frames(label: Image) -> list[np.ndarray]:
+    """Views of the time points, or the image alone."""
+    if "T" not in label.axes:
+        return [label.pixels]
+    return list(np.moveaxis(label.pixels, label.axes.index("T"), 0))
+
+
+class Confidence:
+    """Collects for each found nucleus its score and whether it is a hit at IoU 0.5."""
+
+    def __init__(self):
+        self.hits, self.scores, self.n_true, self.known = [], [], 0, True
+
+    def add(self, truth: Labels, found: Labels | None) -> None:
+        """An image; from the first that has nuclei without scores on, nothing is collected."""
+        found = found or Labels(truth.image.replace(pixels=truth.image.pixels * 0))
+        self.known &= found.score is not None or not found.image.pixels.any()
+        if self.known:
+            table = overlap.find_overlap(truth.image, found.image)
+            matched = overlap.match_nuclei(table, table.iou, iou=0.5)
+            self.hits.append(np.isin(np.arange(len(table.predicted_labels)), table.column[matched]))
+            self.scores += [(found.score or {}).get(n, 0.0) for n in table.predicted_labels]
+            self.n_true += len(table.true_labels)
+
+    def summarize(self) -> dict:
+        """Precision and recall at IoU 0.5 from the most confident nucleus on.
+
+        Returns
+        -------
+        `curve`, with its `area`: how well scores rank hits before extra nuclei; {} without scores.
+        """
+        if not (self.known and self.scores):
+            return {}
+        curve = detection.precision_recall_curve(
+            np.concatenate(self.hits), np.array(self.scores), n_true=self.n_true
+        )
+        area = detection.average_precision(curve)
+        return {"curve": detection.thin_curve(curve) | {"area": area}}
+
+
+def evaluate(
+    pairs: Iterable[tuple[str, Labels, Labels | None]],
+    *,
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> dict:
+    """Scores of label images: see `metrics.instances.evaluate`.
+
+    Where both sides have classes, `classes` and `class_accuracy` (`metrics.classes`) are added;
+    where all predicted nuclei have scores, `curve` (`Confidence`).
+
+    Parameters
+    ----------
+    pairs : name, truth, result or None.
+    groups, seed : of the bootstrap.
+    """
+    tally, confidence = classes.ClassScores(), Confidence()
+
+    def look(pairs: Iterable[tuple]) -> Iterator[tuple]:
+        for name, truth, found in pairs:
+            confidence.add(truth, found)
+            if found is not None and truth.classes is not None and found.classes is not None:
+                known = {"true_classes": truth.classes, "classes": found.classes}
+                tally.add(truth.image, found.image, **known)
+            yield name, truth.image, found and found.image
+
+    scores = instances.evaluate(look(pairs), groups=groups, distances=True, seed=seed)
+    return scores | tally.summarize() | confidence.summarize()
+
+
+def tuning_score(pairs: list[tuple]) -> float:
+    """Mean over IoU 0.50 … 0.90 of the AP pooled over images.
+
+    Parameters
+    ----------
+    pairs : (truth, result) of each image, as `Labels`, images or arrays.
+    """
+    tables = [overlap.find_overlap(*(getattr(p, "image", p) for p in pair)) for pair in pairs]
+    pooled = []
+    for iou in (t for t in instances.THRESHOLDS if t <= instances.LAST_AVERAGED):
+        scores = [instances.score_overlap(table, iou) for table in tables]
+        pooled.append(sum(scores[1:], scores[0]).ap)
+    return float(np.mean(pooled))
+
+
+def format_scores(scores: dict) -> list[str]:
+    """The table of thresholds, the mean AP, kinds of mistake, outlines and classes."""
+    rows = [{"IoU": threshold, **values} for threshold, values in scores["pooled"].items()]
+    low, high = scores["interval_95"]["mean_ap"]
+    lines = [
+        *tabulate(rows, ["IoU", "ap", "precision", "recall", "f1", "tp", "fp", "fn"]),
+        f"Mean AP {scores['mean_ap']:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
+        f"{scores['images']} images; "
+        f"panoptic quality {scores['panoptic_quality']:.3f}, SEG {scores['seg']:.3f}",
+        f"Split {scores['splits']}, merged {scores['merges']}, missed {scores['missed']}, extra "
+        f"{scores['extra']} nuclei; "
+        f"counts {scores['count_bias']:+.1%} in all, off by {scores['count_error']:.1%} per image",
+    ]
+    unit = "um" if "hausdorff_95_um" in scores else "px"
+    average, highest = (scores.get(f"hausdorff_{k}_{unit}") for k in ("average", "95"))
+    if highest is not None:
+        lines.append(
+            f"Outlines of matched nuclei lie {average:.3g} {unit} apart on average, 95 % "
+            f"within {highest:.3g} {unit}"
+        )
+    if "curve" in scores:
+        area = scores["curve"]["area"]
+        lines.append(f"Area under precision and recall by score, at IoU 0.5: {area:.3f}")
+    lines += [
+        f"Class {name}: {one['nuclei']} nuclei, mean AP {one['mean_ap']:.3f}"
+        for name, one in scores.get("classes", {}).items()
+    ]
+    return [*lines, *format_missing(scores, TASK.missing)]
+
+
+def write_sentence(scores: dict) -> str:
+    """The mean AP with its interval, for the methods section of a paper."""
+    if "mean_ap" not in scores:
+        return ""
+    half = scores.get("pooled", {}).get("0.50", {})
+    at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
+    interval = (scores.get("interval_95") or {}).get("mean_ap")
+    sure = (
+        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
+        if interval and scores.get("images", 0) > 1
+        else ""
+    )
+    return (
+        f"Against the true labels of {count_images(scores.get('images'))}, the mean AP over IoU "
+        f"thresholds from 0.5 to 0.9 was {scores['mean_ap']:.3f}{sure}{at_half}."
+    )
+
+
+def rate_biaflows(truth: Labels, found: Labels | None) -> dict[str, float]:
+    """What BIAFLOWS measures in an image of labels."""
+    label = truth.image.pixels
+    return biaflows.of_instances(label, label * 0 if found is None else found.image.pixels)
+
+
+TASK = Task(
+    name="instances",
+    results=(Labels,),
+    partner="labels",
+    write=write,
+    read=read,
+    read_truth=read,
+    evaluate=evaluate,
+    format=format_scores,
+    sentence=write_sentence,
+    tuning_score=tuning_score,
+    counting=instances.COUNTING,
+    columns=("mean_ap", "interval", "ap50", "ap75", "f1_50", "splits", "merges", "missed", "extra"),
+    summary=("nuclei", "median_pixels", "median_diameter_um", "mean_score"),
+    tables={OBJECTS: ("image", "frame", "label", "score", "class")},
+    missing="counted as all missed",
+    matching=MATCHING,
+    terms=TERMS,
+    done="segmented",
+    figures={
+        "overlay": "overlay_rgb",
+        "scores": "rates",
+        "evaluation": "compare",
+        "errors": "error_map",
+        "strata": "strata",
+    },
+    baseline="otsu",
+    calibrated=True,
+    biaflows=rate_biaflows,
+    example=make_example,
+    predict_options=("min_size", "roi"),
+)

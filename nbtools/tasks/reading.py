@@ -1,0 +1,133 @@
+"""Results and truths by name, from files and folders, and how the names of two sets pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbtools import io
+from nbtools.data import InputOptions
+from nbtools.data.layout import name_key
+from nbtools.errors import UserError
+from nbtools.image import Image
+
+NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv", "strata.png")
+SCORES = ("score", "probability", "confidence")
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """Results or truths by name, each read when it is needed.
+
+    Parameters
+    ----------
+    readers : name → function that reads it.
+    alone : it is one file, which pairs with another whatever their names.
+    """
+
+    readers: dict[str, Callable[[], object]]
+    alone: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images, in order."""
+        return list(self.readers)
+
+    def read(self, name: str | None) -> object | None:
+        """What there is of this name; None where there is nothing."""
+        return self.readers[name]() if name in self.readers else None
+
+
+def require_existing(path: str | Path, what: str) -> Path:
+    """The path, or a UserError where nothing is there."""
+    if not Path(path).exists():
+        raise UserError(
+            f"{what} must exist.", path, "Check the spelling, and that you are in the right folder."
+        )
+    return Path(path)
+
+
+def is_result(folder: Path) -> bool:
+    """Whether `nbtools predict` wrote a folder."""
+    return (folder / "result.json").is_file()
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Files of a folder in order, without hidden ones and those that are of no single image."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return [p for p in files if p.name.lower() not in NOT_RESULTS]
+
+
+def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
+    """Pair the names of a truth with those of a result.
+
+    Parameters
+    ----------
+    found : the result.
+    truth : what is true; two single files belong together whatever their names.
+    place : of the result, for errors.
+
+    Returns
+    -------
+    Name in the truth → name in the result, None where there is none.
+
+    Raises
+    ------
+    UserError : result and truth have no name in common.
+    """
+    if found.alone and truth.alone:
+        return {truth.names[0]: found.names[0]}
+    names = {name: find_partner(name, found.names, taken=truth.names) for name in truth.names}
+    if not any(names.values()):
+        received = (
+            f"{place} with {', '.join(found.names[:3])}; truth with {', '.join(truth.names[:3])}"
+        )
+        raise UserError(
+            "Result and truth must have names in common.",
+            received,
+            "Give both files the same name, whatever the ending.",
+        )
+    return names
+
+
+def find_partner(name: str, candidates: list[str], *, taken: list[str]) -> str | None:
+    """The candidate of a name, else the only one that adds to it and belongs to no other name.
+
+    Parameters
+    ----------
+    name : in the truth.
+    candidates : names in the result.
+    taken : all names in the truth.
+
+    Examples
+    --------
+    >>> find_partner("a", ["a_cp_masks", "b"], taken=["a", "b"])
+    'a_cp_masks'
+    """
+    key, others = name_key(name), {name_key(n) for n in taken}
+    same = [c for c in candidates if name_key(c) == key]
+    longer = [
+        c
+        for c in candidates
+        if name_key(c).startswith(tuple(key + mark for mark in "_-. "))
+        and name_key(c) not in others
+    ]
+    return same[0] if same else longer[0] if len(longer) == 1 else None
+
+
+def pair_up(
+    names: dict[str, str | None], truth: ResultSet, *, found: ResultSet, say: Callable[[str], None]
+) -> Iterator[tuple]:
+    """(name, truth, result or None), one image at a time."""
+    for number, (name, partner) in enumerate(names.items(), 1):
+        say(f"{number} of {len(names)}: {name}" + ("" if partner else " is missing in the result"))
+        yield name, truth.read(name), found.read(partner)
+
+
+def read_label_file(path: Path, options: InputOptions) -> Image:
+    """One label image, with the axes and the pixel size that were given."""
+    label = io.read_label(path, axes=options.axes)
+    if options.spacing is None:
+        return label
+    return io.with_spacing(label, options.spacing, unit=options.unit)

@@ -1,0 +1,167 @@
+"""Restoration: an image with less noise or blur, on the axes of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import io
+from nbtools.data import DataSet, InputOptions
+from nbtools.image import Image
+from nbtools.metrics import restoration
+from nbtools.results import Restored
+from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.reading import ResultSet, require_existing
+from nbtools.tasks.text import count_images, format_missing, tabulate
+
+TERMS = """
+    PSNR: How much larger the range of grey values is than the error, in dB: 6 dB more is half the
+    error.
+
+    SSIM: Likeness of structure, 1 where it is the same.
+
+    NRMSE: The root of the mean squared error over maximum minus minimum of the clean image.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class Clean(Restored):
+    """A clean image, with the unprocessed one where it is at hand."""
+
+    unprocessed: Image | None = None
+
+
+def write(
+    result: Restored, image: Image, *, folder: Path, dtype: np.dtype | str = "float32"
+) -> dict:
+    """NAME.tif, in a type of number; integers are rounded and clipped to what they can hold."""
+    restored = result.image if dtype == "float32" else result.image.cast(dtype)
+    io.write_image(folder / f"{image.name}.tif", restored)
+    return {}
+
+
+def read_truth(
+    place: Path, *, what: str = "The truth", options: InputOptions | None = None
+) -> ResultSet:
+    """Clean images with the unprocessed ones, from a data set with clean/; or images alone."""
+    dataset = DataSet.open(require_existing(place, what), options=options or InputOptions())
+    if not dataset.has("clean"):
+        return _read_images(dataset)
+    return ResultSet(
+        {
+            entry.name: lambda i=i: Clean(dataset[i].clean, dataset[i].image)
+            for i, entry in enumerate(dataset.entries)
+            if "clean" in entry.files
+        }
+    )
+
+
+def read(
+    place: Path, *, what: str = "The result", options: InputOptions | None = None
+) -> ResultSet:
+    """Restored images of a file, a result, a folder or a data set."""
+    axes = InputOptions(axes=options and options.axes)
+    return _read_images(DataSet.open(require_existing(place, what), options=axes))
+
+
+def _read_images(dataset: DataSet) -> ResultSet:
+    names = enumerate(dataset.names)
+    return ResultSet({name: lambda i=i: Clean(dataset.image(i)) for i, name in names})
+
+
+def leave_unprocessed(truth: Restored) -> Restored | None:
+    """The image as it was before: a result that is no better than it is none."""
+    image = getattr(truth, "unprocessed", None)
+    return image and Restored(image)
+
+
+def evaluate(
+    pairs: Iterable[tuple[str, Restored, Restored | None]],
+    *,
+    range: float | str = "clean",
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> dict:
+    """Scores of restored images beside their input: see `metrics.restoration.evaluate`.
+
+    Parameters
+    ----------
+    range : grey values that the error is held against, a number or "clean".
+    """
+    rows = (
+        (name, clean.image, found and found.image, getattr(clean, "unprocessed", None))
+        for name, clean, found in pairs
+    )
+    return restoration.evaluate(rows, range=range, groups=groups, seed=seed)
+
+
+def tuning_score(pairs: list[tuple]) -> float:
+    """Mean PSNR in dB of (clean, restored) pairs, 100 at most for each."""
+    each = [restoration.psnr(found.image, clean.image) for clean, found in pairs]
+    return float(np.mean(np.minimum(each, restoration.MAX_DB)))
+
+
+def format_scores(scores: dict) -> list[str]:
+    """The table of metrics beside those of the input, and the mean PSNR with its interval."""
+    rows = [{"": "restored", **scores["mean"]}]
+    if scores["input"]:
+        rows.append({"": "input", **scores["input"]})
+    limits = scores["interval_95"]["psnr"]
+    sure = f" (95 % interval {limits[0]:.2f} to {limits[1]:.2f} dB)" if limits else ""
+    psnr = "" if scores["mean"]["psnr"] is None else f"PSNR {scores['mean']['psnr']:.2f} dB{sure}, "
+    return [
+        *tabulate(rows, ["", *restoration.METRICS]),
+        f"{psnr}over {scores['images'] - len(scores['missing'])} images; range: {scores['range']}",
+        *format_missing(scores, TASK.missing),
+    ]
+
+
+def write_sentence(scores: dict) -> str:
+    """PSNR and SSIM beside those of the input, for the methods section of a paper."""
+    mean, before = scores.get("mean") or {}, scores.get("input") or {}
+    interval = (scores.get("interval_95") or {}).get("psnr")
+    if "psnr" not in mean:
+        return ""
+    sure = f" (95 % bootstrap interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    came = (
+        f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images"
+        if before
+        else ""
+    )
+    return (
+        f"Against the clean partners of {count_images(scores['images'])}, the mean PSNR was "
+        f"{mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}; range: {scores['range']}."
+    )
+
+
+TASK = Task(
+    name="restoration",
+    results=(Restored,),
+    partner="clean",
+    write=write,
+    read=read,
+    read_truth=read_truth,
+    evaluate=evaluate,
+    format=format_scores,
+    sentence=write_sentence,
+    tuning_score=tuning_score,
+    counting=restoration.COUNTING,
+    columns=("psnr", "interval", *restoration.METRICS[1:]),
+    missing="left out of all means",
+    terms=TERMS,
+    done="restored",
+    figures={
+        "overlay": "side_by_side_rgb",
+        "evaluation": "denoisers",
+        "errors": "error_maps",
+    },
+    baseline="nlm",
+    unprocessed=leave_unprocessed,
+    example=partial(make_example, partners=("clean",)),
+    evaluate_options=("range",),
+    predict_options=("dtype",),
+)

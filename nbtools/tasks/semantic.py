@@ -1,0 +1,112 @@
+"""Semantic: a class per pixel. Touching nuclei are one region; for counting, see instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nbtools import io
+from nbtools.data import InputOptions
+from nbtools.image import Image
+from nbtools.metrics import biaflows, semantic
+from nbtools.results import ClassMap, Labels
+from nbtools.tasks import instances
+from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.reading import ResultSet
+from nbtools.tasks.text import format_missing, format_rates, tabulate
+
+TERMS = """
+    Dice, IoU: Agreement of the foreground's pixels. Touching nuclei found as one cost nothing: do
+    not read counts from it.
+
+    precision, recall: The share of predicted pixels that are right, and the share of true ones that
+    were found.
+    """
+
+
+def write(result: ClassMap, image: Image, *, folder: Path) -> dict:
+    """NAME.tif with the number of the class of each pixel; the row has the share of each class."""
+    label = result.image
+    io.write_label(folder / f"{label.name}.tif", label)
+    share = np.bincount(label.pixels.ravel(), minlength=len(result.names)) / label.pixels.size
+    return {"foreground": round(float(share[1:].sum()), 4)}
+
+
+def read(
+    place: Path, *, what: str = "The class maps", options: InputOptions | None = None
+) -> ResultSet:
+    """Class images of a file, a result, a folder or a data set."""
+    found = instances.read(place, what=what, options=options)
+    readers = {name: lambda name=name: ClassMap(found.read(name).image, ()) for name in found.names}
+    return ResultSet(readers, found.alone)
+
+
+def evaluate(
+    pairs: Iterable[tuple[str, ClassMap | Labels, ClassMap | Labels | None]],
+    *,
+    classes: Sequence[str] | None = None,
+    groups: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> dict:
+    """Scores of class maps or labels: see `metrics.semantic.evaluate`.
+
+    Parameters
+    ----------
+    classes : names of the values 0, 1, 2…; None: all above 0 is foreground.
+    """
+    images = ((name, truth.image, found and found.image) for name, truth, found in pairs)
+    return semantic.evaluate(images, classes=classes, groups=groups, seed=seed)
+
+
+def tuning_score(pairs: list[tuple]) -> float:
+    """Mean IoU over the classes that occur, of (truth, found) pairs of class maps, pooled."""
+    pixels = [tuple(one.image.pixels for one in pair) for pair in pairs]
+    count = max(int(label.max(initial=0)) for pair in pixels for label in pair) + 1
+    tables = [semantic.count_pixels(*pair, count=count) for pair in pixels]
+    return float(semantic.rate_confusion(np.sum(tables, axis=0))["mean_iou"])
+
+
+def format_scores(scores: dict) -> list[str]:
+    """The table of classes, the means with their intervals, and what they cannot show."""
+    rows = [{"class": name, **values} for name, values in scores["per_class"].items()]
+    words = format_rates(scores, ("dice", "iou", "precision", "recall"))
+    return [
+        *tabulate(rows, ["class", "dice", "iou", "precision", "recall"]),
+        f"Over {scores['images']} images: {words}; {scores['accuracy']:.1%} of the pixels are "
+        "right",
+        "Pixels only: touching nuclei found as one count as right. See --task instances.",
+        *format_missing(scores, TASK.missing),
+    ]
+
+
+def rate_biaflows(truth: ClassMap, found: ClassMap | None) -> dict[str, float]:
+    """What BIAFLOWS measures in a class image."""
+    label = truth.image.pixels
+    return biaflows.classify_pixels(label, label * 0 if found is None else found.image.pixels)
+
+
+TASK = Task(
+    name="semantic",
+    results=(ClassMap,),
+    partner="labels",
+    write=write,
+    read=read,
+    read_truth=read,
+    evaluate=evaluate,
+    format=format_scores,
+    tuning_score=tuning_score,
+    counting=semantic.COUNTING,
+    columns=("dice", "interval", "iou", "precision", "recall", "accuracy"),
+    summary=("foreground",),
+    panels=("dice", "iou", "precision", "recall"),
+    missing="counted as all background",
+    terms=TERMS,
+    done="segmented",
+    figures={"overlay": "overlay_rgb"},
+    baseline="otsu",
+    biaflows=rate_biaflows,
+    example=make_example,
+    evaluate_options=("classes",),
+)

@@ -1,0 +1,75 @@
+"""Scores as lines of text: tables, rates with their intervals, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def tabulate(rows: Sequence[dict], columns: Sequence[str]) -> list[str]:
+    """Rows as aligned lines under a heading.
+
+    Parameters
+    ----------
+    rows : values by column.
+    columns : to show, in order.
+
+    Examples
+    --------
+    >>> tabulate([{"name": "a", "ap": 0.5}], ["name", "ap"])
+    ['name  ap', 'a     0.500']
+    """
+    cells = [columns, *([format_cell(row.get(c)) for c in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def format_cell(value: object) -> str:
+    """A value as it stands in a table; "–" where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def format_rates(scores: dict, names: tuple[str, ...]) -> str:
+    """Metrics with their 95 % intervals, in words."""
+    limits = scores["interval_95"]
+    texts = [
+        f"{n.replace('_', ' ')} {scores[n]:.3f}"
+        + (f" ({limits[n][0]:.3f} to {limits[n][1]:.3f})" if limits.get(n) else "")
+        for n in names
+    ]
+    return ", ".join(texts)
+
+
+def format_missing(scores: dict, words: str) -> list[str]:
+    """A line that names the images without a result; [] where there are none."""
+    if not scores["missing"]:
+        return []
+    return [f"Missing in the result, {words}: {', '.join(scores['missing'])}"]
+
+
+def average_scores(values: Sequence[float] | None) -> dict[str, float]:
+    """The mean score of the objects of an image, for its summary.
+
+    Parameters
+    ----------
+    values : scores; None or empty where there are none.
+
+    Examples
+    --------
+    >>> average_scores([0.5, 1.0]), average_scores(None)
+    ({'mean_score': 0.75}, {})
+    """
+    if values is None or not len(values):
+        return {}
+    return {"mean_score": round(sum(map(float, values)) / len(values), 4)}
+
+
+def count_images(count: int | None) -> str:
+    """The number of images in words: "1 image", "3 images", "the images" where it is unknown."""
+    return f"{count} image{'' if count == 1 else 's'}" if count else "the images"
