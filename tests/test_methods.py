@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import probes
 from nbtools import data, methods, training
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.inference import FixedTile
+from nbtools.geometry import centroids
+from nbtools.methods import registry
 from nbtools.metrics import restoration
+from nbtools.training.examples import boxes_of_labels
 
 TINY = {
     "epochs": 2,
@@ -23,12 +27,19 @@ TINY = {
 }
 SHAPES = {2: (70, 83), 3: (9, 33, 41)}
 SPACING = {2: (0.3, 0.3), 3: (1.0, 0.4, 0.4)}
-CASES = [(r.name, d) for r in methods.ROWS for d in r.dims]
-TRAINED = [(r.name, d) for r in methods.ROWS for d in r.dims if r.trained]
+ROWS = {row.name: row for row in (*methods.ROWS, *probes.ROWS)}
+CASES = [(r.name, d) for r in ROWS.values() for d in r.dims]
+TRAINED = [(r.name, d) for r in ROWS.values() for d in r.dims if r.trained]
+
+
+@pytest.fixture(autouse=True)
+def known_probes(monkeypatch):
+    """The probes stand in the table, as every method does."""
+    monkeypatch.setattr(registry, "ROWS", tuple(ROWS.values()))
 
 
 def make_sample(seed: int, ndim: int) -> data.Sample:
-    """Two bright blobs on a dim, noisy background, with their labels and without the noise."""
+    """Two bright blobs on a dim, noisy background, with every partner that a method may need."""
     rng, shape = np.random.default_rng(seed), SHAPES[ndim]
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"))
     label = np.zeros(shape, np.uint16)
@@ -47,9 +58,18 @@ def make_sample(seed: int, ndim: int) -> data.Sample:
         f"sample{seed}",
         {"axes": "ZYX"[-ndim:], "spacing": SPACING[ndim], "name": f"sample{seed}"},
     )
-    return data.Sample(
-        name, Image(pixels, **about), label=Image(label, **about), clean=Image(clean, **about)
-    )
+    kind = ("odd", "even")[seed % 2 == 0]
+    truth = {
+        "label": Image(label, **about),
+        "clean": Image(clean, **about),
+        "centres": centroids(label),
+        "boxes": boxes_of_labels(label),
+        "class_name": kind,
+        "unpaired": Image((500 - clean).astype(np.float32), **about),
+    }
+    if kind == "odd":
+        pixels = 600 - pixels
+    return data.Sample(name, Image(pixels, **about), **truth)
 
 
 def tiny(name: str) -> methods.Method:
@@ -63,10 +83,16 @@ def tiny(name: str) -> methods.Method:
     return cls(**changes)
 
 
-def data_sets(ndim: int) -> tuple[data.DataSet, data.DataSet]:
-    return data.DataSet.of([make_sample(i, ndim) for i in range(3)]), data.DataSet.of(
-        [make_sample(9, ndim)]
-    )
+def data_sets(ndim: int, name: str = "") -> tuple[data.DataSet, data.DataSet]:
+    """Three images to learn from and one to choose by; where a method welcomes images without
+    labels, two of the three are such.
+    """
+    train = [make_sample(2 * i, ndim) for i in range(3)]
+    if name == "classes_probe":
+        train = [make_sample(i, ndim) for i in range(3)]
+    if name and methods.get(name).welcomes:
+        train = [train[0], *(sample.replace(label=None) for sample in train[1:])]
+    return data.DataSet.of(train), data.DataSet.of([make_sample(8, ndim)])
 
 
 pytestmark = pytest.mark.usefixtures("step_by_step")
@@ -83,7 +109,7 @@ def fitted() -> dict:
 def fit(fitted: dict, name: str, ndim: int) -> methods.Method:
     if (name, ndim) not in fitted:
         method = tiny(name)
-        method.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3))
+        method.fit(*data_sets(ndim, name), plan=training.TrainingPlan(seed=3))
         fitted[name, ndim] = method
     return fitted[name, ndim]
 
@@ -177,7 +203,7 @@ def test_an_adapter_keeps_to_its_seed_and_resumes_its_weights(fitted, tmp_path, 
     whole, again = fit(fitted, name, ndim), tiny(name)
     if whole.exact_resume:
         pytest.skip(f"{name} resumes exactly: see the test above")
-    again.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3))
+    again.fit(*data_sets(ndim, name), plan=training.TrainingPlan(seed=3))
     for a, b in zip(weights_of(whole), weights_of(again), strict=True):
         np.testing.assert_array_equal(a, b)
     second = stop_and_resume(tmp_path, name, ndim)
@@ -290,13 +316,13 @@ def stop_and_resume(folder: Path, name: str, ndim: int) -> methods.Method:
     """Train for an epoch, and on from there in a new object."""
     first = tiny(name)
     first.fit(
-        *data_sets(ndim),
+        *data_sets(ndim, name),
         plan=training.TrainingPlan(seed=3, folder=folder, callbacks=(StopAfter(1),)),
     )
     assert first.history.epochs == 1
     assert first.history.stopped == "user"
     second = tiny(name)
-    second.fit(*data_sets(ndim), plan=training.TrainingPlan(seed=3, folder=folder, resume=True))
+    second.fit(*data_sets(ndim, name), plan=training.TrainingPlan(seed=3, folder=folder, resume=True))
     return second
 
 

@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> CommandResult:
     remembered = (
         data.save_input_options(args.dataset, common.input_options(args)) if args.remember else None
     )
-    requirements = find_requirements(methods.get(args.method)(), dataset) if args.method else None
+    requirements = None
+    if args.method:
+        requirements = find_requirements(methods.get(args.method)(), dataset, field=True)
     if args.fix:
         io.require_new_folder(args.fix, overwrite=args.overwrite)
     findings = checks.check(dataset, requirements)

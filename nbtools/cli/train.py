@@ -156,7 +156,7 @@ def require_fitting(
         UserError, IndexError
     ):  # no image, or none that can be read: found by the checks
         model.domain = Domain.of(train.image(0))
-    requirements = find_requirements(model)
+    requirements = find_requirements(model, train)
     found = [
         f for d in (train, val) if d is not None for f in checks.check(d, requirements, quick=True)
     ]
@@ -175,31 +175,46 @@ def require_fitting(
         )
 
 
-def find_requirements(model: Method, dataset: DataSet | None = None) -> Requirements:
+def find_requirements(
+    model: Method, dataset: DataSet | None = None, *, field: bool = False
+) -> Requirements:
     """What a method needs of its data, by its row of the table and its settings.
 
     Parameters
     ----------
     model : the method.
-    dataset : with it, the requirements hold the receptive field of the network, too.
+    dataset : the data set in question.
+    field : the requirements hold the receptive field of the network for it, too.
     """
     from nbtools import checks, methods
 
     row = methods.row(model.name)
-    channels = 1 if row.classical else None  # what learns takes the channels of its training set
-    needs = row.needs[0] if row.needs else "nothing"
-    blind = (
-        row.trained and needs == "nothing"
-    )  # it learns from noise, and takes for signal what pixels share
-    field = None if dataset is None else _measure_field(model, dataset)
-    patch = model.resolve("patch_size") if hasattr(model.settings, "patch_size") else None
-    about = {
-        "channels": channels,
-        "patch_size": patch,
-        "receptive_field": field,
-        "white_noise": blind,
-    }
-    return checks.Requirements(dims=row.dims, needs=needs, **about)
+    needs = find_partner(model, row.needs[0] if row.needs else "nothing", dataset)
+    return checks.Requirements(
+        dims=row.dims,
+        needs=needs,
+        # what learns takes the channels of its training set
+        channels=1 if row.classical else None,
+        patch_size=model.resolve("patch_size") if hasattr(model.settings, "patch_size") else None,
+        receptive_field=_measure_field(model, dataset) if field and dataset is not None else None,
+        # it learns from noise, and takes for signal what pixels share
+        white_noise=row.trained and row.needs == ("nothing",),
+    )
+
+
+def find_partner(model: Method, need: str, dataset: DataSet | None) -> str:
+    """The folder that each image of a data set must have a partner in; "nothing" for none.
+
+    Parameters
+    ----------
+    need : what the method learns from.
+    """
+    from nbtools.methods.domain import FOLDERS
+
+    if "unlabelled" in model.welcomes or need in ("nothing", "unpaired"):
+        return "nothing"
+    folders = FOLDERS.get(need, (need,))
+    return next((f for f in folders if dataset is not None and dataset.has(f)), folders[0])
 
 
 def _measure_field(model: Method, dataset: DataSet) -> int | None:

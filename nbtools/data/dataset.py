@@ -13,7 +13,7 @@ from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-KINDS = ("labels", "clean", "classes", "centres", "boxes")
+KINDS = ("labels", "clean", "classes", "centres", "boxes", "unpaired")
 
 
 class DataSet(Sequence):
@@ -167,7 +167,7 @@ class DataSet(Sequence):
 
         Parameters
         ----------
-        kind : "labels", "clean", "classes", "centres" or "boxes".
+        kind : "labels", "clean", "classes", "centres", "boxes" or "unpaired".
 
         Raises
         ------

@@ -32,6 +32,7 @@ FOLDERS = {
     "boxes": "boxes",
     "annotations": "boxes",
     "annotations_voc": "boxes",
+    "unpaired": "unpaired",
 }
 TABLE_SUFFIXES = {
     "labels": io.ROI_FILES,
@@ -255,6 +256,9 @@ def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bo
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     """Assign files of a partner's folder, and of class folders in it, to images by their name."""
+    if kind == "unpaired":
+        _add_unpaired(layout, folder)
+        return
     by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
     by_stem = {
         name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
@@ -279,6 +283,14 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other}"
         else:
             layout.entries[index].files[kind] = path
+
+
+def _add_unpaired(layout: Layout, folder: Path) -> None:
+    """Give each image one of the images that belong to none, in turn."""
+    files = [path for path in _children(folder) if _is_part(layout, path, (), quiet=False)]
+    if files:
+        for number, entry in enumerate(layout.entries):
+            entry.files["unpaired"] = files[number % len(files)]
 
 
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:

@@ -63,6 +63,7 @@ class Reader:
         sample = replace(
             sample, boxes=boxes, box_classes=box_classes, centres=self.centres(entry, image)
         )
+        sample = replace(sample, unpaired=self.unpaired(entry))
         self._keep(entry, sample)
         return sample
 
@@ -121,6 +122,13 @@ class Reader:
         label = label if time is None else label.select(T=time)
         same = label.axes == image.spatial and image.spacing
         return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+
+    def unpaired(self, entry: Entry) -> Image | None:
+        """An image of another kind that shows another field of view; None without one."""
+        if entry.sample is not None or "unpaired" not in entry.files:
+            return entry.sample and entry.sample.unpaired
+        reading = io.open_image(entry.files["unpaired"], axes=self.options.axes)
+        return io.require_finite(reading.image, str(entry.files["unpaired"]))
 
     def classes(self, entry: Entry) -> dict[int, str] | None:
         """Label → class of the nuclei; None without a table."""

@@ -29,6 +29,7 @@ class Sample:
     box_classes : class of each box; () where no box has one.
     centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
+    unpaired : an image of another kind, of another field of view: what a translation learns from.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Sample:
     boxes: np.ndarray | None = None
     box_classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
+    unpaired: Image | None = None
 
     def replace(self, **changes: object) -> Sample:
         """A copy with some fields changed."""
@@ -74,7 +76,7 @@ class Entry:
     Parameters
     ----------
     name : of the sample.
-    files : kind ("images", "labels", "clean", "classes", "centres", "boxes") → path.
+    files : kind ("images", "labels", "clean", "classes", "centres", "boxes", "unpaired") → path.
     class_name : class of the image as a whole.
     columns : other columns of the tables that name the image.
     part : "train", "val" or "test" in a folder that holds these.

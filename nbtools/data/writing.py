@@ -81,6 +81,8 @@ def write_sample(folder: Path, sample: Sample) -> None:
         io.write_label(folder / "labels" / f"{sample.name}.tif", sample.label)
     if sample.clean is not None:
         io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
+    if sample.unpaired is not None:
+        io.write_image(folder / "unpaired" / f"{sample.name}.tif", sample.unpaired)
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
     write_points_and_boxes(folder, sample)

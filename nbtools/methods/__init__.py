@@ -9,8 +9,9 @@ from pathlib import Path
 
 from nbtools import runtime, tasks
 from nbtools.errors import UserError
+from nbtools.methods import registry
 from nbtools.methods.method import Method, Prediction
-from nbtools.methods.registry import ROWS, Row, find_row
+from nbtools.methods.registry import Row, find_row
 
 __all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
 
@@ -20,7 +21,7 @@ CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 def names(task: str | None = None) -> list[str]:
     """Names of the methods, of one task of `nbtools.tasks` or of all."""
     wanted = task and tasks.get(task)
-    return [r.name for r in ROWS if wanted in (None, tasks.get(r.task))]
+    return [r.name for r in registry.ROWS if wanted in (None, tasks.get(r.task))]
 
 
 def row(name: str) -> Row:
@@ -83,7 +84,7 @@ def find_folder(source: str | Path) -> Path | None:
     if str(source) in names() and row(str(source)).classical:
         return None
     shipped = sorted(p.parent.name for p in data.packaged_path("weights").glob("*/model.json"))
-    free = [r.name for r in ROWS if r.classical]
+    free = [r.name for r in registry.ROWS if r.classical]
     known = f"Shipped weights: {', '.join(shipped) or 'none'}; without training: {', '.join(free)}."
     raise UserError(
         "A model is a folder that `nbtools train` wrote, or the name of shipped weights.",
@@ -111,9 +112,11 @@ def check_shipped(folder: Path) -> None:
             )
 
 
-def __getattr__(name: str) -> type[Method]:
-    """Classes by their name, loaded when used: `methods.FastNuclei`."""
-    for candidate in ROWS:
+def __getattr__(name: str) -> type[Method] | tuple[Row, ...]:
+    """The table, and classes by their name, loaded when used: `methods.FastNuclei`."""
+    if name == "ROWS":
+        return registry.ROWS
+    for candidate in registry.ROWS:
         if candidate.path.endswith(f":{name}"):
             return get(candidate.name)
     raise AttributeError(f"module 'nbtools.methods' has no attribute {name!r}")

@@ -16,7 +16,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from nbtools import augment, nets, normalize, patches
+from nbtools import augment, nets, normalize, patches, tasks
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.geometry import equivalent_diameters
@@ -51,7 +51,14 @@ from nbtools.training import (
     read_weights,
     write_weights,
 )
-from nbtools.training.examples import ExampleMaker, draw_patch, split_channels, stack_arrays
+from nbtools.training.examples import (
+    ExampleMaker,
+    crop_example,
+    draw_patch,
+    split_channels,
+    stack_arrays,
+    truth_of,
+)
 from nbtools.training.fine_tuning import (
     adapt_settings,
     copy_encoder,
@@ -60,7 +67,7 @@ from nbtools.training.fine_tuning import (
     list_differences,
     slow_down,
 )
-from nbtools.training.threshold_search import choose_pieces, coordinate_search, mean_ap
+from nbtools.training.threshold_search import choose_pieces, coordinate_search
 from nbtools.training.validation import make_validation
 
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
@@ -253,7 +260,8 @@ class KerasMethod(Method):
         history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
         self.other_weights = trainer.other_weights
         if len(held_back) and self._open_candidates():
-            self.tuned, history.best["val_mean_ap"] = self._search_thresholds(val, plan)
+            self.tuned, score = self._search_thresholds(val, plan)
+            history.best["val_mean_ap" if "labels" in self.needs else "val_score"] = score
         return history
 
     def count_objects(self, train: DataSet) -> list[int]:
@@ -345,16 +353,17 @@ class KerasMethod(Method):
         """
         seconds = plan.seconds_left() - SAVING_SECONDS
         ends, pairs = time.monotonic() + seconds / 2, []
+        about = {"axes": self.domain.axes, "classes": self.domain.classes}
         shapes = [val.image(i).space_shape for i in range(len(val))]
         for i, piece in choose_pieces(shapes, seed=plan.seed):
             if pairs and time.monotonic() > ends:
                 break
-            example = self.make_example(val[i], encode=False)
-            pairs.append((example.label[piece], self.infer_normalised(example.image[piece])))
+            example = crop_example(self.make_example(val[i], encode=False), piece)
+            pairs.append((truth_of(example, **about), self.infer_normalised(example.image)))
+        task = tasks.of_result(pairs[0][0])
 
         def score(values: dict) -> float:
-            found = [(label, self.decode(maps, **values)) for label, maps in pairs]
-            return mean_ap([(label, labels.image.pixels) for label, labels in found])
+            return task.tuning_score([(true, self.decode(maps, **values)) for true, maps in pairs])
 
         values, left = self.decoding_values(), ends + seconds / 2 - time.monotonic()
         return coordinate_search(values, self._open_candidates(), score=score, seconds=left)

@@ -5,12 +5,13 @@ from nbtools.training.examples import Examples
 from nbtools.training.feed import prefetch
 from nbtools.training.recipe import hash_file, write_recipe
 from nbtools.training.settings import KEPT, History, TrainingPlan, TrainingSettings
-from nbtools.training.step import Supervised, TrainStep
+from nbtools.training.step import Adversarial, Supervised, TrainStep
 from nbtools.training.trainer import Trainer
 from nbtools.training.weights import read_weights, set_weights, write_weights
 
 __all__ = [
     "KEPT",
+    "Adversarial",
     "Examples",
     "History",
     "Supervised",

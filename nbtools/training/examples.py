@@ -16,6 +16,7 @@ from nbtools.geometry import centroids
 from nbtools.image import Image
 from nbtools.normalize import Scale
 from nbtools.patches import Example
+from nbtools.results import Boxes, Classes, Grid, Labels, Points, Result
 from nbtools.targets import classes as class_targets
 
 # where a data set has each partner that a method may need: attributes of a sample
@@ -70,7 +71,7 @@ class ExampleMaker:
     check : an image → the same with the channels of the method, or an error.
     scale_of : (*space, C) grey values → their normalisation.
     needs : partners without which a sample is refused.
-    welcomes : "unlabelled" where a sample may lack its partner.
+    welcomes : "unlabelled" where a sample may lack its partner; its label is -1 everywhere then.
     classes : names of the classes, of nuclei or of images.
     """
 
@@ -97,6 +98,9 @@ class ExampleMaker:
                 example = getattr(self, f"_add_{need}")(example, sample, scale)
             elif "unlabelled" not in self.welcomes:
                 raise _missing(need, sample.name)
+            elif need == "labels":
+                unknown = np.full(pixels.shape[:-1], -1, np.int32)
+                example = replace(example, label=unknown, classes={})
         return example
 
     def _add_labels(self, example: Example, sample: Sample, _: Scale) -> Example:
@@ -136,6 +140,31 @@ class ExampleMaker:
     def _add_unpaired(self, example: Example, sample: Sample, _: Scale) -> Example:
         pixels = self.check(sample.unpaired).select(T=0).to(self.axes + "C").pixels
         return replace(example, unpaired=self.scale_of(pixels).apply(pixels))
+
+
+def crop_example(example: Example, place: tuple[slice, ...]) -> Example:
+    """A part of an example, with its partners."""
+    ndim, offset = len(place), np.array([float(s.start) for s in place])
+    shape = tuple(s.stop - s.start for s in place)
+    return augment.cut_example(example, augment.PatchTransform(np.eye(ndim), offset, shape))
+
+
+def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> Result:
+    """The truth of an example as a result, to score predictions with.
+
+    Parameters
+    ----------
+    axes : spatial axes.
+    classes : names of the classes of images.
+    """
+    grid = Grid(axes, example.image.shape[:-1])
+    if example.label is not None:
+        return Labels(Image(example.label, axes))
+    if example.boxes is not None:
+        return Boxes(example.boxes, grid)
+    if example.points is not None:
+        return Points(example.points, grid)
+    return Classes(classes, np.eye(len(classes))[[example.class_index]])
 
 
 def draw_patch(

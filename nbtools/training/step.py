@@ -83,5 +83,83 @@ class Supervised:
         return [*self.model.variables, *self.model.optimizer.variables]
 
 
+class Adversarial:
+    """A generator and a discriminator learn in turn (Goodfellow et al. 2014, arXiv:1406.2661).
+
+    A batch is (images, {"real": images of the other kind, ...}); further entries are what the
+    generator's own outputs of these names are to be, as in pix2pix or CycleGAN.
+
+    Parameters
+    ----------
+    generator : a network with the output "generated", and others for the losses of their names.
+    discriminator : image → logit of being real, per image or per patch of it.
+    losses : name of a further output of the generator → its loss.
+    settings : learning rate and weight decay, of both.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        losses: Mapping[str, Callable],
+        settings: TrainingSettings,
+    ):
+        self.model = generator
+        judge = keras.losses.BinaryCrossentropy(from_logits=True)
+        self.discriminator = Supervised(discriminator, judge, settings)
+        outputs = dict(generator.output)
+        outputs["judged"] = discriminator(outputs.pop("generated"))
+        through = _GeneratorOnly(generator.input, outputs)
+        through.changed = generator
+        self.generator = Supervised(through, {**losses, "judged": judge}, settings)
+
+    def __call__(self, batch: Batch) -> dict[str, float]:
+        """One step of the discriminator on real and generated images, one of the generator."""
+        images, truth = batch
+        generated = np.asarray(self.model.predict_on_batch(images)["generated"])
+        both = np.concatenate([truth["real"], generated])
+        judged = self.discriminator((both, self._answers(both, real=len(truth["real"]))))
+        logs = self.generator(self._generator_batch(batch))
+        return logs | {"discriminator_loss": judged["loss"]}
+
+    def validate(self, batch: Batch) -> dict[str, float]:
+        """Losses of the generator."""
+        return self.generator.validate(self._generator_batch(batch))
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The learning rate of the next step, of both networks."""
+        for part in (self.generator, self.discriminator):
+            part.set_learning_rate(rate)
+
+    def state(self) -> list:
+        """Weights of both networks and the memory of both optimizers."""
+        judge = self.discriminator
+        return [*self.model.variables, *self.generator.model.optimizer.variables, *judge.state()]
+
+    def _generator_batch(self, batch: Batch) -> Batch:
+        """The generator is right where the discriminator takes all its images for real."""
+        images, truth = batch
+        wanted = {name: array for name, array in truth.items() if name != "real"}
+        return images, wanted | {"judged": self._answers(truth["real"], real=len(truth["real"]))}
+
+    def _answers(self, images: np.ndarray, *, real: int) -> np.ndarray:
+        """1 for the first images, which are real, 0 for the others; in the discriminator's shape."""
+        shape = self.discriminator.model.compute_output_shape(images.shape)
+        answers = np.zeros(shape, np.float32)
+        answers[:real] = 1
+        return answers
+
+
+class _GeneratorOnly(keras.Model):
+    """A generator behind which a discriminator judges, of which only the generator learns."""
+
+    changed: keras.Model | None = None
+
+    @property
+    def trainable_weights(self) -> list:
+        return (self.changed or super()).trainable_weights
+
+
 def _to_floats(logs: Mapping[str, object]) -> dict[str, float]:
     return {name: float(value) for name, value in logs.items()}
