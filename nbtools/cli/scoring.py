@@ -13,6 +13,7 @@ from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import is_result, pair_names
 
+DEFAULTS = (None, "clean")  # of options for single tasks
 Reader = Callable[[str], object | None]  # name of an image of the truth → its result
 
 
@@ -39,6 +40,7 @@ def declare_task(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--range",
         type=grey_range,
+        default="clean",
         metavar="N",
         help="restoration: grey values that PSNR is held against, e.g. 255 (default: clean)",
     )
@@ -62,7 +64,7 @@ def grey_range(text: str) -> float | str:
 def find_options(args: argparse.Namespace, task: Task) -> dict:
     """The options for the evaluation of a task; a UserError where one of another task is given."""
     known = [name for one in tasks.TASKS.values() for name in one.evaluate_options]
-    given = {name: value for name in known if (value := getattr(args, name)) is not None}
+    given = {name: value for name in known if (value := getattr(args, name)) not in DEFAULTS}
     suited = (*task.evaluate_options, *(["spacing"] if task.calibrated else []))
     common.require_options(given | {"spacing": args.spacing}, suited, task=f"--task {task.name}")
     return given
