@@ -144,8 +144,8 @@ def test_a_result_is_decoded_in_place_and_keeps_what_else_lies_there(run, tmp_pa
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (["threshold"], "Known, as they are now: threshold="),
-        (["epochs=3"], "Known, as they are now: threshold="),
+        (["threshold"], "Known, as they are now: split=0.15, threshold="),
+        (["epochs=3"], "Known, as they are now: split=0.15, threshold="),
         (["threshold=2"], "between 0.01 and 0.99"),
         (["threshold=often"], "must be a number"),
         (["min_size=2.5"], "must be a whole number"),

@@ -4,29 +4,18 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pytest
-
 import probes
-from nbtools import data, methods, training
+import pytest
+from small import SPACING, data_sets, make_sample, tiny
+
+from nbtools import data, methods, tasks, training
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.inference import FixedTile
-from nbtools.geometry import centroids
 from nbtools.methods import registry
 from nbtools.metrics import restoration
-from nbtools.training.examples import boxes_of_labels
+from nbtools.results import Boxes, Classes, ClassMap, Grid, Labels, Points, Restored, Result
 
-TINY = {
-    "epochs": 2,
-    "steps_per_epoch": 2,
-    "batch_size": 2,
-    "patch_size": 32,
-    "patch_depth": 8,
-    "preset": "tiny",
-    "augmentation": "flips",
-}
-SHAPES = {2: (70, 83), 3: (9, 33, 41)}
-SPACING = {2: (0.3, 0.3), 3: (1.0, 0.4, 0.4)}
 ROWS = {row.name: row for row in (*methods.ROWS, *probes.ROWS)}
 CASES = [(r.name, d) for r in ROWS.values() for d in r.dims]
 TRAINED = [(r.name, d) for r in ROWS.values() for d in r.dims if r.trained]
@@ -36,63 +25,6 @@ TRAINED = [(r.name, d) for r in ROWS.values() for d in r.dims if r.trained]
 def known_probes(monkeypatch):
     """The probes stand in the table, as every method does."""
     monkeypatch.setattr(registry, "ROWS", tuple(ROWS.values()))
-
-
-def make_sample(seed: int, ndim: int) -> data.Sample:
-    """Two bright blobs on a dim, noisy background, with every partner that a method may need."""
-    rng, shape = np.random.default_rng(seed), SHAPES[ndim]
-    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"))
-    label = np.zeros(shape, np.uint16)
-    for i, part in enumerate((0.3, 0.7), start=1):
-        centre = np.array(shape) * part + rng.uniform(-2, 2, ndim)
-        radius = np.array((3.0, 7.0, 7.0))[-ndim:]
-        label[
-            (
-                ((grid - centre.reshape(-1, *(1,) * ndim)) / radius.reshape(-1, *(1,) * ndim)) ** 2
-            ).sum(0)
-            < 1
-        ] = i
-    clean = (100 + 400 * (label > 0)).astype(np.float32)
-    pixels = (clean + rng.normal(0, 20, shape)).clip(0).astype(np.uint16)
-    name, about = (
-        f"sample{seed}",
-        {"axes": "ZYX"[-ndim:], "spacing": SPACING[ndim], "name": f"sample{seed}"},
-    )
-    kind = ("odd", "even")[seed % 2 == 0]
-    truth = {
-        "label": Image(label, **about),
-        "clean": Image(clean, **about),
-        "centres": centroids(label),
-        "boxes": boxes_of_labels(label),
-        "class_name": kind,
-        "unpaired": Image((500 - clean).astype(np.float32), **about),
-    }
-    if kind == "odd":
-        pixels = 600 - pixels
-    return data.Sample(name, Image(pixels, **about), **truth)
-
-
-def tiny(name: str) -> methods.Method:
-    cls = methods.get(name)
-    known = {d.name: d for d in cls.Settings.declarations()}
-    changes = {
-        k: v
-        for k, v in TINY.items()
-        if k in known and (known[k].choices is None or v in known[k].choices)
-    }
-    return cls(**changes)
-
-
-def data_sets(ndim: int, name: str = "") -> tuple[data.DataSet, data.DataSet]:
-    """Three images to learn from and one to choose by; where a method welcomes images without
-    labels, two of the three are such.
-    """
-    train = [make_sample(2 * i, ndim) for i in range(3)]
-    if name == "classes_probe":
-        train = [make_sample(i, ndim) for i in range(3)]
-    if name and methods.get(name).welcomes:
-        train = [train[0], *(sample.replace(label=None) for sample in train[1:])]
-    return data.DataSet.of(train), data.DataSet.of([make_sample(8, ndim)])
 
 
 pytestmark = pytest.mark.usefixtures("step_by_step")
@@ -128,21 +60,45 @@ def test_settings_survive_json_and_the_command_line(name):
         cls.parse(["no_such_setting=1"])
 
 
+def arrays_of(result: Result, *, frame: int | None = None) -> list[np.ndarray]:
+    """The arrays of a result, or of one time point of it."""
+    if isinstance(result, Labels | ClassMap | Restored):
+        pixels = result.image.pixels
+        return [pixels if frame is None else pixels[frame]]
+    if isinstance(result, Classes):
+        return [result.probability]
+    rows = slice(None) if frame is None else result.frame == frame
+    found = result.coordinates if isinstance(result, Points) else result.edges
+    return [array[rows] for array in (found, result.score) if array is not None]
+
+
+def raw_maps(prediction: methods.Prediction) -> dict[str, np.ndarray]:
+    return {name: maps for name, maps in prediction.raw.items() if isinstance(maps, np.ndarray)}
+
+
+def assert_raw_close(found: methods.Prediction, wanted: methods.Prediction, atol: float) -> None:
+    assert raw_maps(found)
+    for name, maps in raw_maps(wanted).items():
+        np.testing.assert_allclose(found.raw[name], maps, atol=atol, err_msg=name)
+
+
 @pytest.mark.parametrize(("name", "ndim"), CASES)
 def test_prediction_keeps_axes_shape_spacing_and_name(fitted, name, ndim):
     method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
-    result = method.predict(image)
-    found = result.labels or result.image
-    assert (found.axes, found.shape, found.spacing, found.name) == (
-        image.axes,
-        image.shape,
-        image.spacing,
-        image.name,
-    )
-    if result.labels is not None:
-        assert found.pixels.dtype.kind in "iu"
-        present = np.unique(found.pixels)
-        assert list(present[present > 0]) == list(range(1, int(found.pixels.max()) + 1))
+    result = method.predict(image).result
+    assert isinstance(result, tasks.get(ROWS[name].task).results)
+    if isinstance(result, Classes):
+        assert result.name == image.name
+        assert result.probability.shape == (1, len(result.names))
+        np.testing.assert_allclose(result.probability.sum(axis=1), 1, atol=1e-5)
+        return
+    grid = result.grid if isinstance(result, Points | Boxes) else Grid.of(result.image)
+    assert grid == Grid.of(image)
+    if isinstance(result, Labels):
+        pixels = result.image.pixels
+        assert pixels.dtype.kind in "iu"
+        present = np.unique(pixels)
+        assert list(present[present > 0]) == list(range(1, int(pixels.max()) + 1))
 
 
 @pytest.mark.parametrize(("name", "ndim"), CASES)
@@ -153,10 +109,9 @@ def test_a_saved_method_predicts_the_same(fitted, tmp_path, name, ndim):
     assert again.settings == method.settings
     assert again.domain == method.domain
     before, after = method.predict(image, raw=True), again.predict(image, raw=True)
-    np.testing.assert_allclose(before.raw["maps"], after.raw["maps"], atol=1e-5)
-    np.testing.assert_array_equal(
-        (before.labels or before.image).pixels, (after.labels or after.image).pixels
-    )
+    assert_raw_close(after, before, 1e-5)
+    for found, wanted in zip(arrays_of(after.result), arrays_of(before.result), strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize(("name", "ndim"), TRAINED)
@@ -195,7 +150,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_equals_one_that_
             np.testing.assert_array_equal(a, b)
 
 
-ADAPTERS = [(name, ndim) for name, ndim in TRAINED if methods.row(name).built_on]
+ADAPTERS = [(name, ndim) for name, ndim in TRAINED if ROWS[name].built_on]
 
 
 @pytest.mark.parametrize(("name", "ndim"), ADAPTERS)
@@ -216,10 +171,12 @@ def test_an_adapter_keeps_to_its_seed_and_resumes_its_weights(fitted, tmp_path, 
 def test_a_time_series_is_predicted_frame_by_frame(fitted, name, ndim):
     method, image = fit(fitted, name, ndim), make_sample(5, ndim).image
     movie = image.replace(pixels=np.stack([image.pixels, image.pixels]), axes="T" + image.axes)
-    result = method.predict(movie)
-    found, single = result.labels or result.image, method.predict(image)
-    assert found.axes == movie.axes
-    np.testing.assert_array_equal(found.pixels[1], (single.labels or single.image).pixels)
+    found, single = method.predict(movie).result, method.predict(image).result
+    assert type(found) is type(single)
+    if isinstance(found, Labels | ClassMap | Restored):
+        assert found.image.axes == movie.axes
+    for second, alone in zip(arrays_of(found, frame=1), arrays_of(single), strict=True):
+        np.testing.assert_array_equal(second, alone)
 
 
 @pytest.mark.parametrize(("name", "ndim"), CASES)
@@ -243,8 +200,8 @@ def test_wrong_axes_and_channels_are_refused_with_a_remedy(fitted, name, ndim):
 def test_a_blank_image_gives_a_result(fitted, name, ndim):
     image = make_sample(5, ndim).image
     blank = image.replace(pixels=np.full_like(image.pixels, 7))
-    result = fit(fitted, name, ndim).predict(blank)
-    assert np.isfinite((result.labels or result.image).pixels).all()
+    result = fit(fitted, name, ndim).predict(blank).result
+    assert all(np.isfinite(array).all() for array in arrays_of(result))
 
 
 @pytest.mark.parametrize(("name", "ndim"), TRAINED)
@@ -254,15 +211,15 @@ def test_tiled_equals_untiled(fitted, name, ndim, monkeypatch):
     image = Image(rng.normal(100, 20, shape).astype(np.float32), "ZYX"[-ndim:], SPACING[ndim])
     large, small = tuple(2 * s for s in shape), {2: (160, 128), 3: (16, 96, 96)}[ndim]
     if method.field.radius is not None:
-        whole, tiled = (
-            method.predict(image, raw=True, tile=tile).raw["maps"] for tile in (large, small)
-        )
-        np.testing.assert_allclose(tiled, whole, atol=1e-4)
+        whole, tiled = (method.predict(image, raw=True, tile=tile) for tile in (large, small))
+        assert_raw_close(tiled, whole, 1e-4)
         return
     # the field has no bound: tiles have a size of their own, whatever is asked for
     part = image.replace(pixels=image.pixels[tuple(slice(n // 3) for n in shape)])
-    whole, tiled = (method.predict(part, raw=True, tile=tile).raw["maps"] for tile in (large, None))
-    np.testing.assert_array_equal(tiled, whole)
+    whole, tiled = (method.predict(part, raw=True, tile=tile) for tile in (large, None))
+    assert_raw_close(tiled, whole, 0)
+    if isinstance(whole.result, Classes):  # of the whole image: there are no tiles
+        return
     found = []  # in tiles of another size it is nearly equal, and the user is told
     for size in (large, small):
         fix_tile(monkeypatch, size)
@@ -322,7 +279,9 @@ def stop_and_resume(folder: Path, name: str, ndim: int) -> methods.Method:
     assert first.history.epochs == 1
     assert first.history.stopped == "user"
     second = tiny(name)
-    second.fit(*data_sets(ndim, name), plan=training.TrainingPlan(seed=3, folder=folder, resume=True))
+    second.fit(
+        *data_sets(ndim, name), plan=training.TrainingPlan(seed=3, folder=folder, resume=True)
+    )
     return second
 
 

@@ -212,7 +212,7 @@ def test_strokes_of_a_volume_lie_in_planes(rng):
     parts, count = ndimage.label(drawn > 0)
     assert count > 0
     assert all(len(np.unique(np.argwhere(parts == i)[:, 0])) <= 2 for i in range(1, count + 1))
-    with pytest.raises(UserError, match="share of pixels"):
+    with pytest.raises(UserError, match="share of scribbled pixels"):
         simulate.draw_strokes(Image(label, "ZYX"), share=0.9, rng=rng)
 
 

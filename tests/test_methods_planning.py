@@ -88,7 +88,7 @@ def test_less_memory_makes_the_patch_smaller_and_it_fits():
         levels = planning.Levels(plan.kernels, plan.strides)
         assert (np.array(plan.patch) % levels.grid == 0).all()
         assert (
-            planning.count_features(np.array(plan.patch), levels, filters=plan.widths)
+            planning.count_features(np.array(plan.patch), levels, widths=plan.widths)
             <= memory / 8 * 560e6
         )
         sizes.append(np.prod(plan.patch))

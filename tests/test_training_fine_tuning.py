@@ -35,7 +35,7 @@ def weights_of(method: methods.Method) -> dict[str, np.ndarray]:
 
 
 def test_training_begins_with_the_weights_of_the_model(images, source):
-    method = methods.get("fast_nuclei")(**TINY | {"learning_rate": 1e-7, "averaging": 0.0})
+    method = methods.get("fast_nuclei")(**TINY | {"learning_rate": 1e-7, "ema_decay": 0.0})
     method.start_from(source)
     method.fit(images, plan=training.TrainingPlan(seed=2))
     kernels = {k: v for k, v in weights_of(method).items() if k.endswith("kernel")}
@@ -73,6 +73,20 @@ def test_another_network_is_refused_with_what_differs(images, source):
     method.start_from(source)
     with pytest.raises(UserError, match=r"preset=paper \(model: tiny\)"):
         method.fit(images, plan=training.TrainingPlan(seed=1))
+
+
+def test_a_network_of_another_task_begins_with_the_encoder(images, source):
+    method = methods.get("unet")(**TINY | {"learning_rate": 1e-7, "ema_decay": 0.0})
+    method.start_from(source, parts="encoder")
+    assert method.settings.learning_rate == 1e-7
+    method.fit(images, plan=training.TrainingPlan(seed=2))
+    before, after = weights_of(source), weights_of(method)
+    kernels = {k for k in before if k.startswith(("stem", "enc")) and k.endswith("kernel")}
+    kernels = {k for k in kernels & after.keys() if after[k].shape == before[k].shape}
+    assert len(kernels) > 2
+    assert all(np.abs(after[k] - before[k]).max() < 1e-4 for k in kernels)
+    assert method.origin["parts"] == "encoder"
+    assert method.origin["layers"] >= len(kernels)
 
 
 def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):

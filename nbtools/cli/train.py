@@ -51,10 +51,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init",
         metavar="MODEL",
-        help=(
-            "fine-tune: begin with the weights of this model, a folder or the name of shipped "
-            "weights"
-        ),
+        help="fine-tune: begin with the weights of this model, a folder or a name of shipped ones",
+    )
+    parser.add_argument(
+        "--init-parts",
+        choices=("all", "encoder"),
+        default="all",
+        help="of --init: all weights, or those of the encoder where the task is another",
     )
     parser.add_argument(
         "--resume",
@@ -75,7 +78,13 @@ def run(args: argparse.Namespace) -> CommandResult:
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
     if args.init:
-        start_from(model, args.init)
+        start_from(model, args.init, parts=args.init_parts)
+    elif args.init_parts != "all":
+        raise UserError(
+            "Parts are chosen of a model to begin with.",
+            f"--init-parts {args.init_parts} without --init",
+            "Name the model with --init, or leave --init-parts out.",
+        )
     require_fitting(model, train, val=val, say=say)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     with Watch(say) as watch:
@@ -92,11 +101,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     )
 
 
-def start_from(model: Method, source: str) -> None:
-    """Let a method begin with the weights of a model, and remember which they were."""
+def start_from(model: Method, source: str, *, parts: str = "all") -> None:
+    """Let a method begin with the weights of a model, or with its encoder, and remember which."""
     from nbtools import config, methods, training
 
-    model.start_from(methods.load(source))
+    model.start_from(methods.load(source), parts=parts)
     weights = methods.find_folder(source) / "weights.npz"
     model.origin |= {
         "model": config.spell_path(source),
@@ -189,7 +198,7 @@ def find_requirements(
     from nbtools import checks, methods
 
     row = methods.row(model.name)
-    needs = find_partner(model, row.needs[0] if row.needs else "nothing", dataset)
+    needs = find_partner(model, row.needs[0] if row.needs else "nothing", dataset=dataset)
     return checks.Requirements(
         dims=row.dims,
         needs=needs,
@@ -202,7 +211,7 @@ def find_requirements(
     )
 
 
-def find_partner(model: Method, need: str, dataset: DataSet | None) -> str:
+def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
     """The folder that each image of a data set must have a partner in; "nothing" for none.
 
     Parameters

@@ -65,6 +65,11 @@ class Domain:
         channels = image.size("C")
         return cls(len(image.spatial), channels, tuple(image.channels), image.spacing, image.unit)
 
+    def describe_shape(self) -> dict:
+        """What can shape a network, or what it means: dimension, channels, pixel size, classes."""
+        names = ("ndim", "channels", "spacing", "classes")
+        return {name: getattr(self, name) for name in names}
+
 
 def require_partners(train: DataSet, needs: tuple[str, ...]) -> None:
     """UserError where a data set has no images, or lacks what a method learns from."""

@@ -60,12 +60,12 @@ from nbtools.training.examples import (
     truth_of,
 )
 from nbtools.training.fine_tuning import (
+    adapt_preset,
     adapt_settings,
     copy_encoder,
     copy_weights,
     freeze_encoder,
     list_differences,
-    slow_down,
 )
 from nbtools.training.threshold_search import choose_pieces, coordinate_search
 from nbtools.training.validation import make_validation
@@ -194,15 +194,14 @@ class KerasMethod(Method):
         return self.defaults_by_ndim.get(name, {}).get(self.domain.ndim)
 
     def start_from(self, source: Method, *, parts: str = "all") -> None:
-        """Fine-tune: begin with the weights of a model, or of its encoder alone, at a lower
-        learning
-        rate; of a whole model with its settings where none were set.
+        """Fine-tune: begin with the weights of a model, with its settings where none were set and
+        at a lower learning rate; or with those of its encoder alone.
         """
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
             super().start_from(source, parts=parts)
         self.source, self.source_parts = source, parts
         self.origin = {"method": source.name} | ({} if parts == "all" else {"parts": parts})
-        adapt = adapt_settings if parts == "all" else slow_down
+        adapt = adapt_settings if parts == "all" else adapt_preset
         self.settings = adapt(self.settings, source.settings)
 
     # --- learning
@@ -256,7 +255,9 @@ class KerasMethod(Method):
         held_back = Examples(val or (), self.make_example, np.ones(len(val or ())))
         plain = partial(self.draw_pair, policy=augment.POLICIES["none"])
         size = self.resolve("batch_size")
-        validate = make_validation(step, plain, held_back, batch_size=size, seed=plan.seed)
+        validate = make_validation(
+            step, held_back, draw_pair=plain, batch_size=size, seed=plan.seed
+        )
         history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
         self.other_weights = trainer.other_weights
         if len(held_back) and self._open_candidates():
@@ -321,9 +322,11 @@ class KerasMethod(Method):
         """Weights to begin with, where there is a source, and a frozen encoder where asked for."""
         if self.source is not None:
             if self.source_parts == "encoder":
-                copy_encoder(self.model, self.source.model)
+                self.origin["layers"] = copy_encoder(self.model, self.source.model)
             else:
-                ours, theirs = (self._describe_shape(m) for m in (self, self.source))
+                ours, theirs = (
+                    m.settings.to_dict() | m.domain.describe_shape() for m in (self, self.source)
+                )
                 differences = list_differences(ours, theirs)
                 copy_weights(self.model, self.source.model, differences=differences)
         if not getattr(self.settings, "freeze_encoder", False):
@@ -335,12 +338,6 @@ class KerasMethod(Method):
                 "Give a model with --init (start_from), or set freeze_encoder=false.",
             )
         freeze_encoder(self.model, name=self.name)
-
-    @staticmethod
-    def _describe_shape(method: Method) -> dict:
-        names = ("ndim", "channels", "spacing", "classes")
-        about = {name: getattr(method.domain, name) for name in names}
-        return method.settings.to_dict() | about
 
     def _open_candidates(self) -> dict[str, tuple]:
         """Decoding values to try, where the settings leave them open."""

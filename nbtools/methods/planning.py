@@ -209,9 +209,8 @@ def count_features(patch: np.ndarray, levels: Levels, *, widths: tuple[int, ...]
     """
     size, total = np.array(patch, float), 0.0
     for level, width in enumerate(widths):
-        up = (
-            3 * width + CLASSES if level < len(widths) - 1 else 0
-        )  # upsampling, two convolutions, and an answer of its own
+        # upsampling, two convolutions, and an output of its own
+        up = 3 * width + CLASSES if level < len(widths) - 1 else 0
         total += (2 * width + up) * float(np.prod(size))
         size = size / (levels.strides[level] if level < len(levels.strides) else 1)
     return total

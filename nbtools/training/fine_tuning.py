@@ -1,6 +1,5 @@
 """Fine-tuning: a network that begins with the weights of a trained one, as a whole or in its
-encoder,
-which may be frozen.
+encoder, which may be frozen.
 """
 
 from __future__ import annotations
@@ -35,14 +34,19 @@ def adapt_settings(settings: Settings, source: Settings) -> Settings:
         open_to_change = name in theirs and name not in ABOUT_TRAINING and value == untouched[name]
         if open_to_change and theirs[name] != value:
             taken[name] = theirs[name]
-    return slow_down(settings.replace(**taken), source)
+    if settings.learning_rate == type(settings)().learning_rate:
+        taken["learning_rate"] = SLOWER * source.learning_rate
+    return settings.replace(**taken)
 
 
-def slow_down(settings: Settings, source: Settings) -> Settings:
-    """The settings with a lower learning rate than the source's, where none was chosen."""
-    if settings.learning_rate != type(settings)().learning_rate:
+def adapt_preset(settings: Settings, source: Settings) -> Settings:
+    """Settings to begin with an encoder: the source's preset where none was chosen, so that the
+    layers are alike. The rest of the network has not learned: the learning rate is not lowered.
+    """
+    preset, choices = getattr(source, "preset", None), settings.declaration("preset").choices
+    if settings.preset != type(settings)().preset or preset not in choices:
         return settings
-    return settings.replace(learning_rate=SLOWER * source.learning_rate)
+    return settings.replace(preset=preset)
 
 
 def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = "") -> None:

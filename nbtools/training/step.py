@@ -144,7 +144,7 @@ class Adversarial:
         return images, wanted | {"judged": self._answers(truth["real"], real=len(truth["real"]))}
 
     def _answers(self, images: np.ndarray, *, real: int) -> np.ndarray:
-        """1 for the first images, which are real, 0 for the others; in the discriminator's shape."""
+        """1 for the first images, which are real, else 0; in the shape of the discriminator."""
         shape = self.discriminator.model.compute_output_shape(images.shape)
         answers = np.zeros(shape, np.float32)
         answers[:real] = 1

@@ -13,7 +13,7 @@ BATCHES = 4
 
 
 def make_validation(
-    step: TrainStep, draw_pair: Callable, examples: Examples, *, batch_size: int, seed: int
+    step: TrainStep, examples: Examples, *, draw_pair: Callable, batch_size: int, seed: int
 ) -> Callable[[], dict]:
     """() → {"val_loss"} on a few fixed patches of the validation images; {} without any.
 

@@ -1,4 +1,4 @@
-"""Five small methods, one for each kind of result and training that the toolkit must be able to say.
+"""Five small methods: kinds of result and of training that no method of the table has yet.
 
 Each is a file and a row, as every method is; the contract of all methods holds for them, too.
 """

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 import keras
 import numpy as np
+from keras.losses import mean_absolute_error, mean_squared_error
 from skimage.feature import peak_local_max
 
 from nbtools import augment, nets
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.settings import NetworkSettings
 from nbtools.results import Boxes, Grid
-from nbtools.targets.base import Target, threshold_parameter
+from nbtools.targets.base import Target
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,6 @@ class BoxTarget(Target):
 
     stride: ClassVar = 2
     per_patch: ClassVar = True
-    parameters: ClassVar = (threshold_parameter(0.2, 0.4, 0.6, default=0.4),)
 
     @property
     def outputs(self):
@@ -36,25 +35,27 @@ class BoxTarget(Target):
             maps["heatmap"] = np.maximum(maps["heatmap"], near)
         return maps
 
-    def decode(self, maps, *, threshold):
+    def decode(self, maps):
         heat = maps["heatmap"][..., 0]
-        places = peak_local_max(heat, min_distance=1, threshold_abs=threshold)
+        places = peak_local_max(heat, min_distance=1, threshold_abs=0.4)
         middle, half = 2 * places + 1.0, maps["size"][tuple(places.T)] / 2
         edges = augment.join_corners(middle - half, middle + half)
-        grid = Grid(self.axes, tuple(2 * n for n in heat.shape))
-        return Boxes(edges, grid, np.clip(heat[tuple(places.T)], 0, 1))
+        return Boxes(
+            edges,
+            Grid(self.axes, tuple(2 * n for n in heat.shape)),
+            np.clip(heat[tuple(places.T)], 0, 1),
+        )
 
 
 class BoxesProbe(KerasMethod):
-    Settings = type("S", (NetworkSettings,), {}, parameters=BoxTarget.parameters)
-    Settings, Target, needs = dataclass(frozen=True)(Settings), BoxTarget, ("boxes",)
+    Target, needs = BoxTarget, ("boxes",)
 
     def loss(self):
-        return {"heatmap": keras.losses.mean_squared_error, "size": keras.losses.mean_absolute_error}
+        return {"heatmap": mean_squared_error, "size": mean_absolute_error}
 
     def build(self):
+        sizes = self.target().outputs
         net, nd = nets.unet_for(self.domain, outputs=8, filters=(8, 16)), f"{self.domain.ndim}D"
         x = getattr(keras.layers, f"AveragePooling{nd}")(2)(net.output)
         head = getattr(keras.layers, f"Conv{nd}")
-        outputs = {k: head(n, 1, name=k)(x) for k, n in self.target().outputs.items()}
-        return keras.Model(net.input, outputs)
+        return keras.Model(net.input, {k: head(n, 1, name=k)(x) for k, n in sizes.items()})

@@ -1,4 +1,4 @@
-"""Two networks on unpaired images: a translator, and a judge that tells its images from real ones."""
+"""Two networks on unpaired images: a translator, and a judge of what looks real."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
