@@ -84,6 +84,32 @@ def setting(default: object, **about: object):
     return dataclasses.field(default=default, metadata={"declaration": Declaration(**about)})
 
 
+def vary(base: type[Settings], name: str, **changes: object):
+    """Declare a setting as a base class has it, but for its default, range or help.
+
+    Parameters
+    ----------
+    base : where the setting is declared.
+    name : of the setting.
+    changes : `default`, and fields of the `Declaration`.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Training(Settings):
+    ...     patch_size: int = setting(64, unit="px", min=16, help="Side of a patch.")
+    >>> @dataclass(frozen=True)
+    ... class Volumes(Training):
+    ...     patch_size: int = vary(Training, "patch_size", default=32)
+    >>> Volumes.declaration("patch_size").unit
+    'px'
+    """
+    field = base.__dataclass_fields__[name]
+    default = changes.pop("default", field.default)
+    declared = dataclasses.replace(field.metadata["declaration"], **changes)
+    return dataclasses.field(default=default, metadata={"declaration": declared})
+
+
 @dataclass(frozen=True)
 class Settings:
     """Base class of all settings: validated when made, immutable, to and from plain JSON values."""

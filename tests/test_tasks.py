@@ -4,6 +4,7 @@ import ast
 
 import numpy as np
 import pytest
+from small import make_sample
 from source_code import find_modules, find_room, parse, refuse, say
 
 from nbtools import data, io, show, tasks
@@ -15,27 +16,24 @@ from nbtools.results import Boxes, Classes, ClassMap, Grid, Labels, Points, Rest
 NAMES = ["instances", "semantic", "detection", "classification", "restoration", "translation"]
 
 
-def make_results(rng: np.random.Generator, ndim: int) -> dict[str, tuple]:
+def make_results(ndim: int) -> dict[str, tuple]:
     """Kind of result → (task, image, a perfect result of it)."""
-    samples = {name: task.example(rng, ndim) for name, task in tasks.TASKS.items()}
-    grid = {name: Grid.of(sample.image) for name, sample in samples.items()}
-    label, centres = samples["instances"].label, samples["detection"].centres
+    sample = make_sample(4, ndim)
+    grid = Grid.of(sample.image)
+    label, centres = sample.label, sample.centres
     named = {1: "interphase", 2: "mitosis"}
     found = {
         "labels": ("instances", Labels(label, {1: 0.9, 2: 0.6}, named, {1: 0.8, 2: 0.7})),
-        "class map": ("semantic", ClassMap(samples["semantic"].label, ("background", "a", "b"))),
-        "points": ("detection", Points(centres, grid["detection"], np.array([0.9, 0.6]))),
-        "boxes": ("detection", Boxes(samples["detection"].boxes, grid["detection"])),
-        "classes": ("classification", Classes(("a", "b"), np.array([[0.2, 0.8]]), "example")),
-        "restored": ("restoration", Restored(samples["restoration"].clean)),
+        "class map": ("semantic", ClassMap(sample.label, ("background", "a", "b"))),
+        "points": ("detection", Points(centres, grid, np.array([0.9, 0.6]))),
+        "boxes": ("detection", Boxes(sample.boxes, grid)),
+        "classes": ("classification", Classes(("a", "b"), np.array([[0.2, 0.8]]), "sample4")),
+        "restored": ("restoration", Restored(sample.clean)),
     }
-    return {
-        kind: (tasks.get(name), samples[name].image, result)
-        for kind, (name, result) in found.items()
-    }
+    return {kind: (tasks.get(name), sample.image, result) for kind, (name, result) in found.items()}
 
 
-KINDS = list(make_results(np.random.default_rng(0), 2))
+KINDS = list(make_results(2))
 
 
 def write(folder, task: tasks.Task, image: Image, result: object) -> dict:
@@ -63,25 +61,25 @@ def test_there_is_one_vocabulary_and_the_words_of_older_versions_stand_for_its_w
 def test_a_result_is_written_read_scored_compared_and_shown_by_its_task_alone(
     tmp_path, rng, kind, ndim
 ):
-    task, image, result = make_results(rng, ndim)[kind]
+    task, image, result = make_results(ndim)[kind]
     assert tasks.of_result(result) is task
     row = write(tmp_path, task, image, result)
     assert set(row) <= {*task.summary}
     again = task.read(tmp_path)
-    assert again.names == ["example"]
-    scores = task.evaluate([("example", result, again.read("example"))])
+    assert again.names == ["sample4"]
+    scores = task.evaluate([("sample4", result, again.read("sample4"))])
     assert scores["task"] == task.name
     assert tasks.of_scores(scores) is task
     assert tasks.of_scores({k: v for k, v in scores.items() if k != "task"}) is task
     perfect = scores.get("mean", scores).get(task.headline)
     assert perfect == (100 if task is tasks.RESTORATION else 1)
-    assert task.tuning_score([(result, again.read("example"))]) == perfect
+    assert task.tuning_score([(result, again.read("sample4"))]) == perfect
     lines = task.format(scores)
     assert lines
     assert not any(task.missing in line for line in lines)
-    lost = task.evaluate([("example", result, None), ("other", result, result)])
-    assert lost["missing"] == ["example"]
-    assert task.format(lost)[-1] == f"Missing in the result, {task.missing}: example"
+    lost = task.evaluate([("sample4", result, None), ("other", result, result)])
+    assert lost["missing"] == ["sample4"]
+    assert task.format(lost)[-1] == f"Missing in the result, {task.missing}: sample4"
     compared = compare.compare({"a": scores, "b": scores}, task=task.name, counting=task.counting)
     assert compared["methods"]["a"][task.headline] == pytest.approx(perfect)
     assert compared["metrics"] == list(task.counting.metrics)
@@ -95,25 +93,25 @@ def test_a_result_is_written_read_scored_compared_and_shown_by_its_task_alone(
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_an_example_has_the_truth_of_its_task_and_survives_a_folder(tmp_path, rng, name, ndim):
     task = tasks.get(name)
-    sample = task.example(rng, ndim)
+    sample = make_sample(4, ndim)
     assert len(sample.image.spatial) == ndim
     data.write_dataset(data.DataSet.of([sample]), tmp_path / "set")
     truth = task.read_truth(tmp_path / "set")
-    assert truth.names == ["example"]
-    assert task.evaluate([("example", truth.read("example"), truth.read("example"))])["images"] == 1
+    assert truth.names == ["sample4"]
+    assert task.evaluate([("sample4", truth.read("sample4"), truth.read("sample4"))])["images"] == 1
 
 
 def test_scores_and_classes_of_labels_stand_in_one_table(tmp_path, rng):
-    task, image, result = make_results(rng, 2)["labels"]
+    task, image, result = make_results(2)["labels"]
     row = write(tmp_path, task, image, result)
     assert row["nuclei"] == 2
     assert row["mean_score"] == 0.75
     assert (tmp_path / "objects.csv").read_text().splitlines() == [
         "image,frame,label,score,class",
-        "example,,1,0.9,interphase",
-        "example,,2,0.6,mitosis",
+        "sample4,,1,0.9,interphase",
+        "sample4,,2,0.6,mitosis",
     ]
-    again = task.read(tmp_path).read("example")
+    again = task.read(tmp_path).read("sample4")
     assert (again.score, again.classes) == (result.score, result.classes)
 
 
@@ -220,7 +218,7 @@ def test_the_mean_iou_tunes_class_maps_and_the_psnr_restored_images():
 
 
 def test_a_translation_is_scored_as_a_restoration_under_its_own_name(rng):
-    clean = Restored(tasks.TRANSLATION.example(rng, 2).clean)
+    clean = Restored(make_sample(4, 2).clean)
     scores = tasks.TRANSLATION.evaluate([("a", clean, clean)])
     assert (scores["task"], scores["mean"]["psnr"]) == ("translation", 100)
     assert tasks.TRANSLATION.partner == "paired"

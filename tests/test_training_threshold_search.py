@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nbtools import tasks
 from nbtools.training import threshold_search
 
 
@@ -50,5 +51,6 @@ def test_pieces_stop_at_the_limit_of_pixels():
 def test_mean_ap_is_one_for_the_truth_and_pooled_over_images():
     label = np.zeros((40, 40), int)
     label[2:12, 2:12], label[20:35, 20:35] = 1, 2
-    assert threshold_search.mean_ap([(label, label)]) == 1
-    assert threshold_search.mean_ap([(label, label), (label, 0 * label)]) == pytest.approx(0.5)
+    score = tasks.INSTANCES.tuning_score
+    assert score([(label, label)]) == 1
+    assert score([(label, label), (label, 0 * label)]) == pytest.approx(0.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbtools import augment
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.inference.test_time_augmentation import KINDS
-from nbtools.training.settings import KEPT, TrainingSettings
+from nbtools.training.settings import TrainingSettings
 
 
 def preset_setting(*names: str, default: str = "small", help: str = "") -> object:
@@ -41,8 +41,11 @@ class NetworkSettings(TrainingSettings):
         level="advanced",
         help="Planes of a training patch of a volume.",
     )
-    batch_size: int | None = setting(
-        None, min=1, max=1024, help="Patches per training step; empty: 4, in volumes 2."
+    batch_size: int | None = vary(
+        TrainingSettings,
+        "batch_size",
+        default=None,
+        help="Patches per training step; empty: 4, in volumes 2.",
     )
     augmentation: str = setting(
         "standard",
@@ -63,31 +66,26 @@ class NetworkSettings(TrainingSettings):
 class RestoreSettings(NetworkSettings):
     """Settings of every network that restores images."""
 
-    patch_size: int | None = setting(
-        None,
-        unit="px",
-        min=16,
-        max=4096,
-        step=16,
+    patch_size: int | None = vary(
+        NetworkSettings,
+        "patch_size",
         help="Side of a training patch in the plane; empty: 64, in volumes 32.",
     )
-    batch_size: int | None = setting(
-        None, min=1, max=1024, help="Patches per training step; empty: 16, in volumes 1."
+    batch_size: int | None = vary(
+        NetworkSettings, "batch_size", help="Patches per training step; empty: 16, in volumes 1."
     )
-    epochs: int = setting(
-        10,
-        min=1,
-        max=100_000,
-        help="How many times the network is tested on the validation images while it learns.",
+    epochs: int = vary(NetworkSettings, "epochs", default=10)
+    steps_per_epoch: int | None = vary(
+        NetworkSettings,
+        "steps_per_epoch",
+        default=None,
+        help="Batches between two tests; empty: 50, in volumes 300.",
     )
-    steps_per_epoch: int | None = setting(
-        None, min=1, max=100_000, help="Batches between two tests; empty: 50, in volumes 300."
-    )
-    learning_rate: float = setting(
-        1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule."
-    )
-    augmentation: str = setting(
-        "flips",
+    learning_rate: float = vary(NetworkSettings, "learning_rate", default=1e-3)
+    augmentation: str = vary(
+        NetworkSettings,
+        "augmentation",
+        default="flips",
         choices=("none", "mirrors", "flips"),
         help="How training patches are varied; turns by other angles would blur the noise.",
     )
@@ -129,8 +127,10 @@ class BlindSpotSettings(RestoreSettings):
         level="advanced",
         help="How far a replacement may come from.",
     )
-    checkpoint: str = setting(
-        "last",
-        choices=KEPT,
+    checkpoint: str = vary(
+        RestoreSettings,
+        "checkpoint",
+        default="last",
         help="Weights kept: a validation loss on noisy pixels is a poor guide to the best.",
+        level="basic",
     )

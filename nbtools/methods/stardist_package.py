@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import patches
+from nbtools import patches, tasks
 from nbtools.errors import UserError
 from nbtools.geometry import crop_centre
 from nbtools.image import Image
@@ -21,7 +21,6 @@ from nbtools.patches import Example
 from nbtools.results import Labels
 from nbtools.targets.base import LabelTarget, Parameter, threshold_parameter
 from nbtools.targets.objects import remove_small_objects
-from nbtools.training.threshold_search import mean_ap
 
 if TYPE_CHECKING:
     from nbtools.methods import Method
@@ -316,7 +315,7 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
         for label, maps in parts:
             pairs.append((label, target.find_labels(maps, **values, space=label.shape)))
         slowest = max(slowest, time.monotonic() - started)
-        return mean_ap(pairs)
+        return tasks.INSTANCES.tuning_score(pairs)
 
     tried = {(share * top, 0.4): score({"threshold": share * top, "nms": 0.4}) for share in SHARES}
     best = max(tried, key=tried.get)

@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nbtools.data import Sample
-from nbtools.image import Image
 from nbtools.metrics.bootstrap import Counting
 
 if TYPE_CHECKING:
@@ -64,7 +60,6 @@ class Task:
     guess : truth → name and results of the best guess without looking at images; None without.
     unprocessed : truth → the result that leaves the image as it is; None where there is none.
     biaflows : (truth, result or None) → metrics of one image under the names of BIAFLOWS.
-    example : (rng, ndim) → a small sample with truth.
     calibrated : scores depend on the pixel size.
     evaluate_options, predict_options : names of command line options that this task has.
     """
@@ -83,7 +78,6 @@ class Task:
     missing: str
     terms: str
     done: str
-    example: Callable[[np.random.Generator, int], Sample]
     summary: tuple[str, ...] = ()
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     panels: tuple[str, ...] = ()
@@ -102,48 +96,3 @@ class Task:
     def headline(self) -> str:
         """The metric by which methods are ranked."""
         return self.counting.metrics[0]
-
-
-def make_example(
-    rng: np.random.Generator, ndim: int, *, partners: tuple[str, ...] = ("label",)
-) -> Sample:
-    """A dim, noisy image of two bright blobs, large ones or small ones, with some of its partners.
-
-    Parameters
-    ----------
-    rng : the source of noise, places and size.
-    ndim : 2 or 3.
-    partners : of "label", "clean", "centres", "boxes", "class_name": what the sample has of truth.
-
-    Examples
-    --------
-    >>> sample = make_example(np.random.default_rng(0), 2, partners=("centres", "class_name"))
-    >>> sample.centres.shape, sample.class_name in ("small", "large"), sample.label
-    ((2, 2), True, None)
-    """
-    shape = (9, 33, 41) if ndim == 3 else (70, 83)
-    kind = str(rng.choice(["small", "large"]))
-    radius = np.array((3.0, 7.0, 7.0) if kind == "large" else (2.0, 4.0, 4.0))[-ndim:]
-    centres = [np.array(shape) * part + rng.uniform(-2, 2, ndim) for part in (0.3, 0.7)]
-    grid = np.moveaxis(np.indices(shape), 0, -1)
-    label = np.zeros(shape, np.uint16)
-    for number, centre in enumerate(centres, 1):
-        label[(((grid - centre) / radius) ** 2).sum(axis=-1) < 1] = number
-    clean = (100 + 400 * (label > 0)).astype(np.float32)
-    pixels = (clean + rng.normal(0, 20, shape)).clip(0).astype(np.uint16)
-    image = Image(pixels, "ZYX"[-ndim:], (1.0, 0.4, 0.4)[-ndim:], name="example")
-    truth = {
-        "label": image.replace(pixels=label),
-        "clean": image.replace(pixels=clean),
-        "centres": np.array(centres),
-        "boxes": np.array([find_box(label == number) for number in (1, 2)], float),
-        "class_name": kind,
-    }
-    return Sample(image.name, image, **{name: truth[name] for name in partners})
-
-
-def find_box(mask: np.ndarray) -> list[int]:
-    """The half-open box of a mask: y0, x0, y1, x1 and in 3D z0, z1, as `io.read_boxes` has them."""
-    places = np.argwhere(mask)
-    low, high = places.min(axis=0), places.max(axis=0) + 1
-    return [*low[-2:], *high[-2:], *low[:-2], *high[:-2]]

@@ -15,7 +15,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import classification
 from nbtools.results import Classes
-from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.base import Task
 from nbtools.tasks.reading import SCORES, ResultSet, is_result, list_files, require_existing
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
@@ -211,5 +211,4 @@ TASK = Task(
     done="classified",
     figures={"scores": "confusion"},
     guess=guess_commonest,
-    example=partial(make_example, partners=("class_name",)),
 )

@@ -17,7 +17,7 @@ from nbtools.image import Image
 from nbtools.io.points_and_boxes import EDGES
 from nbtools.metrics import biaflows, boxes, detection
 from nbtools.results import Boxes, Grid, Labels, Points
-from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.base import Task
 from nbtools.tasks.reading import (
     SCORES,
     ResultSet,
@@ -301,6 +301,5 @@ TASK = Task(
     baseline="otsu",
     calibrated=True,
     biaflows=rate_biaflows,
-    example=partial(make_example, partners=("centres", "boxes")),
     evaluate_options=("gate_px", "gate_um"),
 )

@@ -15,7 +15,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
 from nbtools.results import Labels
-from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.base import Task
 from nbtools.tasks.reading import (
     ResultSet,
     is_result,
@@ -383,6 +383,5 @@ TASK = Task(
     baseline="otsu",
     calibrated=True,
     biaflows=rate_biaflows,
-    example=make_example,
     predict_options=("min_size", "roi"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from nbtools.data import DataSet, InputOptions
 from nbtools.image import Image
 from nbtools.metrics import restoration
 from nbtools.results import Restored
-from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.base import Task
 from nbtools.tasks.reading import ResultSet, require_existing
 from nbtools.tasks.text import count_images, format_missing, tabulate
 
@@ -161,7 +160,6 @@ TASK = Task(
     },
     baseline="nlm",
     unprocessed=leave_unprocessed,
-    example=partial(make_example, partners=("clean",)),
     evaluate_options=("range",),
     predict_options=("dtype",),
 )

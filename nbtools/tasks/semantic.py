@@ -13,7 +13,7 @@ from nbtools.image import Image
 from nbtools.metrics import biaflows, semantic
 from nbtools.results import ClassMap, Labels
 from nbtools.tasks import instances
-from nbtools.tasks.base import Task, make_example
+from nbtools.tasks.base import Task
 from nbtools.tasks.reading import ResultSet
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
@@ -107,6 +107,5 @@ TASK = Task(
     figures={"overlay": "overlay_rgb"},
     baseline="otsu",
     biaflows=rate_biaflows,
-    example=make_example,
     evaluate_options=("classes",),
 )

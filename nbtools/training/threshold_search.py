@@ -7,11 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nbtools.metrics import instances, overlap
-
 PIECE = {2: (256, 256), 3: (32, 128, 128)}
 PIXELS = 6_000_000  # of validation images looked at to choose decoding values
-THRESHOLDS = np.arange(0.5, 0.91, 0.05)
 
 
 def coordinate_search(
@@ -66,13 +63,3 @@ def choose_pieces(
             (int(i), tuple(slice(int(a), int(a + n)) for a, n in zip(start, size, strict=True)))
         )
     return pieces
-
-
-def mean_ap(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Mean over IoU 0.50 … 0.90 of the AP pooled over (truth, predicted) pairs."""
-    overlaps = [overlap.find_overlap(truth, predicted) for truth, predicted in pairs]
-    totals = []
-    for iou in THRESHOLDS:
-        scores = [instances.score_overlap(o, float(iou)) for o in overlaps]
-        totals.append(sum(scores[1:], scores[0]).ap)
-    return float(np.mean(totals))

@@ -17,7 +17,7 @@ from typing import ClassVar, final
 import keras
 
 from nbtools import losses, nets, normalize
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
@@ -61,20 +61,16 @@ class N2VSettings(BlindSpotSettings):
             "volumes n2v."
         ),
     )
-    masked: float = setting(
-        4.0,
-        unit="%",
-        min=0.05,
-        max=10.0,
-        level="advanced",
+    masked: float = vary(
+        BlindSpotSettings,
+        "masked",
+        default=4.0,
         help="Share of the pixels of a patch that are hidden; with more, each step teaches more.",
     )
-    radius: int | None = setting(
-        None,
-        unit="px",
-        min=1,
-        max=20,
-        level="advanced",
+    radius: int | None = vary(
+        BlindSpotSettings,
+        "radius",
+        default=None,
         help="How far a replacement may come from; empty: 5 for n2v and struct, 2 for n2v2.",
     )
     line_axis: str = setting(

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from nbtools import losses, nets, patches
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.inference import Inference, ReceptiveField, TestTimeAugmentation, Tiled
@@ -46,18 +46,21 @@ class CDeep3MSettings(NetworkSettings, parameters=PlaneStackTarget.parameters):
         *NETWORKS,
         help="Size of the three U-Nets: small for two cores, large for a graphics card.",
     )
-    patch_size: int = setting(
-        128, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane."
+    patch_size: int = vary(
+        NetworkSettings, "patch_size", default=128, help="Side of a training patch in the plane."
     )
-    patch_depth: int = setting(
-        5,
-        unit="px",
+    patch_depth: int = vary(
+        NetworkSettings,
+        "patch_depth",
+        default=5,
         choices=(5,),
         min=5,
-        level="advanced",
         help="Planes of a training patch: what a network is given.",
+        max=5,
     )
-    batch_size: int = setting(8, min=1, max=1024, help="Patches per training step.")
+    batch_size: int = vary(
+        NetworkSettings, "batch_size", default=8, help="Patches per training step."
+    )
     tta: str | None = setting(
         None,
         choices=(KINDS[0], *KINDS[2:]),

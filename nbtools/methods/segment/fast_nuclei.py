@@ -17,7 +17,7 @@ from typing import ClassVar, final
 import keras
 
 from nbtools import losses, nets
-from nbtools.config import setting
+from nbtools.config import vary
 from nbtools.inference.scale_search import AUTO_SCALE
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
@@ -29,12 +29,9 @@ STEM = (1, 2, 2)
 
 @dataclass(frozen=True)
 class FastNucleiSettings(NetworkSettings, parameters=DistanceTarget.parameters):
-    patch_size: int | None = setting(
-        None,
-        unit="px",
-        min=16,
-        max=4096,
-        step=16,
+    patch_size: int | None = vary(
+        NetworkSettings,
+        "patch_size",
         help="Side of a training patch in the plane; empty: 96, in volumes 64.",
     )
     preset: str = preset_setting(*FILTERS, help="Size of the network: small for two cores.")

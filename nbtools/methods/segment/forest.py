@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy import ndimage
 
-from nbtools import normalize, runtime
+from nbtools import normalize, runtime, tasks
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -211,7 +211,9 @@ class Forest(Method):
             return None
 
         def score(values: dict) -> float:
-            return search.mean_ap([(t, target.find_labels(m, **values)) for t, m in pairs])
+            return tasks.INSTANCES.tuning_score(
+                [(t, target.find_labels(m, **values)) for t, m in pairs]
+            )
 
         about = {"score": score, "seconds": seconds}
         return search.coordinate_search(target.defaults(), target.candidates(), **about)

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 from nbtools import losses, nets, normalize
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.inference import Activated, FixedTile, Inference, TestTimeAugmentation, Tiled
 from nbtools.inference.receptive_field import measure_receptive_field
@@ -64,23 +64,21 @@ class PlannedSettings(NetworkSettings, parameters=CoreTarget.parameters):
             "preset."
         ),
     )
-    patch_size: int | None = setting(
-        None,
-        unit="px",
+    patch_size: int | None = vary(
+        NetworkSettings,
+        "patch_size",
         min=8,
-        max=4096,
         help="Side of a training patch in the plane; empty: as planned.",
+        step=None,
     )
-    patch_depth: int | None = setting(
-        None,
-        unit="px",
-        min=1,
-        max=1024,
-        level="advanced",
+    patch_depth: int | None = vary(
+        NetworkSettings,
+        "patch_depth",
+        default=None,
         help="Planes of a training patch of a volume; empty: as planned.",
     )
-    batch_size: int | None = setting(
-        None, min=1, max=1024, help="Patches per training step; empty: as planned."
+    batch_size: int | None = vary(
+        NetworkSettings, "batch_size", help="Patches per training step; empty: as planned."
     )
     foreground: float = setting(
         0.33,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy import ndimage
 
-from nbtools import runtime
+from nbtools import runtime, tasks
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
@@ -93,7 +93,9 @@ class Otsu(Method):
             pairs = list(zip(labels, map(self.infer, images), strict=True))
 
             def score(values: dict, pairs: list = pairs) -> float:
-                return search.mean_ap([(t, target.find_labels(m, **values)) for t, m in pairs])
+                return tasks.INSTANCES.tuning_score(
+                    [(t, target.find_labels(m, **values)) for t, m in pairs]
+                )
 
             about = {"score": score, "seconds": 40}
             values, top = search.coordinate_search(

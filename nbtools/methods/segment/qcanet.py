@@ -22,7 +22,7 @@ from typing import final
 import keras
 
 from nbtools import losses, nets, normalize
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.inference import Activated, FixedTile, Inference, Tiled
 from nbtools.methods.keras_method import KerasMethod
@@ -52,18 +52,18 @@ class QcaNetSettings(NetworkSettings, parameters=CentreTarget.parameters):
     preset: str = preset_setting(
         *NETWORKS, help="Size of the networks: small for two cores, paper as published."
     )
-    patch_size: int = setting(
-        48, unit="px", min=16, max=4096, step=16, help="Side of a training patch in the plane."
+    patch_size: int = vary(
+        NetworkSettings, "patch_size", default=48, help="Side of a training patch in the plane."
     )
-    patch_depth: int = setting(
-        24,
-        unit="px",
-        min=1,
-        max=1024,
-        level="advanced",
+    patch_depth: int = vary(
+        NetworkSettings,
+        "patch_depth",
+        default=24,
         help="Planes of a training patch, after resampling.",
     )
-    batch_size: int = setting(2, min=1, max=1024, help="Patches per training step.")
+    batch_size: int = vary(
+        NetworkSettings, "batch_size", default=2, help="Patches per training step."
+    )
     share: float = setting(
         centres.SHARE,
         min=0.05,

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from nbtools import augment, runtime
-from nbtools.config import Settings, setting
+from nbtools.config import Settings, setting, vary
 from nbtools.data import DataSet
 from nbtools.image import Image
 from nbtools.inference.base import Maps
@@ -28,12 +28,12 @@ from nbtools.methods.domain import Domain
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.package_adapter import FollowPlan, read_epoch, silently
 from nbtools.methods.persistence import read_about
-from nbtools.methods.settings import preset_setting
+from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.methods.stardist_package import StarTarget
 from nbtools.patches import Example
 from nbtools.results import Labels
 from nbtools.targets.objects import remove_small_objects
-from nbtools.training import KEPT, History, TrainingPlan, read_weights
+from nbtools.training import History, TrainingPlan, read_weights
 
 PRESETS = {
     "tiny": {"unet_n_filter_base": 4, "unet_n_depth": 1, "net_conv_after_unet": 8},
@@ -66,49 +66,23 @@ class StarDistSettings(Settings, parameters=StarTarget.parameters):
             "kept."
         ),
     )
-    patch_size: int | None = setting(
-        None,
-        unit="px",
-        min=16,
-        max=4096,
-        step=16,
+    patch_size: int | None = vary(
+        NetworkSettings,
+        "patch_size",
         help="Side of a training patch in the plane; empty: 128, in volumes 64.",
     )
-    patch_depth: int = setting(
-        32,
-        unit="px",
-        min=1,
-        max=1024,
-        level="advanced",
-        help="Planes of a training patch of a volume.",
-    )
-    augmentation: str = setting(
-        "standard",
-        choices=tuple(augment.POLICIES),
-        help="How strongly training patches are varied.",
-    )
-    epochs: int = setting(
-        100,
-        min=1,
-        max=100_000,
-        help="How many times the network is tested on the validation images while it learns.",
-    )
-    steps_per_epoch: int = setting(50, min=1, max=100_000, help="Batches between two tests.")
-    batch_size: int = setting(
-        4,
-        min=1,
-        max=1024,
+    patch_depth: int = vary(NetworkSettings, "patch_depth", default=32)
+    augmentation: str = vary(NetworkSettings, "augmentation")
+    epochs: int = vary(NetworkSettings, "epochs", default=100)
+    steps_per_epoch: int = vary(NetworkSettings, "steps_per_epoch", default=50)
+    batch_size: int = vary(
+        NetworkSettings,
+        "batch_size",
+        default=4,
         help="Patches per training step; of volumes always one, as the package has it.",
     )
-    learning_rate: float = setting(
-        1e-3, min=1e-7, max=10.0, level="advanced", help="Highest learning rate of the schedule."
-    )
-    checkpoint: str = setting(
-        "best",
-        choices=KEPT,
-        level="advanced",
-        help="The model's weights: of the lowest validation loss, or of the last epoch.",
-    )
+    learning_rate: float = vary(NetworkSettings, "learning_rate", default=1e-3)
+    checkpoint: str = vary(NetworkSettings, "checkpoint")
 
 
 @final
