@@ -255,16 +255,17 @@ def check_value(declared: Declaration, value: object) -> object:
     return value
 
 
-def fast_changes(name: str) -> dict:
+def fast_changes(name: str, settings: Settings) -> dict:
     """Changed settings of a smoke run, from the TOML file that NBTOOLS_FAST names.
 
     Parameters
     ----------
-    name : of the section: a method or a lesson.
+    name : of a section of the file: a method.
+    settings : of a full run. What they have of the section [default] is changed, too.
 
     Returns
     -------
-    Setting → value; {} where NBTOOLS_FAST is not set or the file has no such section.
+    Setting → value; {} where NBTOOLS_FAST is not set.
 
     Raises
     ------
@@ -279,7 +280,9 @@ def fast_changes(name: str) -> dict:
             path,
             "Unset it, or give the path of tests/fast.toml.",
         )
-    return tomllib.loads(Path(path).read_text("utf-8")).get(name, {})
+    sections, known = tomllib.loads(Path(path).read_text("utf-8")), settings.to_dict()
+    usual = {key: value for key, value in sections.get("default", {}).items() if key in known}
+    return usual | sections.get(name, {})
 
 
 def shorten(name: str, settings: Settings) -> Settings:
@@ -287,7 +290,7 @@ def shorten(name: str, settings: Settings) -> Settings:
 
     Parameters
     ----------
-    name : section of the TOML file: a method or a lesson.
+    name : of the method, and of its section in the TOML file.
     settings : the settings of a full run.
 
     Returns
@@ -298,7 +301,7 @@ def shorten(name: str, settings: Settings) -> Settings:
     ------
     UserError : the file names an unknown setting.
     """
-    changes = fast_changes(name)
+    changes = fast_changes(name, settings)
     if not changes:
         return settings
     print(

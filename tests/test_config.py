@@ -75,10 +75,13 @@ def test_a_setting_cannot_be_changed_in_place():
 
 def test_a_smoke_run_shortens_settings_and_says_so(tmp_path, monkeypatch, capsys):
     path = tmp_path / "fast.toml"
-    path.write_text("[trial]\npatch_size = 32\n")
+    path.write_text("[default]\nrate = 0.5\nnot_of_this = 1\n[trial]\npatch_size = 32\n")
     monkeypatch.setenv("NBTOOLS_FAST", str(path))
-    assert config.shorten("trial", Trial()).patch_size == 32
+    shortened = config.shorten("trial", Trial())
+    assert (shortened.patch_size, shortened.rate) == (32, 0.5)
     assert "SMOKE RUN" in capsys.readouterr().err
+    assert config.shorten("another", Trial()) == Trial(rate=0.5)
+    path.write_text("[trial]\npatch_size = 32\n")
     assert config.shorten("another", Trial()) == Trial()
 
 
@@ -93,4 +96,4 @@ def test_an_unknown_key_in_the_smoke_run_file_is_an_error(tmp_path, monkeypatch)
 def test_a_smoke_run_file_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv("NBTOOLS_FAST", "1")
     with pytest.raises(UserError, match="NBTOOLS_FAST"):
-        config.fast_changes("trial")
+        config.fast_changes("trial", Trial())

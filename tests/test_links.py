@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from nbtools.methods.row import WORKBENCHES
+from nbtools.methods.registry.row import WORKBENCHES
 
 from nbtools import methods
 

@@ -127,7 +127,7 @@ def test_a_smoke_run_is_stamped(model):
     io.write_json(model / "recipe.json", RECIPE | {"fast": True})
     html, about = read(report.write(model))
     assert 'class="stamp"' in html
-    assert about["rehearsal"] is True
+    assert about["smoke_run"] is True
 
 
 @pytest.mark.parametrize(

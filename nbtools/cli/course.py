@@ -18,7 +18,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="lessons by number or name, e.g. 00 workbench_segment",
     )
     parser.add_argument(
-        "--fast", action="store_true", help="a rehearsal: training shortened, results poor"
+        "--fast", action="store_true", help="a smoke run: training shortened, results poor"
     )
     parser.add_argument("--no-open", action="store_true", help="do not open the summary")
 

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     )
     model = methods.load(args.model, weights=args.weights)
     task = tasks.get(methods.row(model.name).task)
-    require_suited(args, task, rescales=model.rescales)
+    require_suited(args, task, rescales=model.Target.rescales)
     if not len(dataset):
         ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
         raise UserError(

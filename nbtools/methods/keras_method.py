@@ -38,7 +38,6 @@ from nbtools.methods.persistence import read_about
 from nbtools.methods.settings import NetworkSettings
 from nbtools.normalize import Normalization, Scale
 from nbtools.patches import Example
-from nbtools.targets.base import Target
 from nbtools.training import (
     KEPT,
     Examples,
@@ -88,15 +87,8 @@ class KerasMethod(Method):
     """
 
     Settings = NetworkSettings
-    Target: ClassVar[type[Target]]
     needs: ClassVar[tuple[str, ...]] = ("labels",)
     normalization: ClassVar[Normalization] = normalize.PERCENTILES
-    # settings that are left empty, by number of spatial axes
-    defaults_by_ndim: ClassVar[dict[str, dict[int, object]]] = {
-        "patch_size": {2: 192, 3: 64},
-        "batch_size": {2: 4, 3: 2},
-    }
-    time_points_apart: ClassVar[bool] = False  # each time point of a movie is an image to learn
     # a stopped and resumed run equals one that was not; False: it resumes its weights only
     exact_resume: ClassVar[bool] = True
     model: keras.Model | None = None
@@ -118,9 +110,9 @@ class KerasMethod(Method):
     def loss(self) -> Callable | Mapping[str, Callable]:
         """(truth, output) → one number per image; by name for a network of several outputs."""
 
-    def target(self) -> Target:
-        """The target for the domain and the settings."""
-        return self.Target.configure(self.domain, self.settings)
+    def target_fields(self) -> dict:
+        """The normalisation of the training set, where there is one for all images."""
+        return {} if self.scale is None else {"scale": self.scale}
 
     def step(self, settings: TrainingSettings) -> TrainStep:
         """What one batch does."""
@@ -179,7 +171,7 @@ class KerasMethod(Method):
             del wished["patch_depth"]
         changes = {}
         for name, value in wished.items():
-            usual = known[name].default or cls.defaults_by_ndim[name][len(least)]
+            usual = known[name].default or cls.Settings.defaults_by_ndim[name][len(least)]
             if value < usual:
                 changes[name] = max(value, int(known[name].min))
         return changes
@@ -191,7 +183,7 @@ class KerasMethod(Method):
         value = getattr(self.settings, name)
         if value is not None:
             return value
-        return self.defaults_by_ndim.get(name, {}).get(self.domain.ndim)
+        return self.settings.defaults_by_ndim.get(name, {}).get(self.domain.ndim)
 
     def start_from(self, source: Method, *, parts: str = "all") -> None:
         """Fine-tune: begin with the weights of a model, with its settings where none were set and
@@ -208,7 +200,7 @@ class KerasMethod(Method):
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
         """Each time point of a movie, and where asked for each colour, as an image of its own."""
-        if not self.time_points_apart or not len(dataset):
+        if not self.Target.time_points_apart or not len(dataset):
             return dataset
         dataset = dataset.frames()
         if self.splits_channels(dataset.image(0)):

@@ -92,7 +92,7 @@ class Method(ABC):
     class
     repeats none of that.
 
-    A subclass gives `learn`, `infer` and `target`.
+    A subclass gives `Target`, `learn` and `infer`.
 
     Parameters
     ----------
@@ -102,11 +102,10 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
+    Target: ClassVar[type[Target]]
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
-    # False where another pixel size would change the result itself, as in restoration
-    rescales: ClassVar[bool] = True
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -130,9 +129,13 @@ class Method(ABC):
         array per output.
         """
 
-    @abstractmethod
     def target(self) -> Target:
         """How maps become results, for the domain and the settings as they are."""
+        return self.Target.configure(self.domain, self.settings, **self.target_fields())
+
+    def target_fields(self) -> dict:
+        """Fields of the target that neither the domain nor the settings tell."""
+        return {}
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
         """The data set as the method learns from it, as at another pixel size.
@@ -251,7 +254,7 @@ class Method(ABC):
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
         needed = self._require_memory(image, zoom, tile=tile)
         frames = [self.infer(pixels, tile=tile) for pixels in self._list_frames(image, zoom)]
         outputs = frames[0]
@@ -277,7 +280,7 @@ class Method(ABC):
         """
         if len(image.spatial) != self.domain.ndim:
             return None
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
         return self.forecast_shape(self._zoomed_shape(image, zoom), tile=tile, image=image)
 
     def forecast_shape(

@@ -1,40 +1,27 @@
-"""What the methods that restore images share: their defaults, their networks, their targets."""
+"""What the methods that restore images share: their networks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbtools.targets.restored import RestoredTarget
-
 if TYPE_CHECKING:
     from nbtools.methods.keras_method import KerasMethod
 
-LIGHT_3D = (16, 32, 64)  # filters of the small U-Net for volumes
-# of the same number of voxels of a volume, a network learns most in many small steps
-RESTORATION_DEFAULTS = {
-    "patch_size": {2: 64, 3: 32},
-    "batch_size": {2: 16, 3: 1},
-    "steps_per_epoch": {2: 50, 3: 300},
-}
+LIGHT_3D = {"filters": (16, 32, 64)}  # of the small U-Net for volumes
 
 
-def plan_unet(method: KerasMethod, networks: dict[str, dict]) -> dict:
-    """Fields of `nets.UNetConfig` for the preset among `networks`: lighter where it is small for
-    volumes.
+def plan_network(
+    method: KerasMethod, networks: dict[str, dict], *, light: dict[str, object] = LIGHT_3D
+) -> dict:
+    """What the builder of a network is told for the preset among `networks`.
+
+    Parameters
+    ----------
+    light : what changes where the preset is "small" and images are volumes.
     """
-    plan = dict(networks[method.settings.preset])
-    if method.settings.preset == "small" and method.domain.ndim == 3:
-        plan["filters"] = LIGHT_3D
-    return plan
-
-
-def make_target(
-    method: KerasMethod, kind: type[RestoredTarget] = RestoredTarget, **fields: object
-) -> RestoredTarget:
-    """The target of a method that restores images, on the scale of its training set."""
-    domain = method.domain
-    fields |= {"ndim": domain.ndim, "channels": domain.channels}
-    return kind(**fields) if method.scale is None else kind(**fields, scale=method.scale)
+    preset = method.settings.preset
+    lighter = preset == "small" and method.domain.ndim == 3
+    return networks[preset] | (light if lighter else {})
 
 
 def without_swaps(policy: str) -> str:

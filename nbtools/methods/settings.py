@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nbtools import augment
 from nbtools.config import setting, vary
@@ -24,6 +25,12 @@ def tta_setting(*kinds: str, default: str | None = None, help: str = "") -> obje
 @dataclass(frozen=True)
 class NetworkSettings(TrainingSettings):
     """Settings of every network of ours."""
+
+    # of settings that are left empty, by number of spatial axes
+    defaults_by_ndim: ClassVar[dict[str, dict[int, object]]] = {
+        "patch_size": {2: 192, 3: 64},
+        "batch_size": {2: 4, 3: 2},
+    }
 
     patch_size: int | None = setting(
         None,
@@ -65,6 +72,13 @@ class NetworkSettings(TrainingSettings):
 @dataclass(frozen=True)
 class RestoreSettings(NetworkSettings):
     """Settings of every network that restores images."""
+
+    # of the same number of voxels of a volume, a network learns most in many small steps
+    defaults_by_ndim: ClassVar = {
+        "patch_size": {2: 64, 3: 32},
+        "batch_size": {2: 16, 3: 1},
+        "steps_per_epoch": {2: 50, 3: 300},
+    }
 
     patch_size: int | None = vary(
         NetworkSettings,

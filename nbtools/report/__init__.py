@@ -48,7 +48,7 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
 
 def _make_pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
     """The report as pages: text and tables first, then one page per picture."""
-    stamp = [STAMP] if facts.get("rehearsal") else []
+    stamp = [STAMP] if facts.get("smoke_run") else []
     numbers = " · ".join(f"{value} {text}" for text, value in key_numbers(facts))
     tables = [
         (heading, [(name.replace("_", " "), format_setting(value)) for name, value in rows])

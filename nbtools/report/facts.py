@@ -116,7 +116,7 @@ def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
     return {
         "kind": MODEL,
         "name": folder.name,
-        "rehearsal": bool(recipe.get("fast")),
+        "smoke_run": bool(recipe.get("fast")),
         "method": describe_method(about.get("method")),
         "settings": about.get("settings") or recipe.get("settings"),
         "tuned": about.get("tuned"),
@@ -140,7 +140,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
     return {
         "kind": RESULT,
         "name": folder.name,
-        "rehearsal": bool(about.get("fast") or recipe.get("fast")),
+        "smoke_run": bool(about.get("fast") or recipe.get("fast")),
         "method": describe_method(about.get("method")),
         "model": about.get("model"),
         "settings": about.get("settings"),

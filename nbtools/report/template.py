@@ -64,7 +64,7 @@ PAGE = """<!DOCTYPE html>
 <body>
 <h1>{{ title }}</h1>
 <div class="quiet">{% if subtitle %}{{ subtitle }} · {% endif %}written {{ facts.created }}</div>
-{% if facts.rehearsal %}<div class="stamp" role="alert">{{ stamp }}</div>{% endif %}
+{% if facts.smoke_run %}<div class="stamp" role="alert">{{ stamp }}</div>{% endif %}
 <div class="numbers">
 {% for text, value in numbers %}<div><b>{{ value }}</b><span>{{ text }}</span></div>
 {% endfor %}</div>

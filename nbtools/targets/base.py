@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # px; sizes below which objects may be removed, tried on validation images
 SMALLEST = {2: (0, 10, 20, 30, 45), 3: (0, 20, 45, 90, 180)}
 
+FROM_DOMAIN = ("ndim", "channels", "spacing", "classes")
 Maps = np.ndarray | dict[str, np.ndarray]
 
 
@@ -103,6 +104,9 @@ class Target(ABC):
     stride : pixels of the image per pixel of the network's output.
     per_patch : whether truth is encoded in each patch as it was cut; else once per image, and the
         maps are moved with it.
+    rescales : whether images of another pixel size are brought to that of the training; False where
+        that would change the result itself, as in restoration.
+    time_points_apart : whether each time point of a movie is an image to learn from.
     parameters : what `decode` takes.
     """
 
@@ -112,6 +116,8 @@ class Target(ABC):
 
     stride: ClassVar[int] = 1
     per_patch: ClassVar[bool] = False
+    rescales: ClassVar[bool] = True
+    time_points_apart: ClassVar[bool] = False
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     @property
@@ -146,12 +152,12 @@ class Target(ABC):
         return None
 
     @classmethod
-    def configure(cls, domain: Domain, settings: Settings | Mapping) -> Target:
-        """The target for images of a domain: its fields are filled by the settings of their
-        name.
+    def configure(cls, domain: Domain, settings: Settings | Mapping, **further: object) -> Target:
+        """The target for images of a domain: its fields are filled by what is of their name in the
+        settings, in the domain and in `further`, in this order.
         """
         known = dict(settings.to_dict() if isinstance(settings, Settings) else settings)
-        known |= {name: getattr(domain, name) for name in ("ndim", "spacing", "classes")}
+        known |= {name: getattr(domain, name) for name in FROM_DOMAIN} | further
         fields = {f.name for f in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in known.items() if name in fields})
 

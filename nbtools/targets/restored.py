@@ -32,6 +32,8 @@ class RestoredTarget(Target):
     result: str = ""
 
     per_patch: ClassVar = True
+    rescales: ClassVar = False
+    time_points_apart: ClassVar = True
 
     @property
     def outputs(self) -> dict[str, int]:

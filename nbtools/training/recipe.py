@@ -34,7 +34,7 @@ def write_recipe(
         "seed": plan.seed,
         "minutes": plan.minutes,
         "schedule": history.schedule,
-        "fast": bool(config.fast_changes(method.name)),
+        "fast": bool(config.fast_changes(method.name, method.settings)),
         "inputs": [
             {"file": config.spell_path(str(path)), "sha256": hash_file(path)} for path in inputs
         ],

@@ -8,7 +8,6 @@ import keras
 from nbtools import nets, normalize
 from nbtools.inference import Tiled
 from nbtools.inference.receptive_field import measure_receptive_field
-from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.targets.restored import RestoredTarget
 from nbtools.training import Adversarial
@@ -29,10 +28,8 @@ class TranslatedTarget(RestoredTarget):
 
 
 class UnpairedProbe(KerasMethod):
-    needs, rescales, normalization = ("unpaired",), False, normalize.SET_MOMENTS
-
-    def target(self):
-        return restoration.make_target(self, TranslatedTarget)
+    Target, needs = TranslatedTarget, ("unpaired",)
+    normalization = normalize.SET_MOMENTS
 
     def loss(self):
         return {"near": keras.losses.mean_absolute_error}

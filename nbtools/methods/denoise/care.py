@@ -23,7 +23,6 @@ from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.method import Prediction
 from nbtools.methods.package_adapter import import_part, silently
-from nbtools.methods.restoration import RESTORATION_DEFAULTS
 from nbtools.methods.settings import RestoreSettings, preset_setting
 from nbtools.targets.restored import RestoredTarget
 
@@ -50,14 +49,9 @@ class CareSettings(RestoreSettings):
 
 @final
 class Care(KerasMethod):
-    Settings = CareSettings
-    needs, rescales, time_points_apart = ("clean",), False, True
-    normalization = normalize.SET_MOMENTS
-    defaults_by_ndim = RESTORATION_DEFAULTS
+    Settings, Target = CareSettings, RestoredTarget
+    needs, normalization = ("clean",), normalize.SET_MOMENTS
     inner = None  # the package's CARE
-
-    def target(self) -> RestoredTarget:
-        return restoration.make_target(self)
 
     def loss(self) -> Callable:
         """The package's: absolute error, or the negative logarithm of the Laplace likelihood."""
@@ -65,12 +59,15 @@ class Care(KerasMethod):
 
     def build(self) -> keras.Model:
         models = import_part("csbdeep", "models", title="CARE")
-        domain, preset = self.domain, self.settings.preset
-        about = NETWORKS[preset] | NO_FILES
-        if preset == "small" and domain.ndim == 3:
-            about |= LIGHT_3D
-        about["probabilistic"] = self.settings.probabilistic
-        config = models.Config(domain.axes, domain.channels, domain.channels, **about)
+        about = restoration.plan_network(self, NETWORKS, light=LIGHT_3D) | NO_FILES
+        channels = self.domain.channels
+        config = models.Config(
+            self.domain.axes,
+            channels,
+            channels,
+            probabilistic=self.settings.probabilistic,
+            **about,
+        )
         with silently():
             self.inner = models.CARE(config, basedir=None)
             self.inner.prepare_for_training()

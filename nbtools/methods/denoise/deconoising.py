@@ -24,7 +24,6 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.restoration import RESTORATION_DEFAULTS
 from nbtools.methods.settings import BlindSpotSettings, preset_setting
 from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
@@ -102,10 +101,8 @@ class DecoNoisingSettings(BlindSpotSettings):
 
 @final
 class DecoNoising(KerasMethod):
-    Settings = DecoNoisingSettings
-    needs, rescales, time_points_apart = (), False, True
-    normalization = normalize.SET_MOMENTS
-    defaults_by_ndim = RESTORATION_DEFAULTS
+    Settings, Target = DecoNoisingSettings, BlindSpotTarget
+    needs, normalization = (), normalize.SET_MOMENTS
     kernels: list[np.ndarray] | None = None  # of the PSF, one after the other
     background: float | None = None
 
@@ -135,10 +132,10 @@ class DecoNoising(KerasMethod):
             sigmas[0] = settings.psf_sigma_z or LONGER_IN_Z * settings.psf_sigma * y / z
         return [draw_gaussian(s, axis=axis, ndim=domain.ndim) for axis, s in enumerate(sigmas)]
 
-    def target(self) -> BlindSpotTarget:
+    def target_fields(self) -> dict:
         mask = BlindSpotMask(self.settings.masked, self.settings.radius)
         about = {"named": OUTPUTS, "result": self.settings.output}
-        return restoration.make_target(self, BlindSpotTarget, mask=mask, **about)
+        return super().target_fields() | about | {"mask": mask}
 
     def loss(self) -> Callable:
         settings = self.settings
@@ -148,7 +145,7 @@ class DecoNoising(KerasMethod):
 
     def build(self) -> keras.Model:
         """(B, *space, 1) → (B, *space, 2): the blurred image and the sharp one."""
-        net = nets.unet_for(self.domain, outputs=1, **restoration.plan_unet(self, NETWORKS))
+        net = nets.unet_for(self.domain, outputs=1, **restoration.plan_network(self, NETWORKS))
         sharp = net.outputs[0]
         blurred = nets.Psf(self.kernels or self.make_kernels(), name="psf")(sharp)
         both = keras.layers.Concatenate(name="both")([blurred, sharp])

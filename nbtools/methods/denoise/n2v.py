@@ -21,7 +21,7 @@ from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.restoration import RESTORATION_DEFAULTS, without_swaps
+from nbtools.methods.restoration import without_swaps
 from nbtools.methods.settings import BlindSpotSettings
 from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
@@ -45,6 +45,9 @@ BSD68 = {
 
 @dataclass(frozen=True)
 class N2VSettings(BlindSpotSettings):
+    variants: ClassVar = {"variant": {2: "n2v2", 3: "n2v"}}
+    defaults_by_ndim: ClassVar = BlindSpotSettings.defaults_by_ndim | variants
+
     preset: str = setting(
         "small",
         choices=tuple(NETWORKS),
@@ -99,10 +102,8 @@ class N2VSettings(BlindSpotSettings):
 
 @final
 class N2V(KerasMethod):
-    Settings = N2VSettings
-    needs, rescales, time_points_apart = (), False, True
-    normalization = normalize.SET_MOMENTS
-    defaults_by_ndim: ClassVar = RESTORATION_DEFAULTS | {"variant": {2: "n2v2", 3: "n2v"}}
+    Settings, Target = N2VSettings, BlindSpotTarget
+    needs, normalization = (), normalize.SET_MOMENTS
 
     def prepare(self, train: DataSet) -> None:
         if self.settings.preset == "bsd68":
@@ -117,7 +118,7 @@ class N2V(KerasMethod):
                 changes["tta"] = "flips"
         self.settings = self.settings.replace(**changes)
 
-    def target(self) -> BlindSpotTarget:
+    def target_fields(self) -> dict:
         """The values of hidden pixels; hidden as the variant asks."""
         settings, variant, line = self.settings, self.resolve("variant"), None
         fill, usual = ("median", 2) if variant == "n2v2" else ("neighbour", 5)
@@ -125,14 +126,14 @@ class N2V(KerasMethod):
             line = (self.domain.axes.index(settings.line_axis), settings.line_reach)
         radius = settings.radius or usual
         mask = BlindSpotMask(settings.masked, radius, fill, line=line, centre=settings.centre)
-        return restoration.make_target(self, BlindSpotTarget, mask=mask)
+        return super().target_fields() | {"mask": mask}
 
     def loss(self) -> Callable:
         return losses.masked_mse
 
     def build(self) -> keras.Model:
         sharp = self.resolve("variant") != "n2v2"
-        plan = restoration.plan_unet(self, NETWORKS)
+        plan = restoration.plan_network(self, NETWORKS)
         if self.domain.ndim == 3 or not sharp:  # as published for either
             plan.pop("kernel", None)
         plan |= {

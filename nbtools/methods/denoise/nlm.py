@@ -77,8 +77,7 @@ class NonLocalMeansSettings(Settings):
 
 @final
 class NonLocalMeans(Method):
-    Settings = NonLocalMeansSettings
-    rescales = False  # another pixel size is another noise
+    Settings, Target = NonLocalMeansSettings, RestoredTarget
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -90,9 +89,6 @@ class NonLocalMeans(Method):
         if train.has("clean") and self.settings.strength is None:
             history.best = {"train_psnr": self._choose(train, seed=plan.seed)}
         return history
-
-    def target(self) -> RestoredTarget:
-        return RestoredTarget(self.domain.ndim, channels=self.domain.channels)
 
     def check_image(self, image: Image) -> Image:
         """Where no training has said otherwise, planes and volumes of any number of channels will

@@ -25,7 +25,6 @@ from nbtools.errors import UserError
 from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.method import Method
-from nbtools.methods.restoration import RESTORATION_DEFAULTS
 from nbtools.methods.settings import BlindSpotSettings, preset_setting
 from nbtools.noise import NoiseModel
 from nbtools.targets.blindspot import BlindSpotMask, ListedBlindSpots
@@ -104,10 +103,8 @@ class PN2VSettings(BlindSpotSettings):
 
 @final
 class PN2V(KerasMethod):
-    Settings = PN2VSettings
-    needs, rescales, time_points_apart = (), False, True
-    normalization = normalize.SET_MOMENTS
-    defaults_by_ndim = RESTORATION_DEFAULTS
+    Settings, Target = PN2VSettings, ListedBlindSpots
+    needs, normalization = (), normalize.SET_MOMENTS
     noise: noise.NoiseModel | None = None
     first: keras.Model | None = None  # the first denoiser's network, while training begins
 
@@ -142,9 +139,9 @@ class PN2V(KerasMethod):
         history.seconds += recorded["seconds"]
         return history
 
-    def target(self) -> ListedBlindSpots:
+    def target_fields(self) -> dict:
         mask = BlindSpotMask(self.settings.masked, self.settings.radius)
-        return restoration.make_target(self, ListedBlindSpots, mask=mask)
+        return super().target_fields() | {"mask": mask}
 
     def loss(self) -> Callable:
         about = {"offset": self.scale.offset[0], "factor": self.scale.factor[0]}
@@ -154,7 +151,7 @@ class PN2V(KerasMethod):
         settings, samples = self.settings, SAMPLES[self.settings.preset]
         if settings.preset == "small" and self.domain.ndim == 3:
             samples = SAMPLES_3D
-        plan = restoration.plan_unet(self, NETWORKS)
+        plan = restoration.plan_network(self, NETWORKS)
         model = nets.unet_for(self.domain, outputs=settings.samples or samples, **plan)
         if self.first is not None:
             go_on_from(self.first, model)

@@ -18,9 +18,7 @@ import keras
 from nbtools import nets, normalize
 from nbtools.config import setting
 from nbtools.inference import FixedTile, Inference, TestTimeAugmentation, Tiled
-from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.restoration import RESTORATION_DEFAULTS
 from nbtools.methods.settings import RestoreSettings, preset_setting
 from nbtools.targets.restored import RestoredTarget
 
@@ -49,13 +47,8 @@ class RcanSettings(RestoreSettings):
 
 @final
 class Rcan(KerasMethod):
-    Settings = RcanSettings
-    needs, rescales, time_points_apart = ("clean",), False, True
-    normalization = normalize.SET_RANGE
-    defaults_by_ndim = RESTORATION_DEFAULTS
-
-    def target(self) -> RestoredTarget:
-        return restoration.make_target(self)
+    Settings, Target = RcanSettings, RestoredTarget
+    needs, normalization = ("clean",), normalize.SET_RANGE
 
     def loss(self) -> Callable:
         return keras.losses.mean_absolute_error

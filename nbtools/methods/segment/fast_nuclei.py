@@ -29,6 +29,9 @@ STEM = (1, 2, 2)
 
 @dataclass(frozen=True)
 class FastNucleiSettings(NetworkSettings, parameters=DistanceTarget.parameters):
+    # many small steps learn sooner than few large ones
+    defaults_by_ndim: ClassVar = {"patch_size": {2: 96, 3: 64}, "batch_size": {2: 4, 3: 2}}
+
     patch_size: int | None = vary(
         NetworkSettings,
         "patch_size",
@@ -41,8 +44,6 @@ class FastNucleiSettings(NetworkSettings, parameters=DistanceTarget.parameters):
 @final
 class FastNuclei(KerasMethod):
     Settings, Target = FastNucleiSettings, DistanceTarget
-    # many small steps learn sooner than few large ones
-    defaults_by_ndim: ClassVar = {"patch_size": {2: 96, 3: 64}, "batch_size": {2: 4, 3: 2}}
 
     def loss(self) -> Callable:
         return losses.foreground_distance

@@ -9,7 +9,7 @@ is not learned: touching nuclei are parted afterwards, at their waists.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -76,7 +76,7 @@ class ForestSettings(Settings, parameters=WaistTarget.parameters):
 
 @final
 class Forest(Method):
-    Settings = ForestSettings
+    Settings, Target = ForestSettings, WaistTarget
     needs = ("labels",)
     trees: Trees | None = None
 
@@ -95,9 +95,8 @@ class Forest(Method):
             self.tuned, history.best = found[0], {"val_mean_ap": found[1]}
         return history
 
-    def target(self) -> WaistTarget:
-        target = WaistTarget.configure(self.domain, self.settings)
-        return replace(target, spacing=self._spacing())
+    def target_fields(self) -> dict:
+        return {"spacing": self._spacing()}
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """(*space, C) grey values → (*space, 1) probability of a nucleus."""

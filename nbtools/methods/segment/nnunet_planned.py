@@ -53,6 +53,8 @@ USUAL = (32, 256, 256)  # px of the images that a network is built for before th
 
 @dataclass(frozen=True)
 class PlannedSettings(NetworkSettings, parameters=CoreTarget.parameters):
+    defaults_by_ndim: ClassVar = {}  # the plan says it
+
     preset: str = preset_setting(*BUDGETS)
     memory_gb: float | None = setting(
         None,
@@ -96,7 +98,6 @@ class PlannedSettings(NetworkSettings, parameters=CoreTarget.parameters):
 class NnUNetPlanned(KerasMethod):
     Settings, Target = PlannedSettings, CoreTarget
     normalization = normalize.MOMENTS
-    defaults_by_ndim: ClassVar = {}  # the plan says it
     plan: Plan | None = None
 
     @classmethod
@@ -104,8 +105,8 @@ class NnUNetPlanned(KerasMethod):
         """Nothing: the plan does."""
         return {}
 
-    def target(self) -> CoreTarget:
-        return replace(super().target(), rim=self.plan.rim if self.plan else None)
+    def target_fields(self) -> dict:
+        return {"rim": self.plan.rim if self.plan else None}
 
     def loss(self) -> Callable:
         return losses.deep_supervision_ce_dice

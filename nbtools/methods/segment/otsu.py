@@ -7,7 +7,7 @@ Cytometry 28, 289–297.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
@@ -47,7 +47,7 @@ class OtsuSettings(Settings):
 
 @final
 class Otsu(Method):
-    Settings = OtsuSettings
+    Settings, Target = OtsuSettings, OtsuTarget
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -60,9 +60,8 @@ class Otsu(Method):
             history.best = {"train_mean_ap": self._choose(train, seed=plan.seed)}
         return history
 
-    def target(self) -> OtsuTarget:
-        target = OtsuTarget.configure(self.domain, self.settings)
-        return target if target.ndim == 3 else replace(target, spacing=None)
+    def target_fields(self) -> dict:
+        return {} if self.domain.ndim == 3 else {"spacing": None}
 
     def check_image(self, image: Image) -> Image:
         """Where no training has said otherwise, planes and volumes of any pixel size will do."""

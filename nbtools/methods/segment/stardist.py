@@ -50,6 +50,8 @@ RESERVE = 0.08  # share of a budget in minutes kept for choosing thresholds
 
 @dataclass(frozen=True)
 class StarDistSettings(Settings, parameters=StarTarget.parameters):
+    defaults_by_ndim: ClassVar = {"patch_size": {2: 128, 3: 64}}
+
     preset: str = preset_setting(*PRESETS)
     rays: int | None = setting(
         None,
@@ -88,7 +90,6 @@ class StarDistSettings(Settings, parameters=StarTarget.parameters):
 @final
 class StarDist(KerasMethod):
     Settings, Target = StarDistSettings, StarTarget
-    defaults_by_ndim: ClassVar = {"patch_size": {2: 128, 3: 64}}
     learns_classes = True
     exact_resume = False
     inner = None  # the package's StarDist2D or StarDist3D
@@ -101,9 +102,8 @@ class StarDist(KerasMethod):
         """The package's own."""
         return self.inner.keras_model.loss
 
-    def target(self) -> StarTarget:
-        target = super().target()
-        return target if self.inner is None else replace(target, network=self.inner.config)
+    def target_fields(self) -> dict:
+        return {} if self.inner is None else {"network": self.inner.config}
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
