@@ -29,7 +29,7 @@ from _runs import describe_machine
 from scipy import ndimage
 
 from nbtools import config, data, methods, normalize
-from nbtools.methods import _features, _trees
+from nbtools.methods import decision_trees, pixel_features
 from nbtools.metrics import semantic
 
 POOL, SIDE, ROUNDS, BATCH, RIM, JUDGES, TREES = 24, 96, 5, 5, 6, 40, 30
@@ -82,7 +82,7 @@ def write(seeds: list[dict], judge: list[Piece]) -> None:
 
 def cut_pieces(images: data.DataSet, order: range | np.ndarray, *, most: int) -> list[Piece]:
     """The first pieces with a nucleus in them."""
-    pieces = []
+    pieces, scales = [], methods.get("forest")().settings.scales
     for i in order:
         sample = images[int(i)]
         place = tuple(
@@ -95,13 +95,8 @@ def cut_pieces(images: data.DataSet, order: range | np.ndarray, *, most: int) ->
         )
         if label.any():
             scaled = normalize.by_percentiles(pixels).apply(pixels)
-            pieces.append(
-                Piece(
-                    sample.name,
-                    label,
-                    _features.compute_features(scaled, methods.get("forest")().settings.scales),
-                )
-            )
+            features = pixel_features.compute_features(scaled, scales)
+            pieces.append(Piece(sample.name, label, features))
         if len(pieces) == most:
             break
     return pieces
@@ -131,7 +126,7 @@ def run_seed(train: data.DataSet, judge: list[Piece], *, seed: int) -> dict:
     return found
 
 
-def train_trees(pool: list[Piece], labelled: Labelled, *, seed: int) -> _trees.Trees:
+def train_trees(pool: list[Piece], labelled: Labelled, *, seed: int) -> decision_trees.Trees:
     """As `forest` does, from the pixels of the labelled nuclei and of their rims."""
     features, nucleus, settings = [], [], methods.get("forest")().settings
     for i, names in labelled.items():
@@ -139,7 +134,7 @@ def train_trees(pool: list[Piece], labelled: Labelled, *, seed: int) -> _trees.T
         features.append(pool[i].features[:, marked >= 0].T)
         nucleus.append(marked[marked >= 0] > 0)
     about = {"trees": TREES, "leaf": settings.leaf, "balanced": True, "seed": seed}
-    return _trees.grow(np.concatenate(features), np.concatenate(nucleus), **about)
+    return decision_trees.grow(np.concatenate(features), np.concatenate(nucleus), **about)
 
 
 def mark(label: np.ndarray, names: set[int]) -> np.ndarray:
@@ -149,7 +144,7 @@ def mark(label: np.ndarray, names: set[int]) -> np.ndarray:
     return np.where(known, label, np.where(near & (label == 0), 0, -1))
 
 
-def predict(trees: _trees.Trees, pieces: list[Piece]) -> list[np.ndarray]:
+def predict(trees: decision_trees.Trees, pieces: list[Piece]) -> list[np.ndarray]:
     """(H, W) probability of a nucleus in each piece, smoothed as `forest` does."""
     told = trees.ask(
         np.concatenate([p.features.reshape(len(p.features), -1) for p in pieces], axis=1)
@@ -162,7 +157,7 @@ def predict(trees: _trees.Trees, pieces: list[Piece]) -> list[np.ndarray]:
 
 
 def choose_worst(
-    trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
+    trees: decision_trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
 ) -> None:
     """Label the most wrong nucleus of each of the images that the model expects to do worst in."""
     maps = predict(trees, pool)
@@ -178,7 +173,7 @@ def choose_worst(
 
 
 def choose_random(
-    trees: _trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
+    trees: decision_trees.Trees, pool: list[Piece], *, labelled: Labelled, rng: np.random.Generator
 ) -> None:
     """Label any nuclei of the pool."""
     free = [

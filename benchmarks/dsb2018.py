@@ -40,8 +40,8 @@ ENTRIES = (
 )
 HEAD = """# Five methods and the stardist package on DSB2018, fluorescence
 
-One seed, by `python benchmarks/dsb2018.py`. Trained on `train`, thresholds chosen on `val`, scored once on `test`; 95 %
-intervals over images.
+One seed, by `python benchmarks/dsb2018.py`. Trained on `train`, thresholds chosen on `val`,
+scored once on `test`; 95 % intervals over images.
 """
 
 

@@ -28,7 +28,7 @@ SETTINGS = {
     "flows, planes": "--set views=planes --set patch_size=96",
     "qcanet": "",
     "cdeep3m": "--set patch_size=96",
-    "planned": "",
+    "nnunet_planned": "",
 }
 LARGE = ("fast_nuclei", "unet", "stardist")  # the others are asked for 32 x 256 x 256
 SHAPES = {True: (64, 1024, 1024), False: (32, 256, 256)}

@@ -36,9 +36,8 @@ STEPS = {
     2: "--set epochs=3 --set steps_per_epoch=200 --set batch_size=8",
     3: "--set epochs=3 --set steps_per_epoch=900 --set batch_size=1 --set patch_size=32",
 }
-VIEWS = (
-    "--set turns=plane"  # every network predicts 8 turned and mirrored views, and their mean counts
-)
+# every network predicts 8 turned and mirrored views, and their mean counts
+VIEWS = "--set tta=flips_and_rot90"
 METRICS = ("psnr", "ssim", "nrmse", "psnr_si")
 
 

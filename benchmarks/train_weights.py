@@ -39,7 +39,7 @@ RECIPES = {
         "val": "dsb2018_fluorescence/val",
         "test": "dsb2018_fluorescence/test",
         "minutes": 40,
-        "settings": {"averaging": 0.995, "preset": "paper"},
+        "settings": {"ema_decay": 0.995, "preset": "paper"},
         "title": "Nuclei in 2D fluorescence images",
         "licence": "CC0-1.0 (weights and training data)",
         "source": DSB2018,
@@ -51,7 +51,7 @@ RECIPES = {
         "val": "dsb2018_fluorescence/val",
         "test": "dsb2018_fluorescence/test",
         "minutes": 35,
-        "settings": {"averaging": 0.995},
+        "settings": {"ema_decay": 0.995},
         "title": (
             "Nuclei in 2D fluorescence images, outlined more exactly and more slowly than by "
             "`nuclei2d`"
@@ -67,7 +67,7 @@ RECIPES = {
         "test": "dsb2018_other/test",
         "only": "RGB",
         "minutes": 20,
-        "settings": {"averaging": 0.995},
+        "settings": {"ema_decay": 0.995},
         "title": "Nuclei in stained tissue, bright field",
         "licence": "CC0-1.0 (weights and training data)",
         "source": DSB2018,
@@ -110,12 +110,14 @@ PAIRS = {"train": 48, "val": 6, "test": 12}
 
 CARD = """# {title}
 
-Weights `{name}` of the method `{method}`, {parameters:,} parameters, stored as float16. Use: `nbtools predict {name} IMAGES --out FOLDER`.
+Weights `{name}` of the method `{method}`, {parameters:,} parameters, stored as float16.
+Use: `nbtools predict {name} IMAGES --out FOLDER`.
 
 - **Data:** {source}. {images} images to learn from, {held} to choose by{apart}.
 - **Licence:** {licence}.
 - **Domain:** {domain}{size} Outside of it, look before you trust.
-- **Recipe:** `recipe.json` beside this file: settings, seed, sha256 of every training image, versions.
+- **Recipe:** `recipe.json` beside this file: settings, seed, sha256 of every training
+  image, versions.
   Made by `python benchmarks/train_weights.py {name}` in {minutes:.0f} minutes on {machine}.
 - **Score** on {tested}, never used for a choice: {score} All figures: `scores.json`.
 """

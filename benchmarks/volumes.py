@@ -34,12 +34,12 @@ ENTRIES = (
     Entry("flows, planes", 6, "flows", "--set views=planes --set patch_size=96"),
     Entry("qcanet", 6, "qcanet"),
     Entry("cdeep3m", 6, "cdeep3m", "--set patch_size=96"),
-    Entry("planned", 6, "planned"),
+    Entry("nnunet_planned", 6, "nnunet_planned"),
 )
 HEAD = """# Every method of volumes on simulated ones
 
-One seed, by `python benchmarks/volumes.py`. Trained on `train`, thresholds chosen on `val`, scored once on `test`; 95 %
-intervals over volumes.
+One seed, by `python benchmarks/volumes.py`. Trained on `train`, thresholds chosen on `val`,
+scored once on `test`; 95 % intervals over volumes.
 """
 
 

@@ -22,7 +22,8 @@ LOOK = """
 import sys
 import numpy as np
 import nbtools as nb
-np.save(sys.argv[3], nb.methods.load(sys.argv[1]).predict(nb.io.read_image(sys.argv[2]), raw=True).raw["maps"])
+model, image = nb.methods.load(sys.argv[1]), nb.io.read_image(sys.argv[2])
+np.save(sys.argv[3], model.predict(image, raw=True).raw["maps"])
 """
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from nbtools.methods.registry.row import WORKBENCHES
 
 from nbtools import methods
+from nbtools.methods.registry.row import WORKBENCHES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (".", "benchmarks", "notebooks", "data/weights/*")

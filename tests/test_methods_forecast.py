@@ -20,12 +20,14 @@ import numpy as np
 from nbtools import methods
 from nbtools.image import Image
 
-def peak():  # of this program; what `resource` says begins with the peak of the program that started it
+def peak():  # of this program; that of `resource` begins with the peak of its parent
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 
 model, rng = methods.load("nuclei2d"), np.random.default_rng(0)
-model.predict(Image(rng.random((64, 64), dtype=np.float32), "YX"))  # libraries are loaded, and count no more
-pixels = np.kron(rng.random((12, 12)) < 0.3, np.ones((112, 112))) + rng.normal(0, 0.02, (1344, 1344))
+small = Image(rng.random((64, 64), dtype=np.float32), "YX")
+model.predict(small)  # libraries are loaded, and count no more
+pixels = np.kron(rng.random((12, 12)) < 0.3, np.ones((112, 112)))
+pixels = pixels + rng.normal(0, 0.02, (1344, 1344))
 image = Image(pixels.astype(np.float32), "YX")
 told, before = model.forecast(image), peak()
 model.predict(image)

@@ -1,4 +1,4 @@
-"""How the simulated samples were made: python data/samples/recipe.py FOLDER writes them again, pixel for pixel.
+"""How the simulated samples were made: python data/samples/recipe.py FOLDER writes them again.
 
 Each dataset.toml names the command that gives the same pixels in uncompressed files.
 """

@@ -91,7 +91,7 @@ nb.show.denoisers(scores)
 # blur is to be removed, and where neighbouring pixels share their noise.
 #
 # Ours, trained for longer: 600 steps of 8 patches for each method, eight rotated and
-# mirrored views averaged (`turns=plane`), 8 test images, PSNR in dB
+# mirrored views averaged (`tta=flips_and_rot90`), 8 test images, PSNR in dB
 # (`python benchmarks/restoration.py`; one seed; N2V2 is the best of lesson 08's at 20
 # and 100 photons, and 0.1 dB below the best at 5):
 #

@@ -10,7 +10,8 @@ from nbtools.image import Image
 
 CODE = """
 from nbtools import io, widgets
-painter = widgets.paint(io.read_image("{name}.tif"), save_to="painted", classes=("interphase", "mitosis"))
+image, classes = io.read_image("{name}.tif"), ("interphase", "mitosis")
+painter = widgets.paint(image, save_to="painted", classes=classes)
 painter
 """
 SQUARE = ((10, 10), (10, 30), (30, 30), (30, 10), (11, 10))

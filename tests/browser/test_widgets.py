@@ -58,7 +58,8 @@ from pathlib import Path
 import nbtools as nb
 nb.runtime.set_environment(NBTOOLS_FAST=None)  # as long as nobody stops it
 train, val, _ = nb.data.samples("simulated2d").split(val=0.3, test=0.1, seed=0)
-model = nb.methods.get("fast_nuclei")(preset="tiny", epochs=10_000, steps_per_epoch=2, batch_size=1, patch_size=64)
+short = {"epochs": 10_000, "steps_per_epoch": 2, "batch_size": 1, "patch_size": 64}
+model = nb.methods.get("fast_nuclei")(preset="tiny", **short)
 live = nb.widgets.train_live(model, train, val=val, plan=nb.training.TrainingPlan(folder="run"))
 live
 """,
