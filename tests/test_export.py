@@ -16,6 +16,7 @@ from nbtools import export, methods
 from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.methods.domain import Domain
 
 
 @pytest.fixture
@@ -186,6 +187,32 @@ def test_a_failed_export_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="writable"):
         export.write_model(SimpleNamespace(model=object()), tmp_path / "m", format="half")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "ndim", "own"),
+    [("fast_nuclei", 3, []), ("nnunet_planned", 2, []), ("cdeep3m", 3, []), ("n2v", 2, ["_Blur"])],
+)
+def test_an_exported_network_has_layers_of_keras_alone(tmp_path, rng, name, ndim, own):
+    stock_layers = pytest.importorskip("nbtools.export.stock_layers")
+    import keras
+
+    method = methods.get(name)(preset="tiny")
+    method.domain = Domain(ndim, spacing=(1.0,) * ndim)
+    method.model = method.build()
+    path = export.write_model(method, tmp_path / "net")
+    again = keras.saving.load_model(path, safe_mode=True)
+    assert stock_layers.find_own_layers(method.model) == own
+    kinds = {type(layer) for layer in again.layers}
+    assert sorted(k.__name__ for k in kinds if "nbtools" in k.__module__) == own
+    image = rng.random((1, *[n or 32 for n in again.input.shape[1:]])).astype(np.float32)
+    pairs = zip(read_outputs(again(image)), read_outputs(method.model(image)), strict=True)
+    for found, wanted in pairs:
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def read_outputs(found) -> list[np.ndarray]:
+    return [np.asarray(one) for one in (found if isinstance(found, list | tuple) else [found])]
 
 
 def test_an_exported_keras_network_answers_as_the_model_does(tmp_path, rng):

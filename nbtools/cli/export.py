@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from nbtools import runtime
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 
@@ -24,8 +25,12 @@ def run(args: argparse.Namespace) -> CommandResult:
     ):
         args.out = args.out.with_name(args.out.name + suffix)
     common.require_new_file(args)
-    path = export.write_model(methods.load(args.model), args.out, format=args.format)
-    return CommandResult({"file": str(path), "format": args.format}, [f"Written: {path}"])
+    model = methods.load(args.model)
+    path = export.write_model(model, args.out, format=args.format)
+    own = runtime.load_quietly("nbtools.export.stock_layers").find_own_layers(model.model)
+    needs = [f"The file holds layers of nbtools ({', '.join(own)}): load it where that is."]
+    document = {"file": str(path), "format": args.format, "own_layers": own}
+    return CommandResult(document, [f"Written: {path}", *(needs if own else [])])
 
 
 COMMAND = Command("export", "write a model for another program", run, declare)

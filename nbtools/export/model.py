@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nbtools import io
+from nbtools import io, runtime
 from nbtools.errors import UserError
 
 
@@ -18,7 +18,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
     method : a trained method with a Keras network.
     path : of the file; the suffix of the format is added where it is missing.
     format : "keras": one .keras file, uncompiled, which keras.saving.load_model(path,
-        safe_mode=True) reads.
+        safe_mode=True) reads, without nbtools where `stock_layers.find_own_layers` names none.
 
     Returns
     -------
@@ -51,9 +51,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
 
 def _write_keras(method: Any, path: Path) -> None:
     # without optimizer and loss, which belong to the backend and the package of the training
-    plain = type(method.model).from_config(method.model.get_config())
-    plain.set_weights(method.model.get_weights())
-    plain.save(path)
+    runtime.load_quietly("nbtools.export.stock_layers").use_stock_layers(method.model).save(path)
 
 
 FORMATS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {"keras": (".keras", _write_keras)}

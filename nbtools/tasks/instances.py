@@ -31,14 +31,17 @@ TERMS = """
     IoU: The area that a true and a found nucleus share, over the area they cover together: 1 where
     the outlines agree, 0.5 where a third of each of two nuclei of one size lies outside the other.
 
-    found, missed, extra: A nucleus is found where the IoU reaches the threshold. Missed: most of it
-    is covered by nothing. Extra: most of it lies where no nucleus is.
+    matched, missed, extra: A true and a predicted nucleus match where their IoU reaches the
+    threshold. Missed: true nuclei without a match. Extra: predictions without a match.
 
-    split, merged: One nucleus found as several; several found as one. They ruin counts and leave
-    the foreground as it is.
+    split, merged: One nucleus predicted as several; several predicted as one. They ruin counts and
+    leave the foreground as it is.
 
-    AP: Found / (found + not found + predicted in vain), all images together. At IoU 0.5 it is about
-    counting, at 0.9 about the very outline. Mean AP averages IoU 0.50 to 0.90.
+    missed entirely, extra on background: Most of a true nucleus is covered by no prediction; most
+    of a prediction lies where no nucleus is.
+
+    AP: Matched / (matched + missed + extra), all images together. At IoU 0.5 it is about counting,
+    at 0.9 about the very outline. Mean AP averages IoU 0.50 to 0.90.
     """
 
 MATCHING = (
@@ -309,8 +312,8 @@ def format_scores(scores: dict) -> list[str]:
         f"Mean AP {scores['mean_ap']:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
         f"{scores['images']} images; "
         f"panoptic quality {scores['panoptic_quality']:.3f}, SEG {scores['seg']:.3f}",
-        f"Split {scores['splits']}, merged {scores['merges']}, missed {scores['missed']}, extra "
-        f"{scores['extra']} nuclei; "
+        f"Split {scores['splits']}, merged {scores['merges']}, missed entirely "
+        f"{scores['missed']}, extra on background {scores['extra']} nuclei; "
         f"counts {scores['count_bias']:+.1%} in all, off by {scores['count_error']:.1%} per image",
     ]
     unit = "um" if "hausdorff_95_um" in scores else "px"

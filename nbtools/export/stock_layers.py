@@ -1,0 +1,84 @@
+"""A network whose layers are all of Keras itself: other programs load it without nbtools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import layers
+
+from nbtools.nets.ensemble import Middle
+from nbtools.nets.norm import InstanceNorm
+from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
+
+
+def use_stock_layers(network: keras.Model) -> keras.Model:
+    """A copy of a network in which layers of nbtools are replaced by layers of Keras that do the
+    same: blocks of pixels and choices of channels by convolutions with fixed kernels of 0 and 1.
+
+    Parameters
+    ----------
+    network : a functional network; it is not changed.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled, with names, inputs and outputs of the network. Layers without a counterpart
+        stay.
+
+    Examples
+    --------
+    >>> x = keras.Input((None, None, 1))
+    >>> plain = use_stock_layers(keras.Model(x, SpaceToDepth((2, 2))(x)))
+    >>> plain.layers[-1].__class__.__name__
+    'Conv2D'
+    """
+    plain = type(network).from_config(network.get_config())  # not compiled
+    copy = keras.models.clone_model(plain, clone_function=_replace_layer)
+    for layer, stock in zip(network.layers, copy.layers, strict=True):
+        kernel = KERNELS.get(type(layer))
+        stock.set_weights([kernel(layer)] if kernel else layer.get_weights())
+    return copy
+
+
+def find_own_layers(network: keras.Model) -> list[str]:
+    """Names of the kinds of layers that another program cannot load without nbtools."""
+    kinds = {type(layer) for layer in network.layers} - {*KERNELS, InstanceNorm}
+    return sorted(kind.__name__ for kind in kinds if kind.__module__.startswith("nbtools"))
+
+
+def _replace_layer(layer: keras.Layer) -> keras.Layer:
+    ndim = len(layer.input.shape) - 2 if type(layer) in KERNELS else 0
+    about = {"name": layer.name, "use_bias": False}
+    if isinstance(layer, InstanceNorm):
+        return layers.GroupNormalization(-1, epsilon=layer.epsilon, name=layer.name)
+    if isinstance(layer, Middle):
+        return getattr(layers, f"Conv{ndim}D")(layer.count, 1, **about)
+    if isinstance(layer, SpaceToDepth):
+        filters, kind = layer.output.shape[-1], f"Conv{ndim}D"
+    elif isinstance(layer, DepthToSpace):
+        filters, kind = layer.output.shape[-1], f"Conv{ndim}DTranspose"
+    else:
+        return type(layer).from_config(layer.get_config())
+    return getattr(layers, kind)(filters, layer.factors, strides=layer.factors, **about)
+
+
+def _arrange_blocks(layer: SpaceToDepth | DepthToSpace) -> np.ndarray:
+    """(*factors, C, product of the factors · C): each pixel of a block has channels of its own."""
+    few = min(layer.input.shape[-1], layer.output.shape[-1])
+    return np.eye(few * int(np.prod(layer.factors))).reshape(*layer.factors, few, -1)
+
+
+def _choose_middle(layer: Middle) -> np.ndarray:
+    """(1, …, C, count) the channels in the middle."""
+    channels = layer.input.shape[-1]
+    chosen = np.eye(channels, layer.count, k=-((channels - layer.count) // 2))
+    return chosen.reshape(*[1] * (len(layer.input.shape) - 2), channels, layer.count)
+
+
+KERNELS: dict[type, Callable] = {
+    SpaceToDepth: _arrange_blocks,
+    DepthToSpace: _arrange_blocks,
+    Middle: _choose_middle,
+}
