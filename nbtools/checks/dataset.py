@@ -238,8 +238,8 @@ def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[F
 
 def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find pixel sizes that are unknown or differ."""
-    images = [f.image for f in overview.facts if f.image is not None]
-    unknown = [i for i in images if i.spacing is None]
+    facts = [f for f in overview.facts if f.image is not None]
+    unknown = [f.image for f in facts if f.image.spacing is None]
     if unknown:
         severity, consequence = (
             ("warning", "the Z step is assumed to equal the pixel size in X")
@@ -250,14 +250,10 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
             "spacing_missing",
             severity,
             "",
-            f"{len(unknown)} of {len(images)} images do not state their pixel size; {consequence}.",
+            f"{len(unknown)} of {len(facts)} images do not state their pixel size; {consequence}.",
             "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm.",
         )
-    known = [
-        (f.file, f.image.unit, *f.image.spacing)
-        for f in overview.facts
-        if f.image is not None and f.image.spacing
-    ]
+    known = [(f.file, f.image.unit, *f.image.spacing) for f in facts if f.image.spacing]
     odd = [
         k
         for k in known

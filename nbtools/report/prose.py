@@ -32,7 +32,7 @@ def write_methods(facts: dict) -> str:
         _describe_scores(facts),
         _describe_versions(facts),
     ]
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, parts))
 
 
 def format_spacing(images: dict) -> str:

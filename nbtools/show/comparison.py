@@ -45,10 +45,9 @@ def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
     style_axes(axes, title="AP at each IoU threshold", x="IoU threshold")
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
-        values = [one["pooled"][t]["ap"] for t in thresholds]
         axes.plot(
             [float(t) for t in thresholds],
-            values,
+            [one["pooled"][t]["ap"] for t in thresholds],
             color=colors[name],
             linewidth=2,
             marker="o",

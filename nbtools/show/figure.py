@@ -177,11 +177,10 @@ def _draw_scale_bar(axes: Axes, view: View) -> None:
         Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)
     )
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    text = f"{length_um:g} µm"
     axes.text(
         left + length / 2,
         top - margin / 3,
-        text,
+        f"{length_um:g} µm",
         color="white",
         fontsize=7.5,
         ha="center",

@@ -31,7 +31,7 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """
     shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
-        shown, columns, alt=_describe_count(data, len(shown)), inches=_choose_width(len(shown))
+        shown, columns, alt=_describe_count(len(shown)), inches=_choose_width(len(shown))
     )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
@@ -119,9 +119,11 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
         shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
     )
     for axes, seen in zip(places, shown, strict=True):
-        rgb = None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220)
         draw_view(
-            axes, seen if axes is places[0] else replace(seen, spacing_um=None), title="", rgb=rgb
+            axes,
+            seen if axes is places[0] else replace(seen, spacing_um=None),
+            title="",
+            rgb=None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220),
         )
     return figure
 
@@ -153,8 +155,7 @@ def collect_images(data: object, limit: int) -> list[Image]:
     if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
         found = [data.image(i) for i in range(min(limit, len(data)))]
     elif isinstance(data, Mapping):
-        named = islice(data.items(), limit)
-        found = [as_image(item).replace(name=name) for name, item in named]
+        found = [as_image(item).replace(name=name) for name, item in islice(data.items(), limit)]
     else:
         found = [as_image(item) for item in islice(data, limit)]
     if not found:
@@ -184,10 +185,9 @@ def as_image(item: object) -> Image:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or array.dtype == object:
-        received = f"{type(item).__name__} of shape {array.shape}"
         raise UserError(
             "What is shown must be an image, or an array of 2 or 3 dimensions.",
-            received,
+            f"{type(item).__name__} of shape {array.shape}",
             'Use Image(pixels, "ZYX").',
         )
     return Image(array, "YX" if array.ndim == 2 else "ZYX")
@@ -272,7 +272,7 @@ def _make_title(name: str, count: int) -> str:
     return f"{shorten(name)} · {text}" if name else text
 
 
-def _describe_count(data: object, shown: int) -> str:
+def _describe_count(shown: int) -> str:
     return f"{shown} image{'' if shown == 1 else 's'}"
 
 

@@ -173,10 +173,9 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
     UserError : scores of another task.
     """
     if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
-        received = ", ".join(map(str, results)) or "nothing"
         raise UserError(
             'Scores to show must be those of task "restoration".',
-            received,
+            ", ".join(map(str, results)) or "nothing",
             "Use metrics.restoration.evaluate.",
         )
     text = ", ".join(
@@ -246,10 +245,9 @@ def name_results(*found: object) -> dict[str, Image]:
 def check_same_size(image: Image, other: Image) -> None:
     """Raise a UserError where two images that are to be compared differ in size."""
     if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
-        received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
         raise UserError(
             "Images shown beside each other must have the same size.",
-            received,
+            f"{image.axes} {image.shape} and {other.axes} {other.shape}",
             "Show an image with its restored version.",
         )
 
@@ -392,8 +390,11 @@ def _balance_contrast(rest: Image) -> Contrast:
     """Grey in the middle for 0, the same reach to both sides."""
     most = float(np.percentile(np.abs(rest.pixels), 99)) or 1.0
     channels = rest.size("C")
-    tints = np.eye(3) if rest.is_rgb else np.ones((channels, 3)) / channels
-    return Contrast(np.full(channels, -most), np.full(channels, most), tints)
+    return Contrast(
+        np.full(channels, -most),
+        np.full(channels, most),
+        np.eye(3) if rest.is_rgb else np.ones((channels, 3)) / channels,
+    )
 
 
 def _title_with_score(name: str, image: Image, clean: Image | None) -> str:

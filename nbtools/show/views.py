@@ -190,12 +190,9 @@ def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
 def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...]) -> None:
     """Raise a UserError where image and label differ in size."""
     if tuple(image_shape) != tuple(label_shape):
-        received = (
-            f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
-        )
         raise UserError(
             "Image and label must have the same size.",
-            received,
+            f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}",
             "Check that they belong together: files pair by name.",
         )
 
