@@ -188,13 +188,11 @@ def _subtract(
 ) -> dict:
     resampled, (a, b) = metrics[metric], (names.index(name) for name in pair)
     limits = _limit(resampled, lambda d: d[:, a] - d[:, b])
-    about = {
+    return {
         "method": pair[0],
         "against": pair[1],
         "metric": metric,
         "difference": _number(resampled.value[a] - resampled.value[b]),
-    }
-    return about | {
         "interval_95": limits,
         "clear": None if limits is None else not limits[0] <= 0 <= limits[1],
     }

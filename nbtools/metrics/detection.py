@@ -89,7 +89,10 @@ def evaluate(
         )
     counts = _list_counts(rows)
     units = bootstrap.find_units([row["name"] for row in rows], groups)
-    return {"task": "detection", "images": len(rows), f"gate_{unit}": float(gate)} | {
+    return {
+        "task": "detection",
+        "images": len(rows),
+        f"gate_{unit}": float(gate),
         "matching": matching,
         **_pool_counts(counts, ranked),
         "missing": missing,

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
+from nbtools.show.figure import Figure, draw_view, new_grid, new_rows, shorten
 from nbtools.show.views import View, paint, view
 
 
@@ -94,9 +94,7 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
     data : samples, or (image, label) pairs.
     limit : number of samples shown.
     """
-    rows = [_make_row(item) for item in islice(data, limit)]
-    if not rows:
-        raise _make_empty_error()
+    rows = _require_some([_make_row(item) for item in islice(data, limit)])
     return draw_rows(rows, alt=f"{len(rows)} images beside their partners")
 
 
@@ -111,9 +109,7 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
     columns : patches per row.
     limit : number of patches shown.
     """
-    found = [_find_partners(item) for item in islice(data, limit)]
-    if not found:
-        raise _make_empty_error()
+    found = _require_some([_find_partners(item) for item in islice(data, limit)])
     shown = [view(i, label) for i, label, _ in found]
     figure, places = new_grid(
         shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
@@ -137,12 +133,12 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     predicted : label images or Predictions, in the same order.
     limit : number of images shown.
     """
-    rows = [
-        _make_predicted_row(item, found)
-        for item, found in islice(zip(data, predicted, strict=False), limit)
-    ]
-    if not rows:
-        raise _make_empty_error()
+    rows = _require_some(
+        [
+            _make_predicted_row(item, found)
+            for item, found in islice(zip(data, predicted, strict=False), limit)
+        ]
+    )
     return draw_rows(rows, alt=f"predictions in {len(rows)} images")
 
 
@@ -158,9 +154,7 @@ def collect_images(data: object, limit: int) -> list[Image]:
         found = [as_image(item).replace(name=name) for name, item in islice(data.items(), limit)]
     else:
         found = [as_image(item) for item in islice(data, limit)]
-    if not found:
-        raise _make_empty_error()
-    return found
+    return _require_some(found)
 
 
 def as_image(item: object) -> Image:
@@ -245,9 +239,7 @@ def draw_rows(
         + (head if any(title for _, title, _ in row) else 0.06)
         for row in rows
     ]
-    figure = new_figure(inches * columns, sum(heights), alt=alt)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    figure, grid = new_rows(inches * columns, heights, columns=columns, alt=alt)
     for r, row in enumerate(rows):
         for c, (seen, title, painted) in enumerate(row):
             draw_view(
@@ -282,7 +274,9 @@ def _note_rest(figure: Figure, data: object, shown: int) -> None:
         figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")
 
 
-def _make_empty_error() -> UserError:
-    return UserError(
-        "There must be at least one image to show.", "none", "Choose a data set with images."
-    )
+def _require_some(found: list) -> list:
+    if not found:
+        raise UserError(
+            "There must be at least one image to show.", "none", "Choose a data set with images."
+        )
+    return found

@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from nbtools.image import Image
@@ -101,7 +102,7 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
     reasons = [kind for kind in KINDS if counts[kind] and kind not in COUNTED]
     alt = ", ".join(f"{counts[kind]} {kind}" for kind in (*COUNTED, *reasons))
     figure, [axes] = new_grid([seen], 1, alt=alt, inches=6)
-    colors = np.array([(0, 0, 0), *(_to_rgb(KINDS[kind][0]) for kind in kinds)])
+    colors = np.array([(0, 0, 0), *(to_rgb(KINDS[kind][0]) for kind in kinds)])
     draw_view(
         axes,
         seen,
@@ -258,7 +259,3 @@ def _draw_mistakes(axes: Axes, result: Mapping) -> None:
             color=GREY,
             ha="right",
         )
-
-
-def _to_rgb(color: str) -> tuple[float, ...]:
-    return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -18,7 +18,7 @@ from nbtools.image import Image
 from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
-from nbtools.show.figure import Figure, new_figure, style_axes
+from nbtools.show.figure import Figure, draw_interval, new_figure, style_axes
 from nbtools.show.layout import GAP, make_pixels_square
 from nbtools.show.pictures import as_image, draw_rows
 from nbtools.show.text import format_value
@@ -423,15 +423,4 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, text
         if mean is None:
             continue
         color = ORANGE if start is not None and mean < start else BLUE
-        if interval:
-            axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
-        axes.plot([mean], [place], "o", color=color, markersize=6)
-        axes.annotate(
-            text.format(mean),
-            (mean, place),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=INK,
-        )
+        draw_interval(axes, place, value=mean, interval=interval, color=color, text=text)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from nbtools import tasks
 from nbtools.errors import UserError
 from nbtools.show import comparison
-from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
+from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE, name_colors
 from nbtools.show.figure import Figure, new_figure, shorten, style_axes
 from nbtools.show.restoration import denoisers
 
@@ -58,7 +58,7 @@ def _draw_metrics(results: Mapping[str, Mapping], metrics: tuple[str, ...]) -> F
         alt=f"{metrics[0]}: {words}",
     )
     axes = np.atleast_1d(figure.subplots(1, columns))
-    colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
+    colors = name_colors(results)
     for place, metric in zip(axes, metrics, strict=False):
         _draw_bars(place, results, metric=metric, colors=colors)
     axes[0].set_yticks(range(len(results)), [shorten(name, 18) for name in results])
