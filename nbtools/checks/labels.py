@@ -19,30 +19,27 @@ MAX_TINY_SHARE = 0.05
 
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find label images and clean images whose shape differs from that of their image."""
-    shape = view.image.space_shape
-    if (
-        view.label is not None
-        and not view.label.is_rgb
-        and view.label.shape == (*shape[:-2], *shape[:-3:-1]) != shape
-    ):
-        yield Finding(
-            "transposed_label",
-            "error",
-            view.label_file,
-            (
-                f"The label image has shape {view.label.shape}, the image {shape}: Y and X are "
-                "exchanged."
-            ),
-            "nbtools check --fix exchanges them; check that the labels then fit.",
-        )
-    elif view.label is not None and not view.label.is_rgb and view.label.shape != shape:
-        yield Finding(
-            "unequal_shapes",
-            "error",
-            view.label_file,
-            f"The label image has shape {view.label.shape}, its image {shape}.",
-            "Export both from the same image; or name the axes with --axes.",
-        )
+    shape, label = view.image.space_shape, view.label
+    if label is not None and not label.is_rgb and label.shape != shape:
+        if label.shape == (*shape[:-2], *shape[:-3:-1]):
+            yield Finding(
+                "transposed_label",
+                "error",
+                view.label_file,
+                (
+                    f"The label image has shape {label.shape}, the image {shape}: Y and X are "
+                    "exchanged."
+                ),
+                "nbtools check --fix exchanges them; check that the labels then fit.",
+            )
+        else:
+            yield Finding(
+                "unequal_shapes",
+                "error",
+                view.label_file,
+                f"The label image has shape {label.shape}, its image {shape}.",
+                "Export both from the same image; or name the axes with --axes.",
+            )
     if view.clean is not None and view.clean.shape != view.image.shape:
         yield Finding(
             "unequal_shapes",

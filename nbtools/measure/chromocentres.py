@@ -259,9 +259,9 @@ def _split_peak(height: np.ndarray, rise: float) -> np.ndarray:
     from skimage.morphology import reconstruction
 
     level = np.pad(np.log(height), 1, constant_values=np.log(rise / 2))
-    domes = level - reconstruction(level - np.log(2), level)
-    parts, count = label(domes[(slice(1, -1),) * height.ndim] > 1e-6, np.ones((3,) * height.ndim))
-    depth = maximum(domes[(slice(1, -1),) * height.ndim], parts, np.arange(1, count + 1))
+    domes = (level - reconstruction(level - np.log(2), level))[(slice(1, -1),) * height.ndim]
+    parts, count = label(domes > 1e-6, np.ones((3,) * height.ndim))
+    depth = maximum(domes, parts, np.arange(1, count + 1))
     # Domes of full depth only, and of at least 2 pixels along each axis: less is noise.
     large = np.bincount(parts.ravel())[1:] >= 2**height.ndim
     return _renumber(parts, (np.array(depth) > np.log(2) - 1e-6) & large)

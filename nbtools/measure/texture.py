@@ -116,6 +116,4 @@ def _describe_pairs(pairs: np.ndarray) -> dict[str, np.ndarray]:
 
 def _normalize(counts: np.ndarray) -> np.ndarray:
     """Counts (n, ...) divided by their sum; NaN where there are none."""
-    return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(
-        -1, *(1,) * (counts.ndim - 1)
-    )
+    return counts / counts.sum(axis=tuple(range(1, counts.ndim)), keepdims=True)

@@ -63,7 +63,7 @@ def make_title(facts: dict) -> str:
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
     """The few numbers at the top of the page, with their names."""
     scores, training, images = (facts.get(name) or {} for name in ("scores", "training", "images"))
-    best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
+    best = training["best"] if isinstance(training.get("best"), dict) else {}
     found = [
         *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),

@@ -126,6 +126,20 @@ def new_grid(
     return figure, [figure.add_subplot(grid[divmod(i, columns)]) for i in range(len(views))]
 
 
+def draw_single(
+    view: View,
+    *,
+    alt: str,
+    title: str | None = None,
+    rgb: np.ndarray | None = None,
+    inches: float = 5.5,
+) -> Figure:
+    """Make a figure of one view, as wide as given in inches; title and rgb as in `draw_view`."""
+    figure, [axes] = new_grid([view], 1, alt=alt, inches=inches)
+    draw_view(axes, view, title=title, rgb=rgb)
+    return figure
+
+
 def new_rows(
     width: float, heights: Sequence[float], *, columns: int, alt: str = ""
 ) -> tuple[Figure, GridSpec]:

@@ -11,7 +11,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.statistics import compare_groups
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, style_axes
+from nbtools.show.figure import Figure, draw_single, new_figure, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
 from nbtools.show.text import RichText
@@ -110,11 +110,12 @@ def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
         f"{len(chosen)} of {np.count_nonzero(np.unique(label.pixels))} nuclei: "
         f"{', '.join(map(str, chosen[:6]))}"
     )
-    figure, [axes] = new_grid([seen], 1, alt=title, inches=5.5)
-    draw_view(
-        axes, seen, title=title + (" …" if len(chosen) > 6 else ""), rgb=paint(seen.rgb, seen.label)
+    return draw_single(
+        seen,
+        alt=title,
+        title=title + (" …" if len(chosen) > 6 else ""),
+        rgb=paint(seen.rgb, seen.label),
     )
-    return figure
 
 
 def _draw_dots(

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.show.figure import Figure, draw_view, new_grid, new_rows, shorten
+from nbtools.show.figure import Figure, draw_single, draw_view, new_grid, new_rows, shorten
 from nbtools.show.views import View, paint, view
 
 
@@ -49,16 +49,12 @@ def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
     """
     seen = view(as_image(image), as_image(label))
     count = _count_labels(label)
-    figure, [axes] = new_grid(
-        [seen], 1, alt=f"{count} outlined nuclei on {seen.name or 'the image'}", inches=5.5
-    )
-    draw_view(
-        axes,
+    return draw_single(
         seen,
+        alt=f"{count} outlined nuclei on {seen.name or 'the image'}",
         title=_make_title(seen.name, count) if title is None else title,
         rgb=paint(seen.rgb, seen.label),
     )
-    return figure
 
 
 def labels(label: Image, *, title: str | None = None) -> Figure:
@@ -66,19 +62,18 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
     label = as_image(label)
     seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
     count = _count_labels(label)
-    figure, [axes] = new_grid([seen], 1, alt=f"{count} labelled nuclei", inches=4.5)
     blank = (
         np.where((seen.rgb == 255).all(axis=-1, keepdims=True), 255, 18)
         .astype(np.uint8)
         .repeat(3, axis=-1)
     )
-    draw_view(
-        axes,
+    return draw_single(
         seen,
+        alt=f"{count} labelled nuclei",
         title=_make_title(label.name, count) if title is None else title,
         rgb=paint(blank, seen.label, fill=0.85),
+        inches=4.5,
     )
-    return figure
 
 
 def sample(item: object) -> Figure:

@@ -15,7 +15,7 @@ from nbtools.metrics.instances import Score, find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.comparison import MISTAKES
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
+from nbtools.show.figure import Figure, draw_single, new_figure, shorten, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
@@ -101,13 +101,13 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
     seen = view(image, truth.replace(pixels=label))
     reasons = [kind for kind in KINDS if counts[kind] and kind not in COUNTED]
     alt = ", ".join(f"{counts[kind]} {kind}" for kind in (*COUNTED, *reasons))
-    figure, [axes] = new_grid([seen], 1, alt=alt, inches=6)
     colors = np.array([(0, 0, 0), *(to_rgb(KINDS[kind][0]) for kind in kinds)])
-    draw_view(
-        axes,
+    figure = draw_single(
         seen,
+        alt=alt,
         title=f"{shorten(image.name)}\n{_write_ap(counts, iou)}".strip(),
         rgb=paint(seen.rgb, seen.label, colors=colors, fill=0.35),
+        inches=6,
     )
     order = chain.from_iterable(zip_longest(COUNTED, reasons))  # a legend is filled by columns
     handles = [

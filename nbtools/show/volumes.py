@@ -14,7 +14,7 @@ from nbtools.image import Image
 from nbtools.show import layout
 from nbtools.show.colors import INK, color_labels, depth_colors
 from nbtools.show.contrast import Contrast, measure_contrast
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
+from nbtools.show.figure import Figure, draw_single, draw_view, new_figure, new_grid, shorten
 from nbtools.show.scene import AMBIENT, LIGHT, prepare_scene, require_volume
 from nbtools.show.views import View, check_same_space, enlarge, paint
 
@@ -46,9 +46,9 @@ def slices(
     side_um = min(image.spacing_um) / times if image.spacing_um else None
     frame = tuple(int(_measure_side(image, axis) * times) for axis in "XY")
     seen = View(rgb, None, spacing_um=side_um, frame=frame, name=image.name)
-    figure, [axes] = new_grid([seen], 1, alt=f"slices {text}", inches=6.0)
-    draw_view(axes, seen, title=f"{shorten(image.name)} {text}".strip())
-    return figure
+    return draw_single(
+        seen, alt=f"slices {text}", title=f"{shorten(image.name)} {text}".strip(), inches=6.0
+    )
 
 
 def slices_rgb(
