@@ -152,14 +152,14 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
 
 def to_json(findings: Sequence[Finding], n_images: int) -> dict:
     """Return the JSON document of `nbtools check`; "ok" is true without errors and warnings."""
-    ok = not any(f.severity in ("error", "warning") for f in findings)
-    return {"ok": ok, "images": n_images, "findings": [vars(f) | {"why": f.why} for f in findings]}
+    return {
+        "ok": not any(f.severity in ("error", "warning") for f in findings),
+        "images": n_images,
+        "findings": [vars(f) | {"why": f.why} for f in findings],
+    }
 
 
 def _usual_requirements(dataset: DataSet) -> Requirements:
     """Require the partner that the set has for each of its images; labels where it has none."""
-    needs = next(
-        (kind for kind in ("labels", "clean", "classes", "boxes", "centres") if dataset.has(kind)),
-        "labels",
-    )
-    return Requirements(needs=needs, channels=None)
+    kinds = ("labels", "clean", "classes", "boxes", "centres")
+    return Requirements(needs=next(filter(dataset.has, kinds), "labels"), channels=None)

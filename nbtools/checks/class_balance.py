@@ -69,15 +69,12 @@ def find_few_levels(overview: Overview, _requirements: Requirements) -> Iterator
             and fact.image.pixels.dtype.kind in "iu"
             and 1 < fact.levels < FEW_LEVELS
         ):
-            remedy = (
-                "Use the original file; an export with fewer bits or as a mask loses the others."
-            )
             yield Finding(
                 "few_grey_levels",
                 "warning",
                 fact.file,
                 f"The image has only {fact.levels} grey values.",
-                remedy,
+                "Use the original file; an export with fewer bits or as a mask loses the others.",
             )
 
 
@@ -90,14 +87,16 @@ def find_bit_depths(overview: Overview, _requirements: Requirements) -> Iterator
     ]
     narrow = [f for f in facts if f.highest <= 255]
     if narrow and any(f.highest > 4095 for f in facts):
-        message = (
-            f"{len(narrow)} of {len(facts)} images use only 8 of their 16 bits (values up to "
-            f"{narrow[0].highest:g}), others use more than 12."
+        yield Finding(
+            "bit_depth_differs",
+            "warning",
+            narrow[0].file,
+            (
+                f"{len(narrow)} of {len(facts)} images use only 8 of their 16 bits (values up to "
+                f"{narrow[0].highest:g}), others use more than 12."
+            ),
+            "Export all originals in the same way, so that equal brightness has equal grey values.",
         )
-        remedy = (
-            "Export all originals in the same way, so that equal brightness has equal grey values."
-        )
-        yield Finding("bit_depth_differs", "warning", narrow[0].file, message, remedy)
 
 
 def find_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
@@ -108,14 +107,16 @@ def find_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Find
     middle = float(np.median([f.diameter for f in facts]))
     odd = [f for f in facts if max(f.diameter / middle, middle / f.diameter) > MAX_SIZE_RATIO]
     if odd:
-        message = (
-            f"Nuclei are {odd[0].diameter:.0f} px across here, {middle:.0f} px in most images; "
-            f"{len(odd)} of {len(facts)} images differ."
+        yield Finding(
+            "nucleus_size_differs",
+            "warning",
+            odd[0].file,
+            (
+                f"Nuclei are {odd[0].diameter:.0f} px across here, {middle:.0f} px in most images; "
+                f"{len(odd)} of {len(facts)} images differ."
+            ),
+            "Check magnification and scaling; a network learns the sizes in its training images.",
         )
-        remedy = (
-            "Check magnification and scaling; a network learns the sizes in its training images."
-        )
-        yield Finding("nucleus_size_differs", "warning", odd[0].file, message, remedy)
 
 
 def find_class_balance(overview: Overview, requirements: Requirements) -> Iterator[Finding]:
@@ -125,24 +126,34 @@ def find_class_balance(overview: Overview, requirements: Requirements) -> Iterat
         return
     if len(counts) == 1:
         severity = "error" if requirements.needs == "classes" else "note"
-        remedy = "Add images of another class; there is nothing to distinguish."
         yield Finding(
-            "one_class", severity, "", f"All images have the class {counts[0][0]}.", remedy
+            "one_class",
+            severity,
+            "",
+            f"All images have the class {counts[0][0]}.",
+            "Add images of another class; there is nothing to distinguish.",
         )
         return
     (most, many), (least, few) = counts[0], counts[-1]
     if few < MIN_PER_CLASS:
-        remedy = (
-            f"Add images: fewer than {MIN_PER_CLASS} are not enough for training, validation and "
-            "test."
-        )
         yield Finding(
-            "rare_class", "warning", "", f"Only {few} images have the class {least}.", remedy
+            "rare_class",
+            "warning",
+            "",
+            f"Only {few} images have the class {least}.",
+            (
+                f"Add images: fewer than {MIN_PER_CLASS} are not enough for training, validation "
+                "and test."
+            ),
         )
     if many > MAX_CLASS_RATIO * few:
-        message = f"The classes are unequal: {many} images of {most}, {few} of {least}."
-        remedy = "Compare balanced accuracy or F1, not accuracy; add images of the rare class."
-        yield Finding("class_imbalance", "warning", "", message, remedy)
+        yield Finding(
+            "class_imbalance",
+            "warning",
+            "",
+            f"The classes are unequal: {many} images of {most}, {few} of {least}.",
+            "Compare balanced accuracy or F1, not accuracy; add images of the rare class.",
+        )
 
 
 def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
@@ -154,11 +165,13 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.pixels_hash != first.pixels_hash and not is_same_group(first, other):
-                remedy = "Find out which image the labels belong to; replace those of the other."
-                message = (
-                    f"The labels are the same as those of {first.file}, but the images differ."
+                yield Finding(
+                    "same_labels",
+                    "warning",
+                    other.file,
+                    f"The labels are the same as those of {first.file}, but the images differ.",
+                    "Find out which image the labels belong to; replace those of the other.",
                 )
-                yield Finding("same_labels", "warning", other.file, message, remedy)
 
 
 def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
@@ -172,14 +185,16 @@ def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterato
             spacing
         ) > MAX_ANISOTROPY * min(spacing)
         if wrong:
-            message = (
-                f"A pixel size of {' x '.join(f'{s:g}' for s in spacing)} {fact.image.unit} is "
-                "implausible for a light microscope."
+            yield Finding(
+                "spacing_implausible",
+                "warning",
+                fact.file,
+                (
+                    f"A pixel size of {' x '.join(f'{s:g}' for s in spacing)} {fact.image.unit} is "
+                    "implausible for a light microscope."
+                ),
+                "Correct it with --spacing or in dataset.toml; often nm or mm are mistaken for µm.",
             )
-            remedy = (
-                "Correct it with --spacing or in dataset.toml; often nm or mm are mistaken for µm."
-            )
-            yield Finding("spacing_implausible", "warning", fact.file, message, remedy)
 
 
 BALANCE_CHECKS = [

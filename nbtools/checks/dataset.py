@@ -43,13 +43,12 @@ RELATIONS = {
 def find_no_images(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find a set without images."""
     if not overview.facts:
-        remedy = "Put them into a folder images/ beside labels/, or give a folder of images."
         yield Finding(
             "no_images",
             "error",
             "",
             f"No images were found in {overview.dataset.folder or 'the set'}.",
-            remedy,
+            "Put them into a folder images/ beside labels/, or give a folder of images.",
         )
 
 
@@ -71,25 +70,27 @@ def find_missing_partners(overview: Overview, requirements: Requirements) -> Ite
         )
         return
     for fact in missing:
-        remedy = (
-            "Add it under the same name, or remove the image; nbtools check --fix leaves it out."
+        yield Finding(
+            f"missing_{needs}",
+            "error",
+            fact.file,
+            f"The image has no {word}.",
+            "Add it under the same name, or remove the image; nbtools check --fix leaves it out.",
         )
-        yield Finding(f"missing_{needs}", "error", fact.file, f"The image has no {word}.", remedy)
 
 
 def find_orphans(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find partners without an image."""
     for _kind, path in overview.dataset.orphans:
-        remedy = (
-            "Files are paired by their name without extension: rename the image or this file, or "
-            "remove it."
-        )
         yield Finding(
             "missing_image",
             "warning",
             overview.dataset.relative(path),
             "No image has this name.",
-            remedy,
+            (
+                "Files are paired by their name without extension: rename the image or this file, "
+                "or remove it."
+            ),
         )
 
 
@@ -98,17 +99,14 @@ def find_ignored(overview: Overview, _requirements: Requirements) -> Iterator[Fi
     for path, reason in overview.dataset.ignored.items():
         twice = "has this name" in reason
         code, severity = ("same_name", "warning") if twice else ("foreign_file", "note")
-        remedy = (
-            "Rename one of the two, or remove it."
-            if twice
-            else "Nothing to do, unless it should be an image."
-        )
         yield Finding(
             code,
             severity,
             overview.dataset.relative(path),
             f"The file is ignored: {reason}.",
-            remedy,
+            "Rename one of the two, or remove it."
+            if twice
+            else "Nothing to do, unless it should be an image.",
         )
 
 
@@ -118,23 +116,26 @@ def find_duplicates(overview: Overview, _requirements: Requirements) -> Iterator
         first, *others = [overview.facts[i] for i in places]
         for other in others:
             if other.entry.part != first.entry.part:
-                message = (
-                    f"The same image as {first.file}: a score on {other.entry.part} would be too "
-                    "high."
+                yield Finding(
+                    "duplicate_between_splits",
+                    "warning",
+                    other.file,
+                    (
+                        f"The same image as {first.file}: a score on {other.entry.part} would be "
+                        "too high."
+                    ),
+                    (
+                        "Remove one of them, or divide the set again with nbtools split, which "
+                        "keeps duplicates together."
+                    ),
                 )
-                remedy = (
-                    "Remove one of them, or divide the set again with nbtools split, which keeps "
-                    "duplicates together."
-                )
-                yield Finding("duplicate_between_splits", "warning", other.file, message, remedy)
             else:
-                remedy = "Remove one of them; nbtools split keeps the two together."
                 yield Finding(
                     "duplicate",
                     "warning",
                     other.file,
                     f"The same image as {first.file}, pixel by pixel.",
-                    remedy,
+                    "Remove one of them; nbtools split keeps the two together.",
                 )
 
 
@@ -150,12 +151,16 @@ def find_related_images(overview: Overview, _requirements: Requirements) -> Iter
         for i, j in pairs:
             if facts[i].entry.part == facts[j].entry.part:
                 continue
-            message = (
-                f"The image {RELATIONS[code].format(other=facts[i].file)}, in another part: a "
-                "score there would be too high."
+            yield Finding(
+                f"{code}_between_splits",
+                "warning",
+                facts[j].file,
+                (
+                    f"The image {RELATIONS[code].format(other=facts[i].file)}, in another part: a "
+                    "score there would be too high."
+                ),
+                "Divide the set again with nbtools split, which keeps such images together.",
             )
-            remedy = "Divide the set again with nbtools split, which keeps such images together."
-            yield Finding(f"{code}_between_splits", "warning", facts[j].file, message, remedy)
         if inside:
             yield _describe_related(facts, inside, code=code)
 
@@ -165,16 +170,19 @@ def _describe_related(facts: list[Facts], pairs: list[tuple[int, int]], *, code:
     groups, (first, second) = link_groups(len(facts), pairs), pairs[0]
     count = len(set(chain.from_iterable(pairs)))
     relation = RELATIONS[code].format(other=facts[first].file)
-    message = (
-        f"{count} images are related, in {len({groups[i] for i, _ in pairs})} groups: this one "
-        f"{relation}."
+    return Finding(
+        code,
+        "note" if code == "sibling_tiles" else "warning",
+        facts[second].file,
+        (
+            f"{count} images are related, in {len({groups[i] for i, _ in pairs})} groups: this one "
+            f"{relation}."
+        ),
+        (
+            "Use nbtools split, which keeps them together; a random division would put some on "
+            "both sides."
+        ),
     )
-    remedy = (
-        "Use nbtools split, which keeps them together; a random division would put some on both "
-        "sides."
-    )
-    severity = "note" if code == "sibling_tiles" else "warning"
-    return Finding(code, severity, facts[second].file, message, remedy)
 
 
 def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
@@ -190,27 +198,31 @@ def find_guesses(overview: Overview, _requirements: Requirements) -> Iterator[Fi
             if guess == "axes"
             else ("spacing_um = [z, y, x]", "--spacing Z,Y,X")
         )
-        remedy = (
-            f"Run nbtools check with {option} --remember, which writes {written} into "
-            f"dataset.toml; or give {option} each time."
+        yield Finding(
+            code,
+            severity,
+            guessed[0].file,
+            text,
+            (
+                f"Run nbtools check with {option} --remember, which writes {written} into "
+                f"dataset.toml; or give {option} each time."
+            ),
         )
-        yield Finding(code, severity, guessed[0].file, text, remedy)
 
 
 def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find sets with several pixel types or kinds of axes."""
     facts = [f for f in overview.facts if f.image is not None]
-    types, axes = [f.image.pixels.dtype.name for f in facts], [f.image.axes for f in facts]
     for code, kinds, word, remedy in (
         (
             "mixed_types",
-            types,
+            [f.image.pixels.dtype.name for f in facts],
             "pixel types",
             "Export all in the same way; otherwise equal brightness has different grey values.",
         ),
         (
             "mixed_axes",
-            axes,
+            [f.image.axes for f in facts],
             "kinds of axes",
             "Keep 2D and 3D images, and grey and colour images, in separate sets.",
         ),
@@ -226,25 +238,22 @@ def find_mixtures(overview: Overview, _requirements: Requirements) -> Iterator[F
 
 def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find pixel sizes that are unknown or differ."""
-    images = [f.image for f in overview.facts if f.image is not None]
-    unknown = [i for i in images if i.spacing is None]
+    facts = [f for f in overview.facts if f.image is not None]
+    unknown = [f.image for f in facts if f.image.spacing is None]
     if unknown:
-        volumes = any("Z" in i.axes for i in unknown)
-        consequence = (
-            "the Z step is assumed to equal the pixel size in X"
-            if volumes
-            else "sizes are given in pixels"
+        severity, consequence = (
+            ("warning", "the Z step is assumed to equal the pixel size in X")
+            if any("Z" in i.axes for i in unknown)
+            else ("note", "sizes are given in pixels")
         )
-        message = (
-            f"{len(unknown)} of {len(images)} images do not state their pixel size; {consequence}."
+        yield Finding(
+            "spacing_missing",
+            severity,
+            "",
+            f"{len(unknown)} of {len(facts)} images do not state their pixel size; {consequence}.",
+            "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm.",
         )
-        remedy = "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm."
-        yield Finding("spacing_missing", "warning" if volumes else "note", "", message, remedy)
-    known = [
-        (f.file, i.unit, *i.spacing)
-        for f in overview.facts
-        if (i := f.image) is not None and i.spacing
-    ]
+    known = [(f.file, f.image.unit, *f.image.spacing) for f in facts if f.image.spacing]
     odd = [
         k
         for k in known
@@ -253,15 +262,19 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
     ]
     if odd:
         text = [f"{' x '.join(f'{s:g}' for s in k[2:])} {k[1]}" for k in (known[0], odd[0])]
-        message = (
-            f"Pixel sizes differ: {text[0]} in {known[0][0]}, {text[1]} in {odd[0][0]}; "
-            f"{len(odd)} of {len(known)} images differ."
+        yield Finding(
+            "spacing_differs",
+            "warning",
+            odd[0][0],
+            (
+                f"Pixel sizes differ: {text[0]} in {known[0][0]}, {text[1]} in {odd[0][0]}; "
+                f"{len(odd)} of {len(known)} images differ."
+            ),
+            (
+                "Correct wrong ones with --spacing or dataset.toml; keep images of different "
+                "magnification in separate sets."
+            ),
         )
-        remedy = (
-            "Correct wrong ones with --spacing or dataset.toml; keep images of different "
-            "magnification in separate sets."
-        )
-        yield Finding("spacing_differs", "warning", odd[0][0], message, remedy)
 
 
 DATASET_CHECKS = [

@@ -139,8 +139,12 @@ class Regions:
         part_values = np.zeros(len(part_sizes), pixels.dtype)
         part_values[parts] = pixels.ravel()
         values, numbers = np.unique(part_values[1:], return_inverse=True)
-        sizes = np.bincount(numbers, weights=part_sizes[1:]).astype(int)
-        return cls(values, sizes, part_values[1:], part_sizes[1:])
+        return cls(
+            values,
+            np.bincount(numbers, weights=part_sizes[1:]).astype(int),
+            part_values[1:],
+            part_sizes[1:],
+        )
 
     @property
     def n_parts(self) -> np.ndarray:
@@ -239,5 +243,10 @@ def name_file(dataset: DataSet, entry: Entry, *, kind: str = "images") -> str:
 
 
 def _unreadable(file: str, error: UserError) -> Finding:
-    code = "axes_unknown" if "axes" in error.rule.lower() else "unreadable"
-    return Finding(code, "error", file, f"{error.rule} Received: {error.received}.", error.remedy)
+    return Finding(
+        "axes_unknown" if "axes" in error.rule.lower() else "unreadable",
+        "error",
+        file,
+        f"{error.rule} Received: {error.received}.",
+        error.remedy,
+    )

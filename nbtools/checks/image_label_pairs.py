@@ -26,22 +26,20 @@ def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if label is None or label.is_rgb or label.shape != image.shape:
         return
     if is_image_itself(view):
-        remedy = "Replace it by the label image."
         yield Finding(
             "label_is_image",
             "error",
             view.label_file,
             "The label image is the image itself, pixel by pixel.",
-            remedy,
+            "Replace it by the label image.",
         )
     elif is_swapped(view):
-        remedy = "nbtools check --fix swaps the two; or exchange the files."
         yield Finding(
             "swapped",
             "error",
             view.file,
             "The image holds labels and the label image grey values: they are swapped.",
-            remedy,
+            "nbtools check --fix swaps the two; or exchange the files.",
         )
 
 
@@ -51,15 +49,19 @@ def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     shift, gain = measure_shift(view.image, view.label)
     if max(map(abs, shift)) >= MIN_SHIFT_PX and gain > 1.25:
-        message = (
-            f"The labels are shifted by {shift[0]:+d} px in Y and {shift[1]:+d} px in X against "
-            "the nuclei of the image."
+        yield Finding(
+            "shifted_label",
+            "warning",
+            view.label_file,
+            (
+                f"The labels are shifted by {shift[0]:+d} px in Y and {shift[1]:+d} px in X "
+                "against the nuclei of the image."
+            ),
+            (
+                "Check that both were cropped and registered in the same way, and that the labels "
+                "belong to this image."
+            ),
         )
-        remedy = (
-            "Check that both were cropped and registered in the same way, and that the labels "
-            "belong to this image."
-        )
-        yield Finding("shifted_label", "warning", view.label_file, message, remedy)
 
 
 def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -68,13 +70,12 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
     if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
-        remedy = "nbtools check --fix fills them; holes change areas and distances to the edge."
         yield Finding(
             "holes",
             "warning",
             view.label_file,
             f"The labels have holes, {count} pixels in total.",
-            remedy,
+            "nbtools check --fix fills them; holes change areas and distances to the edge.",
         )
 
 
@@ -92,15 +93,15 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
     )
     cut, count = len(np.setdiff1d(border, [0, -1])), len(view.regions.values)
     if count >= 4 and cut > MAX_CUT_SHARE * count:
-        remedy = (
-            "Use larger images or tiles where you can; leave out cut nuclei when you measure sizes."
-        )
         yield Finding(
             "cut_objects",
             "note",
             view.label_file,
             f"{cut} of {count} nuclei are cut by the border of the image.",
-            remedy,
+            (
+                "Use larger images or tiles where you can; leave out cut nuclei when you measure "
+                "sizes."
+            ),
         )
 
 
@@ -111,12 +112,15 @@ def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
     grey, inside = project_to_plane(view.image), view.label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.any(axis=0)
     if 0 < inside.mean() < 0.9 and np.median(grey[inside]) < np.percentile(grey[~inside], 25):
-        remedy = (
-            "Nothing to do if all images are like this; weights trained on bright nuclei need the "
-            "inverted image."
-        )
         yield Finding(
-            "dark_nuclei", "note", view.file, "The nuclei are darker than the background.", remedy
+            "dark_nuclei",
+            "note",
+            view.file,
+            "The nuclei are darker than the background.",
+            (
+                "Nothing to do if all images are like this; weights trained on bright nuclei need "
+                "the inverted image."
+            ),
         )
 
 
@@ -129,29 +133,36 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
     patch = min(patch[-2:]) if isinstance(patch, tuple) else patch
     # Only for labels: a denoiser learns noise from any part of an image.
     if requirements.needs == "labels" and patch is not None and diameter > patch / 2:
-        message = (
-            f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): few "
-            "patches contain a whole nucleus."
-        )
         yield Finding(
             "nuclei_large_for_patch",
             "warning",
             view.label_file,
-            message,
+            (
+                f"Nuclei are {diameter:.0f} px across, more than half of the patch ({patch} px): "
+                "few patches contain a whole nucleus."
+            ),
             f"Set patch_size to {_next_16(3 * diameter)} or more.",
         )
     field = requirements.receptive_field
     if field is not None and diameter > field:
-        message = (
-            f"Nuclei are {diameter:.0f} px across, the receptive field of the network is {field} "
-            "px: it is too small to find the edges of a nucleus."
+        yield Finding(
+            "nuclei_large_for_network",
+            "warning",
+            view.label_file,
+            (
+                f"Nuclei are {diameter:.0f} px across, the receptive field of the network is "
+                f"{field} px: it is too small to find the edges of a nucleus."
+            ),
+            "Use a deeper network, or scale the images down with --diameter.",
         )
-        remedy = "Use a deeper network, or scale the images down with --diameter."
-        yield Finding("nuclei_large_for_network", "warning", view.label_file, message, remedy)
     if diameter < SMALL_NUCLEI_PX:
-        message = f"Nuclei are only {diameter:.1f} px across: too small to show their shape."
-        remedy = "Record at a higher magnification, or scale the images up with --diameter."
-        yield Finding("small_nuclei", "note", view.label_file, message, remedy)
+        yield Finding(
+            "small_nuclei",
+            "note",
+            view.label_file,
+            f"Nuclei are only {diameter:.1f} px across: too small to show their shape.",
+            "Record at a higher magnification, or scale the images up with --diameter.",
+        )
 
 
 def is_image_itself(view: View) -> bool:

@@ -20,12 +20,15 @@ def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding
     pixels = view.image.pixels
     count = 0 if pixels.dtype.kind != "f" else int(pixels.size - np.isfinite(pixels).sum())
     if count:
-        remedy = (
-            "nbtools check --fix replaces them by the median of the image; or find out where they "
-            "come from."
-        )
         yield Finding(
-            "not_finite", "error", view.file, f"{count} pixels are NaN or infinite.", remedy
+            "not_finite",
+            "error",
+            view.file,
+            f"{count} pixels are NaN or infinite.",
+            (
+                "nbtools check --fix replaces them by the median of the image; or find out where "
+                "they come from."
+            ),
         )
 
 
@@ -35,36 +38,29 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
     allowed = requirements.channels
     allowed = (allowed,) if isinstance(allowed, int) else allowed
     if image.is_rgb and (image.pixels == image.pixels[..., :1]).all():
-        remedy = "nbtools check --fix keeps one of them; or read one with --channel 0."
-        severity = "note" if allowed is None or 3 in allowed else "error"
         yield Finding(
             "grey_as_rgb",
-            severity,
+            "note" if allowed is None or 3 in allowed else "error",
             view.file,
             "A grey image is stored as colours: all three channels are equal.",
-            remedy,
+            "nbtools check --fix keeps one of them; or read one with --channel 0.",
         )
     elif image.is_rgb and (allowed is None or 3 not in allowed):
-        severity, remedy = (
-            "note" if allowed is None else "error",
-            "Choose one with --channel 0, 1 or 2, or use a method that accepts colours.",
-        )
         yield Finding(
             "rgb",
-            severity,
+            "note" if allowed is None else "error",
             view.file,
             "The image has colours (RGB); most methods work on one grey channel.",
-            remedy,
+            "Choose one with --channel 0, 1 or 2, or use a method that accepts colours.",
         )
     elif not image.is_rgb and allowed is not None and image.size("C") not in allowed:
         names = f" ({', '.join(image.channels)})" if image.channels else ""
-        remedy = f"Choose one with --channel 0 to {image.size('C') - 1}, or by name."
         yield Finding(
             "several_channels",
             "error",
             view.file,
             f"The image has {image.size('C')} channels{names}; one is needed.",
-            remedy,
+            f"Choose one with --channel 0 to {image.size('C') - 1}, or by name.",
         )
 
 
@@ -73,14 +69,11 @@ def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding
     count = view.image.size("T")
     if count > 1 and requirements.needs not in ("nothing", "clean"):
         dims = len(view.image.axes)
-        message = (
-            f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
-        )
         yield Finding(
             "time_series",
             "error",
             view.file,
-            message,
+            f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes}).",
             "Choose one with --time 0, or treat each as an image with --time all.",
         )
 
@@ -90,12 +83,11 @@ def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Fi
     dims = len(view.image.spatial)
     if dims not in requirements.dims:
         needed = " or ".join(f"{d}D" for d in requirements.dims)
-        message = f"The image is {dims}D ({view.image.axes}); {needed} is needed."
         yield Finding(
             "wrong_dimensions",
             "error",
             view.file,
-            message,
+            f"The image is {dims}D ({view.image.axes}); {needed} is needed.",
             "Choose a method for it, or correct the axes with --axes.",
         )
 
@@ -104,12 +96,11 @@ def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find images with a single grey value."""
     pixels = view.image.pixels
     if (pixels == pixels.flat[0]).all():
-        message = f"The image is empty: every pixel is {pixels.flat[0]:g}."
         yield Finding(
             "empty_image",
             "warning",
             view.file,
-            message,
+            f"The image is empty: every pixel is {pixels.flat[0]:g}.",
             "Export it again, or remove it and its labels.",
         )
 
@@ -118,15 +109,19 @@ def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]
     """Find images with many pixels at the largest value; not in colours, where white is normal."""
     share = 0.0 if view.image.is_rgb else measure_saturation(view.image.pixels)
     if share > SATURATED_SHARE:
-        message = (
-            f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: "
-            "brightness there is lost."
+        yield Finding(
+            "saturated",
+            "warning",
+            view.file,
+            (
+                f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: "
+                "brightness there is lost."
+            ),
+            (
+                "Use the original file, not one with stretched contrast; or acquire the image "
+                "again with less light or a shorter exposure."
+            ),
         )
-        remedy = (
-            "Use the original file, not one with stretched contrast; or acquire the image again "
-            "with less light or a shorter exposure."
-        )
-        yield Finding("saturated", "warning", view.file, message, remedy)
 
 
 def measure_saturation(pixels: np.ndarray) -> float:
@@ -161,26 +156,30 @@ def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
     shape, wanted = view.image.space_shape, requirements.patch_size
     wanted = (wanted,) * min(2, len(shape)) if isinstance(wanted, int) else tuple(wanted)
     if any(n < w for n, w in zip(shape[::-1], wanted[::-1], strict=False)):
-        message = (
-            f"The image, {' x '.join(map(str, shape))} pixels, is smaller than the patch, "
-            f"{' x '.join(map(str, wanted))}."
+        yield Finding(
+            "smaller_than_patch",
+            "warning",
+            view.file,
+            (
+                f"The image, {' x '.join(map(str, shape))} pixels, is smaller than the patch, "
+                f"{' x '.join(map(str, wanted))}."
+            ),
+            (
+                f"Set patch_size to {max(1, min(shape[-2:]) // 16) * 16} or less, or use larger "
+                "images."
+            ),
         )
-        remedy = (
-            f"Set patch_size to {max(1, min(shape[-2:]) // 16) * 16} or less, or use larger images."
-        )
-        yield Finding("smaller_than_patch", "warning", view.file, message, remedy)
 
 
 def find_several_images(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find files that hold several images of different size."""
     if "series" in view.guesses:
-        remedy = "Save the image you want as a separate file."
         yield Finding(
             "several_images",
             "warning",
             view.file,
             "The file holds several images of different size; the first is used.",
-            remedy,
+            "Save the image you want as a separate file.",
         )
 
 

@@ -19,41 +19,33 @@ MAX_TINY_SHARE = 0.05
 
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find label images and clean images whose shape differs from that of their image."""
-    shape = view.image.space_shape
-    if (
-        view.label is not None
-        and not view.label.is_rgb
-        and view.label.shape == (*shape[:-2], *shape[:-3:-1]) != shape
-    ):
-        message = (
-            f"The label image has shape {view.label.shape}, the image {shape}: Y and X are "
-            "exchanged."
-        )
-        yield Finding(
-            "transposed_label",
-            "error",
-            view.label_file,
-            message,
-            "nbtools check --fix exchanges them; check that the labels then fit.",
-        )
-    elif view.label is not None and not view.label.is_rgb and view.label.shape != shape:
-        message = f"The label image has shape {view.label.shape}, its image {shape}."
-        yield Finding(
-            "unequal_shapes",
-            "error",
-            view.label_file,
-            message,
-            "Export both from the same image; or name the axes with --axes.",
-        )
+    shape, label = view.image.space_shape, view.label
+    if label is not None and not label.is_rgb and label.shape != shape:
+        if label.shape == (*shape[:-2], *shape[:-3:-1]):
+            yield Finding(
+                "transposed_label",
+                "error",
+                view.label_file,
+                (
+                    f"The label image has shape {label.shape}, the image {shape}: Y and X are "
+                    "exchanged."
+                ),
+                "nbtools check --fix exchanges them; check that the labels then fit.",
+            )
+        else:
+            yield Finding(
+                "unequal_shapes",
+                "error",
+                view.label_file,
+                f"The label image has shape {label.shape}, its image {shape}.",
+                "Export both from the same image; or name the axes with --axes.",
+            )
     if view.clean is not None and view.clean.shape != view.image.shape:
-        message = (
-            f"The clean image has shape {view.clean.shape}, its noisy partner {view.image.shape}."
-        )
         yield Finding(
             "unequal_shapes",
             "error",
             view.clean_file,
-            message,
+            f"The clean image has shape {view.clean.shape}, its noisy partner {view.image.shape}.",
             "Export both from the same field, at the same size.",
         )
 
@@ -64,32 +56,36 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
     if label is None:
         return
     if label.is_rgb:
-        remedy = (
-            "Export them as 16-bit grey TIFF; where the three channels are equal, nbtools check "
-            "--fix keeps one."
-        )
         yield Finding(
-            "rgb_label", "error", view.label_file, f"The label image has colours. {RULE}", remedy
+            "rgb_label",
+            "error",
+            view.label_file,
+            f"The label image has colours. {RULE}",
+            (
+                "Export them as 16-bit grey TIFF; where the three channels are equal, nbtools "
+                "check --fix keeps one."
+            ),
         )
     elif label.pixels.dtype.kind == "f":
         whole = view.regions is not None
-        remedy = (
+        yield Finding(
+            "float_label",
+            "error",
+            view.label_file,
+            (
+                f"The label image holds {'whole numbers stored as' if whole else ''} "
+                f"{label.pixels.dtype}. {RULE}"
+            ).replace("  ", " "),
             "nbtools check --fix writes them as 16 bit."
             if whole
-            else "This may be a probability map: export the labels instead."
+            else "This may be a probability map: export the labels instead.",
         )
-        message = (
-            f"The label image holds {'whole numbers stored as' if whole else ''} "
-            f"{label.pixels.dtype}. {RULE}"
-        )
-        yield Finding("float_label", "error", view.label_file, message.replace("  ", " "), remedy)
     elif label.pixels.min(initial=0) < -1:
-        message = f"The label image holds the negative number {label.pixels.min()}. {RULE}"
         yield Finding(
             "negative_label",
             "error",
             view.label_file,
-            message,
+            f"The label image holds the negative number {label.pixels.min()}. {RULE}",
             "Number the nuclei from 1; only -1 is allowed, for pixels to ignore.",
         )
 
@@ -100,25 +96,33 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
     if regions is None or is_swapped(view) or is_image_itself(view):
         return
     if is_binary(regions):
-        message = (
-            f"The label image is a mask: {len(regions.part_values)} separate objects all have "
-            f"the value {regions.values[0]}."
+        yield Finding(
+            "binary_label",
+            "error",
+            view.label_file,
+            (
+                f"The label image is a mask: {len(regions.part_values)} separate objects all have "
+                f"the value {regions.values[0]}."
+            ),
+            (
+                "nbtools check --fix gives each separate object its own number; touching nuclei "
+                "must be split by hand."
+            ),
         )
-        remedy = (
-            "nbtools check --fix gives each separate object its own number; touching nuclei must "
-            "be split by hand."
-        )
-        yield Finding("binary_label", "error", view.label_file, message, remedy)
     elif is_antialiased(view):
-        message = (
-            f"The label image is a mask with blurred edges: {len(regions.values)} grey values, "
-            "most of them in specks."
+        yield Finding(
+            "antialiased_label",
+            "error",
+            view.label_file,
+            (
+                f"The label image is a mask with blurred edges: {len(regions.values)} grey values, "
+                "most of them in specks."
+            ),
+            (
+                "nbtools check --fix thresholds it and numbers the objects; it is better to export "
+                "it again without smoothing, not as JPEG."
+            ),
         )
-        remedy = (
-            "nbtools check --fix thresholds it and numbers the objects; it is better to export it "
-            "again without smoothing, not as JPEG."
-        )
-        yield Finding("antialiased_label", "error", view.label_file, message, remedy)
 
 
 def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -129,22 +133,27 @@ def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     divided = regions.values[regions.n_parts > 1]
     if len(divided):
         some = ", ".join(map(str, divided[:5])) + (", …" if len(divided) > 5 else "")
-        message = (
-            f"{len(divided)} of {len(regions.values)} labels consist of separate parts: {some}."
+        yield Finding(
+            "label_in_parts",
+            "warning",
+            view.label_file,
+            f"{len(divided)} of {len(regions.values)} labels consist of separate parts: {some}.",
+            (
+                "nbtools check --fix gives each part its own number; check whether they are one "
+                "nucleus, two, or stray pixels."
+            ),
         )
-        remedy = (
-            "nbtools check --fix gives each part its own number; check whether they are one "
-            "nucleus, two, or stray pixels."
-        )
-        yield Finding("label_in_parts", "warning", view.label_file, message, remedy)
 
 
 def find_empty_label(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find label images without nuclei."""
     if view.regions is not None and not len(view.regions.values):
-        remedy = "Keep it if the image shows no nuclei; otherwise label them, or remove the pair."
         yield Finding(
-            "empty_label", "warning", view.label_file, "The label image has no nuclei.", remedy
+            "empty_label",
+            "warning",
+            view.label_file,
+            "The label image has no nuclei.",
+            "Keep it if the image shows no nuclei; otherwise label them, or remove the pair.",
         )
 
 
@@ -156,9 +165,13 @@ def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
     limit = TINY.get(view.label.pixels.ndim, TINY[3])
     count = int((regions.sizes < limit).sum())
     if count > max(1, MAX_TINY_SHARE * len(regions.values)):
-        message = f"{count} of {len(regions.values)} labels are smaller than {limit} pixels."
-        remedy = "Check whether they are nuclei; leave out smaller ones with --min-size."
-        yield Finding("tiny_objects", "note", view.label_file, message, remedy)
+        yield Finding(
+            "tiny_objects",
+            "note",
+            view.label_file,
+            f"{count} of {len(regions.values)} labels are smaller than {limit} pixels.",
+            "Check whether they are nuclei; leave out smaller ones with --min-size.",
+        )
 
 
 def is_binary(regions: Regions) -> bool:

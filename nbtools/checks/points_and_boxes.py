@@ -15,6 +15,25 @@ from nbtools.checks.finding import Finding, Requirements, View
 
 MAX_OVERHANG_PX = 1.0  # of a box beyond the image: programs count from 0 or from 1
 MAX_BESIDE_SHARE = 0.25
+BOX_FAULTS = {  # code: severity, fault, remedy
+    "box_without_area": (
+        "error",
+        "end before they begin",
+        (
+            "nbtools check --fix leaves them out; the near corner comes first, and columns are "
+            "y0, x0, y1, x1."
+        ),
+    ),
+    "box_outside": (
+        "warning",
+        "reach beyond the image",
+        (
+            "nbtools check --fix clips them at the border; if most boxes are affected, x and y are "
+            "exchanged, or the image was scaled."
+        ),
+    ),
+    "box_twice": ("warning", "are listed twice", "nbtools check --fix keeps one of each."),
+}
 
 
 def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -23,42 +42,22 @@ def find_bad_boxes(view: View, _requirements: Requirements) -> Iterator[Finding]
         return
     count, file = len(view.boxes), view.boxes_file
     if not count:
-        remedy = "Keep it if the image shows no nuclei; otherwise draw boxes, or remove the pair."
-        yield Finding("empty_boxes", "warning", file, "The table of boxes is empty.", remedy)
-    flat, twice = int((~_have_area(view)).sum()), count - len(np.unique(view.boxes, axis=0))
-    outside = int((_overhang(view) > MAX_OVERHANG_PX).sum())
-    if flat:
-        remedy = (
-            "nbtools check --fix leaves them out; the near corner comes first, and columns are "
-            "y0, x0, y1, x1."
-        )
         yield Finding(
-            "box_without_area",
-            "error",
-            file,
-            f"{flat} of {count} boxes end before they begin.",
-            remedy,
-        )
-    if outside:
-        remedy = (
-            "nbtools check --fix clips them at the border; if most boxes are affected, x and y are "
-            "exchanged, or the image was scaled."
-        )
-        yield Finding(
-            "box_outside",
+            "empty_boxes",
             "warning",
             file,
-            f"{outside} of {count} boxes reach beyond the image.",
-            remedy,
+            "The table of boxes is empty.",
+            "Keep it if the image shows no nuclei; otherwise draw boxes, or remove the pair.",
         )
-    if twice:
-        yield Finding(
-            "box_twice",
-            "warning",
-            file,
-            f"{twice} of {count} boxes are listed twice.",
-            "nbtools check --fix keeps one of each.",
-        )
+    found = {
+        "box_without_area": int((~_have_area(view)).sum()),
+        "box_outside": int((_overhang(view) > MAX_OVERHANG_PX).sum()),
+        "box_twice": count - len(np.unique(view.boxes, axis=0)),
+    }
+    for code, number in found.items():
+        if number:
+            severity, fault, remedy = BOX_FAULTS[code]
+            yield Finding(code, severity, file, f"{number} of {count} boxes {fault}.", remedy)
 
 
 def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -67,33 +66,35 @@ def find_bad_centres(view: View, _requirements: Requirements) -> Iterator[Findin
         return
     count, file = len(view.centres), view.centres_file
     if not count:
-        remedy = "Keep it if the image shows no nuclei; otherwise mark them, or remove the pair."
-        yield Finding("empty_centres", "warning", file, "There are no centres.", remedy)
+        yield Finding(
+            "empty_centres",
+            "warning",
+            file,
+            "There are no centres.",
+            "Keep it if the image shows no nuclei; otherwise mark them, or remove the pair.",
+        )
     inside = _are_inside(view)
     if not inside.all():
-        remedy = (
-            "nbtools check --fix leaves them out; check whether x and y are exchanged, or given in "
-            "µm instead of pixels."
-        )
         yield Finding(
             "centre_outside",
             "error",
             file,
             f"{int((~inside).sum())} of {count} centres lie outside the image.",
-            remedy,
+            (
+                "nbtools check --fix leaves them out; check whether x and y are exchanged, or "
+                "given in µm instead of pixels."
+            ),
         )
     elif count and view.label is not None and view.label.shape == view.image.space_shape:
-        places = tuple(
-            np.rint(view.centres).astype(int).clip(0, np.array(view.image.space_shape) - 1).T
-        )
+        highest = np.array(view.image.space_shape) - 1
+        places = tuple(np.rint(view.centres).astype(int).clip(0, highest).T)
         beside = int((view.label.pixels[places] == 0).sum())
         if beside > MAX_BESIDE_SHARE * count:
-            message = f"{beside} of {count} centres lie beside the labelled nuclei."
             yield Finding(
                 "centre_beside_nucleus",
                 "warning",
                 file,
-                message,
+                f"{beside} of {count} centres lie beside the labelled nuclei.",
                 "Check that both belong to this image, and the order of y and x.",
             )
 
@@ -105,12 +106,16 @@ def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Findin
     unknown = sorted(set(view.classes) - set(view.regions.values.tolist()))
     if unknown:
         some = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-        message = (
-            f"{len(unknown)} of {len(view.classes)} classes belong to labels that do not exist: "
-            f"{some}."
+        yield Finding(
+            "class_without_nucleus",
+            "warning",
+            view.classes_file,
+            (
+                f"{len(unknown)} of {len(view.classes)} classes belong to labels that do not "
+                f"exist: {some}."
+            ),
+            "Export table and labels together; editing can change the numbers of labels.",
         )
-        remedy = "Export table and labels together; editing can change the numbers of labels."
-        yield Finding("class_without_nucleus", "warning", view.classes_file, message, remedy)
 
 
 def drop_flat_boxes(view: View) -> View:
@@ -127,8 +132,10 @@ def clip_boxes(view: View) -> View:
 
 def drop_repeated_boxes(view: View) -> View:
     """Keep one of each box."""
-    first = np.unique(view.boxes, axis=0, return_index=True)[1]
-    return _keep_boxes(view, np.isin(np.arange(len(view.boxes)), first))
+    return _keep_boxes(
+        view,
+        np.isin(np.arange(len(view.boxes)), np.unique(view.boxes, axis=0, return_index=True)[1]),
+    )
 
 
 def drop_outer_centres(view: View) -> View:
@@ -146,8 +153,11 @@ POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View]] = {
 
 
 def _keep_boxes(view: View, kept: np.ndarray) -> View:
-    classes = tuple(c for c, keep in zip(view.box_classes, kept, strict=False) if keep)
-    return replace(view, boxes=view.boxes[kept], box_classes=classes)
+    return replace(
+        view,
+        boxes=view.boxes[kept],
+        box_classes=tuple(c for c, keep in zip(view.box_classes, kept, strict=False) if keep),
+    )
 
 
 def _corners(view: View) -> tuple[np.ndarray, np.ndarray]:

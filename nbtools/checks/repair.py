@@ -243,8 +243,16 @@ def check_sample(view: View) -> list[Finding]:
 
 
 def _to_sample(entry: Entry, view: View) -> Sample:
-    places = {"boxes": view.boxes, "box_classes": view.box_classes, "centres": view.centres}
-    return Sample(entry.name, view.image, view.label, view.clean, classes=view.classes, **places)
+    return Sample(
+        entry.name,
+        view.image,
+        view.label,
+        view.clean,
+        classes=view.classes,
+        boxes=view.boxes,
+        box_classes=view.box_classes,
+        centres=view.centres,
+    )
 
 
 def _are_files_kept(dataset: DataSet) -> bool:

@@ -74,15 +74,16 @@ def find_chromocentres(
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
     values = read_signal(label, image, channel=channel, index=index)
-    options = {
-        "spacing": spacing / spacing.min(),
-        "smooth_px": smooth_px,
-        "noise": noise,
-        "contrast": contrast,
-    }
     chromocentres, count = np.zeros(index.shape, np.int32), 0
     for box, own in _crops(index):
-        spots = _find_spots(values[box], own, **options)
+        spots = _find_spots(
+            values[box],
+            own,
+            spacing=spacing / spacing.min(),
+            smooth_px=smooth_px,
+            noise=noise,
+            contrast=contrast,
+        )
         chromocentres[box][spots > 0] = spots[spots > 0] + count
         count += int(spots.max())
     return to_spatial(label).replace(pixels=chromocentres)
@@ -258,9 +259,9 @@ def _split_peak(height: np.ndarray, rise: float) -> np.ndarray:
     from skimage.morphology import reconstruction
 
     level = np.pad(np.log(height), 1, constant_values=np.log(rise / 2))
-    domes = level - reconstruction(level - np.log(2), level)
-    parts, count = label(domes[(slice(1, -1),) * height.ndim] > 1e-6, np.ones((3,) * height.ndim))
-    depth = maximum(domes[(slice(1, -1),) * height.ndim], parts, np.arange(1, count + 1))
+    domes = (level - reconstruction(level - np.log(2), level))[(slice(1, -1),) * height.ndim]
+    parts, count = label(domes > 1e-6, np.ones((3,) * height.ndim))
+    depth = maximum(domes, parts, np.arange(1, count + 1))
     # Domes of full depth only, and of at least 2 pixels along each axis: less is noise.
     large = np.bincount(parts.ravel())[1:] >= 2**height.ndim
     return _renumber(parts, (np.array(depth) > np.log(2) - 1e-6) & large)
@@ -279,13 +280,12 @@ def _describe_nucleus(
     pixels, light = int((marks > 0).sum()), values[own].sum()
     borders = [depth[spot].min() for spot in spots]
     centres = [depth[tuple(np.round(np.argwhere(spot).mean(axis=0)).astype(int))] for spot in spots]
-    mean = [np.mean(found) if spots else np.nan for found in (borders, centres)]
-    fractions = [pixels / own.sum(), values[marks > 0].sum() / light if light > 0 else np.nan]
     return [
         len(spots),
         pixels * np.prod(spacing),
-        *fractions,
-        *mean,
+        pixels / own.sum(),
+        values[marks > 0].sum() / light if light > 0 else np.nan,
+        *(np.mean(found) if spots else np.nan for found in (borders, centres)),
         *_share_shells(values[own], depth[own]),
     ]
 
@@ -309,12 +309,12 @@ def _share_shells(values: np.ndarray, depth: np.ndarray) -> np.ndarray:
 def _columns(unit: str, ndim: int) -> list[str]:
     amount = "area" if ndim == 2 else "volume"
     size = f"chromocentre_{amount}_{unit}" + (str(ndim) if unit == "um" else "")
-    distances = [f"chromocentre_border_{unit}", f"chromocentre_centre_border_{unit}"]
     return [
         "chromocentres",
         size,
         "rhf_volume",
         "rhf_intensity",
-        *distances,
+        f"chromocentre_border_{unit}",
+        f"chromocentre_centre_border_{unit}",
         *(f"shell_{k}" for k in range(1, SHELLS + 1)),
     ]

@@ -77,10 +77,9 @@ def match_grid(image: Image, label: Image) -> Image:
     """
     image = image.to(label.axes)
     if image.shape != label.shape:
-        received = f"{image.shape} and {label.shape}"
         raise UserError(
             "Image and label must have the same shape.",
-            received,
+            f"{image.shape} and {label.shape}",
             "Measure an image with its own labels.",
         )
     return image

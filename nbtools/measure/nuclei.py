@@ -87,21 +87,20 @@ def measure(
     table = {
         "image": np.full(len(labels), label.name or (image.name if image else ""), object),
         "label": labels,
+        **dict(zip("zyx"[-pixels.ndim :], centre.T, strict=True)),
+        **_describe(size, exits, axes=axes, spacing=spacing, unit=unit),
     }
-    table |= dict(zip("zyx"[-pixels.ndim :], centre.T, strict=True))
-    table |= _describe(size, exits, axes=axes, spacing=spacing, unit=unit)
     if solidity:
         table["solidity"] = shape.measure_solidity(runs.ends(), runs.owner, size=size)
-    table["touches_border"] = border == 0
-    table["neighbours"] = np.bincount(contacts.ravel(), minlength=len(labels) + 1)[1:]
-    table |= {f"nearest_{unit}": _nearest(centre * spacing)} | _intensities(
-        image, label, runs=runs, inside=index.ravel() > 0, size=size
-    )
-    table |= (
-        {f"image_border_{unit}": border}
-        | shape.measure_angles(axes)
-        | {"reliable": shape.are_reliable(covariance)}
-    )
+    table |= {
+        "touches_border": border == 0,
+        "neighbours": np.bincount(contacts.ravel(), minlength=len(labels) + 1)[1:],
+        f"nearest_{unit}": _nearest(centre * spacing),
+        **_intensities(image, label, runs=runs, inside=index.ravel() > 0, size=size),
+        f"image_border_{unit}": border,
+        **shape.measure_angles(axes),
+        "reliable": shape.are_reliable(covariance),
+    }
     if texture:
         table |= describe_texture(image, label, index=index)
     return table | (
@@ -126,12 +125,12 @@ def _describe(
     ratios, thick = shape.axis_ratios(axes, spacing, thinnest=THINNEST)
     faces = np.where(thick, surface.measure_surface(exits, axes, spacing=spacing), np.nan)
     amount = "area" if ndim == 2 else "volume"
-    table = {f"{amount}_px": size} if unit == "px" else {f"{amount}_um{ndim}": volume}
-    table |= {
+    return {
+        **({f"{amount}_px": size} if unit == "px" else {f"{amount}_um{ndim}": volume}),
         f"perimeter_{unit}" if ndim == 2 else f"surface_{unit}2": faces,
         f"equivalent_radius_{unit}": radius,
+        **shape.describe_shape(ratios, radius=radius, faces=faces, thick=thick),
     }
-    return table | shape.describe_shape(ratios, radius=radius, faces=faces, thick=thick)
 
 
 def _nearest(centre: np.ndarray) -> np.ndarray:
@@ -156,6 +155,9 @@ def _intensities(
         mean = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
         values *= values
         square = runs.sum_per_nucleus(np.add.reduceat(values, start), n) / size if n else size
-        table |= {f"mean_{name}": mean + level, f"sum_{name}": (mean + level) * size}
-        table[f"std_{name}"] = np.sqrt(np.maximum(square - mean**2, 0))
+        table |= {
+            f"mean_{name}": mean + level,
+            f"sum_{name}": (mean + level) * size,
+            f"std_{name}": np.sqrt(np.maximum(square - mean**2, 0)),
+        }
     return table

@@ -36,14 +36,13 @@ def stack(tables: Iterable[Mapping]) -> dict[str, np.ndarray]:
         raise UserError("At least one table is needed to stack.", "none", "Measure an image first.")
     for table in complete:
         if odd := set(table) ^ set(complete[0]):
-            remedy = (
-                "Measure all images with the same options and channels, and all with a pixel size "
-                "in µm or all without."
-            )
             raise UserError(
                 "Tables to stack must have the same columns.",
                 f"{', '.join(sorted(odd))} in some of them",
-                remedy,
+                (
+                    "Measure all images with the same options and channels, and all with a pixel "
+                    "size in µm or all without."
+                ),
             )
     return {name: np.concatenate([table[name] for table in complete]) for name in complete[0]}
 

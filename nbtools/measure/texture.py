@@ -70,11 +70,10 @@ def _describe_channel(values: np.ndarray, index: np.ndarray, n: int) -> dict[str
         np.bincount(owner * LEVELS + level[inside], minlength=n * LEVELS).reshape(n, LEVELS)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = {
+        return {
             "skewness": _skew(share, owner, n),
             "entropy": -np.nansum(grey * np.log2(np.where(grey > 0, grey, 1)), axis=1),
-        }
-        return table | _describe_pairs(_normalize(_count_pairs(level, index, n)))
+        } | _describe_pairs(_normalize(_count_pairs(level, index, n)))
 
 
 def _skew(values: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:
@@ -117,6 +116,4 @@ def _describe_pairs(pairs: np.ndarray) -> dict[str, np.ndarray]:
 
 def _normalize(counts: np.ndarray) -> np.ndarray:
     """Counts (n, ...) divided by their sum; NaN where there are none."""
-    return counts / counts.reshape(len(counts), -1).sum(axis=1).reshape(
-        -1, *(1,) * (counts.ndim - 1)
-    )
+    return counts / counts.sum(axis=tuple(range(1, counts.ndim)), keepdims=True)

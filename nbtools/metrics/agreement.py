@@ -83,7 +83,6 @@ class Agreement:
     def summary(self) -> dict[str, list]:
         """Return a table for readers: columns "what", "value" and "read it as"."""
         first, second = self.names
-        ratio = f"{self.larger} draws larger" if self.larger else "equal sizes"
         rows = [
             (f"nuclei by {first}", self.nuclei[0], ""),
             (f"nuclei by {second}", self.nuclei[1], ""),
@@ -97,7 +96,11 @@ class Agreement:
             ("mean IoU of matched pairs", self.mean_iou, ""),
             ("Dice of the foreground", self.foreground_dice, "ignores touching nuclei"),
             ("kappa of the pixels", self.kappa, "1 equal, 0 by chance"),
-            (f"size, {second} over {first}", self.size_ratio, ratio),
+            (
+                f"size, {second} over {first}",
+                self.size_ratio,
+                f"{self.larger} draws larger" if self.larger else "equal sizes",
+            ),
             ("disagreements", len(self.disagreements), "worth discussing together"),
         ]
         return dict(
@@ -217,11 +220,10 @@ def _keep_known(
         np.asarray(label.pixels if isinstance(label, Image) else label) for label in (first, second)
     )
     if first.shape != second.shape:
-        remedy = "Compare labels of the same image, not cropped or scaled."
         raise UserError(
             "Labels of two annotators must have the same shape.",
             f"{first.shape} and {second.shape}",
-            remedy,
+            "Compare labels of the same image, not cropped or scaled.",
         )
     known = (first != -1) & (second != -1)
     return np.where(known, first, 0), np.where(known, second, 0), known
@@ -262,10 +264,9 @@ def _list_disagreements(
 
 def _find_centres(label: np.ndarray) -> dict[int, list[float]]:
     """Label to its centre of mass, in pixels."""
-    names = np.unique(label[label > 0])
     return {
         int(name): [round(float(c), 1) for c in centre]
-        for name, centre in zip(names, centroids(label), strict=True)
+        for name, centre in zip(np.unique(label[label > 0]), centroids(label), strict=True)
     }
 
 

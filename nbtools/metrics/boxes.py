@@ -47,8 +47,9 @@ def measure_ap(pairs: Sequence[Pair], *, iou: float = 0.5) -> float:
         rank_boxes(true, found, scores=scores, iou=iou)
         for (true, found, _), scores in zip(pairs, every, strict=True)
     ]
-    curve = precision_recall_curve(np.concatenate(hits), np.concatenate(every), n_true=n_true)
-    return average_precision(curve)
+    return average_precision(
+        precision_recall_curve(np.concatenate(hits), np.concatenate(every), n_true=n_true)
+    )
 
 
 def rank_boxes(

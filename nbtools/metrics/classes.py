@@ -74,10 +74,9 @@ class ClassScores:
             return {}
         classes = {}
         for name, scores in sorted(self.scores.items()):
-            mean_ap = float(np.mean([s.ap for s in scores if s.iou <= LAST_AVERAGED]))
             classes[name] = {
                 "nuclei": scores[0].n_true,
-                "mean_ap": mean_ap,
+                "mean_ap": float(np.mean([s.ap for s in scores if s.iou <= LAST_AVERAGED])),
                 "pooled": {f"{s.iou:.2f}": s.to_dict() for s in scores},
             }
         return {

@@ -141,9 +141,8 @@ def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
     hit = np.einsum("...kk->...k", confusion[..., :-1])
     true, predicted = confusion.sum(axis=-1), confusion[..., :-1].sum(axis=-2)
     occurs = true + predicted > 0
-    precision = np.where(occurs, hit / np.maximum(predicted, 1), np.nan)
     return {
-        "precision": precision,
+        "precision": np.where(occurs, hit / np.maximum(predicted, 1), np.nan),
         "recall": np.where(true > 0, hit / np.maximum(true, 1), np.nan),
         "f1": np.where(occurs, 2 * hit / np.maximum(true + predicted, 1), np.nan),
     }

@@ -159,10 +159,9 @@ def _check(results: Mapping[str, Mapping], baseline: str | None) -> tuple[list[s
     scored = {name: set(rows[name]) | set(one.get("missing", ())) for name, one in results.items()}
     for name in names[1:]:
         if odd := scored[names[0]] ^ scored[name]:
-            received = f"{names[0]} and {name} differ in {', '.join(sorted(odd)[:3])}"
             raise UserError(
                 "Methods are compared on the same images.",
-                received,
+                f"{names[0]} and {name} differ in {', '.join(sorted(odd)[:3])}",
                 "Evaluate all of them on the same truth.",
             )
     images = [image for image in rows[names[0]] if all(image in set(rows[name]) for name in names)]
@@ -176,8 +175,7 @@ def _check(results: Mapping[str, Mapping], baseline: str | None) -> tuple[list[s
 
 
 def _describe(metrics: dict[str, ResampledMetric], method: int) -> dict:
-    values = {metric: _number(resampled.value[method]) for metric, resampled in metrics.items()}
-    return values | {
+    return {metric: _number(resampled.value[method]) for metric, resampled in metrics.items()} | {
         "interval_95": {
             metric: _limit(resampled, lambda d: d[:, method])
             for metric, resampled in metrics.items()
@@ -190,13 +188,11 @@ def _subtract(
 ) -> dict:
     resampled, (a, b) = metrics[metric], (names.index(name) for name in pair)
     limits = _limit(resampled, lambda d: d[:, a] - d[:, b])
-    about = {
+    return {
         "method": pair[0],
         "against": pair[1],
         "metric": metric,
         "difference": _number(resampled.value[a] - resampled.value[b]),
-    }
-    return about | {
         "interval_95": limits,
         "clear": None if limits is None else not limits[0] <= 0 <= limits[1],
     }

@@ -89,8 +89,10 @@ def evaluate(
         )
     counts = _list_counts(rows)
     units = bootstrap.find_units([row["name"] for row in rows], groups)
-    about = {"task": "detection", "images": len(rows), f"gate_{unit}": float(gate)}
-    return about | {
+    return {
+        "task": "detection",
+        "images": len(rows),
+        f"gate_{unit}": float(gate),
         "matching": matching,
         **_pool_counts(counts, ranked),
         "missing": missing,
@@ -167,12 +169,11 @@ def rate_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
-    rmse = np.where(tp > 0, np.sqrt(squared / np.maximum(tp, 1)), np.nan)
     return {
         "f1": share(2 * tp, true + predicted),
         "precision": share(tp, predicted),
         "recall": share(tp, true),
-        "rmse": rmse,
+        "rmse": np.where(tp > 0, np.sqrt(squared / np.maximum(tp, 1)), np.nan),
     }
 
 
@@ -356,10 +357,9 @@ def _check_points(
     if len(set(shapes)) > 1 or any(
         points.size and points.ndim != 2 for points in (truth, predicted)
     ):
-        received = f"{name} with {truth.shape} and {predicted.shape}"
         raise UserError(
             "True and predicted points must have the same number of coordinates.",
-            received,
+            f"{name} with {truth.shape} and {predicted.shape}",
             "Give y, x or z, y, x for both.",
         )
     return tuple(points.reshape(-1, shapes[0] if shapes else 2) for points in (truth, predicted))

@@ -146,8 +146,7 @@ def _split(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]
     The shift is in pixels of the sub-images. Along Y and X the members of a pair differ by one
     pixel of the image, once along each diagonal.
     """
-    half = tuple(n // 2 * 2 for n in image.shape)
-    image = image[tuple(slice(n) for n in half)]
+    image = image[tuple(slice(n // 2 * 2) for n in image.shape)]
     lead, pairs = (slice(0, None, 2),) * (image.ndim - 2), []
     for (y, x), (v, u) in (((0, 0), (1, 1)), ((0, 1), (1, 0))):
         one, two = (

@@ -62,47 +62,53 @@ class Score:
         """Number of predicted nuclei."""
         return self.tp + self.fp
 
+    def _share(self, part: float, whole: float) -> float:
+        return _share(part, whole, nuclei=self.n_true + self.n_pred)
+
     @property
     def ap(self) -> float:
         """TP / (TP + FP + FN)."""
-        return _share(self.tp, self.tp + self.fp + self.fn, nuclei=self.n_true + self.n_pred)
+        return self._share(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def precision(self) -> float:
         """TP / (TP + FP)."""
-        return _share(self.tp, self.n_pred, nuclei=self.n_true + self.n_pred)
+        return self._share(self.tp, self.n_pred)
 
     @property
     def recall(self) -> float:
         """TP / (TP + FN)."""
-        return _share(self.tp, self.n_true, nuclei=self.n_true + self.n_pred)
+        return self._share(self.tp, self.n_true)
 
     @property
     def f1(self) -> float:
         """2 TP / (2 TP + FP + FN)."""
-        return _share(2 * self.tp, self.n_true + self.n_pred, nuclei=self.n_true + self.n_pred)
+        return self._share(2 * self.tp, self.n_true + self.n_pred)
 
     @property
     def panoptic_quality(self) -> float:
         """Sum of the matched IoU / (TP + FP / 2 + FN / 2)."""
-        return _share(
-            self.matched_iou, (self.n_true + self.n_pred) / 2, nuclei=self.n_true + self.n_pred
-        )
+        return self._share(self.matched_iou, (self.n_true + self.n_pred) / 2)
 
     @property
     def mean_matched_score(self) -> float:
         """Mean IoU of the matched pairs."""
-        return _share(self.matched_iou, self.tp, nuclei=self.n_true + self.n_pred)
+        return self._share(self.matched_iou, self.tp)
 
     @property
     def mean_true_score(self) -> float:
         """Sum of the matched IoU divided by the number of true nuclei."""
-        return _share(self.matched_iou, self.n_true, nuclei=self.n_true + self.n_pred)
+        return self._share(self.matched_iou, self.n_true)
 
     def __add__(self, other: Score) -> Score:
         """Pool the counts of two images."""
-        counts = (self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
-        return Score(self.iou, *counts, self.matched_iou + other.matched_iou)
+        return Score(
+            self.iou,
+            self.tp + other.tp,
+            self.fp + other.fp,
+            self.fn + other.fn,
+            self.matched_iou + other.matched_iou,
+        )
 
     def rates(self) -> dict[str, float]:
         """Return ap, precision, recall and F1 by name."""
@@ -222,10 +228,9 @@ def evaluate(
             "none",
             "Check the folder with the true labels.",
         )
-    summary = _summary(
+    return _summary(
         rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed)
-    )
-    return summary | {"per_image": _drop_private(rows)}
+    ) | {"per_image": _drop_private(rows)}
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
@@ -418,9 +423,8 @@ def rate_nuclei(counts: np.ndarray, *, thresholds: np.ndarray) -> dict[str, np.n
     f1 = np.where(true + predicted > 0, 2 * tp / np.maximum(true + predicted, 1), 1.0)
     averaged = thresholds <= LAST_AVERAGED + 1e-9
     at = {t: int(np.argmin(np.abs(thresholds - t))) for t in (0.5, 0.75)}
-    mean = ap[..., averaged].mean(axis=-1) if averaged.any() else ap.mean(axis=-1)
     return {
-        "mean_ap": mean,
+        "mean_ap": ap[..., averaged].mean(axis=-1) if averaged.any() else ap.mean(axis=-1),
         "ap50": ap[..., at[0.5]],
         "ap75": ap[..., at[0.75]],
         "f1_50": f1[..., at[0.5]],

@@ -233,11 +233,10 @@ def explain_noise(image: np.ndarray | Image) -> tuple[str, str] | None:
         "mistakes it for signal."
     )
     if len(correlated) > 1:
-        remedy = (
+        return message, (
             "Use the images as they were before scaling, filtering or compression, or bin them "
             "2 x 2; or train with clean partners."
         )
-        return message, remedy
     axis = next(iter(correlated))
     return (
         message,

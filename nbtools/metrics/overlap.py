@@ -62,11 +62,10 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
     """
     truth, predicted = check_labels(truth), check_labels(predicted)
     if truth.shape != predicted.shape:
-        remedy = "Compare a prediction with the labels of its own image, not cropped or scaled."
         raise UserError(
             "True and predicted labels must have the same shape.",
             f"{truth.shape} and {predicted.shape}",
-            remedy,
+            "Compare a prediction with the labels of its own image, not cropped or scaled.",
         )
     true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
     true_labels, true_size, row = count_pixels(true_run, length)
@@ -105,11 +104,10 @@ def check_labels(label: np.ndarray | Image) -> np.ndarray:
     """
     label = label.pixels if isinstance(label, Image) else np.asarray(label)
     if label.dtype.kind not in "ui":
-        remedy = "Give each nucleus its own whole number, e.g. skimage.measure.label(mask)."
         raise UserError(
             "Labels must be whole numbers: 0 for background, one number per nucleus.",
             f"{label.dtype} values",
-            remedy,
+            "Give each nucleus its own whole number, e.g. skimage.measure.label(mask).",
         )
     if label.dtype.kind == "i" and label.size and label.min() < 0:
         raise UserError(

@@ -30,8 +30,10 @@ def pair_results(truth: object, results: object) -> list[tuple]:
     """
     if isinstance(truth, (Image, np.ndarray)):
         return [("image", truth, _labels(results))]
-    pairs = zip(truth, results, strict=True)
-    return [(sample.name, sample.label, _labels(result)) for sample, result in pairs]
+    return [
+        (sample.name, sample.label, _labels(result))
+        for sample, result in zip(truth, results, strict=True)
+    ]
 
 
 def evaluate_each(truth: object, results: Mapping[str, object], **options: object) -> dict:

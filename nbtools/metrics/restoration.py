@@ -65,11 +65,10 @@ class Pair:
         )
         one, other = _to_real(restored), _to_real(clean)
         if one.shape != other.shape:
-            remedy = "Compare an image with its own clean partner, not cropped or scaled."
             raise UserError(
                 "A restored and a clean image must have the same shape.",
                 f"{one.shape} and {other.shape}",
-                remedy,
+                "Compare an image with its own clean partner, not cropped or scaled.",
             )
         return cls(one, other, find_range(other, range), stacked)
 
@@ -427,14 +426,14 @@ def _ssim_of(restored: np.ndarray, clean: np.ndarray, *, range: float) -> tuple[
     padded = [
         np.pad(image, [(m, m) for m in margin], mode="symmetric") for image in (restored, clean)
     ]
-    options = {
-        "data_range": range,
-        "gaussian_weights": True,
-        "sigma": SIGMA,
-        "use_sample_covariance": False,
-        "full": True,
-    }
-    mean, each = structural_similarity(*padded, **options)
+    mean, each = structural_similarity(
+        *padded,
+        data_range=range,
+        gaussian_weights=True,
+        sigma=SIGMA,
+        use_sample_covariance=False,
+        full=True,
+    )
     return float(mean), each[
         tuple(slice(m, m + n) for m, n in zip(margin, clean.shape, strict=True))
     ]
@@ -460,8 +459,10 @@ def _find_gain(
         if b
     ]
     values = _defined(gained, "psnr")
-    limits = find_intervals(gained, ("psnr",), groups=groups, seed=seed)["psnr"]
-    return {"psnr": float(np.mean(values)) if values else None, "interval_95": limits}
+    return {
+        "psnr": float(np.mean(values)) if values else None,
+        "interval_95": find_intervals(gained, ("psnr",), groups=groups, seed=seed)["psnr"],
+    }
 
 
 def _as_json(row: dict) -> dict:

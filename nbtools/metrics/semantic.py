@@ -101,11 +101,10 @@ def count_pixels(truth: np.ndarray, predicted: np.ndarray, *, count: int) -> np.
     UserError : shapes differ.
     """
     if truth.shape != predicted.shape:
-        remedy = "Compare a prediction with the labels of its own image, not cropped or scaled."
         raise UserError(
             "True and predicted classes must have the same shape.",
             f"{truth.shape} and {predicted.shape}",
-            remedy,
+            "Compare a prediction with the labels of its own image, not cropped or scaled.",
         )
     return np.bincount(
         truth.ravel().astype(np.int64) * count + predicted.ravel(), minlength=count**2
@@ -167,14 +166,13 @@ def _number(label: np.ndarray | Image, classes: Sequence[str] | None) -> np.ndar
     if classes is None:
         return (label > 0).astype(np.int64)
     if (highest := int(label.max(initial=0))) >= len(classes):
-        remedy = (
-            "Name every class, the background first; or leave out the names, and all labels above "
-            "0 are foreground."
-        )
         raise UserError(
             "Each pixel must hold the number of a named class.",
             f"{highest} with {len(classes)} names",
-            remedy,
+            (
+                "Name every class, the background first; or leave out the names, and all labels "
+                "above 0 are foreground."
+            ),
         )
     return label
 
@@ -187,8 +185,7 @@ def count_tables(
     methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
 ) -> tuple[np.ndarray, bootstrap.Rate]:
     """(methods, images, K, K) pixels, and how they are rated: see `rate_confusion`."""
-    tables = [[row["confusion"] for row in rows] for rows in methods]
-    return np.array(tables, float), rate_confusion
+    return np.array([[row["confusion"] for row in rows] for rows in methods], float), rate_confusion
 
 
 COUNTING = bootstrap.Counting(METRICS, count_tables)

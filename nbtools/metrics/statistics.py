@@ -100,15 +100,14 @@ def compare_groups(
     for row, p in zip(rows, _correct([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     names = [str(name) for name in units.names]
-    about = {
-        n: {"units": int(u), "nuclei": int(c)}
-        for n, u, c in zip(names, units.sizes, units.sum_by_group(units.count), strict=True)
-    }
     return {
         "unit": unit or "nucleus",
         "method": method,
         "reference": names[0],
-        "groups": about,
+        "groups": {
+            n: {"units": int(u), "nuclei": int(c)}
+            for n, u, c in zip(names, units.sizes, units.sum_by_group(units.count), strict=True)
+        },
         "rows": rows,
     }
 
@@ -158,10 +157,9 @@ def _compare(units: UnitStatistics, column: str, *, method: str) -> list[dict]:
     """One row per group, without the reference."""
     mixed = fit_mixed_model(units) if method == "mixed" or (units.count > 1).any() else None
     estimate = mixed[0] if method == "mixed" else estimate_by_unit(units)
-    icc = mixed[1] / (mixed[1] + mixed[2]) if mixed and mixed[1] + mixed[2] > 0 else None
     return [
         _describe(units, estimate, column=column, other=k, drawn=method == "bootstrap")
-        | {"icc": icc}
+        | {"icc": mixed[1] / (mixed[1] + mixed[2]) if mixed and mixed[1] + mixed[2] > 0 else None}
         for k in range(1, len(units.names))
     ]
 
@@ -176,20 +174,22 @@ def _describe(
     if drawn:
         interval, ratio = _draw(units, estimate, other=other, positive=positive)
     g, limits = measure_hedges_g(units, other)
-    row = {
-        "column": column,
-        "group": units.names[other],
-        "against": units.names[0],
-        "means": [reference, mean],
-        "difference": difference,
-        "interval_95": interval,
-        "ratio": mean / reference if positive else None,
-        "ratio_interval_95": ratio,
-        "p": p,
-        "hedges_g": g,
-        "hedges_g_interval_95": limits,
+    return {
+        name: _plain(value)
+        for name, value in {
+            "column": column,
+            "group": units.names[other],
+            "against": units.names[0],
+            "means": [reference, mean],
+            "difference": difference,
+            "interval_95": interval,
+            "ratio": mean / reference if positive else None,
+            "ratio_interval_95": ratio,
+            "p": p,
+            "hedges_g": g,
+            "hedges_g_interval_95": limits,
+        }.items()
     }
-    return {name: _plain(value) for name, value in row.items()}
 
 
 def _degrees(estimate: Estimate, pair: tuple[int, int], weights: np.ndarray) -> float:

@@ -56,9 +56,15 @@ def describe_nuclei(
         best, found = np.zeros(len(overlap.true_labels)), np.zeros(len(overlap.true_labels), bool)
         np.maximum.at(best, overlap.row, overlap.iou)
         found[overlap.row[match_nuclei(overlap, overlap.iou, iou=iou)]] = True
-        contrast = _measure_contrast(label, image, overlap.true_labels)
-        row = {"image": [name] * len(best), "label": overlap.true_labels, "size": overlap.true_size}
-        for key, values in (row | {"contrast": contrast, "iou": best, "found": found}).items():
+        row = {
+            "image": [name] * len(best),
+            "label": overlap.true_labels,
+            "size": overlap.true_size,
+            "contrast": _measure_contrast(label, image, overlap.true_labels),
+            "iou": best,
+            "found": found,
+        }
+        for key, values in row.items():
             columns[key].extend(values)
     return {key: np.array(values) for key, values in columns.items()}
 
@@ -103,17 +109,18 @@ def stratify(
         np.add.at(
             table, image[inside], np.column_stack([nuclei["found"][inside], np.ones(inside.sum())])
         )
+        table = table[table[:, 1] > 0]
         interval = bootstrap.find_intervals(
-            table[table[:, 1] > 0], _rate_found, units=np.arange((table[:, 1] > 0).sum()), seed=seed
+            table, _rate_found, units=np.arange(len(table)), seed=seed
         )
-        about = {
-            "low": float(values[inside].min()),
-            "high": float(values[inside].max()),
-            "nuclei": int(inside.sum()),
-        }
         rows.append(
-            about
-            | {"found": float(nuclei["found"][inside].mean()), "interval_95": interval["found"]}
+            {
+                "low": float(values[inside].min()),
+                "high": float(values[inside].max()),
+                "nuclei": int(inside.sum()),
+                "found": float(nuclei["found"][inside].mean()),
+                "interval_95": interval["found"],
+            }
         )
     return rows
 

@@ -54,9 +54,11 @@ def _make_pages(facts: dict, pictures: list[Picture]) -> list[show.Figure]:
         (heading, [(name.replace("_", " "), format_setting(value)) for name, value in rows])
         for heading, rows in list_tables(facts)
     ]
-    first = show.text_pages(
-        make_title(facts),
-        [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]],
-        tables=tables,
-    )
-    return [*first, *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures)]
+    return [
+        *show.text_pages(
+            make_title(facts),
+            [*stamp, numbers, *facts.get("warnings", ()), facts["methods"]],
+            tables=tables,
+        ),
+        *(show.picture_page(p.png, f"{p.section}: {p.caption}") for p in pictures),
+    ]

@@ -54,13 +54,12 @@ def collect_comparison(about: dict, rows: list[dict]) -> dict:
 
 def find_best_score(facts: dict) -> list[tuple[str, str]]:
     """The score of the best method, for the top of the page; [] for other pages."""
-    rows = facts.get("table") or ()
     return [
         (
             f"{TITLES.get(facts['metric'], facts['metric'])}, {row['method']}",
             f"{row[facts['metric']]:.3f}",
         )
-        for row in rows[:1]
+        for row in (facts.get("table") or ())[:1]
         if row.get(facts["metric"])
     ]
 
@@ -103,19 +102,22 @@ def describe_comparison(facts: dict, cited: dict[str, str]) -> str:
         f"{name} ({cited[name]})" if cited.get(name) else name
         for name in (row["method"] for row in facts.get("table") or ())
     ]
-    parts = [
-        f"{', '.join(names)} were compared on {count_images(count)} with true labels "
-        f"({facts.get('truth')})."
-    ]
     task = tasks.find(facts.get("task"))
-    parts.append(task.matching if task else "")
-    parts.append(f"Images without a result are {task.missing if task else 'named'}.")
-    parts.append(
-        f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap samples of "
-        f"{facts.get('units')} {unit} (seed {facts.get('seed')}), with differences paired over the "
-        "same samples."
-    )
-    return " ".join(filter(None, [*parts, *describe_differences(facts)]))
+    parts = [
+        (
+            f"{', '.join(names)} were compared on {count_images(count)} with true labels "
+            f"({facts.get('truth')})."
+        ),
+        task.matching if task else "",
+        f"Images without a result are {task.missing if task else 'named'}.",
+        (
+            f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap samples of "
+            f"{facts.get('units')} {unit} (seed {facts.get('seed')}), with differences paired over "
+            "the same samples."
+        ),
+        *describe_differences(facts),
+    ]
+    return " ".join(filter(None, parts))
 
 
 def list_makers(facts: dict) -> list[tuple[str, str]]:

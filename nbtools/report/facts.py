@@ -182,10 +182,9 @@ def _hash_weights(folder: Path) -> list[dict]:
     """sha256 of the weights, which identifies a model."""
     import hashlib
 
-    found = sorted(folder.glob("weights.*"))
     return [
         {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in found
+        for path in sorted(folder.glob("weights.*"))
     ]
 
 

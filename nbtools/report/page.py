@@ -62,9 +62,8 @@ def make_title(facts: dict) -> str:
 
 def key_numbers(facts: dict) -> list[tuple[str, str]]:
     """The few numbers at the top of the page, with their names."""
-    parts = (facts.get(name) or {} for name in ("scores", "training", "images"))
-    scores, training, images = parts
-    best = (training.get("best") or {}) if isinstance(training.get("best"), dict) else {}
+    scores, training, images = (facts.get(name) or {} for name in ("scores", "training", "images"))
+    best = training["best"] if isinstance(training.get("best"), dict) else {}
     found = [
         *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),
@@ -101,8 +100,8 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
         ("Settings", facts.get("settings") or {}),
         (chosen, facts.get("tuned") or {}),
         ("Images and model", images),
+        ("Versions", {k: v for k, v in (facts.get("versions") or {}).items() if v}),
     ]
-    tables.append(("Versions", {k: v for k, v in (facts.get("versions") or {}).items() if v}))
     return [(heading, list(rows.items())) for heading, rows in tables if rows]
 
 
@@ -125,8 +124,12 @@ def _group_pictures(pictures: list[Picture]) -> list[tuple[str, list[dict]]]:
 
 def _encode_picture(picture: Picture) -> dict:
     data = base64.b64encode(picture.png).decode("ascii")
-    kind = "half" if picture.half else "small" if picture.small else "wide"
-    return {"alt": picture.alt, "caption": picture.caption, "kind": kind, "data": data}
+    return {
+        "alt": picture.alt,
+        "caption": picture.caption,
+        "kind": "half" if picture.half else "small" if picture.small else "wide",
+        "data": data,
+    }
 
 
 def _format_number(value: float | None, digits: int) -> str | None:

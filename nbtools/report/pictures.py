@@ -87,17 +87,23 @@ def _make_safely(
 def _draw_training(folder: Path, facts: dict) -> Iterator[Picture]:
     rows = read_table(folder / "history.csv")
     if rows:
-        text = (
-            "Loss on the training and the validation images, on a plain and on a logarithmic "
-            "axis, and the learning rate."
+        yield Picture(
+            "Training",
+            (
+                "Loss on the training and the validation images, on a plain and on a logarithmic "
+                "axis, and the learning rate."
+            ),
+            show.training(rows),
         )
-        yield Picture("Training", text, show.training(rows))
 
 
 def _draw_scores(folder: Path, facts: dict) -> Iterator[Picture]:
     if facts.get("scores"):
-        text = "Agreement with the true labels; matched, missed and extra nuclei; mistakes."
-        yield Picture("Scores", text, show.scores(facts["scores"]))
+        yield Picture(
+            "Scores",
+            "Agreement with the true labels; matched, missed and extra nuclei; mistakes.",
+            show.scores(facts["scores"]),
+        )
 
 
 def _find_compared(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -116,11 +122,14 @@ def _find_compared(folder: Path, facts: dict) -> Iterator[Picture]:
 
 def _find_strata(folder: Path, facts: dict) -> Iterator[Picture]:
     if (folder / "strata.png").is_file():
-        text = (
-            "Share of matched nuclei, from the smallest fifth to the largest, and from the "
-            "dimmest to the brightest."
+        yield Picture(
+            "Scores",
+            (
+                "Share of matched nuclei, from the smallest fifth to the largest, and from the "
+                "dimmest to the brightest."
+            ),
+            file=folder / "strata.png",
         )
-        yield Picture("Scores", text, file=folder / "strata.png")
 
 
 def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -132,12 +141,14 @@ def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
         method = "" if place.name == "errors" else f"{place.name}, "
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
-            text = (
+            yield Picture(
+                "Mistakes, the worst images first",
                 f"{method}worst image no. {number}: {name}"
                 if number.isdigit()
-                else f"Where the mistakes are: {file.stem}."
+                else f"Where the mistakes are: {file.stem}.",
+                file=file,
+                half=bool(method),
             )
-            yield Picture("Mistakes, the worst images first", text, file=file, half=bool(method))
 
 
 def _find_overlays(folder: Path, facts: dict) -> Iterator[Picture]:

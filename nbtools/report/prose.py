@@ -32,7 +32,7 @@ def write_methods(facts: dict) -> str:
         _describe_scores(facts),
         _describe_versions(facts),
     ]
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, parts))
 
 
 def format_spacing(images: dict) -> str:
@@ -106,20 +106,16 @@ def _describe_training(facts: dict) -> str:
     )
     seed = f" (random seed {facts['seed']})" if "seed" in facts else ""
     best = training.get("best") or {}
-    last = settings.get("keep") == "last"
-    kept = (
-        " The last weights were kept"
-        if last
-        else f" The weights of epoch {best['epoch']} were kept"
-        if "epoch" in best
-        else ""
-    )
-    lowest = best.get("val_loss") if "epoch" in kept else None
-    loss = f", where the validation loss was lowest ({lowest:.4g})" if lowest is not None else ""
+    kept = ""
+    if settings.get("keep") == "last":
+        kept = " The last weights were kept."
+    elif "epoch" in best:
+        lowest = best.get("val_loss")
+        loss = "" if lowest is None else f", where the validation loss was lowest ({lowest:.4g})"
+        kept = f" The weights of epoch {best['epoch']} were kept{loss}."
     return (
         f"The network{size} was trained for {training['steps']} steps in "
-        f"{training.get('epochs', '?')} epochs{batches}{rate}{seed}."
-        f"{kept}{loss}{'.' if kept else ''}"
+        f"{training.get('epochs', '?')} epochs{batches}{rate}{seed}.{kept}"
     )
 
 

@@ -5,9 +5,11 @@ References
 Okabe and Ito 2008, "Color universal design", https://jfly.uni-koeln.de/color/ (the palette).
 """
 
-from itertools import chain
+from collections.abc import Iterable
+from itertools import chain, cycle
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 # Okabe & Ito's set, lightened where it is dark on black, and three more hues; each as red, green,
 # blue from 0 to 1.
@@ -58,7 +60,12 @@ def depth_colors(share: np.ndarray) -> np.ndarray:
 def channel_colors(count: int) -> np.ndarray:
     """Colours (count, 3), from 0 to 1, in which the channels of one image are added up."""
     chosen = CHANNELS.get(count) or [MORE_CHANNELS[i % len(MORE_CHANNELS)] for i in range(count)]
-    return np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in chosen])
+    return np.array([to_rgb(color) for color in chosen])
+
+
+def name_colors(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each method, in the order of `METHODS`."""
+    return dict(zip(names, cycle(METHODS), strict=False))
 
 
 def color_labels(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

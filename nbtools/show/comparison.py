@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from nbtools.show.colors import GREY, INK, METHODS
+from nbtools.show.colors import GREY, INK, name_colors
 from nbtools.show.figure import Figure, new_figure, style_axes
 
 # Keys of an instance score, and their names: a nucleus of which most is covered by no prediction is
@@ -33,7 +33,7 @@ def compare(results: Mapping[str, Mapping]) -> Figure:
     )
     figure = new_figure(11, 3.2 + 0.16 * max(0, len(results) - 3), alt=f"mean AP: {text}")
     axes = figure.subplots(1, 3, width_ratios=(1.2, 1, 1.2))
-    colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
+    colors = name_colors(results)
     _draw_ap(axes[0], results, colors)
     _draw_mean(axes[1], results, colors)
     _draw_kinds(axes[2], results, colors)
@@ -45,10 +45,9 @@ def _draw_ap(axes: Axes, results: Mapping, colors: Mapping) -> None:
     style_axes(axes, title="AP at each IoU threshold", x="IoU threshold")
     for name, one in results.items():
         thresholds = sorted(one["pooled"], key=float)
-        values = [one["pooled"][t]["ap"] for t in thresholds]
         axes.plot(
             [float(t) for t in thresholds],
-            values,
+            [one["pooled"][t]["ap"] for t in thresholds],
             color=colors[name],
             linewidth=2,
             marker="o",

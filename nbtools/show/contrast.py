@@ -52,8 +52,9 @@ def measure_contrast(
     count = pixels.shape[-1]
     if rgb and pixels.dtype == np.uint8:
         return Contrast(np.zeros(count), np.full(count, 255.0), np.eye(3), as_is=True)
-    flat = _sample_pixels(pixels.reshape(-1, count))
-    low, high = _find_limits(flat, percentiles, axis=None if rgb else 0)
+    low, high = _find_limits(
+        _sample_pixels(pixels.reshape(-1, count)), percentiles, axis=None if rgb else 0
+    )
     return Contrast(low, high, np.eye(3) if rgb else channel_colors(count))
 
 

@@ -13,6 +13,7 @@ from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, make_logarithmic, new_figure, style_axes
 
 LIVE_SHARE = 0.03  # of the time that drawing may take from training
+LOSSES = (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation"))
 
 
 def training(history: object) -> Figure:
@@ -102,7 +103,7 @@ class TrainingCurve:
         if self.steps:
             steps, losses = np.array(self.steps).T
             axes.plot(steps, losses, color=BLUE, alpha=0.25, linewidth=0.8)
-        for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+        for name, color, text in LOSSES:
             found = [(row["step"], row[name]) for row in self.rows if row.get(name) is not None]
             if found:
                 axes.plot(
@@ -175,7 +176,7 @@ def format_duration(seconds: float) -> str:
 
 def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True) -> None:
     style_axes(axes, title=title, x="epoch")
-    for name, color, text in (("loss", BLUE, "training"), ("val_loss", ORANGE, "validation")):
+    for name, color, text in LOSSES:
         x, y = _select_series(rows, name)
         if len(x):
             axes.plot(
@@ -190,14 +191,16 @@ def _draw_loss(axes: Axes, rows: list[dict], *, title: str, legend: bool = True)
     epochs, validation = _select_series(rows, "val_loss")
     if len(epochs):
         best = int(np.nanargmin(validation))
-        ring = {
-            "marker": "o",
-            "markersize": 9,
-            "markerfacecolor": "none",
-            "color": ORANGE,
-            "linestyle": "none",
-        }
-        axes.plot(epochs[best], validation[best], label=f"best: epoch {epochs[best]:g}", **ring)
+        axes.plot(
+            epochs[best],
+            validation[best],
+            label=f"best: epoch {epochs[best]:g}",
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            color=ORANGE,
+            linestyle="none",
+        )
     if legend:
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 

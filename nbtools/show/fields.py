@@ -94,16 +94,19 @@ def flows(image: Image, maps: np.ndarray, *, every: int | None = None) -> Figure
     shown = foreground[rows, columns]
     rows, columns = rows[shown], columns[shown]
     down, across = flow[rows, columns].T * every * 0.9
-    about = {
-        "angles": "xy",
-        "scale_units": "xy",
-        "scale": 1,
-        "color": "#ffd24d",
-        "width": 0.004,
-        "headwidth": 4.5,
-        "pivot": "mid",
-    }
-    left.quiver(columns + 0.5, rows + 0.5, across, down, **about)
+    left.quiver(
+        columns + 0.5,
+        rows + 0.5,
+        across,
+        down,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        color="#ffd24d",
+        width=0.004,
+        headwidth=4.5,
+        pivot="mid",
+    )
     right.imshow(
         _color_directions(flow * foreground[..., None]),
         extent=(0, foreground.shape[1], foreground.shape[0], 0),
@@ -160,8 +163,7 @@ def _take_middle_plane(image: Image, maps: np.ndarray) -> tuple[Image, np.ndarra
 
 
 def _crop_nucleus(inside: np.ndarray, margin: int = 3) -> np.ndarray:
-    box = ndimage.find_objects(inside.astype(int))[0]
-    return np.pad(inside[box], margin)
+    return np.pad(inside[ndimage.find_objects(inside.astype(int))[0]], margin)
 
 
 def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -178,8 +180,7 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     points = np.rint(centre + direction[:, None] * way[:, None]).astype(int)  # (count, steps, 2)
     points = np.clip(points, 0, np.array(inside.shape) - 1)
     outside = np.argmin(inside[points[..., 0], points[..., 1]], axis=1)  # the first step
-    length = way[outside]
-    corners = centre + direction * length[:, None]
+    corners = centre + direction * way[outside][:, None]
     star = np.zeros_like(inside)
     star[polygon(*corners.T, shape=inside.shape)] = True
     return centre, corners, float((star & inside).sum() / (star | inside).sum())
@@ -190,8 +191,12 @@ def _color_directions(flow: np.ndarray) -> np.ndarray:
     length, black for none.
     """
     angle = np.arctan2(flow[..., 0], flow[..., 1]) / (2 * np.pi) % 1
-    length = np.clip(np.linalg.norm(flow, axis=-1), 0, 1)
-    return hsv_to_rgb(np.stack([angle, np.full_like(angle, 0.75), length], axis=-1))
+    return hsv_to_rgb(
+        np.stack(
+            [angle, np.full_like(angle, 0.75), np.clip(np.linalg.norm(flow, axis=-1), 0, 1)],
+            axis=-1,
+        )
+    )
 
 
 def _draw_wheel(axes: Axes) -> None:

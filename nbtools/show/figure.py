@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.figure
@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -121,10 +122,31 @@ def new_grid(
         inches * min(2.5, max(v.size[0] / v.size[1] for v in row)) + (0.28 if titles else 0.06)
         for row in rows
     ]
-    figure = new_figure(columns * inches, sum(heights), alt=alt)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    figure, grid = new_rows(columns * inches, heights, columns=columns, alt=alt)
     return figure, [figure.add_subplot(grid[divmod(i, columns)]) for i in range(len(views))]
+
+
+def draw_single(
+    view: View,
+    *,
+    alt: str,
+    title: str | None = None,
+    rgb: np.ndarray | None = None,
+    inches: float = 5.5,
+) -> Figure:
+    """Make a figure of one view, as wide as given in inches; title and rgb as in `draw_view`."""
+    figure, [axes] = new_grid([view], 1, alt=alt, inches=inches)
+    draw_view(axes, view, title=title, rgb=rgb)
+    return figure
+
+
+def new_rows(
+    width: float, heights: Sequence[float], *, columns: int, alt: str = ""
+) -> tuple[Figure, GridSpec]:
+    """Make a figure with rows of the given heights in inches, close together, and its grid."""
+    figure = new_figure(width, sum(heights), alt=alt)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    return figure, figure.add_gridspec(len(heights), columns, height_ratios=heights)
 
 
 def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes:
@@ -139,6 +161,38 @@ def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> Axes
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
     return axes
+
+
+def draw_interval(
+    axes: Axes,
+    place: int,
+    *,
+    value: float,
+    interval: Sequence[float] | None,
+    color: str,
+    text: str,
+) -> None:
+    """Draw a value as a dot on row `place`, with its interval as a line and its number above.
+
+    Parameters
+    ----------
+    axes, place : axes to draw on, and the row.
+    value, interval : in the unit of the x axis; None draws no line.
+    color : of dot and line.
+    text : format of the number, as "{:.2f}".
+    """
+    if interval:
+        axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
+    axes.plot([value], [place], "o", color=color, markersize=6)
+    axes.annotate(
+        text.format(value),
+        (value, place),
+        (0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color=INK,
+    )
 
 
 def make_logarithmic(axes: Axes) -> None:
@@ -177,11 +231,10 @@ def _draw_scale_bar(axes: Axes, view: View) -> None:
         Rectangle((left, top), length, thick, facecolor="white", edgecolor="black", linewidth=0.5)
     )
     outline = [withStroke(linewidth=1.6, foreground="black")]
-    text = f"{length_um:g} µm"
     axes.text(
         left + length / 2,
         top - margin / 3,
-        text,
+        f"{length_um:g} µm",
         color="white",
         fontsize=7.5,
         ha="center",

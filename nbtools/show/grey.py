@@ -39,10 +39,9 @@ def histogram(images: object) -> Figure:
     )
     figure = new_figure(2.6 * min(len(named), COLUMNS), 2.2 * rows, alt=alt)
     for i, (name, image) in enumerate(named.items()):
-        axes = figure.add_subplot(rows, min(len(named), COLUMNS), i + 1)
         _draw_counts(
             style_axes(
-                axes,
+                figure.add_subplot(rows, min(len(named), COLUMNS), i + 1),
                 title=shorten(name, 30),
                 x=descriptions[i],
                 y="pixels" if i % COLUMNS == 0 else "",

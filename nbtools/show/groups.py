@@ -11,7 +11,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.statistics import compare_groups
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, style_axes
+from nbtools.show.figure import Figure, draw_single, new_figure, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.tables import COLUMNS
 from nbtools.show.text import RichText
@@ -66,22 +66,17 @@ def group_table(compared: Mapping) -> RichText:
     """
     lines = []
     for row in compared["rows"]:
-        line = {"column": row["column"], "groups": f"{row['group']} – {row['against']}"}
-        line |= {
-            "difference": _format_interval(row["difference"], row["interval_95"]),
-            "ratio": _format_interval(row["ratio"], row["ratio_interval_95"]),
-        }
-        line |= {
-            "p": row["p"],
-            "p, Holm": row["p_holm"],
-            "Hedges' g": _format_interval(row["hedges_g"], row["hedges_g_interval_95"]),
-        }
+        share = "" if row["icc"] is None else f"{100 * row['icc']:.0f} %"
         lines.append(
-            line
-            | {
-                f"share of variance between {compared['unit']}s": ""
-                if row["icc"] is None
-                else f"{100 * row['icc']:.0f} %"
+            {
+                "column": row["column"],
+                "groups": f"{row['group']} – {row['against']}",
+                "difference": _format_interval(row["difference"], row["interval_95"]),
+                "ratio": _format_interval(row["ratio"], row["ratio_interval_95"]),
+                "p": row["p"],
+                "p, Holm": row["p_holm"],
+                "Hedges' g": _format_interval(row["hedges_g"], row["hedges_g_interval_95"]),
+                f"share of variance between {compared['unit']}s": share,
             }
         )
     return show_table({name: [line[name] for line in lines] for name in lines[0]})
@@ -102,10 +97,9 @@ def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
     label, chosen = as_image(label), np.unique(np.asarray(labels, int).ravel())
     missing = np.setdiff1d(chosen, label.pixels)
     if missing.size or not chosen.size:
-        received = ", ".join(map(str, missing[:5])) or "none"
         raise UserError(
             "Nuclei to show must be in the label image.",
-            received,
+            ", ".join(map(str, missing[:5])) or "none",
             "Give numbers of the column label of this image.",
         )
     seen = view(
@@ -116,11 +110,12 @@ def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
         f"{len(chosen)} of {np.count_nonzero(np.unique(label.pixels))} nuclei: "
         f"{', '.join(map(str, chosen[:6]))}"
     )
-    figure, [axes] = new_grid([seen], 1, alt=title, inches=5.5)
-    draw_view(
-        axes, seen, title=title + (" …" if len(chosen) > 6 else ""), rgb=paint(seen.rgb, seen.label)
+    return draw_single(
+        seen,
+        alt=title,
+        title=title + (" …" if len(chosen) > 6 else ""),
+        rgb=paint(seen.rgb, seen.label),
     )
-    return figure
 
 
 def _draw_dots(

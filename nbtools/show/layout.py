@@ -54,8 +54,7 @@ def make_panels(
     sz, sy, sx = spacing
     above, below = make_slices(volume, cuts, spacing=spacing, thin=thin)
     first = make_pixels_square(volume.max(axis=0), (sy, sx), thin=thin)
-    second = make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin)
-    return [[first, *above], [second, *below]]
+    return [[first, *above], [make_pixels_square(volume.max(axis=1), (sz, sx), thin=thin), *below]]
 
 
 def make_slices(
@@ -72,11 +71,13 @@ def make_slices(
     """
     z, y, x = cuts
     sz, sy, sx = spacing
-    above = [
-        make_pixels_square(volume[z], (sy, sx), thin=thin),
-        make_pixels_square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
+    return [
+        [
+            make_pixels_square(volume[z], (sy, sx), thin=thin),
+            make_pixels_square(volume[:, :, x].swapaxes(0, 1), (sy, sz), thin=thin),
+        ],
+        [make_pixels_square(volume[:, y], (sz, sx), thin=thin), None],
     ]
-    return [above, [make_pixels_square(volume[:, y], (sz, sx), thin=thin), None]]
 
 
 def assemble(rows: Rows, *, blank: int = 0) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nbtools.errors import UserError
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
-from nbtools.show.figure import Figure, new_figure, style_axes
+from nbtools.show.figure import Figure, draw_interval, new_figure, style_axes
 from nbtools.tasks import TITLES
 
 
@@ -43,19 +43,13 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     for place, d in enumerate(rows):
         better = (d["difference"] > 0) != (metric in compared.get("smaller_is_better", ()))
         color = GREY if not d["clear"] else BLUE if better else ORANGE
-        if d["interval_95"]:
-            axes.plot(
-                d["interval_95"], [place, place], color=color, linewidth=2.2, solid_capstyle="butt"
-            )
-        axes.plot([d["difference"]], [place], "o", color=color, markersize=6)
-        axes.annotate(
-            f"{d['difference']:+.3f}",
-            (d["difference"], place),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=INK,
+        draw_interval(
+            axes,
+            place,
+            value=d["difference"],
+            interval=d["interval_95"],
+            color=color,
+            text="{:+.3f}",
         )
     axes.set_yticks(range(len(rows)), [f"{d['method']} – {d['against']}" for d in rows])
     axes.set_ylim(len(rows) - 0.4, -0.7)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
+from nbtools.show.figure import Figure, draw_single, draw_view, new_grid, new_rows, shorten
 from nbtools.show.views import View, paint, view
 
 
@@ -31,7 +31,7 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """
     shown = [view(i) for i in collect_images(data, limit)]
     figure, places = new_grid(
-        shown, columns, alt=_describe_count(data, len(shown)), inches=_choose_width(len(shown))
+        shown, columns, alt=_describe_count(len(shown)), inches=_choose_width(len(shown))
     )
     for axes, seen in zip(places, shown, strict=True):
         draw_view(axes, seen)
@@ -49,16 +49,12 @@ def overlay(image: Image, label: Image, *, title: str | None = None) -> Figure:
     """
     seen = view(as_image(image), as_image(label))
     count = _count_labels(label)
-    figure, [axes] = new_grid(
-        [seen], 1, alt=f"{count} outlined nuclei on {seen.name or 'the image'}", inches=5.5
-    )
-    draw_view(
-        axes,
+    return draw_single(
         seen,
+        alt=f"{count} outlined nuclei on {seen.name or 'the image'}",
         title=_make_title(seen.name, count) if title is None else title,
         rgb=paint(seen.rgb, seen.label),
     )
-    return figure
 
 
 def labels(label: Image, *, title: str | None = None) -> Figure:
@@ -66,19 +62,18 @@ def labels(label: Image, *, title: str | None = None) -> Figure:
     label = as_image(label)
     seen = view(label.replace(pixels=np.zeros(label.shape, np.uint8)), label)
     count = _count_labels(label)
-    figure, [axes] = new_grid([seen], 1, alt=f"{count} labelled nuclei", inches=4.5)
     blank = (
         np.where((seen.rgb == 255).all(axis=-1, keepdims=True), 255, 18)
         .astype(np.uint8)
         .repeat(3, axis=-1)
     )
-    draw_view(
-        axes,
+    return draw_single(
         seen,
+        alt=f"{count} labelled nuclei",
         title=_make_title(label.name, count) if title is None else title,
         rgb=paint(blank, seen.label, fill=0.85),
+        inches=4.5,
     )
-    return figure
 
 
 def sample(item: object) -> Figure:
@@ -94,9 +89,7 @@ def pairs(data: Iterable, *, limit: int = 4) -> Figure:
     data : samples, or (image, label) pairs.
     limit : number of samples shown.
     """
-    rows = [_make_row(item) for item in islice(data, limit)]
-    if not rows:
-        raise _make_empty_error()
+    rows = _require_some([_make_row(item) for item in islice(data, limit)])
     return draw_rows(rows, alt=f"{len(rows)} images beside their partners")
 
 
@@ -111,17 +104,17 @@ def patches(data: Iterable, *, columns: int = 6, limit: int = 12) -> Figure:
     columns : patches per row.
     limit : number of patches shown.
     """
-    found = [_find_partners(item) for item in islice(data, limit)]
-    if not found:
-        raise _make_empty_error()
+    found = _require_some([_find_partners(item) for item in islice(data, limit)])
     shown = [view(i, label) for i, label, _ in found]
     figure, places = new_grid(
         shown, columns, alt=f"{len(shown)} training patches", inches=1.7, titles=False
     )
     for axes, seen in zip(places, shown, strict=True):
-        rgb = None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220)
         draw_view(
-            axes, seen if axes is places[0] else replace(seen, spacing_um=None), title="", rgb=rgb
+            axes,
+            seen if axes is places[0] else replace(seen, spacing_um=None),
+            title="",
+            rgb=None if seen.label is None else paint(seen.rgb, seen.label, fill=0.12, least=220),
         )
     return figure
 
@@ -135,12 +128,12 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
     predicted : label images or Predictions, in the same order.
     limit : number of images shown.
     """
-    rows = [
-        _make_predicted_row(item, found)
-        for item, found in islice(zip(data, predicted, strict=False), limit)
-    ]
-    if not rows:
-        raise _make_empty_error()
+    rows = _require_some(
+        [
+            _make_predicted_row(item, found)
+            for item, found in islice(zip(data, predicted, strict=False), limit)
+        ]
+    )
     return draw_rows(rows, alt=f"predictions in {len(rows)} images")
 
 
@@ -153,13 +146,10 @@ def collect_images(data: object, limit: int) -> list[Image]:
     if callable(getattr(data, "image", None)):  # a data set: its labels need not be read
         found = [data.image(i) for i in range(min(limit, len(data)))]
     elif isinstance(data, Mapping):
-        named = islice(data.items(), limit)
-        found = [as_image(item).replace(name=name) for name, item in named]
+        found = [as_image(item).replace(name=name) for name, item in islice(data.items(), limit)]
     else:
         found = [as_image(item) for item in islice(data, limit)]
-    if not found:
-        raise _make_empty_error()
-    return found
+    return _require_some(found)
 
 
 def as_image(item: object) -> Image:
@@ -184,10 +174,9 @@ def as_image(item: object) -> Image:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or array.dtype == object:
-        received = f"{type(item).__name__} of shape {array.shape}"
         raise UserError(
             "What is shown must be an image, or an array of 2 or 3 dimensions.",
-            received,
+            f"{type(item).__name__} of shape {array.shape}",
             'Use Image(pixels, "ZYX").',
         )
     return Image(array, "YX" if array.ndim == 2 else "ZYX")
@@ -245,9 +234,7 @@ def draw_rows(
         + (head if any(title for _, title, _ in row) else 0.06)
         for row in rows
     ]
-    figure = new_figure(inches * columns, sum(heights), alt=alt)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
-    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    figure, grid = new_rows(inches * columns, heights, columns=columns, alt=alt)
     for r, row in enumerate(rows):
         for c, (seen, title, painted) in enumerate(row):
             draw_view(
@@ -272,7 +259,7 @@ def _make_title(name: str, count: int) -> str:
     return f"{shorten(name)} · {text}" if name else text
 
 
-def _describe_count(data: object, shown: int) -> str:
+def _describe_count(shown: int) -> str:
     return f"{shown} image{'' if shown == 1 else 's'}"
 
 
@@ -282,7 +269,9 @@ def _note_rest(figure: Figure, data: object, shown: int) -> None:
         figure.supxlabel(f"the first {shown} of {total} images", fontsize=8, color="#767676")
 
 
-def _make_empty_error() -> UserError:
-    return UserError(
-        "There must be at least one image to show.", "none", "Choose a data set with images."
-    )
+def _require_some(found: list) -> list:
+    if not found:
+        raise UserError(
+            "There must be at least one image to show.", "none", "Choose a data set with images."
+        )
+    return found

@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from nbtools.image import Image
@@ -14,7 +15,7 @@ from nbtools.metrics.instances import Score, find_mistakes
 from nbtools.metrics.overlap import find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.comparison import MISTAKES
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten, style_axes
+from nbtools.show.figure import Figure, draw_single, new_figure, shorten, style_axes
 from nbtools.show.pictures import as_image
 from nbtools.show.scores import confusion, evaluation, find_task
 from nbtools.show.views import paint, view
@@ -100,10 +101,14 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
     seen = view(image, truth.replace(pixels=label))
     reasons = [kind for kind in KINDS if counts[kind] and kind not in COUNTED]
     alt = ", ".join(f"{counts[kind]} {kind}" for kind in (*COUNTED, *reasons))
-    figure, [axes] = new_grid([seen], 1, alt=alt, inches=6)
-    colors = np.array([(0, 0, 0), *(_to_rgb(KINDS[kind][0]) for kind in kinds)])
-    title = f"{shorten(image.name)}\n{_write_ap(counts, iou)}".strip()
-    draw_view(axes, seen, title=title, rgb=paint(seen.rgb, seen.label, colors=colors, fill=0.35))
+    colors = np.array([(0, 0, 0), *(to_rgb(KINDS[kind][0]) for kind in kinds)])
+    figure = draw_single(
+        seen,
+        alt=alt,
+        title=f"{shorten(image.name)}\n{_write_ap(counts, iou)}".strip(),
+        rgb=paint(seen.rgb, seen.label, colors=colors, fill=0.35),
+        inches=6,
+    )
     order = chain.from_iterable(zip_longest(COUNTED, reasons))  # a legend is filled by columns
     handles = [
         Patch(color=KINDS[kind][0], label=f"{counts[kind]}  {KINDS[kind][1]}")
@@ -144,21 +149,27 @@ def sort_nuclei(
     mostly = (2 * overlap.shared > overlap.predicted_size[overlap.column]) & np.isin(
         overlap.true_labels[overlap.row], mistakes.split
     )
-    groups = {"matched": hit, "extra": mistakes.extra}
-    groups |= {"split": overlap.predicted_labels[overlap.column[mostly]], "merged": mistakes.merged}
+    groups = {
+        "matched": hit,
+        "extra": mistakes.extra,
+        "split": overlap.predicted_labels[overlap.column[mostly]],
+        "merged": mistakes.merged,
+    }
     kinds = np.full(len(overlap.predicted_labels), "outline", dtype=object)
     for kind, found in groups.items():
         kinds[np.isin(overlap.predicted_labels, found)] = kind
     label = _renumber(predicted.pixels, overlap.predicted_labels)
     behind = _renumber(truth.pixels, missed)
     label = np.where((label == 0) & (behind > 0), behind + len(kinds), label)
-    counts = {"matched": len(hit), "missed": len(missed), "extra": len(kinds) - len(hit)}
-    counts |= {"split": len(mistakes.split), "merged": len(mistakes.merged)}
-    return (
-        label,
-        [*kinds, *["missed"] * len(missed)],
-        counts | {"outline": int((kinds == "outline").sum())},
-    )
+    counts = {
+        "matched": len(hit),
+        "missed": len(missed),
+        "extra": len(kinds) - len(hit),
+        "split": len(mistakes.split),
+        "merged": len(mistakes.merged),
+        "outline": int((kinds == "outline").sum()),
+    }
+    return label, [*kinds, *["missed"] * len(missed)], counts
 
 
 def _write_ap(counts: Mapping[str, int], iou: float) -> str:
@@ -187,12 +198,11 @@ def _draw_rates(axes: Axes, result: Mapping) -> None:
         ("recall", GREEN, "recall"),
     ):
         values = [result["pooled"][t].get(rate, np.nan) for t in thresholds]
-        width = 2.2 if rate == "ap" else 1.1
         axes.plot(
             [float(t) for t in thresholds],
             values,
             color=color,
-            linewidth=width,
+            linewidth=2.2 if rate == "ap" else 1.1,
             marker="o",
             markersize=3,
             label=text,
@@ -240,9 +250,12 @@ def _draw_mistakes(axes: Axes, result: Mapping) -> None:
     axes.set_xlim(0, max([1, *values]) * 1.2)
     axes.invert_yaxis()
     if result.get("missing"):
-        text = f"images without a prediction: {len(result['missing'])}"
-        axes.text(0.98, 0.03, text, transform=axes.transAxes, fontsize=8, color=GREY, ha="right")
-
-
-def _to_rgb(color: str) -> tuple[float, ...]:
-    return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        axes.text(
+            0.98,
+            0.03,
+            f"images without a prediction: {len(result['missing'])}",
+            transform=axes.transAxes,
+            fontsize=8,
+            color=GREY,
+            ha="right",
+        )

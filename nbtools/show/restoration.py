@@ -18,7 +18,7 @@ from nbtools.image import Image
 from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
-from nbtools.show.figure import Figure, new_figure, style_axes
+from nbtools.show.figure import Figure, draw_interval, new_figure, style_axes
 from nbtools.show.layout import GAP, make_pixels_square
 from nbtools.show.pictures import as_image, draw_rows
 from nbtools.show.text import format_value
@@ -173,10 +173,9 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
     UserError : scores of another task.
     """
     if not results or not all("psnr" in (one.get("mean") or {}) for one in results.values()):
-        received = ", ".join(map(str, results)) or "nothing"
         raise UserError(
             'Scores to show must be those of task "restoration".',
-            received,
+            ", ".join(map(str, results)) or "nothing",
             "Use metrics.restoration.evaluate.",
         )
     text = ", ".join(
@@ -246,10 +245,9 @@ def name_results(*found: object) -> dict[str, Image]:
 def check_same_size(image: Image, other: Image) -> None:
     """Raise a UserError where two images that are to be compared differ in size."""
     if any(image.size(axis) != other.size(axis) for axis in "TCZYX"):
-        received = f"{image.axes} {image.shape} and {other.axes} {other.shape}"
         raise UserError(
             "Images shown beside each other must have the same size.",
-            received,
+            f"{image.axes} {image.shape} and {other.axes} {other.shape}",
             "Show an image with its restored version.",
         )
 
@@ -392,8 +390,11 @@ def _balance_contrast(rest: Image) -> Contrast:
     """Grey in the middle for 0, the same reach to both sides."""
     most = float(np.percentile(np.abs(rest.pixels), 99)) or 1.0
     channels = rest.size("C")
-    tints = np.eye(3) if rest.is_rgb else np.ones((channels, 3)) / channels
-    return Contrast(np.full(channels, -most), np.full(channels, most), tints)
+    return Contrast(
+        np.full(channels, -most),
+        np.full(channels, most),
+        np.eye(3) if rest.is_rgb else np.ones((channels, 3)) / channels,
+    )
 
 
 def _title_with_score(name: str, image: Image, clean: Image | None) -> str:
@@ -422,15 +423,4 @@ def _draw_means(axes: Axes, results: Mapping[str, Mapping], *, metric: str, text
         if mean is None:
             continue
         color = ORANGE if start is not None and mean < start else BLUE
-        if interval:
-            axes.plot(interval, [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
-        axes.plot([mean], [place], "o", color=color, markersize=6)
-        axes.annotate(
-            text.format(mean),
-            (mean, place),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=INK,
-        )
+        draw_interval(axes, place, value=mean, interval=interval, color=color, text=text)

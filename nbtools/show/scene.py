@@ -163,10 +163,9 @@ def composite(density: np.ndarray, color: np.ndarray) -> np.ndarray:
 def require_volume(image: Image) -> Image:
     """Return the image, or raise a UserError where it has no planes along z."""
     if image.size("Z") < 2:
-        received = f"{image.name or 'image'} with axes {image.axes}"
         raise UserError(
             "This view needs a volume.",
-            received,
+            f"{image.name or 'image'} with axes {image.axes}",
             'Give an image with axis Z, e.g. Image(pixels, "ZYX").',
         )
     return image
@@ -187,8 +186,11 @@ def _resample(volume: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _average(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
-    return np.add.reduceat(volume, range(0, volume.shape[axis], factor), axis=axis) / _count_planes(
-        volume.shape[axis], factor, axis
+    """Means of groups of planes; the last group may be smaller."""
+    first = range(0, volume.shape[axis], factor)
+    count = np.diff([*first, volume.shape[axis]]).astype(np.float32)
+    return np.add.reduceat(volume, first, axis=axis) / count.reshape(
+        [-1 if a == axis else 1 for a in range(3)]
     )
 
 
@@ -197,9 +199,3 @@ def _thin(volume: np.ndarray, axis: int, factor: int) -> np.ndarray:
         np.arange(0, volume.shape[axis], factor) + factor // 2, volume.shape[axis] - 1
     )
     return volume.take(middle, axis=axis)
-
-
-def _count_planes(length: int, factor: int, axis: int) -> np.ndarray:
-    """How many planes are averaged in each group; the last may be smaller."""
-    count = np.diff([*range(0, length, factor), length]).astype(np.float32)
-    return count.reshape([-1 if a == axis else 1 for a in range(3)])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from nbtools import tasks
 from nbtools.errors import UserError
 from nbtools.show import comparison
-from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
+from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE, name_colors
 from nbtools.show.figure import Figure, new_figure, shorten, style_axes
 from nbtools.show.restoration import denoisers
 
@@ -58,7 +58,7 @@ def _draw_metrics(results: Mapping[str, Mapping], metrics: tuple[str, ...]) -> F
         alt=f"{metrics[0]}: {words}",
     )
     axes = np.atleast_1d(figure.subplots(1, columns))
-    colors = {name: METHODS[i % len(METHODS)] for i, name in enumerate(results)}
+    colors = name_colors(results)
     for place, metric in zip(axes, metrics, strict=False):
         _draw_bars(place, results, metric=metric, colors=colors)
     axes[0].set_yticks(range(len(results)), [shorten(name, 18) for name in results])
@@ -89,8 +89,15 @@ def confusion(result: Mapping) -> Figure:
     axes[0].set_xticks(range(len(names)), [shorten(n, 14) for n in names], rotation=30, ha="right")
     axes[0].set_yticks(range(len(names)), [shorten(n, 14) for n in names])
     for (row, column), value in np.ndenumerate(counts):
-        color = "white" if share[row, column] > 0.55 else INK
-        axes[0].text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=color)
+        axes[0].text(
+            column,
+            row,
+            f"{value:.0f}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="white" if share[row, column] > 0.55 else INK,
+        )
     if sure:
         _draw_calibration(axes[1], sure)
     return figure
@@ -146,13 +153,12 @@ def resolution(found: object, *others: object, names: tuple[str, ...] = ()) -> F
     )
     axes.axhline(found.threshold, color=GREY, linewidth=1, linestyle="--")
     for i, (one, text) in enumerate(zip(curves, texts, strict=True)):
-        label = f"{names[i]}: {text}" if i < len(names) else text
         axes.plot(
             one.frequency,
             one.correlation,
             color=METHODS[i % len(METHODS)],
             linewidth=1.8,
-            label=label,
+            label=f"{names[i]}: {text}" if i < len(names) else text,
         )
         if one.resolution:
             axes.axvline(
@@ -236,11 +242,10 @@ def _draw_bars(axes: Axes, results: Mapping, *, metric: str, colors: Mapping) ->
         limits = (one.get("interval_95") or {}).get(metric)
         if limits:
             axes.plot(limits, [place, place], color=INK, linewidth=1.2, marker="|", markersize=6)
-        text = "–" if np.isnan(value) else f"{value:.3f}"
         axes.text(
             0.03,
             place,
-            text,
+            "–" if np.isnan(value) else f"{value:.3f}",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.5,

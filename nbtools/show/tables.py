@@ -82,10 +82,9 @@ def _choose_columns(table: Mapping, columns: tuple[str, ...] | None) -> list[str
         or [c for c in COLUMNS if c in table and np.isfinite(table[c].astype(float)).any()][:6]
     )
     if not found or not len(table[found[0]]):
-        received = f"columns {', '.join(table) or 'none'}" if not found else "an empty table"
         raise UserError(
             "There must be measured nuclei to draw.",
-            received,
+            f"columns {', '.join(table) or 'none'}" if not found else "an empty table",
             "Measure a label image with at least one nucleus.",
         )
     return found
@@ -99,8 +98,16 @@ def _draw_histogram(axes: Axes, values: np.ndarray, *, text: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     median = float(np.median(values))
     axes.axvline(median, color=ORANGE, linewidth=1.4)
-    place = {"transform": axes.get_xaxis_transform(), "va": "bottom", "ha": "center"}
-    axes.text(median, 1.0, f"median {median:.3g}", fontsize=8, color=ORANGE, **place)
+    axes.text(
+        median,
+        1.0,
+        f"median {median:.3g}",
+        fontsize=8,
+        color=ORANGE,
+        transform=axes.get_xaxis_transform(),
+        va="bottom",
+        ha="center",
+    )
 
 
 def _draw_scatter(axes: Axes, table: Mapping, size: str, brightness: str) -> None:

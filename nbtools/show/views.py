@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import to_hex
 
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -190,12 +191,9 @@ def find_outline(label: np.ndarray, *, width: int = 1) -> np.ndarray:
 def check_same_space(image_shape: tuple[int, ...], label_shape: tuple[int, ...]) -> None:
     """Raise a UserError where image and label differ in size."""
     if tuple(image_shape) != tuple(label_shape):
-        received = (
-            f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}"
-        )
         raise UserError(
             "Image and label must have the same size.",
-            received,
+            f"image {' x '.join(map(str, image_shape))}, label {' x '.join(map(str, label_shape))}",
             "Check that they belong together: files pair by name.",
         )
 
@@ -204,8 +202,7 @@ def _name_channels(image: Image, tints: np.ndarray, height: int) -> tuple:
     if image.is_rgb or len(tints) < 2:
         return ()
     names = image.channels or [f"channel {c}" for c in range(len(tints))]
-    colors = ["#" + "".join(f"{round(v * 255):02x}" for v in tint) for tint in tints]
     return tuple(
         (0, c * height * 0.045, name, color)
-        for c, (name, color) in enumerate(zip(names, colors, strict=True))
+        for c, (name, color) in enumerate(zip(names, map(to_hex, tints), strict=True))
     )

@@ -14,7 +14,7 @@ from nbtools.image import Image
 from nbtools.show import layout
 from nbtools.show.colors import INK, color_labels, depth_colors
 from nbtools.show.contrast import Contrast, measure_contrast
-from nbtools.show.figure import Figure, draw_view, new_figure, new_grid, shorten
+from nbtools.show.figure import Figure, draw_single, draw_view, new_figure, new_grid, shorten
 from nbtools.show.scene import AMBIENT, LIGHT, prepare_scene, require_volume
 from nbtools.show.views import View, check_same_space, enlarge, paint
 
@@ -46,9 +46,9 @@ def slices(
     side_um = min(image.spacing_um) / times if image.spacing_um else None
     frame = tuple(int(_measure_side(image, axis) * times) for axis in "XY")
     seen = View(rgb, None, spacing_um=side_um, frame=frame, name=image.name)
-    figure, [axes] = new_grid([seen], 1, alt=f"slices {text}", inches=6.0)
-    draw_view(axes, seen, title=f"{shorten(image.name)} {text}".strip())
-    return figure
+    return draw_single(
+        seen, alt=f"slices {text}", title=f"{shorten(image.name)} {text}".strip(), inches=6.0
+    )
 
 
 def slices_rgb(
@@ -86,8 +86,13 @@ def slices_rgb(
         found = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
         check_same_space(image.space_shape, found.shape)
         found, colors = (found, colors) if colors is not None else color_labels(found)
-        outlined = layout.assemble(layout.make_slices(found, at, spacing=image.relative_spacing))
-        painted = paint(montage, outlined, fill=0.12, least=least, colors=colors)
+        painted = paint(
+            montage,
+            layout.assemble(layout.make_slices(found, at, spacing=image.relative_spacing)),
+            fill=0.12,
+            least=least,
+            colors=colors,
+        )
     else:
         painted = enlarge(montage, least)
     return _draw_crosshair(painted, rows, at=at, spacing=image.relative_spacing)
@@ -204,10 +209,9 @@ def rays(
     axis : axis of rotation: "Y", "X" or "Z".
     """
     scene = prepare_scene(image, label, most=160)
-    pictures = [scene.draw(angle, axis) for angle in angles]
     shown = [
         View(rgb, None, spacing_um=scene.voxel_um, frame=rgb.shape[1::-1], name=scene.name)
-        for rgb in pictures
+        for rgb in (scene.draw(angle, axis) for angle in angles)
     ]
     figure, places = new_grid(
         shown, 4, alt=f"{scene.name or 'volume'} from {len(shown)} sides", inches=2.7
@@ -247,9 +251,8 @@ def surfaces(label: Image, *, elevation: float = 25.0, azimuth: float = -60.0) -
     extent = np.array(dense.shape) * spacing
     axes.set(xlim=(0, extent[2]), ylim=(extent[1], 0), zlim=(0, extent[0]))
     unit = "µm" if label.spacing_um else "pixels"
-    axes.set_xlabel(f"x ({unit})", fontsize=8, color=INK)
-    axes.set_ylabel(f"y ({unit})", fontsize=8, color=INK)
-    axes.set_zlabel(f"z ({unit})", fontsize=8, color=INK)
+    for axis in "xyz":
+        getattr(axes, f"set_{axis}label")(f"{axis} ({unit})", fontsize=8, color=INK)
     axes.tick_params(labelsize=7, colors=INK)
     axes.set_box_aspect(extent[::-1])
     axes.view_init(elevation, azimuth)
@@ -289,7 +292,7 @@ def mesh_labels(dense: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.nd
 def check_place(at: tuple[int, int, int], image: Image) -> None:
     """Raise a UserError where a place (z, y, x) lies outside an image."""
     if len(at) != 3 or not all(
-        0 <= value < size for value, size in zip(at, (image.size(a) for a in "ZYX"), strict=True)
+        0 <= value < image.size(axis) for value, axis in zip(at, "ZYX", strict=True)
     ):
         highest = ", ".join(f"{axis.lower()} 0 to {image.size(axis) - 1}" for axis in "ZYX")
         raise UserError("A place must lie inside the volume, as z, y, x.", at, f"Use {highest}.")
@@ -299,9 +302,7 @@ def _measure_side(image: Image, axis: str) -> int:
     """Pixels of an axis on a montage with square pixels."""
     return max(
         1,
-        round(
-            image.size(axis) * dict(zip(image.spatial, image.relative_spacing, strict=True))[axis]
-        ),
+        round(image.size(axis) * image.relative_spacing[image.spatial.index(axis)]),
     )
 
 
@@ -312,14 +313,11 @@ def _draw_crosshair(
     # as `layout.assemble` puts them together
     times = len(painted) // (len(rows[0][0]) + layout.GAP + len(rows[1][0]))
     z, y, x = (int((value + 0.5) * s * times) for value, s in zip(at, spacing, strict=True))
-    panels = [rows[0][0], rows[0][1], rows[1][0]]
-    corners = [
-        c
-        for c, panel in zip(layout.panel_corners(rows), chain.from_iterable(rows), strict=True)
-        if panel is not None
-    ]
     for (left, top), panel, (row, column) in zip(
-        corners, panels, ((y, x), (y, z), (z, x)), strict=True
+        layout.panel_corners(rows),
+        chain.from_iterable(rows),
+        ((y, x), (y, z), (z, x)),  # the fourth panel is empty
+        strict=False,
     ):
         place = painted[
             top * times : (top + panel.shape[0]) * times,
