@@ -22,8 +22,9 @@ from nbtools.image import Image
 from nbtools.inference.base import Forecast, Maps
 from nbtools.inference.placing import place_results
 from nbtools.inference.rescaling import find_zoom, zoom_pixels
-from nbtools.methods import domain, persistence
+from nbtools.methods import domain
 from nbtools.methods.domain import Domain
+from nbtools.methods.persistence import read_about, write_about
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets.base import Target
 
@@ -426,7 +427,9 @@ class Method(ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write model.json and what else the method needs into a folder."""
-        persistence.save(self, Path(folder))
+        about = {"method": self.name, "settings": self.settings.to_dict(), "tuned": self.tuned}
+        write_about(Path(folder), about | self.describe_model(), domain=self.domain)
+        self.save_weights(Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, *, weights: str | None = None) -> Method:
@@ -441,7 +444,13 @@ class Method(ABC):
         ------
         UserError : files missing, damaged, or of another network; weights that were not kept.
         """
-        return persistence.load(cls, Path(folder), weights=weights)
+        folder, about = Path(folder), read_about(Path(folder))
+        method = cls(cls.Settings.from_dict(about["settings"]))
+        method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
+        method.load_weights(folder)
+        if weights is not None:
+            method.change_weights(folder, weights)
+        return method
 
     def describe_model(self) -> dict:
         """Further entries of model.json."""

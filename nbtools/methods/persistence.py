@@ -1,47 +1,26 @@
-"""Models on disk: model.json, and the files that a method writes beside it."""
+"""What a model says of itself: model.json, beside the files that a method writes."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nbtools import io, runtime
 from nbtools.methods.domain import Domain
 
-if TYPE_CHECKING:
-    from nbtools.methods import Method
 
+def write_about(folder: Path, about: dict, *, domain: Domain) -> None:
+    """Write model.json.
 
-def save(method: Method, folder: Path) -> None:
-    """Write a method into a folder."""
-    about = {
-        "method": method.name,
-        "settings": method.settings.to_dict(),
-        "tuned": method.tuned,
-        **asdict(method.domain),
-        "axes": method.domain.axes,
-        "versions": runtime.versions(),
-    }
-    io.write_json(folder / "model.json", about | method.describe_model())
-    method.save_weights(folder)
-
-
-def load(cls: type[Method], folder: Path, *, weights: str | None = None) -> Method:
-    """A method of this class from its folder; no code from the files runs.
-
-    Raises
-    ------
-    UserError : files missing, damaged, or of another network; weights that were not kept.
+    Parameters
+    ----------
+    about : plain JSON values: method, settings, decoding values that were tuned, and what else the
+        method has to remember.
+    domain : what the model was trained on.
     """
-    about = read_about(folder)
-    method = cls(cls.Settings.from_dict(about["settings"]))
-    method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
-    method.load_weights(folder)
-    if weights is not None:
-        method.change_weights(folder, weights)
-    return method
+    known = {**asdict(domain), "axes": domain.axes, "versions": runtime.versions()}
+    io.write_json(folder / "model.json", known | about)
 
 
 def read_about(folder: Path) -> dict:
