@@ -19,6 +19,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools measure` to its parser."""
     parser.add_argument(
         "labels", type=Path, metavar="LABELS", help="label image, result folder or data set"
     )
@@ -40,6 +41,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Measure each nucleus of label images, and write a table with a row per nucleus.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Raises
+    ------
+    UserError : the table exists already, or texture or chromocentres are to be measured without
+        images.
+    """
     common.require_new_file(args)
     for name in ("texture", "chromocentres", "spots"):
         if getattr(args, name) and args.images is None:

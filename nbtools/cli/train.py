@@ -28,6 +28,7 @@ VAL_SHARE = 0.15
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools train` to its parser."""
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument(
         "dataset",
@@ -69,6 +70,23 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Train a method on a data set, and write the folder of the model.
+
+    Ctrl-C, once, ends the training and keeps the best model so far.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Model, method and the summary of the training.
+
+    Raises
+    ------
+    UserError : the model folder exists already, the data do not fit the method, or `--init-parts`
+        is given without `--init`.
+    """
     from nbtools import methods
 
     say, row = common.make_reporter(args), methods.row(args.method)
@@ -309,12 +327,15 @@ class Watch:
         self.say("Stopping, and keeping the best model so far. Press Ctrl-C again to give up.")
 
     def wants_stop(self) -> bool:
+        """Whether Ctrl-C was pressed."""
         return self.stop
 
     def on_note(self, text: str) -> None:
+        """Report a note of the training."""
         self.say(text)
 
     def on_epoch(self, epoch: int, logs: dict) -> None:
+        """Report the losses and the seconds of an epoch on one line."""
         numbers = ", ".join(
             f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None
         )
