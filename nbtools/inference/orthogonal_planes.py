@@ -1,6 +1,4 @@
-"""A flat network for volumes: planes across each of the three axes, and its three predictions put
-together (2.5D).
-"""
+"""A flat network predicts a volume: planes across each of its three axes, combined (2.5D)."""
 
 from __future__ import annotations
 
@@ -62,8 +60,18 @@ def stack_field(field: ReceptiveField) -> ReceptiveField:
 
 
 def choose_plane(rng: np.random.Generator, example: Example) -> Example:
-    """A plane of a volume to learn from: across any axis, at any depth, with nuclei if a few tries
-    find some.
+    """Draw one plane of a volume to train on: across any of the three axes, at any depth.
+
+    Up to TRIES planes are drawn, until one holds nuclei.
+
+    Parameters
+    ----------
+    rng : source of the axis and the depth.
+    example : image (Z, Y, X, C) and label (Z, Y, X).
+
+    Returns
+    -------
+    Example of image (A, B, C) and label (A, B), where A and B are the two axes that remain.
     """
     for _ in range(TRIES):
         axis = rng.integers(3)

@@ -141,10 +141,16 @@ class ScaleSearch:
 def choose(
     first: ScaleCandidate, again: Callable[[float], ScaleCandidate], *, usual: float
 ) -> ScaleCandidate:
-    """The candidate of least cost: from the first on, larger or smaller, until the next is worse.
+    """Choose the magnification of least cost: larger or smaller ones, until the next is worse.
 
-    Nuclei that seem small where the network is in doubt may be pieces of large ones: then every
-    smaller magnification is tried, too.
+    Where small nuclei are predicted with large error, they may be pieces of large ones: every
+    smaller magnification is then tried as well.
+
+    Parameters
+    ----------
+    first : the prediction at the size of the image.
+    again : magnification → prediction.
+    usual : median diameter of the nuclei of the training images, in pixels.
     """
     small = first.size < usual
     best = _climb(first, LARGER if small else SMALLER, again, usual=usual)

@@ -127,10 +127,17 @@ def forecast_bytes(tile: np.ndarray, field: ReceptiveField) -> float:
 
 
 def forecast(plan: TilePlan, field: ReceptiveField, *, frames: int = 1) -> Forecast:
-    """Memory that a prediction takes at most: while tiles are run, or while what they say is
-    decoded.
+    """Forecast the most memory that a prediction takes, while tiles run or while maps are decoded.
 
-    frames : time points, whose maps are kept until the last one is done.
+    Parameters
+    ----------
+    plan : tiles of one image.
+    field : receptive field and features of the network.
+    frames : time points, whose maps are kept until the last one is predicted.
+
+    Returns
+    -------
+    Number and shape of the tiles, and memory in bytes: what is needed, and what is free.
     """
     pixels = float(np.prod(plan.shape))
     maps = pixels * field.outputs * BYTES_PER_FEATURE
