@@ -25,7 +25,6 @@ WITHOUT_SECTIONS = (  # rooms whose docstrings are still to be rewritten
     "nets",
     "show",
     "targets",
-    "training",
     "widgets",
 )
 

@@ -17,8 +17,9 @@ TRIES = 4  # planes drawn in search of one with a nucleus
 
 @dataclass(frozen=True)
 class OrthogonalPlanes:
-    """Volumes plane by plane across each axis, by a network of planes that predicts a logit and the
-    flow along rows and columns.
+    """Predicts a volume plane by plane across each axis, with a network of planes.
+
+    The network predicts a logit, and the flow along rows and columns.
 
     Across every axis the network predicts two components of the flow, so each component is
     predicted twice. The result is (Z, Y, X, 4): the mean logit, and along each axis the mean of the

@@ -72,8 +72,9 @@ class ScaleCandidate:
 
 @dataclass(frozen=True)
 class ScaleSearch:
-    """Planes are predicted at the magnification of least self-consistency error, if there is memory
-    for it; the maps come back on the grid of the image.
+    """Predicts planes at the magnification of least self-consistency error.
+
+    The maps come back on the grid of the image; it stays at its size if memory is short.
 
     Parameters
     ----------

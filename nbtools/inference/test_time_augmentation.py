@@ -1,5 +1,4 @@
-"""Mirrored and turned views: a network is asked of each view of an image, and its answers, turned
-back, are averaged.
+"""Mirrored and turned views: predictions of each view of an image, turned back, are averaged.
 
 Views are taken of a tile, margin included: where its size is a multiple of the network's grid, the
 average of tiles equals that of the whole image as a single answer does.
@@ -94,8 +93,7 @@ def average(
 
 @dataclass(frozen=True)
 class TestTimeAugmentation:
-    """Each tile is predicted from several flipped and turned views, and the predictions are
-    averaged.
+    """Predicts several flipped and turned views of each tile, and averages them.
 
     Parameters
     ----------

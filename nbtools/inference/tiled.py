@@ -26,9 +26,7 @@ SHARE_OF_MEMORY = 0.2
 
 @dataclass(frozen=True)
 class Window:
-    """Along one axis: the network is given start … start + size; what it predicts for low … high is
-    kept.
-    """
+    """Along one axis: the network is given start … start + size, and low … high is kept."""
 
     start: int
     low: int
@@ -191,9 +189,7 @@ class Tiled:
 
 @dataclass(frozen=True)
 class FixedTile:
-    """Tiles of one size, whatever is asked for: for networks whose prediction depends on how much
-    they are given.
-    """
+    """Tiles of one size, for networks whose prediction depends on the size of their input."""
 
     inner: Inference
     tile: tuple[int, ...]

@@ -1,6 +1,4 @@
-"""Training images in memory: each prepared with its partners when it is first drawn, and cut into
-patches.
-"""
+"""Training images in memory: prepared with their partners when first drawn, cut in patches."""
 
 from __future__ import annotations
 
@@ -31,8 +29,9 @@ PARTNERS = {
 
 
 class Examples(Sequence):
-    """Training images, each prepared when first drawn, so that training starts at once and memory
-    holds only what is used.
+    """Training images, each prepared when first drawn.
+
+    So training starts at once, and memory holds only what is used.
 
     Parameters
     ----------
@@ -211,7 +210,16 @@ def split_channels(sample: Sample) -> list[Sample]:
 
 
 def boxes_of_labels(label: np.ndarray) -> np.ndarray:
-    """Box around each label (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+    """Find the bounding box of each nucleus of a label image.
+
+    Parameters
+    ----------
+    label : (Y, X) or (Z, Y, X) label image; only numbers above 0 count.
+
+    Returns
+    -------
+    (N, 2 D) float64 edges in pixels, in the order of the labels' numbers: columns y0, x0, y1, x1[,
+    z0, z1], the last edge exclusive.
 
     Examples
     --------
@@ -227,15 +235,24 @@ def boxes_of_labels(label: np.ndarray) -> np.ndarray:
 
 
 def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
-    """A clean image in the grey values of its noisy partner: the line that fits noisy to clean
-    best,
-    for each channel.
+    """Scale a clean image to the grey values of its noisy partner, by a linear fit per channel.
 
-    The two may have been taken with other exposure; noise without bias leaves the fit alone.
+    The two may have been taken at different exposure. Noise of mean 0 does not change the fit.
 
     Parameters
     ----------
     clean, noisy : (*space, C).
+
+    Returns
+    -------
+    (*space, C) float32: for each channel slope · clean + offset, nearest to the noisy one in least
+    squares; a constant channel becomes the mean of the noisy one.
+
+    Examples
+    --------
+    >>> clean = np.array([[0.0], [1.0], [2.0]])
+    >>> express_as(clean, 10 * clean + 5)[:, 0].tolist()
+    [5.0, 15.0, 25.0]
     """
     found = np.empty(clean.shape, np.float32)
     for c in range(clean.shape[-1]):
