@@ -24,7 +24,6 @@ WITHOUT_SECTIONS = (  # rooms whose docstrings are still to be rewritten
     "metrics",
     "nets",
     "show",
-    "targets",
     "widgets",
 )
 

@@ -189,7 +189,10 @@ class Tiled:
 
 @dataclass(frozen=True)
 class FixedTile:
-    """Tiles of one size, for networks whose prediction depends on the size of their input."""
+    """Tiles of one size, for networks whose prediction depends on the size of their input.
+
+    The tile that a caller chooses is ignored.
+    """
 
     inner: Inference
     tile: tuple[int, ...]

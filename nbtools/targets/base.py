@@ -31,8 +31,7 @@ Maps = np.ndarray | dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value that decoding takes: declared once, for settings, forms, threshold search and
-    reports.
+    """A value that decoding takes, declared once for settings, forms, threshold search and reports.
 
     Parameters
     ----------
@@ -121,8 +120,15 @@ class Target(ABC):
 
     @abstractmethod
     def encode(self, example: Example) -> Maps:
-        """What the network is to predict for an image: (*space, K) float32, or one such array per
-        output.
+        """Encode the truth of an image as the maps that the network is to predict.
+
+        Parameters
+        ----------
+        example : image with its partners; labels are (*space).
+
+        Returns
+        -------
+        (*space, K) float32, or one such array per output.
         """
 
     def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[Maps, Maps]:
@@ -147,8 +153,12 @@ class Target(ABC):
 
     @classmethod
     def configure(cls, domain: Domain, settings: Settings | Mapping) -> Target:
-        """The target for images of a domain: its fields are filled by the settings of their
-        name.
+        """The target for images of a domain, its fields filled by the settings of the same name.
+
+        Parameters
+        ----------
+        domain : number of spatial axes, spacing and classes, which settings cannot change.
+        settings : of a method; those that are no fields of the target are ignored.
         """
         known = dict(settings.to_dict() if isinstance(settings, Settings) else settings)
         known |= {name: getattr(domain, name) for name in ("ndim", "spacing", "classes")}
@@ -183,6 +193,7 @@ class LabelTarget(Target):
         """(*space, K) maps → (*space) int32 labels."""
 
     def decode(self, maps: np.ndarray, **parameters: float) -> Labels:
+        """Maps (*space, K) → labels on the same pixel grid, see `find_labels`."""
         return Labels(Image(self.find_labels(maps, **parameters), self.axes))
 
     def describe_objects(self, found: Labels, maps: np.ndarray) -> Labels:

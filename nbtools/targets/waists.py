@@ -1,6 +1,4 @@
-"""Foreground by a threshold, split where it has waists: the classical way from grey values or
-probabilities to labels.
-"""
+"""Foreground by a threshold, split where it has waists: the classical way to labels."""
 
 from __future__ import annotations
 
@@ -48,11 +46,13 @@ class WaistTarget(LabelTarget):
         return {"foreground": 1}
 
     def encode(self, example: Example) -> np.ndarray:
+        """(*space, 1) foreground: 1 inside nuclei, 0 outside, -1 where ignored."""
         return foreground.encode(example.label)
 
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
     ) -> np.ndarray:
+        """(*space, K) maps, the first the foreground probability → (*space) int32 labels."""
         return self.split_regions(maps[..., 0] > threshold, split=split, min_size=min_size)
 
     def split_regions(self, inside: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
@@ -77,6 +77,7 @@ class OtsuTarget(WaistTarget):
         return {"grey": 1}
 
     def find_labels(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
+        """(*space, K) maps, of which the first has grey values → labels above Otsu's threshold."""
         from skimage.filters import threshold_otsu
 
         grey = maps[..., 0]
