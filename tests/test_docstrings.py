@@ -20,7 +20,6 @@ WITHOUT_SECTIONS = (  # rooms whose docstrings are still to be rewritten
     "checks",
     "losses",
     "measure",
-    "methods",
     "metrics",
     "nets",
     "show",

@@ -1,4 +1,4 @@
-"""A forest of decision trees as plain arrays: grown by scikit-learn, asked and stored without it.
+"""A forest of decision trees as plain arrays: grown by scikit-learn, applied and stored without it.
 
 A pickled forest runs whatever code its file holds, and opens only in the version that wrote it. Six
 arrays do neither.
@@ -39,8 +39,15 @@ class Trees:
     share: np.ndarray
 
     def ask(self, features: np.ndarray) -> np.ndarray:
-        """(F, n) features → (n,) float32 probability of a nucleus: the mean of what the trees
-        say.
+        """Predict the probability of a nucleus: the mean over the trees.
+
+        Parameters
+        ----------
+        features : (F, n) float32, features of n pixels.
+
+        Returns
+        -------
+        (n,) float32, 0 … 1.
         """
         starts = range(0, features.shape[1], PIECE)
         with ThreadPoolExecutor(runtime.cores()) as pool:
@@ -77,12 +84,16 @@ class Trees:
 
     @classmethod
     def load(cls, folder: Path, *, features: int) -> Trees:
-        """Read the arrays back; they are checked, so that asking them ends.   features : how many
-        the trees may use.
+        """Read the arrays of trees, and check that every path through them ends.
+
+        Parameters
+        ----------
+        folder : of the model.
+        features : number of features that the trees may use.
 
         Raises
         ------
-        UserError : missing, damaged, or of other features.
+        UserError : the file is missing or damaged, or uses other features.
         """
         path = Path(folder) / FILE
         try:
@@ -126,11 +137,21 @@ class Trees:
 def grow(
     features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, balanced: bool, seed: int
 ) -> Trees:
-    """Trees that tell nucleus from background.
+    """Grow a random forest that tells nucleus from background.
 
-    features : (n, F) float32.   nucleus : (n,) bool, both kinds present.
-    leaf : pixels that must stay together in the end; more make smoother borders and smaller trees.
-    balanced : both kinds count alike, however much of each was drawn; else each pixel does.
+    Parameters
+    ----------
+    features : (n, F) float32, features of n pixels.
+    nucleus : (n,) bool; both kinds must be present.
+    trees : their number.
+    leaf : smallest number of pixels in a leaf; more make smoother borders and smaller trees.
+    balanced : nucleus and background have equal weight, however many pixels each has; else each
+        pixel has the same weight.
+    seed : of the forest.
+
+    References
+    ----------
+    Breiman 2001, doi:10.1023/A:1010933404324.
     """
     from sklearn.ensemble import RandomForestClassifier
 

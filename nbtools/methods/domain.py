@@ -106,11 +106,16 @@ def describe(train: DataSet, *, classes: tuple[str, ...] = ()) -> Domain:
 
 
 def check_image(image: Image, domain: Domain) -> Image:
-    """The image with the channels of a domain.
+    """Check that an image suits a model, and select the channels of the model.
+
+    Parameters
+    ----------
+    image : a colour image whose channels are equal counts as one channel.
+    domain : what the model was trained on.
 
     Raises
     ------
-    UserError : other axes or channels.
+    UserError : the image has other spatial axes or channels.
     """
     name = image.name or "image"
     if len(image.spatial) != domain.ndim:
@@ -143,13 +148,20 @@ def _is_grey(image: Image) -> bool:
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:
-    """Numbers a grey-value transformation a + b x leaves alone, of the first channel.  pixels :
-    (*space, C).
+    """Describe grey values by numbers that no linear transformation a + b · x, b > 0, changes.
 
-    noise : standard deviation between neighbouring pixels that a straight line does not explain.
-    fill : where the median stands between darkest and brightest: low for bright nuclei on a dark
-        field, high for dark ones on bright.
-    Both as share of the range from the 1st to the 99.8th percentile.
+    Parameters
+    ----------
+    pixels : (*space, C); only the middle plane of the first channel is used.
+
+    Returns
+    -------
+    Both as a share of the range from the 1st to the 99.8th percentile; {} for a constant image.
+
+    - `noise` : standard deviation between neighbouring pixels that a straight line does not
+      explain.
+    - `fill` : position of the median: low for bright nuclei on a dark field, high for dark ones on
+      bright.
     """
     plane = pixels[..., 0]
     while plane.ndim > 2:
@@ -187,11 +199,16 @@ def find_size_range(medians: list[float]) -> tuple[float, float] | None:
 def judge_image(
     image: Image, domain: Domain, *, sizes: Sequence[float], scaled: bool
 ) -> tuple[str, ...]:
-    """Warnings about an image unlike the training images, from its pixel size, its grey values and
-    the nuclei found.
+    """List warnings about an image unlike the training images.
 
+    Its pixel size, its grey values and the size of its nuclei are compared with the domain.
+
+    Parameters
+    ----------
+    image : as it was predicted.
+    domain : what the model was trained on.
     sizes : diameters of the nuclei found, in pixels of the model.
-    scaled : its size was given, by spacing or diameter.
+    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
     """
     told = [] if scaled else [judge_spacing(image, domain)]
     if len(sizes) >= FEW:
@@ -216,9 +233,15 @@ def judge_spacing(image: Image, domain: Domain) -> str:
 
 
 def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> str:
-    """What to say of nuclei far from those of the training in size; "" where they are alike.
+    """Warn of nuclei far smaller or larger than those of the training; "" where they are alike.
 
-    single : they are of one image, which may lie anywhere in the range of the training images.
+    Parameters
+    ----------
+    median : diameter of the nuclei found, in pixels of the model.
+    domain : with the size of the training nuclei.
+    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
+    single : the nuclei are of one image, whose median may lie anywhere in the range of the training
+        images.
     """
     usual = domain.nucleus_size
     if not usual or 1 / FAR <= median / usual <= FAR:

@@ -1,5 +1,6 @@
-"""What every method is: settings in, fit, predict, save, load; axes, shape and pixel size kept from
-image to result.
+"""The interface of all methods: settings, fit, predict, save and load.
+
+Axes, shape and pixel size are kept from image to result.
 """
 
 from __future__ import annotations
@@ -88,9 +89,7 @@ class Prediction:
 
 
 class Method(ABC):
-    """A way to get from images to results. The table of methods holds what is known of it; the
-    class
-    repeats none of that.
+    """A way to get from images to results; what is known of it stands in the table of methods.
 
     A subclass gives `learn`, `infer` and `target`.
 
@@ -126,8 +125,16 @@ class Method(ABC):
 
     @abstractmethod
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
-        """(*space, C) grey values of one image → (*space, K) float32 maps to decode, or one such
-        array per output.
+        """Predict the maps of one image.
+
+        Parameters
+        ----------
+        pixels : (*space, C) grey values.
+        tile : shape of a tile in pixels; None chooses by memory.
+
+        Returns
+        -------
+        (*space, K) float32 maps to decode, or one such array per output.
         """
 
     @abstractmethod
@@ -135,11 +142,12 @@ class Method(ABC):
         """How maps become results, for the domain and the settings as they are."""
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
-        """The data set as the method learns from it, as at another pixel size.
+        """The data set as the method learns from it, for instance at another pixel size.
 
         Parameters
         ----------
-        like : the training set.
+        dataset : training or validation images.
+        like : training images.
         """
         return dataset
 
@@ -172,8 +180,20 @@ class Method(ABC):
     def begin_fit(
         self, train: DataSet, val: DataSet | None = None
     ) -> tuple[DataSet, DataSet | None]:
-        """Settle all that depends on the training images; returns the data sets as they are learned
-        from.
+        """Settle all that depends on the training images, before learning begins.
+
+        Parameters
+        ----------
+        train : images with the partners that the method needs.
+        val : validation images.
+
+        Returns
+        -------
+        Both data sets as the method learns from them, see `view`.
+
+        Raises
+        ------
+        UserError : there are no images, or they lack a partner.
         """
         self.settings = config.shorten(self.name, self.settings)
         domain.require_partners(train, self.needs)
@@ -232,8 +252,7 @@ class Method(ABC):
         raw: bool = False,
         diameter: float | None = None,
     ) -> Prediction:
-        """Apply the method to an image; one of another pixel size than the training images is
-        brought to theirs, and its result back.
+        """Predict an image at the pixel size of the training images; the result is on its grid.
 
         Parameters
         ----------
@@ -241,7 +260,7 @@ class Method(ABC):
             trained with as many.
         tile : shape of a tile in pixels; None chooses by memory.
         raw : keep the maps in the result.
-        diameter : of the image's nuclei, in the unit of its spacing, where that is to count and not
+        diameter : of the nuclei of the image, in the unit of its spacing; it takes precedence over
             the spacing.
 
         Raises
@@ -272,8 +291,15 @@ class Method(ABC):
         tile: tuple[int, ...] | None = None,
         diameter: float | None = None,
     ) -> Forecast | None:
-        """Tiles and memory that the prediction of this image takes; nothing is computed. None where
-        nobody knows, or for axes that are not the model's.
+        """Forecast the tiles and the memory of a prediction, without computing it.
+
+        Parameters
+        ----------
+        image, tile, diameter : as for `predict`.
+
+        Returns
+        -------
+        Forecast; None where it is unknown, or the image has other axes than the model.
         """
         if len(image.spatial) != self.domain.ndim:
             return None
@@ -350,8 +376,9 @@ class Method(ABC):
     # --- decoding
 
     def decoding_values(self) -> dict:
-        """Decoding values: what the settings fix, else what was tuned on validation images, else
-        the method's own defaults.
+        """Values to decode with, by name.
+
+        The settings come first, then what was tuned on validation images, then the defaults.
         """
         defaults = self.target().defaults()
         fixed = {name: getattr(self.settings, name, None) for name in defaults}
@@ -395,12 +422,18 @@ class Method(ABC):
         return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)
 
     def decode_again(self, prediction: Prediction, **choices: float) -> Prediction:
-        """Decode the maps of a prediction made with `raw=True` once more, without the network:
-        `decode_again(found, threshold=0.4)`.
+        """Decode the maps of a prediction once more, without the network.
+
+        `method.decode_again(found, threshold=0.4)` changes one value and keeps the others.
+
+        Parameters
+        ----------
+        prediction : made with `raw=True`.
+        choices : decoding values to change, by name.
 
         Raises
         ------
-        UserError : no maps were kept, or a choice that is no decoding value of the method.
+        UserError : no maps were kept, or a name is no decoding value of the method.
         """
         if "maps" not in prediction.raw or prediction.labels is None:
             raise UserError(

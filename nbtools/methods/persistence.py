@@ -29,11 +29,17 @@ def save(method: Method, folder: Path) -> None:
 
 
 def load(cls: type[Method], folder: Path, *, weights: str | None = None) -> Method:
-    """A method of this class from its folder; no code from the files runs.
+    """Load a method of a class from its folder; no code from the files runs.
+
+    Parameters
+    ----------
+    cls : class of the method.
+    folder : of the model.
+    weights : "best" or "last", where other weights are wanted than those that training chose.
 
     Raises
     ------
-    UserError : files missing, damaged, or of another network; weights that were not kept.
+    UserError : files are missing, damaged, or of another network; or these weights were not kept.
     """
     about = read_about(folder)
     method = cls(cls.Settings.from_dict(about["settings"]))

@@ -19,8 +19,12 @@ RESTORATION_DEFAULTS = {
 
 
 def plan_unet(method: KerasMethod, networks: dict[str, dict]) -> dict:
-    """Fields of `nets.UNetConfig` for the preset among `networks`: lighter where it is small for
-    volumes.
+    """Choose the fields of `nets.UNetConfig` for the preset of a method.
+
+    Parameters
+    ----------
+    method : with its settings and domain.
+    networks : preset → fields; the preset "small" has fewer channels for volumes.
     """
     plan = dict(networks[method.settings.preset])
     if method.settings.preset == "small" and method.domain.ndim == 3:

@@ -94,8 +94,9 @@ class Row:
         }
 
     def passport(self) -> dict[str, str | None]:
-        """The ten elements that reuse needs (the review's Figure 3A), each a path in this
-        repository, or None where it is missing.
+        """The ten elements that reuse of a method needs, as in Figure 3A of the review.
+
+        Each is a path in this repository, or None where it is missing.
         """
         weights = f"data/weights/{self.weights}" if self.weights else None
         data = "data/samples" if self.trained else None

@@ -1,5 +1,4 @@
-"""A random forest that tells nucleus from background pixel by pixel; it learns from a few
-scribbles, in seconds.
+"""A random forest that tells nucleus from background pixel by pixel, from a few scribbles.
 
 As ilastik and Weka do it (Berg et al. 2019, doi:10.1038/s41592-019-0582-9; forests: Breiman 2001,
 doi:10.1023/A:1010933404324). A label image of scribbles holds -1 where nothing was drawn, 0 on
@@ -121,10 +120,12 @@ class Forest(Method):
         return ndimage.gaussian_filter(maps[..., 0], sigma)[..., None]
 
     def save_weights(self, folder: Path) -> None:
+        """Write the trees of a trained forest."""
         if self.trees is not None:
             self.trees.save(folder)
 
     def load_weights(self, folder: Path) -> None:
+        """Read the trees from the folder of a model."""
         self.trees = Trees.load(folder, features=self._count_features())
 
     # --- what pixels look like
