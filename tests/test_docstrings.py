@@ -16,12 +16,9 @@ NAMES = [
     if path.name != "__main__.py"
 ]
 WITHOUT_SECTIONS = (  # rooms whose docstrings are still to be rewritten
-    "augment",
     "checks",
-    "losses",
     "measure",
     "metrics",
-    "nets",
     "show",
     "widgets",
 )

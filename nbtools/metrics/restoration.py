@@ -77,6 +77,11 @@ class Pair:
 def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
     """Return the range: the given number, or maximum minus minimum of the clean image.
 
+    Parameters
+    ----------
+    clean : grey values.
+    range : a number above 0, or "clean".
+
     Raises
     ------
     UserError : the range is neither a number above 0 nor "clean".

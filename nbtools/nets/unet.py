@@ -126,6 +126,11 @@ def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
 def image_input(ndim: int, channels: int) -> Tensor:
     """Make the input (B, *space, channels) of a network.
 
+    Parameters
+    ----------
+    ndim : number of spatial axes, 2 or 3.
+    channels : of the images.
+
     Raises
     ------
     UserError : another number of spatial axes than 2 or 3.
