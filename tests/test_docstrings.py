@@ -15,13 +15,7 @@ NAMES = [
     for path in find_modules()
     if path.name != "__main__.py"
 ]
-WITHOUT_SECTIONS = (  # rooms whose docstrings are still to be rewritten
-    "checks",
-    "measure",
-    "metrics",
-    "show",
-    "widgets",
-)
+WITHOUT_SECTIONS = ()  # rooms whose docstrings are still to be rewritten
 
 
 @pytest.mark.parametrize("name", NAMES)
