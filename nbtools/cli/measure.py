@@ -96,8 +96,9 @@ def run(args: argparse.Namespace) -> CommandResult:
 def _measure_one(
     result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
 ) -> dict[str, Sequence]:
-    """The table of one image, with scores and classes where the nuclei have them; what needs an
-    image is left out where there is none.
+    """The table of one image, with scores and classes where the nuclei have them.
+
+    Columns that need the image are left out where there is none.
     """
     from nbtools import measure
 

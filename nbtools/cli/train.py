@@ -245,8 +245,9 @@ def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
 
 
 def _measure_field(model: Method, dataset: DataSet) -> int | None:
-    """How far the network sees in the plane, px across, built for the first image; None without a
-    network, or where it sees all.
+    """Width of the receptive field in the plane, in pixels, of the network for the first image.
+
+    None without a network, or where the field has no bound.
     """
     from nbtools.inference.receptive_field import measure_receptive_field
     from nbtools.methods.domain import Domain
@@ -280,8 +281,9 @@ def _fit(
 def _write_model(
     model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list
 ) -> None:
-    """The whole model folder at once; the checkpoint moves in with it, so that the training can go
-    on another day.
+    """Write the whole model folder at once.
+
+    The checkpoint moves in with it, so that the training can be resumed.
     """
     from nbtools import training
 

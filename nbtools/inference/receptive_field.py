@@ -64,8 +64,9 @@ def _list_inputs(layer: keras.Layer) -> list:
 
 
 def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
-    """Largest total of features in memory at one time: each from the layer that makes it to the
-    last one that reads it.
+    """Largest total of features in memory at one time.
+
+    Each counts from the layer that makes it to the last one that reads it.
     """
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     reads = [[id(tensor) for tensor in _list_inputs(layer)] for layer in layers]

@@ -64,8 +64,9 @@ def find_zoom(
 
 
 def _find_wanted(image: Image, domain: Domain, diameter: float | None) -> tuple[float, ...] | None:
-    """The spacing at which this image would look like the training images, in the unit of the
-    image; None where nobody knows.
+    """The spacing at which this image would look like the training images, in its own unit.
+
+    None where it is unknown.
     """
     if diameter is not None:
         return _by_diameter(image, domain, diameter)
@@ -175,9 +176,7 @@ def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the new grid along one axis: the old pixel before it, and the share that
-    the next one has in it.
-    """
+    """For each new pixel along an axis, the old pixel before it and the share of the next one."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     before = np.floor(place).astype(int)
     return before, (place - before).astype(np.float32)

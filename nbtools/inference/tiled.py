@@ -37,9 +37,11 @@ class Window:
 class TilePlan:
     """Tiles of one size that cover an image.
 
+    Parameters
+    ----------
     shape : spatial shape of the image.
     tile : shape of a tile, a multiple of the grid.
-    windows : a list of windows an axis.
+    windows : a list of windows per axis.
     exact : the tiled output equals the untiled one; otherwise tiles overlap and are blended.
     """
 
@@ -109,8 +111,9 @@ def _windows(
 def _spread(
     length: int, whole: int, tile: int, margin: int, grid: int
 ) -> tuple[int, tuple[Window, ...]]:
-    """As `_windows`, for tiles that are blended: of the size asked for, which they look at as a
-    whole, and evenly spread.
+    """As `_windows`, for tiles that are blended: of the size asked for, evenly spread.
+
+    Each is given to the network as a whole.
     """
     if tile >= whole:
         return whole, (Window(0, 0, length),)

@@ -22,13 +22,17 @@ PIECE = 32_768  # pixels asked together: their features stay in the processor's 
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Nodes of all trees, one behind the other; a node sends a pixel left where its feature is not
-    above the threshold.
+    """Nodes of all trees, one tree behind the other.
 
+    A node sends a pixel left where its feature is not above the threshold.
+
+    Parameters
+    ----------
     roots : (trees,) first node of each.
     left, right : (nodes,) next node, always a later one; -1 in a leaf.
     feature : (nodes,) number of the feature.
-    threshold, share : (nodes,) float32; share of nucleus pixels that came to a leaf.
+    threshold : (nodes,) float32.
+    share : (nodes,) float32, share of nucleus pixels among those that came to a leaf.
     """
 
     roots: np.ndarray
@@ -186,8 +190,9 @@ def _join_children(children: list[np.ndarray], starts: np.ndarray) -> np.ndarray
 
 
 def _round_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 not above each: what is compared is float32, so no pixel goes another
-    way.
+    """The largest float32 not above each value.
+
+    Features are float32, so the comparison sends no pixel another way.
     """
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)

@@ -28,15 +28,20 @@ MARGIN = {
 
 @dataclass(frozen=True)
 class Domain:
-    """What a model was made for, remembered so that a new image can be brought to it or warned
-    about.
+    """What a model was trained on, so that new images can be brought to it or warned about.
 
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    channels, channel_names : of the images.
+    spacing : pixel size along each spatial axis; None where it is unknown.
+    unit : of the spacing.
     nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with
         as many voxels); None without labels.
     size_range : 5th and 95th percentile of the training images' own median diameters.
-    classes : of single nuclei, in the order of the network's outputs; () where it tells none apart.
-    grey : what describes the grey values of an image → [lowest, highest] in training, see
-        `describe_grey`.
+    classes : of single nuclei, in the order of the network's outputs; () where they are not told
+        apart.
+    grey : number of `describe_grey` → [lowest, highest] in training.
     """
 
     ndim: int = 2

@@ -386,8 +386,9 @@ class KerasMethod(Method):
         return {k: values for k, values in options.items() if getattr(self.settings, k) is None}
 
     def _search_thresholds(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
-        """Decoding values with the highest score on pieces of the validation images, in what time
-        the budget leaves.
+        """Decoding values of the highest score on pieces of the validation images.
+
+        The search takes the time that the budget leaves.
         """
         seconds = plan.seconds_left() - SAVING_SECONDS
         ends, pairs = time.monotonic() + seconds / 2, []

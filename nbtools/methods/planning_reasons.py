@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What happened on the way.
+    """Facts of the planning that the reasons mention.
 
+    Parameters
+    ----------
     why : rule of the pixel size.
     begun : the patch before it was cut.
     wished : the patch was given.
     capped : the batch is smaller than memory would allow.
+    memory_gb : budget in GB.
     """
 
     why: str

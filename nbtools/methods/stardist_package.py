@@ -190,8 +190,9 @@ def draw_stars(label: np.ndarray, about: dict) -> np.ndarray:
 
 
 def _find_middles(label: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Of each label the pixel nearest to the centre of mass among the deep ones: (n, ndim).  depth
-    : 1 at the deepest of each.
+    """(n, ndim): of each label, the pixel nearest to the centre of mass among the deep ones.
+
+    `depth` is 1 at the deepest pixel of each.
     """
     places = np.argwhere(label > 0)
     own = label[tuple(places.T)]
@@ -348,9 +349,9 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
 def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) -> dict:
     """Both thresholds by mean AP on parts of the volumes; {} where nothing is found.
 
-    From the highest probability downwards, while time and the number of shapes allow: the package's
-    search begins below, where a network that has learned little proposes so many polyhedra that a
-    single try may take longer than the training.   ends : by `time.monotonic`.
+    From the highest probability downwards, while time (`ends`, by `time.monotonic`) and the number
+    of shapes allow: the package's search begins below, where a network that has learned little
+    proposes so many polyhedra that a single try may take longer than the training.
     """
     parts, target = [], method.target()
     for example in examples[:PIECES]:
@@ -380,8 +381,7 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
 
 
 def _count_affordable(method: Method, example: Example, seconds: float) -> float:
-    """Pixels that can be decoded as often as the search needs; 0 where the network finds nothing
-    yet.
+    """Pixels that can be decoded as often as the search needs; 0 where nothing is found yet.
 
     Measured at the lowest threshold the search looks at, which takes longest.
     """

@@ -14,7 +14,7 @@ Tensor = keras.KerasTensor
 
 
 class _Rearranged(layers.Layer):
-    """What both share.  factors : block size per spatial axis."""
+    """What both layers share; `factors` are block sizes per spatial axis."""
 
     def __init__(self, factors: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)

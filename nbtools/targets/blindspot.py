@@ -154,8 +154,9 @@ def _beside(places: np.ndarray, axis: int, reach: int) -> np.ndarray:
 def _windows(
     places: np.ndarray, shape: tuple[int, ...], *, radius: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(first pixel of the window around each place, its size): at the border windows move inside,
-    so that none sees a pixel twice.
+    """First pixel of the window around each place, and its size.
+
+    At the border windows move inside, so that none holds a pixel twice.
     """
     size = np.minimum(2 * radius + 1, shape)
     return np.clip(places - radius, 0, np.array(shape) - size), size
@@ -169,8 +170,9 @@ def _draw_neighbours(
     radius: int,
     axis: int | None,
 ) -> np.ndarray:
-    """One pixel of each window, each as likely, but never the place itself nor, with an axis, one
-    on the line through it: (n, ndim).
+    """(n, ndim): one pixel of each window, all equally likely, but never the place itself.
+
+    With an axis, it is none on the line through the place.
     """
     first, size = _windows(places, shape, radius=radius)
     free = [a for a in range(len(shape)) if a != axis]

@@ -203,16 +203,12 @@ def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np
 
 
 def _touches_another(label: np.ndarray) -> np.ndarray:
-    """Labelled pixels with two different labels among themselves and their neighbours, corners
-    included.
-    """
+    """Labelled pixels that touch another label, across faces, edges or corners."""
     return (label > 0) & _meet(label, 3)
 
 
 def _between(label: np.ndarray, background: np.ndarray, *, steps: int) -> np.ndarray:
-    """Border pixels of two nuclei and of no background: there the nuclei touch, or all but
-    touch.
-    """
+    """Border pixels between two nuclei that touch or nearly touch, away from the background."""
     apart = ndimage.binary_dilation(background, np.ones((3,) * label.ndim))
     return ~apart & _meet(label, 2 * steps + 1)
 

@@ -188,8 +188,9 @@ def count_without_marker(
 
 
 def _measure_radii(own: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.  own :
-    the nucleus of each pixel, from 0.
+    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.
+
+    `own` is the nucleus of each pixel, from 0.
     """
     volume = np.bincount(own) * float(np.prod(size))
     return np.sqrt(volume / np.pi) if len(size) == 2 else np.cbrt(3 * volume / (4 * np.pi))

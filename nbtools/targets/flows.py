@@ -222,8 +222,9 @@ def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
 
 
 def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis;
-    the smallest is 1.
+    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.
+
+    `size` is that of a pixel along each axis, the smallest 1.
     """
     from nbtools.targets import flow_kernels
 
@@ -251,10 +252,9 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
 
 
 def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Of each part the index of the pixel nearest to its centre of mass, which may itself lie
-    outside.
+    """Of each part, the index of the pixel nearest to its centre of mass, which may lie outside.
 
-    part : (n,) in rising order.   at : (n, ndim) in space.
+    `part` is (n,) in rising order, `at` (n, ndim) in space.
     """
     first = np.flatnonzero(np.diff(part, prepend=0))
     count = np.diff(first, append=len(part))
@@ -265,8 +265,9 @@ def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(n, ndim, 2) index of the pixel before and after along each axis; the pixel's own where that
-    is of another part.
+    """(n, ndim, 2) index of the pixel before and after along each axis.
+
+    It is the pixel's own where that is of another part.
     """
     index = np.full(parts.shape, -1, np.int32)
     index[tuple(places.T)] = own = np.arange(len(places), dtype=np.int32)
@@ -281,8 +282,9 @@ def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray) -> np.ndarray:
-    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0
-    for stragglers.
+    """Labels (n,) of points that ended at `ends` (n, ndim).
+
+    There is one for each place where many arrive; the others get 0.
 
     Places are looked up one by one, for they are few beside the pixels of the image.
     """
@@ -308,8 +310,9 @@ def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray
 
 
 def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
-    """From a pixel of an image of this shape to all others of a window that reaches so far along
-    each axis, in pixels of one row.
+    """Steps from a pixel to all others of a window, in the flattened image.
+
+    `reach` is that of the window along each axis.
     """
     along = [
         np.arange(-int(r), int(r) + 1) * int(np.prod(shape[axis + 1 :]))

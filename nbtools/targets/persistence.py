@@ -156,9 +156,7 @@ def merge_shallow_basins(
 
 
 def _follow(into: np.ndarray) -> np.ndarray:
-    """Where each comes to that goes on from where it goes, until all have come to one that
-    stays.
-    """
+    """Follow each index to the index it leads to, until all have reached one that stays."""
     while not np.array_equal(further := into[into], into):
         into = further
     return into

@@ -101,8 +101,7 @@ class Care(KerasMethod):
 
 
 def _adopt(network: keras.Model) -> keras.Model:
-    """The package's network on the same weights, as one that our training compiles anew, and that
-    can be stored and tiled exactly.
+    """Rebuild the package's network on the same weights, to train and store it by our code.
 
     A probabilistic one has a function for a layer, which adds the least scale to the softplus of a
     convolution; here a plain layer does.

@@ -208,8 +208,10 @@ class PN2V(KerasMethod):
         return np.stack([mean, samples.mean(axis=-1), spread], axis=-1)
 
     def _prepare_noise(self, train: DataSet, plan: TrainingPlan) -> tuple[NoiseModel, dict]:
-        """The noise model: of the run that is resumed, of the calibration frames, or of what a
-        first denoiser makes of the images; and schedule and seconds of that denoiser.
+        """The noise model, and schedule and seconds of the first denoiser.
+
+        The model is that of the run that is resumed, of the calibration frames, or of what a first
+        denoiser makes of the images.
         """
         settings, folder = self.settings, plan.folder
         recorded: dict = {"schedule": [], "seconds": 0.0}

@@ -133,8 +133,9 @@ class Forest(Method):
     def _gather(
         self, train: DataSet, *, seed: int
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """(n, F) features and (n,) "is nucleus" of labelled pixels, from every image as many; and
-        diameters where labels are complete.
+        """(n, F) features and (n,) "is nucleus" of labelled pixels, equally many from every image.
+
+        Also diameters, where labels are complete.
         """
         features, nucleus, sizes = [], [], []
         quota = max(1, self.settings.pixels // max(1, len(train)))
@@ -157,8 +158,9 @@ class Forest(Method):
         return self.check_image(image.select(T=0)).to(self.domain.axes + "C").pixels
 
     def _describe_pixels(self, pixels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """(n, F) features of chosen pixels (flat indices, sorted); tiles without any are left
-        out.
+        """(n, F) features of chosen pixels (flat indices, sorted).
+
+        Tiles without any of them are left out.
         """
         scale, field = normalize.by_percentiles(pixels), self._field()
         places = np.stack(np.unravel_index(chosen, pixels.shape[:-1]))
@@ -195,8 +197,9 @@ class Forest(Method):
         return ReceptiveField(reach, (1,) * self.domain.ndim, COPIES * self._count_features())
 
     def _choose(self, val: DataSet | None, *, seconds: float) -> tuple[dict, float] | None:
-        """Decoding values that suit the completely labelled of the validation images, and their
-        score; None without any.
+        """Decoding values that suit the completely labelled validation images, and their score.
+
+        None without any such image.
         """
         search = runtime.load_quietly("nbtools.training.threshold_search")
         shapes = [val.image(i).space_shape for i in range(len(val))] if val else []

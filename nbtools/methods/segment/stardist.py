@@ -192,8 +192,9 @@ class StarDist(KerasMethod):
     def _divide(
         self, train: DataSet, val: DataSet | None, *, seed: int
     ) -> tuple[list[Example], list[Example]]:
-        """Images to learn from and to choose by; without the latter a seeded share, or the only
-        image, serves for both.
+        """Images to learn from and to choose by.
+
+        Without the latter, a seeded share of the images, or the only image, serves for both.
         """
         if not val and len(set(train.groups())) > 1:
             train, val = train.split(val=VAL_SHARE, seed=seed)
@@ -284,9 +285,7 @@ class StarDist(KerasMethod):
         return method
 
     def _wrap(self, inner: object) -> keras.Model:
-        """Take a model of the package as `.inner`; returns its network with all outputs in one
-        array.
-        """
+        """Take a model of the package as `.inner`; return its network with joined outputs."""
         self.inner = inner
         network = inner.keras_model
         maps = keras.layers.Concatenate(name="maps")(network.outputs)
