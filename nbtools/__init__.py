@@ -1,4 +1,4 @@
-"""Deep learning on images of nuclei: a course of notebooks, and the parts they are composed from."""
+"""Deep learning on images of nuclei: a course of notebooks, and the parts they are built from."""
 
 import importlib
 

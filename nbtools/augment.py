@@ -216,7 +216,24 @@ def cut_example(example: Example, transform: PatchTransform) -> Example:
 
 
 def move_points(points: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, D) of the image → those inside the patch (M, D), and which these are (N,) bool."""
+    """Move points from the image to a patch, and leave out those outside.
+
+    Parameters
+    ----------
+    points : (N, D) in pixels of the image.
+    transform : position, orientation and scale of the patch.
+
+    Returns
+    -------
+    (M, D) points in pixels of the patch, and (N,) bool, the points that are kept.
+
+    Examples
+    --------
+    >>> frame = PatchTransform(np.eye(2), np.array([2.0, 2.0]), (4, 4))
+    >>> points, kept = move_points(np.array([[3.0, 4.0], [0.0, 0.0]]), frame)
+    >>> points.tolist(), kept.tolist()
+    ([[1.0, 2.0]], [True, False])
+    """
     moved = np.linalg.solve(transform.matrix, (points - transform.offset).T).T
     inside = ((moved >= -0.5) & (moved < np.array(transform.shape) - 0.5)).all(axis=1)
     return moved[inside], inside
@@ -283,7 +300,21 @@ def box_corners(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def join_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """First and last edges (N, D) → boxes (N, 2 D) in the order of columns that files have."""
+    """Join first and last edges to boxes; `box_corners` inverts it.
+
+    Parameters
+    ----------
+    low, high : (N, D) first and last edges, along the axes [z,] y, x.
+
+    Returns
+    -------
+    (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+
+    Examples
+    --------
+    >>> join_corners(np.array([[5, 1, 2]]), np.array([[6, 3, 4]])).tolist()
+    [[1, 2, 3, 4, 5, 6]]
+    """
     plane = np.c_[low[:, -2:], high[:, -2:]]
     return np.c_[plane, low[:, 0], high[:, 0]] if low.shape[1] == 3 else plane
 

@@ -234,7 +234,9 @@ def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
 
     Parameters
     ----------
+    model : method to train.
     need : what the method learns from.
+    dataset : the images; None where there are none yet.
     """
     from nbtools.methods.domain import FOLDERS
 

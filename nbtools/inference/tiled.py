@@ -67,7 +67,8 @@ def plan_tiles(
 
     Parameters
     ----------
-    shape : spatial shape.
+    shape : spatial shape, in pixels.
+    field : receptive field of the network; where it has no bound, tiles overlap by a quarter.
     tile : wished shape of a tile, margin included; rounded up to the grid and to what the margin
         needs.
     """
@@ -223,11 +224,16 @@ def run_tiles(run: Run, pixels: np.ndarray, *, plan: TilePlan, field: ReceptiveF
     run : (*tile, C) → (*tile / stride, K), or one such array per output; strides divide the grid of
         the field.
     pixels : (*space, C) in any dtype.
+    plan : tiles of the image.
+    field : receptive field of the network, to plan smaller tiles with.
 
     Returns
     -------
-    np.ndarray or dict
-        (*space / stride, K) float32, per output where there are several.
+    (*space / stride, K) float32, or one such array per output.
+
+    Raises
+    ------
+    UserError : not even the smallest tile fits into memory.
     """
     try:
         return _run_tiles(run, pixels, plan)

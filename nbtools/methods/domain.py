@@ -99,6 +99,7 @@ def describe(train: DataSet, *, classes: tuple[str, ...] = ()) -> Domain:
 
     Parameters
     ----------
+    train : data set; grey values are measured on some of its images.
     classes : names of the classes that are learned.
     """
     first = train[0].image

@@ -229,6 +229,7 @@ class Method(ABC):
 
         Parameters
         ----------
+        source : trained model.
         parts : "all", or "encoder" where the model is of another task.
 
         Raises
@@ -317,11 +318,13 @@ class Method(ABC):
         return ()
 
     def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """Warnings where the image or the nuclei found in it are unlike the training's.
+        """List warnings where the image, or the nuclei found in it, are unlike the training images.
 
         Parameters
         ----------
-        scaled : the size of the nuclei was given.
+        image : as it was predicted.
+        result : with the nuclei found; without labels nothing is compared.
+        scaled : whether a diameter of the nuclei was given.
         """
         if result.labels is None:
             return ()
@@ -390,23 +393,27 @@ class Method(ABC):
         return self.target().decode(maps, **values)
 
     def decode_frame(self, maps: Maps, shape: tuple[int, ...], **values: float) -> Result:
-        """As `decode`.
+        """As `decode`, where the shape of the image is needed as well.
 
         Parameters
         ----------
+        maps : of one time point.
         shape : spatial shape of the image.
+        values : decoding values by name.
         """
         return self.decode(maps, **values)
 
     def decode_maps(
         self, maps: Maps, image: Image, *, zoom: tuple | None = None, **choices: float
     ) -> Prediction:
-        """Maps (*space, K), or (T, *space, K), → the result on the grid of the image.
+        """Decode maps, and bring the result to the grid of the image.
 
         Parameters
         ----------
-        zoom : as of `Prediction`.
-        choices : decoding values that go before the model's own.
+        maps : (*space, K), or (T, *space, K) of a movie.
+        image : that was predicted.
+        zoom : factor by which the image was resampled, as of `Prediction`.
+        choices : decoding values that take precedence over those of the model.
         """
         started, target = time.perf_counter(), self.target()
         chosen = {**self.decoding_values(), **choices}
@@ -464,7 +471,8 @@ class Method(ABC):
 
         Parameters
         ----------
-        weights : "best" or "last", where not those are wanted that training was told to keep;
+        folder : of the model.
+        weights : "best" or "last", where other weights are wanted than those that training chose;
             decoding values stay as they were tuned.
 
         Raises

@@ -188,6 +188,7 @@ def unet_for(domain: Domain, *, outputs: int, **plan) -> keras.Model:
     Parameters
     ----------
     domain : what a method is made for, with `ndim`, `channels` and `spacing`.
+    outputs : channels of the output.
     plan : fields of `UNetConfig`; of a stem, the stride along Z, Y and X.
     """
     stem, levels = plan.get("stem", (1, 1, 1)), len(plan["filters"])

@@ -14,7 +14,22 @@ SEEN = 0.3
 
 
 def remove_small_objects(label: np.ndarray, min_size: int) -> np.ndarray:
-    """Remove labels of fewer than `min_size` pixels and number the others 1 … N."""
+    """Remove small objects, and number the others 1 … N.
+
+    Parameters
+    ----------
+    label : (*space) labels from 0.
+    min_size : objects of fewer pixels are removed.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    Examples
+    --------
+    >>> remove_small_objects(np.array([0, 3, 3, 5, 8, 8]), 2).tolist()
+    [0, 1, 1, 0, 2, 2]
+    """
     sizes = np.bincount(label.ravel())
     sizes[0] = 0
     keep = sizes >= max(min_size, 1)
@@ -22,7 +37,22 @@ def remove_small_objects(label: np.ndarray, min_size: int) -> np.ndarray:
 
 
 def seed_unseeded_regions(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Give each connected foreground region without a seed one of its own: the whole region."""
+    """Give each connected foreground region without a seed one of its own: the whole region.
+
+    Parameters
+    ----------
+    foreground : (*space) bool.
+    seeds : (*space) int, 0 where there is none.
+
+    Returns
+    -------
+    (*space) int seeds; new ones have numbers above the old ones, with gaps.
+
+    Examples
+    --------
+    >>> seed_unseeded_regions(np.array([1, 1, 0, 1, 1]) > 0, np.array([0, 1, 0, 0, 0])).tolist()
+    [0, 1, 0, 3, 3]
+    """
     regions, count = ndimage.label(foreground)
     if not count:
         return seeds

@@ -153,6 +153,7 @@ def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> R
 
     Parameters
     ----------
+    example : with labels, boxes, points or a class; the first of these is taken.
     axes : spatial axes.
     classes : names of the classes of images.
     """
@@ -174,12 +175,15 @@ def draw_patch(
     size: tuple[int, ...],
     foreground: float,
 ) -> Example:
-    """A patch of an example, its geometry and grey values varied.
+    """Draw a patch of an example, with varied geometry and grey values.
 
     Parameters
     ----------
-    size : its shape in pixels.
-    foreground : share of patches that are laid on a nucleus.
+    rng : source of all draws.
+    example : image with its partners.
+    policy : strengths of the variations.
+    size : shape of the patch in pixels.
+    foreground : share of patches that are centred on a nucleus.
     """
     where = {"points": example.seeds, "shape": example.image.shape[:-1], "size": size}
     transform = augment.draw_transform(rng, policy, **where, foreground=foreground)

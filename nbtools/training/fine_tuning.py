@@ -154,7 +154,21 @@ def flatten_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def list_differences(ours: dict, theirs: dict) -> str:
-    """Where the settings and domains of two models differ, as far as that can shape a network."""
+    """List the differences between two models that can shape their networks, in words.
+
+    Parameters
+    ----------
+    ours, theirs : settings and shape of the images, name → value.
+
+    Returns
+    -------
+    Text to append to a sentence; "" where nothing differs.
+
+    Examples
+    --------
+    >>> list_differences({"preset": "small"}, {"preset": "paper"})
+    '; preset=small (model: paper)'
+    """
     found = []
     for name, value in ours.items():
         if name in theirs and name not in ABOUT_TRAINING and value != theirs[name]:

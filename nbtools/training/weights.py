@@ -58,7 +58,13 @@ class Swapped:
 
 
 def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
-    """Put arrays, in the order of model.weights, into a model."""
+    """Put arrays into a model.
+
+    Parameters
+    ----------
+    model : is changed in place.
+    weights : arrays in the order of `model.weights`.
+    """
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
 
