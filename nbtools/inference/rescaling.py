@@ -132,7 +132,13 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
 
 
 def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
+    """Resample maps to a grid of another shape, linearly.
+
+    Parameters
+    ----------
+    maps : (*space, K).
+    shape : (*space) of the new grid, over the same field of view.
+    """
     from skimage.transform import resize
 
     return resize(

@@ -111,11 +111,13 @@ class ScaleSearch:
         return self.inner.forecast(shape, tile=tile, frames=frames)
 
     def find_zoom(self, run: Run, pixels: np.ndarray, *, maps: np.ndarray) -> float | None:
-        """The magnification to predict a plane (Y, X, C) at; None where the first is good enough.
+        """Find the magnification at which a plane is predicted best; None where the first suffices.
 
         Parameters
         ----------
-        maps : (Y, X, K) at the size of the image.
+        run : network on tiles, (*tile, C) → (*tile, K).
+        pixels : (Y, X, C) grey values.
+        maps : (Y, X, K) prediction at the size of the image.
         """
         middle = crop_centre(maps, (PIECE, PIECE))
         label = self.decide(middle)

@@ -124,7 +124,13 @@ def _spread(
 
 
 def forecast_bytes(tile: np.ndarray, field: ReceptiveField) -> float:
-    """Memory a network is expected to take for a tile of this shape."""
+    """Forecast the memory that a network takes for a tile, in bytes.
+
+    Parameters
+    ----------
+    tile : shape in pixels.
+    field : with the features of the network per pixel.
+    """
     return float(np.prod(np.array(tile, float))) * field.features * BYTES_PER_FEATURE * WORKSPACE
 
 

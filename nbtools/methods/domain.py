@@ -77,7 +77,13 @@ class Domain:
 
 
 def require_partners(train: DataSet, needs: tuple[str, ...]) -> None:
-    """UserError where a data set has no images, or lacks what a method learns from."""
+    """Raise a UserError where a data set has no images, or lacks what a method learns from.
+
+    Parameters
+    ----------
+    train : training images.
+    needs : partners, as "labels" or "clean".
+    """
     if not len(train):
         raise UserError(
             "Training needs at least one image.",
@@ -228,7 +234,7 @@ def judge_image(
 
 
 def judge_spacing(image: Image, domain: Domain) -> str:
-    """What to say of an image that lacks the pixel size the model has; "" where nothing."""
+    """Warn of an image without the pixel size that the model knows; "" where nothing is missing."""
     if domain.spacing is None or domain.unit != "um" or image.spacing_um is not None:
         return ""
     size = " x ".join(f"{s:.3g}" for s in domain.spacing)
@@ -272,7 +278,13 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
 
 
 def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
-    """What to say of grey values unlike those of the training images."""
+    """List warnings about grey values unlike those of the training images.
+
+    Parameters
+    ----------
+    described : of the image, by `describe_grey`.
+    domain : with the ranges of the training images.
+    """
     known, told = domain.grey, []
     if "noise" in known and described.get("noise", 0) > 1.5 * known["noise"][1] + MARGIN["noise"]:
         told.append(

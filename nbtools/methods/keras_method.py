@@ -143,7 +143,7 @@ class KerasMethod(Method):
         return self.run_network(self.model, pixels)
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
-        """What of a training image a patch is cut from: all of it."""
+        """The part of a training example that patches are cut from: all of it."""
         return example
 
     def notes(self) -> tuple[str, ...]:
@@ -229,7 +229,15 @@ class KerasMethod(Method):
     # --- learning
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
-        """Each time point of a movie, and where asked for each colour, as an image of its own."""
+        """The data set with each time point of a movie as an image of its own.
+
+        Where the settings split colours, each channel of a colour image is one, too.
+
+        Parameters
+        ----------
+        dataset : training or validation images.
+        like : training images.
+        """
         if not self.time_points_apart or not len(dataset):
             return dataset
         dataset = dataset.frames()
@@ -271,7 +279,19 @@ class KerasMethod(Method):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """Train the network, then choose decoding values on the validation images."""
+        """Train the network, then choose decoding values on the validation images.
+
+        Parameters
+        ----------
+        train : images with the partners that the method needs.
+        val : validation images, or None.
+        plan : seed, budget, folder of the checkpoint, callbacks.
+        history : is not used: the trainer makes its own.
+
+        Returns
+        -------
+        History of the training, with the score of the decoding values among its best.
+        """
         keras.utils.set_random_seed(plan.seed)
         counts = self.count_objects(train)
         examples = Examples(train, self.make_example, np.sqrt(1 + np.array(counts)))
@@ -339,7 +359,17 @@ class KerasMethod(Method):
         return replace(example, maps=target.encode(example))
 
     def draw_batch(self, rng: np.random.Generator, examples: Examples) -> tuple[Maps, Maps]:
-        """One training batch: (B, *size, C) and (B, *size, K)."""
+        """Draw one training batch.
+
+        Parameters
+        ----------
+        rng : source of all draws.
+        examples : training images.
+
+        Returns
+        -------
+        (B, *size, C) and (B, *size, K) float32, or one array per output.
+        """
         policy = augment.POLICIES[self.settings.augmentation]
         count = self.resolve("batch_size")
         pairs = [self.draw_pair(rng, examples.draw(rng), policy=policy) for _ in range(count)]
@@ -353,7 +383,18 @@ class KerasMethod(Method):
         *,
         policy: augment.AugmentationPolicy,
     ) -> tuple[Maps, Maps]:
-        """What the network is given and what it is to predict, of one patch."""
+        """Draw one patch: what the network is given, and what it is to predict.
+
+        Parameters
+        ----------
+        rng : source of all draws.
+        example : training image with its partners.
+        policy : strengths of the variations.
+
+        Returns
+        -------
+        (*size, C) and (*size, K).
+        """
         view = self.choose_view(rng, example)
         size, foreground = self.patch_shape(), self.foreground
         patch = draw_patch(rng, view, policy=policy, size=size, foreground=foreground)
@@ -427,7 +468,17 @@ class KerasMethod(Method):
         return self.inference()(self.run, pixels)
 
     def run_network(self, model: keras.Model, pixels: np.ndarray) -> Maps:
-        """Output of a network for one tile, or for each of several along a leading axis."""
+        """Run a network on one tile, or on several at once.
+
+        Parameters
+        ----------
+        model : of (B, *space, C).
+        pixels : (*tile, C), or (B, *tile, C).
+
+        Returns
+        -------
+        Output with the same axes in front; one array per output where there are several.
+        """
         single = pixels.ndim == len(model.inputs[0].shape) - 1
         output = model.predict_on_batch(pixels[None] if single else pixels)
         if isinstance(output, Mapping):

@@ -121,7 +121,17 @@ class Method(ABC):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """What `fit` does once the domain is known; returns the history, filled or another one."""
+        """Learn from data sets whose domain is known; the core of `fit`.
+
+        Parameters
+        ----------
+        train, val, plan : as for `fit`.
+        history : to be filled.
+
+        Returns
+        -------
+        The history, filled, or another one.
+        """
 
     @abstractmethod
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
@@ -310,7 +320,14 @@ class Method(ABC):
     def forecast_shape(
         self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None, image: Image
     ) -> Forecast | None:
-        """The forecast for an image that is brought to this spatial shape."""
+        """Forecast the prediction of an image that is resampled to a shape; None where unknown.
+
+        Parameters
+        ----------
+        shape : spatial shape at the pixel size of the model.
+        tile : shape of a tile in pixels; None chooses by memory.
+        image : before it is resampled.
+        """
         return None
 
     def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
@@ -389,7 +406,13 @@ class Method(ABC):
         return {**defaults, **self.tuned, **fixed}
 
     def decode(self, maps: Maps, **values: float) -> Result:
-        """Maps of one image → the result on their pixel grid, by the decoding values given."""
+        """Decode the maps of one image on their own pixel grid.
+
+        Parameters
+        ----------
+        maps : (*space, K), or one such array per output.
+        values : decoding values by name.
+        """
         return self.target().decode(maps, **values)
 
     def decode_frame(self, maps: Maps, shape: tuple[int, ...], **values: float) -> Result:
@@ -492,7 +515,17 @@ class Method(ABC):
         """Methods without weights read none."""
 
     def change_weights(self, folder: Path, weights: str) -> None:
-        """Take the "best" or the "last" weights of the folder that the method was loaded from."""
+        """Load the best or the last weights in place of those that training chose.
+
+        Parameters
+        ----------
+        folder : that the method was loaded from.
+        weights : "best" or "last".
+
+        Raises
+        ------
+        UserError : the method has no network, or the model did not keep these weights.
+        """
         raise UserError(
             "Only a trained network has best and last weights.",
             f"{weights} of {self.name}",

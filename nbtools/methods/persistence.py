@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def save(method: Method, folder: Path) -> None:
-    """Write a method into a folder."""
+    """Write a method into a folder: model.json, and its weights beside it.
+
+    Parameters
+    ----------
+    method : trained.
+    folder : exists.
+    """
     about = {
         "method": method.name,
         "settings": method.settings.to_dict(),

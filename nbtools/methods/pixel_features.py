@@ -61,7 +61,13 @@ def compute_features(
 
 
 def find_reach(sigmas: Sequence[float], spacing: tuple[float, ...]) -> tuple[int, ...]:
-    """Pixels on either side, along each axis, that have a say in the features of one."""
+    """Pixels on either side, along each axis, that influence the features of one pixel.
+
+    Parameters
+    ----------
+    sigmas : of the Gaussians, in pixels of the finest axis.
+    spacing : relative pixel size along each axis, the finest 1.
+    """
     return tuple(int(TRUNCATE * max(sigmas) / s + 0.5) + 2 for s in spacing)
 
 

@@ -32,7 +32,14 @@ class Facts:
 
 
 def explain(plan: Plan, fingerprint: Fingerprint, *, facts: Facts) -> tuple[str, ...]:
-    """The sentences, in the order in which the decisions are taken."""
+    """Explain a plan in sentences, in the order in which the decisions are taken.
+
+    Parameters
+    ----------
+    plan : settings of the training.
+    fingerprint : of the training images.
+    facts : of the planning.
+    """
     told = [
         _say_spacing(plan, fingerprint, facts.why),
         _say_grey(fingerprint),

@@ -69,7 +69,13 @@ def resample_isotropic(dataset: DataSet, like: DataSet, *, finest: bool = False)
 
 
 def resample(sample: Sample, seen: Domain) -> Sample:
-    """A sample whose image and label have the pixel size of `seen`."""
+    """Resample the image and the labels of a sample to the pixel size of a domain.
+
+    Parameters
+    ----------
+    sample : labels take the nearest pixel.
+    seen : domain with the pixel size.
+    """
     image = resample_image(sample.image, seen)
     if sample.label is None or image is sample.image:
         return sample

@@ -35,7 +35,14 @@ def plan_unet(method: KerasMethod, networks: dict[str, dict]) -> dict:
 def make_target(
     method: KerasMethod, kind: type[RestoredTarget] = RestoredTarget, **fields: object
 ) -> RestoredTarget:
-    """The target of a method that restores images, on the scale of its training set."""
+    """Make the target of a method that restores images, on the scale of its training set.
+
+    Parameters
+    ----------
+    method : with its domain and scale.
+    kind : class of the target.
+    fields : further fields of that class.
+    """
     domain = method.domain
     fields |= {"ndim": domain.ndim, "channels": domain.channels}
     return kind(**fields) if method.scale is None else kind(**fields, scale=method.scale)

@@ -98,6 +98,17 @@ class DepthToSpace(_Rearranged):
 
 
 def depth_to_space_head(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`."""
+    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`.
+
+    Parameters
+    ----------
+    x : (B, *space / factors, C) features.
+    outputs : channels of the output.
+    factors : block size per spatial axis.
+
+    Returns
+    -------
+    (B, *space, outputs).
+    """
     head = layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")
     return DepthToSpace(factors, name="unfold")(head(x))

@@ -143,7 +143,13 @@ def image_input(ndim: int, channels: int) -> Tensor:
 
 
 def level_strides(ndim: int, config: UNetConfig) -> list[tuple[int, ...]]:
-    """Pooling factors between levels, one tuple per pooling."""
+    """Pooling factors between levels, one tuple per pooling.
+
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    config : with the strides, 2 along every axis by default.
+    """
     strides = config.strides or (2,) * (len(config.filters) - 1)
     return [(s,) * ndim if isinstance(s, int) else tuple(s) for s in strides]
 

@@ -56,7 +56,18 @@ class WaistTarget(LabelTarget):
         return self.split_regions(maps[..., 0] > threshold, split=split, min_size=min_size)
 
     def split_regions(self, inside: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
-        """(*space) bool → (*space) int32 labels."""
+        """Split foreground regions at their waists, and remove small ones.
+
+        Parameters
+        ----------
+        inside : (*space) bool.
+        split : how deep a waist must be, in pixels of the finest axis.
+        min_size : smallest nucleus in pixels.
+
+        Returns
+        -------
+        (*space) int32 labels.
+        """
         label = split_touching_objects(inside, split=split, spacing=self.relative_spacing)
         return remove_small_objects(label, min_size)
 

@@ -142,7 +142,13 @@ class ExampleMaker:
 
 
 def crop_example(example: Example, place: tuple[slice, ...]) -> Example:
-    """A part of an example, with its partners."""
+    """Cut a part from an example and from all its partners.
+
+    Parameters
+    ----------
+    example : training image.
+    place : slice along each spatial axis, with start and stop.
+    """
     ndim, offset = len(place), np.array([float(s.start) for s in place])
     shape = tuple(s.stop - s.start for s in place)
     return augment.cut_example(example, augment.PatchTransform(np.eye(ndim), offset, shape))
@@ -197,7 +203,7 @@ def draw_patch(
 
 
 def stack_arrays(parts: Sequence[np.ndarray | Mapping]) -> np.ndarray | dict[str, np.ndarray]:
-    """Arrays of one shape → (B, ...) float32; of dicts of arrays, name by name."""
+    """Stack arrays of one shape to (B, ...) float32; of dicts of arrays, name by name."""
     if isinstance(parts[0], Mapping):
         return {name: stack_arrays([part[name] for part in parts]) for name in parts[0]}
     return np.stack(parts).astype(np.float32, copy=False)

@@ -197,7 +197,24 @@ def find_background(images: list[np.ndarray]) -> float:
 
 
 def draw_gaussian(sigma: float, *, axis: int, ndim: int) -> np.ndarray:
-    """A normalised Gaussian along one axis, of odd size n: (1, n) or (n, 1), and so on."""
+    """Sample a Gaussian of sum 1 along one axis.
+
+    Parameters
+    ----------
+    sigma : standard deviation in pixels.
+    axis : from 0.
+    ndim : number of axes.
+
+    Returns
+    -------
+    Array of `ndim` axes and odd size along this one, 1 along the others.
+
+    Examples
+    --------
+    >>> kernel = draw_gaussian(1.0, axis=1, ndim=2)
+    >>> kernel.shape[0], kernel.shape[1] % 2, round(float(kernel.sum()), 5)
+    (1, 1, 1.0)
+    """
     reach = max(1, int(np.ceil(CUT * sigma)))
     curve = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return (

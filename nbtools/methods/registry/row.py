@@ -59,7 +59,13 @@ class Row:
     target: str | None = None
 
     def load_target(self, domain: Domain, settings: Mapping) -> Target:
-        """The target of the method, for the images and settings (plain values) of a model."""
+        """Make the target of the method for a model.
+
+        Parameters
+        ----------
+        domain : of the model.
+        settings : of the model, as plain values.
+        """
         module, _, name = self.target.partition(":")
         kind = getattr(importlib.import_module(f"nbtools.targets.{module}"), name)
         return kind.configure(domain, translate(settings))
