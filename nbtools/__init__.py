@@ -1,6 +1,4 @@
-"""Deep learning on images of nuclei, as a course: guided notebooks, and the small parts they are
-composed from.
-"""
+"""Deep learning on images of nuclei: a course of notebooks, and the parts they are built from."""
 
 import importlib
 

@@ -1,5 +1,4 @@
-"""Vary patches at random: geometry for image and label alike, grey values for the image alone; 2D
-and 3D.
+"""Vary patches at random, 2D and 3D: geometry with all partners, grey values of the image alone.
 
 Every draw comes from the one `rng`, so that a batch is a function of its seed.
 """
@@ -49,18 +48,28 @@ POLICIES = {
 
 
 def keep_grid(recipe: AugmentationPolicy) -> AugmentationPolicy:
-    """The recipe with flips and quarter turns alone of its geometry, for patches that are cut
-    already.
+    """Keep only flips and quarter turns of the geometry, for patches that are cut already.
 
     Turned by other angles, or shrunk, such a patch would show its mirror image at the corners,
     where halves of nuclei become whole ones.
+
+    Parameters
+    ----------
+    recipe : policy to restrict; grey values vary as before.
     """
     return replace(recipe, rotate=0.0, scale=0.0, stretch=0.0)
 
 
 @dataclass(frozen=True)
 class PatchTransform:
-    """Where a patch looks: output pixel p shows input position `matrix @ p + offset`."""
+    """Where a patch is cut: its pixel p lies at position `matrix @ p + offset` of the image.
+
+    Parameters
+    ----------
+    matrix : (ndim, ndim).
+    offset : (ndim,) in pixels of the image.
+    shape : (*space) of the patch.
+    """
 
     matrix: np.ndarray
     offset: np.ndarray
@@ -75,11 +84,19 @@ def vary(
     size: int = 128,
     seed: int = 0,
 ) -> list[Sample]:
-    """Augmented patches of one sample, image and label together, to look at before training with
-    them.
+    """Draw augmented patches of one sample, to look at them before training.
 
-    recipe : a name of POLICIES, or strengths of your own. Grey values are normalised to about 0 to
-        1, as training sees them.
+    Parameters
+    ----------
+    sample : image and label; only the spatial axes are used.
+    recipe : a name of POLICIES, or strengths of your own.
+    count : number of patches.
+    size : side of a patch in pixels, no larger than the image.
+    seed : of the variations.
+
+    Returns
+    -------
+    Samples named NAME_0, NAME_1 …; grey values are normalised to about 0 … 1, as in training.
     """
     recipe = POLICIES[recipe] if isinstance(recipe, str) else recipe
     rng = np.random.default_rng(seed)
@@ -117,13 +134,18 @@ def draw_transform(
     size: tuple,
     foreground: float = patches.FOREGROUND,
 ) -> PatchTransform:
-    """Draw the position, orientation and scale of a patch of `size` pixels in an image of `shape`
-    pixels.
+    """Draw the position, orientation and scale of a patch.
 
-    points : where the nuclei are, and foreground : the share of patches that are laid on one, see
-        `patches.choose_centre`.
+    Without rotation and scaling it lies on whole pixels, so that the patch is an exact cut.
 
-    Without rotation and scaling the frame lies on whole pixels, so that the patch is an exact cut.
+    Parameters
+    ----------
+    rng : source of all draws.
+    recipe : strengths of the variations.
+    points : (N, ndim) positions of nuclei, in pixels; None draws any position.
+    shape : (*space) of the image.
+    size : (*space) of the patch, in pixels.
+    foreground : share of patches that are centred on a nucleus, see `patches.choose_centre`.
     """
     ndim = len(size)
     matrix = _orthogonal(rng, recipe, ndim) @ _zoom(rng, recipe, ndim)
@@ -138,8 +160,23 @@ def draw_transform(
 
 
 def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
-    """The patch of `array` (*space) or (*space, C) in the frame; order 0 for labels, 1 for grey
-    values; borders reflect.
+    """Cut a patch from an array; beyond the border the array is reflected.
+
+    Parameters
+    ----------
+    array : (*space) or (*space, C).
+    frame : position, orientation and scale of the patch.
+    order : of the interpolation: 0 for labels, 1 for grey values.
+
+    Returns
+    -------
+    (*patch) or (*patch, C), of the type of the array.
+
+    Examples
+    --------
+    >>> frame = PatchTransform(np.eye(1), np.array([2.0]), (3,))
+    >>> cut(np.arange(8), frame, order=0).tolist()
+    [2, 3, 4]
     """
     if array.ndim > len(frame.shape):
         return np.stack(
@@ -155,8 +192,15 @@ def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
 
 
 def cut_example(example: Example, transform: PatchTransform) -> Example:
-    """The patch of an image and of all its partners: grey values interpolate linearly, labels take
-    the nearest pixel, points and boxes move along and are left out where they end outside.
+    """Cut a patch from an image and from all its partners.
+
+    Grey values are interpolated linearly, labels take the nearest pixel. Points and boxes move
+    along, and those outside the patch are left out.
+
+    Parameters
+    ----------
+    example : image with its partners.
+    transform : position, orientation and scale of the patch.
     """
     grey = {name: getattr(example, name) for name in ("image", "clean", "maps")}
     moved = {k: cut(a, transform, order=1) for k, a in grey.items() if a is not None}
@@ -172,18 +216,50 @@ def cut_example(example: Example, transform: PatchTransform) -> Example:
 
 
 def move_points(points: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, D) of the image → those inside the patch (M, D), and which these are (N,) bool."""
+    """Move points from the image to a patch, and leave out those outside.
+
+    Parameters
+    ----------
+    points : (N, D) in pixels of the image.
+    transform : position, orientation and scale of the patch.
+
+    Returns
+    -------
+    (M, D) points in pixels of the patch, and (N,) bool, the points that are kept.
+
+    Examples
+    --------
+    >>> frame = PatchTransform(np.eye(2), np.array([2.0, 2.0]), (4, 4))
+    >>> points, kept = move_points(np.array([[3.0, 4.0], [0.0, 0.0]]), frame)
+    >>> points.tolist(), kept.tolist()
+    ([[1.0, 2.0]], [True, False])
+    """
     moved = np.linalg.solve(transform.matrix, (points - transform.offset).T).T
     inside = ((moved >= -0.5) & (moved < np.array(transform.shape) - 0.5)).all(axis=1)
     return moved[inside], inside
 
 
 def move_boxes(boxes: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 2 D) of the image → those around what a patch shows of them (M, 2 D), clipped to
-    it, and which these are (N,) bool.
+    """Move boxes from the image to a patch, and clip them to it.
 
-    A box that is turned by anything but quarter turns becomes the larger box around its corners.
-    Of a box less than half of whose extent along an axis is left, the object is taken as gone.
+    A box that is not turned by quarters becomes the larger box around its corners. It is left out
+    if less than half of its extent along any axis lies in the patch.
+
+    Parameters
+    ----------
+    boxes : (N, 2 D) in pixels of the image, columns y0, x0, y1, x1[, z0, z1].
+    transform : position, orientation and scale of the patch.
+
+    Returns
+    -------
+    (M, 2 D) boxes in pixels of the patch, and (N,) bool, the boxes that are kept.
+
+    Examples
+    --------
+    >>> frame = PatchTransform(np.eye(2), np.array([2.0, 2.0]), (4, 4))
+    >>> boxes, kept = move_boxes(np.array([[3.0, 3.0, 5.0, 7.0], [0.0, 0.0, 2.0, 2.0]]), frame)
+    >>> boxes.tolist(), kept.tolist()
+    ([[1.0, 1.0, 3.0, 4.0]], [True, False])
     """
     first, last = box_corners(boxes)
     ends = np.stack([first, last - 1])  # pixel centres
@@ -200,8 +276,21 @@ def move_boxes(boxes: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray
 
 
 def box_corners(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 2 D), columns y0, x0, y1, x1[, z0, z1] → first and last edge (N, D) along the axes
-    [z,] y, x.
+    """Split boxes into their first and last edges; `join_corners` inverts it.
+
+    Parameters
+    ----------
+    boxes : (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+
+    Returns
+    -------
+    Two arrays (N, D), along the axes [z,] y, x.
+
+    Examples
+    --------
+    >>> low, high = box_corners(np.array([[1, 2, 3, 4, 5, 6]]))
+    >>> low.tolist(), high.tolist()
+    ([[5, 1, 2]], [[6, 3, 4]])
     """
     flat = boxes.reshape(-1, boxes.shape[-1])
     low, high = flat[:, [0, 1]], flat[:, [2, 3]]
@@ -211,7 +300,21 @@ def box_corners(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def join_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """First and last edges (N, D) → boxes (N, 2 D) in the order of columns that files have."""
+    """Join first and last edges to boxes; `box_corners` inverts it.
+
+    Parameters
+    ----------
+    low, high : (N, D) first and last edges, along the axes [z,] y, x.
+
+    Returns
+    -------
+    (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+
+    Examples
+    --------
+    >>> join_corners(np.array([[5, 1, 2]]), np.array([[6, 3, 4]])).tolist()
+    [[1, 2, 3, 4, 5, 6]]
+    """
     plane = np.c_[low[:, -2:], high[:, -2:]]
     return np.c_[plane, low[:, 0], high[:, 0]] if low.shape[1] == 3 else plane
 
@@ -223,8 +326,17 @@ def _pick(classes: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
 def vary_grey(
     rng: np.random.Generator, image: np.ndarray, *, recipe: AugmentationPolicy
 ) -> np.ndarray:
-    """Change contrast, brightness, sharpness and noise of a normalised patch (*space, C); the label
-    stays true.
+    """Vary contrast, brightness, sharpness and noise of a patch, so that its label stays true.
+
+    Parameters
+    ----------
+    rng : source of all draws.
+    image : (*space, C) normalised grey values.
+    recipe : strengths of the variations.
+
+    Returns
+    -------
+    (*space, C) float32.
     """
     if recipe.blur and rng.random() < recipe.share:
         sigma = rng.uniform(0.2, recipe.blur)

@@ -115,8 +115,9 @@ class Settings:
     """Base class of all settings: validated when made, immutable, to and from plain JSON values."""
 
     def __init_subclass__(cls, parameters: tuple = (), **options):
-        """`class MySettings(Settings, parameters=Target.parameters)` adds a setting for each value
-        that the decoding of a target takes.
+        """Add a setting for each value that the decoding of a target takes.
+
+        As in `class MySettings(Settings, parameters=Target.parameters)`.
         """
         super().__init_subclass__(**options)
         for parameter in parameters:

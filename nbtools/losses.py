@@ -52,9 +52,14 @@ def foreground_distance(truth: Tensor, output: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(truth: Tensor, logit: Tensor) -> Tensor:
-    """Cross-entropy per pixel of a probability given as a logit z: log(1 + exp(z)) - z · t.
+    """Cross-entropy per pixel of a probability given as a logit: log(1 + exp(z)) - z · t.
 
-    Written as max(z, 0) - z · t + log(1 + exp(-|z|)), which never overflows.
+    It is computed as max(z, 0) - z · t + log(1 + exp(-|z|)), which never overflows.
+
+    Parameters
+    ----------
+    truth : t, of any shape, 0 … 1.
+    logit : z, of the same shape.
     """
     return ops.maximum(logit, 0.0) - logit * truth + ops.log1p(ops.exp(-ops.abs(logit)))
 
@@ -83,9 +88,17 @@ def soft_dice_loss(truth: Tensor, logit: Tensor, *, known: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the pixels of each image, weighted by a mask; 0 where that is 0 everywhere.
+    """Mean over the pixels of each image, weighted by a mask; 0 where the mask is 0 everywhere.
 
-    values, mask : (B, *space).  Returns (B,).
+    The sum of the mask counts as 1 at least.
+
+    Parameters
+    ----------
+    values, mask : (B, *space).
+
+    Returns
+    -------
+    (B,).
     """
     axes = tuple(range(1, len(values.shape)))
     return ops.sum(values * mask, axis=axes) / ops.maximum(ops.sum(mask, axis=axes), 1.0)
@@ -284,7 +297,15 @@ def deep_supervision_ce_dice(truth: Tensor, output: Tensor) -> Tensor:
 def mean_class_dice_loss(truth: Tensor, share: Tensor, *, known: Tensor) -> Tensor:
     """One minus the soft Dice coefficient, averaged over the classes without the first.
 
-    truth, share : (B, *space, K); known : (B, *space), 1 at labelled pixels.  Returns (B,).
+    Parameters
+    ----------
+    truth : (B, *space, K), 1 for the class of the pixel.
+    share : (B, *space, K) predicted probabilities.
+    known : (B, *space), 1 at labelled pixels.
+
+    Returns
+    -------
+    (B,).
     """
     axes, share = tuple(range(1, len(truth.shape) - 1)), share * known[..., None]
     shared = ops.sum(share * truth, axis=axes)
@@ -358,7 +379,13 @@ def deconoising_loss(*, floor: float, positivity: float, smoothness: float) -> C
 def total_variation(values: Tensor) -> Tensor:
     """Mean absolute difference of neighbours along each spatial axis, summed over the axes.
 
-    values : (B, *space).  Returns (B,).
+    Parameters
+    ----------
+    values : (B, *space).
+
+    Returns
+    -------
+    (B,).
 
     References
     ----------

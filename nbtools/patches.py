@@ -1,6 +1,4 @@
-"""Training images in memory, where to cut patches of them, and padding to sizes a network
-accepts.
-"""
+"""Training images in memory, places to cut patches, and padding to sizes that a network accepts."""
 
 from __future__ import annotations
 

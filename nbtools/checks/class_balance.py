@@ -160,6 +160,14 @@ def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterato
     """Find one label image that belongs to several different images.
 
     Images of one group are excepted: frames of one scene share their nuclei.
+
+    Parameters
+    ----------
+    overview : facts of all images of the data set.
+
+    Yields
+    ------
+    A warning for each image after the first.
     """
     for places in group_duplicates(f.label_hash for f in overview.facts):
         first, *others = [overview.facts[i] for i in places]

@@ -234,9 +234,13 @@ def measure_shift(image: Image, label: Image) -> tuple[tuple[int, int], float]:
 def measure_diameter(view: View) -> float | None:
     """Measure the median diameter of the nuclei: that of a disc or ball of as many pixels.
 
+    Parameters
+    ----------
+    view : image and label.
+
     Returns
     -------
-    px; None without labels, and where the label image is a mask.
+    px of the finest axis; None without labels, and where the label image is a mask.
     """
     regions = view.regions
     if (

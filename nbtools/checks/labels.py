@@ -183,6 +183,10 @@ def is_antialiased(view: View) -> bool:
     """Whether most components are specks that join into few objects at half of the largest value.
 
     Such specks are the blurred edges of a mask, not nuclei.
+
+    Parameters
+    ----------
+    view : label image with its regions.
     """
     regions = view.regions
     if (

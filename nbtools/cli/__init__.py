@@ -121,9 +121,7 @@ def _run(argv: list[str], out: TextIO) -> int:
 
 
 def _report(error: UserError, argv: list[str], out: TextIO) -> int:
-    """One message on standard error; with --json the same as a document, so that a program need not
-    read prose.
-    """
+    """Report one message on standard error; with --json as a document too, for programs."""
     if "--debug" in argv:
         traceback.print_exception(error)
     print(error, file=sys.stderr)
@@ -168,8 +166,9 @@ def _describe_refusal(error: OSError) -> UserError:
 
 @contextlib.contextmanager
 def _own_output(alone: bool) -> Iterator[TextIO]:
-    """Standard output; with --json for the one document alone: what any library prints meanwhile
-    goes to standard error.
+    """Standard output; with --json for the document alone.
+
+    What any library prints meanwhile goes to standard error.
     """
     if not alone:
         yield sys.stdout
@@ -191,9 +190,7 @@ def _own_output(alone: bool) -> Iterator[TextIO]:
 
 
 def _close_quietly() -> int:
-    """The reader of a pipe has gone (as with `| head`): nothing is wrong, and Python must not
-    complain when it ends.
-    """
+    """Close standard output whose reader has gone, as with `| head`: that is no error."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0

@@ -12,6 +12,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools check` to its parser."""
     parser.add_argument(
         "dataset", type=Path, metavar="DATASET", help="folder to look at, or one file"
     )
@@ -32,6 +33,20 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Check a data set; on request write a repaired copy, or how its images are read.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Findings, as document and as lines; code 1 where there are errors or warnings.
+
+    Raises
+    ------
+    UserError : there is no such data set, or the folder of the copy exists already.
+    """
     from nbtools import checks, data, methods
     from nbtools.cli.train import find_requirements
     from nbtools.data import DataSet

@@ -62,6 +62,7 @@ class Parser(argparse.ArgumentParser):
     """argparse that reports a mistake as one message, as everything else here does."""
 
     def error(self, message: str):
+        """Raise a mistake of the command line as a `UserError`."""
         raise UserError(
             "The command line must be complete and spelled as the help shows.",
             message,
@@ -155,6 +156,7 @@ def require_options(given: Mapping[str, object], suited: Sequence[str], *, task:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add `--set KEY=VALUE`, which may be repeated; the texts are collected in `settings`."""
     text = "a setting, e.g. epochs=5; may be given several times"
     parser.add_argument(
         "--set",
@@ -222,18 +224,36 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
 
 
 def whole_number(text: str) -> int:
+    """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
     return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))
 
 
 def positive_number(text: str) -> float:
+    """Convert the text of an option to a number above 0; ArgumentTypeError otherwise."""
     return _checked(text, lambda n: n > 0, "a number above 0")
 
 
 def share(text: str) -> float:
+    """Convert the text of an option to a share in [0, 1); ArgumentTypeError otherwise."""
     return _checked(text, lambda n: 0 <= n < 1, "a share from 0 to below 1")
 
 
 def numbers(text: str) -> tuple[float, ...]:
+    """Convert numbers above 0, separated by commas, with or without brackets, to a tuple.
+
+    Parameters
+    ----------
+    text : as it stands on the command line.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError : a part is not a number above 0.
+
+    Examples
+    --------
+    >>> numbers("0.5,0.1,0.1"), numbers("(2,1)")
+    ((0.5, 0.1, 0.1), (2.0, 1.0))
+    """
     return tuple(positive_number(part) for part in text.strip("()[]").split(","))
 
 

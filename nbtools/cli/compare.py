@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools compare` to its parser."""
     parser.add_argument(
         "results",
         type=Path,
@@ -49,6 +50,23 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Evaluate several results on the same images, and the differences from a baseline.
+
+    Without `--baseline` the classical method of the task is computed, where it has one and the
+    images are at hand; a task with unprocessed images adds these as "input".
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Comparison, as document and as lines; code 1 where any result lacks images.
+
+    Raises
+    ------
+    UserError : a result or the truth cannot be read, or the folder of `--out` exists already.
+    """
     from nbtools.metrics import compare
 
     if args.out:

@@ -10,6 +10,7 @@ from nbtools.tasks.text import tabulate
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools course` to its parser."""
     parser.add_argument(
         "--only",
         nargs="+",
@@ -24,6 +25,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Run lessons of the course and open their summary; code 1 where one failed."""
     from nbtools import course
 
     done = course.run_course(args.only, fast=args.fast, say=common.make_reporter(args))

@@ -31,6 +31,7 @@ MAPS = ".maps.tif"
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools decode` to its parser."""
     parser.add_argument(
         "result",
         type=Path,
@@ -45,6 +46,19 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Decode a result of `nbtools predict --raw` again, with other thresholds.
+
+    Values that are not given stay as `result.json` records them. Without `--out` the result itself
+    is replaced, as a whole: it is never left half written.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Content of the new `result.json`, and a table of the images.
+    """
     about, say = read_result(args.result), common.make_reporter(args)
     out = args.out or args.result
     values = about["decoding"] | read_values(args.settings, about)
@@ -233,6 +247,17 @@ def link_file(source: str | Path, target: str | Path) -> None:
 
 
 def format_values(values: dict) -> str:
+    """List decoding values in words.
+
+    Parameters
+    ----------
+    values : name → number.
+
+    Examples
+    --------
+    >>> format_values({"threshold": 0.5, "min_size": 20})
+    'threshold 0.5, min_size 20'
+    """
     return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 

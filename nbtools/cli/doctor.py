@@ -9,6 +9,7 @@ from nbtools.cli.common import Command, CommandResult
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Report on this machine and its software; code 1 where there are problems."""
     from nbtools import runtime
 
     common.make_reporter(args)("Trying Keras and measuring the processor: some seconds.")

@@ -15,6 +15,7 @@ from nbtools.tasks.reading import pair_up
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools evaluate` to its parser."""
     parser.add_argument(
         "result", type=Path, metavar="RESULT", help="what was predicted: folder, or one file"
     )
@@ -33,6 +34,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Evaluate a result against the truth; code 1 where images are missing in the result."""
     from nbtools.metrics import biaflows
 
     task = tasks.get(args.task)

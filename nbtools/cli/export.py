@@ -10,6 +10,7 @@ from nbtools.cli.common import Command, CommandResult
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools export` to its parser."""
     parser.add_argument(
         "model", metavar="MODEL", help="folder of a model, or the name of shipped weights"
     )
@@ -18,6 +19,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Write a model as a file for another program; a missing suffix is added to its name."""
     from nbtools import export, methods
 
     if args.format in export.FORMATS and not args.out.name.endswith(

@@ -11,6 +11,7 @@ from nbtools.tasks.text import tabulate
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools fetch` to its parser."""
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="a public set; without, all are listed"
     )
@@ -24,6 +25,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Download a public set of images into a folder; without a name, list all sets."""
     from nbtools import data
 
     if args.name is None:

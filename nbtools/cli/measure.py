@@ -19,6 +19,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools measure` to its parser."""
     parser.add_argument(
         "labels", type=Path, metavar="LABELS", help="label image, result folder or data set"
     )
@@ -40,6 +41,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Measure each nucleus of label images, and write a table with a row per nucleus.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Raises
+    ------
+    UserError : the table exists already, or texture or chromocentres are to be measured without
+        images.
+    """
     common.require_new_file(args)
     for name in ("texture", "chromocentres", "spots"):
         if getattr(args, name) and args.images is None:
@@ -84,8 +96,9 @@ def run(args: argparse.Namespace) -> CommandResult:
 def _measure_one(
     result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
 ) -> dict[str, Sequence]:
-    """The table of one image, with scores and classes where the nuclei have them; what needs an
-    image is left out where there is none.
+    """The table of one image, with scores and classes where the nuclei have them.
+
+    Columns that need the image are left out where there is none.
     """
     from nbtools import measure
 

@@ -12,6 +12,7 @@ from nbtools.tasks.text import tabulate
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools methods` to its parser."""
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="one method: its settings, paper and lesson"
     )
@@ -19,6 +20,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """List the methods of a task, or describe one method with its settings."""
     from nbtools import methods
 
     if args.name is None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools predict` to its parser."""
     parser.add_argument(
         "model",
         metavar="MODEL",
@@ -89,10 +90,37 @@ def require_suited(args: argparse.Namespace, task: Task, *, rescales: bool) -> N
 
 
 def read_tile(text: str) -> tuple[int, ...] | None:
+    """Convert the text of `--tile` to a shape in pixels; None for "auto".
+
+    Parameters
+    ----------
+    text : "auto", or whole numbers separated by commas, one per spatial axis.
+
+    Examples
+    --------
+    >>> read_tile("16,64,64"), read_tile("auto")
+    ((16, 64, 64), None)
+    """
     return None if text == "auto" else tuple(common.whole_number(part) for part in text.split(","))
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Predict every image of a folder with a model, and write the result folder.
+
+    An image that cannot be predicted is left out and named; the others are predicted all the same.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Content of `result.json`, and a table of the images; code 1 where images were left out.
+
+    Raises
+    ------
+    UserError : no images, an unsuited option, or the result folder exists already.
+    """
     from nbtools import methods
     from nbtools.data import DataSet
 

@@ -10,6 +10,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools report` to its parser."""
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="folder of a model, a result or a comparison"
     )
@@ -17,6 +18,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Write the report of a model, a result or a comparison as a page and as JSON, or PDF too."""
     from nbtools import report
 
     page = Path(report.write(require_existing(args.run, "The model or result"), pdf=args.pdf))

@@ -17,6 +17,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools rerun` to its parser."""
     parser.add_argument(
         "recipe",
         type=Path,
@@ -27,6 +28,21 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Train again from a recipe, and tell whether the weights are the same.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    What `nbtools train` returns, with `same_weights`: whether both trainings gave the same weights,
+    bit for bit; None where they cannot be compared.
+
+    Raises
+    ------
+    UserError : the recipe cannot be read, or its input files have changed.
+    """
     io.require_new_folder(args.out, overwrite=args.overwrite)
     path = require_existing(args.recipe, "The recipe")
     path = path / "recipe.json" if path.is_dir() else path

@@ -58,6 +58,7 @@ def declare_task(parser: argparse.ArgumentParser) -> None:
 
 
 def grey_range(text: str) -> float | str:
+    """Convert the text of `--range` to a number above 0, or "clean"."""
     return text if text == "clean" else common.positive_number(text)
 
 

@@ -10,6 +10,7 @@ from nbtools.cli.common import Command, CommandResult
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools simulate` to its parser."""
     parser.add_argument(
         "kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean)"
     )
@@ -25,6 +26,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Simulate images of nuclei with exact truth, and write them as a data set."""
     from nbtools import data, simulate
 
     io.require_new_folder(args.out, overwrite=args.overwrite)

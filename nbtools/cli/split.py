@@ -13,6 +13,7 @@ from nbtools.tasks.reading import require_existing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools split` to its parser."""
     parser.add_argument(
         "dataset", type=Path, metavar="DATASET", help="the data set to split; it stays as it is"
     )
@@ -37,6 +38,16 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Split a data set into training, validation and test images, and copy them.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Raises
+    ------
+    UserError : the data set is split already, or the target folder exists.
+    """
     from nbtools import data
 
     io.require_new_folder(args.out, overwrite=args.overwrite)

@@ -28,6 +28,7 @@ VAL_SHARE = 0.15
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `nbtools train` to its parser."""
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument(
         "dataset",
@@ -69,6 +70,23 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> CommandResult:
+    """Train a method on a data set, and write the folder of the model.
+
+    Ctrl-C, once, ends the training and keeps the best model so far.
+
+    Parameters
+    ----------
+    args : parsed command line.
+
+    Returns
+    -------
+    Model, method and the summary of the training.
+
+    Raises
+    ------
+    UserError : the model folder exists already, the data do not fit the method, or `--init-parts`
+        is given without `--init`.
+    """
     from nbtools import methods
 
     say, row = common.make_reporter(args), methods.row(args.method)
@@ -216,7 +234,9 @@ def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
 
     Parameters
     ----------
+    model : method to train.
     need : what the method learns from.
+    dataset : the images; None where there are none yet.
     """
     from nbtools.methods.domain import FOLDERS
 
@@ -227,8 +247,9 @@ def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
 
 
 def _measure_field(model: Method, dataset: DataSet) -> int | None:
-    """How far the network sees in the plane, px across, built for the first image; None without a
-    network, or where it sees all.
+    """Width of the receptive field in the plane, in pixels, of the network for the first image.
+
+    None without a network, or where the field has no bound.
     """
     from nbtools.inference.receptive_field import measure_receptive_field
     from nbtools.methods.domain import Domain
@@ -262,8 +283,9 @@ def _fit(
 def _write_model(
     model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list
 ) -> None:
-    """The whole model folder at once; the checkpoint moves in with it, so that the training can go
-    on another day.
+    """Write the whole model folder at once.
+
+    The checkpoint moves in with it, so that the training can be resumed.
     """
     from nbtools import training
 
@@ -309,12 +331,15 @@ class Watch:
         self.say("Stopping, and keeping the best model so far. Press Ctrl-C again to give up.")
 
     def wants_stop(self) -> bool:
+        """Whether Ctrl-C was pressed."""
         return self.stop
 
     def on_note(self, text: str) -> None:
+        """Report a note of the training."""
         self.say(text)
 
     def on_epoch(self, epoch: int, logs: dict) -> None:
+        """Report the losses and the seconds of an epoch on one line."""
         numbers = ", ".join(
             f"{k} {logs[k]:.4f}" for k in ("loss", "val_loss") if logs.get(k) is not None
         )

@@ -1,6 +1,4 @@
-"""A flat network for volumes: planes across each of the three axes, and its three predictions put
-together (2.5D).
-"""
+"""A flat network predicts a volume: planes across each of its three axes, combined (2.5D)."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ TRIES = 4  # planes drawn in search of one with a nucleus
 
 @dataclass(frozen=True)
 class OrthogonalPlanes:
-    """Volumes plane by plane across each axis, by a network of planes that predicts a logit and the
-    flow along rows and columns.
+    """Predicts a volume plane by plane across each axis, with a network of planes.
+
+    The network predicts a logit, and the flow along rows and columns.
 
     Across every axis the network predicts two components of the flow, so each component is
     predicted twice. The result is (Z, Y, X, 4): the mean logit, and along each axis the mean of the
@@ -62,8 +61,18 @@ def stack_field(field: ReceptiveField) -> ReceptiveField:
 
 
 def choose_plane(rng: np.random.Generator, example: Example) -> Example:
-    """A plane of a volume to learn from: across any axis, at any depth, with nuclei if a few tries
-    find some.
+    """Draw one plane of a volume to train on: across any of the three axes, at any depth.
+
+    Up to TRIES planes are drawn, until one holds nuclei.
+
+    Parameters
+    ----------
+    rng : source of the axis and the depth.
+    example : image (Z, Y, X, C) and label (Z, Y, X).
+
+    Returns
+    -------
+    Example of image (A, B, C) and label (A, B), where A and B are the two axes that remain.
     """
     for _ in range(TRIES):
         axis = rng.integers(3)

@@ -1,6 +1,4 @@
-"""Results on the grid of the image: brought back from the pixel grid of the model, time points put
-together.
-"""
+"""Results on the grid of the image: from the pixel grid of the model, with time points joined."""
 
 from __future__ import annotations
 

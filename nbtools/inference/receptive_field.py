@@ -1,6 +1,4 @@
-"""What a network needs to know of its surroundings, and how much memory its features take, read
-from its layers.
-"""
+"""Receptive field and memory of a network, read from its layers."""
 
 from __future__ import annotations
 
@@ -21,10 +19,17 @@ IN_PLACE = (
 
 
 def measure_receptive_field(model: keras.Model) -> ReceptiveField:
-    """Read radius, grid and memory of a network from its layers.
+    """Read the radius, the pooling grid and the memory of a network from its layers.
 
-    Every layer is looked up once, in order: (stride so far, radius so far) of its inputs give those
-    of its output.
+    Every layer is visited once, in order: stride and radius of its inputs give those of its output.
+
+    Parameters
+    ----------
+    model : of one input or several, (B, *space, C), and any number of outputs.
+
+    Returns
+    -------
+    Receptive field; its radius is None where a layer sees the whole image.
     """
     ndim = len(model.inputs[0].shape) - 2
     known = {id(tensor): (np.ones(ndim), np.zeros(ndim)) for tensor in model.inputs}
@@ -59,8 +64,9 @@ def _list_inputs(layer: keras.Layer) -> list:
 
 
 def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
-    """Largest total of features in memory at one time: each from the layer that makes it to the
-    last one that reads it.
+    """Largest total of features in memory at one time.
+
+    Each counts from the layer that makes it to the last one that reads it.
     """
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     reads = [[id(tensor) for tensor in _list_inputs(layer)] for layer in layers]

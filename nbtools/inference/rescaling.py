@@ -1,5 +1,4 @@
-"""Bring an image to the pixel size that a model knows, and its labels back to the grid of the
-image.
+"""Bring an image to the pixel size of a model, and its labels back to the grid of the image.
 
 Labels, not maps, travel back: decoding values that are in pixels (smallest size, depth of a waist,
 lengths of rays) then mean in every image what they meant in training, whatever the method.
@@ -27,16 +26,24 @@ MOST, LEAST = 16.0, 1 / 32  # beyond, the pixel size of a file is more likely wr
 def find_zoom(
     image: Image, domain: Domain, *, diameter: float | None = None
 ) -> tuple[float, ...] | None:
-    """Factor of the number of pixels along each spatial axis of the domain; None where nothing is
-    known, or nothing need be done.
+    """Find by what factor an image must be resampled to the pixel size of a model.
 
-    diameter : of the image's nuclei, in the unit of its spacing (µm, or pixels of unit "pixel"); it
-        stands above the spacing.
+    Parameters
+    ----------
+    image : with its spacing, or None where it is unknown.
+    domain : what the model was trained on.
+    diameter : of the nuclei of the image, in the unit of its spacing (µm, or pixels where the unit
+        is "pixel"); it takes precedence over the spacing.
+
+    Returns
+    -------
+    Factor of the number of pixels along each spatial axis of the domain; None where the pixel size
+    is unknown, or differs too little to matter.
 
     Raises
     ------
-    UserError : a diameter where the model or the image lacks what it needs; a factor that no true
-        pixel size would give.
+    UserError : a diameter is given, but the model does not know the size of its nuclei, or the
+        image has no spacing; or the factor is out of the range that true pixel sizes give.
     """
     wanted = _find_wanted(image, domain, diameter)
     if wanted is None:
@@ -57,8 +64,9 @@ def find_zoom(
 
 
 def _find_wanted(image: Image, domain: Domain, diameter: float | None) -> tuple[float, ...] | None:
-    """The spacing at which this image would look like the training images, in the unit of the
-    image; None where nobody knows.
+    """The spacing at which this image would look like the training images, in its own unit.
+
+    None where it is unknown.
     """
     if diameter is not None:
         return _by_diameter(image, domain, diameter)
@@ -96,8 +104,16 @@ def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, 
 
 
 def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarray:
-    """(*space, C) grey values with `zoom` times as many pixels along each axis: linear, and
-    smoothed first where pixels become fewer.
+    """Resample grey values linearly, smoothed first where the number of pixels falls.
+
+    Parameters
+    ----------
+    pixels : (*space, C) grey values.
+    zoom : factor of the number of pixels along each spatial axis; None changes nothing.
+
+    Returns
+    -------
+    (*zoomed, C) float32; without a zoom, the input itself.
     """
     if zoom is None:
         return pixels
@@ -116,7 +132,13 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
 
 
 def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Maps (*space, K) on a grid of fewer pixels, linear between theirs."""
+    """Resample maps to a grid of another shape, linearly.
+
+    Parameters
+    ----------
+    maps : (*space, K).
+    shape : (*space) of the new grid, over the same field of view.
+    """
     from skimage.transform import resize
 
     return resize(
@@ -130,11 +152,20 @@ def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels on a grid of another shape, numbered 1 … N; anything that is not a label image, or
-    fits already, stays as it is.
+    """Resample labels to a grid of another shape, and number them 1 … N.
 
-    Each pixel gets the label that holds most of it in linear interpolation, so that enlarged
+    Each pixel takes the label with the largest weight in linear interpolation, so that enlarged
     outlines have no steps.
+
+    Parameters
+    ----------
+    label : (*space) integer labels; anything else, and labels of this shape, are returned
+        unchanged.
+    shape : (*space) of the new grid, over the same field of view.
+
+    Returns
+    -------
+    Labels of the given shape, int32.
     """
     if label.shape == shape or label.dtype.kind not in "iu" or label.ndim != len(shape):
         return label
@@ -151,9 +182,7 @@ def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the new grid along one axis: the old pixel before it, and the share that
-    the next one has in it.
-    """
+    """For each new pixel along an axis, the old pixel before it and the share of the next one."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     before = np.floor(place).astype(int)
     return before, (place - before).astype(np.float32)

@@ -72,8 +72,9 @@ class ScaleCandidate:
 
 @dataclass(frozen=True)
 class ScaleSearch:
-    """Planes are predicted at the magnification of least self-consistency error, if there is memory
-    for it; the maps come back on the grid of the image.
+    """Predicts planes at the magnification of least self-consistency error.
+
+    The maps come back on the grid of the image; it stays at its size if memory is short.
 
     Parameters
     ----------
@@ -110,11 +111,13 @@ class ScaleSearch:
         return self.inner.forecast(shape, tile=tile, frames=frames)
 
     def find_zoom(self, run: Run, pixels: np.ndarray, *, maps: np.ndarray) -> float | None:
-        """The magnification to predict a plane (Y, X, C) at; None where the first is good enough.
+        """Find the magnification at which a plane is predicted best; None where the first suffices.
 
         Parameters
         ----------
-        maps : (Y, X, K) at the size of the image.
+        run : network on tiles, (*tile, C) → (*tile, K).
+        pixels : (Y, X, C) grey values.
+        maps : (Y, X, K) prediction at the size of the image.
         """
         middle = crop_centre(maps, (PIECE, PIECE))
         label = self.decide(middle)
@@ -141,10 +144,16 @@ class ScaleSearch:
 def choose(
     first: ScaleCandidate, again: Callable[[float], ScaleCandidate], *, usual: float
 ) -> ScaleCandidate:
-    """The candidate of least cost: from the first on, larger or smaller, until the next is worse.
+    """Choose the magnification of least cost: larger or smaller ones, until the next is worse.
 
-    Nuclei that seem small where the network is in doubt may be pieces of large ones: then every
-    smaller magnification is tried, too.
+    Where small nuclei are predicted with large error, they may be pieces of large ones: every
+    smaller magnification is then tried as well.
+
+    Parameters
+    ----------
+    first : the prediction at the size of the image.
+    again : magnification → prediction.
+    usual : median diameter of the nuclei of the training images, in pixels.
     """
     small = first.size < usual
     best = _climb(first, LARGER if small else SMALLER, again, usual=usual)

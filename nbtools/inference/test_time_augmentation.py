@@ -1,5 +1,4 @@
-"""Mirrored and turned views: a network is asked of each view of an image, and its answers, turned
-back, are averaged.
+"""Mirrored and turned views: predictions of each view of an image, turned back, are averaged.
 
 Views are taken of a tile, margin included: where its size is a multiple of the network's grid, the
 average of tiles equals that of the whole image as a single answer does.
@@ -46,13 +45,19 @@ class View:
 
 
 def list_views(ndim: int, kind: str) -> list[View]:
-    """The views of an image of `ndim` spatial axes, the image itself first.
+    """List the views of an image, the image itself first.
 
     Parameters
     ----------
+    ndim : number of spatial axes, 2 or 3.
     kind : "none" the image alone; "flips" along every axis (4 in 2D, 8 in 3D); "flips_and_rot90" in
         the plane of Y and X (8); "flips_and_rot90_3d" these, and in 3D each with Z reversed as well
         (8 in 2D, 16 in 3D).
+
+    Examples
+    --------
+    >>> [len(list_views(3, kind)) for kind in ("none", "flips", "flips_and_rot90")]
+    [1, 8, 8]
     """
     axes = {
         "none": (),
@@ -72,16 +77,17 @@ def list_views(ndim: int, kind: str) -> list[View]:
 def average(
     run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, *, kind: str
 ) -> np.ndarray:
-    """Mean over the views of what `run` predicts for each.
+    """Average the predictions of all views of a tile.
 
     Parameters
     ----------
     run : (*tile, C) → (*tile, K).
+    pixels : (*tile, C); for views that swap Y and X, `run` must take the swapped shape, too.
+    kind : which views, see `list_views`.
 
     Returns
     -------
-    np.ndarray
-        (*tile, K) float32.
+    (*tile, K) float32.
     """
     views = list_views(pixels.ndim - 1, kind)
     total = None
@@ -94,8 +100,7 @@ def average(
 
 @dataclass(frozen=True)
 class TestTimeAugmentation:
-    """Each tile is predicted from several flipped and turned views, and the predictions are
-    averaged.
+    """Predicts several flipped and turned views of each tile, and averages them.
 
     Parameters
     ----------

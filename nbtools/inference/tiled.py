@@ -26,9 +26,7 @@ SHARE_OF_MEMORY = 0.2
 
 @dataclass(frozen=True)
 class Window:
-    """Along one axis: the network is given start … start + size; what it predicts for low … high is
-    kept.
-    """
+    """Along one axis: the network is given start … start + size, and low … high is kept."""
 
     start: int
     low: int
@@ -39,9 +37,11 @@ class Window:
 class TilePlan:
     """Tiles of one size that cover an image.
 
+    Parameters
+    ----------
     shape : spatial shape of the image.
     tile : shape of a tile, a multiple of the grid.
-    windows : a list of windows an axis.
+    windows : a list of windows per axis.
     exact : the tiled output equals the untiled one; otherwise tiles overlap and are blended.
     """
 
@@ -67,7 +67,8 @@ def plan_tiles(
 
     Parameters
     ----------
-    shape : spatial shape.
+    shape : spatial shape, in pixels.
+    field : receptive field of the network; where it has no bound, tiles overlap by a quarter.
     tile : wished shape of a tile, margin included; rounded up to the grid and to what the margin
         needs.
     """
@@ -111,8 +112,9 @@ def _windows(
 def _spread(
     length: int, whole: int, tile: int, margin: int, grid: int
 ) -> tuple[int, tuple[Window, ...]]:
-    """As `_windows`, for tiles that are blended: of the size asked for, which they look at as a
-    whole, and evenly spread.
+    """As `_windows`, for tiles that are blended: of the size asked for, evenly spread.
+
+    Each is given to the network as a whole.
     """
     if tile >= whole:
         return whole, (Window(0, 0, length),)
@@ -122,15 +124,28 @@ def _spread(
 
 
 def forecast_bytes(tile: np.ndarray, field: ReceptiveField) -> float:
-    """Memory a network is expected to take for a tile of this shape."""
+    """Forecast the memory that a network takes for a tile, in bytes.
+
+    Parameters
+    ----------
+    tile : shape in pixels.
+    field : with the features of the network per pixel.
+    """
     return float(np.prod(np.array(tile, float))) * field.features * BYTES_PER_FEATURE * WORKSPACE
 
 
 def forecast(plan: TilePlan, field: ReceptiveField, *, frames: int = 1) -> Forecast:
-    """Memory that a prediction takes at most: while tiles are run, or while what they say is
-    decoded.
+    """Forecast the most memory that a prediction takes, while tiles run or while maps are decoded.
 
-    frames : time points, whose maps are kept until the last one is done.
+    Parameters
+    ----------
+    plan : tiles of one image.
+    field : receptive field and features of the network.
+    frames : time points, whose maps are kept until the last one is predicted.
+
+    Returns
+    -------
+    Number and shape of the tiles, and memory in bytes: what is needed, and what is free.
     """
     pixels = float(np.prod(plan.shape))
     maps = pixels * field.outputs * BYTES_PER_FEATURE
@@ -184,8 +199,9 @@ class Tiled:
 
 @dataclass(frozen=True)
 class FixedTile:
-    """Tiles of one size, whatever is asked for: for networks whose prediction depends on how much
-    they are given.
+    """Tiles of one size, for networks whose prediction depends on the size of their input.
+
+    The tile that a caller chooses is ignored.
     """
 
     inner: Inference
@@ -214,11 +230,16 @@ def run_tiles(run: Run, pixels: np.ndarray, *, plan: TilePlan, field: ReceptiveF
     run : (*tile, C) → (*tile / stride, K), or one such array per output; strides divide the grid of
         the field.
     pixels : (*space, C) in any dtype.
+    plan : tiles of the image.
+    field : receptive field of the network, to plan smaller tiles with.
 
     Returns
     -------
-    np.ndarray or dict
-        (*space / stride, K) float32, per output where there are several.
+    (*space / stride, K) float32, or one such array per output.
+
+    Raises
+    ------
+    UserError : not even the smallest tile fits into memory.
     """
     try:
         return _run_tiles(run, pixels, plan)

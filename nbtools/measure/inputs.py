@@ -71,6 +71,11 @@ def to_spatial(label: Image) -> Image:
 def match_grid(image: Image, label: Image) -> Image:
     """Return one channel of an image with the axes of the labels.
 
+    Parameters
+    ----------
+    image : of one channel.
+    label : whose axes and shape are expected.
+
     Raises
     ------
     UserError : shapes differ.

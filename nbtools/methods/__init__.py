@@ -1,6 +1,4 @@
-"""Every method by name: the interface they share, and the table that lists them without loading
-Keras.
-"""
+"""Every method by name: their common interface, and the table that lists them without Keras."""
 
 from __future__ import annotations
 
@@ -43,15 +41,18 @@ def describe(name: str) -> dict:
 
 
 def load(source: str | Path, *, weights: str | None = None) -> Method:
-    """A trained method from its folder, from the name of shipped weights, or a method that needs no
-    training by its name.
+    """Load a trained method, or make one that needs no training.
 
-    weights : "best" or "last", where not those are wanted that training was told to keep.
+    Parameters
+    ----------
+    source : folder of a model, name of shipped weights, or name of a method that needs no training.
+    weights : "best" or "last", where other weights are wanted than those that training kept by
+        default; None for these.
 
     Raises
     ------
-    UserError : none of these, a folder that is no model, weights that it did not keep, or shipped
-        weights that were changed.
+    UserError : there is no such model or method, its folder is damaged, it did not keep these
+        weights, or shipped weights were changed.
     """
     folder = find_folder(source)
     if folder is None:
@@ -73,8 +74,19 @@ def load(source: str | Path, *, weights: str | None = None) -> Method:
 
 
 def find_folder(source: str | Path) -> Path | None:
-    """Folder of a model or of shipped weights; None where `source` names a method that needs no
-    training.
+    """Find the folder of a model or of shipped weights.
+
+    Parameters
+    ----------
+    source : folder, name of shipped weights, or name of a method that needs no training.
+
+    Returns
+    -------
+    Folder with model.json; None for a method that needs no training.
+
+    Raises
+    ------
+    UserError : it is none of these.
     """
     from nbtools import data
 
@@ -94,8 +106,15 @@ def find_folder(source: str | Path) -> Path | None:
 
 
 def check_shipped(folder: Path) -> None:
-    """UserError where a file of shipped weights differs from what `checksums.sha256` beside them
-    says; other models have none.
+    """Check that shipped weights are unchanged, by the SHA-256 sums in `checksums.sha256`.
+
+    Parameters
+    ----------
+    folder : of a model; one that is not among the shipped weights has no sums, and passes.
+
+    Raises
+    ------
+    UserError : a file of shipped weights has changed.
     """
     from nbtools import data
 

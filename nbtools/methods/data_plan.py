@@ -9,10 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a data set is like, a value for each image.
+    """Properties of a data set, with a value for each image.
 
+    Parameters
+    ----------
     shapes : pixels along each spatial axis.
     spacings : pixel sizes in `unit`, None for an image without.
+    unit : of the spacings.
     grey : mean and standard deviation.
     diameters : of each nucleus, in pixels of the image; () without labels.
     """
@@ -58,8 +61,12 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Budget:
-    """What the machine bears.  memory_gb : of a graphics card in training.   width : channels of
-    the first level.
+    """What the machine can take.
+
+    Parameters
+    ----------
+    memory_gb : memory of a graphics card in training, in GB.
+    width : channels of the first level.
     """
 
     memory_gb: float = 8.0
@@ -68,8 +75,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Levels:
-    """The network's shape: kernel of each level, and factor by which each further one is smaller,
-    one number a spatial axis.
+    """Levels of a network, the finest first.
+
+    Parameters
+    ----------
+    kernels : of each level, one size per spatial axis.
+    strides : factor by which each further level is smaller, one per spatial axis.
     """
 
     kernels: tuple[tuple[int, ...], ...]
@@ -83,13 +94,16 @@ class Levels:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was chosen, and why.
+    """Settings that follow from a data set, and why.
 
+    Parameters
+    ----------
     spacing : pixel size that all images are brought to, None where none is known.
-    shape : median of the images at that pixel size.
-    patch, batch : shape and number of patches looked at together.
+    shape : median shape of the images at that pixel size.
+    patch : shape of a training patch, in pixels.
+    batch : number of patches per training step.
     widths, kernels, strides : of the levels, finest first.
-    reasons : one sentence a decision.
+    reasons : one sentence per decision.
     """
 
     spacing: tuple[float, ...] | None
@@ -106,8 +120,9 @@ class Plan:
 
     @property
     def rim(self) -> tuple[int, ...]:
-        """Axes along which a nucleus has a rim against the background: those whose pixels are short
-        enough for a kernel of 3.
+        """Axes whose pixels are short enough for a kernel of 3 at the finest level.
+
+        Along these a nucleus has a rim against the background.
         """
         return tuple(axis for axis, kernel in enumerate(self.kernels[0]) if kernel > 1)
 

@@ -1,4 +1,4 @@
-"""A forest of decision trees as plain arrays: grown by scikit-learn, asked and stored without it.
+"""A forest of decision trees as plain arrays: grown by scikit-learn, applied and stored without it.
 
 A pickled forest runs whatever code its file holds, and opens only in the version that wrote it. Six
 arrays do neither.
@@ -22,13 +22,17 @@ PIECE = 32_768  # pixels asked together: their features stay in the processor's 
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Nodes of all trees, one behind the other; a node sends a pixel left where its feature is not
-    above the threshold.
+    """Nodes of all trees, one tree behind the other.
 
+    A node sends a pixel left where its feature is not above the threshold.
+
+    Parameters
+    ----------
     roots : (trees,) first node of each.
     left, right : (nodes,) next node, always a later one; -1 in a leaf.
     feature : (nodes,) number of the feature.
-    threshold, share : (nodes,) float32; share of nucleus pixels that came to a leaf.
+    threshold : (nodes,) float32.
+    share : (nodes,) float32, share of nucleus pixels among those that came to a leaf.
     """
 
     roots: np.ndarray
@@ -39,8 +43,15 @@ class Trees:
     share: np.ndarray
 
     def ask(self, features: np.ndarray) -> np.ndarray:
-        """(F, n) features → (n,) float32 probability of a nucleus: the mean of what the trees
-        say.
+        """Predict the probability of a nucleus: the mean over the trees.
+
+        Parameters
+        ----------
+        features : (F, n) float32, features of n pixels.
+
+        Returns
+        -------
+        (n,) float32, 0 … 1.
         """
         starts = range(0, features.shape[1], PIECE)
         with ThreadPoolExecutor(runtime.cores()) as pool:
@@ -77,12 +88,16 @@ class Trees:
 
     @classmethod
     def load(cls, folder: Path, *, features: int) -> Trees:
-        """Read the arrays back; they are checked, so that asking them ends.   features : how many
-        the trees may use.
+        """Read the arrays of trees, and check that every path through them ends.
+
+        Parameters
+        ----------
+        folder : of the model.
+        features : number of features that the trees may use.
 
         Raises
         ------
-        UserError : missing, damaged, or of other features.
+        UserError : the file is missing or damaged, or uses other features.
         """
         path = Path(folder) / FILE
         try:
@@ -126,11 +141,21 @@ class Trees:
 def grow(
     features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, balanced: bool, seed: int
 ) -> Trees:
-    """Trees that tell nucleus from background.
+    """Grow a random forest that tells nucleus from background.
 
-    features : (n, F) float32.   nucleus : (n,) bool, both kinds present.
-    leaf : pixels that must stay together in the end; more make smoother borders and smaller trees.
-    balanced : both kinds count alike, however much of each was drawn; else each pixel does.
+    Parameters
+    ----------
+    features : (n, F) float32, features of n pixels.
+    nucleus : (n,) bool; both kinds must be present.
+    trees : their number.
+    leaf : smallest number of pixels in a leaf; more make smoother borders and smaller trees.
+    balanced : nucleus and background have equal weight, however many pixels each has; else each
+        pixel has the same weight.
+    seed : of the forest.
+
+    References
+    ----------
+    Breiman 2001, doi:10.1023/A:1010933404324.
     """
     from sklearn.ensemble import RandomForestClassifier
 
@@ -165,8 +190,9 @@ def _join_children(children: list[np.ndarray], starts: np.ndarray) -> np.ndarray
 
 
 def _round_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 not above each: what is compared is float32, so no pixel goes another
-    way.
+    """The largest float32 not above each value.
+
+    Features are float32, so the comparison sends no pixel another way.
     """
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)

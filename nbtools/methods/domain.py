@@ -28,15 +28,20 @@ MARGIN = {
 
 @dataclass(frozen=True)
 class Domain:
-    """What a model was made for, remembered so that a new image can be brought to it or warned
-    about.
+    """What a model was trained on, so that new images can be brought to it or warned about.
 
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    channels, channel_names : of the images.
+    spacing : pixel size along each spatial axis; None where it is unknown.
+    unit : of the spacing.
     nucleus_size : median diameter of the nuclei in training, in pixels (in volumes, of a ball with
         as many voxels); None without labels.
     size_range : 5th and 95th percentile of the training images' own median diameters.
-    classes : of single nuclei, in the order of the network's outputs; () where it tells none apart.
-    grey : what describes the grey values of an image → [lowest, highest] in training, see
-        `describe_grey`.
+    classes : of single nuclei, in the order of the network's outputs; () where they are not told
+        apart.
+    grey : number of `describe_grey` → [lowest, highest] in training.
     """
 
     ndim: int = 2
@@ -72,7 +77,13 @@ class Domain:
 
 
 def require_partners(train: DataSet, needs: tuple[str, ...]) -> None:
-    """UserError where a data set has no images, or lacks what a method learns from."""
+    """Raise a UserError where a data set has no images, or lacks what a method learns from.
+
+    Parameters
+    ----------
+    train : training images.
+    needs : partners, as "labels" or "clean".
+    """
     if not len(train):
         raise UserError(
             "Training needs at least one image.",
@@ -94,6 +105,7 @@ def describe(train: DataSet, *, classes: tuple[str, ...] = ()) -> Domain:
 
     Parameters
     ----------
+    train : data set; grey values are measured on some of its images.
     classes : names of the classes that are learned.
     """
     first = train[0].image
@@ -106,11 +118,16 @@ def describe(train: DataSet, *, classes: tuple[str, ...] = ()) -> Domain:
 
 
 def check_image(image: Image, domain: Domain) -> Image:
-    """The image with the channels of a domain.
+    """Check that an image suits a model, and select the channels of the model.
+
+    Parameters
+    ----------
+    image : a colour image whose channels are equal counts as one channel.
+    domain : what the model was trained on.
 
     Raises
     ------
-    UserError : other axes or channels.
+    UserError : the image has other spatial axes or channels.
     """
     name = image.name or "image"
     if len(image.spatial) != domain.ndim:
@@ -143,13 +160,20 @@ def _is_grey(image: Image) -> bool:
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:
-    """Numbers a grey-value transformation a + b x leaves alone, of the first channel.  pixels :
-    (*space, C).
+    """Describe grey values by numbers that no linear transformation a + b · x, b > 0, changes.
 
-    noise : standard deviation between neighbouring pixels that a straight line does not explain.
-    fill : where the median stands between darkest and brightest: low for bright nuclei on a dark
-        field, high for dark ones on bright.
-    Both as share of the range from the 1st to the 99.8th percentile.
+    Parameters
+    ----------
+    pixels : (*space, C); only the middle plane of the first channel is used.
+
+    Returns
+    -------
+    Both as a share of the range from the 1st to the 99.8th percentile; {} for a constant image.
+
+    - `noise` : standard deviation between neighbouring pixels that a straight line does not
+      explain.
+    - `fill` : position of the median: low for bright nuclei on a dark field, high for dark ones on
+      bright.
     """
     plane = pixels[..., 0]
     while plane.ndim > 2:
@@ -187,11 +211,16 @@ def find_size_range(medians: list[float]) -> tuple[float, float] | None:
 def judge_image(
     image: Image, domain: Domain, *, sizes: Sequence[float], scaled: bool
 ) -> tuple[str, ...]:
-    """Warnings about an image unlike the training images, from its pixel size, its grey values and
-    the nuclei found.
+    """List warnings about an image unlike the training images.
 
+    Its pixel size, its grey values and the size of its nuclei are compared with the domain.
+
+    Parameters
+    ----------
+    image : as it was predicted.
+    domain : what the model was trained on.
     sizes : diameters of the nuclei found, in pixels of the model.
-    scaled : its size was given, by spacing or diameter.
+    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
     """
     told = [] if scaled else [judge_spacing(image, domain)]
     if len(sizes) >= FEW:
@@ -205,7 +234,7 @@ def judge_image(
 
 
 def judge_spacing(image: Image, domain: Domain) -> str:
-    """What to say of an image that lacks the pixel size the model has; "" where nothing."""
+    """Warn of an image without the pixel size that the model knows; "" where nothing is missing."""
     if domain.spacing is None or domain.unit != "um" or image.spacing_um is not None:
         return ""
     size = " x ".join(f"{s:.3g}" for s in domain.spacing)
@@ -216,9 +245,15 @@ def judge_spacing(image: Image, domain: Domain) -> str:
 
 
 def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> str:
-    """What to say of nuclei far from those of the training in size; "" where they are alike.
+    """Warn of nuclei far smaller or larger than those of the training; "" where they are alike.
 
-    single : they are of one image, which may lie anywhere in the range of the training images.
+    Parameters
+    ----------
+    median : diameter of the nuclei found, in pixels of the model.
+    domain : with the size of the training nuclei.
+    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
+    single : the nuclei are of one image, whose median may lie anywhere in the range of the training
+        images.
     """
     usual = domain.nucleus_size
     if not usual or 1 / FAR <= median / usual <= FAR:
@@ -243,7 +278,13 @@ def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> 
 
 
 def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
-    """What to say of grey values unlike those of the training images."""
+    """List warnings about grey values unlike those of the training images.
+
+    Parameters
+    ----------
+    described : of the image, by `describe_grey`.
+    domain : with the ranges of the training images.
+    """
     known, told = domain.grey, []
     if "noise" in known and described.get("noise", 0) > 1.5 * known["noise"][1] + MARGIN["noise"]:
         told.append(

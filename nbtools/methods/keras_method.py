@@ -1,7 +1,4 @@
-"""KerasMethod: fit and predict for our own networks. A method on top of it is a network, a target
-and
-a loss.
-"""
+"""KerasMethod: fit and predict for our own networks, each with a target and a loss."""
 
 from __future__ import annotations
 
@@ -125,13 +122,20 @@ class KerasMethod(Method):
         return self.search_scale(inner) if getattr(self.settings, "auto_scale", False) else inner
 
     def run(self, pixels: np.ndarray) -> Maps:
-        """(*tile, C) normalised → (*tile, K) raw output of the network; a leading axis more holds
-        tiles of their own.
+        """Run the network on a tile, or on several at once.
+
+        Parameters
+        ----------
+        pixels : (*tile, C) normalised grey values; with an axis in front, of several tiles.
+
+        Returns
+        -------
+        (*tile, K) raw output, with the same axis in front.
         """
         return self.run_network(self.model, pixels)
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
-        """What of a training image a patch is cut from: all of it."""
+        """The part of a training example that patches are cut from: all of it."""
         return example
 
     def notes(self) -> tuple[str, ...]:
@@ -143,8 +147,10 @@ class KerasMethod(Method):
         return self.settings
 
     def patch_shape(self) -> tuple[int, ...]:
-        """Spatial shape of a training patch: as set, no larger than the largest image, a multiple
-        of the network's grid.
+        """Spatial shape of a training patch, in pixels.
+
+        It is that of the settings, no larger than the largest image, rounded up to a multiple of
+        the pooling grid.
         """
         plane = (self.resolve("patch_size"),) * 2
         size = (self.settings.patch_depth, *plane)[-self.domain.ndim :]
@@ -160,8 +166,15 @@ class KerasMethod(Method):
 
     @classmethod
     def suggest(cls, train: DataSet) -> dict:
-        """Settings that suit these images: a patch no larger than they are; {} where the defaults
-        do.
+        """Suggest settings for a data set: a patch that is no larger than its images.
+
+        Parameters
+        ----------
+        train : data set, of which up to about eight images are read.
+
+        Returns
+        -------
+        Name → value of the settings to change; {} where the defaults suit.
         """
         step = max(1, len(train) // 8)
         shapes = np.array([train.image(i).space_shape for i in range(0, len(train), step)])
@@ -177,17 +190,26 @@ class KerasMethod(Method):
         return changes
 
     def resolve(self, name: str) -> object:
-        """A setting, or where it is left empty the default for images of this dimension; None where
-        there is none.
-        """
+        """A setting; where it is empty, the default for the number of spatial axes, or None."""
         value = getattr(self.settings, name)
         if value is not None:
             return value
         return self.settings.defaults_by_ndim.get(name, {}).get(self.domain.ndim)
 
     def start_from(self, source: Method, *, parts: str = "all") -> None:
-        """Fine-tune: begin with the weights of a model, with its settings where none were set and
-        at a lower learning rate; or with those of its encoder alone.
+        """Begin training with the weights of a model, or with those of its encoder alone.
+
+        With all weights, settings that were not changed are taken from the model, and the learning
+        rate is lowered.
+
+        Parameters
+        ----------
+        source : trained model.
+        parts : "all", or "encoder" where the model is of another task.
+
+        Raises
+        ------
+        UserError : the model has no network.
         """
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
             super().start_from(source, parts=parts)
@@ -199,7 +221,15 @@ class KerasMethod(Method):
     # --- learning
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
-        """Each time point of a movie, and where asked for each colour, as an image of its own."""
+        """The data set with each time point of a movie as an image of its own.
+
+        Where the settings split colours, each channel of a colour image is one, too.
+
+        Parameters
+        ----------
+        dataset : training or validation images.
+        like : training images.
+        """
         if not self.Target.time_points_apart or not len(dataset):
             return dataset
         dataset = dataset.frames()
@@ -209,8 +239,15 @@ class KerasMethod(Method):
         return dataset
 
     def prepare(self, train: DataSet) -> None:
-        """Defaults that depend on the images, and one normalisation for all where the method has
-        it.
+        """Settle defaults that depend on the images, and measure the scale of the whole set.
+
+        Parameters
+        ----------
+        train : training images.
+
+        Raises
+        ------
+        UserError : colour images for a method that measures one noise.
         """
         if self.settings.steps_per_epoch is None:
             steps = self.resolve("steps_per_epoch")
@@ -227,13 +264,26 @@ class KerasMethod(Method):
             self.measure_scale(train)
 
     def splits_channels(self, image: Image) -> bool:
+        """Whether the channels of a colour image are predicted one by one, as the settings say."""
         split = getattr(self.settings, "colour", "") == "split"
         return split and image.is_rgb and self.domain.channels == 1
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """Train the network, then choose decoding values on the validation images."""
+        """Train the network, then choose decoding values on the validation images.
+
+        Parameters
+        ----------
+        train : images with the partners that the method needs.
+        val : validation images, or None.
+        plan : seed, budget, folder of the checkpoint, callbacks.
+        history : is not used: the trainer makes its own.
+
+        Returns
+        -------
+        History of the training, with the score of the decoding values among its best.
+        """
         keras.utils.set_random_seed(plan.seed)
         counts = self.count_objects(train)
         examples = Examples(train, self.make_example, np.sqrt(1 + np.array(counts)))
@@ -258,8 +308,15 @@ class KerasMethod(Method):
         return history
 
     def count_objects(self, train: DataSet) -> list[int]:
-        """Note the size of the images and of the nuclei, and return the number of nuclei in
-        each.
+        """Measure the size of the images and of the nuclei, and count the nuclei.
+
+        Parameters
+        ----------
+        train : training images; without labels no nuclei are counted.
+
+        Returns
+        -------
+        Number of nuclei of each image.
         """
         shapes = [train.image(i).space_shape for i in range(len(train))]
         self.largest = tuple(np.max(shapes, axis=0).tolist())
@@ -273,8 +330,12 @@ class KerasMethod(Method):
         return [len(diameters) for diameters in sizes]
 
     def make_example(self, sample: Sample, *, encode: bool = True) -> Example:
-        """A training image with its partners, and with what the network is to predict where that is
-        encoded once per image.
+        """Make a training example of a sample: normalised image, partners and encoded truth.
+
+        Parameters
+        ----------
+        sample : image with the partners that the method needs.
+        encode : also encode the truth, unless the target encodes it in each patch.
         """
         make = ExampleMaker(
             axes=self.domain.axes,
@@ -290,7 +351,17 @@ class KerasMethod(Method):
         return replace(example, maps=target.encode(example))
 
     def draw_batch(self, rng: np.random.Generator, examples: Examples) -> tuple[Maps, Maps]:
-        """One training batch: (B, *size, C) and (B, *size, K)."""
+        """Draw one training batch.
+
+        Parameters
+        ----------
+        rng : source of all draws.
+        examples : training images.
+
+        Returns
+        -------
+        (B, *size, C) and (B, *size, K) float32, or one array per output.
+        """
         policy = augment.POLICIES[self.settings.augmentation]
         count = self.resolve("batch_size")
         pairs = [self.draw_pair(rng, examples.draw(rng), policy=policy) for _ in range(count)]
@@ -304,7 +375,18 @@ class KerasMethod(Method):
         *,
         policy: augment.AugmentationPolicy,
     ) -> tuple[Maps, Maps]:
-        """What the network is given and what it is to predict, of one patch."""
+        """Draw one patch: what the network is given, and what it is to predict.
+
+        Parameters
+        ----------
+        rng : source of all draws.
+        example : training image with its partners.
+        policy : strengths of the variations.
+
+        Returns
+        -------
+        (*size, C) and (*size, K).
+        """
         view = self.choose_view(rng, example)
         size, foreground = self.patch_shape(), self.foreground
         patch = draw_patch(rng, view, policy=policy, size=size, foreground=foreground)
@@ -337,8 +419,9 @@ class KerasMethod(Method):
         return {k: values for k, values in options.items() if getattr(self.settings, k) is None}
 
     def _search_thresholds(self, val: DataSet, plan: TrainingPlan) -> tuple[dict, float]:
-        """Decoding values with the highest score on pieces of the validation images, in what time
-        the budget leaves.
+        """Decoding values of the highest score on pieces of the validation images.
+
+        The search takes the time that the budget leaves.
         """
         seconds = plan.seconds_left() - SAVING_SECONDS
         ends, pairs = time.monotonic() + seconds / 2, []
@@ -377,7 +460,17 @@ class KerasMethod(Method):
         return self.inference()(self.run, pixels)
 
     def run_network(self, model: keras.Model, pixels: np.ndarray) -> Maps:
-        """Output of a network for one tile, or for each of several along a leading axis."""
+        """Run a network on one tile, or on several at once.
+
+        Parameters
+        ----------
+        model : of (B, *space, C).
+        pixels : (*tile, C), or (B, *tile, C).
+
+        Returns
+        -------
+        Output with the same axes in front; one array per output where there are several.
+        """
         single = pixels.ndim == len(model.inputs[0].shape) - 1
         output = model.predict_on_batch(pixels[None] if single else pixels)
         if isinstance(output, Mapping):
@@ -397,8 +490,15 @@ class KerasMethod(Method):
         self.scale = self.normalization.measure(values)
 
     def sample_images(self, train: DataSet) -> list[np.ndarray]:
-        """A regular choice of the training images: (*space, C) each, thinned out where they are
-        large.
+        """Choose training images at regular intervals, to measure grey values on.
+
+        Parameters
+        ----------
+        train : training images.
+
+        Returns
+        -------
+        (*space, C) float32 of each; of large images, every n-th pixel.
         """
         chosen = np.unique(np.linspace(0, len(train) - 1, LOOKED_AT).round().astype(int))
         found = []
@@ -411,9 +511,7 @@ class KerasMethod(Method):
         return found
 
     def search_scale(self, inner: Inference) -> Inference:
-        """The inference at the magnification at which the network contradicts itself least; in
-        volumes as it is.
-        """
+        """Wrap an inference to predict planes at the best magnification; volumes are left alone."""
         if self.domain.ndim != 2:
             return inner
         target, values = self.target(), self.decoding_values()
@@ -421,8 +519,15 @@ class KerasMethod(Method):
         return ScaleSearch(inner, decide, target.self_consistency_error, self.domain.nucleus_size)
 
     def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """Warnings where the image is unlike the training's; with one normalisation for all, where
-        grey values would leave what the network has learned.
+        """List warnings where the image is unlike the training images.
+
+        With one normalisation for the whole set, grey values are compared with its scale.
+
+        Parameters
+        ----------
+        image : as it was predicted.
+        result : with the nuclei found.
+        scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
         """
         if self.scale is None:
             return super().describe_misfit(image, result, scaled=scaled)
@@ -455,9 +560,11 @@ class KerasMethod(Method):
         return {"normalisation": words, "parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
+        """Write weights.npz, and the other weights that training kept."""
         write_weights(self.model, folder, others=self.other_weights)
 
     def load_weights(self, folder: Path) -> None:
+        """Build the network, and read its weights from the folder of a model."""
         self.read_description(folder)
         self.adopt(self.build())
         read_weights(self.model, folder)
@@ -469,6 +576,17 @@ class KerasMethod(Method):
             self.scale = Scale(tuple(about["offset"]), tuple(about["factor"]))
 
     def change_weights(self, folder: Path, weights: str) -> None:
+        """Load the best or the last weights in place of those that training chose.
+
+        Parameters
+        ----------
+        folder : of the model.
+        weights : "best" or "last".
+
+        Raises
+        ------
+        UserError : another name, or weights that the model did not keep.
+        """
         if weights not in KEPT:
             raise UserError(
                 "The weights of a model are its best or its last.",

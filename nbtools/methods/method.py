@@ -1,5 +1,6 @@
-"""What every method is: settings in, fit, predict, save, load; axes, shape and pixel size kept from
-image to result.
+"""The interface of all methods: settings, fit, predict, save and load.
+
+Axes, shape and pixel size are kept from image to result.
 """
 
 from __future__ import annotations
@@ -89,9 +90,7 @@ class Prediction:
 
 
 class Method(ABC):
-    """A way to get from images to results. The table of methods holds what is known of it; the
-    class
-    repeats none of that.
+    """A way to get from images to results; what is known of it stands in the table of methods.
 
     A subclass gives `Target`, `learn` and `infer`.
 
@@ -122,12 +121,30 @@ class Method(ABC):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """What `fit` does once the domain is known; returns the history, filled or another one."""
+        """Learn from data sets whose domain is known; the core of `fit`.
+
+        Parameters
+        ----------
+        train, val, plan : as for `fit`.
+        history : to be filled.
+
+        Returns
+        -------
+        The history, filled, or another one.
+        """
 
     @abstractmethod
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
-        """(*space, C) grey values of one image → (*space, K) float32 maps to decode, or one such
-        array per output.
+        """Predict the maps of one image.
+
+        Parameters
+        ----------
+        pixels : (*space, C) grey values.
+        tile : shape of a tile in pixels; None chooses by memory.
+
+        Returns
+        -------
+        (*space, K) float32 maps to decode, or one such array per output.
         """
 
     def target(self) -> Target:
@@ -139,11 +156,12 @@ class Method(ABC):
         return {}
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
-        """The data set as the method learns from it, as at another pixel size.
+        """The data set as the method learns from it, for instance at another pixel size.
 
         Parameters
         ----------
-        like : the training set.
+        dataset : training or validation images.
+        like : training images.
         """
         return dataset
 
@@ -176,8 +194,20 @@ class Method(ABC):
     def begin_fit(
         self, train: DataSet, val: DataSet | None = None
     ) -> tuple[DataSet, DataSet | None]:
-        """Settle all that depends on the training images; returns the data sets as they are learned
-        from.
+        """Settle all that depends on the training images, before learning begins.
+
+        Parameters
+        ----------
+        train : images with the partners that the method needs.
+        val : validation images.
+
+        Returns
+        -------
+        Both data sets as the method learns from them, see `view`.
+
+        Raises
+        ------
+        UserError : there are no images, or they lack a partner.
         """
         self.settings = config.shorten(self.name, self.settings)
         domain.require_partners(train, self.needs)
@@ -213,6 +243,7 @@ class Method(ABC):
 
         Parameters
         ----------
+        source : trained model.
         parts : "all", or "encoder" where the model is of another task.
 
         Raises
@@ -236,8 +267,7 @@ class Method(ABC):
         raw: bool = False,
         diameter: float | None = None,
     ) -> Prediction:
-        """Apply the method to an image; one of another pixel size than the training images is
-        brought to theirs, and its result back.
+        """Predict an image at the pixel size of the training images; the result is on its grid.
 
         Parameters
         ----------
@@ -245,7 +275,7 @@ class Method(ABC):
             trained with as many.
         tile : shape of a tile in pixels; None chooses by memory.
         raw : keep the maps in the result.
-        diameter : of the image's nuclei, in the unit of its spacing, where that is to count and not
+        diameter : of the nuclei of the image, in the unit of its spacing; it takes precedence over
             the spacing.
 
         Raises
@@ -276,8 +306,15 @@ class Method(ABC):
         tile: tuple[int, ...] | None = None,
         diameter: float | None = None,
     ) -> Forecast | None:
-        """Tiles and memory that the prediction of this image takes; nothing is computed. None where
-        nobody knows, or for axes that are not the model's.
+        """Forecast the tiles and the memory of a prediction, without computing it.
+
+        Parameters
+        ----------
+        image, tile, diameter : as for `predict`.
+
+        Returns
+        -------
+        Forecast; None where it is unknown, or the image has other axes than the model.
         """
         if len(image.spatial) != self.domain.ndim:
             return None
@@ -287,7 +324,14 @@ class Method(ABC):
     def forecast_shape(
         self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None, image: Image
     ) -> Forecast | None:
-        """The forecast for an image that is brought to this spatial shape."""
+        """Forecast the prediction of an image that is resampled to a shape; None where unknown.
+
+        Parameters
+        ----------
+        shape : spatial shape at the pixel size of the model.
+        tile : shape of a tile in pixels; None chooses by memory.
+        image : before it is resampled.
+        """
         return None
 
     def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
@@ -295,11 +339,13 @@ class Method(ABC):
         return ()
 
     def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """Warnings where the image or the nuclei found in it are unlike the training's.
+        """List warnings where the image, or the nuclei found in it, are unlike the training images.
 
         Parameters
         ----------
-        scaled : the size of the nuclei was given.
+        image : as it was predicted.
+        result : with the nuclei found; without labels nothing is compared.
+        scaled : whether a diameter of the nuclei was given.
         """
         if result.labels is None:
             return ()
@@ -354,8 +400,9 @@ class Method(ABC):
     # --- decoding
 
     def decoding_values(self) -> dict:
-        """Decoding values: what the settings fix, else what was tuned on validation images, else
-        the method's own defaults.
+        """Values to decode with, by name.
+
+        The settings come first, then what was tuned on validation images, then the defaults.
         """
         defaults = self.target().defaults()
         fixed = {name: getattr(self.settings, name, None) for name in defaults}
@@ -363,27 +410,37 @@ class Method(ABC):
         return {**defaults, **self.tuned, **fixed}
 
     def decode(self, maps: Maps, **values: float) -> Result:
-        """Maps of one image → the result on their pixel grid, by the decoding values given."""
-        return self.target().decode(maps, **values)
-
-    def decode_frame(self, maps: Maps, shape: tuple[int, ...], **values: float) -> Result:
-        """As `decode`.
+        """Decode the maps of one image on their own pixel grid.
 
         Parameters
         ----------
+        maps : (*space, K), or one such array per output.
+        values : decoding values by name.
+        """
+        return self.target().decode(maps, **values)
+
+    def decode_frame(self, maps: Maps, shape: tuple[int, ...], **values: float) -> Result:
+        """As `decode`, where the shape of the image is needed as well.
+
+        Parameters
+        ----------
+        maps : of one time point.
         shape : spatial shape of the image.
+        values : decoding values by name.
         """
         return self.decode(maps, **values)
 
     def decode_maps(
         self, maps: Maps, image: Image, *, zoom: tuple | None = None, **choices: float
     ) -> Prediction:
-        """Maps (*space, K), or (T, *space, K), → the result on the grid of the image.
+        """Decode maps, and bring the result to the grid of the image.
 
         Parameters
         ----------
-        zoom : as of `Prediction`.
-        choices : decoding values that go before the model's own.
+        maps : (*space, K), or (T, *space, K) of a movie.
+        image : that was predicted.
+        zoom : factor by which the image was resampled, as of `Prediction`.
+        choices : decoding values that take precedence over those of the model.
         """
         started, target = time.perf_counter(), self.target()
         chosen = {**self.decoding_values(), **choices}
@@ -399,12 +456,18 @@ class Method(ABC):
         return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)
 
     def decode_again(self, prediction: Prediction, **choices: float) -> Prediction:
-        """Decode the maps of a prediction made with `raw=True` once more, without the network:
-        `decode_again(found, threshold=0.4)`.
+        """Decode the maps of a prediction once more, without the network.
+
+        `method.decode_again(found, threshold=0.4)` changes one value and keeps the others.
+
+        Parameters
+        ----------
+        prediction : made with `raw=True`.
+        choices : decoding values to change, by name.
 
         Raises
         ------
-        UserError : no maps were kept, or a choice that is no decoding value of the method.
+        UserError : no maps were kept, or a name is no decoding value of the method.
         """
         if "maps" not in prediction.raw or prediction.labels is None:
             raise UserError(
@@ -437,7 +500,8 @@ class Method(ABC):
 
         Parameters
         ----------
-        weights : "best" or "last", where not those are wanted that training was told to keep;
+        folder : of the model.
+        weights : "best" or "last", where other weights are wanted than those that training chose;
             decoding values stay as they were tuned.
 
         Raises
@@ -463,7 +527,17 @@ class Method(ABC):
         """Methods without weights read none."""
 
     def change_weights(self, folder: Path, weights: str) -> None:
-        """Take the "best" or the "last" weights of the folder that the method was loaded from."""
+        """Load the best or the last weights in place of those that training chose.
+
+        Parameters
+        ----------
+        folder : that the method was loaded from.
+        weights : "best" or "last".
+
+        Raises
+        ------
+        UserError : the method has no network, or the model did not keep these weights.
+        """
         raise UserError(
             "Only a trained network has best and last weights.",
             f"{weights} of {self.name}",

@@ -1,7 +1,7 @@
-"""What adapters to borrowed packages share: their import, their silence, and our training plan for
-one that calls Keras's `fit` itself.
+"""What adapters to borrowed packages share: import, silence, and our training plan.
 
-That is schedule, budget, callbacks, history and best weights.
+The plan is that of a package that calls Keras's `fit` itself: schedule, budget, callbacks, history
+and best weights.
 """
 
 from __future__ import annotations
@@ -31,12 +31,17 @@ from nbtools.training.clock import Clock
 
 
 def import_part(package: str, name: str, *, title: str) -> object:
-    """A module of a package that runs on TensorFlow; "" for the package itself.   title : what
-    users call the method.
+    """Import a module of a package that runs on TensorFlow.
+
+    Parameters
+    ----------
+    package : name of the package.
+    name : of the module; "" for the package itself.
+    title : name of the method, for the error.
 
     Raises
     ------
-    UserError : Keras runs on something else.
+    UserError : Keras runs on another backend.
     """
     if keras.backend.backend() != "tensorflow":
         remedy = (
@@ -50,14 +55,17 @@ def import_part(package: str, name: str, *, title: str) -> object:
 
 
 class FollowPlan(keras.callbacks.Callback):
-    """Runs a foreign training as ours run; hand it to the package's list of callbacks.
-
-    settings : with epochs, steps_per_epoch, learning_rate and checkpoint.
-    done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule goes
-        on from there.
+    """Runs the training of a package by our plan; a callback for its `fit`.
 
     After the training, `other_weights` has the weights that the network was not left with, as those
     of `training.Trainer`.
+
+    Parameters
+    ----------
+    settings : with epochs, steps_per_epoch, learning_rate and checkpoint.
+    plan : seed, budget and callbacks.
+    done : epochs of an earlier run, whose weights alone are kept; they count, and the schedule
+        continues from there.
     """
 
     def __init__(self, settings: TrainingSettings, plan: TrainingPlan, *, done: int = 0):
@@ -76,19 +84,23 @@ class FollowPlan(keras.callbacks.Callback):
         return max(1, min(self.clock.most_epochs, 100_000) - self.done)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start the clock of the history, and count the parameters."""
         self.started = time.monotonic()
         self.result.parameters = self.model.count_params()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Set the learning rate of the step."""
         self.rate = self.settings.learning_rate * one_cycle(self.clock.progress(self.result.steps))
         self.model.optimizer.learning_rate.assign(self.rate)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Count and report the step; stop where the time is over or a callback asks for it."""
         self.result.steps += 1
         self._tell("on_step", self.result.steps, {"loss": float(logs["loss"]), "lr": self.rate})
         self.model.stop_training = bool(self._why_stop())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Record and report the epoch, keep its weights if they are best, write a checkpoint."""
         row = {
             "epoch": self.done + epoch + 1,
             "step": self.result.steps,
@@ -108,6 +120,7 @@ class FollowPlan(keras.callbacks.Callback):
         self.model.stop_training = self.result.stopped != "epochs"
 
     def on_train_end(self, logs: dict | None = None) -> None:
+        """Record the schedule, and leave the weights that the settings choose in the model."""
         self.result.schedule = self.clock.realised(self.result.steps)
         kept = {"best": self.best, "last": self.model.get_weights()}
         set_weights(self.model, kept.pop(self.settings.checkpoint))
@@ -132,9 +145,7 @@ class FollowPlan(keras.callbacks.Callback):
 
 
 def silently() -> contextlib.redirect_stdout:
-    """Context in which what a package prints goes nowhere: standard output belongs to the
-    caller.
-    """
+    """Context that discards what a package prints, since standard output belongs to the caller."""
     return contextlib.redirect_stdout(text.StringIO())
 
 

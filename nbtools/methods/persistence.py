@@ -15,6 +15,7 @@ def write_about(folder: Path, about: dict, *, domain: Domain) -> None:
 
     Parameters
     ----------
+    folder : of the model; exists.
     about : plain JSON values: method, settings, decoding values that were tuned, and what else the
         method has to remember.
     domain : what the model was trained on.

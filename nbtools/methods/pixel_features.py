@@ -1,5 +1,4 @@
-"""What a pixel classifier looks at: brightness, edges and blobs around each pixel, at several
-scales.
+"""Features of a pixel classifier: brightness, edges and blobs around each pixel, at several scales.
 
 The set of ilastik and Weka (Berg et al. 2019, doi:10.1038/s41592-019-0582-9; Arganda-Carreras et
 al. 2017, doi:10.1093/bioinformatics/btx180), computed in one unit along all axes: in volumes with a
@@ -24,13 +23,25 @@ TRUNCATE = 3.0  # standard deviations after which the blur is cut off
 def compute_features(
     pixels: np.ndarray, sigmas: Sequence[float], *, spacing: tuple[float, ...] | None = None
 ) -> np.ndarray:
-    """(*space, C) normalised grey values → (F, *space) float32.
+    """Compute features of every pixel, at several scales.
 
-    For each channel and scale: blurred value, steepness, sum of the second derivatives, and the
-    curvatures along the directions in which they are largest to smallest (eigenvalues of the
-    Hessian); and what lies between each scale and the next.
+    For each channel and scale these are the blurred value, the gradient magnitude, the Laplacian
+    and the eigenvalues of the Hessian, largest first; and the difference between each scale and the
+    next.
 
-    sigmas : in pixels of the finest axis.    spacing : relative, the finest axis 1; None for equal.
+    Parameters
+    ----------
+    pixels : (*space, C) normalised grey values.
+    sigmas : of the Gaussians, in pixels of the finest axis, ascending.
+    spacing : relative pixel size along each axis, the finest 1; None for equal ones.
+
+    Returns
+    -------
+    (F, *space) float32.
+
+    References
+    ----------
+    Berg et al. 2019, doi:10.1038/s41592-019-0582-9.
 
     Examples
     --------
@@ -50,7 +61,13 @@ def compute_features(
 
 
 def find_reach(sigmas: Sequence[float], spacing: tuple[float, ...]) -> tuple[int, ...]:
-    """Pixels on either side, along each axis, that have a say in the features of one."""
+    """Pixels on either side, along each axis, that influence the features of one pixel.
+
+    Parameters
+    ----------
+    sigmas : of the Gaussians, in pixels of the finest axis.
+    spacing : relative pixel size along each axis, the finest 1.
+    """
     return tuple(int(TRUNCATE * max(sigmas) / s + 0.5) + 2 for s in spacing)
 
 
@@ -82,10 +99,25 @@ def _bend(image: np.ndarray, axis: int, spacing: tuple[float, ...]) -> np.ndarra
 
 
 def find_curvatures(curves: dict[tuple[int, int], np.ndarray]) -> list[np.ndarray]:
-    """Eigenvalues of symmetric 2 x 2 or 3 x 3 matrices, one a pixel, in closed form, largest first.
+    """Eigenvalues of symmetric 2 x 2 or 3 x 3 matrices, one per pixel, in closed form.
 
-    curves : (row, column) of the upper half → (*space).   In 3D after Smith 1961,
-        doi:10.1145/355578.366316.
+    Parameters
+    ----------
+    curves : (row, column) of the upper triangle → (*space).
+
+    Returns
+    -------
+    Two or three arrays (*space), largest eigenvalue first.
+
+    References
+    ----------
+    Smith 1961, doi:10.1145/355578.366316.
+
+    Examples
+    --------
+    >>> curves = {(0, 0): np.array([2.0]), (0, 1): np.array([1.0]), (1, 1): np.array([2.0])}
+    >>> [float(value[0]) for value in find_curvatures(curves)]
+    [3.0, 1.0]
     """
     if (2, 2) not in curves:
         middle, half = (curves[0, 0] + curves[1, 1]) / 2, (curves[0, 0] - curves[1, 1]) / 2

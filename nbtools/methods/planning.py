@@ -1,5 +1,4 @@
-"""Let the data set the settings: pixel size, patch, levels, kernels and batch from what the images
-are like, each with its reason.
+"""Settings that follow from a data set: pixel size, patch, levels, kernels and batch, with reasons.
 
 The rules are those of nnU-Net, written from their description: Isensee et al. 2021,
 doi:10.1038/s41592-020-01008-z.
@@ -36,7 +35,15 @@ SHARE = 0.05  # of the data set's pixels that one batch may hold
 
 
 def take_fingerprint(dataset: DataSet) -> Fingerprint:
-    """Look at every image of a data set, and at its labels where it has them.
+    """Measure every image of a data set, and its nuclei where it has labels.
+
+    Parameters
+    ----------
+    dataset : images of the same axes.
+
+    Raises
+    ------
+    UserError : the images have different axes.
 
     Examples
     --------
@@ -64,10 +71,18 @@ def take_fingerprint(dataset: DataSet) -> Fingerprint:
 def make_plan(
     fingerprint: Fingerprint, budget: Budget | None = None, *, patch: tuple[int, ...] | None = None
 ) -> Plan:
-    """From what the images are like to the settings of a training.
+    """Choose the settings of a training from the fingerprint of its images.
 
-    patch : a shape that was wished for, in place of the one that the rules find; rounded up to what
-        the levels divide.
+    Parameters
+    ----------
+    fingerprint : of the training images.
+    budget : memory and width; 8 GB and 32 channels by default.
+    patch : shape to use in place of the one that the rules find; it is rounded up to a multiple of
+        what the levels need.
+
+    References
+    ----------
+    Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
 
     Examples
     --------
@@ -117,8 +132,24 @@ def make_plan(
 
 
 def choose_spacing(fingerprint: Fingerprint) -> tuple[tuple[float, ...] | None, str]:
-    """The pixel size to bring all images to, and the rule it came by: "median", "percentile" for a
-    coarse axis, "unknown".
+    """Choose the pixel size that all images are brought to.
+
+    It is the median along each axis; along a coarse axis the 10th percentile, but no less than the
+    others.
+
+    Parameters
+    ----------
+    fingerprint : of the training images.
+
+    Returns
+    -------
+    Pixel size along each axis, None where none is known; and the rule: "median", "percentile" or
+    "unknown".
+
+    Examples
+    --------
+    >>> choose_spacing(Fingerprint(shapes=((64, 64),) * 3, spacings=((1.0, 1.0), (2.0, 2.0), None)))
+    ((1.5, 1.5), 'median')
     """
     known = np.array([s for s in fingerprint.spacings if s])
     if not len(known):
@@ -137,8 +168,19 @@ def choose_spacing(fingerprint: Fingerprint) -> tuple[tuple[float, ...] | None, 
 
 
 def begin_patch(shape: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """As long along each axis in µm, of 2048² or 256³ pixels, and no larger than the median
-    image.
+    """Patch to begin with: as many pixels as 2048² or 256³, and a square or a cube in µm.
+
+    Along each axis it is no larger than the median image.
+
+    Parameters
+    ----------
+    shape : median shape of the images, in pixels.
+    pixel : pixel size along each axis.
+
+    Examples
+    --------
+    >>> begin_patch(np.array((64, 512, 512)), np.array((2.0, 0.5, 0.5))).tolist()
+    [64, 406, 406]
     """
     ndim = len(shape)
     side = SIDE[ndim] * float(np.prod(pixel)) ** (1 / ndim)
@@ -148,8 +190,20 @@ def begin_patch(shape: np.ndarray, pixel: np.ndarray) -> np.ndarray:
 def fit_patch(
     begun: np.ndarray, shape: np.ndarray, *, pixel: np.ndarray, budget: Budget
 ) -> tuple[np.ndarray, Levels]:
-    """Cut the patch along the axis that covers most of the image, until what the network says of it
-    fits into the memory.
+    """Cut a patch until the features of the network fit into the memory.
+
+    In each step the axis is cut along which the patch covers most of the image.
+
+    Parameters
+    ----------
+    begun : shape to begin with, in pixels.
+    shape : median shape of the images, in pixels.
+    pixel : pixel size along each axis.
+    budget : memory and width.
+
+    Returns
+    -------
+    Shape of the patch, and its levels.
     """
     limit = budget.memory_gb / 8 * REFERENCE[len(shape)]
     patch, levels = _round_up(begun, pixel)
@@ -173,8 +227,15 @@ def fit_patch(
 
 
 def plan_levels(patch: np.ndarray, pixel: np.ndarray) -> Levels:
-    """Halve an axis while it is long enough and its pixels are not twice as long as the shortest;
-    kernels of 1 until then.
+    """Plan the levels of a network for a patch.
+
+    An axis is halved while it is long enough, and its pixels are less than twice as long as the
+    shortest. Its kernel is 1 until its pixels are that short, then 3.
+
+    Parameters
+    ----------
+    patch : shape in pixels.
+    pixel : pixel size along each axis.
 
     Examples
     --------
@@ -197,15 +258,30 @@ def plan_levels(patch: np.ndarray, pixel: np.ndarray) -> Levels:
 
 
 def plan_widths(count: int, first: int, *, ndim: int) -> tuple[int, ...]:
-    """Channels of each level: doubled from one to the next, up to 16 (2D) or 10 (3D) times those of
-    the first.
+    """Channels of each level: doubled each time, up to 16 (2D) or 10 (3D) times the first.
+
+    Parameters
+    ----------
+    count : number of levels.
+    first : channels of the first level.
+    ndim : 2 or 3.
+
+    Examples
+    --------
+    >>> plan_widths(6, 32, ndim=3)
+    (32, 64, 128, 256, 320, 320)
     """
     return tuple(int(min(first * 2**level, first * MOST[ndim])) for level in range(count))
 
 
 def count_features(patch: np.ndarray, levels: Levels, *, widths: tuple[int, ...]) -> float:
-    """Feature values that the convolutions of the network make of one patch: what training must
-    keep.
+    """Count the feature values of one patch that training must keep in memory.
+
+    Parameters
+    ----------
+    patch : shape in pixels.
+    levels : kernels and strides.
+    widths : channels of each level.
     """
     size, total = np.array(patch, float), 0.0
     for level, width in enumerate(widths):

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What happened on the way.
+    """Facts of the planning that the reasons mention.
 
+    Parameters
+    ----------
     why : rule of the pixel size.
     begun : the patch before it was cut.
     wished : the patch was given.
     capped : the batch is smaller than memory would allow.
+    memory_gb : budget in GB.
     """
 
     why: str
@@ -29,7 +32,14 @@ class Facts:
 
 
 def explain(plan: Plan, fingerprint: Fingerprint, *, facts: Facts) -> tuple[str, ...]:
-    """The sentences, in the order in which the decisions are taken."""
+    """Explain a plan in sentences, in the order in which the decisions are taken.
+
+    Parameters
+    ----------
+    plan : settings of the training.
+    fingerprint : of the training images.
+    facts : of the planning.
+    """
     told = [
         _say_spacing(plan, fingerprint, facts.why),
         _say_grey(fingerprint),

@@ -17,8 +17,9 @@ from nbtools.methods.domain import Domain
 
 
 class Resampled(DataSet):
-    """A data set whose images have the pixel size of `seen`: grey values linear in between, labels
-    those of the nearest pixel.
+    """A data set whose images have the pixel size of `seen`.
+
+    Grey values are interpolated linearly; labels take the nearest pixel.
 
     Images are brought to it when they are asked for; of a movie the first time point. One of
     unknown pixel size stays as it is.
@@ -42,6 +43,7 @@ class Resampled(DataSet):
         return (self[i] for i in range(len(self)))
 
     def image(self, index: int) -> Image:
+        """An image, counted from 0, at the pixel size of `seen`."""
         return resample_image(super().image(index), self.seen)
 
     def _with(self, *args: object, **changes: object) -> DataSet:
@@ -49,11 +51,15 @@ class Resampled(DataSet):
 
 
 def resample_isotropic(dataset: DataSet, like: DataSet, *, finest: bool = False) -> DataSet:
-    """The data set at a pixel size that is the same along every axis, from that of the first image
-    of `like`.
+    """Resample a data set to a pixel size that is the same along every axis.
 
-    finest : it is the smallest of its sizes; else their geometric mean, at which an image keeps its
-        number of pixels.
+    Parameters
+    ----------
+    dataset : to resample; it is returned as it is where the pixel size is unknown or isotropic
+        already.
+    like : the first image of this data set decides the pixel size.
+    finest : take the smallest of its pixel sizes; else their geometric mean, at which an image
+        keeps its number of pixels.
     """
     first = Domain.of(like.image(0).select(T=0)) if len(like) else Domain()
     if first.spacing is None or max(first.spacing) <= TOLERANCE * min(first.spacing):
@@ -63,7 +69,13 @@ def resample_isotropic(dataset: DataSet, like: DataSet, *, finest: bool = False)
 
 
 def resample(sample: Sample, seen: Domain) -> Sample:
-    """A sample whose image and label have the pixel size of `seen`."""
+    """Resample the image and the labels of a sample to the pixel size of a domain.
+
+    Parameters
+    ----------
+    sample : labels take the nearest pixel.
+    seen : domain with the pixel size.
+    """
     image = resample_image(sample.image, seen)
     if sample.label is None or image is sample.image:
         return sample
@@ -79,8 +91,16 @@ def resample(sample: Sample, seen: Domain) -> Sample:
 
 
 def resample_image(image: Image, seen: Domain) -> Image:
-    """An image with the pixel size of `seen`, its channels last; itself where that is its own, or
-    none is known.
+    """Resample an image to the pixel size of a domain.
+
+    Parameters
+    ----------
+    image : of a movie, the first time point is used.
+    seen : domain with the pixel size.
+
+    Returns
+    -------
+    Image with its channels last; the image itself where it has that pixel size, or none is known.
     """
     zoom = find_zoom(image, seen) if len(image.spatial) == seen.ndim else None
     if zoom is None:

@@ -13,10 +13,12 @@ LIGHT_3D = {"filters": (16, 32, 64)}  # of the small U-Net for volumes
 def plan_network(
     method: KerasMethod, networks: dict[str, dict], *, light: dict[str, object] = LIGHT_3D
 ) -> dict:
-    """What the builder of a network is told for the preset among `networks`.
+    """Choose what the builder of a network is told for the preset of a method.
 
     Parameters
     ----------
+    method : with its settings and domain.
+    networks : preset → arguments of the builder.
     light : what changes where the preset is "small" and images are volumes.
     """
     preset = method.settings.preset

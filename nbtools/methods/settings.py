@@ -12,13 +12,25 @@ from nbtools.training.settings import TrainingSettings
 
 
 def preset_setting(*names: str, default: str = "small", help: str = "") -> object:
-    """The size of a network: small for two cores, paper as published."""
+    """The setting for the size of a network: "small" for two cores, "paper" as published.
+
+    Parameters
+    ----------
+    names : of the presets.
+    default, help : of the setting.
+    """
     text = help or "Size of the network: small for two cores, paper as published."
     return setting(default, choices=names, help=text)
 
 
 def tta_setting(*kinds: str, default: str | None = None, help: str = "") -> object:
-    """Views that a prediction is averaged over."""
+    """The setting for the views that a prediction is averaged over.
+
+    Parameters
+    ----------
+    kinds : of views; all by default.
+    default, help : of the setting.
+    """
     return setting(default, choices=kinds or KINDS, level="advanced", help=help)
 
 

@@ -99,12 +99,18 @@ class StarTarget(LabelTarget):
         nms: float,
         space: tuple[int, ...] | None = None,
     ) -> np.ndarray:
-        """(*space / grid, K) → (*space) int32 labels: the most probable shapes that do not cover
-        each other.
+        """Decode the most probable shapes that do not cover each other.
 
         Parameters
         ----------
-        space : shape of the labels; the grid's own where it is not given.
+        maps : (*space / grid, K): probability of a nucleus, lengths of its rays, and classes.
+        threshold : probability, 0 … 1, above which a pixel proposes a shape.
+        nms : share of a shape, 0 … 1, that a more probable one may cover.
+        space : shape of the labels; that of the maps times the grid where it is not given.
+
+        Returns
+        -------
+        (*space) int32 labels.
         """
         grid = self.network.grid
         space = space or tuple(n * g for n, g in zip(maps.shape[:-1], grid, strict=True))
@@ -112,6 +118,7 @@ class StarTarget(LabelTarget):
         return remove_small_objects(draw_shapes(shapes, self.network, space=space, **limits), 1)
 
     def decode(self, maps: np.ndarray, **parameters: object) -> Labels:
+        """Maps → labels, see `find_labels`."""
         return Labels(Image(self.find_labels(maps, **parameters), self.axes))
 
     def class_channels(self) -> slice | None:
@@ -122,15 +129,20 @@ class StarTarget(LabelTarget):
 
 
 def import_part(name: str) -> object:
-    """A module of the stardist package; UserError where Keras runs on something else than
-    TensorFlow.
-    """
+    """Import a module of the stardist package; UserError where Keras does not run on TensorFlow."""
     return package_adapter.import_part("stardist", name, title="StarDist")
 
 
 def make_inner(about: dict) -> object:
-    """An untrained StarDist2D or StarDist3D that writes no files.  about : arguments of its
-    configuration.
+    """Make an untrained StarDist2D or StarDist3D that writes no files.
+
+    Parameters
+    ----------
+    about : arguments of its configuration, with "axes".
+
+    Raises
+    ------
+    UserError : Keras does not run on TensorFlow.
     """
     models = import_part("models")
     ndim = sum(axis in "ZYX" for axis in about["axes"])
@@ -142,8 +154,16 @@ def make_inner(about: dict) -> object:
 
 
 def draw_stars(label: np.ndarray, about: dict) -> np.ndarray:
-    """(*space) labels, each drawn again as the star from a deep pixel near its middle.  about :
-    arguments of a configuration.
+    """Draw each nucleus as the star of rays from a deep pixel near its middle.
+
+    Parameters
+    ----------
+    label : (*space) labels.
+    about : arguments of a configuration, with the rays.
+
+    Returns
+    -------
+    (*space) labels.
     """
     models, geometry, find_probability = (
         import_part("models"),
@@ -170,8 +190,9 @@ def draw_stars(label: np.ndarray, about: dict) -> np.ndarray:
 
 
 def _find_middles(label: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Of each label the pixel nearest to the centre of mass among the deep ones: (n, ndim).  depth
-    : 1 at the deepest of each.
+    """(n, ndim): of each label, the pixel nearest to the centre of mass among the deep ones.
+
+    `depth` is 1 at the deepest pixel of each.
     """
     places = np.argwhere(label > 0)
     own = label[tuple(places.T)]
@@ -208,8 +229,19 @@ def describe_config(config: object) -> dict:
 def draw_shapes(
     maps: np.ndarray, config: object, *, space: tuple[int, ...], threshold: float, nms: float
 ) -> np.ndarray:
-    """(*space / grid, 1 + rays) → (*space) labels: the most probable shapes that cover each other
-    by less than the share `nms`.
+    """Draw the most probable shapes that cover each other by less than a share.
+
+    Parameters
+    ----------
+    maps : (*space / grid, 1 + rays): probability, and lengths of the rays in pixels.
+    config : of the network.
+    space : shape of the labels.
+    threshold : probability, 0 … 1, above which a pixel proposes a shape.
+    nms : share of a shape, 0 … 1, that a more probable one may cover.
+
+    Returns
+    -------
+    (*space) labels.
     """
     geometry, suppress = import_part("geometry"), import_part("nms")
     probability, distance = maps[..., 0], np.maximum(maps[..., 1:], LEAST_DISTANCE)
@@ -239,8 +271,16 @@ def measure_anisotropy(labels: list[np.ndarray]) -> tuple[float, ...] | None:
 
 
 def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Image (*space, C) and label (*space), reflected beyond their end where they are smaller than
-    a patch.
+    """Reflect an image and its labels beyond their end, where they are smaller than a patch.
+
+    Parameters
+    ----------
+    example : image (*space, C) and label (*space).
+    size : (*space) of the patch.
+
+    Returns
+    -------
+    Image (*space, C) and label (*space), at least of this size.
     """
     widths = [(0, max(0, s - n)) for s, n in zip(size, example.label.shape, strict=True)]
     label = patches.reflect_pad(example.label[..., None], widths)[..., 0]
@@ -248,8 +288,15 @@ def pad(example: Example, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
 
 
 def list_classes(examples: list[Example]) -> list[dict[int, int | None]]:
-    """Label → number of the class for every label of each image, as the package wants it; None
-    where the class is unknown.
+    """List the class of each label of each image, as the package takes it.
+
+    Parameters
+    ----------
+    examples : images with labels and classes.
+
+    Returns
+    -------
+    Label → number of the class for each image; None where the class is unknown.
     """
     return [
         {int(v): e.classes.get(int(v)) for v in np.unique(e.label[e.label > 0])} for e in examples
@@ -257,11 +304,20 @@ def list_classes(examples: list[Example]) -> list[dict[int, int | None]]:
 
 
 def choose_thresholds(method: Method, examples: list[Example], *, seconds: float | None) -> dict:
-    """Both thresholds by the package's own search, on the first validation images; {} where there
-    is no nucleus or no time.
+    """Choose both thresholds by the package's own search, on the first validation images.
 
-    Their measure: mean of TP/(TP+FP+FN) at the IoU 0.3, 0.5 and 0.7.   seconds : None for no
-    budget, and always the same choice of images. Of volumes see `_choose_in_volumes`.
+    In planes they maximise the mean of TP / (TP + FP + FN) at IoU 0.3, 0.5 and 0.7; in volumes the
+    mean AP of parts of them, in a search that takes less time.
+
+    Parameters
+    ----------
+    method : StarDist with a trained network.
+    examples : validation images.
+    seconds : wall time; None for no limit, and always the same choice of images.
+
+    Returns
+    -------
+    `threshold` and `nms`; {} where there is no nucleus, or no time.
     """
     known = [e for e in examples if (e.label > 0).any()]
     if known and known[0].label.ndim == 3:
@@ -293,9 +349,9 @@ def choose_thresholds(method: Method, examples: list[Example], *, seconds: float
 def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) -> dict:
     """Both thresholds by mean AP on parts of the volumes; {} where nothing is found.
 
-    From the highest probability downwards, while time and the number of shapes allow: the package's
-    search begins below, where a network that has learned little proposes so many polyhedra that a
-    single try may take longer than the training.   ends : by `time.monotonic`.
+    From the highest probability downwards, while time (`ends`, by `time.monotonic`) and the number
+    of shapes allow: the package's search begins below, where a network that has learned little
+    proposes so many polyhedra that a single try may take longer than the training.
     """
     parts, target = [], method.target()
     for example in examples[:PIECES]:
@@ -325,8 +381,7 @@ def _choose_in_volumes(method: Method, examples: list[Example], *, ends: float) 
 
 
 def _count_affordable(method: Method, example: Example, seconds: float) -> float:
-    """Pixels that can be decoded as often as the search needs; 0 where the network finds nothing
-    yet.
+    """Pixels that can be decoded as often as the search needs; 0 where nothing is found yet.
 
     Measured at the lowest threshold the search looks at, which takes longest.
     """

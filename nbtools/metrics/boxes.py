@@ -38,7 +38,13 @@ def score_boxes(pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def measure_ap(pairs: Sequence[Pair], *, iou: float = 0.5) -> float:
-    """Average precision at one IoU threshold; 1 where nothing is to be found and nothing was."""
+    """Average precision at one IoU threshold; 1 where there are neither true nor found boxes.
+
+    Parameters
+    ----------
+    pairs : true boxes, found boxes, and scores of these or None, for each image.
+    iou : from which a found box can be a hit.
+    """
     n_true, n_found = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
     if not n_true or not n_found:
         return float(n_true == n_found)
@@ -55,7 +61,19 @@ def measure_ap(pairs: Sequence[Pair], *, iou: float = 0.5) -> float:
 def rank_boxes(
     truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray, iou: float
 ) -> np.ndarray:
-    """(found boxes,) bool: which is a hit, where those of higher score choose first."""
+    """Find which boxes are hits, where those of higher score choose first.
+
+    Parameters
+    ----------
+    truth : (N, 2 D) edges of the true boxes.
+    found : (M, 2 D) edges of the found ones.
+    scores : (M,) of the found boxes.
+    iou : from which a found box can be a hit.
+
+    Returns
+    -------
+    (M,) bool.
+    """
     overlap = find_box_iou(truth, found)
     row, column = np.nonzero(overlap >= iou - 1e-9)
     order = np.lexsort((row, -overlap[row, column], column, -scores[column]))
@@ -65,7 +83,22 @@ def rank_boxes(
 
 
 def find_box_iou(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(N, M) IoU of each true box with each found one."""
+    """Compute the IoU of each true box with each found one.
+
+    Parameters
+    ----------
+    truth : (N, 2 D) edges, columns y0, x0, y1, x1[, z0, z1].
+    found : (M, 2 D).
+
+    Returns
+    -------
+    (N, M), 0 … 1.
+
+    Examples
+    --------
+    >>> find_box_iou(np.array([[0.0, 0, 2, 2]]), np.array([[0.0, 0, 2, 1], [5, 5, 6, 6]])).tolist()
+    [[0.5, 0.0]]
+    """
     low, high = split_edges(truth)
     other_low, other_high = split_edges(found)
     shared = np.minimum(high[:, None], other_high) - np.maximum(low[:, None], other_low)

@@ -398,10 +398,19 @@ def _rate_mean_ap(table: np.ndarray) -> dict[str, np.ndarray]:
 def count_nuclei(
     methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
 ) -> tuple[np.ndarray, bootstrap.Rate]:
-    """(methods, images, thresholds, 3) matched, true and predicted nuclei, and how they are rated.
+    """Count matched, true and predicted nuclei of every method, image and threshold.
 
     A row of `evaluate` holds the number of true and predicted nuclei, and ap = TP / (true +
     predicted - TP), from which TP follows.
+
+    Parameters
+    ----------
+    methods : rows of each method, one per image.
+    scores : of each method, as `evaluate` returns them; they are not used.
+
+    Returns
+    -------
+    (methods, images, thresholds, 3) counts, and the function that turns counts into metrics.
     """
     first = methods[0][0]
     keys = sorted(k for k in first if k[:2] == "ap" and k[2:].isdigit())
@@ -415,8 +424,23 @@ def count_nuclei(
 
 
 def rate_nuclei(counts: np.ndarray, *, thresholds: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., thresholds, 3) pooled counts → metric → (...). Where there is no nucleus at all, all is
-    right: 1.
+    """Turn counts of nuclei into metrics; without any nucleus all is right: 1.
+
+    Parameters
+    ----------
+    counts : (..., thresholds, 3) matched, true and predicted nuclei, pooled over images.
+    thresholds : (thresholds,) of the IoU, ascending.
+
+    Returns
+    -------
+    Metric → (...): `mean_ap`, `ap50`, `ap75` and `f1_50`.
+
+    Examples
+    --------
+    >>> counts = np.array([[8, 10, 10], [6, 10, 10]])
+    >>> rates = rate_nuclei(counts, thresholds=np.array([0.5, 0.75]))
+    >>> [round(float(rates[name]), 3) for name in ("ap50", "ap75", "f1_50")]
+    [0.667, 0.429, 0.8]
     """
     tp, true, predicted = np.moveaxis(counts, -1, 0)
     ap = np.where(true + predicted > 0, tp / np.maximum(true + predicted - tp, 1), 1.0)

@@ -98,6 +98,10 @@ def match_nuclei(overlap: Overlap, values: np.ndarray, *, iou: float) -> np.ndar
 def check_labels(label: np.ndarray | Image) -> np.ndarray:
     """Return a label image as an array of integers from 0 upwards.
 
+    Parameters
+    ----------
+    label : image or array; it is checked, not converted.
+
     Raises
     ------
     UserError : labels are negative or not whole numbers.

@@ -76,6 +76,11 @@ class Pair:
 def find_range(clean: np.ndarray, range: float | str = "clean") -> float:
     """Return the range: the given number, or maximum minus minimum of the clean image.
 
+    Parameters
+    ----------
+    clean : grey values.
+    range : a number above 0, or "clean".
+
     Raises
     ------
     UserError : the range is neither a number above 0 nor "clean".
@@ -476,7 +481,18 @@ def _as_json(row: dict) -> dict:
 def count_values(
     methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
 ) -> tuple[np.ndarray, bootstrap.Rate]:
-    """(methods, images, metrics, 2) values, and whether there is one; and how they are rated."""
+    """Collect the metrics of every method and image, for the bootstrap.
+
+    Parameters
+    ----------
+    methods : rows of each method, one per image.
+    scores : of each method; they are not used.
+
+    Returns
+    -------
+    (methods, images, metrics, 2): value, 0 where there is none, and whether there is one; and the
+    function that turns sums of these into means.
+    """
     values = np.array([_list_values(rows) for rows in methods])
     return np.stack([np.nan_to_num(values), np.isfinite(values)], axis=-1), rate_values
 

@@ -184,8 +184,19 @@ def _plain(rates: dict[str, np.ndarray]) -> dict[str, float]:
 def count_tables(
     methods: Sequence[Sequence[Mapping]], scores: Sequence[Mapping]
 ) -> tuple[np.ndarray, bootstrap.Rate]:
-    """(methods, images, K, K) pixels, and how they are rated: see `rate_confusion`."""
-    return np.array([[row["confusion"] for row in rows] for rows in methods], float), rate_confusion
+    """Collect the confusion tables of every method and image, for the bootstrap.
+
+    Parameters
+    ----------
+    methods : rows of each method, one per image.
+    scores : of each method; they are not used.
+
+    Returns
+    -------
+    (methods, images, K, K) pixels by true and predicted class, and `rate_confusion`.
+    """
+    tables = [[row["confusion"] for row in rows] for rows in methods]
+    return np.array(tables, float), rate_confusion
 
 
 COUNTING = bootstrap.Counting(METRICS, count_tables)

@@ -22,10 +22,18 @@ Tensor = keras.KerasTensor
 
 
 def cpu_optimize(model: keras.Model) -> keras.Model:
-    """Let the layers of a network, and of networks inside it, use the faster operations.
+    """Let the layers of a network, and of networks inside it, use faster operations on a CPU.
 
-    Changes the network in place, and returns it; layers and weights stay. On GPUs and TPUs and with
-    other backends nothing changes; 2D, strided, dilated and grouped convolutions train as before.
+    On GPUs and TPUs and with other backends than TensorFlow nothing changes; 2D, strided, dilated
+    and grouped convolutions train as before.
+
+    Parameters
+    ----------
+    model : is changed in place; its layers and weights stay.
+
+    Returns
+    -------
+    The same network.
     """
     if keras.backend.backend() == "tensorflow" and not _on_accelerator():
         for layer in model._flatten_layers(include_self=False):

@@ -81,10 +81,12 @@ class Middle(layers.Layer):
         self.count = count
 
     def call(self, x: Tensor) -> Tensor:
+        """(..., C) → (..., count), the channels in the middle."""
         first = (x.shape[-1] - self.count) // 2
         return x[..., first : first + self.count]
 
     def compute_output_shape(self, shape: tuple) -> tuple:
+        """Shape of the output for a shape of the input."""
         return (*shape[:-1], self.count)
 
     def get_config(self):

@@ -16,10 +16,18 @@ Tensor = keras.KerasTensor
 
 
 def fuse_batchnorm(model: keras.Model) -> keras.Model:
-    """Fuse each convolution with the only layer that reads it, where that is a normalisation.
+    """Fuse each convolution with a normalisation that is the only layer to read it.
 
-    For backends that compile, and leave out what nothing reads: the convolution is written twice,
-    and computed once. Layers and weights stay; changes the network in place, and returns it.
+    For backends that compile, and leave out what nothing reads: the convolution is written twice
+    and computed once.
+
+    Parameters
+    ----------
+    model : is changed in place; its layers and weights stay.
+
+    Returns
+    -------
+    The same network.
     """
     for norm in model._flatten_layers(include_self=False):
         conv = _find_convolution(norm) if isinstance(norm, layers.BatchNormalization) else None

@@ -28,10 +28,12 @@ class InstanceNorm(layers.Layer):
         self.epsilon = epsilon
 
     def build(self, shape: tuple) -> None:
+        """Make a gain and an offset for each channel."""
         self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
 
     def call(self, x: Tensor) -> Tensor:
+        """Normalise each channel of each image, (B, *space, C), then apply gain and offset."""
         mean, variance = ops.moments(x, axes=tuple(range(1, len(x.shape) - 1)), keepdims=True)
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
         return x * scale + (self.beta - mean * scale)

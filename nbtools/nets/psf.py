@@ -26,6 +26,7 @@ class Psf(layers.Layer):
         self.kernels = [np.asarray(k, np.float32) for k in kernels]
 
     def call(self, x: Tensor) -> Tensor:
+        """Convolve (B, *space, 1) with one kernel after the other; the border is mirrored."""
         for kernel in self.kernels:
             for axis, size in enumerate(kernel.shape, start=1):
                 x = _mirror(x, axis, reach=size // 2)
@@ -36,6 +37,7 @@ class Psf(layers.Layer):
         return x
 
     def compute_output_shape(self, shape: tuple) -> tuple:
+        """Shape of the output: that of the input."""
         return shape
 
     def receptive(self) -> tuple[np.ndarray, np.ndarray]:

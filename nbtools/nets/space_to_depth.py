@@ -14,7 +14,7 @@ Tensor = keras.KerasTensor
 
 
 class _Rearranged(layers.Layer):
-    """What both share.  factors : block size per spatial axis."""
+    """What both layers share; `factors` are block sizes per spatial axis."""
 
     def __init__(self, factors: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
@@ -34,6 +34,7 @@ class SpaceToDepth(_Rearranged):
     """
 
     def call(self, x: Tensor) -> Tensor:
+        """(B, *space, C) → (B, *space / factors, C · pixels of a block)."""
         size, channels = ops.shape(x), x.shape[-1]
         # split each axis in (blocks, pixels of a block), then move the latter to the channels
         split, blocks, inside = [size[0]], [0], []
@@ -48,6 +49,7 @@ class SpaceToDepth(_Rearranged):
         return ops.reshape(x, (size[0], *space, channels * int(np.prod(self.factors))))
 
     def compute_output_shape(self, shape: tuple) -> tuple:
+        """Shape of the output for a shape of the input."""
         space = [
             None if n is None else n // f for n, f in zip(shape[1:-1], self.factors, strict=True)
         ]
@@ -68,6 +70,7 @@ class DepthToSpace(_Rearranged):
     """
 
     def call(self, x: Tensor) -> Tensor:
+        """(B, *space, C) → (B, *space · factors, C / pixels of a block)."""
         size, channels = ops.shape(x), x.shape[-1] // int(np.prod(self.factors))
         # split the channels in one axis per factor, then move each behind its spatial axis
         split = [f for f in self.factors if f > 1]
@@ -82,6 +85,7 @@ class DepthToSpace(_Rearranged):
         return ops.reshape(x, (size[0], *space, channels))
 
     def compute_output_shape(self, shape: tuple) -> tuple:
+        """Shape of the output for a shape of the input."""
         space = [
             None if n is None else n * f for n, f in zip(shape[1:-1], self.factors, strict=True)
         ]
@@ -94,6 +98,17 @@ class DepthToSpace(_Rearranged):
 
 
 def depth_to_space_head(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`."""
+    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`.
+
+    Parameters
+    ----------
+    x : (B, *space / factors, C) features.
+    outputs : channels of the output.
+    factors : block size per spatial axis.
+
+    Returns
+    -------
+    (B, *space, outputs).
+    """
     head = layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")
     return DepthToSpace(factors, name="unfold")(head(x))

@@ -126,6 +126,11 @@ def unet(ndim: int, *, channels: int = 1, outputs: int = 1, **config) -> keras.M
 def image_input(ndim: int, channels: int) -> Tensor:
     """Make the input (B, *space, channels) of a network.
 
+    Parameters
+    ----------
+    ndim : number of spatial axes, 2 or 3.
+    channels : of the images.
+
     Raises
     ------
     UserError : another number of spatial axes than 2 or 3.
@@ -138,7 +143,13 @@ def image_input(ndim: int, channels: int) -> Tensor:
 
 
 def level_strides(ndim: int, config: UNetConfig) -> list[tuple[int, ...]]:
-    """Pooling factors between levels, one tuple per pooling."""
+    """Pooling factors between levels, one tuple per pooling.
+
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    config : with the strides, 2 along every axis by default.
+    """
     strides = config.strides or (2,) * (len(config.filters) - 1)
     return [(s,) * ndim if isinstance(s, int) else tuple(s) for s in strides]
 
@@ -183,6 +194,7 @@ def unet_for(domain: Domain, *, outputs: int, **plan) -> keras.Model:
     Parameters
     ----------
     domain : what a method is made for, with `ndim`, `channels` and `spacing`.
+    outputs : channels of the output.
     plan : fields of `UNetConfig`; of a stem, the stride along Z, Y and X.
     """
     stem, levels = plan.get("stem", (1, 1, 1)), len(plan["filters"])

@@ -106,8 +106,9 @@ def _renumber(label: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _find_neighbours(dense: np.ndarray, reach: tuple[int, ...] = (1, 3, 7, 14)) -> np.ndarray:
-    """Pairs (P, 2) of labels that lie within a few pixels of each other, along the axes and the
-    diagonals of the last two.
+    """Pairs (P, 2) of labels that lie within a few pixels of each other.
+
+    They are sought along the axes, and the diagonals of the last two.
     """
     count, keys = int(dense.max(initial=0)) + 1, [np.zeros(0, np.int64)]
     for shift in _list_shifts(dense.ndim, reach):
@@ -131,8 +132,9 @@ def _cut_window(shift: tuple[int, ...], shape: tuple[int, ...], *, sign: int) ->
 
 
 def _color_greedily(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Greedy colouring: each label takes the next colour of the round that no neighbour has, else
-    the one they have least.
+    """Greedy colouring: each label takes the next colour that no neighbour has.
+
+    Where they have all, it takes the one they have least.
     """
     beside = [[] for _ in range(count)]
     for a, b in pairs.tolist():

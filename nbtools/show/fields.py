@@ -167,9 +167,7 @@ def _crop_nucleus(inside: np.ndarray, margin: int = 3) -> np.ndarray:
 
 
 def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Deepest pixel (2,), ends of the rays from it (count, 2) as row and column, IoU of what they
-    enclose with the nucleus.
-    """
+    """Deepest pixel (2,), ends of its rays (count, 2) as row and column, IoU with the nucleus."""
     from skimage.draw import polygon
 
     depth = ndimage.distance_transform_edt(inside)
@@ -187,8 +185,9 @@ def _draw_star(inside: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _color_directions(flow: np.ndarray) -> np.ndarray:
-    """(H, W, 2) flows → (H, W, 3) colours from 0 to 1: hue for the direction, brightness for the
-    length, black for none.
+    """(H, W, 2) flows → (H, W, 3) colours, 0 … 1.
+
+    Hue stands for the direction, brightness for the length, black for none.
     """
     angle = np.arctan2(flow[..., 0], flow[..., 1]) / (2 * np.pi) % 1
     return hsv_to_rgb(

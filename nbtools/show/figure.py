@@ -210,7 +210,11 @@ def shorten(name: str, most: int = 26) -> str:
 
 
 def nice_length(longest: float) -> float:
-    """Return the largest of 1, 2, 5, 10, 20, 50… that is not above `longest`.
+    """Return the largest of 1, 2, 5, 10, 20, 50… that is not above a length.
+
+    Parameters
+    ----------
+    longest : the length, above 0.
 
     Examples
     --------

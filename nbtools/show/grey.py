@@ -54,6 +54,10 @@ def histogram(images: object) -> Figure:
 def describe_grey(image: Image) -> str:
     """Describe a histogram in a few words: values in use, and the share of the highest one.
 
+    Parameters
+    ----------
+    image : of any axes.
+
     Examples
     --------
     >>> describe_grey(Image(np.array([[0, 255], [255, 7]], np.uint8), "YX"))

@@ -17,10 +17,13 @@ from nbtools.show.views import View, paint, view
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
     """Draw images side by side, each with its own contrast.
 
-    data : an Image, a sample, a data set, an array, or several of these; names and images as a
-        mapping.
-    limit : how many are shown; only these are read. A volume is shown as maximum projections and
-        slices.
+    A volume is shown as maximum projections and slices.
+
+    Parameters
+    ----------
+    data : an Image, a sample, a data set, an array, or several of these; name → image as a mapping.
+    columns : images per row.
+    limit : how many are shown; only these are read.
 
     Examples
     --------

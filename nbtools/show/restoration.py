@@ -336,9 +336,7 @@ def find_detailed_region(plane: np.ndarray, side: int) -> tuple[int, int]:
 def _draw_with_part(
     shown: dict[str, Image], titles: dict[str, str], *, contrasts: dict, reference: Image
 ) -> Figure:
-    """A row of whole pictures, and one of the same enlarged part of each, which the first row
-    marks.
-    """
+    """A row of whole pictures, and a row of one part of each, enlarged; the first row marks it."""
     cuts = find_cuts(reference)
     rows = [
         [

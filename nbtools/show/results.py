@@ -20,6 +20,7 @@ def result_rgb(image: Image, result: Result) -> np.ndarray | None:
     Parameters
     ----------
     image : what the result was predicted from; of a movie, the first frame is shown.
+    result : of any task.
 
     Examples
     --------

@@ -172,8 +172,9 @@ def require_volume(image: Image) -> Image:
 
 
 def _resample(volume: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """(Z, Y, X) on a grid of `step` old voxels a new one: grey values averaged and interpolated,
-    labels picked.
+    """(Z, Y, X) → a grid with voxels as large as `step` old ones.
+
+    Grey values are averaged and interpolated, labels picked.
     """
     picked, factors = volume.dtype.kind in "iu", np.maximum(step.astype(int), 1)
     shape = np.maximum(np.round(np.array(volume.shape) / step), 1).astype(int)

@@ -28,12 +28,13 @@ def find_task(scores: Mapping) -> tasks.Task:
 
 
 def evaluation(results: Mapping[str, Mapping], *, task: str | None = None) -> Figure:
-    """The metrics of a task for several results by name, with their 95 % intervals; for points also
-    precision against recall.
+    """Draw the metrics of a task for several results, with their 95 % intervals.
+
+    For points, precision against recall is drawn as well.
 
     Parameters
     ----------
-    results : name to what `evaluate` of the task returned.
+    results : name → what `evaluate` of the task returned.
     task : of the scores, where they do not carry it themselves.
 
     Raises

@@ -32,8 +32,7 @@ Maps = np.ndarray | dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value that decoding takes: declared once, for settings, forms, threshold search and
-    reports.
+    """A value that decoding takes, declared once for settings, forms, threshold search and reports.
 
     Parameters
     ----------
@@ -127,8 +126,15 @@ class Target(ABC):
 
     @abstractmethod
     def encode(self, example: Example) -> Maps:
-        """What the network is to predict for an image: (*space, K) float32, or one such array per
-        output.
+        """Encode the truth of an image as the maps that the network is to predict.
+
+        Parameters
+        ----------
+        example : image with its partners; labels are (*space).
+
+        Returns
+        -------
+        (*space, K) float32, or one such array per output.
         """
 
     def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[Maps, Maps]:
@@ -153,8 +159,13 @@ class Target(ABC):
 
     @classmethod
     def configure(cls, domain: Domain, settings: Settings | Mapping, **further: object) -> Target:
-        """The target for images of a domain: its fields are filled by what is of their name in the
-        settings, in the domain and in `further`, in this order.
+        """The target for images of a domain, its fields filled by what has their name.
+
+        Parameters
+        ----------
+        domain : spatial axes, channels, spacing and classes, which settings cannot change.
+        settings : of a method; those that are no fields of the target are ignored.
+        further : fields that go before both.
         """
         known = dict(settings.to_dict() if isinstance(settings, Settings) else settings)
         known |= {name: getattr(domain, name) for name in FROM_DOMAIN} | further
@@ -189,6 +200,7 @@ class LabelTarget(Target):
         """(*space, K) maps → (*space) int32 labels."""
 
     def decode(self, maps: np.ndarray, **parameters: float) -> Labels:
+        """Maps (*space, K) → labels on the same pixel grid, see `find_labels`."""
         return Labels(Image(self.find_labels(maps, **parameters), self.axes))
 
     def describe_objects(self, found: Labels, maps: np.ndarray) -> Labels:

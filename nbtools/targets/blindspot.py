@@ -1,5 +1,8 @@
-"""Blind spots: hide single pixels of a noisy patch and ask for their values, so that a network
-learns to denoise without clean images.
+"""Blind spots: hide single pixels of a noisy patch, so that a network learns to predict them.
+
+It thereby learns to denoise without clean images.
+
+It thereby learns to denoise without clean images.
 
 Krull, Buchholz & Jug 2019, doi:10.1109/CVPR.2019.00223; replacement by the median of the
 surroundings: Höck et al. 2022, arXiv:2211.08512; masks along a line for structured noise: Broaddus
@@ -23,12 +26,13 @@ AVERAGES = {"median": np.median, "mean": np.mean}
 class BlindSpotMask:
     """How pixels of a patch are hidden.
 
+    Parameters
+    ----------
     percent : share of the pixels.
     radius : how far in pixels, along each axis, the values put in their place may come from.
-    fill : "neighbour" draws one of the surrounding pixels, "median" and "mean" take all of them
-        together.
+    fill : "neighbour" draws one of the surrounding pixels, "median" and "mean" take all of them.
     line : (axis, reach): the pixels up to `reach` beside a hidden one along this axis are replaced
-        as well, though not asked for.
+        as well, but not predicted.
     centre : a neighbour drawn may be the hidden pixel itself, as in the authors' package.
     """
 
@@ -42,12 +46,30 @@ class BlindSpotMask:
 def mask_pixels(
     rng: np.random.Generator, patch: np.ndarray, *, spots: BlindSpotMask
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hide pixels of a patch: (the patch with other values in their place, where they are).
+    """Replace single pixels of a patch by values of their surroundings.
 
-    patch : (*space, C) float; every channel of a pixel is hidden at once. Left unchanged.
+    Parameters
+    ----------
+    rng : source of the places and the values.
+    patch : (*space, C) float; every channel of a pixel is hidden at once. It stays unchanged.
+    spots : how many pixels are hidden, and by what.
 
-    Returns (*space, C), replacements read from the untouched patch, and (*space) bool, the pixels
-    to ask for.
+    Returns
+    -------
+    (*space, C) patch with the replacements, which are read from the untouched patch; and (*space)
+    bool, the hidden pixels that the network is to predict.
+
+    References
+    ----------
+    Krull et al. 2019, doi:10.1109/CVPR.2019.00223.
+
+    Examples
+    --------
+    >>> patch = np.arange(64.0).reshape(8, 8, 1)
+    >>> spots = BlindSpotMask(percent=10)
+    >>> hidden, mask = mask_pixels(np.random.default_rng(0), patch, spots=spots)
+    >>> hidden.shape, mask.shape, bool((hidden != patch)[~mask].any())
+    ((8, 8, 1), (8, 8), False)
     """
     space, line = patch.shape[:-1], spots.line
     places = draw_places(rng, space, percent=spots.percent)
@@ -71,13 +93,20 @@ def mask_pixels(
 
 
 def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: float) -> np.ndarray:
-    """Pixels spread evenly over a patch: one at a random place in each box of a grid that is
-    shifted at random.
+    """Draw pixels spread evenly over a patch: one in each box of a grid that is shifted at random.
 
-    The boxes have `100 / percent` pixels, so their side is its root of the order of the dimension,
-    in 2D as in 3D.
+    A box has `100 / percent` pixels: its side is the square root of that in 2D, the cube root in
+    3D.
 
-    Returns (n, ndim) int, each pixel at most once; every pixel is as likely as any other.
+    Parameters
+    ----------
+    rng : source of the shift, and of the places in the boxes.
+    shape : (*space) of the patch.
+    percent : share of the pixels to draw.
+
+    Returns
+    -------
+    (n, ndim) int, each pixel at most once; every pixel is equally likely.
     """
     side = (100.0 / percent) ** (1 / len(shape))
     corners = [np.arange(-rng.uniform(0, side), n, side) for n in shape]
@@ -87,12 +116,19 @@ def draw_places(rng: np.random.Generator, shape: tuple[int, ...], *, percent: fl
 
 
 def list_hidden(patch: np.ndarray, mask: np.ndarray, *, percent: float) -> np.ndarray:
-    """Hidden pixels as a list whose length depends on the shape alone, for losses that are dear
-    where there is nothing to ask for.
+    """List the hidden pixels of a patch, for losses that are expensive per pixel.
 
-    patch : (*space, C).   mask : (*space) bool from `mask_pixels`, drawn with this percentage.
-    Returns (n, 1 + C + 1) float32: where the pixel is in the flattened patch, its values, 1; rows
-    that are left over are 0.
+    The length of the list depends on the shape and the percentage alone.
+
+    Parameters
+    ----------
+    patch : (*space, C).
+    mask : (*space) bool from `mask_pixels`, drawn with this percentage.
+    percent : share of the pixels that are hidden.
+
+    Returns
+    -------
+    (n, 1 + C + 1) float32: index in the flattened patch, values, and 1; spare rows are 0.
     """
     side, places = (100.0 / percent) ** (1 / mask.ndim), np.flatnonzero(mask)
     listed = np.zeros(
@@ -118,8 +154,9 @@ def _beside(places: np.ndarray, axis: int, reach: int) -> np.ndarray:
 def _windows(
     places: np.ndarray, shape: tuple[int, ...], *, radius: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(first pixel of the window around each place, its size): at the border windows move inside,
-    so that none sees a pixel twice.
+    """First pixel of the window around each place, and its size.
+
+    At the border windows move inside, so that none holds a pixel twice.
     """
     size = np.minimum(2 * radius + 1, shape)
     return np.clip(places - radius, 0, np.array(shape) - size), size
@@ -133,8 +170,9 @@ def _draw_neighbours(
     radius: int,
     axis: int | None,
 ) -> np.ndarray:
-    """One pixel of each window, each as likely, but never the place itself nor, with an axis, one
-    on the line through it: (n, ndim).
+    """(n, ndim): one pixel of each window, all equally likely, but never the place itself.
+
+    With an axis, it is none on the line through the place.
     """
     first, size = _windows(places, shape, radius=radius)
     free = [a for a in range(len(shape)) if a != axis]
@@ -174,18 +212,14 @@ class BlindSpotTarget(RestoredTarget):
     per_patch: ClassVar = True
 
     def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[np.ndarray, np.ndarray]:
-        """The patch with hidden pixels, and (*space, C + 1): the values to find and where they
-        count.
-        """
+        """The patch with hidden pixels, and (*space, C + 1): true values, and 1 where hidden."""
         hidden, mask = mask_pixels(rng, patch.image, spots=self.mask)
         return hidden, np.concatenate([patch.image, mask[..., None]], axis=-1)
 
 
 @dataclass(frozen=True)
 class ListedBlindSpots(BlindSpotTarget):
-    """As `BlindSpotTarget`, with the hidden pixels as a list, for losses that cost much per
-    pixel.
-    """
+    """As `BlindSpotTarget`, with the hidden pixels as a list, for losses expensive per pixel."""
 
     def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[np.ndarray, np.ndarray]:
         """The patch with hidden pixels, and (n, 3): where they are, their grey values, and 1."""

@@ -29,13 +29,26 @@ BACKGROUND, INSIDE, BORDER = range(3)
 def encode(
     label: np.ndarray, *, where: str = "outer", along: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """(*space) labels → (*space, 1) float32 class: 0 background, 1 inside, 2 border, -1 where the
-    label is negative (ignored).
+    """Encode labels as three classes: background, inside and border.
 
-    where : "outer" or "inner" border; both are one pixel wide, and two where nuclei touch.
-    along : axes along which a border is drawn against background, None for all; where planes lie
-        far apart, a border in the first and the last plane of a nucleus would leave little of it.
-        Between two nuclei it is drawn along every axis.
+    A border is one pixel wide, and two where nuclei touch.
+
+    Parameters
+    ----------
+    label : (*space) labels; negative ones are ignored.
+    where : "outer": the border is drawn on the background; "inner": on the rim of the nuclei. Where
+        two nuclei touch, it is drawn on both in either case.
+    along : axes along which a border is drawn against the background, None for all. Where planes
+        lie far apart, a border in the first and the last plane of a nucleus would leave little of
+        it. Between two nuclei it is drawn along every axis.
+
+    Returns
+    -------
+    (*space, 1) float32: 0 background, 1 inside, 2 border, -1 ignored.
+
+    References
+    ----------
+    Caicedo et al. 2019, doi:10.1002/cyto.a.23863.
 
     Examples
     --------
@@ -57,13 +70,28 @@ def decode(
     grow: int = 2,
     min_size: int = 0,
 ) -> np.ndarray:
-    """(*space, 3) probabilities → (*space) int32 labels: connected regions of the inside, grown
-    back into the border.
+    """Decode class probabilities: connected cores, grown back into the border.
 
-    threshold : share of the inside in inside + border above which a pixel, if no background,
-        belongs to a core.
-    grow : steps by which a nucleus takes back border, 0 leaves the cores; of an outer border only
-        what lies between two nuclei.
+    Parameters
+    ----------
+    maps : (*space, 3) probabilities of background, inside and border.
+    where : "outer" or "inner", as in `encode`.
+    threshold : share of the inside in inside + border, 0 … 1, above which a pixel that is not
+        background belongs to a core.
+    grow : steps in pixels by which a core takes back border; of an outer border only what lies
+        between two nuclei. 0 leaves the cores.
+    min_size : smallest core in pixels.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    Examples
+    --------
+    >>> label = np.array([[0, 0, 1, 1, 1, 2, 2, 2, 0, 0]])
+    >>> maps = (encode(label) == np.arange(3)).astype(float)
+    >>> decode(maps).tolist()
+    [[0, 0, 1, 1, 1, 2, 2, 2, 0, 0]]
     """
     background = maps[..., BACKGROUND] > 0.5
     core = ~background & (maps[..., INSIDE] > threshold * (maps[..., INSIDE] + maps[..., BORDER]))
@@ -83,12 +111,25 @@ def unet_weight_map(
     width: float = 5.0,
     spacing: tuple[float, ...] | None = None,
 ) -> np.ndarray:
-    """(*space) labels → weights a pixel: 1, and up to 1 + `weight` in narrow gaps between nuclei,
-    where d1 + d2 is small.
+    """Weight the pixels of narrow gaps between nuclei in a loss.
 
-    1 + weight · exp(-(d1 + d2)² / 2 width²) with the distances to the nearest and the second
-    nearest nucleus, in pixels (Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28).
-    spacing : relative pixel sizes.
+    The weight is 1 + weight · exp(-(d1 + d2)² / (2 · width²)) on the background, with the distances
+    to the nearest nucleus and the second nearest; it is 1 inside nuclei.
+
+    Parameters
+    ----------
+    label : (*space) labels.
+    weight : what is added where the distances are 0.
+    width : of the Gaussian, in pixels of spacing 1.
+    spacing : relative pixel size along each axis; None for equal ones.
+
+    Returns
+    -------
+    (*space) float32, 1 … 1 + weight.
+
+    References
+    ----------
+    Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28.
     """
     first, second = find_two_nearest(label, spacing=spacing)
     gap = np.exp(-((first + second) ** 2) / (2 * width**2))
@@ -98,11 +139,25 @@ def unet_weight_map(
 def find_two_nearest(
     label: np.ndarray, *, spacing: tuple[float, ...] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (*space) to the nearest nucleus and to the nearest other one; infinite where there
-    is none.
+    """Measure the distance to the nearest nucleus, and to the nearest other one.
 
-    Two nuclei differ in some binary digit of their number, so the second distance is the least of a
+    The labels of two nuclei differ in some binary digit. So the second distance is the least of a
     few distance transforms, one for each value of each digit, however many nuclei there are.
+
+    Parameters
+    ----------
+    label : (*space) labels; only numbers above 0 count.
+    spacing : pixel size along each axis; None for 1.
+
+    Returns
+    -------
+    Two arrays (*space), in the unit of the spacing; infinite where there is no such nucleus.
+
+    Examples
+    --------
+    >>> first, second = find_two_nearest(np.array([[3, 0, 0, 0, 8]]))
+    >>> first[0].tolist(), second[0].tolist()
+    ([0.0, 1.0, 2.0, 1.0, 0.0], [4.0, 3.0, 2.0, 3.0, 4.0])
     """
     _, number = np.unique(np.maximum(label, 0), return_inverse=True)
     number = number.reshape(label.shape)
@@ -116,10 +171,23 @@ def find_two_nearest(
 
 
 def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np.ndarray:
-    """(*space) bool: pixels with a neighbour, across a face, of another label or background; the
-    image's own edge is none.
+    """Find the pixels with a neighbour, across a face, of another label or of the background.
 
+    The edge of the image is none.
+
+    Parameters
+    ----------
+    label : (*space) labels; negative ones count as background.
     along : axes along which a neighbour that is background counts too, None for all.
+
+    Returns
+    -------
+    (*space) bool.
+
+    Examples
+    --------
+    >>> find_edges(np.array([[0, 5, 5, 5, 7, 7]])).astype(int).tolist()
+    [[1, 1, 0, 1, 1, 0]]
     """
     edges = np.zeros(label.shape, bool)
     for axis in range(label.ndim):
@@ -135,16 +203,12 @@ def find_edges(label: np.ndarray, *, along: tuple[int, ...] | None = None) -> np
 
 
 def _touches_another(label: np.ndarray) -> np.ndarray:
-    """Labelled pixels with two different labels among themselves and their neighbours, corners
-    included.
-    """
+    """Labelled pixels that touch another label, across faces, edges or corners."""
     return (label > 0) & _meet(label, 3)
 
 
 def _between(label: np.ndarray, background: np.ndarray, *, steps: int) -> np.ndarray:
-    """Border pixels of two nuclei and of no background: there the nuclei touch, or all but
-    touch.
-    """
+    """Border pixels between two nuclei that touch or nearly touch, away from the background."""
     apart = ndimage.binary_dilation(background, np.ones((3,) * label.ndim))
     return ~apart & _meet(label, 2 * steps + 1)
 
@@ -223,10 +287,12 @@ class BorderTarget(LabelTarget):
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int
     ) -> np.ndarray:
+        """(*space, 3) probabilities → (*space) int32 labels, see `decode`."""
         where = self.border
         return decode(maps, where=where, threshold=threshold, grow=grow, min_size=min_size)
 
     def score(self, label: np.ndarray, maps: np.ndarray) -> dict[int, float]:
+        """Score of each nucleus: one minus the mean background probability of its pixels."""
         return super().score(label, 1 - maps[..., BACKGROUND, None])
 
 
@@ -260,4 +326,5 @@ class CoreTarget(BorderTarget):
         return (classes == np.arange(CLASSES)).astype(np.float32)
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
+        """(*space, 3) logits → probabilities of background, core and rim."""
         return softmax(raw)

@@ -1,5 +1,4 @@
-"""Foreground and a small centre region a nucleus: the centres become the markers of a watershed, so
-that each nucleus is found once.
+"""Foreground and a small centre region per nucleus, the marker of its watershed.
 
 The two maps of QCANet (Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8): where nuclei are, and
 where a nucleus has its middle. The watershed floods the distance to the background, in which
@@ -36,14 +35,30 @@ def encode(
     share: float = SHARE,
     radius: float | None = None,
 ) -> np.ndarray:
-    """(*space) labels → (*space, 2) float32: foreground and centre region, each 0 or 1, and -1
-    where the label is negative (ignored).
+    """Encode labels as foreground and centre regions.
 
-    spacing : pixel sizes.
+    A centre region is the part of a ball around the inner point of a nucleus that lies inside the
+    nucleus; it has at least one pixel.
+
+    Parameters
+    ----------
+    label : (*space) labels; negative ones are ignored.
+    spacing : pixel size along each axis; None for 1.
     share : radius of the centre region over that of the disc or ball as large as the nucleus.
     radius : of every centre region, in the unit of the spacing, in place of a share.
-    A centre region is what of a ball around the nucleus' inner point lies inside the nucleus; it
-    has at least one pixel.
+
+    Returns
+    -------
+    (*space, 2) float32: foreground and centre region, each 0 or 1; both -1 where ignored.
+
+    References
+    ----------
+    Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8.
+
+    Examples
+    --------
+    >>> encode(np.array([[0, 3, 3, 3, 0]]), radius=0.5)[0].astype(int).tolist()
+    [[0, 0], [1, 0], [1, 1], [1, 0], [0, 0]]
     """
     inside = label > 0
     place = tuple(np.nonzero(inside))
@@ -61,11 +76,20 @@ def encode(
 
 
 def medial_points(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(n, ndim) place of a pixel deep inside each nucleus, in the unit of the spacing, in the order
-    of the labels' numbers.
+    """Find a pixel deep inside each nucleus.
 
-    Depth, the distance to the nearest pixel that is not of the nucleus, counts against the way to
-    the centre of mass: so the point lies in the middle of a round nucleus, and inside a bent one.
+    The depth of a pixel, its distance to the nearest pixel outside the nucleus, is weighed against
+    its distance to the centre of mass: so the point lies in the middle of a round nucleus, and
+    inside a bent one.
+
+    Parameters
+    ----------
+    label : (*space) labels; only numbers above 0 count.
+    spacing : pixel size along each axis; None for 1.
+
+    Returns
+    -------
+    (N, ndim) float64, in the unit of the spacing, in the order of the labels' numbers.
 
     Examples
     --------
@@ -96,14 +120,25 @@ def decode(
     min_size: int = 0,
     without_marker: str = "keep",
 ) -> np.ndarray:
-    """(*space, 2) probabilities of foreground and of centres, on pixels as long as wide → (*space)
-    int32 labels.
+    """Decode foreground and centres: a watershed on the distance to the background.
 
-    threshold, centre : probabilities above which a pixel is foreground, and of a centre.
-    merge : px; parts of centres less far apart are one centre.
-    min_size : px; smaller nuclei are dropped.
+    Parameters
+    ----------
+    maps : (*space, 2) probabilities of foreground and of a centre, on isotropic pixels.
+    threshold : foreground probability, 0 … 1, above which a pixel belongs to a nucleus.
+    centre : probability, 0 … 1, above which a pixel belongs to a centre.
+    merge : parts of centres less than so many pixels apart are one centre.
+    min_size : smallest nucleus in pixels.
     without_marker : what becomes of a connected foreground region without a centre: "keep" it as a
         nucleus, or "drop" it.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    References
+    ----------
+    Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8.
     """
     from skimage.segmentation import watershed
 
@@ -116,8 +151,17 @@ def decode(
 
 
 def join_markers(centres: np.ndarray, foreground: np.ndarray, *, distance: float) -> np.ndarray:
-    """(*space) bool → (*space) int markers: connected parts, and those less than `distance` px
-    apart inside the foreground are one.
+    """Number the connected centres; centres close together inside the foreground become one.
+
+    Parameters
+    ----------
+    centres : (*space) bool.
+    foreground : (*space) bool, through which centres are joined.
+    distance : in pixels, below which two centres are one; 0 joins none.
+
+    Returns
+    -------
+    (*space) int markers, 0 outside centres.
     """
     if not distance or not centres.any():
         return ndimage.label(centres)[0]
@@ -128,8 +172,13 @@ def join_markers(centres: np.ndarray, foreground: np.ndarray, *, distance: float
 def count_without_marker(
     maps: np.ndarray, *, threshold: float = 0.5, centre: float = 0.5, min_size: int = 0
 ) -> int:
-    """Connected foreground regions, of at least `min_size` pixels, in which `decode` finds no
-    centre.
+    """Count the connected foreground regions in which `decode` finds no centre.
+
+    Parameters
+    ----------
+    maps : (*space, 2) probabilities of foreground and of a centre.
+    threshold, centre : as in `decode`.
+    min_size : smallest region in pixels.
     """
     regions, count = ndimage.label(maps[..., 0] > threshold)
     sizes = np.bincount(regions.ravel(), minlength=count + 1)
@@ -139,8 +188,9 @@ def count_without_marker(
 
 
 def _measure_radii(own: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.  own :
-    the nucleus of each pixel, from 0.
+    """Radius of the disc or ball as large as each nucleus, in the unit of the pixel size.
+
+    `own` is the nucleus of each pixel, from 0.
     """
     volume = np.bincount(own) * float(np.prod(size))
     return np.sqrt(volume / np.pi) if len(size) == 2 else np.cbrt(3 * volume / (4 * np.pi))
@@ -182,12 +232,15 @@ class CentreTarget(LabelTarget):
         return {"foreground": 1, "centre": 1}
 
     def encode(self, example: Example) -> np.ndarray:
+        """(*space, 2) foreground and centre region of each nucleus, see `encode`."""
         return encode(example.label, spacing=example.spacing, share=self.share)
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
+        """Logits → probabilities of foreground and of centres."""
         return sigmoid(raw)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
+        """(*space, 2) probabilities → (*space) int32 labels, see `decode`."""
         return decode(maps, without_marker=self.without_marker, **parameters)
 
     def describe(self, maps: np.ndarray, *, merge: float = 0.0, **parameters: float) -> str:

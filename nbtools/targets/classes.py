@@ -1,4 +1,4 @@
-"""Classes of nuclei: what a pixel's class may be, and what most of a nucleus' pixels say."""
+"""Classes of nuclei: the truth per pixel, and the class of a nucleus from those of its pixels."""
 
 from __future__ import annotations
 
@@ -8,20 +8,43 @@ import numpy as np
 
 
 def number(classes: Mapping[int, str] | None, names: Sequence[str]) -> dict[int, int]:
-    """Label → class by name, as label → number of the class from 1; a class that is not among the
-    names is unknown, and left out.
+    """Number the classes of nuclei.
+
+    Parameters
+    ----------
+    classes : label → name of its class; None for no nuclei.
+    names : of the classes known to a model, in order.
+
+    Returns
+    -------
+    Label → number of its class, from 1; a nucleus whose class is not among the names is left out.
+
+    Examples
+    --------
+    >>> number({4: "mitosis", 7: "debris"}, ["interphase", "mitosis"])
+    {4: 2}
     """
     places = {name: i for i, name in enumerate(names, 1)}
     return {label: places[name] for label, name in (classes or {}).items() if name in places}
 
 
 def encode(label: np.ndarray, classes: Mapping[int, int], *, count: int) -> np.ndarray:
-    """(*space) labels → (*space, 1 + count) float32: 1 for what a pixel may be, background or one
-    of the classes.
+    """Encode for each pixel what it may be: background, or one of the classes.
 
-    A nucleus that is not in `classes` may be any of them; where the label is negative (ignored), a
-    pixel may be anything.
+    Parameters
+    ----------
+    label : (*space) labels; negative ones are ignored.
+    classes : label → number of its class, from 1. A nucleus that is not among them may be of any
+        class.
+    count : number of classes.
 
+    Returns
+    -------
+    (*space, 1 + count) float32: 1 for background or the class, 0 else; an ignored pixel may be
+    anything, so that all are 1.
+
+    Examples
+    --------
     >>> encode(np.array([0, 5, 6, -1]), {5: 2}, count=2).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
@@ -40,13 +63,25 @@ def encode(label: np.ndarray, classes: Mapping[int, int], *, count: int) -> np.n
 def decode(
     label: np.ndarray, maps: np.ndarray, *, names: Sequence[str]
 ) -> tuple[dict[int, str], dict[int, float]]:
-    """The class of each nucleus, by the mean of its pixels' probabilities, and how much of that the
-    class has.
+    """Decide the class of each nucleus, by the mean of its pixels' probabilities.
 
-    label : (*space).
-    maps : (*coarse, K) probability of each class, on the same field of view, with other pixels or
-        the same.
-    Returns ({label: name}, {label: probability, 0 … 1}).
+    Parameters
+    ----------
+    label : (*space) labels.
+    maps : (*coarse, K) probability of each class, on the same field of view; its pixels may be
+        larger.
+    names : of the K classes.
+
+    Returns
+    -------
+    Label → name of its class, and label → share of that class in the sum of probabilities, 0 … 1.
+
+    Examples
+    --------
+    >>> maps = np.array([[0.2, 0.8], [0.4, 0.6], [1.0, 0.0]])
+    >>> names, share = decode(np.array([1, 1, 0]), maps, names=["interphase", "mitosis"])
+    >>> names, {label: round(value, 3) for label, value in share.items()}
+    ({1: 'mitosis'}, {1: 0.7})
     """
     at = np.ix_(
         *(

@@ -1,5 +1,4 @@
-"""The two loops of flows that NumPy has no words for, compiled: heat that spreads inside each part,
-and points that follow flows.
+"""The two loops of flows, compiled: heat that diffuses inside each part, and points along flows.
 
 Compiled at the first call and kept beside the source or in the user's cache; where neither can be
 written, compiled in every process.
@@ -29,14 +28,23 @@ def diffuse(
     rates: np.ndarray,
     steps: np.ndarray,
 ) -> np.ndarray:
-    """Heat (n,) of points after the steps (P,) of their part, in each of which its centre gets one
-    unit and neighbours share.
+    """Diffuse heat inside each connected part of nuclei, from its centre.
 
-    starts : (P + 1,) where the points of each part begin.
-    beside : (n, ndim, 2) neighbours; the point itself where there is none, and
-    what would flow there is lost.
-    centres : (P,) points.
-    rates : (ndim,) share that goes to each neighbour.
+    In every step the centre of a part gets one unit, and each point shares with its neighbours.
+    What would flow out of the part is lost.
+
+    Parameters
+    ----------
+    starts : (P + 1,) index of the first point of each part, and the number n of points.
+    beside : (n, ndim, 2) index of the neighbours before and after along each axis; the point's own
+        where that is outside the part.
+    centres : (P,) index of the centre of each part.
+    rates : (ndim,) share of its heat that a point gives to each neighbour along an axis.
+    steps : (P,) number of steps of each part.
+
+    Returns
+    -------
+    (n,) heat of each point.
     """
     heat, stays = np.zeros(starts[-1]), 1 - 2 * rates.sum()
     spare = np.zeros(starts[-1])
@@ -59,10 +67,18 @@ def diffuse(
 def integrate_flows(
     flow: np.ndarray, shape: np.ndarray, *, ends: np.ndarray, steps: int, block: int, still: float
 ) -> None:
-    """Move points (n, ndim) float32, in place, along flows (pixels, ndim) float32 of an image of
-    this shape, linear between its pixels.
+    """Move points along flows, in place, with linear interpolation between pixels.
 
     A point that moved no more than `still` along any axis in the last `block` steps has arrived.
+
+    Parameters
+    ----------
+    flow : (pixels, ndim) float32, the flattened image; step of a point at each pixel.
+    shape : (ndim,) of the image.
+    ends : (n, ndim) float32 points in pixels; they are moved, and stay inside the image.
+    steps : largest number of steps.
+    block : steps between two tests for arrival.
+    still : in pixels.
     """
     ndim = len(shape)
     strides, low, share = np.ones(ndim, np.int64), np.empty(ndim, np.int64), np.empty(ndim)

@@ -1,5 +1,4 @@
-"""Flows: at every pixel of a nucleus the direction to its inside; pixels that follow them meet,
-each nucleus' own in one place.
+"""Flows: the direction to the inside of the nucleus, at every pixel; followed, its pixels meet.
 
 Heat spreads inside each nucleus from an inner pixel, and the flow is the direction in which it
 grows (Stringer et al. 2021, doi:10.1038/s41592-020-01018-x). A flow is a step of one pixel, all
@@ -45,11 +44,23 @@ ALL = 4.0  # no two flows of length 1 differ more
 
 
 def encode(label: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> np.ndarray:
-    """(*space) labels → (*space, 1 + ndim) float32: foreground (0, 1; -1 ignored), and a flow of
-    length 1 inside nuclei, 0 outside.
+    """Encode labels as foreground, and the direction to the centre of the nucleus.
 
-    spacing : relative pixel sizes. Connected parts of a label have flows of their own; at the inner
-        pixel of each the flow is 0.
+    Connected parts of a label have flows of their own; at the inner pixel of each the flow is 0.
+
+    Parameters
+    ----------
+    label : (*space) labels; negative ones are ignored.
+    spacing : relative pixel size along each axis; None for equal ones.
+
+    Returns
+    -------
+    (*space, 1 + ndim) float32: foreground (0 or 1; -1 ignored), and the flow along each axis, of
+    length 1 inside nuclei and 0 outside.
+
+    References
+    ----------
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
 
     Examples
     --------
@@ -76,13 +87,24 @@ def decode(
     flow_threshold: float = ALL,
     min_size: int = 0,
 ) -> np.ndarray:
-    """(*space, 1 + ndim) foreground probability and flows → (*space) int32 labels: the pixels that
-    arrive at the same place.
+    """Decode foreground and flows: pixels that arrive at the same place are one nucleus.
 
-    spacing : relative pixel sizes, so that places of arrival are as far apart in space along every
-        axis.
-    flow_threshold : in 2D, nuclei whose own flows differ more than that from those in `maps` are
-        dropped, see `measure_error`; 4 keeps all.
+    Parameters
+    ----------
+    maps : (*space, 1 + ndim) foreground probability, and the flow along each axis.
+    spacing : relative pixel size along each axis, so that places of arrival are equally far apart
+        in space; None for equal ones.
+    threshold : foreground probability, 0 … 1, above which a pixel follows its flow.
+    flow_threshold : in 2D, nuclei are removed whose `measure_error` is larger; 4 keeps all.
+    min_size : smallest nucleus in pixels.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    References
+    ----------
+    Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
     foreground = maps[..., 0] > threshold
     flow = np.where(foreground[..., None], maps[..., 1:], 0)
@@ -99,8 +121,17 @@ def decode(
 
 
 def flip(maps: np.ndarray, axis: int) -> np.ndarray:
-    """Mirror maps (*space, 1 + ndim) along an axis: the pixels change places, and what pointed
-    forwards points backwards.
+    """Mirror foreground and flows along an axis; the flow along that axis changes its sign.
+
+    Parameters
+    ----------
+    maps : (*space, 1 + ndim).
+    axis : spatial, from 0.
+
+    Examples
+    --------
+    >>> flip(np.array([[1.0, 0.5], [0.0, 0.0]]), 0).tolist()
+    [[0.0, -0.0], [1.0, -0.5]]
     """
     mirrored = np.flip(maps, axis).copy()
     mirrored[..., 1 + axis] *= -1
@@ -108,11 +139,17 @@ def flip(maps: np.ndarray, axis: int) -> np.ndarray:
 
 
 def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.ndarray:
-    """Where points (n, ndim) of an image end that take so many steps along its flows (*space,
-    ndim), linear between pixels.
+    """Move points along flows until they arrive, with linear interpolation between pixels.
 
-    Points that do not get on any more stay where they are. None leaves the image. Returns (n, ndim)
-    float.
+    Parameters
+    ----------
+    flow : (*space, ndim) step of a point at each pixel; what is not a number counts as 0.
+    points : (n, ndim) in pixels.
+    steps : largest number of steps.
+
+    Returns
+    -------
+    (n, ndim) float32, where the points end; all stay inside the image.
     """
     from nbtools.targets import flow_kernels
 
@@ -140,18 +177,35 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
 
 
 def measure_error(label: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """For each label 1 … N (n,) the mean squared difference between the flows it has and those
-    given: 0 … 4 for flows of length 1.
+    """Measure for each nucleus how far given flows differ from those of its shape.
+
+    Parameters
+    ----------
+    label : (*space) labels 1 … N.
+    flow : (*space, ndim) as predicted.
+
+    Returns
+    -------
+    (N,) mean squared difference, 0 … 4 for flows of length 1.
     """
     off = np.square(encode(label)[..., 1:] - flow).sum(axis=-1)
     return ndimage.mean(off, label, np.arange(1, label.max() + 1))
 
 
 def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
-    """Mean length, 0 … 1, of half the difference between the flows in maps (*space, 1 + ndim) and
-    those of the labels they were decoded to.
+    """Compare predicted flows with those of the labels they are decoded to.
 
-    Where either sees a nucleus; 1 where neither does.
+    It needs no truth: it is small where the network is sure of whole nuclei.
+
+    Parameters
+    ----------
+    maps : (*space, 1 + ndim) foreground probability and flows.
+    label : (*space) labels that `decode` made of them.
+
+    Returns
+    -------
+    Mean length of half the difference, 0 … 1 for flows of length 1, over the pixels of labels and
+    of probable foreground; 1 where there are none.
 
     Examples
     --------
@@ -168,8 +222,9 @@ def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
 
 
 def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.  size : of a pixel along each axis;
-    the smallest is 1.
+    """Flows (n, ndim) at the places (n, ndim) of parts 1 … N.
+
+    `size` is that of a pixel along each axis, the smallest 1.
     """
     from nbtools.targets import flow_kernels
 
@@ -197,10 +252,9 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
 
 
 def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Of each part the index of the pixel nearest to its centre of mass, which may itself lie
-    outside.
+    """Of each part, the index of the pixel nearest to its centre of mass, which may lie outside.
 
-    part : (n,) in rising order.   at : (n, ndim) in space.
+    `part` is (n,) in rising order, `at` (n, ndim) in space.
     """
     first = np.flatnonzero(np.diff(part, prepend=0))
     count = np.diff(first, append=len(part))
@@ -211,8 +265,9 @@ def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(n, ndim, 2) index of the pixel before and after along each axis; the pixel's own where that
-    is of another part.
+    """(n, ndim, 2) index of the pixel before and after along each axis.
+
+    It is the pixel's own where that is of another part.
     """
     index = np.full(parts.shape, -1, np.int32)
     index[tuple(places.T)] = own = np.arange(len(places), dtype=np.int32)
@@ -227,8 +282,9 @@ def _find_neighbours(parts: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray) -> np.ndarray:
-    """Labels (n,) of points that ended at `ends` (n, ndim): one for each place where many arrive, 0
-    for stragglers.
+    """Labels (n,) of points that ended at `ends` (n, ndim).
+
+    There is one for each place where many arrive; the others get 0.
 
     Places are looked up one by one, for they are few beside the pixels of the image.
     """
@@ -254,8 +310,9 @@ def _name_arrivals(ends: np.ndarray, shape: tuple[int, ...], *, size: np.ndarray
 
 
 def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
-    """From a pixel of an image of this shape to all others of a window that reaches so far along
-    each axis, in pixels of one row.
+    """Steps from a pixel to all others of a window, in the flattened image.
+
+    `reach` is that of the window along each axis.
     """
     along = [
         np.arange(-int(r), int(r) + 1) * int(np.prod(shape[axis + 1 :]))
@@ -303,6 +360,7 @@ class FlowTarget(LabelTarget):
         return {"foreground": 1, "flow": 2 if self.in_planes else self.ndim}
 
     def encode(self, example: Example) -> np.ndarray:
+        """(*space, 1 + ndim) foreground and flows, see `encode`."""
         return encode(example.label, spacing=None if self.in_planes else self.spacing)
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
@@ -310,6 +368,7 @@ class FlowTarget(LabelTarget):
         return np.concatenate([sigmoid(raw[..., :1]), raw[..., 1:] / FLOW_SCALE], axis=-1)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
+        """(*space, 1 + ndim) foreground and flows → (*space) int32 labels, see `decode`."""
         return decode(maps, spacing=self.spacing, **parameters)
 
     def self_consistency_error(self, maps: np.ndarray, label: np.ndarray) -> float:

@@ -22,18 +22,41 @@ from nbtools.targets.objects import remove_small_objects
 
 
 def encode(label: np.ndarray) -> np.ndarray:
-    """(*space) labels → (*space, 1) float32: 1 inside nuclei, 0 outside, -1 where the label is
-    negative (ignored).
+    """Encode labels as foreground: 1 inside nuclei, 0 outside, -1 where ignored.
+
+    Parameters
+    ----------
+    label : (*space) labels; negative ones are ignored.
+
+    Returns
+    -------
+    (*space, 1) float32.
+
+    Examples
+    --------
+    >>> encode(np.array([0, 7, -1])).ravel().tolist()
+    [0.0, 1.0, -1.0]
     """
     return np.where(label < 0, -1, label > 0).astype(np.float32)[..., None]
 
 
 def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
-    """(*space, K) maps, of which the first is the probability of foreground → (*space) int32
-    labels.
+    """Decode foreground: its connected components. Touching nuclei stay one.
 
-    Connected components above the threshold, of at least `min_size` pixels; touching nuclei stay
-    one.
+    Parameters
+    ----------
+    maps : (*space, K), of which the first is the probability of foreground.
+    threshold : foreground probability, 0 … 1, above which a pixel belongs to a nucleus.
+    min_size : smallest nucleus in pixels.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    Examples
+    --------
+    >>> decode(np.array([[0.9, 0.2, 0.8, 0.7]])[..., None]).tolist()
+    [[1, 0, 2, 2]]
     """
     label, _ = ndimage.label(maps[..., 0] > threshold)
     return remove_small_objects(label.astype(np.int32, copy=False), min_size)
@@ -41,8 +64,11 @@ def decode(maps: np.ndarray, *, threshold: float = 0.5, min_size: int = 0) -> np
 
 @dataclass(frozen=True)
 class ForegroundTarget(LabelTarget):
-    """Foreground per pixel, one output per class where nuclei have classes; a result are its
-    connected regions.
+    """Foreground per pixel, and one output per class where nuclei have classes.
+
+    The result are the connected regions of the foreground.
+
+    The result are the connected regions of the foreground.
 
     Parameters
     ----------
@@ -71,12 +97,14 @@ class ForegroundTarget(LabelTarget):
         return np.concatenate([truth, weight[..., None]], axis=-1)
 
     def activate(self, raw: np.ndarray) -> np.ndarray:
+        """Logits → probabilities: of foreground, and of each class where there are some."""
         if not self.classes:
             return sigmoid(raw)
         share = softmax(raw)
         return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
 
     def find_labels(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
+        """(*space, K) maps → (*space) int32 labels, see `decode`."""
         return decode(maps, threshold=threshold, min_size=min_size)
 
     def class_channels(self) -> slice | None:

@@ -1,5 +1,6 @@
-"""Label images as objects: small ones removed, unseeded ones seeded, touching ones split, cores
-expanded. What decoders and classical methods share.
+"""Label images as objects: remove, seed, split and expand them.
+
+Decoders and classical methods share these functions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,22 @@ SEEN = 0.3
 
 
 def remove_small_objects(label: np.ndarray, min_size: int) -> np.ndarray:
-    """Remove labels of fewer than `min_size` pixels and number the others 1 … N."""
+    """Remove small objects, and number the others 1 … N.
+
+    Parameters
+    ----------
+    label : (*space) labels from 0.
+    min_size : objects of fewer pixels are removed.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    Examples
+    --------
+    >>> remove_small_objects(np.array([0, 3, 3, 5, 8, 8]), 2).tolist()
+    [0, 1, 1, 0, 2, 2]
+    """
     sizes = np.bincount(label.ravel())
     sizes[0] = 0
     keep = sizes >= max(min_size, 1)
@@ -21,7 +37,22 @@ def remove_small_objects(label: np.ndarray, min_size: int) -> np.ndarray:
 
 
 def seed_unseeded_regions(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Give each connected foreground region without a seed one of its own: the whole region."""
+    """Give each connected foreground region without a seed one of its own: the whole region.
+
+    Parameters
+    ----------
+    foreground : (*space) bool.
+    seeds : (*space) int, 0 where there is none.
+
+    Returns
+    -------
+    (*space) int seeds; new ones have numbers above the old ones, with gaps.
+
+    Examples
+    --------
+    >>> seed_unseeded_regions(np.array([1, 1, 0, 1, 1]) > 0, np.array([0, 1, 0, 0, 0])).tolist()
+    [0, 1, 0, 3, 3]
+    """
     regions, count = ndimage.label(foreground)
     if not count:
         return seeds
@@ -34,13 +65,20 @@ def seed_unseeded_regions(foreground: np.ndarray, seeds: np.ndarray) -> np.ndarr
 def split_touching_objects(
     foreground: np.ndarray, *, split: float, spacing: tuple[float, ...] | None = None
 ) -> np.ndarray:
-    """(*space) bool → (*space) int32 labels: connected regions, holes filled, parted where a waist
-    is deeper than `split`.
+    """Split connected regions at their waists, as classical methods do without a network.
 
-    The classical way, without a network: each pixel's distance to the background, and a watershed
-    from its maxima.
-    split : how much lower the distance must be between two maxima, in pixels of the finest axis.
-    spacing : relative; None for equal.
+    Holes are filled; a watershed on the distance to the background starts from its maxima.
+
+    Parameters
+    ----------
+    foreground : (*space) bool.
+    split : how much lower the distance must be between two maxima than at the lower of them, in the
+        unit of the spacing.
+    spacing : relative pixel size along each axis; None for 1.
+
+    Returns
+    -------
+    (*space) int32 labels.
     """
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
@@ -54,8 +92,22 @@ def split_touching_objects(
 
 
 def expand_labels(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:
-    """Let every label grow by some pixels, all at once, inside the region `nucleus` (*space) bool;
-    none takes from another.
+    """Expand all labels at once inside a region; none takes pixels from another.
+
+    Parameters
+    ----------
+    label : (*space) int32 labels.
+    nucleus : (*space) bool, where labels may grow.
+    steps : by how many pixels, across faces; 0 changes nothing.
+
+    Returns
+    -------
+    (*space) int32 labels.
+
+    Examples
+    --------
+    >>> expand_labels(np.array([[1, 0, 0, 0, 2]]), np.ones((1, 5), bool), steps=1).tolist()
+    [[1, 1, 0, 2, 2]]
     """
     from skimage.segmentation import watershed
 

@@ -1,5 +1,4 @@
-"""Hills of a map of heights, parted where the valley between them is deep enough: each nucleus is a
-hill of its distance map.
+"""Hills of a map of heights, separated where the valley between them is deep enough.
 
 How far a hill rises above the pass to a higher one is its persistence (Edelsbrunner et al. 2002,
 doi:10.1007/s00454-002-2885-2). Unlike a level that all hills are cut at, it parts two that touch
@@ -17,10 +16,30 @@ BLOCK = 2**15
 def persistence_watershed(
     height: np.ndarray, mask: np.ndarray, *, min_persistence: float
 ) -> np.ndarray:
-    """(*space) float heights and bool mask → (*space) int32 labels: every hill that rises at least
-    `min_persistence` above the pass to a higher one.
+    """Label the hills of a map that are high enough above the pass to a higher one.
 
-    Each pixel of the mask belongs to a hill; each connected region has one at least.
+    Each pixel of the mask belongs to a hill; each connected region has at least one.
+
+    Parameters
+    ----------
+    height : (*space) float.
+    mask : (*space) bool.
+    min_persistence : by how much a hill must rise above its pass, in the unit of the heights.
+
+    Returns
+    -------
+    (*space) int32 labels, 0 outside the mask.
+
+    References
+    ----------
+    Edelsbrunner et al. 2002, doi:10.1007/s00454-002-2885-2.
+
+    Examples
+    --------
+    >>> height = np.array([[1.0, 5.0, 2.0, 3.0, 2.5, 4.0]])
+    >>> mask = np.ones((1, 6), bool)
+    >>> persistence_watershed(height, mask, min_persistence=1.0).tolist()
+    [[1, 1, 1, 2, 2, 2]]
     """
     heights = np.pad(
         np.where(mask, height, -np.inf).astype(height.dtype, copy=False), 1, constant_values=-np.inf
@@ -39,13 +58,19 @@ def persistence_watershed(
 def steepest_ascent(
     heights: np.ndarray, inside: np.ndarray, *, steps: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) hill of each pixel inside: the top it comes to, going to the highest neighbour again and
-    again; and (H,) how high each top is.
+    """Assign each pixel to the hill whose top it reaches by steps to the highest neighbour.
 
-    heights : of all pixels, one row; -inf outside.
-    inside : (N,) places in it.
-    steps : from a pixel to its next neighbour, an axis.
-    Each top is a hill of its own, however low, and each pixel of a plateau, too.
+    Each top is a hill of its own, however low, and so is each pixel of a plateau.
+
+    Parameters
+    ----------
+    heights : flattened, -inf outside the mask and on a margin of one pixel.
+    inside : (N,) indices of the pixels of the mask.
+    steps : from a pixel to its next neighbour along each axis, in the flattened map.
+
+    Returns
+    -------
+    (N,) hill of each pixel, from 0, and (H,) height of each top.
     """
     to = inside.copy()
     for start in range(0, len(inside), BLOCK):
@@ -66,8 +91,18 @@ def steepest_ascent(
 def find_saddles(
     heights: np.ndarray, hill: np.ndarray, *, inside: np.ndarray, steps: list[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where two hills meet across faces: (P,) the one, (P,) the other, and (P,) the height of the
-    highest pass between them.
+    """Find the highest pass between each two hills that meet across faces.
+
+    Parameters
+    ----------
+    heights : flattened, as in `steepest_ascent`.
+    hill : (N,) hill of each pixel, from 0.
+    inside : (N,) indices of the pixels of the mask.
+    steps : from a pixel to its next neighbour along each axis, in the flattened map.
+
+    Returns
+    -------
+    (P,) the one hill, (P,) the other, and (P,) the height of their pass.
     """
     hill_at, count = np.full(len(heights), -1, hill.dtype), int(hill.max(initial=0)) + 1
     hill_at[inside] = hill
@@ -88,12 +123,20 @@ def find_saddles(
 def merge_shallow_basins(
     top: np.ndarray, passes: tuple[np.ndarray, np.ndarray, np.ndarray], *, min_persistence: float
 ) -> np.ndarray:
-    """(H,) names 1 … of hills; joined are those whose lower one rises less than `min_persistence`
-    above their
-    pass, from the highest pass down.
+    """Merge hills that rise too little above their pass, from the highest pass down.
 
     In each round every hill whose highest open pass leads to a higher one becomes part of that one;
-    no pass is left after a few.
+    a few rounds leave no such pass.
+
+    Parameters
+    ----------
+    top : (H,) heights of the hills.
+    passes : two hills and the height of the pass between them, as `find_saddles` gives them.
+    min_persistence : hills whose lower top is less than that above the pass are merged.
+
+    Returns
+    -------
+    (H,) int32, number of the merged hill, from 1.
     """
     names = np.arange(len(top))
     rank = np.empty(len(names), int)
@@ -113,9 +156,7 @@ def merge_shallow_basins(
 
 
 def _follow(into: np.ndarray) -> np.ndarray:
-    """Where each comes to that goes on from where it goes, until all have come to one that
-    stays.
-    """
+    """Follow each index to the index it leads to, until all have reached one that stays."""
     while not np.array_equal(further := into[into], into):
         into = further
     return into

@@ -1,6 +1,4 @@
-"""A plane of a volume from its neighbours: what a flat network that is given several planes as
-channels predicts of the middle one.
-"""
+"""The middle plane of a stack of planes, predicted by a flat network that has them as channels."""
 
 from __future__ import annotations
 
@@ -41,6 +39,7 @@ class PlaneStackTarget(LabelTarget):
         return {"foreground": 1}
 
     def encode(self, example: Example) -> np.ndarray:
+        """(Y, X, 1) foreground of the middle of five planes."""
         return foreground.encode(example.label[REACH])
 
     def make_pair(self, rng: np.random.Generator, patch: Example) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +49,7 @@ class PlaneStackTarget(LabelTarget):
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
     ) -> np.ndarray:
+        """(Z, Y, X, 1) foreground probability → labels; a split of 0 splits nothing."""
         if not split:
             return foreground.decode(maps, threshold=threshold, min_size=min_size)
         inside = maps[..., 0] > threshold
@@ -58,8 +58,20 @@ class PlaneStackTarget(LabelTarget):
 
 
 def gather_planes(volume: np.ndarray) -> np.ndarray:
-    """(Z + 4, Y, X, C) → (Z, Y, X, 5 · C): each plane that has two neighbours on either side with
-    these, in their order.
+    """Give each plane of a volume its two neighbours on either side as channels.
+
+    Parameters
+    ----------
+    volume : (Z + 4, Y, X, C); the two first and the two last planes are neighbours only.
+
+    Returns
+    -------
+    (Z, Y, X, 5 · C), the planes in their order.
+
+    Examples
+    --------
+    >>> gather_planes(np.arange(6.0).reshape(6, 1, 1, 1))[:, 0, 0].tolist()
+    [[0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0]]
     """
     count = len(volume) - 2 * REACH
     return np.concatenate([volume[i : i + count] for i in range(max(PLANES))], axis=-1)

@@ -1,6 +1,4 @@
-"""Foreground by a threshold, split where it has waists: the classical way from grey values or
-probabilities to labels.
-"""
+"""Foreground by a threshold, split where it has waists: the classical way to labels."""
 
 from __future__ import annotations
 
@@ -48,15 +46,28 @@ class WaistTarget(LabelTarget):
         return {"foreground": 1}
 
     def encode(self, example: Example) -> np.ndarray:
+        """(*space, 1) foreground: 1 inside nuclei, 0 outside, -1 where ignored."""
         return foreground.encode(example.label)
 
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
     ) -> np.ndarray:
+        """(*space, K) maps, the first the foreground probability → (*space) int32 labels."""
         return self.split_regions(maps[..., 0] > threshold, split=split, min_size=min_size)
 
     def split_regions(self, inside: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
-        """(*space) bool → (*space) int32 labels."""
+        """Split foreground regions at their waists, and remove small ones.
+
+        Parameters
+        ----------
+        inside : (*space) bool.
+        split : how deep a waist must be, in pixels of the finest axis.
+        min_size : smallest nucleus in pixels.
+
+        Returns
+        -------
+        (*space) int32 labels.
+        """
         label = split_touching_objects(inside, split=split, spacing=self.relative_spacing)
         return remove_small_objects(label, min_size)
 
@@ -77,6 +88,7 @@ class OtsuTarget(WaistTarget):
         return {"grey": 1}
 
     def find_labels(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
+        """(*space, K) maps, of which the first has grey values → labels above Otsu's threshold."""
         from skimage.filters import threshold_otsu
 
         grey = maps[..., 0]

@@ -175,7 +175,7 @@ def guess_commonest(truth: ResultSet) -> tuple[str, ResultSet]:
 
 
 def format_scores(scores: dict) -> list[str]:
-    """The confusion table, accuracies with their intervals, and calibration."""
+    """Format the confusion table, accuracies with their intervals, and calibration, as lines."""
     rows = [
         {"true class": name, **dict(zip(scores["classes"], row, strict=True))}
         for name, row in zip(scores["classes"], scores["confusion"], strict=True)

@@ -163,15 +163,16 @@ def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
 
 
 def drop_small(result: Labels, diameter: float | None) -> Labels:
-    """Labels without the nuclei smaller than a disc or ball of this diameter.
+    """Labels without the nuclei smaller than a disc or ball of a diameter.
 
     Parameters
     ----------
-    diameter : in the unit of the pixel size; None leaves all.
+    result : labels, also of a movie.
+    diameter : in the unit of the pixel size; None keeps all.
 
     Raises
     ------
-    UserError : a diameter, but an image of unknown pixel size.
+    UserError : a diameter is given, but the pixel size of the image is unknown.
     """
     if diameter is None:
         return result
@@ -213,7 +214,18 @@ def measure_sizes(label: Image) -> dict:
 
 
 def count_pixels(diameter: float, spacing: tuple[float, ...]) -> float:
-    """Pixels in a disc or ball of a diameter."""
+    """Pixels in a disc (2D) or ball (3D) of a diameter.
+
+    Parameters
+    ----------
+    diameter : in the unit of the spacing.
+    spacing : pixel size along each axis.
+
+    Examples
+    --------
+    >>> round(count_pixels(10.0, (1.0, 1.0)), 2)
+    78.54
+    """
     shape = np.pi / 4 if len(spacing) == 2 else np.pi / 6
     return shape * diameter ** len(spacing) / float(np.prod(spacing))
 
@@ -232,7 +244,13 @@ class Confidence:
         self.hits, self.scores, self.n_true, self.known = [], [], 0, True
 
     def add(self, truth: Labels, found: Labels | None) -> None:
-        """An image; from the first that has nuclei without scores on, nothing is collected."""
+        """Add an image; once an image has nuclei without scores, nothing more is collected.
+
+        Parameters
+        ----------
+        truth : true labels.
+        found : predicted labels; None where the image has no result.
+        """
         found = found or Labels(truth.image.replace(pixels=truth.image.pixels * 0))
         self.known &= found.score is not None or not found.image.pixels.any()
         if self.known:

@@ -40,7 +40,13 @@ class ResultSet:
 
 
 def require_existing(path: str | Path, what: str) -> Path:
-    """The path, or a UserError where nothing is there."""
+    """Return a path, or raise a UserError where nothing is there.
+
+    Parameters
+    ----------
+    path : file or folder.
+    what : the place in words, as "The result".
+    """
     if not Path(path).exists():
         raise UserError(
             f"{what} must exist.", path, "Check the spelling, and that you are in the right folder."
@@ -119,14 +125,31 @@ def find_partner(name: str, candidates: list[str], *, taken: list[str]) -> str |
 def pair_up(
     names: dict[str, str | None], truth: ResultSet, *, found: ResultSet, say: Callable[[str], None]
 ) -> Iterator[tuple]:
-    """(name, truth, result or None), one image at a time."""
+    """Read truth and result of one image after the other.
+
+    Parameters
+    ----------
+    names : name in the truth → name in the result, as `pair_names` gives them.
+    truth, found : truths and results by name.
+    say : takes messages on progress.
+
+    Yields
+    ------
+    Name, truth, and result or None.
+    """
     for number, (name, partner) in enumerate(names.items(), 1):
         say(f"{number} of {len(names)}: {name}" + ("" if partner else " is missing in the result"))
         yield name, truth.read(name), found.read(partner)
 
 
 def read_label_file(path: Path, options: InputOptions) -> Image:
-    """One label image, with the axes and the pixel size that were given."""
+    """Read one label image, with the axes and the pixel size that were given.
+
+    Parameters
+    ----------
+    path : of the file.
+    options : axes, spacing and unit; empty ones are those of the file.
+    """
     label = io.read_label(path, axes=options.axes)
     if options.spacing is None:
         return label

@@ -37,7 +37,19 @@ class Clean(Restored):
 def write(
     result: Restored, image: Image, *, folder: Path, dtype: np.dtype | str = "float32"
 ) -> dict:
-    """NAME.tif, in a type of number; integers are rounded and clipped to what they can hold."""
+    """Write NAME.tif.
+
+    Parameters
+    ----------
+    result : restored image.
+    image : what it was restored from; its name is that of the file.
+    folder : of the result.
+    dtype : type of the pixels; values for integers are rounded and clipped to their range.
+
+    Returns
+    -------
+    {}: a restored image has no columns in the summary.
+    """
     restored = result.image if dtype == "float32" else result.image.cast(dtype)
     io.write_image(folder / f"{image.name}.tif", restored)
     return {}
@@ -46,7 +58,18 @@ def write(
 def read_truth(
     place: Path, *, what: str = "The truth", options: InputOptions | None = None
 ) -> ResultSet:
-    """Clean images with the unprocessed ones, from a data set with clean/; or images alone."""
+    """Read clean images, with the unprocessed ones where they are at hand.
+
+    Parameters
+    ----------
+    place : data set with clean/, or images that are clean themselves.
+    what : the place in words, for errors.
+    options : how the images of a data set are read.
+
+    Raises
+    ------
+    UserError : nothing is there.
+    """
     dataset = DataSet.open(require_existing(place, what), options=options or InputOptions())
     if not dataset.has("clean"):
         return _read_images(dataset)
@@ -62,7 +85,18 @@ def read_truth(
 def read(
     place: Path, *, what: str = "The result", options: InputOptions | None = None
 ) -> ResultSet:
-    """Restored images of a file, a result, a folder or a data set."""
+    """Read restored images, by name.
+
+    Parameters
+    ----------
+    place : an image, a folder of images, a result or a data set.
+    what : the place in words, for errors.
+    options : of these, the axes alone are used.
+
+    Raises
+    ------
+    UserError : nothing is there.
+    """
     axes = InputOptions(axes=options and options.axes)
     return _read_images(DataSet.open(require_existing(place, what), options=axes))
 
@@ -89,7 +123,9 @@ def evaluate(
 
     Parameters
     ----------
-    range : grey values that the error is held against, a number or "clean".
+    pairs : name, clean image, restored image or None.
+    range : grey values that errors are compared with, a number or "clean".
+    groups, seed : of the bootstrap.
     """
     rows = (
         (name, clean.image, found and found.image, getattr(clean, "unprocessed", None))

@@ -27,7 +27,18 @@ TERMS = """
 
 
 def write(result: ClassMap, image: Image, *, folder: Path) -> dict:
-    """NAME.tif with the number of the class of each pixel; the row has the share of each class."""
+    """Write NAME.tif with the number of the class of each pixel.
+
+    Parameters
+    ----------
+    result : class map; the name is that of its image.
+    image : what it was predicted from.
+    folder : of the result.
+
+    Returns
+    -------
+    `foreground`, the share of pixels that are not background.
+    """
     label = result.image
     io.write_label(folder / f"{label.name}.tif", label)
     share = np.bincount(label.pixels.ravel(), minlength=len(result.names)) / label.pixels.size
@@ -37,7 +48,18 @@ def write(result: ClassMap, image: Image, *, folder: Path) -> dict:
 def read(
     place: Path, *, what: str = "The class maps", options: InputOptions | None = None
 ) -> ResultSet:
-    """Class images of a file, a result, a folder or a data set."""
+    """Read class maps, by name.
+
+    Parameters
+    ----------
+    place : an image, a folder of images, a result or a data set with labels.
+    what : the place in words, for errors.
+    options : how images are read.
+
+    Raises
+    ------
+    UserError : nothing is there, or no label images.
+    """
     found = instances.read(place, what=what, options=options)
     readers = {name: lambda name=name: ClassMap(found.read(name).image, ()) for name in found.names}
     return ResultSet(readers, found.alone)
@@ -54,7 +76,9 @@ def evaluate(
 
     Parameters
     ----------
+    pairs : name, truth, result or None.
     classes : names of the values 0, 1, 2…; None: all above 0 is foreground.
+    groups, seed : of the bootstrap.
     """
     images = ((name, truth.image, found and found.image) for name, truth, found in pairs)
     return semantic.evaluate(images, classes=classes, groups=groups, seed=seed)

@@ -36,7 +36,18 @@ def format_cell(value: object) -> str:
 
 
 def format_rates(scores: dict, names: tuple[str, ...]) -> str:
-    """Metrics with their 95 % intervals, in words."""
+    """List metrics with their 95 % intervals, in words.
+
+    Parameters
+    ----------
+    scores : metric → value, with `interval_95`.
+    names : of the metrics.
+
+    Examples
+    --------
+    >>> format_rates({"dice": 0.9, "interval_95": {"dice": (0.85, 0.95)}}, ("dice",))
+    'dice 0.900 (0.850 to 0.950)'
+    """
     limits = scores["interval_95"]
     texts = [
         f"{n.replace('_', ' ')} {scores[n]:.3f}"
@@ -47,7 +58,18 @@ def format_rates(scores: dict, names: tuple[str, ...]) -> str:
 
 
 def format_missing(scores: dict, words: str) -> list[str]:
-    """A line that names the images without a result; [] where there are none."""
+    """Name the images without a result, on one line; [] where there are none.
+
+    Parameters
+    ----------
+    scores : with the names in `missing`.
+    words : how these images count.
+
+    Examples
+    --------
+    >>> format_missing({"missing": ["a", "b"]}, "counted as all missed")
+    ['Missing in the result, counted as all missed: a, b']
+    """
     if not scores["missing"]:
         return []
     return [f"Missing in the result, {words}: {', '.join(scores['missing'])}"]

@@ -1,7 +1,4 @@
-"""Checkpoints: everything that decides how a training goes on, so that a resumed run equals one
-that
-was never stopped.
-"""
+"""Checkpoints: all that decides how a training continues, so that a stop changes nothing."""
 
 from __future__ import annotations
 
@@ -31,8 +28,11 @@ def write_checkpoint(
 
     Parameters
     ----------
+    folder : of the checkpoint; it is made where it does not exist.
     groups : letter → variables or arrays in their order: "v" of the training step, "a" the running
         mean of the weights, "b" the best weights.
+    history : so far.
+    settings, plan : of the training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {}
@@ -52,12 +52,21 @@ def write_checkpoint(
 def read_checkpoint(
     folder: Path, *, settings: Settings, plan: TrainingPlan
 ) -> tuple[History, dict[str, list[np.ndarray]]] | None:
-    """History and groups of arrays as `write_checkpoint` has written them; None without any.
+    """Read the checkpoint that `write_checkpoint` left in a folder; None without any.
+
+    Parameters
+    ----------
+    folder : of the checkpoint.
+    settings : of the training that resumes; only its number of epochs may differ.
+    plan : with the seed of the training.
+
+    Returns
+    -------
+    History, and name of the group → its arrays.
 
     Raises
     ------
-    UserError : the checkpoint is of a training with other settings or another seed; more epochs may
-        be asked for.
+    UserError : the checkpoint belongs to a training with other settings or another seed.
     """
     if not (folder / STATE).is_file():
         return None

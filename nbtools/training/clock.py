@@ -1,6 +1,4 @@
-"""How far a training is: by steps, by the wall clock, or along a recorded schedule; and the
-learning rate that belongs to it.
-"""
+"""Progress of a training, by steps, time or a recorded schedule, and its learning rate."""
 
 from __future__ import annotations
 
@@ -18,20 +16,45 @@ WARM_UP = 0.15  # share of the budget in which the learning rate rises
 
 
 def reserve_seconds(minutes: float) -> float:
-    """What is kept of a budget in minutes for the last test, thresholds and saving."""
+    """Seconds of a budget in minutes kept for the last validation, thresholds and saving."""
     return min(0.3 * 60 * minutes, 12 + 0.06 * 60 * minutes, 60.0)
 
 
 def add_reserve(seconds: float) -> float:
-    """The budget in minutes whose training ends so many seconds after the start of the process: the
-    inverse of `reserve_seconds`.
+    """Find the budget whose training ends at a given time: the inverse of `reserve_seconds`.
+
+    Parameters
+    ----------
+    seconds : from the start of the process to the end of the training loop.
+
+    Returns
+    -------
+    Budget in minutes.
+
+    Examples
+    --------
+    >>> minutes = 5.0
+    >>> round(add_reserve(60 * minutes - reserve_seconds(minutes)), 6)
+    5.0
     """
     return min(seconds / 42, (seconds + 12) / 56.4, (seconds + 60) / 60)
 
 
 def one_cycle(progress: float) -> float:
-    """Factor of the highest learning rate at a progress of 0 … 1: a rise, then a cosine down to
-    nothing.
+    """Learning rate as a factor of the highest: a linear rise, then a cosine decay to nearly zero.
+
+    Parameters
+    ----------
+    progress : share of the training that is done, 0 … 1.
+
+    References
+    ----------
+    Smith & Topin 2018, arXiv:1708.07120.
+
+    Examples
+    --------
+    >>> [round(one_cycle(p), 3) for p in (0.0, 0.15, 0.575, 1.0)]
+    [0.05, 1.0, 0.5, 0.0]
     """
     if progress < WARM_UP:
         return 0.05 + 0.95 * progress / WARM_UP
@@ -39,11 +62,19 @@ def one_cycle(progress: float) -> float:
 
 
 class Clock:
-    """Turns steps into progress 0 … 1: by counting steps, by the wall clock, or along a recorded
-    schedule.
+    """Turns steps into progress 0 … 1: by count, by the wall clock, or by a recorded schedule.
 
     By the wall clock, progress is read every READ steps and holds in between; a recorded schedule
     is that staircase.
+
+    Parameters
+    ----------
+    settings : steps per epoch and number of epochs.
+    plan : with the budget in minutes, or the recorded schedule, which takes precedence.
+
+    Raises
+    ------
+    UserError : the budget leaves less than five seconds to train.
     """
 
     READ = 5
@@ -74,6 +105,7 @@ class Clock:
             )
 
     def steps_in(self, epoch: int) -> int:
+        """Number of steps of an epoch, counted from 0; the last one may be shorter."""
         return (
             self.per_epoch
             if self.timed
@@ -81,6 +113,7 @@ class Clock:
         )
 
     def progress(self, step: int) -> float:
+        """Progress 0 … 1 at a step, counted from 0; read from the clock, it is recorded."""
         if self.recorded:
             return max((p for s, p in self.recorded if s <= step), default=0.0)
         if not self.timed:
@@ -93,9 +126,7 @@ class Clock:
         return self.anchors[-1][1]
 
     def share_done(self, steps: int) -> float:
-        """How much of the budget is spent after so many steps, 0 … 1; for showing, not for the
-        schedule.
-        """
+        """Share of the budget that is spent after a number of steps, 0 … 1, to show to a person."""
         done = (
             (runtime.process_seconds() - self.begin) / (self.end - self.begin)
             if self.timed
@@ -104,11 +135,20 @@ class Clock:
         return float(np.clip(done, 0.0, 1.0))
 
     def is_over(self) -> bool:
+        """Whether the wall time of the training is spent; never true where steps are counted."""
         return self.timed and runtime.process_seconds() >= self.end
 
     def realised(self, steps: int) -> list[list[float]]:
-        """What a re-run follows: the staircase of a timed run; nothing where counting steps says it
-        all.
+        """The schedule to record, so that another run follows it.
+
+        Parameters
+        ----------
+        steps : taken in all.
+
+        Returns
+        -------
+        [step, progress] pairs: the staircase of a timed run, or the schedule that was followed; []
+        where counted steps decide all.
         """
         return [*self.anchors, [steps, 1.0]] if self.timed else self.recorded
 

@@ -1,6 +1,4 @@
-"""Training images in memory: each prepared with its partners when it is first drawn, and cut into
-patches.
-"""
+"""Training images in memory: prepared with their partners when first drawn, cut in patches."""
 
 from __future__ import annotations
 
@@ -31,8 +29,9 @@ PARTNERS = {
 
 
 class Examples(Sequence):
-    """Training images, each prepared when first drawn, so that training starts at once and memory
-    holds only what is used.
+    """Training images, each prepared when first drawn.
+
+    So training starts at once, and memory holds only what is used.
 
     Parameters
     ----------
@@ -143,7 +142,13 @@ class ExampleMaker:
 
 
 def crop_example(example: Example, place: tuple[slice, ...]) -> Example:
-    """A part of an example, with its partners."""
+    """Cut a part from an example and from all its partners.
+
+    Parameters
+    ----------
+    example : training image.
+    place : slice along each spatial axis, with start and stop.
+    """
     ndim, offset = len(place), np.array([float(s.start) for s in place])
     shape = tuple(s.stop - s.start for s in place)
     return augment.cut_example(example, augment.PatchTransform(np.eye(ndim), offset, shape))
@@ -154,6 +159,7 @@ def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> R
 
     Parameters
     ----------
+    example : with labels, boxes, points or a class; the first of these is taken.
     axes : spatial axes.
     classes : names of the classes of images.
     """
@@ -175,12 +181,15 @@ def draw_patch(
     size: tuple[int, ...],
     foreground: float,
 ) -> Example:
-    """A patch of an example, its geometry and grey values varied.
+    """Draw a patch of an example, with varied geometry and grey values.
 
     Parameters
     ----------
-    size : its shape in pixels.
-    foreground : share of patches that are laid on a nucleus.
+    rng : source of all draws.
+    example : image with its partners.
+    policy : strengths of the variations.
+    size : shape of the patch in pixels.
+    foreground : share of patches that are centred on a nucleus.
     """
     where = {"points": example.seeds, "shape": example.image.shape[:-1], "size": size}
     transform = augment.draw_transform(rng, policy, **where, foreground=foreground)
@@ -194,7 +203,7 @@ def draw_patch(
 
 
 def stack_arrays(parts: Sequence[np.ndarray | Mapping]) -> np.ndarray | dict[str, np.ndarray]:
-    """Arrays of one shape → (B, ...) float32; of dicts of arrays, name by name."""
+    """Stack arrays of one shape to (B, ...) float32; of dicts of arrays, name by name."""
     if isinstance(parts[0], Mapping):
         return {name: stack_arrays([part[name] for part in parts]) for name in parts[0]}
     return np.stack(parts).astype(np.float32, copy=False)
@@ -211,7 +220,16 @@ def split_channels(sample: Sample) -> list[Sample]:
 
 
 def boxes_of_labels(label: np.ndarray) -> np.ndarray:
-    """Box around each label (N, 2 D), columns y0, x0, y1, x1[, z0, z1].
+    """Find the bounding box of each nucleus of a label image.
+
+    Parameters
+    ----------
+    label : (Y, X) or (Z, Y, X) label image; only numbers above 0 count.
+
+    Returns
+    -------
+    (N, 2 D) float64 edges in pixels, in the order of the labels' numbers: columns y0, x0, y1, x1[,
+    z0, z1], the last edge exclusive.
 
     Examples
     --------
@@ -227,15 +245,24 @@ def boxes_of_labels(label: np.ndarray) -> np.ndarray:
 
 
 def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
-    """A clean image in the grey values of its noisy partner: the line that fits noisy to clean
-    best,
-    for each channel.
+    """Scale a clean image to the grey values of its noisy partner, by a linear fit per channel.
 
-    The two may have been taken with other exposure; noise without bias leaves the fit alone.
+    The two may have been taken at different exposure. Noise of mean 0 does not change the fit.
 
     Parameters
     ----------
     clean, noisy : (*space, C).
+
+    Returns
+    -------
+    (*space, C) float32: for each channel slope · clean + offset, nearest to the noisy one in least
+    squares; a constant channel becomes the mean of the noisy one.
+
+    Examples
+    --------
+    >>> clean = np.array([[0.0], [1.0], [2.0]])
+    >>> express_as(clean, 10 * clean + 5)[:, 0].tolist()
+    [5.0, 15.0, 25.0]
     """
     found = np.empty(clean.shape, np.float32)
     for c in range(clean.shape[-1]):

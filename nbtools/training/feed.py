@@ -13,8 +13,21 @@ Draw = Callable[[np.random.Generator], tuple]  # a batch (x, y) from a generator
 def prefetch(
     draw: Draw, steps: range, *, seed: int, ahead: int = 3, threads: int = 2
 ) -> Iterator[tuple[int, tuple]]:
-    """Batches for the steps, in order, drawn a few ahead by background threads; the batch of a step
-    depends on (seed, step) alone.
+    """Draw the batches of successive steps ahead of time, by background threads.
+
+    The batch of a step depends on (seed, step) alone, not on the threads.
+
+    Parameters
+    ----------
+    draw : random generator → batch.
+    steps : numbers of the steps; batches come in their order.
+    seed : of the training.
+    ahead : how many batches are drawn in advance.
+    threads : that draw.
+
+    Yields
+    ------
+    Step and its batch.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(draw, np.random.default_rng([seed, step])) for step in steps[:ahead]]

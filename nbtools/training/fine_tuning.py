@@ -1,6 +1,4 @@
-"""Fine-tuning: a network that begins with the weights of a trained one, as a whole or in its
-encoder, which may be frozen.
-"""
+"""Fine-tuning: begin with the weights of a trained network, or of its encoder alone."""
 
 from __future__ import annotations
 
@@ -25,8 +23,18 @@ PARTS = ("all", "encoder")
 
 
 def adapt_settings(settings: Settings, source: Settings) -> Settings:
-    """Settings to fine-tune with: where ours are untouched, the source's in what describes the
-    model; and a lower learning rate.
+    """Take over the settings of a model to fine-tune, and lower the learning rate.
+
+    Settings that were changed from their default stay, and so do those of the training itself.
+
+    Parameters
+    ----------
+    settings : of the new training.
+    source : settings of the model to begin with.
+
+    Returns
+    -------
+    Settings to train with; a learning rate at its default becomes SLOWER times that of the source.
     """
     ours, theirs, untouched = settings.to_dict(), source.to_dict(), type(settings)().to_dict()
     taken = {}
@@ -40,8 +48,14 @@ def adapt_settings(settings: Settings, source: Settings) -> Settings:
 
 
 def adapt_preset(settings: Settings, source: Settings) -> Settings:
-    """Settings to begin with an encoder: the source's preset where none was chosen, so that the
-    layers are alike. The rest of the network has not learned: the learning rate is not lowered.
+    """Take over the preset of a model whose encoder a training begins with, so that layers match.
+
+    The rest of the network is untrained, so the learning rate stays.
+
+    Parameters
+    ----------
+    settings : of the new training; a preset that was chosen stays.
+    source : settings of the model with the encoder.
     """
     preset, choices = getattr(source, "preset", None), settings.declaration("preset").choices
     if settings.preset != type(settings)().preset or preset not in choices:
@@ -54,6 +68,8 @@ def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = 
 
     Parameters
     ----------
+    model : is changed in place.
+    source : has the weights.
     differences : where settings and images of the two differ, for the message.
 
     Raises
@@ -72,16 +88,20 @@ def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = 
 
 
 def copy_encoder(model: keras.Model, source: keras.Model) -> int:
-    """Give a network the encoder weights of another, layer by layer of the same name and shape.
+    """Copy the encoder weights of another network, layer by layer of the same name and shape.
+
+    Parameters
+    ----------
+    model : is changed in place.
+    source : has the weights.
 
     Returns
     -------
-    int
-        How many layers were copied.
+    Number of layers that were copied.
 
     Raises
     ------
-    UserError : no layer of the encoder is alike.
+    UserError : no layer of the encoder matches.
     """
     known = {layer.name: layer for layer in flatten_layers(source)}
     copied = 0
@@ -104,11 +124,16 @@ def copy_encoder(model: keras.Model, source: keras.Model) -> int:
 
 
 def freeze_encoder(model: keras.Model, *, name: str) -> None:
-    """Keep the encoder of a network as it is in training.
+    """Make the encoder layers of a network untrainable, in place.
+
+    Parameters
+    ----------
+    model : with an encoder.
+    name : of the method, for the error.
 
     Raises
     ------
-    UserError : the network has none.
+    UserError : the network has no encoder.
     """
     frozen = [layer for layer in flatten_layers(model) if ENCODER.match(layer.name)]
     if not frozen:
@@ -129,7 +154,21 @@ def flatten_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def list_differences(ours: dict, theirs: dict) -> str:
-    """Where the settings and domains of two models differ, as far as that can shape a network."""
+    """List the differences between two models that can shape their networks, in words.
+
+    Parameters
+    ----------
+    ours, theirs : settings and shape of the images, name → value.
+
+    Returns
+    -------
+    Text to append to a sentence; "" where nothing differs.
+
+    Examples
+    --------
+    >>> list_differences({"preset": "small"}, {"preset": "paper"})
+    '; preset=small (model: paper)'
+    """
     found = []
     for name, value in ours.items():
         if name in theirs and name not in ABOUT_TRAINING and value != theirs[name]:

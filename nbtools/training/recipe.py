@@ -23,8 +23,19 @@ def write_recipe(
     inputs: Sequence[Path],
     command: str,
 ) -> None:
-    """Write recipe.json: the command, the settings as they were, the seed, the realised schedule,
-    and the sha256 of every input file.
+    """Write recipe.json: all that is needed to train the same model again.
+
+    It holds the command, the settings, the seed, the realised schedule, versions of the software
+    and the SHA-256 of every input file.
+
+    Parameters
+    ----------
+    folder : of the model.
+    method : with its settings, and the model it began with.
+    plan : seed and budget.
+    history : of the finished training.
+    inputs : files that were read.
+    command : as typed.
     """
     recipe = {
         "command": command,

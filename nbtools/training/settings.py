@@ -46,11 +46,14 @@ class TrainingSettings(Settings):
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to run a training, as against what to train.
+    """How to run a training: seed, budget, checkpoint and callbacks.
 
+    Parameters
+    ----------
+    seed : of all draws.
     minutes : wall time from the start of the process to a usable model, instead of `epochs`.
     folder : where the checkpoint is kept; needed to resume.
-    resume : go on from that checkpoint.
+    resume : continue from that checkpoint.
     callbacks : objects with any of on_note(text), on_step(step, logs), on_epoch(epoch, logs),
         wants_stop().
     schedule : [[step, progress], …] of an earlier run, followed exactly.

@@ -18,12 +18,24 @@ def coordinate_search(
     score: Callable[[dict], float],
     seconds: float = 60.0,
 ) -> tuple[dict, float]:
-    """Coordinate ascent: improve one value after the other until none helps or the time is over.
+    """Coordinate ascent: improve one value after the other, until none helps or the time is over.
 
-    values : where to start.
-    candidates : name → values to try.
-    score : values → number to make large.
-    Returns the best values and their score.
+    Parameters
+    ----------
+    values : name → value to start from.
+    candidates : name → values to try; those nearest to the present value come first.
+    score : values → number to maximise.
+    seconds : wall time; the value under test when it ends is finished.
+
+    Returns
+    -------
+    The best values, and their score.
+
+    Examples
+    --------
+    >>> candidates = {"a": (0, 1, 2), "b": (0, 3)}
+    >>> coordinate_search({"a": 0, "b": 0}, candidates, score=lambda values: sum(values.values()))
+    ({'a': 2, 'b': 3}, 5)
     """
     ends = time.monotonic() + seconds
     best, top = dict(values), score(values)
@@ -47,10 +59,18 @@ def coordinate_search(
 def choose_pieces(
     shapes: list[tuple[int, ...]], *, seed: int
 ) -> list[tuple[int, tuple[slice, ...]]]:
-    """(index of the image, where to cut it): one piece of each image, in seeded order, until PIXELS
-    are together.
+    """Choose a piece of each image at random, until PIXELS pixels are chosen in all.
 
-    Many images in part tell more than few as a whole, since the nuclei of one image are alike.
+    Pieces of many images tell more than a few whole images, since nuclei of one image are alike.
+
+    Parameters
+    ----------
+    shapes : (*space) shape of each image.
+    seed : of the order of the images, and of the places of the pieces.
+
+    Returns
+    -------
+    (index of the image, slice along each axis) of each piece; at least one.
     """
     rng, pieces, pixels = np.random.default_rng(seed), [], 0
     for i in rng.permutation(len(shapes)):

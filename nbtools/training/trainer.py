@@ -47,13 +47,18 @@ class Trainer:
         self.other_weights: dict[str, list[np.ndarray]] = {}
 
     def run(self, draw: Draw, validate: Callable[[], dict]) -> History:
-        """Train to the end of the budget and leave averaged weights in the model: the best or the
-        last, as `settings.checkpoint` says.
+        """Train to the end of the budget, and leave averaged weights in the model.
+
+        These are the weights of the best epoch or of the last, as `settings.checkpoint` says.
 
         Parameters
         ----------
-        draw : rng → (x, y) of a batch.
+        draw : random generator → (x, y) of a batch.
         validate : () → {"val_loss": …}, called once per epoch with the averaged weights in place.
+
+        Returns
+        -------
+        History of the training, by epoch.
         """
         best = Best(self.model, self.history)
         first = self._resume(best) if self.plan.resume else 0

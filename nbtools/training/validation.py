@@ -15,11 +15,19 @@ BATCHES = 4
 def make_validation(
     step: TrainStep, examples: Examples, *, draw_pair: Callable, batch_size: int, seed: int
 ) -> Callable[[], dict]:
-    """() → {"val_loss"} on a few fixed patches of the validation images; {} without any.
+    """Make a function that measures the loss on a few fixed patches of the validation images.
 
     Parameters
     ----------
+    step : of the training.
+    examples : validation images.
     draw_pair : (rng, example) → (x, y) of a patch that is not varied.
+    batch_size : patches per batch.
+    seed : of the patches.
+
+    Returns
+    -------
+    () → {"val_loss": …}; without images, () → {}.
     """
     if not len(examples):
         return dict

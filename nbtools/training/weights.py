@@ -21,6 +21,13 @@ class Best:
         self.model, self.history, self.weights, self.value = model, history, [], np.inf
 
     def offer(self, row: dict) -> None:
+        """Keep the weights of the model if this epoch is the best so far.
+
+        Parameters
+        ----------
+        row : of the history, with "epoch" and "val_loss"; without a validation loss the last epoch
+            is the best.
+        """
         value = row.get(
             "val_loss", -row["epoch"]
         )  # without validation images the last epoch is the best
@@ -30,6 +37,7 @@ class Best:
             self.history.best = {k: row[k] for k in ("epoch", "val_loss") if k in row}
 
     def restore(self, weights: list[np.ndarray], history: History) -> None:
+        """Continue with the best weights and the history of a checkpoint."""
         self.weights, self.history = weights, history
         self.value = self.history.best.get("val_loss", np.inf)
 
@@ -50,7 +58,13 @@ class Swapped:
 
 
 def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
-    """Put arrays, in the order of model.weights, into a model."""
+    """Put arrays into a model.
+
+    Parameters
+    ----------
+    model : is changed in place.
+    weights : arrays in the order of `model.weights`.
+    """
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
 
@@ -58,10 +72,13 @@ def set_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
 def write_weights(
     model: keras.Model, folder: Path, *, others: dict[str, list[np.ndarray]] | None = None
 ) -> None:
-    """Write weights.npz: plain arrays in the order of the network.
+    """Write weights.npz: the arrays of a network, in its order.
 
-    others : name → further weights of the network, each into a file of its own, as
-        weights_last.npz.
+    Parameters
+    ----------
+    model : whose weights are written.
+    folder : of the model.
+    others : name → further weights of the network, each written as weights_NAME.npz.
     """
     arrays = {"weights": [keras.ops.convert_to_numpy(v) for v in model.weights]}
     arrays |= {f"weights_{name}": further for name, further in (others or {}).items()}
@@ -77,13 +94,17 @@ def write_weights(
 
 
 def read_weights(model: keras.Model, folder: Path, *, which: str | None = None) -> None:
-    """Put the arrays of weights.npz into a network.
+    """Load the arrays of weights.npz into a network.
 
-    which : name of further weights that `write_weights` wrote, to be taken in their place.
+    Parameters
+    ----------
+    model : is changed in place.
+    folder : of the model.
+    which : name of further weights that `write_weights` wrote, to be loaded instead.
 
     Raises
     ------
-    UserError : the file is missing or damaged, or of another network.
+    UserError : the file is missing or damaged, or belongs to another network.
     """
     name = f"weights_{which}.npz" if which else "weights.npz"
     if which and not (folder / name).is_file():

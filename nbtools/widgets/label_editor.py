@@ -348,7 +348,15 @@ class Journal:
 
 
 def expand_runs(runs: np.ndarray) -> np.ndarray:
-    """Expand runs (n, 2) of start and length to flat indices.
+    """Expand runs to flat indices.
+
+    Parameters
+    ----------
+    runs : (n, 2) int, start and length of each run.
+
+    Returns
+    -------
+    (total length,) int.
 
     Examples
     --------
@@ -362,7 +370,15 @@ def expand_runs(runs: np.ndarray) -> np.ndarray:
 
 
 def encode_runs(indices: np.ndarray) -> np.ndarray:
-    """Encode sorted flat indices as runs (n, 2) of start and length; `expand_runs` inverts it.
+    """Encode flat indices as runs; `expand_runs` inverts it.
+
+    Parameters
+    ----------
+    indices : (N,) int, ascending.
+
+    Returns
+    -------
+    (n, 2) int, start and length of each run.
 
     Examples
     --------

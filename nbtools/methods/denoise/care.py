@@ -1,5 +1,8 @@
-"""CARE: restore with a U-Net that learns from pairs of a noisy and a clean image; an adapter to its
-authors' package, csbdeep (TensorFlow).
+"""CARE: restoration by a U-Net trained on pairs of a noisy and a clean image.
+
+An adapter to its authors' package, csbdeep (TensorFlow).
+
+An adapter to its authors' package, csbdeep (TensorFlow).
 
 Weigert et al. 2018, doi:10.1038/s41592-018-0216-7. Network and loss are the package's, whose own
 model is `.inner`. Patches, schedule, budget, tiles and files are ours, and so is the training loop:
@@ -74,12 +77,18 @@ class Care(KerasMethod):
         return _adopt(self.inner.keras_model)
 
     def predict(self, image: Image, **options) -> Prediction:
-        """As every restoring method's; of a probabilistic model, `raw=True` also keeps
-        raw["scale"], (*space, C) in grey values.
+        """Restore an image; a probabilistic model also predicts its uncertainty.
 
-        The clean value lies as likely as not within 0.69 scales of the restored one, as far as the
-        model knows; the standard deviation is 1.41 scales. A map to look at:
-        `image.replace(pixels=result.raw["scale"][..., 0])`.
+        With `raw=True`, raw["scale"] of a probabilistic model holds the scale of a Laplace
+        distribution per pixel, (*space, C) in grey values. According to the model, the clean value
+        lies within 0.69 scales of the restored one with probability one half; the standard
+        deviation is 1.41 scales. `image.replace(pixels=result.raw["scale"][..., 0])` is a map of
+        it.
+
+        Parameters
+        ----------
+        image : noisy, with the axes and channels of the training images.
+        options : of `Method.predict`.
         """
         result = super().predict(image, **options)
         if self.settings.probabilistic and "maps" in result.raw:
@@ -89,8 +98,7 @@ class Care(KerasMethod):
 
 
 def _adopt(network: keras.Model) -> keras.Model:
-    """The package's network on the same weights, as one that our training compiles anew, and that
-    can be stored and tiled exactly.
+    """Rebuild the package's network on the same weights, to train and store it by our code.
 
     A probabilistic one has a function for a layer, which adds the least scale to the softplus of a
     convolution; here a plain layer does.

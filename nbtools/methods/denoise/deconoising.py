@@ -1,5 +1,4 @@
-"""DecoNoising: blind spots behind the blur of the microscope, so that the network says what was
-there before it.
+"""DecoNoising: blind spots behind the blur of the microscope, so that the network also deblurs.
 
 Goncharova et al. 2020, arXiv:2008.08414. A network proposes a sharp image s, a fixed convolution
 with the point spread function (PSF) blurs it, and hidden pixels are asked of the blurred image
@@ -107,6 +106,16 @@ class DecoNoising(KerasMethod):
     background: float | None = None
 
     def prepare(self, train: DataSet) -> None:
+        """Make the kernels of the PSF, and find the grey value of the background.
+
+        Parameters
+        ----------
+        train : images of one channel.
+
+        Raises
+        ------
+        UserError : the images have several channels, or the file of the PSF does not fit.
+        """
         super().prepare(train)
         if self.domain.channels > 1:
             raise UserError(
@@ -120,9 +129,7 @@ class DecoNoising(KerasMethod):
             self.background = find_background(images)
 
     def make_kernels(self) -> list[np.ndarray]:
-        """The PSF as kernels to convolve with one after the other: of the settings' file, or a
-        Gaussian along each axis.
-        """
+        """Kernels of the PSF, to convolve with in turn: a file's, or a Gaussian along each axis."""
         settings, domain = self.settings, self.domain
         if settings.psf is not None:
             return [read_psf(settings.psf, spacing=domain.spacing, ndim=domain.ndim)]
@@ -157,12 +164,14 @@ class DecoNoising(KerasMethod):
         return super().describe_model() | {"background": self.background}
 
     def save_weights(self, folder: Path) -> None:
+        """Write the weights, and the kernels of the PSF beside them."""
         super().save_weights(folder)
         named = {f"{i:02d}": kernel for i, kernel in enumerate(self.kernels)}
         with io.atomic_write(folder / PSF_FILE) as temporary:
             np.savez_compressed(temporary, **named)
 
     def read_description(self, folder: Path) -> None:
+        """Read the domain of the model, and its PSF; UserError where that is missing."""
         super().read_description(folder)
         try:
             with np.load(folder / PSF_FILE, allow_pickle=False) as file:
@@ -185,7 +194,24 @@ def find_background(images: list[np.ndarray]) -> float:
 
 
 def draw_gaussian(sigma: float, *, axis: int, ndim: int) -> np.ndarray:
-    """A normalised Gaussian along one axis, of odd size n: (1, n) or (n, 1), and so on."""
+    """Sample a Gaussian of sum 1 along one axis.
+
+    Parameters
+    ----------
+    sigma : standard deviation in pixels.
+    axis : from 0.
+    ndim : number of axes.
+
+    Returns
+    -------
+    Array of `ndim` axes and odd size along this one, 1 along the others.
+
+    Examples
+    --------
+    >>> kernel = draw_gaussian(1.0, axis=1, ndim=2)
+    >>> kernel.shape[0], kernel.shape[1] % 2, round(float(kernel.sum()), 5)
+    (1, 1, 1.0)
+    """
     reach = max(1, int(np.ceil(CUT * sigma)))
     curve = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return (
@@ -196,11 +222,21 @@ def draw_gaussian(sigma: float, *, axis: int, ndim: int) -> np.ndarray:
 
 
 def read_psf(path: str, *, spacing: tuple[float, ...] | None, ndim: int) -> np.ndarray:
-    """A PSF from its image: background taken off, its brightest pixel in the middle, its sum 1.
+    """Read a point spread function from an image: without background, centred, of sum 1.
+
+    Parameters
+    ----------
+    path : of the image.
+    spacing : pixel size of the images in µm; None where it is unknown.
+    ndim : number of spatial axes of the images.
+
+    Returns
+    -------
+    (*space) float32, as `centre_psf` makes it.
 
     Raises
     ------
-    UserError : no such file, other axes or another pixel size than the images'.
+    UserError : there is no such file, or its axes or pixel size differ from those of the images.
     """
     if not Path(path).is_file():
         raise UserError(
@@ -226,8 +262,26 @@ def read_psf(path: str, *, spacing: tuple[float, ...] | None, ndim: int) -> np.n
 
 
 def centre_psf(pixels: np.ndarray) -> np.ndarray:
-    """(*space) → odd sizes, the peak in the middle, without background and what is too faint to
-    count, of sum 1.
+    """Centre the image of a point: background subtracted, faint margin cut, sum 1.
+
+    Parameters
+    ----------
+    pixels : (*space) grey values, brighter than the background where the point is.
+
+    Returns
+    -------
+    (*odd sizes) with the brightest pixel in the middle.
+
+    Raises
+    ------
+    UserError : the image has no bright spot.
+
+    Examples
+    --------
+    >>> spot = np.zeros((5, 7))
+    >>> spot[2, 1:4] = 1, 2, 1
+    >>> centre_psf(spot).tolist()
+    [[0.25, 0.5, 0.25]]
     """
     rim = np.ones(pixels.shape, bool)
     rim[tuple(slice(1, -1) if n > 2 else slice(None) for n in pixels.shape)] = False

@@ -1,5 +1,4 @@
-"""Noise2Void: denoise from the noisy images alone, by predicting pixels that the network cannot
-see.
+"""Noise2Void: denoise from noisy images alone, by predicting hidden pixels.
 
 Krull, Buchholz & Jug 2019, doi:10.1109/CVPR.2019.00223. The variant n2v2 (Höck et al. 2022,
 arXiv:2211.08512) pools without aliasing, leaves out the finest skip and hides pixels behind the
@@ -106,6 +105,16 @@ class N2V(KerasMethod):
     needs, normalization = (), normalize.SET_MOMENTS
 
     def prepare(self, train: DataSet) -> None:
+        """Settle preset, variant and augmentation before training.
+
+        The preset "bsd68" fills the settings that are at their default. The variant "struct"
+        neither swaps axes in augmentation nor turns views in prediction, since its noise has a
+        direction.
+
+        Parameters
+        ----------
+        train : noisy images.
+        """
         if self.settings.preset == "bsd68":
             usual = N2VSettings()
             open_settings = {k for k in BSD68 if getattr(self.settings, k) == getattr(usual, k)}

@@ -1,5 +1,4 @@
-"""The classical baseline: non-local means, or total variation, on noise made equally strong
-everywhere.
+"""The classical baseline: non-local means or total variation, on noise of equal strength.
 
 Non-local means (Buades et al. 2005, doi:10.1109/CVPR.2005.38) averages pixels whose surroundings
 look alike; total variation (Rudin et al. 1992, doi:10.1016/0167-2789(92)90242-F) seeks the image of
@@ -83,24 +82,36 @@ class NonLocalMeans(Method):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """Nothing needs to be learned; with clean partners at hand, the strength is chosen on some
-        of the training images.
+        """Choose the strength on training images that have clean partners; nothing else is trained.
+
+        Parameters
+        ----------
+        train : noisy images.
+        val : is not used.
+        plan : its seed chooses the images.
+        history : gets the PSNR of the choice, in dB, as `best["train_psnr"]`.
         """
         if train.has("clean") and self.settings.strength is None:
             history.best = {"train_psnr": self._choose(train, seed=plan.seed)}
         return history
 
     def check_image(self, image: Image) -> Image:
-        """Where no training has said otherwise, planes and volumes of any number of channels will
-        do.
-        """
+        """Accept planes and volumes of any number of channels, unless the method was trained."""
         if self.domain in (Domain(), self.taken):
             self.taken = self.domain = Domain.of(image.select(T=0))
         return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space, C) grey values → the same without noise, each channel by itself; the whole image
-        at once.
+        """Restore an image as a whole, each channel by itself.
+
+        Parameters
+        ----------
+        pixels : (*space, C) grey values.
+        tile : is not used.
+
+        Returns
+        -------
+        (*space, C) float32 grey values without noise.
         """
         count = pixels.shape[-1]
         channels = [self._restore(pixels[..., c].astype(np.float32)) for c in range(count)]
@@ -159,8 +170,14 @@ class NonLocalMeans(Method):
 
 
 def stabilise(pixels: np.ndarray, law: PoissonGaussianNoise) -> np.ndarray:
-    """Grey values → values with noise of width 1 everywhere: the generalised Anscombe transform, or
-    a mere scale without photon noise.
+    """Transform grey values so that their noise has standard deviation 1 everywhere.
+
+    This is the generalised Anscombe transform, or a scale where there is no photon noise.
+
+    Parameters
+    ----------
+    pixels : grey values.
+    law : gain and intercept of the variance as a function of the grey value.
     """
     if law.gain <= 0:
         return pixels / np.sqrt(law.intercept) if law.intercept > 0 else pixels
@@ -168,8 +185,15 @@ def stabilise(pixels: np.ndarray, law: PoissonGaussianNoise) -> np.ndarray:
 
 
 def undo(even: np.ndarray, law: PoissonGaussianNoise) -> np.ndarray:
-    """The mean grey value that gives this mean of stabilised values under noise; the algebraic
-    inverse would be too low.
+    """Transform the mean of stabilised values back to a mean grey value.
+
+    This approximates the exact unbiased inverse in closed form: the algebraic inverse would be too
+    low.
+
+    Parameters
+    ----------
+    even : denoised values, stabilised by `stabilise`.
+    law : as there.
     """
     if law.gain <= 0:
         return even * np.sqrt(law.intercept) if law.intercept > 0 else even

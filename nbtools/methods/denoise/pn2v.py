@@ -1,5 +1,4 @@
-"""Probabilistic Noise2Void: a network that says what a pixel may be, weighed by how likely the
-detector gave the value it did.
+"""Probabilistic Noise2Void: predicts a distribution per pixel, weighted by a model of the noise.
 
 Krull et al. 2020, doi:10.3389/fcomp.2020.00005; noise models without calibration: Prakash et al.
 2020, doi:10.1109/ISBI45749.2020.9098612. The noise model is measured on frames of one scene, or on
@@ -109,6 +108,7 @@ class PN2V(KerasMethod):
     first: keras.Model | None = None  # the first denoiser's network, while training begins
 
     def prepare(self, train: DataSet) -> None:
+        """Check that the images have one channel; UserError otherwise."""
         super().prepare(train)
         if self.domain.channels > 1:
             raise UserError(
@@ -120,8 +120,19 @@ class PN2V(KerasMethod):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """First a denoiser to measure the noise with, then the network. A schedule is that of the
-        one followed by that of the other; each begins with step 0.
+        """Train a first denoiser to measure the noise with, then the network.
+
+        Parameters
+        ----------
+        train : noisy images.
+        val : images to choose the best epoch by.
+        plan : its schedule is that of the first followed by that of the second; each begins with
+            step 0.
+        history : to be filled.
+
+        Returns
+        -------
+        History of the second training, with the seconds and the schedule of both.
         """
         folder = None if plan.folder is None else Path(plan.folder) / "checkpoint" / "first"
         schedules = split_schedule(plan.schedule or ())
@@ -165,12 +176,19 @@ class PN2V(KerasMethod):
         return self.settings.replace(learning_rate=GO_ON * self.settings.learning_rate)
 
     def adopt(self, model: keras.Model) -> None:
+        """Use this network, and count the memory of its three outputs in place of all samples."""
         super().adopt(model)
         self.field = replace(self.field, outputs=3.0)  # what is kept of all samples
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
-        """(*tile, 1) normalised → (*tile, 3): the mean of what a pixel may be, given its noisy
-        value; the same without it; the spread.
+        """Predict a tile: (*tile, 1) normalised → (*tile, 3).
+
+        The three are the mean of the predicted samples weighted by the likelihood of the noisy
+        value, their plain mean, and their spread.
+
+        Parameters
+        ----------
+        pixels : (*tile, 1) normalised grey values.
         """
         rows = zip(super().run(pixels), pixels, strict=True)  # whole tiles would fill the memory
         return np.stack([self._weigh(samples, own) for samples, own in rows])
@@ -187,8 +205,10 @@ class PN2V(KerasMethod):
         return np.stack([mean, samples.mean(axis=-1), spread], axis=-1)
 
     def _prepare_noise(self, train: DataSet, plan: TrainingPlan) -> tuple[NoiseModel, dict]:
-        """The noise model: of the run that is resumed, of the calibration frames, or of what a
-        first denoiser makes of the images; and schedule and seconds of that denoiser.
+        """The noise model, and schedule and seconds of the first denoiser.
+
+        The model is that of the run that is resumed, of the calibration frames, or of what a first
+        denoiser makes of the images.
         """
         settings, folder = self.settings, plan.folder
         recorded: dict = {"schedule": [], "seconds": 0.0}
@@ -242,10 +262,12 @@ class PN2V(KerasMethod):
         return super().describe_model() | {"noise": about}
 
     def save_weights(self, folder: Path) -> None:
+        """Write the weights, and the noise model beside them."""
         super().save_weights(folder)
         noise.write_model(self.noise, folder / PREPARED)
 
     def read_description(self, folder: Path) -> None:
+        """Read the domain of the model, and its noise model."""
         super().read_description(folder)
         self.noise = noise.read_model(folder / PREPARED)
 
@@ -264,8 +286,15 @@ def split_schedule(schedule: tuple) -> list[tuple | None]:
 
 
 def go_on_from(first: keras.Model, model: keras.Model) -> None:
-    """Give a network the weights of one that differs in its head only; its samples then lie around
-    that one's result.
+    """Copy the weights of a network that differs in its head only.
+
+    The head is copied to every sample, with its random weights scaled by SPREAD: the samples lie
+    around the prediction of the first network.
+
+    Parameters
+    ----------
+    first : source of the weights.
+    model : is changed in place; it stays as it is if more than the head differs.
     """
     ours, theirs = (
         ([v for v in m.variables if not v.path.startswith("head/")]) for m in (model, first)

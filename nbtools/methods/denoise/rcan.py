@@ -1,5 +1,4 @@
-"""RCAN: restore with residual channel attention, at full resolution, from pairs of a noisy and a
-clean image; 2D and 3D.
+"""RCAN: restoration by residual channel attention, at full resolution, trained on pairs; 2D and 3D.
 
 Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18; for volumes from microscopes Chen et al. 2021,
 doi:10.1038/s41592-021-01155-x. Written from the descriptions. The attention looks at the mean of a

@@ -18,11 +18,20 @@ RENAMED = {
 
 
 def find_row(name: str) -> Row:
-    """What the table says of a method.
+    """Find a method in the table.
+
+    Parameters
+    ----------
+    name : of the method; names of older versions work, too.
 
     Raises
     ------
-    UserError : there is none of this name.
+    UserError : there is no method of this name.
+
+    Examples
+    --------
+    >>> find_row("planned").name
+    'nnunet_planned'
     """
     for row in ROWS:
         if row.name == RENAMED.get(name, name):

@@ -59,7 +59,13 @@ class Row:
     target: str | None = None
 
     def load_target(self, domain: Domain, settings: Mapping) -> Target:
-        """The target of the method, for the images and settings (plain values) of a model."""
+        """Make the target of the method for a model.
+
+        Parameters
+        ----------
+        domain : of the model.
+        settings : of the model, as plain values.
+        """
         module, _, name = self.target.partition(":")
         kind = getattr(importlib.import_module(f"nbtools.targets.{module}"), name)
         return kind.configure(domain, translate(settings))
@@ -94,8 +100,9 @@ class Row:
         }
 
     def passport(self) -> dict[str, str | None]:
-        """The ten elements that reuse needs (the review's Figure 3A), each a path in this
-        repository, or None where it is missing.
+        """The ten elements that reuse of a method needs, as in Figure 3A of the review.
+
+        Each is a path in this repository, or None where it is missing.
         """
         weights = f"data/weights/{self.weights}" if self.weights else None
         data = "data/samples" if self.trained else None

@@ -1,6 +1,6 @@
-"""Border U-Net: background, inside and border as three classes; the border splits nuclei that
-touch,
-and is given back to them.
+"""Border U-Net: background, inside and border as three classes; the border splits touching nuclei.
+
+The border is given back to the nuclei in the end.
 
 Caicedo et al. 2019, doi:10.1002/cyto.a.23863; several networks from different seeds, averaged, as
 the winners of the 2018 Data Science Bowl did with larger ones (Caicedo et al. 2019,

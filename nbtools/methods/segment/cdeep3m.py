@@ -1,6 +1,6 @@
-"""CDeep3M: three networks that are given one, three and five planes predict the middle plane, each
-in
-sixteen views, all averaged.
+"""CDeep3M: three networks of one, three and five planes predict the middle plane, averaged.
+
+Each predicts it in sixteen views.
 
 Haberl et al. 2018, doi:10.1038/s41592-018-0106-z. This is the idea, an ensemble of contexts between
 2D and 3D with test-time augmentation, on U-Nets that take the planes as channels; it is *not* the
@@ -76,6 +76,7 @@ class CDeep3M(KerasMethod):
     Settings, Target = CDeep3MSettings, PlaneStackTarget
 
     def prepare(self, train: DataSet) -> None:
+        """Check that the images are volumes; UserError otherwise."""
         if self.domain.ndim != 3:
             raise UserError(
                 "This method learns from volumes.",
@@ -87,9 +88,7 @@ class CDeep3M(KerasMethod):
         return losses.multi_bce_dice
 
     def build(self) -> keras.Model:
-        """(B, Y, X, 5 · C) planes around one → (B, Y, X, 3) foreground of that one, by each
-        network.
-        """
+        """Three networks as one: (B, Y, X, 5 · C) planes → (B, Y, X, 3) logits of the middle."""
         channels, plan = self.domain.channels, NETWORKS[self.settings.preset]
         networks = {f"planes{k}": nets.unet(2, channels=k * channels, **plan) for k in PLANES}
         return nets.side_by_side(networks)
@@ -98,8 +97,14 @@ class CDeep3M(KerasMethod):
         return (max(PLANES), *super().patch_shape()[1:])
 
     def make_example(self, sample: Sample, *, encode: bool = True) -> Example:
-        """To learn from, with mirrored planes at both ends, so that these are in the middle of a
-        patch, too.
+        """Make a training example, with mirrored planes at both ends.
+
+        So the first and the last planes can be in the middle of a patch, too.
+
+        Parameters
+        ----------
+        sample : volume with its labels.
+        encode : mirror the planes; the truth is encoded in each patch.
         """
         found = super().make_example(sample, encode=encode)
         if not encode:
@@ -109,6 +114,7 @@ class CDeep3M(KerasMethod):
         return replace(found, image=image, label=label, seeds=found.seeds + np.array((REACH, 0, 0)))
 
     def adopt(self, model: keras.Model) -> None:
+        """Use this network, and count its neighbouring planes to the receptive field."""
         super().adopt(model)
         flat = self.field
         features = flat.features / SHARE + self.domain.channels * max(PLANES)
@@ -119,8 +125,15 @@ class CDeep3M(KerasMethod):
         return TestTimeAugmentation(Tiled(self.field), self.settings.tta or usual)
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
-        """(Z, Y, X, C) normalised → (Z, Y, X, 1) probability of foreground, the mean of the three
-        networks, some planes at a time.
+        """Predict a volume, some planes at a time.
+
+        Parameters
+        ----------
+        pixels : (Z, Y, X, C) normalised grey values.
+
+        Returns
+        -------
+        (Z, Y, X, 1) probability of foreground, the mean of the three networks.
         """
         planes = gather_planes(patches.reflect_pad(pixels, MIRRORED))
         count = max(1, len(planes) // SHARE)

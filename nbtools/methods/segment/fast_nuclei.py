@@ -1,6 +1,6 @@
-"""Fast nuclei: foreground and normalised distance on a compact network, split where the distance
-has
-valleys; minutes on two cores.
+"""Fast nuclei: foreground and normalised distance by a compact network, trained in minutes.
+
+Valleys of the distance split touching nuclei.
 
 The network works at half the resolution of the image in the plane (a strided stem, a learned
 upsampling at the end), so that each step costs a quarter. Planes whose nuclei are small or large

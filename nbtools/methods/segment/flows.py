@@ -1,6 +1,6 @@
-"""Flows: every pixel of a nucleus is given the direction to its inside, and the pixels that meet
-are
-one nucleus; 2D, 3D, and 2.5D.
+"""Flows: every pixel of a nucleus gets the direction to its inside, and followed, they meet.
+
+The method works in 2D, 3D and 2.5D.
 
 Stringer et al. 2021, doi:10.1038/s41592-020-01018-x (Cellpose); written from the description. The
 preset `paper` is their network; `small` works at half the resolution in the plane, with half the
@@ -60,8 +60,14 @@ class Flows(KerasMethod):
         return losses.foreground_flows
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
-        """Planes across all axes are alike only where voxels are cubes: for 2.5D, volumes are
-        brought to the finest of their pixel sizes.
+        """Bring volumes for 2.5D to cubic voxels, of the finest of their pixel sizes.
+
+        Only then are planes across all axes alike.
+
+        Parameters
+        ----------
+        dataset : training or validation images.
+        like : training images.
         """
         in_planes = self.settings.views == "planes" and len(like.image(0).spatial) == 3
         return resample_isotropic(dataset, like, finest=True) if in_planes else dataset
@@ -83,9 +89,11 @@ class Flows(KerasMethod):
         return shape[-2:] if self.target().in_planes else shape
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
+        """For 2.5D, a plane of the volume across any axis; else the example itself."""
         return choose_plane(rng, example) if self.target().in_planes else example
 
     def adopt(self, model: keras.Model) -> None:
+        """Use this network; for 2.5D with the receptive field of stacked planes."""
         super().adopt(model)
         if self.target().in_planes:
             self.field = stack_field(self.field)

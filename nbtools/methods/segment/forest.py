@@ -1,5 +1,4 @@
-"""A random forest that tells nucleus from background pixel by pixel; it learns from a few
-scribbles, in seconds.
+"""A random forest that tells nucleus from background pixel by pixel, from a few scribbles.
 
 As ilastik and Weka do it (Berg et al. 2019, doi:10.1038/s41592-019-0582-9; forests: Breiman 2001,
 doi:10.1023/A:1010933404324). A label image of scribbles holds -1 where nothing was drawn, 0 on
@@ -120,10 +119,12 @@ class Forest(Method):
         return ndimage.gaussian_filter(maps[..., 0], sigma)[..., None]
 
     def save_weights(self, folder: Path) -> None:
+        """Write the trees of a trained forest."""
         if self.trees is not None:
             self.trees.save(folder)
 
     def load_weights(self, folder: Path) -> None:
+        """Read the trees from the folder of a model."""
         self.trees = Trees.load(folder, features=self._count_features())
 
     # --- what pixels look like
@@ -131,8 +132,9 @@ class Forest(Method):
     def _gather(
         self, train: DataSet, *, seed: int
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-        """(n, F) features and (n,) "is nucleus" of labelled pixels, from every image as many; and
-        diameters where labels are complete.
+        """(n, F) features and (n,) "is nucleus" of labelled pixels, equally many from every image.
+
+        Also diameters, where labels are complete.
         """
         features, nucleus, sizes = [], [], []
         quota = max(1, self.settings.pixels // max(1, len(train)))
@@ -155,8 +157,9 @@ class Forest(Method):
         return self.check_image(image.select(T=0)).to(self.domain.axes + "C").pixels
 
     def _describe_pixels(self, pixels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """(n, F) features of chosen pixels (flat indices, sorted); tiles without any are left
-        out.
+        """(n, F) features of chosen pixels (flat indices, sorted).
+
+        Tiles without any of them are left out.
         """
         scale, field = normalize.by_percentiles(pixels), self._field()
         places = np.stack(np.unravel_index(chosen, pixels.shape[:-1]))
@@ -193,8 +196,9 @@ class Forest(Method):
         return ReceptiveField(reach, (1,) * self.domain.ndim, COPIES * self._count_features())
 
     def _choose(self, val: DataSet | None, *, seconds: float) -> tuple[dict, float] | None:
-        """Decoding values that suit the completely labelled of the validation images, and their
-        score; None without any.
+        """Decoding values that suit the completely labelled validation images, and their score.
+
+        None without any such image.
         """
         search = runtime.load_quietly("nbtools.training.threshold_search")
         shapes = [val.image(i).space_shape for i in range(len(val))] if val else []

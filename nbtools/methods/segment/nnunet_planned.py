@@ -1,6 +1,4 @@
-"""nnU-Net planned: pixel size, patch, levels, kernels and batch follow from the data set, by the
-rules
-of nnU-Net.
+"""nnU-Net planned: pixel size, patch, levels, kernels and batch follow from the data set.
 
 Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; the rules stand in `planning`. Each nucleus is
 a core within a rim, and each core grows back into its rim. The preset `paper` has the published
@@ -132,6 +130,7 @@ class NnUNetPlanned(KerasMethod):
         return Resampled(dataset, seen)
 
     def prepare(self, train: DataSet) -> None:
+        """Take the pixel size of the plan, and its batch where the settings leave it open."""
         self.domain = replace(self.domain, spacing=self.plan.spacing)
         if self.settings.batch_size is None:
             self.settings = self.settings.replace(batch_size=self.plan.batch)
@@ -165,6 +164,7 @@ class NnUNetPlanned(KerasMethod):
         self.field = measure_receptive_field(self.finest)
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
+        """(*tile, C) normalised → (*tile, K) raw output at full resolution."""
         return self.run_network(self.finest, pixels)
 
     def inference(self) -> Inference:
@@ -176,4 +176,5 @@ class NnUNetPlanned(KerasMethod):
         return super().describe_model() | {"plan": self.plan.to_dict()}
 
     def read_description(self, folder: Path) -> None:
+        """Read the plan from the folder of a model."""
         self.plan = Plan.from_dict(read_about(folder)["plan"])

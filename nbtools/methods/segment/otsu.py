@@ -1,5 +1,4 @@
-"""The classical baseline: Otsu threshold, then a watershed on the distance to the background splits
-touching nuclei.
+"""The classical baseline: Otsu's threshold, then a watershed on the distance to the background.
 
 Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances as in Malpica et al. 1997,
 Cytometry 28, 289–297.
@@ -53,8 +52,14 @@ class Otsu(Method):
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
     ) -> History:
-        """Nothing needs to be learned; with labels at hand, the three settings are chosen on some
-        of the training images.
+        """Choose the three settings on training images that have labels; nothing else is trained.
+
+        Parameters
+        ----------
+        train : images.
+        val : is not used.
+        plan : its seed chooses the images.
+        history : gets the mean AP of the choice as `best["train_mean_ap"]`.
         """
         if train.has("labels"):
             history.best = {"train_mean_ap": self._choose(train, seed=plan.seed)}
@@ -70,9 +75,16 @@ class Otsu(Method):
         return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """(*space, 1) grey values, smoothed; the whole image at once, since Otsu's threshold
-        depends
-        on all of it.
+        """Smooth an image as a whole, since Otsu's threshold depends on all of it.
+
+        Parameters
+        ----------
+        pixels : (*space, 1) grey values.
+        tile : ignored.
+
+        Returns
+        -------
+        (*space, 1) float32.
         """
         grey = pixels[..., 0].astype(np.float32)
         return ndimage.gaussian_filter(grey, self.settings.smoothing)[..., None]

@@ -1,6 +1,4 @@
-"""QCANet: one network predicts where nuclei are, a second where each has its centre; the centres
-are
-the markers of a watershed.
+"""QCANet: one network predicts nuclei, a second their centres, the markers of a watershed.
 
 Tokuoka et al. 2020, doi:10.1038/s41540-020-00152-8: a semantic network (NSN) and a deeper one that
 detects centres (NDN), here trained together as one model of two trunks. No boxes are involved, as
@@ -112,8 +110,13 @@ class QcaNet(KerasMethod):
         return nets.side_by_side({k: nets.unet(ndim, **about, **plan) for k, plan in plans.items()})
 
     def adopt(self, model: keras.Model) -> None:
-        """Networks whose field is very wide get blended tiles, as the authors have it: margins as
-        wide as the field would be whole images.
+        """Use this network; with blended tiles where its receptive field is very wide.
+
+        Margins as wide as the field would be whole images.
+
+        Parameters
+        ----------
+        model : network of two trunks.
         """
         super().adopt(model)
         if max(self.field.radius) > FARTHEST:

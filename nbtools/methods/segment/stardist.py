@@ -1,5 +1,6 @@
-"""StarDist: every nucleus as a star-convex polygon or polyhedron; an adapter to the package of its
-authors, which runs on TensorFlow.
+"""StarDist: every nucleus as a star-convex polygon or polyhedron.
+
+An adapter to the package of its authors, which runs on TensorFlow.
 
 Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30; in 3D Weigert et al. 2020,
 doi:10.1109/WACV45572.2020.9093435. Ours are the patches' variation, schedule, budget, tiles and
@@ -133,10 +134,16 @@ class StarDist(KerasMethod):
         return self.target().decode(maps, **values, space=shape if fits else None)
 
     def draw_oracle(self, label: Image) -> Image:
-        """Each nucleus as the star that has the rays of these settings: what a perfect network
-        would find, and none can better.
+        """Draw each nucleus as a star with the rays of these settings: an ideal prediction.
 
-        Where an image knows no spacing, the rays are stretched as its nuclei are.
+        Parameters
+        ----------
+        label : label image; where it has no spacing, the rays of a volume are stretched as its
+            nuclei are.
+
+        Returns
+        -------
+        Label image of the stars, numbered 1 … N.
         """
         plain = label.to(label.spatial)
         pixels = np.maximum(plain.pixels, 0).astype(np.int32)
@@ -185,8 +192,9 @@ class StarDist(KerasMethod):
     def _divide(
         self, train: DataSet, val: DataSet | None, *, seed: int
     ) -> tuple[list[Example], list[Example]]:
-        """Images to learn from and to choose by; without the latter a seeded share, or the only
-        image, serves for both.
+        """Images to learn from and to choose by.
+
+        Without the latter, a seeded share of the images, or the only image, serves for both.
         """
         if not val and len(set(train.groups())) > 1:
             train, val = train.split(val=VAL_SHARE, seed=seed)
@@ -248,14 +256,18 @@ class StarDist(KerasMethod):
         return super().describe_model() | {"network": network}
 
     def load_weights(self, folder: Path) -> None:
+        """Build the network of model.json, and read its weights."""
         network = read_about(folder)["network"]
         self.adopt(self._wrap(stardist_package.make_inner(network)))
         read_weights(self.model, folder)
 
     @classmethod
     def import_folder(cls, folder: str | Path) -> StarDist:
-        """A model that the stardist package itself wrote: a folder with config.json,
-        weights_best.h5 and thresholds.json.
+        """Import a model that the stardist package itself wrote.
+
+        Parameters
+        ----------
+        folder : with config.json, weights_best.h5 and thresholds.json.
 
         Raises
         ------
@@ -273,9 +285,7 @@ class StarDist(KerasMethod):
         return method
 
     def _wrap(self, inner: object) -> keras.Model:
-        """Take a model of the package as `.inner`; returns its network with all outputs in one
-        array.
-        """
+        """Take a model of the package as `.inner`; return its network with joined outputs."""
         self.inner = inner
         network = inner.keras_model
         maps = keras.layers.Concatenate(name="maps")(network.outputs)

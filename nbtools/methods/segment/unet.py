@@ -1,6 +1,6 @@
-"""U-Net: foreground or background at every pixel; nuclei are the connected regions, so that
-touching
-ones stay one unless a gap is learned.
+"""U-Net: foreground or background at every pixel; nuclei are the connected regions.
+
+Touching nuclei stay one unless a gap is learned.
 
 Ronneberger, Fischer & Brox 2015, doi:10.1007/978-3-319-24574-4_28; in 3D Çiçek et al. 2016,
 doi:10.1007/978-3-319-46723-8_49. The preset `paper` is their architecture with padded convolutions,
