@@ -14,8 +14,9 @@ from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
 
 
 def use_stock_layers(network: keras.Model) -> keras.Model:
-    """A copy of a network in which layers of nbtools are replaced by layers of Keras that do the
-    same: blocks of pixels and choices of channels by convolutions with fixed kernels of 0 and 1.
+    """Copy a network with layers of Keras in place of those of nbtools that they can express.
+
+    Blocks of pixels and choices of channels become convolutions with fixed kernels of 0 and 1.
 
     Parameters
     ----------
