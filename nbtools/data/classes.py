@@ -39,10 +39,9 @@ def read_classes(path: str | Path) -> dict[int, str]:
     found: dict[int, str] = {}
     rows = io.read_csv(path)
     if rows and not set(COLUMNS) <= set(rows[0]):
-        received = f"{path} with the columns {', '.join(rows[0])}"
         raise UserError(
             "A table of classes has the columns label and class.",
-            received,
+            f"{path} with the columns {', '.join(rows[0])}",
             "Name its columns label and class.",
         )
     for row in rows:
@@ -50,8 +49,11 @@ def read_classes(path: str | Path) -> dict[int, str]:
         if name.casefold() in UNKNOWN:
             continue
         if found.setdefault(label, name) != name:
-            received = f"{path}: label {label} is {found[label]} and {name}"
-            raise UserError("A nucleus has one class.", received, "Keep one line for each label.")
+            raise UserError(
+                "A nucleus has one class.",
+                f"{path}: label {label} is {found[label]} and {name}",
+                "Keep one line for each label.",
+            )
     return found
 
 
@@ -76,10 +78,9 @@ def write_classes(
 
 def _to_label(text: str, path: str | Path) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        received = f"{path}: {text!r}"
         raise UserError(
             "A table of classes names nuclei by their label.",
-            received,
+            f"{path}: {text!r}",
             "Use the whole numbers of the label image, from 1.",
         )
     return int(text)

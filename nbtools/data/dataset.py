@@ -10,7 +10,7 @@ from nbtools import io
 from nbtools.data import layout, leakage, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 
 KINDS = ("labels", "clean", "classes", "centres", "boxes", "unpaired")
@@ -64,7 +64,8 @@ class DataSet(Sequence):
         ------
         UserError : there is no such folder, or dataset.toml is broken.
         """
-        place, options = Path(folder), options or InputOptions()
+        place = Path(folder)
+        options = options or InputOptions()
         about = layout.scan(place)
         reader = Reader(about.meta, options)
         entries = _frames(about.entries, reader) if options.time == "all" else about.entries
@@ -173,12 +174,7 @@ class DataSet(Sequence):
         ------
         UserError : another kind.
         """
-        if kind not in KINDS:
-            raise UserError(
-                "Partners of an image are of a known kind.",
-                repr(kind),
-                f"Use one of: {', '.join(KINDS)}.",
-            )
+        require_choice(kind, KINDS, rule="Partners of an image are of a known kind.")
         if kind == "classes":
             return any(e.class_name for e in self.entries)
         attribute = {"labels": "label"}.get(kind, kind)
@@ -196,11 +192,13 @@ class DataSet(Sequence):
 
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
-        parts: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            parts.setdefault(entry.part, []).append(entry)
-        named = ((part, entries) for part, entries in parts.items() if part)
-        return {part: self._with(found, name=f"{self.name}/{part}") for part, found in named}
+        parts = dict.fromkeys(e.part for e in self.entries if e.part)
+        return {
+            part: self._with(
+                [e for e in self.entries if e.part == part], name=f"{self.name}/{part}"
+            )
+            for part in parts
+        }
 
     def split(
         self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
@@ -280,11 +278,10 @@ class DataSet(Sequence):
             table = layout.find_column(self.folder, name)
             values = [table.get(layout.name_key(n)) for n in self.names]
         if name and not any(values):
-            remedy = (
-                "Write groups.csv with the columns name and group, or name a column that is there."
-            )
             raise UserError(
-                "Groups must stand in a column of a CSV file beside the images.", repr(name), remedy
+                "Groups must stand in a column of a CSV file beside the images.",
+                repr(name),
+                "Write groups.csv with the columns name and group, or name a column that is there.",
             )
         return values
 

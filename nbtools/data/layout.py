@@ -122,9 +122,10 @@ def read_meta(folder: Path) -> dict:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        remedy = 'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].'
         raise UserError(
-            "dataset.toml must be a valid TOML file.", f"{path} ({error})", remedy
+            "dataset.toml must be a valid TOML file.",
+            f"{path} ({error})",
+            'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].',
         ) from error
 
 

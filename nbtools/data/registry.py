@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from nbtools import io
 from nbtools.data.samples import packaged_path
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 PIECE = 2**20
@@ -145,9 +145,10 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
             "Try again; if it fails again, tell us.",
         ) from error
     except (OSError, urllib.error.URLError) as error:
-        remedy = "Check the connection and type the command again: it goes on where it stopped."
         raise UserError(
-            "A public data set must be reachable at its address.", f"{url} ({error})", remedy
+            "A public data set must be reachable at its address.",
+            f"{url} ({error})",
+            "Check the connection and type the command again: it goes on where it stopped.",
         ) from error
     return Path(found)
 
@@ -202,11 +203,10 @@ def _require_inside(archive: Path, names: list[str], *, links: list[str]) -> Non
             or (parts and ":" in parts[0])
             or name in links
         ):
-            remedy = "Do not use this archive; tell its authors."
             raise UserError(
                 "Files of an archive must stay inside its folder.",
                 f"{name!r} in {archive.name}",
-                remedy,
+                "Do not use this archive; tell its authors.",
             )
 
 
@@ -243,12 +243,7 @@ def _hash_url(url: str) -> str:
 
 def _find(name: str) -> Source:
     known = sources()
-    if name not in known:
-        raise UserError(
-            "A public data set must be one of the registry.",
-            repr(name),
-            f"Use one of: {', '.join(known)}.",
-        )
+    require_choice(name, known, rule="A public data set must be one of the registry.")
     return known[name]
 
 

@@ -208,10 +208,12 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     """
     path = Path(path)
     if suffix(path) not in WRITTEN:
-        remedy = (
-            "Name it .tif, .ome.tif, .png or .ome.zarr; JPEG changes the pixels and is not written."
+        raise UserError(
+            "Images are written as TIFF, PNG or OME-Zarr.",
+            path.name,
+            "Name it .tif, .ome.tif, .png or .ome.zarr; "
+            "JPEG changes the pixels and is not written.",
         )
-        raise UserError("Images are written as TIFF, PNG or OME-Zarr.", path.name, remedy)
     pixels = _convert(
         image.pixels,
         np.dtype(
@@ -301,9 +303,10 @@ def require_finite(image: Image, source: str) -> Image:
     """
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
-        remedy = "Replace them: nbtools check --fix writes a copy with the image's median instead."
         raise UserError(
-            "Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy
+            "Pixels must be finite numbers.",
+            f"{count} NaN or infinite in {source}",
+            "Replace them: nbtools check --fix writes a copy with the image's median instead.",
         )
     return image
 
@@ -357,8 +360,11 @@ def is_image(path: str | Path) -> bool:
 
 def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
-        remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
-        raise UserError("An image file must be of a known format.", path, remedy)
+        raise UserError(
+            "An image file must be of a known format.",
+            path,
+            f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
+        )
     try:
         if suffix(path).endswith(".zarr"):
             if not path.is_dir():

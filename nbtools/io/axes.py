@@ -104,11 +104,10 @@ def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
     if letters.endswith("S") and "C" not in axes and len(axes) == len(letters) - 1:
         return replace(raw, letters=axes + "S")
     if len(axes) != len(letters):
-        remedy = f"Give {len(letters)} letters of {AXES}, or leave the axes out."
         raise UserError(
             "Axes must name each dimension of the image once.",
             f"{axes} for {name} of shape {raw.pixels.shape}",
-            remedy,
+            f"Give {len(letters)} letters of {AXES}, or leave the axes out.",
         )
     if letters.endswith("S") and axes.endswith("C"):
         axes = axes[:-1] + "S"
@@ -131,11 +130,10 @@ def _guess(raw: RawImage, name: str) -> RawImage:
         guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
         example = AXES[-min(len(shape), len(AXES)) :]
-        remedy = f'Name them with --axes, or in dataset.toml: axes = "{example}".'
         raise UserError(
             f"The axes of an image must be known, at most {AXES}.",
             f"{name} of shape {shape} without names",
-            remedy,
+            f'Name them with --axes, or in dataset.toml: axes = "{example}".',
         )
     return replace(raw, letters=guessed, guesses=(*raw.guesses, "axes"))
 
@@ -152,11 +150,10 @@ def _colours_last(raw: RawImage) -> RawImage:
     if pixels.shape[-1] == 1:
         return replace(raw, pixels=pixels[..., 0], letters=rest)
     if "C" in rest:
-        remedy = "Save it with one axis of channels."
         raise UserError(
             "An image has either channels or colours.",
             f"axes {raw.letters} {raw.pixels.shape}",
-            remedy,
+            "Save it with one axis of channels.",
         )
     channels = RGB if pixels.shape[-1] == 3 and raw.colour else raw.channels
     return replace(raw, pixels=pixels, letters=rest + "C", channels=channels)

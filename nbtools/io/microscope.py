@@ -51,9 +51,10 @@ def import_optional(name: str, what: str) -> ModuleType:
         other = (
             "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
         )
-        remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.'
         raise UserError(
-            f"Reading {what} needs the package {name}.", "a Python without it", remedy
+            f"Reading {what} needs the package {name}.",
+            "a Python without it",
+            f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.',
         ) from error
 
 
@@ -118,11 +119,10 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
             else image.asarray()
         )
     except KeyError as error:  # its table of compressions has no such number
-        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression."
         raise UserError(
             "A CZI file must have a known compression.",
             f"number {error} in {path}",
-            remedy,
+            "Type: pip install imagecodecs; or export it from ZEN without compression.",
         ) from error
 
 

@@ -52,10 +52,9 @@ def write_png(path: Path, image: Image) -> None:
         (image.axes == "YX" and kind in ("uint8", "uint16"))
         or (image.axes == "YXC" and image.is_rgb and kind == "uint8")
     ):
-        received = f"axes {image.axes}, {kind}"
         raise UserError(
             "PNG holds 2D images: grey of 8 or 16 bit, or RGB of 8 bit.",
-            received,
+            f"axes {image.axes}, {kind}",
             "Write a .tif file instead.",
         )
     about = PngInfo()

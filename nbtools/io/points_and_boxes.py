@@ -52,9 +52,10 @@ def read_boxes(
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
         names = ", ".join(EDGES[:columns])
-        remedy = f"Export it again, or write a table with the columns {names}, in pixels."
         raise UserError(
-            "A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy
+            "A file of boxes must be whole and readable.",
+            f"{path} ({_reason(error)})",
+            f"Export it again, or write a table with the columns {names}, in pixels.",
         ) from error
     _require_finite(boxes, path)
     return boxes, tuple(classes) if any(classes) else ()
@@ -79,11 +80,10 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
     rows = read_csv(path)
     letters = spatial.lower()
     if rows and not set(letters) <= set(rows[0]):
-        remedy = f"Name the columns {', '.join(letters)}, and give pixels."
         raise UserError(
             "A table of centres has a column for each axis.",
             f"{', '.join(rows[0])} in {path}",
-            remedy,
+            f"Name the columns {', '.join(letters)}, and give pixels.",
         )
     try:
         centres = np.array([[float(row[a]) for a in letters] for row in rows]).reshape(
@@ -158,11 +158,10 @@ def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> Non
 def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
     rows, needed = read_csv(path), EDGES[:columns]
     if rows and not set(needed) <= set(rows[0]):
-        remedy = f"Name the columns {', '.join(needed)}, and class where there are classes."
         raise UserError(
             "A table of boxes has a column for each edge.",
             f"{', '.join(rows[0])} in {path}",
-            remedy,
+            f"Name the columns {', '.join(needed)}, and class where there are classes.",
         )
     return [[float(row[edge]) for edge in needed] for row in rows], [
         row.get("class") or "" for row in rows
@@ -200,9 +199,10 @@ def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]
 
 def _require_flat(path: Path, columns: int) -> None:
     if columns != 4:
-        remedy = f"Write a table with the columns {', '.join(EDGES)}."
         raise UserError(
-            "Pascal VOC and COCO hold boxes of 2D images.", f"{path} beside a volume", remedy
+            "Pascal VOC and COCO hold boxes of 2D images.",
+            f"{path} beside a volume",
+            f"Write a table with the columns {', '.join(EDGES)}.",
         )
 
 

@@ -47,8 +47,11 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".npy":
-        remedy = "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png."
-        raise UserError("Labels are never read from pickles, which can run code.", path, remedy)
+        raise UserError(
+            "Labels are never read from pickles, which can run code.",
+            path,
+            "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png.",
+        )
     try:
         if kind == ".csv":
             return _paint_runs(read_csv(path), shape, name=name)
@@ -203,8 +206,11 @@ def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[
     ):
         parts = about.get("segmentation")
         if isinstance(parts, dict):
-            remedy = "Export polygons, or decode the masks with pycocotools and save a label image."
-            raise UserError("COCO labels must be polygons.", f"run lengths for {name}", remedy)
+            raise UserError(
+                "COCO labels must be polygons.",
+                f"run lengths for {name}",
+                "Export polygons, or decode the masks with pycocotools and save a label image.",
+            )
         for part in parts or ():
             yield i, -1, [np.asarray(part, float).reshape(-1, 2)[:, ::-1]]
 
@@ -215,10 +221,9 @@ def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str
     Each holds starts and lengths, counted from 1 down the columns.
     """
     if rows and not {"ImageId", "EncodedPixels"} <= set(rows[0]):
-        received = ", ".join(rows[0])
         raise UserError(
             "A CSV of labels has the columns ImageId and EncodedPixels.",
-            received,
+            ", ".join(rows[0]),
             "Export label images instead.",
         )
     if len(shape) != 2:

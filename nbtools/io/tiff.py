@@ -86,24 +86,20 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             "metadata": _ome_metadata(image, letters),
         }
     elif ome:
-        remedy = (
-            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif."
-        )
         raise UserError(
             "OME-TIFF holds common types of pixels, plane by plane.",
             f"{image.pixels.dtype} {image.axes}",
-            remedy,
+            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
         )
     else:
         options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
-        remedy = "Use uint8, uint16 or float32, and at most the axes TCZYX."
         raise UserError(
             "Pixels must be of a type that TIFF knows.",
             f"{image.pixels.dtype} {image.axes}",
-            remedy,
+            "Use uint8, uint16 or float32, and at most the axes TCZYX.",
         ) from error
 
 

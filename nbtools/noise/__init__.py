@@ -70,11 +70,10 @@ def pair_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ((1280,), True)
     """
     if len(frames) < FEWEST_FRAMES:
-        remedy = (
-            f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach."
-        )
         raise UserError(
-            "A noise model needs many frames of one scene.", f"{len(frames)} frame(s)", remedy
+            "A noise model needs many frames of one scene.",
+            f"{len(frames)} frame(s)",
+            f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach.",
         )
     signal = np.broadcast_to(frames.mean(axis=0, dtype=np.float64), frames.shape)
     return _choose_pairs(frames.ravel(), signal.ravel())
@@ -136,10 +135,9 @@ def read_frames(path: str | Path) -> np.ndarray:
         )
     images = [io.read_image(file) for file in files]
     if len({i.shape for i in images}) > 1 or images[0].size("C") > 1:
-        received = f"{path}: {', '.join(sorted({f'{i.axes} {i.shape}' for i in images}))}"
         raise UserError(
             "Calibration frames must be of one shape, with one channel.",
-            received,
+            f"{path}: {', '.join(sorted({f'{i.axes} {i.shape}' for i in images}))}",
             "Export one channel of one scene.",
         )
     stack = np.stack([i.select(C=0).pixels for i in images])

@@ -182,10 +182,9 @@ class NucleiSettings(Settings):
     def __post_init__(self):
         super().__post_init__()
         if len(self.shape_px) != len(self.spacing_um) or len(self.shape_px) not in (2, 3):
-            received = f"shape_px {self.shape_px} and spacing_um {self.spacing_um}"
             raise UserError(
                 "Shape and spacing must both name Y, X or Z, Y, X.",
-                received,
+                f"shape_px {self.shape_px} and spacing_um {self.spacing_um}",
                 "Give two or three numbers to each.",
             )
         for name in self.ranges():

@@ -114,11 +114,10 @@ class AnnotationStore:
             return None
         there = prepare_image(dataset.reader.image(entry))
         if there.shape != self.image.shape or not np.array_equal(there.pixels, self.image.pixels):
-            remedy = "Give another save_to, or another name: image.replace(name=…)."
             raise UserError(
                 "A name in a data set stands for one image.",
                 f"another image {entry.name} in {self.folder}",
-                remedy,
+                "Give another save_to, or another name: image.replace(name=…).",
             )
         return entry
 
@@ -145,10 +144,9 @@ def prepare_image(image: Image) -> Image:
     )
     image = image.to(wanted)
     if max(image.size("Y"), image.size("X")) > MAX_SIDE:
-        received = f"{image.size('Y')} x {image.size('X')} px"
         raise UserError(
             f"A plane may have {MAX_SIDE} pixels per side.",
-            received,
+            f"{image.size('Y')} x {image.size('X')} px",
             "Paint tiles of it: nbtools.data.cut_tiles.",
         )
     return image.replace(name=image.name or "image")
