@@ -13,7 +13,6 @@ Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -157,11 +156,7 @@ def write_model(model: NoiseModel, path: str | Path) -> None:
     """
     kind = next(name for name, cls in KINDS.items() if type(model) is cls)
     with io.atomic_write(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            kind=np.array(kind),
-            **{f.name: getattr(model, f.name) for f in fields(model)},
-        )
+        np.savez_compressed(temporary, kind=np.array(kind), **vars(model))
 
 
 def read_model(path: str | Path) -> NoiseModel:
@@ -177,7 +172,7 @@ def read_model(path: str | Path) -> NoiseModel:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
+            values = dict(file)
         return KINDS[str(values.pop("kind"))](**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

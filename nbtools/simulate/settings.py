@@ -213,7 +213,7 @@ class NucleiSettings(Settings):
         """Draw one value of each range, for one image."""
         values = {}
         for name in self.ranges():
-            low, high = getattr(self, name)[0], getattr(self, name)[-1]
+            low, *_, high = getattr(self, name) * 2
             share = rng.random()
             logarithmic = name in LOGARITHMIC and low > 0
             values[name] = (
