@@ -45,7 +45,8 @@ def read_classes(path: str | Path) -> dict[int, str]:
             "Name its columns label and class.",
         )
     for row in rows:
-        label, name = _to_label(row["label"], path), row["class"]
+        label = _to_label(row["label"], path)
+        name = row["class"]
         if name.casefold() in UNKNOWN:
             continue
         if found.setdefault(label, name) != name:
@@ -68,12 +69,10 @@ def write_classes(
     classes : label → class.
     probability : label → probability of its class; a column of its own where it is given.
     """
-    further = (
-        {}
-        if probability is None
-        else {"probability": [round(float(probability[label]), 4) for label in classes]}
-    )
-    io.write_csv(path, {"label": list(classes), "class": list(classes.values())} | further)
+    columns = {"label": list(classes), "class": list(classes.values())}
+    if probability is not None:
+        columns["probability"] = [round(float(probability[label]), 4) for label in classes]
+    io.write_csv(path, columns)
 
 
 def _to_label(text: str, path: str | Path) -> int:

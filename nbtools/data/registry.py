@@ -170,11 +170,12 @@ def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
     UserError : the archive is broken, or a member is a link or lies outside of `folder`; then
         nothing is unpacked.
     """
-    archive, folder = Path(archive), Path(folder)
+    archive = Path(archive)
+    folder = Path(folder)
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
-                names = [m.filename for m in file.infolist()]
+                names = file.namelist()
                 links = [m.filename for m in file.infolist() if stat.S_ISLNK(m.external_attr >> 16)]
                 _require_inside(archive, names, links=links)
                 file.extractall(folder)
@@ -214,9 +215,9 @@ def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
     """Downloader for pooch that keeps NAME.part of an earlier try and requests only the rest."""
     part = Path(output_file).parent / f"{_hash_url(url)}.part"
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {})
-    )
+    request = urllib.request.Request(url, headers={"User-Agent": "nbtools"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             _append(answer, part, mode="ab" if answer.status == 206 else "wb")

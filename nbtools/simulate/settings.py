@@ -213,7 +213,9 @@ class NucleiSettings(Settings):
         """Draw one value of each range, for one image."""
         values = {}
         for name in self.ranges():
-            low, *_, high = getattr(self, name) * 2
+            limits = getattr(self, name)
+            low = min(limits)
+            high = max(limits)
             share = rng.random()
             logarithmic = name in LOGARITHMIC and low > 0
             values[name] = (

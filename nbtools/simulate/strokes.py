@@ -82,10 +82,10 @@ def _on_background(truth: np.ndarray) -> list[np.ndarray]:
 def _erode(truth: np.ndarray) -> np.ndarray:
     """Labels without the pixels that touch another label or background in their plane."""
     size = (1, 3, 3)
-    span = ndimage.maximum_filter(truth, size, mode="nearest") - ndimage.minimum_filter(
+    same = ndimage.minimum_filter(truth, size, mode="nearest") == ndimage.maximum_filter(
         truth, size, mode="nearest"
     )
-    return np.where(span == 0, truth, 0)
+    return np.where(same, truth, 0)
 
 
 def _fill(
