@@ -6,6 +6,8 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from nbtools import io
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.writing import write_into
@@ -37,7 +39,7 @@ def describe_dataset(dataset: DataSet) -> dict:
     for sample in dataset:
         images.append(sample.image)
         if sample.label is not None:
-            nuclei += len(set(sample.label.pixels.ravel().tolist()) - {0, -1})
+            nuclei += np.count_nonzero(np.unique(sample.label.pixels) > 0)
     spacings = {(i.spacing, i.unit) for i in images}
     spacing, unit = spacings.pop() if len(spacings) == 1 else (None, "")
     return {

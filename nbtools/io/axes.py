@@ -83,6 +83,11 @@ def interpret(
     return image, guesses
 
 
+def no_pixels(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Zeros of this shape and type that take no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
 def _size(raw: RawImage, letter: str) -> int:
     return raw.pixels.shape[raw.letters.index(letter)]
 
@@ -115,19 +120,16 @@ def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
 
 
 def _guess(raw: RawImage, name: str) -> RawImage:
-    shape, letters = raw.pixels.shape, raw.letters
+    shape = raw.pixels.shape
+    letters = raw.letters
+    guessed = letters
     if letters == "?YX" and shape[2] <= MOST_CHANNELS < min(shape[:2]):
         guessed = "YXC"
     elif letters.count("?") == 1:
         length = shape[letters.index("?")]
-        free = [
-            a
-            for a in ("C" * (length <= MOST_CHANNELS) + "ZT")
-            if a not in letters and not (a == "C" and "S" in letters)
-        ]
+        taken = letters.replace("S", "C")
+        free = [a for a in "C" * (length <= MOST_CHANNELS) + "ZT" if a not in taken]
         guessed = letters.replace("?", free[0]) if free else letters
-    else:
-        guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
         example = AXES[-min(len(shape), len(AXES)) :]
         raise UserError(
@@ -142,8 +144,7 @@ def _colours_last(raw: RawImage) -> RawImage:
     """Move samples to axis C at the end: three are red, green, blue; one grey sample has no C."""
     if "S" not in raw.letters:
         return raw
-    place = raw.letters.index("S")
-    pixels = np.moveaxis(raw.pixels, place, -1)
+    pixels = np.moveaxis(raw.pixels, raw.letters.index("S"), -1)
     rest = raw.letters.replace("S", "")
     if raw.alpha and pixels.shape[-1] in (2, 4):
         pixels = pixels[..., :-1]
