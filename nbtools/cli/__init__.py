@@ -177,7 +177,8 @@ def _own_output(alone: bool) -> Iterator[TextIO]:
     if not alone:
         yield sys.stdout
         return
-    real, saved = sys.stdout, None
+    real = sys.stdout
+    saved = None
     if real is sys.__stdout__:  # compiled code writes past Python
         real.flush()
         saved = os.dup(1)

@@ -153,5 +153,6 @@ def _encode(name: str, points: np.ndarray, *, position: int) -> bytes:
     from roifile import ROI_TYPE, ImagejRoi
 
     roi = ImagejRoi.frompoints(points.astype(np.float32), name=name)
-    roi.roitype, roi.position = ROI_TYPE.POLYGON, position
+    roi.roitype = ROI_TYPE.POLYGON
+    roi.position = position
     return roi.tobytes()

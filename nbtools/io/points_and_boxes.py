@@ -143,8 +143,7 @@ def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> Non
     centres : (n, ndim), in pixels.
     spatial : axes of the columns, "YX" or "ZYX" in any order.
     """
-    columns = np.reshape(centres, (-1, len(spatial))).T.astype(float)
-    write_csv(path, dict(zip(spatial.lower(), columns, strict=True)))
+    write_csv(path, dict(zip(spatial.lower(), centres.T.astype(float), strict=True)))
 
 
 def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:

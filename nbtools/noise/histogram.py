@@ -58,7 +58,8 @@ class HistogramModel(Density):
         if (
             noisy == np.round(noisy)
         ).all():  # bins of unequal numbers of grey values would show as stripes
-            low, width = np.floor(low) - 0.5, np.ceil(width)
+            low = np.floor(low) - 0.5
+            width = np.ceil(width)
         bins = max(2, int(np.ceil((high - low) / width)))
         place = [np.clip(((v - low) / width).astype(int), 0, bins - 1) for v in (signal, noisy)]
         counts = np.bincount(place[0] * bins + place[1], minlength=bins * bins)

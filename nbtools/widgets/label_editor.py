@@ -82,7 +82,8 @@ class LabelEditor:
         self, label: np.ndarray, classes: Mapping[int, str] | None = None, *, empty: int = 0
     ):
         self.empty = empty
-        self.label, self.classes = np.array(label, np.int32, order="C"), dict(classes or {})
+        self.label = np.array(label, np.int32, order="C")
+        self.classes = dict(classes or {})
         found, counts = np.unique(self.label[self.label > 0], return_counts=True)
         self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
         self.done: list[Change] = []
@@ -188,7 +189,8 @@ class LabelEditor:
         return self._change(indices, label)
 
     def _name_class(self, action: Mapping) -> int | None:
-        label, name = int(action["label"]), str(action["name"])
+        label = int(action["label"])
+        name = str(action["name"])
         indices = self._find(label)
         others = {k: v for k, v in self.classes.items() if k != label}
         wanted = dict(sorted((others | ({label: name} if name else {})).items()))

@@ -72,7 +72,8 @@ class DataPicker(ipywidgets.VBox):
         self.labels = _make_upload("Labels (optional)", "nb-pick-labels")
         self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
-        self.status, self.options = make_html("nb-pick-status"), InputOptionsForm()
+        self.status = make_html("nb-pick-status")
+        self.options = InputOptionsForm()
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {
             "samples": self.samples,
