@@ -1,5 +1,9 @@
 """Errors that a user can act on: rule, received, remedy."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
+
 
 class UserError(ValueError):
     """Input that cannot be used, explained in one message that a biologist can act on.
@@ -22,3 +26,24 @@ class UserError(ValueError):
 
     def __reduce__(self):
         return UserError, (self.rule, self.received, self.remedy)
+
+
+def require_choice(value: object, known: Collection[str], *, rule: str) -> None:
+    """Require that a value is one of the known names.
+
+    Parameters
+    ----------
+    value : what was given.
+    known : the names that are allowed.
+    rule : of the error.
+
+    Raises
+    ------
+    UserError : another value; the message lists the known names.
+
+    Examples
+    --------
+    >>> require_choice("mixture", ("histogram", "mixture"), rule="Noise models are of two kinds.")
+    """
+    if value not in known:
+        raise UserError(rule, repr(value), f"Use one of: {', '.join(known)}.")

@@ -80,8 +80,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     first = next((a for a in argv if not a.startswith("-")), None)
     if first is not None and first not in COMMANDS:
         close = difflib.get_close_matches(first, COMMANDS, n=1)
-        remedy = f"Did you mean: nbtools {close[0]}?" if close else f"Verbs: {', '.join(COMMANDS)}."
-        raise UserError("The first word must be a verb of nbtools.", repr(first), remedy)
+        raise UserError(
+            "The first word must be a verb of nbtools.",
+            repr(first),
+            f"Did you mean: nbtools {close[0]}?" if close else f"Verbs: {', '.join(COMMANDS)}.",
+        )
     return _parser().parse_args(argv)
 
 
@@ -173,7 +176,8 @@ def _own_output(alone: bool) -> Iterator[TextIO]:
     if not alone:
         yield sys.stdout
         return
-    real, saved = sys.stdout, None
+    real = sys.stdout
+    saved = None
     if real is sys.__stdout__:  # compiled code writes past Python
         real.flush()
         saved = os.dup(1)

@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     if args.out:
         io.require_new_folder(args.out, overwrite=args.overwrite)
-    task, places = tasks.get(args.task), name_results(args.results)
+    task = tasks.get(args.task)
+    places = name_results(args.results)
     options = scoring.find_options(args, task)
     truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
@@ -86,7 +87,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     if "input" not in readers and task.unprocessed(truth.read(truth.names[0])):
         baseline = baseline or "input"
         readers["input"] = lambda name: task.unprocessed(truth.read(name))
-    groups, scores = scoring.find_groups(dataset, args.group_by), {}
+    groups = scoring.find_groups(dataset, args.group_by)
+    scores = {}
     for name, read in readers.items():
         common.make_reporter(args)(f"{name}: {len(truth.names)} images")
         pairs = ((n, truth.read(n), read(n)) for n in truth.names)
@@ -153,7 +155,8 @@ def make_baseline(
         return task.guess(truth)
     if not task.baseline:
         return None
-    method, index = methods.get(task.baseline)(), {n: i for i, n in enumerate(dataset.names)}
+    method = methods.get(task.baseline)()
+    index = {n: i for i, n in enumerate(dataset.names)}
     try:
         method.predict(dataset.image(0))
     except UserError:
@@ -242,7 +245,7 @@ def describe_maker(place: Path) -> dict:
 def hash_place(place: Path) -> str:
     """One sha256 for a file, or for the names and bytes of all images and tables of a folder."""
     digest = hashlib.sha256()
-    for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
+    for path in [place] if place.is_file() else sorted(filter(Path.is_file, place.rglob("*"))):
         inside = path.relative_to(place).as_posix()
         if (
             path == place
@@ -284,7 +287,8 @@ def _format_limits(limits: list[float] | None, *, sign: bool = False) -> str | N
 
 def format_comparison(document: dict, *, out: Path | None) -> list[str]:
     """Lines for a person: the table, and which methods differ beyond doubt."""
-    main, task = document["metrics"][0], tasks.get(document["task"])
+    main = document["metrics"][0]
+    task = tasks.get(document["task"])
     title = tasks.TITLES.get(main, main)
     lines = [
         *tabulate(make_rows(document), list_columns(document)),
@@ -301,7 +305,9 @@ def format_comparison(document: dict, *, out: Path | None) -> list[str]:
         for name, names in document["missing"].items()
         if names
     ]
-    return [*lines, *([f"Comparison: {out}; its report: nbtools report {out}"] if out else [])]
+    if out:
+        lines.append(f"Comparison: {out}; its report: nbtools report {out}")
+    return lines
 
 
 def format_difference(found: dict) -> str:

@@ -59,10 +59,12 @@ def run(args: argparse.Namespace) -> CommandResult:
     -------
     Content of the new `result.json`, and a table of the images.
     """
-    about, say = read_result(args.result), common.make_reporter(args)
+    about = read_result(args.result)
+    say = common.make_reporter(args)
     out = args.out or args.result
     values = about["decoding"] | read_values(args.settings, about)
-    decide, images = find_decoder(about, values), find_images(about, say)
+    decide = find_decoder(about, values)
+    images = find_images(about, say)
     if args.out:
         io.require_new_folder(args.out, overwrite=args.overwrite)
     with io.new_folder(out, overwrite=args.out is None or args.overwrite) as folder:
@@ -212,7 +214,8 @@ def decode_one(
     images: Callable[[str], Image | None],
 ) -> dict:
     """Decode the maps of one image into `folder`; returns its new row of the summary."""
-    started, name = time.perf_counter(), row["name"]
+    started = time.perf_counter()
+    name = row["name"]
     maps = io.read_image(result / "raw" / (name + MAPS))
     before = io.read_label(result / f"{name}.tif").replace(name=name)
     maps = maps.to(before.axes + "C").pixels

@@ -24,22 +24,17 @@ def _format_report(found: dict) -> list[str]:
         if name != "python"
     )
     place = "Google Colab" if found["colab"] else found["platform"]
+    unseen = found["gpu"] and not found["keras"]["gpus"]
     return [
         f"Python {found['python']} on {place}",
         f"{found['cores']} cores ({found['gflops']:.0f} Gflop/s), {found['free_gb']} of "
         f"{found['memory_gb']} GB memory free, "
         f"{found['disk_gb']} GB disk free",
-        f"GPU: {found['gpu'] or 'none'}"
-        + (
-            ""
-            if not found["gpu"] or found["keras"]["gpus"]
-            else " (but TensorFlow does not see it)"
-        ),
+        f"GPU: {found['gpu'] or 'none'}{' (but TensorFlow does not see it)' if unseen else ''}",
         f"Packages: {packages}",
         "About how long here:",
         *(f"  {row['minutes']:5.1f} min  {row['what']}" for row in found["forecast"]),
-        *(f"Attention: {problem}" for problem in found["problems"]),
-        *([] if found["problems"] else ["All is ready."]),
+        *([f"Attention: {problem}" for problem in found["problems"]] or ["All is ready."]),
     ]
 
 

@@ -58,7 +58,8 @@ def draw_errors(
         label = truth(row["name"]).image.select(T=0)
         if label.pixels.size > LARGEST:
             continue
-        result, image = found(row["name"]), images(row["name"])
+        result = found(row["name"])
+        image = images(row["name"])
         predicted = result.image if result else label.replace(pixels=label.pixels * 0)
         image = image or label.replace(pixels=(label.pixels > 0).astype("uint8"))
         figure = show.error_map(image.select(T=0), label, predicted=predicted.select(T=0))
@@ -117,7 +118,8 @@ def draw_strata(
     from nbtools import show
     from nbtools.metrics import strata
 
-    images, found = common.read_images(dataset), {}
+    images = common.read_images(dataset)
+    found = {}
     for method, read in readers.items():
         pairs = ((n, truth(n).image, read(n), images(n)) for n in names)
         nuclei = strata.describe_nuclei((n, t, r and r.image, i) for n, t, r, i in pairs)

@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = scoring.find_options(args, task)
     truth = scoring.open_truth(args, task)
     found, names = scoring.open_result(args, args.result, truth=truth)
-    dataset, rows = scoring.open_images(args.truth), []
+    dataset = scoring.open_images(args.truth)
+    rows = []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
     if args.biaflows:
         pairs = _collect(pairs, rows, task=task)

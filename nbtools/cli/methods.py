@@ -37,16 +37,11 @@ def _describe_setting(declared: Declaration) -> dict:
         for f in dataclasses.fields(declared)
         if f.name not in ("type", "default")
     }
-    kind = (
-        getattr(declared.type, "__name__", str(declared.type))
-        if not hasattr(declared.type, "__args__")
-        else str(declared.type)
-    )
+    kind = str(declared.type) if hasattr(declared.type, "__args__") else declared.type.__name__
     return {**described, "type": kind, "default": declared.default}
 
 
 def _format_method(row: dict, settings: list[dict]) -> list[str]:
-    paper = row.get("paper") or {}
     lines = [
         f"{row['name']}: {row['title']}",
         (
@@ -54,7 +49,7 @@ def _format_method(row: dict, settings: list[dict]) -> list[str]:
             f"{row['lesson']}"
         ),
     ]
-    if paper:
+    if paper := row.get("paper"):
         lines.append(f"Paper: {paper.get('title')} ({paper.get('year')}), doi:{paper.get('doi')}")
     table = [
         {

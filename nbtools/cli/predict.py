@@ -337,8 +337,10 @@ def describe_result(
     model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
 ) -> dict:
     """The content of result.json: model, settings, input, rows of all images."""
-    first, limits = rows[0] if rows else {}, {d.name: d for d in model.settings.declarations()}
-    values, channels = model.decoding_values(), model.target().class_channels()
+    first = rows[0] if rows else {}
+    limits = {d.name: d for d in model.settings.declarations()}
+    values = model.decoding_values()
+    channels = model.target().class_channels()
     return {
         "model": args.model,
         "weights": args.weights,

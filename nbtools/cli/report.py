@@ -22,10 +22,10 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import report
 
     page = Path(report.write(require_existing(args.run, "The model or result"), pdf=args.pdf))
-    written = {"report": page, "json": page.with_suffix(".json")} | (
-        {"pdf": page.with_suffix(".pdf")} if args.pdf else {}
-    )
-    return CommandResult({name: str(path) for name, path in written.items()}, [f"Report: {page}"])
+    written = {"report": str(page), "json": str(page.with_suffix(".json"))}
+    if args.pdf:
+        written["pdf"] = str(page.with_suffix(".pdf"))
+    return CommandResult(written, [f"Report: {page}"])
 
 
 COMMAND = Command("report", "write the report of a model, a result or a comparison", run, declare)

@@ -50,14 +50,18 @@ def run(args: argparse.Namespace) -> CommandResult:
     check_inputs(recipe)
     words = shlex.split(common.expand_path(recipe["command"]))[2:]
     old = train.COMMAND.parse(drop_ignored(words))
-    old.settings = [f"{k}={to_word(v)}" for k, v in recipe["settings"].items()]
-    old.out, old.overwrite, old.resume, old.seed = args.out, args.overwrite, False, recipe["seed"]
-    old.minutes, old.schedule = None, tuple(recipe["schedule"]) or None
-    old.json, old.quiet, old.debug, old.command = (
-        args.json,
-        args.quiet,
-        args.debug,
-        shlex.split(recipe["command"]),
+    vars(old).update(
+        settings=[f"{k}={to_word(v)}" for k, v in recipe["settings"].items()],
+        out=args.out,
+        overwrite=args.overwrite,
+        resume=False,
+        seed=recipe["seed"],
+        minutes=None,
+        schedule=tuple(recipe["schedule"]) or None,
+        json=args.json,
+        quiet=args.quiet,
+        debug=args.debug,
+        command=shlex.split(recipe["command"]),
     )
     trained = train.run(old)
     same = compare_weights(path.parent, args.out)
@@ -99,10 +103,11 @@ def read_recipe(path: Path) -> dict:
         ) from error
     lacking = [k for k in ("command", "settings", "seed", "schedule", "inputs") if k not in recipe]
     if lacking or shlex.split(recipe["command"])[:2] != ["nbtools", "train"]:
-        received = (
-            f"{path}, {'without ' + ', '.join(lacking) if lacking else 'of ' + recipe['command']}"
+        raise UserError(
+            "A recipe must be a file that nbtools train wrote.",
+            f"{path}, {'without ' + ', '.join(lacking) if lacking else 'of ' + recipe['command']}",
+            remedy,
         )
-        raise UserError("A recipe must be a file that nbtools train wrote.", received, remedy)
     return recipe
 
 
@@ -113,24 +118,22 @@ def check_inputs(recipe: dict) -> None:
     inputs = [(common.expand_path(one["file"]), one["sha256"]) for one in recipe["inputs"]]
     gone = [file for file, _ in inputs if not Path(file).is_file()]
     if gone:
-        received = f"{len(gone)} of {len(inputs)} files missing, {gone[0]} among them"
         raise UserError(
             "The images of the run must be where they were.",
-            received,
+            f"{len(gone)} of {len(inputs)} files missing, {gone[0]} among them",
             "Put them back, or go to the folder of the run.",
         )
     if changed := [file for file, known in inputs if training.hash_file(file) != known]:
-        received = f"{len(changed)} of {len(inputs)} files changed, {changed[0]} among them"
         raise UserError(
             "The images of the run must be what they were.",
-            received,
+            f"{len(changed)} of {len(inputs)} files changed, {changed[0]} among them",
             "Use the original files, or train anew.",
         )
 
 
 def compare_weights(first: Path, second: Path) -> bool | None:
     """Whether two models have the same weights; None where one has none."""
-    files = [Path(folder) / "weights.npz" for folder in (first, second)]
+    files = [folder / "weights.npz" for folder in (first, second)]
     if not all(f.is_file() for f in files):
         return None
     with np.load(files[0], allow_pickle=False) as a, np.load(files[1], allow_pickle=False) as b:

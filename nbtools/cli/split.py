@@ -58,27 +58,20 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"{args.dataset} with {', '.join(dataset.splits())}",
             "Give one of its parts.",
         )
-    parts = dict(
-        zip(
-            ("train", "val", "test"),
-            dataset.split(val=args.val, test=args.test, seed=args.seed, group_by=args.group_by),
-            strict=False,
-        )
-    )
-    parts = {name: part for name, part in parts.items() if len(part)}
+    made = dataset.split(val=args.val, test=args.test, seed=args.seed, group_by=args.group_by)
+    parts = {
+        name: part for name, part in zip(("train", "val", "test"), made, strict=False) if len(part)
+    }
     data.copy_split(parts, args.out, overwrite=args.overwrite)
     document = {
         "folder": str(args.out),
         "seed": args.seed,
         "groups": len(set(dataset.groups(args.group_by))),
+        **{name: len(part) for name, part in parts.items()},
+        "names": {name: part.names for name, part in parts.items()},
     }
-    document |= {name: len(part) for name, part in parts.items()} | {
-        "names": {name: part.names for name, part in parts.items()}
-    }
-    return CommandResult(
-        document,
-        [f"{name}: {len(part)} images" for name, part in parts.items()] + [f"Split: {args.out}"],
-    )
+    lines = [f"{name}: {len(part)} images" for name, part in parts.items()]
+    return CommandResult(document, [*lines, f"Split: {args.out}"])
 
 
 COMMAND = Command(

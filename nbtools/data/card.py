@@ -6,6 +6,8 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from nbtools import io
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.writing import write_into
@@ -32,14 +34,12 @@ def describe_dataset(dataset: DataSet) -> dict:
     -------
     dict of plain values; "about" holds what dataset.toml says of the questions in `ASKED`.
     """
-    images, nuclei = [], 0
+    images = []
+    nuclei = 0
     for sample in dataset:
         images.append(sample.image)
-        nuclei += (
-            0
-            if sample.label is None
-            else len(set(sample.label.pixels[sample.label.pixels > 0].tolist()))
-        )
+        if sample.label is not None:
+            nuclei += np.count_nonzero(np.unique(sample.label.pixels) > 0)
     spacings = {(i.spacing, i.unit) for i in images}
     spacing, unit = spacings.pop() if len(spacings) == 1 else (None, "")
     return {
@@ -108,16 +108,15 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
     UserError : the folder has content and `overwrite` is False.
     """
     with io.new_folder(folder, overwrite=overwrite) as temporary:
-        parts = dataset.splits() or {"": dataset}
-        for part, members in parts.items():
+        for part, members in (dataset.splits() or {"": dataset}).items():
             write_into(temporary / part, members, copy=True)
         missing = write_card(dataset, temporary / "README.md")
         io.write_json(temporary / "metadata.json", _describe_for_zenodo(dataset))
         io.write_text(temporary / "file_list.tsv", _list_files(temporary))
-        files = sorted(p for p in temporary.rglob("*") if p.is_file())
         sums = [
             f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(temporary).as_posix()}"
-            for p in files
+            for p in sorted(temporary.rglob("*"))
+            if p.is_file()
         ]
         io.write_text(temporary / "checksums.sha256", "\n".join(sums) + "\n")
     return missing
@@ -125,9 +124,8 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
 
 def _list_files(folder: Path) -> str:
     """Images and their partners for the BioImage Archive; paths with forward slashes."""
-    sets = DataSet.open(folder)
     rows = ["Files\tKind\tSource image"]
-    for entry in sets.entries:
+    for entry in DataSet.open(folder).entries:
         paths = {kind: path.relative_to(folder).as_posix() for kind, path in entry.files.items()}
         rows += [
             f"{path}\t{kind}\t{'' if kind == 'images' else paths['images']}"
@@ -143,12 +141,12 @@ def _describe_for_zenodo(dataset: DataSet) -> dict:
         "upload_type": "dataset",
         "description": meta.get("description", "See README.md."),
     }
-    known = {
-        "license": meta.get("licence"),
-        "creators": [{"name": n} for n in meta.get("authors", ())],
-    }
-    keywords = ["nuclei", "microscopy", *([meta["modality"]] if meta.get("modality") else [])]
-    return {"metadata": about | {k: v for k, v in known.items() if v} | {"keywords": keywords}}
+    if meta.get("licence"):
+        about["license"] = meta["licence"]
+    if meta.get("authors"):
+        about["creators"] = [{"name": n} for n in meta["authors"]]
+    keywords = filter(None, ["nuclei", "microscopy", meta.get("modality")])
+    return {"metadata": about | {"keywords": list(keywords)}}
 
 
 def _format(value: object) -> str:

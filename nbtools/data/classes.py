@@ -39,19 +39,22 @@ def read_classes(path: str | Path) -> dict[int, str]:
     found: dict[int, str] = {}
     rows = io.read_csv(path)
     if rows and not set(COLUMNS) <= set(rows[0]):
-        received = f"{path} with the columns {', '.join(rows[0])}"
         raise UserError(
             "A table of classes has the columns label and class.",
-            received,
+            f"{path} with the columns {', '.join(rows[0])}",
             "Name its columns label and class.",
         )
     for row in rows:
-        label, name = _to_label(row["label"], path), row["class"]
+        label = _to_label(row["label"], path)
+        name = row["class"]
         if name.casefold() in UNKNOWN:
             continue
         if found.setdefault(label, name) != name:
-            received = f"{path}: label {label} is {found[label]} and {name}"
-            raise UserError("A nucleus has one class.", received, "Keep one line for each label.")
+            raise UserError(
+                "A nucleus has one class.",
+                f"{path}: label {label} is {found[label]} and {name}",
+                "Keep one line for each label.",
+            )
     return found
 
 
@@ -66,20 +69,17 @@ def write_classes(
     classes : label → class.
     probability : label → probability of its class; a column of its own where it is given.
     """
-    further = (
-        {}
-        if probability is None
-        else {"probability": [round(float(probability[label]), 4) for label in classes]}
-    )
-    io.write_csv(path, {"label": list(classes), "class": list(classes.values())} | further)
+    columns = {"label": list(classes), "class": list(classes.values())}
+    if probability is not None:
+        columns["probability"] = [round(float(probability[label]), 4) for label in classes]
+    io.write_csv(path, columns)
 
 
 def _to_label(text: str, path: str | Path) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        received = f"{path}: {text!r}"
         raise UserError(
             "A table of classes names nuclei by their label.",
-            received,
+            f"{path}: {text!r}",
             "Use the whole numbers of the label image, from 1.",
         )
     return int(text)

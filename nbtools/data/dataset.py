@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from nbtools import io
 from nbtools.data import layout, leakage, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 
 KINDS = ("labels", "clean", "classes", "centres", "boxes", "unpaired")
@@ -64,7 +65,8 @@ class DataSet(Sequence):
         ------
         UserError : there is no such folder, or dataset.toml is broken.
         """
-        place, options = Path(folder), options or InputOptions()
+        place = Path(folder)
+        options = options or InputOptions()
         about = layout.scan(place)
         reader = Reader(about.meta, options)
         entries = _frames(about.entries, reader) if options.time == "all" else about.entries
@@ -89,20 +91,16 @@ class DataSet(Sequence):
         names = _distinct(
             [s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)]
         )
-        samples = [
-            s if s.name == n else s.replace(name=n) for s, n in zip(samples, names, strict=True)
-        ]
         entries = [
             Entry(
-                s.name,
+                name,
                 class_name=s.class_name,
                 columns={"group": s.group} if s.group else {},
-                sample=s,
+                sample=s if s.name == name else s.replace(name=name),
             )
-            for s in samples
+            for s, name in zip(samples, names, strict=True)
         ]
-        about = layout.Layout(entries)
-        return cls(entries, Reader({}, InputOptions()), about=about, name=name)
+        return cls(entries, Reader({}, InputOptions()), about=layout.Layout(entries), name=name)
 
     @property
     def names(self) -> list[str]:
@@ -144,11 +142,8 @@ class DataSet(Sequence):
         return len(self.entries)
 
     def __getitem__(self, item: int | slice) -> Sample | DataSet:
-        return (
-            self._with(self.entries[item])
-            if isinstance(item, slice)
-            else self.reader.sample(self.entries[item])
-        )
+        chosen = self.entries[item]
+        return self._with(chosen) if isinstance(item, slice) else self.reader.sample(chosen)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self.reader.sample(e) for e in self.entries)
@@ -173,12 +168,7 @@ class DataSet(Sequence):
         ------
         UserError : another kind.
         """
-        if kind not in KINDS:
-            raise UserError(
-                "Partners of an image are of a known kind.",
-                repr(kind),
-                f"Use one of: {', '.join(KINDS)}.",
-            )
+        require_choice(kind, KINDS, rule="Partners of an image are of a known kind.")
         if kind == "classes":
             return any(e.class_name for e in self.entries)
         attribute = {"labels": "label"}.get(kind, kind)
@@ -196,11 +186,13 @@ class DataSet(Sequence):
 
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
-        parts: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            parts.setdefault(entry.part, []).append(entry)
-        named = ((part, entries) for part, entries in parts.items() if part)
-        return {part: self._with(found, name=f"{self.name}/{part}") for part, found in named}
+        parts = dict.fromkeys(e.part for e in self.entries if e.part)
+        return {
+            part: self._with(
+                [e for e in self.entries if e.part == part], name=f"{self.name}/{part}"
+            )
+            for part in parts
+        }
 
     def split(
         self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
@@ -223,12 +215,13 @@ class DataSet(Sequence):
         ------
         UserError : fewer groups than parts, or no such column.
         """
-        shares = [val, test]
-        *parts, train = splits.split_indices(self.groups(group_by), shares, seed=seed)
-        wanted = zip(("val", "test"), parts, shares, strict=True)
-        named = [("train", train)] + [(n, p) for n, p, s in wanted if n == "val" or s > 0]
+        val_part, test_part, train = splits.split_indices(
+            self.groups(group_by), [val, test], seed=seed
+        )
+        named = {"train": train, "val": val_part} | ({"test": test_part} if test > 0 else {})
         return tuple(
-            self.subset(indices)._with(name=f"{self.name}/{part}") for part, indices in named
+            self._with([self.entries[i] for i in indices], name=f"{self.name}/{part}")
+            for part, indices in named.items()
         )
 
     def groups(self, group_by: str | None = None) -> list[int]:
@@ -248,7 +241,8 @@ class DataSet(Sequence):
         """
         fields = [splits.field_name(layout.name_key(e.name)) for e in self.entries]
         files = [e.files.get("images") for e in self.entries]
-        fingerprints, pixels = [], []
+        fingerprints = []
+        pixels = []
         for i in range(len(self)):
             image = self.image(i)
             fingerprints.append(leakage.take_fingerprint(image))
@@ -280,16 +274,14 @@ class DataSet(Sequence):
             table = layout.find_column(self.folder, name)
             values = [table.get(layout.name_key(n)) for n in self.names]
         if name and not any(values):
-            remedy = (
-                "Write groups.csv with the columns name and group, or name a column that is there."
-            )
             raise UserError(
-                "Groups must stand in a column of a CSV file beside the images.", repr(name), remedy
+                "Groups must stand in a column of a CSV file beside the images.",
+                repr(name),
+                "Write groups.csv with the columns name and group, or name a column that is there.",
             )
         return values
 
-    def _with(self, entries: list[Entry] | None = None, *, name: str | None = None) -> DataSet:
-        entries = self.entries if entries is None else entries
+    def _with(self, entries: list[Entry], *, name: str | None = None) -> DataSet:
         return DataSet(
             entries,
             self.reader,
@@ -309,8 +301,9 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
             found.append(entry)
             continue
         digits = len(str(count - 1))
-        names = [f"{entry.name}_t{t:0{digits}d}" for t in range(count)]
-        found += [_select_frame(entry, t, name=name) for t, name in enumerate(names)]
+        found += [
+            _select_frame(entry, t, name=f"{entry.name}_t{t:0{digits}d}") for t in range(count)
+        ]
     return found
 
 
@@ -326,17 +319,16 @@ def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
     if entry.sample is None:
         return replace(entry, name=name, frame=t)
     parts = {k: getattr(entry.sample, k) for k in ("image", "label", "clean")}
-    frame = entry.sample.replace(
-        name=name, **{k: p.select(T=t) for k, p in parts.items() if p is not None}
-    )
+    frame = entry.sample.replace(name=name, **{k: p and p.select(T=t) for k, p in parts.items()})
     return replace(entry, name=name, sample=frame)
 
 
 def _distinct(names: list[str]) -> list[str]:
     """The names; repeated ones get a number behind them."""
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     found = []
     for name in names:
-        count = seen[layout.name_key(name)] = seen.get(layout.name_key(name), 0) + 1
-        found.append(name if count == 1 else f"{name}_{count}")
+        key = layout.name_key(name)
+        seen[key] += 1
+        found.append(name if seen[key] == 1 else f"{name}_{seen[key]}")
     return found

@@ -41,9 +41,8 @@ def save_input_options(folder: str | Path, options: InputOptions) -> Path:
     <BLANKLINE>
     """
     folder = Path(folder)
-    given = ({"axes": options.axes.upper()} if options.axes else {}) | name_spacing(
-        options.spacing, options.unit
-    )
+    given = {"axes": options.axes.upper()} if options.axes else {}
+    given |= name_spacing(options.spacing, options.unit)
     if not given:
         raise UserError(
             "Axes or spacing must be given.",
@@ -56,7 +55,8 @@ def save_input_options(folder: str | Path, options: InputOptions) -> Path:
             folder,
             "Put the images into a folder images/, and name its parent.",
         )
-    path, old = folder / TOML, read_meta(folder)
+    path = folder / TOML
+    old = read_meta(folder)
     gone = {"axes"} & set(given) | ({"spacing", "spacing_um", "unit"} if options.spacing else set())
     new = given | {k: v for k, v in old.items() if k not in gone}
     text = path.read_text("utf-8-sig") if path.is_file() else ""

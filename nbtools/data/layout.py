@@ -41,7 +41,8 @@ TABLE_SUFFIXES = {
     "boxes": io.BOX_FILES,
 }
 CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
-TABLES, TOML = (".csv",), "dataset.toml"
+TABLES = (".csv",)
+TOML = "dataset.toml"
 MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
 OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
@@ -101,6 +102,11 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+def _image_key(name: str) -> str:
+    """The key of the image that a table names, with or without its extension."""
+    return name_key(io.stem(name) if io.is_image(name) else name)
+
+
 def read_meta(folder: Path) -> dict:
     """Read dataset.toml of a folder.
 
@@ -122,9 +128,10 @@ def read_meta(folder: Path) -> dict:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        remedy = 'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].'
         raise UserError(
-            "dataset.toml must be a valid TOML file.", f"{path} ({error})", remedy
+            "dataset.toml must be a valid TOML file.",
+            f"{path} ({error})",
+            'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].',
         ) from error
 
 
@@ -144,10 +151,7 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
         for path in sorted(place.glob("*.csv")):
             rows = [r for r in io.read_csv(path) if r.get("name") and r.get(column)]
             if rows:
-                return {
-                    name_key(io.stem(r["name"]) if io.is_image(r["name"]) else r["name"]): r[column]
-                    for r in rows
-                }
+                return {_image_key(r["name"]): r[column] for r in rows}
     return {}
 
 
@@ -196,7 +200,7 @@ def _part_meta(folder: Path) -> dict:
 
 def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     """Images of a folder; where it holds folders of images only, those are classes."""
-    files = [p for p in _children(folder) if _is_part(layout, p, (), quiet=folder == root)]
+    files = _list_parts(layout, folder, quiet=folder == root)
     if files:
         _add_files(layout, files, class_name=None)
         return
@@ -206,11 +210,7 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
             and not child.name.startswith(("_", "."))
             and child.name.lower() not in (*FOLDERS, *PARTS)
         ):
-            _add_files(
-                layout,
-                [p for p in _children(child) if _is_part(layout, p, (), quiet=False)],
-                class_name=child.name,
-            )
+            _add_files(layout, _list_parts(layout, child), class_name=child.name)
 
 
 def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> None:
@@ -232,7 +232,14 @@ def _is_plain_folder(path: Path) -> bool:
     return path.is_dir() and path.suffix.lower() != ".zarr"
 
 
-def _is_part(layout: Layout, path: Path, suffixes: tuple[str, ...], *, quiet: bool) -> bool:
+def _list_parts(layout: Layout, folder: Path, *, quiet: bool = False) -> list[Path]:
+    """The images of a folder; other files are noted as ignored."""
+    return [path for path in _children(folder) if _is_part(layout, path, quiet=quiet)]
+
+
+def _is_part(
+    layout: Layout, path: Path, *, suffixes: tuple[str, ...] = (), quiet: bool = False
+) -> bool:
     """Whether a file can be part of the data set.
 
     Other files are noted as ignored, except for documents and tables beside the images.
@@ -259,14 +266,13 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     if kind == "unpaired":
         _add_unpaired(layout, folder)
         return
-    by_key = {name_key(e.name): i for i, e in enumerate(layout.entries)}
+    by_key = {name_key(e.name): e for e in layout.entries}
     by_stem = {
-        name_key(io.stem(e.files["images"])) + "/" + (e.class_name or ""): i
-        for i, e in enumerate(layout.entries)
+        f"{name_key(io.stem(e.files['images']))}/{e.class_name or ''}": e for e in layout.entries
     }
     nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
     for path in chain.from_iterable(nested):
-        if not _is_part(layout, path, TABLE_SUFFIXES.get(kind, ()), quiet=False):
+        if not _is_part(layout, path, suffixes=TABLE_SUFFIXES.get(kind, ())):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
@@ -275,19 +281,16 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if kind == "labels" and name_key(stem) not in by_key:
             stem = CELLPOSE.sub("", stem)
         class_name = path.parent.name if path.parent != folder else ""
-        index = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
-        if index is None:
+        entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
+        if entry is None:
             layout.orphans.append((kind, path))
-        elif kind in layout.entries[index].files:
-            other = layout.entries[index].files[kind].name
-            layout.ignored[path] = f"another file of {folder.name}/ has this name: {other}"
-        else:
-            layout.entries[index].files[kind] = path
+        elif (other := entry.files.setdefault(kind, path)) != path:
+            layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
 
 
 def _add_unpaired(layout: Layout, folder: Path) -> None:
     """Give each image one of the images that belong to none, in turn."""
-    files = [path for path in _children(folder) if _is_part(layout, path, (), quiet=False)]
+    files = _list_parts(layout, folder)
     if files:
         for number, entry in enumerate(layout.entries):
             entry.files["unpaired"] = files[number % len(files)]
@@ -295,7 +298,7 @@ def _add_unpaired(layout: Layout, folder: Path) -> None:
 
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
     """Assign one file that lists the labels or boxes of many images to each of these."""
-    keys = {name_key(Path(name).stem) for name in listed} | {name_key(name) for name in listed}
+    keys = {name_key(name) for name in (*listed, *(Path(name).stem for name in listed))}
     found = [e for e in layout.entries if name_key(e.name) in keys]
     for entry in found:
         entry.files.setdefault(kind, path)
@@ -306,19 +309,16 @@ def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> 
 def _add_tables(layout: Layout, folder: Path) -> None:
     """Add the columns of the CSV files beside the images; `class` is the class of the image."""
     columns: dict[str, dict[str, str]] = {}
-    for path in (
-        p
-        for p in _children(folder)
-        if p.suffix.lower() == ".csv" and p.is_file() and not p.name.startswith(".")
-    ):
+    for path in _children(folder):
+        if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
+            continue
         rows = io.read_csv(path)
         if not rows or "name" not in rows[0]:
             layout.ignored[path] = "a table without a column called name"
             continue
         layout.tables.append(path)
         for row in rows:
-            name = row.pop("name")
-            key = name_key(io.stem(name) if io.is_image(name) else name)
+            key = _image_key(row.pop("name"))
             columns.setdefault(key, {}).update({k: v for k, v in row.items() if v})
     for i, entry in enumerate(layout.entries):
         found = columns.get(name_key(entry.name), {})
@@ -337,7 +337,7 @@ def _note_strangers(layout: Layout, folder: Path) -> None:
             if io.is_image(child):
                 layout.ignored[child] = "an image outside of images/"
             else:
-                _is_part(layout, child, (), quiet=True)
+                _is_part(layout, child, quiet=True)
 
 
 def _join(parts: dict[str, Layout], meta: dict) -> Layout:

@@ -37,7 +37,8 @@ class Reader:
         self.options = complete_options(options, meta)
         self.channels = tuple(str(c) for c in meta.get("channels", ()))
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
-        self._bytes, self._lock = 0, threading.Lock()
+        self._bytes = 0
+        self._lock = threading.Lock()
 
     def sample(self, entry: Entry) -> Sample:
         """The sample with all its partners.
@@ -55,15 +56,20 @@ class Reader:
                 self._kept.move_to_end(entry)
                 return self._kept[entry]
         image = self.image(entry)
-        label, clean = self.label(entry, image), self.clean(entry, image)
         sample = replace(
-            sample_of(entry, image), label=label, clean=clean, classes=self.classes(entry)
+            sample_of(entry, image),
+            label=self.label(entry, image),
+            clean=self.clean(entry, image),
+            classes=self.classes(entry),
         )
         boxes, box_classes = self.boxes(entry, image)
         sample = replace(
-            sample, boxes=boxes, box_classes=box_classes, centres=self.centres(entry, image)
+            sample,
+            boxes=boxes,
+            box_classes=box_classes,
+            centres=self.centres(entry, image),
+            unpaired=self.unpaired(entry),
         )
-        sample = replace(sample, unpaired=self.unpaired(entry))
         self._keep(entry, sample)
         return sample
 
@@ -111,7 +117,7 @@ class Reader:
         -------
         Image, or None without a label file.
         """
-        if entry.sample is not None or "labels" not in entry.files:
+        if "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
         if not io.is_image(path):
@@ -125,14 +131,14 @@ class Reader:
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
-        if entry.sample is not None or "unpaired" not in entry.files:
+        if "unpaired" not in entry.files:
             return entry.sample and entry.sample.unpaired
         reading = io.open_image(entry.files["unpaired"], axes=self.options.axes)
         return io.require_finite(reading.image, str(entry.files["unpaired"]))
 
     def classes(self, entry: Entry) -> dict[int, str] | None:
         """Label → class of the nuclei; None without a table."""
-        if entry.sample is not None or "classes" not in entry.files:
+        if "classes" not in entry.files:
             return entry.sample and entry.sample.classes
         return read_classes(entry.files["classes"])
 
@@ -140,10 +146,9 @@ class Reader:
         """Boxes of nuclei and their classes; None and () without a file."""
         if entry.sample is not None:
             return entry.sample.boxes, entry.sample.box_classes
-        path = entry.files.get("boxes")
-        return (
-            (None, ()) if path is None else io.read_boxes(path, len(image.spatial), name=entry.name)
-        )
+        if "boxes" not in entry.files:
+            return None, ()
+        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=entry.name)
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
         """Centres of nuclei, from a table or an image of blobs.
@@ -157,7 +162,7 @@ class Reader:
         -------
         (n, ndim) in pixels, or None without a file.
         """
-        if entry.sample is not None or "centres" not in entry.files:
+        if "centres" not in entry.files:
             return entry.sample and entry.sample.centres
         path = entry.files["centres"]
         if not io.is_image(path):
@@ -173,7 +178,7 @@ class Reader:
 
     def unchecked_clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner, whatever its pixels hold; None without one."""
-        if entry.sample is not None or "clean" not in entry.files:
+        if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
         clean = _open_partner(entry.files["clean"], axes=self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
@@ -281,14 +286,10 @@ def complete_options(options: InputOptions, meta: dict) -> InputOptions:
     (0.2,)
     """
     axes = options.axes or meta.get("axes")
-    if options.spacing is not None:
+    spacing = meta.get("spacing_um", meta.get("spacing"))
+    if options.spacing is not None or spacing is None:
         return replace(options, axes=axes)
-    spacing, unit = (
-        meta.get("spacing_um", meta.get("spacing")),
-        "um" if "spacing_um" in meta else str(meta.get("unit", "um")),
-    )
-    if spacing is None:
-        return replace(options, axes=axes)
+    unit = "um" if "spacing_um" in meta else str(meta.get("unit", "um"))
     values = spacing if isinstance(spacing, list) else [spacing]
     if not all(isinstance(v, int | float) and v > 0 for v in values):
         raise UserError(

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from nbtools import io
 from nbtools.data.samples import packaged_path
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 PIECE = 2**20
@@ -145,9 +145,10 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
             "Try again; if it fails again, tell us.",
         ) from error
     except (OSError, urllib.error.URLError) as error:
-        remedy = "Check the connection and type the command again: it goes on where it stopped."
         raise UserError(
-            "A public data set must be reachable at its address.", f"{url} ({error})", remedy
+            "A public data set must be reachable at its address.",
+            f"{url} ({error})",
+            "Check the connection and type the command again: it goes on where it stopped.",
         ) from error
     return Path(found)
 
@@ -169,11 +170,12 @@ def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
     UserError : the archive is broken, or a member is a link or lies outside of `folder`; then
         nothing is unpacked.
     """
-    archive, folder = Path(archive), Path(folder)
+    archive = Path(archive)
+    folder = Path(folder)
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
-                names = [m.filename for m in file.infolist()]
+                names = file.namelist()
                 links = [m.filename for m in file.infolist() if stat.S_ISLNK(m.external_attr >> 16)]
                 _require_inside(archive, names, links=links)
                 file.extractall(folder)
@@ -202,11 +204,10 @@ def _require_inside(archive: Path, names: list[str], *, links: list[str]) -> Non
             or (parts and ":" in parts[0])
             or name in links
         ):
-            remedy = "Do not use this archive; tell its authors."
             raise UserError(
                 "Files of an archive must stay inside its folder.",
                 f"{name!r} in {archive.name}",
-                remedy,
+                "Do not use this archive; tell its authors.",
             )
 
 
@@ -214,9 +215,9 @@ def _resume(url: str, output_file: str | Path, _pooch: object) -> None:
     """Downloader for pooch that keeps NAME.part of an earlier try and requests only the rest."""
     part = Path(output_file).parent / f"{_hash_url(url)}.part"
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "nbtools"} | ({"Range": f"bytes={have}-"} if have else {})
-    )
+    request = urllib.request.Request(url, headers={"User-Agent": "nbtools"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             _append(answer, part, mode="ab" if answer.status == 206 else "wb")
@@ -243,12 +244,7 @@ def _hash_url(url: str) -> str:
 
 def _find(name: str) -> Source:
     known = sources()
-    if name not in known:
-        raise UserError(
-            "A public data set must be one of the registry.",
-            repr(name),
-            f"Use one of: {', '.join(known)}.",
-        )
+    require_choice(name, known, rule="A public data set must be one of the registry.")
     return known[name]
 
 

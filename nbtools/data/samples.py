@@ -48,7 +48,7 @@ def samples(name: str = "nuclei2d") -> DataSet:
 def sample_names() -> list[str]:
     """Names of the sample sets that can be opened here."""
     shipped = packaged_path("samples")
-    own = sorted(p.name for p in shipped.iterdir() if p.is_dir()) if shipped.is_dir() else []
+    own = sorted(p.name for p in shipped.glob("*") if p.is_dir())
     return [n for n in STARDIST if _stardist_images()] + own
 
 
@@ -70,11 +70,8 @@ def _stardist_images() -> Path | None:
     It is found without an import, which would load a deep learning framework.
     """
     found = importlib.util.find_spec("stardist")
-    folders = (
-        [Path(p) / "data" / "images" for p in (found.submodule_search_locations or ())]
-        if found
-        else []
-    )
+    places = (found and found.submodule_search_locations) or ()
+    folders = (Path(place) / "data" / "images" for place in places)
     return next((f for f in folders if f.is_dir()), None)
 
 

@@ -47,10 +47,9 @@ def split_indices(groups: Sequence[int], shares: Sequence[float], *, seed: int) 
         members.setdefault(int(group), []).append(item)
     wanted = sum(s > 0 for s in shares) + 1
     if len(members) < wanted:
-        received = f"{len(members)} in {len(groups)} images" if len(groups) else "no images"
         raise UserError(
             f"A split into {wanted} parts needs as many independent images or groups.",
-            received,
+            f"{len(members)} in {len(groups)} images" if len(groups) else "no images",
             "Add images, or ask for fewer parts.",
         )
     order = [members[g] for g in np.random.default_rng(seed).permutation(sorted(members))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, compress
 
 import numpy as np
 
@@ -39,7 +39,8 @@ def cut_tiles(samples: Iterable[Sample], size: int, *, name: str = "") -> DataSe
 
 
 def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
-    height, width = sample.image.size("Y"), sample.image.size("X")
+    height = sample.image.size("Y")
+    width = sample.image.size("X")
     if not 0 < size <= min(height, width):
         raise UserError(
             "A tile must fit into the image.",
@@ -52,9 +53,9 @@ def _tiles(sample: Sample, size: int) -> Iterator[Sample]:
                 _cut(image, {"Y": y, "X": x}, size)
                 for image in (sample.image, sample.label, sample.clean)
             )
-            image, label, clean = images
-            name, group = f"{sample.name}_y{y}_x{x}", sample.group or sample.name
-            tile = Sample(name, image, label, clean, sample.class_name, group, sample.classes)
+            group = sample.group or sample.name
+            about = sample.class_name, group, sample.classes
+            tile = Sample(f"{sample.name}_y{y}_x{x}", *images, *about)
             yield tile.replace(**_cut_points_and_boxes(sample, (y, x), size))
 
 
@@ -68,19 +69,14 @@ def _cut_points_and_boxes(sample: Sample, corner: tuple[int, int], size: int) ->
         plane = sample.boxes[:, :4] - (corner * 2)
         middle = (plane[:, :2] + plane[:, 2:]) / 2
         inside = ((middle >= 0) & (middle < size)).all(axis=1)
-        boxes = np.hstack([plane.clip(0, size), sample.boxes[:, 4:]])[inside]
-        places |= {
-            "boxes": boxes,
-            "box_classes": tuple(c for c, i in zip(sample.box_classes, inside, strict=False) if i),
-        }
+        places["boxes"] = np.hstack([plane.clip(0, size), sample.boxes[:, 4:]])[inside]
+        places["box_classes"] = tuple(compress(sample.box_classes, inside))
     if sample.centres is not None:
         centres = sample.centres.copy()
-        for letter, start in zip("YX", corner, strict=True):
-            centres[:, sample.image.spatial.index(letter)] -= start
         columns = [sample.image.spatial.index(letter) for letter in "YX"]
-        places["centres"] = centres[
-            ((centres[:, columns] >= -0.5) & (centres[:, columns] < size - 0.5)).all(axis=1)
-        ]
+        centres[:, columns] -= corner
+        plane = centres[:, columns]
+        places["centres"] = centres[((plane >= -0.5) & (plane < size - 0.5)).all(axis=1)]
     return places
 
 

@@ -76,13 +76,12 @@ def copy_split(
 
 def write_sample(folder: Path, sample: Sample) -> None:
     """Write the image of a sample and all its partners into the folder of a data set."""
-    io.write_image(folder / "images" / f"{sample.name}.tif", sample.image)
+    images = {"images": sample.image, "clean": sample.clean, "unpaired": sample.unpaired}
+    for kind, image in images.items():
+        if image is not None:
+            io.write_image(folder / kind / f"{sample.name}.tif", image)
     if sample.label is not None:
         io.write_label(folder / "labels" / f"{sample.name}.tif", sample.label)
-    if sample.clean is not None:
-        io.write_image(folder / "clean" / f"{sample.name}.tif", sample.clean)
-    if sample.unpaired is not None:
-        io.write_image(folder / "unpaired" / f"{sample.name}.tif", sample.unpaired)
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
     write_points_and_boxes(folder, sample)
@@ -154,12 +153,13 @@ def format_toml(values: Mapping) -> str:
     >>> format_toml({"axes": "ZYX", "spacing_um": [0.5, 0.2, 0.2]})
     'axes = "ZYX"\nspacing_um = [0.5, 0.2, 0.2]\n'
     """
-    lines = [
-        f"{_key(k)} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)
-    ]
-    tables = [
-        f"\n[{_key(k)}]\n{format_toml(v)}" for k, v in values.items() if isinstance(v, Mapping)
-    ]
+    lines = []
+    tables = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            tables.append(f"\n[{_key(name)}]\n{format_toml(value)}")
+        else:
+            lines.append(f"{_key(name)} = {_toml_value(value)}")
     return "\n".join(lines + tables).rstrip() + "\n"
 
 
@@ -208,14 +208,11 @@ def _meta(dataset: DataSet, *, options: InputOptions, copied: bool) -> dict:
         return rest
     axes = {i.axes for i in images}
     spacings = {(i.spacing, i.unit) for i in images}
+    names = {i.channels for i in images}
     shared = {"axes": axes.pop()} if len(axes) == 1 else {}
     shared |= name_spacing(*spacings.pop()) if len(spacings) == 1 else {}
-    names = {i.channels for i in images}
-    return (
-        shared
-        | ({"channels": list(images[0].channels)} if len(names) == 1 and images[0].channels else {})
-        | rest
-    )
+    shared |= {"channels": list(images[0].channels)} if len(names) == 1 and any(names) else {}
+    return shared | rest
 
 
 def describe_input_options(dataset: DataSet) -> dict:
@@ -249,6 +246,6 @@ def name_spacing(spacing: tuple | None, unit: str) -> dict:
     """
     if not spacing:
         return {}
-    return (
-        {"spacing_um": list(spacing)} if unit == "um" else {"spacing": list(spacing), "unit": unit}
-    )
+    if unit == "um":
+        return {"spacing_um": list(spacing)}
+    return {"spacing": list(spacing), "unit": unit}

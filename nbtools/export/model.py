@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nbtools import io, runtime
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 
 
 def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path:
@@ -28,17 +28,11 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
     ------
     UserError : an unknown format, or a method that has no network.
     """
-    if format not in FORMATS:
-        raise UserError(
-            "A model is exported in a known format.",
-            repr(format),
-            f"Use one of: {', '.join(FORMATS)}.",
-        )
+    require_choice(format, FORMATS, rule="A model is exported in a known format.")
     if getattr(method, "model", None) is None:
-        received = f"{getattr(method, 'name', method)}, which has none"
         raise UserError(
             "Only a trained network can be exported.",
-            received,
+            f"{getattr(method, 'name', method)}, which has none",
             "Train a method with a network first: nbtools methods lists them.",
         )
     suffix, write = FORMATS[format]

@@ -48,13 +48,14 @@ def rois(label: Image, path: str | Path) -> int:
     """
     space = "ZYX" if label.size("Z") > 1 else "YX"
     if set(label.axes) - set("ZYX"):
-        remedy = (
-            "Choose a time point first: label.select(T=0)."
-            if "T" in label.axes
-            else "Give labels with axes YX or ZYX."
-        )
         raise UserError(
-            "Outlines are of labels in a plane or a volume.", f"axes {label.axes}", remedy
+            "Outlines are of labels in a plane or a volume.",
+            f"axes {label.axes}",
+            (
+                "Choose a time point first: label.select(T=0)."
+                if "T" in label.axes
+                else "Give labels with axes YX or ZYX."
+            ),
         )
     count = 0
     with io.atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -152,5 +153,6 @@ def _encode(name: str, points: np.ndarray, *, position: int) -> bytes:
     from roifile import ROI_TYPE, ImagejRoi
 
     roi = ImagejRoi.frompoints(points.astype(np.float32), name=name)
-    roi.roitype, roi.position = ROI_TYPE.POLYGON, position
+    roi.roitype = ROI_TYPE.POLYGON
+    roi.position = position
     return roi.tobytes()

@@ -13,6 +13,7 @@ from nbtools.io.archive import write_zip
 from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     atomic_write,
+    find_reason,
     new_folder,
     read_csv,
     require_new_folder,
@@ -87,7 +88,8 @@ SUFFIXES = (
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
-_TIFF, _PICTURE = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\x89PNG", b"\xff\xd8\xff")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,19 +210,15 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     """
     path = Path(path)
     if suffix(path) not in WRITTEN:
-        remedy = (
-            "Name it .tif, .ome.tif, .png or .ome.zarr; JPEG changes the pixels and is not written."
+        raise UserError(
+            "Images are written as TIFF, PNG or OME-Zarr.",
+            path.name,
+            "Name it .tif, .ome.tif, .png or .ome.zarr; "
+            "JPEG changes the pixels and is not written.",
         )
-        raise UserError("Images are written as TIFF, PNG or OME-Zarr.", path.name, remedy)
-    pixels = _convert(
-        image.pixels,
-        np.dtype(
-            np.uint8
-            if dtype is None and image.pixels.dtype == bool
-            else dtype or image.pixels.dtype
-        ),
-    )
-    image = image.replace(pixels=pixels)
+    if dtype is None:
+        dtype = np.uint8 if image.pixels.dtype == bool else image.pixels.dtype
+    image = image.replace(pixels=_convert(image.pixels, np.dtype(dtype)))
     if suffix(path).endswith(".zarr"):
         with new_folder(path, overwrite=True) as folder:
             write_ome_zarr(folder, image)
@@ -245,8 +243,7 @@ def write_label(path: str | Path, image: Image) -> None:
     UserError : the image is not a label image.
     """
     image = to_label(image, image.name or str(path))
-    low, high = image.pixels.min(initial=0), image.pixels.max(initial=0)
-    write_image(path, image, dtype=_label_type(low, high))
+    write_image(path, image, dtype=_label_type(image.pixels))
 
 
 def to_label(image: Image, source: str) -> Image:
@@ -277,13 +274,14 @@ def to_label(image: Image, source: str) -> Image:
             f"{pixels.dtype} in {source}",
             "Save it as 16 bit; nbtools check --fix does so where all numbers are whole.",
         )
-    low, high = int(pixels.min(initial=0)), int(pixels.max(initial=0))
+    low = int(pixels.min(initial=0))
+    high = int(pixels.max(initial=0))
     if low < -1 or high >= 2**32 or (low < 0 and high >= 2**31):
         raise UserError(
             rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again."
         )
     if pixels.dtype not in LABEL_TYPES:
-        pixels = pixels.astype(_label_type(low, high))
+        pixels = pixels.astype(_label_type(pixels))
     return image.replace(pixels=pixels, channels=())
 
 
@@ -301,9 +299,10 @@ def require_finite(image: Image, source: str) -> Image:
     """
     if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         count = int((~np.isfinite(image.pixels)).sum())
-        remedy = "Replace them: nbtools check --fix writes a copy with the image's median instead."
         raise UserError(
-            "Pixels must be finite numbers.", f"{count} NaN or infinite in {source}", remedy
+            "Pixels must be finite numbers.",
+            f"{count} NaN or infinite in {source}",
+            "Replace them: nbtools check --fix writes a copy with the image's median instead.",
         )
     return image
 
@@ -357,8 +356,11 @@ def is_image(path: str | Path) -> bool:
 
 def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
-        remedy = f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF."
-        raise UserError("An image file must be of a known format.", path, remedy)
+        raise UserError(
+            "An image file must be of a known format.",
+            path,
+            f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
+        )
     try:
         if suffix(path).endswith(".zarr"):
             if not path.is_dir():
@@ -380,13 +382,11 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
         raise
     except FileNotFoundError as error:
         raise UserError("An image file must exist.", path, "Check the path.") from error
-    except (
-        Exception
-    ) as error:  # a broken file fails anywhere inside the readers, with any exception
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+    # a broken file fails anywhere inside the readers, with any exception
+    except Exception as error:
         raise UserError(
             "An image file must be whole and readable.",
-            f"{path} ({reason})",
+            f"{path} ({find_reason(error, most=160)})",
             "Copy or export it again.",
         ) from error
     found = "an empty file" if not start else f"a file that starts with {start!r}"
@@ -397,10 +397,10 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     )
 
 
-def _label_type(low: int, high: int) -> type:
-    if low < 0:
+def _label_type(pixels: np.ndarray) -> type:
+    if pixels.min(initial=0) < 0:
         return np.int32
-    return np.uint16 if high <= 65535 else np.uint32
+    return np.uint16 if pixels.max(initial=0) <= 65535 else np.uint32
 
 
 def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -408,8 +408,7 @@ def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return pixels
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        rounded = np.rint(pixels) if pixels.dtype.kind == "f" else pixels
-        pixels = np.clip(
-            np.nan_to_num(rounded) if pixels.dtype.kind == "f" else rounded, limits.min, limits.max
-        )
+        if pixels.dtype.kind == "f":
+            pixels = np.nan_to_num(np.rint(pixels))
+        pixels = np.clip(pixels, limits.min, limits.max)
     return pixels.astype(dtype)

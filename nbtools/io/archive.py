@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -36,17 +37,13 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
     >>> write_zip("runs/model.zip", "runs/model").name
     'model.zip'
     """
-    path, folder = Path(path), Path(folder).absolute()
-    files = (
-        {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-        if folder.is_dir()
-        else {}
-    )
+    path = Path(path)
+    folder = Path(folder).absolute()
+    files = {
+        file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()
+    }
     shown = sorted(
-        name
-        for name in files
-        if not any(part.startswith(".") for part in name.split("/"))
-        and files[name] != path.absolute()
+        name for name in files if "/." not in f"/{name}" and files[name] != path.absolute()
     )
     if not shown:
         raise UserError(
@@ -58,11 +55,11 @@ def write_zip(path: str | Path, folder: str | Path) -> Path:
         for name in shown:
             entry = zipfile.ZipInfo(f"{folder.name}/{name}", EARLIEST_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr, entry.create_system = 0o644 << 16, 3
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3
             with (
                 files[name].open("rb") as content,
                 archive.open(entry, "w", force_zip64=files[name].stat().st_size > 2**31) as place,
             ):
-                while part := content.read(2**20):
-                    place.write(part)
+                shutil.copyfileobj(content, place, 2**20)
     return path

@@ -83,6 +83,11 @@ def interpret(
     return image, guesses
 
 
+def no_pixels(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Zeros of this shape and type that take no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
 def _size(raw: RawImage, letter: str) -> int:
     return raw.pixels.shape[raw.letters.index(letter)]
 
@@ -104,11 +109,10 @@ def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
     if letters.endswith("S") and "C" not in axes and len(axes) == len(letters) - 1:
         return replace(raw, letters=axes + "S")
     if len(axes) != len(letters):
-        remedy = f"Give {len(letters)} letters of {AXES}, or leave the axes out."
         raise UserError(
             "Axes must name each dimension of the image once.",
             f"{axes} for {name} of shape {raw.pixels.shape}",
-            remedy,
+            f"Give {len(letters)} letters of {AXES}, or leave the axes out.",
         )
     if letters.endswith("S") and axes.endswith("C"):
         axes = axes[:-1] + "S"
@@ -116,26 +120,22 @@ def _rename(raw: RawImage, axes: str, name: str) -> RawImage:
 
 
 def _guess(raw: RawImage, name: str) -> RawImage:
-    shape, letters = raw.pixels.shape, raw.letters
+    shape = raw.pixels.shape
+    letters = raw.letters
+    guessed = letters
     if letters == "?YX" and shape[2] <= MOST_CHANNELS < min(shape[:2]):
         guessed = "YXC"
     elif letters.count("?") == 1:
         length = shape[letters.index("?")]
-        free = [
-            a
-            for a in ("C" * (length <= MOST_CHANNELS) + "ZT")
-            if a not in letters and not (a == "C" and "S" in letters)
-        ]
+        taken = letters.replace("S", "C")
+        free = [a for a in "C" * (length <= MOST_CHANNELS) + "ZT" if a not in taken]
         guessed = letters.replace("?", free[0]) if free else letters
-    else:
-        guessed = letters
     if "?" in guessed or not set("YX") <= set(guessed):
         example = AXES[-min(len(shape), len(AXES)) :]
-        remedy = f'Name them with --axes, or in dataset.toml: axes = "{example}".'
         raise UserError(
             f"The axes of an image must be known, at most {AXES}.",
             f"{name} of shape {shape} without names",
-            remedy,
+            f'Name them with --axes, or in dataset.toml: axes = "{example}".',
         )
     return replace(raw, letters=guessed, guesses=(*raw.guesses, "axes"))
 
@@ -144,19 +144,17 @@ def _colours_last(raw: RawImage) -> RawImage:
     """Move samples to axis C at the end: three are red, green, blue; one grey sample has no C."""
     if "S" not in raw.letters:
         return raw
-    place = raw.letters.index("S")
-    pixels = np.moveaxis(raw.pixels, place, -1)
+    pixels = np.moveaxis(raw.pixels, raw.letters.index("S"), -1)
     rest = raw.letters.replace("S", "")
     if raw.alpha and pixels.shape[-1] in (2, 4):
         pixels = pixels[..., :-1]
     if pixels.shape[-1] == 1:
         return replace(raw, pixels=pixels[..., 0], letters=rest)
     if "C" in rest:
-        remedy = "Save it with one axis of channels."
         raise UserError(
             "An image has either channels or colours.",
             f"axes {raw.letters} {raw.pixels.shape}",
-            remedy,
+            "Save it with one axis of channels.",
         )
     channels = RGB if pixels.shape[-1] == 3 and raw.colour else raw.channels
     return replace(raw, pixels=pixels, letters=rest + "C", channels=channels)

@@ -70,7 +70,8 @@ class new_folder:
     """
 
     def __init__(self, path: str | Path, overwrite: bool = False):
-        self.path, self.overwrite = Path(os.path.abspath(path)), overwrite
+        self.path = Path(os.path.abspath(path))
+        self.overwrite = overwrite
 
     def __enter__(self) -> Path:
         require_new_folder(self.path, overwrite=self.overwrite)
@@ -229,6 +230,11 @@ def to_plain(value: object) -> object:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def find_reason(error: Exception, *, most: int = 120) -> str:
+    """The message of an error in one line of at most `most` letters, or else its kind."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 def _move_folder(source: Path, target: Path) -> None:

@@ -51,16 +51,19 @@ def import_optional(name: str, what: str) -> ModuleType:
         other = (
             "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
         )
-        remedy = f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.'
         raise UserError(
-            f"Reading {what} needs the package {name}.", "a Python without it", remedy
+            f"Reading {what} needs the package {name}.",
+            "a Python without it",
+            f'Type: pip install "nbtools[{extra}]" (or pip install {name}); {other}.',
         ) from error
 
 
 def _read_nd2(path: Path, package: ModuleType) -> RawImage:
     with package.ND2File(path) as file:
-        pixels, letters = np.asarray(file.asarray()), "".join(file.sizes)
-        size, channels = file.voxel_size(), getattr(file.metadata, "channels", None) or ()
+        pixels = np.asarray(file.asarray())
+        letters = "".join(file.sizes)
+        size = file.voxel_size()
+        channels = getattr(file.metadata, "channels", None) or ()
         names = tuple(c.channel.name for c in channels)
         # sizes of axes that are not calibrated are 1 µm in this package
         calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3
@@ -77,31 +80,29 @@ def _read_lif(path: Path, package: ModuleType) -> RawImage:
         if not images:
             raise UserError("A LIF file must hold an image.", path, "Export the image again.")
         image = images[0]
-        pixels, letters = np.asarray(image.asarray()), "".join(image.dims)
+        pixels = np.asarray(image.asarray())
+        letters = "".join(image.dims)
         steps = {
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
         }  # from metres
     pixels, letters, guesses = _first_position(pixels, letters)
-    return RawImage(
-        pixels,
-        letters,
-        _clean(steps, letters),
-        guesses=guesses + (("series",) if len(images) > 1 else ()),
-    )
+    guesses += ("series",) if len(images) > 1 else ()
+    return RawImage(pixels, letters, _clean(steps, letters), guesses=guesses)
 
 
 def _read_czi(path: Path, package: ModuleType) -> RawImage:
     with package.CziFile(path) as file:
         scenes = getattr(file, "scenes", {})  # czifile before 2026 has none
-        image, several = next(iter(scenes.values()), file), len(scenes) > 1
-        pixels, letters = _czi_pixels(image, path), str(image.axes)
+        image = next(iter(scenes.values()), file)
+        pixels = _czi_pixels(image, path)
+        letters = str(image.axes)
         about = file.metadata()
     letters = letters.replace("0", "S") if letters.endswith("0") else letters
     pixels, letters, guesses = _first_position(pixels, letters)
     older = not hasattr(package, "CziImage")  # its samples are in the order of the file, BGR
     if older and letters.endswith("S") and pixels.shape[-1] >= 3:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
-    guesses += ("series",) if several else ()
+    guesses += ("series",) if len(scenes) > 1 else ()
     return RawImage(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
 
 
@@ -112,17 +113,13 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
     one worker reads.
     """
     try:
-        return np.asarray(
-            image.asarray(max_workers=1)
-            if hasattr(image, "filtered_subblock_directory")
-            else image.asarray()
-        )
+        one = {"max_workers": 1} if hasattr(image, "filtered_subblock_directory") else {}
+        return np.asarray(image.asarray(**one))
     except KeyError as error:  # its table of compressions has no such number
-        remedy = "Type: pip install imagecodecs; or export it from ZEN without compression."
         raise UserError(
             "A CZI file must have a known compression.",
             f"number {error} in {path}",
-            remedy,
+            "Type: pip install imagecodecs; or export it from ZEN without compression.",
         ) from error
 
 
@@ -138,9 +135,9 @@ def _scaling(about: str) -> dict[str, float]:
 
 def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """The first plane of each other axis (positions, scenes, views); "series" if there are more."""
-    index = tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)
-    more = any(a not in "TCZYXS" and n > 1 for a, n in zip(letters, pixels.shape, strict=True))
-    return pixels[index], "".join(a for a in letters if a in "TCZYXS"), ("series",) if more else ()
+    first = pixels[tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)]
+    guesses = ("series",) if first.size < pixels.size else ()
+    return first, "".join(a for a in letters if a in "TCZYXS"), guesses
 
 
 def _clean(sizes: dict[str, float], letters: str) -> dict[str, float]:

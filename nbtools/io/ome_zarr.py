@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io.axes import RawImage
+from nbtools.io.axes import RawImage, no_pixels
 from nbtools.io.microscope import import_optional
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
@@ -48,13 +49,8 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> RawImage:
     names = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in about.get("omero", {}).get("channels", ())
     )
-    pixels = (
-        np.broadcast_to(np.zeros((), array.dtype), array.shape)
-        if header_only
-        else np.asarray(array[...])
-    )
-    raw = RawImage(pixels, letters, spacing, unit, channels=names)
-    return _as_written(raw, note)
+    pixels = no_pixels(array.shape, array.dtype) if header_only else np.asarray(array[...])
+    return _as_written(RawImage(pixels, letters, spacing, unit, channels=names), note)
 
 
 def write_ome_zarr(path: Path, image: Image) -> None:
@@ -85,14 +81,11 @@ def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float],
     }
     if not units or not all(units.values()):
         return {}, "um"
+    sizes = {a: float(f) for a, f in zip(letters, factors, strict=True) if a in units}
     if all(u in PIXEL for u in units.values()):
-        return {a: float(f) for a, f in zip(letters, factors, strict=True) if a in units}, "pixel"
-    sizes = {
-        a: um_per_unit(units[a]) * float(f)
-        for a, f in zip(letters, factors, strict=True)
-        if a in units and um_per_unit(units[a])
-    }
-    return sizes, "um"
+        return sizes, "pixel"
+    known = {a: um_per_unit(u) for a, u in units.items()}
+    return {a: known[a] * size for a, size in sizes.items() if known[a]}, "um"
 
 
 def _describe(image: Image) -> dict:
@@ -122,11 +115,4 @@ def _as_written(raw: RawImage, note: dict) -> RawImage:
         return raw
     pixels = raw.pixels.transpose([raw.letters.index(a) for a in axes])
     letters = axes[:-1] + "S" if axes.endswith("C") and raw.channels == RGB else axes
-    return RawImage(
-        pixels,
-        letters,
-        raw.spacing,
-        raw.unit,
-        channels=raw.channels,
-        guesses=raw.guesses,
-    )
+    return replace(raw, pixels=pixels, letters=letters)

@@ -31,8 +31,7 @@ def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
         pixels = np.asarray(_in_plain_mode(picture, palette=palette))
     if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
         pixels = pixels.astype(np.uint16)
-    letters = "YXS" if pixels.ndim == 3 else "YX"
-    return RawImage(pixels, letters, spacing, unit)
+    return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX", spacing, unit)
 
 
 def write_png(path: Path, image: Image) -> None:
@@ -52,10 +51,9 @@ def write_png(path: Path, image: Image) -> None:
         (image.axes == "YX" and kind in ("uint8", "uint16"))
         or (image.axes == "YXC" and image.is_rgb and kind == "uint8")
     ):
-        received = f"axes {image.axes}, {kind}"
         raise UserError(
             "PNG holds 2D images: grey of 8 or 16 bit, or RGB of 8 bit.",
-            received,
+            f"axes {image.axes}, {kind}",
             "Write a .tif file instead.",
         )
     about = PngInfo()
@@ -64,17 +62,10 @@ def write_png(path: Path, image: Image) -> None:
 
 
 def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
-    if picture.mode == "P":
-        return (
-            picture
-            if palette
-            else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-        )
-    if picture.mode == "1":
-        return picture.convert("L")
-    return (
-        picture.convert("RGB") if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA") else picture
-    )
+    plain = {"1": "L"} | dict.fromkeys(("CMYK", "YCbCr", "LAB", "HSV", "PA"), "RGB")
+    if not palette:
+        plain["P"] = "RGBA" if "transparency" in picture.info else "RGB"
+    return picture.convert(plain[picture.mode]) if picture.mode in plain else picture
 
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
@@ -87,8 +78,5 @@ def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
         pass  # not our note: somebody else's text under the same name
     dots = picture.info.get("dpi") or (0, 0)
     sizes = {a: 25400 / float(d) for a, d in zip("XY", dots, strict=False) if d}
-    return (
-        (sizes, "um")
-        if len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values())
-        else ({}, "um")
-    )
+    known = len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values())
+    return sizes if known else {}, "um"

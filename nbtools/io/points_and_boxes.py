@@ -14,10 +14,11 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
-from nbtools.io.files import read_csv, write_csv
+from nbtools.io.files import find_reason, read_csv, write_csv
 
 EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
-BOX_FILES, CENTRE_FILES = (".csv", ".xml", ".json"), (".csv",)
+BOX_FILES = (".csv", ".xml", ".json")
+CENTRE_FILES = (".csv",)
 
 
 def read_boxes(
@@ -52,9 +53,10 @@ def read_boxes(
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
         names = ", ".join(EDGES[:columns])
-        remedy = f"Export it again, or write a table with the columns {names}, in pixels."
         raise UserError(
-            "A file of boxes must be whole and readable.", f"{path} ({_reason(error)})", remedy
+            "A file of boxes must be whole and readable.",
+            f"{path} ({find_reason(error)})",
+            f"Export it again, or write a table with the columns {names}, in pixels.",
         ) from error
     _require_finite(boxes, path)
     return boxes, tuple(classes) if any(classes) else ()
@@ -76,27 +78,24 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
     ------
     UserError : missing columns, entries that are no finite numbers.
     """
-    rows = read_csv(path)
     letters = spatial.lower()
+    rows = read_csv(path)
     if rows and not set(letters) <= set(rows[0]):
-        remedy = f"Name the columns {', '.join(letters)}, and give pixels."
         raise UserError(
             "A table of centres has a column for each axis.",
             f"{', '.join(rows[0])} in {path}",
-            remedy,
+            f"Name the columns {', '.join(letters)}, and give pixels.",
         )
     try:
-        centres = np.array([[float(row[a]) for a in letters] for row in rows]).reshape(
-            -1, len(letters)
-        )
+        centres = np.array([[float(row[a]) for a in letters] for row in rows])
     except (TypeError, ValueError) as error:
         raise UserError(
             "Centres must be numbers.",
-            f"{path} ({_reason(error)})",
+            f"{path} ({find_reason(error)})",
             "Correct the table; a decimal point is a point.",
         ) from error
     _require_finite(centres, path)
-    return centres
+    return centres.reshape(-1, len(letters))
 
 
 def find_centres(pixels: np.ndarray) -> np.ndarray:
@@ -131,11 +130,8 @@ def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...]
     boxes : (n, 2 * ndim), columns y0, x0, y1, x1 and in 3D z0, z1.
     classes : name of the class of each box; () leaves the column out.
     """
-    names = EDGES[: boxes.shape[1]]
-    rows = [dict(zip(names, map(float, box), strict=True)) for box in boxes]
-    if classes:
-        rows = [row | {"class": c} for row, c in zip(rows, classes, strict=True)]
-    write_csv(path, rows, columns=(*names, *(["class"] if classes else [])))
+    columns = dict(zip(EDGES, boxes.T.astype(float), strict=False))
+    write_csv(path, columns | ({"class": classes} if classes else {}))
 
 
 def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
@@ -147,22 +143,17 @@ def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> Non
     centres : (n, ndim), in pixels.
     spatial : axes of the columns, "YX" or "ZYX" in any order.
     """
-    letters = spatial.lower()
-    write_csv(
-        path,
-        [dict(zip(letters, map(float, c), strict=True)) for c in centres],
-        columns=tuple(letters),
-    )
+    write_csv(path, dict(zip(spatial.lower(), centres.T.astype(float), strict=True)))
 
 
 def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
-    rows, needed = read_csv(path), EDGES[:columns]
+    rows = read_csv(path)
+    needed = EDGES[:columns]
     if rows and not set(needed) <= set(rows[0]):
-        remedy = f"Name the columns {', '.join(needed)}, and class where there are classes."
         raise UserError(
             "A table of boxes has a column for each edge.",
             f"{', '.join(rows[0])} in {path}",
-            remedy,
+            f"Name the columns {', '.join(needed)}, and class where there are classes.",
         )
     return [[float(row[edge]) for edge in needed] for row in rows], [
         row.get("class") or "" for row in rows
@@ -172,12 +163,13 @@ def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[st
 def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
     """Pascal VOC counts pixels from 1, and the last pixel belongs to the box."""
     _require_flat(path, columns)
-    boxes, classes = [], []
+    boxes = []
+    classes = []
     for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
-        edge = {
-            key: float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")
-        }
-        boxes.append([edge["ymin"] - 1, edge["xmin"] - 1, edge["ymax"], edge["xmax"]])
+        y0, x0, y1, x1 = (
+            float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")
+        )
+        boxes.append([y0 - 1, x0 - 1, y1, x1])
         classes.append((thing.findtext("name") or "").strip())
     return boxes, classes
 
@@ -200,9 +192,10 @@ def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]
 
 def _require_flat(path: Path, columns: int) -> None:
     if columns != 4:
-        remedy = f"Write a table with the columns {', '.join(EDGES)}."
         raise UserError(
-            "Pascal VOC and COCO hold boxes of 2D images.", f"{path} beside a volume", remedy
+            "Pascal VOC and COCO hold boxes of 2D images.",
+            f"{path} beside a volume",
+            f"Write a table with the columns {', '.join(EDGES)}.",
         )
 
 
@@ -213,7 +206,3 @@ def _require_finite(places: np.ndarray, path: str | Path) -> None:
             f"NaN or infinity in {path}",
             "Correct the table, or take the row out.",
         )
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

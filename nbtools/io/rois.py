@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.files import read_csv
+from nbtools.io.files import find_reason, read_csv
 
 ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
 # parts and slices of one nucleus, as nbtools.export names them
 OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
+RUN_COLUMNS = {"ImageId", "EncodedPixels"}
 MOST_BYTES = 2**28  # of one member of a ROI zip
 # key of the nucleus, slice (-1: all), rings of (y, x): the first is the outline, the others holes
 Shape = tuple[object, int, list[np.ndarray]]
@@ -47,8 +48,11 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
     path = Path(path)
     kind = path.suffix.lower()
     if kind == ".npy":
-        remedy = "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png."
-        raise UserError("Labels are never read from pickles, which can run code.", path, remedy)
+        raise UserError(
+            "Labels are never read from pickles, which can run code.",
+            path,
+            "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png.",
+        )
     try:
         if kind == ".csv":
             return _paint_runs(read_csv(path), shape, name=name)
@@ -58,10 +62,9 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(
             "A file of outlines must be whole and readable.",
-            f"{path} ({reason})",
+            f"{path} ({find_reason(error)})",
             "Export it again.",
         ) from error
     return paint_shapes(shapes, shape)
@@ -83,17 +86,11 @@ def list_image_names(path: str | Path) -> list[str]:
         if path.suffix.lower() == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
-                return (
-                    list(dict.fromkeys(r["ImageId"] for r in rows))
-                    if {"ImageId", "EncodedPixels"} <= set(rows.fieldnames or ())
-                    else []
-                )
+                listed = set(rows.fieldnames or ()) >= RUN_COLUMNS
+                return list(dict.fromkeys(r["ImageId"] for r in rows)) if listed else []
         content = json.loads(path.read_text("utf-8")) if path.suffix.lower() == ".json" else {}
-        return (
-            [Path(i["file_name"]).name for i in content.get("images", ())]
-            if isinstance(content, dict)
-            else []
-        )
+        images = content.get("images", ()) if isinstance(content, dict) else ()
+        return [Path(i["file_name"]).name for i in images]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -144,12 +141,11 @@ def _read_rois(path: Path) -> Iterator[Shape]:
 
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [
-                m
+            rois = [
+                roifile.ImagejRoi.frombytes(archive.read(m))
                 for m in archive.infolist()
                 if m.filename.lower().endswith(".roi") and m.file_size < MOST_BYTES
             ]
-            rois = [roifile.ImagejRoi.frombytes(archive.read(m)) for m in members]
     else:
         rois = [roifile.ImagejRoi.frombytes(path.read_bytes())]
     for i, roi in enumerate(rois):
@@ -166,11 +162,10 @@ def _read_rois(path: Path) -> Iterator[Shape]:
 
 def _ellipse(top: float, left: float, bottom: float, right: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
-    middle, half = (
-        np.array([(top + bottom) / 2, (left + right) / 2]),
-        np.array([(bottom - top) / 2, (right - left) / 2]),
-    )
-    return middle + half * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    start = np.array([top, left])
+    stop = np.array([bottom, right])
+    around = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    return (start + stop) / 2 + (stop - start) / 2 * around
 
 
 def _read_json(path: Path, shape: tuple[int, ...], *, name: str) -> Iterator[Shape]:
@@ -203,8 +198,11 @@ def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[
     ):
         parts = about.get("segmentation")
         if isinstance(parts, dict):
-            remedy = "Export polygons, or decode the masks with pycocotools and save a label image."
-            raise UserError("COCO labels must be polygons.", f"run lengths for {name}", remedy)
+            raise UserError(
+                "COCO labels must be polygons.",
+                f"run lengths for {name}",
+                "Export polygons, or decode the masks with pycocotools and save a label image.",
+            )
         for part in parts or ():
             yield i, -1, [np.asarray(part, float).reshape(-1, 2)[:, ::-1]]
 
@@ -214,11 +212,10 @@ def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str
 
     Each holds starts and lengths, counted from 1 down the columns.
     """
-    if rows and not {"ImageId", "EncodedPixels"} <= set(rows[0]):
-        received = ", ".join(rows[0])
+    if rows and not set(rows[0]) >= RUN_COLUMNS:
         raise UserError(
             "A CSV of labels has the columns ImageId and EncodedPixels.",
-            received,
+            ", ".join(rows[0]),
             "Export label images instead.",
         )
     if len(shape) != 2:

@@ -19,7 +19,7 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage
+from nbtools.io.axes import RawImage, no_pixels
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
@@ -44,11 +44,9 @@ def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
     with _collect_log() as messages, tifffile.TiffFile(path) as file:
         series = file.series[0]
         _require_undamaged(messages)  # before any other reader meets the file
-        shape, dtype = tuple(series.shape), series.dtype
+        shape = tuple(series.shape)
         pixels = (
-            np.broadcast_to(np.zeros((), dtype), shape)
-            if header_only
-            else _pixels(file, path).reshape(shape)
+            no_pixels(shape, series.dtype) if header_only else _pixels(file, path).reshape(shape)
         )
         guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
         raw = _describe(file, RawImage(pixels, _letters(series.axes), guesses=guesses))
@@ -86,24 +84,20 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             "metadata": _ome_metadata(image, letters),
         }
     elif ome:
-        remedy = (
-            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif."
-        )
         raise UserError(
             "OME-TIFF holds common types of pixels, plane by plane.",
             f"{image.pixels.dtype} {image.axes}",
-            remedy,
+            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
         )
     else:
         options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
-        remedy = "Use uint8, uint16 or float32, and at most the axes TCZYX."
         raise UserError(
             "Pixels must be of a type that TIFF knows.",
             f"{image.pixels.dtype} {image.axes}",
-            remedy,
+            "Use uint8, uint16 or float32, and at most the axes TCZYX.",
         ) from error
 
 
@@ -199,11 +193,9 @@ def _from_imagej(file: tifffile.TiffFile) -> dict:
     if scale is None:
         sizes = pixel_size | ({"Z": step} if step else {})
         named = unit in PIXEL and bool(pixel_size)
-        return (
-            {"spacing": sizes, "unit": "pixel"}
-            if named or (step and pixel_size and len(set(sizes.values())) > 1)
-            else {}
-        )
+        if named or (step and pixel_size and len(set(sizes.values())) > 1):
+            return {"spacing": sizes, "unit": "pixel"}
+        return {}
     if not pixel_size or not all(is_plausible(s * scale, unit) for s in pixel_size.values()):
         return {}
     sizes = {a: s * scale for a, s in (pixel_size | {"Z": step or 1.0}).items()}
@@ -230,14 +222,13 @@ def _from_resolution(file: tifffile.TiffFile) -> dict[str, float]:
 
 def _from_ome(file: tifffile.TiffFile) -> dict:
     root = ElementTree.fromstring(file.ome_metadata)
-    pixels = next(e for e in root.iter() if e.tag.endswith("}Pixels"))
-    names = tuple(e.get("Name", "") for e in pixels if e.tag.endswith("}Channel"))
-    spacing, units = {}, set()
+    pixels = next(root.iterfind(".//{*}Pixels"))
+    names = tuple(e.get("Name", "") for e in pixels.findall("{*}Channel"))
+    spacing = {}
+    units = set()
     for axis in "ZYX":
-        size, unit = (
-            pixels.get(f"PhysicalSize{axis}"),
-            normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm")),
-        )
+        size = pixels.get(f"PhysicalSize{axis}")
+        unit = normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         scale = 1.0 if unit in PIXEL else um_per_unit(unit)
         if size is not None and scale is not None and 0 < float(size) < math.inf:
             spacing[axis] = float(size) * scale
@@ -252,11 +243,10 @@ def _find_own_metadata(file: tifffile.TiffFile) -> dict:
     if file.is_shaped and file.shaped_metadata:
         note = file.shaped_metadata[0].get(METADATA_KEY)
     elif file.is_ome:
-        texts = [
+        texts = (
             e.text or ""
-            for e in ElementTree.fromstring(file.ome_metadata).iter()
-            if e.tag.endswith("}Description")
-        ]
+            for e in ElementTree.fromstring(file.ome_metadata).iterfind(".//{*}Description")
+        )
         note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
     try:
         note = json.loads(note) if isinstance(note, str) else note
@@ -270,7 +260,8 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
 
     Their spacing counts where the standard tags agree with it.
     """
-    shape, axes = tuple(note.get("shape", ())), str(note.get("axes", ""))
+    shape = tuple(note.get("shape", ()))
+    axes = str(note.get("axes", ""))
     if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
         return raw
     if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:
@@ -283,17 +274,16 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
         if a in axes
     )
     if (raw.spacing and not same) or not spacing:
-        spacing, unit = raw.spacing, raw.unit
-    guesses = tuple(g for g in raw.guesses if g != "z_step")
-    channels = tuple(note.get("channels", ()))
+        spacing = raw.spacing
+        unit = raw.unit
     return replace(
         raw,
         pixels=raw.pixels.reshape(shape),
         letters=axes,
         spacing=spacing,
         unit=unit,
-        channels=channels,
-        guesses=guesses,
+        channels=tuple(note.get("channels", ())),
+        guesses=tuple(g for g in raw.guesses if g != "z_step"),
     )
 
 
@@ -323,15 +313,11 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
 
 
 def _resolution(image: Image) -> dict:
-    known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
-    return (
-        {
-            "resolution": (resolution_tag(known["X"]), resolution_tag(known["Y"])),
-            "resolutionunit": "NONE",
-        }
-        if known
-        else {}
-    )
+    if not image.spacing:
+        return {}
+    known = dict(zip(image.spatial, image.spacing, strict=True))
+    tags = (resolution_tag(known["X"]), resolution_tag(known["Y"]))
+    return {"resolution": tags, "resolutionunit": "NONE"}
 
 
 def _ome_metadata(image: Image, letters: str) -> dict:

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
+from itertools import chain
 
-UM_PER_UNIT = {
-    "pm": 1e-6,
-    "picometer": 1e-6,
-    "å": 1e-4,
-    "angstrom": 1e-4,
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "nanometre": 1e-3,
-    "nanometers": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "micrometre": 1.0,
-    "micrometers": 1.0,
-    "micrometres": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "millimetre": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "centimetre": 1e4,
-    "inch": 25400.0,
-    "in": 25400.0,
-    "inches": 25400.0,
-    '"': 25400.0,
-    "m": 1e6,
-    "meter": 1e6,
-    "metre": 1e6,
+_SPELLINGS = {  # µm in one unit → its spellings
+    1e-6: "pm picometer",
+    1e-4: "å angstrom",
+    1e-3: "nm nanometer nanometre nanometers",
+    1.0: "um µm micron microns micrometer micrometre micrometers micrometres",
+    1e3: "mm millimeter millimetre",
+    1e4: "cm centimeter centimetre",
+    25400.0: 'inch in inches "',
+    1e6: "m meter metre",
 }
+UM_PER_UNIT = dict(
+    chain.from_iterable(
+        dict.fromkeys(words.split(), um).items() for um, words in _SPELLINGS.items()
+    )
+)
 PIXEL = ("pixel", "pixels", "px")
 PAPER = ("inch", "in", "inches", '"', "cm", "centimeter", "centimetre")
 # Coarser than this, a resolution in inch or cm is that of a screen or a printer (1200 dpi is 21
@@ -86,9 +72,8 @@ def is_plausible(spacing_um: float, unit: object) -> bool:
     >>> is_plausible(0.2, "inch"), is_plausible(25400 / 72, "inch")
     (True, False)
     """
-    if not 0 < spacing_um < float("inf"):
-        return False
-    return normal_unit(unit) not in PAPER or spacing_um <= COARSEST_UM
+    limit = COARSEST_UM if normal_unit(unit) in PAPER else sys.float_info.max
+    return 0 < spacing_um <= limit
 
 
 def resolution_tag(spacing: float) -> tuple[int, int]:

@@ -13,7 +13,6 @@ Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +69,10 @@ def pair_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ((1280,), True)
     """
     if len(frames) < FEWEST_FRAMES:
-        remedy = (
-            f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach."
-        )
         raise UserError(
-            "A noise model needs many frames of one scene.", f"{len(frames)} frame(s)", remedy
+            "A noise model needs many frames of one scene.",
+            f"{len(frames)} frame(s)",
+            f"Take {FEWEST_FRAMES} at least, better 100, of a scene that does not move or bleach.",
         )
     signal = np.broadcast_to(frames.mean(axis=0, dtype=np.float64), frames.shape)
     return _choose_pairs(frames.ravel(), signal.ravel())
@@ -136,10 +134,9 @@ def read_frames(path: str | Path) -> np.ndarray:
         )
     images = [io.read_image(file) for file in files]
     if len({i.shape for i in images}) > 1 or images[0].size("C") > 1:
-        received = f"{path}: {', '.join(sorted({f'{i.axes} {i.shape}' for i in images}))}"
         raise UserError(
             "Calibration frames must be of one shape, with one channel.",
-            received,
+            f"{path}: {', '.join(sorted({f'{i.axes} {i.shape}' for i in images}))}",
             "Export one channel of one scene.",
         )
     stack = np.stack([i.select(C=0).pixels for i in images])
@@ -159,11 +156,7 @@ def write_model(model: NoiseModel, path: str | Path) -> None:
     """
     kind = next(name for name, cls in KINDS.items() if type(model) is cls)
     with io.atomic_write(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            kind=np.array(kind),
-            **{f.name: getattr(model, f.name) for f in fields(model)},
-        )
+        np.savez_compressed(temporary, kind=np.array(kind), **vars(model))
 
 
 def read_model(path: str | Path) -> NoiseModel:
@@ -179,7 +172,7 @@ def read_model(path: str | Path) -> NoiseModel:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
+            values = dict(file)
         return KINDS[str(values.pop("kind"))](**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -7,11 +7,17 @@ from dataclasses import fields
 import numpy as np
 
 
-def convert_fields(model: object) -> None:
-    """Convert the fields of a frozen model to Python floats, which tensors take, or arrays."""
-    for field in fields(model):
-        value = np.asarray(getattr(model, field.name), float)
-        object.__setattr__(model, field.name, value if value.ndim else float(value))
+class Density:
+    """A noise model; its fields are Python floats, which tensors take, or arrays."""
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = np.asarray(getattr(self, field.name), float)
+            object.__setattr__(self, field.name, value if value.ndim else float(value))
+
+    def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
+        """p(noisy | signal), a density per grey value; the two are broadcast."""
+        return np.exp(self.log_likelihood(noisy, signal))
 
 
 def subsample(rng: np.random.Generator, places: np.ndarray, *, most: int) -> np.ndarray:

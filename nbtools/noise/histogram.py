@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from nbtools.noise._values import convert_fields
+from nbtools.noise._values import Density
 
 UNKNOWN = 1e-4  # probability that is spread evenly: a value never seen is unlikely, not impossible
 A_BIN = 20  # pairs wished for in each bin that noise reaches; decides how many bins there are
@@ -20,7 +20,7 @@ ENOUGH = 30  # pairs that a row of the histogram needs to speak for itself
 
 
 @dataclass(frozen=True, eq=False)
-class HistogramModel:
+class HistogramModel(Density):
     """p(noisy | signal) as a histogram, one row per level of the signal; interpolated between rows.
 
     Parameters
@@ -39,9 +39,6 @@ class HistogramModel:
     width: float
     table: np.ndarray
 
-    def __post_init__(self):
-        convert_fields(self)
-
     @classmethod
     def fit(cls, noisy: np.ndarray, signal: np.ndarray) -> HistogramModel:
         """Count pairs of noisy values and signals; the more pairs, the finer the bins.
@@ -54,24 +51,23 @@ class HistogramModel:
         noisy : (n,) grey values.
         signal : (n,) grey values.
         """
-        low, high = (float(v) for v in np.percentile(noisy, (0.01, 99.99)))
+        low, high = np.percentile(noisy, (0.01, 99.99)).tolist()
         band = max(6 * float((noisy - signal).std()), 1e-6)  # where the counts of a row are
         bins = int(np.clip(np.sqrt(len(noisy) / A_BIN * max(1.0, (high - low) / band)), 16, 256))
         width = max((high - low) / bins, 1e-6)
-        if _is_whole(noisy):  # bins of unequal numbers of grey values would show as stripes
-            low, width = np.floor(low) - 0.5, np.ceil(width)
+        if (
+            noisy == np.round(noisy)
+        ).all():  # bins of unequal numbers of grey values would show as stripes
+            low = np.floor(low) - 0.5
+            width = np.ceil(width)
         bins = max(2, int(np.ceil((high - low) / width)))
         place = [np.clip(((v - low) / width).astype(int), 0, bins - 1) for v in (signal, noisy)]
-        counts = (
-            np.bincount(place[0] * bins + place[1], minlength=bins * bins)
-            .reshape(bins, bins)
-            .astype(float)
+        counts = np.bincount(place[0] * bins + place[1], minlength=bins * bins)
+        return cls(
+            float(low),
+            float(width),
+            _to_density(_fill_rows(counts.reshape(bins, bins).astype(float)), width),
         )
-        return cls(float(low), float(width), _to_density(_fill_rows(counts), width))
-
-    def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """p(noisy | signal), a density per grey value; the two are broadcast."""
-        return np.exp(self.log_likelihood(noisy, signal))
 
     def log_likelihood(
         self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np
@@ -81,12 +77,10 @@ class HistogramModel:
         row = ops.clip((signal - self.low) / self.width - 0.5, 0.0, float(last))
         first = ops.clip(ops.floor(row), 0.0, float(last - 1))
         column = ops.clip(ops.floor((noisy - self.low) / self.width), 0.0, float(last))
-        place = (
-            (first * (last + 1) + column).astype("int32")
-            if ops is np
-            else ops.cast(first * (last + 1) + column, "int32")
-        )
-        flat, share = self.table.astype(np.float32).ravel(), row - first
+        place = first * (last + 1) + column
+        place = place.astype("int32") if ops is np else ops.cast(place, "int32")
+        flat = self.table.astype(np.float32).ravel()
+        share = row - first
         return ops.log(
             (1.0 - share) * ops.take(flat, place) + share * ops.take(flat, place + last + 1)
         )
@@ -99,16 +93,13 @@ class HistogramModel:
         return np.sqrt(np.interp(signal, centres, share @ centres**2 - mean**2))
 
 
-def _is_whole(values: np.ndarray) -> bool:
-    return bool((values == np.round(values)).all())
-
-
 def _fill_rows(counts: np.ndarray) -> np.ndarray:
     """Replace rows with too few counts by the nearest full one, moved with the signal: (n, n)."""
     totals = counts.sum(axis=1)
-    full = np.flatnonzero(totals >= min(ENOUGH, totals.max()))
+    enough = totals >= min(ENOUGH, totals.max())
+    full = np.flatnonzero(enough)
     found = counts.copy()
-    for row in np.flatnonzero(totals < min(ENOUGH, totals.max())):
+    for row in np.flatnonzero(~enough):
         nearest = full[np.argmin(np.abs(full - row))]
         found[row] = np.bincount(
             np.clip(np.arange(len(counts)) + row - nearest, 0, len(counts) - 1),

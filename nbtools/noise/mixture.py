@@ -8,19 +8,20 @@ Prakash et al. 2020, doi:10.1109/ISBI45749.2020.9098612.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from types import ModuleType
 
 import numpy as np
 from scipy.optimize import minimize
 
-from nbtools.noise._values import convert_fields, subsample
+from nbtools.noise._values import Density, subsample
 
 LEVELS = 32  # parts of the range of signals, with equal weight in the fit: bright pixels are rare
 PAIRS_PER_LEVEL = 600
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureModel:
+class MixtureModel(Density):
     """p(noisy | signal) as a sum of Gaussians with polynomials of the signal as parameters.
 
     The weighted mean of the Gaussians is the signal itself, and no variance is below `floor`.
@@ -46,9 +47,6 @@ class MixtureModel:
     offsets: np.ndarray
     variances: np.ndarray
 
-    def __post_init__(self):
-        convert_fields(self)
-
     @classmethod
     def fit(
         cls, noisy: np.ndarray, signal: np.ndarray, *, gaussians: int = 3, coefficients: int = 2
@@ -63,13 +61,16 @@ class MixtureModel:
         coefficients : D, number of coefficients of each polynomial.
         """
         noisy, signal = _draw_by_level(noisy, signal)
-        low, span = float(signal.min()), float(np.ptp(signal)) or 1.0
-        powers, rest = ((signal - low) / span)[:, None] ** np.arange(coefficients), noisy - signal
+        low = float(signal.min())
+        span = float(np.ptp(signal)) or 1.0
+        powers = ((signal - low) / span)[:, None] ** np.arange(coefficients)
+        rest = noisy - signal
         unit = float(rest.std()) or 1.0
         line, least = _start_variances(powers, (rest / unit) ** 2)
         apart = np.linspace(-1, 1, gaussians)
         start = np.zeros((3, gaussians, coefficients))
-        start[1, :, 0], start[2] = 0.3 * apart, line * (1 + 0.5 * apart)[:, None]
+        start[1, :, 0] = 0.3 * apart
+        start[2] = line * (1 + 0.5 * apart)[:, None]
         found = minimize(
             _cost,
             start.ravel(),
@@ -79,10 +80,6 @@ class MixtureModel:
             options={"maxiter": 200, "ftol": 1e-7},
         )
         return cls(low, low + span, unit, least * unit**2, *found.x.reshape(start.shape))
-
-    def likelihood(self, noisy: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """p(noisy | signal), a density per grey value; the two are broadcast."""
-        return np.exp(self.log_likelihood(noisy, signal))
 
     def log_likelihood(
         self, noisy: np.ndarray, signal: np.ndarray, *, ops: ModuleType = np
@@ -135,9 +132,7 @@ def _polynomial(coefficients: list[float], t: np.ndarray) -> np.ndarray:
 
 def _log_sum(terms: list, ops: ModuleType) -> np.ndarray:
     """log(sum(exp)) of a list of arrays."""
-    top = terms[0]
-    for term in terms[1:]:
-        top = ops.maximum(top, term)
+    top = reduce(ops.maximum, terms)
     return top + ops.log(sum(ops.exp(term - top) for term in terms))
 
 
@@ -151,7 +146,8 @@ def _cost(
     logits, offsets, raw = packed.reshape(3, -1, powers.shape[1]) @ powers.T  # (K, n) each
     share = np.exp(logits - logits.max(axis=0))
     share /= share.sum(axis=0)
-    mean, variance = (share * offsets).sum(axis=0), np.maximum(raw, least)
+    mean = (share * offsets).sum(axis=0)
+    variance = np.maximum(raw, least)
     away = rest - (offsets - mean)
     logs = np.log(share + 1e-300) - 0.5 * (np.log(2 * np.pi * variance) + away**2 / variance)
     top = logs.max(axis=0)
@@ -172,20 +168,16 @@ def _start_variances(powers: np.ndarray, squares: np.ndarray) -> tuple[np.ndarra
 
     That is a quarter of the smallest variance of any level.
     """
-    level = (
-        np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1)
-        if powers.shape[1] > 1
-        else np.zeros(len(powers), int)
-    )
+    level = np.zeros(len(powers), int)
+    if powers.shape[1] > 1:
+        level = np.minimum((powers[:, 1] * LEVELS).astype(int), LEVELS - 1)
     counts = np.bincount(level, minlength=LEVELS)
     found = np.bincount(level, squares, minlength=LEVELS)[counts > 20] / counts[counts > 20]
     least = max(0.25 * float(found.min()), 1e-4) if len(found) else 1e-2
     line = np.linalg.lstsq(powers, squares, rcond=None)[0]
-    return (
-        (line, least)
-        if (powers @ line > least).all()
-        else (np.array([1.0] + [0.0] * (len(line) - 1)), least)
-    )
+    if not (powers @ line > least).all():
+        line = np.eye(len(line))[0]
+    return line, least
 
 
 def _draw_by_level(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

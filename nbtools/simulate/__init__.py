@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import __version__
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 from nbtools.simulate import optics
 from nbtools.simulate.pairs import PairSettings, make_pairs
@@ -49,25 +49,28 @@ _TISSUE = {
     "background": (0.02, 0.2),
     "clustering": (0.0,),
 }
+_UNIFORM = (
+    "radius_spread",
+    "roughness",
+    "chromocentres",
+    "nucleoli",
+    "granularity",
+    "clustering",
+    "dome",
+    "brightness_spread",
+    "gradient",
+    "haze",
+    "depth_loss",
+)
 _BEADS = {
+    **dict.fromkeys(_UNIFORM, (0.0,)),
     "shape_px": (41, 64, 64),
     "spacing_um": (0.25, 0.25, 0.25),
     "count": 8,
     "radius_um": (1.0,),
-    "radius_spread": (0.0,),
     "elongation": (1.0,),
-    "roughness": (0.0,),
-    "chromocentres": (0.0,),
-    "nucleoli": (0.0,),
-    "granularity": (0.0,),
-    "clustering": (0.0,),
     "cut": 0.0,
-    "dome": (0.0,),
-    "brightness_spread": (0.0,),
     "background": (0.01,),
-    "gradient": (0.0,),
-    "haze": (0.0,),
-    "depth_loss": (0.0,),
     "psf_um": (0.4,),
     "psf_stretch": (3.0,),
     "photons": (2000.0,),
@@ -95,12 +98,7 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
     >>> settings_for("nuclei3d", {"photons": (50, 200)}).photons
     (50.0, 200.0)
     """
-    if kind not in KINDS:
-        raise UserError(
-            "Simulated images are of a known kind.",
-            repr(kind),
-            f"Use one of: {', '.join(KINDS)}.",
-        )
+    require_choice(kind, KINDS, rule="Simulated images are of a known kind.")
     changes = changes or {}
     volume = kind in CLASSES and len(changes.get("shape_px", ())) == 3
     return CLASSES.get(kind, NucleiSettings).from_dict(
@@ -162,17 +160,15 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
     like = {"shape_px": settings.shape_px} if kind in CLASSES else {}
-    usual, changed = (
-        settings_for(kind, like).to_dict() | {"shape_px": settings_for(kind).to_dict()["shape_px"]},
-        settings.to_dict(),
-    )
-    words = {
-        k: ",".join(map(str, v)) if isinstance(v, list) else str(v).lower()
-        for k, v in changed.items()
+    usual = settings_for(kind, like).to_dict()
+    usual["shape_px"] = settings_for(kind).to_dict()["shape_px"]
+    words = [
+        f"{k}={','.join(map(str, v)) if isinstance(v, list) else str(v).lower()}"
+        for k, v in settings.to_dict().items()
         if v != usual[k]
-    }
-    command = f"nbtools simulate {kind} --count {count} --seed {seed}"
-    return command + (" --set " + " ".join(f"{k}={v}" for k, v in words.items()) if words else "")
+    ]
+    changed = ["--set", *words] if words else []
+    return " ".join([f"nbtools simulate {kind} --count {count} --seed {seed}", *changed])
 
 
 def nuclei(

@@ -91,16 +91,13 @@ def expose_camera(
     (*space) uint8 or uint16.
     """
     top = 2**settings.bits - 1
-    gain, offset = settings.gain, settings.offset
+    gain = settings.gain
+    offset = settings.offset
     if offset is None:
         offset = 100.0 if settings.bits == 16 else 4.0
     if gain is None:
-        brightest = max(
-            np.partition(photons.ravel(), -max(photons.size // 500, 1))[
-                -max(photons.size // 500, 1)
-            ],
-            1e-6,
-        )
+        place = -max(photons.size // 500, 1)
+        brightest = max(np.partition(photons.ravel(), place)[place], 1e-6)
         gain = 2.0 if settings.bits == 16 else (drawn["exposure"] * top - offset) / brightest
     return digitise(
         detect(photons, drawn["read_noise"], rng=rng), gain=gain, offset=offset, top=top

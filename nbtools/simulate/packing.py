@@ -58,11 +58,11 @@ def place_nuclei(
     low = np.minimum(margin, size_um / 2)
     high = np.maximum(size_um - margin, size_um / 2)
     if count is None:
-        low_all, high_all = np.minimum(low, 0), np.maximum(high, size_um)
+        extent = np.maximum(high, size_um) - np.minimum(low, 0)
         mean_volume = (
             UNIT_BALL[ndim] * drawn["radius_um"] ** ndim * (1 + ndim * drawn["radius_spread"] ** 2)
         )
-        count = max(round(drawn["density"] * np.prod(high_all - low_all) / mean_volume), 1)
+        count = max(round(drawn["density"] * np.prod(extent) / mean_volume), 1)
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
     centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
     centre = _push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
@@ -92,7 +92,8 @@ def draw_shapes(
         spread * rng.standard_normal(count).clip(-2.5, 2.5) - spread**2 / 2
     )
     stretch = rng.random((count, ndim))
-    stretch[:, 0], stretch[:, -1] = 0, 1
+    stretch[:, 0] = 0
+    stretch[:, -1] = 1
     stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
     # the volume stays that of the radius
     stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))
@@ -107,15 +108,17 @@ def _rotations(count: int, ndim: int, *, rng: np.random.Generator) -> np.ndarray
     """Uniform random rotations (N, D, D)."""
     if ndim == 2:
         angle = rng.random(count) * 2 * np.pi
-        c, s = np.cos(angle), np.sin(angle)
-        return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], axis=1)
-    q = rng.standard_normal((count, 4))
-    w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
+        c = np.cos(angle)
+        s = np.sin(angle)
+        rows = [[c, -s], [s, c]]
+    else:
+        q = rng.standard_normal((count, 4))
+        w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+        rows = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
     return np.stack([np.stack(row, -1) for row in rows], axis=1)
 
 
@@ -128,11 +131,11 @@ def _scatter(
 ) -> np.ndarray:
     """First positions: anywhere, or in contact with a nucleus placed before."""
     low, high = box
-    count, ndim = len(radius), len(low)
-    centre = low + rng.random((count, ndim)) * (high - low)
+    count = len(radius)
+    centre = low + rng.random((count, len(low))) * (high - low)
     beside = rng.random(count) < clustering
     host = (rng.random(count) * np.arange(count)).astype(int)
-    way = rng.standard_normal((count, ndim))
+    way = rng.standard_normal(centre.shape)
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     for i in np.flatnonzero(beside)[1:]:
         centre[i] = (centre[host[i]] + way[i] * (radius[i] + radius[host[i]])).clip(low, high)
@@ -158,7 +161,7 @@ def _push_apart(
         way = between / distance[:, None]
         contact = closeness * (_radius_along(matrix[i], way) + _radius_along(matrix[j], way))
         push = np.maximum(contact - distance, 0)[:, None] * way / 2
-        if not (push**2).sum(axis=1).max(initial=0) > (0.01 * longest.min()) ** 2:
+        if (push**2).sum(axis=1).max(initial=0) <= (0.01 * longest.min()) ** 2:
             break
         step = np.zeros_like(centre)
         np.add.at(step, j, push)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from nbtools.config import setting
+from nbtools.config import setting, vary
 from nbtools.image import Image
 from nbtools.simulate import optics
 from nbtools.simulate.scene import render_scene
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 PEAK = 99.8  # percentile of the expected photons that counts as the brightest
 STRIPE = 5  # px; structured noise is correlated over this length
-FULL, FULL_12_BIT = 2**16 - 1, 2**12 - 1
+FULL = 2**16 - 1
+FULL_12_BIT = 2**12 - 1
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,16 @@ class PairSettings(NucleiSettings):
     2.0
     """
 
-    photons: tuple[float, ...] = setting(
-        (20.0,),
-        unit="photons",
-        min=0.1,
-        max=1e6,
+    photons: tuple[float, ...] = vary(
+        NucleiSettings,
+        "photons",
+        default=(20.0,),
         help="Light level: expected photons in the brightest pixels (99.8th percentile).",
     )
-    read_noise: float = setting(
-        2.0, unit="photons", min=0, max=1000, help="Noise of the camera without light."
-    )
-    gain: float = setting(2.0, min=0.001, max=1e4, level="advanced", help="Grey values per photon.")
-    offset: float = setting(
-        100.0, min=0, max=60_000, level="advanced", help="Grey value without light."
-    )
-    bits: int = setting(16, choices=(16,), level="advanced", help="Grey values of the camera.")
+    read_noise: float = vary(NucleiSettings, "read_noise", default=2.0)
+    gain: float = vary(NucleiSettings, "gain", default=2.0, help="Grey values per photon.")
+    offset: float = vary(NucleiSettings, "offset", default=100.0, help="Grey value without light.")
+    bits: int = vary(NucleiSettings, "bits", choices=(16,), level="advanced")
     frames: int = setting(
         1, min=1, max=10_000, help="Noisy images of each scene; many, to measure a camera's noise."
     )
@@ -72,11 +68,9 @@ class PairSettings(NucleiSettings):
     @property
     def camera_gain(self) -> float:
         """Grey values per photon, saturation considered."""
-        return (
-            self.gain
-            if self.saturation is None
-            else (FULL_12_BIT - self.offset) / (self.saturation * self.photons[-1])
-        )
+        if self.saturation is None:
+            return self.gain
+        return (FULL_12_BIT - self.offset) / (self.saturation * self.photons[-1])
 
     @property
     def full(self) -> int:

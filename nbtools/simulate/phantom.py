@@ -88,19 +88,12 @@ def scatter_debris(
     """
     free = dye == 0
     for _ in range(count):
-        radius, centre = (
-            drawn["radius_um"] * rng.uniform(*SPECK),
-            rng.random(dye.ndim) * np.array(dye.shape) * spacing,
-        )
+        radius = drawn["radius_um"] * rng.uniform(*SPECK)
+        centre = rng.random(dye.ndim) * dye.shape * spacing
         low = np.maximum((centre - radius) / spacing, 0).astype(int)
         high = np.minimum((centre + radius) / spacing + 2, dye.shape).astype(int)
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        steps = np.ix_(
-            *(
-                np.arange(a, b) * s - c
-                for a, b, s, c in zip(low, high, spacing, centre, strict=True)
-            )
-        )
+        box = tuple(map(slice, low, high))
+        steps = _step_from(centre, box, spacing=spacing)
         dye[box][(sum(step**2 for step in steps) <= radius**2) & free[box]] = rng.uniform(*FAINT)
 
 
@@ -147,7 +140,8 @@ def outline_visible(
     share : 0.5 gives the exact outline, less reaches into the blur; pixels with less than this
         share of the brightness of a typical nucleus are not visible.
     """
-    seen, light = np.zeros_like(label), np.zeros(label.shape)
+    seen = np.zeros_like(label)
+    light = np.zeros(label.shape)
     margin = np.ceil(3 * width).astype(int)
     for name, box in enumerate(ndimage.find_objects(label), start=1):
         if box is None:
@@ -159,7 +153,8 @@ def outline_visible(
         brightness = float(dye[wide][own].mean())
         glow = ndimage.gaussian_filter(own * brightness, width, mode="nearest", truncate=3.0)
         brighter = (glow > share * max(1.0, brightness)) & (glow > light[wide])
-        light[wide][brighter], seen[wide][brighter] = glow[brighter], name
+        light[wide][brighter] = glow[brighter]
+        seen[wide][brighter] = name
     seen[(np.bincount(seen.ravel()) < SMALLEST)[seen]] = 0
     return seen
 
@@ -193,15 +188,18 @@ def _box_around(
     reach = ellipsoids.reach[i] * slack
     low = np.maximum(np.ceil((ellipsoids.centre[i] - reach) / spacing), 0).astype(int)
     high = np.minimum(np.floor((ellipsoids.centre[i] + reach) / spacing) + 1, shape).astype(int)
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = tuple(map(slice, low, high))
     if np.any(high <= low):
         return box, None
-    offsets = [
-        np.arange(a, b) * s - c
-        for a, b, s, c in zip(low, high, spacing, ellipsoids.centre[i], strict=True)
-    ]
-    grid = np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)
-    return box, grid @ ellipsoids.matrix[i].T
+    steps = _step_from(ellipsoids.centre[i], box, spacing=spacing)
+    return box, np.stack(np.broadcast_arrays(*steps), axis=-1) @ ellipsoids.matrix[i].T
+
+
+def _step_from(
+    centre: np.ndarray, box: tuple[slice, ...], *, spacing: np.ndarray
+) -> list[np.ndarray]:
+    """Offsets of the pixels of a box from a centre, along each axis, in µm: an open grid."""
+    return [axis * s - c for axis, s, c in zip(np.ogrid[box], spacing, centre, strict=True)]
 
 
 def _dye(
@@ -232,10 +230,10 @@ def _smooth_noise(
 ) -> np.ndarray:
     """Grains of this width in pixels, and of twice that: mean 0, variance 1."""
     noise = rng.standard_normal(shape)
-    layers = (
-        ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3) for w in (width, 2 * width)
-    )
-    total = sum(layer / max(layer.std(), 1e-9) for layer in layers)
+    total = 0
+    for w in (width, 2 * width):
+        layer = ndimage.gaussian_filter(noise, w, mode="wrap", truncate=3)
+        total = total + layer / max(layer.std(), 1e-9)
     return total / np.sqrt(2.8)  # not of 2: the layers are smoothed from the same noise
 
 

@@ -182,10 +182,9 @@ class NucleiSettings(Settings):
     def __post_init__(self):
         super().__post_init__()
         if len(self.shape_px) != len(self.spacing_um) or len(self.shape_px) not in (2, 3):
-            received = f"shape_px {self.shape_px} and spacing_um {self.spacing_um}"
             raise UserError(
                 "Shape and spacing must both name Y, X or Z, Y, X.",
-                received,
+                f"shape_px {self.shape_px} and spacing_um {self.spacing_um}",
                 "Give two or three numbers to each.",
             )
         for name in self.ranges():
@@ -214,7 +213,9 @@ class NucleiSettings(Settings):
         """Draw one value of each range, for one image."""
         values = {}
         for name in self.ranges():
-            low, high = getattr(self, name)[0], getattr(self, name)[-1]
+            limits = getattr(self, name)
+            low = min(limits)
+            high = max(limits)
             share = rng.random()
             logarithmic = name in LOGARITHMIC and low > 0
             values[name] = (

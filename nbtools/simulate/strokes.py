@@ -48,15 +48,13 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
         raise UserError(
             "The share of scribbled pixels must be above 0 and at most 0.5.", share, "Use 0.01."
         )
-    space = "ZYX" if "Z" in label.axes else "YX"
-    found = label.to(space)
-    planes = np.maximum(found.pixels, 0).reshape(-1, *found.pixels.shape[-2:])  # (planes, H, W)
-    truth = planes.astype(np.int32)
+    found = label.to("ZYX" if "Z" in label.axes else "YX")
+    truth = np.maximum(found.pixels, 0).astype(np.int32).reshape(-1, *found.shape[-2:])
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):
         _fill(drawn, region, starts, wanted=min(wanted, FULL * region.sum()), rng=rng)
-    return found.replace(pixels=np.where(drawn, truth, -1).reshape(found.pixels.shape))
+    return found.replace(pixels=np.where(drawn, truth, -1).reshape(found.shape))
 
 
 def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
@@ -73,14 +71,10 @@ def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
 
 def _on_background(truth: np.ndarray) -> list[np.ndarray]:
     """Two lists of pixels (n, 3): near nuclei, and anywhere on the background."""
-    away = np.stack(
-        [
-            ndimage.distance_transform_edt(plane == 0)
-            if (plane > 0).any()
-            else np.full(plane.shape, np.inf)
-            for plane in truth
-        ]
-    )
+    away = np.full(truth.shape, np.inf)
+    for distance, plane in zip(away, truth, strict=True):
+        if plane.any():
+            distance[:] = ndimage.distance_transform_edt(plane == 0)
     lists = [np.argwhere((away > 1.5) & (away <= NEAR)), np.argwhere(away > 1.5)]
     return [starts for starts in lists if len(starts)] or [np.argwhere(truth == 0)]
 
@@ -103,7 +97,8 @@ def _fill(
     rng: np.random.Generator,
 ) -> None:
     """Draw strokes from one list of starts after the other, until enough pixels are covered."""
-    done, order = 0, []
+    done = 0
+    order = []
     while starts and done < wanted:
         order = order or list(rng.permutation(len(starts)))
         choice = starts[order.pop()]
@@ -117,7 +112,8 @@ def _draw_stroke(
     allowed: np.ndarray, start: tuple[int, int], *, most: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of a bent line, which ends where allowed pixels end, (H, W) bool."""
-    place, angle = np.array(start, float), rng.uniform(0, 2 * np.pi)
+    place = np.array(start, float)
+    angle = rng.uniform(0, 2 * np.pi)
     reach = int(np.ceil(WIDTH))
     brush = (
         np.argwhere(np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= WIDTH) - reach

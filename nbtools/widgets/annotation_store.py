@@ -41,18 +41,14 @@ class AnnotationStore:
         entry = self._find()
         if self.start_over or entry is None or self.kind not in entry.files:
             return None, {}
-        sample, shape = data.DataSet.open(self.folder).reader.sample(entry), self.image.space_shape
+        sample = data.DataSet.open(self.folder).reader.sample(entry)
+        shape = self.image.space_shape
         if self.kind == "labels":
             return prepare_label(sample.label, self.image), dict(sample.classes or {})
-        pixels = (
-            marks.draw_centres(sample.centres, shape)
-            if self.mark == "centres"
-            else marks.draw_boxes(sample.boxes, shape)
-        )
-        named = dict(enumerate(sample.box_classes, start=1)) if self.mark == "boxes" else {}
-        return prepare_label(pixels, self.image), {
-            number: name for number, name in named.items() if name
-        }
+        if self.mark == "centres":
+            return prepare_label(marks.draw_centres(sample.centres, shape), self.image), {}
+        named = {n: name for n, name in enumerate(sample.box_classes, start=1) if name}
+        return prepare_label(marks.draw_boxes(sample.boxes, shape), self.image), named
 
     def make_sample(self, label: Image, classes: dict[int, str] | None) -> Sample:
         """Make the sample of these annotations, as a data set takes it."""
@@ -60,9 +56,8 @@ class AnnotationStore:
         if self.mark == "centres":
             return sample.replace(centres=centroids(label.pixels))
         if self.mark == "boxes":
-            names = tuple(
-                (classes or {}).get(int(n), "") for n in np.unique(label.pixels[label.pixels > 0])
-            )
+            numbers = np.unique(label.pixels[label.pixels > 0]).tolist()
+            names = tuple((classes or {}).get(number, "") for number in numbers)
             return sample.replace(
                 boxes=marks.find_boxes(label.pixels), box_classes=names if any(names) else ()
             )
@@ -71,9 +66,8 @@ class AnnotationStore:
     def write(self, sample: Sample) -> Path:
         """Save the annotations, and the image where it is not there yet; returns the file."""
         entry = self._find()
-        path = (
-            self.folder / self.kind / f"{sample.name}.{'tif' if self.kind == 'labels' else 'csv'}"
-        )
+        suffix = "tif" if self.kind == "labels" else "csv"
+        path = self.folder / self.kind / f"{sample.name}.{suffix}"
         if entry is None:
             data.write_sample(self.folder, sample)
             return path
@@ -81,11 +75,8 @@ class AnnotationStore:
             data.write_points_and_boxes(self.folder, sample)
             return path
         found = entry.files.get("labels", path)
-        path = (
-            found
-            if io.suffix(found) in (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
-            else path
-        )
+        if io.suffix(found) in (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png"):
+            path = found
         if sample.classes is not None:
             data.write_classes(
                 entry.files.get("classes", self.folder / "classes" / f"{sample.name}.csv"),
@@ -114,11 +105,10 @@ class AnnotationStore:
             return None
         there = prepare_image(dataset.reader.image(entry))
         if there.shape != self.image.shape or not np.array_equal(there.pixels, self.image.pixels):
-            remedy = "Give another save_to, or another name: image.replace(name=…)."
             raise UserError(
                 "A name in a data set stands for one image.",
                 f"another image {entry.name} in {self.folder}",
-                remedy,
+                "Give another save_to, or another name: image.replace(name=…).",
             )
         return entry
 
@@ -145,10 +135,9 @@ def prepare_image(image: Image) -> Image:
     )
     image = image.to(wanted)
     if max(image.size("Y"), image.size("X")) > MAX_SIDE:
-        received = f"{image.size('Y')} x {image.size('X')} px"
         raise UserError(
             f"A plane may have {MAX_SIDE} pixels per side.",
-            received,
+            f"{image.size('Y')} x {image.size('X')} px",
             "Paint tiles of it: nbtools.data.cut_tiles.",
         )
     return image.replace(name=image.name or "image")
@@ -167,23 +156,15 @@ def prepare_label(label: object, image: Image, *, empty: int = 0) -> Image:
     ------
     UserError : label and image differ in size; numbers above 2³¹ - 1.
     """
-    if label is None:
-        return Image(
-            np.full(image.space_shape, empty, np.int32),
-            image.spatial,
-            image.spacing,
-            image.unit,
-            name=image.name,
-        )
-    label = io.to_label(as_image(label), image.name)
-    label = label.to(image.spatial)
-    check_same_space(image.space_shape, label.shape)
-    if label.pixels.max(initial=0) >= 2**31:
+    pixels = np.full(image.space_shape, empty)
+    if label is not None:
+        pixels = io.to_label(as_image(label), image.name).to(image.spatial).pixels
+        check_same_space(image.space_shape, pixels.shape)
+    if pixels.max(initial=0) >= 2**31:
         raise UserError(
             "Labels must be below 2,147,483,648.",
-            label.pixels.max(),
+            pixels.max(),
             "Number the nuclei from 1 again.",
         )
-    return Image(
-        label.pixels.astype(np.int32), image.spatial, image.spacing, image.unit, name=image.name
-    )
+    pixels = pixels.astype(np.int32)
+    return Image(pixels, image.spatial, image.spacing, image.unit, name=image.name)

@@ -24,6 +24,7 @@ from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.widgets.annotation_store import AnnotationStore
+from nbtools.widgets.common import channels_last
 from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
 
 HERE = Path(__file__).parent
@@ -47,11 +48,12 @@ class Painter(anywidget.AnyWidget):
         self, image: Image, editor: LabelEditor, *, store: AnnotationStore, names: tuple[str, ...]
     ):
         self._image, self._editor, self._store, self._names = image, editor, store, names
-        pixels = image.to(image.axes.replace("C", "") + "C").pixels
-        self._contrast, self._brightness = measure_contrast(pixels, rgb=image.is_rgb), 0.0
+        self._contrast = measure_contrast(channels_last(image), rgb=image.is_rgb)
+        self._brightness = 0.0
         self._journal = Journal(store.journal_path(editor.label))
-        self._plane, self._last_number = len(editor.label) // 2, 0
-        self._message, self._error = "", False
+        self._plane = len(editor.label) // 2
+        self._last_number = 0
+        self._set_message("")
         page = self._describe_page()
         if store.start_over:
             self._journal.clear()
@@ -95,7 +97,8 @@ class Painter(anywidget.AnyWidget):
         plane = self._editor.apply(action)
         if plane is not None:
             self._journal.add(self._editor.journal_entry(action))
-            self._unsaved, self._plane = True, plane
+            self._unsaved = True
+            self._plane = plane
 
     def save(self) -> Path:
         """Write the annotations, and at first the image, into the data set; returns the file."""
@@ -146,8 +149,9 @@ class Painter(anywidget.AnyWidget):
 
     def _on_message(self, _widget: object, message: Mapping, _buffers: object) -> None:
         """Answer the page; errors are shown there."""
-        self._message, self._error = "", False
-        action, shown = message.get("action"), int(message.get("z", self._plane))
+        self._set_message("")
+        action = message.get("action")
+        shown = int(message.get("z", self._plane))
         self._last_number = max(self._last_number, int(message.get("number", 0)))
         self._plane = min(max(shown, 0), len(self._editor.label) - 1)
         picture = message.get("ask") == "plane"
@@ -155,7 +159,8 @@ class Painter(anywidget.AnyWidget):
             if message.get("ask") == "save":
                 self.save()
             elif message.get("ask") == "brightness":
-                self._brightness, picture = float(message["value"]), True
+                self._brightness = float(message["value"])
+                picture = True
             elif action:
                 self.apply(action)
         except UserError as error:
@@ -168,7 +173,8 @@ class Painter(anywidget.AnyWidget):
             self.send({"kind": "state", **self._write_state()})
 
     def _set_message(self, text: str, *, error: bool = False) -> None:
-        self._message, self._error = text, error
+        self._message = text
+        self._error = error
 
     def _write_state(self) -> dict:
         index = {name: k for k, name in enumerate(self._names, 1)}
@@ -191,10 +197,8 @@ class Painter(anywidget.AnyWidget):
         """State and labels of the shown plane; its picture where the page does not have it."""
         found = {"z": self._plane, "label": pack_plane(self._editor.label[self._plane])}
         if picture:
-            plane = self._image.select(Z=self._plane)
-            rgb = brighten(self._contrast, self._brightness).color(
-                plane.to(plane.axes.replace("C", "") + "C").pixels
-            )
+            plane = channels_last(self._image.select(Z=self._plane))
+            rgb = brighten(self._contrast, self._brightness).color(plane)
             found["picture"] = to_png_text(rgb)
         return found | self._write_state()
 
@@ -256,7 +260,7 @@ def brighten(contrast: Contrast, steps: float) -> Contrast:
 
 def to_png_text(rgb: np.ndarray) -> str:
     """Encode colours (Y, X, 3) uint8 as PNG in base64, as grey where all channels are equal."""
-    grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all())
+    grey = (rgb[..., :1] == rgb).all()
     content = bytestream.BytesIO()
     Picture.fromarray(np.ascontiguousarray(rgb[..., 0] if grey else rgb)).save(
         content, format="PNG", compress_level=1

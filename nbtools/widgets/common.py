@@ -7,8 +7,10 @@ from html import escape
 from typing import Any
 
 import ipywidgets
+import numpy as np
 
 from nbtools.config import Declaration
+from nbtools.image import Image
 
 # as wide as its words: in a column, a button would be as wide as the page
 BUTTON = {"width": "auto", "align_self": "flex-start"}
@@ -38,14 +40,11 @@ def shorten_range(declared: Declaration) -> str:
     >>> shorten_range(Declaration(help="", min=16, max=100_000))
     '16 to 100,000'
     """
-    low, high = (
-        None if limit is None else f"{limit:,.10g}" for limit in (declared.min, declared.max)
-    )
-    if low and high:
-        return f"{low} to {high}"
-    if low:
-        return f"at least {low}"
-    return f"at most {high}" if high else ""
+    low = declared.min
+    high = declared.max
+    if low is None:
+        return "" if high is None else f"at most {high:,.10g}"
+    return f"at least {low:,.10g}" if high is None else f"{low:,.10g} to {high:,.10g}"
 
 
 def with_class(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
@@ -73,6 +72,16 @@ def make_dropdown(
     if value is not None:
         field.value = value
     return with_class(field, name)
+
+
+def channels_last(image: Image) -> np.ndarray:
+    """The pixels of an image with axis C at the end, added where there is none."""
+    return image.to(image.axes.replace("C", "") + "C").pixels
+
+
+def make_outlines_box(name: str) -> ipywidgets.Checkbox:
+    """A box to show or hide the outlines, of this CSS class."""
+    return with_class(ipywidgets.Checkbox(value=True, description="outlines", style=STYLE), name)
 
 
 def make_picture(name: str, width: int) -> ipywidgets.Image:

@@ -11,8 +11,8 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.pictures import as_image
 from nbtools.show.restoration import check_same_size, find_contrast
 from nbtools.show.views import enlarge
-from nbtools.widgets.common import format_note, make_picture, with_class
-from nbtools.widgets.viewer import make_axis_slider
+from nbtools.widgets.common import channels_last, format_note, make_picture, with_class
+from nbtools.widgets.viewer import make_sliders
 
 LINE = (255, 212, 0)
 STEPS = 100
@@ -45,27 +45,18 @@ class Comparison(ipywidgets.VBox):
 
     def __init__(self, before: Image, after: Image, *, width: int):
         check_same_size(before, after)
-        self.images, self.planes = (before, after), (None, None, [])
+        self.images = (before, after)
+        self.planes = (None, None, [])
         common = find_contrast(after, before)
         self.contrasts = {
             False: (common, common),
-            True: tuple(
-                measure_contrast(_move_channels_last(i), rgb=i.is_rgb) for i in self.images
-            ),
+            True: tuple(measure_contrast(channels_last(i), rgb=i.is_rgb) for i in self.images),
         }
-        scale = {
-            "min": 0,
-            "max": STEPS,
-            "step": 1,
-            "readout": False,
-            "layout": {"width": f"{width}px"},
-        }
-        self.line = with_class(ipywidgets.IntSlider(value=STEPS // 2, **scale), "nb-compare-line")
-        self.sliders = {
-            axis: make_axis_slider(axis, before.size(axis))
-            for axis in "TZ"
-            if before.size(axis) > 1
-        }
+        self.line = ipywidgets.IntSlider(
+            value=STEPS // 2, max=STEPS, readout=False, layout={"width": f"{width}px"}
+        )
+        self.line.add_class("nb-compare-line")
+        self.sliders = make_sliders(before)
         self.own = with_class(
             ipywidgets.Checkbox(
                 value=False, description="each in its own grey range", indent=False
@@ -94,13 +85,10 @@ class Comparison(ipywidgets.VBox):
         wanted = ({axis: slider.value for axis, slider in self.sliders.items()}, self.own.value)
         if self.planes[:-1] != wanted:
             pairs = zip(self.images, self.contrasts[self.own.value], strict=True)
-            self.planes = (
-                *wanted,
-                [
-                    enlarge(show.view(image.select(**wanted[0]), contrast=c).rgb)
-                    for image, c in pairs
-                ],
-            )
+            pictures = [
+                enlarge(show.view(image.select(**wanted[0]), contrast=c).rgb) for image, c in pairs
+            ]
+            self.planes = (*wanted, pictures)
         return self.planes[-1]
 
 
@@ -123,7 +111,3 @@ def join_halves(before: np.ndarray, after: np.ndarray, *, share: float) -> np.nd
     if 0 < column < before.shape[1]:
         both[:, column : column + max(1, before.shape[1] // 300)] = LINE
     return both
-
-
-def _move_channels_last(image: Image) -> np.ndarray:
-    return image.to(image.axes.replace("C", "") + "C").pixels

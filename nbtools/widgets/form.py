@@ -14,7 +14,8 @@ from nbtools.errors import UserError
 from nbtools.widgets.common import format_error, make_button, make_html, shorten_range
 
 AUTO = "auto"
-NAME_WIDTH, FIELD_WIDTH = "150px", "320px"
+NAME_WIDTH = "150px"
+FIELD_WIDTH = "320px"
 
 
 def form(settings: type, *, suggest_from: Any = None) -> Form:
@@ -44,7 +45,8 @@ class Form(ipywidgets.VBox):
     """
 
     def __init__(self, settings: type[Settings], suggested: dict):
-        self.settings, self.start = settings, settings().replace(**suggested)
+        self.settings = settings
+        self.start = settings().replace(**suggested)
         self.rows = {
             d.name: Row(self.start, d, suggested=d.name in suggested)
             for d in settings.declarations()
@@ -118,49 +120,37 @@ def make_field(
     to_entry : function from a value to its entry.
     from_entry : function from an entry to its value.
     """
-    name, value = declared.name, getattr(start, declared.name)
+    name = declared.name
+    value = getattr(start, name)
     about = {
         "description": name.replace("_", " "),
         "style": {"description_width": NAME_WIDTH},
         "layout": {"width": FIELD_WIDTH},
     }
     if declared.choices is not None:
-        options = [
-            *([(AUTO, None)] if declared.optional else []),
-            *((str(c), c) for c in declared.choices),
-        ]
-        field, to_entry = ipywidgets.Dropdown(options=options, value=value, **about), _identity
+        options = [(AUTO, None)] if declared.optional else []
+        options += [(str(c), c) for c in declared.choices]
+        field = ipywidgets.Dropdown(options=options, value=value, **about)
     elif declared.optional or typing.get_origin(declared.type) is tuple:
-        field, to_entry = (
-            ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about),
-            _to_text,
-        )
-        return field, to_entry, lambda text: start.parse([f"{name}={text}"])[name]
+        field = ipywidgets.Text(value=_to_text(value), placeholder=AUTO, **about)
+        return field, _to_text, lambda text: start.parse([f"{name}={text}"])[name]
     elif declared.type is bool:
-        field, to_entry = ipywidgets.Checkbox(value=value, **about), _identity
+        field = ipywidgets.Checkbox(value=value, **about)
     elif declared.type is int:
-        field, to_entry = (
-            ipywidgets.IntText(value=value, step=int(declared.step or 1), **about),
-            _identity,
-        )
+        field = ipywidgets.IntText(value=value, step=int(declared.step or 1), **about)
     elif declared.type is float:
-        field, to_entry = ipywidgets.FloatText(value=value, step=declared.step, **about), _identity
+        field = ipywidgets.FloatText(value=value, step=declared.step, **about)
     else:
-        field, to_entry = ipywidgets.Text(value=value, **about), _identity
-    return field, to_entry, lambda entry: check_value(declared, entry)
-
-
-def _identity(value: Any) -> Any:
-    return value
+        field = ipywidgets.Text(value=value, **about)
+    return field, lambda value: value, lambda entry: check_value(declared, entry)
 
 
 def _to_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_to_text, value))
     if value is None:
         return ""
-    return ", ".join(
-        f"{v:g}" if isinstance(v, float) else str(v)
-        for v in (value if isinstance(value, tuple) else (value,))
-    )
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _make_accordion(rows: list[Row]) -> ipywidgets.Accordion:

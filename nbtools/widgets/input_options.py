@@ -20,7 +20,8 @@ from nbtools.widgets.common import (
     with_class,
 )
 
-ALL_CHANNELS, UNCHANGED = ("all", None), ("unchanged", None)
+ALL_CHANNELS = ("all", None)
+UNCHANGED = ("unchanged", None)
 MOST_TIMES = 500  # listed time points
 
 
@@ -41,7 +42,8 @@ class InputOptionsForm(ipywidgets.VBox):
         self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
         self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None
-        self._filling, self._callbacks = False, []
+        self._filling = False
+        self._callbacks = []
         fields = [self.axes, self.spacing, self.channel, self.time]
         self.folded = ipywidgets.Accordion(
             children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None
@@ -78,8 +80,10 @@ class InputOptionsForm(ipywidgets.VBox):
         """Empty all fields: the files decide."""
         self._filling = True
         self.axes.value = self.spacing.value = self.status.value = self.question.value = ""
-        self.channel.options, self.time.options = [ALL_CHANNELS], [UNCHANGED]
-        self._filling, self._dataset = False, None
+        self.channel.options = [ALL_CHANNELS]
+        self.time.options = [UNCHANGED]
+        self._filling = False
+        self._dataset = None
 
     def inspect(self, dataset: DataSet) -> None:
         """Offer the channels and time points of the first image, and ask for axes that are unknown.
@@ -94,7 +98,8 @@ class InputOptionsForm(ipywidgets.VBox):
             return
         found = io.open_image(first, axes=dataset.options.axes, header_only=True)
         image, names = found.image, dataset.reader.channels or found.image.channels
-        count, times = image.size("C"), image.size("T")
+        count = image.size("C")
+        times = image.size("T")
         channels = [
             (f"{c}: {names[c]}" if len(names) == count else str(c), c)
             for c in range(count if count > 1 else 0)
@@ -121,7 +126,8 @@ class InputOptionsForm(ipywidgets.VBox):
 
     def _offer(self, field: ipywidgets.Dropdown, options: list) -> None:
         """New options, with the chosen one kept where it is still there."""
-        self._filling, chosen = True, field.value
+        self._filling = True
+        chosen = field.value
         field.options = options
         field.value = chosen if chosen in [value for _, value in options] else None
         self._filling = False

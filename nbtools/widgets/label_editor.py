@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 
 MAX_UNDO = 500  # that can be undone
 PAUSE_S = 30.0  # a longer pause between two actions does not count as work
@@ -82,7 +82,8 @@ class LabelEditor:
         self, label: np.ndarray, classes: Mapping[int, str] | None = None, *, empty: int = 0
     ):
         self.empty = empty
-        self.label, self.classes = np.array(label, np.int32, order="C"), dict(classes or {})
+        self.label = np.array(label, np.int32, order="C")
+        self.classes = dict(classes or {})
         found, counts = np.unique(self.label[self.label > 0], return_counts=True)
         self.counts = dict(zip(found.tolist(), counts.tolist(), strict=True))
         self.done: list[Change] = []
@@ -116,12 +117,7 @@ class LabelEditor:
             "redo": self._redo,
             "put": self._restore,
         }
-        if action.get("do") not in kinds:
-            raise UserError(
-                "An action must be one of the painter's.",
-                repr(action.get("do")),
-                f"Use one of: {', '.join(kinds)}.",
-            )
+        require_choice(action.get("do"), kinds, rule="An action must be one of the painter's.")
         plane = kinds[action["do"]](action)
         self._count_time(action.get("at"))
         self.action_count += 1
@@ -157,10 +153,9 @@ class LabelEditor:
         indices = self._find(label)
         pieces, count = ndimage.label(self.label == label)
         if count < 2:
-            received = f"nucleus {label} in one piece"
             raise UserError(
                 "A nucleus can be split only where it is in pieces.",
-                received,
+                f"nucleus {label} in one piece",
                 "Draw a line through it with the eraser first.",
             )
         sizes = np.bincount(pieces.ravel())[1:]
@@ -186,16 +181,16 @@ class LabelEditor:
                 filled[z] = (1 - share) * depths[0] + share * depths[1] > 0
         indices = np.flatnonzero(filled & (self.label == self.empty))
         if not len(indices):
-            received = f"planes {', '.join(map(str, painted))}"
             raise UserError(
                 "Only planes between painted ones can be filled.",
-                received,
+                f"planes {', '.join(map(str, painted))}",
                 "Paint it in two planes first.",
             )
         return self._change(indices, label)
 
     def _name_class(self, action: Mapping) -> int | None:
-        label, name = int(action["label"]), str(action["name"])
+        label = int(action["label"])
+        name = str(action["name"])
         indices = self._find(label)
         others = {k: v for k, v in self.classes.items() if k != label}
         wanted = dict(sorted((others | ({label: name} if name else {})).items()))
@@ -325,10 +320,9 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(action, separators=(",", ":")) + "\n")
         except OSError as error:
-            received = f"{self.path} ({error.strerror})"
             raise UserError(
                 "Unsaved work is kept in the folder of the result.",
-                received,
+                f"{self.path} ({error.strerror})",
                 "Give a folder with write access.",
             ) from error
 

@@ -70,7 +70,8 @@ class LiveTraining(ipywidgets.VBox):
     running: LiveTraining | None = None
 
     def __init__(self, model: Method, data: tuple[DataSet, DataSet | None], plan: TrainingPlan):
-        self.model, self.data = model, data
+        self.model = model
+        self.data = data
         self.plan = replace(
             plan, folder=Path(plan.folder or tempfile.mkdtemp(prefix="nbtools_training_"))
         )
@@ -186,7 +187,8 @@ class LiveTraining(ipywidgets.VBox):
             0.0,
             0.0,
         )
-        self.stop_button.disabled, self.resume_button.disabled = False, True
+        self.stop_button.disabled = False
+        self.resume_button.disabled = True
         self.status.value = format_note(self.curve.describe())
         LiveTraining.running = self
         self._thread = threading.Thread(
@@ -214,7 +216,8 @@ class LiveTraining(ipywidgets.VBox):
         finally:
             self._ended = time.monotonic()
             stopped = self._error is None and self._history.stopped == "user"
-            self.stop_button.disabled, self.resume_button.disabled = True, not stopped
+            self.stop_button.disabled = True
+            self.resume_button.disabled = not stopped
             LiveTraining.running = None
 
     def _show_end(self) -> None:

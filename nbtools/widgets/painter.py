@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 from nbtools.show.pictures import as_image
 from nbtools.widgets.annotation_store import LABELS, AnnotationStore, prepare_image, prepare_label
 from nbtools.widgets.label_editor import LabelEditor
@@ -55,22 +55,15 @@ def paint(
     >>> painter.label  # doctest: +SKIP
     Image('embryo', YX 256 x 256, int32, 0.2 x 0.2 um)
     """
-    if mark not in MARKS:
-        raise UserError(
-            "The kind of mark must be one that the painter knows.",
-            repr(mark),
-            f"Use one of: {', '.join(MARKS)}.",
-        )
+    require_choice(mark, MARKS, rule="The kind of mark must be one that the painter knows.")
     given = getattr(image, "label", None) if label is None else label
-    image, empty = prepare_image(as_image(image)), -1 if mark == "scribbles" else 0
+    image = prepare_image(as_image(image))
+    empty = -1 if mark == "scribbles" else 0
     store = AnnotationStore(Path(save_to).expanduser(), image, mark=mark, start_over=start_over)
     saved, known = store.read()
-    start = (
-        saved
-        if saved is not None
-        else prepare_label(given if mark in LABELS else None, image, empty=empty)
-    )
-    editor = LabelEditor(start.to("ZYX").pixels, known, empty=empty)
+    if saved is None:
+        saved = prepare_label(given if mark in LABELS else None, image, empty=empty)
+    editor = LabelEditor(saved.to("ZYX").pixels, known, empty=empty)
     return _load_canvas()(image, editor, store=store, names=name_classes(classes, known.values()))
 
 

@@ -72,7 +72,8 @@ class DataPicker(ipywidgets.VBox):
         self.labels = _make_upload("Labels (optional)", "nb-pick-labels")
         self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")
         self.drive = ipywidgets.VBox([self.connect])
-        self.status, self.options = make_html("nb-pick-status"), InputOptionsForm()
+        self.status = make_html("nb-pick-status")
+        self.options = InputOptionsForm()
         uploads = ipywidgets.HBox([self.images, self.labels])
         self.panels = {
             "samples": self.samples,
@@ -92,10 +93,9 @@ class DataPicker(ipywidgets.VBox):
         if self._dataset is None:
             dataset = self._open()
             if not len(dataset):
-                received = f"none in {dataset.folder or dataset.name}"
                 raise UserError(
                     "There must be images to work with.",
-                    received,
+                    f"none in {dataset.folder or dataset.name}",
                     "Choose the folder that holds them, or their folder images/.",
                 )
             self._dataset = dataset
@@ -179,8 +179,11 @@ def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
     UserError : no images; a zip that cannot be read.
     """
     if not images:
-        remedy = "Press the button and choose image files, or a zip of a data set."
-        raise UserError("There must be images to work with.", "none uploaded yet", remedy)
+        raise UserError(
+            "There must be images to work with.",
+            "none uploaded yet",
+            "Press the button and choose image files, or a zip of a data set.",
+        )
     folder = Path(tempfile.mkdtemp(prefix="nbtools_upload_"))
     archives = [name for name in images if name.lower().endswith(".zip")]
     if archives:

@@ -24,7 +24,8 @@ def poll_button(button: ipywidgets.Button, kernel: object | None) -> None:
     button : the button.
     kernel : an ipykernel; with any other, or None, nothing happens.
     """
-    queue, comm = getattr(kernel, "msg_queue", None), getattr(button, "comm", None)
+    queue = getattr(kernel, "msg_queue", None)
+    comm = getattr(button, "comm", None)
     if comm is not None:
         # version 7: without this note, the thread that the page asked for answers
         vars(comm).pop(LAST_USED, None)

@@ -11,7 +11,16 @@ from nbtools import show
 from nbtools.image import Image
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import measure_contrast
-from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
+from nbtools.widgets.common import (
+    STYLE,
+    WIDE,
+    channels_last,
+    format_note,
+    make_html,
+    make_outlines_box,
+    make_picture,
+    with_class,
+)
 
 AXES = {"T": "frame t", "Z": "plane z", "Y": "row y", "X": "column x"}
 
@@ -40,36 +49,29 @@ class Browser(ipywidgets.VBox):
         if label is not None:
             dense, self.colors = color_labels(np.maximum(label.pixels, 0))
             self.label = label.replace(pixels=dense)
-        axes = image.axes.replace("C", "") + "C"
-        self.contrast = measure_contrast(image.to(axes).pixels, rgb=image.is_rgb)
-        self.sliders = {
-            axis: make_axis_slider(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1
-        }
-        self.outlines = with_class(
-            ipywidgets.Checkbox(value=True, description="outlines", style=STYLE),
-            "nb-browse-outlines",
-        )
+        self.contrast = measure_contrast(channels_last(image), rgb=image.is_rgb)
+        self.sliders = make_sliders(image)
+        self.outlines = make_outlines_box("nb-browse-outlines")
         self.picture = make_picture("nb-browse-picture", width)
-        for control in (*self.sliders.values(), self.outlines):
+        controls = [*self.sliders.values(), self.outlines]
+        for control in controls:
             control.observe(lambda _: self.draw(), "value")
-        super().__init__(
-            [*self.sliders.values(), *([self.outlines] if label is not None else []), self.picture]
-        )
+        if label is None:
+            controls.remove(self.outlines)
+        super().__init__([*controls, self.picture])
         self.add_class("nb-browse")
         self.draw()
 
     def draw(self) -> None:
         """Draw the current plane."""
         planes = {axis: slider.value for axis, slider in self.sliders.items()}
-        label = (
-            None if self.label is None or not self.outlines.value else self.label.select(**planes)
-        )
+        label = None
+        if self.label is not None and self.outlines.value:
+            label = self.label.select(**planes)
         seen = show.view(self.image.select(**planes), label, contrast=self.contrast)
-        rgb = (
-            seen.rgb
-            if label is None
-            else show.paint(seen.rgb, seen.label, colors=self.colors, fill=0.15)
-        )
+        rgb = seen.rgb
+        if label is not None:
+            rgb = show.paint(rgb, seen.label, colors=self.colors, fill=0.15)
         self.picture.value = show.array_to_png(rgb)
 
 
@@ -104,16 +106,18 @@ class Explorer(ipywidgets.VBox):
         limits: tuple[float, float],
     ):
         self.image, self.decide, self.label = image, decide, None
-        scale = {
-            "min": limits[0],
-            "max": limits[1],
-            "step": (limits[1] - limits[0]) / 100,
-            "continuous_update": False,
-        }
+        low, high = limits
         self.slider = ipywidgets.FloatSlider(
-            value=start, description="threshold", layout=WIDE, style=STYLE, **scale
+            value=start,
+            min=low,
+            max=high,
+            step=(high - low) / 100,
+            description="threshold",
+            continuous_update=False,
+            layout=WIDE,
+            style=STYLE,
         )
-        with_class(self.slider, "nb-explore-slider")
+        self.slider.add_class("nb-explore-slider")
         self.count = make_html("nb-explore-count")
         self.picture = make_picture("nb-explore-picture", 520)
         self.slider.observe(lambda _: self.draw(), "value")
@@ -134,6 +138,11 @@ class Explorer(ipywidgets.VBox):
             f"{count} {'nucleus' if count == 1 else 'nuclei'} at threshold {self.value:.3g}"
         )
         self.picture.value = show.array_to_png(show.overlay_rgb(self.image, self.label))
+
+
+def make_sliders(image: Image) -> dict[str, ipywidgets.IntSlider]:
+    """Make sliders over the frames (T) and planes (Z) that an image has, by axis."""
+    return {axis: make_axis_slider(axis, image.size(axis)) for axis in "TZ" if image.size(axis) > 1}
 
 
 def make_axis_slider(

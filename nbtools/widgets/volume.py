@@ -12,7 +12,14 @@ from nbtools.show.contrast import measure_contrast
 from nbtools.show.scene import prepare_scene
 from nbtools.show.views import enlarge
 from nbtools.show.volumes import check_place, choose_place
-from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
+from nbtools.widgets.common import (
+    STYLE,
+    WIDE,
+    format_note,
+    make_html,
+    make_outlines_box,
+    make_picture,
+)
 from nbtools.widgets.viewer import make_axis_slider
 
 
@@ -65,14 +72,15 @@ class Orthogonal(ipywidgets.VBox):
             axis: make_axis_slider(axis, image.size(axis), start=value, widget="orthogonal")
             for axis, value in zip("ZYX", at, strict=True)
         }
-        checkbox = ipywidgets.Checkbox(value=True, description="outlines", style=STYLE)
-        self.outlines = with_class(checkbox, "nb-orthogonal-outlines")
+        self.outlines = make_outlines_box("nb-orthogonal-outlines")
         self.place = make_html("nb-orthogonal-place")
         self.picture = make_picture("nb-orthogonal-picture", width)
-        for control in (*self.sliders.values(), self.outlines):
+        controls = [*self.sliders.values(), self.outlines]
+        for control in controls:
             control.observe(lambda _: self.draw(), "value")
-        shown = [*self.sliders.values(), self.outlines, self.place, self.picture]
-        super().__init__([one for one in shown if label is not None or one is not self.outlines])
+        if label is None:
+            controls.remove(self.outlines)
+        super().__init__([*controls, self.place, self.picture])
         self.add_class("nb-orthogonal")
         self.draw()
 
@@ -84,16 +92,14 @@ class Orthogonal(ipywidgets.VBox):
     @property
     def place_text(self) -> str:
         """Position in µm, grey values and label number under the crosshair."""
-        at, spacing = self.value, self.image.spacing_um
-        place = (
-            ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in zip("zyx", at, spacing, strict=True))
-            + " µm"
-            if spacing
-            else ""
-        )
-        grey = "grey value " + ", ".join(f"{v:g}" for v in self.image.pixels[at].tolist())
-        number = 0 if self.names is None else int(self.names.pixels[at])
-        return " · ".join(filter(None, [place, grey, f"nucleus {number}" if number > 0 else ""]))
+        at = self.value
+        facts = ["grey value " + ", ".join(f"{v:g}" for v in self.image.pixels[at].tolist())]
+        if spacing := self.image.spacing_um:
+            places = zip("zyx", at, spacing, strict=True)
+            facts.insert(0, ", ".join(f"{axis} {v * s:.4g}" for axis, v, s in places) + " µm")
+        if self.names is not None and self.names.pixels[at] > 0:
+            facts.append(f"nucleus {self.names.pixels[at]}")
+        return " · ".join(facts)
 
     def draw(self) -> None:
         """Draw the slices through the current place."""
@@ -101,7 +107,8 @@ class Orthogonal(ipywidgets.VBox):
         rgb = show.slices_rgb(
             self.image, label, at=self.value, contrast=self.contrast, colors=self.colors
         )
-        self.place.value, self.picture.value = format_note(self.place_text), show.array_to_png(rgb)
+        self.place.value = format_note(self.place_text)
+        self.picture.value = show.array_to_png(rgb)
 
 
 def turntable(
@@ -125,12 +132,18 @@ class Turntable(ipywidgets.VBox):
     def __init__(
         self, image: Image, label: Image | None = None, *, axis: str = "Y", width: int = 420
     ):
-        self.scene, self.axis = prepare_scene(image, label), axis
-        about = {"min": 0, "max": 360, "step": 5, "continuous_update": False}
+        self.scene = prepare_scene(image, label)
+        self.axis = axis
         self.slider = ipywidgets.IntSlider(
-            value=30, description="angle (°)", layout=WIDE, style=STYLE, **about
+            value=30,
+            max=360,
+            step=5,
+            description="angle (°)",
+            continuous_update=False,
+            layout=WIDE,
+            style=STYLE,
         )
-        self.slider = with_class(self.slider, "nb-turntable-angle")
+        self.slider.add_class("nb-turntable-angle")
         self.picture = make_picture("nb-turntable-picture", width)
         self.slider.observe(lambda _: self.draw(), "value")
         super().__init__([self.slider, self.picture])
