@@ -6,7 +6,7 @@ without. `draw_strokes` scribbles on labelled nuclei.
 
 References
 ----------
-CytoPacq: Wiesner et al. 2019, doi:10.1093/bioinformatics/btz242.
+CytoPacq: Wiesner et al. 2019, doi:10.1093/bioinformatics/btz417.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 # images sensibly (*augmentation*), and see what each variation breaks.
 #
 # 10 minutes on any computer; no graphics card, no network. After CytoPacq (Wiesner et
-# al. 2019, doi:10.1093/bioinformatics/btz242), the simulator that the review recommends
+# al. 2019, doi:10.1093/bioinformatics/btz417), the simulator that the review recommends
 # where labels are scarce.
 
 # %% cellView="form" tags=["skip-execution"]

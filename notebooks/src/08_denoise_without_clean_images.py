@@ -147,8 +147,8 @@ nb.show.denoisers(scores)
 # images, the authors for hours, and with so few test images most intervals overlap.
 #
 # Ours, trained for longer: 600 steps of 8 patches for each method, eight rotated and
-# mirrored views averaged (`tta=flips_and_rot90`), 8 test images, PSNR in dB with the range of
-# the clean image (`python benchmarks/restoration.py`; one seed):
+# mirrored views averaged (`tta=flips_and_rot90`), 8 test images, PSNR in dB with the
+# range of the clean image (`python benchmarks/restoration.py`; one seed):
 #
 # | brightest pixels | noisy | non-local means | N2V | N2V2 | DecoNoising | PN2V | CARE |
 # | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

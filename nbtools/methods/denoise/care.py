@@ -52,6 +52,8 @@ class CareSettings(RestoreSettings):
 
 @final
 class Care(KerasMethod):
+    """CARE: restoring from noisy and clean pairs."""
+
     Settings, Target = CareSettings, RestoredTarget
     needs, normalization = ("clean",), normalize.SET_MOMENTS
     inner = None  # the package's CARE

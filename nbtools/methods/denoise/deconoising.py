@@ -100,6 +100,8 @@ class DecoNoisingSettings(BlindSpotSettings):
 
 @final
 class DecoNoising(KerasMethod):
+    """DecoNoising: denoising that knows the blur."""
+
     Settings, Target = DecoNoisingSettings, BlindSpotTarget
     needs, normalization = (), normalize.SET_MOMENTS
     kernels: list[np.ndarray] | None = None  # of the PSF, one after the other

@@ -101,6 +101,8 @@ class N2VSettings(BlindSpotSettings):
 
 @final
 class N2V(KerasMethod):
+    """Noise2Void: denoising from noisy images alone."""
+
     Settings, Target = N2VSettings, BlindSpotTarget
     needs, normalization = (), normalize.SET_MOMENTS
 

@@ -76,6 +76,8 @@ class NonLocalMeansSettings(Settings):
 
 @final
 class NonLocalMeans(Method):
+    """Non-local means, or total variation, with estimated noise."""
+
     Settings, Target = NonLocalMeansSettings, RestoredTarget
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 

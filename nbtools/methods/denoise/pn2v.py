@@ -102,6 +102,8 @@ class PN2VSettings(BlindSpotSettings):
 
 @final
 class PN2V(KerasMethod):
+    """Probabilistic Noise2Void: denoising with a model of the noise."""
+
     Settings, Target = PN2VSettings, ListedBlindSpots
     needs, normalization = (), normalize.SET_MOMENTS
     noise: noise.NoiseModel | None = None

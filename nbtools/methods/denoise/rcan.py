@@ -46,6 +46,8 @@ class RcanSettings(RestoreSettings):
 
 @final
 class Rcan(KerasMethod):
+    """RCAN: restoring by residual channel attention."""
+
     Settings, Target = RcanSettings, RestoredTarget
     needs, normalization = ("clean",), normalize.SET_RANGE
 

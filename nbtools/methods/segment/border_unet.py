@@ -52,6 +52,8 @@ class BorderUNetSettings(NetworkSettings, parameters=BorderTarget.parameters):
 
 @final
 class BorderUNet(KerasMethod):
+    """Border U-Net: inside, border and background."""
+
     Settings, Target = BorderUNetSettings, BorderTarget
 
     def loss(self) -> Callable:

@@ -73,6 +73,8 @@ class CDeep3MSettings(NetworkSettings, parameters=PlaneStackTarget.parameters):
 
 @final
 class CDeep3M(KerasMethod):
+    """CDeep3M-like: networks of 1, 3 and 5 planes, averaged over 16 views."""
+
     Settings, Target = CDeep3MSettings, PlaneStackTarget
 
     def prepare(self, train: DataSet) -> None:

@@ -43,6 +43,8 @@ class FastNucleiSettings(NetworkSettings, parameters=DistanceTarget.parameters):
 
 @final
 class FastNuclei(KerasMethod):
+    """Fast nuclei: foreground and distance on a compact U-Net."""
+
     Settings, Target = FastNucleiSettings, DistanceTarget
 
     def loss(self) -> Callable:

@@ -54,6 +54,8 @@ class FlowsSettings(NetworkSettings, parameters=FlowTarget.parameters):
 
 @final
 class Flows(KerasMethod):
+    """Flows: pixels that meet are one nucleus."""
+
     Settings, Target = FlowsSettings, FlowTarget
 
     def loss(self) -> Callable:

@@ -75,6 +75,8 @@ class ForestSettings(Settings, parameters=WaistTarget.parameters):
 
 @final
 class Forest(Method):
+    """Random forest on pixels, from scribbles."""
+
     Settings, Target = ForestSettings, WaistTarget
     needs = ("labels",)
     trees: Trees | None = None

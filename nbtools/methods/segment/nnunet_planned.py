@@ -94,6 +94,8 @@ class PlannedSettings(NetworkSettings, parameters=CoreTarget.parameters):
 
 @final
 class NnUNetPlanned(KerasMethod):
+    """nnU-Net planned: settings from the data set."""
+
     Settings, Target = PlannedSettings, CoreTarget
     normalization = normalize.MOMENTS
     plan: Plan | None = None

@@ -46,6 +46,8 @@ class OtsuSettings(Settings):
 
 @final
 class Otsu(Method):
+    """Otsu threshold and distance watershed."""
+
     Settings, Target = OtsuSettings, OtsuTarget
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 

@@ -89,6 +89,8 @@ class QcaNetSettings(NetworkSettings, parameters=CentreTarget.parameters):
 
 @final
 class QcaNet(KerasMethod):
+    """QCANet: foreground, and centres as markers."""
+
     Settings, Target = QcaNetSettings, CentreTarget
 
     @property

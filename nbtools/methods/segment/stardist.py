@@ -90,6 +90,8 @@ class StarDistSettings(Settings, parameters=StarTarget.parameters):
 
 @final
 class StarDist(KerasMethod):
+    """StarDist: star-convex shapes."""
+
     Settings, Target = StarDistSettings, StarTarget
     learns_classes = True
     exact_resume = False

@@ -44,6 +44,8 @@ class UNetSettings(NetworkSettings, parameters=ForegroundTarget.parameters):
 
 @final
 class UNet(KerasMethod):
+    """U-Net: foreground and its connected regions."""
+
     Settings, Target = UNetSettings, ForegroundTarget
     learns_classes = True
 
