@@ -19,7 +19,7 @@ from nbtools.cli import common, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.results import Labels
-from nbtools.tasks.instances import drop_small
+from nbtools.tasks.instances import remove_smaller_than
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
 
@@ -221,7 +221,7 @@ def decode_one(
     maps = maps.to(before.axes + "C").pixels
     found = decide(maps, before)
     seconds = time.perf_counter() - started
-    found = drop_small(found, about.get("min_size_um"))
+    found = remove_smaller_than(found, about.get("min_size_um"))
     roi = (result / "rois").is_dir()
     new = result_folder.write_result(found, images(name), folder=folder, roi=roi)
     return row | new | {"seconds": round(seconds, 3)}

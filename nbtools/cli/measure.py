@@ -14,7 +14,7 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.results import Labels
-from nbtools.tasks.instances import drop_small
+from nbtools.tasks.instances import remove_smaller_than
 from nbtools.tasks.reading import require_existing
 
 
@@ -102,7 +102,7 @@ def _measure_one(
     """
     from nbtools import measure
 
-    label = drop_small(result, args.min_size).image
+    label = remove_smaller_than(result, args.min_size).image
     found = False
     if image is not None and (args.chromocentres or spots):
         found = measure.find_chromocentres(label, image)

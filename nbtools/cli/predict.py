@@ -19,7 +19,7 @@ from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.tasks import Task
-from nbtools.tasks.instances import count_pixels, drop_small
+from nbtools.tasks.instances import count_pixels, remove_smaller_than
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
 
@@ -302,7 +302,7 @@ def write_prediction(
         path = folder / "raw" / f"{image.name}.{key}.tif"
         write_raw(path, array, like=like, zoom=prediction.zoom)
     if args.min_size is not None:
-        result = drop_small(result, args.min_size)
+        result = remove_smaller_than(result, args.min_size)
     own = {"dtype": image.pixels.dtype} if args.dtype == "input" else {}
     return row | result_folder.write_result(result, image, folder=folder, roi=args.roi, **own)
 

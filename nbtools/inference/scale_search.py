@@ -156,13 +156,13 @@ def choose(
     usual : median diameter of the nuclei of the training images, in pixels.
     """
     small = first.size < usual
-    best = _climb(first, LARGER if small else SMALLER, again, usual=usual)
+    best = _ascend(first, LARGER if small else SMALLER, again, usual=usual)
     if small and (best is first or first.error > DOUBT):
         return min([best, *map(again, SMALLER)], key=lambda found: found.cost(usual))
     return best
 
 
-def _climb(
+def _ascend(
     first: ScaleCandidate,
     zooms: tuple[float, ...],
     again: Callable[[float], ScaleCandidate],

@@ -222,15 +222,12 @@ def judge_image(
     sizes : diameters of the nuclei found, in pixels of the model.
     scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
     """
-    told = [] if scaled else [judge_spacing(image, domain)]
+    messages = [] if scaled else [judge_spacing(image, domain)]
     if len(sizes) >= FEW:
-        told.append(judge_size(float(np.median(sizes)), domain, scaled=scaled, single=True))
+        messages.append(judge_size(float(np.median(sizes)), domain, scaled=scaled, single=True))
     still = image.select(T=0)
-    return tuple(
-        filter(
-            None, [*told, *judge_grey(describe_grey(still.to(domain.axes + "C").pixels), domain)]
-        )
-    )
+    messages += judge_grey(describe_grey(still.to(domain.axes + "C").pixels), domain)
+    return tuple(filter(None, messages))
 
 
 def judge_spacing(image: Image, domain: Domain) -> str:
@@ -285,25 +282,25 @@ def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
     described : of the image, by `describe_grey`.
     domain : with the ranges of the training images.
     """
-    known, told = domain.grey, []
+    known, messages = domain.grey, []
     if "noise" in known and described.get("noise", 0) > 1.5 * known["noise"][1] + MARGIN["noise"]:
-        told.append(
+        messages.append(
             "The image is noisier than any the model was trained on. Look at the result with "
             "care, or denoise the image first."
         )
     if "fill" in known and "fill" in described:
         low, high = known["fill"][0] - MARGIN["fill"], known["fill"][1] + MARGIN["fill"]
         if described["fill"] > high:
-            told.append(
+            messages.append(
                 "The image is brighter in most places than those the model was trained on. Are "
                 "the nuclei dark on a bright field?"
             )
         elif described["fill"] < low:
-            told.append(
+            messages.append(
                 "The image is darker in most places than those the model was trained on. Are the "
                 "nuclei bright on a dark field?"
             )
-    return told
+    return messages
 
 
 def judge_scale(theirs: Scale, ours: Scale) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def explain(plan: Plan, fingerprint: Fingerprint, *, facts: Facts) -> tuple[str,
     fingerprint : of the training images.
     facts : of the planning.
     """
-    told = [
+    messages = [
         _say_spacing(plan, fingerprint, facts.why),
         _say_grey(fingerprint),
         _say_patch(plan, facts),
@@ -50,7 +50,7 @@ def explain(plan: Plan, fingerprint: Fingerprint, *, facts: Facts) -> tuple[str,
         filter(
             None,
             [
-                *told,
+                *messages,
                 _say_levels(plan),
                 _say_kernels(plan),
                 _say_rim(plan),
@@ -126,7 +126,7 @@ def _say_levels(plan: Plan) -> str:
     counts: dict[int, list[str]] = {}
     for axis, count in zip(axes, halved.sum(axis=0), strict=True):
         counts.setdefault(int(count), []).append(axis)
-    told = ", ".join(
+    halvings = ", ".join(
         f"{' and '.join(named)} {count} time{'' if count == 1 else 's'}"
         for count, named in counts.items()
     )
@@ -139,8 +139,8 @@ def _say_levels(plan: Plan) -> str:
         else ""
     )
     return (
-        f"Levels: {len(plan.widths)}; halved between them are {told}, as long as 8 px and pixels "
-        f"of like length are left.{waits}"
+        f"Levels: {len(plan.widths)}; halved between them are {halvings}, as long as 8 px and "
+        f"pixels of like length are left.{waits}"
     )
 
 

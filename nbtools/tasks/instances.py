@@ -162,7 +162,7 @@ def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
     return found
 
 
-def drop_small(result: Labels, diameter: float | None) -> Labels:
+def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
     """Labels without the nuclei smaller than a disc or ball of a diameter.
 
     Parameters

@@ -95,9 +95,9 @@ class Clock:
                 runtime.process_seconds(),
                 plan.minutes * 60 - reserve_seconds(plan.minutes),
             )
-            self._refuse_too_short(plan.minutes)
+            self._require_enough_time(plan.minutes)
 
-    def _refuse_too_short(self, minutes: float) -> None:
+    def _require_enough_time(self, minutes: float) -> None:
         if self.end - self.begin < 5:
             received = f"{minutes:g} minutes, of which {self.begin / 60:.2f} are gone"
             raise UserError(
