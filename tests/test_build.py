@@ -160,7 +160,10 @@ def test_the_citation_file_is_valid_yaml_and_of_this_version():
 def test_the_smoke_run_file_names_known_methods_and_settings():
     from nbtools import methods
 
-    for name, changes in tomllib.loads((ROOT / "tests" / "fast.toml").read_text("utf-8")).items():
+    sections = tomllib.loads((ROOT / "tests" / "fast.toml").read_text("utf-8"))
+    known = {d.name for row in methods.ROWS for d in methods.get(row.name).Settings.declarations()}
+    assert known >= set(sections.pop("default"))
+    for name, changes in sections.items():
         methods.get(name).Settings.from_dict(changes)
 
 

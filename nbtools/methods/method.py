@@ -102,7 +102,7 @@ class Method(ABC):
 
     name: ClassVar[str] = ""
     Settings: ClassVar[type[Settings]] = Settings
-    Target: ClassVar[type[Target]]
+    Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
