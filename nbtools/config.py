@@ -6,6 +6,7 @@ Forms, command line, validation, reports and the reference table all read that o
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -133,12 +134,7 @@ class Settings:
     @classmethod
     def declarations(cls) -> list[Declaration]:
         """The declarations, in order, with name, type and default filled in."""
-        hints = typing.get_type_hints(cls)
-        return [
-            _complete(f, hints[f.name])
-            for f in dataclasses.fields(cls)
-            if "declaration" in f.metadata
-        ]
+        return list(_list_declarations(cls))
 
     @classmethod
     def declaration(cls, name: str) -> Declaration:
@@ -330,6 +326,13 @@ def spell_path(text: str) -> str:
     for spelling in {str(Path(folder).resolve()), folder} if folder else ():
         text = text.replace(spelling, "$NBTOOLS_DATA")
     return text
+
+
+@functools.cache  # asked for with every training patch
+def _list_declarations(kind: type[Settings]) -> tuple[Declaration, ...]:
+    hints = typing.get_type_hints(kind)
+    fields = [f for f in dataclasses.fields(kind) if "declaration" in f.metadata]
+    return tuple(_complete(f, hints[f.name]) for f in fields)
 
 
 def _complete(field: dataclasses.Field, hint: object) -> Declaration:

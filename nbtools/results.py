@@ -182,9 +182,9 @@ def score_labels(label: np.ndarray, foreground: np.ndarray) -> dict[int, float]:
         sizes = zip(label.shape, foreground.shape, strict=True)
         nearest = [((np.arange(new) + 0.5) * old / new).astype(int) for new, old in sizes]
         foreground = foreground[np.ix_(*nearest)]
-    inside = np.maximum(label, 0).ravel()
-    sizes = np.bincount(inside)
-    sums = np.bincount(inside, foreground.ravel())
-    present = np.flatnonzero(sizes[1:]) + 1
+    inside = label > 0
+    labels = label[inside]
+    sizes, sums = np.bincount(labels), np.bincount(labels, foreground[inside])
+    present = np.flatnonzero(sizes)
     means = np.clip(sums[present] / sizes[present], 0.0, 1.0)
     return dict(zip(present.tolist(), means.tolist(), strict=True))

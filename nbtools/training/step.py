@@ -110,7 +110,7 @@ class Adversarial:
         self.discriminator = Supervised(discriminator, judge, settings)
         outputs = dict(generator.output)
         outputs["judged"] = discriminator(outputs.pop("generated"))
-        through = _GeneratorOnly(generator.input, outputs)
+        through = _GeneratorOnly(generator.input, outputs, name="generator_and_judge")
         through.changed = generator
         self.generator = Supervised(through, {**losses, "judged": judge}, settings)
 

@@ -1,0 +1,69 @@
+"""Training steps: who learns from what."""
+
+import keras
+import numpy as np
+import pytest
+
+from nbtools import training
+
+SETTINGS = training.TrainingSettings(learning_rate=0.01, weight_decay=0.0)
+
+
+def weights_of(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(weight) for weight in model.weights]
+
+
+def differ(before: list[np.ndarray], model: keras.Model) -> bool:
+    return any(not np.array_equal(a, b) for a, b in zip(before, weights_of(model), strict=True))
+
+
+@pytest.fixture
+def pair():
+    """A generator that scales and shifts grey values, and a judge of them."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((8, 8, 1))
+    made = keras.layers.Conv2D(1, 1, name="generated")(image)
+    near = keras.layers.Identity(name="near")(made)
+    generator = keras.Model(image, {"generated": made, "near": near})
+    seen = keras.Input((8, 8, 1))
+    hidden = keras.layers.Conv2D(8, 1, activation="relu")(seen)
+    pooled = keras.layers.GlobalAveragePooling2D()(hidden)
+    judge = keras.Model(seen, keras.layers.Dense(1)(pooled))
+    losses = {"near": lambda truth, found: 0.0 * keras.ops.mean(found - truth, axis=(1, 2, 3))}
+    return training.Adversarial(generator, judge, losses=losses, settings=SETTINGS)
+
+
+def make_batch(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    images = rng.normal(0.0, 1.0, (8, 8, 8, 1)).astype(np.float32)
+    return images, {"real": 3 + images, "near": images}
+
+
+def test_each_of_two_networks_learns_in_its_own_half_of_the_step(pair, rng):
+    batch = make_batch(rng)
+    generator, judge = pair.model, pair.discriminator.model
+    before = weights_of(judge)
+    pair.generator(pair._generator_batch(batch))
+    assert not differ(before, judge)
+    before = weights_of(generator)
+    pair.discriminator((batch[0], np.ones((8, 1), np.float32)))
+    assert not differ(before, generator)
+    both = weights_of(generator), weights_of(judge)
+    logs = pair(batch)
+    assert differ(both[0], generator)
+    assert differ(both[1], judge)
+    assert logs.keys() >= {"loss", "discriminator_loss"}
+
+
+def test_images_of_the_generator_come_to_look_like_the_real_ones(pair, rng):
+    for _ in range(150):
+        pair(make_batch(rng))
+    images, truth = make_batch(rng)
+    made = np.asarray(pair.model.predict_on_batch(images)["generated"])
+    assert abs(made.mean() - truth["real"].mean()) < 1.5
+
+
+def test_a_validation_batch_teaches_nobody(pair, rng):
+    both = [weights_of(m) for m in (pair.model, pair.discriminator.model)]
+    assert np.isfinite(pair.validate(make_batch(rng))["loss"])
+    for before, model in zip(both, (pair.model, pair.discriminator.model), strict=True):
+        assert not differ(before, model)
