@@ -29,10 +29,18 @@ def run(args: argparse.Namespace) -> CommandResult:
     common.require_new_file(args)
     model = methods.load(args.model)
     path = export.write_model(model, args.out, format=args.format)
-    own = runtime.load_quietly("nbtools.export.stock_layers").find_own_layers(model.model)
-    needs = [f"The file holds layers of nbtools ({', '.join(own)}): load it where that is."]
+    stock_layers = runtime.load_quietly("nbtools.export.stock_layers")
+    own, messages = stock_layers.find_own_layers(model.model), [f"Written: {path}"]
+    if own:
+        kinds = ", ".join(own)
+        messages.append(f"The file holds layers of nbtools ({kinds}): load it where that is.")
+    if stock_layers.adds_steps(model):
+        messages.append("The network alone: what the method does with its output is left out.")
+    elif model.scale is None:
+        name = model.normalization.words
+        messages.append(f"Scale the grey values of each image before, as a whole: {name}.")
     document = {"file": str(path), "format": args.format, "own_layers": own}
-    return CommandResult(document, [f"Written: {path}", *(needs if own else [])])
+    return CommandResult(document, messages)
 
 
 COMMAND = Command("export", "write a model for another program", run, declare)

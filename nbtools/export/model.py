@@ -45,7 +45,7 @@ def write_model(method: Any, path: str | Path, *, format: str = "keras") -> Path
 
 def _write_keras(method: Any, path: Path) -> None:
     # without optimizer and loss, which belong to the backend and the package of the training
-    runtime.load_quietly("nbtools.export.stock_layers").use_stock_layers(method.model).save(path)
+    runtime.load_quietly("nbtools.export.stock_layers").build_graph(method).save(path)
 
 
 FORMATS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {"keras": (".keras", _write_keras)}

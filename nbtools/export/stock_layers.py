@@ -8,9 +8,12 @@ import keras
 import numpy as np
 from keras import layers
 
+from nbtools.methods.keras_method import KerasMethod
 from nbtools.nets.ensemble import Middle
 from nbtools.nets.norm import InstanceNorm
 from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
+from nbtools.targets.restored import RestoredTarget
+from nbtools.training.fine_tuning import flatten_layers
 
 
 def use_stock_layers(network: keras.Model) -> keras.Model:
@@ -43,10 +46,47 @@ def use_stock_layers(network: keras.Model) -> keras.Model:
     return copy
 
 
+def build_graph(method: KerasMethod) -> keras.Model:
+    """Build the network of a method with what is fixed before and behind it.
+
+    Before it, the grey values are scaled where that is the same for all images; grey scaling that
+    looks at the image is left to the program that loads the network. Behind it stands the last
+    activation, and for restored images the way back to grey values. A method that does more with
+    the output than to decode it, see `adds_steps`, gives its network alone.
+
+    Parameters
+    ----------
+    method : trained, with a Keras network.
+
+    Returns
+    -------
+    keras.Model
+        (B, *space, C) → (B, *space, K) maps, as `predict(image, raw=True)` has them of a tile, or
+        restored grey values.
+    """
+    network, target = use_stock_layers(method.network), method.target()
+    if adds_steps(method):
+        return network
+    image = x = keras.Input(network.inputs[0].shape[1:], name="image")
+    if (scale := method.scale) is not None:
+        offset, factor = np.array(scale.offset), np.array(scale.factor)
+        x = layers.Rescaling((1 / factor).tolist(), (-offset / factor).tolist(), name="scale")(x)
+    maps = target.activate(network(x), keras.ops)
+    if isinstance(target, RestoredTarget):
+        back = layers.Rescaling(list(target.scale.factor), list(target.scale.offset), name="grey")
+        maps = back(maps[..., target.result_channels])
+    return keras.Model(image, maps, name=network.name)
+
+
+def adds_steps(method: KerasMethod) -> bool:
+    """Whether a method does more with a tile than to run its network."""
+    return type(method).run is not KerasMethod.run
+
+
 def find_own_layers(network: keras.Model) -> list[str]:
     """Names of the kinds of layers that another program cannot load without nbtools."""
-    kinds = {type(layer) for layer in network.layers} - {*KERNELS, InstanceNorm}
-    return sorted(kind.__name__ for kind in kinds if kind.__module__.startswith("nbtools"))
+    found = {type(layer) for layer in flatten_layers(network)} - {*KERNELS, InstanceNorm}
+    return sorted(kind.__name__ for kind in found if kind.__module__.startswith("nbtools"))
 
 
 def _replace_layer(layer: keras.Layer) -> keras.Layer:

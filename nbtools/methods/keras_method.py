@@ -132,7 +132,7 @@ class KerasMethod(Method):
         -------
         (*tile, K) raw output, with the same axis in front.
         """
-        return self.run_network(self.model, pixels)
+        return self.run_network(self.network, pixels)
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
         """The part of a training example that patches are cut from: all of it."""
@@ -458,6 +458,11 @@ class KerasMethod(Method):
     def infer_normalised(self, pixels: np.ndarray) -> Maps:
         """(*space, C) normalised → (*space, K) maps to decode."""
         return self.inference()(self.run, pixels)
+
+    @property
+    def network(self) -> keras.Model:
+        """The network whose output is decoded: that which learns, or a part of it."""
+        return self.model
 
     def run_network(self, model: keras.Model, pixels: np.ndarray) -> Maps:
         """Run a network on one tile, or on several at once.

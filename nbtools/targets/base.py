@@ -10,6 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -141,8 +142,15 @@ class Target(ABC):
         """What the network is given and what it is to predict: (*space, C) and (*space, K)."""
         return patch.image, self.encode(patch) if patch.maps is None else patch.maps
 
-    def activate(self, raw: Maps) -> Maps:
-        """Raw output of the network → maps to decode, as logits → probabilities."""
+    def activate(self, raw: Maps, ops: ModuleType = np) -> Maps:
+        """Turn the raw output of the network into maps to decode, as logits into probabilities.
+
+        Parameters
+        ----------
+        raw : (*space, K), or (B, *space, K); one such array per output where there are several.
+        ops : module with the functions of NumPy; `keras.ops` where the activation is to become the
+            last layer of an exported network.
+        """
         return raw
 
     @abstractmethod
@@ -224,12 +232,12 @@ class LabelTarget(Target):
         return score_labels(label, maps[..., 0])
 
 
-def sigmoid(logits: np.ndarray) -> np.ndarray:
+def sigmoid(logits: np.ndarray, ops: ModuleType = np) -> np.ndarray:
     """Logits → probabilities."""
-    return 1 / (1 + np.exp(-logits))
+    return 1 / (1 + ops.exp(-logits))
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray, ops: ModuleType = np) -> np.ndarray:
     """(..., K) logits of exclusive classes → (..., K) probabilities, in sum 1."""
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
+    odds = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+    return odds / ops.sum(odds, axis=-1, keepdims=True)

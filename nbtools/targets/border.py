@@ -8,6 +8,7 @@ grows back. (Three classes as in Caicedo et al. 2019, doi:10.1002/cyto.a.23863.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -279,10 +280,11 @@ class BorderTarget(LabelTarget):
         weight = np.where(classes == BORDER, self.border_weight, 1.0)
         return np.concatenate([share, weight], axis=-1)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits of all members of an ensemble → the mean of their probabilities."""
-        logits = raw.reshape(*raw.shape[:-1], -1, CLASSES)
-        return softmax(logits).mean(axis=-2)
+        starts = range(0, raw.shape[-1], CLASSES)
+        members = [softmax(raw[..., i : i + CLASSES], ops) for i in starts]
+        return ops.mean(ops.stack(members, axis=-2), axis=-2)
 
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, grow: int, min_size: int
@@ -325,6 +327,6 @@ class CoreTarget(BorderTarget):
         classes = encode(example.label, where=self.border, along=self.rim)
         return (classes == np.arange(CLASSES)).astype(np.float32)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """(*space, 3) logits → probabilities of background, core and rim."""
-        return softmax(raw)
+        return softmax(raw, ops)

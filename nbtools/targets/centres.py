@@ -8,6 +8,7 @@ touching nuclei are parted at their waist.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -235,9 +236,9 @@ class CentreTarget(LabelTarget):
         """(*space, 2) foreground and centre region of each nucleus, see `encode`."""
         return encode(example.label, spacing=example.spacing, share=self.share)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits → probabilities of foreground and of centres."""
-        return sigmoid(raw)
+        return sigmoid(raw, ops)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
         """(*space, 2) probabilities → (*space) int32 labels, see `decode`."""

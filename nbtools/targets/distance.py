@@ -9,6 +9,7 @@ StarDist's probability is, Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -174,9 +175,9 @@ class DistanceTarget(LabelTarget):
         """(*space, 3) foreground, normalised distance and weight, see `encode`."""
         return encode(example.label, spacing=example.spacing)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logit → foreground probability; the distance is clipped to 0 … 1."""
-        return np.stack([sigmoid(raw[..., 0]), np.clip(raw[..., 1], 0, 1)], axis=-1)
+        return ops.stack([sigmoid(raw[..., 0], ops), ops.clip(raw[..., 1], 0, 1)], axis=-1)
 
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -363,9 +364,9 @@ class FlowTarget(LabelTarget):
         """(*space, 1 + ndim) foreground and flows, see `encode`."""
         return encode(example.label, spacing=None if self.in_planes else self.spacing)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logit and lengthened flows → probability of foreground, and flows."""
-        return np.concatenate([sigmoid(raw[..., :1]), raw[..., 1:] / FLOW_SCALE], axis=-1)
+        return ops.concatenate([sigmoid(raw[..., :1], ops), raw[..., 1:] / FLOW_SCALE], axis=-1)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
         """(*space, 1 + ndim) foreground and flows → (*space) int32 labels, see `decode`."""

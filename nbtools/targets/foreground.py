@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -96,12 +97,12 @@ class ForegroundTarget(LabelTarget):
             truth = encode(label)
         return np.concatenate([truth, weight[..., None]], axis=-1)
 
-    def activate(self, raw: np.ndarray) -> np.ndarray:
+    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits → probabilities: of foreground, and of each class where there are some."""
         if not self.classes:
-            return sigmoid(raw)
-        share = softmax(raw)
-        return np.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
+            return sigmoid(raw, ops)
+        share = softmax(raw, ops)
+        return ops.concatenate([1 - share[..., :1], share[..., 1:]], axis=-1)
 
     def find_labels(self, maps: np.ndarray, *, threshold: float, min_size: int) -> np.ndarray:
         """(*space, K) maps → (*space) int32 labels, see `decode`."""

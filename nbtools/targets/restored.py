@@ -43,8 +43,13 @@ class RestoredTarget(Target):
         """(*space, C) the clean partner."""
         return example.clean
 
+    @property
+    def result_channels(self) -> slice:
+        """Channels of the maps that hold the restored image."""
+        first = self.channels * (self.named.index(self.result) if self.result else 0)
+        return slice(first, first + self.channels)
+
     def decode(self, maps: np.ndarray) -> Restored:
         """(*space, C) normalised → grey values."""
-        first = self.channels * (self.named.index(self.result) if self.result else 0)
-        restored = self.scale.undo(maps[..., first : first + self.channels])
+        restored = self.scale.undo(maps[..., self.result_channels])
         return Restored(Image(restored.astype(np.float32, copy=False), self.axes + "C"))

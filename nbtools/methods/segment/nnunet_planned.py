@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import ClassVar, final
 
 import keras
-import numpy as np
 
 from nbtools import losses, nets, normalize
 from nbtools.config import setting, vary
@@ -165,9 +164,10 @@ class NnUNetPlanned(KerasMethod):
         self.finest.jit_compile = model.jit_compile
         self.field = measure_receptive_field(self.finest)
 
-    def run(self, pixels: np.ndarray) -> np.ndarray:
-        """(*tile, C) normalised → (*tile, K) raw output at full resolution."""
-        return self.run_network(self.finest, pixels)
+    @property
+    def network(self) -> keras.Model:
+        """The network up to its output at full resolution."""
+        return self.finest
 
     def inference(self) -> Inference:
         kind = self.settings.tta or ("flips" if self.settings.preset == "paper" else "none")
