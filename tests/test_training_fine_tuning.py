@@ -1,5 +1,7 @@
 """Fine-tuning: weights to begin with, a frozen encoder, the learning rate."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -79,14 +81,17 @@ def test_a_network_of_another_task_begins_with_the_encoder(images, source):
     method = methods.get("unet")(**TINY | {"learning_rate": 1e-7, "ema_decay": 0.0})
     method.start_from(source, parts="encoder")
     assert method.settings.learning_rate == 1e-7
-    method.fit(images, plan=training.TrainingPlan(seed=2))
+    notes = []
+    listener = SimpleNamespace(on_note=notes.append)
+    method.fit(images, plan=training.TrainingPlan(seed=2, callbacks=(listener,)))
     before, after = weights_of(source), weights_of(method)
     kernels = {k for k in before if k.startswith(("stem", "enc")) and k.endswith("kernel")}
     kernels = {k for k in kernels & after.keys() if after[k].shape == before[k].shape}
     assert len(kernels) > 2
     assert all(np.abs(after[k] - before[k]).max() < 1e-4 for k in kernels)
     assert method.origin["parts"] == "encoder"
-    assert method.origin["layers"] >= len(kernels)
+    assert method.origin["of"] >= method.origin["layers"] >= len(kernels)
+    assert [note for note in notes if "layers of the encoder begin with" in note]
 
 
 def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):

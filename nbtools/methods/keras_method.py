@@ -60,6 +60,7 @@ from nbtools.training.fine_tuning import (
     adapt_settings,
     copy_encoder,
     copy_weights,
+    describe_encoder,
     freeze_encoder,
     list_differences,
 )
@@ -289,7 +290,7 @@ class KerasMethod(Method):
         examples = Examples(train, self.make_example, np.sqrt(1 + np.array(counts)))
         self.adopt(self.build())
         self.prepare_network()
-        for note in self.notes():
+        for note in (*self.notes(), *describe_encoder(self.origin)):
             plan.tell("on_note", note)
         settings = self.training_settings()
         step = self.step(settings)
@@ -396,7 +397,8 @@ class KerasMethod(Method):
         """Weights to begin with, where there is a source, and a frozen encoder where asked for."""
         if self.source is not None:
             if self.source_parts == "encoder":
-                self.origin["layers"] = copy_encoder(self.model, self.source.model)
+                copied, layers = copy_encoder(self.model, self.source.model)
+                self.origin |= {"layers": copied, "of": layers}
             else:
                 ours, theirs = (
                     m.settings.to_dict() | m.domain.describe_shape() for m in (self, self.source)

@@ -76,8 +76,7 @@ def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = 
     ------
     UserError : the networks differ.
     """
-    ours, theirs = ([tuple(v.shape) for v in m.weights] for m in (model, source))
-    if ours != theirs:
+    if list_shapes(model) != list_shapes(source):
         sizes = [f"{m.count_params():,} parameters" for m in (model, source)]
         raise UserError(
             "The network must be that of the model to begin with.",
@@ -87,7 +86,7 @@ def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = 
     set_weights(model, [keras.ops.convert_to_numpy(v) for v in source.weights])
 
 
-def copy_encoder(model: keras.Model, source: keras.Model) -> int:
+def copy_encoder(model: keras.Model, source: keras.Model) -> tuple[int, int]:
     """Copy the encoder weights of another network, layer by layer of the same name and shape.
 
     Parameters
@@ -97,19 +96,18 @@ def copy_encoder(model: keras.Model, source: keras.Model) -> int:
 
     Returns
     -------
-    Number of layers that were copied.
+    Number of layers that were copied, and of all layers of the encoder that have weights.
 
     Raises
     ------
     UserError : no layer of the encoder matches.
     """
     known = {layer.name: layer for layer in flatten_layers(source)}
+    encoder = [la for la in flatten_layers(model) if la.weights and ENCODER.match(la.name)]
     copied = 0
-    for layer in flatten_layers(model):
+    for layer in encoder:
         other = known.get(layer.name)
-        if other is None or not layer.weights or not ENCODER.match(layer.name):
-            continue
-        if [tuple(v.shape) for v in layer.weights] != [tuple(v.shape) for v in other.weights]:
+        if other is None or list_shapes(layer) != list_shapes(other):
             continue
         for variable, value in zip(layer.weights, other.weights, strict=True):
             variable.assign(value)
@@ -120,7 +118,26 @@ def copy_encoder(model: keras.Model, source: keras.Model) -> int:
             f"{model.name}, model with {source.name}",
             "Begin with a model of the same family and preset, or train it without --init.",
         )
-    return copied
+    return copied, len(encoder)
+
+
+def describe_encoder(origin: dict | None) -> tuple[str, ...]:
+    """Say how much of an encoder there was to begin with; () where training does not with one.
+
+    Parameters
+    ----------
+    origin : method of the model to begin with, "parts", and "layers" of the encoder "of" all.
+    """
+    if not origin or "of" not in origin:
+        return ()
+    share = f"{origin['layers']} of {origin['of']} layers of the encoder begin with the weights of"
+    others = "; the others, of other shapes, at random" if origin["layers"] < origin["of"] else ""
+    return (f"{share} {origin['method']}{others}.",)
+
+
+def list_shapes(layer: keras.Layer) -> list[tuple[int, ...]]:
+    """The shapes of the weights of a layer or network, in their order."""
+    return [tuple(variable.shape) for variable in layer.weights]
 
 
 def freeze_encoder(model: keras.Model, *, name: str) -> None:
