@@ -40,11 +40,8 @@ class BoxTarget(Target):
         places = peak_local_max(heat, min_distance=1, threshold_abs=0.4)
         middle, half = 2 * places + 1.0, maps["size"][tuple(places.T)] / 2
         edges = augment.join_corners(middle - half, middle + half)
-        return Boxes(
-            edges,
-            Grid(self.axes, tuple(2 * n for n in heat.shape)),
-            np.clip(heat[tuple(places.T)], 0, 1),
-        )
+        grid = Grid(self.axes, tuple(2 * n for n in heat.shape))
+        return Boxes(edges, grid, np.clip(heat[tuple(places.T)], 0, 1))
 
 
 class BoxesProbe(KerasMethod):
