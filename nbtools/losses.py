@@ -23,8 +23,8 @@ Tensor = keras.KerasTensor  # stands for the tensors of every backend
 def foreground_distance(truth: Tensor, output: Tensor) -> Tensor:
     """Binary cross-entropy and Dice of the foreground, absolute error of the distance map.
 
-    loss = mean(BCE) + 0.5 · (1 - Dice) + 2 · mean(|d - d̂| · (0.25 + t)): in the distance, a pixel
-    of the background counts a fifth of one in a nucleus.
+    loss = mean(BCE) + 0.5 · (1 - Dice) + 2 · mean(|d - d̂| · (0.25 + t)): in the distance, a
+    pixel of the background counts a fifth of one in a nucleus.
 
     Parameters
     ----------

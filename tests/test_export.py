@@ -208,7 +208,7 @@ def test_an_exported_network_has_layers_of_keras_alone_and_answers_as_the_method
 
     method = methods.load(MODELS / name)
     if getattr(method, "model", None) is None:
-        return
+        pytest.skip(f"{name} has no network")
     again = keras.saving.load_model(export.write_model(method, tmp_path / "net"), safe_mode=True)
     assert stock_layers.find_own_layers(again) == OWN.get(name, [])
     space = [n or 32 for n in again.inputs[0].shape[1:]]

@@ -201,7 +201,7 @@ def find_odd_spacing(overview: Overview, _requirements: Requirements) -> Iterato
                     f"A pixel size of {' x '.join(f'{s:g}' for s in spacing)} {fact.image.unit} is "
                     "implausible for a light microscope."
                 ),
-                "Correct it with --spacing or in dataset.toml; often nm or mm are mistaken for µm.",
+                "Correct it with --spacing or in dataset.toml; it may be in nm or mm.",
             )
 
 

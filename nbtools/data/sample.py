@@ -22,8 +22,8 @@ class Sample:
     clean : the low-noise partner, of the image's shape.
     class_name : class of the image as a whole.
     group : images of one group (a mosaic, an embryo, a patient) never lie in two parts of a split.
-    classes : label → class of single nuclei; a label without a class is unknown, None means that no
-        nucleus has a class.
+    classes : label → class of single nuclei; a label without a class is unknown, None means that
+        no nucleus has a class.
     boxes : (n, 2 * ndim) edges of boxes around nuclei in pixels, columns y0, x0, y1, x1 and in 3D
         z0, z1: see `io.read_boxes`.
     box_classes : class of each box; () where no box has one.

@@ -227,8 +227,8 @@ def run_tiles(run: Run, pixels: np.ndarray, *, plan: TilePlan, field: ReceptiveF
 
     Parameters
     ----------
-    run : (*tile, C) → (*tile / stride, K), or one such array per output; strides divide the grid of
-        the field.
+    run : (*tile, C) → (*tile / stride, K), or one such array per output; strides divide the grid
+        of the field.
     pixels : (*space, C) in any dtype.
     plan : tiles of the image.
     field : receptive field of the network, to plan smaller tiles with.

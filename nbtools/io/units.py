@@ -33,8 +33,8 @@ def um_per_unit(unit: object) -> float | None:
 
     Parameters
     ----------
-    unit : name or symbol in any spelling. Fiji escapes µ as six characters, and some programs write
-        the Greek letter instead of the micro sign.
+    unit : name or symbol in any spelling. Fiji escapes µ as six characters, and some programs
+        write the Greek letter instead of the micro sign.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Measure nuclei: one row per nucleus, in µm, with size, shape, position, neighbours and intensity.
+"""Measure nuclei, one row per nucleus: size, shape, position, neighbours, intensity; in µm.
 
 Texture and chromocentres are measured on request. Every number comes from one pass over runs of
 equal labels and one over the foreground, so that ten thousand nuclei in a volume take about a

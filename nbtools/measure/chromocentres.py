@@ -110,8 +110,8 @@ def describe_chromocentres(
         area) and of the light of the nucleus, without background.
     chromocentre_border_um : mean distance from the border of a chromocentre to that of the nucleus.
     chromocentre_centre_border_um : mean distance from its centre; NaN where there is none.
-    shell_1 … shell_5 : share of the light in five shells of equal volume, from the border inwards;
-        0.2 each where the dye is spread evenly.
+    shell_1 … shell_5 : share of the light in five shells of equal volume, from the border
+        inwards; 0.2 each where the dye is spread evenly.
 
     Raises
     ------

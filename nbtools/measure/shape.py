@@ -48,7 +48,8 @@ def describe_shape(
 
     Returns
     -------
-    `sphericity` and `elongation`; in 3D also `sphericity_nucleusj` (36 pi V² / S³) and `flatness`.
+    `sphericity` and `elongation`; in 3D also `sphericity_nucleusj` (36 pi V² / S³) and
+    `flatness`.
 
     References
     ----------

@@ -30,8 +30,8 @@ class Counting:
     Parameters
     ----------
     metrics : by name, the one that methods are ranked by first.
-    count : (rows of `evaluate` for each method, its whole scores) → (methods, images, …) numbers
-        that add up over images, and the function that turns their sums into metrics.
+    count : (rows of `evaluate` for each method, its whole scores) → (methods, images, …)
+        numbers that add up over images, and the function that turns their sums into metrics.
     smaller_is_better : those of the metrics where less is better.
     """
 

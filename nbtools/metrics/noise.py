@@ -301,7 +301,8 @@ def _fit_line(rows: np.ndarray, offset: float | None) -> PoissonGaussianNoise:
         count / np.maximum(variance, 1e-12 + 0.02 * variance.max()) ** 2,
     )
     # Weighted least squares, reweighted: a sample variance of n pixels has the variance
-    # 2 variance² / n, and levels far from the line (edges, saturation) count less (Cauchy weights).
+    # 2 variance² / n, and levels far from the line (edges, saturation) count less (Cauchy
+    # weights).
     for _ in range(5):
         root = np.sqrt(weight)
         gain, intercept = np.linalg.lstsq(design * root[:, None], variance * root, rcond=None)[0]

@@ -32,8 +32,8 @@ def evaluate(
     ----------
     pairs : (name, truth, predicted), integers of equal shape; None as predicted means that the
         image has no prediction: all of it counts as the first class.
-    classes : names of the classes 0, 1, 2, …; the first is the background. None: all labels above 0
-        are foreground.
+    classes : names of the classes 0, 1, 2, …; the first is the background. None: all labels above
+        0 are foreground.
     groups, seed : of the bootstrap, see `instances.evaluate`.
 
     Returns

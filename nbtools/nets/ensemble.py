@@ -38,8 +38,8 @@ def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
 
     Parameters
     ----------
-    networks : name → network (B, *space, C) → (B, *space, K). A network with fewer input channels
-        than the widest takes those in the middle: of planes around one, the nearest.
+    networks : name → network (B, *space, C) → (B, *space, K). A network with fewer input
+        channels than the widest takes those in the middle: of planes around one, the nearest.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """Fuse batch normalisation into the convolution before it, in prediction.
 
-(conv(x, k) + b - mean) · s + β = conv(x, k · s) + (b - mean) · s + β, with s = γ / √(variance + ε).
+(conv(x, k) + b - mean) · s + β = conv(x, k · s) + (b - mean) · s + β,
+with s = γ / √(variance + ε).
 This saves two passes over the features, and TensorFlow computes convolution, bias and activation
 as one operation on CPUs. Training is not changed.
 """

@@ -10,7 +10,7 @@ Tensor = keras.KerasTensor
 
 @keras.saving.register_keras_serializable("nbtools")
 class InstanceNorm(layers.Layer):
-    """Normalise each channel of each image over its pixels: γ (x - mean) / √(variance + ε) + β.
+    """Normalise each channel of each image: γ (x - mean) / √(variance + ε) + β.
 
     As `GroupNormalization` with one group per channel, and faster on CPUs.
 

@@ -31,8 +31,8 @@ class MixtureModel(Density):
     low, high : range of the signals of the fit, which the polynomials map to 0 … 1.
     unit : grey values; offsets and variances are in this unit.
     floor : smallest variance, in grey values squared.
-    weights, offsets, variances : (K, D) coefficients of 1, t, t² … of each Gaussian; weights before
-        their softmax.
+    weights, offsets, variances : (K, D) coefficients of 1, t, t² … of each Gaussian; weights
+        before their softmax.
 
     References
     ----------

@@ -21,7 +21,8 @@ def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
 
     Parameters
     ----------
-    data : an Image, a sample, a data set, an array, or several of these; name → image as a mapping.
+    data : an Image, a sample, a data set, an array, or several of these; name → image as a
+        mapping.
     columns : images per row.
     limit : how many are shown; only these are read.
 

@@ -95,7 +95,8 @@ def restored(noisy: object, *found: object, clean: object = None) -> Figure:
         titles["rest"] = "removed:\nnoisy minus restored"
         contrasts["rest"] = _balance_contrast(shown["rest"])
     figure = _draw_with_part(shown, titles, contrasts=contrasts, reference=reference)
-    figure.alt = ", ".join(" ".join(title.partition(" · ")[0].split()) for title in titles.values())
+    views = [title.partition(" · ")[0] for title in titles.values()]
+    figure.alt = ", ".join(" ".join(view.split()) for view in views)
     low, high = (
         format_value(float(limit[0])) for limit in (contrasts["noisy"].low, contrasts["noisy"].high)
     )

@@ -16,8 +16,8 @@ LOGARITHMIC = ("photons", "background", "psf_um")  # drawn evenly on a logarithm
 class NucleiSettings(Settings):
     """Sample, microscope and camera in physical units.
 
-    A range (low, high) is drawn again for each image; one number fixes it. Lengths are in µm, light
-    is in photons per pixel.
+    A range (low, high) is drawn again for each image; one number fixes it. Lengths are in µm,
+    light is in photons per pixel.
 
     Examples
     --------

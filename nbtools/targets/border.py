@@ -114,8 +114,8 @@ def unet_weight_map(
 ) -> np.ndarray:
     """Weight the pixels of narrow gaps between nuclei in a loss.
 
-    The weight is 1 + weight · exp(-(d1 + d2)² / (2 · width²)) on the background, with the distances
-    to the nearest nucleus and the second nearest; it is 1 inside nuclei.
+    The weight is 1 + weight · exp(-(d1 + d2)² / (2 · width²)) on the background, with the
+    distances to the nearest nucleus and the second nearest; it is 1 inside nuclei.
 
     Parameters
     ----------

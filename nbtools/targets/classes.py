@@ -74,7 +74,8 @@ def decode(
 
     Returns
     -------
-    Label → name of its class, and label → share of that class in the sum of probabilities, 0 … 1.
+    Label → name of its class, and label → share of that class in the sum of probabilities,
+    0 … 1.
 
     Examples
     --------

@@ -182,7 +182,7 @@ class DistanceTarget(LabelTarget):
     def find_labels(
         self, maps: np.ndarray, *, threshold: float, split: float, min_size: int
     ) -> np.ndarray:
-        """(*space, 2) foreground probability and distance → (*space) int32 labels, see `decode`."""
+        """(*space, 2) foreground and distance → (*space) int32 labels, see `decode`."""
         return decode(maps, threshold=threshold, split=split, min_size=min_size)
 
     def self_consistency_error(self, maps: np.ndarray, label: np.ndarray) -> float:

@@ -88,7 +88,7 @@ class OtsuTarget(WaistTarget):
         return {"grey": 1}
 
     def find_labels(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
-        """(*space, K) maps, of which the first has grey values → labels above Otsu's threshold."""
+        """(*space, K) maps, the first of grey values → labels above Otsu's threshold."""
         from skimage.filters import threshold_otsu
 
         grey = maps[..., 0]

@@ -37,8 +37,8 @@ class Task:
     results : the types of `nbtools.results` that are a result of this task.
     partner : what training images are paired with: "labels", "points", "boxes", "classes",
         "clean", "paired"; None without.
-    write : (result, image, folder=) → row of the summary. Under "tables" the row holds the rows of
-        tables of the whole folder, by file name.
+    write : (result, image, folder=) → row of the summary. Under "tables" the row holds the rows
+        of tables of the whole folder, by file name.
     read, read_truth : (place, what=, options=) → `ResultSet` of a file, folder or data set.
     evaluate : (pairs of name, truth, result or None; groups=, seed=, and `evaluate_options`) →
         scores, as plain JSON values that carry the name of the task.

@@ -29,8 +29,8 @@ def write_checkpoint(
     Parameters
     ----------
     folder : of the checkpoint; it is made where it does not exist.
-    groups : letter → variables or arrays in their order: "v" of the training step, "a" the running
-        mean of the weights, "b" the best weights.
+    groups : letter → variables or arrays in their order: "v" of the training step, "a" the
+        running mean of the weights, "b" the best weights.
     history : so far.
     settings, plan : of the training.
     """

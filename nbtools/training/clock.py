@@ -126,7 +126,7 @@ class Clock:
         return self.anchors[-1][1]
 
     def share_done(self, steps: int) -> float:
-        """Share of the budget that is spent after a number of steps, 0 … 1, to show to a person."""
+        """Share of the budget that a number of steps has spent, 0 … 1, to show to a person."""
         done = (
             (runtime.process_seconds() - self.begin) / (self.end - self.begin)
             if self.timed

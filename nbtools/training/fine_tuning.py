@@ -19,7 +19,6 @@ SLOWER = 0.3
 ENCODER = re.compile(r"(.*_)?(stem|enc\d+|down\d+|down_level|middle)(_.*)?$")
 FURTHER = {"augmentation", "freeze_encoder", "patch_size", "patch_depth"}
 ABOUT_TRAINING = {d.name for d in TrainingSettings.declarations()} | FURTHER
-PARTS = ("all", "encoder")
 
 
 def adapt_settings(settings: Settings, source: Settings) -> Settings:

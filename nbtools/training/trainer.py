@@ -54,7 +54,7 @@ class Trainer:
         Parameters
         ----------
         draw : random generator → (x, y) of a batch.
-        validate : () → {"val_loss": …}, called once per epoch with the averaged weights in place.
+        validate : () → {"val_loss": …}, called once per epoch with the averaged weights.
 
         Returns
         -------
