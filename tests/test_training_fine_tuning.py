@@ -94,6 +94,11 @@ def test_a_network_of_another_task_begins_with_the_encoder(images, source):
     assert [note for note in notes if "layers of the encoder begin with" in note]
 
 
+def test_other_parts_of_a_model_are_refused(source):
+    with pytest.raises(UserError, match="Use one of: all, encoder"):
+        methods.get("unet")(**TINY).start_from(source, parts="decoder")
+
+
 def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):
     """`train fast_nuclei --init nuclei2d` needs no word about the size of its network."""
     method = methods.get("fast_nuclei")(epochs=1, steps_per_epoch=1, batch_size=1, min_size=3)

@@ -15,7 +15,7 @@ import numpy as np
 
 from nbtools import augment, nets, normalize, patches, tasks
 from nbtools.data import DataSet, Sample
-from nbtools.errors import UserError
+from nbtools.errors import UserError, require_choice
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.inference import (
@@ -214,6 +214,7 @@ class KerasMethod(Method):
         """
         if getattr(source, "model", None) is None or not isinstance(source, KerasMethod):
             super().start_from(source, parts=parts)
+        require_choice(parts, ("all", "encoder"), rule="All weights of a model, or its encoder.")
         self.source, self.source_parts = source, parts
         self.origin = {"method": source.name} | ({} if parts == "all" else {"parts": parts})
         adapt = adapt_settings if parts == "all" else adapt_preset
@@ -295,15 +296,13 @@ class KerasMethod(Method):
         settings = self.training_settings()
         step = self.step(settings)
         trainer = Trainer(step, settings, plan)
-        held_back = Examples(val or (), self.make_example, np.ones(len(val or ())))
+        unseen = Examples(val or (), self.make_example, np.ones(len(val or ())))
         plain = partial(self.draw_pair, policy=augment.POLICIES["none"])
         size = self.resolve("batch_size")
-        validate = make_validation(
-            step, held_back, draw_pair=plain, batch_size=size, seed=plan.seed
-        )
+        validate = make_validation(step, unseen, draw_pair=plain, batch_size=size, seed=plan.seed)
         history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
         self.other_weights = trainer.other_weights
-        if len(held_back) and self._open_candidates():
+        if len(unseen) and self._open_candidates():
             self.tuned, score = self._search_thresholds(val, plan)
             history.best["val_mean_ap" if "labels" in self.needs else "val_score"] = score
         return history
