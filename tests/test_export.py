@@ -148,6 +148,7 @@ def test_a_run_is_saved_whole_with_all_that_was_found(field, tmp_path):
     )
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
+        ".nbtools.jsonl",
         "field.tif",
         "overlays/field.png",
         "rois/field.zip",

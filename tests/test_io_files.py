@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from nbtools import io
-from nbtools.errors import UserError
 
 
 def fail_after(_):
@@ -21,43 +20,18 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), io.new_folder(tmp_path / "run") as folder:
-        fail_after(io.write_text(folder / "a.txt", "half"))
-    assert not list(tmp_path.iterdir())
-    with io.new_folder(tmp_path / "run") as folder:
-        io.write_text(folder / "deep" / "a.txt", "done")
-        assert not (tmp_path / "run").exists()
-    assert (tmp_path / "run" / "deep" / "a.txt").read_text() == "done"
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+def test_what_is_written_survives_a_loss_of_power_where_asked(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), real(handle)))
+    with io.atomic_write(tmp_path / "a.txt", sync=True) as temporary:
+        temporary.write_text("done")
+    assert len(synced) == 2  # the file, and the folder's list of files
+    assert (tmp_path / "a.txt").read_text() == "done"
 
 
-def test_an_existing_result_is_replaced_only_when_asked(tmp_path):
-    io.write_text(tmp_path / "run" / "old.txt", "old")
-    with (
-        pytest.raises(UserError, match=r"not overwritten.*--overwrite"),
-        io.new_folder(tmp_path / "run"),
-    ):
-        pass
-    with pytest.raises(RuntimeError), io.new_folder(tmp_path / "run", overwrite=True):
-        raise RuntimeError
-    assert (tmp_path / "run" / "old.txt").exists()
-    with io.new_folder(tmp_path / "run", overwrite=True) as folder:
-        io.write_text(folder / "new.txt", "new")
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["new.txt"]
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
-
-
-def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path, monkeypatch):
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
-    with io.new_folder(".") as folder:
-        io.write_text(folder / "a.txt", "a")
-    assert os.listdir(".") == ["a.txt"]
-    with pytest.raises(UserError, match="cannot be replaced"), io.new_folder("..", overwrite=True):
-        pass
-    with pytest.raises(UserError, match="must be a folder"), io.new_folder("a.txt"):
-        pass
+def test_a_name_of_any_length_that_the_system_takes_can_be_written(tmp_path):
+    io.write_text(tmp_path / ("z" * 251 + ".txt"), "long")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_json_and_csv_hold_plain_values(tmp_path):
@@ -87,3 +61,11 @@ def test_json_and_csv_hold_plain_values(tmp_path):
 def test_tables_of_other_countries_are_read(tmp_path):
     (tmp_path / "a.csv").write_bytes("\ufeffname;class\r\nä;G1\r\n".encode())
     assert io.read_csv(tmp_path / "a.csv") == [{"name": "ä", "class": "G1"}]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+A1", "-cmd|calc", "@SUM(A1)", "=HYPERLINK('x')"])
+def test_text_never_becomes_a_formula_and_is_read_back_as_it_was(tmp_path, text):
+    io.write_csv(tmp_path / "a.csv", [{"name": text, "shift": -0.5, "word": "'quoted'"}])
+    line = (tmp_path / "a.csv").read_text().splitlines()[1]
+    assert line.lstrip('"').startswith("'" + text[0])
+    assert io.read_csv(tmp_path / "a.csv") == [{"name": text, "shift": "-0.5", "word": "'quoted'"}]

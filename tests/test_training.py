@@ -1,6 +1,5 @@
 """The training loop: what is drawn when, how the budget runs, what is kept."""
 
-import json
 import shutil
 import time
 
@@ -236,13 +235,6 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     train(epochs=2, folder=tmp_path)
     history, _ = train(epochs=3, folder=tmp_path, resume=True)
     assert [r["epoch"] for r in history.rows] == [1, 2, 3]
-
-
-def test_a_checkpoint_holds_no_pickles(tmp_path):
-    train(epochs=1, folder=tmp_path)
-    json.loads((tmp_path / "checkpoint" / "state.json").read_text())
-    with np.load(tmp_path / "checkpoint" / "state.npz", allow_pickle=False) as file:
-        assert all(file[name].dtype != object for name in file.files)
 
 
 def test_callbacks_hear_that_the_last_step_is_the_end():

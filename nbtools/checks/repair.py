@@ -139,7 +139,7 @@ def fix(
     for finding in findings:
         codes.setdefault(finding.file, set()).add(finding.code)
     changes, kept = [], []
-    with io.new_folder(folder, overwrite=overwrite) as temporary:
+    with io.new_folder(folder, overwrite=overwrite, inputs=dataset.files()) as temporary:
         for entry in dataset.entries:
             lines, written = _fix_entry(temporary / entry.part, dataset, entry, codes=codes)
             changes += lines

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     if args.method:
         requirements = find_requirements(methods.get(args.method)(), dataset, field=True)
     if args.fix:
-        io.require_new_folder(args.fix, overwrite=args.overwrite)
+        io.require_new_folder(args.fix, overwrite=args.overwrite, inputs=[args.dataset])
     findings = checks.check(dataset, requirements)
     document, lines = (
         checks.to_json(findings, len(dataset)),

@@ -91,22 +91,6 @@ def add_out(parser: argparse.ArgumentParser, metavar: str, *, help: str) -> None
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
 
 
-def require_new_file(args: argparse.Namespace) -> None:
-    """A UserError where the file to write is there already."""
-    if args.out.is_dir():
-        raise UserError(
-            "The result is a file.",
-            f"the folder {args.out}",
-            f"Give a file in it: {args.out}/nuclei.csv.",
-        )
-    if args.out.exists() and not args.overwrite:
-        raise UserError(
-            "An existing result is not overwritten.",
-            args.out,
-            "Choose another --out, or add --overwrite.",
-        )
-
-
 def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """How images are read where their files lack the facts, or have wrong ones."""
     group = parser.add_argument_group("input")

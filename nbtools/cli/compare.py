@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools.metrics import compare
 
     if args.out:
-        io.require_new_folder(args.out, overwrite=args.overwrite)
+        inputs = (*args.results, args.truth)
+        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     task = tasks.get(args.task)
     places = name_results(args.results)
     options = scoring.find_options(args, task)

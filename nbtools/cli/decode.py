@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     decide = find_decoder(about, values)
     images = find_images(about, say)
     if args.out:
-        io.require_new_folder(args.out, overwrite=args.overwrite)
+        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.result])
     with io.new_folder(out, overwrite=args.out is None or args.overwrite) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)

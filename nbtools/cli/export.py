@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nbtools import runtime
+from nbtools import io, runtime
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 
@@ -26,9 +26,10 @@ def run(args: argparse.Namespace) -> CommandResult:
         suffix := export.FORMATS[args.format][0]
     ):
         args.out = args.out.with_name(args.out.name + suffix)
-    common.require_new_file(args)
+    io.require_new_file(args.out, overwrite=args.overwrite)
     model = methods.load(args.model)
     path = export.write_model(model, args.out, format=args.format)
+    io.add_to_mark(path.parent, [path])
     stock_layers = runtime.load_quietly("nbtools.export.stock_layers")
     own, messages = stock_layers.find_own_layers(model.model), [f"Written: {path}"]
     if own:

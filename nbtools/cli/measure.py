@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     UserError : the table exists already, or texture or chromocentres are to be measured without
         images.
     """
-    common.require_new_file(args)
+    inputs = tuple(filter(None, (args.labels, args.images)))
+    io.require_new_file(args.out, overwrite=args.overwrite, inputs=inputs)
     for name in ("texture", "chromocentres", "spots"):
         if getattr(args, name) and args.images is None:
             raise UserError(
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     images = common.read_images(place and DataSet.open(place, options=options))
     say, rows, missing = common.make_reporter(args), [], []
     with (
-        io.new_folder(args.spots, overwrite=args.overwrite)
+        io.new_folder(args.spots, overwrite=args.overwrite, inputs=inputs)
         if args.spots
         else contextlib.nullcontext() as spots
     ):
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
     columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
     io.write_csv(args.out, rows, columns=columns)
+    io.add_to_mark(args.out.parent, [args.out])
     unreliable = sum(not row["reliable"] for row in rows)
     document = {
         "table": str(args.out),

@@ -125,7 +125,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools.data import DataSet
 
     say = common.make_reporter(args)
-    io.require_new_folder(args.out, overwrite=args.overwrite)
+    inputs = (args.images, args.model)
+    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     dataset = DataSet.open(
         require_existing(args.images, "The image or folder"), options=common.input_options(args)
     )
@@ -139,7 +140,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"none in {args.images}{ignored}",
             "Give an image file, or a folder of TIFF, PNG or JPEG.",
         )
-    with io.new_folder(args.out, overwrite=args.overwrite) as folder:
+    with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as folder:
         rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
         result_folder.write_tables(folder, rows, task=task)
         document = describe_result(model, rows, failed=failed, args=args)

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     ------
     UserError : the recipe cannot be read, or its input files have changed.
     """
-    io.require_new_folder(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.recipe])
     path = require_existing(args.recipe, "The recipe")
     path = path / "recipe.json" if path.is_dir() else path
     recipe = read_recipe(path)

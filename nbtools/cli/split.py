@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     from nbtools import data
 
-    io.require_new_folder(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.dataset])
     dataset = data.DataSet.open(require_existing(args.dataset, "The data set"))
     if dataset.splits():
         raise UserError(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import io
+from nbtools import io, runtime
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 
 VAL_SHARE = 0.15
+MODEL_FILES = ("model.json", "history.csv", "recipe.json")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -90,8 +90,9 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import methods
 
     say, row = common.make_reporter(args), methods.row(args.method)
-    if not (args.resume and (args.out / "checkpoint").is_dir()):
-        io.require_new_folder(args.out, overwrite=args.overwrite)
+    training = runtime.load_quietly("nbtools.training")
+    resumes = args.resume and (args.out / "checkpoint").is_dir()
+    require_place(args, resumes=resumes)
     train, val = open_training(args)
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
@@ -105,9 +106,10 @@ def run(args: argparse.Namespace) -> CommandResult:
         )
     require_fitting(model, train, val=val, say=say)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
-    with Watch(say) as watch:
+    begin_folder(args, resumes=resumes)
+    with Watch(say) as watch, training.RunLock(args.out / "checkpoint"):
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
-    _write_model(model, history, plan=plan, args=args, inputs=[train, val])
+        _write_model(model, history, plan=plan, args=args, inputs=[train, val])
     document = {"model": str(args.out), "method": row.name, **history.summary()}
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
     trained = (
@@ -117,6 +119,36 @@ def run(args: argparse.Namespace) -> CommandResult:
     return CommandResult(
         document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"]
     )
+
+
+def require_place(args: argparse.Namespace, *, resumes: bool) -> None:
+    """Require, before anything is read, that a model can be written to its folder at the end.
+
+    Parameters
+    ----------
+    args : parsed arguments.
+    resumes : the folder holds a checkpoint of this training, and may hold its model.
+    """
+    if resumes:
+        for path in args.out.glob("*.*"):
+            if path.name in MODEL_FILES or path.match("weights*.npz"):
+                io.require_new_file(path, overwrite=True)
+    else:
+        inputs = (args.dataset, args.val or args.dataset, args.init or args.dataset)
+        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
+
+
+def begin_folder(args: argparse.Namespace, *, resumes: bool) -> None:
+    """Make the folder of the model, which holds its checkpoint while training goes on.
+
+    Parameters
+    ----------
+    args : parsed arguments.
+    resumes : what is there stays; else what an earlier training left goes.
+    """
+    if not resumes:
+        with io.new_folder(args.out, overwrite=args.overwrite):
+            pass
 
 
 def start_from(model: Method, source: str, *, parts: str = "all") -> None:
@@ -269,8 +301,6 @@ def _fit(
 ) -> tuple[History, TrainingPlan]:
     from nbtools import training
 
-    if args.out.exists() and not args.resume:
-        shutil.rmtree(args.out / "checkpoint", ignore_errors=True)
     about = {
         "seed": args.seed,
         "minutes": args.minutes,
@@ -283,13 +313,10 @@ def _fit(
 def _write_model(
     model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list
 ) -> None:
-    """Write the whole model folder at once.
-
-    The checkpoint moves in with it, so that the training can be resumed.
-    """
+    """Write the model beside its checkpoint; files of the user in the folder stay."""
     from nbtools import training
 
-    with io.new_folder(args.out, overwrite=True) as folder:
+    with io.new_folder(args.out, keep=True) as folder:
         model.save(folder)
         io.write_csv(
             folder / "history.csv",
@@ -305,8 +332,6 @@ def _write_model(
             inputs=files,
             command=common.format_command(args),
         )
-        if (args.out / "checkpoint").is_dir():
-            shutil.copytree(args.out / "checkpoint", folder / "checkpoint")
 
 
 class Watch:

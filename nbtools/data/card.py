@@ -107,7 +107,7 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
     ------
     UserError : the folder has content and `overwrite` is False.
     """
-    with io.new_folder(folder, overwrite=overwrite) as temporary:
+    with io.new_folder(folder, overwrite=overwrite, inputs=dataset.files()) as temporary:
         for part, members in (dataset.splits() or {"": dataset}).items():
             write_into(temporary / part, members, copy=True)
         missing = write_card(dataset, temporary / "README.md")

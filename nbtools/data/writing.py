@@ -37,7 +37,7 @@ def write_dataset(
     ------
     UserError : the folder has content and `overwrite` is False.
     """
-    with io.new_folder(folder, overwrite=overwrite) as temporary:
+    with io.new_folder(folder, overwrite=overwrite, inputs=dataset.files()) as temporary:
         write_into(temporary, dataset, copy=copy)
     return Path(folder)
 
@@ -68,7 +68,8 @@ def copy_split(
     PosixPath('my_split')
     """
     named = parts if isinstance(parts, Mapping) else dict(zip(PARTS, parts, strict=False))
-    with io.new_folder(folder, overwrite=overwrite) as temporary:
+    inputs = [path for dataset in named.values() for path in dataset.files()]
+    with io.new_folder(folder, overwrite=overwrite, inputs=inputs) as temporary:
         for part, dataset in named.items():
             write_into(temporary / part, dataset, copy=True)
     return Path(folder)

@@ -14,13 +14,19 @@ from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     atomic_write,
     find_reason,
-    new_folder,
     read_csv,
-    require_new_folder,
     to_plain,
     write_csv,
     write_json,
     write_text,
+)
+from nbtools.io.folders import (
+    add_to_mark,
+    is_written_by_us,
+    new_folder,
+    read_mark,
+    require_new_file,
+    require_new_folder,
 )
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
@@ -44,10 +50,12 @@ __all__ = [
     "ROI_FILES",
     "SUFFIXES",
     "UncheckedImage",
+    "add_to_mark",
     "atomic_write",
     "find_centres",
     "import_optional",
     "is_image",
+    "is_written_by_us",
     "list_image_names",
     "new_folder",
     "open_image",
@@ -56,8 +64,10 @@ __all__ = [
     "read_csv",
     "read_image",
     "read_label",
+    "read_mark",
     "read_rois",
     "require_finite",
+    "require_new_file",
     "require_new_folder",
     "stem",
     "suffix",

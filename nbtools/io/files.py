@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files that appear whole or not at all: text, JSON and tables."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -16,10 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.io.folders import temporary_path, unwritable
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
     """A temporary file beside `path`, which is renamed to `path` at the end.
 
     Where the writing fails, `path` stays as it was.
@@ -27,6 +28,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : of the file to write; folders that are missing are made.
+    sync : wait until the file is on the disk, so that it outlives a loss of power.
 
     Raises
     ------
@@ -40,88 +42,30 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     'done'
     """
     path = Path(path)
-    temporary = path.parent / f".{uuid.uuid4().hex[:12]}.{path.name}"
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if sync:
+            sync_to_disk(temporary)
         os.replace(temporary, path)
+        if sync:
+            sync_to_disk(path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-class new_folder:
-    """A result folder that appears whole or not at all.
-
-    Parameters
-    ----------
-    path : where the folder shall be; an empty folder there is used.
-    overwrite : replace a folder that has content.
-
-    Raises
-    ------
-    UserError : the path is a file, or has content and `overwrite` is False.
-
-    Examples
-    --------
-    >>> with new_folder("runs/one", overwrite=True) as folder:
-    ...     write_text(folder / "note.txt", "done")
-    """
-
-    def __init__(self, path: str | Path, overwrite: bool = False):
-        self.path = Path(os.path.abspath(path))
-        self.overwrite = overwrite
-
-    def __enter__(self) -> Path:
-        require_new_folder(self.path, overwrite=self.overwrite)
-        self._temporary = self.path.parent / f".{uuid.uuid4().hex[:12]}.{self.path.name}"
-        try:
-            self._temporary.mkdir(parents=True)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        return self._temporary
-
-    def __exit__(self, kind, error, trace) -> None:
-        try:
-            if kind is None:
-                require_new_folder(self.path, overwrite=self.overwrite)
-                _move_folder(self._temporary, self.path)
-        except OSError as problem:
-            raise _unwritable(self.path, problem) from problem
-        finally:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-
-
-def require_new_folder(path: str | Path, *, overwrite: bool = False) -> None:
-    """Require that no result is at `path` yet; call it before long work starts.
-
-    Parameters
-    ----------
-    path : of a result folder.
-    overwrite : a folder with content may be replaced.
-
-    Raises
-    ------
-    UserError : the path is a file, has content, or holds the current or the home folder.
-    """
-    path = Path(os.path.abspath(path))
-    if path.exists() and not path.is_dir():
-        raise UserError(
-            "A result folder must be a folder.", f"the file {path}", "Give another name."
-        )
-    if not path.is_dir() or not any(path.iterdir()):
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of files of a folder, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders
         return
-    if not overwrite:
-        raise UserError(
-            "An existing result is not overwritten.",
-            f"{path}, which has content",
-            "Give another folder, or add --overwrite.",
-        )
-    if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
-        raise UserError(
-            "A folder you are in cannot be replaced.", path, "Give a new folder inside it."
-        )
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -171,7 +115,7 @@ def write_csv(
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: to_plain(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: to_cell(value) for name, value in row.items()} for row in rows)
     write_text(path, text.getvalue())
 
 
@@ -204,8 +148,50 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     delimiter = max(",;\t", key=lines[0].count)
     rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
     return [
-        {str(k).strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in rows
+        {str(k).strip(): from_cell(v or "") for k, v in row.items() if k is not None}
+        for row in rows
     ]
+
+
+def to_cell(value: object) -> object:
+    """A value as a cell of a table, which no spreadsheet takes for a formula.
+
+    Text that begins as a formula does gets an apostrophe, as a person would type it there; numbers
+    stay as they are.
+
+    Parameters
+    ----------
+    value : as of `to_plain`.
+
+    Examples
+    --------
+    >>> to_cell("=1+1"), to_cell(-0.5), to_cell("-0.5")
+    ("'=1+1", -0.5, '-0.5')
+    """
+    value = to_plain(value)
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def from_cell(text: str) -> str:
+    """The text of a cell, without spaces around it and the apostrophe of `to_cell`.
+
+    Parameters
+    ----------
+    text : as it stands in the file.
+
+    Examples
+    --------
+    >>> from_cell(" '=1+1")
+    '=1+1'
+    """
+    text = text.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def to_plain(value: object) -> object:
@@ -235,32 +221,3 @@ def to_plain(value: object) -> object:
 def find_reason(error: Exception, *, most: int = 120) -> str:
     """The message of an error in one line of at most `most` letters, or else its kind."""
     return " ".join(str(error).split())[:most] or type(error).__name__
-
-
-def _move_folder(source: Path, target: Path) -> None:
-    """Move `source` to `target`; a folder there is deleted only after the new one is in place."""
-    if target.is_dir() and not any(target.iterdir()):
-        # Moved into, not replaced: the folder may be mounted, or be the one that the user's shell
-        # stands in.
-        for child in source.iterdir():
-            os.replace(child, target / child.name)
-        return
-    aside = source.with_name(source.name + ".old")
-    if target.exists():
-        os.replace(target, aside)
-    try:
-        os.replace(source, target)
-    except OSError:
-        if aside.exists():
-            os.replace(aside, target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    reason = error.strerror or type(error).__name__
-    return UserError(
-        "The result must be writable.",
-        f"{path} ({reason})",
-        "Choose another folder, or check its permissions and space.",
-    )

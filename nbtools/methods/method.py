@@ -184,9 +184,12 @@ class Method(ABC):
         """
         training = runtime.load_quietly("nbtools.training")  # loads Keras
         plan, started = plan or training.TrainingPlan(), time.monotonic()
+        if plan.folder is not None and not plan.data:
+            plan = replace(plan, data=training.identify(train, val))
         train, val = self.begin_fit(train, val)
         history = training.History(stopped="epochs")
-        self.history = self.learn(train, val, plan=plan, history=history)
+        with training.RunLock(plan.checkpoint):
+            self.history = self.learn(train, val, plan=plan, history=history)
         if self.history is history:
             history.seconds = time.monotonic() - started
         return self.history

@@ -9,23 +9,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io as text
-import json
 import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from nbtools import io
 from nbtools.errors import UserError
 from nbtools.training import (
     History,
     TrainingPlan,
     TrainingSettings,
+    checkpoints,
     one_cycle,
     set_weights,
-    write_weights,
 )
 from nbtools.training.clock import Clock
 
@@ -137,11 +134,10 @@ class FollowPlan(keras.callbacks.Callback):
             self.plan.tell(event, *about)
 
     def _checkpoint(self, epoch: int) -> None:
-        if self.plan.folder is not None:
-            folder = Path(self.plan.folder) / "checkpoint"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_weights(self.model, folder)
-            io.write_json(folder / "state.json", {"epoch": epoch})
+        if self.plan.checkpoint is None:
+            return
+        state = {"epoch": epoch, "data": self.plan.data}
+        checkpoints.write_generation(self.plan.checkpoint, {"w": self.model.weights}, state)
 
 
 def silently() -> contextlib.redirect_stdout:
@@ -149,7 +145,22 @@ def silently() -> contextlib.redirect_stdout:
     return contextlib.redirect_stdout(text.StringIO())
 
 
-def read_epoch(folder: Path) -> int:
-    """Epochs of the run whose weights `FollowPlan` left in this folder; 0 where there are none."""
-    path = folder / "state.json"
-    return int(json.loads(path.read_text("utf-8"))["epoch"]) if path.is_file() else 0
+def resume_weights(model: keras.Model, plan: TrainingPlan) -> int:
+    """Load the weights of the checkpoint that `FollowPlan` left, where the plan resumes.
+
+    Parameters
+    ----------
+    model : the network of the package.
+    plan : of the run.
+
+    Returns
+    -------
+    Epochs of the run whose weights were taken up again; 0 where there is none.
+    """
+    found = checkpoints.read_newest(plan.checkpoint, plan) if plan.resume and plan.folder else None
+    if found is None:
+        return 0
+    state, groups = found
+    checkpoints.require_same_data(state, plan)
+    set_weights(model, groups["w"])
+    return int(state["epoch"])

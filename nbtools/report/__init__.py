@@ -35,6 +35,9 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     UserError : no such folder, or one that is none of these.
     """
     folder = Path(run_folder)
+    names = ["report.json", "report.html", *(["report.pdf"] if pdf else [])]
+    for name in names:
+        io.require_new_file(folder / name, overwrite=True)
     facts = collect_facts(folder)
     pictures = make_pictures(folder, facts)
     facts["methods"] = write_methods(facts)
@@ -43,6 +46,7 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     if pdf:
         with io.atomic_write(folder / "report.pdf") as temporary:
             show.write_pdf(temporary, _make_pages(facts, pictures))
+    io.add_to_mark(folder, [folder / name for name in names])
     return folder / "report.html"
 
 

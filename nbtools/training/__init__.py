@@ -1,9 +1,11 @@
 """The one training loop: seeded, budgeted, stoppable, and resumed exactly where it was."""
 
+from nbtools.training.checkpoints import read_history
 from nbtools.training.clock import one_cycle
 from nbtools.training.examples import Examples
 from nbtools.training.feed import prefetch
-from nbtools.training.recipe import hash_file, write_recipe
+from nbtools.training.recipe import hash_file, identify, write_recipe
+from nbtools.training.run_lock import RunLock
 from nbtools.training.settings import KEPT, History, TrainingPlan, TrainingSettings
 from nbtools.training.step import Adversarial, Supervised, TrainStep
 from nbtools.training.trainer import Trainer
@@ -14,14 +16,17 @@ __all__ = [
     "Adversarial",
     "Examples",
     "History",
+    "RunLock",
     "Supervised",
     "TrainStep",
     "Trainer",
     "TrainingPlan",
     "TrainingSettings",
     "hash_file",
+    "identify",
     "one_cycle",
     "prefetch",
+    "read_history",
     "read_weights",
     "set_weights",
     "write_recipe",

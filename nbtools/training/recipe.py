@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nbtools import config, io, runtime
 
 if TYPE_CHECKING:
+    from nbtools.data import DataSet
     from nbtools.methods import Method
     from nbtools.training.settings import History, TrainingPlan
 
@@ -57,5 +63,42 @@ def write_recipe(
 
 def hash_file(path: Path) -> str:
     """sha256 of a file's bytes, as 64 hexadecimal digits."""
+    about = os.stat(path)
+    return _hash_unchanged(os.path.abspath(path), about.st_size, about.st_mtime_ns, about.st_ino)
+
+
+@lru_cache(maxsize=100_000)  # a run asks twice: for its identity, and for its recipe
+def _hash_unchanged(path: str, *about: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identify(*datasets: DataSet | None) -> str:
+    """One hash of all that a run learns from and chooses by, wherever the files are.
+
+    Parameters
+    ----------
+    datasets : those of the run; files by their bytes, samples in memory by their values.
+    """
+    digest = hashlib.sha256()
+    for number, dataset in enumerate(datasets):
+        if dataset is None:
+            continue
+        files = dataset.files()
+        parts = sorted(hash_file(path) for path in files)
+        parts += [] if files else [hash_sample(sample) for sample in dataset]
+        digest.update(json.dumps([number, dataset.names, parts]).encode())
+    return digest.hexdigest()
+
+
+def hash_sample(sample: object) -> str:
+    """sha256 of the image of a sample and of its partners, by their values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(vars(sample).items()):
+        pixels = getattr(value, "pixels", value)
+        if isinstance(pixels, np.ndarray) and pixels.dtype != object:
+            digest.update(f"{name} {pixels.dtype.str} {pixels.shape}".encode())
+            digest.update(np.ascontiguousarray(pixels).tobytes())
+        elif pixels is not None:
+            digest.update(f"{name} {pixels}".encode())
+    return digest.hexdigest()

@@ -57,6 +57,7 @@ class TrainingPlan:
     callbacks : objects with any of on_note(text), on_step(step, logs), on_epoch(epoch, logs),
         wants_stop().
     schedule : [[step, progress], …] of an earlier run, followed exactly.
+    data : hash of all that the run learns from, see `identify`; a resumed run must have the same.
     """
 
     seed: int = 0
@@ -65,6 +66,12 @@ class TrainingPlan:
     resume: bool = False
     callbacks: tuple = ()
     schedule: tuple | None = None
+    data: str = ""
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Folder of the checkpoint; None where none is kept."""
+        return None if self.folder is None else Path(self.folder) / "checkpoint"
 
     def seconds_left(self) -> float:
         """What remains of a budget in minutes; without one, an hour."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -133,17 +132,18 @@ class Trainer:
     # --- checkpoint and resume
 
     def _write_checkpoint(self, best: Best) -> None:
-        if self.plan.folder is None:
+        if self.plan.checkpoint is None:
             return
         self.history.schedule = self.clock.realised(self.history.steps)
         groups = {"v": self.step.state(), "a": self.average, "b": best.weights}
         about = {"history": self.history, "settings": self.settings, "plan": self.plan}
-        write_checkpoint(Path(self.plan.folder) / "checkpoint", groups, **about)
+        write_checkpoint(self.plan.checkpoint, groups, **about)
 
     def _resume(self, best: Best) -> int:
         """Epochs of the run that was taken up again; 0 where there is none."""
-        folder = Path(self.plan.folder or ".") / "checkpoint"
-        found = read_checkpoint(folder, settings=self.settings, plan=self.plan)
+        folder, found = self.plan.checkpoint, None
+        if folder is not None:
+            found = read_checkpoint(folder, settings=self.settings, plan=self.plan)
         if found is None:
             return 0
         self.history, groups = found

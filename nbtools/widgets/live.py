@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 import time
@@ -263,9 +262,9 @@ class LiveTraining(ipywidgets.VBox):
 
     def _restore_curve(self) -> None:
         """Restore curve and time of a training that continues."""
-        state = self.plan.folder / "checkpoint" / "state.json"
-        if self.plan.resume and state.is_file():
-            history = json.loads(state.read_text("utf-8")).get("history", {})
+        if self.plan.resume:
+            training = runtime.load_quietly("nbtools.training")
+            history = training.read_history(self.plan.checkpoint)
             self.curve.rows = list(history.get("rows", ()))
             self.curve.started -= history.get("seconds", 0.0)
 

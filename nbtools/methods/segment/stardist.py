@@ -27,7 +27,7 @@ from nbtools.inference.base import Maps
 from nbtools.methods import stardist_package
 from nbtools.methods.domain import Domain
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.package_adapter import FollowPlan, read_epoch, silently
+from nbtools.methods.package_adapter import FollowPlan, resume_weights, silently
 from nbtools.methods.persistence import read_about
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.methods.stardist_package import StarTarget
@@ -119,7 +119,8 @@ class StarDist(KerasMethod):
         self.adopt(self.build())
         self.prepare_network()
         shorter = replace(plan, minutes=plan.minutes and plan.minutes * (1 - RESERVE))
-        follow = FollowPlan(self.settings, shorter, done=self._resume(plan))
+        done = resume_weights(self.inner.keras_model, plan)
+        follow = FollowPlan(self.settings, shorter, done=done)
         with silently():
             self._train(learn, choose, follow=follow, seed=plan.seed)
         self.other_weights = self._in_our_order(follow.other_weights)
@@ -236,14 +237,6 @@ class StarDist(KerasMethod):
         if follow.epochs:
             about |= {"validation_data": held_back, "augmenter": vary}
             self.inner.train(list(images), list(labels), **about)
-
-    def _resume(self, plan: TrainingPlan) -> int:
-        """Epochs of the run whose weights were taken up again; 0 where there is none."""
-        folder = Path(plan.folder or ".") / "checkpoint"
-        epoch = read_epoch(folder) if plan.resume else 0
-        if epoch:
-            read_weights(self.inner.keras_model, folder)
-        return epoch
 
     def _in_our_order(self, weights: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
         """Weights in the order of the package's network → in the order of ours."""

@@ -1,0 +1,443 @@
+"""Result folders: they appear whole or not at all, and nothing but our own work is ever replaced.
+
+A folder that the toolkit wrote carries a mark, MARK: a line per file with its name and hash. It is
+replaced only where every file in it stands in the mark and is unchanged; labels that were corrected
+since, notes and images of the user are foreign, and stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import uuid
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from nbtools.errors import UserError
+
+MARK = ".nbtools.jsonl"
+SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
+CHECKPOINT_FILES = ("checkpoint/*.npz", "checkpoint/*.json", "checkpoint/.lock")
+PREFIX = ".nbtools-"  # of what is being written
+LONGEST_SUFFIX = 12  # letters
+LAST = ("model.json", "result.json")
+NAMED = 3  # foreign files that a message names
+
+
+class new_folder:
+    """A result folder that appears whole or not at all, with the mark of the toolkit.
+
+    Parameters
+    ----------
+    path : where the folder shall be; an empty folder there is used.
+    overwrite : replace a folder that the toolkit wrote and that nobody changed.
+    inputs : files and folders that the result is made from; none of them is ever replaced.
+    keep : whether what is in the folder stays: files of the same name alone are replaced.
+
+    Raises
+    ------
+    UserError : the path is a file, or has content that is not replaced, see `require_new_folder`.
+
+    Examples
+    --------
+    >>> with new_folder("runs/one", overwrite=True) as folder:
+    ...     _ = (folder / "note.txt").write_text("done")
+    >>> sorted(read_mark("runs/one"))
+    ['note.txt']
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        *,
+        inputs: Iterable[str | Path] = (),
+        keep: bool = False,
+    ):
+        self.path = Path(os.path.realpath(path))
+        self.overwrite, self.inputs, self.keep = overwrite, tuple(inputs), keep
+
+    def __enter__(self) -> Path:
+        self._require()
+        self._inside = self.path.is_dir() and (self.keep or not is_movable(self.path))
+        self._temporary = temporary_path(self.path / "x" if self._inside else self.path)
+        try:
+            sweep(self._temporary.parent)
+            self._temporary.mkdir(parents=True)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        return self._temporary
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as problem:
+            raise unwritable(self.path, problem) from problem
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _require(self) -> None:
+        if not self.keep:
+            require_new_folder(self.path, overwrite=self.overwrite, inputs=self.inputs)
+
+    def _finish(self) -> None:
+        self._require()
+        files = [name for name in list_files(self._temporary) if name != MARK]
+        new = {name: hash_file(self._temporary / name) for name in files}
+        old = read_mark(self.path) or {}
+        if not self._inside:
+            write_mark(self._temporary, new)
+            replace_folder(self._temporary, self.path, mark=old)
+            return
+        if self.keep:
+            self._require_own(old, files)
+        else:
+            remove_own(self.path, old)
+            old = {}
+        write_mark(self.path, old | new)
+        # What makes the folder a model or a result goes last: half a folder is neither.
+        for name in sorted(files, key=lambda name: name in LAST):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._temporary / name, self.path / name)
+
+    def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
+        present = [name for name in files if os.path.lexists(self.path / name)]
+        foreign = [name for name in present if not is_own(self.path, name, mark)]
+        if foreign:
+            raise UserError(
+                "Files of yours are not replaced.",
+                f"{self.path} with {', '.join(foreign[:NAMED])}",
+                "Give these files another name, or give another folder.",
+            )
+
+
+def require_new_folder(
+    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Require that a result can be written to a path; call it before long work starts.
+
+    Parameters
+    ----------
+    path : of a result folder.
+    overwrite : a folder that the toolkit wrote, and nobody changed, may be replaced.
+    inputs : files and folders that the result is made from.
+
+    Raises
+    ------
+    UserError : the path is a file, cannot be written, has content that is not replaced, or holds an
+        input, the current or the home folder.
+    """
+    path = Path(os.path.realpath(path))
+    if os.path.isfile(path):
+        raise UserError(
+            "A result folder must be a folder.", f"the file {path}", "Give another name."
+        )
+    require_writable(path)
+    if not path.is_dir() or not list_content(path):
+        return
+    if used := find_input(path, inputs):
+        raise UserError(
+            "A result is never written over what it is made from.",
+            f"{path}, which holds {used}",
+            "Give another folder.",
+        )
+    foreign = find_foreign(path)
+    if foreign:
+        raise UserError(
+            "An existing folder is not overwritten."
+            if not overwrite
+            else "Only a folder that nbtools wrote, with nothing else in it, is overwritten.",
+            f"{path} with {', '.join(foreign)}",
+            "Give another folder.",
+        )
+    if not overwrite:
+        raise UserError(
+            "An existing result is not overwritten.",
+            f"{path}, which has content",
+            "Give another folder, or add --overwrite.",
+        )
+    if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
+        raise UserError(
+            "A folder you are in cannot be replaced.", path, "Give a new folder inside it."
+        )
+
+
+def require_new_file(
+    path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
+    """Require that a file can be written to a path; call it before long work starts.
+
+    Parameters
+    ----------
+    path : of the file.
+    overwrite : a file that the toolkit wrote, and nobody changed, may be replaced.
+    inputs : files and folders that it is made from.
+
+    Raises
+    ------
+    UserError : the path is a folder or an input, cannot be written, or has a file that is not
+        replaced.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError("The result is a file.", f"the folder {path}", "Give a file in it.")
+    require_writable(Path(os.path.realpath(path)))
+    if not os.path.lexists(path):
+        return
+    own = is_written_by_us(path) and not find_input(Path(os.path.realpath(path)), inputs)
+    if overwrite and own:
+        return
+    remedy = "Choose another --out."
+    if own:
+        remedy = "Choose another --out, or add --overwrite."
+    rule = "An existing result is not overwritten."
+    if overwrite:
+        rule = "Only a file that nbtools wrote, and nobody changed, is overwritten."
+    raise UserError(rule, path, remedy)
+
+
+def is_written_by_us(path: str | Path) -> bool:
+    """Whether a file stands unchanged in the mark of its folder, or of one above it."""
+    path = Path(os.path.abspath(path))
+    for folder in path.parents:
+        mark = read_mark(folder)
+        if mark is not None:
+            return is_own(folder, path.relative_to(folder).as_posix(), mark)
+    return False
+
+
+def is_movable(path: Path) -> bool:
+    """Whether another folder can take the place of one by renaming both.
+
+    Not where it is empty, mounted, the one that the user's shell stands in, or of a parent that is
+    not ours to write: these are filled from inside.
+    """
+    mounted = os.path.ismount(path) or Path.cwd().is_relative_to(path)
+    return bool(os.listdir(path)) and not mounted and os.access(path.parent, os.W_OK)
+
+
+def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
+    """Rename a folder to `target`; the one there goes only after the new one is in place.
+
+    Parameters
+    ----------
+    source, target : on one file system.
+    mark : of the folder at `target`; what is not in it is left beside the new folder.
+    """
+    if not target.exists():
+        os.replace(source, target)
+        return
+    aside = temporary_path(target)
+    os.replace(target, aside)
+    try:
+        os.replace(source, target)
+    except OSError:
+        os.replace(aside, target)
+        raise
+    remove_own(aside, mark)
+    if not os.listdir(aside):
+        os.rmdir(aside)
+
+
+def require_writable(path: Path) -> None:
+    """A UserError where a file or folder of this path could not be made, told in the first second.
+
+    Parameters
+    ----------
+    path : absolute; nothing needs to be there yet.
+    """
+    place = path
+    while not os.path.isdir(place) and place != place.parent:
+        place = place.parent
+    probe = temporary_path(place / "x")
+    try:
+        os.lstat(path)  # a name that is too long
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
+    """The first input that is a folder itself, or lies in it; None where none is in danger."""
+    for one in inputs:
+        place = Path(os.path.realpath(one))
+        if place.exists() and (place == path or path in place.parents):
+            return Path(one)
+    return None
+
+
+# --- the mark
+
+
+def read_mark(folder: str | Path) -> dict[str, str] | None:
+    """Name of each file that the toolkit wrote into a folder → its sha256; None without a mark."""
+    try:
+        lines = (Path(folder) / MARK).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    known = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            known[str(entry["file"])] = str(entry["sha256"])
+        except (ValueError, KeyError, TypeError):
+            continue  # the last line of a process that was killed
+    return known
+
+
+def write_mark(folder: Path, files: dict[str, str]) -> None:
+    """Write the mark of a folder anew: sha256 by name of the file."""
+    lines = [json.dumps({"file": name, "sha256": known}) for name, known in files.items()]
+    temporary = temporary_path(folder / MARK)
+    temporary.write_text("".join(line + "\n" for line in lines), "utf-8", newline="\n")
+    os.replace(temporary, folder / MARK)
+
+
+def add_to_mark(folder: str | Path, paths: Iterable[str | Path]) -> None:
+    """Add files that the toolkit has just written into a folder to its mark.
+
+    Parameters
+    ----------
+    folder : of a result; it gets a mark where it has none.
+    paths : of files inside it.
+    """
+    folder = Path(folder)
+    names = [Path(path).relative_to(folder).as_posix() for path in paths]
+    with open(folder / MARK, "a", encoding="utf-8", newline="\n") as file:
+        for name in names:
+            line = json.dumps({"file": name, "sha256": hash_file(folder / name)})
+            file.write("\n" * (file.tell() > 0) + line)
+
+
+def find_foreign(folder: Path) -> list[str]:
+    """Up to NAMED files of a folder that the toolkit did not write, or that changed since."""
+    mark = read_mark(folder)
+    if mark is None:
+        return list_content(folder)[:NAMED]
+    foreign = []
+    for name in list_files(folder):
+        if not is_own(folder, name, mark):
+            foreign.append(name)
+        if len(foreign) == NAMED:
+            break
+    return foreign
+
+
+def is_own(folder: Path, name: str, mark: dict[str, str]) -> bool:
+    """Whether a file is as the toolkit wrote it, or is of no interest to anybody."""
+    path, parts = folder / name, Path(name).parts
+    if any(part in SYSTEM_FILES for part in parts) or name == MARK:
+        return True
+    if path.is_symlink():
+        return False
+    if any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES) or parts[0].startswith(PREFIX):
+        return True
+    try:
+        return name in mark and hash_file(path) == mark[name]
+    except OSError:
+        return False
+
+
+def remove_own(folder: Path, mark: dict[str, str]) -> None:
+    """Remove the files of a mark, those of the system, and folders that are then empty."""
+    for name in list_files(folder):
+        if is_own(folder, name, mark):
+            (folder / name).unlink(missing_ok=True)
+    for place, _, _ in sorted(os.walk(folder), reverse=True):
+        if Path(place) != folder and not os.listdir(place):
+            os.rmdir(place)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Relative names of all files and links below a folder; links are not followed."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if not name.startswith(PREFIX)]
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        inside = Path(place).relative_to(folder)
+        found += [(inside / name).as_posix() for name in (*files, *links)]
+    return sorted(found)
+
+
+def list_content(folder: Path) -> list[str]:
+    """Names in a folder, without those that the system or we leave behind."""
+    names = sorted(os.listdir(folder))
+    return [n for n in names if n not in (*SYSTEM_FILES, MARK) and not n.startswith(PREFIX)]
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- what is being written, and what a killed process left of it
+
+
+def temporary_path(path: Path) -> Path:
+    """A free hidden name beside a path: short, with its suffix, and with our process in it."""
+    suffix = path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ""
+    return path.with_name(f"{PREFIX}{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{suffix}")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether something was being written under this name, by a process that has ended."""
+    if not name.startswith(PREFIX):
+        return False
+    host, number, *_ = (*name.removeprefix(PREFIX).split("-"), "", "")
+    return host == _host() and number.isdecimal() and not _is_running(int(number))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left in a folder."""
+    for name in list(_list_leftovers(folder)):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _list_leftovers(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from (name for name in os.listdir(folder) if is_leftover(name))
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _is_running(number: int) -> bool:
+    """Whether a process of this machine runs; on Windows, where a look could end it, True."""
+    if number == os.getpid() or sys.platform == "win32":
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """What is said where a result cannot be written."""
+    reason = error.strerror or type(error).__name__
+    return UserError(
+        "The result must be writable.",
+        f"{path} ({reason})",
+        "Choose another folder, or check its permissions and space.",
+    )
