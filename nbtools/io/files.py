@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.folders import temporary_path, unwritable
+from nbtools.io.folders import sync_to_disk, temporary_path, unwritable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
 
@@ -55,17 +55,6 @@ def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sync_to_disk(path: Path) -> None:
-    """Wait until a file, or the list of files of a folder, is on the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:

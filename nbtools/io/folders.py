@@ -378,6 +378,17 @@ def list_content(folder: Path) -> list[str]:
     return [n for n in names if n not in (*SYSTEM_FILES, MARK) and not n.startswith(PREFIX)]
 
 
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of files of a folder, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def hash_file(path: Path) -> str:
     """sha256 of a file's bytes, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
