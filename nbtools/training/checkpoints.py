@@ -80,7 +80,7 @@ def read_generation(path: Path) -> tuple[dict, Groups]:
         arrays = {name: file[name] for name in file.files}
     text, known = arrays.pop(STATE).tobytes(), str(arrays.pop(DIGEST))
     if hash_arrays(arrays, text) != known:
-        raise ValueError("its content is not what its hash says")
+        raise zipfile.BadZipFile("its content is not what its hash says")
     return json.loads(text), group_arrays(arrays)
 
 

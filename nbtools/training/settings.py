@@ -111,6 +111,7 @@ class History:
     seconds: float = 0.0
     steps: int = 0
     parameters: int = 0
+    parts: int = 1  # that batches were cut into, where memory was short
 
     @property
     def epochs(self) -> int:
