@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             rows += to_rows(found)
             say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
     columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
-    io.write_csv(args.out, rows, columns=columns)
-    io.add_to_mark(args.out.parent, [args.out])
+    write_table(args.out, rows, columns=columns)
     unreliable = sum(not row["reliable"] for row in rows)
     document = {
         "table": str(args.out),
@@ -116,6 +115,12 @@ def _measure_one(
         if known is not None:
             table[column] = [known.get(int(number)) for number in table["label"]]
     return table
+
+
+def write_table(path: Path, rows: list[dict], *, columns: list[str]) -> None:
+    """Write a table, and note that it is ours to replace."""
+    io.write_csv(path, rows, columns=columns)
+    io.add_to_mark(path.parent, [path])
 
 
 def _format_table(document: dict, missing: list[str]) -> list[str]:

@@ -108,7 +108,7 @@ class new_folder:
 
     def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
         present = [name for name in files if os.path.lexists(self.path / name)]
-        foreign = [name for name in present if not is_own(self.path, name, mark)]
+        foreign = [name for name in present if not is_own(self.path, name, mark=mark)]
         if foreign:
             raise UserError(
                 "Files of yours are not replaced.",
@@ -208,7 +208,7 @@ def is_written_by_us(path: str | Path) -> bool:
     for folder in path.parents:
         mark = read_mark(folder)
         if mark is not None:
-            return is_own(folder, path.relative_to(folder).as_posix(), mark)
+            return is_own(folder, path.relative_to(folder).as_posix(), mark=mark)
     return False
 
 
@@ -328,14 +328,14 @@ def find_foreign(folder: Path) -> list[str]:
         return list_content(folder)[:NAMED]
     foreign = []
     for name in list_files(folder):
-        if not is_own(folder, name, mark):
+        if not is_own(folder, name, mark=mark):
             foreign.append(name)
         if len(foreign) == NAMED:
             break
     return foreign
 
 
-def is_own(folder: Path, name: str, mark: dict[str, str]) -> bool:
+def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
     """Whether a file is as the toolkit wrote it, or is of no interest to anybody."""
     path, parts = folder / name, Path(name).parts
     if any(part in SYSTEM_FILES for part in parts) or name == MARK:
@@ -353,7 +353,7 @@ def is_own(folder: Path, name: str, mark: dict[str, str]) -> bool:
 def remove_own(folder: Path, mark: dict[str, str]) -> None:
     """Remove the files of a mark, those of the system, and folders that are then empty."""
     for name in list_files(folder):
-        if is_own(folder, name, mark):
+        if is_own(folder, name, mark=mark):
             (folder / name).unlink(missing_ok=True)
     for place, _, _ in sorted(os.walk(folder), reverse=True):
         if Path(place) != folder and not os.listdir(place):

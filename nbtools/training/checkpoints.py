@@ -31,7 +31,7 @@ DAMAGES = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.err
 Groups = dict[str, list[np.ndarray]]
 
 
-def write_generation(folder: Path, groups: dict[str, list], state: dict) -> Path:
+def write_generation(folder: Path, groups: dict[str, list], *, state: dict) -> Path:
     """Write a generation of a checkpoint, and remove all but the last KEPT_GENERATIONS.
 
     Parameters
@@ -168,7 +168,7 @@ def write_checkpoint(
         "data": plan.data,
     }
     try:
-        path = write_generation(folder, groups, state)
+        path = write_generation(folder, groups, state=state)
         if plan.mirror is not None:
             copy_generation(path, plan.mirror, seconds=history.seconds, plan=plan)
     except UserError as error:
