@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,18 @@ from typing import TYPE_CHECKING
 from nbtools import config, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
+from nbtools.data.layout import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.reading import read_about
 from nbtools.tasks.text import tabulate
 
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
+
+
+DRAWN = ("overlays/", "errors/", "scores/", "strata.png")  # pictures, which change no result
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +78,12 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     places = name_results(args.results)
     options = scoring.find_options(args, task)
-    truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
+    first = next((place for place in args.results if is_result(place)), args.results[0])
+    truth = scoring.open_truth(args, task, result=first)
+    dataset = scoring.open_images(args.truth, result=first)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
-    baseline = find_baseline(args.baseline, places)
+    alone = len(places) == 1 and args.baseline is None  # needs a baseline beside it, computed anew
+    baseline = None if alone else find_baseline(args.baseline, places)
     if (
         baseline is None
         and dataset is not None
@@ -199,15 +206,6 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
     )
 
 
-def read_about(place: Path) -> dict:
-    """result.json of a result of ours, {} where there is none."""
-    try:
-        about = json.loads((place / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
 def describe(
     found: dict, scores: dict, *, args: argparse.Namespace, places: dict[str, Path]
 ) -> dict:
@@ -249,7 +247,7 @@ def hash_place(place: Path) -> str:
         inside = path.relative_to(place).as_posix()
         if (
             path == place
-            or (io.is_image(path) and not inside.startswith(("overlays/", "errors/")))
+            or (io.is_image(path) and not inside.startswith(DRAWN))
             or path.suffix == ".csv"
         ):
             digest.update(inside.encode() + path.read_bytes())
@@ -358,7 +356,8 @@ def draw_errors(
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
         errors = folder / "errors" / name.replace("/", "_")
-        error_maps.draw_errors(errors, one, found=readers[name], **place)
+        found = readers[name]
+        error_maps.draw_errors(errors, one, names=truth.names, found=found, **place)
 
 
 COMMAND = Command(

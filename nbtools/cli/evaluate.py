@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nbtools import tasks
-from nbtools.cli import common, error_maps, scoring
+from nbtools.cli import common, error_maps, movies, scoring
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
 from nbtools.tasks.reading import pair_up
+
+AGAIN = (
+    "If they are, predict again with --axes {axes}; dataset.toml of the truth needs the line "
+    "axes = '{axes}' then, which nbtools check --axes {axes} --remember writes."
+)
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -40,16 +46,19 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     require_suited(args, task)
     options = scoring.find_options(args, task)
-    truth = scoring.open_truth(args, task)
+    truth = scoring.open_truth(args, task, result=args.result)
     found, names = scoring.open_result(args, args.result, truth=truth)
-    dataset = scoring.open_images(args.truth)
-    rows = []
+    dataset = scoring.open_images(args.truth, result=args.result)
+    rows, moving = [], []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
+    pairs = note_movies(pairs, moving)
     if args.biaflows:
         pairs = _collect(pairs, rows, task=task)
     groups = scoring.find_groups(dataset, args.group_by)
     scores = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-    lines = task.format(scores)
+    lines = task.format(scores) + movies.describe(moving, done="scored", again=AGAIN)
+    if moving:
+        scores["movies"] = [movie.to_dict() for movie in moving]
     if args.biaflows:
         scores["biaflows"] = biaflows.average(rows)
         lines.append(_format_biaflows(scores["biaflows"]))
@@ -57,6 +66,19 @@ def run(args: argparse.Namespace) -> CommandResult:
         readers = {"truth": truth.read, "found": lambda name: found.read(names[name])}
         error_maps.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
     return CommandResult(scores, lines, 1 if scores["missing"] else 0)
+
+
+def note_movies(pairs: Iterable[tuple], moving: list[movies.Movie]) -> Iterator[tuple]:
+    """The pairs, while the movies among them are noted in a list."""
+    for name, truth, found in pairs:
+        images = (getattr(one, "image", None) for one in (found, truth))
+        movie = next(filter(None, map(movies.find_movie, filter(None, images))), None)
+        true = getattr(truth, "image", None)
+        if movie and true is not None and true.size("T") > 1:
+            movie = movies.find_movie(true, true)
+        if movie:
+            moving.append(replace(movie, name=name))
+        yield name, truth, found
 
 
 def require_suited(args: argparse.Namespace, task: Task) -> None:

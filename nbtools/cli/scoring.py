@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nbtools import tasks
 from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.layout import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
-from nbtools.tasks.reading import is_result, pair_names
+from nbtools.tasks.reading import pair_names, read_input
 
 DEFAULTS = (None, "clean")  # of options for single tasks
 Reader = Callable[[str], object | None]  # name of an image of the truth → its result
@@ -71,9 +73,9 @@ def find_options(args: argparse.Namespace, task: Task) -> dict:
     return given
 
 
-def open_truth(args: argparse.Namespace, task: Task) -> ResultSet:
-    """What is true."""
-    options = InputOptions(spacing=args.spacing)
+def open_truth(args: argparse.Namespace, task: Task, *, result: Path) -> ResultSet:
+    """What is true, read with the axes and the time point with which the result was predicted."""
+    options = replace(read_input(result), spacing=args.spacing)
     return task.read_truth(args.truth, what="The truth", options=options)
 
 
@@ -86,11 +88,11 @@ def open_result(
     return found, pair_names(found, truth, place=place)
 
 
-def open_images(truth: Path) -> DataSet | None:
-    """The data set of the truth, where it has images and not labels alone."""
+def open_images(truth: Path, *, result: Path) -> DataSet | None:
+    """The data set of the truth, where it has images and not labels alone; read as the result's."""
     if not truth.is_dir() or is_result(truth):
         return None
-    dataset = DataSet.open(truth)
+    dataset = DataSet.open(truth, options=read_input(result))
     kinds = ("labels", "clean", "centres", "boxes", "classes")
     return dataset if any(dataset.has(kind) for kind in kinds) else None
 

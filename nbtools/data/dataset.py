@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import layout, leakage, splits
+from nbtools.data import layout, leakage, movies, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError, require_choice
@@ -300,9 +300,9 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
         if count == 1:
             found.append(entry)
             continue
-        digits = len(str(count - 1))
         found += [
-            _select_frame(entry, t, name=f"{entry.name}_t{t:0{digits}d}") for t in range(count)
+            _select_frame(entry, t, name=movies.name_frame(entry.name, t, count=count))
+            for t in range(count)
         ]
     return found
 

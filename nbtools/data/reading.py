@@ -124,10 +124,14 @@ class Reader:
             pixels = io.read_rois(path, image.space_shape, name=entry.name)
             return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
         label = _open_partner(path, axes=image.spatial, palette=True)
+        label = _name_time(label, image, count=self._count_frames(entry, image))
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
-        same = label.axes == image.spatial and image.spacing
-        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
+            label = label.replace(**known)
+        return label
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
@@ -192,9 +196,23 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        path = entry.files["images"]
+        return io.open_image(path, axes=self.options.axes, header_only=True).image.size("T")
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -227,6 +245,15 @@ def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Ima
         return io.open_image(path, axes=axes, palette=palette).image
     except UserError:
         return io.open_image(path, palette=palette).image
+
+
+def _name_time(label: Image, image: Image, *, count: int) -> Image:
+    """Labels of a movie with axis T, where a file without names of axes calls it by another."""
+    spatial = image.spatial
+    shape = (count, *(image.size(axis) for axis in spatial))
+    if count < 2 or "T" in label.axes or label.shape != shape:
+        return label
+    return label.replace(axes="T" + spatial, spacing=None)
 
 
 def select_channel(image: Image, channel: int | str) -> Image:
