@@ -225,6 +225,16 @@ def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
     return read
 
 
+def tell_ungrouped(dataset: DataSet | None, column: str | None) -> list[str]:
+    """A line on images whose table names no group, where it does for others; [] without any."""
+    names = dataset.ungrouped(column) if dataset is not None else []
+    if not names:
+        return []
+    some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    where = f" in column {column}" if column else ""
+    return [f"Attention: no group{where} for {some}: each counts as a group of its own."]
+
+
 def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
     """A function that writes a line on standard error, or nothing with --quiet."""
     if args.quiet:

@@ -108,7 +108,9 @@ def run(args: argparse.Namespace) -> CommandResult:
             write_comparison(folder, document, scores=scores)
             draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
     code = 1 if any(document["missing"].values()) else 0
-    return CommandResult(document, format_comparison(document, out=args.out), code)
+    lines = format_comparison(document, out=args.out)
+    lines += common.tell_ungrouped(dataset, args.group_by) if groups else []
+    return CommandResult(document, lines, code)
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:

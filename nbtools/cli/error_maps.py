@@ -142,7 +142,7 @@ def draw_strata(
     images = common.read_images(dataset)
     found = {}
     for method, read in readers.items():
-        pairs = chain.from_iterable(split_pair(n, truth(n), read(n)) for n in names)
+        pairs = chain.from_iterable(split_pair(n, truth(n), found=read(n)) for n in names)
         nuclei = strata.describe_nuclei(
             (name, true.image, one and one.image, images(name)) for name, true, one in pairs
         )

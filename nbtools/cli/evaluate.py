@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     groups = scoring.find_groups(dataset, args.group_by)
     scores = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
     lines = task.format(scores) + movies.describe(moving, done="scored", again=AGAIN)
+    if groups:
+        lines += common.tell_ungrouped(dataset, args.group_by)
     if moving:
         scores["movies"] = [movie.to_dict() for movie in moving]
     if args.biaflows:

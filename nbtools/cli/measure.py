@@ -58,21 +58,13 @@ def run(args: argparse.Namespace) -> CommandResult:
     UserError : the table exists already, or texture or chromocentres are to be measured without
         images.
     """
-    from nbtools import measure
-
     common.require_new_file(args)
-    for name in ("texture", "chromocentres", "spots"):
-        if getattr(args, name) and args.images is None:
-            raise UserError(
-                "Texture and chromocentres are measured in the images.",
-                f"--{name} without --images",
-                "Add --images FOLDER.",
-            )
+    require_images(args)
     options = find_options(args)
     labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
     images = common.read_images(place and DataSet.open(place, options=options))
-    say, rows, missing, found_movies = common.make_reporter(args), [], [], []
+    say, rows, missing, found = common.make_reporter(args), [], [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite)
         if args.spots
@@ -82,27 +74,47 @@ def run(args: argparse.Namespace) -> CommandResult:
             image, result = images(name), labels.read(name)
             if args.images and image is None:
                 missing.append(name)
-            found = _measure_one(result, image, args=args, spots=spots and spots / f"{name}.tif")
-            if isinstance(options.time, int):
-                found = measure.name_time(found, None, frame=options.time)
-            rows += to_rows(found)
-            if movie := movies.find_movie(image, result.image):
-                found_movies.append(movie)
-            say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
-    columns = order_columns(rows)
-    io.write_csv(args.out, rows, columns=columns)
-    unreliable = sum(not row["reliable"] for row in rows)
-    document = {
-        "table": str(args.out),
-        "images": len(labels.names),
-        "nuclei": len(rows),
-        "unreliable": unreliable,
-        "columns": columns,
-        "movies": [movie.to_dict() for movie in found_movies],
-    }
+            spots_file = spots and spots / f"{name}.tif"
+            one = _measure_one(result, image, args=args, spots=spots_file, time=options.time)
+            rows += to_rows(one)
+            found.append(movies.find_movie(image, result.image))
+            say(f"{name}: {len(one['label'])} nuclei")
+    document = describe_table(args, rows, labels.names)
+    moving = list(filter(None, found))
+    document["movies"] = [movie.to_dict() for movie in moving]
     lines = _format_table(document, missing)
-    lines += movies.describe(found_movies, done="measured", again=AGAIN)
+    lines += movies.describe(moving, done="measured", again=AGAIN)
+    io.write_csv(args.out, rows, columns=document["columns"])
     return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+
+
+def require_images(args: argparse.Namespace) -> None:
+    """A UserError where something is to be measured that needs the images, without these."""
+    for name in ("texture", "chromocentres", "spots"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                "Add --images FOLDER.",
+            )
+
+
+def describe_table(args: argparse.Namespace, rows: list[dict], names: list[str]) -> dict:
+    """The document: table, numbers of images and rows, and the columns.
+
+    Parameters
+    ----------
+    args : parsed command line.
+    rows : one per nucleus, of a movie one per nucleus and time point.
+    names : of the label images.
+    """
+    return {
+        "table": str(args.out),
+        "images": len(names),
+        "nuclei": len(rows),
+        "unreliable": sum(not row["reliable"] for row in rows),
+        "columns": order_columns(rows),
+    }
 
 
 def find_options(args: argparse.Namespace) -> InputOptions:
@@ -125,11 +137,17 @@ def order_columns(rows: list[dict]) -> list[str]:
 
 
 def _measure_one(
-    result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
+    result: Labels,
+    image: Image | None,
+    *,
+    args: argparse.Namespace,
+    spots: Path | None,
+    time: int | None,
 ) -> dict[str, Sequence]:
     """The table of one image, with scores and classes where the nuclei have them.
 
-    Columns that need the image are left out where there is none.
+    Columns that need the image are left out where there is none; `time` is that of a chosen time
+    point.
     """
     from nbtools import measure
 
@@ -147,7 +165,7 @@ def _measure_one(
     for column, known in (("score", result.score), ("class", result.classes)):
         if known is not None:
             table[column] = [known.get(key) for key in _name_nuclei(table)]
-    return table
+    return table if time is None else measure.name_time(table, None, frame=time)
 
 
 def _name_nuclei(table: dict[str, Sequence]) -> list:

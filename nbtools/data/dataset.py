@@ -253,6 +253,18 @@ class DataSet(Sequence):
             self._column(group_by), fields, files, pixels, splits.link_groups(len(self), related)
         )
 
+    def ungrouped(self, group_by: str | None = None) -> list[str]:
+        """Names of the images without a group, where others have one: each stands for itself.
+
+        Parameters
+        ----------
+        group_by : as of `groups`.
+        """
+        values = self._column(group_by)
+        if not any(values):
+            return []
+        return [name for name, value in zip(self.names, values, strict=True) if not value]
+
     def files(self) -> list[Path]:
         """All input files, with tables and dataset.toml."""
         found = set(self.about.tables).union(*(e.files.values() for e in self.entries))

@@ -112,7 +112,7 @@ def _find_label_and_table(found: tuple) -> tuple[Image, Mapping | None]:
 
 def _write_scores(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
     """Write scores against the true labels, and the map of errors, into a folder of their own."""
-    pairs = split_pair(name, Labels(truth), Labels(label))
+    pairs = split_pair(name, Labels(truth), found=Labels(label))
     scores = instances.evaluate((one, true.image, found.image) for one, true, found in pairs)
     io.write_json(folder / SCORES_FOLDER / "scores.json", scores)
     first, true, found = (one.select(T=0) for one in (image, truth, label))

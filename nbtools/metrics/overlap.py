@@ -87,10 +87,10 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
     hidden = [side[~seen & (side > 0)] for side in (true_run, predicted_run)]
     sizes = [length[~seen & (side > 0)] for side in (true_run, predicted_run)]
     table = _tabulate(true_run[seen], predicted_run[seen], length[seen])
-    return _drop_hidden(table, hidden, sizes)
+    return _drop_hidden(table, hidden, sizes=sizes)
 
 
-def _drop_hidden(table: Overlap, hidden: list[np.ndarray], sizes: list[np.ndarray]) -> Overlap:
+def _drop_hidden(table: Overlap, hidden: list[np.ndarray], *, sizes: list[np.ndarray]) -> Overlap:
     """The table without unmatched nuclei of which more than half of the pixels are void.
 
     hidden, sizes : of the true and of the predicted nuclei, labels in the void and their pixels.

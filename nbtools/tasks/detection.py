@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -157,8 +156,7 @@ def read_file(path: Path, options: InputOptions) -> Found:
     if io.is_image(path):
         return Labels(read_label_file(path, options))
     rows = read_rows(path)
-    first = path.read_text("utf-8-sig").partition("\n")[0].lower()
-    header = {name.strip() for name in re.split("[,;\t]", first)}
+    header = {name.lower() for name in io.read_header(path)}
     axes = [a for a in "zyx" if a in header or {f"{a}0", f"{a}1"} <= header]
     if axes[-2:] != ["y", "x"]:
         raise UserError(

@@ -90,7 +90,7 @@ def split_pairs(
 
 def _split(pairs: Iterable[tuple], groups: dict) -> Iterator[tuple]:
     for name, truth, found in pairs:
-        frames = split_pair(name, truth, found)
+        frames = split_pair(name, truth, found=found)
         group = groups.get(name, name)
         for one, *pair in frames:
             if len(frames) > 1:
@@ -98,7 +98,7 @@ def _split(pairs: Iterable[tuple], groups: dict) -> Iterator[tuple]:
             yield one, *pair
 
 
-def split_pair(name: str, truth: Result, found: Result | None) -> list[tuple]:
+def split_pair(name: str, truth: Result, *, found: Result | None) -> list[tuple]:
     """(name, truth, result or None) of each time point; the pair itself where there is one.
 
     Parameters
