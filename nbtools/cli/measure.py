@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             rows += to_rows(one)
             found.append(movies.find_movie(image, result.image))
             say(f"{name}: {len(one['label'])} nuclei")
-    document = describe_table(args, rows, labels.names)
+    document = describe_table(args, rows, names=labels.names)
     moving = list(filter(None, found))
     document["movies"] = [movie.to_dict() for movie in moving]
     lines = _format_table(document, missing)
@@ -99,7 +99,7 @@ def require_images(args: argparse.Namespace) -> None:
             )
 
 
-def describe_table(args: argparse.Namespace, rows: list[dict], names: list[str]) -> dict:
+def describe_table(args: argparse.Namespace, rows: list[dict], *, names: list[str]) -> dict:
     """The document: table, numbers of images and rows, and the columns.
 
     Parameters

@@ -20,12 +20,12 @@ import tifffile
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.intervals import imagej_interval, ome_interval
 from nbtools.io.units import (
     PIXEL,
     is_plausible,
     normal_unit,
     resolution_tag,
-    to_seconds,
     um_per_unit,
 )
 
@@ -192,13 +192,7 @@ def _has_alpha(file: tifffile.TiffFile) -> bool:
 def _from_imagej(file: tifffile.TiffFile) -> dict:
     """Unit, resolution and z step as in ImageJ: no resolution is no calibration, no z step is 1."""
     about = file.imagej_metadata or {}
-    return _imagej_spacing(file, about) | {"interval_s": _imagej_interval(about)}
-
-
-def _imagej_interval(about: dict) -> float | None:
-    """Seconds between frames: the interval in its unit, else from the frames per second."""
-    interval = to_seconds(about.get("finterval"), about.get("tunit"))
-    return interval or to_seconds(1 / about["fps"] if about.get("fps") else None, "s")
+    return _imagej_spacing(file, about) | {"interval_s": imagej_interval(about)}
 
 
 def _imagej_spacing(file: tifffile.TiffFile, about: dict) -> dict:
@@ -251,21 +245,8 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
             spacing[axis] = float(size) * scale
             units.add("pixel" if unit in PIXEL else "um")
     known = {"spacing": spacing, "unit": units.pop()} if len(units) == 1 else {}
-    interval = to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit"))
     names = names if all(names) else ()
-    return {**known, "channels": names, "interval_s": interval or _mean_interval(pixels)}
-
-
-def _mean_interval(pixels: ElementTree.Element) -> float | None:
-    """Mean seconds between time points, from the time at which each plane was taken."""
-    planes = [p for p in pixels.iterfind("{*}Plane") if p.get("DeltaT")]
-    firsts = [p for p in planes if p.get("TheZ", "0") == p.get("TheC", "0") == "0"]
-    if len(firsts) < 2:
-        return None
-    first, last = firsts[0], firsts[-1]
-    steps = int(last.get("TheT", "0")) - int(first.get("TheT", "0"))
-    span = float(last.get("DeltaT")) - float(first.get("DeltaT"))
-    return to_seconds(span / steps, first.get("DeltaTUnit")) if steps > 0 else None
+    return {**known, "channels": names, "interval_s": ome_interval(pixels)}
 
 
 def _find_own_metadata(file: tifffile.TiffFile) -> dict:

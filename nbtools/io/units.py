@@ -1,8 +1,7 @@
-"""Units of length and time, and resolution tags: everything becomes µm and seconds here."""
+"""Units of length and resolution tags: everything becomes µm here."""
 
 from __future__ import annotations
 
-import math
 import sys
 from fractions import Fraction
 from itertools import chain
@@ -22,15 +21,6 @@ UM_PER_UNIT = dict(
         dict.fromkeys(words.split(), um).items() for um, words in _SPELLINGS.items()
     )
 )
-SECONDS = {  # spelling of a unit of time → seconds
-    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("µs", "us", "usec", "microsecond", "microseconds"), 1e-6),
-    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), 86400.0),
-}
 PIXEL = ("pixel", "pixels", "px")
 PAPER = ("inch", "in", "inches", '"', "cm", "centimeter", "centimetre")
 # Coarser than this, a resolution in inch or cm is that of a screen or a printer (1200 dpi is 21
@@ -52,27 +42,6 @@ def um_per_unit(unit: object) -> float | None:
     (1.0, 0.001, None)
     """
     return UM_PER_UNIT.get(normal_unit(unit))
-
-
-def to_seconds(time: object, unit: object = "s") -> float | None:
-    """A time in seconds; None where it is no number above 0, or its unit is unknown.
-
-    Parameters
-    ----------
-    time : number, or its text.
-    unit : of the time; without one, seconds.
-
-    Examples
-    --------
-    >>> to_seconds("2.5", "min"), to_seconds(30.0, None), to_seconds(0, "s")
-    (150.0, 30.0, None)
-    """
-    factor = SECONDS.get(normal_unit(unit))
-    try:
-        seconds = float(time) * factor
-    except (TypeError, ValueError):
-        return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def normal_unit(unit: object) -> str:
