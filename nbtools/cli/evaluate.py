@@ -9,9 +9,11 @@ from pathlib import Path
 
 from nbtools import tasks
 from nbtools.cli import common, error_maps, movies, scoring
+from nbtools.cli.checkpoint_ranking import rank_checkpoints
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
+from nbtools.tasks.frames import split_pair
 from nbtools.tasks.reading import pair_up
 
 AGAIN = (
@@ -23,7 +25,10 @@ AGAIN = (
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools evaluate` to its parser."""
     parser.add_argument(
-        "result", type=Path, metavar="RESULT", help="what was predicted: folder, or one file"
+        "result",
+        type=Path,
+        metavar="RESULT",
+        help="what was predicted: folder, or one file; a model ranks the checkpoints it kept",
     )
     parser.add_argument(
         "truth", type=Path, metavar="TRUTH", help="what is true: data set, folder, or one file"
@@ -43,6 +48,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     """Evaluate a result against the truth; code 1 where images are missing in the result."""
     from nbtools.metrics import biaflows
 
+    if (args.result / "model.json").is_file():
+        return rank_checkpoints(args)
     task = tasks.get(args.task)
     require_suited(args, task)
     options = scoring.find_options(args, task)
@@ -101,7 +108,7 @@ def require_suited(args: argparse.Namespace, task: Task) -> None:
 def _collect(pairs: Iterable[tuple], rows: list[dict], *, task: Task) -> Iterator[tuple]:
     """The pairs, while their BIAFLOWS metrics are collected."""
     for name, truth, found in pairs:
-        rows.append(task.biaflows(truth, found))
+        rows += [task.biaflows(*pair) for _, *pair in split_pair(name, truth, found=found)]
         yield name, truth, found
 
 
