@@ -17,6 +17,12 @@ from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 
 
+PARTIAL_LABELS = (
+    "Labels may be partial: pixels of -1 in a label image were not looked at. They are left out of "
+    "training and of scores, and no nucleus lies there in measurements."
+)
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """What a verb has done.

@@ -33,6 +33,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "truth", type=Path, metavar="TRUTH", help="what is true: data set, folder, or one file"
     )
+    parser.epilog = common.PARTIAL_LABELS
     scoring.declare_task(parser)
     parser.add_argument(
         "--biaflows", action="store_true", help="also the metrics of BIAFLOWS, under their names"

@@ -144,13 +144,13 @@ def hatch(rgb: np.ndarray, void: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> hatch(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool)).max()
-    np.uint8(110)
+    np.uint8(70)
     """
     rows, columns = np.indices(void.shape)
     stripe = (rows + columns) % STRIPES < STRIPES // 2
     striped = rgb.copy()
-    striped[void] = rgb[void] // 2 + 30
-    striped[void & stripe] = rgb[void & stripe] // 2 + 110
+    striped[void] = rgb[void] // 2 + 20
+    striped[void & stripe] = rgb[void & stripe] // 2 + 70
     return striped
 
 
