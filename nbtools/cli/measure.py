@@ -123,7 +123,7 @@ def find_options(args: argparse.Namespace) -> InputOptions:
     All time points of a movie are measured where none is chosen; each has a column with its number.
     """
     options, recorded = common.input_options(args), read_input(args.labels)
-    time = options.time if options.time is not None else recorded.time
+    time = recorded.time if options.time in (None, "all") else options.time
     return replace(
         options, axes=options.axes or recorded.axes, time=None if time == "all" else time
     )

@@ -178,9 +178,14 @@ def read_label_file(path: Path, options: InputOptions) -> Image:
     Parameters
     ----------
     path : of the file.
-    options : axes, spacing and unit; empty ones are those of the file.
+    options : axes, spacing and unit; empty ones are those of the file. Axes are those of the image:
+        labels have no channels.
     """
-    label = io.read_label(path, axes=options.axes)
+    axes = options.axes
+    if axes and "C" in axes.upper():
+        stored = io.open_image(path, header_only=True).image
+        axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
+    label = io.read_label(path, axes=axes)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)
