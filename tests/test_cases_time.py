@@ -263,9 +263,9 @@ def test_other_time_points_than_those_of_the_truth_are_refused():
         tasks.INSTANCES.evaluate([pair])
 
 
-def make_points(kind, frames, shift=0.0):
+def make_points(kind, frames):
     """A point, or a box, at each of the five places, in the given frames."""
-    places = np.array(CENTRES, float) + [0.0, shift]
+    places = np.array(CENTRES, float)
     grid = Grid("YX", (60, 80), name="a")
     if kind is Points:
         return Points(places, grid, frame=np.array(frames))

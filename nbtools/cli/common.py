@@ -16,7 +16,6 @@ from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
 
-
 PARTIAL_LABELS = (
     "Labels may be partial: pixels of -1 in a label image were not looked at. They are left out of "
     "training and of scores, and no nucleus lies there in measurements."
