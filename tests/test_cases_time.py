@@ -247,6 +247,27 @@ def test_labels_of_a_movie_are_scored_frame_by_frame(run, place):
     assert code == 0
 
 
+def test_a_comparison_draws_whole_movies(run, place):
+    for name in ("one", "two"):
+        io.write_label(place / name / "a.tif", Image(truth(), "TYX"))
+    words = ["compare", place / "one", place / "two", "--truth", place / "labels", "--json"]
+    told = json.loads(run(*words)[1])
+    assert (told["units"], told["scores"]["one"]["pooled"]["0.50"]["tp"]) == (1, sum(FRAMES))
+
+
+def test_centres_of_a_data_set_have_their_frame(run, place):
+    (place / "s" / "images").mkdir(parents=True)
+    (place / "m" / "a.tif").rename(place / "s" / "images" / "a.tif")
+    rows = [(t, y, x) for t, count in enumerate(FRAMES) for y, x in CENTRES[:count]]
+    (place / "s" / "centres").mkdir()
+    lines = ["frame,y,x", *(",".join(map(str, row)) for row in rows)]
+    (place / "s" / "centres" / "a.csv").write_text("\n".join(lines))
+    run("predict", "otsu", place / "s", "--out", place / "r")
+    _, out, _ = run("evaluate", place / "r", place / "s", "--task", "detection", "--json")
+    told = json.loads(out)
+    assert (told["tp"], told["fp"], told["fn"], told["images"]) == (sum(FRAMES), 0, 0, 3)
+
+
 def test_a_result_of_time_points_as_images_is_scored_against_the_movie(run, place):
     (place / "s" / "images").mkdir(parents=True)
     (place / "m" / "a.tif").rename(place / "s" / "images" / "a.tif")

@@ -13,6 +13,7 @@ from nbtools.cli.common import Command, CommandResult
 from nbtools.data.layout import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.frames import group_frames
 from nbtools.tasks.reading import read_about
 from nbtools.tasks.text import tabulate
 
@@ -81,8 +82,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     truth = scoring.open_truth(args, task, result=first)
     dataset = scoring.open_images(args.truth, result=first)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
-    alone = len(places) == 1 and args.baseline is None  # needs a baseline beside it, computed anew
-    baseline = None if alone else find_baseline(args.baseline, places)
+    baseline = find_baseline(args.baseline, places)
     if (
         baseline is None
         and dataset is not None
@@ -99,7 +99,9 @@ def run(args: argparse.Namespace) -> CommandResult:
         common.make_reporter(args)(f"{name}: {len(truth.names)} images")
         pairs = ((n, truth.read(n), read(n)) for n in truth.names)
         scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-    drawn = {"baseline": baseline, "groups": groups, "seed": args.seed}
+    scored = [row["name"] for one in scores.values() for row in one["per_image"]]
+    units = group_frames(scored, truth.names, groups=groups) or None
+    drawn = {"baseline": baseline, "groups": units, "seed": args.seed}
     found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
     if args.out:
@@ -172,7 +174,7 @@ def make_baseline(
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, else one of a method without training; None without either.
+    """The result that was named, else one of several by a method without training; else None.
 
     Parameters
     ----------
@@ -194,6 +196,8 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
                 f"Known: {', '.join(places)}.",
             )
         return named[0]
+    if len(places) == 1:
+        return None  # a single result needs one beside it, computed anew
     classical = {row.name for row in methods.ROWS if row.classical}
     return next(
         (name for name, place in places.items() if read_about(place).get("method") in classical),

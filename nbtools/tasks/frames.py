@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,30 @@ def split_pairs(
     """
     known = dict(groups or {})
     return _split(pairs, known), known
+
+
+def group_frames(
+    names: Iterable[str], movies: Collection[str], *, groups: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Groups that keep the time points of a movie together; {} where there are none.
+
+    Parameters
+    ----------
+    names : of what was scored: images, and time points of movies.
+    movies : names of the images.
+    groups : name of an image → its group.
+
+    Examples
+    --------
+    >>> group_frames(["a_t0", "a_t1", "b"], ["a", "b"])
+    {'a_t0': 'a', 'a_t1': 'a'}
+    """
+    known = dict(groups or {})
+    for name in names:
+        moment = None if name in movies else split_name(name, movies)
+        if moment is not None:
+            known[name] = known.get(moment[0], moment[0])
+    return known
 
 
 def _split(pairs: Iterable[tuple], groups: dict) -> Iterator[tuple]:
