@@ -2,6 +2,7 @@
 
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
+from nbtools.data.converting import convert_dataset
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.input_options import save_input_options
 from nbtools.data.leakage import (
@@ -36,6 +37,7 @@ __all__ = [
     "InputOptions",
     "Sample",
     "Source",
+    "convert_dataset",
     "copy_files",
     "copy_split",
     "cut_tiles",

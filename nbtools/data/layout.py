@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from nbtools import io
+from nbtools.data import other_tools
+from nbtools.data.names import name_key
 from nbtools.data.sample import Entry
 from nbtools.errors import UserError
 
@@ -60,6 +61,7 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    other_tool : what the folder looks like, where another program wrote it; else "".
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    other_tool: str = ""
 
 
 def scan(place: Path) -> Layout:
@@ -95,11 +98,6 @@ def scan(place: Path) -> Layout:
             {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
         )
     return _scan_folder(place)
-
-
-def name_key(name: str) -> str:
-    """The name in one spelling: upper case and the encoding of accents do not count."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _image_key(name: str) -> str:
@@ -162,6 +160,8 @@ def _scan_folder(folder: Path) -> Layout:
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
         _add_partners(layout, kind, places)
+    layout.entries, beside = other_tools.pair_beside(layout.entries, layout.ignored)
+    layout.other_tool = layout.other_tool or beside
     _add_tables(layout, folder)
     if images != folder:
         _note_strangers(layout, folder)
@@ -203,6 +203,11 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     files = _list_parts(layout, folder, quiet=folder == root)
     if files:
         _add_files(layout, files, class_name=None)
+        return
+    other = other_tools.recognise(folder)
+    if other is not None:
+        layout.entries, layout.other_tool = other.entries, other.words
+        layout.ignored |= other.ignored
         return
     for child in _children(folder):
         if (
@@ -270,8 +275,18 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     by_stem = {
         f"{name_key(io.stem(e.files['images']))}/{e.class_name or ''}": e for e in layout.entries
     }
-    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    classes = {e.class_name for e in layout.entries}
+    whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
+    nested = (
+        _children(c)
+        if _is_plain_folder(c) and (c.name in classes or name_key(c.name) not in whole)
+        else [c]
+        for c in _children(folder)
+    )
     for path in chain.from_iterable(nested):
+        if _is_plain_folder(path) and path.parent == folder:
+            by_key[name_key(path.name)].files.setdefault(kind, path)
+            continue
         if not _is_part(layout, path, suffixes=TABLE_SUFFIXES.get(kind, ())):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
@@ -299,7 +314,9 @@ def _add_unpaired(layout: Layout, folder: Path) -> None:
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
     """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(name) for name in (*listed, *(Path(name).stem for name in listed))}
-    found = [e for e in layout.entries if name_key(e.name) in keys]
+    found = [
+        e for e in layout.entries if keys & {name_key(e.name), name_key(io.stem(e.files["images"]))}
+    ]
     for entry in found:
         entry.files.setdefault(kind, path)
     if not found:
@@ -352,4 +369,5 @@ def _join(parts: dict[str, Layout], meta: dict) -> Layout:
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans
         joined.tables += layout.tables
+        joined.other_tool = joined.other_tool or layout.other_tool
     return joined

@@ -37,6 +37,7 @@ class Reader:
         self.options = complete_options(options, meta)
         self.channels = tuple(str(c) for c in meta.get("channels", ()))
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
+        self._notes: dict[Entry, tuple[io.OutlineNote, ...]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -120,14 +121,43 @@ class Reader:
         if "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
+        if path.is_dir() and not io.is_image(path):
+            return self._read_folder(entry, image)
         if not io.is_image(path):
-            pixels = io.read_rois(path, image.space_shape, name=entry.name)
-            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+            name = entry.files["images"]
+            return self._paint(entry, image, io.read_outlines(path, image.space_shape, name=name))
         label = _open_partner(path, axes=image.spatial, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
         same = label.axes == image.spatial and image.spacing
+        if label.pixels.ndim == len(image.spatial) + 1 and not label.is_rgb:
+            return self._read_masks(entry, image, label)
         return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+
+    def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
+        """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
+        if not io.are_masks(label.pixels, image.space_shape):
+            return label
+        return self._paint(entry, image, io.combine_masks(label.pixels))
+
+    def _read_folder(self, entry: Entry, image: Image) -> Image:
+        """The label image of a folder: planes of a volume, or masks of one nucleus each."""
+        files = io.list_planes(entry.files["labels"])
+        masks = [io.open_image(path, palette=True).image for path in files]
+        masks = [m.select(C=0) if m.is_rgb else m for m in masks]
+        if len(masks) == 1 or len(image.spatial) == masks[0].pixels.ndim + 1:
+            stack = np.stack([m.pixels for m in masks])
+            pixels = stack[0] if len(masks) == 1 else stack
+            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+        return self._paint(entry, image, io.combine_masks(m.pixels for m in masks))
+
+    def _paint(self, entry: Entry, image: Image, painted: io.PaintedLabel) -> Image:
+        self._notes[entry] = painted.notes
+        return Image(painted.label, image.spatial, image.spacing, image.unit, name=entry.name)
+
+    def notes(self, entry: Entry) -> tuple[io.OutlineNote, ...]:
+        """What had to be decided when the labels of a sample were last read."""
+        return self._notes.get(entry, ())
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,10 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
+from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
+from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
@@ -34,21 +37,27 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
+from nbtools.io.rois import ROI_FILES, list_image_names, read_outlines, read_rois
 from nbtools.io.tiff import read_tiff, write_tiff
 
 __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
     "LABEL_TYPES",
+    "MASKS",
     "ROI_FILES",
     "SUFFIXES",
+    "OutlineNote",
+    "PaintedLabel",
     "UncheckedImage",
+    "are_masks",
     "atomic_write",
+    "combine_masks",
     "find_centres",
     "import_optional",
     "is_image",
     "list_image_names",
+    "list_planes",
     "new_folder",
     "open_image",
     "read_boxes",
@@ -56,6 +65,7 @@ __all__ = [
     "read_csv",
     "read_image",
     "read_label",
+    "read_outlines",
     "read_rois",
     "require_finite",
     "require_new_folder",
@@ -165,7 +175,7 @@ def open_image(
 
     Parameters
     ----------
-    path : of the file.
+    path : of the file, or of a folder whose files are the planes of a volume.
     axes : one letter per dimension, in place of those of the file.
     header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
@@ -176,7 +186,12 @@ def open_image(
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    raw = _read_raw(path, header_only=header_only, palette=palette)
+    read = partial(_read_raw, header_only=header_only, palette=palette)
+    raw = (
+        read_planes(list_planes(path), read, header_only=header_only)
+        if path.is_dir() and not is_image(path)
+        else read(path)
+    )
     if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
@@ -352,6 +367,17 @@ def stem(path: str | Path) -> str:
 def is_image(path: str | Path) -> bool:
     """Whether the name is that of an image file we read."""
     return suffix(path) in SUFFIXES
+
+
+def list_planes(folder: str | Path) -> list[Path]:
+    """The image files of a folder in the order of their numbers: planes of a volume, or masks.
+
+    Parameters
+    ----------
+    folder : hidden files and files of other kinds are left out.
+    """
+    files = (p for p in Path(folder).iterdir() if is_image(p) and not p.name.startswith("."))
+    return sort_by_number(files)
 
 
 def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
