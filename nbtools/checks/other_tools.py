@@ -6,8 +6,10 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from nbtools import io
-from nbtools.checks.finding import Finding, Overview, Requirements, View
+from nbtools import data, io
+from nbtools.checks.finding import Finding, Overview, Regions, Requirements, View
+
+MIN_LABELS = 3  # fewer regions of one grey value each may be a picture
 
 
 def find_label_notes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -16,6 +18,24 @@ def find_label_notes(view: View, _requirements: Requirements) -> Iterator[Findin
         if note.code == io.MASKS:
             continue  # told once for the set, see `find_other_tool`
         yield Finding(note.code, note.severity, view.label_file, note.message, note.remedy)
+
+
+def find_labels_as_image(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find images that hold labels: whole numbers, each a region of its own."""
+    image = view.image
+    if view.label is not None or image.pixels.dtype.kind not in "iu" or image.is_rgb:
+        return
+    if not data.hold_labels(image.pixels):
+        return
+    regions = Regions.of(image.pixels)
+    if len(regions.values) >= MIN_LABELS and len(regions.part_values) <= 1.2 * len(regions.values):
+        yield Finding(
+            "image_is_label",
+            "warning",
+            view.file,
+            f"The image looks like a label image: {len(regions.values)} numbers, each a region.",
+            "Put label images into labels/ beside images/, under the names of their images.",
+        )
 
 
 def find_other_tool(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ REASONS = {
     "foreign_file": "A file that you meant to use may be left out without your noticing.",
     "grey_as_rgb": "It takes three times the memory, and methods that need one channel refuse it.",
     "holes": "Areas are too small, and distances to the edge, which many methods learn, are wrong.",
+    "image_is_label": "Nuclei would be looked for in labels, and the counts would be wrong.",
     "label_in_parts": (
         "One nucleus in two places has its centre outside itself; two nuclei with one number "
         "count as one."

@@ -11,6 +11,7 @@ from nbtools.data.leakage import (
     find_near_copies,
     take_fingerprint,
 )
+from nbtools.data.other_tools import hold_labels
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
@@ -49,6 +50,7 @@ __all__ = [
     "format_toml",
     "group_duplicates",
     "hash_pixels",
+    "hold_labels",
     "link_groups",
     "packaged_path",
     "read_classes",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbtools import io
 from nbtools.data import other_tools
+from nbtools.data.class_tables import find_classes
 from nbtools.data.names import name_key
 from nbtools.data.sample import Entry
 from nbtools.errors import UserError
@@ -162,6 +163,7 @@ def _scan_folder(folder: Path) -> Layout:
         _add_partners(layout, kind, places)
     layout.entries, beside = other_tools.pair_beside(layout.entries, layout.ignored)
     layout.other_tool = layout.other_tool or beside
+    _add_lists(layout, folder)
     _add_tables(layout, folder)
     if images != folder:
         _note_strangers(layout, folder)
@@ -255,7 +257,7 @@ def _is_part(
         layout.ignored[path] = "a hidden file"
         return False
     if io.is_image(path) or path.suffix.lower() in suffixes:
-        return True
+        return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
         foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
         layout.ignored[path] = (
@@ -273,7 +275,8 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         return
     by_key = {name_key(e.name): e for e in layout.entries}
     by_stem = {
-        f"{name_key(io.stem(e.files['images']))}/{e.class_name or ''}": e for e in layout.entries
+        f"{name_key(io.stem(e.files['images']))}/{e.class_name or e.part}": e
+        for e in layout.entries
     }
     classes = {e.class_name for e in layout.entries}
     whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
@@ -291,6 +294,12 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
+            if kind == "boxes" and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+            continue
+        if kind == "labels" and path.suffix.lower() == ".txt":
+            layout.other_tool = layout.other_tool or other_tools.YOLO
+            _assign(layout, path, by_key, kind=io.is_yolo(path))
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
@@ -301,6 +310,27 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:
+    """Assign a text file of YOLO to the image of its name."""
+    entry = by_key.get(name_key(path.stem))
+    if entry is None or not kind:
+        layout.ignored[path] = "no text file of YOLO for one of the images"
+        return
+    entry.files.setdefault(kind, path)
+
+
+def _add_lists(layout: Layout, folder: Path) -> None:
+    """Share files beside images/ that list outlines of many images, where there are no labels."""
+    if any("labels" in e.files for e in layout.entries):
+        return
+    for path in _children(folder):
+        if path.is_file() and path.suffix.lower() in (".json", ".csv"):
+            listed = io.list_image_names(path)
+            if listed and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+                layout.other_tool = layout.other_tool or other_tools.LISTED
 
 
 def _add_unpaired(layout: Layout, folder: Path) -> None:
@@ -329,9 +359,9 @@ def _add_tables(layout: Layout, folder: Path) -> None:
     for path in _children(folder):
         if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
             continue
-        rows = io.read_csv(path)
-        if not rows or "name" not in rows[0]:
-            layout.ignored[path] = "a table without a column called name"
+        rows, reason = find_classes(io.read_csv(path))
+        if reason:
+            layout.ignored[path] = reason
             continue
         layout.tables.append(path)
         for row in rows:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,9 @@ TARGETS = (
 PLANE = re.compile(r"(?:^|[_\-. ])(?:z|slice|plane|section|layer)[_\- ]?(\d+)$", re.IGNORECASE)
 NNUNET = {"imagesTr": ("labelsTr", "train"), "imagesTs": ("labelsTs", "test")}
 CHANNEL = re.compile(r"_(\d{4})$")  # behind the case's name, in nnU-Net
+YOLO = "text files of LabelImg or YOLO"
+CLASS_NAMES = "classes.txt"  # beside them
+LISTED = "one file that lists the outlines of many images, such as COCO or VIA"
 COUNTED = re.compile(r"(\d+)$")
 MIN_PLANES = 5  # where only what they show tells that images are planes of a volume
 MIN_ALIKE = 0.8  # of neighbouring pixels that are not background, in a label image
@@ -68,9 +72,14 @@ def recognise(folder: Path) -> OtherLayout | None:
     OtherLayout, or None where there is nothing of the kind.
     """
     children = [c for c in _children(folder) if _is_folder(c)]
+    listed = _find_listed(folder, children)
+    if listed is not None:
+        listed.entries = _tell_apart(listed.entries)
+        return listed
     readers: tuple[Callable[[list[Path]], OtherLayout | None], ...] = (
         _find_nnunet,
         _find_one_folder_per_image,
+        _find_parts,
         _find_paired_folders,
         _find_planes,
     )
@@ -124,16 +133,25 @@ def pair_beside(entries: list[Entry], ignored: dict[Path, str]) -> tuple[list[En
 
 
 def looks_like_labels(path: Path) -> bool:
-    """Whether an image file holds labels or a mask: whole numbers, the same over whole regions.
+    """Whether an image file holds labels or a mask; a file that cannot be read does not."""
+    try:
+        return hold_labels(io.open_image(path, palette=True).image.pixels)
+    except UserError:
+        return False
+
+
+def hold_labels(pixels: np.ndarray) -> bool:
+    """Whether pixels are labels or a mask: whole numbers, the same over whole regions.
 
     Parameters
     ----------
-    path : of the file; a file that cannot be read is no label image.
+    pixels : (*space), of any type.
+
+    Examples
+    --------
+    >>> hold_labels(np.kron([[0, 1], [2, 0]], np.ones((9, 9))))
+    True
     """
-    try:
-        pixels = io.open_image(path, palette=True).image.pixels
-    except UserError:
-        return False
     if pixels.dtype.kind == "f" and not (pixels == np.rint(pixels)).all():
         return False
     left, right = pixels[..., :-1], pixels[..., 1:]
@@ -145,6 +163,8 @@ def looks_like_labels(path: Path) -> bool:
 
 def _tell_apart(entries: list[Entry]) -> list[Entry]:
     """Entries with names of their own; a single part is none."""
+    order = ("", "train", "val", "test")
+    entries = sorted(entries, key=lambda e: order.index(e.part))
     parts = {e.part for e in entries}
     counts = Counter(name_key(e.name) for e in entries)
     return [
@@ -209,6 +229,38 @@ def _list_image_folders(folders: list[Path], *, part: str) -> Iterator[Entry]:
         yield Entry(io.stem(images[0]), files, part=part)
 
 
+def _find_listed(folder: Path, children: list[Path]) -> OtherLayout | None:
+    """train2017/, val2017/ and annotations/instances_train2017.json, as COCO is published."""
+    places = [c for c in _children(folder) if c.is_file()]
+    places += [p for c in children if c.name.lower() == "annotations" for p in _children(c)]
+    entries = []
+    for path in (p for p in places if p.suffix.lower() == ".json"):
+        names = {name_key(io.stem(name)) for name in io.list_image_names(path)}
+        kind = "labels" if names and io.holds_outlines(path) else "boxes"
+        entries += [
+            Entry(io.stem(image), {"images": image, kind: path}, part=_part(child.name) or "")
+            for child in children
+            for image in _images(child)
+            if name_key(io.stem(image)) in names and _part(child.name) in (None, _part(path.stem))
+        ]
+    return OtherLayout(LISTED, entries) if entries else None
+
+
+def _find_parts(children: list[Path]) -> OtherLayout | None:
+    """images/train and images/val, as YOLO's sets have them; labels are found by their names."""
+    parts = {c: PARTS[c.name.lower()] for c in children if c.name.lower() in PARTS and _images(c)}
+    entries = [
+        Entry(io.stem(path), {"images": path}, part=part)
+        for folder, part in parts.items()
+        for path in _images(folder)
+    ]
+    return (
+        OtherLayout("parts inside of images/, as YOLO's sets have them", entries)
+        if (entries)
+        else None
+    )
+
+
 def _find_paired_folders(children: list[Path]) -> OtherLayout | None:
     """Folders such as Training_source and Training_target, or one of images and one of labels."""
     pairs = list(_pair_by_name(children)) or list(_pair_by_content(children))
@@ -226,7 +278,7 @@ def _find_paired_folders(children: list[Path]) -> OtherLayout | None:
         ignored |= dict.fromkeys(partners.values(), "no image has this name")
     if not entries:
         return None
-    used = {path for pair in pairs for path in pair}
+    used = set(chain.from_iterable(pairs))
     ignored |= {c: "not one of the paired folders" for c in children if c not in used}
     names = " and ".join(path.name for path in pairs[0])
     what = "label images" if kinds == {"labels"} else "clean images"

@@ -178,7 +178,8 @@ class Reader:
             return entry.sample.boxes, entry.sample.box_classes
         if "boxes" not in entry.files:
             return None, ()
-        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=entry.name)
+        name, shape = entry.files["images"], image.space_shape
+        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=name, shape=shape)
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
         """Centres of nuclei, from a table or an image of blobs.

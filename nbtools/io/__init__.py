@@ -25,6 +25,7 @@ from nbtools.io.files import (
 )
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
+from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
 from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
@@ -37,8 +38,15 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import ROI_FILES, list_image_names, read_outlines, read_rois
+from nbtools.io.rois import (
+    ROI_FILES,
+    holds_outlines,
+    list_image_names,
+    read_outlines,
+    read_rois,
+)
 from nbtools.io.tiff import read_tiff, write_tiff
+from nbtools.io.yolo import is_yolo
 
 __all__ = [
     "BOX_FILES",
@@ -54,8 +62,10 @@ __all__ = [
     "atomic_write",
     "combine_masks",
     "find_centres",
+    "holds_outlines",
     "import_optional",
     "is_image",
+    "is_yolo",
     "list_image_names",
     "list_planes",
     "new_folder",
@@ -95,8 +105,10 @@ SUFFIXES = (
     ".ome.zarr",
     ".zarr",
     *PACKAGES,
+    *NRRD,
+    *NIFTI,
 )
-WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
+WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
@@ -214,7 +226,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
     Parameters
     ----------
-    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
+    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png, .ome.zarr, .nrrd or
+        .nii.gz.
     image : its bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
@@ -226,9 +239,9 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     path = Path(path)
     if suffix(path) not in WRITTEN:
         raise UserError(
-            "Images are written as TIFF, PNG or OME-Zarr.",
+            "Images are written as TIFF, PNG, OME-Zarr, NRRD or NIfTI.",
             path.name,
-            "Name it .tif, .ome.tif, .png or .ome.zarr; "
+            "Name it .tif, .ome.tif, .png, .ome.zarr, .nrrd or .nii.gz; "
             "JPEG changes the pixels and is not written.",
         )
     if dtype is None:
@@ -241,6 +254,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     with atomic_write(path) as temporary:
         if suffix(path) == ".png":
             write_png(temporary, image)
+        elif suffix(path) in (*NRRD, *NIFTI):
+            write_nrrd_nifti(temporary, image, nifti=suffix(path) in NIFTI)
         else:
             write_tiff(temporary, image, ome=suffix(path).startswith(".ome"))
 
@@ -382,11 +397,7 @@ def list_planes(folder: str | Path) -> list[Path]:
 
 def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
-        raise UserError(
-            "An image file must be of a known format.",
-            path,
-            f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
-        )
+        raise _refuse_format(path)
     try:
         if suffix(path).endswith(".zarr"):
             if not path.is_dir():
@@ -398,6 +409,8 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
             return read_ome_zarr(path, header_only=header_only)
         if suffix(path) in PACKAGES and path.is_file():
             return read_microscope(path)
+        if suffix(path) in (*NRRD, *NIFTI) and path.is_file():
+            return read_nrrd_nifti(path, header_only=header_only)
         with path.open("rb") as file:
             start = file.read(16)
         if start.startswith(_TIFF):
@@ -420,6 +433,15 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",
         "Export the image again.",
+    )
+
+
+def _refuse_format(path: Path) -> UserError:
+    """The refusal of a format that is not read."""
+    return UserError(
+        "An image file must be of a known format.",
+        path,
+        f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
     )
 
 

@@ -10,10 +10,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.outlines import Outline, OutlineFile, OutlineNote, list_some
+from nbtools.io.outlines import OWN_NAME, Outline, OutlineFile, OutlineNote, list_some
 
-# parts and slices of one nucleus, as nbtools.export names them
-OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
 # ImageJ names the ROIs of a stack slice-y-x, and reads the slice from there where none is stored
 SLICE_NAME = re.compile(r"^(\d{4,6})-\d{4,}-\d{4,}(?:-\d+)?$")
 MOST_BYTES = 2**28  # of one member of a zip

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.outlines import Outline, OutlineFile, OutlineNote, list_some
+from nbtools.io.outlines import OWN_NAME, Outline, OutlineFile, OutlineNote, list_some
 
 # What an object is, by the spellings of QuPath's versions: objectType, object_type, and the id of
 # 0.2 ("PathCellObject"). The first kind that a file holds are its nuclei.
@@ -92,8 +92,15 @@ def _take(one: _Object, *, wanted: str, volume: bool) -> tuple[str, list[Outline
     if not parts:
         return f"of the shape {one.geometry.get('type') or 'nothing'}, which has no area", []
     z = int((one.geometry.get("plane") or {}).get("z", 0)) if volume else -1
+    own = OWN_NAME.match(one.name)
+    about = {
+        "key": own.group(1) if own else one.number,
+        "z": z,
+        "name": one.name,
+        "joined": bool(own),
+    }
     return "", [
-        Outline(one.number, [np.asarray(ring, float)[:, 1::-1] for ring in rings], z, one.name)
+        Outline(rings=[np.asarray(ring, float)[:, 1::-1] for ring in rings], **about)
         for rings in parts
     ]
 

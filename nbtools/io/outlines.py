@@ -5,6 +5,7 @@ A pixel belongs to a shape if its centre lies inside; the centre of the first pi
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pathlib import PureWindowsPath
 
 import numpy as np
 
+# parts and slices of one nucleus, as nbtools.export names them
+OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
 MIN_SHARED = 0.5  # of the smaller of two outlines on neighbouring slices, to be one nucleus
 MIN_INSIDE = 0.9  # of an outline, to lie inside another one
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".nii.gz", ".seg.nrrd")
@@ -46,7 +49,7 @@ class Outline:
     z : plane from 0, or -1 for all.
     name : in the file, for messages.
     group : ROI group; 0 for none.
-    joined : the key already holds all slices of the nucleus.
+    joined : the key already holds all slices of the nucleus, and ends in its number.
     mask : (Y, X) bool of the whole plane, in place of rings.
     """
 
@@ -113,16 +116,16 @@ def paint_outlines(found: OutlineFile, shape: tuple[int, ...]) -> PaintedLabel:
     label = np.zeros(shape, np.int32)
     volume = label if label.ndim == 3 else label[None]
     outlines = found.outlines
-    numbers = {key: n for n, key in enumerate(dict.fromkeys(o.key for o in outlines), start=1)}
+    numbers = _number_keys(outlines)
     masks = [_fill(o, volume.shape[1:]) for o in outlines]
     for outline in found.void:
         _paint(volume, _fill(outline, volume.shape[1:]), z=outline.z, number=-1)
-    keys = list(numbers)
+    keys = {number: key for key, number in numbers.items()}
     around: Counter[Hashable] = Counter()
     for i in sorted(range(len(outlines)), key=lambda i: -masks[i][1].sum()):
         z = outlines[i].z if label.ndim == 3 else -1
         outer = _paint(volume, masks[i], z=z, number=numbers[outlines[i].key])
-        around.update([keys[outer - 1]] if outer else [])
+        around.update([keys[outer]] if outer else [])
     notes = [
         *found.notes,
         *_find_outside(outlines, masks, depth=len(volume)),
@@ -133,7 +136,8 @@ def paint_outlines(found: OutlineFile, shape: tuple[int, ...]) -> PaintedLabel:
     if label.ndim == 3:
         label, joined = join_slices(label, outlines, numbers=numbers)
         notes += joined
-    return PaintedLabel(_renumber(label), tuple(notes))
+    own = all(o.joined for o in outlines)
+    return PaintedLabel(label if own else _renumber(label), tuple(notes))
 
 
 def fill_rings(rings: Sequence[np.ndarray], shape: tuple[int, ...]) -> Filled:
@@ -163,6 +167,14 @@ def fill_rings(rings: Sequence[np.ndarray], shape: tuple[int, ...]) -> Filled:
         rows, columns = polygon(*(np.asarray(ring, float) - 0.5 - low).T, mask.shape)
         mask[rows, columns] ^= True
     return (slice(low[0], high[0]), slice(low[1], high[1])), mask
+
+
+def _number_keys(outlines: Sequence[Outline]) -> dict[Hashable, int]:
+    """Key → number: those of our own names where all have one, else 1 … N in order."""
+    keys = list(dict.fromkeys(o.key for o in outlines))
+    if keys and all(o.joined for o in outlines):
+        return {key: int(str(key).rpartition("-")[2]) for key in keys}
+    return {key: number for number, key in enumerate(keys, start=1)}
 
 
 def _fill(outline: Outline, shape: tuple[int, ...]) -> Filled:
@@ -220,8 +232,8 @@ def join_slices(
     note = OutlineNote(
         "outlines_joined",
         "note",
-        f"{len(loose)} outlines on {slices} slices are joined to {nuclei} nuclei, because "
-        f"{' or '.join(told)}.",
+        f"{len(loose)} outlines on {slices} slices are joined to "
+        f"{'1 nucleus' if nuclei == 1 else f'{nuclei} nuclei'}, because {' or '.join(told)}.",
         "Look at the labels. Where that is wrong, give the outlines of each nucleus a ROI group of "
         "their own, or names such as nucleus-0001-z003.",
     )

@@ -120,13 +120,26 @@ def list_image_names(path: str | Path) -> list[str]:
                 listed = next((c for c in rows.fieldnames or () if c in NAMING), None)
                 known = columns >= RUN_COLUMNS or columns >= VIA_COLUMNS
                 return list(dict.fromkeys(r[listed] for r in rows)) if known else []
-        content = json.loads(path.read_text("utf-8")) if path.suffix.lower() == ".json" else {}
+        content = json.loads(path.read_text("utf-8-sig")) if path.suffix.lower() == ".json" else {}
         if is_via(content):
             return list(list_via_names(content))
         images = content.get("images", ()) if isinstance(content, dict) else ()
         return [Path(i["file_name"].replace("\\", "/")).name for i in images]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def holds_outlines(path: str | Path) -> bool:
+    """Whether a file that lists many images holds outlines or masks, not boxes alone.
+
+    Parameters
+    ----------
+    path : of a file for which `list_image_names` gives names.
+    """
+    if Path(path).suffix.lower() != ".json":
+        return True
+    content = json.loads(Path(path).read_text("utf-8-sig"))
+    return not is_coco(content) or any(a.get("segmentation") for a in content["annotations"])
 
 
 NAMING = ("ImageId", "filename", "#filename")  # columns that name an image
