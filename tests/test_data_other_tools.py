@@ -2,12 +2,13 @@
 
 import json
 import shlex
+import zipfile
 
 import numpy as np
 import pytest
 from skimage.draw import disk
 
-from nbtools import checks, cli, data, io
+from nbtools import checks, cli, data, export, io
 from nbtools.data import DataSet
 from nbtools.data.class_tables import find_classes
 from nbtools.image import Image
@@ -258,6 +259,33 @@ def test_boxes_of_labelimg_beside_images_or_in_labels(tmp_path):
         np.testing.assert_allclose(sample.boxes, [[24, 36, 40, 60]])
         assert sample.box_classes == ("nucleus",)
         assert sample.label is None
+
+
+def test_facts_beside_an_image_and_noisy_partners_are_no_labels(tmp_path):
+    """A JSON of acquisition data, a zip of anything, and an image whose name ends like a label."""
+    put(tmp_path / "a.tif", grey(0))
+    put(tmp_path / "a_gt.tif", grey(1))
+    (tmp_path / "a.json").write_text('{"Exposure-ms": 10}')
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("raw.dat", b"x")
+    dataset = DataSet.open(tmp_path)
+    assert (dataset.names, dataset.has("labels")) == (["a", "a_gt"], False)
+
+
+@pytest.mark.parametrize("name", ["RoiSet_a.zip", "a_RoiSet.zip", "a.tif.zip", "a_labels.zip"])
+def test_usual_names_of_label_files_pair(tmp_path, name):
+    put(tmp_path / "images" / "a.tif", grey(0))
+    (tmp_path / "labels").mkdir()
+    export.rois(Image(draw(0), "YX"), tmp_path / "labels" / name)
+    np.testing.assert_array_equal(DataSet.open(tmp_path)[0].label.pixels, draw(0))
+
+
+def test_masks_of_a_movie_are_not_joined(tmp_path):
+    """One nucleus in each of four frames."""
+    movie = np.stack([(draw(k) == 1).astype(np.uint8) for k in range(4)])
+    io.write_image(tmp_path / "images" / "a.tif", Image(movie * 90 + 7, "TYX"))
+    io.write_image(tmp_path / "labels" / "a.tif", Image(movie, "TYX"))
+    assert DataSet.open(tmp_path)[0].label.shape == movie.shape
 
 
 def test_a_label_image_among_images_is_found_by_its_content(tmp_path):

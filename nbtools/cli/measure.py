@@ -89,8 +89,8 @@ def run(args: argparse.Namespace) -> CommandResult:
         "unreliable": unreliable,
         "columns": columns,
     }
-    lines = _format_table(document, missing)
-    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+    document |= {"missing": missing, "notes": labels.notes()}
+    return CommandResult(document, _format_table(document), 1 if missing else 0)
 
 
 def _measure_one(
@@ -116,7 +116,7 @@ def _measure_one(
     return table
 
 
-def _format_table(document: dict, missing: list[str]) -> list[str]:
+def _format_table(document: dict) -> list[str]:
     lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
         share = (
@@ -124,6 +124,8 @@ def _format_table(document: dict, missing: list[str]) -> list[str]:
             "surface"
         )
         lines.append(f"{share}: their shape says little (column reliable).")
+    lines += document["notes"]
+    missing = document["missing"]
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -42,7 +41,6 @@ TABLE_SUFFIXES = {
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES = (".csv",)
 TOML = "dataset.toml"
 MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
@@ -303,7 +301,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
-            stem = CELLPOSE.sub("", stem)
+            stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
         entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
         if entry is None:

@@ -24,9 +24,11 @@ LABELS = re.compile(
     r"[_\-. ](?:cp_masks?|masks?|labels?|seg|segmentation|gt|groundtruth|instances?)$",
     re.IGNORECASE,
 )
+ROI_SET = re.compile(r"^roiset[_\-. ]|[_\-. ]roiset$", re.IGNORECASE)  # Fiji's name of a zip
 PICTURES = re.compile(
     r"[_\-](?:cp_output|cp_outlines|cp_flows|flows|outlines|dp|cellprob)$", re.IGNORECASE
 )  # what Cellpose saves beside the masks
+CERTAIN = ("_cp_masks", "_masks")
 IMAGES = ("", "_img", "_image", "_raw")  # behind the image's name, where label images have another
 SOURCES = ("source", "raw", "input", "inputs", "images", "image", "img", "low", "noisy")
 TARGETS = (
@@ -104,12 +106,16 @@ def pair_beside(entries: list[Entry], ignored: dict[Path, str]) -> tuple[list[En
     by_place = {(e.files["images"].parent, name_key(e.name)): e for e in entries}
     found: dict[int, dict[str, Path]] = {}
     taken: set[int] = set()
+    certain = dict.fromkeys(CERTAIN, True)  # ending → whether label images have it
     words = []
     for entry in entries:
         path = entry.files["images"]
         stem = name_key(io.stem(path))
         base = next((b for b in _bases(stem) if (path.parent, b) in by_place), None)
+        ending = LABELS.search(stem)
         if base is None:
+            continue
+        if ending and not certain.setdefault(ending.group(), looks_like_labels(path)):
             continue
         image = by_place[path.parent, base]
         taken.add(id(entry))
@@ -126,7 +132,7 @@ def pair_beside(entries: list[Entry], ignored: dict[Path, str]) -> tuple[list[En
                 found.setdefault(id(entry), {}).setdefault(kind, path)
             words.append(f"files of outlines or boxes beside the images ({path.suffix})")
     paired = [
-        replace(e, name=_without_suffix(e, found), files=e.files | found.get(id(e), {}))
+        replace(e, name=_without_suffix(e, found), files=found.get(id(e), {}) | e.files)
         for e in images
     ]
     return paired, words[0] if words else ""
@@ -159,6 +165,18 @@ def hold_labels(pixels: np.ndarray) -> bool:
     if not objects.any() or (pixels == 0).mean() < 0.02:
         return False
     return bool((left == right)[objects].mean() >= MIN_ALIKE)
+
+
+def strip_label_ending(stem: str) -> str:
+    """The name of the image of a label file, without _masks, RoiSet or the image's extension.
+
+    Examples
+    --------
+    >>> [strip_label_ending(s) for s in ("a_cp_masks", "RoiSet_a", "a-RoiSet", "a.tif")]
+    ['a', 'a', 'a', 'a']
+    """
+    shorter = ROI_SET.sub("", LABELS.sub("", stem))
+    return io.stem(shorter) if io.is_image(shorter) else shorter
 
 
 def _tell_apart(entries: list[Entry]) -> list[Entry]:
@@ -399,7 +417,7 @@ def _list_outline_files(
             kind = io.is_yolo(path)
             if stem in here and kind:
                 yield path, kind, [stem]
-        elif stem in here and ending != ".csv":
+        elif stem in here and ending != ".csv" and io.holds_labels(path):
             yield path, "labels", [stem]
         elif ending in (".json", ".csv"):
             names = [name_key(io.stem(name)) for name in io.list_image_names(path)]

@@ -136,7 +136,7 @@ class Reader:
 
     def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
         """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
-        if not io.are_masks(label.pixels, image.space_shape):
+        if "T" in image.axes or not io.are_masks(label.pixels, image.space_shape):
             return label
         return self._paint(entry, image, io.combine_masks(label.pixels))
 

@@ -40,6 +40,7 @@ from nbtools.io.points_and_boxes import (
 )
 from nbtools.io.rois import (
     ROI_FILES,
+    holds_labels,
     holds_outlines,
     list_image_names,
     read_outlines,
@@ -62,6 +63,7 @@ __all__ = [
     "atomic_write",
     "combine_masks",
     "find_centres",
+    "holds_labels",
     "holds_outlines",
     "import_optional",
     "is_image",

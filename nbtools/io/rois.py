@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,28 @@ def list_image_names(path: str | Path) -> list[str]:
         return [Path(i["file_name"].replace("\\", "/")).name for i in images]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def holds_labels(path: str | Path) -> bool:
+    """Whether a file beside an image, of its name, holds outlines, and not facts on the image.
+
+    Parameters
+    ----------
+    path : .zip, .roi, .geojson or .json.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return any(n.lower().endswith((".roi", ".3droi")) for n in archive.namelist())
+        if path.suffix.lower() != ".json":
+            return True
+        content = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return True  # a broken file is refused when it is read
+    listed = isinstance(content, list) and bool(content) and "geometry" in content[0]
+    known = is_labelme(content) or is_coco(content) or is_via(content)
+    return listed or known or (isinstance(content, dict) and "features" in content)
 
 
 def holds_outlines(path: str | Path) -> bool:
