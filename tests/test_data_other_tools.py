@@ -288,6 +288,14 @@ def test_masks_of_a_movie_are_not_joined(tmp_path):
     assert DataSet.open(tmp_path)[0].label.shape == movie.shape
 
 
+def test_every_verb_that_opens_a_layout_names_it(tmp_path, capsys):
+    paired("Training_source", "Training_target")(tmp_path / "set")
+    for words in (["predict", "otsu"], ["split"]):
+        cli.main([*words, str(tmp_path / "set"), "--out", str(tmp_path / words[0])])
+        assert "looks like folders of images and of label images" in capsys.readouterr().err
+    assert len(list((tmp_path / "predict").glob("*.tif"))) == 3
+
+
 def test_a_label_image_among_images_is_found_by_its_content(tmp_path):
     put(tmp_path / "images" / "a.tif", draw(0))
     put(tmp_path / "images" / "b.tif", grey(0))

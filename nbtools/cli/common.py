@@ -223,6 +223,12 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
     return lambda text: print(text, file=sys.stderr, flush=True)
 
 
+def say_layout(dataset: DataSet, say: Callable[[str], None]) -> None:
+    """Say whose layout a folder has, where another program wrote it."""
+    if dataset.about.other_tool:
+        say(f"{dataset.folder} looks like {dataset.about.other_tool}; it is read as it is.")
+
+
 def whole_number(text: str) -> int:
     """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
     return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))

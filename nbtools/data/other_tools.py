@@ -168,13 +168,7 @@ def hold_labels(pixels: np.ndarray) -> bool:
 
 
 def strip_label_ending(stem: str) -> str:
-    """The name of the image of a label file, without _masks, RoiSet or the image's extension.
-
-    Examples
-    --------
-    >>> [strip_label_ending(s) for s in ("a_cp_masks", "RoiSet_a", "a-RoiSet", "a.tif")]
-    ['a', 'a', 'a', 'a']
-    """
+    """The name of the image of a label file, without _masks, RoiSet or the image's extension."""
     shorter = ROI_SET.sub("", LABELS.sub("", stem))
     return io.stem(shorter) if io.is_image(shorter) else shorter
 

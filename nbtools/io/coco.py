@@ -96,7 +96,7 @@ def read_coco(content: dict, name: str | Path, *, shape: tuple[int, ...]) -> Out
     for number, one in enumerate(annotations, start=1):
         shapes = found.void if one.get("iscrowd") else found.outlines
         before = len(shapes)
-        shapes += _read_segmentation(one.get("segmentation"), number)
+        shapes += _read_segmentation(one.get("segmentation"), number, shape=shape)
         without += len(shapes) == before
     if without and without == len(annotations):
         raise UserError(
@@ -164,9 +164,17 @@ def _unpack(text: str | bytes) -> Iterator[int]:
     yield from numbers
 
 
-def _read_segmentation(segmentation: object, number: int) -> list[Outline]:
+def _read_segmentation(
+    segmentation: object, number: int, *, shape: tuple[int, ...]
+) -> list[Outline]:
     name = f"annotation {number}"
     if isinstance(segmentation, dict):
+        if tuple(map(int, segmentation["size"])) != tuple(shape):
+            raise UserError(
+                "Run lengths must be of the size of their image.",
+                f"{segmentation['size']} for an image of {list(shape)}",
+                "Give the image on which they were made.",
+            )
         return [Outline(number, [], mask=decode_runs(segmentation), name=name)]
     rings = [np.asarray(part, float).reshape(-1, 2)[:, ::-1] for part in segmentation or ()]
     return [Outline(number, [ring], name=name) for ring in rings if len(ring) > 2]

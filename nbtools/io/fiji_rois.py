@@ -140,7 +140,8 @@ def _read_roi(content: bytes, number: int) -> tuple[Outline, str]:
     name = roi.name or f"ROI {number}"
     own = OWN_NAME.match(name)
     place = SLICE_NAME.match(name)
-    z = roi.z_position or roi.position or int(place.group(1) if place else 0)
+    z = roi.z_position or roi.position or roi.t_position
+    z = z or int(place.group(1) if place else 0)
     about = {
         "key": own.group(1) if own else number,
         "z": z - 1,

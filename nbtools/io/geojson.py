@@ -91,7 +91,8 @@ def _take(one: _Object, *, wanted: str, volume: bool) -> tuple[str, list[Outline
     parts = list(_list_polygons(one.geometry))
     if not parts:
         return f"of the shape {one.geometry.get('type') or 'nothing'}, which has no area", []
-    z = int((one.geometry.get("plane") or {}).get("z", 0)) if volume else -1
+    plane = one.geometry.get("plane") or {}
+    z = int(plane.get("z", 0)) if volume else int(plane.get("z", 0) or plane.get("t", 0) or -1)
     own = OWN_NAME.match(one.name)
     about = {
         "key": own.group(1) if own else one.number,
