@@ -11,6 +11,7 @@ from skimage.draw import disk
 from nbtools import checks, cli, data, export, io
 from nbtools.data import DataSet
 from nbtools.data.class_tables import find_classes
+from nbtools.errors import UserError
 from nbtools.image import Image
 
 NUCLEI = 6
@@ -272,12 +273,26 @@ def test_facts_beside_an_image_and_noisy_partners_are_no_labels(tmp_path):
     assert (dataset.names, dataset.has("labels")) == (["a", "a_gt"], False)
 
 
-@pytest.mark.parametrize("name", ["RoiSet_a.zip", "a_RoiSet.zip", "a.tif.zip", "a_labels.zip"])
+@pytest.mark.parametrize(
+    "name", ["RoiSet_a.zip", "a_RoiSet.zip", "a.tif.zip", "a_labels.zip", "mask_of_a.zip"]
+)
 def test_usual_names_of_label_files_pair(tmp_path, name):
     put(tmp_path / "images" / "a.tif", grey(0))
     (tmp_path / "labels").mkdir()
     export.rois(Image(draw(0), "YX"), tmp_path / "labels" / name)
     np.testing.assert_array_equal(DataSet.open(tmp_path)[0].label.pixels, draw(0))
+
+
+def test_a_folder_of_roi_files_is_one_label_image(tmp_path):
+    put(tmp_path / "images" / "a.tif", grey(0))
+    export.rois(Image(draw(0), "YX"), tmp_path / "rois.zip")
+    with zipfile.ZipFile(tmp_path / "rois.zip") as archive:
+        archive.extractall(tmp_path / "labels" / "a")
+    np.testing.assert_array_equal(DataSet.open(tmp_path)[0].label.pixels, draw(0))
+    put(tmp_path / "images" / "b.tif", grey(1))
+    (tmp_path / "labels" / "b").mkdir()
+    with pytest.raises(UserError, match="masks, planes or ROIs"):
+        _ = DataSet.open(tmp_path)[1]
 
 
 def test_masks_of_a_movie_are_not_joined(tmp_path):

@@ -25,6 +25,7 @@ LABELS = re.compile(
     re.IGNORECASE,
 )
 ROI_SET = re.compile(r"^roiset[_\-. ]|[_\-. ]roiset$", re.IGNORECASE)  # Fiji's name of a zip
+PREFIX = re.compile(r"^(?:masks?|labels?|seg|gt)[_\-. ](?:of[_\-. ])?", re.IGNORECASE)
 PICTURES = re.compile(
     r"[_\-](?:cp_output|cp_outlines|cp_flows|flows|outlines|dp|cellprob)$", re.IGNORECASE
 )  # what Cellpose saves beside the masks
@@ -169,7 +170,7 @@ def hold_labels(pixels: np.ndarray) -> bool:
 
 def strip_label_ending(stem: str) -> str:
     """The name of the image of a label file, without _masks, RoiSet or the image's extension."""
-    shorter = ROI_SET.sub("", LABELS.sub("", stem))
+    shorter = PREFIX.sub("", ROI_SET.sub("", LABELS.sub("", stem)))
     return io.stem(shorter) if io.is_image(shorter) else shorter
 
 

@@ -141,8 +141,17 @@ class Reader:
         return self._paint(entry, image, io.combine_masks(label.pixels))
 
     def _read_folder(self, entry: Entry, image: Image) -> Image:
-        """The label image of a folder: planes of a volume, or masks of one nucleus each."""
-        files = io.list_planes(entry.files["labels"])
+        """The label image of a folder: ROIs, planes of a volume, or masks of one nucleus each."""
+        folder = entry.files["labels"]
+        files = io.list_planes(folder)
+        if not files and any(p.suffix.lower() == ".roi" for p in folder.iterdir()):
+            return self._paint(entry, image, io.read_outlines(folder, image.space_shape))
+        if not files:
+            raise UserError(
+                "A folder of labels holds masks, planes or ROIs.",
+                f"{folder} without any",
+                "Put the label image itself into labels/, under the name of its image.",
+            )
         masks = [io.open_image(path, palette=True).image for path in files]
         masks = [m.select(C=0) if m.is_rgb else m for m in masks]
         if len(masks) == 1 or len(image.spatial) == masks[0].pixels.ndim + 1:

@@ -27,19 +27,21 @@ WORDS = {  # ROI type → what a shape without area is called
 
 
 def read_fiji_rois(path: Path) -> OutlineFile:
-    """Read the outlines of a .roi or .zip file; holes of composite ROIs stay open.
+    """Read the outlines of a .roi or .zip file, or of a folder; holes of composite ROIs stay open.
 
     Points, lines and texts have no area: they are left out, and a note names them.
 
     Parameters
     ----------
-    path : of the file.
+    path : of the file, or of a folder of .roi files.
 
     Raises
     ------
     UserError : a zip without ROIs, or a file of points and lines only.
     """
-    if path.suffix.lower() == ".zip":
+    if path.is_dir():
+        contents = [p.read_bytes() for p in sorted(path.glob("*.[rR][oO][iI]"))]
+    elif path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             members = _list_members(archive, path, suffix=".roi")
             contents = [archive.read(m) for m in members]

@@ -61,8 +61,8 @@ def read_outlines(
 
     Parameters
     ----------
-    path : .zip or .roi (Fiji), .geojson or .json (QuPath), .json (COCO, LabelMe, VIA), .csv (VIA,
-        run lengths), .txt (YOLO).
+    path : .zip, .roi or a folder of .roi (Fiji), .geojson or .json (QuPath), .json (COCO,
+        LabelMe, VIA), .csv (VIA, run lengths), .txt (YOLO).
     shape : (Y, X) or (Z, Y, X) of the image.
     name : name or path of the image, where one file lists the labels of many; a path tells images
         of one name in several folders apart.
@@ -85,7 +85,11 @@ def read_outlines(
             "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png.",
         )
     try:
-        if kind == ".zip" and (label := read_3d_objects(path, shape)) is not None:
+        if (
+            kind == ".zip"
+            and path.is_file()
+            and (label := read_3d_objects(path, shape)) is not None
+        ):
             return PaintedLabel(label)
         rows = read_csv(path) if kind == ".csv" else []
         if rows and set(rows[0]) >= RUN_COLUMNS:
@@ -172,7 +176,7 @@ def _read_file(
     path: Path, shape: tuple[int, ...], *, name: str | Path, rows: list[dict[str, str]]
 ) -> OutlineFile:
     kind = path.suffix.lower()
-    if kind in (".zip", ".roi"):
+    if kind in (".zip", ".roi") or path.is_dir():
         return read_fiji_rois(path)
     if kind == ".txt":
         return read_yolo_outlines(path, _require_plane(shape))
