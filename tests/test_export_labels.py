@@ -7,6 +7,7 @@ import pytest
 import roifile
 
 from nbtools import cli, export, io
+from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -73,3 +74,28 @@ def test_export_on_the_command_line(tmp_path, capsys):
     assert cli.main(run) == 0
     files = json.loads(capsys.readouterr().out)["files"]
     assert [io.read_label(f).pixels.max() for f in files] == [6, 6]
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX"])
+@pytest.mark.parametrize("time", [None, 1])
+def test_outlines_of_a_movie_come_back_frame_by_frame(tmp_path, axes, time):
+    planes = [np.roll(nested_labels(), 2 * t, axis=1) for t in range(3)]
+    movie = np.stack(planes if axes == "TYX" else [[p, p] for p in planes]).astype(np.uint16)
+    image = Image(movie, axes)
+    io.write_image(tmp_path / "images" / "a.tif", image.replace(pixels=movie * 7 + 3))
+    (tmp_path / "labels").mkdir()
+    export.rois(image, tmp_path / "labels" / "a.zip")
+    label = DataSet.open(tmp_path, options=InputOptions(time=time))[0].label
+    np.testing.assert_array_equal(label.pixels, movie if time is None else movie[time])
+
+
+def test_rois_of_a_movie_by_their_position_alone(tmp_path):
+    """Position 2 of a stack of three frames is its second frame."""
+    movie = np.full((3, 20, 20), 9, np.uint8)
+    io.write_image(tmp_path / "images" / "a.tif", Image(movie, "TYX"))
+    roi = roifile.ImagejRoi.frompoints(np.array([(2, 2), (8, 2), (8, 8), (2, 8)]), name="r")
+    roi.roitype, roi.position = roifile.ROI_TYPE.POLYGON, 2
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.roi").write_bytes(roi.tobytes())
+    label = DataSet.open(tmp_path)[0].label
+    assert (label.axes, label.pixels.sum(axis=(1, 2)).tolist()) == ("TYX", [0, 36, 0])

@@ -11,6 +11,7 @@ from nbtools.data.leakage import (
     find_near_copies,
     take_fingerprint,
 )
+from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
 from nbtools.data.other_tools import hold_labels
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
@@ -33,6 +34,7 @@ __all__ = [
     "INPUT_KEYS",
     "KINDS",
     "DataSet",
+    "Doubt",
     "Entry",
     "Fingerprint",
     "InputOptions",
@@ -44,6 +46,7 @@ __all__ = [
     "cut_tiles",
     "describe_dataset",
     "describe_input_options",
+    "doubt_time",
     "fetch",
     "find_adjacent_tiles",
     "find_near_copies",
@@ -52,12 +55,14 @@ __all__ = [
     "hash_pixels",
     "hold_labels",
     "link_groups",
+    "name_frame",
     "packaged_path",
     "read_classes",
     "sample_names",
     "samples",
     "save_input_options",
     "sources",
+    "split_name",
     "take_fingerprint",
     "unpack",
     "write_card",

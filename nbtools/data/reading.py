@@ -124,21 +124,36 @@ class Reader:
         if path.is_dir() and not io.is_image(path):
             return self._read_folder(entry, image)
         if not io.is_image(path):
-            name = entry.files["images"]
-            return self._paint(entry, image, io.read_outlines(path, image.space_shape, name=name))
+            return self._read_outlines(entry, image)
         label = _open_partner(path, axes=image.spatial, palette=True)
+        label = _name_time(label, image, count=self._count_frames(entry, image))
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
-        same = label.axes == image.spatial and image.spacing
-        if label.pixels.ndim == len(image.spatial) + 1 and not label.is_rgb:
-            return self._read_masks(entry, image, label)
-        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+        if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
+            label = self._read_masks(entry, image, label)
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
+            label = label.replace(**known)
+        return label
 
     def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
         """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
-        if "T" in image.axes or not io.are_masks(label.pixels, image.space_shape):
+        if self._time(entry) is not None or not io.are_masks(label.pixels, image.space_shape):
             return label
         return self._paint(entry, image, io.combine_masks(label.pixels))
+
+    def _read_outlines(self, entry: Entry, image: Image) -> Image:
+        """The label image of a file of outlines; of a movie, those of each of its time points."""
+        frames: list[int] = []
+        if self._count_frames(entry, image) > 1:
+            time = self._time(entry)
+            frames = list(range(image.size("T"))) if time is None else [time]
+        path, name = entry.files["labels"], entry.files["images"]
+        painted = io.read_outlines(path, image.space_shape, name=name, frames=frames)
+        if frames and "T" not in image.axes:
+            painted = replace(painted, label=painted.label[0])
+        return self._paint(entry, image, painted)
 
     def _read_folder(self, entry: Entry, image: Image) -> Image:
         """The label image of a folder: ROIs, planes of a volume, or masks of one nucleus each."""
@@ -162,7 +177,15 @@ class Reader:
 
     def _paint(self, entry: Entry, image: Image, painted: io.PaintedLabel) -> Image:
         self._notes[entry] = painted.notes
-        return Image(painted.label, image.spatial, image.spacing, image.unit, name=entry.name)
+        moving = painted.label.ndim > len(image.spatial)
+        label = Image(
+            painted.label,
+            "T" * moving + image.spatial,
+            image.spacing,
+            image.unit,
+            name=entry.name,
+        )
+        return label.replace(interval_s=image.interval_s) if moving else label
 
     def notes(self, entry: Entry) -> tuple[io.OutlineNote, ...]:
         """What had to be decided when the labels of a sample were last read."""
@@ -232,9 +255,23 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        path = entry.files["images"]
+        return io.open_image(path, axes=self.options.axes, header_only=True).image.size("T")
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -267,6 +304,15 @@ def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Ima
         return io.open_image(path, axes=axes, palette=palette).image
     except UserError:
         return io.open_image(path, palette=palette).image
+
+
+def _name_time(label: Image, image: Image, *, count: int) -> Image:
+    """Labels of a movie with axis T, where a file without names of axes calls it by another."""
+    spatial = image.spatial
+    shape = (count, *(image.size(axis) for axis in spatial))
+    if count < 2 or "T" in label.axes or label.shape != shape:
+        return label
+    return label.replace(axes="T" + spatial, spacing=None)
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

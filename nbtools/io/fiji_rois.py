@@ -147,6 +147,8 @@ def _read_roi(content: bytes, number: int) -> tuple[Outline, str]:
     about = {
         "key": own.group(1) if own else number,
         "z": z - 1,
+        "t": roi.t_position - 1,
+        "place": -1 if roi.z_position or roi.t_position else z - 1,
         "name": name,
         "group": roi.group or 0,
         "joined": bool(own),

@@ -97,6 +97,7 @@ def _take(one: _Object, *, wanted: str, volume: bool) -> tuple[str, list[Outline
     about = {
         "key": own.group(1) if own else one.number,
         "z": z,
+        "t": int(plane.get("t", 0)) if plane else -1,
         "name": one.name,
         "joined": bool(own),
     }

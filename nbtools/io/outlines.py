@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import PureWindowsPath
 
 import numpy as np
 
 # parts and slices of one nucleus, as nbtools.export names them
-OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
+OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-t\d+)?(?:-z\d+)?(?:-\d+)?$")
 MIN_SHARED = 0.5  # of the smaller of two outlines on neighbouring slices, to be one nucleus
 MIN_INSIDE = 0.9  # of an outline, to lie inside another one
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".nii.gz", ".seg.nrrd")
@@ -51,6 +51,8 @@ class Outline:
     group : ROI group; 0 for none.
     joined : the key already holds all slices of the nucleus, and ends in its number.
     mask : (Y, X) bool of the whole plane, in place of rings.
+    t : frame from 0, or -1 for all.
+    place : plane in the whole stack from 0, where nothing else is known of z and t.
     """
 
     key: Hashable
@@ -60,6 +62,8 @@ class Outline:
     group: int = 0
     joined: bool = False
     mask: np.ndarray | None = None
+    t: int = -1
+    place: int = -1
 
 
 @dataclass
@@ -138,6 +142,23 @@ def paint_outlines(found: OutlineFile, shape: tuple[int, ...]) -> PaintedLabel:
         notes += joined
     own = all(o.joined for o in outlines)
     return PaintedLabel(label if own else _renumber(label), tuple(notes))
+
+
+def select_frame(found: OutlineFile, frame: int, *, depth: int) -> OutlineFile:
+    """The shapes of one time point of a movie.
+
+    Parameters
+    ----------
+    found : the shapes of all time points; those that name none are of each.
+    frame : time point from 0.
+    depth : slices of each time point.
+    """
+    kept = []
+    for outline in found.outlines:
+        t, z = divmod(outline.place, depth) if outline.place >= 0 else (outline.t, outline.z)
+        if t in (-1, frame):
+            kept.append(replace(outline, z=z if depth > 1 else -1))
+    return replace(found, outlines=kept)
 
 
 def fill_rings(rings: Sequence[np.ndarray], shape: tuple[int, ...]) -> Filled:

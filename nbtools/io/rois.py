@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,13 @@ from nbtools.io.image_annotators import (
     read_via,
     rows_to_via,
 )
-from nbtools.io.outlines import OutlineFile, PaintedLabel, image_stem, paint_outlines
+from nbtools.io.outlines import (
+    OutlineFile,
+    PaintedLabel,
+    image_stem,
+    paint_outlines,
+    select_frame,
+)
 from nbtools.io.yolo import read_yolo_outlines
 
 ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy", ".txt")
@@ -55,7 +63,11 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str | Path = ""
 
 
 def read_outlines(
-    path: str | Path, shape: tuple[int, ...], *, name: str | Path = ""
+    path: str | Path,
+    shape: tuple[int, ...],
+    *,
+    name: str | Path = "",
+    frames: Sequence[int] = (),
 ) -> PaintedLabel:
     """Read a file of outlines or run lengths as a label image, with notes on what was decided.
 
@@ -66,10 +78,11 @@ def read_outlines(
     shape : (Y, X) or (Z, Y, X) of the image.
     name : name or path of the image, where one file lists the labels of many; a path tells images
         of one name in several folders apart.
+    frames : time points from 0 of a movie; () where the image is none.
 
     Returns
     -------
-    PaintedLabel
+    PaintedLabel; with frames, (T, Y, X) or (T, Z, Y, X).
 
     Raises
     ------
@@ -94,7 +107,8 @@ def read_outlines(
         rows = read_csv(path) if kind == ".csv" else []
         if rows and set(rows[0]) >= RUN_COLUMNS:
             return PaintedLabel(_paint_runs(rows, shape, name=name))
-        return paint_outlines(_read_file(path, shape, name=name, rows=rows), shape)
+        found = _read_file(path, shape, name=name, rows=rows)
+        return _paint_frames(found, shape, frames) if frames else paint_outlines(found, shape)
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
@@ -170,6 +184,16 @@ def holds_outlines(path: str | Path) -> bool:
 
 
 NAMING = ("ImageId", "filename", "#filename")  # columns that name an image
+
+
+def _paint_frames(
+    found: OutlineFile, shape: tuple[int, ...], frames: Sequence[int]
+) -> PaintedLabel:
+    """One label image per time point; a note that several have is told once."""
+    depth = shape[0] if len(shape) == 3 else 1
+    painted = [paint_outlines(select_frame(found, t, depth=depth), shape) for t in frames]
+    notes = dict.fromkeys(chain.from_iterable(one.notes for one in painted))
+    return PaintedLabel(np.stack([one.label for one in painted]), tuple(notes))
 
 
 def _read_file(
