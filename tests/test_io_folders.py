@@ -146,6 +146,18 @@ def test_files_are_added_beside_those_that_are_there(tmp_path):
     assert (result / "notes.txt").read_text() == "of the user"
 
 
+def test_a_folder_in_a_result_is_made_anew_without_what_is_not_ours(tmp_path):
+    result = make_result(tmp_path / "run")
+    for name in ("one", "two"):
+        with io.new_folder(result, keep=True, renew=("scores",)) as inside:
+            io.write_text(inside / "scores" / f"{name}.txt", name)
+        (result / "scores" / "of the user.txt").write_text("note")
+    assert names(result / "scores") == ["of the user.txt", "two.txt"]
+    assert names(result) == ["a.txt", "scores"]
+    (result / "scores" / "of the user.txt").unlink()
+    replace(result)
+
+
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs POSIX")
 def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
     with pytest.raises(UserError, match="must be writable"):

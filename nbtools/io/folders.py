@@ -38,6 +38,7 @@ class new_folder:
     overwrite : replace a folder that the toolkit wrote and that nobody changed.
     inputs : files and folders that the result is made from; none of them is ever replaced.
     keep : whether what is in the folder stays: files of the same name alone are replaced.
+    renew : names of folders in it whose older files of ours go, with `keep`.
 
     Raises
     ------
@@ -58,9 +59,11 @@ class new_folder:
         *,
         inputs: Iterable[str | Path] = (),
         keep: bool = False,
+        renew: tuple[str, ...] = (),
     ):
         self.path = Path(os.path.realpath(path))
         self.overwrite, self.inputs, self.keep = overwrite, tuple(inputs), keep
+        self.renew = renew
 
     def __enter__(self) -> Path:
         self._require()
@@ -97,6 +100,8 @@ class new_folder:
             return
         if self.keep:
             self._require_own(old, files)
+            remove_own(self.path, old, within=self._renewed)
+            old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
         else:
             remove_own(self.path, old)
             old = {}
@@ -105,6 +110,10 @@ class new_folder:
         for name in sorted(files, key=lambda name: name in LAST):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(self._temporary / name, self.path / name)
+
+    @property
+    def _renewed(self) -> tuple[str, ...]:
+        return tuple(f"{name}/" for name in self.renew)
 
     def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
         present = [name for name in files if os.path.lexists(self.path / name)]
@@ -350,10 +359,17 @@ def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
         return False
 
 
-def remove_own(folder: Path, mark: dict[str, str]) -> None:
-    """Remove the files of a mark, those of the system, and folders that are then empty."""
+def remove_own(folder: Path, mark: dict[str, str], *, within: tuple[str, ...] = ("",)) -> None:
+    """Remove files of a mark and of the system, and folders that are then empty.
+
+    Parameters
+    ----------
+    folder : with the files.
+    mark : name → sha256; a file that changed since stays.
+    within : beginnings of the names that are removed; all by default.
+    """
     for name in list_files(folder):
-        if is_own(folder, name, mark=mark):
+        if name.startswith(within) and is_own(folder, name, mark=mark):
             (folder / name).unlink(missing_ok=True)
     for place, _, _ in sorted(os.walk(folder), reverse=True):
         if Path(place) != folder and not os.listdir(place):
