@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     from nbtools.metrics import compare
 
+    inputs = (*args.results, args.truth)
     if args.out:
-        inputs = (*args.results, args.truth)
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     task = tasks.get(args.task)
     places = name_results(args.results)
@@ -84,11 +84,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = scoring.open_images(args.truth, result=first)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
-    if (
-        baseline is None
-        and dataset is not None
-        and (made := make_baseline(task, truth, dataset=dataset))
-    ):
+    wanted = baseline is None and dataset is not None
+    if wanted and (made := make_baseline(task, truth, dataset=dataset)):
         baseline = made[0] if made[0] not in places else f"{made[0]} (computed)"
         readers = {baseline: made[1].read} | readers
     if "input" not in readers and task.unprocessed(truth.read(truth.names[0])):
@@ -106,7 +103,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
     if args.out:
-        with io.new_folder(args.out, overwrite=args.overwrite) as folder:
+        with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as folder:
             write_comparison(folder, document, scores=scores)
             draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
     code = 1 if any(document["missing"].values()) else 0
