@@ -414,3 +414,23 @@ def test_images_without_labels_are_asked_about_too(tmp_path):
     assert [
         (f.severity, "--axes ZYX" in f.remedy) for f in findings if f.code == "time_series"
     ] == [("note", True)]
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX"])
+@pytest.mark.parametrize("names", [True, False])
+def test_labels_of_a_movie_need_no_names_of_axes(run, tmp_path, axes, names):
+    labels = truth() if axes == "TYX" else np.stack([truth()] * 2, axis=1)
+    write_imagej(tmp_path / "s" / "images" / "a.tif", light(labels), axes, finterval=INTERVAL)
+    (tmp_path / "s" / "labels").mkdir()
+    about = {"metadata": {"axes": axes}} if names else {}
+    path = tmp_path / "s" / "labels" / "a.tif"
+    tifffile.imwrite(path, labels.astype(np.uint16), photometric="minisblack", **about)
+    run("predict", "otsu", tmp_path / "s", "--out", tmp_path / "r")
+    _, out, _ = run("evaluate", tmp_path / "r", tmp_path / "s", "--json")
+    assert json.loads(out)["pooled"]["0.50"]["tp"] == sum(FRAMES)
+    for time in (["--time", "all"], ["--time", "0"]):
+        assert "unequal" not in run("check", tmp_path / "s", *time, "--json")[1]
+    _, out, _ = run("check", tmp_path / "s", "--json")
+    assert {f["code"] for f in json.loads(out)["findings"]} <= {"time_series", "spacing_missing"}
+    run("measure", tmp_path / "s", "--time", "all", "--out", tmp_path / "n.csv")
+    assert len(read(tmp_path / "n.csv")) == sum(FRAMES)

@@ -215,6 +215,10 @@ def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
     """A function from a name, whatever its case, to the image; None where it is not at hand.
 
     The name may be that of a time point of a movie, such as "embryo_t07".
+
+    Parameters
+    ----------
+    dataset : of the images; None where there are none.
     """
     places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
 

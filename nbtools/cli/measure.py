@@ -122,6 +122,10 @@ def find_options(args: argparse.Namespace) -> InputOptions:
     """How labels and images are read: as given, else as the result says that its images were.
 
     All time points of a movie are measured where none is chosen; each has a column with its number.
+
+    Parameters
+    ----------
+    args : parsed command line.
     """
     options, recorded = common.input_options(args), read_input(args.labels)
     time = recorded.time if options.time in (None, "all") else options.time

@@ -302,6 +302,7 @@ def write_prediction(
         "axes": image.axes,
         "spacing": image.spacing,
         "unit": image.unit,
+        "interval_s": image.interval_s,
         "zoom": prediction.zoom,
         "warnings": list(prediction.warnings),
         "notes": list(prediction.notes),

@@ -125,8 +125,9 @@ class Reader:
             return self._read_folder(entry, image)
         if not io.is_image(path):
             return self._read_outlines(entry, image)
-        label = _open_partner(path, axes=image.spatial, palette=True)
-        label = _name_time(label, image, count=self._count_frames(entry, image))
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        label = _open_partner(path, image.spatial, *movie, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
         if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
@@ -231,7 +232,7 @@ class Reader:
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
         return io.find_centres(
-            io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels
+            io.to_label(_open_partner(path, image.spatial, palette=True), str(path)).pixels
         )
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
@@ -243,7 +244,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = _open_partner(entry.files["clean"], axes=self.options.axes)
+        clean = _open_partner(entry.files["clean"], self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -298,21 +299,14 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     )
 
 
-def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """Open a file with the given axes where it has as many dimensions, else with its own."""
-    try:
-        return io.open_image(path, axes=axes, palette=palette).image
-    except UserError:
-        return io.open_image(path, palette=palette).image
-
-
-def _name_time(label: Image, image: Image, *, count: int) -> Image:
-    """Labels of a movie with axis T, where a file without names of axes calls it by another."""
-    spatial = image.spatial
-    shape = (count, *(image.size(axis) for axis in spatial))
-    if count < 2 or "T" in label.axes or label.shape != shape:
-        return label
-    return label.replace(axes="T" + spatial, spacing=None)
+def _open_partner(path: Path, *axes: str | None, palette: bool = False) -> Image:
+    """Open a file with the first of the given axes that fit its dimensions, else with its own."""
+    for letters in axes:
+        try:
+            return io.open_image(path, axes=letters, palette=palette).image
+        except UserError:
+            continue
+    return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

@@ -194,6 +194,6 @@ def _draw_measurements(folder: Path, facts: dict) -> Iterator[Picture]:
             for name in rows[0]
             if isinstance(rows[0].get(name), int | float)
         }
-        yield Picture(
-            "Measurements", f"Sizes and shapes of {len(rows)} nuclei.", show.measurements(columns)
-        )
+        what = "nuclei" if "frame" not in rows[0] else "nuclei of single time points"
+        text = f"Sizes and shapes of {len(rows)} {what}."
+        yield Picture("Measurements", text, show.measurements(columns))

@@ -157,6 +157,10 @@ def share_time(truth: Result, found: Result | None) -> tuple[Result, Result | No
     """Both with axis T where one of them calls by that name what is Z in the other.
 
     A plain TIFF of several pages does not say what they are; the other side does.
+
+    Parameters
+    ----------
+    truth, found : results of any kind, or None where there is no result.
     """
     pair = [truth, found]
     images = [getattr(one, "image", None) for one in pair]

@@ -88,6 +88,10 @@ def list_files(folder: Path) -> list[Path]:
 
     Of a result, the files that hold the result of one of its images, and nothing that was drawn or
     measured later.
+
+    Parameters
+    ----------
+    folder : of results, or of files of any kind.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     files = [p for p in files if p.name.lower() not in NOT_RESULTS and not is_own(p)]
