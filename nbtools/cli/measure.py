@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         "images": len(labels.names),
         "nuclei": len(rows),
         "unreliable": unreliable,
+        "may_be_off": dict(Counter(" ".join(row["unreliable"] for row in rows).split())),
         "columns": columns,
     }
     lines = _format_table(document, missing)
@@ -119,11 +121,11 @@ def _measure_one(
 def _format_table(document: dict, missing: list[str]) -> list[str]:
     lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
-        share = (
-            f"{document['unreliable']} of them have fewer than five pixels between centre and "
-            "surface"
+        names = ", ".join(f"{name} of {count}" for name, count in document["may_be_off"].items())
+        lines.append(
+            f"{document['unreliable']} of them have too few pixels for their shape; more than 5 % "
+            f"off may be {names} (columns reliable and unreliable)."
         )
-        lines.append(f"{share}: their shape says little (column reliable).")
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
 
 
