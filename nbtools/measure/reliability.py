@@ -63,7 +63,11 @@ def name_unreliable(
 
 
 def measure_thickness(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure nuclei in pixels, from moments (n, D, D).
+    """Measure nuclei in pixels.
+
+    Parameters
+    ----------
+    covariance : (n, D, D) second moments in pixels.
 
     Returns
     -------

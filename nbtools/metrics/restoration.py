@@ -328,6 +328,7 @@ def evaluate(
         "gain": _find_gain(rows, before, groups=groups, seed=seed) if known else None,
         "range": "maximum - minimum of each clean image" if range == "clean" else f"{range:g}",
         "interval_95": find_intervals(rows, METRICS, groups=groups, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "missing": missing,
         "undefined": [
             row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)

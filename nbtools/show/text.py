@@ -31,6 +31,11 @@ class RichText:
     def __repr__(self) -> str:
         return self.text
 
+    def add_words(self, sentences: Sequence[str]) -> RichText:
+        """The same with sentences below."""
+        more = "".join(f"<div class='nb-words'>{escape(text)}</div>" for text in sentences)
+        return RichText(self.html + more, "\n".join([self.text, *sentences]))
+
 
 def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> RichText:
     """The first rows of a table: column to values, rows as mappings, or a pandas table.

@@ -14,6 +14,7 @@ from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
+from nbtools.metrics.bootstrap import format_interval
 from nbtools.results import Labels
 from nbtools.tasks.base import Task
 from nbtools.tasks.reading import (
@@ -324,10 +325,10 @@ def tuning_score(pairs: list[tuple]) -> float:
 def format_scores(scores: dict) -> list[str]:
     """The table of thresholds, the mean AP, kinds of mistake, outlines and classes."""
     rows = [{"IoU": threshold, **values} for threshold, values in scores["pooled"].items()]
-    low, high = scores["interval_95"]["mean_ap"]
+    sure = format_interval(scores["interval_95"]["mean_ap"], scores.get("interval_units"))
     lines = [
         *tabulate(rows, ["IoU", "ap", "precision", "recall", "f1", "tp", "fp", "fn"]),
-        f"Mean AP {scores['mean_ap']:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
+        f"Mean AP {scores['mean_ap']:.3f} ({sure}) over "
         f"{scores['images']} images; "
         f"panoptic quality {scores['panoptic_quality']:.3f}, SEG {scores['seg']:.3f}",
         f"Split {scores['splits']}, merged {scores['merges']}, missed entirely "
@@ -359,7 +360,7 @@ def write_sentence(scores: dict) -> str:
     at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
     sure = (
-        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
+        f" (bootstrap, {format_interval(interval, scores.get('interval_units'))})"
         if interval and scores.get("images", 0) > 1
         else ""
     )
