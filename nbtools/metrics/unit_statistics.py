@@ -99,7 +99,7 @@ def summarize_units(
             f"Known: {', '.join(map(str, table))}.",
         )
     values = read_numbers(table, column)
-    known, left_out = find_known(table, values, (column, group, unit))
+    known, left_out = find_known(table, values, columns=(column, group, unit))
     values, of_group = values[known], read_names(table[group])[known]
     of_unit = (
         np.arange(len(values))
@@ -131,7 +131,7 @@ def summarize_units(
 
 
 def find_known(
-    table: Mapping, values: np.ndarray, columns: tuple[str, str, str | None]
+    table: Mapping, values: np.ndarray, *, columns: tuple[str, str, str | None]
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Find the rows that say all that a comparison needs.
 

@@ -129,7 +129,7 @@ def _draw_dots(
     axes: Axes, table: Mapping, *, column: str, group: str, unit: str | None, names: list[str]
 ) -> None:
     values, of_group = read_numbers(table, column), read_names(table[group])
-    known, _ = find_known(table, values, (column, group, unit))
+    known, _ = find_known(table, values, columns=(column, group, unit))
     style_axes(
         axes,
         title=f"dots: nuclei{'' if unit is None else f'; discs: mean per {unit}'}",
