@@ -5,6 +5,7 @@ Axes, shape and pixel size are kept from image to result.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -184,6 +185,8 @@ class Method(ABC):
         """
         training = runtime.load_quietly("nbtools.training")  # loads Keras
         plan, started = plan or training.TrainingPlan(), time.monotonic()
+        if plan.minutes is not None and config.fast_changes(self.name, self.settings):
+            plan = dataclasses.replace(plan, minutes=None)  # a smoke run has few steps, not minutes
         train, val = self.begin_fit(train, val)
         history = training.History(stopped="epochs")
         self.history = self.learn(train, val, plan=plan, history=history)
