@@ -14,6 +14,7 @@ from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.widgets.input_options import InputOptionsForm
+from nbtools.wording import in_python
 
 
 def test_the_default_of_the_check_up_is_a_valid_answer():
@@ -29,7 +30,13 @@ def test_a_press_shows_what_where_why_and_the_remedy_and_writes_a_copy(tmp_path)
     assert seen.table.value == ""
     seen.run.click()
     [finding] = seen.value
-    for words in ("error", "labels/n1.tif", finding.message, finding.why, finding.remedy):
+    for words in (
+        "error",
+        "labels/n1.tif",
+        finding.message,
+        finding.why,
+        in_python(finding.remedy),
+    ):
         assert words.split("'")[0] in seen.table.value
     seen.repair.click()
     assert "number objects" in seen.status.value

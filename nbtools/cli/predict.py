@@ -188,6 +188,7 @@ def predict_all(
         except UserError as error:
             if total == 1 or (number == total and not rows):
                 raise
+            error = error.for_command_line()
             failed.append({"name": name, "message": str(error)})
             say(f"{number} of {total}: {name} is left out. {error}")
         else:
