@@ -177,3 +177,58 @@ def test_the_figure_and_the_table_repeat_the_notes():
     assert "few units" in figure.get_supxlabel()
     compared = compare_groups(TABLE, "volume", group="line", unit="plant")
     assert "few units" in str(show.group_table(compared))
+
+
+def test_a_report_tells_pixel_sizes_as_they_differ_and_what_weights_learned_from(tmp_path):
+    from nbtools import cli, io
+    from nbtools.image import Image
+
+    grey = np.random.default_rng(0).poisson(5, (64, 64)).astype(np.uint8)
+    grey[10:30, 10:30] += 100
+    for name, spacing in (("a", (0.5, 0.5)), ("b", (0.2, 0.2)), ("c", (0.2, 0.2)), ("d", None)):
+        io.write_image(tmp_path / "mine" / f"{name}.tif", Image(grey, "YX", spacing))
+    result = str(tmp_path / "result")
+    assert cli.main(["predict", "otsu", str(tmp_path / "mine"), "--out", result, "--quiet"]) in (
+        0,
+        1,
+    )
+    assert cli.main(["report", result, "--quiet"]) == 0
+    page = (tmp_path / "result" / "report.html").read_text("utf-8")
+    assert "The pixel size differed between images" in page
+    for words in (
+        "0.5 x 0.5 µm (Y, X): 1 image",
+        "0.2 x 0.2 µm (Y, X): 2 images",
+        "unknown: 1 image",
+    ):
+        assert words in page, words
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [("nuclei2d", "Data Science Bowl 2018"), ("nuclei3d", "shaped on the volume scored below")],
+)
+def test_shipped_weights_are_named_with_what_they_learned_from(weights, words):
+    from nbtools.report.facts import find_training_data
+    from nbtools.report.prose import write_methods
+
+    learned = find_training_data(weights)
+    assert words in learned
+    facts = {
+        "kind": "result",
+        "method": {"name": "flows"},
+        "model": weights,
+        "learned_from": learned,
+        "images": {"count": 2},
+        "nuclei": 7,
+    }
+    assert f"The weights {weights} learned from: {learned}." in write_methods(facts)
+
+
+@pytest.mark.parametrize(
+    "words", [["methods", "otsu", "--task", "instances"], ["fetch", "--out", "somewhere"]]
+)
+def test_options_that_would_be_ignored_are_refused(words, capsys):
+    from nbtools import cli
+
+    assert cli.main(words) == 2
+    assert words[-2] in capsys.readouterr().err

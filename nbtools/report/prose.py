@@ -38,7 +38,10 @@ def write_methods(facts: dict) -> str:
 def format_spacing(images: dict) -> str:
     """Format the pixel size: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", or "unknown".
 
-    Where images differ, each size with the number of its images.
+    Parameters
+    ----------
+    images : facts with `axes`, `spacing` and `unit`; where images differ, with `pixel_sizes`, and
+        each size is told with the number of its images.
     """
     if sizes := images.get("pixel_sizes"):
         return "; ".join(

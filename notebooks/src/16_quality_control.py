@@ -173,10 +173,10 @@ compared = nb.metrics.compare.compare(scores, baseline="classical", groups=sessi
 nb.show.differences(compared)
 
 # %% [markdown]
-# The line crosses 0, so it is grey: the network's mean AP is higher on these images, but
-# eight sessions are too few to tell the two methods apart. A coloured line would mean:
-# more than the choice of the sessions explains, *on images like these*. One such line
-# in twenty is coloured by chance.
+# The line crosses 0, so it is grey: the network's mean AP is higher on these images,
+# but eight sessions are too few to tell the two methods apart. A coloured line would
+# mean: more than the choice of the sessions explains, *on images like these*. One such
+# line in twenty is coloured by chance.
 #
 # ## 7. The threshold that was chosen on the test set
 # **Break it.** The network predicts *how probable* a nucleus is; a threshold decides.

@@ -154,9 +154,10 @@ nb.show.groups(study, "volume_um3", group="line", unit="plant")
 # %% [markdown]
 # Small dots are nuclei, discs are plants. The interval is that of the **plants**:
 # another eight plants of each line would give another difference, and 95 % of such
-# intervals contain the true one (of fewer than six plants none could promise that). This one contains our 10 % (about 11 µm³), and it
-# contains 0 as well: eight plants are too few to be certain of a difference that *is*
-# there. That is what an honest interval looks like.
+# intervals contain the true one (of fewer than six plants, nobody can see whether that
+# promise holds). This one contains our 10 % (about 11 µm³), and it contains 0 as well:
+# eight plants are too few to be certain of a difference that *is* there. That is what
+# an honest interval looks like.
 
 # %%
 columns = ["volume_um3", "flatness", "sphericity"]
