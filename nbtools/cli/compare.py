@@ -74,7 +74,10 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     places = name_results(args.results)
     options = scoring.find_options(args, task)
-    truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
+    truth, dataset = (
+        scoring.open_truth(args, task),
+        scoring.open_images(args.truth, series=args.series),
+    )
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
     if (

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = scoring.find_options(args, task)
     truth = scoring.open_truth(args, task)
     found, names = scoring.open_result(args, args.result, truth=truth)
-    dataset = scoring.open_images(args.truth)
+    dataset = scoring.open_images(args.truth, series=args.series)
     rows = []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
     if args.biaflows:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io, tasks
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
-from nbtools.data import DataSet
+from nbtools.data import DataSet, InputOptions
+from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.results import Labels
-from nbtools.tasks.instances import remove_smaller_than
+from nbtools.tasks.instances import FOLDERS, remove_smaller_than
 from nbtools.tasks.reading import require_existing
+
+REMEDY = "Give the right one with --spacing Z,Y,X in µm."
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +67,9 @@ def run(args: argparse.Namespace) -> CommandResult:
     labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
     options = common.input_options(args)
     place = args.images and require_existing(args.images, "The image or folder")
+    source = place or args.labels  # of the pixel sizes that count
     images = common.read_images(place and DataSet.open(place, options=options))
-    say, rows, missing = common.make_reporter(args), [], []
+    say, rows, missing, warnings = common.make_reporter(args), [], [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite)
         if args.spots
@@ -74,9 +79,13 @@ def run(args: argparse.Namespace) -> CommandResult:
             image = images(name)
             if args.images and image is None:
                 missing.append(name)
-            found = _measure_one(
-                labels.read(name), image, args=args, spots=spots and spots / f"{name}.tif"
-            )
+            result = labels.read(name)
+            if image is not None and args.spacing is None:
+                joined, sentence = join_spacing(result.image, image)
+                result = replace(result, image=joined)
+                source = place if joined.spacing == image.spacing else args.labels
+                warnings += [f"{name}: {sentence} {REMEDY}"] if sentence else []
+            found = _measure_one(result, image, args=args, spots=spots and spots / f"{name}.tif")
             rows += to_rows(found)
             say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
     columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
@@ -89,8 +98,24 @@ def run(args: argparse.Namespace) -> CommandResult:
         "unreliable": unreliable,
         "columns": columns,
     }
+    warnings += _judge_sizes(source, options)
+    for warning in warnings:
+        say(f"Attention: {warning}")
     lines = _format_table(document, missing)
-    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+    document |= {"missing": missing, "warnings": warnings}
+    return CommandResult(document, lines, 1 if missing else 0)
+
+
+def _judge_sizes(place: Path, options: InputOptions) -> list[str]:
+    """What `check` knows of the pixel sizes of the files that were measured."""
+    from nbtools import checks
+
+    inner = next((place / n for n in FOLDERS if (place / n).is_dir()), place)
+    dataset = DataSet.open(place, options=options)
+    if not len(dataset) and inner != place:
+        dataset = DataSet.open(inner, options=options)
+    found = checks.check_pixel_sizes(dataset)
+    return [f"{f.file + ': ' if f.file else ''}{f.message} {f.remedy}" for f in found]
 
 
 def _measure_one(

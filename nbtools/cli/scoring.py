@@ -50,6 +50,7 @@ def declare_task(parser: argparse.ArgumentParser) -> None:
         metavar="Z,Y,X",
         help="pixel size in µm, where the files do not say it",
     )
+    common.add_series(parser)
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
@@ -73,7 +74,7 @@ def find_options(args: argparse.Namespace, task: Task) -> dict:
 
 def open_truth(args: argparse.Namespace, task: Task) -> ResultSet:
     """What is true."""
-    options = InputOptions(spacing=args.spacing)
+    options = InputOptions(spacing=args.spacing, series=common.to_number(args.series))
     return task.read_truth(args.truth, what="The truth", options=options)
 
 
@@ -86,11 +87,11 @@ def open_result(
     return found, pair_names(found, truth, place=place)
 
 
-def open_images(truth: Path) -> DataSet | None:
+def open_images(truth: Path, *, series: str | None = None) -> DataSet | None:
     """The data set of the truth, where it has images and not labels alone."""
     if not truth.is_dir() or is_result(truth):
         return None
-    dataset = DataSet.open(truth)
+    dataset = DataSet.open(truth, options=InputOptions(series=common.to_number(series)))
     kinds = ("labels", "clean", "centres", "boxes", "classes")
     return dataset if any(dataset.has(kind) for kind in kinds) else None
 

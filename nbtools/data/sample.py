@@ -58,6 +58,8 @@ class InputOptions:
     axes : one letter per dimension of the files.
     channel : number from 0 or name of the channel to use; the axis C goes.
     time : number from 0 of the time point to use; "all" makes each an image of its own.
+    series : number from 0 or name of the image to use, of files that hold several (positions,
+        scenes); "all" makes each an image of its own.
     spacing : pixel size for each spatial axis, or one number for all, in `unit`.
     unit : "um", or "pixel" where only the ratio is known.
     """
@@ -67,6 +69,7 @@ class InputOptions:
     time: int | str | None = None
     spacing: tuple[float, ...] | None = None
     unit: str = "um"
+    series: int | str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,7 @@ class Entry:
     class_name : class of the image as a whole.
     columns : other columns of the tables that name the image.
     part : "train", "val" or "test" in a folder that holds these.
+    series : number of the image in its file, where each is an image of its own.
     frame : time point, where each time point of a movie is an image of its own.
     sample : the sample in memory; None for files.
     """
@@ -90,4 +94,5 @@ class Entry:
     columns: dict[str, str] = field(default_factory=dict)
     part: str = ""
     frame: int | None = None
+    series: int | None = None
     sample: Sample | None = None

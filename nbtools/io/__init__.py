@@ -22,8 +22,9 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
+from nbtools.io.foreign import describe_foreign
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
-from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
+from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr, write_ome_zarr
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
@@ -35,7 +36,8 @@ from nbtools.io.points_and_boxes import (
     write_centres,
 )
 from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
-from nbtools.io.tiff import read_tiff, write_tiff
+from nbtools.io.series import refuse_several
+from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_tiff
 
 __all__ = [
     "BOX_FILES",
@@ -45,10 +47,15 @@ __all__ = [
     "SUFFIXES",
     "UncheckedImage",
     "atomic_write",
+    "describe_foreign",
     "find_centres",
     "import_optional",
     "is_image",
+    "is_image_folder",
+    "is_image_place",
     "list_image_names",
+    "list_labels",
+    "list_series",
     "new_folder",
     "open_image",
     "read_boxes",
@@ -59,6 +66,7 @@ __all__ = [
     "read_rois",
     "require_finite",
     "require_new_folder",
+    "require_single",
     "stem",
     "suffix",
     "to_label",
@@ -85,6 +93,7 @@ SUFFIXES = (
     ".ome.zarr",
     ".zarr",
     *PACKAGES,
+    *TIFF_SUFFIXES,
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
@@ -100,15 +109,23 @@ class UncheckedImage:
     ----------
     image : its pixels may hold anything, also NaN, colours or real numbers.
     guesses : what the file leaves open and the reader assumes: "axes", "z_step" (ImageJ's default
-        of 1), "z_step_missing", "series" (the first of several).
+        of 1), "z_step_missing", "series" (the first of several), "gaps" (pixels that nobody wrote
+        are 0).
+    series : names of all images in the file, where it holds several.
     """
 
     image: Image
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
 
 
 def read_image(
-    path: str | Path, *, axes: str | None = None, spacing: tuple | None = None, unit: str = "um"
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    spacing: tuple | None = None,
+    unit: str = "um",
 ) -> Image:
     """Read an image with its axes and pixel size.
 
@@ -118,6 +135,7 @@ def read_image(
         LIF with the packages for them.
     axes : one letter per dimension, in place of those of the file. For files without axes see
         `axes.interpret`.
+    series : number from 0 or name of the image, where the file holds several (positions, scenes).
     spacing : pixel size in place of that of the file; one number for each spatial axis, or one for
         all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
@@ -128,24 +146,29 @@ def read_image(
 
     Raises
     ------
-    UserError : not a readable image, unknown axes, pixels that are not finite real numbers.
+    UserError : not a readable image, several images of which none is chosen, unknown axes, pixels
+        that are not finite real numbers.
 
     Examples
     --------
     >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")  # doctest: +SKIP
     Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
     """
-    image = require_finite(open_image(path, axes=axes).image, str(path))
+    found = require_single(open_image(path, axes=axes, series=series), path)
+    image = require_finite(found.image, str(path))
     return image if spacing is None else with_spacing(image, spacing, unit=unit)
 
 
-def read_label(path: str | Path, *, axes: str | None = None) -> Image:
+def read_label(
+    path: str | Path, *, axes: str | None = None, series: int | str | None = None
+) -> Image:
     """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
     Parameters
     ----------
     path : image file of any format that `read_image` reads; colour palettes are read as numbers.
     axes : one letter per dimension, in place of those of the file.
+    series : number from 0 or name of the image, where the file holds several.
 
     Returns
     -------
@@ -155,11 +178,48 @@ def read_label(path: str | Path, *, axes: str | None = None) -> Image:
     ------
     UserError : colours, real numbers, or numbers below -1.
     """
-    return to_label(open_image(path, axes=axes, palette=True).image, str(path))
+    found = open_image(path, axes=axes, series=series, palette=True)
+    return to_label(require_single(found, path).image, str(path))
+
+
+def list_series(path: str | Path) -> tuple[str, ...]:
+    """Names of the images in a file that holds several; () where it holds one.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : the file is missing or broken.
+    """
+    return _read_raw(Path(path), header_only=True).series if is_image(path) else ()
+
+
+def require_single(found: UncheckedImage, path: object) -> UncheckedImage:
+    """What was read, which must not be the first of several images by chance.
+
+    Parameters
+    ----------
+    found : of `open_image`.
+    path : of the file, for the message.
+
+    Raises
+    ------
+    UserError : the file holds several images, and none was chosen.
+    """
+    if "series" in found.guesses:
+        raise refuse_several(path, found.series)
+    return found
 
 
 def open_image(
-    path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
 ) -> UncheckedImage:
     """Read a file and what its metadata leave open; only files that hold no image are refused.
 
@@ -167,16 +227,20 @@ def open_image(
     ----------
     path : of the file.
     axes : one letter per dimension, in place of those of the file.
-    header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
+    series : number from 0 or name of the image, where the file holds several; None for the first,
+        and "series" is among the guesses.
+    header_only : leave out the pixels of all but PNG and JPEG files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
-    palette : read the numbers of an indexed PNG instead of its colours.
+    palette : it holds labels: the numbers of an indexed PNG are read instead of its colours.
 
     Raises
     ------
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    raw = _read_raw(path, header_only=header_only, palette=palette)
+    raw = _read_raw(path, series=series, header_only=header_only, palette=palette)
+    if raw.series and series is None:
+        raw = replace(raw, guesses=(*raw.guesses, "series"))
     if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
@@ -191,7 +255,7 @@ def open_image(
         )
     if raw.pixels.dtype.kind == "b":
         raw = replace(raw, pixels=raw.pixels.astype(np.uint8))
-    return UncheckedImage(*interpret(raw, stem(path), axes=axes))
+    return UncheckedImage(*interpret(raw, stem(path), axes=axes), raw.series)
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
@@ -344,38 +408,56 @@ def suffix(path: str | Path) -> str:
 
 
 def stem(path: str | Path) -> str:
-    """The name without folder and extension: "a/b.c.ome.tif" gives "b.c"."""
-    name = Path(path).name
-    return name[: len(name) - len(suffix(path))] or name
+    """The name without folder and extension: "a/b.c.ome.tif" gives "b.c".
+
+    An image inside a folder of Zarr has the name of that folder, too: "a.zarr/0" gives "a_0".
+    """
+    path = Path(path)
+    if not suffix(path) and any(p.suffix.lower() == ".zarr" for p in path.parents):
+        return name_zarr(path)
+    return path.name[: len(path.name) - len(suffix(path))] or path.name
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether the name is that of an image file we read."""
-    return suffix(path) in SUFFIXES
+    """Whether the name is that of an image file we read, or the place is an image of OME-Zarr."""
+    return suffix(path) in SUFFIXES or is_image_folder(path)
 
 
-def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
+def is_image_folder(path: str | Path) -> bool:
+    """Whether a place is an image that is a folder (OME-Zarr), which stands where a file may."""
+    return is_zarr(Path(path)) and Path(path).is_dir()
+
+
+def is_image_place(path: str | Path) -> bool:
+    """Whether a place is one file, or one image that is a folder."""
+    return Path(path).is_file() or is_image_folder(path)
+
+
+def _read_raw(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
     if not is_image(path):
-        raise UserError(
-            "An image file must be of a known format.",
-            path,
-            f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
-        )
+        raise _refuse_format(path)
+    how = {"series": series, "header_only": header_only}
     try:
+        if is_image_folder(path):
+            return read_ome_zarr(path, label=palette, **how)
         if suffix(path).endswith(".zarr"):
-            if not path.is_dir():
-                raise UserError(
-                    "An OME-Zarr image is a folder.",
-                    path,
-                    "Check the path; unpack it first where it is a zip.",
-                )
-            return read_ome_zarr(path, header_only=header_only)
+            raise UserError(
+                "An OME-Zarr image is a folder.",
+                path,
+                "Check the path; unpack it first where it is a zip.",
+            )
         if suffix(path) in PACKAGES and path.is_file():
-            return read_microscope(path)
+            return read_microscope(path, **how)
         with path.open("rb") as file:
             start = file.read(16)
         if start.startswith(_TIFF):
-            return read_tiff(path, header_only=header_only)
+            return read_tiff(path, **how)
         if start.startswith(_PICTURE):
             return read_png_jpeg(path, palette=palette)
     except UserError:
@@ -394,6 +476,22 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",
         "Export the image again.",
+    )
+
+
+def _refuse_format(path: Path) -> UserError:
+    """The refusal of a format that is not read, with the program that helps."""
+    what, remedy = describe_foreign(path.suffix.lower())
+    if what:
+        return UserError(
+            "An image file must be of a format that is read here.",
+            f"{path}, of {what}",
+            f"{remedy[0].upper()}{remedy[1:]}.",
+        )
+    return UserError(
+        "An image file must be of a known format.",
+        path,
+        f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
     )
 
 

@@ -29,7 +29,8 @@ class RawImage:
     channels : names of the channels.
     alpha : the last sample is transparency, where there are two or four.
     colour : three samples are red, green and blue, not just three channels.
-    guesses : what the reader assumes: "axes", "z_step", "series".
+    guesses : what the reader assumes: "axes", "z_step", "gaps" (pixels that nobody wrote are 0).
+    series : names of all images in the file, where it holds several.
     """
 
     pixels: np.ndarray
@@ -40,6 +41,7 @@ class RawImage:
     alpha: bool = True
     colour: bool = True
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
 
 
 def interpret(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.overlap import check_labels
@@ -17,7 +18,8 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     Parameters
     ----------
     label : 2D or 3D label image.
-    image : the same field; its spacing counts where the labels have none.
+    image : the same field; its spacing counts, unless it is none or a dummy: see
+        `data.calibration.join_spacing`.
 
     Returns
     -------
@@ -29,7 +31,9 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     UserError : shapes differ, or labels are negative or not whole numbers.
     """
     label = to_spatial(label)
-    source = label if label.spacing or image is None else match_grid(image.select(C=0), label)
+    source = label
+    if image is not None:
+        source, _ = join_spacing(label, match_grid(image.select(C=0), label))
     if source.spacing_um:
         return check_labels(label), np.array(source.spacing_um), "um"
     return check_labels(label), np.array(source.relative_spacing), "px"

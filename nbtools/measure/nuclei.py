@@ -27,7 +27,7 @@ def measure(
 
     Parameters
     ----------
-    label : 2D or 3D label image; its spacing, or else that of the image, gives the units.
+    label : 2D or 3D label image; the spacing of the image, or else its own, gives the units.
     image : the same field, with or without channels.
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.

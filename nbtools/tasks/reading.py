@@ -61,7 +61,8 @@ def is_result(folder: Path) -> bool:
 
 def list_files(folder: Path) -> list[Path]:
     """Files of a folder in order, without hidden ones and those that are of no single image."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    children = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    files = [p for p in children if p.is_file() or io.is_image_folder(p)]
     return [p for p in files if p.name.lower() not in NOT_RESULTS]
 
 
@@ -142,15 +143,36 @@ def pair_up(
         yield name, truth.read(name), found.read(partner)
 
 
-def read_label_file(path: Path, options: InputOptions) -> Image:
+def list_label_files(
+    files: list[Path], options: InputOptions
+) -> dict[str, tuple[Path, int | None]]:
+    """Name of each label image → its file and, of files that hold several, its number.
+
+    Parameters
+    ----------
+    files : label images.
+    options : whether each image of a file is wanted: series is "all".
+    """
+    found: dict[str, tuple[Path, int | None]] = {}
+    for path in files:
+        names = io.list_series(path) if options.series == "all" else ()
+        found |= {f"{io.stem(path)}_{name}": (path, i) for i, name in enumerate(names)}
+        if not names:
+            found[io.stem(path)] = (path, None)
+    return found
+
+
+def read_label_file(path: Path, options: InputOptions, *, series: int | None = None) -> Image:
     """Read one label image, with the axes and the pixel size that were given.
 
     Parameters
     ----------
     path : of the file.
-    options : axes, spacing and unit; empty ones are those of the file.
+    options : axes, series, spacing and unit; empty ones are those of the file.
+    series : number of the image in a file of several, in place of that of the options.
     """
-    label = io.read_label(path, axes=options.axes)
+    wanted = options.series if options.series != "all" else None
+    label = io.read_label(path, axes=options.axes, series=wanted if series is None else series)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)

@@ -1,0 +1,83 @@
+"""Checks of pixel sizes that need headers alone: what files state, leave open, or contradict.
+
+`nbtools measure` runs them, too: numbers in µm are as right as these sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nbtools.checks.dataset import find_guesses, find_pixel_sizes
+from nbtools.checks.finding import Facts, Finding, Overview, Requirements, name_file
+from nbtools.data import DataSet
+from nbtools.data.calibration import format_spacing
+from nbtools.errors import UserError
+
+
+def find_disagreeing_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Find label images that state another pixel size than their image."""
+    dataset = overview.dataset
+    for fact in overview.facts:
+        if fact.image is None or fact.entry.sample is not None:
+            continue
+        try:
+            sentence = dataset.reader.compare_spacing(fact.entry, fact.image)
+        except UserError:
+            continue  # a finding of its own
+        if sentence:
+            yield Finding(
+                "spacing_disagrees",
+                "warning",
+                name_file(dataset, fact.entry, kind="labels"),
+                sentence,
+                "Give the right one with --spacing Z,Y,X in µm, or write spacing_um = [z, y, x] "
+                "into dataset.toml.",
+            )
+
+
+def find_default_sizes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Find volumes of exactly 1 x 1 x 1 µm, which programs write where nobody has measured it."""
+    if overview.dataset.options.spacing is not None:
+        return
+    facts = [f for f in overview.facts if f.image is not None and f.image.spacing_um is not None]
+    ones = [f for f in facts if set(f.image.spacing_um) == {1.0} and "z_step" not in f.guesses]
+    if ones:
+        yield Finding(
+            "spacing_default",
+            "note",
+            ones[0].file,
+            f"{len(ones)} of {len(overview.facts)} images state a pixel size of exactly "
+            f"{format_spacing(ones[0].image)}, which programs write where nobody has measured it.",
+            "If it is not so, give the right one with --spacing Z,Y,X in µm.",
+        )
+
+
+def check_pixel_sizes(dataset: DataSet) -> list[Finding]:
+    """Check the pixel sizes of a set from the headers of its files.
+
+    Parameters
+    ----------
+    dataset : images with or without labels, or label images alone.
+
+    Returns
+    -------
+    Findings; [] where all sizes are known and agree.
+    """
+    facts = []
+    for entry in dataset.entries:
+        try:
+            found = dataset.reader.best_header(entry)
+        except UserError:
+            continue  # told where the file is read
+        file = name_file(dataset, entry)
+        header = found.image
+        guesses = tuple(g for g in found.guesses if g.startswith("z_step"))
+        facts.append(Facts(entry, file, header, guesses))
+    overview, requirements = Overview(dataset, facts), Requirements(needs="nothing")
+    findings = []
+    for find in (find_guesses, find_pixel_sizes, *PIXEL_SIZE_CHECKS):
+        findings += find(overview, requirements)
+    return findings
+
+
+PIXEL_SIZE_CHECKS = [find_disagreeing_sizes, find_default_sizes]
