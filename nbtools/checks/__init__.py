@@ -26,7 +26,7 @@ from nbtools.checks.image_label_pairs import PAIR_CHECKS, find_swapped
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
 from nbtools.checks.noise import NOISE_CHECKS
-from nbtools.checks.pixel_sizes import PIXEL_SIZE_CHECKS, check_pixel_sizes
+from nbtools.checks.pixel_sizes import PIXEL_SIZE_CHECKS, are_calibrated, check_pixel_sizes
 from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS
 from nbtools.checks.reasons import explain
 from nbtools.checks.repair import fix
@@ -45,6 +45,7 @@ __all__ = [
     "Finding",
     "Requirements",
     "View",
+    "are_calibrated",
     "check",
     "check_pixel_sizes",
     "explain",

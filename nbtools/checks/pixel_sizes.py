@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from nbtools.checks.dataset import find_guesses, find_pixel_sizes
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, name_file
 from nbtools.data import DataSet
-from nbtools.data.calibration import format_spacing
+from nbtools.data.calibration import format_spacing, is_dummy
 from nbtools.errors import UserError
 
 
@@ -39,7 +39,8 @@ def find_default_sizes(overview: Overview, _requirements: Requirements) -> Itera
     """Find volumes of exactly 1 x 1 x 1 µm, which programs write where nobody has measured it."""
     if overview.dataset.options.spacing is not None:
         return
-    facts = [f for f in overview.facts if f.image is not None and f.image.spacing_um is not None]
+    files = [f for f in overview.facts if f.entry.sample is None and f.image is not None]
+    facts = [f for f in files if f.image.spacing_um is not None]
     ones = [f for f in facts if set(f.image.spacing_um) == {1.0} and "z_step" not in f.guesses]
     if ones:
         yield Finding(
@@ -78,6 +79,17 @@ def check_pixel_sizes(dataset: DataSet) -> list[Finding]:
     for find in (find_guesses, find_pixel_sizes, *PIXEL_SIZE_CHECKS):
         findings += find(overview, requirements)
     return findings
+
+
+def are_calibrated(dataset: DataSet) -> bool:
+    """Whether any image of a set states a pixel size that is not a mere dummy."""
+    for entry in dataset.entries:
+        try:
+            if not is_dummy(dataset.reader.header(entry).image):
+                return True
+        except UserError:
+            continue
+    return False
 
 
 PIXEL_SIZE_CHECKS = [find_disagreeing_sizes, find_default_sizes]

@@ -64,10 +64,9 @@ def run(args: argparse.Namespace) -> CommandResult:
                 f"--{name} without --images",
                 "Add --images FOLDER.",
             )
-    labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
     options = common.input_options(args)
+    labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
-    source = place or args.labels  # of the pixel sizes that count
     images = common.read_images(place and DataSet.open(place, options=options))
     say, rows, missing, warnings = common.make_reporter(args), [], [], []
     with (
@@ -79,12 +78,8 @@ def run(args: argparse.Namespace) -> CommandResult:
             image = images(name)
             if args.images and image is None:
                 missing.append(name)
-            result = labels.read(name)
-            if image is not None and args.spacing is None:
-                joined, sentence = join_spacing(result.image, image)
-                result = replace(result, image=joined)
-                source = place if joined.spacing == image.spacing else args.labels
-                warnings += [f"{name}: {sentence} {REMEDY}"] if sentence else []
+            result, sentences = _join_spacing(labels.read(name), image, args=args)
+            warnings += sentences
             found = _measure_one(result, image, args=args, spots=spots and spots / f"{name}.tif")
             rows += to_rows(found)
             say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
@@ -98,23 +93,36 @@ def run(args: argparse.Namespace) -> CommandResult:
         "unreliable": unreliable,
         "columns": columns,
     }
-    warnings += _judge_sizes(source, options)
-    for warning in warnings:
-        say(f"Attention: {warning}")
-    lines = _format_table(document, missing)
+    warnings += _judge_sizes(args, options)
+    lines = _format_table(document, missing) + [f"Attention: {text}" for text in warnings]
     document |= {"missing": missing, "warnings": warnings}
     return CommandResult(document, lines, 1 if missing else 0)
 
 
-def _judge_sizes(place: Path, options: InputOptions) -> list[str]:
+def _join_spacing(
+    result: Labels, image: Image | None, *, args: argparse.Namespace
+) -> tuple[Labels, list[str]]:
+    """Labels with the pixel size that counts, and a warning where their image states another."""
+    if image is None or args.spacing is not None:
+        return result, []
+    joined, sentence = join_spacing(result.image, image)
+    warnings = [f"{image.name}: {sentence} {REMEDY}"] if sentence else []
+    return replace(result, image=joined), warnings
+
+
+def _judge_sizes(args: argparse.Namespace, options: InputOptions) -> list[str]:
     """What `check` knows of the pixel sizes of the files that were measured."""
     from nbtools import checks
 
-    inner = next((place / n for n in FOLDERS if (place / n).is_dir()), place)
-    dataset = DataSet.open(place, options=options)
-    if not len(dataset) and inner != place:
-        dataset = DataSet.open(inner, options=options)
-    found = checks.check_pixel_sizes(dataset)
+    found = []
+    for place in filter(None, (args.images, args.labels)):
+        inner = next((place / n for n in FOLDERS if (place / n).is_dir()), place)
+        dataset = DataSet.open(place, options=options)
+        if not len(dataset) and inner != place:
+            dataset = DataSet.open(inner, options=options)
+        found = checks.check_pixel_sizes(dataset)
+        if checks.are_calibrated(dataset):
+            break  # these sizes count; those of the labels are told where they differ
     return [f"{f.file + ': ' if f.file else ''}{f.message} {f.remedy}" for f in found]
 
 

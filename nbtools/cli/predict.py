@@ -203,8 +203,7 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
-                known = (*dataset.remarks(number - 1), *found.warnings)
-                found = dataclasses.replace(found, warnings=known)
+                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
                 write = partial(write_prediction, image, found, folder=folder, args=args)
                 written = pool.submit(write).result
             except UserError as error:

@@ -231,7 +231,8 @@ class Reader:
         wanted = self._series(entry)
         if wanted is None or isinstance(wanted, int):
             return wanted
-        return choose_series(io.list_series(entry.files["images"]), wanted, entry.files["images"])
+        path = entry.files["images"]
+        return choose_series(io.list_series(path), wanted, path=path)
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,8 +98,11 @@ SUFFIXES = (
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
+# Readers are functions of (path, series=, header_only=, palette=) → RawImage.
+BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
+BY_START = dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff) | dict.fromkeys(
+    (b"\x89PNG", b"\xff\xd8\xff"), read_png_jpeg
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -411,6 +415,10 @@ def stem(path: str | Path) -> str:
     """The name without folder and extension: "a/b.c.ome.tif" gives "b.c".
 
     An image inside a folder of Zarr has the name of that folder, too: "a.zarr/0" gives "a_0".
+
+    Parameters
+    ----------
+    path : of a file, or of an image in a folder of Zarr.
     """
     path = Path(path)
     if not suffix(path) and any(p.suffix.lower() == ".zarr" for p in path.parents):
@@ -442,24 +450,9 @@ def _read_raw(
 ) -> RawImage:
     if not is_image(path):
         raise _refuse_format(path)
-    how = {"series": series, "header_only": header_only}
     try:
-        if is_image_folder(path):
-            return read_ome_zarr(path, label=palette, **how)
-        if suffix(path).endswith(".zarr"):
-            raise UserError(
-                "An OME-Zarr image is a folder.",
-                path,
-                "Check the path; unpack it first where it is a zip.",
-            )
-        if suffix(path) in PACKAGES and path.is_file():
-            return read_microscope(path, **how)
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start.startswith(_TIFF):
-            return read_tiff(path, **how)
-        if start.startswith(_PICTURE):
-            return read_png_jpeg(path, palette=palette)
+        read = _find_reader(path)
+        return read(path, series=series, header_only=header_only, palette=palette)
     except UserError:
         raise
     except FileNotFoundError as error:
@@ -471,7 +464,26 @@ def _read_raw(
             f"{path} ({find_reason(error, most=160)})",
             "Copy or export it again.",
         ) from error
-    found = "an empty file" if not start else f"a file that starts with {start!r}"
+
+
+def _find_reader(path: Path) -> Callable[..., RawImage]:
+    """The function that reads a place: by what it is, by its ending, else by how it begins."""
+    if is_image_folder(path):
+        return read_ome_zarr
+    if suffix(path).endswith(".zarr"):
+        raise UserError(
+            "An OME-Zarr image is a folder.",
+            path,
+            "Check the path; unpack it first where it is a zip.",
+        )
+    if suffix(path) in BY_SUFFIX and path.is_file():
+        return BY_SUFFIX[suffix(path)]
+    with path.open("rb") as file:
+        start = file.read(16)
+    for begin, read in BY_START.items():
+        if start.startswith(begin):
+            return read
+    found = f"a file that starts with {start!r}" if start else "an empty file"
     raise UserError(
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",

@@ -55,7 +55,7 @@ def read_czi(
             places = spread(scene.axes, scene.shape)
             members += [("_".join(filter(None, (name, p))), scene, i) for p, i in places]
         names = tidy_names([name for name, _, _ in members])
-        _, scene, index = members[choose_series(names, series, path)]
+        _, scene, index = members[choose_series(names, series, path=path)]
         guesses: tuple[str, ...] = ()
         if header_only:
             kept = zip(scene.shape, index, strict=True)
@@ -63,8 +63,8 @@ def read_czi(
             pixels, letters = no_pixels(shape, scene.dtype), keep_own(scene.axes)
         else:
             pixels, written = scene.read(path)
-            pixels, letters = select(pixels, scene.axes, index)
-            written, _ = select(written, scene.axes, index)
+            pixels, letters = select(pixels, scene.axes, index=index)
+            written, _ = select(written, scene.axes, index=index)
             guesses = _judge_gaps(written, letters, path)
     raw = RawImage(pixels, letters, _find_scaling(about), guesses=guesses)
     channels = _name_channels(about) if "C" in letters else ()

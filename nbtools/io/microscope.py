@@ -18,7 +18,11 @@ PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile", ".lof": "liffil
 
 
 def read_microscope(
-    path: Path, *, series: int | str | None = None, header_only: bool = False
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
 ) -> RawImage:
     """Read one image of a CZI, ND2 or LIF file, with its pixel size in µm.
 
@@ -27,6 +31,7 @@ def read_microscope(
     path : of the file.
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
+    palette : has no meaning here.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def _read_nd2(
         letters = "".join(file.sizes)
         places = spread(letters, file.shape)
         names = tidy_names(_name_points(file, len(places)) or [name for name, _ in places])
-        _, index = places[choose_series(names, series, path)]
+        _, index = places[choose_series(names, series, path=path)]
         pixels, letters = _take(file, letters, index, header_only=header_only)
         size = file.voxel_size()
         channels = getattr(file.metadata, "channels", None) or ()
@@ -105,7 +110,7 @@ def _take(file: object, letters: str, index: tuple, *, header_only: bool) -> tup
         index = tuple(0 if a == "P" else at for a, at in zip(letters, index, strict=True))
     else:
         pixels = np.asarray(file.asarray())
-    return select(pixels, letters, index)
+    return select(pixels, letters, index=index)
 
 
 def _read_lif(
@@ -119,7 +124,7 @@ def _read_lif(
         if not members:
             raise UserError("A LIF file must hold an image.", path, "Export the image again.")
         names = tidy_names([name for name, _, _ in members])
-        _, image, index = members[choose_series(names, series, path)]
+        _, image, index = members[choose_series(names, series, path=path)]
         letters = "".join(image.dims)
         steps = {
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
@@ -129,7 +134,7 @@ def _read_lif(
             shape = tuple(n for n, at in kept if isinstance(at, slice))
             pixels, letters = no_pixels(shape, image.dtype), keep_own(letters)
         else:
-            pixels, letters = select(np.asarray(image.asarray()), letters, index)
+            pixels, letters = select(np.asarray(image.asarray()), letters, index=index)
     several = names if len(names) > 1 else ()
     return RawImage(pixels, letters, _clean(steps, letters), series=several)
 

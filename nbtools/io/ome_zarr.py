@@ -95,7 +95,11 @@ def name_zarr(path: Path) -> str:
 
 
 def read_ome_zarr(
-    path: Path, *, series: int | str | None = None, header_only: bool = False, label: bool = False
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
 ) -> RawImage:
     """Read the full resolution of one image of an OME-Zarr folder.
 
@@ -104,7 +108,7 @@ def read_ome_zarr(
     path : of the folder, or of a group in it.
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
-    label : it holds labels, of which whole chunks may be 0.
+    palette : it holds labels, of which whole chunks may be 0.
 
     Raises
     ------
@@ -112,12 +116,12 @@ def read_ome_zarr(
     """
     zarr = import_optional("zarr", "OME-Zarr")
     if _kind_of(path) == "array":
-        return _read_array(zarr, path, header_only=header_only, label=label)
+        return _read_array(zarr, path, header_only=header_only, label=palette)
     members = list(_list_members(path))
     if not members:
         raise _refuse_group(path)
     names = tidy_names([m.name for m in members])
-    member = members[choose_series(names, series, path)]
+    member = members[choose_series(names, series, path=path)]
     level = member.scales["datasets"][0]
     array = zarr.open_array(str(member.place / level["path"]), mode="r")
     letters = _letters(member.scales, array.ndim)
@@ -129,10 +133,10 @@ def read_ome_zarr(
     if header_only:
         pixels = no_pixels(array.shape, array.dtype)
     else:
-        label = label or "image-label" in member.about
-        require_chunks(zarr, member.place, member.scales, note=note, label=label)
+        label = palette or "image-label" in member.about
+        require_chunks(member.place, member.scales, zarr=zarr, note=note, label=label)
         pixels = np.asarray(array[...])
-    pixels, letters = select(pixels, letters, spread(letters, pixels.shape)[0][1])
+    pixels, letters = select(pixels, letters, index=spread(letters, pixels.shape)[0][1])
     raw = RawImage(pixels, letters, spacing, unit, channels=channels)
     return replace(_as_written(raw, note), series=names if len(names) > 1 else ())
 
@@ -153,7 +157,7 @@ def _read_array(zarr: object, path: Path, *, header_only: bool, label: bool) -> 
     letters = "".join(named) if known else "?" * (array.ndim - 2) + "YX"
     if not header_only:
         scales = {"datasets": [{"path": path.name}]}
-        require_chunks(zarr, path.parent, scales, note={}, label=label)
+        require_chunks(path.parent, scales, zarr=zarr, note={}, label=label)
     pixels = no_pixels(array.shape, array.dtype) if header_only else np.asarray(array[...])
     return RawImage(pixels, letters)
 
@@ -249,6 +253,11 @@ def write_ome_zarr(path: Path, image: Image) -> None:
     """Write NGFF 0.5 (Zarr 3): axes in the order T, C, Z, Y, X, one resolution.
 
     Empty chunks are written, too, and the note says so: a chunk that is missing was lost.
+
+    Parameters
+    ----------
+    path : of the folder.
+    image : of any axes and type.
     """
     zarr = import_optional("zarr", "OME-Zarr")
     letters = "".join(a for a in "TCZYX" if a in image.axes)

@@ -12,18 +12,27 @@ from PIL.PngImagePlugin import PngInfo
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage
+from nbtools.io.series import choose_series
 from nbtools.io.units import is_plausible
 
 METADATA_KEY = "nbtools"
 GREY = 0  # type of colour in the header of a PNG
 
 
-def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
+def read_png_jpeg(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
     """Read a PNG or JPEG file; its numbers are those of the file.
 
     Parameters
     ----------
     path : of the file.
+    series : must be the first, or None: there is one image.
+    header_only : has no meaning here; the pixels are read.
     palette : read the numbers of an indexed PNG instead of its colours; label images are often
         saved as such.
 
@@ -31,6 +40,7 @@ def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
     ------
     UserError : colours or transparency of 16 bit, without the package that reads them.
     """
+    choose_series(("s0",), series, path=path)
     depth, colour = _read_header(path)
     with Picture.open(path) as picture:
         spacing, unit = _spacing(picture)

@@ -40,7 +40,7 @@ def tidy_names(names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def choose_series(names: Sequence[str], wanted: int | str | None, path: Path) -> int:
+def choose_series(names: Sequence[str], wanted: int | str | None, *, path: Path) -> int:
     """The number of the image that is wanted.
 
     Parameters
@@ -55,7 +55,7 @@ def choose_series(names: Sequence[str], wanted: int | str | None, path: Path) ->
 
     Examples
     --------
-    >>> choose_series(("pos1", "pos2"), "POS2", Path("a.tif"))
+    >>> choose_series(("pos1", "pos2"), "POS2", path=Path("a.tif"))
     1
     """
     if wanted is None:
@@ -133,7 +133,7 @@ def keep_own(letters: str) -> str:
     return "".join(a for a in letters if a in OWN_AXES)
 
 
-def select(pixels: np.ndarray, letters: str, index: tuple) -> tuple[np.ndarray, str]:
+def select(pixels: np.ndarray, letters: str, *, index: tuple) -> tuple[np.ndarray, str]:
     """One of the images that `spread` lists, and its axes."""
     return pixels[index], keep_own(letters)
 

@@ -36,7 +36,11 @@ class _Member:
 
 
 def read_tiff(
-    path: Path, *, series: int | str | None = None, header_only: bool = False
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
 ) -> RawImage:
     """Read one image of a TIFF file.
 
@@ -45,6 +49,7 @@ def read_tiff(
     path : of the file.
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
+    palette : numbers of indexed colours are read in any case.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def read_tiff(
         members = _list_members(file)
         require_undamaged(messages)  # before any other reader meets the file
         names = tidy_names([m.name for m in members])
-        member = members[choose_series(names, series, path)]
+        member = members[choose_series(names, series, path=path)]
         found = member.series
         letters = _letters(found.axes)
         if header_only:
@@ -63,9 +68,9 @@ def read_tiff(
             shape = tuple(n for n, at in kept if isinstance(at, slice))
             pixels, letters = no_pixels(shape, found.dtype), keep_own(letters)
         else:
-            pixels = read_pixels(file, found, path).reshape(found.shape)
-            pixels, letters = select(pixels, letters, member.index)
-        raw = describe(file, found, RawImage(pixels, letters))
+            pixels = read_pixels(file, found, path=path).reshape(found.shape)
+            pixels, letters = select(pixels, letters, index=member.index)
+        raw = describe(file, found, raw=RawImage(pixels, letters))
     require_undamaged(messages)
     return replace(raw, series=names if len(names) > 1 else ())
 

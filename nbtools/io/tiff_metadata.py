@@ -17,7 +17,9 @@ from nbtools.io.units import PIXEL, is_plausible, normal_unit, to_number, um_per
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
 
 
-def describe(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, raw: RawImage) -> RawImage:
+def describe(
+    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, raw: RawImage
+) -> RawImage:
     """Add the metadata of the dialect, then our own, which hold more where both agree.
 
     Parameters

@@ -52,7 +52,9 @@ def require_undamaged(messages: list[str]) -> None:
         raise tifffile.TiffFileError(damage[0])
 
 
-def read_pixels(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
+def read_pixels(
+    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, path: Path
+) -> np.ndarray:
     """Pixels of a series as the file states them.
 
     Parameters
@@ -103,6 +105,10 @@ def is_exact_in_pillow(series: tifffile.TiffPageSeries) -> bool:
 
     It reads colours, transparency and most grey types at 8 bit, turns images by their orientation
     and inverts those whose 0 is white.
+
+    Parameters
+    ----------
+    series : of a TIFF file.
     """
     page = series.keyframe
     grey = page.photometric in (1, 3) and page.samplesperpixel == 1

@@ -23,15 +23,15 @@ Place = tuple[int, ...]
 
 
 def require_chunks(
-    zarr: object, folder: Path, scales: Mapping, *, note: Mapping, label: bool
+    folder: Path, scales: Mapping, *, zarr: object, note: Mapping, label: bool
 ) -> None:
     """Require that no chunk of an image was lost.
 
     Parameters
     ----------
-    zarr : the package.
     folder : of the image.
     scales : its description, with `datasets` from the finest to the coarsest.
+    zarr : the package.
     note : our own, which says whether every chunk was written.
     label : it holds labels, of which whole chunks may be 0.
 
