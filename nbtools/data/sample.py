@@ -7,7 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.image import Image
+
+PARTNERS = {
+    "image": io.as_image,
+    "label": io.as_label,
+    "clean": io.as_image,
+    "unpaired": io.as_image,
+}  # how what is given becomes an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +25,7 @@ class Sample:
     Parameters
     ----------
     name : of the image.
-    image : of any axes.
+    image : of any axes; it and its partners may be arrays or paths, too: see `io.as_image`.
     label : instance labels, 0 background, of the shape of the image's spatial axes.
     clean : the low-noise partner, of the image's shape.
     class_name : class of the image as a whole.
@@ -43,6 +51,12 @@ class Sample:
     box_classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
     unpaired: Image | None = None
+
+    def __post_init__(self):
+        for kind, convert in PARTNERS.items():
+            given = getattr(self, kind)
+            if given is not None and not isinstance(given, Image):
+                object.__setattr__(self, kind, convert(given))
 
     def replace(self, **changes: object) -> Sample:
         """A copy with some fields changed."""

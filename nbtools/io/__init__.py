@@ -24,6 +24,7 @@ from nbtools.io.files import (
     write_text,
 )
 from nbtools.io.foreign import describe_foreign
+from nbtools.io.given import find_image, name_axes
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr, write_ome_zarr
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
@@ -47,6 +48,8 @@ __all__ = [
     "ROI_FILES",
     "SUFFIXES",
     "UncheckedImage",
+    "as_image",
+    "as_label",
     "atomic_write",
     "describe_foreign",
     "find_centres",
@@ -262,13 +265,67 @@ def open_image(
     return UncheckedImage(*interpret(raw, stem(path), axes=axes), raw.series)
 
 
+def as_image(item: object, *, axes: str = "", colours: bool = True) -> Image:
+    """An Image of whatever is given where one is wanted.
+
+    Arrays of two dimensions are Y, X. Of three they are colours where they are 8 bit with three
+    values last, else `axes` where there are as many, else Z, Y, X where neither the first nor the
+    last dimension could be channels (five or more). All others are refused: name their axes with
+    `Image(array, "CYX")`.
+
+    Parameters
+    ----------
+    item : Image, array (also of lists, Dask or PyTorch), path of a file, or an object that holds an
+        image, such as a sample or a prediction.
+    axes : of arrays with as many dimensions, where what takes the image expects them.
+    colours : whether arrays can be colours.
+
+    Raises
+    ------
+    UserError : none of these, or an array whose axes cannot be known.
+
+    Examples
+    --------
+    >>> as_image(np.zeros((64, 80))).axes, as_image(np.zeros((9, 64, 80))).axes
+    ('YX', 'ZYX')
+    >>> as_image(np.zeros((64, 80, 3), np.uint8)).is_rgb
+    True
+    """
+    if isinstance(item, str | Path):
+        return read_image(item)
+    known = find_image(item)
+    return name_axes(item, axes=axes, colours=colours) if known is None else known
+
+
+def as_label(item: object) -> Image:
+    """A label image of whatever is given where one is wanted.
+
+    Parameters
+    ----------
+    item : as for `as_image`; arrays of two dimensions are Y, X, of three Z, Y, X.
+
+    Raises
+    ------
+    UserError : none of these.
+
+    Examples
+    --------
+    >>> as_label(np.zeros((3, 64, 80), int)).axes
+    'ZYX'
+    """
+    if isinstance(item, str | Path):
+        return read_label(item)
+    known = find_image(item)
+    return name_axes(item, axes="ZYX", colours=False) if known is None else known
+
+
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
     """Write an image with its axes, spacing and type, whole or not at all.
 
     Parameters
     ----------
     path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
-    image : its bool pixels become 0 and 1.
+    image : or array, see `as_image`; bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
 
@@ -276,7 +333,7 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     ------
     UserError : another suffix, or an image that the format cannot hold.
     """
-    path = Path(path)
+    path, image = Path(path), as_image(image)
     if suffix(path) not in WRITTEN:
         raise UserError(
             "Images are written as TIFF, PNG or OME-Zarr.",
@@ -304,12 +361,14 @@ def write_label(path: str | Path, image: Image) -> None:
     Parameters
     ----------
     path : as for `write_image`.
-    image : label image; 16 bit up to label 65,535, 32 bit beyond, signed where pixels are -1.
+    image : label image, or array; 16 bit up to label 65,535, 32 bit beyond, signed where pixels
+        are -1.
 
     Raises
     ------
     UserError : the image is not a label image.
     """
+    image = as_label(image)
     image = to_label(image, image.name or str(path))
     write_image(path, image, dtype=_label_type(image.pixels))
 

@@ -6,10 +6,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nbtools import io
 from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.overlap import check_labels
+
+
+def read_inputs(label: object, image: object | None) -> tuple[Image, Image | None]:
+    """Label image and image as such; arrays have the axes of the label image.
+
+    Parameters
+    ----------
+    label, image : images, arrays or paths; see `io.as_label` and `io.as_image`.
+
+    Raises
+    ------
+    UserError : none of these, or axes that cannot be known.
+    """
+    label = io.as_label(label)
+    return label, None if image is None else io.as_image(image, axes=label.axes)
 
 
 def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray, str]:

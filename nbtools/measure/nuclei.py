@@ -8,7 +8,7 @@ from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
 from nbtools.measure import shape, surface
-from nbtools.measure.inputs import read_channels, read_grid
+from nbtools.measure.inputs import read_channels, read_grid, read_inputs
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.texture import describe_texture
 
@@ -28,7 +28,8 @@ def measure(
     Parameters
     ----------
     label : 2D or 3D label image; the spacing of the image, or else its own, gives the units.
-    image : the same field, with or without channels.
+    image : the same field, with or without channels. Both may be arrays or paths, see
+        `io.as_label` and `io.as_image`.
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.
     chromocentres : True finds them in the first channel, see `chromocentres`; or their label image.
@@ -78,6 +79,7 @@ def measure(
     >>> measure(Image(square, "YX", spacing=(0.5, 0.5)))["area_um2"]
     array([25.])
     """
+    label, image = read_inputs(label, image)
     pixels, spacing, unit = read_grid(label, image)
     runs, index, labels, size = find_runs(pixels)
     centre, covariance = find_moments(runs, size)
