@@ -106,13 +106,26 @@ def write_nd2(
     spacing: Spacing | None,
     *,
     names: tuple[str, ...] = ("DNA", "actin"),
+    points: tuple[str, ...] = (),
 ) -> None:
     """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all;
-    without spacing: not calibrated.
+    without spacing: not calibrated. With names of stage positions, pixels are P, C, Z, Y, X.
     """
-    about = _describe_nd2(pixels.shape, spacing, names=names)
+    shape = pixels.shape[-4:]
+    about = _describe_nd2(shape, spacing, names=names)
+    if points:
+        about["ImageAttributesLV!"]["SLxImageAttributes"]["uiSequenceCount"] = (
+            len(points) * shape[1]
+        )
+        inner = about["ImageMetadataLV!"]["SLxExperiment"]
+        places = {f"i{i:010d}": {"dPosName": name} for i, name in enumerate(points)}
+        outer = {"eType": 2, "uLoopPars": {"uiCount": len(points), "Points": places}}
+        about["ImageMetadataLV!"] = {
+            "SLxExperiment": outer | {"ppNextLevelEx": {"i0000000000": inner}}
+        }
     chunks = {name: _nd2_values(values) for name, values in about.items()}
-    frames = np.ascontiguousarray(pixels.transpose(1, 2, 3, 0), "<u2")
+    stack = pixels.reshape(-1, *shape).transpose(0, 2, 3, 4, 1).reshape(-1, *shape[2:], shape[0])
+    frames = np.ascontiguousarray(stack, "<u2")
     chunks |= {f"ImageDataSeq|{z}!": bytes(8) + frame.tobytes() for z, frame in enumerate(frames)}
     content, places = (
         _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nbtools.checks.dataset import find_guesses, find_pixel_sizes
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, name_file
@@ -64,21 +64,26 @@ def check_pixel_sizes(dataset: DataSet) -> list[Finding]:
     -------
     Findings; [] where all sizes are known and agree.
     """
-    facts = []
+    stated, counting = (
+        Overview(dataset, list(_read_headers(dataset, read)))
+        for read in (dataset.reader.header, dataset.reader.best_header)
+    )
+    requirements = Requirements(needs="nothing")
+    findings = list(find_disagreeing_sizes(stated, requirements))
+    for find in (find_guesses, find_pixel_sizes, find_default_sizes):
+        findings += find(counting, requirements)
+    return findings
+
+
+def _read_headers(dataset: DataSet, read: Callable) -> Iterator[Facts]:
+    """Facts of the images whose headers can be read; others are told where they are read."""
     for entry in dataset.entries:
         try:
-            found = dataset.reader.best_header(entry)
+            found = read(entry)
         except UserError:
-            continue  # told where the file is read
-        file = name_file(dataset, entry)
-        header = found.image
+            continue
         guesses = tuple(g for g in found.guesses if g.startswith("z_step"))
-        facts.append(Facts(entry, file, header, guesses))
-    overview, requirements = Overview(dataset, facts), Requirements(needs="nothing")
-    findings = []
-    for find in (find_guesses, find_pixel_sizes, *PIXEL_SIZE_CHECKS):
-        findings += find(overview, requirements)
-    return findings
+        yield Facts(entry, name_file(dataset, entry), found.image, guesses)
 
 
 def are_calibrated(dataset: DataSet) -> bool:

@@ -57,13 +57,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         images.
     """
     common.require_new_file(args)
-    for name in ("texture", "chromocentres", "spots"):
-        if getattr(args, name) and args.images is None:
-            raise UserError(
-                "Texture and chromocentres are measured in the images.",
-                f"--{name} without --images",
-                "Add --images FOLDER.",
-            )
+    _require_images(args)
     options = common.input_options(args)
     labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
@@ -97,6 +91,17 @@ def run(args: argparse.Namespace) -> CommandResult:
     lines = _format_table(document, missing) + [f"Attention: {text}" for text in warnings]
     document |= {"missing": missing, "warnings": warnings}
     return CommandResult(document, lines, 1 if missing else 0)
+
+
+def _require_images(args: argparse.Namespace) -> None:
+    """A UserError where something is to be measured in images, and there are none."""
+    for name in ("texture", "chromocentres", "spots"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                "Add --images FOLDER.",
+            )
 
 
 def _join_spacing(
