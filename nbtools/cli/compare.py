@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,17 +158,11 @@ def make_baseline(
     if not task.baseline:
         return None
     method = methods.get(task.baseline)()
-    index = {n: i for i, n in enumerate(dataset.names)}
     try:
         method.predict(dataset.image(0))
     except UserError:
         return None
-
-    def predict(name: str) -> object:
-        return method.predict(dataset.image(index[name])).result
-
-    known = [name for name in truth.names if name in index]
-    return task.baseline, ResultSet({name: partial(predict, name) for name in known})
+    return task.baseline, scoring.predict_when_read(method, dataset)
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:

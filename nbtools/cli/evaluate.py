@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbtools import tasks
 from nbtools.cli import common, error_maps, scoring
+from nbtools.cli.checkpoint_ranking import rank_checkpoints
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
@@ -17,7 +18,10 @@ from nbtools.tasks.reading import pair_up
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools evaluate` to its parser."""
     parser.add_argument(
-        "result", type=Path, metavar="RESULT", help="what was predicted: folder, or one file"
+        "result",
+        type=Path,
+        metavar="RESULT",
+        help="what was predicted: folder, or one file; a model ranks the checkpoints it kept",
     )
     parser.add_argument(
         "truth", type=Path, metavar="TRUTH", help="what is true: data set, folder, or one file"
@@ -37,6 +41,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     """Evaluate a result against the truth; code 1 where images are missing in the result."""
     from nbtools.metrics import biaflows
 
+    if (args.result / "model.json").is_file():
+        return rank_checkpoints(args)
     task = tasks.get(args.task)
     require_suited(args, task)
     options = scoring.find_options(args, task)

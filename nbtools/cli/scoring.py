@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbtools import tasks
 from nbtools.cli import common
@@ -12,6 +14,9 @@ from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import is_result, pair_names
+
+if TYPE_CHECKING:
+    from nbtools.methods import Method
 
 DEFAULTS = (None, "clean")  # of options for single tasks
 Reader = Callable[[str], object | None]  # name of an image of the truth → its result
@@ -94,6 +99,21 @@ def open_images(truth: Path, *, series: str | None = None) -> DataSet | None:
     dataset = DataSet.open(truth, options=InputOptions(series=common.to_number(series)))
     kinds = ("labels", "clean", "centres", "boxes", "classes")
     return dataset if any(dataset.has(kind) for kind in kinds) else None
+
+
+def predict_when_read(method: Method, dataset: DataSet) -> ResultSet:
+    """The results of a method by name of the image, each predicted when it is read.
+
+    Parameters
+    ----------
+    method : trained, or without training.
+    dataset : the images.
+    """
+
+    def predict(index: int) -> object:
+        return method.predict(dataset.image(index)).result
+
+    return ResultSet({name: partial(predict, i) for i, name in enumerate(dataset.names)})
 
 
 def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] | None:
