@@ -8,6 +8,7 @@ with a map at its end, whose descriptions are lists of typed values.
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -56,6 +57,60 @@ def _lif_element(number: int, pixels: np.ndarray, spacing: Spacing) -> str:
         f'</Dimensions></ImageDescription></Image></Data><Memory Size="{pixels.nbytes}" '
         f'MemoryBlockID="MemBlock_{number}"/></Element>'
     )
+
+
+def write_micromanager(path: Path, pixels: np.ndarray, names: tuple[str, ...]) -> None:
+    """Micro-Manager: a TIFF with a summary and an index behind its header; P, Y, X, uint16.
+
+    Behind each list of 13 tags, 162 bytes long, lie its pixels.
+    """
+    summary = {
+        "MicroManagerVersion": "2.0",
+        "Frames": 1,
+        "Slices": 1,
+        "Channels": 1,
+        "Positions": len(pixels),
+        "StagePositions": [{"Label": name} for name in names],
+    }
+    text = json.dumps(summary).encode()
+    start = 40 + len(text) + len(text) % 2
+    size = pixels[0].nbytes + 200
+    offsets = [start + i * size for i in range(len(pixels))]
+    index = struct.pack("<2I", 3453623, len(pixels))
+    index += b"".join(struct.pack("<5I", 0, 0, 0, p, at) for p, at in enumerate(offsets))
+    places = (54773648, start + len(pixels) * size, 483765892, 0, 99384722, 0, 2355492, len(text))
+    content = struct.pack("<2sHI8I", b"II", 42, offsets[0], *places) + text
+    content = content.ljust(start, b"\0")
+    for at, following, plane in zip(offsets, [*offsets[1:], 0], pixels, strict=True):
+        content += _micromanager_page(at, following, plane)
+    path.write_bytes(content + index)
+
+
+def _micromanager_page(at: int, following: int, plane: np.ndarray) -> bytes:
+    height, width = plane.shape
+    data, behind = at + 162, at + 162 + plane.nbytes
+    short, long, ratio, text = 3, 4, 5, 2
+    tags = [
+        (256, long, 1, width),
+        (257, long, 1, height),
+        (258, short, 1, 16),
+        (259, short, 1, 1),
+        (262, short, 1, 1),
+        (273, long, 1, data),
+        (277, short, 1, 1),
+        (278, long, 1, height),
+        (279, long, 1, plane.nbytes),
+        (282, ratio, 1, behind),
+        (283, ratio, 1, behind),
+        (296, short, 1, 3),
+        (51123, text, 8, behind + 8),
+    ]
+    listed = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *t) for t in tags)
+    page = (listed + struct.pack("<I", following)).ljust(162, b"\0")
+    page += (
+        np.ascontiguousarray(plane, "<u2").tobytes() + struct.pack("<2I", 50000, 1) + b'{"a":1}\0'
+    )
+    return page.ljust(plane.nbytes + 200, b"\0")
 
 
 def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: int = 0) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from microscope_files import write_lif, write_nd2
+from microscope_files import write_lif, write_micromanager, write_nd2
 from PIL import Image as Picture
 
 from nbtools import checks, cli, io
-from nbtools.data import DataSet, InputOptions
+from nbtools.data import DataSet, InputOptions, write_dataset
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io import tiff_pixels
@@ -76,6 +76,11 @@ def write_nd2_points(path):
     write_nd2(path, pixels, MICROMETRES, points=("A01", "B02"))
 
 
+def write_positions_of_micromanager(path):
+    pixels = np.stack([draw(5)[0], draw(3)[0]])
+    write_micromanager(path, pixels, ("A1-Site_0", "A2-Site_0"))
+
+
 def write_zarr_series(path):
     """The layout of bioformats2raw: groups 0 and 1, without a description at the root."""
     for number in (0, 1):
@@ -90,6 +95,7 @@ def write_zarr_series(path):
 SEVERAL = {
     "a.ome.tif": (write_positions, ("pos1", "pos2"), None),
     "a.tif": (write_plain_series, ("s0", "s1"), None),
+    "a_MMStack.ome.tif": (write_positions_of_micromanager, ("A1-Site_0", "A2-Site_0"), None),
     "a.lif": (write_lif_series, ("image_0", "image_1"), "liffile"),
     "a.nd2": (write_nd2_points, ("A01", "B02"), "nd2"),
     "a.ome.zarr": (write_zarr_series, ("0", "1"), "zarr"),
@@ -112,7 +118,7 @@ def test_the_first_of_several_images_is_never_taken_in_silence(tmp_path, name):
     requirements = checks.Requirements(needs="nothing", channels=None)
     assert "several_images" in {f.code for f in checks.check(tmp_path, requirements)}
     both = DataSet.open(tmp_path, options=InputOptions(series="all"))
-    assert both.names == [f"a_{n}" for n in names]
+    assert both.names == [f"{io.stem(path)}_{n}" for n in names]
     np.testing.assert_array_equal(both[1].image.pixels, second.pixels)
     chosen = DataSet.open(tmp_path, options=InputOptions(series=1))
     np.testing.assert_array_equal(chosen[0].image.pixels, second.pixels)
@@ -154,6 +160,16 @@ def test_labels_of_positions_pair_with_their_images_by_number_and_by_name(tmp_pa
     io.write_label(tmp_path / "labels" / "a_pos2.tif", draw(3)[1])
     both = DataSet.open(tmp_path, options=InputOptions(series="all"))
     assert [s.label is None for s in both] == [True, False]
+
+
+def test_a_copy_of_chosen_positions_holds_these_alone(tmp_path):
+    write_positions(tmp_path / "a.ome.tif")
+    for number, series in enumerate(("all", 1)):
+        chosen = DataSet.open(tmp_path / "a.ome.tif", options=InputOptions(series=series))
+        copy = DataSet.open(write_dataset(chosen, tmp_path / f"copy{number}"))
+        assert copy.names == chosen.names
+        for one, other in zip(copy, chosen, strict=True):
+            np.testing.assert_array_equal(one.image.pixels, other.image.pixels)
 
 
 def test_one_label_image_is_not_given_to_two_positions(tmp_path):

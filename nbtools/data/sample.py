@@ -85,6 +85,11 @@ class InputOptions:
     unit: str = "um"
     series: int | str | None = None
 
+    @property
+    def reads_whole_files(self) -> bool:
+        """Whether no channel, time point or series is chosen, so that files may be copied."""
+        return self.channel is None and self.time is None and self.series is None
+
 
 @dataclass(frozen=True, eq=False)
 class Entry:

@@ -66,15 +66,10 @@ def choose_series(names: Sequence[str], wanted: int | str | None, *, path: Path)
     number = int(wanted) if str(wanted).lstrip("-").isdecimal() else None
     if number is not None and -len(names) <= number < len(names):
         return number % len(names)
-    if len(names) == 1 and number is None and names[0] == "s0":
-        known = "0, the only one, without a name"
-    else:
-        known = list_names(names)
-    raise UserError(
-        "The series must be one of the file's images.",
-        f"{wanted} for {path}",
-        f"Use a number from 0 to {len(names) - 1}, or a name: {known}.",
-    )
+    remedy = f"Use a number from 0 to {len(names) - 1}, or a name: {list_names(names)}."
+    if len(names) == 1:
+        remedy = "It holds one image: leave out the series, or use 0."
+    raise UserError("The series must be one of the file's images.", f"{wanted} for {path}", remedy)
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -16,7 +16,10 @@ import tifffile
 from nbtools.errors import UserError
 
 # in the log of tifffile; planes in other files that are not there are counted in `_require_planes`
-DAMAGE = re.compile(r"corrupted|failed(?! to read)|missing data [ob]|invalid page", re.IGNORECASE)
+HARMLESS = r"to read (?:'|[0-9]+ files|display|comments)"  # other files, and notes of Micro-Manager
+DAMAGE = re.compile(
+    rf"corrupted|failed (?!{HARMLESS})|missing data [ob]|invalid page", re.IGNORECASE
+)
 DECODERS = 'Type: pip install imagecodecs (or "nbtools[formats]"); or save it uncompressed in Fiji.'
 
 
