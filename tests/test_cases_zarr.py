@@ -155,6 +155,17 @@ def test_a_level_alone_and_a_group_without_images_say_what_to_name(tmp_path):
         io.read_image(tmp_path / "b.zarr")
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"multiscales": 3}', '{"plate": {"wells": [1]}}'])
+def test_a_broken_description_is_one_message(tmp_path, text):
+    write_labelled(tmp_path / "images" / "a.zarr")
+    (tmp_path / "images" / "a.zarr" / ".zattrs").write_text(text)
+    dataset = DataSet.open(tmp_path)
+    for options in (InputOptions(), InputOptions(series="all")):
+        assert DataSet.open(tmp_path, options=options).names == ["a"]
+    with pytest.raises(UserError):
+        dataset.image(0)
+
+
 def test_a_path_in_metadata_does_not_lead_out_of_the_folder(tmp_path):
     write_labelled(tmp_path / "other.zarr")
     plate = {"plate": {"wells": [{"path": "../other.zarr"}]}}

@@ -52,8 +52,15 @@ def list_labels(path: Path, *, series: int | None = None) -> list[Path]:
     ----------
     path : of the image.
     series : number of the image, where the folder holds several.
+
+    Returns
+    -------
+    Folders; [] without any, or where the description is broken, which is told where it is read.
     """
-    members = list(_list_members(path))
+    try:
+        members = list(_list_members(path))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return []
     if not 0 <= (series or 0) < len(members):
         return []
     folder = members[series or 0].place / LABELS
