@@ -111,8 +111,9 @@ def test_the_first_of_several_images_is_never_taken_in_silence(tmp_path, name):
     path = tmp_path / "images" / name
     write(path)
     assert io.list_series(path) == names
-    with pytest.raises(UserError, match=rf"with 2 images: {names[0]}, {names[1]}.*--series all"):
+    with pytest.raises(UserError, match=rf"with 2 images: {names[0]}, {names[1]}.*series=") as told:
         io.read_image(path)
+    assert "--series all" in told.value.command
     first, second = (io.read_image(path, series=n) for n in (0, names[1]))
     assert not np.array_equal(first.pixels, second.pixels)
     requirements = checks.Requirements(needs="nothing", channels=None)

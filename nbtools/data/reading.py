@@ -162,8 +162,10 @@ class Reader:
             pixels = io.read_rois(path, image.space_shape, name=entry.name)
             return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
         label = self._open_label(entry, image)
-        if self.options.spacing is not None and label.axes == image.spatial:
-            return label.replace(spacing=image.spacing, unit=image.unit)
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            if self.options.spacing is not None:
+                return label.replace(spacing=image.spacing, unit=image.unit)
         return join_spacing(label, image)[0]
 
     def compare_spacing(self, entry: Entry, image: Image) -> str:
@@ -197,29 +199,29 @@ class Reader:
         return found
 
     def _open_label(self, entry: Entry, image: Image, *, header_only: bool = False) -> Image:
-        label = self._open_partner(
-            entry, "labels", axes=image.spatial, palette=True, header_only=header_only
-        )
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        axes = (image.spatial, *movie)
+        label = self._open_partner(entry, "labels", *axes, palette=True, header_only=header_only)
         time = self._time(entry)
         return label if time is None else label.select(T=time)
 
-    def _open_partner(self, entry: Entry, kind: str, *, axes: str | None, **how: bool) -> Image:
-        """Open a partner with the given axes where it has as many dimensions, else with its own.
+    def _open_partner(self, entry: Entry, kind: str, *axes: str | None, **how: bool) -> Image:
+        """Open a partner with the first of the given axes that fit its dimensions, else its own.
 
         Of a file of several images, the one of the same number as in the image's file is taken.
         """
-        path = entry.files[kind]
-        number = self._series_number(entry)
-        try:
-            found = io.open_image(path, axes=axes, **how)
-            if found.series:
-                found = io.open_image(path, axes=axes, series=number, **how)
-        except UserError:
-            series = number if number is not None and io.list_series(path) else None
-            found = io.open_image(path, series=series, **how)
-        if found.series and number is None and not io.list_series(entry.files["images"]):
-            raise refuse_several(path, found.series)
-        return found.image
+        path, number = entry.files[kind], self._series_number(entry)
+        names = io.list_series(path)
+        if names and number is None and not io.list_series(entry.files["images"]):
+            raise refuse_several(path, names)
+        how |= {"series": number} if names else {}
+        for letters in axes:
+            try:
+                return io.open_image(path, axes=letters, **how).image
+            except UserError:
+                continue
+        return io.open_image(path, **how).image
 
     def _series(self, entry: Entry) -> int | str | None:
         """The image that is wanted of a file of several; None where nobody said."""
@@ -272,7 +274,7 @@ class Reader:
         path = entry.files["centres"]
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
-        blobs = self._open_partner(entry, "centres", axes=image.spatial, palette=True)
+        blobs = self._open_partner(entry, "centres", image.spatial, palette=True)
         return io.find_centres(io.to_label(blobs, str(path)).pixels)
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
@@ -284,7 +286,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = self._open_partner(entry, "clean", axes=self.options.axes)
+        clean = self._open_partner(entry, "clean", self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -296,9 +298,22 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        return self.count_frames(entry)
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time

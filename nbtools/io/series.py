@@ -89,8 +89,10 @@ def refuse_several(path: object, names: Sequence[str]) -> UserError:
     return UserError(
         "Of several images in one file, one must be chosen, or all.",
         f"{path} with {len(names)} images: {list_names(names)}",
-        f"Add --series 0 (or a name: --series {names[-1]}), or --series all, which makes each an "
-        f'image of its own; in Python series=0 or series="{names[-1]}".',
+        f'Give series=0, or a name: series="{names[-1]}"; InputOptions(series="all") of a data set '
+        "makes each an image of its own.",
+        command=f"Add --series 0 (or a name: --series {names[-1]}), or --series all, which makes "
+        "each an image of its own.",
     )
 
 

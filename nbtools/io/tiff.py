@@ -168,6 +168,8 @@ def _own_metadata(image: Image) -> dict:
     note = {"axes": image.axes, "shape": list(image.shape)}
     if image.spacing:
         note |= {"spacing": list(image.spacing), "unit": image.unit}
+    if image.interval_s:
+        note["interval_s"] = image.interval_s
     return note | ({"channels": list(image.channels)} if image.channels else {})
 
 
@@ -186,7 +188,14 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
     known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
     unit = {"unit": image.unit} if known else {}
     step = {"spacing": known["Z"]} if "Z" in known else {}
-    return {"axes": letters, **unit, **step, METADATA_KEY: json.dumps(_own_metadata(image))}
+    time = {"finterval": image.interval_s, "tunit": "sec"} if image.interval_s else {}
+    return {
+        "axes": letters,
+        **unit,
+        **step,
+        **time,
+        METADATA_KEY: json.dumps(_own_metadata(image)),
+    }
 
 
 def _resolution(image: Image) -> dict:
@@ -208,6 +217,8 @@ def _ome_metadata(image: Image, letters: str) -> dict:
             f"PhysicalSize{axis}": size,
             f"PhysicalSize{axis}Unit": "pixel" if image.unit == "pixel" else "µm",
         }
+    if image.interval_s:
+        about |= {"TimeIncrement": image.interval_s, "TimeIncrementUnit": "s"}
     if image.channels and not image.is_rgb:
         about["Channel"] = {"Name": list(image.channels)}
     return about

@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 
 from nbtools.io.axes import RawImage
+from nbtools.io.intervals import imagej_interval, ome_interval
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, to_number, um_per_unit
 
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
@@ -66,6 +67,10 @@ def _from_imagej(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> di
     Where the units of the axes differ, ImageJ adds `yunit` and `zunit`.
     """
     about = file.imagej_metadata or {}
+    return _imagej_spacing(series, about) | {"interval_s": imagej_interval(about)}
+
+
+def _imagej_spacing(series: tifffile.TiffPageSeries, about: dict) -> dict:
     pixel_size = _pixels_per_unit(series)
     unit = normal_unit(about.get("unit"))
     units = {a: normal_unit(about.get(f"{a.lower()}unit")) or unit for a in "XYZ"}
@@ -119,7 +124,8 @@ def _from_ome(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
             sizes["pixel" if unit in PIXEL else "um"][axis] = size * scale
     # sizes in µm and in pixels do not mix: those in µm count
     unit = "um" if sizes["um"] else "pixel"
-    return {"spacing": sizes[unit], "unit": unit, "channels": names if all(names) else ()}
+    about = {"channels": names if all(names) else (), "interval_s": ome_interval(pixels)}
+    return {"spacing": sizes[unit], "unit": unit, **about}
 
 
 def _find_ome_pixels(
@@ -225,5 +231,6 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
         spacing=spacing,
         unit=unit,
         channels=tuple(note.get("channels", ())),
+        interval_s=raw.interval_s or note.get("interval_s"),
         guesses=tuple(g for g in raw.guesses if g != "z_step"),
     )

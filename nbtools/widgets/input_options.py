@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ipywidgets
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions, save_input_options
+from nbtools.data import DataSet, InputOptions, doubt_time, save_input_options
 from nbtools.errors import UserError
 from nbtools.io.series import list_names
 from nbtools.widgets.common import (
@@ -110,16 +110,9 @@ class InputOptionsForm(ipywidgets.VBox):
             (f"{c}: {names[c]}" if len(names) == count else str(c), c)
             for c in range(count if count > 1 else 0)
         ]
-        moments = (
-            [
-                EACH,
-                *((str(t), t) for t in range(min(times, MOST_TIMES))),
-            ]
-            if times > 1
-            else []
-        )
+        moments = [EACH, *((str(t), t) for t in range(min(times, MOST_TIMES)))]
         self._offer(self.channel, [ALL_CHANNELS, *channels])
-        self._offer(self.time, [UNCHANGED, *moments])
+        self._offer(self.time, [UNCHANGED, *(moments if times > 1 else [])])
         several = [EACH, *((name, number) for number, name in enumerate(found.series))]
         self._offer(self.series, [NOT_CHOSEN, *(several if found.series else [])])
         self.question.value = ""
@@ -133,9 +126,15 @@ class InputOptionsForm(ipywidgets.VBox):
                 "that right? If not, enter the axes below."
             )
             self._ask(text)
+        elif doubt := doubt_time(image):
+            self._ask(
+                f"The files call their {times} planes time points. Are they slices of a volume? "
+                f"Then enter {doubt.axes} as axes below; if not, choose a time point, or each as a "
+                "separate image."
+            )
 
     def _ask(self, text: str) -> None:
-        """Ask a question above the fields, and unfold them."""
+        """Ask about what the files leave open, with the fields open."""
         self.question.value = f"<b>{format_note(text)}</b>"
         self.folded.selected_index = 0
 
