@@ -11,6 +11,7 @@ import numpy as np
 
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
+from nbtools.checks.other_tools import find_label_notes, find_labels_as_image
 
 RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
 TINY = {2: 10, 3: 20}  # pixels, by dimensions; smaller labels are dirt or remains of drawing
@@ -221,6 +222,8 @@ def is_antialiased(view: View) -> bool:
 
 
 PARTNER_CHECKS = [
+    find_label_notes,
+    find_labels_as_image,
     find_unequal_shapes,
     find_wrong_kind,
     find_mask,

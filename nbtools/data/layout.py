@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from nbtools import io
+from nbtools.data import other_tools
+from nbtools.data.class_tables import find_classes
+from nbtools.data.names import name_key
 from nbtools.data.sample import Entry
 from nbtools.errors import UserError
 
@@ -40,7 +41,6 @@ TABLE_SUFFIXES = {
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES = (".csv",)
 TOML = "dataset.toml"
 # expected beside images, and not reported
@@ -65,6 +65,7 @@ class Layout:
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
     apart : each image of a file of several is an entry of its own.
+    other_tool : what the folder looks like, where another program wrote it; else "".
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -73,6 +74,7 @@ class Layout:
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     apart: bool = False
+    other_tool: str = ""
 
 
 def scan(place: Path, *, series: int | str | None = None) -> Layout:
@@ -115,11 +117,6 @@ def _scan(place: Path, *, apart: bool) -> Layout:
         found = {n: _scan_folder(parts[n], apart=apart) for n in PARTS if n in parts}
         return _join(found, read_meta(place))
     return _scan_folder(place, apart=apart)
-
-
-def name_key(name: str) -> str:
-    """The name in one spelling: upper case and the encoding of accents do not count."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _image_key(name: str) -> str:
@@ -198,6 +195,9 @@ def _scan_folder(folder: Path, *, apart: bool) -> Layout:
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
         _add_partners(layout, kind, places)
+    layout.entries, beside = other_tools.pair_beside(layout.entries, layout.ignored)
+    layout.other_tool = layout.other_tool or beside
+    _add_lists(layout, folder)
     _add_tables(layout, folder)
     if images != folder:
         _note_strangers(layout, folder)
@@ -239,6 +239,11 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     files = _list_parts(layout, folder, quiet=folder == root)
     if files:
         _add_files(layout, files, class_name=None)
+        return
+    other = other_tools.recognise(folder)
+    if other is not None:
+        layout.entries, layout.other_tool = other.entries, other.words
+        layout.ignored |= other.ignored
         return
     for child in _children(folder):
         if (
@@ -319,7 +324,7 @@ def _is_part(
         layout.ignored[path] = "a hidden file"
         return False
     if io.is_image(path) or path.suffix.lower() in suffixes:
-        return True
+        return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
         what, remedy = io.describe_foreign(path.suffix.lower())
         layout.ignored[path] = (
@@ -333,21 +338,33 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     if kind == "unpaired":
         _add_unpaired(layout, folder)
         return
-    by_key = {name_key(e.name): e for e in layout.entries}
-    by_stem: dict[str, list[Entry]] = {}
-    for entry in layout.entries:
-        key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or ''}"
-        by_stem.setdefault(key, []).append(entry)
-    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    by_key, by_stem = {name_key(e.name): e for e in layout.entries}, _group_by_stem(layout)
+    classes = {e.class_name for e in layout.entries}
+    whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
+    nested = (
+        _children(c)
+        if _is_plain_folder(c) and (c.name in classes or name_key(c.name) not in whole)
+        else [c]
+        for c in _children(folder)
+    )
     for path in chain.from_iterable(nested):
+        if _is_plain_folder(path) and path.parent == folder:
+            by_key[name_key(path.name)].files.setdefault(kind, path)
+            continue
         if not _is_part(layout, path, suffixes=TABLE_SUFFIXES.get(kind, ())):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
+            if kind == "boxes" and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+            continue
+        if kind == "labels" and path.suffix.lower() == ".txt":
+            layout.other_tool = layout.other_tool or other_tools.YOLO
+            _assign(layout, path, by_key, kind=io.is_yolo(path))
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
-            stem = CELLPOSE.sub("", stem)
+            stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
         together = by_stem.get(f"{name_key(stem)}/{class_name}", [])
         if len(together) > 1:
@@ -358,6 +375,15 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _group_by_stem(layout: Layout) -> dict[str, list[Entry]]:
+    """File name and class (or part) → entries; several where a file holds several images."""
+    found: dict[str, list[Entry]] = {}
+    for entry in layout.entries:
+        key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or entry.part}"
+        found.setdefault(key, []).append(entry)
+    return found
 
 
 def _share_series(layout: Layout, path: Path, entries: list[Entry], *, kind: str) -> None:
@@ -376,6 +402,27 @@ def _share_series(layout: Layout, path: Path, entries: list[Entry], *, kind: str
     )
 
 
+def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:
+    """Assign a text file of YOLO to the image of its name."""
+    entry = by_key.get(name_key(path.stem))
+    if entry is None or not kind:
+        layout.ignored[path] = "no text file of YOLO for one of the images"
+        return
+    entry.files.setdefault(kind, path)
+
+
+def _add_lists(layout: Layout, folder: Path) -> None:
+    """Share files beside images/ that list outlines of many images, where there are no labels."""
+    if any("labels" in e.files for e in layout.entries):
+        return
+    for path in _children(folder):
+        if path.is_file() and path.suffix.lower() in (".json", ".csv"):
+            listed = io.list_image_names(path)
+            if listed and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+                layout.other_tool = layout.other_tool or other_tools.LISTED
+
+
 def _add_unpaired(layout: Layout, folder: Path) -> None:
     """Give each image one of the images that belong to none, in turn."""
     files = _list_parts(layout, folder)
@@ -387,7 +434,9 @@ def _add_unpaired(layout: Layout, folder: Path) -> None:
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
     """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(name) for name in (*listed, *(Path(name).stem for name in listed))}
-    found = [e for e in layout.entries if name_key(e.name) in keys]
+    found = [
+        e for e in layout.entries if keys & {name_key(e.name), name_key(io.stem(e.files["images"]))}
+    ]
     for entry in found:
         entry.files.setdefault(kind, path)
     if not found:
@@ -402,9 +451,9 @@ def _add_tables(layout: Layout, folder: Path) -> None:
             continue
         if is_own(path):
             continue
-        rows = io.read_csv(path)
-        if not rows or "name" not in rows[0]:
-            layout.ignored[path] = "a table without a column called name"
+        rows, reason = find_classes(io.read_csv(path))
+        if reason:
+            layout.ignored[path] = reason
             continue
         layout.tables.append(path)
         for row in rows:
@@ -442,4 +491,5 @@ def _join(parts: dict[str, Layout], meta: dict) -> Layout:
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans
         joined.tables += layout.tables
+        joined.other_tool = joined.other_tool or layout.other_tool
     return joined

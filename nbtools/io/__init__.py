@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,13 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
-from nbtools.io.foreign import describe_foreign
+from nbtools.io.foreign import describe_foreign, refuse_format
 from nbtools.io.given import find_image, name_axes
+from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
+from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
 from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr, write_ome_zarr
+from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
@@ -39,29 +43,46 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
+from nbtools.io.rois import (
+    ROI_FILES,
+    holds_labels,
+    holds_outlines,
+    list_image_names,
+    read_outlines,
+    read_rois,
+)
 from nbtools.io.series import refuse_several
 from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_tiff
+from nbtools.io.yolo import is_yolo
 
 __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
     "LABEL_TYPES",
+    "MASKS",
     "NAMES",
     "ROI_FILES",
     "SUFFIXES",
+    "OutlineNote",
+    "PaintedLabel",
     "UncheckedImage",
+    "are_masks",
     "as_image",
     "as_label",
     "atomic_write",
+    "combine_masks",
     "describe_foreign",
     "find_centres",
+    "holds_labels",
+    "holds_outlines",
     "import_optional",
     "is_image",
     "is_image_folder",
     "is_image_place",
+    "is_yolo",
     "list_image_names",
     "list_labels",
+    "list_planes",
     "list_series",
     "new_folder",
     "open_image",
@@ -71,6 +92,7 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
+    "read_outlines",
     "read_rois",
     "require_finite",
     "require_new_folder",
@@ -102,11 +124,14 @@ SUFFIXES = (
     ".zarr",
     *PACKAGES,
     *TIFF_SUFFIXES,
+    *NRRD,
+    *NIFTI,
 )
-WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
+WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 # Readers are functions of (path, series=, header_only=, palette=) → RawImage.
 BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
+BY_SUFFIX |= dict.fromkeys((*NRRD, *NIFTI), read_nrrd_nifti)
 BY_START = dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff) | dict.fromkeys(
     (b"\x89PNG", b"\xff\xd8\xff"), read_png_jpeg
 )
@@ -236,7 +261,7 @@ def open_image(
 
     Parameters
     ----------
-    path : of the file.
+    path : of the file, or of a folder whose files are the planes of a volume.
     axes : one letter per dimension, in place of those of the file.
     series : number from 0 or name of the image, where the file holds several; None for the first,
         and "series" is among the guesses.
@@ -249,7 +274,12 @@ def open_image(
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    raw = _read_raw(path, series=series, header_only=header_only, palette=palette)
+    read = partial(_read_raw, series=series, header_only=header_only, palette=palette)
+    raw = (
+        read_planes(list_planes(path), read, header_only=header_only)
+        if path.is_dir() and not is_image(path)
+        else read(path)
+    )
     if raw.series and series is None:
         raw = replace(raw, guesses=(*raw.guesses, "series"))
     if 0 in raw.pixels.shape:
@@ -328,7 +358,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
     Parameters
     ----------
-    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
+    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png, .ome.zarr, .nrrd or
+        .nii.gz.
     image : or array, see `as_image`; bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
@@ -340,9 +371,9 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     path, image = Path(path), as_image(image)
     if suffix(path) not in WRITTEN:
         raise UserError(
-            "Images are written as TIFF, PNG or OME-Zarr.",
+            "Images are written as TIFF, PNG, OME-Zarr, NRRD or NIfTI.",
             path.name,
-            "Name it .tif, .ome.tif, .png or .ome.zarr; "
+            "Name it .tif, .ome.tif, .png, .ome.zarr, .nrrd or .nii.gz; "
             "JPEG changes the pixels and is not written.",
         )
     if dtype is None:
@@ -355,6 +386,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     with atomic_write(path) as temporary:
         if suffix(path) == ".png":
             write_png(temporary, image)
+        elif suffix(path) in (*NRRD, *NIFTI):
+            write_nrrd_nifti(temporary, image, nifti=suffix(path) in NIFTI)
         else:
             write_tiff(temporary, image, ome=suffix(path).startswith(".ome"))
 
@@ -504,6 +537,17 @@ def is_image_place(path: str | Path) -> bool:
     return Path(path).is_file() or is_image_folder(path)
 
 
+def list_planes(folder: str | Path) -> list[Path]:
+    """The image files of a folder in the order of their numbers: planes of a volume, or masks.
+
+    Parameters
+    ----------
+    folder : hidden files and files of other kinds are left out.
+    """
+    files = (p for p in Path(folder).iterdir() if is_image(p) and not p.name.startswith("."))
+    return sort_by_number(files)
+
+
 def _read_raw(
     path: Path,
     *,
@@ -512,7 +556,7 @@ def _read_raw(
     palette: bool = False,
 ) -> RawImage:
     if not is_image(path):
-        raise _refuse_format(path)
+        raise refuse_format(path, known=SUFFIXES)
     try:
         read = _find_reader(path)
         return read(path, series=series, header_only=header_only, palette=palette)
@@ -551,22 +595,6 @@ def _find_reader(path: Path) -> Callable[..., RawImage]:
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",
         "Export the image again.",
-    )
-
-
-def _refuse_format(path: Path) -> UserError:
-    """The refusal of a format that is not read, with the program that helps."""
-    what, remedy = describe_foreign(path.suffix.lower())
-    if what:
-        return UserError(
-            "An image file must be of a format that is read here.",
-            f"{path}, of {what}",
-            f"{remedy[0].upper()}{remedy[1:]}.",
-        )
-    return UserError(
-        "An image file must be of a known format.",
-        path,
-        f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
     )
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbtools.errors import UserError
+
 FIJI = "open it in Fiji (Bio-Formats) and save it as OME-TIFF"
 _H5 = "export the image as TIFF from the program that wrote it (ilastik: Export Image Settings)"
 
@@ -91,3 +96,25 @@ def describe_foreign(suffix: str) -> tuple[str, str]:
     'Olympus FluoView'
     """
     return FOREIGN.get(suffix, ("", ""))
+
+
+def refuse_format(path: Path, *, known: Sequence[str]) -> UserError:
+    """The refusal of a format that is not read, with the program that helps.
+
+    Parameters
+    ----------
+    path : of the file.
+    known : endings of the formats that are read.
+    """
+    what, remedy = describe_foreign(path.suffix.lower())
+    if what:
+        return UserError(
+            "An image file must be of a format that is read here.",
+            f"{path}, of {what}",
+            f"{remedy[0].upper()}{remedy[1:]}.",
+        )
+    return UserError(
+        "An image file must be of a known format.",
+        path,
+        f"Use one of {', '.join(known)}; Fiji saves most microscope formats as TIFF.",
+    )

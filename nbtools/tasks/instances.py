@@ -123,7 +123,8 @@ def read(
     dataset = DataSet.open(place, options=options) if opened else None
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
-        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+        readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
+        return ResultSet(readers, notes=partial(_list_notes, dataset))
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
     files = [place] if alone else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
@@ -143,6 +144,16 @@ def read(
 def _read_sample(dataset: DataSet, index: int) -> Labels:
     sample = dataset[index]
     return Labels(sample.label, classes=sample.classes)
+
+
+def _list_notes(dataset: DataSet) -> list[str]:
+    """What was decided while outlines and masks became labels."""
+    return [
+        f"{dataset.relative(entry.files['labels'])}: {note.message}"
+        for entry in dataset.entries
+        for note in dataset.reader.notes(entry)
+        if note.code != io.MASKS
+    ]
 
 
 def _read_file(
