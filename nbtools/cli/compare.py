@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = scoring.find_options(args, task)
     first = next((place for place in args.results if is_result(place)), args.results[0])
     truth = scoring.open_truth(args, task, result=first)
-    dataset = scoring.open_images(args.truth, result=first)
+    dataset = scoring.open_images(args.truth, result=first, series=args.series)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
     if (

@@ -214,6 +214,7 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
                 write = partial(write_prediction, image, found, folder=folder, args=args)
                 written = pool.submit(write).result
             except UserError as error:

@@ -43,8 +43,6 @@ TABLE_SUFFIXES = {
 }
 TABLES = (".csv",)
 TOML = "dataset.toml"
-MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
-OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
 RESULT = "result.json"  # marks a folder that nbtools predict wrote
 OWN_FOLDERS = ("overlays", "errors", "scores", "raw", "rois")  # of a result: no images of the user
@@ -66,6 +64,7 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    apart : each image of a file of several is an entry of its own.
     other_tool : what the folder looks like, where another program wrote it; else "".
     """
 
@@ -74,23 +73,33 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    apart: bool = False
     other_tool: str = ""
 
 
-def scan(place: Path) -> Layout:
+def scan(place: Path, *, series: int | str | None = None) -> Layout:
     """Find the data set in a folder, or of one image file.
 
     Parameters
     ----------
     place : a folder with images/ and its partners, a folder of train, val and test, a plain folder
-        of images, or one image file.
+        of images, or one image, which may be a folder of OME-Zarr.
+    series : "all" makes each image of a file an entry of its own.
 
     Raises
     ------
     UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
-    if place.is_file():
-        return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
+    layout = _scan(place, apart=series == "all")
+    _add_inner_labels(layout)
+    return layout
+
+
+def _scan(place: Path, *, apart: bool) -> Layout:
+    if io.is_image_place(place):
+        layout = Layout(meta=read_meta(_root_of(place.parent)), apart=apart)
+        _add_files(layout, [place], class_name=None)
+        return layout
     if place.name.lower() in OWN_FOLDERS and (place.absolute().parent / RESULT).is_file():
         raise UserError(
             "Pictures that were drawn of a result are no images of nuclei.",
@@ -105,10 +114,9 @@ def scan(place: Path) -> Layout:
         )
     parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
     if parts and not _kind_folders(place):
-        return _join(
-            {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
-        )
-    return _scan_folder(place)
+        found = {n: _scan_folder(parts[n], apart=apart) for n in PARTS if n in parts}
+        return _join(found, read_meta(place))
+    return _scan_folder(place, apart=apart)
 
 
 def _image_key(name: str) -> str:
@@ -179,9 +187,10 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
     return {}
 
 
-def _scan_folder(folder: Path) -> Layout:
+def _scan_folder(folder: Path, *, apart: bool) -> Layout:
     kinds = {} if is_result(folder) else _kind_folders(folder)
-    layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
+    meta = read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder)
+    layout = Layout(meta=meta, apart=apart)
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
@@ -257,13 +266,42 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
             continue
         if other is not None:
             name = f"{class_name}_{name}"
-        entry = Entry(name, {"images": path}, class_name)
-        layout.entries.append(entry)
-        taken[name_key(name)] = entry
+        taken[name_key(name)] = Entry(name, {"images": path}, class_name)
+        layout.entries += _spread(taken[name_key(name)], apart=layout.apart)
+
+
+def _spread(entry: Entry, *, apart: bool) -> list[Entry]:
+    """One entry for each image of a file; a broken file is one entry, and is refused when read."""
+    try:
+        names = io.list_series(entry.files["images"]) if apart else ()
+    except UserError:
+        names = ()
+    found = [
+        replace(entry, name=f"{entry.name}_{name}", files=dict(entry.files), series=number)
+        for number, name in enumerate(names)
+    ]
+    return found or [entry]
+
+
+def _add_inner_labels(layout: Layout) -> None:
+    """The labels that lie in the folder of an OME-Zarr image, for images without other labels."""
+    for entry in layout.entries:
+        path = entry.files.get("images")
+        if path is None or "labels" in entry.files or not io.is_image_folder(path):
+            continue
+        found = io.list_labels(path, series=entry.series)
+        named = [p for p in found if "nucle" in p.name.lower()]
+        if len(found) == 1 or len(named) == 1:
+            entry.files["labels"] = (named or found)[0]
+        elif found:
+            names = ", ".join(p.name for p in found)
+            layout.ignored[found[0].parent] = (
+                f"several label images ({names}): copy the one that counts into labels/"
+            )
 
 
 def _is_plain_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
+    return path.is_dir() and not io.is_image_folder(path)
 
 
 def _list_parts(layout: Layout, folder: Path, *, quiet: bool = False) -> list[Path]:
@@ -279,7 +317,7 @@ def _is_part(
     Other files are noted as ignored, except for documents and tables beside the images.
     """
     if path.is_dir():
-        return path.suffix.lower() == ".zarr"
+        return io.is_image_folder(path)
     if is_own(path):
         return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
@@ -288,11 +326,9 @@ def _is_part(
     if io.is_image(path) or path.suffix.lower() in suffixes:
         return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
+        what, remedy = io.describe_foreign(path.suffix.lower())
         layout.ignored[path] = (
-            f"{path.suffix} is not read here: save it as TIFF in Fiji"
-            if foreign
-            else "not an image"
+            f"{path.suffix} ({what}) is not read here: {remedy}" if what else "not an image"
         )
     return False
 
@@ -302,11 +338,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     if kind == "unpaired":
         _add_unpaired(layout, folder)
         return
-    by_key = {name_key(e.name): e for e in layout.entries}
-    by_stem = {
-        f"{name_key(io.stem(e.files['images']))}/{e.class_name or e.part}": e
-        for e in layout.entries
-    }
+    by_key, by_stem = {name_key(e.name): e for e in layout.entries}, _group_by_stem(layout)
     classes = {e.class_name for e in layout.entries}
     whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
     nested = (
@@ -334,11 +366,40 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if kind == "labels" and name_key(stem) not in by_key:
             stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
-        entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
+        together = by_stem.get(f"{name_key(stem)}/{class_name}", [])
+        if len(together) > 1:
+            _share_series(layout, path, together, kind=kind)
+            continue
+        entry = together[0] if together else by_key.get(name_key(stem))
         if entry is None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _group_by_stem(layout: Layout) -> dict[str, list[Entry]]:
+    """File name and class (or part) → entries; several where a file holds several images."""
+    found: dict[str, list[Entry]] = {}
+    for entry in layout.entries:
+        key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or entry.part}"
+        found.setdefault(key, []).append(entry)
+    return found
+
+
+def _share_series(layout: Layout, path: Path, entries: list[Entry], *, kind: str) -> None:
+    """Assign a file of as many images as that of the entries to each of these."""
+    try:
+        count = len(io.list_series(path)) or 1
+    except UserError:
+        count = len(entries)  # a broken file is refused when it is read
+    if count == len(entries):
+        for entry in entries:
+            entry.files.setdefault(kind, path)
+        return
+    layout.ignored[path] = (
+        f"it holds {count} of {len(entries)} images; give each its own file, such as "
+        f"{entries[0].name}{io.suffix(path)}"
+    )
 
 
 def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:

@@ -8,8 +8,13 @@ from nbtools.errors import UserError
 from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
+<<<<<<< HEAD
 from nbtools.measure import hull, reliability, shape, surface
 from nbtools.measure.inputs import read_channels, read_grid
+=======
+from nbtools.measure import shape, surface
+from nbtools.measure.inputs import read_channels, read_grid, read_inputs
+>>>>>>> h-files
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
@@ -31,9 +36,10 @@ def measure(
 
     Parameters
     ----------
-    label : 2D or 3D label image, or a movie of these; its spacing, or else that of the image, gives
-        the units. Pixels of -1, which nobody looked at, count as background.
-    image : the same field, with or without channels.
+    label : 2D or 3D label image, or a movie of these; the spacing of the image, or else its own,
+        gives the units. Pixels of -1, which nobody looked at, count as background.
+    image : the same field, with or without channels. Both may be arrays or paths, see
+        `io.as_label` and `io.as_image`.
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.
     chromocentres : True finds them in the first channel, see `chromocentres`; or their label image.
@@ -85,6 +91,7 @@ def measure(
     >>> measure(Image(square, "YX", spacing=(0.5, 0.5)))["area_um2"]
     array([25.])
     """
+    label, image = read_inputs(label, image)
     if "T" in label.axes:
         how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
         return _measure_movie(label, image, **how)
@@ -113,11 +120,9 @@ def measure(
     }
     if texture:
         table |= describe_texture(image, label, index=index)
-    return table | (
-        spots.describe_chromocentres(label, image, spots=chromocentres)
-        if chromocentres is not False
-        else {}
-    )
+    if chromocentres is not False:
+        table |= spots.describe_chromocentres(label, image, spots=chromocentres)
+    return table
 
 
 def _measure_movie(label: Image, image: Image | None, **how: bool | Image) -> dict:
