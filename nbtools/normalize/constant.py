@@ -12,7 +12,7 @@ MOST = 0.92  # of the samples; where more is constant, the rest is no field
 NEAR = 0.02  # of the contrast of the field, within which a pixel is as dark as the margin
 JUMP = 0.1  # of the contrast of the field, between a dark margin and what lies beside it
 WHOLE = 0.5  # of what is left, in one piece: a field; else nuclei on an empty ground
-BRIGHTEST = 99.5  # percentile of the field that a bright margin or mark reaches
+BRIGHTEST = 99.5  # percentile that a bright margin or mark reaches, and its mirror a dark one
 SIDE = 0.25  # of a side that a bright margin touches
 DARK_FIELD = 0.5  # of its contrast, below which the median of a dark field lies
 BAR = (3.0, 0.9)  # length over height of a burned-in bar, and share of its box that it fills
@@ -32,8 +32,11 @@ def leave_out_constant(field: Field) -> None:
         return
     values = field.raw[flat]
     low, high = float(values.min()), float(values.max())
-    blank = _find_dark_margin(field, flat & (field.raw == low))
-    if high > low and high >= np.percentile(field.smooth, BRIGHTEST):
+    lowest, highest = np.percentile(field.smooth, (100 - BRIGHTEST, BRIGHTEST))
+    blank = np.zeros(flat.shape, bool)
+    if low <= lowest:
+        blank |= _find_dark_margin(field, flat & (field.raw == low))
+    if high >= highest:
         blank |= _find_bright(field, field.smooth == high)
     if blank.any() and not blank.all():
         field.valid &= ~blank
