@@ -92,14 +92,16 @@ def rotated(grey, label, degrees):
 
 
 def scale_bar(grey, label, length):
-    marked = grey.copy()
-    marked[380:388, 20 : 20 + int(length)] = TOP
+    """Where it hides no nucleus."""
+    marked, free = grey.copy(), ndimage.distance_transform_edt(label == 0)
+    y, x = np.unravel_index(free.argmax(), free.shape)
+    marked[y - 3 : y + 3, x - length // 2 : x + length // 2] = TOP
     return marked, label
 
 
 def bright_column(grey, label, width):
     marked = grey.copy()
-    marked[:, 200 : 200 + int(width)] = TOP
+    marked[:, 200 : 200 + width] = TOP
     return marked, label
 
 
@@ -109,7 +111,7 @@ def unknown_values(grey, label, share):
 
 
 FAULTS = [(hot, 0.003), (hot, 0.02), (dead, 0.02), (debris, 6), (debris, 30), (black_margin, 0.3)]
-FAULTS += [(black_margin, 0.8), (white_margin, 0.5), (rotated, 25), (scale_bar, 90)]
+FAULTS += [(black_margin, 0.8), (white_margin, 0.5), (rotated, 25), (scale_bar, 40)]
 FAULTS += [(bright_column, 2), (unknown_values, 0.01)]
 
 

@@ -127,7 +127,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return slope, float(np.median(y - slope * x))
 
 
-def flatten(volume: np.ndarray, field: Field, gain: np.ndarray) -> np.ndarray:
+def flatten(volume: np.ndarray, field: Field, *, gain: np.ndarray) -> np.ndarray:
     """Brighten planes above their own background.
 
     Parameters
