@@ -258,7 +258,8 @@ def write_table(rows: list[dict]) -> str:
     for r in rows:
         lines.append(
             f"| {r['fault'].replace('_', ' ')} | {r['strength']:g} | {r['weights']} "
-            f"| {r['nuclei']} | {r['found']} | {r['found_again']} | {r['extra_before']}, {r['extra']} |"
+            f"| {r['nuclei']} | {r['found']} | {r['found_again']} "
+            f"| {r['extra_before']}, {r['extra']} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -7,7 +7,7 @@ one is `ROBUST`, the percentiles 1 and 99.8 of what is left of an image without 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -40,7 +40,7 @@ class Scale:
 
     offset: tuple[float, ...]
     factor: tuple[float, ...]
-    highest: float | None = None
+    highest: float | None = field(default=None, repr=False)
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """(..., C) grey values → (..., C) float32 normalised."""
