@@ -155,7 +155,7 @@ def find_limit(area: np.ndarray, height: np.ndarray) -> float:
     Examples
     --------
     >>> find_limit(np.full(20, 50), np.array([1.0] * 19 + [30.0]))
-    8.0
+    1.01
     """
     order = np.argsort(height)
     height, area = height[order], area[order]
