@@ -8,13 +8,8 @@ from nbtools.errors import UserError
 from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
-<<<<<<< HEAD
 from nbtools.measure import hull, reliability, shape, surface
-from nbtools.measure.inputs import read_channels, read_grid
-=======
-from nbtools.measure import shape, surface
 from nbtools.measure.inputs import read_channels, read_grid, read_inputs
->>>>>>> h-files
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
