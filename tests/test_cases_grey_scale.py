@@ -3,6 +3,9 @@
 The fields are drawn here, disc by disc, so that the true numbers are known: 40 nuclei, or 3.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -146,3 +149,18 @@ def test_nuclei_that_fade_with_depth_are_found(planes, least):
     hits, extra = count_found(label, found)
     assert hits >= least
     assert extra <= 1
+
+
+def test_a_model_of_an_older_version_is_told_of_and_its_remedy_works(run, nuclei, tmp_path):
+    older = Path(__file__).parent / "golden" / "models" / "fast_nuclei_2D"
+    code, _, told = run("predict", older, nuclei, "--out", tmp_path / "found")
+    assert code == 0
+    assert told.count("before grey values were scaled robustly") == 1
+    again = ("--init", older, "--out", tmp_path / "model")
+    quick = ("--set", "epochs=1", "steps_per_epoch=1", "batch_size=1", "patch_size=32")
+    assert run("train", "fast_nuclei", nuclei, *again, *quick)[0] == 0
+    about = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
+    assert about["normalisation"]["kind"] == "robust"
+    code, _, told = run("predict", tmp_path / "model", nuclei, "--out", tmp_path / "new")
+    assert code == 0
+    assert "scaled robustly" not in told

@@ -13,6 +13,7 @@ from nbtools.data import other_tools
 from nbtools.data.class_tables import find_classes
 from nbtools.data.names import name_key
 from nbtools.data.sample import Entry
+from nbtools.data.several import add_inner_labels, share_series, spread
 from nbtools.errors import UserError
 
 PARTS = ("train", "val", "test")
@@ -91,7 +92,7 @@ def scan(place: Path, *, series: int | str | None = None) -> Layout:
     UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
     layout = _scan(place, apart=series == "all")
-    _add_inner_labels(layout)
+    add_inner_labels(layout)
     return layout
 
 
@@ -267,37 +268,7 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
         if other is not None:
             name = f"{class_name}_{name}"
         taken[name_key(name)] = Entry(name, {"images": path}, class_name)
-        layout.entries += _spread(taken[name_key(name)], apart=layout.apart)
-
-
-def _spread(entry: Entry, *, apart: bool) -> list[Entry]:
-    """One entry for each image of a file; a broken file is one entry, and is refused when read."""
-    try:
-        names = io.list_series(entry.files["images"]) if apart else ()
-    except UserError:
-        names = ()
-    found = [
-        replace(entry, name=f"{entry.name}_{name}", files=dict(entry.files), series=number)
-        for number, name in enumerate(names)
-    ]
-    return found or [entry]
-
-
-def _add_inner_labels(layout: Layout) -> None:
-    """The labels that lie in the folder of an OME-Zarr image, for images without other labels."""
-    for entry in layout.entries:
-        path = entry.files.get("images")
-        if path is None or "labels" in entry.files or not io.is_image_folder(path):
-            continue
-        found = io.list_labels(path, series=entry.series)
-        named = [p for p in found if "nucle" in p.name.lower()]
-        if len(found) == 1 or len(named) == 1:
-            entry.files["labels"] = (named or found)[0]
-        elif found:
-            names = ", ".join(p.name for p in found)
-            layout.ignored[found[0].parent] = (
-                f"several label images ({names}): copy the one that counts into labels/"
-            )
+        layout.entries += spread(taken[name_key(name)], apart=layout.apart)
 
 
 def _is_plain_folder(path: Path) -> bool:
@@ -368,7 +339,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         class_name = path.parent.name if path.parent != folder else ""
         together = by_stem.get(f"{name_key(stem)}/{class_name}", [])
         if len(together) > 1:
-            _share_series(layout, path, together, kind=kind)
+            share_series(layout, path, entries=together, kind=kind)
             continue
         entry = together[0] if together else by_key.get(name_key(stem))
         if entry is None:
@@ -384,22 +355,6 @@ def _group_by_stem(layout: Layout) -> dict[str, list[Entry]]:
         key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or entry.part}"
         found.setdefault(key, []).append(entry)
     return found
-
-
-def _share_series(layout: Layout, path: Path, entries: list[Entry], *, kind: str) -> None:
-    """Assign a file of as many images as that of the entries to each of these."""
-    try:
-        count = len(io.list_series(path)) or 1
-    except UserError:
-        count = len(entries)  # a broken file is refused when it is read
-    if count == len(entries):
-        for entry in entries:
-            entry.files.setdefault(kind, path)
-        return
-    layout.ignored[path] = (
-        f"it holds {count} of {len(entries)} images; give each its own file, such as "
-        f"{entries[0].name}{io.suffix(path)}"
-    )
 
 
 def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:
