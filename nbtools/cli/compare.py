@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nbtools import config, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.metrics.bootstrap import FEWEST, name_interval
 from nbtools.tasks import ResultSet, Task

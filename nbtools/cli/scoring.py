@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbtools import tasks
 from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import pair_names, read_input

@@ -12,6 +12,7 @@ from nbtools import io
 from nbtools.data import other_tools
 from nbtools.data.class_tables import find_classes
 from nbtools.data.names import name_key
+from nbtools.data.own_files import OWN_FOLDERS, is_own, is_result
 from nbtools.data.sample import Entry
 from nbtools.data.several import add_inner_labels, share_series, spread
 from nbtools.errors import UserError
@@ -45,12 +46,6 @@ TABLE_SUFFIXES = {
 TABLES = (".csv",)
 TOML = "dataset.toml"
 # expected beside images, and not reported
-RESULT = "result.json"  # marks a folder that nbtools predict wrote
-OWN_FOLDERS = ("overlays", "errors", "scores", "raw", "rois")  # of a result: no images of the user
-OWN_FILES = (  # of a result, also of older versions: neither images nor tables of the user
-    *("strata.png", "compare.png", "differences.png"),
-    *("summary.csv", "objects.csv", "nuclei.csv", "classes.csv"),
-)
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
@@ -101,7 +96,7 @@ def _scan(place: Path, *, apart: bool) -> Layout:
         layout = Layout(meta=read_meta(_root_of(place.parent)), apart=apart)
         _add_files(layout, [place], class_name=None)
         return layout
-    if place.name.lower() in OWN_FOLDERS and (place.absolute().parent / RESULT).is_file():
+    if place.name.lower() in OWN_FOLDERS and is_result(place.absolute().parent):
         raise UserError(
             "Pictures that were drawn of a result are no images of nuclei.",
             place,
@@ -123,21 +118,6 @@ def _scan(place: Path, *, apart: bool) -> Layout:
 def _image_key(name: str) -> str:
     """The key of the image that a table names, with or without its extension."""
     return name_key(io.stem(name) if io.is_image(name) else name)
-
-
-def is_result(folder: Path) -> bool:
-    """Whether `nbtools predict` wrote a folder."""
-    return (folder / RESULT).is_file()
-
-
-def is_own(path: Path) -> bool:
-    """Whether a file beside the results of a folder is a picture or a table of all of them.
-
-    Parameters
-    ----------
-    path : of a file in any folder; only in the folder of a result it can be one.
-    """
-    return path.name.lower() in OWN_FILES and is_result(path.parent)
 
 
 def read_meta(folder: Path) -> dict:

@@ -10,7 +10,8 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, read_classes, write_classes
-from nbtools.data.layout import is_result, name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nbtools import io
 from nbtools.data import InputOptions
-from nbtools.data.layout import is_own, name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_own
 from nbtools.errors import UserError
 from nbtools.image import Image
 
