@@ -45,7 +45,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_a_result_of_ours_is_replaced_only_when_asked(tmp_path):
     result = make_result(tmp_path / "run")
-    with pytest.raises(UserError, match=r"not overwritten.*--overwrite"), io.new_folder(result):
+    with pytest.raises(UserError, match=r"not overwritten.*overwrite=True"), io.new_folder(result):
         pass
     with pytest.raises(RuntimeError), io.new_folder(result, overwrite=True):
         raise RuntimeError
@@ -176,7 +176,7 @@ def test_a_file_is_replaced_only_where_we_wrote_it(tmp_path):
     table.unlink()
     io.write_csv(table, [{"a": 1}])
     io.add_to_mark(tmp_path, [table])
-    with pytest.raises(UserError, match="--overwrite"):
+    with pytest.raises(UserError, match="overwrite=True"):
         io.require_new_file(table)
     io.require_new_file(table, overwrite=True)
     with pytest.raises(UserError):

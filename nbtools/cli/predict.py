@@ -147,6 +147,8 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"none in {args.images}{ignored}",
             "Give an image file, or a folder of TIFF, PNG or JPEG.",
         )
+    for remark in model.remarks:
+        say(f"Note: {remark}")
     with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as folder:
         rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
         result_folder.write_tables(folder, rows, task=task)
@@ -199,6 +201,7 @@ def predict_all(
         except UserError as error:
             if total == 1 or (number == total and not rows):
                 raise
+            error = error.for_command_line()
             failed.append({"name": name, "message": str(error)})
             say(f"{number} of {total}: {name} is left out. {error}")
         else:
@@ -214,6 +217,7 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
                 write = partial(write_prediction, image, found, folder=folder, args=args)
                 written = pool.submit(write).result
             except UserError as error:
@@ -386,6 +390,7 @@ def describe_result(
         "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),
         "warnings": collect_warnings(rows, model.domain),
+        "remarks": list(model.remarks),
         "images": rows,
         "failed": failed,
         "versions": runtime.versions(),

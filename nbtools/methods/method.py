@@ -5,6 +5,7 @@ Axes, shape and pixel size are kept from image to result.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, runtime
+from nbtools import config, io, runtime
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -105,6 +106,7 @@ class Method(ABC):
     Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
+    remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
 
     def __init__(self, settings: Settings | None = None, **changes):
@@ -185,7 +187,9 @@ class Method(ABC):
         training = runtime.load_quietly("nbtools.training")  # loads Keras
         plan, started = plan or training.TrainingPlan(), time.monotonic()
         if plan.folder is not None and not plan.data:
-            plan = replace(plan, data=training.identify(train, val))
+            plan = dataclasses.replace(plan, data=training.identify(train, val))
+        if plan.minutes is not None and config.fast_changes(self.name, self.settings):
+            plan = dataclasses.replace(plan, minutes=None)  # a smoke run has few steps, not minutes
         train, val = self.begin_fit(train, val)
         history = training.History(stopped="epochs")
         with training.RunLock(plan.checkpoint):
@@ -275,7 +279,7 @@ class Method(ABC):
         Parameters
         ----------
         image : axes of the method's dimension, with or without T; several channels only if it was
-            trained with as many.
+            trained with as many. An array or the path of a file is taken, too: see `io.as_image`.
         tile : shape of a tile in pixels; None chooses by memory.
         raw : keep the maps in the result.
         diameter : of the nuclei of the image, in the unit of its spacing; it takes precedence over
@@ -285,6 +289,7 @@ class Method(ABC):
         ------
         UserError : axes or channels that the method cannot take, or too little memory.
         """
+        image = self.as_image(image)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -301,6 +306,16 @@ class Method(ABC):
         if raw:
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
+
+    def as_image(self, item: object) -> Image:
+        """An Image of an array or a path; arrays with the model's dimensions have its axes.
+
+        Parameters
+        ----------
+        item : see `io.as_image`.
+        """
+        axes = self.domain.axes + ("C" if self.domain.channels > 1 else "")
+        return io.as_image(item, axes=axes, colours=self.domain.channels in (1, 3))
 
     def forecast(
         self,
@@ -319,6 +334,7 @@ class Method(ABC):
         -------
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
+        image = self.as_image(image)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
@@ -398,7 +414,12 @@ class Method(ABC):
         frames = [image]
         if "T" in image.axes:
             frames = [image.select(T=t) for t in range(image.size("T"))]
-        return [zoom_pixels(f.to(self.domain.axes + "C").pixels, zoom) for f in frames]
+        frames = [f.to(self.domain.axes + "C").pixels for f in frames]
+        return frames if zoom is None else [zoom_pixels(self.mend(f), zoom) for f in frames]
+
+    def mend(self, pixels: np.ndarray) -> np.ndarray:
+        """(*space, C) grey values → the same, faults mended that resampling would spread."""
+        return pixels
 
     # --- decoding
 
@@ -514,10 +535,14 @@ class Method(ABC):
         folder, about = Path(folder), read_about(Path(folder))
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
+        method.recall(about)
         method.load_weights(folder)
         if weights is not None:
             method.change_weights(folder, weights)
         return method
+
+    def recall(self, about: dict) -> None:  # noqa: B027
+        """Take what else model.json says; may leave remarks."""
 
     def describe_model(self) -> dict:
         """Further entries of model.json."""
