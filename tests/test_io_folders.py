@@ -137,7 +137,7 @@ def test_files_are_added_beside_those_that_are_there(tmp_path):
         io.write_text(inside / "c.txt", "more")
     assert names(result) == ["a.txt", "b.txt", "c.txt", "notes.txt"]
     assert (result / "a.txt").read_text() == "again"
-    assert io.read_mark(result).keys() == {"a.txt", "b.txt", "c.txt"}
+    assert folders.read_mark(result).keys() == {"a.txt", "b.txt", "c.txt"}
     with (
         pytest.raises(UserError, match="Files of yours"),
         io.new_folder(result, keep=True) as inside,

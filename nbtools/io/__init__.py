@@ -25,11 +25,8 @@ from nbtools.io.files import (
     write_text,
 )
 from nbtools.io.folders import (
-    MARK,
     add_to_mark,
-    is_written_by_us,
     new_folder,
-    read_mark,
     require_new_file,
     require_new_folder,
 )
@@ -66,7 +63,6 @@ __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
     "LABEL_TYPES",
-    "MARK",
     "MASKS",
     "NAMES",
     "ROI_FILES",
@@ -88,7 +84,6 @@ __all__ = [
     "is_image",
     "is_image_folder",
     "is_image_place",
-    "is_written_by_us",
     "is_yolo",
     "list_image_names",
     "list_labels",
@@ -102,7 +97,6 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
-    "read_mark",
     "read_outlines",
     "read_rois",
     "require_finite",
