@@ -28,6 +28,7 @@ ORDER = (
     "image",
     "runtime",
     "geometry",
+    "brightness",
     "io",
     "data",
     "metrics",

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nbtools.checks.wording import in_python
+
 STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
     ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
@@ -81,7 +83,7 @@ def findings(found: Iterable[Any]) -> RichText:
     Parameters
     ----------
     found : findings with severity ("error", "warning", "note"), file, message and remedy; `why`
-        stands with the first finding of each code.
+        stands with the first finding of each code. Remedies are told in the words of Python.
     """
     order = list(SEVERITIES)
     found = sorted(
@@ -99,7 +101,7 @@ def findings(found: Iterable[Any]) -> RichText:
     ]
     names = ["", "file", "finding, and why it matters", "what to do"]
     rows = [
-        [f.severity, str(f.file or ""), f.message + why, f.remedy]
+        [f.severity, str(f.file or ""), f.message + why, in_python(f.remedy)]
         for f, why in zip(found, whys, strict=True)
     ]
     counts = ", ".join(
