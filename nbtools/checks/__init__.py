@@ -27,9 +27,9 @@ from nbtools.checks.finding import (
 )
 from nbtools.checks.image_label_pairs import (
     PAIR_CHECKS,
-    find_displacement,
-    find_shift,
+    find_beside,
     find_swapped,
+    is_beside,
 )
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.label_repairs import RepairOptions
@@ -76,7 +76,7 @@ FATAL_CHECKS = (
     find_swapped,
     find_copied,
     find_turned,
-    find_shift,
+    find_beside,
 )
 
 
@@ -158,7 +158,7 @@ def _collect_placement(entry: Entry, view: View) -> Facts:
     facts = Facts(entry, view.file, view.image)
     if view.image is None:
         return facts
-    shifted = find_displacement(view) is not None
+    shifted = is_beside(view)
     return replace(facts, fit=view.fit, label_file=view.label_file, is_shifted=shifted)
 
 

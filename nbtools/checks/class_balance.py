@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
-from nbtools.checks.image_label_pairs import find_displacement, measure_diameter
+from nbtools.checks.image_label_pairs import is_beside, measure_diameter
 from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
@@ -42,7 +42,7 @@ def collect_facts(entry: Entry, view: View) -> Facts:
         levels=count_levels(pixels),
         fit=view.fit,
         label_file=view.label_file,
-        is_shifted=find_displacement(view) is not None,
+        is_shifted=is_beside(view),
     )
 
 

@@ -77,6 +77,18 @@ def find_displacement(view: View) -> tuple[int, ...] | None:
     return None if fit.misplaced and apart > MIN_SHIFT_PX else shift
 
 
+def find_beside(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """Find only those shifts after which labels lie beside their nuclei: quick where they fit."""
+    if view.fit is not None and view.fit.misplaced:
+        yield from find_shift(view, requirements)
+
+
+def is_beside(view: View) -> bool:
+    """Whether labels lie beside their nuclei, and a shift explains it."""
+    misplaced = view.fit is not None and view.fit.misplaced
+    return misplaced and find_displacement(view) is not None
+
+
 def _describe_shift(view: View, shift: Sequence[int], *, severity: str) -> Finding:
     """The finding for labels that lie away from their nuclei by a shift along the last axes."""
     axes = view.image.spatial[-len(shift) :]

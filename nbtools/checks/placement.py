@@ -195,7 +195,7 @@ def count_unlabelled(image: Image, label: np.ndarray) -> int:
     sizes = np.bincount(candidates.ravel(), minlength=count + 1)[1:]
     middle = float(np.median(np.unique(label[inside], return_counts=True)[1]))
     alike = (sizes > ALIKE[0] * middle) & (sizes < ALIKE[1] * middle)
-    brightness = ndimage.median(grey, candidates, np.arange(1, count + 1))
+    brightness = ndimage.mean(grey, candidates, np.arange(1, count + 1))
     bright = sign * (brightness - background) > MIN_BRIGHTNESS * abs(level - background)
     apart = ~_touch(candidates, outside)
     return int((alike & bright & apart & _are_compact(candidates, sizes)).sum())
