@@ -22,10 +22,10 @@ from skimage.transform import resize
 
 from nbtools import checks, io
 from nbtools.checks import Finding
-from nbtools.checks.wording import in_python
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.wording import in_python
 
 TURNS = {  # how labels were spoiled, and the words for what brings them back
     "turned upside down": lambda a: a[::-1],

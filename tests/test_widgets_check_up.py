@@ -10,11 +10,11 @@ import tifffile
 from reliability import bad_data
 
 from nbtools import io, widgets
-from nbtools.checks.wording import in_python
 from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.widgets.input_options import InputOptionsForm
+from nbtools.wording import in_python
 
 
 def test_the_default_of_the_check_up_is_a_valid_answer():

@@ -100,8 +100,11 @@ class View:
 
     @cached_property
     def regions(self) -> Regions | None:
-        """Connected components of the label image; None where it does not hold whole numbers."""
-        if self.label is None or self.label.is_rgb:
+        """Connected components of the label image; None where it does not hold whole numbers.
+
+        Of a movie they are found frame by frame, where each is an image of its own: here None.
+        """
+        if self.label is None or self.label.is_rgb or self.label.size("T") > 1:
             return None
         pixels = self.label.pixels
         if pixels.dtype.kind == "f":

@@ -25,6 +25,9 @@ CORE_CROPS = {2: (768, 768), 3: (32, 160, 160)}  # where rims of interpolated la
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find label images and clean images whose shape differs from that of their image."""
     shape, label = view.image.space_shape, view.label
+    moving = label is not None and "T" in label.axes and label.size("T") == view.image.size("T")
+    if moving:
+        shape = (view.image.size("T"), *shape)
     if label is not None and not label.is_rgb and label.shape != shape:
         turn = find_turn_to_shape(view.image, label.pixels)[0] if view.regions else None
         if turn is not None:
@@ -151,6 +154,23 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
         )
 
 
+def find_void(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find label images with pixels of -1, which nobody looked at."""
+    label = view.label
+    if label is None or label.pixels.dtype.kind != "i":
+        return
+    share = float((label.pixels == -1).mean())
+    if share:
+        yield Finding(
+            "partial_labels",
+            "note",
+            view.label_file,
+            f"{share:.1%} of the pixels are -1: nobody looked at them.",
+            "Nothing to do: they are left out of training and of scores, and count as background "
+            "where nuclei are measured.",
+        )
+
+
 def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find labels that consist of several separate parts."""
     regions = view.regions
@@ -263,6 +283,7 @@ PARTNER_CHECKS = [
     find_wrong_kind,
     find_interpolated,
     find_mask,
+    find_void,
     find_parts,
     find_empty_label,
     find_tiny,

@@ -131,6 +131,7 @@ REASONS = {
         "It counts as one nucleus of absurd size: sizes, scores and training are spoiled by it."
     ),
     "rare_class": "With so few images, the score of this class depends on chance.",
+    "partial_labels": "A network that is told of background where nuclei are learns to miss them.",
     "rgb": "Methods for grey images would treat the colours as three channels, or refuse them.",
     "rgb_label": "Colours are for display: the number of a nucleus cannot be read from them.",
     "same_labels": "One of the two images is learned with the nuclei of another.",
@@ -156,7 +157,10 @@ REASONS = {
         "with yours."
     ),
     "swapped": "A network would learn to draw images from labels.",
-    "time_series": "Methods that learn from labels work on single time points.",
+    "time_series": (
+        "Methods learn from single images, and the nuclei of a volume that is read as a movie are "
+        "counted once per slice."
+    ),
     "tiny_objects": "Specks count as nuclei: counts are too high, and precision is too low.",
     "transposed_label": (
         "Labels lie beside their nuclei; in a square image this is easily overlooked."

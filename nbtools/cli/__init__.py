@@ -127,6 +127,7 @@ def _report(error: UserError, argv: list[str], out: TextIO) -> int:
     """Report one message on standard error; with --json as a document too, for programs."""
     if "--debug" in argv:
         traceback.print_exception(error)
+    error = error.for_command_line()
     print(error, file=sys.stderr)
     if "--json" in argv:
         document = {

@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> CommandResult:
         "names": {name: part.names for name, part in parts.items()},
     }
     lines = [f"{name}: {len(part)} images" for name, part in parts.items()]
+    lines += common.tell_ungrouped(dataset, args.group_by)
+    document["ungrouped"] = dataset.ungrouped(args.group_by)
     return CommandResult(document, [*lines, f"Split: {args.out}"])
 
 

@@ -29,6 +29,7 @@ VAL_SHARE = 0.15
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools train` to its parser."""
+    parser.epilog = common.PARTIAL_LABELS
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument(
         "dataset",

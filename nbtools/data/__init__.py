@@ -10,6 +10,7 @@ from nbtools.data.leakage import (
     find_near_copies,
     take_fingerprint,
 )
+from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
@@ -31,6 +32,7 @@ __all__ = [
     "INPUT_KEYS",
     "KINDS",
     "DataSet",
+    "Doubt",
     "Entry",
     "Fingerprint",
     "InputOptions",
@@ -41,6 +43,7 @@ __all__ = [
     "cut_tiles",
     "describe_dataset",
     "describe_input_options",
+    "doubt_time",
     "fetch",
     "find_adjacent_tiles",
     "find_near_copies",
@@ -48,12 +51,14 @@ __all__ = [
     "group_duplicates",
     "hash_pixels",
     "link_groups",
+    "name_frame",
     "packaged_path",
     "read_classes",
     "sample_names",
     "samples",
     "save_input_options",
     "sources",
+    "split_name",
     "take_fingerprint",
     "unpack",
     "write_card",

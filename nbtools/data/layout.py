@@ -46,6 +46,12 @@ TOML = "dataset.toml"
 MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
 OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
+RESULT = "result.json"  # marks a folder that nbtools predict wrote
+OWN_FOLDERS = ("overlays", "errors", "scores", "raw", "rois")  # of a result: no images of the user
+OWN_FILES = (  # of a result, also of older versions: neither images nor tables of the user
+    *("strata.png", "compare.png", "differences.png"),
+    *("summary.csv", "objects.csv", "nuclei.csv", "classes.csv"),
+)
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
@@ -83,6 +89,12 @@ def scan(place: Path) -> Layout:
     """
     if place.is_file():
         return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
+    if place.name.lower() in OWN_FOLDERS and (place.absolute().parent / RESULT).is_file():
+        raise UserError(
+            "Pictures that were drawn of a result are no images of nuclei.",
+            place,
+            f"Give the result itself, {place.parent}, or the images it was made of.",
+        )
     if not place.is_dir():
         raise UserError(
             "A data set must be an existing folder or image file.",
@@ -105,6 +117,21 @@ def name_key(name: str) -> str:
 def _image_key(name: str) -> str:
     """The key of the image that a table names, with or without its extension."""
     return name_key(io.stem(name) if io.is_image(name) else name)
+
+
+def is_result(folder: Path) -> bool:
+    """Whether `nbtools predict` wrote a folder."""
+    return (folder / RESULT).is_file()
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file beside the results of a folder is a picture or a table of all of them.
+
+    Parameters
+    ----------
+    path : of a file in any folder; only in the folder of a result it can be one.
+    """
+    return path.name.lower() in OWN_FILES and is_result(path.parent)
 
 
 def read_meta(folder: Path) -> dict:
@@ -156,7 +183,7 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
 
 
 def _scan_folder(folder: Path) -> Layout:
-    kinds = _kind_folders(folder)
+    kinds = {} if is_result(folder) else _kind_folders(folder)
     layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
@@ -207,6 +234,8 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     for child in _children(folder):
         if (
             _is_plain_folder(child)
+            and not is_result(child)
+            and not (is_result(folder) and child.name.lower() in OWN_FOLDERS)
             and not child.name.startswith(("_", "."))
             and child.name.lower() not in (*FOLDERS, *PARTS)
         ):
@@ -246,6 +275,8 @@ def _is_part(
     """
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
+    if is_own(path):
+        return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"
         return False
@@ -311,6 +342,8 @@ def _add_tables(layout: Layout, folder: Path) -> None:
     columns: dict[str, dict[str, str]] = {}
     for path in _children(folder):
         if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
+            continue
+        if is_own(path):
             continue
         rows = io.read_csv(path)
         if not rows or "name" not in rows[0]:

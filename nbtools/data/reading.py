@@ -123,11 +123,16 @@ class Reader:
         if not io.is_image(path):
             pixels = io.read_rois(path, image.space_shape, name=entry.name)
             return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
-        label = _open_partner(path, axes=image.spatial, palette=True)
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        label = _open_partner(path, image.spatial, *movie, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
-        same = label.axes == image.spatial and image.spacing
-        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
+            label = label.replace(**known)
+        return label
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
@@ -168,7 +173,7 @@ class Reader:
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
         return io.find_centres(
-            io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels
+            io.to_label(_open_partner(path, image.spatial, palette=True), str(path)).pixels
         )
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
@@ -180,7 +185,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = _open_partner(entry.files["clean"], axes=self.options.axes)
+        clean = _open_partner(entry.files["clean"], self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -192,9 +197,23 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        path = entry.files["images"]
+        return io.open_image(path, axes=self.options.axes, header_only=True).image.size("T")
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -221,12 +240,14 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     )
 
 
-def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """Open a file with the given axes where it has as many dimensions, else with its own."""
-    try:
-        return io.open_image(path, axes=axes, palette=palette).image
-    except UserError:
-        return io.open_image(path, palette=palette).image
+def _open_partner(path: Path, *axes: str | None, palette: bool = False) -> Image:
+    """Open a file with the first of the given axes that fit its dimensions, else with its own."""
+    for letters in axes:
+        try:
+            return io.open_image(path, axes=letters, palette=palette).image
+        except UserError:
+            continue
+    return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +24,19 @@ def rois(label: Image, path: str | Path) -> int:
     """Write the outline of every nucleus as polygons for the ROI Manager of Fiji.
 
     A polygon that is filled in Fiji gives back the pixels of the nucleus, with its holes filled. In
-    a volume each slice of a nucleus is a polygon of its own, at the position of its slice.
+    a volume each slice of a nucleus is a polygon of its own, at the position of its slice; in a
+    movie each time point, at the position of its frame.
 
     Parameters
     ----------
-    label : label image, axes YX or ZYX.
+    label : label image, axes YX or ZYX, with or without T.
     path : of the zip; written whole or not at all.
 
     Returns
     -------
     int : number of polygons. Their names are "nucleus-0012", in volumes "nucleus-0012-z003" (slices
-        count from 1, as in Fiji); further parts of a nucleus of several parts end in "-2", "-3" …
+        count from 1, as in Fiji), in movies "nucleus-0012-t003" (frames count from 1, too);
+        further parts of a nucleus of several parts end in "-2", "-3" …
 
     Raises
     ------
@@ -46,29 +49,56 @@ def rois(label: Image, path: str | Path) -> int:
     ...     rois(Image(np.array([[0, 5], [5, 5]]), "YX"), Path(folder) / "nuclei.zip")
     1
     """
-    space = "ZYX" if label.size("Z") > 1 else "YX"
-    if set(label.axes) - set("ZYX"):
+    if set(label.axes) - set("TZYX"):
         raise UserError(
-            "Outlines are of labels in a plane or a volume.",
+            "Outlines are of labels in a plane, a volume or a movie of these.",
             f"axes {label.axes}",
-            (
-                "Choose a time point first: label.select(T=0)."
-                if "T" in label.axes
-                else "Give labels with axes YX or ZYX."
-            ),
+            "Give labels with axes YX or ZYX, with or without T.",
         )
     count = 0
     with io.atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for z, plane in enumerate(np.atleast_3d(label.to(space).pixels.T).T):
+        for place, plane in list_planes(label):
             for number, part, points in trace_plane(plane):
-                slice_name = f"-z{z + 1:03d}" if space == "ZYX" else ""
                 part_name = f"-{part}" if part > 1 else ""
-                name = f"nucleus-{number:04d}{slice_name}{part_name}"
-                archive.writestr(
-                    f"{name}.roi", _encode(name, points, position=z + 1 if space == "ZYX" else 0)
-                )
+                name = f"nucleus-{number:04d}{place.suffix}{part_name}"
+                archive.writestr(f"{name}.roi", _encode(name, points, place=place))
                 count += 1
     return count
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a plane lies in the stack that Fiji shows.
+
+    Parameters
+    ----------
+    z, t : slice and frame, from 1; 0 where there is one only.
+    position : of the plane in the whole stack, from 1; 0 where it is the only one.
+    """
+
+    z: int = 0
+    t: int = 0
+    position: int = 0
+
+    @property
+    def suffix(self) -> str:
+        """What names of outlines get behind the number of the nucleus."""
+        return f"-t{self.t:03d}" * bool(self.t) + f"-z{self.z:03d}" * bool(self.z)
+
+
+def list_planes(label: Image) -> Iterator[tuple[Place, np.ndarray]]:
+    """Every plane (Y, X) of a label image, frame by frame and slice by slice, with its place.
+
+    Parameters
+    ----------
+    label : axes YX or ZYX, with or without T.
+    """
+    volume, movie = label.size("Z") > 1, "T" in label.axes
+    stack = label.to("TZYX").pixels
+    for t, frame in enumerate(stack):
+        for z, plane in enumerate(frame):
+            position = t * len(frame) + z + 1 if volume or movie else 0
+            yield Place((z + 1) * volume, (t + 1) * movie, position), plane
 
 
 def trace_plane(label: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -149,10 +179,12 @@ def _renumber(label: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
     return dense.astype(np.int32), dict(enumerate(numbers[numbers > 0].tolist(), start=1))
 
 
-def _encode(name: str, points: np.ndarray, *, position: int) -> bytes:
+def _encode(name: str, points: np.ndarray, *, place: Place) -> bytes:
     from roifile import ROI_TYPE, ImagejRoi
 
     roi = ImagejRoi.frompoints(points.astype(np.float32), name=name)
     roi.roitype = ROI_TYPE.POLYGON
-    roi.position = position
+    roi.position = place.position
+    if place.t:  # a hyperstack finds its place by these, an ordinary stack by its position
+        roi.c_position, roi.z_position, roi.t_position = 1, max(1, place.z), place.t
     return roi.tobytes()

@@ -12,10 +12,12 @@ from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
 from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
+    NAMES,
     atomic_write,
     find_reason,
     new_folder,
     read_csv,
+    read_header,
     require_new_folder,
     to_plain,
     write_csv,
@@ -41,6 +43,7 @@ __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
     "LABEL_TYPES",
+    "NAMES",
     "ROI_FILES",
     "SUFFIXES",
     "UncheckedImage",
@@ -54,6 +57,7 @@ __all__ = [
     "read_boxes",
     "read_centres",
     "read_csv",
+    "read_header",
     "read_image",
     "read_label",
     "read_rois",

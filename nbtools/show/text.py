@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nbtools.checks.wording import in_python
+from nbtools.wording import in_python
 
 STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"

@@ -11,7 +11,6 @@ import ipywidgets
 
 from nbtools import checks, data, show
 from nbtools.checks import Finding, RepairOptions
-from nbtools.checks.wording import in_python
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.widgets.common import (
@@ -24,6 +23,7 @@ from nbtools.widgets.common import (
     with_class,
 )
 from nbtools.widgets.picker import DataPicker, pick_data
+from nbtools.wording import in_python
 
 MOST_PICTURES = 6
 

@@ -1,4 +1,4 @@
-"""Remedies in the words of Python, for notebooks: findings themselves speak of the command line."""
+"""Remedies in the words of Python, for notebooks: messages are written for the command line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ WORDS = (  # what stands in a remedy, and what a person in a notebook writes ins
     (r"see --allow-fewer", "RepairOptions(allow_fewer=True) allows that"),
     (r"--time all", 'InputOptions(time="all")'),
     (r"--(channel|time) (\d+)( to \d+|, 1 or 2)?", r"InputOptions(\1=\2)\3"),
-    (r"--axes ([A-Z]+)", r'InputOptions(axes="\1")'),
+    (r"--axes ([A-Z]{2,})", r'InputOptions(axes="\1")'),
     (r"--spacing Z,Y,X", "InputOptions(spacing=(z, y, x))"),
+    (r"--unit pixel", 'unit="pixel"'),
     (r"with --min-size", "with results.remove_smaller_than"),
-    (r"--(spacing|axes|diameter|channel|time)", r"\1"),
+    (r"--overwrite", "overwrite=True"),
+    (r"--init", "start_from"),
+    (r"--set (\w+=)", r"\1"),
+    (r"--gate-(px|um)", r'a gate (unit="\1")'),
+    (r"--count (\d+)", r"count=\1"),
+    (r"\(--images\)", "(argument image)"),
 )
+FLAG = re.compile(r"--([a-z][a-z-]*)")
 
 
 def in_python(text: str) -> str:
@@ -28,13 +35,15 @@ def in_python(text: str) -> str:
 
     Parameters
     ----------
-    text : a remedy, or a line of `checks.fix`.
+    text : a remedy, a warning, or a line of `checks.fix`.
 
     Examples
     --------
     >>> in_python("Choose one with --channel 0, or by name.")
     'Choose one with InputOptions(channel=0), or by name.'
+    >>> in_python("Leave out --tile.")
+    'Leave out tile.'
     """
     for pattern, words in WORDS:
         text = re.sub(pattern, words, text)
-    return text
+    return FLAG.sub(lambda found: found[1].replace("-", "_"), text)
