@@ -25,7 +25,6 @@ from nbtools.checks import Finding
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.wording import in_python
 
 TURNS = {  # how labels were spoiled, and the words for what brings them back
     "turned upside down": lambda a: a[::-1],
@@ -314,23 +313,6 @@ def test_options_of_the_copy_need_one(tmp_path, run, option):
     code, _, err = run("check", tmp_path / "set", *given)
     assert code == 2
     assert "Add --fix COPY" in err
-
-
-def test_every_remedy_of_a_check_can_be_said_without_flags():
-    remedies = [
-        "nbtools check --fix fills them; holes change areas.",
-        "nbtools check --fix COPY --unknown 255 replaces it by -1.",
-        "Give it with --spacing, or write spacing_um = [z, y, x] into dataset.toml, in µm.",
-        "Run nbtools check with --axes ZYX --remember, which writes axes into dataset.toml.",
-        "Choose one with --time 0, or treat each as an image with --time all.",
-        "Choose one with --channel 0 to 3, or by name.",
-        "Use nbtools split, which keeps them together.",
-    ]
-    for remedy in remedies:
-        said = in_python(remedy)
-        assert "--" not in said
-        assert "nbtools " not in said
-    assert "RepairOptions(unknown=(255,))" in in_python(remedies[1])
 
 
 def test_findings_of_real_sets_with_true_labels_are_none(data_folder):
