@@ -14,6 +14,7 @@ RIM_SHARE = 0.02  # of the labelled pixels, in rims of intermediate values
 RIMMED_SHARE = 0.5  # of the nuclei with a value above the smallest that have such a rim
 WHOLE = 1e-3  # distance from a whole number that rounding explains
 PLATEAU_SHARE = 0.2  # of the largest core of one value; smaller ones lie in rims
+BINARY_SHARE = 0.9  # of the pixels of cores; the rest may be noise of a JPEG
 MIN_TOP = 4  # pixels of one value near the top of a region, where no core is left
 BINARY_RANGE = 0.8  # inner values of a blurred mask lie between this share of the largest and it
 
@@ -45,7 +46,9 @@ class Cores:
     @property
     def is_binary(self) -> bool:
         """Whether all objects have nearly the same inner value, as those of a blurred mask."""
-        return bool(self.values.min() >= BINARY_RANGE * self.values.max())
+        high = self.values >= BINARY_RANGE * self.values.max()
+        sizes = np.bincount(self.numbers.ravel(), minlength=len(self.values) + 1)[1:]
+        return bool(sizes[high].sum() >= BINARY_SHARE * sizes.sum())
 
 
 def find_cores(pixels: np.ndarray) -> Cores | None:

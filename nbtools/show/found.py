@@ -117,5 +117,5 @@ def _flatten(image: Image) -> Image:
 
 def _to_numbers(label: Image) -> Image:
     """Labels as 32-bit numbers, whatever type they were stored in."""
-    numbers = np.rint(np.nan_to_num(label.pixels)).clip(-1, 2**31 - 1)
+    numbers = np.rint(np.nan_to_num(label.pixels)).astype(np.int64).clip(-1, 2**31 - 1)
     return label.replace(pixels=numbers.astype(np.int32), channels=())
