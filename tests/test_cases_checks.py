@@ -284,6 +284,28 @@ def test_fading_with_depth_is_told_and_evened_out_only_when_asked(tmp_path):
     assert codes_of(evened) == set()
 
 
+@pytest.mark.parametrize("kind", ["centres", "boxes"])
+def test_columns_of_centres_and_boxes_that_are_exchanged_are_put_right(tmp_path, kind):
+    samples, truth = [], []
+    for i in range(2):
+        label = draw_label(i)
+        boxes = ndimage.find_objects(label)
+        rows = np.array([[y.start, x.start, y.stop, x.stop] for y, x in boxes], float)
+        if kind == "centres":
+            rows = (rows[:, :2] + rows[:, 2:] - 1) / 2
+        truth.append(rows)
+        swapped = rows[:, [1, 0, 3, 2][: rows.shape[1]]]
+        image = Image(draw_image(label, i), "YX", (1, 1))
+        samples.append(Sample(f"n{i}", image, **{kind: swapped}))
+    dataset = DataSet.of(samples)
+    code = {"centres": "turned_centre", "boxes": "turned_box"}[kind]
+    assert codes_of(dataset) == {code}
+    _, copy = repair(dataset, tmp_path / "copy")
+    assert codes_of(copy) == set()
+    for sample, rows in zip(copy, truth, strict=True):
+        np.testing.assert_allclose(getattr(sample, kind), rows)
+
+
 def write(folder: Path, dataset: DataSet) -> Path:
     """The images and labels of a set in memory, as files."""
     for sample in dataset:

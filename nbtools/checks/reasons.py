@@ -165,6 +165,8 @@ REASONS = {
     "transposed_label": (
         "Labels lie beside their nuclei; in a square image this is easily overlooked."
     ),
+    "turned_box": _BESIDE,
+    "turned_centre": _BESIDE,
     "turned_clean": _APART,
     "turned_label": _BESIDE,
     "unequal_shapes": "Pixels of image and partner do not correspond to each other.",
