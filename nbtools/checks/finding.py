@@ -12,6 +12,7 @@ from nbtools.checks.reasons import explain
 from nbtools.data import DataSet, Entry, Fingerprint
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.io import OutlineNote
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -79,6 +80,7 @@ class View:
     centres : (N, ndim) in pixels.
     classes : label to class.
     guesses : what had to be assumed while reading, such as the axes.
+    label_notes : what had to be decided while outlines or masks became a label image.
     problems : findings about files that cannot be read.
     """
 
@@ -96,6 +98,7 @@ class View:
     centres: np.ndarray | None = None
     classes: dict[int, str] | None = None
     guesses: tuple[str, ...] = ()
+    label_notes: tuple[OutlineNote, ...] = ()
     problems: list[Finding] = field(default_factory=list)
 
     @cached_property
@@ -245,6 +248,7 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
             setattr(view, kind, read(entry, view.image))
         except UserError as error:
             view.problems.append(_unreadable(file, error))
+    view.label_notes = reader.notes(entry)
     view.boxes, view.box_classes = view.boxes if isinstance(view.boxes, tuple) else (None, ())
     return view
 

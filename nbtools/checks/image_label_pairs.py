@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nbtools import io
 from nbtools.checks.background import measure_background
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.geometry import crop_centre, equivalent_diameter
@@ -112,6 +113,8 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find background that is enclosed by one nucleus."""
     if view.regions is None or not len(view.regions.values) or not _is_comparable(view):
         return
+    if view.label_file and not io.is_image(view.label_file):
+        return  # a hole that was drawn is meant
     count = int((fill_holes(view.label, view.image).pixels != view.label.pixels).sum())
     if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
         yield Finding(

@@ -14,6 +14,7 @@ from nbtools.checks.correspondence import find_turn_to_shape
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
 from nbtools.checks.interpolated import Cores, find_cores
+from nbtools.checks.other_tools import find_label_notes, find_labels_as_image
 from nbtools.geometry import crop_centre
 
 RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
@@ -279,6 +280,8 @@ def is_antialiased(view: View) -> bool:
 
 
 PARTNER_CHECKS = [
+    find_label_notes,
+    find_labels_as_image,
     find_unequal_shapes,
     find_wrong_kind,
     find_interpolated,

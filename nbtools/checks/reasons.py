@@ -130,6 +130,19 @@ REASONS = {
     "oversized_label": (
         "It counts as one nucleus of absurd size: sizes, scores and training are spoiled by it."
     ),
+    "masks_overlap": "The shared pixels count for one of the nuclei only.",
+    "other_tool": (
+        "Programs that do not know this layout take label images for images, or find no labels."
+    ),
+    "outline_covers": "A region counts as a nucleus: counts, sizes and the network are wrong.",
+    "outline_encloses": "A region counts as a nucleus: counts, sizes and the network are wrong.",
+    "outline_hidden": "A nucleus that is painted over is not counted.",
+    "outline_no_nucleus": "A region, tile or point is not a nucleus.",
+    "outline_outside": "The nucleus is not counted; perhaps all outlines lie at a wrong place.",
+    "outline_without_area": "Points and lines have no area that could be a nucleus.",
+    "outline_without_slice": "A nucleus through all slices has a wrong volume.",
+    "outlines_joined": "One nucleus on several slices would count as several nuclei.",
+    "outlines_of_slices": "Nuclei of one slice hide those of others.",
     "rare_class": "With so few images, the score of this class depends on chance.",
     "partial_labels": "A network that is told of background where nuclei are learns to miss them.",
     "rgb": "Methods for grey images would treat the colours as three channels, or refuse them.",

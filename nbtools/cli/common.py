@@ -251,6 +251,12 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
     return lambda text: print(text, file=sys.stderr, flush=True)
 
 
+def say_layout(dataset: DataSet, say: Callable[[str], None]) -> None:
+    """Say whose layout a folder has, where another program wrote it."""
+    if dataset.about.other_tool:
+        say(f"{dataset.folder} looks like {dataset.about.other_tool}; it is read as it is.")
+
+
 def time_point(text: str) -> int | str:
     """Convert the text of `--time` to a number from 0, or "all"."""
     return text if text == "all" else whole_number(text)

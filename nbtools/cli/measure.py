@@ -82,10 +82,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     document = describe_table(args, rows, names=labels.names)
     moving = list(filter(None, found))
     document["movies"] = [movie.to_dict() for movie in moving]
-    lines = _format_table(document, missing)
+    document |= {"missing": missing, "notes": labels.notes()}
+    lines = _format_table(document)
     lines += movies.describe(moving, done="measured", again=AGAIN)
     io.write_csv(args.out, rows, columns=document["columns"])
-    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+    return CommandResult(document, lines, 1 if missing else 0)
 
 
 def require_images(args: argparse.Namespace) -> None:
@@ -180,7 +181,7 @@ def _name_nuclei(table: dict[str, Sequence]) -> list:
     return list(zip(map(int, table["frame"]), labels, strict=True))
 
 
-def _format_table(document: dict, missing: list[str]) -> list[str]:
+def _format_table(document: dict) -> list[str]:
     each = " (a row per nucleus and time point)" if document["movies"] else ""
     count = f"{document['nuclei']} {'rows' if each else 'nuclei'}{each}"
     lines = [f"{count} in {document['images']} images: {document['table']}"]
@@ -190,6 +191,8 @@ def _format_table(document: dict, missing: list[str]) -> list[str]:
             "surface"
         )
         lines.append(f"{share}: their shape says little (column reliable).")
+    lines += document["notes"]
+    missing = document["missing"]
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
 
 

@@ -135,6 +135,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = DataSet.open(
         require_existing(args.images, "The image or folder"), options=common.input_options(args)
     )
+    common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
     task = tasks.get(methods.row(model.name).task)
     require_suited(args, task, rescales=model.Target.rescales)

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     io.require_new_folder(args.out, overwrite=args.overwrite)
     dataset = data.DataSet.open(require_existing(args.dataset, "The data set"))
+    common.say_layout(dataset, common.make_reporter(args))
     if dataset.splits():
         raise UserError(
             "A data set is split once.",

@@ -148,6 +148,7 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
 
     options, place = common.input_options(args), require_existing(args.dataset, "The data set")
     whole = DataSet.open(place, options=options)
+    common.say_layout(whole, common.make_reporter(args))
     parts = whole.splits()
     train, val = parts.get("train", whole), parts.get("val")
     beside = place.absolute().parent / "val"

@@ -2,6 +2,7 @@
 
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
+from nbtools.data.converting import convert_dataset
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.input_options import save_input_options
 from nbtools.data.leakage import (
@@ -11,6 +12,7 @@ from nbtools.data.leakage import (
     take_fingerprint,
 )
 from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
+from nbtools.data.other_tools import hold_labels
 from nbtools.data.registry import Source, fetch, sources, unpack
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
@@ -38,6 +40,7 @@ __all__ = [
     "InputOptions",
     "Sample",
     "Source",
+    "convert_dataset",
     "copy_files",
     "copy_split",
     "cut_tiles",
@@ -50,6 +53,7 @@ __all__ = [
     "format_toml",
     "group_duplicates",
     "hash_pixels",
+    "hold_labels",
     "link_groups",
     "name_frame",
     "packaged_path",

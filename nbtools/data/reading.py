@@ -37,6 +37,7 @@ class Reader:
         self.options = complete_options(options, meta)
         self.channels = tuple(str(c) for c in meta.get("channels", ()))
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
+        self._notes: dict[Entry, tuple[io.OutlineNote, ...]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -120,19 +121,76 @@ class Reader:
         if "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
+        if path.is_dir() and not io.is_image(path):
+            return self._read_folder(entry, image)
         if not io.is_image(path):
-            pixels = io.read_rois(path, image.space_shape, name=entry.name)
-            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+            return self._read_outlines(entry, image)
         # a file without names of axes has those of its movie
         movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
         label = _open_partner(path, image.spatial, *movie, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
+        if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
+            label = self._read_masks(entry, image, label)
         if label.axes in (image.spatial, "T" + image.spatial):
             label = label.replace(interval_s=image.interval_s)
             known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
             label = label.replace(**known)
         return label
+
+    def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
+        """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
+        if self._time(entry) is not None or not io.are_masks(label.pixels, image.space_shape):
+            return label
+        return self._paint(entry, image, io.combine_masks(label.pixels))
+
+    def _read_outlines(self, entry: Entry, image: Image) -> Image:
+        """The label image of a file of outlines; of a movie, those of each of its time points."""
+        frames: list[int] = []
+        if self._count_frames(entry, image) > 1:
+            time = self._time(entry)
+            frames = list(range(image.size("T"))) if time is None else [time]
+        path, name = entry.files["labels"], entry.files["images"]
+        painted = io.read_outlines(path, image.space_shape, name=name, frames=frames)
+        if frames and "T" not in image.axes:
+            painted = replace(painted, label=painted.label[0])
+        return self._paint(entry, image, painted)
+
+    def _read_folder(self, entry: Entry, image: Image) -> Image:
+        """The label image of a folder: ROIs, planes of a volume, or masks of one nucleus each."""
+        folder = entry.files["labels"]
+        files = io.list_planes(folder)
+        if not files and any(p.suffix.lower() == ".roi" for p in folder.iterdir()):
+            return self._paint(entry, image, io.read_outlines(folder, image.space_shape))
+        if not files:
+            raise UserError(
+                "A folder of labels holds masks, planes or ROIs.",
+                f"{folder} without any",
+                "Put the label image itself into labels/, under the name of its image.",
+            )
+        masks = [io.open_image(path, palette=True).image for path in files]
+        masks = [m.select(C=0) if m.is_rgb else m for m in masks]
+        if len(masks) == 1 or len(image.spatial) == masks[0].pixels.ndim + 1:
+            stack = np.stack([m.pixels for m in masks])
+            pixels = stack[0] if len(masks) == 1 else stack
+            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+        return self._paint(entry, image, io.combine_masks(m.pixels for m in masks))
+
+    def _paint(self, entry: Entry, image: Image, painted: io.PaintedLabel) -> Image:
+        self._notes[entry] = painted.notes
+        moving = painted.label.ndim > len(image.spatial)
+        label = Image(
+            painted.label,
+            "T" * moving + image.spatial,
+            image.spacing,
+            image.unit,
+            name=entry.name,
+        )
+        return label.replace(interval_s=image.interval_s) if moving else label
+
+    def notes(self, entry: Entry) -> tuple[io.OutlineNote, ...]:
+        """What had to be decided when the labels of a sample were last read."""
+        return self._notes.get(entry, ())
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
@@ -153,7 +211,8 @@ class Reader:
             return entry.sample.boxes, entry.sample.box_classes
         if "boxes" not in entry.files:
             return None, ()
-        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=entry.name)
+        name, shape = entry.files["images"], image.space_shape
+        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=name, shape=shape)
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
         """Centres of nuclei, from a table or an image of blobs.

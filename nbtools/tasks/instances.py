@@ -119,7 +119,8 @@ def read(
     dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
-        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+        readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
+        return ResultSet(readers, notes=partial(_list_notes, dataset))
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
     files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
@@ -136,6 +137,16 @@ def read(
 def _read_sample(dataset: DataSet, index: int) -> Labels:
     sample = dataset[index]
     return Labels(sample.label, classes=sample.classes)
+
+
+def _list_notes(dataset: DataSet) -> list[str]:
+    """What was decided while outlines and masks became labels."""
+    return [
+        f"{dataset.relative(entry.files['labels'])}: {note.message}"
+        for entry in dataset.entries
+        for note in dataset.reader.notes(entry)
+        if note.code != io.MASKS
+    ]
 
 
 def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:

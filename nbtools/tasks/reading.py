@@ -26,10 +26,12 @@ class ResultSet:
     ----------
     readers : name → function that reads it.
     alone : it is one file, which pairs with another whatever their names.
+    notes : gives sentences on what was decided while the files were read.
     """
 
     readers: dict[str, Callable[[], object]]
     alone: bool = False
+    notes: Callable[[], list[str]] = list
 
     @property
     def names(self) -> list[str]:

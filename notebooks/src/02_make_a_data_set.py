@@ -27,9 +27,12 @@ import numpy as np
 # A data set is a folder: `images/NAME.tif` and `labels/NAME.tif`. Files of the same
 # name form a pair; the extension may differ. In a label image every nucleus has its own
 # number, and 0 is background. Labels from Fiji (ROI zip), QuPath (GeoJSON), Cellpose
-# (`_masks`), COCO or run lengths can stay in `labels/` as they are: they are read as
-# label images. Where nuclei are only marked, `boxes/NAME` (a table, Pascal VOC or COCO)
-# or `centres/NAME` (a table, or an image of dots) takes their place.
+# (`_masks`), COCO, LabelMe, VIA, 3D Slicer (NRRD), ITK-SNAP (NIfTI) or run lengths can
+# stay in `labels/` as they are: they are read as label images, and the check below
+# says what was left out, such as points. Where nuclei are only marked, `boxes/NAME`
+# (a table, Pascal VOC, COCO or YOLO) or `centres/NAME` (a table, or an image of dots)
+# takes their place. Other layouts (ZeroCostDL4Mic, nnU-Net, one mask per nucleus, one
+# file per plane) are recognised, too; `nb.data.convert_dataset` writes a data set.
 #
 # Here we simulate eight fields, so that we know the truth, and cut each into four
 # tiles, as in many public data sets.
