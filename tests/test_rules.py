@@ -28,6 +28,7 @@ ORDER = (
     "image",
     "runtime",
     "geometry",
+    "populations",
     "io",
     "data",
     "metrics",

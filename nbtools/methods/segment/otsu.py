@@ -1,7 +1,9 @@
-"""The classical baseline: Otsu's threshold, then a watershed on the distance to the background.
+"""The classical baseline: Otsu's threshold made local, then a watershed on the distance to it.
 
-Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances as in Malpica et al. 1997,
-Cytometry 28, 289–297.
+Otsu 1979, doi:10.1109/TSMC.1979.4310076; made local as in `local_threshold`; watershed on distances
+as in Malpica et al. 1997, Cytometry 28, 289–297. Single pixels and margins that show nothing of the
+field are replaced first. An image whose grey values are of one group only (`populations`) has no
+nuclei.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.methods.domain import Domain
+from nbtools.methods.faulty_pixels import mend
+from nbtools.methods.local_threshold import subtract_threshold
 from nbtools.methods.method import Method
 from nbtools.targets.waists import OtsuTarget
 
@@ -77,7 +81,7 @@ class Otsu(Method):
         return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """Smooth an image as a whole, since Otsu's threshold depends on all of it.
+        """Subtract its threshold from each place of an image, which is looked at as a whole.
 
         Parameters
         ----------
@@ -86,10 +90,16 @@ class Otsu(Method):
 
         Returns
         -------
-        (*space, 1) float32.
+        (*space, 1) float32 grey values above the threshold of their place; none where the image
+        shows no two groups of grey values.
         """
-        grey = pixels[..., 0].astype(np.float32)
-        return ndimage.gaussian_filter(grey, self.settings.smoothing)[..., None]
+        grey, margin = mend(pixels[..., 0])
+        height = np.zeros_like(grey)
+        field = ndimage.find_objects((~margin).view(np.int8))  # without it, most of an image could be margin
+        if field:
+            grey = ndimage.gaussian_filter(grey[field[0]], self.settings.smoothing)
+            height[field[0]] = subtract_threshold(grey, spacing=self.target().relative_spacing)
+        return np.where(margin, np.float32(0), height)[..., None]
 
     def _choose(self, train: DataSet, seed: int) -> float:
         """Take the settings of the highest mean AP; returns that."""
