@@ -37,8 +37,10 @@ def run(args: argparse.Namespace) -> CommandResult:
     if stock_layers.adds_steps(model):
         messages.append("The network alone: what the method does with its output is left out.")
     elif model.scale is None:
-        name = model.normalization.words
-        messages.append(f"Scale the grey values of each image before, as a whole: {name}.")
+        scaling = model.normalization
+        messages.append(f"Scale the grey values of each image before, as a whole: {scaling.words}.")
+        if scaling.beside:
+            messages.append(f"nbtools does more, which no file can say: {scaling.beside}.")
     document = {"file": str(path), "format": args.format, "own_layers": own}
     return CommandResult(document, messages)
 

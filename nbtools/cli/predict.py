@@ -139,6 +139,8 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"none in {args.images}{ignored}",
             "Give an image file, or a folder of TIFF, PNG or JPEG.",
         )
+    for remark in model.remarks:
+        say(f"Note: {remark}")
     with io.new_folder(args.out, overwrite=args.overwrite) as folder:
         rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
         result_folder.write_tables(folder, rows, task=task)
@@ -361,6 +363,7 @@ def describe_result(
         "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),
         "warnings": collect_warnings(rows, model.domain),
+        "remarks": list(model.remarks),
         "images": rows,
         "failed": failed,
         "versions": runtime.versions(),

@@ -105,6 +105,7 @@ class Method(ABC):
     Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
+    remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
 
     def __init__(self, settings: Settings | None = None, **changes):
@@ -395,7 +396,12 @@ class Method(ABC):
         frames = [image]
         if "T" in image.axes:
             frames = [image.select(T=t) for t in range(image.size("T"))]
-        return [zoom_pixels(f.to(self.domain.axes + "C").pixels, zoom) for f in frames]
+        frames = [f.to(self.domain.axes + "C").pixels for f in frames]
+        return frames if zoom is None else [zoom_pixels(self.mend(f), zoom) for f in frames]
+
+    def mend(self, pixels: np.ndarray) -> np.ndarray:
+        """(*space, C) grey values → the same, faults mended that resampling would spread."""
+        return pixels
 
     # --- decoding
 
@@ -511,10 +517,14 @@ class Method(ABC):
         folder, about = Path(folder), read_about(Path(folder))
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
+        method.recall(about)
         method.load_weights(folder)
         if weights is not None:
             method.change_weights(folder, weights)
         return method
+
+    def recall(self, about: dict) -> None:  # noqa: B027
+        """Take what else model.json says; may leave remarks."""
 
     def describe_model(self) -> dict:
         """Further entries of model.json."""

@@ -84,8 +84,8 @@ def describe_normalisation(about: str | dict | None) -> str | None:
 
     Parameters
     ----------
-    about : the sentence itself; or, of restoration methods, which undo it, "how", "offset" and
-        "factor".
+    about : the sentence itself, or a dictionary with it as "how"; of restoration methods, which
+        undo it, with "offset" and "factor", too.
 
     Examples
     --------
@@ -95,6 +95,8 @@ def describe_normalisation(about: str | dict | None) -> str | None:
     """
     if not isinstance(about, dict):
         return about
+    if "offset" not in about:
+        return about.get("how")
     offset, factor = (
         ", ".join(f"{value:.4g}" for value in about.get(key) or ()) for key in ("offset", "factor")
     )
