@@ -11,7 +11,7 @@ from scipy import ndimage
 
 SEPARATE = 2.9  # edge contrast from which on outlines follow edges; see `measure_edge_contrast`
 SHARE_OF_DIAMETER = 0.1  # of the objects, over which grey values are smoothed
-SMOOTHEST = 6.0  # px
+SMOOTHEST = 3.0  # px
 SAMPLED = 500_000  # pixels, of which statistics are precise to a percent
 FEW = 0.1  # share of the image far from outlines, below which all of it is compared
 

@@ -33,7 +33,7 @@ FAINT = 0.15  # of the usual height of nuclei, that the threshold lies above the
 BRIGHTER = 3.0  # times as high as most; what is brighter counts as this
 USUAL = 75  # percentile of the heights of nuclei: below it may be haze, above it dead cells
 STARTS = ((0, False), (0, True), (40, True), (120, False))  # width of the opening, of logarithms
-MORE, SHARP = 1.2, 3.0  # times the outline, and its edge contrast, for which the start is changed
+MORE, SHARP = 1.2, 3.0  # times the outline, and how steep it is, for which the start is changed
 SCREENED = 500_000  # pixels, about, on which starts are tried and diameters estimated
 SMALLEST = 20  # px
 
@@ -265,7 +265,7 @@ def _choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | No
         contrast = measure_edge_contrast(grey, found.inside, diameter=found.diameter)
         one = (outline, contrast, (width, logarithm))
         usual = usual or one
-        enough = contrast >= max(SHARP**2, 0.5 * usual[1]) and outline > MORE * max(usual[0], 0)
+        enough = contrast >= max(SHARP**2, usual[1] / 4) and outline > MORE * max(usual[0], 0)
         if best is None or (enough and outline > best[0]):
             best = one
     return best[2] if best else STARTS[0]

@@ -1,8 +1,8 @@
 """The classical baseline: Otsu's threshold made local, then a watershed on the distance to it.
 
 Otsu 1979, doi:10.1109/TSMC.1979.4310076; made local as in `local_threshold`; watershed on distances
-as in Malpica et al. 1997, Cytometry 28, 289–297. Single pixels and margins that show nothing of the
-field are replaced first. An image whose grey values are of one group only (`populations`) has no
+as in Malpica et al. 1997, Cytometry 28, 289–297. Faults are mended first, and fading with depth is
+made even (`normalize.prepare`). An image whose grey values are of one group only (`populations`) has no
 nuclei.
 """
 
@@ -21,9 +21,9 @@ from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.methods.domain import Domain
-from nbtools.methods.faulty_pixels import mend
 from nbtools.methods.local_threshold import subtract_threshold
 from nbtools.methods.method import Method
+from nbtools.normalize.prepare import prepare_channels
 from nbtools.targets.waists import OtsuTarget
 
 if TYPE_CHECKING:
@@ -93,13 +93,14 @@ class Otsu(Method):
         (*space, 1) float32 grey values above the threshold of their place; none where the image
         shows no two groups of grey values.
         """
-        grey, margin = mend(pixels[..., 0])
-        height = np.zeros_like(grey)
-        field = ndimage.find_objects((~margin).view(np.int8))  # without it, most of an image could be margin
-        if field:
-            grey = ndimage.gaussian_filter(grey[field[0]], self.settings.smoothing)
-            height[field[0]] = subtract_threshold(grey, spacing=self.target().relative_spacing)
-        return np.where(margin, np.float32(0), height)[..., None]
+        inside = find_field(pixels[..., 0])
+        prepared, _ = prepare_channels(pixels[inside][..., :1])
+        smooth = ndimage.gaussian_filter(
+            prepared[..., 0].astype(np.float32), self.settings.smoothing
+        )
+        height = np.zeros(pixels.shape[:-1], np.float32)
+        height[inside] = subtract_threshold(smooth, spacing=self.target().relative_spacing)
+        return height[..., None]
 
     def _choose(self, train: DataSet, seed: int) -> float:
         """Take the settings of the highest mean AP; returns that."""
@@ -128,3 +129,31 @@ class Otsu(Method):
                 best = (top, {"smoothing": smoothing, **values})
         self.settings = self.settings.replace(**best[1])
         return best[0]
+
+
+def find_field(pixels: np.ndarray) -> tuple[slice, ...]:
+    """The box of an image without margins of one grey value, however wide they are.
+
+    A margin ends at a line that shows a background of its own; a background that was cut off at 0
+    goes on there.
+
+    Parameters
+    ----------
+    pixels : (*space) grey values.
+
+    Returns
+    -------
+    A slice along each axis.
+    """
+    box = [slice(0, n) for n in pixels.shape]
+    for axis, count in enumerate(pixels.shape):
+        lines = np.moveaxis(pixels, axis, 0).reshape(count, -1)
+        varied = np.flatnonzero(lines.min(axis=1) < lines.max(axis=1))
+        if not len(varied):
+            continue
+        first, last = int(varied[0]), int(varied[-1])
+        ends = np.median(lines[[first, last]], axis=1)
+        start = first if ends[0] != lines[0, 0] else 0
+        stop = last + 1 if ends[1] != lines[-1, 0] else count
+        box[axis] = slice(start, stop)
+    return tuple(box)
