@@ -71,7 +71,7 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
         return nothing
     factor = max(1, round((grey.size / SCREENED) ** (1 / grey.ndim)))
     start = _choose_start(shrink(grey, factor), factor, spacing)
-    tries = [lambda: attempt(grey, *start, spacing=spacing), lambda: _find_rare(grey, spacing)]
+    tries = [lambda: attempt(grey, start, spacing=spacing), lambda: _find_rare(grey, spacing)]
     for make in tries:
         found = make()
         if found is not None and _is_separate(grey, found):
@@ -80,15 +80,15 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
 
 
 def attempt(
-    grey: np.ndarray, width: float, logarithm: bool, *, spacing: tuple[float, ...] | None = None
+    grey: np.ndarray, start: tuple[float, bool], *, spacing: tuple[float, ...] | None = None
 ) -> Attempt | None:
     """Find nuclei from one start.
 
     Parameters
     ----------
     grey, spacing : as for `subtract_threshold`.
-    width : of the opening that gives the background, in pixels; 0 for none.
-    logarithm : whether Otsu's threshold is that of the logarithms.
+    start : width of the opening that gives the background, in pixels, 0 for none; and whether
+        Otsu's threshold is that of the logarithms.
 
     Returns
     -------
@@ -96,6 +96,7 @@ def attempt(
     """
     from skimage.filters import threshold_otsu
 
+    width, logarithm = start
     height = grey - find_background(grey, width, spacing=spacing) if width else grey
     some = thin(height)
     if some.min() == some.max():
@@ -143,7 +144,7 @@ def refine(
         dark = np.where(share < 0.98, (every - bright) / np.maximum(1 - share, 1e-3), whole)
         bright = np.where(share > 0.02, bright / np.maximum(share, 1e-6), dark + usual)
         middle = np.maximum((bright + dark) / 2, dark + least)
-        surface = enlarge(middle.astype(np.float32), factors, grey.shape)
+        surface = enlarge(middle.astype(np.float32), factors, shape=grey.shape)
         inside = grey > surface
         if not inside.any():
             return None
@@ -170,7 +171,7 @@ def find_background(
     small = ndimage.gaussian_filter(shrink(grey, factors), 0.5)
     size = np.maximum(width / relative / factors, 1).round().astype(int) // 2 * 2 + 1
     opened = ndimage.gaussian_filter(ndimage.grey_opening(small, tuple(size)), size / 4)
-    return np.minimum(enlarge(opened, factors, grey.shape), grey)
+    return np.minimum(enlarge(opened, factors, shape=grey.shape), grey)
 
 
 def estimate_diameter(inside: np.ndarray, *, spacing: tuple[float, ...] | None = None) -> float:
@@ -219,7 +220,9 @@ def shrink(image: np.ndarray, factors: int | tuple[int, ...]) -> np.ndarray:
     return image.reshape(blocks).mean(within, dtype=np.float32)
 
 
-def enlarge(small: np.ndarray, factors: int | tuple[int, ...], shape: tuple) -> np.ndarray:
+def enlarge(
+    small: np.ndarray, factors: int | tuple[int, ...], *, shape: tuple[int, ...]
+) -> np.ndarray:
     """Interpolate the means of blocks linearly between their centres; undoes `shrink`.
 
     Parameters
@@ -257,7 +260,7 @@ def _choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | No
     least = 3 * float(np.percentile(steepness, 30)) + 1e-6
     usual = best = None
     for width, logarithm in STARTS:
-        found = attempt(grey, width / factor, logarithm, spacing=spacing)
+        found = attempt(grey, (width / factor, logarithm), spacing=spacing)
         if found is None:
             continue
         along = steepness[find_outlines(found.inside)]
