@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 
 class UserError(ValueError):
@@ -13,6 +14,7 @@ class UserError(ValueError):
     rule : what must hold, as a sentence with its full stop.
     received : what was given instead, without a full stop.
     remedy : what to do now, as a sentence with its full stop.
+    command : the remedy in the words of the command line, where `remedy` speaks Python.
 
     Examples
     --------
@@ -20,12 +22,16 @@ class UserError(ValueError):
     'Patch size must be a multiple of 16. Received: (100, 96). Use (96, 96).'
     """
 
-    def __init__(self, rule: str, received: object, remedy: str):
-        self.rule, self.received, self.remedy = rule, received, remedy
+    def __init__(self, rule: str, received: object, remedy: str, *, command: str = ""):
+        self.rule, self.received, self.remedy, self.command = rule, received, remedy, command
         super().__init__(f"{rule} Received: {received}. {remedy}")
 
+    def for_command_line(self) -> UserError:
+        """The same error with the remedy of the command line, where it has one."""
+        return UserError(self.rule, self.received, self.command or self.remedy)
+
     def __reduce__(self):
-        return UserError, (self.rule, self.received, self.remedy)
+        return partial(UserError, command=self.command), (self.rule, self.received, self.remedy)
 
 
 def require_choice(value: object, known: Collection[str], *, rule: str) -> None:

@@ -69,6 +69,6 @@ def test_what_is_seen_in_the_image_needs_the_image(run, folder, option):
 def test_figures_that_evaluate_left_beside_the_labels_are_no_labels(run, tmp_path, nuclei):
     run("predict", "otsu", nuclei, "--out", tmp_path / "found")
     run("evaluate", tmp_path / "found", nuclei, "--save")
-    assert (tmp_path / "found" / "strata.png").is_file()
+    assert (tmp_path / "found" / "scores" / "strata.png").is_file()
     code, out, _ = run("measure", tmp_path / "found", "--out", tmp_path / "n.csv", "--json")
     assert (code, json.loads(out)["images"]) == (0, 3)

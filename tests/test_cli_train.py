@@ -106,6 +106,24 @@ def test_best_or_last_weights_are_chosen_on_the_command_line(run, tmp_path, mode
     assert (code, "weights_last.npz" in err) == (2, True)
 
 
+def test_the_checkpoints_of_a_model_are_ranked_by_the_score_of_their_results(
+    run, tmp_path, model, nuclei
+):
+    code, out, _ = run("evaluate", model, nuclei, "--json")
+    ranking = json.loads(out)
+    assert (code, ranking["ranked_by"]) == (0, "mean_ap")
+    scores = {one["checkpoint"]: one["mean_ap"] for one in ranking["checkpoints"]}
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert scores.keys() == {"best", "last"}
+    for name, score in scores.items():
+        run("predict", model, nuclei, "--weights", name, "--out", tmp_path / name)
+        _, out, _ = run("evaluate", tmp_path / name, nuclei, "--json")
+        assert json.loads(out)["mean_ap"] == pytest.approx(score, abs=1e-9)
+    labels = next((nuclei / "labels").iterdir())
+    code, _, err = run("evaluate", model, labels)
+    assert (code, "Give a data set with images" in err) == (2, True)
+
+
 def test_a_model_is_exported_and_reported(run, tmp_path, model, nuclei):
     assert run("export", model, "--format", "keras", "--out", tmp_path / "net.keras")[0] == 0
     assert (tmp_path / "net.keras").stat().st_size > 1000

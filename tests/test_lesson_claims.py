@@ -59,6 +59,14 @@ def test_01_a_wrong_pixel_size_costs_a_factor_and_balls_become_upright_eggs():
     assert beads[1]["elongation"] > 1.5
 
 
+def test_02_predicted_nuclei_in_the_part_that_nobody_labelled_are_not_extra():
+    half, scores = find_state("02", "half", "## 2."), find_state("02", "scores", "## 2.")
+    whole = find_state("02", "whole", "## 2.")
+    numbers = [set(np.unique(one.pixels[one.pixels > 0])) for one in (half, whole)]
+    assert len(numbers[0]) < len(numbers[1])
+    assert (scores["pooled"]["0.50"]["fp"], scores["pooled"]["0.50"]["fn"]) == (0, 0)
+
+
 def test_09_a_perfect_dice_goes_with_a_wrong_count():
     from skimage.measure import label
 

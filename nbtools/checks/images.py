@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
+from nbtools.data import doubt_time
 
 SATURATED_SHARE = 0.01
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
@@ -65,17 +66,23 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Find movies, which have no label image per frame; restoration processes each frame."""
+    """Find movies, whose time points may be the slices of a volume; methods learn from images."""
     count = view.image.size("T")
-    if count > 1 and requirements.needs not in ("nothing", "clean"):
-        dims = len(view.image.axes)
-        yield Finding(
-            "time_series",
-            "error",
-            view.file,
-            f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes}).",
-            "Choose one with --time 0, or treat each as an image with --time all.",
+    doubt = doubt_time(view.image, view.label)
+    learns = requirements.needs not in ("nothing", "clean")
+    if count < 2 or not (learns or doubt):
+        return
+    dims = len(view.image.axes)
+    message = f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
+    remedy = "Choose one with --time 0, or treat each as an image with --time all."
+    if doubt:
+        slices = f"If they are the slices of a volume, name the axes: --axes {doubt.axes}."
+        sign = (
+            "its labels go on from plane to plane" if doubt.continuous else "no interval is known"
         )
+        message += f" They may be slices, since {sign}."
+        remedy = f"{slices} Otherwise choose one with --time 0, or take each with --time all."
+    yield Finding("time_series", "error" if learns else "note", view.file, message, remedy)
 
 
 def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Finding]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import config, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
+from nbtools.data.layout import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.frames import group_frames
+from nbtools.tasks.reading import read_about
 from nbtools.tasks.text import tabulate
 
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
+
+
+DRAWN = ("overlays/", "errors/", "scores/", "strata.png")  # pictures, which change no result
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +78,9 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     places = name_results(args.results)
     options = scoring.find_options(args, task)
-    truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
+    first = next((place for place in args.results if is_result(place)), args.results[0])
+    truth = scoring.open_truth(args, task, result=first)
+    dataset = scoring.open_images(args.truth, result=first)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
     if (
@@ -93,7 +99,9 @@ def run(args: argparse.Namespace) -> CommandResult:
         common.make_reporter(args)(f"{name}: {len(truth.names)} images")
         pairs = ((n, truth.read(n), read(n)) for n in truth.names)
         scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-    drawn = {"baseline": baseline, "groups": groups, "seed": args.seed}
+    scored = [row["name"] for one in scores.values() for row in one["per_image"]]
+    units = group_frames(scored, truth.names, groups=groups) or None
+    drawn = {"baseline": baseline, "groups": units, "seed": args.seed}
     found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
     if args.out:
@@ -101,7 +109,9 @@ def run(args: argparse.Namespace) -> CommandResult:
             write_comparison(folder, document, scores=scores)
             draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
     code = 1 if any(document["missing"].values()) else 0
-    return CommandResult(document, format_comparison(document, out=args.out), code)
+    lines = format_comparison(document, out=args.out)
+    lines += common.tell_ungrouped(dataset, args.group_by) if groups else []
+    return CommandResult(document, lines, code)
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:
@@ -156,21 +166,15 @@ def make_baseline(
     if not task.baseline:
         return None
     method = methods.get(task.baseline)()
-    index = {n: i for i, n in enumerate(dataset.names)}
     try:
         method.predict(dataset.image(0))
     except UserError:
         return None
-
-    def predict(name: str) -> object:
-        return method.predict(dataset.image(index[name])).result
-
-    known = [name for name in truth.names if name in index]
-    return task.baseline, ResultSet({name: partial(predict, name) for name in known})
+    return task.baseline, scoring.predict_when_read(method, dataset)
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, else one of a method without training; None without either.
+    """The result that was named, else one of several by a method without training; else None.
 
     Parameters
     ----------
@@ -192,20 +196,13 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
                 f"Known: {', '.join(places)}.",
             )
         return named[0]
+    if len(places) == 1:
+        return None  # a single result needs one beside it, computed anew
     classical = {row.name for row in methods.ROWS if row.classical}
     return next(
         (name for name, place in places.items() if read_about(place).get("method") in classical),
         None,
     )
-
-
-def read_about(place: Path) -> dict:
-    """result.json of a result of ours, {} where there is none."""
-    try:
-        about = json.loads((place / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
 
 
 def describe(
@@ -249,7 +246,7 @@ def hash_place(place: Path) -> str:
         inside = path.relative_to(place).as_posix()
         if (
             path == place
-            or (io.is_image(path) and not inside.startswith(("overlays/", "errors/")))
+            or (io.is_image(path) and not inside.startswith(DRAWN))
             or path.suffix == ".csv"
         ):
             digest.update(inside.encode() + path.read_bytes())
@@ -358,7 +355,8 @@ def draw_errors(
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
         errors = folder / "errors" / name.replace("/", "_")
-        error_maps.draw_errors(errors, one, found=readers[name], **place)
+        found = readers[name]
+        error_maps.draw_errors(errors, one, names=truth.names, found=found, **place)
 
 
 COMMAND = Command(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbtools import tasks
 from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.layout import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
-from nbtools.tasks.reading import is_result, pair_names
+from nbtools.tasks.reading import pair_names, read_input
+
+if TYPE_CHECKING:
+    from nbtools.methods import Method
 
 DEFAULTS = (None, "clean")  # of options for single tasks
 Reader = Callable[[str], object | None]  # name of an image of the truth → its result
@@ -71,9 +78,9 @@ def find_options(args: argparse.Namespace, task: Task) -> dict:
     return given
 
 
-def open_truth(args: argparse.Namespace, task: Task) -> ResultSet:
-    """What is true."""
-    options = InputOptions(spacing=args.spacing)
+def open_truth(args: argparse.Namespace, task: Task, *, result: Path | None = None) -> ResultSet:
+    """What is true, read with the axes and the time point with which the result was predicted."""
+    options = replace(read_input(result) if result else InputOptions(), spacing=args.spacing)
     return task.read_truth(args.truth, what="The truth", options=options)
 
 
@@ -86,13 +93,28 @@ def open_result(
     return found, pair_names(found, truth, place=place)
 
 
-def open_images(truth: Path) -> DataSet | None:
-    """The data set of the truth, where it has images and not labels alone."""
+def open_images(truth: Path, *, result: Path | None = None) -> DataSet | None:
+    """The data set of the truth, where it has images and not labels alone; read as the result's."""
     if not truth.is_dir() or is_result(truth):
         return None
-    dataset = DataSet.open(truth)
+    dataset = DataSet.open(truth, options=result and read_input(result))
     kinds = ("labels", "clean", "centres", "boxes", "classes")
     return dataset if any(dataset.has(kind) for kind in kinds) else None
+
+
+def predict_when_read(method: Method, dataset: DataSet) -> ResultSet:
+    """The results of a method by name of the image, each predicted when it is read.
+
+    Parameters
+    ----------
+    method : trained, or without training.
+    dataset : the images.
+    """
+
+    def predict(index: int) -> object:
+        return method.predict(dataset.image(index)).result
+
+    return ResultSet({name: partial(predict, i) for i, name in enumerate(dataset.names)})
 
 
 def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] | None:

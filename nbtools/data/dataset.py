@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import layout, leakage, splits
+from nbtools.data import layout, leakage, movies, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError, require_choice
@@ -253,6 +253,18 @@ class DataSet(Sequence):
             self._column(group_by), fields, files, pixels, splits.link_groups(len(self), related)
         )
 
+    def ungrouped(self, group_by: str | None = None) -> list[str]:
+        """Names of the images without a group, where others have one: each stands for itself.
+
+        Parameters
+        ----------
+        group_by : as of `groups`.
+        """
+        values = self._column(group_by)
+        if not any(values):
+            return []
+        return [name for name, value in zip(self.names, values, strict=True) if not value]
+
     def files(self) -> list[Path]:
         """All input files, with tables and dataset.toml."""
         found = set(self.about.tables).union(*(e.files.values() for e in self.entries))
@@ -300,9 +312,9 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
         if count == 1:
             found.append(entry)
             continue
-        digits = len(str(count - 1))
         found += [
-            _select_frame(entry, t, name=f"{entry.name}_t{t:0{digits}d}") for t in range(count)
+            _select_frame(entry, t, name=movies.name_frame(entry.name, t, count=count))
+            for t in range(count)
         ]
     return found
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from nbtools import io
+from nbtools.data import other_tools
+from nbtools.data.class_tables import find_classes
+from nbtools.data.names import name_key
 from nbtools.data.sample import Entry
 from nbtools.errors import UserError
 
@@ -40,12 +41,17 @@ TABLE_SUFFIXES = {
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES = (".csv",)
 TOML = "dataset.toml"
 MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
 OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
+RESULT = "result.json"  # marks a folder that nbtools predict wrote
+OWN_FOLDERS = ("overlays", "errors", "scores", "raw", "rois")  # of a result: no images of the user
+OWN_FILES = (  # of a result, also of older versions: neither images nor tables of the user
+    *("strata.png", "compare.png", "differences.png"),
+    *("summary.csv", "objects.csv", "nuclei.csv", "classes.csv"),
+)
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
@@ -60,6 +66,7 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    other_tool : what the folder looks like, where another program wrote it; else "".
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -67,6 +74,7 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    other_tool: str = ""
 
 
 def scan(place: Path) -> Layout:
@@ -83,6 +91,12 @@ def scan(place: Path) -> Layout:
     """
     if place.is_file():
         return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
+    if place.name.lower() in OWN_FOLDERS and (place.absolute().parent / RESULT).is_file():
+        raise UserError(
+            "Pictures that were drawn of a result are no images of nuclei.",
+            place,
+            f"Give the result itself, {place.parent}, or the images it was made of.",
+        )
     if not place.is_dir():
         raise UserError(
             "A data set must be an existing folder or image file.",
@@ -97,14 +111,24 @@ def scan(place: Path) -> Layout:
     return _scan_folder(place)
 
 
-def name_key(name: str) -> str:
-    """The name in one spelling: upper case and the encoding of accents do not count."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
 def _image_key(name: str) -> str:
     """The key of the image that a table names, with or without its extension."""
     return name_key(io.stem(name) if io.is_image(name) else name)
+
+
+def is_result(folder: Path) -> bool:
+    """Whether `nbtools predict` wrote a folder."""
+    return (folder / RESULT).is_file()
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file beside the results of a folder is a picture or a table of all of them.
+
+    Parameters
+    ----------
+    path : of a file in any folder; only in the folder of a result it can be one.
+    """
+    return path.name.lower() in OWN_FILES and is_result(path.parent)
 
 
 def read_meta(folder: Path) -> dict:
@@ -156,12 +180,15 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
 
 
 def _scan_folder(folder: Path) -> Layout:
-    kinds = _kind_folders(folder)
+    kinds = {} if is_result(folder) else _kind_folders(folder)
     layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
         _add_partners(layout, kind, places)
+    layout.entries, beside = other_tools.pair_beside(layout.entries, layout.ignored)
+    layout.other_tool = layout.other_tool or beside
+    _add_lists(layout, folder)
     _add_tables(layout, folder)
     if images != folder:
         _note_strangers(layout, folder)
@@ -204,9 +231,16 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     if files:
         _add_files(layout, files, class_name=None)
         return
+    other = other_tools.recognise(folder)
+    if other is not None:
+        layout.entries, layout.other_tool = other.entries, other.words
+        layout.ignored |= other.ignored
+        return
     for child in _children(folder):
         if (
             _is_plain_folder(child)
+            and not is_result(child)
+            and not (is_result(folder) and child.name.lower() in OWN_FOLDERS)
             and not child.name.startswith(("_", "."))
             and child.name.lower() not in (*FOLDERS, *PARTS)
         ):
@@ -246,11 +280,13 @@ def _is_part(
     """
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
+    if is_own(path):
+        return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"
         return False
     if io.is_image(path) or path.suffix.lower() in suffixes:
-        return True
+        return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
         foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
         layout.ignored[path] = (
@@ -268,24 +304,62 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         return
     by_key = {name_key(e.name): e for e in layout.entries}
     by_stem = {
-        f"{name_key(io.stem(e.files['images']))}/{e.class_name or ''}": e for e in layout.entries
+        f"{name_key(io.stem(e.files['images']))}/{e.class_name or e.part}": e
+        for e in layout.entries
     }
-    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    classes = {e.class_name for e in layout.entries}
+    whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
+    nested = (
+        _children(c)
+        if _is_plain_folder(c) and (c.name in classes or name_key(c.name) not in whole)
+        else [c]
+        for c in _children(folder)
+    )
     for path in chain.from_iterable(nested):
+        if _is_plain_folder(path) and path.parent == folder:
+            by_key[name_key(path.name)].files.setdefault(kind, path)
+            continue
         if not _is_part(layout, path, suffixes=TABLE_SUFFIXES.get(kind, ())):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
+            if kind == "boxes" and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+            continue
+        if kind == "labels" and path.suffix.lower() == ".txt":
+            layout.other_tool = layout.other_tool or other_tools.YOLO
+            _assign(layout, path, by_key, kind=io.is_yolo(path))
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
-            stem = CELLPOSE.sub("", stem)
+            stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
         entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
         if entry is None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:
+    """Assign a text file of YOLO to the image of its name."""
+    entry = by_key.get(name_key(path.stem))
+    if entry is None or not kind:
+        layout.ignored[path] = "no text file of YOLO for one of the images"
+        return
+    entry.files.setdefault(kind, path)
+
+
+def _add_lists(layout: Layout, folder: Path) -> None:
+    """Share files beside images/ that list outlines of many images, where there are no labels."""
+    if any("labels" in e.files for e in layout.entries):
+        return
+    for path in _children(folder):
+        if path.is_file() and path.suffix.lower() in (".json", ".csv"):
+            listed = io.list_image_names(path)
+            if listed and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+                layout.other_tool = layout.other_tool or other_tools.LISTED
 
 
 def _add_unpaired(layout: Layout, folder: Path) -> None:
@@ -299,7 +373,9 @@ def _add_unpaired(layout: Layout, folder: Path) -> None:
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
     """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(name) for name in (*listed, *(Path(name).stem for name in listed))}
-    found = [e for e in layout.entries if name_key(e.name) in keys]
+    found = [
+        e for e in layout.entries if keys & {name_key(e.name), name_key(io.stem(e.files["images"]))}
+    ]
     for entry in found:
         entry.files.setdefault(kind, path)
     if not found:
@@ -312,9 +388,11 @@ def _add_tables(layout: Layout, folder: Path) -> None:
     for path in _children(folder):
         if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
             continue
-        rows = io.read_csv(path)
-        if not rows or "name" not in rows[0]:
-            layout.ignored[path] = "a table without a column called name"
+        if is_own(path):
+            continue
+        rows, reason = find_classes(io.read_csv(path))
+        if reason:
+            layout.ignored[path] = reason
             continue
         layout.tables.append(path)
         for row in rows:
@@ -352,4 +430,5 @@ def _join(parts: dict[str, Layout], meta: dict) -> Layout:
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans
         joined.tables += layout.tables
+        joined.other_tool = joined.other_tool or layout.other_tool
     return joined

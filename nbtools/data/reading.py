@@ -37,6 +37,7 @@ class Reader:
         self.options = complete_options(options, meta)
         self.channels = tuple(str(c) for c in meta.get("channels", ()))
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
+        self._notes: dict[Entry, tuple[io.OutlineNote, ...]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -120,14 +121,76 @@ class Reader:
         if "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
+        if path.is_dir() and not io.is_image(path):
+            return self._read_folder(entry, image)
         if not io.is_image(path):
-            pixels = io.read_rois(path, image.space_shape, name=entry.name)
-            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
-        label = _open_partner(path, axes=image.spatial, palette=True)
+            return self._read_outlines(entry, image)
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        label = _open_partner(path, image.spatial, *movie, palette=True)
         time = self._time(entry)
         label = label if time is None else label.select(T=time)
-        same = label.axes == image.spatial and image.spacing
-        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+        if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
+            label = self._read_masks(entry, image, label)
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
+            label = label.replace(**known)
+        return label
+
+    def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
+        """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
+        if self._time(entry) is not None or not io.are_masks(label.pixels, image.space_shape):
+            return label
+        return self._paint(entry, image, io.combine_masks(label.pixels))
+
+    def _read_outlines(self, entry: Entry, image: Image) -> Image:
+        """The label image of a file of outlines; of a movie, those of each of its time points."""
+        frames: list[int] = []
+        if self._count_frames(entry, image) > 1:
+            time = self._time(entry)
+            frames = list(range(image.size("T"))) if time is None else [time]
+        path, name = entry.files["labels"], entry.files["images"]
+        painted = io.read_outlines(path, image.space_shape, name=name, frames=frames)
+        if frames and "T" not in image.axes:
+            painted = replace(painted, label=painted.label[0])
+        return self._paint(entry, image, painted)
+
+    def _read_folder(self, entry: Entry, image: Image) -> Image:
+        """The label image of a folder: ROIs, planes of a volume, or masks of one nucleus each."""
+        folder = entry.files["labels"]
+        files = io.list_planes(folder)
+        if not files and any(p.suffix.lower() == ".roi" for p in folder.iterdir()):
+            return self._paint(entry, image, io.read_outlines(folder, image.space_shape))
+        if not files:
+            raise UserError(
+                "A folder of labels holds masks, planes or ROIs.",
+                f"{folder} without any",
+                "Put the label image itself into labels/, under the name of its image.",
+            )
+        masks = [io.open_image(path, palette=True).image for path in files]
+        masks = [m.select(C=0) if m.is_rgb else m for m in masks]
+        if len(masks) == 1 or len(image.spatial) == masks[0].pixels.ndim + 1:
+            stack = np.stack([m.pixels for m in masks])
+            pixels = stack[0] if len(masks) == 1 else stack
+            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+        return self._paint(entry, image, io.combine_masks(m.pixels for m in masks))
+
+    def _paint(self, entry: Entry, image: Image, painted: io.PaintedLabel) -> Image:
+        self._notes[entry] = painted.notes
+        moving = painted.label.ndim > len(image.spatial)
+        label = Image(
+            painted.label,
+            "T" * moving + image.spatial,
+            image.spacing,
+            image.unit,
+            name=entry.name,
+        )
+        return label.replace(interval_s=image.interval_s) if moving else label
+
+    def notes(self, entry: Entry) -> tuple[io.OutlineNote, ...]:
+        """What had to be decided when the labels of a sample were last read."""
+        return self._notes.get(entry, ())
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
@@ -148,7 +211,8 @@ class Reader:
             return entry.sample.boxes, entry.sample.box_classes
         if "boxes" not in entry.files:
             return None, ()
-        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=entry.name)
+        name, shape = entry.files["images"], image.space_shape
+        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=name, shape=shape)
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
         """Centres of nuclei, from a table or an image of blobs.
@@ -168,7 +232,7 @@ class Reader:
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
         return io.find_centres(
-            io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels
+            io.to_label(_open_partner(path, image.spatial, palette=True), str(path)).pixels
         )
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
@@ -180,7 +244,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = _open_partner(entry.files["clean"], axes=self.options.axes)
+        clean = _open_partner(entry.files["clean"], self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -192,9 +256,23 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        path = entry.files["images"]
+        return io.open_image(path, axes=self.options.axes, header_only=True).image.size("T")
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -221,12 +299,14 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     )
 
 
-def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """Open a file with the given axes where it has as many dimensions, else with its own."""
-    try:
-        return io.open_image(path, axes=axes, palette=palette).image
-    except UserError:
-        return io.open_image(path, palette=palette).image
+def _open_partner(path: Path, *axes: str | None, palette: bool = False) -> Image:
+    """Open a file with the first of the given axes that fit its dimensions, else with its own."""
+    for letters in axes:
+        try:
+            return io.open_image(path, axes=letters, palette=palette).image
+        except UserError:
+            continue
+    return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,23 @@ from nbtools.image import UNITS, Image
 from nbtools.io.archive import write_zip
 from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
+    NAMES,
     atomic_write,
     find_reason,
     new_folder,
     read_csv,
+    read_header,
     require_new_folder,
     to_plain,
     write_csv,
     write_json,
     write_text,
 )
+from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
+from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
 from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
+from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
     BOX_FILES,
@@ -34,28 +40,48 @@ from nbtools.io.points_and_boxes import (
     write_boxes,
     write_centres,
 )
-from nbtools.io.rois import ROI_FILES, list_image_names, read_rois
+from nbtools.io.rois import (
+    ROI_FILES,
+    holds_labels,
+    holds_outlines,
+    list_image_names,
+    read_outlines,
+    read_rois,
+)
 from nbtools.io.tiff import read_tiff, write_tiff
+from nbtools.io.yolo import is_yolo
 
 __all__ = [
     "BOX_FILES",
     "CENTRE_FILES",
     "LABEL_TYPES",
+    "MASKS",
+    "NAMES",
     "ROI_FILES",
     "SUFFIXES",
+    "OutlineNote",
+    "PaintedLabel",
     "UncheckedImage",
+    "are_masks",
     "atomic_write",
+    "combine_masks",
     "find_centres",
+    "holds_labels",
+    "holds_outlines",
     "import_optional",
     "is_image",
+    "is_yolo",
     "list_image_names",
+    "list_planes",
     "new_folder",
     "open_image",
     "read_boxes",
     "read_centres",
     "read_csv",
+    "read_header",
     "read_image",
     "read_label",
+    "read_outlines",
     "read_rois",
     "require_finite",
     "require_new_folder",
@@ -85,8 +111,10 @@ SUFFIXES = (
     ".ome.zarr",
     ".zarr",
     *PACKAGES,
+    *NRRD,
+    *NIFTI,
 )
-WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr")
+WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
@@ -165,7 +193,7 @@ def open_image(
 
     Parameters
     ----------
-    path : of the file.
+    path : of the file, or of a folder whose files are the planes of a volume.
     axes : one letter per dimension, in place of those of the file.
     header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
@@ -176,7 +204,12 @@ def open_image(
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    raw = _read_raw(path, header_only=header_only, palette=palette)
+    read = partial(_read_raw, header_only=header_only, palette=palette)
+    raw = (
+        read_planes(list_planes(path), read, header_only=header_only)
+        if path.is_dir() and not is_image(path)
+        else read(path)
+    )
     if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
@@ -199,7 +232,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
 
     Parameters
     ----------
-    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png or .ome.zarr.
+    path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png, .ome.zarr, .nrrd or
+        .nii.gz.
     image : its bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
@@ -211,9 +245,9 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     path = Path(path)
     if suffix(path) not in WRITTEN:
         raise UserError(
-            "Images are written as TIFF, PNG or OME-Zarr.",
+            "Images are written as TIFF, PNG, OME-Zarr, NRRD or NIfTI.",
             path.name,
-            "Name it .tif, .ome.tif, .png or .ome.zarr; "
+            "Name it .tif, .ome.tif, .png, .ome.zarr, .nrrd or .nii.gz; "
             "JPEG changes the pixels and is not written.",
         )
     if dtype is None:
@@ -226,6 +260,8 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     with atomic_write(path) as temporary:
         if suffix(path) == ".png":
             write_png(temporary, image)
+        elif suffix(path) in (*NRRD, *NIFTI):
+            write_nrrd_nifti(temporary, image, nifti=suffix(path) in NIFTI)
         else:
             write_tiff(temporary, image, ome=suffix(path).startswith(".ome"))
 
@@ -354,13 +390,20 @@ def is_image(path: str | Path) -> bool:
     return suffix(path) in SUFFIXES
 
 
+def list_planes(folder: str | Path) -> list[Path]:
+    """The image files of a folder in the order of their numbers: planes of a volume, or masks.
+
+    Parameters
+    ----------
+    folder : hidden files and files of other kinds are left out.
+    """
+    files = (p for p in Path(folder).iterdir() if is_image(p) and not p.name.startswith("."))
+    return sort_by_number(files)
+
+
 def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
     if not is_image(path):
-        raise UserError(
-            "An image file must be of a known format.",
-            path,
-            f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
-        )
+        raise _refuse_format(path)
     try:
         if suffix(path).endswith(".zarr"):
             if not path.is_dir():
@@ -372,6 +415,8 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
             return read_ome_zarr(path, header_only=header_only)
         if suffix(path) in PACKAGES and path.is_file():
             return read_microscope(path)
+        if suffix(path) in (*NRRD, *NIFTI) and path.is_file():
+            return read_nrrd_nifti(path, header_only=header_only)
         with path.open("rb") as file:
             start = file.read(16)
         if start.startswith(_TIFF):
@@ -394,6 +439,15 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",
         "Export the image again.",
+    )
+
+
+def _refuse_format(path: Path) -> UserError:
+    """The refusal of a format that is not read."""
+    return UserError(
+        "An image file must be of a known format.",
+        path,
+        f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
     )
 
 

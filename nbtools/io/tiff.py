@@ -20,7 +20,14 @@ import tifffile
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels
-from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
+from nbtools.io.intervals import imagej_interval, ome_interval
+from nbtools.io.units import (
+    PIXEL,
+    is_plausible,
+    normal_unit,
+    resolution_tag,
+    um_per_unit,
+)
 
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
 DAMAGE = re.compile("corrupted|failed|missing data|invalid page")  # in the log of tifffile
@@ -185,6 +192,10 @@ def _has_alpha(file: tifffile.TiffFile) -> bool:
 def _from_imagej(file: tifffile.TiffFile) -> dict:
     """Unit, resolution and z step as in ImageJ: no resolution is no calibration, no z step is 1."""
     about = file.imagej_metadata or {}
+    return _imagej_spacing(file, about) | {"interval_s": imagej_interval(about)}
+
+
+def _imagej_spacing(file: tifffile.TiffFile, about: dict) -> dict:
     pixel_size = _pixels_per_unit(file)
     unit = normal_unit(about.get("unit"))
     step = about.get("spacing")
@@ -234,7 +245,8 @@ def _from_ome(file: tifffile.TiffFile) -> dict:
             spacing[axis] = float(size) * scale
             units.add("pixel" if unit in PIXEL else "um")
     known = {"spacing": spacing, "unit": units.pop()} if len(units) == 1 else {}
-    return {**known, "channels": names if all(names) else ()}
+    names = names if all(names) else ()
+    return {**known, "channels": names, "interval_s": ome_interval(pixels)}
 
 
 def _find_own_metadata(file: tifffile.TiffFile) -> dict:
@@ -283,6 +295,7 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
         spacing=spacing,
         unit=unit,
         channels=tuple(note.get("channels", ())),
+        interval_s=raw.interval_s or note.get("interval_s"),
         guesses=tuple(g for g in raw.guesses if g != "z_step"),
     )
 
@@ -291,6 +304,8 @@ def _own_metadata(image: Image) -> dict:
     note = {"axes": image.axes, "shape": list(image.shape)}
     if image.spacing:
         note |= {"spacing": list(image.spacing), "unit": image.unit}
+    if image.interval_s:
+        note["interval_s"] = image.interval_s
     return note | ({"channels": list(image.channels)} if image.channels else {})
 
 
@@ -309,7 +324,14 @@ def _imagej_metadata(image: Image, letters: str) -> dict:
     known = dict(zip(image.spatial, image.spacing, strict=True)) if image.spacing else {}
     unit = {"unit": image.unit} if known else {}
     step = {"spacing": known["Z"]} if "Z" in known else {}
-    return {"axes": letters, **unit, **step, METADATA_KEY: json.dumps(_own_metadata(image))}
+    time = {"finterval": image.interval_s, "tunit": "sec"} if image.interval_s else {}
+    return {
+        "axes": letters,
+        **unit,
+        **step,
+        **time,
+        METADATA_KEY: json.dumps(_own_metadata(image)),
+    }
 
 
 def _resolution(image: Image) -> dict:
@@ -331,6 +353,8 @@ def _ome_metadata(image: Image, letters: str) -> dict:
             f"PhysicalSize{axis}": size,
             f"PhysicalSize{axis}Unit": "pixel" if image.unit == "pixel" else "µm",
         }
+    if image.interval_s:
+        about |= {"TimeIncrement": image.interval_s, "TimeIncrementUnit": "s"}
     if image.channels and not image.is_rgb:
         about["Channel"] = {"Name": list(image.channels)}
     return about

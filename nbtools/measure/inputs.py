@@ -30,9 +30,10 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     """
     label = to_spatial(label)
     source = label if label.spacing or image is None else match_grid(image.select(C=0), label)
+    labels = np.maximum(check_labels(label), 0)  # nobody looked at pixels of -1: no nucleus there
     if source.spacing_um:
-        return check_labels(label), np.array(source.spacing_um), "um"
-    return check_labels(label), np.array(source.relative_spacing), "px"
+        return labels, np.array(source.spacing_um), "um"
+    return labels, np.array(source.relative_spacing), "px"
 
 
 def read_channels(image: Image | None, label: Image) -> Iterator[tuple[str, np.ndarray]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbtools.errors import UserError
 from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
 from nbtools.measure import shape, surface
 from nbtools.measure.inputs import read_channels, read_grid
 from nbtools.measure.runs import Runs, find_moments, find_runs
+from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
 
 THINNEST = 1.5  # pixels; with a shorter semi-axis, numbers of shape mean nothing
@@ -25,9 +27,12 @@ def measure(
 ) -> dict[str, np.ndarray]:
     """Measure the nuclei of a label image: one row per nucleus, in the order of the labels.
 
+    A movie is measured time point by time point: one row per nucleus and frame.
+
     Parameters
     ----------
-    label : 2D or 3D label image; its spacing, or else that of the image, gives the units.
+    label : 2D or 3D label image, or a movie of these; its spacing, or else that of the image, gives
+        the units. Pixels of -1, which nobody looked at, count as background.
     image : the same field, with or without channels.
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.
@@ -37,7 +42,8 @@ def measure(
     -------
     Columns, (n,) each:
 
-    image, label : name and label.
+    image, label : name and label; of movies also `frame`, from 0, and `time_s`, where the interval
+        of the frames is known.
     z, y, x : centre in pixels.
     volume_um3 or area_um2 : pixels times their size.
     surface_um2 or perimeter_um : see `surface.measure_surface`.
@@ -78,6 +84,9 @@ def measure(
     >>> measure(Image(square, "YX", spacing=(0.5, 0.5)))["area_um2"]
     array([25.])
     """
+    if "T" in label.axes:
+        how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
+        return _measure_movie(label, image, **how)
     pixels, spacing, unit = read_grid(label, image)
     runs, index, labels, size = find_runs(pixels)
     centre, covariance = find_moments(runs, size)
@@ -108,6 +117,42 @@ def measure(
         if chromocentres is not False
         else {}
     )
+
+
+def _measure_movie(label: Image, image: Image | None, **how: bool | Image) -> dict:
+    """The tables of all time points below each other, with the columns of time."""
+    count = label.size("T")
+    if image is not None and image.size("T") != count:
+        raise UserError(
+            "Image and labels must have the same time points.",
+            f"{image.axes} {image.shape} and {label.axes} {label.shape}",
+            "Give the image of the same movie; or choose one of both: image.select(T=0).",
+            command="Give the images of the same movie; or add --time 0.",
+        )
+    moments, images = label.frames(), [None] * count if image is None else image.frames()
+    spots = how.pop("chromocentres")
+    each = spots.frames() if isinstance(spots, Image) else [spots] * count
+    tables = []
+    for frame, (one, grey) in enumerate(zip(moments, images, strict=True)):
+        table = measure(one, grey, chromocentres=each[frame], **how)
+        tables.append(name_time(table, label.interval_s, frame=frame))
+    return stack(tables)
+
+
+def name_time(table: dict, interval_s: float | None, *, frame: int) -> dict:
+    """A table with the columns of a time point behind the name of its image.
+
+    Parameters
+    ----------
+    table : of `measure`, of one time point.
+    interval_s : between time points; None leaves out the column `time_s`.
+    frame : number of the time point, from 0.
+    """
+    count = len(table["label"])
+    time = {"frame": np.full(count, frame)}
+    if interval_s is not None:
+        time["time_s"] = np.full(count, round(frame * interval_s, 6))
+    return {"image": table["image"], **time} | table
 
 
 def _describe(

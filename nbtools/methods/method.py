@@ -455,8 +455,8 @@ class Method(ABC):
         shape = tuple(image.size(axis) for axis in self.domain.axes)
         found = [self.decode_frame(frame, shape, **values) for frame in frames]
         result = place_results(found, image, zoom=zoom)
-        if isinstance(result, Labels) and "T" not in image.axes:
-            result = target.describe_objects(result, maps)
+        if isinstance(result, Labels):
+            result = target.describe_frames(result, frames)
         notes = tuple(filter(None, (target.describe(frame, **values) for frame in frames)))
         seconds = time.perf_counter() - started
         return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)

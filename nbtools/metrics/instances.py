@@ -7,7 +7,8 @@ fraction of a second.
 *match* at a threshold if IoU >= threshold, each at most once; as many pairs as possible match, and
 among those the pairs of largest IoU. TP are matched pairs, FP (extra) predictions without a match,
 FN (missed) true nuclei without a match. ap = TP / (TP + FP + FN). Where there are neither true nor
-predicted nuclei, all rates are 1.
+predicted nuclei, all rates are 1. Pixels of -1, which nobody looked at, are left out on both sides
+(see `overlap.find_overlap`).
 
 References
 ----------
@@ -27,7 +28,13 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import bootstrap, outlines, regions
-from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_nuclei
+from nbtools.metrics.overlap import (
+    Overlap,
+    check_labels,
+    find_overlap,
+    mask_void,
+    match_nuclei,
+)
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 # 0.95 demands more than the accuracy of the true labels: it is reported, but not averaged.
@@ -313,9 +320,8 @@ def _measure_outlines(
         if image is not None and len(image.spatial) == image.pixels.ndim
         else None
     )
-    average, highest = outlines.measure_distances(
-        check_labels(truth), check_labels(predicted), pairs=names, spacing=spacing
-    )
+    pair = mask_void(check_labels(truth), check_labels(predicted))
+    average, highest = outlines.measure_distances(*pair, pairs=names, spacing=spacing)
     um = min(image.spacing_um) if spacing is not None and image.spacing_um else None
     return {"_um": um, "_average": average, "_highest": highest}
 

@@ -10,6 +10,7 @@ from typing import Any
 from nbtools import io, methods
 from nbtools.errors import UserError
 from nbtools.report.compared import collect_comparison
+from nbtools.tasks.reading import SCORES_FOLDER
 
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
@@ -66,6 +67,18 @@ def read_table(path: Path) -> list[dict]:
     if not path.is_file():
         return []
     return [{name: _parse_value(text) for name, text in row.items()} for row in io.read_csv(path)]
+
+
+def find_scores(folder: Path, name: str = "scores.json") -> Path:
+    """A file of `nbtools evaluate --save`: in scores/, of older versions beside the result.
+
+    Parameters
+    ----------
+    folder : of the model or the result.
+    name : of the file or folder.
+    """
+    inside = folder / SCORES_FOLDER / name
+    return inside if inside.exists() else folder / name
 
 
 def describe_method(name: str | None) -> dict:
@@ -131,13 +144,15 @@ def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
         "inputs": recipe.get("inputs"),
         "files": _hash_weights(folder),
         "versions": about.get("versions") or recipe.get("versions"),
-        "scores": read_json(folder / "scores.json"),
+        "scores": read_json(find_scores(folder)),
     }
 
 
 def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
     counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
+    names = {row.get("name") for row in summary}
+    moving = [row["nuclei"] for row in summary if row.get("frame") is not None and "nuclei" in row]
     recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
@@ -147,8 +162,11 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "model": about.get("model"),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
-        "images": _select_image_facts(about) | {"count": len(summary)},
-        "nuclei": int(sum(counts)) if counts else None,
+        "images": _select_image_facts(about) | {"count": len(names)},
+        # nuclei of several time points are the same ones: they do not add up
+        "nuclei": int(sum(counts)) if counts and not moving else None,
+        "time_points": len(moving) or None,
+        "nuclei_per_time_point": round(sum(moving) / len(moving), 1) if moving else None,
         "seconds": about.get("seconds"),
         "summary": summary,
         "failed": about.get("failed"),
@@ -158,7 +176,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "source": about.get("source"),
         "files": _hash_weights(folder),
         "versions": about.get("versions"),
-        "scores": read_json(folder / "scores.json"),
+        "scores": read_json(find_scores(folder)),
     }
 
 

@@ -67,6 +67,8 @@ def key_numbers(facts: dict) -> list[tuple[str, str]]:
     found = [
         *find_best_score(facts),
         ("nuclei", facts.get("nuclei")),
+        ("nuclei per time point", facts.get("nuclei_per_time_point")),
+        ("time points", facts.get("time_points")),
         ("images", images.get("count")),
         ("mean AP", _format_number(scores.get("mean_ap"), 3)),
         ("AP at IoU 0.5", _format_number(scores.get("pooled", {}).get("0.50", {}).get("ap"), 3)),

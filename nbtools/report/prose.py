@@ -72,6 +72,9 @@ def _describe_method(facts: dict) -> str:
     task = tasks.find(method.get("task"))
     if "nuclei" in facts:
         found = f"{facts['nuclei']} nuclei were found{where}"
+    elif "nuclei_per_time_point" in facts:
+        each, points = facts["nuclei_per_time_point"], facts["time_points"]
+        found = f"{each:g} nuclei per time point were found, on average over {points}{where}"
     elif task and count:
         found = f"{count} image{' was' if count == 1 else 's were'} {task.done}"
     else:

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from nbtools.image import Image
 from nbtools.metrics.instances import Score, find_mistakes
-from nbtools.metrics.overlap import find_overlap, match_nuclei
+from nbtools.metrics.overlap import VOID, find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
 from nbtools.show.comparison import MISTAKES
 from nbtools.show.figure import Figure, draw_single, new_figure, shorten, style_axes
@@ -137,7 +137,8 @@ def sort_nuclei(
 
     Returns
     -------
-    label : predicted nuclei 1..N and, where they leave room, the unmatched true ones after N.
+    label : predicted nuclei 1..N and, where they leave room, the unmatched true ones after N; -1
+        where nobody looked.
     kinds : key of `KINDS` for each of these labels.
     counts : "matched" (TP), "missed" (FN) and "extra" (FP) as in `metrics.instances.score`, and
         their reasons: "split", "merged", and "outline" for the other predictions on nuclei.
@@ -161,6 +162,7 @@ def sort_nuclei(
     label = _renumber(predicted.pixels, overlap.predicted_labels)
     behind = _renumber(truth.pixels, missed)
     label = np.where((label == 0) & (behind > 0), behind + len(kinds), label)
+    label[(truth.pixels == VOID) | (predicted.pixels == VOID)] = VOID
     counts = {
         "matched": len(hit),
         "missed": len(missed),

@@ -69,8 +69,6 @@ class ForegroundTarget(LabelTarget):
 
     The result are the connected regions of the foreground.
 
-    The result are the connected regions of the foreground.
-
     Parameters
     ----------
     gap_weight : how much more a pixel in a narrow gap between nuclei counts; 0: no more.

@@ -10,15 +10,15 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, read_classes, write_classes
-from nbtools.data.layout import name_key
+from nbtools.data.layout import is_result, name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
 from nbtools.results import Labels
 from nbtools.tasks.base import Task
+from nbtools.tasks.frames import name_time, split_pairs, summarize
 from nbtools.tasks.reading import (
     ResultSet,
-    is_result,
     list_files,
     read_label_file,
     require_existing,
@@ -67,28 +67,37 @@ def write(result: Labels, image: Image, *, folder: Path) -> dict:
     label = result.image
     io.write_label(folder / f"{label.name}.tif", label)
     if result.classes is not None:
-        present = set(np.unique(label.pixels).tolist())
+        present = {name_object(row) for row in list_objects(result)}
         kept = {value: name for value, name in result.classes.items() if value in present}
         path = folder / f"{label.name}{CLASSES}"
         write_classes(path, kept, probability=result.probability)
-    rows = list_objects(result)
-    known = [row["score"] for row in rows if row["score"] is not None]
-    return measure_sizes(label) | average_scores(known) | {"tables": {OBJECTS: rows}}
+    objects, rows = list_objects(result), []
+    for time, moment in enumerate(label.frames()):
+        scores = [row["score"] for row in objects if row["frame"] in (None, time)]
+        known = [score for score in scores if score is not None]
+        rows.append(measure_sizes(moment) | average_scores(known))
+    return summarize(rows, label) | {"tables": {OBJECTS: objects}}
 
 
 def list_objects(result: Labels) -> list[dict]:
     """Rows of objects.csv: image, frame (of a movie), label, score and class of each object."""
     rows = []
     moving = "T" in result.image.axes
-    score = {} if moving else result.score or {}
-    names = {} if moving else result.classes or {}
-    for number, moment in enumerate(split_frames(result.image)):
-        for label in np.unique(moment[moment > 0]).tolist():
-            row = {"image": result.image.name, "frame": number if moving else None, "label": label}
-            known = score.get(label)
+    for number, moment in enumerate(result.frames()):
+        time = name_time(result.image, number) if moving else {}
+        pixels = moment.image.pixels
+        for label in np.unique(pixels[pixels > 0]).tolist():
+            known = (moment.score or {}).get(label)
+            row = {"image": result.image.name, "frame": None, "label": label}
             row["score"] = None if known is None else round(float(known), 4)
-            rows.append(row | {"class": names.get(label)})
+            rows.append(row | {"class": (moment.classes or {}).get(label)} | time)
     return rows
+
+
+def name_object(row: Mapping) -> int | tuple[int, int]:
+    """The key of an object of objects.csv in `Labels`: its label, of a movie (frame, label)."""
+    label, frame = int(row["label"]), row.get("frame")
+    return label if frame in (None, "") else (int(frame), label)
 
 
 def read(
@@ -110,7 +119,8 @@ def read(
     dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
-        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+        readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
+        return ResultSet(readers, notes=partial(_list_notes, dataset))
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
     files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
@@ -129,10 +139,21 @@ def _read_sample(dataset: DataSet, index: int) -> Labels:
     return Labels(sample.label, classes=sample.classes)
 
 
+def _list_notes(dataset: DataSet) -> list[str]:
+    """What was decided while outlines and masks became labels."""
+    return [
+        f"{dataset.relative(entry.files['labels'])}: {note.message}"
+        for entry in dataset.entries
+        for note in dataset.reader.notes(entry)
+        if note.code != io.MASKS
+    ]
+
+
 def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
     """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
     name = io.stem(path)
     rows = objects().get(name_key(name), {})
+    label = read_label_file(path, options)
     table = path.with_name(f"{name}{CLASSES}")
     named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
     try:
@@ -144,21 +165,24 @@ def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -
             "Correct the table, with a point for decimals, or take it away.",
         ) from error
     named = read_classes(table) if table.is_file() else named
-    return Labels(read_label_file(path, options), score or None, named)
+    found = Labels(label, score or None, named)
+    if isinstance(options.time, int) and "T" in label.axes:
+        label.select(T=options.time)  # a time point that is there, or a UserError
+        return found.frames()[options.time]
+    return found
 
 
-def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
-    """Rows of objects.csv by image and label.
+def group_objects(table: Path) -> dict[str, dict[int | tuple[int, int], dict[str, str]]]:
+    """Rows of objects.csv by image and label, of movies by image, frame and label.
 
     Parameters
     ----------
-    table : path of objects.csv; {} where there is none. Objects of movies, whose labels begin anew
-        in each frame, are left out.
+    table : path of objects.csv; {} where there is none.
     """
-    found: dict[str, dict[int, dict[str, str]]] = {}
+    found: dict[str, dict[int | tuple[int, int], dict[str, str]]] = {}
     for row in io.read_csv(table) if table.is_file() else ():
-        if row.get("label", "").isdecimal() and not row.get("frame"):
-            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
+        if row.get("label", "").isdecimal() and (row.get("frame") or "0").isdecimal():
+            found.setdefault(name_key(row.get("image", "")), {})[name_object(row)] = row
     return found
 
 
@@ -185,8 +209,9 @@ def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
         )
     pixels = label.pixels.copy()
     for moment in split_frames(label.replace(pixels=pixels)):
-        small = np.bincount(moment.ravel()) < count_pixels(diameter, label.spacing)
-        moment[small[moment]] = 0
+        inside = np.maximum(moment, 0)  # -1 marks pixels that nobody looked at: it stays
+        small = np.bincount(inside.ravel()) < count_pixels(diameter, label.spacing)
+        moment[small[inside] & (moment > 0)] = 0
     about = (result.score, result.classes, result.probability)
     return Labels(label.replace(pixels=pixels), *about)
 
@@ -196,13 +221,13 @@ def measure_sizes(label: Image) -> dict:
 
     Parameters
     ----------
-    label : label image, also of a movie.
+    label : label image, not of a movie.
 
     Returns
     -------
     `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
     """
-    sizes = np.concatenate([np.bincount(moment.ravel())[1:] for moment in split_frames(label)])
+    sizes = np.bincount(np.maximum(label.pixels, 0).ravel())[1:]
     sizes = sizes[sizes > 0]
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
@@ -293,6 +318,8 @@ def evaluate(
     groups, seed : of the bootstrap.
     """
     tally, confidence = classes.ClassScores(), Confidence()
+
+    pairs, groups = split_pairs(pairs, groups)
 
     def look(pairs: Iterable[tuple]) -> Iterator[tuple]:
         for name, truth, found in pairs:

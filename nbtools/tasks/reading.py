@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbtools import io
 from nbtools.data import InputOptions
-from nbtools.data.layout import name_key
+from nbtools.data.layout import is_own, name_key
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv", "strata.png")
+NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv")
+SCORES_FOLDER = "scores"  # of a result: its scores, and the figures that need the truth
 SCORES = ("score", "probability", "confidence")
 
 
@@ -24,10 +26,12 @@ class ResultSet:
     ----------
     readers : name → function that reads it.
     alone : it is one file, which pairs with another whatever their names.
+    notes : gives sentences on what was decided while the files were read.
     """
 
     readers: dict[str, Callable[[], object]]
     alone: bool = False
+    notes: Callable[[], list[str]] = list
 
     @property
     def names(self) -> list[str]:
@@ -54,15 +58,47 @@ def require_existing(path: str | Path, what: str) -> Path:
     return Path(path)
 
 
-def is_result(folder: Path) -> bool:
-    """Whether `nbtools predict` wrote a folder."""
-    return (folder / "result.json").is_file()
+def read_about(place: Path) -> dict:
+    """result.json of a result of ours; {} where there is none."""
+    try:
+        about = json.loads((place / "result.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def read_input(place: Path) -> InputOptions:
+    """The axes and the time point with which the images of a result were read.
+
+    Parameters
+    ----------
+    place : of the result; of any other file or folder nothing is known.
+    """
+    known = read_about(place).get("input")
+    known = known if isinstance(known, dict) else {}
+    axes, time = known.get("axes"), known.get("time")
+    return InputOptions(
+        axes=axes if isinstance(axes, str) else None,
+        time=time if isinstance(time, int) or time == "all" else None,
+    )
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files of a folder in order, without hidden ones and those that are of no single image."""
+    """Files of a folder in order, without hidden ones and those that are of no single image.
+
+    Of a result, the files that hold the result of one of its images, and nothing that was drawn or
+    measured later.
+
+    Parameters
+    ----------
+    folder : of results, or of files of any kind.
+    """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [p for p in files if p.name.lower() not in NOT_RESULTS]
+    files = [p for p in files if p.name.lower() not in NOT_RESULTS and not is_own(p)]
+    rows = read_about(folder).get("images")
+    rows = rows if isinstance(rows, list) else []
+    names = {name_key(str(row["name"])) for row in rows if isinstance(row, dict) and "name" in row}
+    return [p for p in files if name_key(io.stem(p)) in names] if names else files
 
 
 def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
@@ -148,9 +184,14 @@ def read_label_file(path: Path, options: InputOptions) -> Image:
     Parameters
     ----------
     path : of the file.
-    options : axes, spacing and unit; empty ones are those of the file.
+    options : axes, spacing and unit; empty ones are those of the file. Axes are those of the image:
+        labels have no channels.
     """
-    label = io.read_label(path, axes=options.axes)
+    axes = options.axes
+    if axes and "C" in axes.upper():
+        stored = io.open_image(path, header_only=True).image
+        axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
+    label = io.read_label(path, axes=axes)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)

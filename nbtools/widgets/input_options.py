@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ipywidgets
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions, save_input_options
+from nbtools.data import DataSet, InputOptions, doubt_time, save_input_options
 from nbtools.errors import UserError
 from nbtools.widgets.common import (
     STYLE,
@@ -121,8 +121,18 @@ class InputOptionsForm(ipywidgets.VBox):
                 f"The files do not name their axes: {size} pixels are read as {image.axes}. Is "
                 "that right? If not, enter the axes below."
             )
-            self.question.value = f"<b>{format_note(text)}</b>"
-            self.folded.selected_index = 0
+            self._ask(text)
+        elif doubt := doubt_time(image):
+            self._ask(
+                f"The files call their {times} planes time points. Are they slices of a volume? "
+                f"Then enter {doubt.axes} as axes below; if not, choose a time point, or each as a "
+                "separate image."
+            )
+
+    def _ask(self, text: str) -> None:
+        """Ask about what the files leave open, with the fields open."""
+        self.question.value = f"<b>{format_note(text)}</b>"
+        self.folded.selected_index = 0
 
     def _offer(self, field: ipywidgets.Dropdown, options: list) -> None:
         """New options, with the chosen one kept where it is still there."""

@@ -1,4 +1,4 @@
-"""Five small methods: kinds of result and of training that no method of the table has yet.
+"""Small methods: kinds of result and of training that no method of the table has yet.
 
 Each is a file and a row, as every method is; the contract of all methods holds for them, too.
 """
@@ -30,4 +30,5 @@ ROWS = (
     make_row("classes_probe", "ClassesProbe", "classification", needs="classes"),
     make_row("unpaired_probe", "UnpairedProbe", "translation", needs="unpaired"),
     make_row("half_labelled_probe", "HalfLabelledProbe", "instances", needs="labels"),
+    make_row("class_map_probe", "ClassMapProbe", "semantic", needs="labels"),
 )
