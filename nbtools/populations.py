@@ -108,6 +108,10 @@ def measure_noise(pixels: np.ndarray) -> float:
 def thin(values: np.ndarray) -> np.ndarray:
     """(n,) values at regular intervals, of large images not all, for percentiles.
 
+    Parameters
+    ----------
+    values : of any shape.
+
     Examples
     --------
     >>> thin(np.zeros((4, 5))).shape, len(thin(np.zeros((2000, 2000)))) < 4_000_000
