@@ -73,7 +73,7 @@ def dead_pixels(field: Field, share: float, rng: np.random.Generator) -> np.ndar
 
 
 def dead_cells(field: Field, times: float, rng: np.random.Generator) -> np.ndarray:
-    """Three blurred bodies on ground that has no nucleus, 2 % of the field, so many times brighter."""
+    """Three blurred bodies where there is no nucleus, 2 % of the field, so many times brighter."""
     size = (0.02 * field.grey.size / 3 / 4.19) ** (1 / 3) if field.grey.ndim == 3 else 0.0
     size = size or (0.02 * field.grey.size / 3 / 3.14) ** 0.5
     far = ndimage.distance_transform_edt(field.label == 0)
@@ -132,7 +132,7 @@ def uneven_light(field: Field, left: float, rng: np.random.Generator) -> np.ndar
 
 
 def _dim(field: Field, fall: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Less light, and the noise that less light has: the smooth part falls, the rest by its root."""
+    """Less light with the noise of less light: the smooth part falls, the rest by its root."""
     even = ndimage.median_filter(field.grey, 3)
     even = np.maximum(even - field.dark, 0)
     noise = field.grey - field.dark - even
@@ -189,7 +189,7 @@ def make_sample(ndim: int, *, seed: int) -> Sample:
 
 
 def measure(model: methods.Method, fault: Fault, strength: float, *, seed: int) -> dict:
-    """Nuclei found without the fault, those of them found with it, extra ones, and what was said."""
+    """Nuclei found without the fault, those of them found with it, extra ones, warnings."""
     sample = make_sample(model.domain.ndim, seed=seed)
     pixels = sample.image.pixels
     top = float(np.iinfo(pixels.dtype).max)
@@ -257,8 +257,9 @@ def write_table(rows: list[dict]) -> str:
     ]
     for r in rows:
         lines.append(
-            f"| {r['fault'].replace('_', ' ')} | {r['strength']:g} | {r['weights']} | {r['nuclei']} "
-            f"| {r['found']} | {r['found_again']} | {r['extra_before']}, {r['extra']} |"
+            f"| {r['fault'].replace('_', ' ')} | {r['strength']:g} | {r['weights']} "
+            f"| {r['nuclei']} | {r['found']} | {r['found_again']} "
+            f"| {r['extra_before']}, {r['extra']} |"
         )
     return "\n".join(lines) + "\n"
 

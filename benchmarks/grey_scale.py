@@ -1,4 +1,4 @@
-"""Shipped weights with the robust grey scale and with percentiles of the whole image, on real fields.
+"""Shipped weights with the robust grey scale and with percentiles of the image, on real fields.
 
 `python benchmarks/grey_scale.py [--only nuclei2d]`, with the data sets under $NBTOOLS_DATA; some
 20 minutes. An image that both scales bring to the same values is predicted once. No test set is
@@ -103,8 +103,8 @@ def write_table(rows: list[dict]) -> str:
     lines = [
         "# The robust grey scale on real fields",
         "",
-        "By `python benchmarks/grey_scale.py`; scale by percentiles 1 and 99.8 of the whole image → "
-        "robust scale. Changed: images whose scaled values are not the same.",
+        "By `python benchmarks/grey_scale.py`; percentiles 1 and 99.8 of the image → the robust "
+        "scale. Changed: images whose scaled values are not the same.",
         "",
         "| weights | data set | images | changed | AP@0.5 | mean AP |",
         "| --- | --- |" + " ---: |" * 4,

@@ -3,6 +3,9 @@
 The fields are drawn here, disc by disc, so that the true numbers are known: 40 nuclei, or 3.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -92,14 +95,16 @@ def rotated(grey, label, degrees):
 
 
 def scale_bar(grey, label, length):
-    marked = grey.copy()
-    marked[380:388, 20 : 20 + int(length)] = TOP
+    """Where it hides no nucleus."""
+    marked, free = grey.copy(), ndimage.distance_transform_edt(label == 0)
+    y, x = np.unravel_index(free.argmax(), free.shape)
+    marked[y - 3 : y + 3, x - length // 2 : x + length // 2] = TOP
     return marked, label
 
 
 def bright_column(grey, label, width):
     marked = grey.copy()
-    marked[:, 200 : 200 + int(width)] = TOP
+    marked[:, 200 : 200 + width] = TOP
     return marked, label
 
 
@@ -109,7 +114,7 @@ def unknown_values(grey, label, share):
 
 
 FAULTS = [(hot, 0.003), (hot, 0.02), (dead, 0.02), (debris, 6), (debris, 30), (black_margin, 0.3)]
-FAULTS += [(black_margin, 0.8), (white_margin, 0.5), (rotated, 25), (scale_bar, 90)]
+FAULTS += [(black_margin, 0.8), (white_margin, 0.5), (rotated, 25), (scale_bar, 40)]
 FAULTS += [(bright_column, 2), (unknown_values, 0.01)]
 
 
@@ -144,3 +149,18 @@ def test_nuclei_that_fade_with_depth_are_found(planes, least):
     hits, extra = count_found(label, found)
     assert hits >= least
     assert extra <= 1
+
+
+def test_a_model_of_an_older_version_is_told_of_and_its_remedy_works(run, nuclei, tmp_path):
+    older = Path(__file__).parent / "golden" / "models" / "fast_nuclei_2D"
+    code, _, told = run("predict", older, nuclei, "--out", tmp_path / "found")
+    assert code == 0
+    assert told.count("before grey values were scaled robustly") == 1
+    again = ("--init", older, "--out", tmp_path / "model")
+    quick = ("--set", "epochs=1", "steps_per_epoch=1", "batch_size=1", "patch_size=32")
+    assert run("train", "fast_nuclei", nuclei, *again, *quick)[0] == 0
+    about = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
+    assert about["normalisation"]["kind"] == "robust"
+    code, _, told = run("predict", tmp_path / "model", nuclei, "--out", tmp_path / "new")
+    assert code == 0
+    assert "scaled robustly" not in told

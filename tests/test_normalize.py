@@ -178,3 +178,15 @@ def test_a_model_of_today_says_how_it_scales_and_an_older_one_is_remembered():
     assert normalize.recall(older, usual=normalize.MOMENTS) is normalize.MOMENTS
     with pytest.raises(UserError, match="version 99"):
         normalize.recall(told | {"version": 99}, usual=normalize.ROBUST)
+
+
+@pytest.mark.parametrize("value", [0, 65535])
+def test_a_lost_plane_is_made_from_those_beside_it(value, rng):
+    grey = (make_volume() + rng.normal(0, 5, (40, 96, 96))).astype(np.uint16)
+    broken = grey.copy()
+    broken[14] = value
+    ready, scale = normalize.ROBUST.prepare(broken[..., None])
+    expected = (grey[13].astype(float) + grey[15]) / 2
+    np.testing.assert_allclose(ready[14, ..., 0], expected, atol=1)
+    whole = normalize.by_robust_levels(grey[..., None])
+    assert scale.factor[0] == pytest.approx(whole.factor[0], rel=0.02)

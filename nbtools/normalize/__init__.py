@@ -6,6 +6,7 @@ one is `ROBUST`, the percentiles 1 and 99.8 of what is left of an image without 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ class Scale:
 
     offset: tuple[float, ...]
     factor: tuple[float, ...]
-    highest: float | None = None
+    highest: float | None = dataclasses.field(default=None, repr=False)
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """(..., C) grey values → (..., C) float32 normalised."""

@@ -10,7 +10,8 @@ from nbtools.normalize.field import Field
 SHARE = 0.005  # of the samples; less is no margin
 MOST = 0.92  # of the samples; where more is constant, the rest is no field
 NEAR = 0.02  # of the contrast of the field, within which a pixel is as dark as the margin
-JUMP = 0.1  # of the contrast of the field, between a dark margin and what lies beside it
+JUMP = 0.02  # of the contrast of the field, between a dark margin and what lies beside it
+SURE = 2.0  # times the noise, the same
 WHOLE = 0.5  # of what is left, in one piece: a field; else nuclei on an empty ground
 BRIGHTEST = 99.5  # percentile that a bright margin or mark reaches, and its mirror a dark one
 SIDE = 0.25  # of a side that a bright margin touches
@@ -53,7 +54,8 @@ def _find_dark_margin(field: Field, dark: np.ndarray) -> np.ndarray:
     low, high = np.percentile(field.smooth[inside], (1, 99.8))
     ground = float(field.raw[dark][0])
     beside = (field.smooth <= ground + NEAR * (high - low)) & ~_widen(dark, 1)
-    if low - ground <= JUMP * (high - low) or beside.sum() > SHARE * inside.sum():
+    least = max(JUMP * (high - low), SURE * field.measure_noise(inside))
+    if low - ground <= least or beside.sum() > SHARE * inside.sum():
         return nothing  # dark pixels of the field itself, such as a clipped background
     pieces, _ = ndimage.label(inside)
     if np.bincount(pieces[inside]).max() < WHOLE * inside.sum():

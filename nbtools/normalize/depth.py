@@ -116,7 +116,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
     Examples
     --------
-    >>> fit_line(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0, 5.0, 90.0]))
+    >>> fit_line(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0, 5.0, 7.0]))
     (2.0, 1.0)
     """
     i, j = np.triu_indices(len(x), 1)
@@ -127,7 +127,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return slope, float(np.median(y - slope * x))
 
 
-def flatten(volume: np.ndarray, field: Field, gain: np.ndarray) -> np.ndarray:
+def flatten(volume: np.ndarray, field: Field, *, gain: np.ndarray) -> np.ndarray:
     """Brighten planes above their own background.
 
     Parameters

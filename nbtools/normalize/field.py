@@ -49,7 +49,11 @@ class Field:
     @cached_property
     def noise(self) -> float:
         """Standard deviation between neighbouring pixels that no straight line explains."""
-        bend = np.abs(self.bend[self.valid])
+        return self.measure_noise(self.valid)
+
+    def measure_noise(self, inside: np.ndarray) -> float:
+        """As `noise`, of a part of the samples: (Z, y, x) bool."""
+        bend = np.abs(self.bend[inside])
         found = float(np.median(bend)) / 0.6745 / np.sqrt(6) if bend.size else 0.0
         return max(found, self.quantum / np.sqrt(12))
 

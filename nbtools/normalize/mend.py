@@ -19,9 +19,28 @@ LINES = 200  # pixels along a line that are looked at, at most
 AROUND = 9  # lines that a line is compared with
 STRIPE = 0.25  # of the span by which a line leaves the others
 WIDE = 0.05  # of all lines; more are no stripes
+LOST = 0.2  # of all planes; where more are blank, the volume ends there
 EVERYWHERE = 0.9  # of the pixels of a stripe, that must leave those beside it
 HALF, FEW = 4, 2  # of eight neighbours in order: as high as half of them, as all but two
 NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+
+
+def bridge_planes(grey: np.ndarray) -> np.ndarray:
+    """Planes of a volume that hold one value, made from those above and below.
+
+    Parameters
+    ----------
+    grey : (Z, Y, X); is not changed. An image of two axes is returned as it is.
+    """
+    if grey.ndim != 3 or len(grey) < 3:
+        return grey
+    thin = grey[:, ::8, ::8].reshape(len(grey), -1)
+    bad = thin.min(axis=1) == thin.max(axis=1)
+    for z in np.flatnonzero(bad):
+        bad[z] = grey[z].min() == grey[z].max()
+    if not bad.any() or bad.mean() > LOST:
+        return grey
+    return _bridge(grey, bad, axis=0, excess=np.zeros(len(grey)))
 
 
 def mend_channel(grey: np.ndarray, levels: Levels) -> np.ndarray:
@@ -156,7 +175,7 @@ def _bridge(volume: np.ndarray, bad: np.ndarray, *, axis: int, excess: np.ndarra
     """Lines along an axis made from the nearest good ones, or less their excess."""
     lines = np.moveaxis(volume.astype(np.float32), axis, 0)
     for i in np.flatnonzero(bad):
-        if np.ptp(lines[i]) > 0.1 * abs(excess[i]):
+        if np.ptp(lines[i]) > 0.1 * abs(excess[i]):  # it shows something
             lines[i] -= excess[i]
             continue
         low, high, share = _find_good(bad, i)

