@@ -30,6 +30,7 @@ ORDER = (
     "runtime",
     "geometry",
     "brightness",
+    "populations",
     "io",
     "data",
     "metrics",
