@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +11,12 @@ import numpy as np
 
 from nbtools import io, runtime, tasks
 from nbtools.cli import common, movies, result_folder
+from nbtools.cli.batch import Batch, count_word
 from nbtools.cli.common import Command, CommandResult
-from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.errors import UserError
-from nbtools.image import Image
 from nbtools.plausibility import FEW, Finding, judge_size, summarize
 from nbtools.tasks import Task
-from nbtools.tasks.instances import count_pixels, remove_smaller_than
+from nbtools.tasks.instances import count_pixels
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
 
@@ -28,11 +24,9 @@ AGAIN = (
     "If they are, predict again with --axes {axes}; if they are time points, all is well, and "
     "--time N predicts one alone, --time all each as an image of its own."
 )
-MOST_COUNTS = 8  # time points whose counts are listed
 
 if TYPE_CHECKING:
-    from nbtools.data import DataSet
-    from nbtools.methods import Method, Prediction
+    from nbtools.methods import Method
     from nbtools.methods.domain import Domain
 
 
@@ -47,6 +41,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
     )
     common.add_out(parser, "FOLDER", help="folder of the result")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where an earlier prediction was stopped"
+    )
     _declare_files(parser)
     parser.add_argument(
         "--tile",
@@ -133,7 +130,8 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     say = common.make_reporter(args)
     inputs = (args.images, args.model)
-    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
+    if not (args.resume and args.out.is_dir()):
+        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     dataset = DataSet.open(
         require_existing(args.images, "The image or folder"), options=common.input_options(args)
     )
@@ -150,16 +148,19 @@ def run(args: argparse.Namespace) -> CommandResult:
         )
     for remark in model.remarks:
         say(f"Note: {remark}")
-    with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as folder:
-        rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
+    batch = Batch(model, dataset, args=args, say=say)
+    batch.run()
+    rows, failed = batch.rows, batch.failed
+    found = [movie for row in rows if (movie := row.pop("movie"))]
+    findings = collect_findings(rows, model.domain)
+    with io.new_folder(args.out, keep=True) as folder:
         result_folder.write_tables(folder, rows, task=task)
-        found = [movie for row in rows if (movie := row.pop("movie"))]
-        findings = collect_findings(rows, model.domain)
         for row in rows:
             del row["findings"]
         document = describe_result(model, rows, failed=failed, args=args)
         document["warnings"] = [one.to_dict() for one in findings]
         document["movies"] = [movie.to_dict() for movie in found]
+        document["stopped"] = batch.stopped
         io.write_json(folder / "result.json", document)
     for sentence in summarize(document["warnings"], count=len(rows)):
         say(f"Attention: {sentence}")
@@ -169,106 +170,8 @@ def run(args: argparse.Namespace) -> CommandResult:
         *(f"Left out: {f['name']}: {f['message']}" for f in failed),
         f"Result: {args.out}",
     ]
-    return CommandResult(document | {"folder": str(args.out)}, lines, 1 if failed else 0)
-
-
-def predict_all(
-    model: Method,
-    dataset: DataSet,
-    *,
-    folder: Path,
-    args: argparse.Namespace,
-    say: Callable[[str], None],
-) -> tuple[list[dict], list[dict]]:
-    """Predict image after image into a folder.
-
-    While one is predicted, the next is read and the one before is written, unless they are so large
-    that memory would not bear it.
-
-    Parameters
-    ----------
-    model : predicts.
-    dataset : the images. One that cannot be used is left out and named, unless it is the only one.
-    folder : of the result.
-    args : parsed arguments.
-    say : takes messages on progress.
-
-    Returns
-    -------
-    Rows of the summary, and [{name, message}] of what was left out.
-    """
-    rows, failed, total = [], [], len(dataset)
-    report = ForecastReporter(model, args, say=say)
-    write = partial(write_prediction, folder=folder, args=args)
-
-    def settle(number: int, name: str, written: Callable[[], dict]) -> None:
-        try:
-            rows.append(written())
-        except UserError as error:
-            if total == 1 or (number == total and not rows):
-                raise
-            error = error.for_command_line()
-            failed.append({"name": name, "message": str(error)})
-            say(f"{number} of {total}: {name} is left out. {error}")
-        else:
-            say(f"{number} of {total}: {name}, {describe_row(rows[-1])}")
-
-    with ThreadPoolExecutor(2) as pool:
-        waiting: list[tuple] = []
-        images = zip(dataset.names, read_ahead(dataset, pool), strict=True)
-        for number, (name, read) in enumerate(images, 1):
-            small = False
-            try:
-                image = read()
-                small = image.pixels.size <= LARGEST_OVERLAY
-                report(image)
-                found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
-                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
-                written = pool.submit(write, image, found).result
-            except UserError as error:
-                written = partial(_refuse, error)
-            waiting.append((number, name, written))
-            while len(waiting) > small:
-                settle(*waiting.pop(0))
-        for one in waiting:
-            settle(*one)
-    return rows, failed
-
-
-def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
-    """For each image a function that returns it, or raises what reading it raised.
-
-    Parameters
-    ----------
-    dataset : the images; the next one is read meanwhile if it is not large.
-    pool : of the threads that read.
-    """
-    ahead = None
-    for index in range(len(dataset)):
-        now = ahead or pool.submit(dataset.image, index)
-        small = now.exception() is None and now.result().pixels.size <= LARGEST_OVERLAY
-        ahead = (
-            pool.submit(dataset.image, index + 1) if small and index + 1 < len(dataset) else None
-        )
-        yield now.result
-
-
-def _refuse(error: UserError) -> dict:
-    raise error
-
-
-class ForecastReporter:
-    """Reports tiles and memory that an image will need, unless the one before needed the same."""
-
-    def __init__(self, model: Method, args: argparse.Namespace, *, say: Callable[[str], None]):
-        self.model, self.args, self.say, self.before = model, args, say, None
-
-    def __call__(self, image: Image) -> None:
-        needed = self.model.forecast(image, tile=self.args.tile, diameter=self.args.diameter)
-        now = needed and (needed.tiles, needed.tile)
-        if now and now != self.before:
-            self.say(f"{image.name}: {needed}.")
-        self.before = now or self.before
+    code = 1 if failed or batch.stopped else 0
+    return CommandResult(document | {"folder": str(args.out)}, lines, code)
 
 
 def collect_findings(rows: list[dict], domain: Domain) -> list[Finding]:
@@ -295,72 +198,6 @@ def _diameter_of(row: dict) -> float:
     """Median diameter in pixels of the nuclei of an image."""
     axes = row["axes"].translate(str.maketrans("", "", "TC"))
     return float((row["median_pixels"] / count_pixels(1.0, (1.0,) * len(axes))) ** (1 / len(axes)))
-
-
-def write_prediction(
-    image: Image, prediction: Prediction, *, folder: Path, args: argparse.Namespace
-) -> dict:
-    """Write the result of one image, and return its row of the summary."""
-    row = {
-        "name": image.name,
-        "seconds": round(prediction.seconds, 3),
-        "axes": image.axes,
-        "spacing": image.spacing,
-        "unit": image.unit,
-        "interval_s": image.interval_s,
-        "zoom": prediction.zoom,
-        "findings": prediction.warnings,
-        "warnings": [one.for_command_line() for one in prediction.warnings],
-        "notes": list(prediction.notes),
-        "movie": movies.find_movie(image),
-    }
-    result = prediction.result
-    like = getattr(result, "image", image.select(C=0))
-    for key, array in prediction.raw.items():
-        path = folder / "raw" / f"{image.name}.{key}.tif"
-        write_raw(path, array, like=like, zoom=prediction.zoom)
-    if args.min_size is not None:
-        result = remove_smaller_than(result, args.min_size)
-    own = {"dtype": image.pixels.dtype} if args.dtype == "input" else {}
-    return row | result_folder.write_result(result, image, folder=folder, roi=args.roi, **own)
-
-
-def write_raw(
-    path: Path, array: np.ndarray, *, like: Image, zoom: tuple[float, ...] | None
-) -> None:
-    """Write the network's maps, channels last, with the pixel size that the network was given.
-
-    Parameters
-    ----------
-    path : of the image file.
-    array : (*space, K), or (T, *space, K).
-    like : the result, for its axes, or the image.
-    zoom : of the image before the network, along each spatial axis; None where it was not zoomed.
-    """
-    path.parent.mkdir(exist_ok=True)
-    spacing = like.spacing
-    if spacing and zoom:
-        spacing = tuple(s / z for s, z in zip(spacing, zoom, strict=True))
-    about = {"axes": like.axes.replace("C", "") + "C", "spacing": spacing, "channels": ()}
-    io.write_image(path, like.replace(pixels=array, **about))
-
-
-def describe_row(row: dict) -> str:
-    """A row of the summary in words."""
-    nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
-    if "frames" in row:
-        count = len(row["frames"])
-        nuclei = f"{count} time points, {count_word([row])} one by one, "
-        if "nuclei" in row:
-            each = [str(one["nuclei"]) for one in row["frames"]]
-            some = each if count <= MOST_COUNTS else [*each[:3], "…", each[-1]]
-            nuclei += f"{', '.join(some)} nuclei, "
-    return ". ".join([f"{nuclei}{row['seconds']:.2f} s", *row.get("notes", ())])
-
-
-def count_word(rows: list[dict]) -> str:
-    """What happened to time points: "counted" where nuclei were counted."""
-    return "counted" if any("nuclei" in row for row in rows) else "predicted"
 
 
 def describe_result(
