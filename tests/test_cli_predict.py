@@ -4,32 +4,41 @@ order stays.
 
 import argparse
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nbtools import data, io, methods, tasks
-from nbtools.cli import predict as verb
-from nbtools.cli import result_folder
+from nbtools.cli import batch, result_folder
 from nbtools.errors import UserError
 from nbtools.results import Grid, Points
 
-ARGS = argparse.Namespace(
-    tile=None, raw=False, diameter=None, min_size=None, roi=False, dtype="float32"
-)
+OPTIONS = {
+    "tile": None,
+    "raw": False,
+    "diameter": None,
+    "min_size": None,
+    "roi": False,
+    "dtype": "float32",
+    "images": Path("images"),
+    "model": "otsu",
+    "overwrite": False,
+    "resume": False,
+}
 
 
 @pytest.fixture
 def predict(nuclei, tmp_path):
     """(how images are read) → (lines of the summary, what was left out, what was said)."""
 
-    def call(read, model=None):
+    def call(read, model=None, debug=False):
         dataset, said = data.DataSet.open(nuclei), []
         dataset.image, first = lambda index: read(first, index), dataset.image
-        rows, failed = verb.predict_all(
-            model or methods.load("otsu"), dataset, folder=tmp_path, args=ARGS, say=said.append
-        )
-        return rows, failed, said
+        args = argparse.Namespace(**OPTIONS, out=tmp_path / "r", debug=debug)
+        one = batch.Batch(model or methods.load("otsu"), dataset, args=args, say=said.append)
+        one.run()
+        return one.rows, one.failed, said
 
     return call
 
@@ -71,14 +80,23 @@ def test_an_image_that_cannot_be_read_is_left_out_in_its_place(predict, nuclei, 
     assert [line[0] for line in said if " of 3: " in line] == ["1", "2", "3"]
 
 
-def test_what_is_no_fault_of_an_image_ends_the_run(predict):
+def test_a_bug_is_named_one_and_ends_the_run_only_where_it_is_looked_for(predict):
     def read(first, index):
         if index == 1:
             raise RuntimeError("a bug")
         return first(index)
 
+    rows, failed, _ = predict(read)
+    assert (len(rows), len(failed)) == (2, 1)
+    assert "a bug in nbtools, not yours" in failed[0]["message"]
+
+
+def test_with_debug_a_bug_ends_the_run(predict):
+    def read(first, index):
+        raise RuntimeError("a bug")
+
     with pytest.raises(RuntimeError, match="a bug"):
-        predict(read)
+        predict(read, debug=True)
 
 
 def test_points_are_written_as_a_table_with_marks_on_the_image(predict, tmp_path):
@@ -94,10 +112,10 @@ def test_points_are_written_as_a_table_with_marks_on_the_image(predict, tmp_path
     assert failed == []
     assert {(row["nuclei"], row["mean_score"]) for row in rows} == {(2, 0.75)}
     names = {row["name"] for row in rows}
-    assert {p.stem for p in tmp_path.glob("*.csv")} == names
-    assert {p.stem for p in (tmp_path / "overlays").iterdir()} == names
-    table = io.read_csv(next(tmp_path.glob("*.csv")))
+    assert {p.stem for p in (tmp_path / "r").glob("*.csv")} == names
+    assert {p.stem for p in (tmp_path / "r" / "overlays").iterdir()} == names
+    table = io.read_csv(next((tmp_path / "r").glob("*.csv")))
     assert list(table[0]) == ["y", "x", "y_um", "x_um", "score"]
-    result_folder.write_tables(tmp_path, rows, task=tasks.DETECTION)
-    summary = io.read_csv(tmp_path / "summary.csv")
+    result_folder.write_tables(tmp_path / "r", rows, task=tasks.DETECTION)
+    summary = io.read_csv(tmp_path / "r" / "summary.csv")
     assert list(summary[0]) == ["name", "nuclei", "mean_score", "seconds"]

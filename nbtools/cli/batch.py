@@ -161,6 +161,7 @@ class Batch:
         self.rows: list[dict] = []
         self.failed: list[dict] = []
         self.stopped = False
+        self.waiting: list[tuple] = []  # images whose results are being written
         self.journal = Journal(args.out, describe_run(args, model))
         self.report = ForecastReporter(model, args, say=say)
 
@@ -172,6 +173,8 @@ class Batch:
                 self._predict(todo, pool)
         except KeyboardInterrupt:
             self.stopped = True
+            for one in self.waiting:  # written while the rest was being stopped
+                self._settle(*one)
             count = f"{len(self.rows)} of {len(self.dataset)} images are done, and kept"
             self.say(f"Stopped: {count}. Go on with --resume.")
         order = {name: i for i, name in enumerate(self.dataset.names)}
@@ -200,7 +203,6 @@ class Batch:
         return todo
 
     def _predict(self, todo: list[int], pool: ThreadPoolExecutor) -> None:
-        waiting: list[tuple] = []
         for index, read in read_ahead(self.dataset, todo, pool=pool):
             small, name = False, self.dataset.names[index]
             try:
@@ -210,11 +212,11 @@ class Batch:
                 written = pool.submit(self._write, image, self._find(image, index), index).result
             except Exception as error:
                 written = partial(_raise, error)
-            waiting.append((index, name, written))
-            while len(waiting) > small:
-                self._settle(*waiting.pop(0))
-        for one in waiting:
-            self._settle(*one)
+            self.waiting.append((index, name, written))
+            while len(self.waiting) > small:
+                self._settle(*self.waiting.pop(0))
+        while self.waiting:
+            self._settle(*self.waiting.pop(0))
 
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args

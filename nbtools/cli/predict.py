@@ -126,42 +126,23 @@ def run(args: argparse.Namespace) -> CommandResult:
     UserError : no images, an unsuited option, or the result folder exists already.
     """
     from nbtools import methods
-    from nbtools.data import DataSet
 
     say = common.make_reporter(args)
     inputs = (args.images, args.model)
     if not (args.resume and args.out.is_dir()):
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
-    dataset = DataSet.open(
-        require_existing(args.images, "The image or folder"), options=common.input_options(args)
-    )
+    dataset = open_images(args)
     common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
     task = tasks.get(methods.row(model.name).task)
     require_suited(args, task, rescales=model.Target.rescales)
-    if not len(dataset):
-        ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
-        raise UserError(
-            "There must be images.",
-            f"none in {args.images}{ignored}",
-            "Give an image file, or a folder of TIFF, PNG or JPEG.",
-        )
     for remark in model.remarks:
         say(f"Note: {remark}")
     batch = Batch(model, dataset, args=args, say=say)
     batch.run()
     rows, failed = batch.rows, batch.failed
     found = [movie for row in rows if (movie := row.pop("movie"))]
-    findings = collect_findings(rows, model.domain)
-    with io.new_folder(args.out, keep=True) as folder:
-        result_folder.write_tables(folder, rows, task=task)
-        for row in rows:
-            del row["findings"]
-        document = describe_result(model, rows, failed=failed, args=args)
-        document["warnings"] = [one.to_dict() for one in findings]
-        document["movies"] = [movie.to_dict() for movie in found]
-        document["stopped"] = batch.stopped
-        io.write_json(folder / "result.json", document)
+    document = write_result(batch, found, task=task)
     for sentence in summarize(document["warnings"], count=len(rows)):
         say(f"Attention: {sentence}")
     lines = [
@@ -172,6 +153,49 @@ def run(args: argparse.Namespace) -> CommandResult:
     ]
     code = 1 if failed or batch.stopped else 0
     return CommandResult(document | {"folder": str(args.out)}, lines, code)
+
+
+def open_images(args: argparse.Namespace) -> DataSet:
+    """The images to predict; a UserError where there are none."""
+    from nbtools.data import DataSet
+
+    place = require_existing(args.images, "The image or folder")
+    dataset = DataSet.open(place, options=common.input_options(args))
+    if not len(dataset):
+        ignored = f" ({'; '.join(dataset.notes[:3])})" if dataset.notes else ""
+        raise UserError(
+            "There must be images.",
+            f"none in {args.images}{ignored}",
+            "Give an image file, or a folder of TIFF, PNG or JPEG.",
+        )
+    return dataset
+
+
+def write_result(batch: Batch, found: list[movies.Movie], *, task: Task) -> dict:
+    """Write the tables of all images and result.json.
+
+    Parameters
+    ----------
+    batch : with the rows of the images.
+    found : movies among them.
+    task : of the model.
+
+    Returns
+    -------
+    Content of result.json.
+    """
+    rows, model, args = batch.rows, batch.model, batch.args
+    findings = collect_findings(rows, model.domain)
+    with io.new_folder(args.out, keep=True) as folder:
+        result_folder.write_tables(folder, rows, task=task)
+        for row in rows:
+            del row["findings"]
+        document = describe_result(model, rows, failed=batch.failed, args=args)
+        document["warnings"] = [one.to_dict() for one in findings]
+        document["movies"] = [movie.to_dict() for movie in found]
+        document["stopped"] = batch.stopped
+        io.write_json(folder / "result.json", document)
+    return document
 
 
 def collect_findings(rows: list[dict], domain: Domain) -> list[Finding]:
