@@ -26,6 +26,7 @@ AGAIN = (
 )
 
 if TYPE_CHECKING:
+    from nbtools.data import DataSet
     from nbtools.methods import Method
     from nbtools.methods.domain import Domain
 
