@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ from nbtools.data import DataSet, InputOptions
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
+
+SEED = f"a whole number from 0 to {2**32 - 1}"
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="one JSON document on standard output, nothing else there",
     )
-    group.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="random seed (default 0)"
-    )
+    group.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default 0)")
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -169,7 +170,7 @@ def input_options(args: argparse.Namespace) -> InputOptions:
 
 def _to_number(text: str | None) -> int | str | None:
     """A number where the text is one, else the text."""
-    return int(text) if text and text.lstrip("-").isdigit() else text
+    return int(text) if text and re.fullmatch("-?[0-9]{1,9}", text) else text
 
 
 def format_command(args: argparse.Namespace) -> str:
@@ -210,6 +211,11 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
 def whole_number(text: str) -> int:
     """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
     return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))
+
+
+def seed(text: str) -> int:
+    """Convert the text of `--seed` to a number that every library takes for one."""
+    return int(_checked(text, lambda n: 0 <= n < 2**32 and n == int(n), SEED))
 
 
 def positive_number(text: str) -> float:

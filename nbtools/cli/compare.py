@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import config, io, runtime, tasks
+from nbtools import config, documents, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
@@ -195,11 +194,8 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
 
 def read_about(place: Path) -> dict:
     """result.json of a result of ours, {} where there is none."""
-    try:
-        about = json.loads((place / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
+    path = place / "result.json"
+    return documents.read_document(path) if path.is_file() else {}
 
 
 def describe(

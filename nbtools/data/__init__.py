@@ -10,7 +10,7 @@ from nbtools.data.leakage import (
     find_near_copies,
     take_fingerprint,
 )
-from nbtools.data.registry import Source, fetch, sources, unpack
+from nbtools.data.registry import Source, fetch, sources
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
 from nbtools.data.splits import group_duplicates, hash_pixels, link_groups
@@ -55,7 +55,6 @@ __all__ = [
     "save_input_options",
     "sources",
     "take_fingerprint",
-    "unpack",
     "write_card",
     "write_classes",
     "write_dataset",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data.sample import Entry
 from nbtools.errors import UserError
 
@@ -60,6 +59,7 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    root : the folder itself; links in it do not lead out of it.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -67,6 +67,7 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    root: Path | None = None
 
 
 def scan(place: Path) -> Layout:
@@ -91,6 +92,8 @@ def scan(place: Path) -> Layout:
         )
     parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
     if parts and not _kind_folders(place):
+        for part in parts.values():
+            _require_inside(part, place)
         return _join(
             {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
         )
@@ -120,19 +123,10 @@ def read_meta(folder: Path) -> dict:
 
     Raises
     ------
-    UserError : it is not a TOML file in UTF-8.
+    UserError : it is not a TOML file in UTF-8, or a value has no meaning.
     """
     path = folder / TOML
-    if not path.is_file():
-        return {}
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(
-            "dataset.toml must be a valid TOML file.",
-            f"{path} ({error})",
-            'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].',
-        ) from error
+    return documents.read_document(path) if path.exists() else {}
 
 
 def find_column(folder: Path, column: str) -> dict[str, str]:
@@ -158,6 +152,7 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
 def _scan_folder(folder: Path) -> Layout:
     kinds = _kind_folders(folder)
     layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
+    layout.root = folder
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
@@ -185,8 +180,18 @@ def _kind_folders(folder: Path) -> dict[str, Path]:
     for child in _children(folder):
         kind = FOLDERS.get(child.name.lower())
         if kind and child.is_dir() and (kind not in found or child.name.lower() == kind):
+            _require_inside(child, folder)
             found[kind] = child
     return found if "images" in found else {}
+
+
+def _require_inside(child: Path, folder: Path) -> None:
+    if child.is_symlink() and documents.leaves_folder(child, folder):
+        raise UserError(
+            "The folders of a data set lie inside it.",
+            f"{child}, a link to {child.resolve()}",
+            "Copy the folder there, or name the folder that holds the files.",
+        )
 
 
 def _root_of(folder: Path) -> Path:
@@ -244,6 +249,9 @@ def _is_part(
 
     Other files are noted as ignored, except for documents and tables beside the images.
     """
+    if reason := _find_danger(path, layout.root):
+        layout.ignored[path] = reason
+        return False
     if path.is_dir():
         return path.suffix.lower() == ".zarr"
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
@@ -259,6 +267,15 @@ def _is_part(
             else "not an image"
         )
     return False
+
+
+def _find_danger(path: Path, root: Path | None) -> str:
+    """Why something in a folder is not opened; "" where it is."""
+    if documents.is_special(path):
+        return "a pipe, device or socket"
+    if root is not None and documents.leaves_folder(path, root):
+        return "a link that leaves the folder of the data set"
+    return ""
 
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
@@ -311,6 +328,9 @@ def _add_tables(layout: Layout, folder: Path) -> None:
     columns: dict[str, dict[str, str]] = {}
     for path in _children(folder):
         if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
+            continue
+        if reason := _find_danger(path, folder):
+            layout.ignored[path] = reason
             continue
         rows = io.read_csv(path)
         if not rows or "name" not in rows[0]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
-from nbtools.io.archive import write_zip
+from nbtools.io.archive import unpack, write_zip
 from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     atomic_write,
@@ -73,6 +74,7 @@ __all__ = [
     "suffix",
     "to_label",
     "to_plain",
+    "unpack",
     "with_spacing",
     "write_boxes",
     "write_centres",
@@ -380,6 +382,7 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
                     "Check the path; unpack it first where it is a zip.",
                 )
             return read_ome_zarr(path, header_only=header_only)
+        documents.require_plain_file(path)
         if suffix(path) in PACKAGES and path.is_file():
             return read_microscope(path)
         with path.open("rb") as file:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.folders import temporary_path, unwritable
 
+MOST_BYTES_TABLE = 2**30
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
 
 
@@ -136,21 +138,20 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     UserError : the file cannot be read.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = documents.read_text(path, most=MOST_BYTES_TABLE).splitlines()
+        if not lines:
+            return []
+        delimiter = max(",;\t", key=lines[0].count)
+        rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
+        return [
+            {str(k).strip(): from_cell(v or "") for k, v in row.items() if k is not None}
+            for row in rows
+        ]
+    except (UserError, csv.Error) as error:
+        received = getattr(error, "received", f"{path} ({error})")
         raise UserError(
-            "A table must be a readable CSV file in UTF-8.",
-            f"{path} ({error})",
-            "Save it as CSV UTF-8.",
+            "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
         ) from error
-    if not lines:
-        return []
-    delimiter = max(",;\t", key=lines[0].count)
-    rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-    return [
-        {str(k).strip(): from_cell(v or "") for k, v in row.items() if k is not None}
-        for row in rows
-    ]
 
 
 def to_cell(value: object) -> object:

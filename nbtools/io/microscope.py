@@ -6,10 +6,10 @@ import importlib
 import math
 from pathlib import Path
 from types import ModuleType
-from xml.etree import ElementTree
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.axes import RawImage
 
@@ -126,7 +126,7 @@ def _czi_pixels(image: object, path: Path) -> np.ndarray:
 def _scaling(about: str) -> dict[str, float]:
     """Pixel sizes in µm from the metadata of a CZI file: <Distance Id="X"><Value> in metres."""
     sizes = {}
-    for element in ElementTree.fromstring(about).iter("Distance"):
+    for element in documents.parse_xml(about, "metadata of a CZI file").iter("Distance"):
         value = element.findtext("Value")
         if value and element.get("Id") in ("X", "Y", "Z"):
             sizes[element.get("Id")] = float(value) * 1e6

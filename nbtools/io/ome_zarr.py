@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.axes import RATIO, SMALL, RawImage, no_pixels
 from nbtools.io.microscope import import_optional
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
@@ -49,8 +51,29 @@ def read_ome_zarr(path: Path, *, header_only: bool = False) -> RawImage:
     names = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in about.get("omero", {}).get("channels", ())
     )
+    require_stored(array, path)
     pixels = no_pixels(array.shape, array.dtype) if header_only else np.asarray(array[...])
     return _as_written(RawImage(pixels, letters, spacing, unit, channels=names), note)
+
+
+def require_stored(array: object, path: Path) -> None:
+    """A UserError where an array claims a shape, and most of its chunks are not there.
+
+    Parameters
+    ----------
+    array : of the package zarr.
+    path : of the folder, for the message.
+    """
+    claimed = math.prod(array.shape) * array.dtype.itemsize
+    if claimed <= SMALL:
+        return
+    stored = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    if claimed > RATIO * stored:
+        raise UserError(
+            "An OME-Zarr folder must hold the pixels that it claims.",
+            f"{path} of {stored} bytes, which claims a shape of {array.shape}",
+            "Export the image again.",
+        )
 
 
 def write_ome_zarr(path: Path, image: Image) -> None:
@@ -105,7 +128,7 @@ def _describe(image: Image) -> dict:
     }
     if image.channels:
         about["omero"] = {"channels": [{"label": c} for c in image.channels]}
-    return json.loads(json.dumps(about))
+    return documents.parse_json(json.dumps(about), "metadata")
 
 
 def _as_written(raw: RawImage, note: dict) -> RawImage:

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage
+from nbtools.io.axes import RawImage, require_possible
 from nbtools.io.units import is_plausible
 
 METADATA_KEY = "nbtools"
@@ -26,12 +27,25 @@ def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
     palette : read the numbers of an indexed PNG instead of its colours; label images are often
         saved as such.
     """
-    with Picture.open(path) as picture:
+    with _open(path) as picture:
+        size = (*picture.size, len(picture.getbands()))
+        require_possible(size, np.dtype(np.uint8), path=path)
         spacing, unit = _spacing(picture)
         pixels = np.asarray(_in_plain_mode(picture, palette=palette))
     if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
         pixels = pixels.astype(np.uint16)
     return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX", spacing, unit)
+
+
+def _open(path: Path) -> Picture.Image:
+    try:
+        return Picture.open(path)
+    except Picture.DecompressionBombError as error:
+        raise UserError(
+            f"PNG and JPEG are read up to {2 * Picture.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels.",
+            f"{path} ({documents.shorten(error)})",
+            "Save the image as TIFF.",
+        ) from error
 
 
 def write_png(path: Path, image: Image) -> None:
@@ -70,12 +84,9 @@ def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
     """From our text field, else from a plausible resolution, which PIL gives in dots per inch."""
-    try:
-        note = json.loads(picture.info.get(METADATA_KEY, "{}"))
-        if note.get("spacing"):
-            return dict(zip("YX", map(float, note["spacing"]), strict=True)), note["unit"]
-    except (ValueError, TypeError, AttributeError):
-        pass  # not our note: somebody else's text under the same name
+    note = documents.find_note(picture.info.get(METADATA_KEY))
+    if len(note.get("spacing") or ()) == 2:
+        return dict(zip("YX", map(float, note["spacing"]), strict=True)), note.get("unit", "um")
     dots = picture.info.get("dpi") or (0, 0)
     sizes = {a: 25400 / float(d) for a, d in zip("XY", dots, strict=False) if d}
     known = len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values())

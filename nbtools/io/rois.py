@@ -7,7 +7,6 @@ is (0.5, 0.5).
 from __future__ import annotations
 
 import csv
-import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -15,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
+from nbtools.io.archive import list_zip
 from nbtools.io.files import find_reason, read_csv
 
 ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
 # parts and slices of one nucleus, as nbtools.export names them
 OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
 RUN_COLUMNS = {"ImageId", "EncodedPixels"}
-MOST_BYTES = 2**28  # of one member of a ROI zip
+MOST_BYTES = 2**28  # of all ROIs of a zip
 # key of the nucleus, slice (-1: all), rings of (y, x): the first is the outline, the others holes
 Shape = tuple[object, int, list[np.ndarray]]
 
@@ -53,6 +54,7 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
             path,
             "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png.",
         )
+    documents.require_plain_file(path)
     try:
         if kind == ".csv":
             return _paint_runs(read_csv(path), shape, name=name)
@@ -84,14 +86,15 @@ def list_image_names(path: str | Path) -> list[str]:
     path = Path(path)
     try:
         if path.suffix.lower() == ".csv":
+            documents.require_plain_file(path)
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
                 listed = set(rows.fieldnames or ()) >= RUN_COLUMNS
                 return list(dict.fromkeys(r["ImageId"] for r in rows)) if listed else []
-        content = json.loads(path.read_text("utf-8")) if path.suffix.lower() == ".json" else {}
+        content = documents.read_json(path) if path.suffix.lower() == ".json" else {}
         images = content.get("images", ()) if isinstance(content, dict) else ()
         return [Path(i["file_name"]).name for i in images]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError):
         return []
 
 
@@ -141,10 +144,11 @@ def _read_rois(path: Path) -> Iterator[Shape]:
 
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
+            members = list_zip(archive, name=str(path), most=MOST_BYTES)
             rois = [
-                roifile.ImagejRoi.frombytes(archive.read(m))
-                for m in archive.infolist()
-                if m.filename.lower().endswith(".roi") and m.file_size < MOST_BYTES
+                roifile.ImagejRoi.frombytes(member.open().read())
+                for member in members
+                if member.name.lower().endswith(".roi")
             ]
     else:
         rois = [roifile.ImagejRoi.frombytes(path.read_bytes())]
@@ -169,7 +173,7 @@ def _ellipse(top: float, left: float, bottom: float, right: float) -> np.ndarray
 
 
 def _read_json(path: Path, shape: tuple[int, ...], *, name: str) -> Iterator[Shape]:
-    content = json.loads(path.read_text("utf-8"))
+    content = documents.read_json(path)
     if isinstance(content, dict) and "annotations" in content:
         yield from _read_coco(content, shape, name=name)
         return

@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.axes import RawImage, no_pixels, require_possible
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, resolution_tag, um_per_unit
 
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
 DAMAGE = re.compile("corrupted|failed|missing data|invalid page")  # in the log of tifffile
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+DESCRIPTION = ".//{*}Description"
 IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
@@ -42,9 +43,11 @@ def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
     tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
     """
     with _collect_log() as messages, tifffile.TiffFile(path) as file:
+        _require_own_files(file, path)
         series = file.series[0]
         _require_undamaged(messages)  # before any other reader meets the file
         shape = tuple(series.shape)
+        require_possible(shape, series.dtype, path=path)
         pixels = (
             no_pixels(shape, series.dtype) if header_only else _pixels(file, path).reshape(shape)
         )
@@ -155,6 +158,20 @@ def _pixels_by_pillow(path: Path) -> np.ndarray:
         return np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
 
 
+def _require_own_files(file: tifffile.TiffFile, path: Path) -> None:
+    """A UserError where OME-XML is no plain XML, or names files elsewhere to read pixels from."""
+    if not file.is_ome:
+        return
+    root = documents.parse_xml(file.ome_metadata, path)
+    named = (e.get("FileName") for e in root.iterfind(".//{*}UUID"))
+    for name in (n for n in named if n and not documents.is_plain_name(n)):
+        raise UserError(
+            "OME-XML may name files of its own folder only.",
+            f"{documents.shorten(repr(name))} in {path}",
+            "Export the image again, as one file.",
+        )
+
+
 def _letters(axes: str) -> str:
     return "".join(a if a in "TCZYXS" else "?" for a in axes)
 
@@ -221,7 +238,7 @@ def _from_resolution(file: tifffile.TiffFile) -> dict[str, float]:
 
 
 def _from_ome(file: tifffile.TiffFile) -> dict:
-    root = ElementTree.fromstring(file.ome_metadata)
+    root = documents.parse_xml(file.ome_metadata, file.filename)
     pixels = next(root.iterfind(".//{*}Pixels"))
     names = tuple(e.get("Name", "") for e in pixels.findall("{*}Channel"))
     spacing = {}
@@ -245,14 +262,10 @@ def _find_own_metadata(file: tifffile.TiffFile) -> dict:
     elif file.is_ome:
         texts = (
             e.text or ""
-            for e in ElementTree.fromstring(file.ome_metadata).iterfind(".//{*}Description")
+            for e in documents.parse_xml(file.ome_metadata, file.filename).iterfind(DESCRIPTION)
         )
         note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
-    try:
-        note = json.loads(note) if isinstance(note, str) else note
-        return note.get(METADATA_KEY, note)
-    except (ValueError, AttributeError):
-        return {}
+    return documents.find_note(note)
 
 
 def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
@@ -260,8 +273,8 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
 
     Their spacing counts where the standard tags agree with it.
     """
-    shape = tuple(note.get("shape", ()))
-    axes = str(note.get("axes", ""))
+    shape = tuple(note.get("shape") or ())
+    axes = note.get("axes") or ""
     if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
         return raw
     if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:

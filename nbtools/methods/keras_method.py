@@ -31,7 +31,7 @@ from nbtools.inference.base import Maps
 from nbtools.inference.receptive_field import measure_receptive_field
 from nbtools.methods.domain import judge_scale
 from nbtools.methods.method import Method, Prediction
-from nbtools.methods.persistence import read_about
+from nbtools.methods.persistence import read_about, require_part
 from nbtools.methods.settings import NetworkSettings
 from nbtools.normalize import Normalization, Scale
 from nbtools.patches import Example
@@ -578,7 +578,7 @@ class KerasMethod(Method):
     def read_description(self, folder: Path) -> None:
         """Take what else the network is built from out of the model's folder."""
         if self.normalization.whole_set:
-            about = read_about(folder)["normalisation"]
+            about = require_part(read_about(folder), "normalisation", folder=folder)
             self.scale = Scale(tuple(about["offset"]), tuple(about["factor"]))
 
     def change_weights(self, folder: Path, weights: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import json
+import math
 from pathlib import Path
 from typing import Any
 
-from nbtools import io, methods
+from nbtools import documents, io, methods
 from nbtools.errors import UserError
 from nbtools.report.compared import collect_comparison
 
@@ -47,18 +47,8 @@ def collect_facts(folder: Path) -> dict:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file as a dictionary; {} where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            "The files of a run must be readable.",
-            f"{path} ({error})",
-            "Copy the whole folder again.",
-        ) from error
-    return value if isinstance(value, dict) else {}
+    """Read a document of a run; {} where there is none."""
+    return documents.read_document(path) if path.is_file() else {}
 
 
 def read_table(path: Path) -> list[dict]:
@@ -135,7 +125,7 @@ def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
 
 def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
-    counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
+    counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int)]
     recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
@@ -146,7 +136,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
         "images": _select_image_facts(about) | {"count": len(summary)},
-        "nuclei": int(sum(counts)) if counts else None,
+        "nuclei": sum(counts) if counts else None,
         "seconds": about.get("seconds"),
         "summary": summary,
         "failed": about.get("failed"),
@@ -191,7 +181,7 @@ def _hash_weights(folder: Path) -> list[dict]:
 def _parse_value(text: str) -> Any:
     for kind in (int, float):
         try:
-            return kind(text)
-        except ValueError:
+            return kind(text) if math.isfinite(kind(text)) else None
+        except (ValueError, OverflowError):
             continue
     return {"": None, "True": True, "False": False}.get(text, text)

@@ -353,14 +353,14 @@ def format_scores(scores: dict) -> list[str]:
 
 def write_sentence(scores: dict) -> str:
     """The mean AP with its interval, for the methods section of a paper."""
-    if "mean_ap" not in scores:
+    if scores.get("mean_ap") is None:
         return ""
     half = scores.get("pooled", {}).get("0.50", {})
-    at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
+    at_half = f" and {half['ap']:.3f} at 0.5" if half.get("ap") is not None else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
     sure = (
         f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
-        if interval and scores.get("images", 0) > 1
+        if interval and None not in interval and (scores.get("images") or 0) > 1
         else ""
     )
     return (
