@@ -15,8 +15,9 @@ from nbtools import config, tasks
 from nbtools.data import DataSet, InputOptions
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
-from nbtools.image import UNITS, Image
+from nbtools.image import UNITS, Image, check_axes
 
+LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
 
 
@@ -160,9 +161,9 @@ def input_options(args: argparse.Namespace) -> InputOptions:
     if spacing is None and args.unit == "pixel" and getattr(args, "diameter", None):
         spacing = (1.0,)  # a diameter in pixels needs no other spacing
     return InputOptions(
-        axes=args.axes,
+        axes=None if args.axes is None else check_axes(args.axes),
         channel=_to_number(args.channel),
-        time=_to_number(args.time),
+        time=_to_time(args.time),
         spacing=spacing,
         unit=args.unit,
     )
@@ -171,6 +172,15 @@ def input_options(args: argparse.Namespace) -> InputOptions:
 def _to_number(text: str | None) -> int | str | None:
     """A number where the text is one, else the text."""
     return int(text) if text and re.fullmatch("-?[0-9]{1,9}", text) else text
+
+
+def _to_time(text: str | None) -> int | str | None:
+    """The number of a time point, or "all"."""
+    time = _to_number(text)
+    if isinstance(time, str) and time != "all":
+        rule = "A time point is a whole number from 0, or all."
+        raise UserError(rule, f"--time {text!r}", "Use --time 0, or --time all.")
+    return time
 
 
 def format_command(args: argparse.Namespace) -> str:
@@ -210,7 +220,8 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
 
 def whole_number(text: str) -> int:
     """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
-    return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))
+    words = f"a whole number from 0 to {MOST:,}"
+    return int(_checked(text, lambda n: 0 <= n <= MOST and n == int(n), words))
 
 
 def seed(text: str) -> int:
@@ -220,7 +231,8 @@ def seed(text: str) -> int:
 
 def positive_number(text: str) -> float:
     """Convert the text of an option to a number above 0; ArgumentTypeError otherwise."""
-    return _checked(text, lambda n: n > 0, "a number above 0")
+    words = f"a number above 0, from {LEAST:g} to {1 / LEAST:g}"
+    return _checked(text, lambda n: LEAST <= n <= 1 / LEAST, words)
 
 
 def share(text: str) -> float:

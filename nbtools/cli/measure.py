@@ -54,13 +54,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     inputs = tuple(filter(None, (args.labels, args.images)))
     io.require_new_file(args.out, overwrite=args.overwrite, inputs=inputs)
-    for name in ("texture", "chromocentres", "spots"):
-        if getattr(args, name) and args.images is None:
-            raise UserError(
-                "Texture and chromocentres are measured in the images.",
-                f"--{name} without --images",
-                "Add --images FOLDER.",
-            )
+    require_images(args)
     labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
     options = common.input_options(args)
     place = args.images and require_existing(args.images, "The image or folder")
@@ -93,6 +87,17 @@ def run(args: argparse.Namespace) -> CommandResult:
     }
     lines = _format_table(document, missing)
     return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+
+
+def require_images(args: argparse.Namespace) -> None:
+    """A UserError where images are missing that an option is about."""
+    for name in ("texture", "chromocentres", "spots", "channel"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Channels, texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                f"Add --images FOLDER, or leave out --{name}.",
+            )
 
 
 def _measure_one(

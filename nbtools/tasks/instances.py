@@ -12,6 +12,7 @@ from nbtools import io
 from nbtools.data import DataSet, InputOptions, read_classes, write_classes
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
+from nbtools.geometry import count_sizes
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
 from nbtools.results import Labels
@@ -126,7 +127,7 @@ def read(
 
 def _read_sample(dataset: DataSet, index: int) -> Labels:
     sample = dataset[index]
-    return Labels(sample.label, classes=sample.classes)
+    return Labels(require_labels(sample.label), classes=sample.classes)
 
 
 def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
@@ -144,7 +145,20 @@ def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -
             "Correct the table, with a point for decimals, or take it away.",
         ) from error
     named = read_classes(table) if table.is_file() else named
-    return Labels(read_label_file(path, options), score or None, named)
+    return Labels(require_labels(read_label_file(path, options)), score or None, named)
+
+
+def require_labels(label: Image) -> Image:
+    """A label image itself; a UserError where it holds the grey values of a photograph."""
+    from nbtools.checks.grey_values import are_grey_values
+
+    if are_grey_values(split_frames(label)[0]):
+        raise UserError(
+            "Labels number the nuclei; grey values are no labels.",
+            f"{label.name or 'an image'}, in which one number stands in many places",
+            "Give a result of nbtools predict, or the folder labels/ of a data set.",
+        )
+    return label
 
 
 def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
@@ -185,8 +199,9 @@ def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
         )
     pixels = label.pixels.copy()
     for moment in split_frames(label.replace(pixels=pixels)):
-        small = np.bincount(moment.ravel()) < count_pixels(diameter, label.spacing)
-        moment[small[moment]] = 0
+        labels, sizes = count_sizes(moment)
+        small = labels[sizes < count_pixels(diameter, label.spacing)]
+        moment[np.isin(moment, small)] = 0
     about = (result.score, result.classes, result.probability)
     return Labels(label.replace(pixels=pixels), *about)
 
@@ -202,8 +217,7 @@ def measure_sizes(label: Image) -> dict:
     -------
     `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
     """
-    sizes = np.concatenate([np.bincount(moment.ravel())[1:] for moment in split_frames(label)])
-    sizes = sizes[sizes > 0]
+    sizes = np.concatenate([count_sizes(moment)[1] for moment in split_frames(label)])
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
         one = count_pixels(1.0, label.spacing_um)

@@ -167,9 +167,10 @@ def write_sentence(scores: dict) -> str:
         if before.get("psnr") is not None and before.get("ssim") is not None
         else ""
     )
+    images, span = count_images(scores.get("images")), scores.get("range")
     return (
-        f"Against the clean partners of {count_images(scores.get('images'))}, the mean PSNR was "
-        f"{mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}; range: {scores.get('range')}."
+        f"Against the clean partners of {images}, the mean PSNR was "
+        f"{mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}; range: {span}."
     )
 
 
