@@ -6,6 +6,7 @@ Axes are named, guessed or refused; colours come last; spacing is in µm.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def no_pixels(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 
-def require_possible(shape: tuple[int, ...], dtype: np.dtype, *, path: Path) -> None:
+def require_possible(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> None:
     """Require that a file can hold the pixels that it claims, before memory is taken for them.
 
     Parameters

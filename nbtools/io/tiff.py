@@ -159,7 +159,7 @@ def _pixels_by_pillow(path: Path) -> np.ndarray:
 
 
 def _require_own_files(file: tifffile.TiffFile, path: Path) -> None:
-    """A UserError where OME-XML is no plain XML, or names files elsewhere to read pixels from."""
+    """A UserError where OME-XML is no plain XML, names files elsewhere, or claims too much."""
     if not file.is_ome:
         return
     root = documents.parse_xml(file.ome_metadata, path)
@@ -170,6 +170,9 @@ def _require_own_files(file: tifffile.TiffFile, path: Path) -> None:
             f"{documents.shorten(repr(name))} in {path}",
             "Export the image again, as one file.",
         )
+    for pixels in root.iterfind(".//{*}Pixels"):
+        sizes = [int(pixels.get(f"Size{axis}") or 1) for axis in "TCZYX"]
+        require_possible(sizes, np.dtype(np.uint8), path=path)
 
 
 def _letters(axes: str) -> str:
