@@ -13,6 +13,10 @@ SPACE = "ZYX"
 LEAST = 1e-12  # µm; smaller pixels, and larger ones than 1 / LEAST, are mistakes
 UNITS = ("um", "pixel")
 RGB = ("red", "green", "blue")
+COMMANDS = {  # how one plane of an axis is chosen on the command line
+    "T": "Choose a time point with --time 0, or name the planes of a volume with --axes ZYX.",
+    "C": "Choose a channel with --channel 0.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,8 @@ class Image:
     unit : "um", or "pixel" where only the ratio of the spacings is known.
     name : stem of the file, without folder and extension.
     channels : names of the channels; ("red", "green", "blue") marks a colour image.
+    interval_s : seconds from one time point of a movie to the next; None if unknown, and of images
+        without T.
 
     Raises
     ------
@@ -49,6 +55,7 @@ class Image:
     unit: str = "um"
     name: str = ""
     channels: tuple[str, ...] = ()
+    interval_s: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "axes", check_axes(self.axes))
@@ -65,6 +72,7 @@ class Image:
             raise UserError(
                 'Unit must be "um" or "pixel".', self.unit, "Convert the spacing to µm."
             )
+        object.__setattr__(self, "interval_s", _check_interval(self.interval_s, self.axes))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -98,6 +106,12 @@ class Image:
         """Number of pixels along an axis; 1 where the image lacks it."""
         return self.pixels.shape[self.axes.index(axis)] if axis in self.axes else 1
 
+    def frames(self) -> list[Image]:
+        """The time points of a movie, or the image alone where it has no axis T."""
+        if "T" not in self.axes:
+            return [self]
+        return [self.select(T=t) for t in range(self.size("T"))]
+
     def replace(self, **changes) -> Image:
         """A copy with some fields changed: `image.replace(pixels=restored)`."""
         return replace(self, **changes)
@@ -127,6 +141,7 @@ class Image:
                     f"Only an axis of length 1 can be left out for {axes}.",
                     f"{self.axes} {self.shape}",
                     remedy,
+                    command=COMMANDS.get(axis, ""),
                 )
         kept = [a for a in self.axes if a in axes]
         pixels = self.pixels.reshape([self.size(a) for a in kept])
@@ -230,6 +245,12 @@ def check_axes(axes: str) -> str:
             'Examples: "YX", "ZYX", "CYX".',
         )
     return word
+
+
+def _check_interval(seconds: float | None, axes: str) -> float | None:
+    """Seconds between time points; None where they are unknown or there is one time point."""
+    known = seconds is not None and "T" in axes and np.isfinite(seconds) and seconds > 0
+    return float(seconds) if known else None
 
 
 def check_spacing(spacing: tuple[float, ...], spatial: str) -> tuple[float, ...]:

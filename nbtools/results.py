@@ -6,7 +6,7 @@ Each kind of result belongs to one task, see `nbtools.tasks`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ class Labels:
     Parameters
     ----------
     image : the label image, int32.
-    score : label → how sure the method is of this object, 0 … 1; None where it has no score.
+    score : label → how sure the method is of this object, 0 … 1; None where it has no score. The
+        objects of a movie are named by (frame, label), here and below.
     classes : label → name of its class, from a model that has learned classes; else None.
     probability : label → probability of that class.
     """
@@ -65,6 +66,16 @@ class Labels:
     score: Mapping[int, float] | None = None
     classes: Mapping[int, str] | None = None
     probability: Mapping[int, float] | None = None
+
+    def frames(self) -> list[Labels]:
+        """The labels of each time point, or these alone where there is no axis T."""
+        if "T" not in self.image.axes:
+            return [self]
+        about = (self.score, self.classes, self.probability)
+        return [
+            Labels(moment, *(_select_frame(one, time) for one in about))
+            for time, moment in enumerate(self.image.frames())
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +92,10 @@ class ClassMap:
     image: Image
     names: tuple[str, ...]
     probability: Image | None = None
+
+    def frames(self) -> list[ClassMap]:
+        """The classes of each time point, or these alone where there is no axis T."""
+        return [ClassMap(moment, self.names) for moment in self.image.frames()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +120,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.coordinates)
 
+    def of_frame(self, time: int) -> Points:
+        """The points of one time point."""
+        inside = np.asarray(self.frame) == time
+        return Points(self.coordinates[inside], self.grid, **_choose_objects(self, inside))
+
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -125,6 +145,11 @@ class Boxes:
 
     def __len__(self) -> int:
         return len(self.edges)
+
+    def of_frame(self, time: int) -> Boxes:
+        """The boxes of one time point."""
+        inside = np.asarray(self.frame) == time
+        return Boxes(self.edges[inside], self.grid, **_choose_objects(self, inside))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +180,43 @@ class Restored:
     """A restored or translated image, on the axes of the input."""
 
     image: Image
+
+    def frames(self) -> list[Restored]:
+        """The image of each time point, or this alone where there is no axis T."""
+        return [Restored(moment) for moment in self.image.frames()]
+
+
+def _select_frame(of_objects: Mapping | None, time: int) -> dict | None:
+    """(frame, label) → value, as label → value of one time point."""
+    if of_objects is None:
+        return None
+    return {label: value for (frame, label), value in of_objects.items() if frame == time}
+
+
+def _choose_objects(found: Points | Boxes, inside: np.ndarray) -> dict:
+    """Scores and classes of some objects."""
+    classes = tuple(name for name, kept in zip(found.classes, inside, strict=False) if kept)
+    return {"score": None if found.score is None else found.score[inside], "classes": classes}
+
+
+def join_frames(frames: Sequence[Labels], image: Image) -> Labels:
+    """The labels of a movie from those of its time points.
+
+    Parameters
+    ----------
+    frames : labels of each time point, with their scores and classes.
+    image : labels of all, (T, ...).
+    """
+    joined = {}
+    for name in ("score", "classes", "probability"):
+        each = [getattr(frame, name) for frame in frames]
+        if any(one is not None for one in each):
+            joined[name] = {
+                (time, label): value
+                for time, one in enumerate(each)
+                for label, value in (one or {}).items()
+            }
+    return Labels(image, **joined)
 
 
 Result = Labels | ClassMap | Points | Boxes | Classes | Restored

@@ -263,7 +263,7 @@ def test_scores_are_kept_for_the_report_with_the_worst_image_first(run, tmp_path
     code, out, _ = run("evaluate", result, nuclei, "--save", "--biaflows", "--json")
     told = json.loads(out)
     assert (code, set(told["biaflows"])) == (0, {"DC", "AHD", "FOVL", "mAP", "REC"})
-    names = [p.stem for p in sorted((result / "errors").iterdir())]
+    names = [p.stem for p in sorted((result / "scores" / "errors").iterdir())]
     worst = sorted(told["per_image"], key=lambda row: row["mean_ap"])[0]["name"]
     assert names[0] == f"1_{worst}"
     run("report", result)

@@ -99,10 +99,30 @@ def test_an_empty_label_image_gives_an_empty_zip_and_ignored_pixels_no_outline(t
     assert export.rois(Image(np.full((9, 9), -1, np.int32), "YX"), tmp_path / "r.zip") == 0
 
 
-def test_a_movie_is_refused_in_words(tmp_path):
-    with pytest.raises(UserError, match="time point"):
-        export.rois(Image(np.zeros((3, 9, 9), np.uint8), "TYX"), tmp_path / "r.zip")
+def test_channels_are_refused_in_words(tmp_path):
+    with pytest.raises(UserError, match="with or without T"):
+        export.rois(Image(np.zeros((3, 9, 9), np.uint8), "CYX"), tmp_path / "r.zip")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX"])
+def test_outlines_of_a_movie_are_those_of_all_frames_at_their_place_in_fiji(axes, tmp_path):
+    # two frames, in volumes of two slices: nucleus 7 in every plane
+    shape = (2, 9, 9) if axes == "TYX" else (2, 2, 9, 9)
+    pixels = np.zeros(shape, np.uint8)
+    pixels[..., 2:6, 2:6] = 7
+    export.rois(Image(pixels, axes), tmp_path / "r.zip")
+    found = roifile.roiread(tmp_path / "r.zip")
+    places = [(roi.name, roi.t_position, roi.z_position, roi.position) for roi in found]
+    if axes == "TYX":
+        assert places == [("nucleus-0007-t001", 1, 1, 1), ("nucleus-0007-t002", 2, 1, 2)]
+    else:  # the stack runs through the slices of a frame first
+        assert places == [
+            ("nucleus-0007-t001-z001", 1, 1, 1),
+            ("nucleus-0007-t001-z002", 1, 2, 2),
+            ("nucleus-0007-t002-z001", 2, 1, 3),
+            ("nucleus-0007-t002-z002", 2, 2, 4),
+        ]
 
 
 def test_two_thousand_nuclei_take_seconds(tmp_path):
@@ -155,13 +175,13 @@ def test_a_run_is_saved_whole_with_all_that_was_found(field, tmp_path):
         "nuclei.csv",
         "summary.csv",
         "result.json",
-        "scores.json",
-        "errors/field.png",
+        "scores/scores.json",
+        "scores/errors/field.png",
     }
     about = json.loads((folder / "result.json").read_text())
     assert about["method"] == "otsu"
     assert (about["images"][0]["nuclei"], about["seconds"], about["axes"]) == (25, 0.5, "YX")
-    assert json.loads((folder / "scores.json").read_text())["mean_ap"] == 1
+    assert json.loads((folder / "scores" / "scores.json").read_text())["mean_ap"] == 1
     with pytest.raises(UserError, match="overwritten"):
         export.save_run(folder, image, field)
 

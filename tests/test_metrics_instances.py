@@ -246,7 +246,7 @@ def test_unequal_shapes_are_refused_with_a_remedy():
 
 
 @pytest.mark.parametrize(
-    ("label", "rule"), [(np.full((4, 4), -1), "negative"), (np.zeros((4, 4)), "whole numbers")]
+    ("label", "rule"), [(np.full((4, 4), -2), "below -1"), (np.zeros((4, 4)), "whole numbers")]
 )
 def test_labels_that_are_none_are_refused(label, rule):
     with pytest.raises(UserError, match=rule):

@@ -23,6 +23,7 @@ from source_code import (
 )
 
 ORDER = (
+    "wording",
     "errors",
     "documents",
     "config",
@@ -243,7 +244,8 @@ def test_errors_are_rule_received_remedy():
     problems = []
     for path in find_modules():
         for call in calls(path, "UserError"):
-            if isinstance(call.func, ast.Name) and len(call.args) + len(call.keywords) != 3:
+            given = len(call.args) + sum(k.arg != "command" for k in call.keywords)
+            if isinstance(call.func, ast.Name) and given != 3:
                 problems.append(say(path, call.lineno, "UserError takes rule, received, remedy."))
             elif call.args and (end := _constant_end(call.args[0])) and not end.endswith("."):
                 problems.append(

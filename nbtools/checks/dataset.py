@@ -12,6 +12,7 @@ from itertools import chain
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, is_same_group
+from nbtools.checks.other_tools import find_other_tool
 from nbtools.data import find_adjacent_tiles, find_near_copies, group_duplicates, link_groups
 
 PARTNERS = {
@@ -278,6 +279,7 @@ def find_pixel_sizes(overview: Overview, _requirements: Requirements) -> Iterato
 
 
 DATASET_CHECKS = [
+    find_other_tool,
     find_no_images,
     find_missing_partners,
     find_orphans,

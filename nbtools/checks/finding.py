@@ -11,6 +11,7 @@ from nbtools.checks.reasons import explain
 from nbtools.data import DataSet, Entry, Fingerprint
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.io import OutlineNote
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -78,6 +79,8 @@ class View:
     centres : (N, ndim) in pixels.
     classes : label to class.
     guesses : what had to be assumed while reading, such as the axes.
+    series : names of the images in the file, where it holds several.
+    label_notes : what had to be decided while outlines or masks became a label image.
     problems : findings about files that cannot be read.
     """
 
@@ -95,12 +98,17 @@ class View:
     centres: np.ndarray | None = None
     classes: dict[int, str] | None = None
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    label_notes: tuple[OutlineNote, ...] = ()
     problems: list[Finding] = field(default_factory=list)
 
     @cached_property
     def regions(self) -> Regions | None:
-        """Connected components of the label image; None where it does not hold whole numbers."""
-        if self.label is None or self.label.is_rgb:
+        """Connected components of the label image; None where it does not hold whole numbers.
+
+        Of a movie they are found frame by frame, where each is an image of its own: here None.
+        """
+        if self.label is None or self.label.is_rgb or self.label.size("T") > 1:
             return None
         pixels = self.label.pixels
         if pixels.dtype.kind == "f":
@@ -203,6 +211,7 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
         view.problems.append(_unreadable(view.file, error))
         return view
     view.image, view.guesses = unchecked.image, unchecked.guesses
+    view.series = unchecked.series
     reader = dataset.reader
     for kind, file, read in (
         ("label", view.label_file, reader.unchecked_label),
@@ -215,6 +224,7 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
             setattr(view, kind, read(entry, view.image))
         except UserError as error:
             view.problems.append(_unreadable(file, error))
+    view.label_notes = reader.notes(entry)
     view.boxes, view.box_classes = view.boxes if isinstance(view.boxes, tuple) else (None, ())
     return view
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nbtools import io
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.geometry import crop_centre, equivalent_diameter
 from nbtools.image import Image
@@ -68,6 +69,8 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find background that is enclosed by one nucleus."""
     if view.regions is None or not len(view.regions.values) or not _is_comparable(view):
         return
+    if view.label_file and not io.is_image(view.label_file):
+        return  # a hole that was drawn is meant
     count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
     if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
         yield Finding(

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
+from nbtools.data import doubt_time
+from nbtools.io.series import list_names
 
 SATURATED_SHARE = 0.01
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
@@ -65,17 +67,23 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_time_series(view: View, requirements: Requirements) -> Iterator[Finding]:
-    """Find movies, which have no label image per frame; restoration processes each frame."""
+    """Find movies, whose time points may be the slices of a volume; methods learn from images."""
     count = view.image.size("T")
-    if count > 1 and requirements.needs not in ("nothing", "clean"):
-        dims = len(view.image.axes)
-        yield Finding(
-            "time_series",
-            "error",
-            view.file,
-            f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes}).",
-            "Choose one with --time 0, or treat each as an image with --time all.",
+    doubt = doubt_time(view.image, view.label)
+    learns = requirements.needs not in ("nothing", "clean")
+    if count < 2 or not (learns or doubt):
+        return
+    dims = len(view.image.axes)
+    message = f"The image is a movie of {count} time points ({dims} dimensions, {view.image.axes})."
+    remedy = "Choose one with --time 0, or treat each as an image with --time all."
+    if doubt:
+        slices = f"If they are the slices of a volume, name the axes: --axes {doubt.axes}."
+        sign = (
+            "its labels go on from plane to plane" if doubt.continuous else "no interval is known"
         )
+        message += f" They may be slices, since {sign}."
+        remedy = f"{slices} Otherwise choose one with --time 0, or take each with --time all."
+    yield Finding("time_series", "error" if learns else "note", view.file, message, remedy)
 
 
 def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Finding]:
@@ -172,14 +180,28 @@ def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_several_images(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Find files that hold several images of different size."""
+    """Find files that hold several images (positions, scenes), of which none was chosen."""
     if "series" in view.guesses:
         yield Finding(
             "several_images",
             "warning",
             view.file,
-            "The file holds several images of different size; the first is used.",
-            "Save the image you want as a separate file.",
+            f"The file holds {len(view.series)} images: {list_names(view.series)}. Only the first "
+            "was looked at here; other verbs refuse the file until one is chosen.",
+            f"Choose one with --series 0 (or a name: --series {view.series[-1]}), or take each as "
+            "an image of its own with --series all.",
+        )
+
+
+def find_gaps(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find images with places that no tile of the microscope covers."""
+    if "gaps" in view.guesses:
+        yield Finding(
+            "gaps",
+            "warning",
+            view.file,
+            "Some pixels were never written, since no tile lies there; they are 0 here.",
+            "Cut the image to where tiles lie, or leave out nuclei that touch the gaps.",
         )
 
 
@@ -192,4 +214,5 @@ IMAGE_CHECKS = [
     find_saturated,
     find_small,
     find_several_images,
+    find_gaps,
 ]

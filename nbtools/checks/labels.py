@@ -11,6 +11,7 @@ import numpy as np
 
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
+from nbtools.checks.other_tools import find_label_notes, find_labels_as_image
 
 RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
 TINY = {2: 10, 3: 20}  # pixels, by dimensions; smaller labels are dirt or remains of drawing
@@ -20,6 +21,9 @@ MAX_TINY_SHARE = 0.05
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find label images and clean images whose shape differs from that of their image."""
     shape, label = view.image.space_shape, view.label
+    moving = label is not None and "T" in label.axes and label.size("T") == view.image.size("T")
+    if moving:
+        shape = (view.image.size("T"), *shape)
     if label is not None and not label.is_rgb and label.shape != shape:
         if label.shape == (*shape[:-2], *shape[:-3:-1]):
             yield Finding(
@@ -125,6 +129,23 @@ def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
         )
 
 
+def find_void(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find label images with pixels of -1, which nobody looked at."""
+    label = view.label
+    if label is None or label.pixels.dtype.kind != "i":
+        return
+    share = float((label.pixels == -1).mean())
+    if share:
+        yield Finding(
+            "partial_labels",
+            "note",
+            view.label_file,
+            f"{share:.1%} of the pixels are -1: nobody looked at them.",
+            "Nothing to do: they are left out of training and of scores, and count as background "
+            "where nuclei are measured.",
+        )
+
+
 def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find labels that consist of several separate parts."""
     regions = view.regions
@@ -201,9 +222,12 @@ def is_antialiased(view: View) -> bool:
 
 
 PARTNER_CHECKS = [
+    find_label_notes,
+    find_labels_as_image,
     find_unequal_shapes,
     find_wrong_kind,
     find_mask,
+    find_void,
     find_parts,
     find_empty_label,
     find_tiny,

@@ -68,8 +68,10 @@ REASONS = {
     ),
     "float_label": "A label is a name, not a measurement: 1.5 is not a nucleus.",
     "foreign_file": "A file that you meant to use may be left out without your noticing.",
+    "gaps": "A rectangle of exact zeros changes the grey scale, and edges of it look like nuclei.",
     "grey_as_rgb": "It takes three times the memory, and methods that need one channel refuse it.",
     "holes": "Areas are too small, and distances to the edge, which many methods learn, are wrong.",
+    "image_is_label": "Nuclei would be looked for in labels, and the counts would be wrong.",
     "label_in_parts": (
         "One nucleus in two places has its centre outside itself; two nuclei with one number "
         "count as one."
@@ -106,7 +108,21 @@ REASONS = {
         "the others."
     ),
     "one_class": "A classifier trained on one class can predict no other.",
+    "masks_overlap": "The shared pixels count for one of the nuclei only.",
+    "other_tool": (
+        "Programs that do not know this layout take label images for images, or find no labels."
+    ),
+    "outline_covers": "A region counts as a nucleus: counts, sizes and the network are wrong.",
+    "outline_encloses": "A region counts as a nucleus: counts, sizes and the network are wrong.",
+    "outline_hidden": "A nucleus that is painted over is not counted.",
+    "outline_no_nucleus": "A region, tile or point is not a nucleus.",
+    "outline_outside": "The nucleus is not counted; perhaps all outlines lie at a wrong place.",
+    "outline_without_area": "Points and lines have no area that could be a nucleus.",
+    "outline_without_slice": "A nucleus through all slices has a wrong volume.",
+    "outlines_joined": "One nucleus on several slices would count as several nuclei.",
+    "outlines_of_slices": "Nuclei of one slice hide those of others.",
     "rare_class": "With so few images, the score of this class depends on chance.",
+    "partial_labels": "A network that is told of background where nuclei are learns to miss them.",
     "rgb": "Methods for grey images would treat the colours as three channels, or refuse them.",
     "rgb_label": "Colours are for display: the number of a nucleus cannot be read from them.",
     "same_labels": "One of the two images is learned with the nuclei of another.",
@@ -116,7 +132,7 @@ REASONS = {
         "nuclei merge."
     ),
     "several_channels": "A method for one channel cannot know which channel shows the nuclei.",
-    "several_images": "Only the first is used, and it may be a preview.",
+    "several_images": "Nuclei of the other images would be missing without a word.",
     "shifted_label": (
         "Edges are learned where there are none: predicted outlines will be shifted, too."
     ),
@@ -124,6 +140,8 @@ REASONS = {
     "sibling_tiles_between_splits": _LEAK,
     "small_nuclei": "So few pixels show where a nucleus is, but not its shape.",
     "smaller_than_patch": "The image is padded, and the network learns the padding.",
+    "spacing_default": _EXTENT,
+    "spacing_disagrees": _EXTENT,
     "spacing_differs": "Nuclei of equal size look larger in one image than in another.",
     "spacing_implausible": _EXTENT,
     "spacing_missing": (
@@ -131,7 +149,10 @@ REASONS = {
         "with yours."
     ),
     "swapped": "A network would learn to draw images from labels.",
-    "time_series": "Methods that learn from labels work on single time points.",
+    "time_series": (
+        "Methods learn from single images, and the nuclei of a volume that is read as a movie are "
+        "counted once per slice."
+    ),
     "tiny_objects": "Specks count as nuclei: counts are too high, and precision is too low.",
     "transposed_label": (
         "Labels lie beside their nuclei; in a square image this is easily overlooked."

@@ -17,6 +17,7 @@ from nbtools.cli import (
     check,
     common,
     compare,
+    convert,
     course,
     decode,
     doctor,
@@ -34,7 +35,7 @@ from nbtools.cli import (
 )
 from nbtools.errors import UserError
 
-MODULES = (methods, doctor, course, simulate, check, fetch, split, train, predict)
+MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
 MODULES += (evaluate, report, export, measure, compare, decode, rerun)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
@@ -127,6 +128,7 @@ def _report(error: UserError, argv: list[str], out: TextIO) -> int:
     """Report one message on standard error; with --json as a document too, for programs."""
     if "--debug" in argv:
         traceback.print_exception(error)
+    error = error.for_command_line()
     print(error, file=sys.stderr)
     if "--json" in argv:
         document = {

@@ -16,6 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset", type=Path, metavar="DATASET", help="folder to look at, or one file"
     )
+    parser.epilog = common.PARTIAL_LABELS
     parser.add_argument("--for", dest="method", metavar="METHOD", help="what this method needs")
     parser.add_argument(
         "--fix",

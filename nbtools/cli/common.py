@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbtools import config, tasks
-from nbtools.data import DataSet, InputOptions
+from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image, check_axes
 
 LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
+
+PARTIAL_LABELS = (
+    "Labels may be partial: pixels of -1 in a label image were not looked at. They are left out of "
+    "training and of scores, and no nucleus lies there in measurements."
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,9 @@ def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument(
         "--channel", metavar="N|NAME", help="the channel to use (from 0, or its name)"
     )
-    group.add_argument("--time", metavar="N|all", help="the time point to use")
+    text = "the time point to use (from 0), or all: each as an image of its own"
+    group.add_argument("--time", type=time_point, metavar="N|all", help=text)
+    add_series(group)
     group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
     group.add_argument(
         "--unit",
@@ -111,6 +118,16 @@ def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
         help="unit of --spacing; pixel where only the ratio is known",
     )
     return group
+
+
+def add_series(group: argparse._ArgumentGroup) -> None:
+    """Which image is used of a file that holds several."""
+    group.add_argument(
+        "--series",
+        metavar="N|NAME|all",
+        help="of files that hold several images (positions, scenes): the one to use; all makes "
+        "each an image of its own",
+    )
 
 
 def add_min_size(group: argparse._ArgumentGroup) -> None:
@@ -162,25 +179,27 @@ def input_options(args: argparse.Namespace) -> InputOptions:
         spacing = (1.0,)  # a diameter in pixels needs no other spacing
     return InputOptions(
         axes=None if args.axes is None else check_axes(args.axes),
-        channel=_to_number(args.channel),
-        time=_to_time(args.time),
+        channel=to_number(args.channel),
+        time=args.time,
         spacing=spacing,
         unit=args.unit,
+        series=to_number(args.series),
     )
 
 
-def _to_number(text: str | None) -> int | str | None:
-    """A number where the text is one, else the text."""
+def to_number(text: str | None) -> int | str | None:
+    """A number where the text is one, else the text.
+
+    Parameters
+    ----------
+    text : of an option that takes a number or a name; None stays None.
+
+    Examples
+    --------
+    >>> to_number("2"), to_number("DAPI")
+    (2, 'DAPI')
+    """
     return int(text) if text and re.fullmatch("-?[0-9]{1,9}", text) else text
-
-
-def _to_time(text: str | None) -> int | str | None:
-    """The number of a time point, or "all"."""
-    time = _to_number(text)
-    if isinstance(time, str) and time != "all":
-        rule = "A time point is a whole number from 0, or all."
-        raise UserError(rule, f"--time {text!r}", "Use --time 0, or --time all.")
-    return time
 
 
 def format_command(args: argparse.Namespace) -> str:
@@ -201,14 +220,36 @@ def expand_path(text: str) -> str:
 
 
 def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
-    """A function from a name, whatever its case, to the image; None where it is not at hand."""
+    """A function from a name, whatever its case, to the image; None where it is not at hand.
+
+    The name may be that of a time point of a movie, such as "embryo_t07".
+
+    Parameters
+    ----------
+    dataset : of the images; None where there are none.
+    """
     places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
 
     def read(name: str) -> Image | None:
         index = places.get(name_key(name))
-        return None if index is None else dataset.image(index)
+        if index is not None:
+            return dataset.image(index)
+        moment = split_name(name_key(name), places)
+        movie = moment and dataset.image(places[moment[0]])
+        inside = movie is not None and moment[1] < movie.size("T") > 1
+        return movie.select(T=moment[1]).replace(name=name) if inside else None
 
     return read
+
+
+def tell_ungrouped(dataset: DataSet | None, column: str | None) -> list[str]:
+    """A line on images whose table names no group, where it does for others; [] without any."""
+    names = dataset.ungrouped(column) if dataset is not None else []
+    if not names:
+        return []
+    some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    where = f" in column {column}" if column else ""
+    return [f"Attention: no group{where} for {some}: each counts as a group of its own."]
 
 
 def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
@@ -216,6 +257,17 @@ def make_reporter(args: argparse.Namespace) -> Callable[[str], None]:
     if args.quiet:
         return lambda text: None
     return lambda text: print(text, file=sys.stderr, flush=True)
+
+
+def say_layout(dataset: DataSet, say: Callable[[str], None]) -> None:
+    """Say whose layout a folder has, where another program wrote it."""
+    if dataset.about.other_tool:
+        say(f"{dataset.folder} looks like {dataset.about.other_tool}; it is read as it is.")
+
+
+def time_point(text: str) -> int | str:
+    """Convert the text of `--time` to a number from 0, or "all"."""
+    return text if text == "all" else whole_number(text)
 
 
 def whole_number(text: str) -> int:

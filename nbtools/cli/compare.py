@@ -7,16 +7,23 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbtools import config, documents, io, runtime, tasks
+from nbtools import config, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
+from nbtools.metrics.bootstrap import FEWEST, name_interval
 from nbtools.tasks import ResultSet, Task
+from nbtools.tasks.frames import group_frames
+from nbtools.tasks.reading import read_about
 from nbtools.tasks.text import tabulate
 
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
+
+
+DRAWN = ("overlays/", "errors/", "scores/", "strata.png")  # pictures, which change no result
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +80,9 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     places = name_results(args.results)
     options = scoring.find_options(args, task)
-    truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
+    first = next((place for place in args.results if is_result(place)), args.results[0])
+    truth = scoring.open_truth(args, task, result=first)
+    dataset = scoring.open_images(args.truth, result=first, series=args.series)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
     if (
@@ -92,7 +101,9 @@ def run(args: argparse.Namespace) -> CommandResult:
         common.make_reporter(args)(f"{name}: {len(truth.names)} images")
         pairs = ((n, truth.read(n), read(n)) for n in truth.names)
         scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-    drawn = {"baseline": baseline, "groups": groups, "seed": args.seed}
+    scored = [row["name"] for one in scores.values() for row in one["per_image"]]
+    units = group_frames(scored, truth.names, groups=groups) or None
+    drawn = {"baseline": baseline, "groups": units, "seed": args.seed}
     found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
     if args.out:
@@ -100,7 +111,9 @@ def run(args: argparse.Namespace) -> CommandResult:
             write_comparison(folder, document, scores=scores)
             draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
     code = 1 if any(document["missing"].values()) else 0
-    return CommandResult(document, format_comparison(document, out=args.out), code)
+    lines = format_comparison(document, out=args.out)
+    lines += common.tell_ungrouped(dataset, args.group_by) if groups else []
+    return CommandResult(document, lines, code)
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:
@@ -163,7 +176,7 @@ def make_baseline(
 
 
 def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
-    """The result that was named, else one of a method without training; None without either.
+    """The result that was named, else one of several by a method without training; else None.
 
     Parameters
     ----------
@@ -185,17 +198,13 @@ def find_baseline(wished: str | None, places: dict[str, Path]) -> str | None:
                 f"Known: {', '.join(places)}.",
             )
         return named[0]
+    if len(places) == 1:
+        return None  # a single result needs one beside it, computed anew
     classical = {row.name for row in methods.ROWS if row.classical}
     return next(
         (name for name, place in places.items() if read_about(place).get("method") in classical),
         None,
     )
-
-
-def read_about(place: Path) -> dict:
-    """result.json of a result of ours, {} where there is none."""
-    path = place / "result.json"
-    return documents.read_document(path) if path.is_file() else {}
 
 
 def describe(
@@ -239,7 +248,7 @@ def hash_place(place: Path) -> str:
         inside = path.relative_to(place).as_posix()
         if (
             path == place
-            or (io.is_image(path) and not inside.startswith(("overlays/", "errors/")))
+            or (io.is_image(path) and not inside.startswith(DRAWN))
             or path.suffix == ".csv"
         ):
             digest.update(inside.encode() + path.read_bytes())
@@ -276,17 +285,18 @@ def _format_limits(limits: list[float] | None, *, sign: bool = False) -> str | N
 
 
 def format_comparison(document: dict, *, out: Path | None) -> list[str]:
-    """Lines for a person: the table, and which methods differ beyond doubt."""
+    """Lines for a person: the table, and what the differences are worth."""
     main = document["metrics"][0]
     task = tasks.get(document["task"])
     title = tasks.TITLES.get(main, main)
+    about = {"count": document["units"], "drawn": document["paired_over"]}
     lines = [
         *tabulate(make_rows(document), list_columns(document)),
         f"Differences of {title} from {document['baseline']}, paired over "
-        f"{document['units']} {document['paired_over']}.",
+        f"{document['units']} {document['paired_over']}, with their {name_interval(about)}:",
     ]
     lines += [
-        format_difference(d)
+        format_difference(d, few=about["count"] < FEWEST)
         for d in document["differences"]
         if d["metric"] == main and d["interval_95"] is not None
     ]
@@ -300,15 +310,22 @@ def format_comparison(document: dict, *, out: Path | None) -> list[str]:
     return lines
 
 
-def format_difference(found: dict) -> str:
-    """Which of two methods is better, or that they cannot be told apart."""
+def format_difference(found: dict, *, few: bool = False) -> str:
+    """Which of two methods scores higher, or that they cannot be told apart.
+
+    Parameters
+    ----------
+    found : row of `differences`.
+    few : there are too few images or groups for a 95 % interval.
+    """
     one, other, gap = found["method"], found["against"], found["difference"]
     if not found["clear"]:
         limits = _format_limits(found["interval_95"], sign=True)
-        return f"{one} and {other} cannot be told apart: {gap:+.3f} ({limits})"
+        told = "are compared on too little" if few else "cannot be told apart"
+        return f"{one} and {other} {told}: {gap:+.3f} ({limits})"
     better, worse = (one, other) if gap >= 0 else (other, one)
     low, high = sorted(abs(v) for v in found["interval_95"])
-    return f"{better} is better than {worse} by {abs(gap):.3f} ({low:.3f} to {high:.3f})"
+    return f"{better} scores higher than {worse} by {abs(gap):.3f} ({low:.3f} to {high:.3f})"
 
 
 def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:
@@ -348,7 +365,8 @@ def draw_errors(
     io.write_json(folder / "strata.json", found)
     for name, one in scores.items():
         errors = folder / "errors" / name.replace("/", "_")
-        error_maps.draw_errors(errors, one, found=readers[name], **place)
+        found = readers[name]
+        error_maps.draw_errors(errors, one, names=truth.names, found=found, **place)
 
 
 COMMAND = Command(

@@ -169,10 +169,9 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
         target = row.load_target(Domain.from_dict(about["domain"]), about["settings"])
 
         def decode(maps: np.ndarray, image: Image) -> Labels:
-            moving = "T" in image.axes
-            frames = [target.decode(frame, **values) for frame in (maps if moving else maps[None])]
-            found = place_results(frames, image)
-            return found if moving else target.describe_objects(found, maps)
+            frames = maps if "T" in image.axes else maps[None]
+            found = place_results([target.decode(one, **values) for one in frames], image)
+            return target.describe_frames(found, frames)
 
         return decode
     if row.trained and row.built_on:

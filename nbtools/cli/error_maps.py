@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io, tasks
 from nbtools.cli import common
+from nbtools.tasks.frames import resolve_frames, split_pair
+from nbtools.tasks.reading import SCORES_FOLDER
 
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
@@ -27,30 +30,48 @@ def save_scores(
     found: Reader,
     dataset: DataSet | None,
 ) -> None:
-    """Write scores.json and, for labels, errors/ and strata.png, into a result folder.
+    """Write scores.json and, for labels, errors/ and strata.png, into scores/ of a result.
 
     Parameters
     ----------
-    result : folder, where its report finds them.
+    result : folder; its report finds them there.
     scores : of `evaluate`.
     names : of the images of the truth.
     truth, found : functions from a name to the truth and to the result.
     dataset : the images, where they are at hand.
     """
-    io.write_json(result / "scores.json", scores)
+    folder = result / SCORES_FOLDER
+    io.write_json(folder / "scores.json", scores)
     if "strata" in tasks.of_scores(scores).figures:
-        draw_errors(result / "errors", scores, truth=truth, found=found, dataset=dataset)
+        place = {"truth": truth, "found": found, "dataset": dataset}
+        draw_errors(folder / "errors", scores, names=names, **place)
         readers = {result.absolute().name: found}
-        draw_strata(result / "strata.png", readers, names=names, truth=truth, dataset=dataset)
+        draw_strata(folder / "strata.png", readers, names=names, truth=truth, dataset=dataset)
 
 
 def draw_errors(
-    folder: Path, scores: dict, *, truth: Reader, found: Reader, dataset: DataSet | None
+    folder: Path,
+    scores: dict,
+    *,
+    names: list[str],
+    truth: Reader,
+    found: Reader,
+    dataset: DataSet | None,
 ) -> None:
-    """Error maps of the worst images: 1_NAME.png, 2_NAME.png…"""
+    """Draw error maps of the worst images: 1_NAME.png, 2_NAME.png…
+
+    Parameters
+    ----------
+    folder : of the maps.
+    scores : of `evaluate`; time points of movies have a row of their own.
+    names : of the images of the truth.
+    truth, found : functions from a name to the truth and to the result.
+    dataset : the images, where they are at hand.
+    """
     from nbtools import show
 
     images = common.read_images(dataset)
+    truth, found = (resolve_frames(read, names) for read in (truth, found))
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
@@ -121,8 +142,10 @@ def draw_strata(
     images = common.read_images(dataset)
     found = {}
     for method, read in readers.items():
-        pairs = ((n, truth(n).image, read(n), images(n)) for n in names)
-        nuclei = strata.describe_nuclei((n, t, r and r.image, i) for n, t, r, i in pairs)
+        pairs = chain.from_iterable(split_pair(n, truth(n), found=read(n)) for n in names)
+        nuclei = strata.describe_nuclei(
+            (name, true.image, one and one.image, images(name)) for name, true, one in pairs
+        )
         found[method] = {by: strata.stratify(nuclei, by) for by in ("size", "contrast")}
     if any(rows for one in found.values() for rows in one.values()):
         path.write_bytes(show.to_png(show.strata(found)))

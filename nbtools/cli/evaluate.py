@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nbtools import tasks
-from nbtools.cli import common, error_maps, scoring
+from nbtools.cli import common, error_maps, movies, scoring
 from nbtools.cli.checkpoint_ranking import rank_checkpoints
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
+from nbtools.tasks.frames import split_pair
 from nbtools.tasks.reading import pair_up
+
+AGAIN = (
+    "If they are, predict again with --axes {axes}; dataset.toml of the truth needs the line "
+    "axes = '{axes}' then, which nbtools check --axes {axes} --remember writes."
+)
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +33,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "truth", type=Path, metavar="TRUTH", help="what is true: data set, folder, or one file"
     )
+    parser.epilog = common.PARTIAL_LABELS
     scoring.declare_task(parser)
     parser.add_argument(
         "--biaflows", action="store_true", help="also the metrics of BIAFLOWS, under their names"
@@ -48,16 +56,21 @@ def run(args: argparse.Namespace) -> CommandResult:
     task = tasks.get(args.task)
     require_suited(args, task)
     options = scoring.find_options(args, task)
-    truth = scoring.open_truth(args, task)
+    truth = scoring.open_truth(args, task, result=args.result)
     found, names = scoring.open_result(args, args.result, truth=truth)
-    dataset = scoring.open_images(args.truth)
-    rows = []
+    dataset = scoring.open_images(args.truth, result=args.result, series=args.series)
+    rows, moving = [], []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
+    pairs = note_movies(pairs, moving)
     if args.biaflows:
         pairs = _collect(pairs, rows, task=task)
     groups = scoring.find_groups(dataset, args.group_by)
     scores = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-    lines = task.format(scores)
+    lines = task.format(scores) + movies.describe(moving, done="scored", again=AGAIN)
+    if groups:
+        lines += common.tell_ungrouped(dataset, args.group_by)
+    if moving:
+        scores["movies"] = [movie.to_dict() for movie in moving]
     if args.biaflows:
         scores["biaflows"] = biaflows.average(rows)
         lines.append(_format_biaflows(scores["biaflows"]))
@@ -65,6 +78,19 @@ def run(args: argparse.Namespace) -> CommandResult:
         readers = {"truth": truth.read, "found": lambda name: found.read(names[name])}
         error_maps.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
     return CommandResult(scores, lines, 1 if scores["missing"] else 0)
+
+
+def note_movies(pairs: Iterable[tuple], moving: list[movies.Movie]) -> Iterator[tuple]:
+    """The pairs, while the movies among them are noted in a list."""
+    for name, truth, found in pairs:
+        images = (getattr(one, "image", None) for one in (found, truth))
+        movie = next(filter(None, map(movies.find_movie, filter(None, images))), None)
+        true = getattr(truth, "image", None)
+        if movie and true is not None and true.size("T") > 1:
+            movie = movies.find_movie(true, true)
+        if movie:
+            moving.append(replace(movie, name=name))
+        yield name, truth, found
 
 
 def require_suited(args: argparse.Namespace, task: Task) -> None:
@@ -85,7 +111,7 @@ def require_suited(args: argparse.Namespace, task: Task) -> None:
 def _collect(pairs: Iterable[tuple], rows: list[dict], *, task: Task) -> Iterator[tuple]:
     """The pairs, while their BIAFLOWS metrics are collected."""
     for name, truth, found in pairs:
-        rows.append(task.biaflows(truth, found))
+        rows += [task.biaflows(*pair) for _, *pair in split_pair(name, truth, found=found)]
         yield name, truth, found
 
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io, tasks
-from nbtools.cli import common
+from nbtools.cli import common, movies
 from nbtools.cli.common import Command, CommandResult
-from nbtools.data import DataSet
+from nbtools.data import DataSet, InputOptions
+from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.results import Labels
-from nbtools.tasks.instances import remove_smaller_than
-from nbtools.tasks.reading import require_existing
+from nbtools.tasks.instances import FOLDERS, remove_smaller_than
+from nbtools.tasks.reading import read_input, require_existing
+
+AGAIN = (
+    "If they are, add --axes {axes} to predict and measure; if they are time points, all is well, "
+    "and --time N measures one alone."
+)
+
+REMEDY = "Give the right one with --spacing Z,Y,X in µm."
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -55,38 +65,110 @@ def run(args: argparse.Namespace) -> CommandResult:
     inputs = tuple(filter(None, (args.labels, args.images)))
     io.require_new_file(args.out, overwrite=args.overwrite, inputs=inputs)
     require_images(args)
-    labels = tasks.INSTANCES.read(args.labels, options=common.input_options(args))
-    options = common.input_options(args)
+    options = find_options(args)
+    labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
     images = common.read_images(place and DataSet.open(place, options=options))
-    say, rows, missing = common.make_reporter(args), [], []
+    say, rows, missing, found, warnings = common.make_reporter(args), [], [], [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite, inputs=inputs)
         if args.spots
         else contextlib.nullcontext() as spots
     ):
         for name in labels.names:
-            image = images(name)
+            image, result = images(name), labels.read(name)
             if args.images and image is None:
                 missing.append(name)
-            found = _measure_one(
-                labels.read(name), image, args=args, spots=spots and spots / f"{name}.tif"
-            )
-            rows += to_rows(found)
-            say(f"{name}: {len(next(iter(found.values()), ()))} nuclei")
-    columns = list(dict.fromkeys(column for row in rows for column in row)) or ["image", "label"]
-    io.write_csv(args.out, rows, columns=columns)
+            result, sentences = _join_spacing(result, image, args=args)
+            warnings += sentences
+            spots_file = spots and spots / f"{name}.tif"
+            one = _measure_one(result, image, args=args, spots=spots_file, time=options.time)
+            rows += to_rows(one)
+            found.append(movies.find_movie(image, result.image))
+            say(f"{name}: {len(one['label'])} nuclei")
+    document = describe_table(args, rows, names=labels.names)
+    moving = list(filter(None, found))
+    document["movies"] = [movie.to_dict() for movie in moving]
+    warnings += _judge_sizes(args, options)
+    document |= {"missing": missing, "notes": labels.notes(), "warnings": warnings}
+    lines = _format_table(document)
+    lines += movies.describe(moving, done="measured", again=AGAIN)
+    lines += [f"Attention: {text}" for text in document["warnings"]]
+    io.write_csv(args.out, rows, columns=document["columns"])
     io.add_to_mark(args.out.parent, [args.out])
-    unreliable = sum(not row["reliable"] for row in rows)
-    document = {
+    return CommandResult(document, lines, 1 if missing else 0)
+
+
+def describe_table(args: argparse.Namespace, rows: list[dict], *, names: list[str]) -> dict:
+    """The document: table, numbers of images and rows, and the columns.
+
+    Parameters
+    ----------
+    args : parsed command line.
+    rows : one per nucleus, of a movie one per nucleus and time point.
+    names : of the label images.
+    """
+    return {
         "table": str(args.out),
-        "images": len(labels.names),
+        "images": len(names),
         "nuclei": len(rows),
-        "unreliable": unreliable,
-        "columns": columns,
+        "unreliable": sum(not row["reliable"] for row in rows),
+        "may_be_off": dict(Counter(" ".join(row["unreliable"] for row in rows).split())),
+        "columns": order_columns(rows),
     }
-    lines = _format_table(document, missing)
-    return CommandResult(document | {"missing": missing}, lines, 1 if missing else 0)
+
+
+def _join_spacing(
+    result: Labels, image: Image | None, *, args: argparse.Namespace
+) -> tuple[Labels, list[str]]:
+    """Labels with the pixel size that counts, and a warning where their image states another."""
+    if image is None or args.spacing is not None:
+        return result, []
+    joined, sentence = join_spacing(result.image, image)
+    warnings = [f"{image.name}: {sentence} {REMEDY}"] if sentence else []
+    return replace(result, image=joined), warnings
+
+
+def _judge_sizes(args: argparse.Namespace, options: InputOptions) -> list[str]:
+    """What `check` knows of the pixel sizes of the files that were measured."""
+    from nbtools import checks
+
+    found = []
+    for place in filter(None, (args.images, args.labels)):
+        inner = next((place / n for n in FOLDERS if (place / n).is_dir()), place)
+        dataset = DataSet.open(place, options=options)
+        if not len(dataset) and inner != place:
+            dataset = DataSet.open(inner, options=options)
+        found = checks.check_pixel_sizes(dataset)
+        if checks.are_calibrated(dataset):
+            break  # these sizes count; those of the labels are told where they differ
+    return [f"{f.file + ': ' if f.file else ''}{f.message} {f.remedy}" for f in found]
+
+
+def find_options(args: argparse.Namespace) -> InputOptions:
+    """How labels and images are read: as given, else as the result says that its images were.
+
+    All time points of a movie are measured where none is chosen; each has a column with its number.
+
+    Parameters
+    ----------
+    args : parsed command line.
+    """
+    options, recorded = common.input_options(args), read_input(args.labels)
+    time = recorded.time if options.time in (None, "all") else options.time
+    return replace(
+        options,
+        axes=options.axes or recorded.axes,
+        time=None if time == "all" else time,
+        series=recorded.series if options.series is None else options.series,
+    )
+
+
+def order_columns(rows: list[dict]) -> list[str]:
+    """The columns of all rows, those that name a nucleus first."""
+    known = dict.fromkeys(column for row in rows for column in row)
+    first = [name for name in ("image", "frame", "time_s", "label") if name in known]
+    return list(dict.fromkeys((*first, *known))) or ["image", "label"]
 
 
 def require_images(args: argparse.Namespace) -> None:
@@ -101,15 +183,24 @@ def require_images(args: argparse.Namespace) -> None:
 
 
 def _measure_one(
-    result: Labels, image: Image | None, *, args: argparse.Namespace, spots: Path | None
+    result: Labels,
+    image: Image | None,
+    *,
+    args: argparse.Namespace,
+    spots: Path | None,
+    time: int | None,
 ) -> dict[str, Sequence]:
     """The table of one image, with scores and classes where the nuclei have them.
 
-    Columns that need the image are left out where there is none.
+    Columns that need the image are left out where there is none; `time` is that of a chosen time
+    point.
     """
     from nbtools import measure
 
-    label = remove_smaller_than(result, args.min_size).image
+    result = remove_smaller_than(result, args.min_size)
+    label = result.image
+    if image is not None and label.interval_s is None and "T" in label.axes:
+        label = label.replace(interval_s=image.interval_s)
     found = False
     if image is not None and (args.chromocentres or spots):
         found = measure.find_chromocentres(label, image)
@@ -119,18 +210,30 @@ def _measure_one(
     table = measure.measure(label, image, texture=texture, chromocentres=found)
     for column, known in (("score", result.score), ("class", result.classes)):
         if known is not None:
-            table[column] = [known.get(int(number)) for number in table["label"]]
-    return table
+            table[column] = [known.get(key) for key in _name_nuclei(table)]
+    return table if time is None else measure.name_time(table, None, frame=time)
 
 
-def _format_table(document: dict, missing: list[str]) -> list[str]:
-    lines = [f"{document['nuclei']} nuclei in {document['images']} images: {document['table']}"]
+def _name_nuclei(table: dict[str, Sequence]) -> list:
+    """Key of each nucleus in `Labels`: its label, of a movie (frame, label)."""
+    labels = [int(number) for number in table["label"]]
+    if "frame" not in table:
+        return labels
+    return list(zip(map(int, table["frame"]), labels, strict=True))
+
+
+def _format_table(document: dict) -> list[str]:
+    each = " (a row per nucleus and time point)" if document["movies"] else ""
+    count = f"{document['nuclei']} {'rows' if each else 'nuclei'}{each}"
+    lines = [f"{count} in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
-        share = (
-            f"{document['unreliable']} of them have fewer than five pixels between centre and "
-            "surface"
+        names = ", ".join(f"{name} of {count}" for name, count in document["may_be_off"].items())
+        lines.append(
+            f"{document['unreliable']} of them have too few pixels for their shape; more than 5 % "
+            f"off may be {names} (columns reliable and unreliable)."
         )
-        lines.append(f"{share}: their shape says little (column reliable).")
+    lines += document["notes"]
+    missing = document["missing"]
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import io, runtime, tasks
-from nbtools.cli import common, result_folder
+from nbtools.cli import common, movies, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.errors import UserError
@@ -22,6 +22,12 @@ from nbtools.tasks import Task
 from nbtools.tasks.instances import count_pixels, remove_smaller_than
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
+
+AGAIN = (
+    "If they are, predict again with --axes {axes}; if they are time points, all is well, and "
+    "--time N predicts one alone, --time all each as an image of its own."
+)
+MOST_COUNTS = 8  # time points whose counts are listed
 
 if TYPE_CHECKING:
     from nbtools.data import DataSet
@@ -130,6 +136,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = DataSet.open(
         require_existing(args.images, "The image or folder"), options=common.input_options(args)
     )
+    common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
     task = tasks.get(methods.row(model.name).task)
     require_suited(args, task, rescales=model.Target.rescales)
@@ -140,15 +147,20 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"none in {args.images}{ignored}",
             "Give an image file, or a folder of TIFF, PNG or JPEG.",
         )
+    for remark in model.remarks:
+        say(f"Note: {remark}")
     with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as folder:
         rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
         result_folder.write_tables(folder, rows, task=task)
+        found = [movie for row in rows if (movie := row.pop("movie"))]
         document = describe_result(model, rows, failed=failed, args=args)
+        document["movies"] = [movie.to_dict() for movie in found]
         io.write_json(folder / "result.json", document)
     for warning in document["warnings"]:
         say(f"Attention: {warning}")
     lines = [
         *tabulate(rows, result_folder.list_known_columns(rows, task=task)),
+        *movies.describe(found, done=count_word(rows), again=AGAIN),
         *(f"Left out: {f['name']}: {f['message']}" for f in failed),
         f"Result: {args.out}",
     ]
@@ -189,6 +201,7 @@ def predict_all(
         except UserError as error:
             if total == 1 or (number == total and not rows):
                 raise
+            error = error.for_command_line()
             failed.append({"name": name, "message": str(error)})
             say(f"{number} of {total}: {name} is left out. {error}")
         else:
@@ -204,6 +217,7 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
                 write = partial(write_prediction, image, found, folder=folder, args=args)
                 written = pool.submit(write).result
             except UserError as error:
@@ -293,9 +307,11 @@ def write_prediction(
         "axes": image.axes,
         "spacing": image.spacing,
         "unit": image.unit,
+        "interval_s": image.interval_s,
         "zoom": prediction.zoom,
         "warnings": list(prediction.warnings),
         "notes": list(prediction.notes),
+        "movie": movies.find_movie(image),
     }
     result = prediction.result
     like = getattr(result, "image", image.select(C=0))
@@ -331,7 +347,19 @@ def write_raw(
 def describe_row(row: dict) -> str:
     """A row of the summary in words."""
     nuclei = f"{row['nuclei']} nuclei, " if "nuclei" in row else ""
+    if "frames" in row:
+        count = len(row["frames"])
+        nuclei = f"{count} time points, {count_word([row])} one by one, "
+        if "nuclei" in row:
+            each = [str(one["nuclei"]) for one in row["frames"]]
+            some = each if count <= MOST_COUNTS else [*each[:3], "…", each[-1]]
+            nuclei += f"{', '.join(some)} nuclei, "
     return ". ".join([f"{nuclei}{row['seconds']:.2f} s", *row.get("notes", ())])
+
+
+def count_word(rows: list[dict]) -> str:
+    """What happened to time points: "counted" where nuclei were counted."""
+    return "counted" if any("nuclei" in row for row in rows) else "predicted"
 
 
 def describe_result(
@@ -362,6 +390,7 @@ def describe_result(
         "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),
         "warnings": collect_warnings(rows, model.domain),
+        "remarks": list(model.remarks),
         "images": rows,
         "failed": failed,
         "versions": runtime.versions(),

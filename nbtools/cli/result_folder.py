@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io, tasks
 from nbtools.image import RGB, Image
-from nbtools.tasks import Task
+from nbtools.tasks import Task, frames
 
 if TYPE_CHECKING:
     from nbtools.results import Result
@@ -47,9 +48,8 @@ def write_pictures(result: Result, image: Image | None, *, folder: Path, roi: bo
             place = folder / "overlays" / f"{image.name}.png"
             io.write_image(place, Image(picture, "YXC", channels=RGB))
     if roi:
-        label = result.image.select(T=0)
         (folder / "rois").mkdir(exist_ok=True)
-        export.rois(label, folder / "rois" / f"{label.name}.zip")
+        export.rois(result.image, folder / "rois" / f"{result.image.name}.zip")
 
 
 def write_tables(folder: Path, rows: list[dict], *, task: Task) -> None:
@@ -66,10 +66,22 @@ def write_tables(folder: Path, rows: list[dict], *, task: Task) -> None:
         for name, more in row.pop("tables", {}).items():
             kept[name] += more
     for name, every in kept.items():
-        io.write_csv(folder / name, every, columns=task.tables[name])
-    columns = list_columns(task)
-    known = [{c: row.get(c) for c in columns} for row in rows]
+        more = [c for c in frames.COLUMNS if any(c in row for row in every)]
+        columns = dict.fromkeys((*task.tables[name], *more)) if task.tables[name] else ()
+        io.write_csv(folder / name, every, columns=list(columns))
+    every = list(chain.from_iterable(map(list_frames, rows)))
+    time = [c for c in frames.COLUMNS if any(c in row for row in every)]
+    columns = ("name", *time, *list_columns(task)[1:])
+    known = [{c: row.get(c) for c in columns} for row in every]
     io.write_csv(folder / "summary.csv", known, columns=columns)
+
+
+def list_frames(row: dict) -> list[dict]:
+    """Rows of summary.csv for an image: one, or of a movie one per time point."""
+    moments = row.get("frames") or [{}]
+    seconds = row.get("seconds")
+    seconds = None if seconds is None else round(seconds / len(moments), 4)
+    return [{**row, "seconds": seconds, **moment} for moment in moments]
 
 
 def list_columns(task: Task) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.dataset])
     dataset = data.DataSet.open(require_existing(args.dataset, "The data set"))
+    common.say_layout(dataset, common.make_reporter(args))
     if dataset.splits():
         raise UserError(
             "A data set is split once.",
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> CommandResult:
         "names": {name: part.names for name, part in parts.items()},
     }
     lines = [f"{name}: {len(part)} images" for name, part in parts.items()]
+    lines += common.tell_ungrouped(dataset, args.group_by)
+    document["ungrouped"] = dataset.ungrouped(args.group_by)
     return CommandResult(document, [*lines, f"Split: {args.out}"])
 
 

@@ -29,6 +29,7 @@ MODEL_FILES = ("model.json", "history.csv", "recipe.json")
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools train` to its parser."""
+    parser.epilog = common.PARTIAL_LABELS
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
     parser.add_argument(
         "dataset",
@@ -179,6 +180,7 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
 
     options, place = common.input_options(args), require_existing(args.dataset, "The data set")
     whole = DataSet.open(place, options=options)
+    common.say_layout(whole, common.make_reporter(args))
     parts = whole.splits()
     train, val = parts.get("train", whole), parts.get("val")
     beside = place.absolute().parent / "val"

@@ -2,6 +2,7 @@
 
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
+from nbtools.data.converting import convert_dataset
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.input_options import save_input_options
 from nbtools.data.leakage import (
@@ -10,6 +11,8 @@ from nbtools.data.leakage import (
     find_near_copies,
     take_fingerprint,
 )
+from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
+from nbtools.data.other_tools import hold_labels
 from nbtools.data.registry import Source, fetch, sources
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
@@ -31,29 +34,35 @@ __all__ = [
     "INPUT_KEYS",
     "KINDS",
     "DataSet",
+    "Doubt",
     "Entry",
     "Fingerprint",
     "InputOptions",
     "Sample",
     "Source",
+    "convert_dataset",
     "copy_files",
     "copy_split",
     "cut_tiles",
     "describe_dataset",
     "describe_input_options",
+    "doubt_time",
     "fetch",
     "find_adjacent_tiles",
     "find_near_copies",
     "format_toml",
     "group_duplicates",
     "hash_pixels",
+    "hold_labels",
     "link_groups",
+    "name_frame",
     "packaged_path",
     "read_classes",
     "sample_names",
     "samples",
     "save_input_options",
     "sources",
+    "split_name",
     "take_fingerprint",
     "write_card",
     "write_classes",

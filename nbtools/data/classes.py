@@ -20,11 +20,12 @@ def read_classes(path: str | Path) -> dict[int, str]:
 
     Parameters
     ----------
-    path : of a CSV file with the columns label and class.
+    path : of a CSV file with the columns label and class; of a movie also frame.
 
     Returns
     -------
-    Label → class; nuclei of unknown class ("", 0, unknown) are left out.
+    Label (of a movie: frame and label) → class; nuclei of unknown class ("", 0, unknown) are left
+    out.
 
     Raises
     ------
@@ -46,6 +47,8 @@ def read_classes(path: str | Path) -> dict[int, str]:
         )
     for row in rows:
         label = _to_label(row["label"], path)
+        if row.get("frame", "").isdecimal():
+            label = (int(row["frame"]), label)
         name = row["class"]
         if name.casefold() in UNKNOWN:
             continue
@@ -66,10 +69,13 @@ def write_classes(
     Parameters
     ----------
     path : of the file.
-    classes : label → class.
+    classes : label → class; of a movie (frame, label) → class.
     probability : label → probability of its class; a column of its own where it is given.
     """
     columns = {"label": list(classes), "class": list(classes.values())}
+    if classes and isinstance(next(iter(classes)), tuple):
+        frames, labels = zip(*classes, strict=True)
+        columns = {"frame": frames, "label": labels, "class": columns["class"]}
     if probability is not None:
         columns["probability"] = [round(float(probability[label]), 4) for label in classes]
     io.write_csv(path, columns)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbtools import io
-from nbtools.data import layout, leakage, splits
+from nbtools.data import layout, leakage, movies, splits
 from nbtools.data.reading import Reader
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError, require_choice
@@ -58,7 +58,7 @@ class DataSet(Sequence):
         Parameters
         ----------
         folder : folder of a data set, a plain folder of images, a folder of train, val and test, or
-            one image file.
+            one image, also as a folder of OME-Zarr.
         options : how the images are read, in place of what dataset.toml says.
 
         Raises
@@ -67,15 +67,16 @@ class DataSet(Sequence):
         """
         place = Path(folder)
         options = options or InputOptions()
-        about = layout.scan(place)
+        about = layout.scan(place, series=options.series)
+        single = io.is_image_place(place)
         reader = Reader(about.meta, options)
         entries = _frames(about.entries, reader) if options.time == "all" else about.entries
-        name = place.absolute().name if place.is_dir() else io.stem(place)
+        name = io.stem(place) if single else place.absolute().name
         return cls(
             entries,
             reader,
             about=about,
-            folder=place if place.is_dir() else place.parent,
+            folder=place.parent if single else place,
             name=name,
         )
 
@@ -156,6 +157,10 @@ class DataSet(Sequence):
     def image(self, index: int) -> Image:
         """The image of a sample alone: its partners are not read, and may be missing or broken."""
         return self.reader.image(self.entries[index])
+
+    def remarks(self, index: int) -> tuple[str, ...]:
+        """What must be known of the pixels of an image that was read, in sentences."""
+        return self.reader.remarks(self.entries[index])
 
     def has(self, kind: str) -> bool:
         """Whether any sample has this partner.
@@ -253,6 +258,18 @@ class DataSet(Sequence):
             self._column(group_by), fields, files, pixels, splits.link_groups(len(self), related)
         )
 
+    def ungrouped(self, group_by: str | None = None) -> list[str]:
+        """Names of the images without a group, where others have one: each stands for itself.
+
+        Parameters
+        ----------
+        group_by : as of `groups`.
+        """
+        values = self._column(group_by)
+        if not any(values):
+            return []
+        return [name for name, value in zip(self.names, values, strict=True) if not value]
+
     def files(self) -> list[Path]:
         """All input files, with tables and dataset.toml."""
         found = set(self.about.tables).union(*(e.files.values() for e in self.entries))
@@ -300,9 +317,9 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
         if count == 1:
             found.append(entry)
             continue
-        digits = len(str(count - 1))
         found += [
-            _select_frame(entry, t, name=f"{entry.name}_t{t:0{digits}d}") for t in range(count)
+            _select_frame(entry, t, name=movies.name_frame(entry.name, t, count=count))
+            for t in range(count)
         ]
     return found
 
@@ -310,9 +327,7 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
 def _count_frames(entry: Entry, reader: Reader) -> int:
     if entry.sample is not None:
         return entry.sample.image.size("T")
-    return io.open_image(
-        entry.files["images"], axes=reader.options.axes, header_only=True
-    ).image.size("T")
+    return reader.count_frames(entry)
 
 
 def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from nbtools import documents, io
+from nbtools.data import other_tools
+from nbtools.data.class_tables import find_classes
+from nbtools.data.names import name_key
+from nbtools.data.own_files import OWN_FOLDERS, is_own, is_result
 from nbtools.data.sample import Entry
+from nbtools.data.several import add_inner_labels, share_series, spread
 from nbtools.errors import UserError
 
 PARTS = ("train", "val", "test")
@@ -39,11 +42,8 @@ TABLE_SUFFIXES = {
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
 }
-CELLPOSE = re.compile(r"_(?:seg|masks|cp_masks)$", re.IGNORECASE)  # behind the image's name
 TABLES = (".csv",)
 TOML = "dataset.toml"
-MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
-OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
@@ -59,6 +59,8 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    apart : each image of a file of several is an entry of its own.
+    other_tool : what the folder looks like, where another program wrote it; else "".
     root : the folder itself; links in it do not lead out of it.
     """
 
@@ -67,23 +69,40 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    apart: bool = False
+    other_tool: str = ""
     root: Path | None = None
 
 
-def scan(place: Path) -> Layout:
+def scan(place: Path, *, series: int | str | None = None) -> Layout:
     """Find the data set in a folder, or of one image file.
 
     Parameters
     ----------
     place : a folder with images/ and its partners, a folder of train, val and test, a plain folder
-        of images, or one image file.
+        of images, or one image, which may be a folder of OME-Zarr.
+    series : "all" makes each image of a file an entry of its own.
 
     Raises
     ------
     UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
-    if place.is_file():
-        return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
+    layout = _scan(place, apart=series == "all")
+    add_inner_labels(layout)
+    return layout
+
+
+def _scan(place: Path, *, apart: bool) -> Layout:
+    if io.is_image_place(place):
+        layout = Layout(meta=read_meta(_root_of(place.parent)), apart=apart)
+        _add_files(layout, [place], class_name=None)
+        return layout
+    if place.name.lower() in OWN_FOLDERS and is_result(place.absolute().parent):
+        raise UserError(
+            "Pictures that were drawn of a result are no images of nuclei.",
+            place,
+            f"Give the result itself, {place.parent}, or the images it was made of.",
+        )
     if not place.is_dir():
         raise UserError(
             "A data set must be an existing folder or image file.",
@@ -94,15 +113,9 @@ def scan(place: Path) -> Layout:
     if parts and not _kind_folders(place):
         for part in parts.values():
             _require_inside(part, place)
-        return _join(
-            {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
-        )
-    return _scan_folder(place)
-
-
-def name_key(name: str) -> str:
-    """The name in one spelling: upper case and the encoding of accents do not count."""
-    return unicodedata.normalize("NFC", name).casefold()
+        found = {n: _scan_folder(parts[n], apart=apart) for n in PARTS if n in parts}
+        return _join(found, read_meta(place))
+    return _scan_folder(place, apart=apart)
 
 
 def _image_key(name: str) -> str:
@@ -149,14 +162,17 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
     return {}
 
 
-def _scan_folder(folder: Path) -> Layout:
-    kinds = _kind_folders(folder)
-    layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
-    layout.root = folder
+def _scan_folder(folder: Path, *, apart: bool) -> Layout:
+    kinds = {} if is_result(folder) else _kind_folders(folder)
+    meta = read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder)
+    layout = Layout(meta=meta, apart=apart, root=folder)
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
         _add_partners(layout, kind, places)
+    layout.entries, beside = other_tools.pair_beside(layout.entries, layout.ignored)
+    layout.other_tool = layout.other_tool or beside
+    _add_lists(layout, folder)
     _add_tables(layout, folder)
     if images != folder:
         _note_strangers(layout, folder)
@@ -209,9 +225,16 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     if files:
         _add_files(layout, files, class_name=None)
         return
+    other = other_tools.recognise(folder, skip=is_result)
+    if other is not None:
+        layout.entries, layout.other_tool = other.entries, other.words
+        layout.ignored |= other.ignored
+        return
     for child in _children(folder):
         if (
             _is_plain_folder(child)
+            and not is_result(child)
+            and not (is_result(folder) and child.name.lower() in OWN_FOLDERS)
             and not child.name.startswith(("_", "."))
             and child.name.lower() not in (*FOLDERS, *PARTS)
         ):
@@ -228,13 +251,12 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
             continue
         if other is not None:
             name = f"{class_name}_{name}"
-        entry = Entry(name, {"images": path}, class_name)
-        layout.entries.append(entry)
-        taken[name_key(name)] = entry
+        taken[name_key(name)] = Entry(name, {"images": path}, class_name)
+        layout.entries += spread(taken[name_key(name)], apart=layout.apart)
 
 
 def _is_plain_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
+    return path.is_dir() and not io.is_image_folder(path)
 
 
 def _list_parts(layout: Layout, folder: Path, *, quiet: bool = False) -> list[Path]:
@@ -253,18 +275,18 @@ def _is_part(
         layout.ignored[path] = reason
         return False
     if path.is_dir():
-        return path.suffix.lower() == ".zarr"
+        return io.is_image_folder(path)
+    if is_own(path):
+        return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"
         return False
     if io.is_image(path) or path.suffix.lower() in suffixes:
-        return True
+        return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
+        what, remedy = io.describe_foreign(path.suffix.lower())
         layout.ignored[path] = (
-            f"{path.suffix} is not read here: save it as TIFF in Fiji"
-            if foreign
-            else "not an image"
+            f"{path.suffix} ({what}) is not read here: {remedy}" if what else "not an image"
         )
     return False
 
@@ -283,26 +305,73 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     if kind == "unpaired":
         _add_unpaired(layout, folder)
         return
-    by_key = {name_key(e.name): e for e in layout.entries}
-    by_stem = {
-        f"{name_key(io.stem(e.files['images']))}/{e.class_name or ''}": e for e in layout.entries
-    }
-    nested = (_children(c) if _is_plain_folder(c) else [c] for c in _children(folder))
+    by_key, by_stem = {name_key(e.name): e for e in layout.entries}, _group_by_stem(layout)
+    classes = {e.class_name for e in layout.entries}
+    whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
+    nested = (
+        _children(c)
+        if _is_plain_folder(c) and (c.name in classes or name_key(c.name) not in whole)
+        else [c]
+        for c in _children(folder)
+    )
     for path in chain.from_iterable(nested):
+        if _is_plain_folder(path) and path.parent == folder:
+            by_key[name_key(path.name)].files.setdefault(kind, path)
+            continue
         if not _is_part(layout, path, suffixes=TABLE_SUFFIXES.get(kind, ())):
             continue
         if kind in ("labels", "boxes") and (listed := io.list_image_names(path)):
             _share_file(layout, path, listed, kind=kind)
+            if kind == "boxes" and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+            continue
+        if kind == "labels" and path.suffix.lower() == ".txt":
+            layout.other_tool = layout.other_tool or other_tools.YOLO
+            _assign(layout, path, by_key, kind=io.is_yolo(path))
             continue
         stem = io.stem(path)
         if kind == "labels" and name_key(stem) not in by_key:
-            stem = CELLPOSE.sub("", stem)
+            stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
-        entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
+        together = by_stem.get(f"{name_key(stem)}/{class_name}", [])
+        if len(together) > 1:
+            share_series(layout, path, entries=together, kind=kind)
+            continue
+        entry = together[0] if together else by_key.get(name_key(stem))
         if entry is None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _group_by_stem(layout: Layout) -> dict[str, list[Entry]]:
+    """File name and class (or part) → entries; several where a file holds several images."""
+    found: dict[str, list[Entry]] = {}
+    for entry in layout.entries:
+        key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or entry.part}"
+        found.setdefault(key, []).append(entry)
+    return found
+
+
+def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:
+    """Assign a text file of YOLO to the image of its name."""
+    entry = by_key.get(name_key(path.stem))
+    if entry is None or not kind:
+        layout.ignored[path] = "no text file of YOLO for one of the images"
+        return
+    entry.files.setdefault(kind, path)
+
+
+def _add_lists(layout: Layout, folder: Path) -> None:
+    """Share files beside images/ that list outlines of many images, where there are no labels."""
+    if any("labels" in e.files for e in layout.entries):
+        return
+    for path in _children(folder):
+        if path.is_file() and path.suffix.lower() in (".json", ".csv"):
+            listed = io.list_image_names(path)
+            if listed and io.holds_outlines(path):
+                _share_file(layout, path, listed, kind="labels")
+                layout.other_tool = layout.other_tool or other_tools.LISTED
 
 
 def _add_unpaired(layout: Layout, folder: Path) -> None:
@@ -316,7 +385,9 @@ def _add_unpaired(layout: Layout, folder: Path) -> None:
 def _share_file(layout: Layout, path: Path, listed: list[str], *, kind: str) -> None:
     """Assign one file that lists the labels or boxes of many images to each of these."""
     keys = {name_key(name) for name in (*listed, *(Path(name).stem for name in listed))}
-    found = [e for e in layout.entries if name_key(e.name) in keys]
+    found = [
+        e for e in layout.entries if keys & {name_key(e.name), name_key(io.stem(e.files["images"]))}
+    ]
     for entry in found:
         entry.files.setdefault(kind, path)
     if not found:
@@ -332,9 +403,11 @@ def _add_tables(layout: Layout, folder: Path) -> None:
         if reason := _find_danger(path, folder):
             layout.ignored[path] = reason
             continue
-        rows = io.read_csv(path)
-        if not rows or "name" not in rows[0]:
-            layout.ignored[path] = "a table without a column called name"
+        if is_own(path):
+            continue
+        rows, reason = find_classes(io.read_csv(path))
+        if reason:
+            layout.ignored[path] = reason
             continue
         layout.tables.append(path)
         for row in rows:
@@ -372,4 +445,5 @@ def _join(parts: dict[str, Layout], meta: dict) -> Layout:
         joined.ignored |= layout.ignored
         joined.orphans += layout.orphans
         joined.tables += layout.tables
+        joined.other_tool = joined.other_tool or layout.other_tool
     return joined

@@ -10,18 +10,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from nbtools import io
+from nbtools.data.calibration import join_spacing
 from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io import units
+from nbtools.io.series import choose_series, refuse_several
 
 REMEMBERED_BYTES = 256 * 2**20
+REMARKS = {
+    "gaps": "Some pixels were never written, since no tile of the microscope lies there; they are "
+    "0 here. Leave out nuclei that touch the gaps."
+}
 
 
 class Reader:
@@ -37,7 +42,9 @@ class Reader:
         self.options = complete_options(options, meta)
         self.channels = tuple(str(c) for c in meta.get("channels", ()))
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
+        self._notes: dict[Entry, tuple[io.OutlineNote, ...]] = {}
         self._bytes = 0
+        self._guesses: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def sample(self, entry: Entry) -> Sample:
@@ -77,7 +84,14 @@ class Reader:
         """The image alone, read with the options."""
         if entry.sample is not None:
             return entry.sample.image
-        return io.require_finite(self.unchecked_image(entry).image, str(entry.files["images"]))
+        path = entry.files["images"]
+        found = io.require_single(self.unchecked_image(entry), path)
+        self._guesses[entry.name] = found.guesses
+        return io.require_finite(found.image, str(path))
+
+    def remarks(self, entry: Entry) -> tuple[str, ...]:
+        """What must be known of the pixels of an image that was read, in sentences."""
+        return tuple(REMARKS[g] for g in self._guesses.get(entry.name, ()) if g in REMARKS)
 
     def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
         """The image, read with the options, whatever its pixels hold.
@@ -92,11 +106,36 @@ class Reader:
         """
         if entry.sample is not None:
             return io.UncheckedImage(entry.sample.image)
-        reading = io.open_image(entry.files["images"], axes=self.options.axes)
-        image = self.select(reading.image, entry)
+        return self._open_image(entry)
+
+    def header(self, entry: Entry) -> io.UncheckedImage:
+        """The image with pixels that take no memory, where its format allows that."""
+        if entry.sample is not None:
+            return io.UncheckedImage(entry.sample.image)
+        return self._open_image(entry, header_only=True)
+
+    def _open_image(self, entry: Entry, *, header_only: bool = False) -> io.UncheckedImage:
+        reading = io.open_image(
+            entry.files["images"],
+            axes=self.options.axes,
+            series=self._series(entry),
+            header_only=header_only,
+        )
+        image, guesses = self.select(reading.image, entry), reading.guesses
         if self.options.spacing is not None:
             image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
-        return io.UncheckedImage(image.replace(name=entry.name), reading.guesses)
+            guesses = tuple(g for g in guesses if not g.startswith("z_step"))
+        return io.UncheckedImage(image.replace(name=entry.name), guesses, reading.series)
+
+    def count_frames(self, entry: Entry) -> int:
+        """Number of time points in the file of an image."""
+        found = io.open_image(
+            entry.files["images"],
+            axes=self.options.axes,
+            series=self._series(entry),
+            header_only=True,
+        )
+        return found.image.size("T")
 
     def label(self, entry: Entry, image: Image) -> Image | None:
         """The label image, with the spatial axes and the spacing of the image; None without one."""
@@ -120,14 +159,140 @@ class Reader:
         if "labels" not in entry.files:
             return entry.sample and entry.sample.label
         path = entry.files["labels"]
+        if path.is_dir() and not io.is_image(path):
+            return self._read_folder(entry, image)
         if not io.is_image(path):
-            pixels = io.read_rois(path, image.space_shape, name=entry.name)
-            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
-        label = _open_partner(path, axes=image.spatial, palette=True)
+            return self._read_outlines(entry, image)
+        label = self._open_label(entry, image)
+        if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
+            label = self._read_masks(entry, image, label)
+        if label.axes in (image.spatial, "T" + image.spatial):
+            label = label.replace(interval_s=image.interval_s)
+            if self.options.spacing is not None:
+                return label.replace(spacing=image.spacing, unit=image.unit)
+        return join_spacing(label, image)[0]
+
+    def compare_spacing(self, entry: Entry, image: Image) -> str:
+        """A sentence where the label file states another pixel size than the image, else "".
+
+        Parameters
+        ----------
+        entry : of the sample.
+        image : its image; the pixels do not count.
+
+        Raises
+        ------
+        UserError : the label file cannot be read.
+        """
+        path = entry.files.get("labels")
+        if path is None or self.options.spacing is not None or not io.is_image(path):
+            return ""
+        return join_spacing(self._open_label(entry, image, header_only=True), image)[1]
+
+    def best_header(self, entry: Entry) -> io.UncheckedImage:
+        """The header of the image, with the pixel size that counts where labels state one, too."""
+        found = self.header(entry)
+        path = entry.files.get("labels")
+        image = found.image
+        if path is None or self.options.spacing is not None or not io.is_image(path):
+            return found
+        label, _ = join_spacing(self._open_label(entry, image, header_only=True), image)
+        if label.spatial == image.spatial and label.spacing != image.spacing:
+            image = image.replace(spacing=label.spacing, unit=label.unit)
+            return replace(found, image=image, guesses=())
+        return found
+
+    def _open_label(self, entry: Entry, image: Image, *, header_only: bool = False) -> Image:
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        axes = (image.spatial, *movie)
+        label = self._open_partner(entry, "labels", *axes, palette=True, header_only=header_only)
         time = self._time(entry)
-        label = label if time is None else label.select(T=time)
-        same = label.axes == image.spatial and image.spacing
-        return label.replace(spacing=image.spacing, unit=image.unit) if same else label
+        return label if time is None else label.select(T=time)
+
+    def _open_partner(self, entry: Entry, kind: str, *axes: str | None, **how: bool) -> Image:
+        """Open a partner with the first of the given axes that fit its dimensions, else its own.
+
+        Of a file of several images, the one of the same number as in the image's file is taken.
+        """
+        path, number = entry.files[kind], self._series_number(entry)
+        names = io.list_series(path)
+        if names and number is None and not io.list_series(entry.files["images"]):
+            raise refuse_several(path, names)
+        how |= {"series": number} if names else {}
+        for letters in axes:
+            try:
+                return io.open_image(path, axes=letters, **how).image
+            except UserError:
+                continue
+        return io.open_image(path, **how).image
+
+    def _series(self, entry: Entry) -> int | str | None:
+        """The image that is wanted of a file of several; None where nobody said."""
+        wanted = entry.series if entry.series is not None else self.options.series
+        return None if wanted == "all" else wanted
+
+    def _series_number(self, entry: Entry) -> int | None:
+        """The number of the image in its file; None where nobody said."""
+        wanted = self._series(entry)
+        if wanted is None or isinstance(wanted, int):
+            return wanted
+        path = entry.files["images"]
+        return choose_series(io.list_series(path), wanted, path=path)
+
+    def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
+        """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
+        if self._time(entry) is not None or not io.are_masks(label.pixels, image.space_shape):
+            return label
+        return self._paint(entry, image, io.combine_masks(label.pixels))
+
+    def _read_outlines(self, entry: Entry, image: Image) -> Image:
+        """The label image of a file of outlines; of a movie, those of each of its time points."""
+        frames: list[int] = []
+        if self._count_frames(entry, image) > 1:
+            time = self._time(entry)
+            frames = list(range(image.size("T"))) if time is None else [time]
+        path, name = entry.files["labels"], entry.files["images"]
+        painted = io.read_outlines(path, image.space_shape, name=name, frames=frames)
+        if frames and "T" not in image.axes:
+            painted = replace(painted, label=painted.label[0])
+        return self._paint(entry, image, painted)
+
+    def _read_folder(self, entry: Entry, image: Image) -> Image:
+        """The label image of a folder: ROIs, planes of a volume, or masks of one nucleus each."""
+        folder = entry.files["labels"]
+        files = io.list_planes(folder)
+        if not files and any(p.suffix.lower() == ".roi" for p in folder.iterdir()):
+            return self._paint(entry, image, io.read_outlines(folder, image.space_shape))
+        if not files:
+            raise UserError(
+                "A folder of labels holds masks, planes or ROIs.",
+                f"{folder} without any",
+                "Put the label image itself into labels/, under the name of its image.",
+            )
+        masks = [io.open_image(path, palette=True).image for path in files]
+        masks = [m.select(C=0) if m.is_rgb else m for m in masks]
+        if len(masks) == 1 or len(image.spatial) == masks[0].pixels.ndim + 1:
+            stack = np.stack([m.pixels for m in masks])
+            pixels = stack[0] if len(masks) == 1 else stack
+            return Image(pixels, image.spatial, image.spacing, image.unit, name=entry.name)
+        return self._paint(entry, image, io.combine_masks(m.pixels for m in masks))
+
+    def _paint(self, entry: Entry, image: Image, painted: io.PaintedLabel) -> Image:
+        self._notes[entry] = painted.notes
+        moving = painted.label.ndim > len(image.spatial)
+        label = Image(
+            painted.label,
+            "T" * moving + image.spatial,
+            image.spacing,
+            image.unit,
+            name=entry.name,
+        )
+        return label.replace(interval_s=image.interval_s) if moving else label
+
+    def notes(self, entry: Entry) -> tuple[io.OutlineNote, ...]:
+        """What had to be decided when the labels of a sample were last read."""
+        return self._notes.get(entry, ())
 
     def unpaired(self, entry: Entry) -> Image | None:
         """An image of another kind that shows another field of view; None without one."""
@@ -148,7 +313,8 @@ class Reader:
             return entry.sample.boxes, entry.sample.box_classes
         if "boxes" not in entry.files:
             return None, ()
-        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=entry.name)
+        name, shape = entry.files["images"], image.space_shape
+        return io.read_boxes(entry.files["boxes"], len(image.spatial), name=name, shape=shape)
 
     def centres(self, entry: Entry, image: Image) -> np.ndarray | None:
         """Centres of nuclei, from a table or an image of blobs.
@@ -167,9 +333,8 @@ class Reader:
         path = entry.files["centres"]
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
-        return io.find_centres(
-            io.to_label(_open_partner(path, axes=image.spatial, palette=True), str(path)).pixels
-        )
+        blobs = self._open_partner(entry, "centres", image.spatial, palette=True)
+        return io.find_centres(io.to_label(blobs, str(path)).pixels)
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""
@@ -180,7 +345,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = _open_partner(entry.files["clean"], axes=self.options.axes)
+        clean = self._open_partner(entry, "clean", self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -192,9 +357,22 @@ class Reader:
         if "C" in image.axes and len(self.channels) == image.size("C") and not image.is_rgb:
             image = image.replace(channels=self.channels)
         time = self._time(entry)
+        if time and "T" not in image.axes:
+            raise UserError(
+                "A time point is chosen in a movie.",
+                f"time {time} for {entry.name}, which has the axes {image.axes}",
+                "Leave out the time; or name the axis T where the file does not: axes='TYX'.",
+                command="Leave out --time; or name the axis T, where it has one: --axes TYX.",
+            )
         image = image if time is None else image.select(T=time)
         channel = self.options.channel
         return image if channel is None else select_channel(image, channel)
+
+    def _count_frames(self, entry: Entry, image: Image) -> int:
+        """Time points of the file of an image, of which one may have been chosen."""
+        if self._time(entry) is None:
+            return image.size("T")
+        return self.count_frames(entry)
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -219,14 +397,6 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     return entry.sample or Sample(
         entry.name, image, class_name=entry.class_name, group=entry.columns.get("group")
     )
-
-
-def _open_partner(path: Path, *, axes: str | None, palette: bool = False) -> Image:
-    """Open a file with the given axes where it has as many dimensions, else with its own."""
-    try:
-        return io.open_image(path, axes=axes, palette=palette).image
-    except UserError:
-        return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

@@ -93,6 +93,7 @@ class Input(Part):
     axes: Axes | None = None
     channel: Annotated[int, Field(ge=-10_000, le=10_000)] | Word | None = None
     time: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | Word | None = None
+    series: Annotated[int, Field(ge=-10_000, le=1_000_000)] | Word | None = None
     spacing: Annotated[list[PixelSize], Field(min_length=1, max_length=3)] | None = None
     unit: Unit = "um"
 
@@ -119,6 +120,7 @@ class Result(Part):
     seconds: Seconds | None = None
     fast: bool | None = None
     warnings: Warnings = []
+    remarks: list[Text] = []
     images: Annotated[list[ImageRow], Field(max_length=MOST_IMAGES)] = []
     failed: Annotated[list[Failure], Field(max_length=MOST_IMAGES)] = []
     versions: Versions = {}
@@ -151,6 +153,13 @@ class Curve(Part):
     area: Number | None = None
 
 
+class Drawn(Part):
+    """What intervals were drawn over."""
+
+    drawn: Word
+    count: Count
+
+
 class Scores(Part):
     """scores.json: what `evaluate` of any task returned."""
 
@@ -161,6 +170,7 @@ class Scores(Part):
     mean: Means | None = None
     input: Means | None = None
     interval_95: dict[Word, Interval | None] | None = None
+    interval_units: Drawn | None = None
     range: Word | Number | None = None
     missing: list[Word] = []
     splits: Count | None = None
@@ -239,7 +249,7 @@ class Comparison(Part):
     truth: Word | None = None
     baseline: Word | None = None
     units: Count | None = None
-    paired_over: Word | None = None
+    paired_over: Word = "images"
     draws: Count | None = None
     seed: Count | None = None
     made_by: dict[Word, Maker] = {}
@@ -271,6 +281,7 @@ class ImageNote(Part):
     spacing: Spacing | None = None
     unit: Unit = "um"
     channels: Channels = []
+    interval_s: Annotated[float, Field(gt=0, le=1e12)] | None = None
 
 
 class FirstDenoiser(Part):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from nbtools.documents.fields import Number, Part, Shape, Spacing, Text
 
@@ -26,11 +27,20 @@ Rays = Literal[
 
 
 class Normalisation(Part):
-    """How a network of restored values scales them, channel by channel."""
+    """How grey values are scaled: by a rule of some version, or by numbers for each channel."""
 
+    kind: Annotated[str, Field(max_length=100)] | None = None
+    version: Annotated[int, Field(ge=0, le=10_000)] | None = None
     how: Text = ""
-    offset: Annotated[list[float], Field(min_length=1, max_length=1024)]
-    factor: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=1024)]
+    offset: Annotated[list[float], Field(min_length=1, max_length=1024)] | None = None
+    factor: (
+        Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=1024)] | None
+    ) = None
+
+    def model_post_init(self, _context: Any) -> None:
+        """An offset for each factor."""
+        if len(self.offset or ()) != len(self.factor or ()):
+            raise PydanticCustomError("value", "must have an offset for each factor")
 
 
 class PlanFields(Part):

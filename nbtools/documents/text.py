@@ -33,6 +33,27 @@ def read_text(path: str | Path, *, most: int = MOST_BYTES) -> str:
     ------
     UserError : no such file, a pipe or device, too large, or no text.
     """
+    try:
+        text = read_bytes(path, most=most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refuse_text(path, shorten(error)) from error
+    if "\0" in text:
+        raise _refuse_text(path, "bytes of zero")
+    return text
+
+
+def read_bytes(path: str | Path, *, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file that holds text of any kind.
+
+    Parameters
+    ----------
+    path : of the file.
+    most : bytes; a larger file is refused before it is read.
+
+    Raises
+    ------
+    UserError : no such file, a pipe or device, or too large.
+    """
     path = Path(path)
     require_plain_file(path)
     try:
@@ -43,20 +64,17 @@ def read_text(path: str | Path, *, most: int = MOST_BYTES) -> str:
                 f"{path} with {size / MB:.0f} MB",
                 "Give the file that the program wrote, or split it.",
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise UserError(
-            "A document must be a readable file of text in UTF-8.",
-            f"{path} ({shorten(getattr(error, 'strerror', None) or error)})",
-            "Copy the whole folder again, or save the file as UTF-8.",
-        ) from error
-    if "\0" in text:
-        raise UserError(
-            "A document must be a readable file of text in UTF-8.",
-            f"{path} (bytes of zero)",
-            "Copy the whole folder again, or save the file as UTF-8.",
-        )
-    return text
+        raise _refuse_text(path, shorten(getattr(error, "strerror", None) or error)) from error
+
+
+def _refuse_text(path: str | Path, reason: str) -> UserError:
+    return UserError(
+        "A document must be a readable file of text in UTF-8.",
+        f"{path} ({reason})",
+        "Copy the whole folder again, or save the file as UTF-8.",
+    )
 
 
 def parse_json(text: str | bytes, source: object, *, remedy: str = "") -> Any:

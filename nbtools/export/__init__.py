@@ -1,16 +1,20 @@
-"""Results and models for other programs: Fiji, spreadsheets, Keras."""
+"""Results and models for other programs: Fiji, QuPath, 3D Slicer, spreadsheets, Keras."""
 
+from nbtools.export.label_files import LABEL_FORMATS, write_labels
 from nbtools.export.model import FORMATS, write_model
-from nbtools.export.outlines import rois, trace_mask, trace_plane
+from nbtools.export.outlines import rois, trace_mask, trace_plane, trace_shapes
 from nbtools.export.run import labels, save_run, table
 
 __all__ = [
     "FORMATS",
+    "LABEL_FORMATS",
     "labels",
     "rois",
     "save_run",
     "table",
     "trace_mask",
     "trace_plane",
+    "trace_shapes",
+    "write_labels",
     "write_model",
 ]

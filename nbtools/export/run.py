@@ -13,6 +13,9 @@ from nbtools.errors import UserError
 from nbtools.export.outlines import rois
 from nbtools.image import RGB, Image
 from nbtools.metrics import instances
+from nbtools.results import Labels
+from nbtools.tasks.frames import split_pair, summarize
+from nbtools.tasks.reading import SCORES_FOLDER
 
 
 def labels(label: Image, path: str | Path) -> Path:
@@ -61,7 +64,8 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     Returns
     -------
     Path : the folder, with NAME.tif, overlays/NAME.png, rois/NAME.zip, nuclei.csv, summary.csv and
-        result.json; where the sample has true labels also scores.json and errors/NAME.png.
+        result.json; where the sample has true labels also scores/ with scores.json and
+        errors/NAME.png.
 
     Raises
     ------
@@ -72,20 +76,24 @@ def save_run(folder: str | Path, sample: Any, *found: Any, overwrite: bool = Fal
     name = getattr(sample, "name", "") or image.name or "image"
     with io.new_folder(folder, overwrite=overwrite) as inside:
         labels(label, inside / f"{name}.tif")
-        rois(label.select(T=0), inside / "rois" / f"{name}.zip")
+        rois(label, inside / "rois" / f"{name}.zip")
         _write_png(inside / "overlays" / f"{name}.png", show.overlay_rgb(image, label))
         if measured is not None:
             table(measured, inside / "nuclei.csv")
         if getattr(sample, "label", None) is not None:
             _write_scores(inside, image, truth=sample.label, label=label, name=name)
-        row = {
-            "name": name,
-            "nuclei": int(np.count_nonzero(np.unique(label.pixels) > 0)),
-            "seconds": _seconds(found),
-        }
-        io.write_csv(inside / "summary.csv", [row])
+        counts = [{"nuclei": count_labels(moment)} for moment in label.frames()]
+        row = {"name": name, **summarize(counts, label), "seconds": _seconds(found)}
+        moments = row.get("frames", counts)
+        rows = [{"name": name, **one, "seconds": row["seconds"]} for one in moments]
+        io.write_csv(inside / "summary.csv", rows)
         io.write_json(inside / "result.json", _describe(image, row, found))
     return Path(folder)
+
+
+def count_labels(label: Image) -> int:
+    """Number of nuclei in a label image; pixels of -1 are none."""
+    return int(np.count_nonzero(np.unique(label.pixels) > 0))
 
 
 def _find_label_and_table(found: tuple) -> tuple[Image, Mapping | None]:
@@ -103,11 +111,14 @@ def _find_label_and_table(found: tuple) -> tuple[Image, Mapping | None]:
 
 
 def _write_scores(folder: Path, image: Image, *, truth: Image, label: Image, name: str) -> None:
-    """Write scores against the true labels, and the map of errors."""
-    io.write_json(folder / "scores.json", instances.evaluate([(name, truth, label)]))
-    figure = show.error_map(image, truth, predicted=label)
-    (folder / "errors").mkdir()
-    (folder / "errors" / f"{name}.png").write_bytes(show.to_png(figure))
+    """Write scores against the true labels, and the map of errors, into a folder of their own."""
+    pairs = split_pair(name, Labels(truth), found=Labels(label))
+    scores = instances.evaluate((one, true.image, found.image) for one, true, found in pairs)
+    io.write_json(folder / SCORES_FOLDER / "scores.json", scores)
+    first, true, found = (one.select(T=0) for one in (image, truth, label))
+    figure = show.error_map(first, true, predicted=found)
+    (folder / SCORES_FOLDER / "errors").mkdir()
+    (folder / SCORES_FOLDER / "errors" / f"{name}.png").write_bytes(show.to_png(figure))
 
 
 def _write_png(path: Path, rgb: np.ndarray) -> None:

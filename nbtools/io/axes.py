@@ -34,7 +34,9 @@ class RawImage:
     channels : names of the channels.
     alpha : the last sample is transparency, where there are two or four.
     colour : three samples are red, green and blue, not just three channels.
-    guesses : what the reader assumes: "axes", "z_step", "series".
+    guesses : what the reader assumes: "axes", "z_step", "gaps" (pixels that nobody wrote are 0).
+    series : names of all images in the file, where it holds several.
+    interval_s : seconds between time points; None where it is unknown.
     """
 
     pixels: np.ndarray
@@ -45,6 +47,8 @@ class RawImage:
     alpha: bool = True
     colour: bool = True
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    interval_s: float | None = None
 
 
 def interpret(
@@ -84,7 +88,8 @@ def interpret(
     raw = _colours_last(raw)
     spacing, guesses = _spacing_of(raw)
     channels = raw.channels if "C" in raw.letters and len(raw.channels) == _size(raw, "C") else ()
-    image = Image(raw.pixels, raw.letters, spacing, raw.unit if spacing else "um", name, channels)
+    about = {"spacing": spacing, "unit": raw.unit if spacing else "um", "channels": channels}
+    image = Image(raw.pixels, raw.letters, **about, name=name, interval_s=raw.interval_s)
     return image, guesses
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -19,6 +21,9 @@ from nbtools.io.folders import temporary_path, unwritable
 
 MOST_BYTES_TABLE = 2**30
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
+
+DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
+NAMES = ("name", "image", "file", "group", "plant", "class")  # columns of words, never of numbers
 
 
 @contextmanager
@@ -126,28 +131,29 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
 
     Parameters
     ----------
-    path : of a file in UTF-8, with or without a byte-order mark; separated by comma, semicolon or
-        tab.
+    path : of a file in UTF-8, with or without a byte-order mark, in UTF-16 or in the encoding of
+        Excel for Windows; separated by comma, semicolon or tab.
 
     Returns
     -------
-    One dictionary per row, column → text without spaces around it.
+    One dictionary per row, column → text without spaces around it. A number with a decimal comma,
+    as a German or French Excel writes it, has a point instead; names of images, groups and classes
+    stay as they are.
 
     Raises
     ------
     UserError : the file cannot be read.
     """
     try:
-        lines = documents.read_text(path, most=MOST_BYTES_TABLE).splitlines()
+        lines = decode_text(documents.read_bytes(path, most=MOST_BYTES_TABLE)).splitlines()
+        if lines and lines[0].lower().startswith("sep="):  # Excel's own line about the separator
+            lines = lines[1:]
         if not lines:
             return []
-        delimiter = max(",;\t", key=lines[0].count)
-        rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [
-            {str(k).strip(): from_cell(v or "") for k, v in row.items() if k is not None}
-            for row in rows
-        ]
-    except (UserError, csv.Error) as error:
+        _require_text(lines, path)
+        rows = csv.DictReader(lines, delimiter=find_delimiter(lines[0]), skipinitialspace=True)
+        return [_clean_row(row) for row in rows]
+    except (UserError, UnicodeDecodeError, csv.Error) as error:
         received = getattr(error, "received", f"{path} ({error})")
         raise UserError(
             "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
@@ -193,6 +199,94 @@ def from_cell(text: str) -> str:
     """
     text = text.strip()
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+
+
+def read_header(path: str | Path) -> list[str]:
+    """Names of the columns of a CSV file, also of one without rows.
+
+    Parameters
+    ----------
+    path : of a file as `read_csv` reads it.
+    """
+    data = documents.read_bytes(path, most=MOST_BYTES_TABLE)
+    lines = [line for line in decode_text(data).splitlines() if line]
+    lines = lines[1:] if lines and lines[0].lower().startswith("sep=") else lines
+    if not lines:
+        return []
+    cells = next(csv.reader(lines[:1], delimiter=find_delimiter(lines[0]), skipinitialspace=True))
+    return [cell.strip() for cell in cells]
+
+
+def find_delimiter(header: str) -> str:
+    """What separates the columns of a table: the most frequent of comma, semicolon and tab.
+
+    Parameters
+    ----------
+    header : the first line.
+
+    Examples
+    --------
+    >>> find_delimiter("name;group")
+    ';'
+    """
+    return max(",;\t", key=header.count)
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a table in UTF-8 or UTF-16, or as Excel for Windows writes it (Windows-1252).
+
+    Parameters
+    ----------
+    data : content of the file.
+
+    Raises
+    ------
+    UnicodeDecodeError : it is no text.
+
+    Examples
+    --------
+    >>> decode_text("größe".encode("cp1252"))
+    'größe'
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in data:  # no text at all
+            raise
+        return data.decode("cp1252")
+
+
+def _require_text(lines: list[str], path: str | Path) -> None:
+    if any("\0" in line for line in lines):
+        raise UserError("A table must be text.", f"{path} (bytes of zero)", "Save it as CSV UTF-8.")
+
+
+def _clean_row(row: Mapping) -> dict[str, str]:
+    """A row without spaces around its cells, with points for decimals."""
+    cells = {str(k).strip(): from_cell(v or "") for k, v in row.items() if k is not None}
+    return {
+        name: text if name.lower() in NAMES else with_decimal_point(text)
+        for name, text in cells.items()
+    }
+
+
+def with_decimal_point(text: str) -> str:
+    """A number with a decimal comma with a point instead; any other text as it is.
+
+    Parameters
+    ----------
+    text : of a cell.
+
+    Examples
+    --------
+    >>> with_decimal_point("0,25"), with_decimal_point("1.234,5"), with_decimal_point("a, b")
+    ('0.25', '1234.5', 'a, b')
+    """
+    if not DECIMAL_COMMA.fullmatch(text):
+        return text
+    return text.replace(".", "").replace(",", ".")
 
 
 def to_plain(value: object) -> object:

@@ -13,24 +13,27 @@ import numpy as np
 from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
+from nbtools.io.coco import list_annotations
 from nbtools.io.files import find_reason, read_csv, write_csv
+from nbtools.io.yolo import read_yolo_boxes
 
 EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
-BOX_FILES = (".csv", ".xml", ".json")
+BOX_FILES = (".csv", ".xml", ".json", ".txt")
 CENTRE_FILES = (".csv",)
 
 
 def read_boxes(
-    path: str | Path, ndim: int, *, name: str = ""
+    path: str | Path, ndim: int, *, name: str | Path = "", shape: tuple[int, ...] = ()
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Read the boxes of an image, and their classes.
 
     Parameters
     ----------
     path : a table with a column for each edge and perhaps `class`; Pascal VOC (.xml, whose first
-        pixel is 1); COCO (.json).
+        pixel is 1); COCO (.json); YOLO as LabelImg writes it (.txt).
     ndim : 2 or 3.
-    name : of the image, where one file lists many.
+    name : name or path of the image, where one file lists many.
+    shape : (Y, X) of the image; only YOLO's shares need it.
 
     Returns
     -------
@@ -41,12 +44,9 @@ def read_boxes(
     ------
     UserError : a broken file, missing columns, entries that are no finite numbers.
     """
-    read = {".csv": _boxes_of_table, ".xml": _boxes_of_voc, ".json": _boxes_of_coco}[
-        Path(path).suffix.lower()
-    ]
     columns = 2 * ndim
     try:
-        rows, classes = read(Path(path), columns, name)
+        rows, classes = _read_rows(Path(path), columns, name=name, shape=shape)
         boxes = np.array(rows, float).reshape(-1, columns)
     except UserError:
         raise
@@ -145,7 +145,19 @@ def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> Non
     write_csv(path, dict(zip(spatial.lower(), centres.T.astype(float), strict=True)))
 
 
-def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
+def _read_rows(
+    path: Path, columns: int, *, name: str | Path, shape: tuple[int, ...]
+) -> tuple[list | np.ndarray, list[str]]:
+    kind = path.suffix.lower()
+    if kind == ".txt":
+        _require_flat(path, columns)
+        return read_yolo_boxes(path, shape)
+    if kind == ".json":
+        return _boxes_of_coco(path, columns, name)
+    return (_boxes_of_voc if kind == ".xml" else _boxes_of_table)(path, columns)
+
+
+def _boxes_of_table(path: Path, columns: int) -> tuple[list, list[str]]:
     rows = read_csv(path)
     needed = EDGES[:columns]
     if rows and not set(needed) <= set(rows[0]):
@@ -159,7 +171,7 @@ def _boxes_of_table(path: Path, columns: int, _name: str) -> tuple[list, list[st
     ]
 
 
-def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]]:
+def _boxes_of_voc(path: Path, columns: int) -> tuple[list, list[str]]:
     """Pascal VOC counts pixels from 1, and the last pixel belongs to the box."""
     _require_flat(path, columns)
     boxes = []
@@ -173,18 +185,12 @@ def _boxes_of_voc(path: Path, columns: int, _name: str) -> tuple[list, list[str]
     return boxes, classes
 
 
-def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]]:
+def _boxes_of_coco(path: Path, columns: int, name: str | Path) -> tuple[list, list[str]]:
     """COCO boxes are x, y, width and height."""
     _require_flat(path, columns)
     content = documents.read_json(path)
-    images = content["images"]
-    wanted = {
-        i["id"]
-        for i in images
-        if Path(i["file_name"]).stem.casefold() == name.casefold() or len(images) == 1
-    }
     known = {c["id"]: str(c["name"]) for c in content.get("categories", ())}
-    mine = [a for a in content["annotations"] if a["image_id"] in wanted]
+    _, mine = list_annotations(content, name)
     boxes = [[y, x, y + height, x + width] for x, y, width, height in (a["bbox"] for a in mine)]
     return boxes, [known.get(a.get("category_id"), "") for a in mine]
 
@@ -192,7 +198,7 @@ def _boxes_of_coco(path: Path, columns: int, name: str) -> tuple[list, list[str]
 def _require_flat(path: Path, columns: int) -> None:
     if columns != 4:
         raise UserError(
-            "Pascal VOC and COCO hold boxes of 2D images.",
+            "Pascal VOC, COCO and YOLO hold boxes of 2D images.",
             f"{path} beside a volume",
             f"Write a table with the columns {', '.join(EDGES)}.",
         )

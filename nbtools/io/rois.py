@@ -1,50 +1,93 @@
-"""Label images from outlines and run lengths: Fiji ROIs, QuPath GeoJSON, COCO, Data Science Bowl.
+"""Label images from files of outlines and run lengths, whichever program wrote them.
 
-In all of them a pixel belongs to a shape if its centre lies inside; the centre of the first pixel
-is (0.5, 0.5).
+Fiji's ROIs (.roi, .zip; also the 3D manager's), QuPath's GeoJSON, COCO, LabelMe, VIA (JSON and
+CSV), YOLO's outlines, and the run lengths of the Data Science Bowl.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from nbtools import documents
 from nbtools.errors import UserError
-from nbtools.io.archive import list_zip
+from nbtools.io.coco import is_coco, read_coco
+from nbtools.io.fiji_rois import read_3d_objects, read_fiji_rois
 from nbtools.io.files import find_reason, read_csv
+from nbtools.io.geojson import read_geojson
+from nbtools.io.image_annotators import (
+    VIA_COLUMNS,
+    is_labelme,
+    is_via,
+    list_via_names,
+    read_labelme,
+    read_via,
+    rows_to_via,
+)
+from nbtools.io.outlines import (
+    OutlineFile,
+    PaintedLabel,
+    image_stem,
+    paint_outlines,
+    select_frame,
+)
+from nbtools.io.yolo import read_yolo_outlines
 
-ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy")
-# parts and slices of one nucleus, as nbtools.export names them
-OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-z\d+)?(?:-\d+)?$")
+ROI_FILES = (".zip", ".roi", ".geojson", ".json", ".csv", ".npy", ".txt")
 RUN_COLUMNS = {"ImageId", "EncodedPixels"}
-MOST_BYTES = 2**28  # of all ROIs of a zip
-# key of the nucleus, slice (-1: all), rings of (y, x): the first is the outline, the others holes
-Shape = tuple[object, int, list[np.ndarray]]
 
 
-def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np.ndarray:
+def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str | Path = "") -> np.ndarray:
     """Read a file of outlines or run lengths as a label image.
 
     Parameters
     ----------
-    path : .zip or .roi (Fiji), .geojson or .json (QuPath, COCO), .csv (run lengths).
+    path : of the file; for its formats see `read_outlines`.
     shape : (Y, X) or (Z, Y, X) of the image.
-    name : of the image, where one file lists the labels of many (COCO, run lengths).
+    name : of the image, where one file lists the labels of many.
 
     Returns
     -------
-    Label image int32 of that shape; where shapes overlap, the later one wins.
+    Label image int32 of that shape; where shapes overlap, the smaller one wins.
 
     Raises
     ------
-    UserError : an unknown format or a broken file. The _seg.npy files of Cellpose are pickles,
-        which may run code: they are not opened.
+    UserError : as `read_outlines`.
+    """
+    return read_outlines(path, shape, name=name).label
+
+
+def read_outlines(
+    path: str | Path,
+    shape: tuple[int, ...],
+    *,
+    name: str | Path = "",
+    frames: Sequence[int] = (),
+) -> PaintedLabel:
+    """Read a file of outlines or run lengths as a label image, with notes on what was decided.
+
+    Parameters
+    ----------
+    path : .zip, .roi or a folder of .roi (Fiji), .geojson or .json (QuPath), .json (COCO,
+        LabelMe, VIA), .csv (VIA, run lengths), .txt (YOLO).
+    shape : (Y, X) or (Z, Y, X) of the image.
+    name : name or path of the image, where one file lists the labels of many; a path tells images
+        of one name in several folders apart.
+    frames : time points from 0 of a movie; () where the image is none.
+
+    Returns
+    -------
+    PaintedLabel; with frames, (T, Y, X) or (T, Z, Y, X).
+
+    Raises
+    ------
+    UserError : an unknown format, a broken file, or one without any area. The _seg.npy files of
+        Cellpose are pickles, which may run code: they are not opened.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -56,11 +99,17 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
         )
     documents.require_plain_file(path)
     try:
-        if kind == ".csv":
-            return _paint_runs(read_csv(path), shape, name=name)
-        shapes = list(
-            _read_rois(path) if kind in (".zip", ".roi") else _read_json(path, shape, name=name)
-        )
+        if (
+            kind == ".zip"
+            and path.is_file()
+            and (label := read_3d_objects(path, shape)) is not None
+        ):
+            return PaintedLabel(label)
+        rows = read_csv(path) if kind == ".csv" else []
+        if rows and set(rows[0]) >= RUN_COLUMNS:
+            return PaintedLabel(_paint_runs(rows, shape, name=name))
+        found = _read_file(path, shape, name=name, rows=rows)
+        return _paint_frames(found, shape, frames) if frames else paint_outlines(found, shape)
     except UserError:
         raise
     except Exception as error:  # a broken file fails anywhere inside the readers
@@ -69,11 +118,10 @@ def read_rois(path: str | Path, shape: tuple[int, ...], *, name: str = "") -> np
             f"{path} ({find_reason(error)})",
             "Export it again.",
         ) from error
-    return paint_shapes(shapes, shape)
 
 
 def list_image_names(path: str | Path) -> list[str]:
-    """Names of the images whose labels a COCO or run-length file holds.
+    """Names of the images whose labels a file of COCO, VIA or run lengths holds.
 
     Parameters
     ----------
@@ -89,149 +137,117 @@ def list_image_names(path: str | Path) -> list[str]:
             documents.require_plain_file(path)
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
-                listed = set(rows.fieldnames or ()) >= RUN_COLUMNS
-                return list(dict.fromkeys(r["ImageId"] for r in rows)) if listed else []
+                columns = {c.removeprefix("#") for c in rows.fieldnames or ()}
+                listed = next((c for c in rows.fieldnames or () if c in NAMING), None)
+                known = columns >= RUN_COLUMNS or columns >= VIA_COLUMNS
+                return list(dict.fromkeys(r[listed] for r in rows)) if known else []
         content = documents.read_json(path) if path.suffix.lower() == ".json" else {}
+        if is_via(content):
+            return list(list_via_names(content))
         images = content.get("images", ()) if isinstance(content, dict) else ()
-        return [Path(i["file_name"]).name for i in images]
-    except (UserError, OSError, ValueError, KeyError, TypeError):
+        return [Path(i["file_name"].replace("\\", "/")).name for i in images]
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
-def paint_shapes(shapes: Iterable[Shape], shape: tuple[int, ...]) -> np.ndarray:
-    """Paint outlined shapes as a label image.
+def holds_labels(path: str | Path) -> bool:
+    """Whether a file beside an image, of its name, holds outlines, and not facts on the image.
 
     Parameters
     ----------
-    shapes : (key, z, rings): shapes of the same key get the same number; z is a plane, or -1 for
-        all; rings are (n, 2) in the order y, x, the first the outline, the others holes.
-    shape : (Y, X) or (Z, Y, X) of the image.
-
-    Returns
-    -------
-    Label image int32, numbers 1 … N; where shapes overlap, the later one wins.
-
-    Examples
-    --------
-    >>> square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]])
-    >>> paint_shapes([("a", -1, [square])], (3, 3)).tolist()
-    [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    path : .zip, .roi, .geojson or .json.
     """
-    label = np.zeros(shape, np.int32)
-    numbers: dict[object, int] = {}
-    for key, z, rings in shapes:
-        number = numbers.setdefault(key, len(numbers) + 1)
-        inside = _fill(rings, shape[-2:])
-        if label.ndim == 2:
-            label[inside] = number
-        elif z < label.shape[0]:
-            label[slice(None) if z < 0 else z][..., inside] = number
-    return label
+    path = Path(path)
+    try:
+        documents.require_plain_file(path)
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return any(n.lower().endswith((".roi", ".3droi")) for n in archive.namelist())
+        if path.suffix.lower() != ".json":
+            return True
+        content = documents.read_json(path)
+    except (UserError, OSError, ValueError, zipfile.BadZipFile):
+        return True  # a broken file is refused when it is read
+    listed = isinstance(content, list) and bool(content) and "geometry" in content[0]
+    known = is_labelme(content) or is_coco(content) or is_via(content)
+    return listed or known or (isinstance(content, dict) and "features" in content)
 
 
-def _fill(rings: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    from skimage.draw import polygon
+def holds_outlines(path: str | Path) -> bool:
+    """Whether a file that lists many images holds outlines or masks, not boxes alone.
 
-    inside = np.zeros(shape, bool)
-    for i, ring in enumerate(rings):
-        rows, columns = polygon(ring[:, 0] - 0.5, ring[:, 1] - 0.5, shape)
-        inside[rows, columns] = i == 0
-    return inside
-
-
-def _read_rois(path: Path) -> Iterator[Shape]:
-    import roifile
-
-    if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            members = list_zip(archive, name=str(path), most=MOST_BYTES)
-            rois = [
-                roifile.ImagejRoi.frombytes(member.open().read())
-                for member in members
-                if member.name.lower().endswith(".roi")
-            ]
-    else:
-        rois = [roifile.ImagejRoi.frombytes(path.read_bytes())]
-    for i, roi in enumerate(rois):
-        own = OWN_NAME.match(roi.name or "")
-        z = (roi.z_position or roi.position or 0) - 1
-        key = own.group(1) if own else i
-        if roi.roitype == roifile.ROI_TYPE.OVAL:
-            yield key, z, [_ellipse(roi.top, roi.left, roi.bottom, roi.right)]
-            continue
-        for ring in roi.coordinates(multi=True):
-            if len(ring) > 2:
-                yield key, z, [np.asarray(ring, float)[:, ::-1]]
-
-
-def _ellipse(top: float, left: float, bottom: float, right: float) -> np.ndarray:
-    angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
-    start = np.array([top, left])
-    stop = np.array([bottom, right])
-    around = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    return (start + stop) / 2 + (stop - start) / 2 * around
-
-
-def _read_json(path: Path, shape: tuple[int, ...], *, name: str) -> Iterator[Shape]:
+    Parameters
+    ----------
+    path : of a file for which `list_image_names` gives names.
+    """
+    if Path(path).suffix.lower() != ".json":
+        return True
     content = documents.read_json(path)
-    if isinstance(content, dict) and "annotations" in content:
-        yield from _read_coco(content, shape, name=name)
-        return
-    features = content.get("features", [content]) if isinstance(content, dict) else content
-    for i, feature in enumerate(features):
-        geometry = feature.get("nucleusGeometry") or feature["geometry"]
-        z = int((geometry.get("plane") or {}).get("z", 0)) if len(shape) == 3 else -1
-        polygons = {
-            "Polygon": [geometry["coordinates"]],
-            "MultiPolygon": geometry["coordinates"],
-        }.get(geometry["type"], [])
-        for rings in polygons:
-            yield i, z, [np.asarray(r, float)[:, 1::-1] for r in rings]
+    return not is_coco(content) or any(a.get("segmentation") for a in content["annotations"])
 
 
-def _read_coco(content: dict, shape: tuple[int, ...], *, name: str) -> Iterator[Shape]:
-    wanted = {
-        i["id"]
-        for i in content["images"]
-        if Path(i["file_name"]).stem.casefold() == name.casefold()
-    }
-    for i, about in enumerate(
-        a
-        for a in content["annotations"]
-        if a["image_id"] in wanted or (len(content["images"]) == 1 and not wanted)
-    ):
-        parts = about.get("segmentation")
-        if isinstance(parts, dict):
+NAMING = ("ImageId", "filename", "#filename")  # columns that name an image
+
+
+def _paint_frames(
+    found: OutlineFile, shape: tuple[int, ...], frames: Sequence[int]
+) -> PaintedLabel:
+    """One label image per time point; a note that several have is told once."""
+    depth = shape[0] if len(shape) == 3 else 1
+    painted = [paint_outlines(select_frame(found, t, depth=depth), shape) for t in frames]
+    notes = dict.fromkeys(chain.from_iterable(one.notes for one in painted))
+    return PaintedLabel(np.stack([one.label for one in painted]), tuple(notes))
+
+
+def _read_file(
+    path: Path, shape: tuple[int, ...], *, name: str | Path, rows: list[dict[str, str]]
+) -> OutlineFile:
+    kind = path.suffix.lower()
+    if kind in (".zip", ".roi") or path.is_dir():
+        return read_fiji_rois(path)
+    if kind == ".txt":
+        return read_yolo_outlines(path, _require_plane(shape))
+    if kind == ".csv":
+        if rows and not {c.removeprefix("#") for c in rows[0]} >= VIA_COLUMNS:
             raise UserError(
-                "COCO labels must be polygons.",
-                f"run lengths for {name}",
-                "Export polygons, or decode the masks with pycocotools and save a label image.",
+                "A CSV of labels has the columns ImageId and EncodedPixels, or is one of VIA.",
+                f"{path} with the columns {', '.join(rows[0])}",
+                "Export label images instead.",
             )
-        for part in parts or ():
-            yield i, -1, [np.asarray(part, float).reshape(-1, 2)[:, ::-1]]
+        return read_via(rows_to_via(rows), path, name=name)
+    content = documents.read_json(path)
+    if is_coco(content):
+        return read_coco(content, name, shape=_require_plane(shape))
+    if is_labelme(content):
+        return read_labelme(content, path, shape=_require_plane(shape))
+    if is_via(content):
+        return read_via(content, path, name=name)
+    return read_geojson(content, path, volume=len(shape) == 3)
 
 
-def _paint_runs(rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str) -> np.ndarray:
+def _require_plane(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 2:
+        raise UserError(
+            "COCO, LabelMe, YOLO and run lengths are of 2D images.",
+            f"an image of the shape {tuple(shape)}",
+            "Give label images, or the outlines of Fiji or QuPath, which name their slice.",
+        )
+    return shape
+
+
+def _paint_runs(
+    rows: list[dict[str, str]], shape: tuple[int, ...], *, name: str | Path
+) -> np.ndarray:
     """Run lengths of the Data Science Bowl: one row per nucleus.
 
     Each holds starts and lengths, counted from 1 down the columns.
     """
-    if rows and not set(rows[0]) >= RUN_COLUMNS:
-        raise UserError(
-            "A CSV of labels has the columns ImageId and EncodedPixels.",
-            ", ".join(rows[0]),
-            "Export label images instead.",
-        )
-    if len(shape) != 2:
-        raise UserError(
-            "Run lengths are of 2D images.", f"a shape of {shape}", "Give label images."
-        )
-    label = np.zeros(shape[0] * shape[1], np.int32)
-    mine = [
-        r["EncodedPixels"] for r in rows if Path(r["ImageId"]).stem.casefold() == name.casefold()
-    ]
+    height, width = _require_plane(shape)
+    label = np.zeros(height * width, np.int32)
+    wanted = image_stem(str(name))
+    mine = [r["EncodedPixels"] for r in rows if image_stem(r["ImageId"]) == wanted]
     for number, text in enumerate(mine, start=1):
         numbers = np.array(text.split(), int)
         for start, length in zip(numbers[::2] - 1, numbers[1::2], strict=True):
             label[start : start + length] = number
-    return label.reshape(shape[::-1]).T.copy()
+    return label.reshape(width, height).T.copy()

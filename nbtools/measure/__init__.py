@@ -6,7 +6,7 @@ second (apart from the convex hulls of `solidity`, textures and chromocentres).
 """
 
 from nbtools.measure.chromocentres import find_chromocentres
-from nbtools.measure.nuclei import measure
-from nbtools.measure.tables import choose, stack
+from nbtools.measure.nuclei import measure, name_time
+from nbtools.measure.tables import choose, read_table, stack
 
-__all__ = ["choose", "find_chromocentres", "measure", "stack"]
+__all__ = ["choose", "find_chromocentres", "measure", "name_time", "read_table", "stack"]

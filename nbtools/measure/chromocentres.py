@@ -20,7 +20,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.measure.inputs import match_grid, read_grid, to_spatial
+from nbtools.measure.inputs import match_grid, read_grid, read_inputs, to_spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
@@ -71,6 +71,12 @@ def find_chromocentres(
     >>> int(find_chromocentres(Image(nucleus, "YX"), Image(image, "YX")).pixels.max())
     1
     """
+    label, image = read_inputs(label, image)
+    if "T" in label.axes:
+        how = {"channel": channel, "noise": noise, "contrast": contrast, "smooth_px": smooth_px}
+        pairs = zip(label.frames(), image.frames(), strict=True)
+        each = [find_chromocentres(*pair, **how) for pair in pairs]
+        return label.to("T" + each[0].axes).replace(pixels=np.stack([one.pixels for one in each]))
     pixels, spacing, _ = read_grid(label, image)
     _, index, _, _ = find_runs(pixels)
     values = read_signal(label, image, channel=channel, index=index)

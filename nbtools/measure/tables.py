@@ -1,11 +1,13 @@
-"""Tables of several images combined into one."""
+"""Tables of nuclei: read from files, and of several images combined into one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.errors import UserError
 
 
@@ -45,6 +47,47 @@ def stack(tables: Iterable[Mapping]) -> dict[str, np.ndarray]:
                 ),
             )
     return {name: np.concatenate([table[name] for table in complete]) for name in complete[0]}
+
+
+def read_table(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a table of nuclei, as of `nbtools measure`, for the statistics of `metrics`.
+
+    Parameters
+    ----------
+    path : of a CSV file, also one that a German or French Excel has written: with semicolons, and
+        commas for decimals.
+
+    Returns
+    -------
+    Column → values (n,): float where all cells are numbers or empty (NaN), bool where they are True
+    or False, else text. Columns that name images, groups and classes are text.
+
+    Raises
+    ------
+    UserError : the file cannot be read.
+
+    Examples
+    --------
+    >>> Path("nuclei.csv").write_text("plant;area_um2\\nA;20,5\\nB;\\n") and None
+    >>> read_table("nuclei.csv")["area_um2"].tolist()
+    [20.5, nan]
+    """
+    rows = io.read_csv(path)
+    names = io.read_header(path)
+    columns = {name: [row.get(name, "") for row in rows] for name in names}
+    return {
+        name: np.array(cells, object) if name.lower() in io.NAMES else _type_column(cells)
+        for name, cells in columns.items()
+    }
+
+
+def _type_column(cells: list[str]) -> np.ndarray:
+    if cells and set(cells) <= {"True", "False"}:
+        return np.array([cell == "True" for cell in cells])
+    try:
+        return np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        return np.array(cells, object)
 
 
 def choose(table: Mapping, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from nbtools import augment, nets, normalize, patches, tasks
+from nbtools import augment, nets, patches, tasks
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError, require_choice
 from nbtools.geometry import equivalent_diameters
@@ -30,10 +30,9 @@ from nbtools.inference import (
 from nbtools.inference.base import Maps
 from nbtools.inference.receptive_field import measure_receptive_field
 from nbtools.methods.domain import judge_scale
+from nbtools.methods.grey_scaling import GreyScaling
 from nbtools.methods.method import Method, Prediction
-from nbtools.methods.persistence import read_about, require_part
 from nbtools.methods.settings import NetworkSettings
-from nbtools.normalize import Normalization, Scale
 from nbtools.patches import Example
 from nbtools.training import (
     KEPT,
@@ -68,8 +67,6 @@ from nbtools.training.threshold_search import choose_pieces, coordinate_search
 from nbtools.training.validation import make_validation
 
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
-LOOKED_AT = 64  # training images that one normalisation for all is measured on
-SAMPLED = 500_000  # values of each of them
 BLENDED = (
     "The network depends on how much of an image it is given: {count} tiles of its own size were "
     "blended, and differ a little from the image in one piece. They have that size whatever --tile "
@@ -77,7 +74,7 @@ BLENDED = (
 )
 
 
-class KerasMethod(Method):
+class KerasMethod(GreyScaling, Method):
     """A method whose prediction is one Keras network.
 
     A subclass gives `Target`, `loss` and `build`; where it differs from the usual, `normalization`,
@@ -86,12 +83,10 @@ class KerasMethod(Method):
 
     Settings = NetworkSettings
     needs: ClassVar[tuple[str, ...]] = ("labels",)
-    normalization: ClassVar[Normalization] = normalize.PERCENTILES
     # a stopped and resumed run equals one that was not; False: it resumes its weights only
     exact_resume: ClassVar[bool] = True
     model: keras.Model | None = None
     field: ReceptiveField | None = None
-    scale: Scale | None = None  # of the whole training set, where the method has one for all images
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
     source: Method | None = None  # the model whose weights training begins with
     source_parts: str = "all"
@@ -340,7 +335,7 @@ class KerasMethod(Method):
         make = ExampleMaker(
             axes=self.domain.axes,
             check=self.check_image,
-            scale_of=self.scale_of,
+            prepare=self.normalise,
             needs=self.needs,
             welcomes=self.welcomes,
             classes=self.domain.classes,
@@ -453,7 +448,7 @@ class KerasMethod(Method):
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> Maps:
         """(*space, C) grey values → (*space, K) maps to decode."""
-        scale = self.scale_of(pixels)
+        pixels, scale = self.normalise(pixels)
         return self.inference()(lambda cut: self.run(scale.apply(cut)), pixels, tile=tile)
 
     def infer_normalised(self, pixels: np.ndarray) -> Maps:
@@ -484,37 +479,6 @@ class KerasMethod(Method):
                 name: np.asarray(o)[0] if single else np.asarray(o) for name, o in output.items()
             }
         return np.asarray(output)[0] if single else np.asarray(output)
-
-    def scale_of(self, pixels: np.ndarray) -> Scale:
-        """How this image's grey values are normalised, in training and in prediction."""
-        return self.scale if self.normalization.whole_set else self.normalization.measure(pixels)
-
-    def measure_scale(self, train: DataSet) -> None:
-        """One normalisation for all images, measured on a regular choice of the training set."""
-        images = self.sample_images(train)
-        values = np.concatenate([i.reshape(-1, 1, i.shape[-1]) for i in images])
-        self.scale = self.normalization.measure(values)
-
-    def sample_images(self, train: DataSet) -> list[np.ndarray]:
-        """Choose training images at regular intervals, to measure grey values on.
-
-        Parameters
-        ----------
-        train : training images.
-
-        Returns
-        -------
-        (*space, C) float32 of each; of large images, every n-th pixel.
-        """
-        chosen = np.unique(np.linspace(0, len(train) - 1, LOOKED_AT).round().astype(int))
-        found = []
-        for index in chosen:
-            image = self.check_image(train.image(int(index)))
-            pixels = image.to(self.domain.axes + "C").pixels
-            step = max(1, round((pixels.size / SAMPLED) ** (1 / self.domain.ndim)))
-            thinned = pixels[(slice(None, None, step),) * self.domain.ndim]
-            found.append(thinned.astype(np.float32))
-        return found
 
     def search_scale(self, inner: Inference) -> Inference:
         """Wrap an inference to predict planes at the best magnification; volumes are left alone."""
@@ -559,11 +523,7 @@ class KerasMethod(Method):
 
     def describe_model(self) -> dict:
         """How grey values are normalised, and the size of the network."""
-        words: object = self.normalization.words
-        if self.scale is not None:
-            words = {"how": words, "offset": list(self.scale.offset)}
-            words["factor"] = list(self.scale.factor)
-        return {"normalisation": words, "parameters": self.model.count_params()}
+        return self.describe_scaling() | {"parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
         """Write weights.npz, and the other weights that training kept."""
@@ -574,12 +534,6 @@ class KerasMethod(Method):
         self.read_description(folder)
         self.adopt(self.build())
         read_weights(self.model, folder)
-
-    def read_description(self, folder: Path) -> None:
-        """Take what else the network is built from out of the model's folder."""
-        if self.normalization.whole_set:
-            about = require_part(read_about(folder), "normalisation", folder=folder)
-            self.scale = Scale(tuple(about["offset"]), tuple(about["factor"]))
 
     def change_weights(self, folder: Path, weights: str) -> None:
         """Load the best or the last weights in place of those that training chose.

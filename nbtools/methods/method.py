@@ -5,6 +5,7 @@ Axes, shape and pixel size are kept from image to result.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, runtime
+from nbtools import config, io, runtime
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -107,6 +108,7 @@ class Method(ABC):
     Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
+    remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
 
     def __init__(self, settings: Settings | None = None, **changes):
@@ -186,8 +188,10 @@ class Method(ABC):
         """
         training = runtime.load_quietly("nbtools.training")  # loads Keras
         plan, started = plan or training.TrainingPlan(), time.monotonic()
+        if plan.minutes is not None and config.fast_changes(self.name, self.settings):
+            plan = dataclasses.replace(plan, minutes=None)  # a smoke run has few steps, not minutes
         if plan.folder is not None and not plan.data:
-            plan = replace(plan, data=training.identify(train, val))
+            plan = dataclasses.replace(plan, data=training.identify(train, val))
         train, val = self.begin_fit(train, val)
         history = training.History(stopped="epochs")
         with training.RunLock(plan.checkpoint):
@@ -277,7 +281,7 @@ class Method(ABC):
         Parameters
         ----------
         image : axes of the method's dimension, with or without T; several channels only if it was
-            trained with as many.
+            trained with as many. An array or the path of a file is taken, too: see `io.as_image`.
         tile : shape of a tile in pixels; None chooses by memory.
         raw : keep the maps in the result.
         diameter : of the nuclei of the image, in the unit of its spacing; it takes precedence over
@@ -287,6 +291,7 @@ class Method(ABC):
         ------
         UserError : axes, channels or a tile that do not fit the method, or too little memory.
         """
+        image = self.as_image(image)
         check_tile(tile, image)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
@@ -305,6 +310,16 @@ class Method(ABC):
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
 
+    def as_image(self, item: object) -> Image:
+        """An Image of an array or a path; arrays with the model's dimensions have its axes.
+
+        Parameters
+        ----------
+        item : see `io.as_image`.
+        """
+        axes = self.domain.axes + ("C" if self.domain.channels > 1 else "")
+        return io.as_image(item, axes=axes, colours=self.domain.channels in (1, 3))
+
     def forecast(
         self,
         image: Image,
@@ -322,6 +337,7 @@ class Method(ABC):
         -------
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
+        image = self.as_image(image)
         check_tile(tile, image)
         if len(image.spatial) != self.domain.ndim:
             return None
@@ -402,7 +418,12 @@ class Method(ABC):
         frames = [image]
         if "T" in image.axes:
             frames = [image.select(T=t) for t in range(image.size("T"))]
-        return [zoom_pixels(f.to(self.domain.axes + "C").pixels, zoom) for f in frames]
+        frames = [f.to(self.domain.axes + "C").pixels for f in frames]
+        return frames if zoom is None else [zoom_pixels(self.mend(f), zoom) for f in frames]
+
+    def mend(self, pixels: np.ndarray) -> np.ndarray:
+        """(*space, C) grey values → the same, faults mended that resampling would spread."""
+        return pixels
 
     # --- decoding
 
@@ -456,8 +477,8 @@ class Method(ABC):
         shape = tuple(image.size(axis) for axis in self.domain.axes)
         found = [self.decode_frame(frame, shape, **values) for frame in frames]
         result = place_results(found, image, zoom=zoom)
-        if isinstance(result, Labels) and "T" not in image.axes:
-            result = target.describe_objects(result, maps)
+        if isinstance(result, Labels):
+            result = target.describe_frames(result, frames)
         notes = tuple(filter(None, (target.describe(frame, **values) for frame in frames)))
         seconds = time.perf_counter() - started
         return Prediction(result, seconds=seconds, zoom=zoom, notes=notes)
@@ -519,10 +540,14 @@ class Method(ABC):
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain = Domain.from_dict(about)
         method.tuned = method.settings.select_known(about.get("tuned", {}))
+        method.recall(about)
         method.load_weights(folder)
         if weights is not None:
             method.change_weights(folder, weights)
         return method
+
+    def recall(self, about: dict) -> None:  # noqa: B027
+        """Take what else model.json says; may leave remarks."""
 
     def describe_model(self) -> dict:
         """Further entries of model.json."""

@@ -29,7 +29,7 @@ def read_about(folder: Path) -> dict:
     return documents.read_document(folder / "model.json")
 
 
-def require_part(about: dict, key: str, *, folder: Path) -> dict:
+def require_part(about: dict, key: str, *, folder: Path, holds: str = "") -> dict:
     """A part of model.json that a method cannot do without.
 
     Parameters
@@ -37,15 +37,17 @@ def require_part(about: dict, key: str, *, folder: Path) -> dict:
     about : model.json.
     key : of the part.
     folder : of the model, for the message.
+    holds : a key that the part must have.
 
     Raises
     ------
     UserError : it is missing, or a sentence stands in its place.
     """
-    if not isinstance(about.get(key), dict):
+    part = about.get(key)
+    if not isinstance(part, dict) or (holds and part.get(holds) is None):
         raise UserError(
-            f"model.json of this method must have the key {key}.",
+            f"model.json of this method must have the key {'.'.join(filter(None, (key, holds)))}.",
             folder / "model.json",
             "Copy the whole folder of the model again, or train again.",
         )
-    return about[key]
+    return part

@@ -20,7 +20,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import classification, detection, instances, outlines, regions
-from nbtools.metrics.overlap import check_labels, find_overlap
+from nbtools.metrics.overlap import check_labels, find_overlap, mask_void
 from nbtools.metrics.semantic import count_pixels
 
 Pairs = Iterable[tuple[str, np.ndarray | Image, np.ndarray | Image | None]]
@@ -54,7 +54,9 @@ def segment_objects(truth: np.ndarray | Image, predicted: np.ndarray | Image) ->
     fractions, alone = regions.score_fraction_overlap(overlap), not len(overlap.predicted_labels)
     return {
         "DC": float(regions.rate_dice(regions.count_foreground(overlap))),
-        "AHD": outlines.measure_foreground(check_labels(truth), check_labels(predicted)),
+        "AHD": outlines.measure_foreground(
+            *mask_void(check_labels(truth), check_labels(predicted))
+        ),
         "FOVL": float(fractions.mean()) if len(fractions) else float(alone),
         "mAP": float(
             np.mean([instances.score_overlap(overlap, iou).ap for iou in instances.THRESHOLDS])
@@ -166,7 +168,6 @@ def average(rows: Iterable[dict[str, float]]) -> dict[str, float | None]:
 
 def of_instances(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> dict[str, float]:
     """Compute all BIAFLOWS metrics of two label images: ObjSeg, and SptCnt of their number."""
-    counts = [
-        len(np.unique(label[label > 0])) for label in (check_labels(truth), check_labels(predicted))
-    ]
+    table = find_overlap(truth, predicted)
+    counts = len(table.true_labels), len(table.predicted_labels)
     return segment_objects(truth, predicted) | count_spots(*counts)

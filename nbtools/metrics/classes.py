@@ -8,13 +8,12 @@ prediction that matches the nucleus (IoU >= 0.5) is ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from nbtools.image import Image
 from nbtools.metrics.instances import LAST_AVERAGED, MATCHED, THRESHOLDS, Score, score_overlap
-from nbtools.metrics.overlap import Overlap, find_overlap, match_nuclei
+from nbtools.metrics.overlap import find_overlap, keep_nuclei, match_nuclei
 
 
 class ClassScores:
@@ -83,29 +82,3 @@ class ClassScores:
             "classes": classes,
             "class_accuracy": self.n_right / self.n_matched if self.n_matched else None,
         }
-
-
-def keep_nuclei(table: Overlap, rows: np.ndarray, *, columns: np.ndarray) -> Overlap:
-    """Restrict an overlap table to some of the nuclei.
-
-    Parameters
-    ----------
-    table : overlaps of all nuclei.
-    rows : (true nuclei,) bool.
-    columns : (predicted nuclei,) bool.
-
-    Returns
-    -------
-    The table of the chosen nuclei, numbered anew.
-    """
-    pairs = rows[table.row] & columns[table.column]
-    return replace(
-        table,
-        true_labels=table.true_labels[rows],
-        true_size=table.true_size[rows],
-        predicted_labels=table.predicted_labels[columns],
-        predicted_size=table.predicted_size[columns],
-        row=(np.cumsum(rows) - 1)[table.row[pairs]],
-        column=(np.cumsum(columns) - 1)[table.column[pairs]],
-        shared=table.shared[pairs],
-    )

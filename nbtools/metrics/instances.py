@@ -7,7 +7,8 @@ fraction of a second.
 *match* at a threshold if IoU >= threshold, each at most once; as many pairs as possible match, and
 among those the pairs of largest IoU. TP are matched pairs, FP (extra) predictions without a match,
 FN (missed) true nuclei without a match. ap = TP / (TP + FP + FN). Where there are neither true nor
-predicted nuclei, all rates are 1.
+predicted nuclei, all rates are 1. Pixels of -1, which nobody looked at, are left out on both sides
+(see `overlap.find_overlap`).
 
 References
 ----------
@@ -27,7 +28,13 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import bootstrap, outlines, regions
-from nbtools.metrics.overlap import Overlap, check_labels, find_overlap, match_nuclei
+from nbtools.metrics.overlap import (
+    Overlap,
+    check_labels,
+    find_overlap,
+    mask_void,
+    match_nuclei,
+)
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 # 0.95 demands more than the accuracy of the true labels: it is reported, but not averaged.
@@ -230,7 +237,10 @@ def evaluate(
         )
     return _summary(
         rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed)
-    ) | {"per_image": _drop_private(rows)}
+    ) | {
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
+        "per_image": _drop_private(rows),
+    }
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
@@ -313,9 +323,8 @@ def _measure_outlines(
         if image is not None and len(image.spatial) == image.pixels.ndim
         else None
     )
-    average, highest = outlines.measure_distances(
-        check_labels(truth), check_labels(predicted), pairs=names, spacing=spacing
-    )
+    pair = mask_void(check_labels(truth), check_labels(predicted))
+    average, highest = outlines.measure_distances(*pair, pairs=names, spacing=spacing)
     um = min(image.spacing_um) if spacing is not None and image.spacing_um else None
     return {"_um": um, "_average": average, "_highest": highest}
 
@@ -378,7 +387,7 @@ def _averaged(scores: list[Score]) -> list[Score]:
 def _interval(
     rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int
 ) -> list[float]:
-    """95 % percentile interval of the mean AP, drawing images or whole groups with replacement."""
+    """95 % interval of the mean AP, drawing images or whole groups with replacement."""
     units = bootstrap.find_units([row["name"] for row in rows], groups)
     table = np.array(
         [[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float

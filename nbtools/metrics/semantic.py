@@ -13,7 +13,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import bootstrap
-from nbtools.metrics.overlap import check_labels
+from nbtools.metrics.overlap import VOID, check_labels
 
 FOREGROUND = ("background", "foreground")
 METRICS = ("dice", "iou", "precision", "recall", "accuracy", "mean_iou")
@@ -41,7 +41,8 @@ def evaluate(
     Plain JSON values: `task`, `dice`, `iou`, `precision`, `recall` (means over the classes that
     occur, without the background), `accuracy` (share of pixels that are right), `mean_iou` (over
     all classes that occur), the same per class under `per_class`, `confusion` (pixels; rows true,
-    columns predicted), `missing`, `interval_95`, and one row per image. All rates lie in 0 to 1.
+    columns predicted), `missing`, `interval_95`, `interval_units`, and one row per image. All rates
+    lie in 0 to 1.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def evaluate(
         "confusion": pooled.tolist(),
         "missing": missing,
         "interval_95": bootstrap.find_intervals(tables, rate_confusion, units=units, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "per_image": rows,
     }
 
@@ -89,7 +91,8 @@ def count_pixels(truth: np.ndarray, predicted: np.ndarray, *, count: int) -> np.
 
     Parameters
     ----------
-    truth, predicted : (*space) class numbers from 0, of equal shape.
+    truth, predicted : (*space) class numbers from 0, of equal shape; pixels that are -1 on either
+        side are not counted.
     count : K, the number of classes.
 
     Returns
@@ -106,9 +109,9 @@ def count_pixels(truth: np.ndarray, predicted: np.ndarray, *, count: int) -> np.
             f"{truth.shape} and {predicted.shape}",
             "Compare a prediction with the labels of its own image, not cropped or scaled.",
         )
-    return np.bincount(
-        truth.ravel().astype(np.int64) * count + predicted.ravel(), minlength=count**2
-    ).reshape(count, count)
+    seen = (truth != VOID) & (predicted != VOID)
+    pair = truth[seen].astype(np.int64) * count + predicted[seen]
+    return np.bincount(pair, minlength=count**2).reshape(count, count)
 
 
 def rate_classes(confusion: np.ndarray) -> dict[str, np.ndarray]:
@@ -164,7 +167,7 @@ def _number(label: np.ndarray | Image, classes: Sequence[str] | None) -> np.ndar
     """The class of each pixel, as a number that has a name."""
     label = check_labels(label)
     if classes is None:
-        return (label > 0).astype(np.int64)
+        return np.where(label == VOID, VOID, label > 0).astype(np.int64)
     if (highest := int(label.max(initial=0))) >= len(classes):
         raise UserError(
             "Each pixel must hold the number of a named class.",

@@ -142,14 +142,14 @@ def _measure_contrast(
     )
     if grey.shape != label.shape:
         return np.full(len(names), np.nan)
-    around = grey[label == 0]
+    around, inside = grey[label == 0], np.isin(label, names)
     base, spread = (
         (np.median(around), np.subtract(*np.percentile(around, (75, 25))) / IQR)
         if len(around)
         else (0.0, 1.0)
     )
-    place = np.searchsorted(names, label[label > 0])
-    mean = np.bincount(place, weights=grey[label > 0], minlength=len(names)) / np.bincount(
+    place = np.searchsorted(names, label[inside])
+    mean = np.bincount(place, weights=grey[inside], minlength=len(names)) / np.bincount(
         place, minlength=len(names)
     )
     return (mean - base) / max(float(spread), 1e-9 * max(abs(float(base)), 1.0))

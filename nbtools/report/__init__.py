@@ -22,7 +22,7 @@ def write(run_folder: str | Path, *, pdf: bool = False) -> Path:
     Parameters
     ----------
     run_folder : folder that `nbtools train`, `nbtools predict`, `nbtools compare --out` or
-        `export.save_run` has written. The report also shows scores.json and errors/ (of `nbtools
+        `export.save_run` has written. The report also shows scores/ (of `nbtools
         evaluate --save`) and nuclei.csv (of `nbtools measure`) in it.
     pdf : also write report.pdf.
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from nbtools import documents, io, methods
+from nbtools import data, documents, io, methods
 from nbtools.errors import UserError
 from nbtools.report.compared import collect_comparison
+from nbtools.tasks.reading import SCORES_FOLDER
 
+# The line on the data in the card of shipped weights, up to the next point of the list.
+CARD_DATA = re.compile(r"^- \*\*Data:\*\*(.*?)(?=^- |\Z)", re.MULTILINE | re.DOTALL)
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
@@ -58,6 +63,18 @@ def read_table(path: Path) -> list[dict]:
     return [{name: _parse_value(text) for name, text in row.items()} for row in io.read_csv(path)]
 
 
+def find_scores(folder: Path, name: str = "scores.json") -> Path:
+    """A file of `nbtools evaluate --save`: in scores/, of older versions beside the result.
+
+    Parameters
+    ----------
+    folder : of the model or the result.
+    name : of the file or folder.
+    """
+    inside = folder / SCORES_FOLDER / name
+    return inside if inside.exists() else folder / name
+
+
 def describe_method(name: str | None) -> dict:
     """Name, title, task and paper of a method, as far as the registry of methods holds them."""
     if not name:
@@ -74,8 +91,8 @@ def describe_normalisation(about: str | dict | None) -> str | None:
 
     Parameters
     ----------
-    about : the sentence itself; or, of restoration methods, which undo it, "how", "offset" and
-        "factor".
+    about : the sentence itself, or a dictionary with it as "how"; of restoration methods, which
+        undo it, with "offset" and "factor", too.
 
     Examples
     --------
@@ -85,6 +102,8 @@ def describe_normalisation(about: str | dict | None) -> str | None:
     """
     if not isinstance(about, dict):
         return about
+    if "offset" not in about:
+        return about.get("how")
     offset, factor = (
         ", ".join(f"{value:.4g}" for value in about.get(key) or ()) for key in ("offset", "factor")
     )
@@ -119,13 +138,16 @@ def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
         "inputs": recipe.get("inputs"),
         "files": _hash_weights(folder),
         "versions": about.get("versions") or recipe.get("versions"),
-        "scores": read_json(folder / "scores.json"),
+        "scores": read_json(find_scores(folder)),
     }
 
 
 def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
     counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int)]
+    names = {row.get("name") for row in summary}
+    frames = (row.get("nuclei") for row in summary if row.get("frame") is not None)
+    moving = [count for count in frames if isinstance(count, int | float)]
     recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
@@ -133,10 +155,14 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "smoke_run": bool(about.get("fast") or recipe.get("fast")),
         "method": describe_method(about.get("method")),
         "model": about.get("model"),
+        "learned_from": find_training_data(about.get("model")),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
-        "images": _select_image_facts(about) | {"count": len(summary)},
-        "nuclei": sum(counts) if counts else None,
+        "images": _select_image_facts(about) | {"count": len(names)} | _find_pixel_sizes(about),
+        # nuclei of several time points are the same ones: they do not add up
+        "nuclei": sum(counts) if counts and not moving else None,
+        "time_points": len(moving) or None,
+        "nuclei_per_time_point": round(sum(moving) / len(moving), 1) if moving else None,
         "seconds": about.get("seconds"),
         "summary": summary,
         "failed": about.get("failed"),
@@ -146,7 +172,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "source": about.get("source"),
         "files": _hash_weights(folder),
         "versions": about.get("versions"),
-        "scores": read_json(folder / "scores.json"),
+        "scores": read_json(find_scores(folder)),
     }
 
 
@@ -166,6 +192,44 @@ def _select_image_facts(about: dict) -> dict:
         "nucleus_size_px",
     )
     return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
+
+
+def _find_pixel_sizes(about: dict) -> dict:
+    """Pixel sizes of the images of a result, where they are not all the same."""
+    sizes = Counter()
+    for row in about.get("images") or ():
+        axes = "".join(a for a in str(row.get("axes") or "") if a in "ZYX")
+        sizes[axes, tuple(row.get("spacing") or ()), row.get("unit") or "um"] += 1
+    if len(sizes) < 2:
+        return {}
+    keys = ("axes", "spacing", "unit")
+    return {
+        "pixel_sizes": [
+            dict(zip(keys, size, strict=True)) | {"images": n} for size, n in sizes.items()
+        ]
+    }
+
+
+def find_training_data(model: str | None) -> str | None:
+    """What weights learned from, by the card beside them; None where there is none.
+
+    Parameters
+    ----------
+    model : folder of a model, or name of shipped weights.
+
+    Examples
+    --------
+    >>> find_training_data("nuclei3d").partition(",")[0]
+    'simulated volumes of nuclei'
+    """
+    if not model:
+        return None
+    for folder in (Path(model), data.packaged_path("weights", str(model))):
+        card = folder / "README.md"
+        if (folder / "model.json").is_file() and card.is_file():
+            found = CARD_DATA.search(card.read_text("utf-8"))
+            return " ".join(found[1].split()).rstrip(".") if found else None
+    return None
 
 
 def _hash_weights(folder: Path) -> list[dict]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from nbtools import io, show
 from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.report.facts import read_table
+from nbtools.report.facts import find_scores, read_table
 
 EXAMPLES, OVERLAYS, WORST = 2, 6, 5
 # folder of a data set: part of a sample in it
@@ -121,23 +121,22 @@ def _find_compared(folder: Path, facts: dict) -> Iterator[Picture]:
 
 
 def _find_strata(folder: Path, facts: dict) -> Iterator[Picture]:
-    if (folder / "strata.png").is_file():
+    file = find_scores(folder, "strata.png")
+    if file.is_file():
         yield Picture(
             "Scores",
             (
                 "Share of matched nuclei, from the smallest fifth to the largest, and from the "
                 "dimmest to the brightest."
             ),
-            file=folder / "strata.png",
+            file=file,
         )
 
 
 def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
     """Error maps, of one result or per method; 1_NAME.png is the worst image."""
-    for place in [
-        folder / "errors",
-        *sorted(p for p in (folder / "errors").glob("*") if p.is_dir()),
-    ]:
+    errors = find_scores(folder, "errors")
+    for place in [errors, *sorted(p for p in errors.glob("*") if p.is_dir())]:
         method = "" if place.name == "errors" else f"{place.name}, "
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
@@ -165,6 +164,7 @@ def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
     partners = {
         (PARTNERS[p.parent.name], io.stem(p).lower()): p for p in files if p.parent.name in PARTNERS
     }
+    images = [p for p in images if not io.list_series(p)]  # of several, which one is not known
     examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
     if examples:
         had = [
@@ -195,6 +195,6 @@ def _draw_measurements(folder: Path, facts: dict) -> Iterator[Picture]:
             for name in rows[0]
             if isinstance(rows[0].get(name), int | float)
         }
-        yield Picture(
-            "Measurements", f"Sizes and shapes of {len(rows)} nuclei.", show.measurements(columns)
-        )
+        what = "nuclei" if "frame" not in rows[0] else "nuclei of single time points"
+        text = f"Sizes and shapes of {len(rows)} {what}."
+        yield Picture("Measurements", text, show.measurements(columns))

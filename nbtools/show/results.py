@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from nbtools import tasks
@@ -10,7 +12,9 @@ from nbtools.metrics.boxes import split_edges
 from nbtools.results import Boxes, Points, Result
 from nbtools.show.restoration import side_by_side_rgb
 from nbtools.show.views import overlay_rgb
+from nbtools.tasks.frames import count_frames, list_frames
 
+MOST_FRAMES, GAP = 4, 4  # of a movie, side by side, and the pixels between them
 REACH = 2  # px from a point to the edge of its mark
 
 
@@ -19,7 +23,8 @@ def result_rgb(image: Image, result: Result) -> np.ndarray | None:
 
     Parameters
     ----------
-    image : what the result was predicted from; of a movie, the first frame is shown.
+    image : what the result was predicted from; of a movie, frames from the first to the last stand
+        side by side.
     result : of any task.
 
     Examples
@@ -29,7 +34,16 @@ def result_rgb(image: Image, result: Result) -> np.ndarray | None:
     (40, 84, 3)
     """
     draw = DRAWINGS.get(tasks.of_result(result).figures.get("overlay"))
-    return draw and draw(image, getattr(result, "image", result))
+    if draw is None:
+        return None
+    count = image.size("T")
+    if count < 2 or count_frames(result) is None:
+        return draw(image.select(T=0), getattr(result, "image", result))
+    shown = np.unique(np.linspace(0, count - 1, MOST_FRAMES).round().astype(int))
+    parts = list_frames(result, count)
+    pictures = [draw(image.select(T=t), getattr(parts[t], "image", parts[t])) for t in shown]
+    gap = np.full((len(pictures[0]), GAP, 3), 255, np.uint8)
+    return np.concatenate(list(chain.from_iterable((gap, p) for p in pictures))[1:], axis=1)
 
 
 def points_rgb(image: Image, found: Points | Boxes) -> np.ndarray:

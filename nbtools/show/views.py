@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import to_hex
 
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.metrics.overlap import VOID
 from nbtools.show import layout
 from nbtools.show.colors import color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
+
+STRIPES = 8  # px from one stripe of the hatching to the next
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def view(
     Parameters
     ----------
     image : of a movie, the first frame is shown.
-    label : label image of the same size.
+    label : label image of the same size; pixels of -1, which nobody looked at, are hatched.
     contrast : how grey values become colours; by default measured on this image, for the
         projections of a volume apart from its slices.
     most : longest side in pixels; larger pictures are thinned out.
@@ -58,21 +62,29 @@ def view(
     ------
     UserError : label and image differ in size.
     """
+    image = io.as_image(image, axes="ZYX")
+    label = None if label is None else io.as_label(label)
     space = "ZYX" if image.size("Z") > 1 else "YX"
     image = image.select(T=0).to(space + "C")
-    pixels, labels = image.pixels, None
+    pixels, labels, seen = image.pixels, None, None
     if label is not None:
-        labels = np.maximum(label.select(T=0).to(space).pixels, 0)  # -1 marks pixels to be ignored
+        labels = label.select(T=0).to(space).pixels
         check_same_space(pixels.shape[:-1], labels.shape)
+        seen = labels != VOID if labels.min(initial=0) == VOID else None
+        labels = np.maximum(labels, 0)
     thin = -(-max(image.space_shape) // most)
     about = {
         "spacing_um": min(image.spacing_um) * thin if image.spacing_um else None,
         "name": image.name,
     }
     if space == "ZYX":
-        return _view_volume(image, labels, thin=thin, contrast=contrast, about=about)
+        how = {"thin": thin, "contrast": contrast, "about": about}
+        return _view_volume(image, labels, seen, **how)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
+    if seen is not None:
+        square = layout.make_pixels_square(seen, image.relative_spacing, thin=thin)
+        rgb = hatch(rgb, np.asarray(square) < 0.5)
     labels = (
         None
         if labels is None
@@ -88,7 +100,13 @@ def view(
 
 
 def _view_volume(
-    image: Image, labels: np.ndarray | None, *, thin: int, contrast: Contrast | None, about: dict
+    image: Image,
+    labels: np.ndarray | None,
+    seen: np.ndarray | None,
+    *,
+    thin: int,
+    contrast: Contrast | None,
+    about: dict,
 ) -> View:
     cuts, spacing = layout.choose_slices(labels, image.space_shape), image.relative_spacing
     rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
@@ -105,13 +123,38 @@ def _view_volume(
     captions = tuple((left, top, name, "white") for (left, top), name in named if name)
     if labels is not None:
         labels = layout.assemble(layout.make_panels(labels, cuts, spacing=spacing, thin=thin))
+    rgb = layout.assemble(drawn, blank=255)
+    if seen is not None:
+        panels = layout.make_panels(seen.astype(np.uint8), cuts, spacing=spacing, thin=thin)
+        rgb = hatch(rgb, layout.assemble(panels, blank=1) == 0)
     return View(
-        layout.assemble(drawn, blank=255),
+        rgb,
         labels,
         frame=rows[0][0].shape[1::-1],
         captions=captions,
         **about,
     )
+
+
+def hatch(rgb: np.ndarray, void: np.ndarray) -> np.ndarray:
+    """Grey stripes over pixels that nobody looked at.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8.
+    void : (H, W) bool.
+
+    Examples
+    --------
+    >>> hatch(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool)).max()
+    np.uint8(70)
+    """
+    rows, columns = np.indices(void.shape)
+    stripe = (rows + columns) % STRIPES < STRIPES // 2
+    striped = rgb.copy()
+    striped[void] = rgb[void] // 2 + 20
+    striped[void & stripe] = rgb[void & stripe] // 2 + 70
+    return striped
 
 
 def paint(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
@@ -18,7 +18,7 @@ import numpy as np
 from nbtools.config import Settings, setting
 from nbtools.image import Image
 from nbtools.patches import Example
-from nbtools.results import Labels, Result, score_labels
+from nbtools.results import Labels, Result, join_frames, score_labels
 from nbtools.targets import classes as class_targets
 
 if TYPE_CHECKING:
@@ -226,6 +226,17 @@ class LabelTarget(Target):
             return found
         names, probability = class_targets.decode(label, maps[..., channels], names=self.classes)
         return dataclasses.replace(found, classes=names, probability=probability)
+
+    def describe_frames(self, found: Labels, frames: Sequence[np.ndarray]) -> Labels:
+        """As `describe_objects`, time point by time point.
+
+        Parameters
+        ----------
+        found : labels on the grid of the image, with or without T.
+        frames : maps of each time point; one without T.
+        """
+        each = [self.describe_objects(*pair) for pair in zip(found.frames(), frames, strict=True)]
+        return join_frames(each, found.image) if "T" in found.image.axes else each[0]
 
     def score(self, label: np.ndarray, maps: np.ndarray) -> dict[int, float] | None:
         """Score per object: the mean probability, in the first map, of its pixels."""

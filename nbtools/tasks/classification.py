@@ -11,12 +11,13 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import classification
 from nbtools.results import Classes
 from nbtools.tasks.base import Task
-from nbtools.tasks.reading import SCORES, ResultSet, is_result, list_files, require_existing
+from nbtools.tasks.reading import SCORES, ResultSet, list_files, require_existing
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
 TABLE = "classes.csv"

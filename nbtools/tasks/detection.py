@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.image import Image
@@ -18,16 +18,17 @@ from nbtools.io.points_and_boxes import EDGES
 from nbtools.metrics import biaflows, boxes, detection
 from nbtools.results import Boxes, Grid, Labels, Points
 from nbtools.tasks.base import Task
+from nbtools.tasks.frames import split_pairs, summarize
 from nbtools.tasks.reading import (
     SCORES,
     ResultSet,
-    is_result,
     list_files,
     read_label_file,
     require_existing,
 )
 from nbtools.tasks.text import average_scores, format_missing, format_rates
 
+FRAMES = ("frame", "t")  # columns that hold the time point
 Found = Points | Boxes | Labels  # of boxes the middle is the point, of labels the centre of gravity
 TERMS = """
     match: A found point within the gate of a true one; each is used once.
@@ -57,12 +58,18 @@ def write(result: Points | Boxes, image: Image, *, folder: Path) -> dict:
     columns = list_columns(result)
     if result.frame is not None:
         columns["frame"] = np.asarray(result.frame)
+        if image.interval_s is not None:
+            columns["time_s"] = np.round(columns["frame"] * image.interval_s, 6)
     if result.score is not None:
         columns["score"] = np.round(np.asarray(result.score, float), 4)
     if result.classes:
         columns["class"] = result.classes
     io.write_csv(folder / f"{result.grid.name}.csv", columns)
-    return {"nuclei": len(result)} | average_scores(result.score)
+    if result.frame is None:
+        return {"nuclei": len(result)} | average_scores(result.score)
+    moments = [result.of_frame(t) for t in range(image.size("T"))]
+    rows = [{"nuclei": len(one)} | average_scores(one.score) for one in moments]
+    return summarize(rows, image)
 
 
 def list_columns(result: Points | Boxes) -> dict[str, np.ndarray]:
@@ -95,7 +102,7 @@ def read(
     UserError : nothing is there, or nothing that holds points.
     """
     place, options = require_existing(place, what), options or InputOptions()
-    if place.is_file():
+    if place.is_file() or (io.is_image_folder(place) and not io.list_labels(place)):
         return ResultSet({io.stem(place): lambda: read_file(place, options)}, alone=True)
     dataset = None if is_result(place) else DataSet.open(place, options=options)
     for kind in ("centres", "boxes", "labels") if dataset is not None else ():
@@ -120,10 +127,18 @@ def _choose(kind: str, dataset: DataSet, index: int) -> Found:
     sample = dataset[index]
     if kind == "labels":
         return Labels(sample.label)
-    grid = Grid.of(sample.image)
+    grid, file = Grid.of(sample.image), dataset.entries[index].files[kind]
+    frame = None
+    if "T" in sample.image.axes and file.suffix.lower() == ".csv":
+        frame = read_frames(read_rows(file), file)
     if kind == "boxes":
-        return Boxes(sample.boxes, grid, classes=sample.box_classes)
-    return Points(sample.centres, grid)
+        return Boxes(sample.boxes, grid, classes=sample.box_classes, frame=frame)
+    return Points(sample.centres, grid, frame=frame)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a table, with names of columns in lower case."""
+    return [{k.lower(): v for k, v in row.items()} for row in io.read_csv(path)]
 
 
 def read_file(path: Path, options: InputOptions) -> Found:
@@ -140,9 +155,8 @@ def read_file(path: Path, options: InputOptions) -> Found:
     """
     if io.is_image(path):
         return Labels(read_label_file(path, options))
-    rows = [{k.lower(): v for k, v in row.items()} for row in io.read_csv(path)]
-    first = path.read_text("utf-8-sig").partition("\n")[0].lower()
-    header = {name.strip() for name in re.split("[,;\t]", first)}
+    rows = read_rows(path)
+    header = {name.lower() for name in io.read_header(path)}
     axes = [a for a in "zyx" if a in header or {f"{a}0", f"{a}1"} <= header]
     if axes[-2:] != ["y", "x"]:
         raise UserError(
@@ -164,7 +178,34 @@ def read_file(path: Path, options: InputOptions) -> Found:
         ) from error
     grid = Grid("".join(axes).upper(), (), options.spacing, options.unit, io.stem(path))
     named = tuple(row["class"] for row in rows) if "class" in header else ()
-    return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named)
+    frame = read_frames(rows, path)
+    if not rows and header & set(FRAMES):
+        frame = np.zeros(0, int)
+    return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named, frame)
+
+
+def read_frames(rows: list[dict[str, str]], path: Path) -> np.ndarray | None:
+    """Time points of the objects of a table, from 0; None where no column names them.
+
+    Parameters
+    ----------
+    rows : of the table, with names of columns in lower case.
+    path : of the table, for errors.
+
+    Raises
+    ------
+    UserError : time points that are no whole numbers.
+    """
+    column = next((name for name in FRAMES if rows and name in rows[0]), None)
+    if column is None or not any(row[column] for row in rows):
+        return None
+    if not all(row[column].isdecimal() for row in rows):
+        raise UserError(
+            "Time points of a table must be whole numbers from 0.",
+            f"{path}, column {column}",
+            "Give each row its time point, or take the column out.",
+        )
+    return np.array([int(row[column]) for row in rows])
 
 
 def as_points(found: Found) -> Points:
@@ -172,7 +213,8 @@ def as_points(found: Found) -> Points:
     if isinstance(found, Labels):
         return Points(centroids(found.image.pixels), Grid.of(found.image))
     if isinstance(found, Boxes):
-        return Points(sum(boxes.split_edges(found.edges)) / 2, found.grid, found.score)
+        middles = sum(boxes.split_edges(found.edges)) / 2
+        return Points(middles, found.grid, found.score, frame=found.frame)
     return found
 
 
@@ -205,6 +247,8 @@ def evaluate(
             "Give --gate-px or --gate-um.",
         )
     unit, edges = "um" if gate_um else "px", []
+    gate = gate_um or gate_px or detection.GATE_PX
+    pairs, groups = split_pairs(pairs, groups)
 
     def convert(pairs: Iterable[tuple]) -> Iterator[tuple]:
         for name, truth, found in pairs:
@@ -212,13 +256,30 @@ def evaluate(
             points = as_points(truth)
             scale = _require_spacing(name, points) if gate_um else 1.0
             other = None if found is None else as_points(found)
+            if other is not None and isinstance(truth, Labels):
+                other = _leave_void(other, truth.image, near=points, reach=gate / np.asarray(scale))
             places = None if other is None else other.coordinates * scale
             score = None if other is None else other.score
             yield name, points.coordinates * scale, places, score
 
-    gate = gate_um or gate_px or detection.GATE_PX
     scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
     return scores | (boxes.score_boxes(edges) if all(edges) else {})
+
+
+def _leave_void(found: Points, label: Image, *, near: Points, reach: np.ndarray | float) -> Points:
+    """The points without those where nobody looked, unless a true point is within reach.
+
+    label : true labels, -1 where nobody looked. near : true points. reach : of a match, in pixels.
+    """
+    pixels = label.to(found.grid.axes).pixels
+    if not len(found) or pixels.min(initial=0) >= 0:
+        return found
+    places = np.clip(np.rint(found.coordinates).astype(int), 0, np.array(pixels.shape) - 1)
+    void = pixels[tuple(places.T)] < 0
+    steps = (found.coordinates[:, None] - near.coordinates[None]) / reach
+    kept = ~void | (np.linalg.norm(steps, axis=-1) <= 1).any(axis=1)
+    score = None if found.score is None else np.asarray(found.score)[kept]
+    return Points(found.coordinates[kept], found.grid, score)
 
 
 def _require_spacing(name: str, points: Points) -> tuple[float, ...]:

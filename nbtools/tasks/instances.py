@@ -10,17 +10,20 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, read_classes, write_classes
-from nbtools.data.layout import name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import count_sizes
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
+from nbtools.metrics.bootstrap import format_interval
 from nbtools.results import Labels
 from nbtools.tasks.base import Task
+from nbtools.tasks.frames import name_time, split_pairs, summarize
 from nbtools.tasks.reading import (
     ResultSet,
-    is_result,
     list_files,
+    list_label_files,
     read_label_file,
     require_existing,
 )
@@ -68,28 +71,37 @@ def write(result: Labels, image: Image, *, folder: Path) -> dict:
     label = result.image
     io.write_label(folder / f"{label.name}.tif", label)
     if result.classes is not None:
-        present = set(np.unique(label.pixels).tolist())
+        present = {name_object(row) for row in list_objects(result)}
         kept = {value: name for value, name in result.classes.items() if value in present}
         path = folder / f"{label.name}{CLASSES}"
         write_classes(path, kept, probability=result.probability)
-    rows = list_objects(result)
-    known = [row["score"] for row in rows if row["score"] is not None]
-    return measure_sizes(label) | average_scores(known) | {"tables": {OBJECTS: rows}}
+    objects, rows = list_objects(result), []
+    for time, moment in enumerate(label.frames()):
+        scores = [row["score"] for row in objects if row["frame"] in (None, time)]
+        known = [score for score in scores if score is not None]
+        rows.append(measure_sizes(moment) | average_scores(known))
+    return summarize(rows, label) | {"tables": {OBJECTS: objects}}
 
 
 def list_objects(result: Labels) -> list[dict]:
     """Rows of objects.csv: image, frame (of a movie), label, score and class of each object."""
     rows = []
     moving = "T" in result.image.axes
-    score = {} if moving else result.score or {}
-    names = {} if moving else result.classes or {}
-    for number, moment in enumerate(split_frames(result.image)):
-        for label in np.unique(moment[moment > 0]).tolist():
-            row = {"image": result.image.name, "frame": number if moving else None, "label": label}
-            known = score.get(label)
+    for number, moment in enumerate(result.frames()):
+        time = name_time(result.image, number) if moving else {}
+        pixels = moment.image.pixels
+        for label in np.unique(pixels[pixels > 0]).tolist():
+            known = (moment.score or {}).get(label)
+            row = {"image": result.image.name, "frame": None, "label": label}
             row["score"] = None if known is None else round(float(known), 4)
-            rows.append(row | {"class": names.get(label)})
+            rows.append(row | {"class": (moment.classes or {}).get(label)} | time)
     return rows
+
+
+def name_object(row: Mapping) -> int | tuple[int, int]:
+    """The key of an object of objects.csv in `Labels`: its label, of a movie (frame, label)."""
+    label, frame = int(row["label"]), row.get("frame")
+    return label if frame in (None, "") else (int(frame), label)
 
 
 def read(
@@ -108,12 +120,16 @@ def read(
     UserError : nothing is there, or no label image.
     """
     place, options = require_existing(place, what), options or InputOptions()
-    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
+    alone = io.is_image_place(place)
+    inside_zarr = alone and bool(io.list_labels(place)) if io.is_image_folder(place) else False
+    opened = (not alone or inside_zarr) and not is_result(place)
+    dataset = DataSet.open(place, options=options) if opened else None
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
-        return ResultSet({dataset.names[i]: partial(_read_sample, dataset, i) for i in inside})
+        readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
+        return ResultSet(readers, notes=partial(_list_notes, dataset))
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
-    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
+    files = [place] if alone else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
         raise UserError(
             f"{what} must hold label images.",
@@ -121,8 +137,11 @@ def read(
             "Give a result of nbtools predict, or a folder with labels/.",
         )
     objects = cache(lambda: group_objects(files[0].with_name(OBJECTS)))
-    readers = {io.stem(path): partial(_read_file, path, options, objects) for path in files}
-    return ResultSet(readers, place.is_file())
+    readers = {
+        name: partial(_read_file, name, *found, options=options, objects=objects)
+        for name, found in list_label_files(files, options).items()
+    }
+    return ResultSet(readers, alone and len(readers) == 1)
 
 
 def _read_sample(dataset: DataSet, index: int) -> Labels:
@@ -130,10 +149,27 @@ def _read_sample(dataset: DataSet, index: int) -> Labels:
     return Labels(require_labels(sample.label), classes=sample.classes)
 
 
-def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
+def _list_notes(dataset: DataSet) -> list[str]:
+    """What was decided while outlines and masks became labels."""
+    return [
+        f"{dataset.relative(entry.files['labels'])}: {note.message}"
+        for entry in dataset.entries
+        for note in dataset.reader.notes(entry)
+        if note.code != io.MASKS
+    ]
+
+
+def _read_file(
+    name: str,
+    path: Path,
+    series: int | None,
+    *,
+    options: InputOptions,
+    objects: Callable[[], dict],
+) -> Labels:
     """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
-    name = io.stem(path)
     rows = objects().get(name_key(name), {})
+    label = read_label_file(path, options, series=series).replace(name=name)
     table = path.with_name(f"{name}{CLASSES}")
     named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
     try:
@@ -145,7 +181,11 @@ def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -
             "Correct the table, with a point for decimals, or take it away.",
         ) from error
     named = read_classes(table) if table.is_file() else named
-    return Labels(require_labels(read_label_file(path, options)), score or None, named)
+    found = Labels(require_labels(label), score or None, named)
+    if isinstance(options.time, int) and "T" in label.axes:
+        label.select(T=options.time)  # a time point that is there, or a UserError
+        return found.frames()[options.time]
+    return found
 
 
 def require_labels(label: Image) -> Image:
@@ -161,18 +201,17 @@ def require_labels(label: Image) -> Image:
     return label
 
 
-def group_objects(table: Path) -> dict[str, dict[int, dict[str, str]]]:
-    """Rows of objects.csv by image and label.
+def group_objects(table: Path) -> dict[str, dict[int | tuple[int, int], dict[str, str]]]:
+    """Rows of objects.csv by image and label, of movies by image, frame and label.
 
     Parameters
     ----------
-    table : path of objects.csv; {} where there is none. Objects of movies, whose labels begin anew
-        in each frame, are left out.
+    table : path of objects.csv; {} where there is none.
     """
-    found: dict[str, dict[int, dict[str, str]]] = {}
+    found: dict[str, dict[int | tuple[int, int], dict[str, str]]] = {}
     for row in io.read_csv(table) if table.is_file() else ():
-        if row.get("label", "").isdecimal() and not row.get("frame"):
-            found.setdefault(name_key(row.get("image", "")), {})[int(row["label"])] = row
+        if row.get("label", "").isdecimal() and (row.get("frame") or "0").isdecimal():
+            found.setdefault(name_key(row.get("image", "")), {})[name_object(row)] = row
     return found
 
 
@@ -211,13 +250,13 @@ def measure_sizes(label: Image) -> dict:
 
     Parameters
     ----------
-    label : label image, also of a movie.
+    label : label image, not of a movie.
 
     Returns
     -------
     `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
     """
-    sizes = np.concatenate([count_sizes(moment)[1] for moment in split_frames(label)])
+    sizes = count_sizes(label.pixels)[1]
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
         one = count_pixels(1.0, label.spacing_um)
@@ -308,6 +347,8 @@ def evaluate(
     """
     tally, confidence = classes.ClassScores(), Confidence()
 
+    pairs, groups = split_pairs(pairs, groups)
+
     def look(pairs: Iterable[tuple]) -> Iterator[tuple]:
         for name, truth, found in pairs:
             confidence.add(truth, found)
@@ -338,10 +379,10 @@ def tuning_score(pairs: list[tuple]) -> float:
 def format_scores(scores: dict) -> list[str]:
     """The table of thresholds, the mean AP, kinds of mistake, outlines and classes."""
     rows = [{"IoU": threshold, **values} for threshold, values in scores["pooled"].items()]
-    low, high = scores["interval_95"]["mean_ap"]
+    sure = format_interval(scores["interval_95"]["mean_ap"], scores.get("interval_units"))
     lines = [
         *tabulate(rows, ["IoU", "ap", "precision", "recall", "f1", "tp", "fp", "fn"]),
-        f"Mean AP {scores['mean_ap']:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
+        f"Mean AP {scores['mean_ap']:.3f} ({sure}) over "
         f"{scores['images']} images; "
         f"panoptic quality {scores['panoptic_quality']:.3f}, SEG {scores['seg']:.3f}",
         f"Split {scores['splits']}, merged {scores['merges']}, missed entirely "
@@ -373,7 +414,7 @@ def write_sentence(scores: dict) -> str:
     at_half = f" and {half['ap']:.3f} at 0.5" if half.get("ap") is not None else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
     sure = (
-        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
+        f" (bootstrap, {format_interval(interval, scores.get('interval_units'))})"
         if interval and None not in interval and (scores.get("images") or 0) > 1
         else ""
     )

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data import InputOptions
-from nbtools.data.layout import name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_own
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv", "strata.png")
+NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv")
+SCORES_FOLDER = "scores"  # of a result: its scores, and the figures that need the truth
 SCORES = ("score", "probability", "confidence")
 
 
@@ -24,10 +26,12 @@ class ResultSet:
     ----------
     readers : name → function that reads it.
     alone : it is one file, which pairs with another whatever their names.
+    notes : gives sentences on what was decided while the files were read.
     """
 
     readers: dict[str, Callable[[], object]]
     alone: bool = False
+    notes: Callable[[], list[str]] = list
 
     @property
     def names(self) -> list[str]:
@@ -54,15 +58,46 @@ def require_existing(path: str | Path, what: str) -> Path:
     return Path(path)
 
 
-def is_result(folder: Path) -> bool:
-    """Whether `nbtools predict` wrote a folder."""
-    return (folder / "result.json").is_file()
+def read_about(place: Path) -> dict:
+    """result.json of a result of ours; {} where there is none."""
+    path = place / "result.json"
+    return documents.read_document(path) if path.is_file() else {}
+
+
+def read_input(place: Path) -> InputOptions:
+    """The axes, the time point and the series with which the images of a result were read.
+
+    Parameters
+    ----------
+    place : of the result; of any other file or folder nothing is known.
+    """
+    known = read_about(place).get("input")
+    known = known if isinstance(known, dict) else {}
+    axes, time, series = (known.get(name) for name in ("axes", "time", "series"))
+    return InputOptions(
+        axes=axes if isinstance(axes, str) else None,
+        time=time if isinstance(time, int) or time == "all" else None,
+        series=series if isinstance(series, int | str) else None,
+    )
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files of a folder in order, without hidden ones and those that are of no single image."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [p for p in files if p.name.lower() not in NOT_RESULTS]
+    """Files of a folder in order, without hidden ones and those that are of no single image.
+
+    Of a result, the files that hold the result of one of its images, and nothing that was drawn or
+    measured later.
+
+    Parameters
+    ----------
+    folder : of results, or of files of any kind.
+    """
+    children = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    files = [p for p in children if p.is_file() or io.is_image_folder(p)]
+    files = [p for p in files if p.name.lower() not in NOT_RESULTS and not is_own(p)]
+    rows = read_about(folder).get("images")
+    rows = rows if isinstance(rows, list) else []
+    names = {name_key(str(row["name"])) for row in rows if isinstance(row, dict) and "name" in row}
+    return [p for p in files if name_key(io.stem(p)) in names] if names else files
 
 
 def pair_names(found: ResultSet, truth: ResultSet, *, place: Path) -> dict[str, str | None]:
@@ -142,15 +177,43 @@ def pair_up(
         yield name, truth.read(name), found.read(partner)
 
 
-def read_label_file(path: Path, options: InputOptions) -> Image:
+def list_label_files(
+    files: list[Path], options: InputOptions
+) -> dict[str, tuple[Path, int | None]]:
+    """Name of each label image → its file and, of files that hold several, its number.
+
+    Parameters
+    ----------
+    files : label images.
+    options : whether each image of a file is wanted: series is "all".
+    """
+    found: dict[str, tuple[Path, int | None]] = {}
+    for path in files:
+        names = io.list_series(path) if options.series == "all" else ()
+        found |= {f"{io.stem(path)}_{name}": (path, i) for i, name in enumerate(names)}
+        if not names:
+            found[io.stem(path)] = (path, None)
+    return found
+
+
+def read_label_file(path: Path, options: InputOptions, *, series: int | None = None) -> Image:
     """Read one label image, with the axes and the pixel size that were given.
 
     Parameters
     ----------
     path : of the file.
-    options : axes, spacing and unit; empty ones are those of the file.
+    options : axes, series, spacing and unit; empty ones are those of the file. Axes are those of
+        the image: labels have no channels.
+    series : number of the image in a file of several, in place of that of the options.
     """
-    label = io.read_label(path, axes=options.axes)
+    axes, wanted = options.axes, options.series if options.series != "all" else None
+    wanted = wanted if series is None else series
+    # a choice for the images of a data set; a single label image is what it is
+    wanted = wanted if io.list_series(path) else None
+    if axes and "C" in axes.upper():
+        stored = io.open_image(path, header_only=True, series=wanted).image
+        axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
+    label = io.read_label(path, axes=axes, series=wanted)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)

@@ -14,6 +14,7 @@ from nbtools.metrics import biaflows, semantic
 from nbtools.results import ClassMap, Labels
 from nbtools.tasks import instances
 from nbtools.tasks.base import Task
+from nbtools.tasks.frames import split_pairs, summarize
 from nbtools.tasks.reading import ResultSet
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
@@ -41,8 +42,11 @@ def write(result: ClassMap, image: Image, *, folder: Path) -> dict:
     """
     label = result.image
     io.write_label(folder / f"{label.name}.tif", label)
-    share = np.bincount(label.pixels.ravel(), minlength=len(result.names)) / label.pixels.size
-    return {"foreground": round(float(share[1:].sum()), 4)}
+    rows = [
+        {"foreground": round(float((one.pixels > 0).sum() / max((one.pixels >= 0).sum(), 1)), 4)}
+        for one in label.frames()
+    ]
+    return summarize(rows, label)
 
 
 def read(
@@ -80,6 +84,7 @@ def evaluate(
     classes : names of the values 0, 1, 2…; None: all above 0 is foreground.
     groups, seed : of the bootstrap.
     """
+    pairs, groups = split_pairs(pairs, groups)
     images = ((name, truth.image, found and found.image) for name, truth, found in pairs)
     return semantic.evaluate(images, classes=classes, groups=groups, seed=seed)
 

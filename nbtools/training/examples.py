@@ -68,7 +68,7 @@ class ExampleMaker:
     ----------
     axes : spatial axes of the method.
     check : an image → the same with the channels of the method, or an error.
-    scale_of : (*space, C) grey values → their normalisation.
+    prepare : (*space, C) grey values → what is to be scaled, and their scale.
     needs : partners without which a sample is refused.
     welcomes : "unlabelled" where a sample may lack its partner; its label is -1 everywhere then.
     classes : names of the classes, of nuclei or of images.
@@ -76,7 +76,7 @@ class ExampleMaker:
 
     axes: str
     check: Callable[[Image], Image]
-    scale_of: Callable[[np.ndarray], Scale]
+    prepare: Callable[[np.ndarray], tuple[np.ndarray, Scale]]
     needs: tuple[str, ...] = ()
     welcomes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class ExampleMaker:
         """
         image = self.check(sample.image)
         pixels = image.select(T=0).to(self.axes + "C").pixels
-        scale = self.scale_of(pixels)
+        pixels, scale = self.prepare(pixels)
         example = Example(scale.apply(pixels), spacing=image.relative_spacing)
         for need in self.needs:
             if any(getattr(sample, name) is not None for name in PARTNERS[need]):
@@ -141,7 +141,8 @@ class ExampleMaker:
 
     def _add_unpaired(self, example: Example, sample: Sample, _: Scale) -> Example:
         pixels = self.check(sample.unpaired).select(T=0).to(self.axes + "C").pixels
-        return replace(example, unpaired=self.scale_of(pixels).apply(pixels))
+        pixels, scale = self.prepare(pixels)
+        return replace(example, unpaired=scale.apply(pixels))
 
 
 def crop_example(example: Example, place: tuple[slice, ...]) -> Example:

@@ -27,9 +27,12 @@ import numpy as np
 # A data set is a folder: `images/NAME.tif` and `labels/NAME.tif`. Files of the same
 # name form a pair; the extension may differ. In a label image every nucleus has its own
 # number, and 0 is background. Labels from Fiji (ROI zip), QuPath (GeoJSON), Cellpose
-# (`_masks`), COCO or run lengths can stay in `labels/` as they are: they are read as
-# label images. Where nuclei are only marked, `boxes/NAME` (a table, Pascal VOC or COCO)
-# or `centres/NAME` (a table, or an image of dots) takes their place.
+# (`_masks`), COCO, LabelMe, VIA, 3D Slicer (NRRD), ITK-SNAP (NIfTI) or run lengths can
+# stay in `labels/` as they are: they are read as label images, and the check below
+# says what was left out, such as points. Where nuclei are only marked, `boxes/NAME`
+# (a table, Pascal VOC, COCO or YOLO) or `centres/NAME` (a table, or an image of dots)
+# takes their place. Other layouts (ZeroCostDL4Mic, nnU-Net, one mask per nucleus, one
+# file per plane) are recognised, too; `nb.data.convert_dataset` writes a data set.
 #
 # Here we simulate eight fields, so that we know the truth, and cut each into four
 # tiles, as in many public data sets.
@@ -44,6 +47,21 @@ nb.show.pairs(tiles, limit=4)
 # **Look:** these four belong to one field. Follow a nucleus from one tile into the
 # next. Remember that for part 3.
 #
+# **Only a part is labelled?** Write **-1** into the pixels that nobody looked at. A 0
+# there would say "no nucleus here", and a network would learn to miss the nuclei.
+# Pixels of -1 are left out of training and of scores (below: all nuclei are predicted,
+# and none counts as extra), no nucleus is measured there, and figures hatch them.
+
+# %%
+whole = tiles[0].label
+partial = whole.pixels.astype("int32")
+partial[:, 64:] = -1
+half = whole.replace(pixels=partial)
+scores = nb.metrics.instances.evaluate([("half", half, whole)])
+print(scores["pooled"]["0.50"]["fp"], "extra nuclei")
+nb.show.overlay(tiles[0].image, half)
+
+# %% [markdown]
 # ## 2. Break it: three faults, and a check
 # Three faults that happen in every laboratory: a *mask* was exported (all nuclei have
 # the same number), a label was cropped at a slightly different place, and two files

@@ -93,10 +93,16 @@ class QcaNet(KerasMethod):
 
     Settings, Target = QcaNetSettings, CentreTarget
 
+    _percentiles: Normalization = normalize.ROBUST
+
     @property
     def normalization(self) -> Normalization:
         minmax = self.settings.scaling == "minmax"
-        return normalize.MIN_MAX if minmax else normalize.PERCENTILES
+        return normalize.MIN_MAX if minmax else self._percentiles
+
+    @normalization.setter
+    def normalization(self, recalled: Normalization) -> None:
+        self._percentiles = recalled
 
     def loss(self) -> Callable:
         return losses.multi_bce_dice

@@ -19,7 +19,7 @@ from typing import ClassVar, final
 import keras
 import numpy as np
 
-from nbtools import augment, runtime
+from nbtools import augment, normalize, runtime
 from nbtools.config import Settings, setting, vary
 from nbtools.data import DataSet
 from nbtools.image import Image
@@ -274,6 +274,7 @@ class StarDist(KerasMethod):
         method = cls(preset="paper", rays=config.n_rays, patch_size=side)
         # the package does not keep the names of classes
         classes = tuple(f"class {i + 1}" for i in range(config.n_classes or 0))
+        method.normalization = normalize.PERCENTILES  # that of the package
         method.domain = Domain(config.n_dim, config.n_channel_in, classes=classes)
         method.adopt(method._wrap(inner))
         method.tuned = {"threshold": inner.thresholds.prob, "nms": inner.thresholds.nms}
