@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -40,7 +41,8 @@ PACKAGES = (
 )
 MODULES = {"scikit-image": "skimage"}
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")
-CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+CGROUPS = Path("/sys/fs/cgroup")
+DRIVE = "/content/drive"  # where Colab mounts Google Drive
 STDERR = 2  # the process's, which libraries write to past Python
 LOG = re.compile(
     r"absl::InitializeLog|oneDNN custom operations|cpu_feature_guard|rebuild TensorFlow with the "
@@ -75,7 +77,7 @@ def is_colab() -> bool:
     return "google.colab" in sys.modules or bool(os.environ.get("COLAB_RELEASE_TAG"))
 
 
-def mount_drive(folder: str = "/content/drive") -> Path:
+def mount_drive(folder: str = DRIVE) -> Path:
     """Mount Google Drive on Colab; the browser asks for permission.
 
     Parameters
@@ -102,6 +104,32 @@ def mount_drive(folder: str = "/content/drive") -> Path:
     return Path(folder) / "MyDrive"
 
 
+def is_on_drive(path: str | Path) -> bool:
+    """Whether a path lies on a mounted drive that buffers and delays what is written to it.
+
+    That is Google Drive on Colab, and every folder that the environment variable NBTOOLS_DRIVE
+    names.
+
+    Parameters
+    ----------
+    path : nothing needs to be there yet.
+    """
+    named = filter(None, os.environ.get("NBTOOLS_DRIVE", "").split(os.pathsep))
+    place = Path(os.path.realpath(path))
+    return any(place.is_relative_to(os.path.realpath(folder)) for folder in (DRIVE, *named))
+
+
+def local_twin(path: str | Path) -> Path:
+    """The folder of this machine that stands in for one on a drive; gone with the machine.
+
+    Parameters
+    ----------
+    path : on the drive; the same path always has the same twin.
+    """
+    known = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / "nbtools" / known
+
+
 def send_to_browser(path: str | Path) -> None:
     """Download a file from a Colab machine to the computer of the user.
 
@@ -125,7 +153,9 @@ def send_to_browser(path: str | Path) -> None:
 
 
 def memory() -> Memory:
-    """Memory of this machine, or of the container it runs in.
+    """Memory of this machine, of the container it runs in, or what NBTOOLS_MEMORY allows.
+
+    The environment variable NBTOOLS_MEMORY, as in 4G or 500M, caps what this process uses.
 
     Examples
     --------
@@ -133,10 +163,11 @@ def memory() -> Memory:
     True
     """
     system, process = psutil.virtual_memory(), psutil.Process().memory_info().rss
-    limit = _container_limit()
-    if limit is None or limit >= system.total:
-        return Memory(system.total, system.available, process)
-    return Memory(limit, min(system.available, max(limit - process, 0)), process)
+    total, available = system.total, system.available
+    for limit, used in (*_list_container_limits(), (_read_cap(), process)):
+        if limit is not None and limit < system.total:
+            total, available = min(total, limit), min(available, max(limit - used, 0))
+    return Memory(total, available, process)
 
 
 def process_seconds() -> float:
@@ -399,11 +430,54 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _container_limit() -> int | None:
-    for path in CGROUP_LIMITS:
+def _list_container_limits() -> list[tuple[int | None, int]]:
+    """Limit and use of each control group of this process, in bytes; files in memory are free."""
+    found = []
+    for folder in _list_cgroups():
+        limit = _read_number(folder / "memory.max", folder / "memory.limit_in_bytes")
+        used = _read_number(folder / "memory.current", folder / "memory.usage_in_bytes") or 0
         try:
-            text = Path(path).read_text().strip()
-        except OSError:
+            about = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        except (OSError, ValueError):
+            about = {}
+        found.append((limit, max(0, used - int(about.get("inactive_file", 0)))))
+    return found
+
+
+def _list_cgroups() -> list[Path]:
+    """The control group of this process and those above it, in version 2 and 1 of the system."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    folders = []
+    for line in lines:
+        _, kinds, path = (*line.split(":", 2), "", "")[:3]
+        if kinds and "memory" not in kinds.split(","):
             continue
-        return int(text) if text.isdigit() else None
+        base = CGROUPS / "memory" if kinds else CGROUPS
+        inside = base / path.strip("/")
+        folders += [inside, *(p for p in inside.parents if p.is_relative_to(base))]
+    return list(dict.fromkeys(folders))
+
+
+def _read_number(*paths: Path) -> int | None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            text = path.read_text().strip()
+            return int(text) if text.isdigit() else None
     return None
+
+
+def _read_cap() -> int | None:
+    """NBTOOLS_MEMORY in bytes, None where it is not set."""
+    text = os.environ.get("NBTOOLS_MEMORY", "").strip().upper().removesuffix("B").removesuffix("I")
+    if not text:
+        return None
+    power = 1 + "KMGT".index(text[-1]) if text[-1] in "KMGT" else 0
+    try:
+        return int(float(text[:-1] if power else text) * 1024**power)
+    except ValueError:
+        raise UserError(
+            "NBTOOLS_MEMORY is a number of bytes.", text, "Write it as 4G or 500M."
+        ) from None

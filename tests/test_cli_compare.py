@@ -106,6 +106,7 @@ def test_table_and_figures_are_written_whole(run, nuclei, results):
     rows = list(csv.DictReader((results / "c" / "compare.csv").read_text().splitlines()))
     assert rows[0]["method"] == "other"
     drawn = {
+        ".nbtools.jsonl",
         "compare.json",
         "compare.csv",
         "compare.png",

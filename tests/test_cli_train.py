@@ -39,6 +39,7 @@ def model(nuclei, tmp_path_factory):
 
 def test_a_trained_model_is_a_whole_folder(model, nuclei):
     assert {p.name for p in model.iterdir()} == {
+        ".nbtools.jsonl",
         "model.json",
         "weights.npz",
         "weights_last.npz",

@@ -45,7 +45,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_a_result_of_ours_is_replaced_only_when_asked(tmp_path):
     result = make_result(tmp_path / "run")
-    with pytest.raises(UserError, match=r"not overwritten.*--overwrite"), io.new_folder(result):
+    with pytest.raises(UserError, match=r"not overwritten.*overwrite=True"), io.new_folder(result):
         pass
     with pytest.raises(RuntimeError), io.new_folder(result, overwrite=True):
         raise RuntimeError
@@ -137,13 +137,25 @@ def test_files_are_added_beside_those_that_are_there(tmp_path):
         io.write_text(inside / "c.txt", "more")
     assert names(result) == ["a.txt", "b.txt", "c.txt", "notes.txt"]
     assert (result / "a.txt").read_text() == "again"
-    assert io.read_mark(result).keys() == {"a.txt", "b.txt", "c.txt"}
+    assert folders.read_mark(result).keys() == {"a.txt", "b.txt", "c.txt"}
     with (
         pytest.raises(UserError, match="Files of yours"),
         io.new_folder(result, keep=True) as inside,
     ):
         io.write_text(inside / "notes.txt", "ours")
     assert (result / "notes.txt").read_text() == "of the user"
+
+
+def test_a_folder_in_a_result_is_made_anew_without_what_is_not_ours(tmp_path):
+    result = make_result(tmp_path / "run")
+    for name in ("one", "two"):
+        with io.new_folder(result, keep=True, renew=("scores",)) as inside:
+            io.write_text(inside / "scores" / f"{name}.txt", name)
+        (result / "scores" / "of the user.txt").write_text("note")
+    assert names(result / "scores") == ["of the user.txt", "two.txt"]
+    assert names(result) == ["a.txt", "scores"]
+    (result / "scores" / "of the user.txt").unlink()
+    replace(result)
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs POSIX")
@@ -164,7 +176,7 @@ def test_a_file_is_replaced_only_where_we_wrote_it(tmp_path):
     table.unlink()
     io.write_csv(table, [{"a": 1}])
     io.add_to_mark(tmp_path, [table])
-    with pytest.raises(UserError, match="--overwrite"):
+    with pytest.raises(UserError, match="overwrite=True"):
         io.require_new_file(table)
     io.require_new_file(table, overwrite=True)
     with pytest.raises(UserError):

@@ -30,6 +30,8 @@ ORDER = (
     "image",
     "runtime",
     "geometry",
+    "brightness",
+    "populations",
     "io",
     "data",
     "metrics",

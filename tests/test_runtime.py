@@ -65,13 +65,50 @@ def test_memory_is_what_the_system_says():
     assert here.available <= here.total
 
 
-def test_a_container_limit_counts_as_all_the_memory_there_is(monkeypatch, tmp_path):
-    limit = tmp_path / "memory.max"
-    limit.write_text("2147483648\n")
-    monkeypatch.setattr(runtime, "CGROUP_LIMITS", (str(limit),))
-    assert runtime.memory().total == 2 * runtime.GB
-    limit.write_text("max\n")
-    assert runtime.memory().total == psutil.virtual_memory().total
+def make_group(folder, *, limit, current, inactive=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{current}\n")
+    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {inactive}\n")
+
+
+def test_the_smallest_limit_of_the_control_groups_counts_as_all_the_memory_there_is(
+    monkeypatch, tmp_path
+):
+    group = tmp_path / "user" / "job"
+    make_group(tmp_path / "user", limit=2 * 2**30, current=2**30, inactive=2**29)
+    make_group(group, limit="max", current=2**30)
+    monkeypatch.setattr(runtime, "_list_cgroups", lambda: [group, tmp_path / "user"])
+    found = runtime.memory()
+    assert found.total == 2 * 2**30
+    assert found.available == 2 * 2**30 - 2**29  # what files hold in memory is free at once
+    make_group(tmp_path / "user", limit="max", current=2**30)
+    assert runtime.memory().total > 2 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4G", 4 * 2**30), ("1.5g", 3 * 2**29), ("900MB", 900 * 2**20), ("2GiB", 2**31)],
+)
+def test_a_cap_is_set_by_an_environment_variable(monkeypatch, text, size):
+    monkeypatch.setattr(runtime, "_list_cgroups", list)
+    monkeypatch.setenv("NBTOOLS_MEMORY", text)
+    found = runtime.memory()
+    assert found.total == size
+    assert found.available == max(0, size - found.process)
+    monkeypatch.setenv("NBTOOLS_MEMORY", "much")
+    with pytest.raises(UserError, match="as 4G or 500M"):
+        runtime.memory()
+
+
+def test_a_folder_on_a_drive_has_a_twin_on_the_machine(monkeypatch, tmp_path):
+    assert runtime.is_on_drive("/content/drive/MyDrive/run")
+    assert not runtime.is_on_drive(tmp_path / "run")
+    monkeypatch.setenv("NBTOOLS_DRIVE", str(tmp_path))
+    assert runtime.is_on_drive(tmp_path / "run")
+    twin = runtime.local_twin(tmp_path / "run")
+    assert twin == runtime.local_twin(tmp_path / "." / "run")
+    assert not twin.is_relative_to(tmp_path)
 
 
 def test_versions_name_python_and_numpy():

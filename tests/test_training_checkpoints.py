@@ -38,7 +38,7 @@ def plan(notes):
 
 
 def write(folder, *epochs):
-    return [write_generation(folder, GROUPS, {"epoch": epoch}) for epoch in epochs]
+    return [write_generation(folder, GROUPS, state={"epoch": epoch}) for epoch in epochs]
 
 
 def test_a_generation_is_read_as_it_was_written_and_two_are_kept(tmp_path, plan):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nbtools import training
+from nbtools.errors import UserError
 
 SETTINGS = training.TrainingSettings(learning_rate=0.01, weight_decay=0.0)
 
@@ -36,6 +37,59 @@ def pair():
 def make_batch(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     images = rng.normal(0.0, 1.0, (8, 8, 8, 1)).astype(np.float32)
     return images, {"real": 3 + images, "near": images}
+
+
+class TooMuch:
+    """Memory for a few patches at a time."""
+
+    def __init__(self, model: keras.Model, most: int):
+        self.most, self.real, self.sizes = most, model.train_on_batch, []
+        model.train_on_batch = self
+
+    def __call__(self, x, *about, **more):
+        self.sizes.append(len(x))
+        if len(x) > self.most:
+            raise MemoryError("OOM when allocating a tensor")
+        return self.real(x, *about, **more)
+
+
+def make_line() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+
+def learn_line(most: int, rng: np.random.Generator, *, steps: int = 5) -> tuple:
+    step = training.Supervised(make_line(), keras.losses.mean_squared_error, SETTINGS)
+    memory = TooMuch(step.model, most)
+    logs = []
+    for _ in range(steps):
+        x = rng.normal(size=(8, 3)).astype(np.float32)
+        logs.append(step((x, x.sum(axis=1, keepdims=True)))["loss"])
+    return step, memory, logs
+
+
+def test_where_memory_is_short_a_batch_is_learned_in_parts_with_the_same_result():
+    whole, _, losses = learn_line(8, np.random.default_rng(1))
+    parts, memory, found = learn_line(2, np.random.default_rng(1))
+    assert memory.sizes[:3] == [8, 4, 2]
+    assert parts.parts == 4
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    for one, other in zip(parts.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_allclose(np.array(one), np.array(other), rtol=1e-4, atol=1e-6)
+    assert int(parts.model.optimizer.iterations) == 5
+    assert len(parts.state()) == len(whole.state())
+
+
+def test_where_not_even_one_patch_fits_it_is_said():
+    with pytest.raises(UserError, match="smaller patch_size"):
+        learn_line(0, np.random.default_rng(1))
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    step = training.Supervised(make_line(), keras.losses.mean_squared_error, SETTINGS)
+    with pytest.raises(ValueError, match="shape"):
+        step((np.zeros((2, 5), np.float32), np.zeros((2, 1), np.float32)))
+    assert step.parts == 1
 
 
 def test_each_of_two_networks_learns_in_its_own_half_of_the_step(pair, rng):

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     from nbtools import data
 
-    io.require_new_folder(args.out, overwrite=args.overwrite)
+    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.folder])
     place = require_existing(args.folder, "The folder")
     options = data.InputOptions(axes=args.axes, spacing=args.spacing)
     dataset = data.DataSet.open(place, options=options)

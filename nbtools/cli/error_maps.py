@@ -40,13 +40,14 @@ def save_scores(
     truth, found : functions from a name to the truth and to the result.
     dataset : the images, where they are at hand.
     """
-    folder = result / SCORES_FOLDER
-    io.write_json(folder / "scores.json", scores)
-    if "strata" in tasks.of_scores(scores).figures:
-        place = {"truth": truth, "found": found, "dataset": dataset}
-        draw_errors(folder / "errors", scores, names=names, **place)
-        readers = {result.absolute().name: found}
-        draw_strata(folder / "strata.png", readers, names=names, truth=truth, dataset=dataset)
+    with io.new_folder(result, keep=True, renew=(SCORES_FOLDER,)) as inside:
+        folder = inside / SCORES_FOLDER
+        io.write_json(folder / "scores.json", scores)
+        if "strata" in tasks.of_scores(scores).figures:
+            place = {"truth": truth, "found": found, "dataset": dataset}
+            draw_errors(folder / "errors", scores, names=names, **place)
+            readers = {result.absolute().name: found}
+            draw_strata(folder / "strata.png", readers, names=names, truth=truth, dataset=dataset)
 
 
 def draw_errors(
@@ -73,8 +74,6 @@ def draw_errors(
     images = common.read_images(dataset)
     truth, found = (resolve_frames(read, names) for read in (truth, found))
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
     for number, row in enumerate(find_worst(scores), 1):
         label = truth(row["name"]).image.select(T=0)
         if label.pixels.size > LARGEST:

@@ -54,12 +54,11 @@ def _export_labels(args: argparse.Namespace) -> CommandResult:
     if len(readers) == 1 or args.format == "coco":
         if not args.out.name.lower().endswith(suffix):
             args.out = args.out.with_name(args.out.name + suffix)
-        io.require_new_file(args.out, overwrite=args.overwrite, inputs=[Path(args.model)])
+        io.require_new_file(args.out, overwrite=args.overwrite, inputs=[args.model])
         files = export.write_labels(readers, args.out, format=args.format)
         io.add_to_mark(args.out.parent, files)
     else:
-        inputs = [Path(args.model)]
-        with io.new_folder(args.out, overwrite=args.overwrite, inputs=inputs) as temporary:
+        with io.new_folder(args.out, overwrite=args.overwrite, inputs=[args.model]) as temporary:
             written = export.write_labels(readers, temporary, format=args.format)
         files = [args.out / path.name for path in written]
     document = {"files": [str(path) for path in files], "format": args.format}

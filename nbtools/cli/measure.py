@@ -94,8 +94,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     lines = _format_table(document)
     lines += movies.describe(moving, done="measured", again=AGAIN)
     lines += [f"Attention: {text}" for text in document["warnings"]]
-    io.write_csv(args.out, rows, columns=document["columns"])
-    io.add_to_mark(args.out.parent, [args.out])
+    write_table(args.out, rows, columns=document["columns"])
     return CommandResult(document, lines, 1 if missing else 0)
 
 
@@ -212,6 +211,12 @@ def _measure_one(
         if known is not None:
             table[column] = [known.get(key) for key in _name_nuclei(table)]
     return table if time is None else measure.name_time(table, None, frame=time)
+
+
+def write_table(path: Path, rows: list[dict], *, columns: list[str]) -> None:
+    """Write a table, and note that it is ours to replace."""
+    io.write_csv(path, rows, columns=columns)
+    io.add_to_mark(path.parent, [path])
 
 
 def _name_nuclei(table: dict[str, Sequence]) -> list:

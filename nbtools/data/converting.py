@@ -55,7 +55,7 @@ def convert_dataset(
     meta = describe_input_options(dataset) | {
         k: v for k, v in dataset.meta.items() if k not in ("axes", "spacing", "spacing_um", "unit")
     }
-    with io.new_folder(folder, overwrite=overwrite) as temporary:
+    with io.new_folder(folder, overwrite=overwrite, inputs=dataset.files()) as temporary:
         for entry in dataset.entries:
             try:
                 found[entry.name] = _write(temporary / entry.part, dataset, entry)

@@ -276,7 +276,7 @@ def _is_part(
         return False
     if path.is_dir():
         return io.is_image_folder(path)
-    if is_own(path):
+    if is_own(path) or path.name == io.folders.MARK:
         return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
         layout.ignored[path] = "a hidden file"

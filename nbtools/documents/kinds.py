@@ -313,6 +313,14 @@ class Checkpoint(Part):
     data: Word | None = None
 
 
+class Copy(Part):
+    """The note beside a copy of a checkpoint on a drive."""
+
+    sha256: Word
+    size: Count
+    seconds: Seconds = 0.0
+
+
 KINDS: dict[str, type[Part]] = {
     "model.json": Model,
     "result.json": Result,
@@ -326,4 +334,5 @@ KINDS: dict[str, type[Part]] = {
     "first.json": FirstDenoiser,
     "note": ImageNote,
     "checkpoint": Checkpoint,
+    "copy": Copy,
 }

@@ -27,9 +27,7 @@ from nbtools.io.files import (
 )
 from nbtools.io.folders import (
     add_to_mark,
-    is_written_by_us,
     new_folder,
-    read_mark,
     require_new_file,
     require_new_folder,
 )
@@ -101,7 +99,6 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
-    "read_mark",
     "read_outlines",
     "read_rois",
     "require_finite",

@@ -17,7 +17,7 @@ import numpy as np
 
 from nbtools import documents
 from nbtools.errors import UserError
-from nbtools.io.folders import temporary_path, unwritable
+from nbtools.io.folders import sync_to_disk, temporary_path, unwritable
 
 MOST_BYTES_TABLE = 2**30
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
@@ -62,17 +62,6 @@ def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sync_to_disk(path: Path) -> None:
-    """Wait until a file, or the list of files of a folder, is on the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -158,47 +147,6 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
         raise UserError(
             "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
         ) from error
-
-
-def to_cell(value: object) -> object:
-    """A value as a cell of a table, which no spreadsheet takes for a formula.
-
-    Text that begins as a formula does gets an apostrophe, as a person would type it there; numbers
-    stay as they are.
-
-    Parameters
-    ----------
-    value : as of `to_plain`.
-
-    Examples
-    --------
-    >>> to_cell("=1+1"), to_cell(-0.5), to_cell("-0.5")
-    ("'=1+1", -0.5, '-0.5')
-    """
-    value = to_plain(value)
-    if not isinstance(value, str) or not value.startswith(FORMULA):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
-
-
-def from_cell(text: str) -> str:
-    """The text of a cell, without spaces around it and the apostrophe of `to_cell`.
-
-    Parameters
-    ----------
-    text : as it stands in the file.
-
-    Examples
-    --------
-    >>> from_cell(" '=1+1")
-    '=1+1'
-    """
-    text = text.strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def read_header(path: str | Path) -> list[str]:
@@ -287,6 +235,47 @@ def with_decimal_point(text: str) -> str:
     if not DECIMAL_COMMA.fullmatch(text):
         return text
     return text.replace(".", "").replace(",", ".")
+
+
+def to_cell(value: object) -> object:
+    """A value as a cell of a table, which no spreadsheet takes for a formula.
+
+    Text that begins as a formula does gets an apostrophe, as a person would type it there; numbers
+    stay as they are.
+
+    Parameters
+    ----------
+    value : as of `to_plain`.
+
+    Examples
+    --------
+    >>> to_cell("=1+1"), to_cell(-0.5), to_cell("-0.5")
+    ("'=1+1", -0.5, '-0.5')
+    """
+    value = to_plain(value)
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def from_cell(text: str) -> str:
+    """The text of a cell, without spaces around it and the apostrophe of `to_cell`.
+
+    Parameters
+    ----------
+    text : as it stands in the file.
+
+    Examples
+    --------
+    >>> from_cell(" '=1+1")
+    '=1+1'
+    """
+    text = text.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def to_plain(value: object) -> object:

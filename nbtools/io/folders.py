@@ -39,6 +39,7 @@ class new_folder:
     overwrite : replace a folder that the toolkit wrote and that nobody changed.
     inputs : files and folders that the result is made from; none of them is ever replaced.
     keep : whether what is in the folder stays: files of the same name alone are replaced.
+    renew : names of folders in it whose older files of ours go, with `keep`.
 
     Raises
     ------
@@ -59,9 +60,11 @@ class new_folder:
         *,
         inputs: Iterable[str | Path] = (),
         keep: bool = False,
+        renew: tuple[str, ...] = (),
     ):
         self.path = Path(os.path.realpath(path))
         self.overwrite, self.inputs, self.keep = overwrite, tuple(inputs), keep
+        self.renew = renew
 
     def __enter__(self) -> Path:
         self._require()
@@ -98,6 +101,8 @@ class new_folder:
             return
         if self.keep:
             self._require_own(old, files)
+            remove_own(self.path, old, within=self._renewed)
+            old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
         else:
             remove_own(self.path, old)
             old = {}
@@ -107,9 +112,13 @@ class new_folder:
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(self._temporary / name, self.path / name)
 
+    @property
+    def _renewed(self) -> tuple[str, ...]:
+        return tuple(f"{name}/" for name in self.renew)
+
     def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
         present = [name for name in files if os.path.lexists(self.path / name)]
-        foreign = [name for name in present if not is_own(self.path, name, mark)]
+        foreign = [name for name in present if not is_own(self.path, name, mark=mark)]
         if foreign:
             raise UserError(
                 "Files of yours are not replaced.",
@@ -209,7 +218,7 @@ def is_written_by_us(path: str | Path) -> bool:
     for folder in path.parents:
         mark = read_mark(folder)
         if mark is not None:
-            return is_own(folder, path.relative_to(folder).as_posix(), mark)
+            return is_own(folder, path.relative_to(folder).as_posix(), mark=mark)
     return False
 
 
@@ -329,14 +338,14 @@ def find_foreign(folder: Path) -> list[str]:
         return list_content(folder)[:NAMED]
     foreign = []
     for name in list_files(folder):
-        if not is_own(folder, name, mark):
+        if not is_own(folder, name, mark=mark):
             foreign.append(name)
         if len(foreign) == NAMED:
             break
     return foreign
 
 
-def is_own(folder: Path, name: str, mark: dict[str, str]) -> bool:
+def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
     """Whether a file is as the toolkit wrote it, or is of no interest to anybody."""
     path, parts = folder / name, Path(name).parts
     if any(part in SYSTEM_FILES for part in parts) or name == MARK:
@@ -351,10 +360,17 @@ def is_own(folder: Path, name: str, mark: dict[str, str]) -> bool:
         return False
 
 
-def remove_own(folder: Path, mark: dict[str, str]) -> None:
-    """Remove the files of a mark, those of the system, and folders that are then empty."""
+def remove_own(folder: Path, mark: dict[str, str], *, within: tuple[str, ...] = ("",)) -> None:
+    """Remove files of a mark and of the system, and folders that are then empty.
+
+    Parameters
+    ----------
+    folder : with the files.
+    mark : name → sha256; a file that changed since stays.
+    within : beginnings of the names that are removed; all by default.
+    """
     for name in list_files(folder):
-        if is_own(folder, name, mark):
+        if name.startswith(within) and is_own(folder, name, mark=mark):
             (folder / name).unlink(missing_ok=True)
     for place, _, _ in sorted(os.walk(folder), reverse=True):
         if Path(place) != folder and not os.listdir(place):
@@ -377,6 +393,17 @@ def list_content(folder: Path) -> list[str]:
     """Names in a folder, without those that the system or we leave behind."""
     names = sorted(os.listdir(folder))
     return [n for n in names if n not in (*SYSTEM_FILES, MARK) and not n.startswith(PREFIX)]
+
+
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of files of a folder, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def hash_file(path: Path) -> str:

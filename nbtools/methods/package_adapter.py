@@ -137,7 +137,7 @@ class FollowPlan(keras.callbacks.Callback):
         if self.plan.checkpoint is None:
             return
         state = {"epoch": epoch, "data": self.plan.data}
-        checkpoints.write_generation(self.plan.checkpoint, {"w": self.model.weights}, state)
+        checkpoints.write_generation(self.plan.checkpoint, {"w": self.model.weights}, state=state)
 
 
 def silently() -> contextlib.redirect_stdout:

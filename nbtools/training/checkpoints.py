@@ -18,6 +18,7 @@ import numpy as np
 from nbtools import documents, io
 from nbtools.config import Settings
 from nbtools.errors import UserError
+from nbtools.training.mirror import copy_generation, fetch_newest
 from nbtools.training.settings import History, TrainingPlan
 
 KEPT_GENERATIONS = 2
@@ -34,7 +35,7 @@ DAMAGES = (UserError, *documents.DAMAGES)
 Groups = dict[str, list[np.ndarray]]
 
 
-def write_generation(folder: Path, groups: dict[str, list], state: dict) -> Path:
+def write_generation(folder: Path, groups: dict[str, list], *, state: dict) -> Path:
     """Write a generation of a checkpoint, and remove all but the last KEPT_GENERATIONS.
 
     Parameters
@@ -111,6 +112,8 @@ def read_newest(folder: Path, plan: TrainingPlan) -> tuple[dict, Groups] | None:
     ------
     UserError : no generation is whole.
     """
+    if plan.mirror is not None:
+        fetch_newest(plan.mirror, folder, plan=plan)
     damaged = []
     for path in reversed(list_generations(folder)):
         try:
@@ -178,7 +181,9 @@ def write_checkpoint(
         "data": plan.data,
     }
     try:
-        write_generation(folder, groups, state)
+        path = write_generation(folder, groups, state=state)
+        if plan.mirror is not None:
+            copy_generation(path, plan.mirror, seconds=history.seconds, plan=plan)
     except UserError as error:
         for older in list_generations(folder)[:-1]:  # room for the model itself
             older.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbtools import runtime
 from nbtools.config import Settings, setting
+from nbtools.plausibility import Finding
 
 KEPT = ("best", "last")  # weights of the lowest validation loss, and of the last epoch
 
@@ -70,8 +71,16 @@ class TrainingPlan:
 
     @property
     def checkpoint(self) -> Path | None:
-        """Folder of the checkpoint; None where none is kept."""
+        """Folder of the checkpoint on this machine; None where none is kept."""
+        if self.mirror is not None:
+            return runtime.local_twin(self.mirror)
         return None if self.folder is None else Path(self.folder) / "checkpoint"
+
+    @property
+    def mirror(self) -> Path | None:
+        """Folder on a mounted drive that gets copies of the checkpoint; None without one."""
+        on_drive = self.folder is not None and runtime.is_on_drive(self.folder)
+        return Path(self.folder) / "checkpoint" if on_drive else None
 
     def seconds_left(self) -> float:
         """What remains of a budget in minutes; without one, an hour."""
@@ -103,6 +112,8 @@ class History:
     seconds: float = 0.0
     steps: int = 0
     parameters: int = 0
+    parts: int = 1  # that batches were cut into, where memory was short
+    warnings: list[Finding] = field(default_factory=list)  # what makes the model doubtful
 
     @property
     def epochs(self) -> int:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 import keras
 import numpy as np
 
+from nbtools import io
+from nbtools.errors import UserError
 from nbtools.training.settings import TrainingSettings
 
+OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError")
 Arrays = np.ndarray | Mapping[str, np.ndarray]
 Batch = tuple[Arrays, Arrays]
 
@@ -52,22 +56,74 @@ class Supervised:
     settings : learning rate and weight decay.
     """
 
+    parts = 1  # that a batch is cut into, one after the other, where memory is short
+
     def __init__(self, model: keras.Model, loss: Callable | Mapping, settings: TrainingSettings):
-        self.model = model
+        self.model, self.loss, self.settings = model, loss, settings
+        self._compile()
+
+    def _compile(self) -> None:
         optimizer = keras.optimizers.AdamW(
-            settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0
+            self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            clipnorm=1.0,
+            gradient_accumulation_steps=self.parts if self.parts > 1 else None,
         )
         # on two cores XLA costs TensorFlow more to start than its slightly faster steps bring back;
         # JAX is nothing without it
         jit = False if keras.backend.backend() == "tensorflow" else "auto"
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
-        optimizer.build(model.trainable_variables)
+        self.model.compile(optimizer=optimizer, loss=self.loss, jit_compile=jit)
+        optimizer.build(self.model.trainable_variables)
 
     def __call__(self, batch: Batch) -> dict[str, float]:
-        """Learn from one batch (x, y)."""
-        # Keras before 3.15 would average the loss with those of all batches before
-        self.model.reset_metrics()
-        return _to_floats(self.model.train_on_batch(*batch, return_dict=True))
+        """Learn from one batch (x, y); out of memory, from its halves, with their mean gradient.
+
+        Raises
+        ------
+        UserError : not even a single patch fits into the memory.
+        """
+        before = [keras.ops.convert_to_numpy(v) for v in self.state()] if self.parts > 1 else None
+        try:
+            return self._learn(batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if before is not None:  # some parts of the batch have been learned from
+                _assign(self.state(), before)
+            if 2 * self.parts > count_patches(batch):
+                raise UserError(
+                    "A patch must fit into the memory for training.",
+                    io.find_reason(error),
+                    "Set a smaller patch_size or preset, or close other programs.",
+                ) from error
+        self.divide(2 * self.parts)
+        return self(batch)
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        logs = []
+        for part in cut_batch(batch, self.parts):
+            # Keras before 3.15 would average the loss with those of all batches before
+            self.model.reset_metrics()
+            logs.append(_to_floats(self.model.train_on_batch(*part, return_dict=True)))
+        return {name: float(np.mean([one[name] for one in logs])) for name in logs[0]}
+
+    def divide(self, parts: int) -> None:
+        """Learn from each batch in parts from now on; the optimizer keeps its memory.
+
+        Parameters
+        ----------
+        parts : of a batch.
+        """
+        if parts == self.parts:
+            return
+        memory = [keras.ops.convert_to_numpy(v) for v in self.state()]
+        rate = float(self.model.optimizer.learning_rate)
+        done = int(self.model.optimizer.iterations)
+        self.parts = parts
+        self._compile()
+        _assign(self.state(), memory)
+        self.model.optimizer._iterations.assign(done * parts)  # Keras counts parts
+        self.set_learning_rate(rate)
 
     def validate(self, batch: Batch) -> dict[str, float]:
         """The loss of one batch (x, y) alone."""
@@ -79,8 +135,13 @@ class Supervised:
         self.model.optimizer.learning_rate.assign(rate)
 
     def state(self) -> list:
-        """Weights, seeds of dropout layers, and the optimizer's memory."""
-        return [*self.model.variables, *self.model.optimizer.variables]
+        """Weights, seeds of dropout layers, and the optimizer's memory.
+
+        Sums of gradients, which are 0 between two batches, are left out.
+        """
+        optimizer = self.model.optimizer
+        sums = {id(v) for v in getattr(optimizer, "_accumulated_gradients", ())}
+        return [*self.model.variables, *(v for v in optimizer.variables if id(v) not in sums)]
 
 
 class Adversarial:
@@ -159,6 +220,42 @@ class _GeneratorOnly(keras.Model):
     @property
     def trainable_weights(self) -> list:
         return (self.changed or super()).trainable_weights
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of any backend says that memory was short."""
+    if isinstance(error, MemoryError) or type(error).__name__ in OUT_OF_MEMORY:
+        return True
+    return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+
+
+def count_patches(batch: Batch) -> int:
+    """Patches of a batch, whose arrays may stand by name."""
+    image = batch[0]
+    return len(next(iter(image.values())) if isinstance(image, Mapping) else image)
+
+
+def cut_batch(batch: Batch, parts: int) -> list[Batch]:
+    """Parts of a batch, as equal as may be; fewer where it has fewer patches.
+
+    Parameters
+    ----------
+    batch : (x, y).
+    parts : how many.
+    """
+    edges = np.linspace(0, count_patches(batch), parts + 1).round().astype(int)
+    return [tuple(_take(side, low, high) for side in batch) for low, high in pairwise(edges)]
+
+
+def _take(arrays: Arrays, low: int, high: int) -> Arrays:
+    if isinstance(arrays, Mapping):
+        return {name: array[low:high] for name, array in arrays.items()}
+    return arrays[low:high]
+
+
+def _assign(variables: list, values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _to_floats(logs: Mapping[str, object]) -> dict[str, float]:

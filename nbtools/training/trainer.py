@@ -18,7 +18,7 @@ from nbtools.training.checkpoints import read_checkpoint, write_checkpoint
 from nbtools.training.clock import Clock, one_cycle
 from nbtools.training.feed import Draw, prefetch
 from nbtools.training.settings import History, TrainingPlan, TrainingSettings
-from nbtools.training.step import TrainStep
+from nbtools.training.step import Batch, TrainStep
 from nbtools.training.weights import Best, Swapped, set_weights
 
 
@@ -95,7 +95,7 @@ class Trainer:
             progress = self.clock.progress(number)
             rate = self.settings.learning_rate * one_cycle(progress)
             self.step.set_learning_rate(rate)
-            logs = self.step(batch)
+            logs = self._learn(batch)
             losses.append(logs["loss"])
             self._update_average(progress)
             self.history.steps = number + 1
@@ -104,6 +104,13 @@ class Trainer:
             if self.clock.is_over() or self.plan.wants_stop():
                 break
         return float(np.mean(losses)), rate
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        logs, parts = self.step(batch), getattr(self.step, "parts", 1)
+        if parts != self.history.parts:
+            self.history.parts = parts
+            self.plan.tell("on_note", f"Memory is short: each batch is learned in {parts} parts.")
+        return logs
 
     def _finished(self) -> str:
         if self.plan.wants_stop():
@@ -147,6 +154,8 @@ class Trainer:
         if found is None:
             return 0
         self.history, groups = found
+        if self.history.parts > 1:
+            self.step.divide(self.history.parts)
         for variable, value in zip(self.step.state(), groups["v"], strict=True):
             variable.assign(value)
         self.average = groups["a"]
