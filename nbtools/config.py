@@ -10,13 +10,13 @@ import functools
 import json
 import os
 import sys
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbtools import documents
 from nbtools.errors import UserError
 
 # names and values of settings in older versions: models, recipes and commands that use them still
@@ -177,6 +177,23 @@ class Settings:
         values = {d.name: getattr(self, d.name) for d in self.declarations()}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
+    def select_known(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Those of some values that are settings, in their ranges; others are left aside.
+
+        Parameters
+        ----------
+        values : name → value, as of decoding; one that is None is left aside, too.
+
+        Raises
+        ------
+        UserError : a value of another type, or out of its range.
+        """
+        return {
+            declared.name: check_value(declared, values[declared.name])
+            for declared in self.declarations()
+            if values.get(declared.name) is not None
+        }
+
     def replace(self, **changes) -> Settings:
         """A copy with some settings changed, validated again."""
         return type(self).from_dict({**self.to_dict(), **changes})
@@ -277,7 +294,8 @@ def fast_changes(name: str, settings: Settings) -> dict:
             path,
             "Unset it, or give the path of tests/fast.toml.",
         )
-    sections, known = tomllib.loads(Path(path).read_text("utf-8")), settings.to_dict()
+    sections = documents.parse_toml(documents.read_text(path), path)
+    known = settings.to_dict()
     usual = {key: value for key, value in sections.get("default", {}).items() if key in known}
     return usual | sections.get(name, {})
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+MOST_IN_TABLE = 10_000_000  # a table over all numbers up to a larger label would be too large
 UNIT_BALL = {2: np.pi, 3: 4 / 3 * np.pi}  # area of the disc, volume of the ball of radius 1
 
 
@@ -28,6 +29,60 @@ def centroids(label: np.ndarray) -> np.ndarray:
     inside = np.nonzero(label > 0)
     _, own, counts = np.unique(label[inside], return_inverse=True, return_counts=True)
     return np.stack([np.bincount(own, along) for along in inside], axis=-1) / counts[:, None]
+
+
+def count_sizes(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of an image and the pixels of each, whatever numbers the labels are.
+
+    Parameters
+    ----------
+    label : (*space) label image; only numbers above 0 count.
+
+    Returns
+    -------
+    labels, sizes : (N,) int64, ascending by label.
+
+    Examples
+    --------
+    >>> labels, sizes = count_sizes(np.array([[0, 7, 7], [2_000_000_000, 0, 7]]))
+    >>> labels.tolist(), sizes.tolist()
+    ([7, 2000000000], [3, 1])
+    """
+    inside = label[label > 0].astype(np.int64)
+    if inside.max(initial=0) > MOST_IN_TABLE:
+        return np.unique(inside, return_counts=True)
+    sizes = np.bincount(inside)
+    labels = np.flatnonzero(sizes)
+    return labels, sizes[labels]
+
+
+def number_densely(
+    label: np.ndarray, *, most: int = MOST_IN_TABLE
+) -> tuple[np.ndarray, dict[int, int]]:
+    """Labels that a table over all numbers can hold: far larger ones are numbered again from 1.
+
+    Parameters
+    ----------
+    label : (*space) label image; numbers below 1 stay.
+    most : highest number that stays.
+
+    Returns
+    -------
+    The label image and new → old number of its labels; itself and {} where its numbers are small.
+
+    Examples
+    --------
+    >>> label, before = number_densely(np.array([[-1, 0, 2_000_000_000]]))
+    >>> label.tolist(), before
+    ([[-1, 0, 1]], {1: 2000000000})
+    """
+    if label.max(initial=0) <= most:
+        return label, {}
+    values, place = np.unique(label, return_inverse=True)
+    new = values.astype(np.int64)
+    new[values > 0] = np.arange(1, np.count_nonzero(values > 0) + 1)
+    before = {int(n): int(old) for n, old in zip(new, values, strict=True) if n > 0}
+    return new.astype(np.int32)[place].reshape(label.shape), before
 
 
 def equivalent_diameter(size: np.ndarray | float, ndim: int) -> np.ndarray | float:
@@ -69,8 +124,7 @@ def equivalent_diameters(label: np.ndarray) -> np.ndarray:
     >>> equivalent_diameters(np.array([[0, 1, 1], [2, 1, 1]])).round(2).tolist()
     [2.26, 1.13]
     """
-    sizes = np.bincount(label[label > 0])
-    return equivalent_diameter(sizes[sizes > 0], label.ndim)
+    return equivalent_diameter(count_sizes(label)[1], label.ndim)
 
 
 def ball_pixels(diameter: float, spacing: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ from nbtools.errors import UserError
 
 AXES = "TCZYX"
 SPACE = "ZYX"
+LEAST = 1e-12  # µm; smaller pixels, and larger ones than 1 / LEAST, are mistakes
 UNITS = ("um", "pixel")
 RGB = ("red", "green", "blue")
 COMMANDS = {  # how one plane of an axis is chosen on the command line
@@ -265,7 +266,7 @@ def check_spacing(spacing: tuple[float, ...], spatial: str) -> tuple[float, ...]
     UserError : another number of values, or values that are not above 0.
     """
     values = tuple(float(s) for s in spacing)
-    if len(values) != len(spatial) or not all(np.isfinite(v) and v > 0 for v in values):
+    if len(values) != len(spatial) or not all(LEAST <= v <= 1 / LEAST for v in values):
         remedy = f"Give {len(spatial)} numbers above 0, for {', '.join(spatial)}."
         raise UserError(
             f"Spacing must be one positive number for each of {spatial}.", spacing, remedy

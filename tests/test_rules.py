@@ -25,6 +25,7 @@ from source_code import (
 ORDER = (
     "wording",
     "errors",
+    "documents",
     "config",
     "image",
     "runtime",
@@ -74,6 +75,9 @@ ONLY_IN = {
     "jinja2": {"report", "course"},
     "roifile": {"export", "io"},
     "numba": {"targets"},
+    "pydantic": {"documents"},
+    "defusedxml": {"documents"},
+    "tomllib": {"documents"},
 }
 BEYOND = {("nets/cpu_optimize.py", "tensorflow")}  # gradients that Keras has no word for
 MAY_PRINT = {"show", "runtime", "config", "cli"}
@@ -95,8 +99,9 @@ NOT_IN_REQUIREMENTS = {
     "google",
     "IPython",
     "traitlets",
+    "pydantic_core",
     "mpl_toolkits",
-}  # from the platform, ipywidgets, matplotlib
+}  # from the platform, ipywidgets, pydantic, matplotlib
 IMPORT_NAMES = {"scikit-image": "skimage", "scikit-learn": "sklearn", "pillow": "PIL"}
 PARTED = (  # in two, so that this file does not name them
     ("/work", "/"),
@@ -205,6 +210,7 @@ def test_nothing_asks_which_method_it_is():
 
 def test_importing_nbtools_loads_nothing_heavy():
     heavy = {"keras", "tensorflow", "matplotlib", "ipywidgets", "stardist", "skimage", "numba"}
+    heavy |= {"pydantic"}
     code = f"import sys, nbtools; print(*sorted({heavy} & set(sys.modules)))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
@@ -281,6 +287,32 @@ def test_nothing_is_unpickled():
                 k.arg == "allow_pickle" and getattr(k.value, "value", False) for k in call.keywords
             ):
                 problems.append(say(path, call.lineno, "no pickles."))
+    refuse(problems)
+
+
+READERS = {  # what reads a stranger's file: called in one room alone, which knows what can go wrong
+    ("json", "load"),
+    ("json", "loads"),
+    ("np", "load"),
+    ("numpy", "load"),
+    ("np", "fromfile"),
+    ("pickle", "load"),
+    ("ElementTree", "parse"),
+    ("ElementTree", "fromstring"),
+}
+
+
+def test_documents_are_read_in_one_room():
+    problems = []
+    for path in find_modules():
+        if find_room(path) == "documents":
+            continue
+        for node in (n for n in ast.walk(parse(path)) if isinstance(n, ast.Attribute)):
+            if (getattr(node.value, "id", ""), node.attr) in READERS:
+                text = f"{node.value.id}.{node.attr}: read it through nbtools.documents."
+                problems.append(say(path, node.lineno, text))
+            if node.attr == "extractall":
+                problems.append(say(path, node.lineno, "extractall: unpack with io.unpack."))
     refuse(problems)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from nbtools import tasks
+from nbtools import documents, tasks
 from nbtools.cli import common, scoring
 from nbtools.cli.common import CommandResult
 from nbtools.errors import UserError
@@ -51,6 +50,6 @@ def rank_checkpoints(args: argparse.Namespace) -> CommandResult:
 
 def list_checkpoints(model: Path) -> list[str | None]:
     """The names of the weights that a model kept: those that it uses, and others beside them."""
-    used = json.loads((model / "model.json").read_text("utf-8"))["settings"].get("checkpoint")
+    used = documents.read_document(model / "model.json")["settings"].get("checkpoint")
     others = sorted(path.stem for path in model.glob("weights_*.npz"))
     return [used, *(name.removeprefix("weights_") for name in others)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,10 @@ from nbtools import config, tasks
 from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
-from nbtools.image import UNITS, Image
+from nbtools.image import UNITS, Image, check_axes
+
+LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
+SEED = f"a whole number from 0 to {2**32 - 1}"
 
 PARTIAL_LABELS = (
     "Labels may be partial: pixels of -1 in a label image were not looked at. They are left out of "
@@ -83,9 +87,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="one JSON document on standard output, nothing else there",
     )
-    group.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="random seed (default 0)"
-    )
+    group.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default 0)")
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -176,7 +178,7 @@ def input_options(args: argparse.Namespace) -> InputOptions:
     if spacing is None and args.unit == "pixel" and getattr(args, "diameter", None):
         spacing = (1.0,)  # a diameter in pixels needs no other spacing
     return InputOptions(
-        axes=args.axes,
+        axes=None if args.axes is None else check_axes(args.axes),
         channel=to_number(args.channel),
         time=args.time,
         spacing=spacing,
@@ -197,7 +199,7 @@ def to_number(text: str | None) -> int | str | None:
     >>> to_number("2"), to_number("DAPI")
     (2, 'DAPI')
     """
-    return int(text) if text and text.lstrip("-").isdigit() else text
+    return int(text) if text and re.fullmatch("-?[0-9]{1,9}", text) else text
 
 
 def format_command(args: argparse.Namespace) -> str:
@@ -270,12 +272,19 @@ def time_point(text: str) -> int | str:
 
 def whole_number(text: str) -> int:
     """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
-    return int(_checked(text, lambda n: n >= 0 and n == int(n), "a whole number from 0"))
+    words = f"a whole number from 0 to {MOST:,}"
+    return int(_checked(text, lambda n: 0 <= n <= MOST and n == int(n), words))
+
+
+def seed(text: str) -> int:
+    """Convert the text of `--seed` to a number that every library takes for one."""
+    return int(_checked(text, lambda n: 0 <= n < 2**32 and n == int(n), SEED))
 
 
 def positive_number(text: str) -> float:
     """Convert the text of an option to a number above 0; ArgumentTypeError otherwise."""
-    return _checked(text, lambda n: n > 0, "a number above 0")
+    words = f"a number above 0, from {LEAST:g} to {1 / LEAST:g}"
+    return _checked(text, lambda n: LEAST <= n <= 1 / LEAST, words)
 
 
 def share(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shutil
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbtools import io, tasks
+from nbtools import documents, io, tasks
 from nbtools.cli import common, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
@@ -88,7 +87,7 @@ def read_result(folder: Path) -> dict:
     remedy = "Give a folder that nbtools predict --raw wrote."
     if not path.is_file():
         raise UserError("Decoding again needs a result of nbtools predict.", folder, remedy)
-    about = json.loads(path.read_text("utf-8"))
+    about = documents.read_document(path, "result.json with maps")
     missing = [
         row["name"]
         for row in about.get("images", ())

@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools.metrics import biaflows
 
     if (args.result / "model.json").is_file():
+        given = {name: getattr(args, name) for name in ("biaflows", "save", "group_by")}
+        common.require_options(given, (), task=f"{args.result}, a model")
         return rank_checkpoints(args)
     task = tasks.get(args.task)
     require_suited(args, task)

@@ -98,17 +98,6 @@ def run(args: argparse.Namespace) -> CommandResult:
     return CommandResult(document, lines, 1 if missing else 0)
 
 
-def require_images(args: argparse.Namespace) -> None:
-    """A UserError where something is to be measured that needs the images, without these."""
-    for name in ("texture", "chromocentres", "spots"):
-        if getattr(args, name) and args.images is None:
-            raise UserError(
-                "Texture and chromocentres are measured in the images.",
-                f"--{name} without --images",
-                "Add --images FOLDER.",
-            )
-
-
 def describe_table(args: argparse.Namespace, rows: list[dict], *, names: list[str]) -> dict:
     """The document: table, numbers of images and rows, and the columns.
 
@@ -179,6 +168,17 @@ def order_columns(rows: list[dict]) -> list[str]:
     known = dict.fromkeys(column for row in rows for column in row)
     first = [name for name in ("image", "frame", "time_s", "label") if name in known]
     return list(dict.fromkeys((*first, *known))) or ["image", "label"]
+
+
+def require_images(args: argparse.Namespace) -> None:
+    """A UserError where images are missing that an option is about."""
+    for name in ("texture", "chromocentres", "spots", "channel"):
+        if getattr(args, name) and args.images is None:
+            raise UserError(
+                "Channels, texture and chromocentres are measured in the images.",
+                f"--{name} without --images",
+                f"Add --images FOLDER, or leave out --{name}.",
+            )
 
 
 def _measure_one(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from pathlib import Path
 
 import numpy as np
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.cli import common, train
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
@@ -48,8 +47,8 @@ def run(args: argparse.Namespace) -> CommandResult:
     path = path / "recipe.json" if path.is_dir() else path
     recipe = read_recipe(path)
     check_inputs(recipe)
-    words = shlex.split(common.expand_path(recipe["command"]))[2:]
-    old = train.COMMAND.parse(drop_ignored(words))
+    before = read_weights(path.parent)
+    old = train.COMMAND.parse(drop_ignored(split_command(recipe)))
     vars(old).update(
         settings=[f"{k}={to_word(v)}" for k, v in recipe["settings"].items()],
         out=args.out,
@@ -61,10 +60,11 @@ def run(args: argparse.Namespace) -> CommandResult:
         json=args.json,
         quiet=args.quiet,
         debug=args.debug,
-        command=shlex.split(recipe["command"]),
+        command=["nbtools", "train", *split_command(recipe, expand=False)],
     )
     trained = train.run(old)
-    same = compare_weights(path.parent, args.out)
+    after = read_weights(args.out)
+    same = before and after and are_same(before, after)
     lines = list(trained.lines)
     if same is not None:
         lines.append(
@@ -94,21 +94,33 @@ def drop_ignored(words: list[str]) -> list[str]:
 
 def read_recipe(path: Path) -> dict:
     """A recipe that `nbtools train` wrote, or a UserError."""
-    remedy = "Give the recipe.json in the folder of a model."
-    try:
-        recipe = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(
-            "A recipe must be a file that nbtools train wrote.", path, remedy
-        ) from error
-    lacking = [k for k in ("command", "settings", "seed", "schedule", "inputs") if k not in recipe]
-    if lacking or shlex.split(recipe["command"])[:2] != ["nbtools", "train"]:
-        raise UserError(
-            "A recipe must be a file that nbtools train wrote.",
-            f"{path}, {'without ' + ', '.join(lacking) if lacking else 'of ' + recipe['command']}",
-            remedy,
-        )
+    recipe = documents.read_document(path, "recipe.json")
+    split_command(recipe)
     return recipe
+
+
+def split_command(recipe: dict, *, expand: bool = True) -> list[str]:
+    """The options of the training of a recipe.
+
+    They are parsed as those of `nbtools train`; nothing of them is ever run by a shell.
+
+    Parameters
+    ----------
+    recipe : with its command.
+    expand : the folder of data sets is written as it is on this machine.
+    """
+    text = recipe["command"]
+    try:
+        words = shlex.split(common.expand_path(text) if expand else text)
+    except ValueError:
+        words = []
+    if words[:2] != ["nbtools", "train"] or {"-h", "--help"} & set(words):
+        raise UserError(
+            "The command of a recipe is one of nbtools train.",
+            documents.shorten(repr(text)),
+            "Give the recipe.json in the folder of a model, as nbtools train wrote it.",
+        )
+    return words[2:]
 
 
 def check_inputs(recipe: dict) -> None:
@@ -131,15 +143,17 @@ def check_inputs(recipe: dict) -> None:
         )
 
 
-def compare_weights(first: Path, second: Path) -> bool | None:
-    """Whether two models have the same weights; None where one has none."""
-    files = [folder / "weights.npz" for folder in (first, second)]
-    if not all(f.is_file() for f in files):
-        return None
-    with np.load(files[0], allow_pickle=False) as a, np.load(files[1], allow_pickle=False) as b:
-        return sorted(a.files) == sorted(b.files) and all(
-            np.array_equal(a[k], b[k]) for k in a.files
-        )
+def read_weights(model: Path) -> dict[str, np.ndarray] | None:
+    """The weights of a model, by name; None where it has none."""
+    path = model / "weights.npz"
+    return documents.WEIGHTS.read(path) if path.is_file() else None
+
+
+def are_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    """Whether two models have the same weights, bit for bit."""
+    return sorted(first) == sorted(second) and all(
+        np.array_equal(first[name], second[name]) for name in first
+    )
 
 
 def to_word(value: object) -> str:

@@ -8,6 +8,8 @@ from nbtools import io
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 
+MOST_IMAGES = 100_000
+
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools simulate` to its parser."""
@@ -16,13 +18,21 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--count",
-        type=common.whole_number,
+        type=read_count,
         default=10,
         metavar="N",
         help="number of images (default 10)",
     )
     common.add_out(parser, "DATASET", help="folder of the data set")
     common.add_settings(parser)
+
+
+def read_count(text: str) -> int:
+    """Convert the text of `--count` to a number of images that fit into memory and folder."""
+    count = common.whole_number(text)
+    if not 0 < count <= MOST_IMAGES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_IMAGES:,}")
+    return count
 
 
 def run(args: argparse.Namespace) -> CommandResult:

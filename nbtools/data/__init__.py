@@ -13,7 +13,7 @@ from nbtools.data.leakage import (
 )
 from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
 from nbtools.data.other_tools import hold_labels
-from nbtools.data.registry import Source, fetch, sources, unpack
+from nbtools.data.registry import Source, fetch, sources
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
 from nbtools.data.splits import group_duplicates, hash_pixels, link_groups
@@ -64,7 +64,6 @@ __all__ = [
     "sources",
     "split_name",
     "take_fingerprint",
-    "unpack",
     "write_card",
     "write_classes",
     "write_dataset",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data.layout import TOML, read_meta
 from nbtools.data.sample import InputOptions
 from nbtools.data.writing import format_toml, name_spacing
@@ -78,6 +77,6 @@ def _without(text: str, names: set[str]) -> str:
 
 def _holds(text: str, values: dict) -> bool:
     try:
-        return tomllib.loads(text) == values
-    except tomllib.TOMLDecodeError:  # a value of several lines was cut
+        return documents.parse_toml(text, TOML) == values
+    except UserError:  # a value of several lines was cut
         return False

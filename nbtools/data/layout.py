@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data import other_tools
 from nbtools.data.class_tables import find_classes
 from nbtools.data.names import name_key
@@ -62,6 +61,7 @@ class Layout:
     tables : CSV files with a column `name`.
     apart : each image of a file of several is an entry of its own.
     other_tool : what the folder looks like, where another program wrote it; else "".
+    root : the folder itself; links in it do not lead out of it.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -71,6 +71,7 @@ class Layout:
     tables: list[Path] = field(default_factory=list)
     apart: bool = False
     other_tool: str = ""
+    root: Path | None = None
 
 
 def scan(place: Path, *, series: int | str | None = None) -> Layout:
@@ -110,6 +111,8 @@ def _scan(place: Path, *, apart: bool) -> Layout:
         )
     parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
     if parts and not _kind_folders(place):
+        for part in parts.values():
+            _require_inside(part, place)
         found = {n: _scan_folder(parts[n], apart=apart) for n in PARTS if n in parts}
         return _join(found, read_meta(place))
     return _scan_folder(place, apart=apart)
@@ -133,19 +136,10 @@ def read_meta(folder: Path) -> dict:
 
     Raises
     ------
-    UserError : it is not a TOML file in UTF-8.
+    UserError : it is not a TOML file in UTF-8, or a value has no meaning.
     """
     path = folder / TOML
-    if not path.is_file():
-        return {}
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(
-            "dataset.toml must be a valid TOML file.",
-            f"{path} ({error})",
-            'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].',
-        ) from error
+    return documents.read_document(path) if path.exists() else {}
 
 
 def find_column(folder: Path, column: str) -> dict[str, str]:
@@ -171,7 +165,7 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
 def _scan_folder(folder: Path, *, apart: bool) -> Layout:
     kinds = {} if is_result(folder) else _kind_folders(folder)
     meta = read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder)
-    layout = Layout(meta=meta, apart=apart)
+    layout = Layout(meta=meta, apart=apart, root=folder)
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
@@ -202,8 +196,18 @@ def _kind_folders(folder: Path) -> dict[str, Path]:
     for child in _children(folder):
         kind = FOLDERS.get(child.name.lower())
         if kind and child.is_dir() and (kind not in found or child.name.lower() == kind):
+            _require_inside(child, folder)
             found[kind] = child
     return found if "images" in found else {}
+
+
+def _require_inside(child: Path, folder: Path) -> None:
+    if child.is_symlink() and documents.leaves_folder(child, folder):
+        raise UserError(
+            "The folders of a data set lie inside it.",
+            f"{child}, a link to {child.resolve()}",
+            "Copy the folder there, or name the folder that holds the files.",
+        )
 
 
 def _root_of(folder: Path) -> Path:
@@ -267,6 +271,9 @@ def _is_part(
 
     Other files are noted as ignored, except for documents and tables beside the images.
     """
+    if reason := _find_danger(path, layout.root):
+        layout.ignored[path] = reason
+        return False
     if path.is_dir():
         return io.is_image_folder(path)
     if is_own(path) or path.name == io.folders.MARK:
@@ -282,6 +289,15 @@ def _is_part(
             f"{path.suffix} ({what}) is not read here: {remedy}" if what else "not an image"
         )
     return False
+
+
+def _find_danger(path: Path, root: Path | None) -> str:
+    """Why something in a folder is not opened; "" where it is."""
+    if documents.is_special(path):
+        return "a pipe, device or socket"
+    if root is not None and documents.leaves_folder(path, root):
+        return "a link that leaves the folder of the data set"
+    return ""
 
 
 def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
@@ -383,6 +399,9 @@ def _add_tables(layout: Layout, folder: Path) -> None:
     columns: dict[str, dict[str, str]] = {}
     for path in _children(folder):
         if path.suffix.lower() != ".csv" or not path.is_file() or path.name.startswith("."):
+            continue
+        if reason := _find_danger(path, folder):
+            layout.ignored[path] = reason
             continue
         if is_own(path):
             continue

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import stat
-import tarfile
-import tomllib
 import urllib.error
 import urllib.request
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data.samples import packaged_path
 from nbtools.errors import UserError, require_choice
 
@@ -69,7 +65,8 @@ def sources(path: str | Path | None = None) -> dict[str, Source]:
     ----------
     path : of a file like data/registry.toml, which is the default.
     """
-    content = tomllib.loads(Path(path or packaged_path("registry.toml")).read_text("utf-8"))
+    path = path or packaged_path("registry.toml")
+    content = documents.parse_toml(documents.read_text(path), path)
     return {name: _source(name, values) for name, values in content.items()}
 
 
@@ -109,7 +106,7 @@ def fetch(source: str | Source, folder: str | Path) -> Path:
     with io.new_folder(target) as temporary:
         for path in paths:
             if path.name.lower().endswith(ARCHIVES):
-                unpack(path, temporary)
+                io.unpack(path, temporary)
             else:
                 shutil.copyfile(path, temporary / path.name)
     return target
@@ -151,64 +148,6 @@ def download(url: str, folder: str | Path, *, known: str | None = None) -> Path:
             "Check the connection and type the command again: it goes on where it stopped.",
         ) from error
     return Path(found)
-
-
-def unpack(archive: str | Path, folder: str | Path) -> list[Path]:
-    """Unpack a zip or tar archive, safely.
-
-    Parameters
-    ----------
-    archive : path of the file.
-    folder : where its files go.
-
-    Returns
-    -------
-    Paths of the unpacked files.
-
-    Raises
-    ------
-    UserError : the archive is broken, or a member is a link or lies outside of `folder`; then
-        nothing is unpacked.
-    """
-    archive = Path(archive)
-    folder = Path(folder)
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                names = file.namelist()
-                links = [m.filename for m in file.infolist() if stat.S_ISLNK(m.external_attr >> 16)]
-                _require_inside(archive, names, links=links)
-                file.extractall(folder)
-        else:
-            with tarfile.open(archive) as file:
-                names = file.getnames()
-                _require_inside(
-                    archive,
-                    names,
-                    links=[m.name for m in file.getmembers() if not (m.isfile() or m.isdir())],
-                )
-                file.extractall(folder, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError(
-            "An archive must be whole.", f"{archive} ({error})", "Delete it, and fetch it again."
-        ) from error
-    return [folder / n for n in names if (folder / n).is_file()]
-
-
-def _require_inside(archive: Path, names: list[str], *, links: list[str]) -> None:
-    for name in names:
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        if (
-            name.startswith(("/", "\\"))
-            or ".." in parts
-            or (parts and ":" in parts[0])
-            or name in links
-        ):
-            raise UserError(
-                "Files of an archive must stay inside its folder.",
-                f"{name!r} in {archive.name}",
-                "Do not use this archive; tell its authors.",
-            )
 
 
 def _resume(url: str, output_file: str | Path, _pooch: object) -> None:

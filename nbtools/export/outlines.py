@@ -12,6 +12,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
+from nbtools.geometry import number_densely
 from nbtools.image import Image
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def trace_shapes(label: np.ndarray) -> Iterator[tuple[int, int, list[np.ndarray]
     """
     from scipy.ndimage import find_objects
 
-    label, numbers = _renumber(np.maximum(label, 0))
+    dense, numbers = number_densely(np.maximum(label, 0), most=label.size + 1000)
+    label = dense.astype(np.int32, copy=False)
     for number, box in enumerate(find_objects(label), start=1):
         if box is None:
             continue
@@ -210,15 +212,6 @@ def _keep_corners(points: np.ndarray) -> np.ndarray:
 def _signed_area(points: np.ndarray) -> float:
     x, y = points.T
     return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
-
-
-def _renumber(label: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Labels that fit a table of the size of this plane, and true numbers where they differ."""
-    if label.max(initial=0) <= label.size + 1000:
-        return label.astype(np.int32, copy=False), {}
-    numbers, dense = np.unique(label, return_inverse=True)
-    dense = dense.reshape(label.shape) + (numbers[0] != 0)
-    return dense.astype(np.int32), dict(enumerate(numbers[numbers > 0].tolist(), start=1))
 
 
 def _encode(name: str, rings: list[np.ndarray], *, place: Place) -> bytes:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image
-from nbtools.io.archive import write_zip
+from nbtools.io.archive import unpack, write_zip
 from nbtools.io.axes import RawImage, interpret
 from nbtools.io.files import (
     NAMES,
@@ -84,6 +85,7 @@ __all__ = [
     "is_image",
     "is_image_folder",
     "is_image_place",
+    "is_written_by_us",
     "is_yolo",
     "list_image_names",
     "list_labels",
@@ -107,6 +109,7 @@ __all__ = [
     "suffix",
     "to_label",
     "to_plain",
+    "unpack",
     "with_spacing",
     "write_boxes",
     "write_centres",
@@ -593,6 +596,7 @@ def _find_reader(path: Path) -> Callable[..., RawImage]:
         )
     if suffix(path) in BY_SUFFIX and path.is_file():
         return BY_SUFFIX[suffix(path)]
+    documents.require_plain_file(path)
     with path.open("rb") as file:
         start = file.read(16)
     for begin, read in BY_START.items():

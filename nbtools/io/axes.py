@@ -5,13 +5,18 @@ Axes are named, guessed or refused; colours come last; spacing is in µm.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 
+SMALL = 2**28  # bytes of an image that is not asked how it fits into its file
+RATIO = 20_000  # of bytes of pixels for one of the file; deflation gives 1,032 at best
 MOST_CHANNELS = 4  # an unnamed axis of up to 4 planes is read as channels, a longer one as Z
 
 
@@ -91,6 +96,27 @@ def interpret(
 def no_pixels(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Zeros of this shape and type that take no memory."""
     return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def require_possible(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> None:
+    """Require that a file can hold the pixels that it claims, before memory is taken for them.
+
+    Parameters
+    ----------
+    shape, dtype : as the header says.
+    path : of the file; files beside it may hold some of the pixels.
+
+    Raises
+    ------
+    UserError : no compression could pack so many pixels into the file.
+    """
+    claimed = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
+    if claimed > SMALL and claimed > RATIO * path.stat().st_size:
+        raise UserError(
+            "An image file must hold the pixels that it claims.",
+            f"{path} of {path.stat().st_size} bytes, which claims a shape of {tuple(shape)}",
+            "Export the image again.",
+        )
 
 
 def _size(raw: RawImage, letter: str) -> int:

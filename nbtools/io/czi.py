@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.axes import RawImage, no_pixels
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
@@ -47,7 +48,7 @@ def read_czi(
     UserError : there is no such scene, a plane is missing, or the compression is unknown.
     """
     with package.CziFile(path) as file:
-        about = ElementTree.fromstring(file.metadata())
+        about = documents.parse_xml(file.metadata(), path)
         scenes = _list_scenes(file)
         names = _name_scenes(about, len(scenes))
         members = []

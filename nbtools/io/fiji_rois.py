@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.io.archive import list_zip
 from nbtools.io.outlines import OWN_NAME, Outline, OutlineFile, OutlineNote, list_some
 
 # ImageJ names the ROIs of a stack slice-y-x, and reads the slice from there where none is stored
 SLICE_NAME = re.compile(r"^(\d{4,6})-\d{4,}-\d{4,}(?:-\d+)?$")
-MOST_BYTES = 2**28  # of one member of a zip
+MOST_BYTES = 2**28  # of all members of a zip
 WORDS = {  # ROI type → what a shape without area is called
     "LINE": "line",
     "FREELINE": "freehand line",
@@ -124,13 +125,7 @@ def _list_members(archive: zipfile.ZipFile, path: Path, *, suffix: str) -> list[
             "Save the ROIs in Fiji's ROI Manager (More > Save); or unpack the zip if it holds "
             "label images.",
         )
-    large = next((m for m in members if m.file_size > MOST_BYTES), None)
-    if large is not None:
-        raise UserError(
-            "A ROI is a small file.",
-            f"{large.filename} of {large.file_size / 1e6:.0f} MB in {path}",
-            "Take it out of the zip.",
-        )
+    list_zip(archive, name=str(path), most=MOST_BYTES)
     return members
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.folders import sync_to_disk, temporary_path, unwritable
 
+MOST_BYTES_TABLE = 2**30
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the start of a formula
 
 DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
@@ -132,19 +134,19 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     UserError : the file cannot be read.
     """
     try:
-        lines = decode_text(Path(path).read_bytes()).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decode_text(documents.read_bytes(path, most=MOST_BYTES_TABLE)).splitlines()
+        if lines and lines[0].lower().startswith("sep="):  # Excel's own line about the separator
+            lines = lines[1:]
+        if not lines:
+            return []
+        _require_text(lines, path)
+        rows = csv.DictReader(lines, delimiter=find_delimiter(lines[0]), skipinitialspace=True)
+        return [_clean_row(row) for row in rows]
+    except (UserError, UnicodeDecodeError, csv.Error) as error:
+        received = getattr(error, "received", f"{path} ({error})")
         raise UserError(
-            "A table must be a readable CSV file in UTF-8.",
-            f"{path} ({error})",
-            "Save it as CSV UTF-8.",
+            "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
         ) from error
-    if lines and lines[0].lower().startswith("sep="):  # Excel's own line about the separator
-        lines = lines[1:]
-    if not lines:
-        return []
-    rows = csv.DictReader(lines, delimiter=find_delimiter(lines[0]), skipinitialspace=True)
-    return [_clean_row(row) for row in rows]
 
 
 def read_header(path: str | Path) -> list[str]:
@@ -154,7 +156,8 @@ def read_header(path: str | Path) -> list[str]:
     ----------
     path : of a file as `read_csv` reads it.
     """
-    lines = [line for line in decode_text(Path(path).read_bytes()).splitlines() if line]
+    data = documents.read_bytes(path, most=MOST_BYTES_TABLE)
+    lines = [line for line in decode_text(data).splitlines() if line]
     lines = lines[1:] if lines and lines[0].lower().startswith("sep=") else lines
     if not lines:
         return []
@@ -201,6 +204,11 @@ def decode_text(data: bytes) -> str:
         if b"\0" in data:  # no text at all
             raise
         return data.decode("cp1252")
+
+
+def _require_text(lines: list[str], path: str | Path) -> None:
+    if any("\0" in line for line in lines):
+        raise UserError("A table must be text.", f"{path} (bytes of zero)", "Save it as CSV UTF-8.")
 
 
 def _clean_row(row: Mapping) -> dict[str, str]:

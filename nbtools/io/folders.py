@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from nbtools import documents
 from nbtools.errors import UserError
 
 MARK = ".nbtools.jsonl"
@@ -299,9 +300,9 @@ def read_mark(folder: str | Path) -> dict[str, str] | None:
     known = {}
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = documents.parse_json(line, MARK)
             known[str(entry["file"])] = str(entry["sha256"])
-        except (ValueError, KeyError, TypeError):
+        except (UserError, KeyError, TypeError):
             continue  # the last line of a process that was killed
     return known
 
@@ -349,7 +350,7 @@ def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
     path, parts = folder / name, Path(name).parts
     if any(part in SYSTEM_FILES for part in parts) or name == MARK:
         return True
-    if path.is_symlink():
+    if path.is_symlink() or documents.is_special(path):
         return False
     if any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES) or parts[0].startswith(PREFIX):
         return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.outlines import Outline, OutlineFile, OutlineNote, image_stem, list_some
 
@@ -93,7 +93,7 @@ def rows_to_via(rows: list[Mapping[str, str]]) -> dict:
     for row in rows:
         name = row.get("filename") or row.get("#filename") or ""
         about = found.setdefault(name, {"filename": name, "regions": []})
-        region = json.loads(row["region_shape_attributes"] or "{}")
+        region = documents.parse_json(row["region_shape_attributes"] or "{}", "a table of VIA")
         about["regions"] += [{"shape_attributes": region}] if region else []
     return found
 

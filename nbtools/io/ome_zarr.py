@@ -7,6 +7,7 @@ labels of an image (`image.zarr/labels/nuclei`).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.axes import RATIO, SMALL, RawImage, no_pixels
 from nbtools.io.microscope import import_optional
 from nbtools.io.series import choose_series, select, spread, tidy_names
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 from nbtools.io.zarr_chunks import require_chunks
 
 METADATA_KEY = "nbtools"
+MOST_METADATA = 2**26  # bytes of a group
 CHUNK = {"Y": 512, "X": 512}  # one plane of up to 512 x 512 a chunk
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 LABELS = "labels"
@@ -130,8 +133,12 @@ def read_ome_zarr(
     names = tidy_names([m.name for m in members])
     member = members[choose_series(names, series, path=path)]
     level = member.scales["datasets"][0]
-    array = zarr.open_array(str(member.place / level["path"]), mode="r")
+    place = member.place / str(level["path"])
+    if not _is_inside(place, member.place):
+        raise _refuse_group(path)
+    array = zarr.open_array(str(place), mode="r")
     letters = _letters(member.scales, array.ndim)
+    require_stored(array, path)
     spacing, unit = _spacing(member.scales, level, letters)
     note = member.about.get(METADATA_KEY, {})
     channels = tuple(note.get("channels", ())) or tuple(
@@ -162,6 +169,7 @@ def _read_array(zarr: object, path: Path, *, header_only: bool, label: bool) -> 
     named = [str(n or "?").upper() for n in getattr(array.metadata, "dimension_names", None) or ()]
     known = len(named) == array.ndim and all(n in "TCZYX" for n in named)
     letters = "".join(named) if known else "?" * (array.ndim - 2) + "YX"
+    require_stored(array, path)
     if not header_only:
         scales = {"datasets": [{"path": path.name}]}
         require_chunks(path.parent, scales, zarr=zarr, note={}, label=label)
@@ -169,12 +177,37 @@ def _read_array(zarr: object, path: Path, *, header_only: bool, label: bool) -> 
     return RawImage(pixels, letters)
 
 
+def _read_json(path: Path) -> dict:
+    about = documents.read_json(path, most=MOST_METADATA)
+    return about if isinstance(about, dict) else {}
+
+
+def require_stored(array: object, path: Path) -> None:
+    """A UserError where an array claims a shape, and next to none of its chunks are there.
+
+    Parameters
+    ----------
+    array : of the package zarr.
+    path : of the folder.
+    """
+    claimed = math.prod(array.shape) * array.dtype.itemsize
+    if claimed <= SMALL:
+        return
+    stored = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    if claimed > RATIO * stored:
+        raise UserError(
+            "An OME-Zarr folder must hold the pixels that it claims.",
+            f"{path} of {stored} bytes, which claims a shape of {array.shape}",
+            "Export the image again.",
+        )
+
+
 def _kind_of(path: Path) -> str:
     """ "array" or "group", in version 2 or 3."""
     if (path / ".zarray").is_file():
         return "array"
     if (path / "zarr.json").is_file():
-        return json.loads((path / "zarr.json").read_text("utf-8")).get("node_type", "group")
+        return _read_json(path / "zarr.json").get("node_type", "group")
     return "group"
 
 
@@ -182,9 +215,9 @@ def _read_attributes(path: Path) -> dict:
     """Attributes of a group of version 2 or 3; NGFF 0.5 keeps its own one level deeper."""
     about: object = {}
     if (path / "zarr.json").is_file():
-        about = json.loads((path / "zarr.json").read_text("utf-8")).get("attributes") or {}
+        about = _read_json(path / "zarr.json").get("attributes") or {}
     elif (path / ".zattrs").is_file():
-        about = json.loads((path / ".zattrs").read_text("utf-8"))
+        about = _read_json(path / ".zattrs")
     return about if isinstance(about, dict) else {}
 
 
@@ -327,7 +360,7 @@ def _describe(image: Image) -> dict:
     }
     if image.channels:
         about["omero"] = {"channels": [{"label": c} for c in image.channels]}
-    return json.loads(json.dumps(about))
+    return documents.parse_json(json.dumps(about), "metadata")
 
 
 def _as_written(raw: RawImage, note: dict) -> RawImage:

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage
+from nbtools.io.axes import RawImage, require_possible
 from nbtools.io.series import choose_series
 from nbtools.io.units import is_plausible
 
@@ -42,7 +43,9 @@ def read_png_jpeg(
     """
     choose_series(("s0",), series, path=path)
     depth, colour = _read_header(path)
-    with Picture.open(path) as picture:
+    with _open(path) as picture:
+        size = (*picture.size, len(picture.getbands()))
+        require_possible(size, np.dtype(np.uint8), path=path)
         spacing, unit = _spacing(picture)
         if depth == 16 and colour != GREY:  # Pillow would give 8 bit
             pixels = _decode_16_bit(path)
@@ -53,6 +56,17 @@ def read_png_jpeg(
     if colour == GREY and depth in (2, 4):  # Pillow spreads them over 0 to 255
         pixels = pixels // np.uint8(255 // (2**depth - 1))
     return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX", spacing, unit)
+
+
+def _open(path: Path) -> Picture.Image:
+    try:
+        return Picture.open(path)
+    except Picture.DecompressionBombError as error:
+        raise UserError(
+            f"PNG and JPEG are read up to {2 * Picture.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels.",
+            f"{path} ({documents.shorten(error)})",
+            "Save the image as TIFF.",
+        ) from error
 
 
 def _read_header(path: Path) -> tuple[int, int]:
@@ -111,12 +125,9 @@ def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
 
 def _spacing(picture: Picture.Image) -> tuple[dict[str, float], str]:
     """From our text field, else from a plausible resolution, which PIL gives in dots per inch."""
-    try:
-        note = json.loads(picture.info.get(METADATA_KEY, "{}"))
-        if note.get("spacing"):
-            return dict(zip("YX", map(float, note["spacing"]), strict=True)), note["unit"]
-    except (ValueError, TypeError, AttributeError):
-        pass  # not our note: somebody else's text under the same name
+    note = documents.find_note(picture.info.get(METADATA_KEY))
+    if len(note.get("spacing") or ()) == 2:
+        return dict(zip("YX", map(float, note["spacing"]), strict=True)), note.get("unit", "um")
     dots = picture.info.get("dpi") or (0, 0)
     sizes = {a: 25400 / float(d) for a, d in zip("XY", dots, strict=False) if d}
     known = len(sizes) == 2 and all(is_plausible(s, "inch") for s in sizes.values())

@@ -6,12 +6,11 @@ Boxes hold edges, counted in pixels from 0: the box of the first pixel alone is 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.io.coco import list_annotations
@@ -177,7 +176,7 @@ def _boxes_of_voc(path: Path, columns: int) -> tuple[list, list[str]]:
     _require_flat(path, columns)
     boxes = []
     classes = []
-    for thing in ElementTree.fromstring(path.read_bytes()).iter("object"):
+    for thing in documents.parse_xml(path.read_bytes(), path).iter("object"):
         y0, x0, y1, x1 = (
             float(thing.findtext(f"bndbox/{key}")) for key in ("ymin", "xmin", "ymax", "xmax")
         )
@@ -189,7 +188,7 @@ def _boxes_of_voc(path: Path, columns: int) -> tuple[list, list[str]]:
 def _boxes_of_coco(path: Path, columns: int, name: str | Path) -> tuple[list, list[str]]:
     """COCO boxes are x, y, width and height."""
     _require_flat(path, columns)
-    content = json.loads(path.read_text("utf-8-sig"))
+    content = documents.read_json(path)
     known = {c["id"]: str(c["name"]) for c in content.get("categories", ())}
     _, mine = list_annotations(content, name)
     boxes = [[y, x, y + height, x + width] for x, y, width, height in (a["bbox"] for a in mine)]

@@ -7,7 +7,6 @@ CSV), YOLO's outlines, and the run lengths of the Data Science Bowl.
 from __future__ import annotations
 
 import csv
-import json
 import zipfile
 from collections.abc import Sequence
 from itertools import chain
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.coco import is_coco, read_coco
 from nbtools.io.fiji_rois import read_3d_objects, read_fiji_rois
@@ -97,6 +97,7 @@ def read_outlines(
             path,
             "In Cellpose choose File > Save masks as PNG, and give NAME_cp_masks.png.",
         )
+    documents.require_plain_file(path)
     try:
         if (
             kind == ".zip"
@@ -133,18 +134,19 @@ def list_image_names(path: str | Path) -> list[str]:
     path = Path(path)
     try:
         if path.suffix.lower() == ".csv":
+            documents.require_plain_file(path)
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
                 columns = {c.removeprefix("#") for c in rows.fieldnames or ()}
                 listed = next((c for c in rows.fieldnames or () if c in NAMING), None)
                 known = columns >= RUN_COLUMNS or columns >= VIA_COLUMNS
                 return list(dict.fromkeys(r[listed] for r in rows)) if known else []
-        content = json.loads(path.read_text("utf-8-sig")) if path.suffix.lower() == ".json" else {}
+        content = documents.read_json(path) if path.suffix.lower() == ".json" else {}
         if is_via(content):
             return list(list_via_names(content))
         images = content.get("images", ()) if isinstance(content, dict) else ()
         return [Path(i["file_name"].replace("\\", "/")).name for i in images]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
@@ -157,13 +159,14 @@ def holds_labels(path: str | Path) -> bool:
     """
     path = Path(path)
     try:
+        documents.require_plain_file(path)
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 return any(n.lower().endswith((".roi", ".3droi")) for n in archive.namelist())
         if path.suffix.lower() != ".json":
             return True
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, zipfile.BadZipFile):
+        content = documents.read_json(path)
+    except (UserError, OSError, ValueError, zipfile.BadZipFile):
         return True  # a broken file is refused when it is read
     listed = isinstance(content, list) and bool(content) and "geometry" in content[0]
     known = is_labelme(content) or is_coco(content) or is_via(content)
@@ -179,7 +182,7 @@ def holds_outlines(path: str | Path) -> bool:
     """
     if Path(path).suffix.lower() != ".json":
         return True
-    content = json.loads(Path(path).read_text("utf-8-sig"))
+    content = documents.read_json(path)
     return not is_coco(content) or any(a.get("segmentation") for a in content["annotations"])
 
 
@@ -212,7 +215,7 @@ def _read_file(
                 "Export label images instead.",
             )
         return read_via(rows_to_via(rows), path, name=name)
-    content = json.loads(path.read_text("utf-8-sig"))
+    content = documents.read_json(path)
     if is_coco(content):
         return read_coco(content, name, shape=_require_plane(shape))
     if is_labelme(content):

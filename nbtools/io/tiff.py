@@ -12,9 +12,9 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.axes import RawImage, no_pixels, require_possible
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
-from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions
+from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
 from nbtools.io.tiff_pixels import collect_log, read_pixels, require_undamaged
 from nbtools.io.units import resolution_tag
 
@@ -57,11 +57,13 @@ def read_tiff(
     UserError : there is no such image, or pixels cannot be decoded here.
     """
     with collect_log() as messages, tifffile.TiffFile(path) as file:
+        require_own_files(file, path)
         members = _list_members(file)
         require_undamaged(messages)  # before any other reader meets the file
         names = tidy_names([m.name for m in members])
         member = members[choose_series(names, series, path=path)]
         found = member.series
+        require_possible(found.shape, found.dtype, path=path)
         letters = _letters(found.axes)
         if header_only:
             kept = zip(found.shape, member.index, strict=True)

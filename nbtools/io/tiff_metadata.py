@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from nbtools.io.axes import RawImage
+from nbtools import documents
+from nbtools.errors import UserError
+from nbtools.io.axes import RawImage, require_possible
 from nbtools.io.intervals import imagej_interval, ome_interval
 from nbtools.io.units import PIXEL, is_plausible, normal_unit, to_number, um_per_unit
 
+DESCRIPTION = ".//{*}Description"
 METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
 
 
@@ -46,6 +49,29 @@ def _has_alpha(page: tifffile.TiffPage) -> bool:
     return any(extra in (1, 2) for extra in page.extrasamples) or (
         interleaved and page.samplesperpixel == 4
     )
+
+
+def require_own_files(file: tifffile.TiffFile, path: Path) -> None:
+    """A UserError where OME-XML is no plain XML, names files elsewhere, or claims too much.
+
+    Parameters
+    ----------
+    file : as opened; none of its series has been looked at.
+    path : of the file.
+    """
+    if not file.is_ome:
+        return
+    root = documents.parse_xml(file.ome_metadata, path)
+    named = (e.get("FileName") for e in root.iterfind(".//{*}UUID"))
+    for name in (n for n in named if n and not documents.is_plain_name(n)):
+        raise UserError(
+            "OME-XML may name files of its own folder only.",
+            f"{documents.shorten(repr(name))} in {path}",
+            "Export the image again, as one file.",
+        )
+    for pixels in root.iterfind(".//{*}Pixels"):
+        sizes = [int(pixels.get(f"Size{axis}") or 1) for axis in "TCZYX"]
+        require_possible(sizes, np.dtype(np.uint8), path=path)
 
 
 def name_positions(file: tifffile.TiffFile, count: int) -> list[str]:
@@ -132,7 +158,7 @@ def _find_ome_pixels(
     file: tifffile.TiffFile, series: tifffile.TiffPageSeries
 ) -> ElementTree.Element | None:
     """The element Pixels of a series, by its number, else by its name, else the first."""
-    images = list(ElementTree.fromstring(file.ome_metadata).iterfind("{*}Image"))
+    images = list(documents.parse_xml(file.ome_metadata, file.filename).iterfind("{*}Image"))
     number = list(file.series).index(series)
     same = [i for i in images if series.name and i.get("Name") == series.name]
     if len(images) == len(file.series):
@@ -193,14 +219,10 @@ def _find_own_metadata(file: tifffile.TiffFile, series: tifffile.TiffPageSeries)
     elif file.is_ome:
         texts = (
             e.text or ""
-            for e in ElementTree.fromstring(file.ome_metadata).iterfind(".//{*}Description")
+            for e in documents.parse_xml(file.ome_metadata, file.filename).iterfind(DESCRIPTION)
         )
         note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
-    try:
-        note = json.loads(note) if isinstance(note, str) else note
-        return note.get(METADATA_KEY, note)
-    except (ValueError, AttributeError):
-        return {}
+    return documents.find_note(note)
 
 
 def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
@@ -208,8 +230,8 @@ def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
 
     Their spacing counts where the standard tags agree with it.
     """
-    shape = tuple(note.get("shape", ()))
-    axes = str(note.get("axes", ""))
+    shape = tuple(note.get("shape") or ())
+    axes = note.get("axes") or ""
     if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
         return raw
     if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:

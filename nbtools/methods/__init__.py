@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from nbtools import runtime, tasks
@@ -10,6 +9,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.methods import registry
 from nbtools.methods.method import Method, Prediction
+from nbtools.methods.persistence import read_about
 from nbtools.methods.registry import Row, find_row
 
 __all__ = [
@@ -91,16 +91,7 @@ def load(source: str | Path, *, weights: str | None = None) -> Method:
             method.change_weights(Path(source), weights)
         return method
     check_shipped(folder)
-    try:
-        about = json.loads((folder / "model.json").read_text("utf-8"))
-        method = get(about["method"])
-    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(
-            "model.json must describe a model.",
-            f"{folder}: {error}",
-            "Train again, or copy the whole folder.",
-        ) from error
-    return method.load(folder, weights=weights)
+    return get(read_about(folder)["method"]).load(folder, weights=weights)
 
 
 def find_folder(source: str | Path) -> Path | None:

@@ -6,17 +6,19 @@ arrays do neither.
 
 from __future__ import annotations
 
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from nbtools import io, runtime
+from nbtools import documents, io, runtime
 from nbtools.errors import UserError
 
 FILE = "weights.npz"
+TREES = documents.ArrayFile(
+    "The trees of a forest must be readable.", "Copy the whole folder again, or train again."
+)
 PIECE = 32_768  # pixels asked together: their features stay in the processor's cache
 
 
@@ -100,30 +102,22 @@ class Trees:
         UserError : the file is missing or damaged, or uses other features.
         """
         path = Path(folder) / FILE
+        trees = cls(**TREES.read(path, names=cls.__dataclass_fields__))
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                trees = cls(**{name: stored[name] for name in cls.__dataclass_fields__})
             sound = trees._is_sound(features)
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise _damaged(path, str(error)) from error
+        except documents.DAMAGES:
+            sound = False
         if not sound:
-            raise _damaged(path, "nodes that lead nowhere")
+            received = f"{path} (nodes that lead nowhere)"
+            raise UserError(TREES.rule, received, TREES.remedy)
         return trees
 
     def _is_sound(self, features: int) -> bool:
         nodes, count = np.arange(len(self.left)), len(self.left)
         inner = self.left >= 0
-        same = all(
-            len(part) == count for part in (self.right, self.feature, self.threshold, self.share)
-        )
+        parts = (self.left, self.right, self.feature, self.threshold, self.share)
+        same = all(part.shape == (count,) for part in parts) and self.roots.ndim == 1
+        same &= all(part.dtype.kind == "i" for part in (self.roots, *parts[:3]))
         onward = (
             (part[inner] > nodes[inner]) & (part[inner] < count) for part in (self.left, self.right)
         )
@@ -196,11 +190,3 @@ def _round_down(thresholds: np.ndarray) -> np.ndarray:
     """
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-
-
-def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(
-        "The trees of a forest must be readable.",
-        f"{path}: {reason}",
-        "Copy the whole folder again, or train again.",
-    )

@@ -9,7 +9,7 @@ import numpy as np
 from nbtools import normalize
 from nbtools.data import DataSet
 from nbtools.methods.method import Method
-from nbtools.methods.persistence import read_about
+from nbtools.methods.persistence import read_about, require_part
 from nbtools.normalize import Normalization, Scale
 
 LOOKED_AT = 64  # training images that one normalisation for all is measured on
@@ -96,5 +96,6 @@ class GreyScaling(Method):
     def read_description(self, folder: Path) -> None:
         """Take what else the network is built from out of the model's folder."""
         if self.normalization.whole_set:
-            about = read_about(folder)["normalisation"]
+            about = read_about(folder)
+            about = require_part(about, "normalisation", folder=folder, holds="offset")
             self.scale = Scale(tuple(about["offset"]), tuple(about["factor"]))

@@ -35,6 +35,8 @@ from nbtools.targets.base import Target
 if TYPE_CHECKING:
     from nbtools.training.settings import History, TrainingPlan
 
+LARGEST_TILE = 10**6  # px along an axis
+
 
 @dataclass
 class Prediction:
@@ -301,9 +303,10 @@ class Method(ABC):
 
         Raises
         ------
-        UserError : axes or channels that the method cannot take, or too little memory.
+        UserError : axes, channels or a tile that do not fit the method, or too little memory.
         """
         image = self.as_image(image)
+        check_tile(tile, image)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -349,6 +352,7 @@ class Method(ABC):
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
         image = self.as_image(image)
+        check_tile(tile, image)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
@@ -561,7 +565,8 @@ class Method(ABC):
         """
         folder, about = Path(folder), read_about(Path(folder))
         method = cls(cls.Settings.from_dict(about["settings"]))
-        method.domain, method.tuned = Domain.from_dict(about), about.get("tuned", {})
+        method.domain = Domain.from_dict(about)
+        method.tuned = method.settings.select_known(about.get("tuned", {}))
         method.recall(about)
         method.load_weights(folder)
         if weights is not None:
@@ -597,6 +602,25 @@ class Method(ABC):
             "Only a trained network has best and last weights.",
             f"{weights} of {self.name}",
             "Leave out --weights.",
+        )
+
+
+def check_tile(tile: tuple[int, ...] | None, image: Image) -> None:
+    """A UserError where a tile is not one whole number above 0 for each spatial axis of an image.
+
+    Parameters
+    ----------
+    tile : shape in pixels; None is chosen by memory.
+    image : to be predicted.
+    """
+    if tile is None:
+        return
+    if len(tile) != len(image.spatial) or not all(0 < n < LARGEST_TILE for n in tile):
+        axes = ",".join(image.spatial)
+        raise UserError(
+            f"A tile has a number of pixels above 0 for each of {axes}.",
+            ",".join(map(str, tile)),
+            f"Give {len(image.spatial)} numbers, or leave the tile to the memory (auto).",
         )
 
 

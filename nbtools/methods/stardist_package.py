@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import patches, tasks
+from nbtools import documents, patches, tasks
 from nbtools.errors import UserError
 from nbtools.geometry import crop_centre
 from nbtools.image import Image
@@ -145,11 +147,10 @@ def make_inner(about: dict) -> object:
     UserError : Keras does not run on TensorFlow.
     """
     models = import_part("models")
-    ndim = sum(axis in "ZYX" for axis in about["axes"])
-    config, kind = (
-        (models.Config2D, models.StarDist2D) if ndim == 2 else (models.Config3D, models.StarDist3D)
-    )
-    with silently():
+    config, kind = (models.Config2D, models.StarDist2D)
+    if count_axes(about) == 3:
+        config, kind = (models.Config3D, models.StarDist3D)
+    with _told("model.json"), silently():
         return kind(config(**about), basedir=None)
 
 
@@ -207,23 +208,36 @@ def _find_middles(label: np.ndarray, depth: np.ndarray) -> np.ndarray:
 
 def open_inner(folder: Path) -> object:
     """A model that the package wrote, with its weights and thresholds."""
+    about = documents.read_document(folder / "config.json")
+    if (folder / "thresholds.json").exists():
+        documents.read_document(folder / "thresholds.json")
     models = import_part("models")
-    try:
-        ndim = json.loads((folder / "config.json").read_text("utf-8"))["n_dim"]
-        with silently():
-            return {2: models.StarDist2D, 3: models.StarDist3D}[ndim](
-                None, name=folder.name, basedir=str(folder.parent)
-            )
-    except (OSError, KeyError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        remedy = (
-            "Give the folder that the stardist package wrote, with config.json and weights_best.h5."
+    with _told(folder), silently():
+        return {2: models.StarDist2D, 3: models.StarDist3D}[count_axes(about)](
+            None, name=folder.absolute().name, basedir=str(folder.absolute().parent)
         )
-        raise UserError("A StarDist model must be whole.", f"{folder}: {error}", remedy) from error
+
+
+@contextlib.contextmanager
+def _told(place: object) -> Iterator[None]:
+    """What the package says of a model that it cannot make, as a UserError."""
+    try:
+        yield
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        remedy = "Give the whole folder that nbtools or the stardist package wrote."
+        received = f"{place} ({documents.shorten(error, most=120)})"
+        raise UserError("A StarDist model must be whole.", received, remedy) from error
+
+
+def count_axes(about: dict) -> int:
+    """Number of spatial axes of a network of the package."""
+    return sum(axis in "ZYX" for axis in about["axes"])
 
 
 def describe_config(config: object) -> dict:
     """The configuration as plain values, from which `make_inner` makes the same network."""
-    return json.loads(json.dumps(vars(config), default=lambda value: value.item()))
+    text = json.dumps(vars(config), default=lambda value: value.item())
+    return documents.parse_json(text, "the configuration of a network")
 
 
 def draw_shapes(

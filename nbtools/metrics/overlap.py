@@ -9,6 +9,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError
+from nbtools.geometry import MOST_IN_TABLE
 from nbtools.image import Image
 from nbtools.metrics.matching import match_pairs
 
@@ -231,7 +232,7 @@ def count_pixels(
     """
     values = values.astype(np.int64)
     highest = int(values.max(initial=0))
-    if highest > 10_000_000:  # rare: a table over all numbers up to such labels is too large
+    if highest > MOST_IN_TABLE:  # rare
         labels, index = np.unique(values, return_inverse=True)
         size = np.bincount(index, weights=length)
         background = int(labels[0] == 0)

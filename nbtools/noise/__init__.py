@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.errors import UserError
 from nbtools.noise._values import subsample
 from nbtools.noise.histogram import HistogramModel
@@ -35,10 +35,18 @@ __all__ = [
     "write_model",
 ]
 
+MOST_BINS = 4096  # along a side of a histogram that is read
 MOST_PAIRS = 4_000_000  # pairs a model is fitted to; more say nothing new
 FEWEST_FRAMES = 10  # their mean keeps 1/n of the noise's variance, 10 % with so few
 
 NoiseModel = HistogramModel | MixtureModel
+MODEL = documents.ArrayFile(
+    "A noise model must be a whole file.",
+    "Copy the whole model folder again.",
+    kinds="biufU",
+    finite=True,
+    most=2**28,
+)
 KINDS = {"histogram": HistogramModel, "mixture": MixtureModel}
 
 
@@ -170,16 +178,15 @@ def read_model(path: str | Path) -> NoiseModel:
     ------
     UserError : the file is missing, broken, or holds something else.
     """
+    values = MODEL.read(path)
+    shapes = [v.shape for v in values.values()]
     try:
-        with np.load(path, allow_pickle=False) as file:
-            values = dict(file)
+        if any(len(s) not in (0, 2) or max(s, default=1) > MOST_BINS for s in shapes):
+            raise documents.Damaged(f"tables of the shapes {shapes}")
         return KINDS[str(values.pop("kind"))](**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            "A noise model must be a whole file.",
-            f"{path}: {error}",
-            "Copy the whole model folder again.",
-        ) from error
+    except documents.DAMAGES as error:
+        received = f"{path} ({documents.shorten(error)})"
+        raise UserError(MODEL.rule, received, MODEL.remedy) from error
 
 
 def _choose_pairs(noisy: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def find_best_score(facts: dict) -> list[tuple[str, str]]:
             f"{row[facts['metric']]:.3f}",
         )
         for row in (facts.get("table") or ())[:1]
-        if row.get(facts["metric"])
+        if isinstance(row.get(facts["metric"]), int | float) and row.get("method")
     ]
 
 
@@ -112,7 +112,7 @@ def describe_comparison(facts: dict, cited: dict[str, str]) -> str:
     count, unit = facts["images"]["count"], facts.get("paired_over", "images")
     names = [
         f"{name} ({cited[name]})" if cited.get(name) else name
-        for name in (row["method"] for row in facts.get("table") or ())
+        for name in (str(row.get("method")) for row in facts.get("table") or ())
     ]
     task = tasks.find(facts.get("task"))
     parts = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from nbtools import data, io, methods
+from nbtools import data, documents, io, methods
 from nbtools.errors import UserError
 from nbtools.plausibility import summarize
 from nbtools.report.compared import collect_comparison
@@ -53,18 +53,8 @@ def collect_facts(folder: Path) -> dict:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file as a dictionary; {} where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            "The files of a run must be readable.",
-            f"{path} ({error})",
-            "Copy the whole folder again.",
-        ) from error
-    return value if isinstance(value, dict) else {}
+    """Read a document of a run; {} where there is none."""
+    return documents.read_document(path) if path.is_file() else {}
 
 
 def read_table(path: Path) -> list[dict]:
@@ -155,9 +145,10 @@ def _collect_model(folder: Path, about: dict, recipe: dict) -> dict:
 
 def _collect_result(folder: Path, about: dict) -> dict:
     summary = read_table(folder / "summary.csv") or about.get("images") or []
-    counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int | float)]
+    counts = [row["nuclei"] for row in summary if isinstance(row.get("nuclei"), int)]
     names = {row.get("name") for row in summary}
-    moving = [row["nuclei"] for row in summary if row.get("frame") is not None and "nuclei" in row]
+    frames = (row.get("nuclei") for row in summary if row.get("frame") is not None)
+    moving = [count for count in frames if isinstance(count, int | float)]
     recipe = _read_recipe(about.get("model"))
     return {
         "kind": RESULT,
@@ -170,7 +161,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "tuned": about.get("decoding") or about.get("tuned"),
         "images": _select_image_facts(about) | {"count": len(names)} | _find_pixel_sizes(about),
         # nuclei of several time points are the same ones: they do not add up
-        "nuclei": int(sum(counts)) if counts and not moving else None,
+        "nuclei": sum(counts) if counts and not moving else None,
         "time_points": len(moving) or None,
         "nuclei_per_time_point": round(sum(moving) / len(moving), 1) if moving else None,
         "seconds": about.get("seconds"),
@@ -255,7 +246,7 @@ def _hash_weights(folder: Path) -> list[dict]:
 def _parse_value(text: str) -> Any:
     for kind in (int, float):
         try:
-            return kind(text)
-        except ValueError:
+            return kind(text) if math.isfinite(kind(text)) else None
+        except (ValueError, OverflowError):
             continue
     return {"": None, "True": True, "False": False}.get(text, text)

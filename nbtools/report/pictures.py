@@ -80,7 +80,7 @@ def _make_safely(
     """Leave a picture out, rather than the report, where it cannot be drawn."""
     try:
         return list(make(folder, facts))
-    except (UserError, OSError, KeyError, TypeError):
+    except (UserError, OSError, LookupError, TypeError, ValueError, ArithmeticError):
         return []
 
 

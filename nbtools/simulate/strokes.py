@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.errors import UserError
+from nbtools.geometry import number_densely
 from nbtools.image import Image
 
 LENGTH = (8, 40)  # px of a stroke
@@ -49,7 +50,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
             "The share of scribbled pixels must be above 0 and at most 0.5.", share, "Use 0.01."
         )
     found = label.to("ZYX" if "Z" in label.axes else "YX")
-    truth = np.maximum(found.pixels, 0).astype(np.int32).reshape(-1, *found.shape[-2:])
+    truth = np.maximum(found.pixels, 0).reshape(-1, *found.shape[-2:])
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):
@@ -59,6 +60,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
 
 def _inside_nuclei(truth: np.ndarray) -> list[np.ndarray]:
     """Pixels (n, 3) where strokes may begin: inner ones of each nucleus, or all of a thin one."""
+    truth, _ = number_densely(truth)
     inner = _erode(truth)
     starts = []
     for i, place in enumerate(ndimage.find_objects(truth), start=1):

@@ -13,6 +13,7 @@ from nbtools.data import DataSet, InputOptions, read_classes, write_classes
 from nbtools.data.names import name_key
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
+from nbtools.geometry import count_sizes
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
 from nbtools.metrics.bootstrap import format_interval
@@ -145,7 +146,7 @@ def read(
 
 def _read_sample(dataset: DataSet, index: int) -> Labels:
     sample = dataset[index]
-    return Labels(sample.label, classes=sample.classes)
+    return Labels(require_labels(sample.label), classes=sample.classes)
 
 
 def _list_notes(dataset: DataSet) -> list[str]:
@@ -180,11 +181,24 @@ def _read_file(
             "Correct the table, with a point for decimals, or take it away.",
         ) from error
     named = read_classes(table) if table.is_file() else named
-    found = Labels(label, score or None, named)
+    found = Labels(require_labels(label), score or None, named)
     if isinstance(options.time, int) and "T" in label.axes:
         label.select(T=options.time)  # a time point that is there, or a UserError
         return found.frames()[options.time]
     return found
+
+
+def require_labels(label: Image) -> Image:
+    """A label image itself; a UserError where it holds the grey values of a photograph."""
+    from nbtools.checks.grey_values import are_grey_values
+
+    if are_grey_values(split_frames(label)[0]):
+        raise UserError(
+            "Labels number the nuclei; grey values are no labels.",
+            f"{label.name or 'an image'}, in which one number stands in many places",
+            "Give a result of nbtools predict, or the folder labels/ of a data set.",
+        )
+    return label
 
 
 def group_objects(table: Path) -> dict[str, dict[int | tuple[int, int], dict[str, str]]]:
@@ -224,9 +238,9 @@ def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
         )
     pixels = label.pixels.copy()
     for moment in split_frames(label.replace(pixels=pixels)):
-        inside = np.maximum(moment, 0)  # -1 marks pixels that nobody looked at: it stays
-        small = np.bincount(inside.ravel()) < count_pixels(diameter, label.spacing)
-        moment[small[inside] & (moment > 0)] = 0
+        labels, sizes = count_sizes(moment)
+        small = labels[sizes < count_pixels(diameter, label.spacing)]
+        moment[np.isin(moment, small)] = 0
     about = (result.score, result.classes, result.probability)
     return Labels(label.replace(pixels=pixels), *about)
 
@@ -242,8 +256,7 @@ def measure_sizes(label: Image) -> dict:
     -------
     `nuclei`, `median_pixels` and, where the pixel size is known, `median_diameter_um`.
     """
-    sizes = np.bincount(np.maximum(label.pixels, 0).ravel())[1:]
-    sizes = sizes[sizes > 0]
+    sizes = count_sizes(label.pixels)[1]
     row = {"nuclei": len(sizes), "median_pixels": float(np.median(sizes)) if len(sizes) else None}
     if label.spacing_um and len(sizes):
         one = count_pixels(1.0, label.spacing_um)
@@ -395,14 +408,14 @@ def format_scores(scores: dict) -> list[str]:
 
 def write_sentence(scores: dict) -> str:
     """The mean AP with its interval, for the methods section of a paper."""
-    if "mean_ap" not in scores:
+    if scores.get("mean_ap") is None:
         return ""
     half = scores.get("pooled", {}).get("0.50", {})
-    at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
+    at_half = f" and {half['ap']:.3f} at 0.5" if half.get("ap") is not None else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
     sure = (
         f" (bootstrap, {format_interval(interval, scores.get('interval_units'))})"
-        if interval and scores.get("images", 0) > 1
+        if interval and None not in interval and (scores.get("images") or 0) > 1
         else ""
     )
     return (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.data import InputOptions
 from nbtools.data.names import name_key
 from nbtools.data.own_files import is_own
@@ -61,11 +60,8 @@ def require_existing(path: str | Path, what: str) -> Path:
 
 def read_about(place: Path) -> dict:
     """result.json of a result of ours; {} where there is none."""
-    try:
-        about = json.loads((place / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
+    path = place / "result.json"
+    return documents.read_document(path) if path.is_file() else {}
 
 
 def read_input(place: Path) -> InputOptions:

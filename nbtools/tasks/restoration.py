@@ -161,18 +161,19 @@ def write_sentence(scores: dict) -> str:
     """PSNR and SSIM beside those of the input, for the methods section of a paper."""
     mean, before = scores.get("mean") or {}, scores.get("input") or {}
     interval = (scores.get("interval_95") or {}).get("psnr")
-    if "psnr" not in mean:
+    if mean.get("psnr") is None or mean.get("ssim") is None:
         return ""
     about = scores.get("interval_units")
     sure = f" (bootstrap, {format_interval(interval, about, digits=2)})" if interval else ""
     came = (
         f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images"
-        if before
+        if before.get("psnr") is not None and before.get("ssim") is not None
         else ""
     )
+    images, span = count_images(scores.get("images")), scores.get("range")
     return (
-        f"Against the clean partners of {count_images(scores['images'])}, the mean PSNR was "
-        f"{mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}; range: {scores['range']}."
+        f"Against the clean partners of {images}, the mean PSNR was "
+        f"{mean['psnr']:.2f} dB{sure} and SSIM {mean['ssim']:.3f}{came}; range: {span}."
     )
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.config import Settings
 from nbtools.errors import UserError
 from nbtools.training.mirror import copy_generation, fetch_newest
@@ -27,7 +25,13 @@ KEPT_GENERATIONS = 2
 PATTERN = "generation_*.npz"
 STATE, DIGEST = "state", "sha256"
 OLDER = ("state.npz", "state.json")  # the two files of versions before generations
-DAMAGES = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+GENERATION = documents.ArrayFile(
+    "A run goes on from a checkpoint that is whole.",
+    "Train anew into another folder.",
+    kinds="biufU",
+    most=2**38,
+)
+DAMAGES = (UserError, *documents.DAMAGES)
 Groups = dict[str, list[np.ndarray]]
 
 
@@ -76,12 +80,16 @@ def hash_arrays(arrays: dict[str, np.ndarray], text: bytes) -> str:
 
 def read_generation(path: Path) -> tuple[dict, Groups]:
     """State and arrays of one file; one of DAMAGES where it is not what was written."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = GENERATION.read(path)
     text, known = arrays.pop(STATE).tobytes(), str(arrays.pop(DIGEST))
     if hash_arrays(arrays, text) != known:
-        raise zipfile.BadZipFile("its content is not what its hash says")
-    return json.loads(text), group_arrays(arrays)
+        raise documents.Damaged("its content is not what its hash says")
+    return parse_state(text, path), group_arrays(arrays)
+
+
+def parse_state(text: str | bytes, path: Path) -> dict:
+    """The state of a checkpoint from its text; a UserError where it is none."""
+    return documents.require_document(documents.parse_json(text, path), "checkpoint", source=path)
 
 
 def group_arrays(arrays: dict[str, np.ndarray]) -> Groups:
@@ -111,7 +119,7 @@ def read_newest(folder: Path, plan: TrainingPlan) -> tuple[dict, Groups] | None:
         try:
             found = read_generation(path)
         except DAMAGES as error:
-            damaged.append(f"{path.name} ({io.find_reason(error)})")
+            damaged.append(f"{path.name} ({find_damage(error)})")
             continue
         if damaged:
             told = f"The checkpoint {', '.join(damaged)} is damaged; the one before it is taken."
@@ -128,16 +136,21 @@ def read_newest(folder: Path, plan: TrainingPlan) -> tuple[dict, Groups] | None:
     return None
 
 
+def find_damage(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    return documents.shorten(getattr(error, "received", error), most=120)
+
+
 def read_older(folder: Path) -> tuple[dict, Groups]:
     """State and arrays of a checkpoint in two files, as versions before generations wrote it."""
     try:
-        with np.load(folder / OLDER[0], allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return json.loads((folder / OLDER[1]).read_text("utf-8")), group_arrays(arrays)
+        arrays = GENERATION.read(folder / OLDER[0])
+        text = documents.read_text(folder / OLDER[1])
+        return parse_state(text, folder / OLDER[1]), group_arrays(arrays)
     except DAMAGES as error:
         raise UserError(
             "A run goes on from a checkpoint that is whole.",
-            f"{folder} ({io.find_reason(error)})",
+            f"{folder} ({find_damage(error)})",
             "Train anew into another folder.",
         ) from error
 
@@ -209,8 +222,8 @@ def read_history(folder: Path) -> dict:
     """The history in the newest checkpoint that can be read; {} without any."""
     for path in reversed(list_generations(folder)):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return json.loads(file[STATE].tobytes())["history"]
+            text = GENERATION.read(path, names=[STATE])[STATE].tobytes()
+            return parse_state(text, path)["history"]
         except DAMAGES:
             continue
     return {}

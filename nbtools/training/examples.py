@@ -10,7 +10,7 @@ import numpy as np
 from nbtools import augment, patches
 from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.geometry import centroids
+from nbtools.geometry import centroids, number_densely
 from nbtools.image import Image
 from nbtools.normalize import Scale
 from nbtools.patches import Example
@@ -104,9 +104,12 @@ class ExampleMaker:
 
     def _add_labels(self, example: Example, sample: Sample, _: Scale) -> Example:
         plain = sample.label.select(T=0).to(self.axes).pixels
+        plain, before = number_densely(plain)
         label = np.ascontiguousarray(plain.astype(np.int32))
         _require_shape(label.shape, example, sample, what="Image and label")
         known = class_targets.number(sample.classes, self.classes) if self.classes else None
+        if known and before:
+            known = {new: known[old] for new, old in before.items() if old in known}
         seeds = patches.find_points(label)
         return replace(example, label=label, classes=known, seeds=seeds)
 
@@ -239,7 +242,8 @@ def boxes_of_labels(label: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    found = [box for box in ndimage.find_objects(np.maximum(label, 0)) if box is not None]
+    dense, _ = number_densely(np.maximum(label, 0))
+    found = [box for box in ndimage.find_objects(dense) if box is not None]
     low = np.array([[s.start for s in box] for box in found], float).reshape(-1, label.ndim)
     high = np.array([[s.stop for s in box] for box in found], float).reshape(-1, label.ndim)
     return augment.join_corners(low, high)

@@ -11,7 +11,8 @@ import json
 import shutil
 from pathlib import Path
 
-from nbtools import io
+from nbtools import documents, io
+from nbtools.errors import UserError
 from nbtools.io.folders import hash_file, sync_to_disk
 from nbtools.training.settings import TrainingPlan
 
@@ -53,10 +54,9 @@ def list_copies(folder: Path) -> list[Path]:
 def read_note(path: Path) -> dict:
     """Hash, size and seconds of a copy; {} where the drive lost them."""
     try:
-        about = json.loads(path.with_name(path.name + NOTE).read_text("utf-8"))
-    except (OSError, ValueError):
+        return documents.read_document(path.with_name(path.name + NOTE), "copy")
+    except UserError:
         return {}
-    return about if isinstance(about, dict) else {}
 
 
 def fetch_newest(folder: Path, local: Path, *, plan: TrainingPlan) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.errors import UserError
 from nbtools.training.settings import History
 
@@ -113,17 +111,6 @@ def read_weights(model: keras.Model, folder: Path, *, which: str | None = None) 
             f"{folder} without {name}",
             "Leave out --weights, or train again.",
         )
-    try:
-        with np.load(folder / name, allow_pickle=False) as file:
-            arrays = [file[key].astype(np.float32) for key in sorted(file.files)]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"A model needs its file {name}, whole.",
-            f"{folder}: {error}",
-            "Copy the whole model folder again.",
-        ) from error
-    if [a.shape for a in arrays] != [tuple(v.shape) for v in model.weights]:
-        received = f"{len(arrays)} arrays for {len(model.weights)} weights"
-        remedy = f"Keep model.json and {name} of one training together."
-        raise UserError("Weights must fit the network of model.json.", received, remedy)
-    set_weights(model, arrays)
+    shapes = [tuple(v.shape) for v in model.weights]
+    arrays = documents.WEIGHTS.read(folder / name, shapes=shapes)
+    set_weights(model, [arrays[key].astype(np.float32) for key in sorted(arrays)])

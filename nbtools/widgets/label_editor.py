@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from nbtools import documents
 from nbtools.errors import UserError, require_choice
 
 MAX_UNDO = 500  # that can be undone
@@ -329,10 +330,10 @@ class Journal:
     def read(self) -> list[dict]:
         """Read the actions; an incomplete last line is left out."""
         found = []
-        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
+        for line in documents.read_text(self.path).splitlines() if self.path.is_file() else ():
             try:
-                found.append(json.loads(line))
-            except ValueError:
+                found.append(documents.parse_json(line, self.path))
+            except UserError:
                 break
         return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import ipywidgets
 
-from nbtools import config, io, runtime
+from nbtools import config, documents, io, runtime
 from nbtools.data import DataSet, sample_names
 from nbtools.data import samples as open_samples
 from nbtools.errors import UserError
@@ -25,6 +26,7 @@ from nbtools.widgets.common import (
 from nbtools.widgets.folders import FolderBrowser
 from nbtools.widgets.input_options import InputOptionsForm
 
+MOST_UPLOADED = 2**33  # bytes of an unpacked zip
 WAYS = {
     "samples": "samples that come with the toolkit",
     "folder": "a folder on this machine",
@@ -184,7 +186,19 @@ def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
             "none uploaded yet",
             "Press the button and choose image files, or a zip of a data set.",
         )
+    for name in (name for name in (*images, *labels) if not documents.is_plain_name(name)):
+        raise UserError(
+            "An uploaded file has a plain name.", repr(name)[:80], "Rename it, and upload it again."
+        )
     folder = Path(tempfile.mkdtemp(prefix="nbtools_upload_"))
+    try:
+        return _save(images, labels, folder=folder)
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _save(images: dict[str, bytes], labels: dict[str, bytes], *, folder: Path) -> Path:
     archives = [name for name in images if name.lower().endswith(".zip")]
     if archives:
         return _unpack(images[archives[0]], folder, archives[0])
@@ -196,13 +210,7 @@ def save_uploads(images: dict[str, bytes], labels: dict[str, bytes]) -> Path:
 
 
 def _unpack(content: bytes, folder: Path, name: str) -> Path:
-    from io import BytesIO
-
-    try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            archive.extractall(folder)  # never writes outside, whatever the names in the archive
-    except zipfile.BadZipFile as error:
-        raise UserError("A zip must be whole and readable.", name, "Pack it again.") from error
+    io.unpack(BytesIO(content), folder, name=name, most=MOST_UPLOADED)
     inside = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
     return inside[0] if len(inside) == 1 and inside[0].name not in ("images", "labels") else folder
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from nbtools import io, losses, nets, normalize
+from nbtools import documents, io, losses, nets, normalize
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -42,6 +42,7 @@ SMOOTHED, DARKEST = 2.0, 0.5  # px; percentile: the background where none is giv
 FAINT = 1e-3  # of the PSF's peak; what is fainter around it is cut off
 OUTPUTS = ("denoised", "deconvolved")
 PSF_FILE = "psf.npz"
+WIDEST = 1001  # px of a kernel
 
 
 @dataclass(frozen=True)
@@ -175,15 +176,14 @@ class DecoNoising(KerasMethod):
     def read_description(self, folder: Path) -> None:
         """Read the domain of the model, and its PSF; UserError where that is missing."""
         super().read_description(folder)
-        try:
-            with np.load(folder / PSF_FILE, allow_pickle=False) as file:
-                self.kernels = [file[name] for name in sorted(file.files)]
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"A model needs its file {PSF_FILE}, whole.",
-                f"{folder}: {error}",
-                "Copy the whole model folder again.",
-            ) from error
+        arrays = documents.WEIGHTS.read(folder / PSF_FILE)
+        self.kernels = [arrays[name] for name in sorted(arrays)]
+        shapes = [kernel.shape for kernel in self.kernels]
+        odd = all(n % 2 and n <= WIDEST for shape in shapes for n in shape)
+        if not shapes or not odd or {len(shape) for shape in shapes} != {self.domain.ndim}:
+            received = f"{folder} with kernels of the shapes {documents.shorten(shapes)}"
+            rule = documents.WEIGHTS.rule.format(name=PSF_FILE)
+            raise UserError(rule, received, documents.WEIGHTS.remedy)
 
 
 def find_background(images: list[np.ndarray]) -> float:

@@ -8,7 +8,6 @@ budget, and where its network is alike, training goes on from its weights: our a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import final
 import keras
 import numpy as np
 
-from nbtools import io, losses, methods, nets, noise, normalize, runtime
+from nbtools import documents, io, losses, methods, nets, noise, normalize, runtime
 from nbtools.config import setting
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -215,7 +214,7 @@ class PN2V(KerasMethod):
         settings, folder = self.settings, plan.folder
         recorded: dict = {"schedule": [], "seconds": 0.0}
         if plan.resume and folder is not None and (folder / PREPARED).is_file():
-            recorded = json.loads((folder / "first.json").read_text("utf-8"))
+            recorded = documents.read_document(folder / "first.json")
             return noise.read_model(folder / PREPARED), recorded
         complete = True
         if settings.calibration:

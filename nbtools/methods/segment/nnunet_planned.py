@@ -31,7 +31,7 @@ from nbtools.methods import planning
 from nbtools.methods.domain import Domain
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.method import Method
-from nbtools.methods.persistence import read_about
+from nbtools.methods.persistence import read_about, require_part
 from nbtools.methods.planning import Budget, Fingerprint, Plan
 from nbtools.methods.resampled import Resampled
 from nbtools.methods.settings import NetworkSettings, preset_setting, tta_setting
@@ -179,4 +179,4 @@ class NnUNetPlanned(KerasMethod):
 
     def read_description(self, folder: Path) -> None:
         """Read the plan from the folder of a model."""
-        self.plan = Plan.from_dict(read_about(folder)["plan"])
+        self.plan = Plan.from_dict(require_part(read_about(folder), "plan", folder=folder))

@@ -28,7 +28,7 @@ from nbtools.methods import stardist_package
 from nbtools.methods.domain import Domain
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.package_adapter import FollowPlan, resume_weights, silently
-from nbtools.methods.persistence import read_about
+from nbtools.methods.persistence import read_about, require_part
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.methods.stardist_package import StarTarget
 from nbtools.patches import Example
@@ -252,7 +252,7 @@ class StarDist(KerasMethod):
 
     def load_weights(self, folder: Path) -> None:
         """Build the network of model.json, and read its weights."""
-        network = read_about(folder)["network"]
+        network = require_part(read_about(folder), "network", folder=folder)
         self.adopt(self._wrap(stardist_package.make_inner(network)))
         read_weights(self.model, folder)
 
