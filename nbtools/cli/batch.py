@@ -7,6 +7,7 @@ have not changed; an image that fails costs itself alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import signal
@@ -24,6 +25,7 @@ from nbtools import io
 from nbtools.cli import movies, result_folder
 from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.data.movies import Doubt
+from nbtools.documents.text import parse_json
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.folders import PREFIX, hash_file, sweep
@@ -80,8 +82,8 @@ class Journal:
         lines = []
         for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
             try:
-                lines.append(json.loads(line))
-            except ValueError:
+                lines.append(parse_json(line, self.path))
+            except UserError:
                 continue  # the last line of a process that was killed
         before = lines[0].get("run") if lines and isinstance(lines[0], dict) else None
         if before is None:
@@ -97,7 +99,11 @@ class Journal:
                 ", ".join(f"{key}={self.run[key]} (was {before.get(key)})" for key in differs),
                 "Use those of the first run, or give another folder.",
             )
-        return {row["name"]: restore_row(row) for row in lines[1:]}
+        done = {}
+        for row in lines[1:]:
+            with contextlib.suppress(KeyError, TypeError, AttributeError):  # not written by us
+                done[row["name"]] = restore_row(row)
+        return done
 
 
 def dataclass_free(finding: Finding) -> dict:

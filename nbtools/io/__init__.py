@@ -25,6 +25,7 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
+from nbtools.io.finite import require_finite
 from nbtools.io.folders import (
     add_to_mark,
     new_folder,
@@ -137,7 +138,6 @@ SUFFIXES = (
     *NIFTI,
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
-LARGEST = np.finfo(np.float32).max
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 # Readers are functions of (path, series=, header_only=, palette=) → RawImage.
 BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
@@ -457,29 +457,6 @@ def to_label(image: Image, source: str) -> Image:
     if pixels.dtype not in LABEL_TYPES:
         pixels = pixels.astype(_label_type(pixels))
     return image.replace(pixels=pixels, channels=())
-
-
-def require_finite(image: Image, source: str) -> Image:
-    """The image itself, which must hold finite numbers only.
-
-    Parameters
-    ----------
-    image : of any type.
-    source : name of the file, for the message.
-
-    Raises
-    ------
-    UserError : NaN or infinite pixels.
-    """
-    # what is beyond the range of float32 becomes infinite in every computation
-    usable = np.abs(image.pixels) <= LARGEST if image.pixels.dtype.kind == "f" else np.True_
-    if not usable.all():
-        raise UserError(
-            "Pixels must be finite numbers.",
-            f"{int((~usable).sum())} NaN or infinite in {source}",
-            "Replace them: nbtools check --fix writes a copy with the image's median instead.",
-        )
-    return image
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:

@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import sys
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -27,6 +28,7 @@ CHECKPOINT_FILES = ("checkpoint/*.npz", "checkpoint/*.json", "checkpoint/.lock")
 PREFIX = ".nbtools-"  # of what is being written
 LONGEST_SUFFIX = 12  # letters
 LAST = ("model.json", "result.json")
+_marking = threading.Lock()
 NAMED = 3  # foreign files that a message names
 
 
@@ -94,19 +96,33 @@ class new_folder:
         self._require()
         files = [name for name in list_files(self._temporary) if name != MARK]
         new = {name: hash_file(self._temporary / name) for name in files}
+        if self.keep:
+            self._fill(new)
+            return
         old = read_mark(self.path) or {}
         if not self._inside:
             write_mark(self._temporary, new)
             replace_folder(self._temporary, self.path, mark=old)
             return
-        if self.keep:
-            self._require_own(old, files)
+        remove_own(self.path, old)
+        write_mark(self.path, new)
+        self._move(files)
+
+    def _fill(self, new: dict[str, str]) -> None:
+        """Add files to a folder; several threads may do so."""
+        present = [name for name in new if os.path.lexists(self.path / name)]
+        if present:
+            self._require_own(read_mark(self.path) or {}, present)
+        if self.renew:
+            old = read_mark(self.path) or {}
             remove_own(self.path, old, within=self._renewed)
             old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
+            write_mark(self.path, old | new)
         else:
-            remove_own(self.path, old)
-            old = {}
-        write_mark(self.path, old | new)
+            append_mark(self.path, new)
+        self._move(list(new))
+
+    def _move(self, files: list[str]) -> None:
         # What makes the folder a model or a result goes last: half a folder is neither.
         for name in sorted(files, key=lambda name: name in LAST):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -325,10 +341,15 @@ def add_to_mark(folder: str | Path, paths: Iterable[str | Path]) -> None:
     """
     folder = Path(folder)
     names = [Path(path).relative_to(folder).as_posix() for path in paths]
-    with open(folder / MARK, "a", encoding="utf-8", newline="\n") as file:
-        for name in names:
-            line = json.dumps({"file": name, "sha256": hash_file(folder / name)})
-            file.write("\n" * (file.tell() > 0) + line)
+    append_mark(folder, {name: hash_file(folder / name) for name in names})
+
+
+def append_mark(folder: Path, files: dict[str, str]) -> None:
+    """Add lines to the mark of a folder, in one piece: sha256 by name of the file."""
+    lines = [json.dumps({"file": name, "sha256": known}) for name, known in files.items()]
+    with _marking, open(folder / MARK, "a", encoding="utf-8", newline="\n") as file:
+        # on a line of its own, also after one that a kill cut short
+        file.write("".join("\n" + line for line in lines) + "\n")
 
 
 def find_foreign(folder: Path) -> list[str]:
