@@ -331,4 +331,5 @@ def test_rois_of_a_zip_have_limits(tmp_path):
         io.read_rois(tmp_path / "a.zip", (8, 8))
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("readme.txt", "no outline")
-    assert io.read_rois(tmp_path / "b.zip", (8, 8)).max() == 0
+    with pytest.raises(UserError, match="holds ROIs of Fiji"):
+        io.read_rois(tmp_path / "b.zip", (8, 8))

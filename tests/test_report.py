@@ -212,7 +212,7 @@ def test_a_folder_that_is_no_run_is_refused_in_words(tmp_path):
     with pytest.raises(UserError, match="a model, a result or a comparison"):
         report.write(tmp_path)
     (tmp_path / "model.json").write_text("{broken")
-    with pytest.raises(UserError, match="readable"):
+    with pytest.raises(UserError, match="valid JSON"):
         report.write(tmp_path)
 
 

@@ -82,7 +82,14 @@ class Best(Part):
     val_mean_ap: Number | None = None
 
 
-class HashedFile(Part):
+class FileFact(Part):
+    """A file and its sha256, as a report lists them."""
+
+    file: Annotated[str, Field(max_length=4096)]
+    sha256: Word | None = None
+
+
+class HashedFile(FileFact):
     """A file and its sha256."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)]
@@ -104,6 +111,10 @@ class DomainFields(Part):
     ) = None
     classes: Channels = []
     grey: dict[Word, Annotated[list[Number], Field(min_length=2, max_length=2)]] = {}
+
+
+class WholeDomain(DomainFields):
+    """A domain that networks are built from and images brought to."""
 
     def model_post_init(self, _context: Any) -> None:
         """A pixel size for each axis."""

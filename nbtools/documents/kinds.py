@@ -19,6 +19,7 @@ from nbtools.documents.fields import (
     Channels,
     Count,
     DomainFields,
+    FileFact,
     HashedFile,
     ImageName,
     Interval,
@@ -36,6 +37,7 @@ from nbtools.documents.fields import (
     Values,
     Versions,
     Warnings,
+    WholeDomain,
     Word,
 )
 from nbtools.documents.networks import (
@@ -48,11 +50,11 @@ from nbtools.documents.networks import (
 Means = dict[Word, Number | None]
 
 
-class Model(DomainFields):
-    """model.json: what a method has to remember to predict."""
+class ModelFacts(DomainFields):
+    """model.json of any version, as a report tells it: what it does not say is left out."""
 
-    method: Word
-    settings: SettingValues
+    method: Word | None = None
+    settings: SettingValues | None = None
     tuned: Values = {}
     axes: Axes | None = None
     versions: Versions = {}
@@ -62,6 +64,13 @@ class Model(DomainFields):
     network: StarDistConfig | None = None
     plan: PlanFields | None = None
     noise: dict[Word, object] | None = None
+
+
+class Model(WholeDomain, ModelFacts):
+    """model.json: what a method has to remember to predict."""
+
+    method: Word
+    settings: SettingValues
 
 
 class ImageRow(Part):
@@ -134,7 +143,7 @@ class ResultWithMaps(Result):
     model: Word
     settings: SettingValues
     decoding: Values
-    domain: DomainFields
+    domain: WholeDomain
     source: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -193,14 +202,14 @@ class Scores(Part):
     curve: Curve | None = None
 
 
-class Recipe(Part):
-    """recipe.json: everything needed to train a model again."""
+class RecipeFacts(Part):
+    """recipe.json of any version, as a report tells it."""
 
-    command: Text
-    settings: SettingValues
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    schedule: Schedule
-    inputs: Annotated[list[HashedFile], Field(max_length=MOST_IMAGES)]
+    command: Text | None = None
+    settings: SettingValues | None = None
+    seed: Count | None = None
+    schedule: Schedule = []
+    inputs: Annotated[list[FileFact], Field(max_length=MOST_IMAGES)] = []
     method: Word | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     fast: bool = False
@@ -211,6 +220,16 @@ class Recipe(Part):
     parameters: Count | None = None
     best: Best | None = None
     stopped: Word | None = None
+
+
+class Recipe(RecipeFacts):
+    """recipe.json: everything needed to train a model again."""
+
+    command: Text
+    settings: SettingValues
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    schedule: Schedule
+    inputs: Annotated[list[HashedFile], Field(max_length=MOST_IMAGES)]
 
     def model_post_init(self, _context: Any) -> None:
         """Steps and progress of the schedule only rise."""
@@ -255,7 +274,7 @@ class Comparison(Part):
     made_by: dict[Word, Maker] = {}
     missing: dict[Word, list[Word]] = {}
     versions: Versions = {}
-    files: list[HashedFile] = []
+    files: list[FileFact] = []
     command: Text | None = None
 
 
@@ -323,10 +342,12 @@ class Copy(Part):
 
 KINDS: dict[str, type[Part]] = {
     "model.json": Model,
+    "model.json as facts": ModelFacts,
     "result.json": Result,
     "result.json with maps": ResultWithMaps,
     "scores.json": Scores,
     "recipe.json": Recipe,
+    "recipe.json as facts": RecipeFacts,
     "compare.json": Comparison,
     "dataset.toml": DataSetToml,
     "config.json": StarDistConfig,

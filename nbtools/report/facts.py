@@ -18,6 +18,7 @@ from nbtools.tasks.reading import SCORES_FOLDER
 # The line on the data in the card of shipped weights, up to the next point of the list.
 CARD_DATA = re.compile(r"^- \*\*Data:\*\*(.*?)(?=^- |\Z)", re.MULTILINE | re.DOTALL)
 MODEL, RESULT = "model", "result"
+LENIENT = ("model.json", "recipe.json")  # what they do not say is left out
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
 
@@ -54,7 +55,8 @@ def collect_facts(folder: Path) -> dict:
 
 def read_json(path: Path) -> dict:
     """Read a document of a run; {} where there is none."""
-    return documents.read_document(path) if path.is_file() else {}
+    kind = f"{path.name} as facts" if path.name in LENIENT else ""
+    return documents.read_document(path, kind) if path.is_file() else {}
 
 
 def read_table(path: Path) -> list[dict]:
