@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,9 +206,8 @@ def predict_all(
         except UserError as error:
             if total == 1 or (number == total and not rows):
                 raise
-            error = error.for_command_line()
-            failed.append({"name": name, "message": str(error)})
-            say(f"{number} of {total}: {name} is left out. {error}")
+            failed.append({"name": name, "message": str(error.for_command_line())})
+            say(f"{number} of {total}: {name} is left out. {failed[-1]['message']}")
         else:
             say(f"{number} of {total}: {name}, {describe_row(rows[-1])}")
 
@@ -221,9 +221,9 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
-                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
-                write = partial(write_prediction, image, found, folder=folder, args=args)
-                written = pool.submit(write).result
+                found.warnings = list_findings(found, dataset.remarks(number - 1))
+                about = {"folder": folder, "args": args}
+                written = pool.submit(write_prediction, image, found, **about).result
             except UserError as error:
                 written = partial(_refuse, error)
             waiting.append((number, name, written))
@@ -232,6 +232,11 @@ def predict_all(
         for one in waiting:
             settle(*one)
     return rows, failed
+
+
+def list_findings(found: Prediction, remarks: dict[str, str]) -> tuple[Finding, ...]:
+    """What must be known of an image: of its reading, by code, and of its result."""
+    return (*starmap(Finding, remarks.items()), *found.warnings)
 
 
 def read_ahead(dataset: DataSet, pool: ThreadPoolExecutor) -> Iterator[Callable[[], Image]]:
