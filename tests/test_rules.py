@@ -29,6 +29,7 @@ ORDER = (
     "image",
     "runtime",
     "geometry",
+    "brightness",
     "populations",
     "io",
     "data",

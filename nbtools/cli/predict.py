@@ -199,6 +199,7 @@ def predict_all(
     """
     rows, failed, total = [], [], len(dataset)
     report = ForecastReporter(model, args, say=say)
+    write = partial(write_prediction, folder=folder, args=args)
 
     def settle(number: int, name: str, written: Callable[[], dict]) -> None:
         try:
@@ -222,8 +223,7 @@ def predict_all(
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
                 found.warnings = list_findings(found, dataset.remarks(number - 1))
-                about = {"folder": folder, "args": args}
-                written = pool.submit(write_prediction, image, found, **about).result
+                written = pool.submit(write, image, found).result
             except UserError as error:
                 written = partial(_refuse, error)
             waiting.append((number, name, written))
