@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import zip_longest
+from itertools import starmap, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -227,7 +227,7 @@ class Batch:
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args
         found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
-        found.warnings = (*self.dataset.remarks(index), *found.warnings)
+        found.warnings = list_findings(found, self.dataset.remarks(index))
         return found
 
     def _write(self, image: Image, found: Prediction, index: int) -> dict:
@@ -253,6 +253,11 @@ class Batch:
     def _hash_source(self, index: int) -> str:
         path = self.dataset.entries[index].files.get("images")
         return hash_file(path) if path is not None and path.is_file() else ""
+
+
+def list_findings(found: Prediction, remarks: dict[str, str]) -> tuple[Finding, ...]:
+    """What must be known of an image: of its reading, by code, and of its result."""
+    return (*starmap(Finding, remarks.items()), *found.warnings)
 
 
 class Interruptible:

@@ -134,7 +134,7 @@ def score_all(
 
     Returns
     -------
-    Scores by name, and by their code what makes them doubtful.
+    Scores by name, and what makes them doubtful, by its sentence.
     """
     scores, doubts = {}, {}
     for name, read in readers.items():
@@ -142,7 +142,7 @@ def score_all(
         pairs = ((n, truth.read(n), read(n)) for n in truth.names)
         pairs, masks = scoring.count_masks(pairs, result=f"result {name}")
         scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
-        doubts |= {one.code: one for one in masks()}
+        doubts |= {str(one): one for one in masks()}
     return scores, doubts
 
 

@@ -158,8 +158,8 @@ class DataSet(Sequence):
         """The image of a sample alone: its partners are not read, and may be missing or broken."""
         return self.reader.image(self.entries[index])
 
-    def remarks(self, index: int) -> tuple[str, ...]:
-        """What must be known of the pixels of an image that was read, in sentences."""
+    def remarks(self, index: int) -> dict[str, str]:
+        """What must be known of the pixels of an image that was read: code → sentence."""
         return self.reader.remarks(self.entries[index])
 
     def has(self, kind: str) -> bool:

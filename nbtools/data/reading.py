@@ -89,9 +89,9 @@ class Reader:
         self._guesses[entry.name] = found.guesses
         return io.require_finite(found.image, str(path))
 
-    def remarks(self, entry: Entry) -> tuple[str, ...]:
-        """What must be known of the pixels of an image that was read, in sentences."""
-        return tuple(REMARKS[g] for g in self._guesses.get(entry.name, ()) if g in REMARKS)
+    def remarks(self, entry: Entry) -> dict[str, str]:
+        """What must be known of the pixels of an image that was read: code → sentence."""
+        return {g: REMARKS[g] for g in self._guesses.get(entry.name, ()) if g in REMARKS}
 
     def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
         """The image, read with the options, whatever its pixels hold.

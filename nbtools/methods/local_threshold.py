@@ -36,6 +36,8 @@ STARTS = ((0, False), (0, True), (40, True), (120, False))  # width of the openi
 MORE, SHARP = 1.2, 3.0  # times the outline, and how steep it is, for which the start is changed
 SCREENED = 500_000  # pixels, about, on which starts are tried and diameters estimated
 SMALLEST = 20  # px
+CLEAR = 18.0  # standard deviations of the noise between nuclei and background; with less,
+FURTHER = 1.1  # px, by which grey values are smoothed again
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
     nothing = np.zeros(grey.shape, np.float32)
     if grey.size < SMALLEST or grey.min() == grey.max():
         return nothing
+    smooth = ndimage.gaussian_filter(grey, FURTHER) if _is_noisy(grey) else grey
     factor = max(1, round((grey.size / SCREENED) ** (1 / grey.ndim)))
-    start = _choose_start(shrink(grey, factor), factor, spacing)
-    tries = [lambda: attempt(grey, start, spacing=spacing), lambda: _find_rare(grey, spacing)]
+    start = _choose_start(shrink(smooth, factor), factor, spacing)
+    tries = [lambda: attempt(smooth, start, spacing=spacing), lambda: _find_rare(smooth, spacing)]
     for make in tries:
         found = make()
         if found is not None and _is_separate(grey, found):
-            return grey - found.surface
+            return smooth - found.surface
     return nothing
 
 
@@ -137,7 +140,8 @@ def refine(
     relative = np.ones(grey.ndim) if spacing is None else np.asarray(spacing)
     diameter = estimate_diameter(inside, spacing=spacing)
     width = np.maximum(REACH * diameter / relative, 1.5)
-    least = max(FAINT * usual, CERTAIN * measure_noise(grey) / 0.29)  # 0.29: it is smoothed
+    noise = measure_noise(grey) / 0.29  # of what is smoothed over a pixel
+    least = max(FAINT * usual, min(CERTAIN * noise, usual / 2))
     whole, surface = float(np.median(thin(grey))), grey
     for _ in range(ROUNDS):
         share, bright, every, factors = _average_around(grey, inside, width)
@@ -272,6 +276,16 @@ def _choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | No
         if best is None or (enough and outline > best[0]):
             best = one
     return best[2] if best else STARTS[0]
+
+
+def _is_noisy(grey: np.ndarray) -> bool:
+    """Whether noise would make the outline of a local threshold ragged."""
+    from skimage.filters import threshold_otsu
+
+    some = thin(grey)
+    bright = some > threshold_otsu(some)
+    height = float(some[bright].mean() - some[~bright].mean())
+    return height < CLEAR * measure_noise(grey) / 0.29  # 0.29: of what is smoothed over a pixel
 
 
 def _is_separate(grey: np.ndarray, found: Attempt) -> bool:

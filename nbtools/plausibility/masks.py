@@ -58,7 +58,7 @@ class MaskCount:
         each = f"{self.objects / self.masks:.0f}"
         return [
             Finding(
-                f"{self.who}_is_mask",
+                f"{self.who.split()[0]}_is_mask",
                 f"The {self.who} of {self.masks} of {self.images} images is a mask: one value for "
                 f"{each} separate objects, so that scores of single objects mean nothing.",
                 "As labels/ of a data set, nbtools check --fix COPY numbers them.",
