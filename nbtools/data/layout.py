@@ -231,7 +231,7 @@ def _add_images(layout: Layout, folder: Path, *, root: Path) -> None:
     if files:
         _add_files(layout, files, class_name=None)
         return
-    other = other_tools.recognise(folder)
+    other = other_tools.recognise(folder, skip=is_result)
     if other is not None:
         layout.entries, layout.other_tool = other.entries, other.words
         layout.ignored |= other.ignored

@@ -63,18 +63,21 @@ class OtherLayout:
     ignored: dict[Path, str] = field(default_factory=dict)
 
 
-def recognise(folder: Path) -> OtherLayout | None:
+def recognise(
+    folder: Path, *, skip: Callable[[Path], bool] = lambda path: False
+) -> OtherLayout | None:
     """Find the layout of another program in a folder that is no data set.
 
     Parameters
     ----------
     folder : without images/, or this folder itself.
+    skip : whether a folder in it is not looked at, such as a result.
 
     Returns
     -------
     OtherLayout, or None where there is nothing of the kind.
     """
-    children = [c for c in _children(folder) if _is_folder(c)]
+    children = [c for c in _children(folder) if _is_folder(c) and not skip(c)]
     listed = _find_listed(folder, children)
     if listed is not None:
         listed.entries = _tell_apart(listed.entries)
@@ -329,11 +332,6 @@ def _find_planes(children: list[Path]) -> OtherLayout | None:
         return None
     entries = [Entry(c.name, {"images": c}) for c in volumes]
     return OtherLayout("volumes with one file per plane (VOLUME/z000.tif …)", entries)
-
-
-def are_plane_folders(folder: Path) -> bool:
-    """Whether a folder holds folders of planes, whose names say so."""
-    return _find_planes([c for c in _children(folder) if _is_folder(c)]) is not None
 
 
 def _are_planes(paths: list[Path]) -> bool:
