@@ -85,6 +85,9 @@ RECIPES = {
             "simulated volumes of nuclei, no real image; their looks (`embryo.py`) were shaped "
             "on the volume scored below"
         ),
+        "independence": (
+            "the one that the looks of the simulation were shaped on, so no independent test"
+        ),
         "domain": (
             "Single-channel volumes of nuclei, blurred more along Z, on a dim background, such "
             "as embryos."
@@ -119,7 +122,7 @@ Use: `nbtools predict {name} IMAGES --out FOLDER`.
 - **Recipe:** `recipe.json` beside this file: settings, seed, sha256 of every training
   image, versions.
   Made by `python benchmarks/train_weights.py {name}` in {minutes:.0f} minutes on {machine}.
-- **Score** on {tested}, never used for a choice: {score} All figures: `scores.json`.
+- **Score** on {tested}, {independence}: {score} All figures: `scores.json`.
 """
 FOUND = """pooled AP at IoU 0.5 **{ap50:.3f}**, mean AP 0.5–0.9 **{mean_ap:.3f}**
   ({interval}). Otsu and watershed on the same images{red}: {otsu50:.3f} and {otsu:.3f}."""
@@ -270,6 +273,7 @@ def write_card(name: str, model: Path, *, trained: dict, scores: dict) -> None:
         size=f" Median diameter in training: {size:.0f} pixels." if size else "",
         minutes=trained["seconds"] / 60,
         machine=f"{count_cores()} CPU core(s)",
+        independence=RECIPES[name].get("independence", "never used for a choice"),
         tested=say_tested(RECIPES[name], scores[name]),
         apart="" if simulates(RECIPES[name]) else "; whole mosaics stay on one side",
         score=say_score(RECIPES[name], *scores.values()),

@@ -8,6 +8,7 @@ with a map at its end, whose descriptions are lists of typed values.
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -58,6 +59,60 @@ def _lif_element(number: int, pixels: np.ndarray, spacing: Spacing) -> str:
     )
 
 
+def write_micromanager(path: Path, pixels: np.ndarray, names: tuple[str, ...]) -> None:
+    """Micro-Manager: a TIFF with a summary and an index behind its header; P, Y, X, uint16.
+
+    Behind each list of 13 tags, 162 bytes long, lie its pixels.
+    """
+    summary = {
+        "MicroManagerVersion": "2.0",
+        "Frames": 1,
+        "Slices": 1,
+        "Channels": 1,
+        "Positions": len(pixels),
+        "StagePositions": [{"Label": name} for name in names],
+    }
+    text = json.dumps(summary).encode()
+    start = 40 + len(text) + len(text) % 2
+    size = pixels[0].nbytes + 200
+    offsets = [start + i * size for i in range(len(pixels))]
+    index = struct.pack("<2I", 3453623, len(pixels))
+    index += b"".join(struct.pack("<5I", 0, 0, 0, p, at) for p, at in enumerate(offsets))
+    places = (54773648, start + len(pixels) * size, 483765892, 0, 99384722, 0, 2355492, len(text))
+    content = struct.pack("<2sHI8I", b"II", 42, offsets[0], *places) + text
+    content = content.ljust(start, b"\0")
+    for at, following, plane in zip(offsets, [*offsets[1:], 0], pixels, strict=True):
+        content += _micromanager_page(at, following, plane)
+    path.write_bytes(content + index)
+
+
+def _micromanager_page(at: int, following: int, plane: np.ndarray) -> bytes:
+    height, width = plane.shape
+    data, behind = at + 162, at + 162 + plane.nbytes
+    short, long, ratio, text = 3, 4, 5, 2
+    tags = [
+        (256, long, 1, width),
+        (257, long, 1, height),
+        (258, short, 1, 16),
+        (259, short, 1, 1),
+        (262, short, 1, 1),
+        (273, long, 1, data),
+        (277, short, 1, 1),
+        (278, long, 1, height),
+        (279, long, 1, plane.nbytes),
+        (282, ratio, 1, behind),
+        (283, ratio, 1, behind),
+        (296, short, 1, 3),
+        (51123, text, 8, behind + 8),
+    ]
+    listed = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *t) for t in tags)
+    page = (listed + struct.pack("<I", following)).ljust(162, b"\0")
+    page += (
+        np.ascontiguousarray(plane, "<u2").tobytes() + struct.pack("<2I", 50000, 1) + b'{"a":1}\0'
+    )
+    return page.ljust(plane.nbytes + 200, b"\0")
+
+
 def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: int = 0) -> None:
     """Zeiss: header, metadata, one subblock for each plane (`compression` is only said of it, never
     done), their directory.
@@ -106,13 +161,26 @@ def write_nd2(
     spacing: Spacing | None,
     *,
     names: tuple[str, ...] = ("DNA", "actin"),
+    points: tuple[str, ...] = (),
 ) -> None:
     """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all;
-    without spacing: not calibrated.
+    without spacing: not calibrated. With names of stage positions, pixels are P, C, Z, Y, X.
     """
-    about = _describe_nd2(pixels.shape, spacing, names=names)
+    shape = pixels.shape[-4:]
+    about = _describe_nd2(shape, spacing, names=names)
+    if points:
+        about["ImageAttributesLV!"]["SLxImageAttributes"]["uiSequenceCount"] = (
+            len(points) * shape[1]
+        )
+        inner = about["ImageMetadataLV!"]["SLxExperiment"]
+        places = {f"i{i:010d}": {"dPosName": name} for i, name in enumerate(points)}
+        outer = {"eType": 2, "uLoopPars": {"uiCount": len(points), "Points": places}}
+        about["ImageMetadataLV!"] = {
+            "SLxExperiment": outer | {"ppNextLevelEx": {"i0000000000": inner}}
+        }
     chunks = {name: _nd2_values(values) for name, values in about.items()}
-    frames = np.ascontiguousarray(pixels.transpose(1, 2, 3, 0), "<u2")
+    stack = pixels.reshape(-1, *shape).transpose(0, 2, 3, 4, 1).reshape(-1, *shape[2:], shape[0])
+    frames = np.ascontiguousarray(stack, "<u2")
     chunks |= {f"ImageDataSeq|{z}!": bytes(8) + frame.tobytes() for z, frame in enumerate(frames)}
     content, places = (
         _nd2_chunk("ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"), 32),

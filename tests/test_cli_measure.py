@@ -50,12 +50,16 @@ def test_chromocentres_and_texture_are_columns_where_asked_for(run, folder):
     assert {"haralick_contrast_0", "shell_1", "image_border_um", "tilt_deg"} <= rows[0].keys()
     assert io.read_label(folder / "spots" / "field.tif").pixels.max() == 1
     assert [row["reliable"] for row in rows] == ["True", "False"]
+    assert {"surface_um2", "sphericity"} <= set(rows[1]["unreliable"].split())
+    assert rows[0]["unreliable"] == ""
     assert json.loads(out)["unreliable"] == 1
+    assert json.loads(out)["may_be_off"]["surface_um2"] == 1
 
 
 def test_the_reader_is_told_what_says_little(run, folder):
     out = run("measure", folder / "labels", "--out", folder / "nuclei.csv")[1]
-    assert "1 of them have fewer than five pixels" in out
+    assert "1 of them have too few pixels" in out
+    assert "sphericity of 1" in out
 
 
 @pytest.mark.parametrize("option", [["--chromocentres"], ["--texture"], ["--spots", "spots"]])

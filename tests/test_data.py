@@ -174,11 +174,11 @@ def test_the_label_of_a_movie_follows_its_time_point(tmp_path, time):
 
 def test_formats_of_microscopes_are_said_with_the_way_out(tmp_path):
     io.write_image(tmp_path / "images" / "a.tif", image_of(0))
-    (tmp_path / "images" / "b.lsm").write_bytes(b"x")
+    (tmp_path / "images" / "b.vsi").write_bytes(b"x")
     (tmp_path / "images" / "c.oib").write_bytes(b"x")
     notes = DataSet.open(tmp_path).notes
     assert len(notes) == 2
-    assert all("save it as TIFF" in n for n in notes)
+    assert all("save it as OME-TIFF" in n for n in notes)
 
 
 def test_a_broken_partner_fails_only_when_it_is_read(folder):

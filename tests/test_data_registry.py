@@ -155,7 +155,7 @@ def test_the_registry_is_complete_and_its_checksums_belong_to_its_files():
         s.title
         and s.page.startswith("http")
         and s.dims in (2, 3)
-        and s.task in ("segment", "classify")
+        and s.task in ("instances", "classification")
         for s in known.values()
     )
     for source in known.values():

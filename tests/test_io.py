@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
-from nbtools.io import tiff, units
+from nbtools.io import tiff_metadata, units
 
 AXES = ["YX", "ZYX", "CYX", "TZCYX", "CZYX", "YXC", "XYZ"]
 TYPES = ["uint8", "uint16", "uint32", "int32", "int64", "float16", "float32", "float64"]
@@ -54,7 +54,7 @@ def test_tiff_keeps_pixels_axes_and_spacing(tmp_path, axes, dtype):
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "uint32"])
 def test_the_standard_tags_alone_carry_axes_and_spacing(tmp_path, axes, dtype, monkeypatch):
     """So that Fiji and others see the same as we do; our own note is switched off here."""
-    monkeypatch.setattr(tiff, "_find_own_metadata", lambda file: {})
+    monkeypatch.setattr(tiff_metadata, "_find_own_metadata", lambda file, series: {})
     image = image_of(axes, dtype, spacing=(2.0713, 0.325, 0.3251)[-sum(a in "ZYX" for a in axes) :])
     for name in ("a.tif", "a.ome.tif"):
         io.write_image(tmp_path / name, image)

@@ -35,7 +35,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 def test_an_existing_result_is_replaced_only_when_asked(tmp_path):
     io.write_text(tmp_path / "run" / "old.txt", "old")
     with (
-        pytest.raises(UserError, match=r"not overwritten.*--overwrite"),
+        pytest.raises(UserError, match=r"not overwritten.*overwrite=True"),
         io.new_folder(tmp_path / "run"),
     ):
         pass

@@ -140,19 +140,29 @@ def test_16_losing_the_worst_images_raises_the_score_of_the_files_and_lowers_the
     assert len(complete["missing"]) == 4
 
 
-def test_16_the_interval_of_sessions_is_wider_and_four_of_them_do_not_tell_the_methods_apart():
+def test_16_the_interval_of_sessions_is_wider_and_eight_of_them_do_not_tell_the_methods_apart():
     images, sessions = find_state("16", "rows", which=2)
     assert sessions["width"] > images["width"]
-    difference = find_state("16", "compared")["differences"][0]
+    compared = find_state("16", "compared")
+    assert compared["units"] == 8
+    difference = compared["differences"][0]
     low, high = difference["interval_95"]
-    assert low < 0 < high
-    assert difference["difference"] == pytest.approx(0.09, abs=0.005)
+    assert low < 0 < difference["difference"] < high
+
+
+def test_16_three_sessions_have_no_interval_of_95_percent():
+    from nbtools.metrics.bootstrap import format_interval
+
+    few = find_state("16", "few")
+    told = format_interval(find_state("16", "limits"), few["interval_units"])
+    assert "only 3 groups, right in 75 % of cases" in told  # 1 - 2 (1/2)^3: one time in four not
 
 
 def test_16_a_threshold_gains_less_on_images_where_it_was_not_chosen():
     best, middle = find_state("16", "best"), find_state("16", "rows")[6]
-    assert best["two"] - middle["two"] == pytest.approx(0.08, abs=0.005)
-    assert best["the other 14"] - middle["the other 14"] == pytest.approx(0.03, abs=0.005)
+    on_two = best["two"] - middle["two"]
+    assert on_two > 2 * (best["the other 14"] - middle["the other 14"])
+    assert on_two > 0.02
 
 
 def test_17_the_largest_nucleus_is_cut_and_a_lost_spacing_makes_pancakes():
@@ -161,7 +171,7 @@ def test_17_the_largest_nucleus_is_cut_and_a_lost_spacing_makes_pancakes():
     assert table["touches_border"][largest]
     right, wrong = find_state("17", "rows", which=1)
     assert wrong["volume_um3"] == pytest.approx(right["volume_um3"] / 2, rel=0.01)
-    assert (round(right["flatness"], 1), round(wrong["flatness"], 1)) == (1.1, 1.8)
+    assert (round(right["flatness"], 1), round(wrong["flatness"], 1)) == (1.1, 1.9)
     trusted = find_state("17", "trusted")
     assert np.median(table["shell_1"][trusted]) == pytest.approx(0.15, abs=0.005)
 

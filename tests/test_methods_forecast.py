@@ -54,7 +54,7 @@ def test_a_prediction_that_cannot_fit_is_refused_before_it_starts(monkeypatch, r
         UserError, match="must fit into the memory that is free. Received: .* tiles of"
     ):
         model.predict(image)
-    with pytest.raises(UserError, match="Leave out --tile"):
+    with pytest.raises(UserError, match="Leave out tile"):
         model.predict(image, tile=(592, 592))
 
 

@@ -261,7 +261,7 @@ def test_the_report_of_a_restoring_model_speaks_of_grey_values_and_shows_clean_p
     )
     assert "The last weights were kept." in about["methods"]
     assert (
-        "PSNR was 31.25 dB (95 % bootstrap interval 30.00 to 32.00) and SSIM 0.900, from 22.50 dB"
+        "PSNR was 31.25 dB (bootstrap, 95 % interval 30.00 to 32.00) and SSIM 0.900, from 22.50 dB"
         in about["methods"]
     )
     assert "range: 255" in about["methods"]

@@ -23,6 +23,7 @@ from source_code import (
 )
 
 ORDER = (
+    "wording",
     "errors",
     "config",
     "image",

@@ -14,6 +14,7 @@ from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.widgets.input_options import InputOptionsForm
+from nbtools.wording import in_python
 
 
 def test_the_default_of_the_check_up_is_a_valid_answer():
@@ -29,7 +30,13 @@ def test_a_press_shows_what_where_why_and_the_remedy_and_writes_a_copy(tmp_path)
     assert seen.table.value == ""
     seen.run.click()
     [finding] = seen.value
-    for words in ("error", "labels/n1.tif", finding.message, finding.why, finding.remedy):
+    for words in (
+        "error",
+        "labels/n1.tif",
+        finding.message,
+        finding.why,
+        in_python(finding.remedy),
+    ):
         assert words.split("'")[0] in seen.table.value
     seen.repair.click()
     assert "number objects" in seen.status.value
@@ -115,6 +122,23 @@ def test_channels_and_time_points_can_be_picked(tmp_path):
     np.testing.assert_array_equal(chosen.value.image(0).pixels, movie.pixels[2, 1])
     chosen.options.time.value = "all"
     assert chosen.value.names == ["m_t0", "m_t1", "m_t2"]
+
+
+def test_of_several_images_in_a_file_one_is_asked_for(tmp_path):
+    (tmp_path / "images").mkdir()
+    with tifffile.TiffWriter(tmp_path / "images" / "p.ome.tif", ome=True) as file:
+        for number in (1, 2):
+            plane = np.full((20, 22), number, np.uint16)
+            file.write(plane, metadata={"axes": "YX", "Name": f"pos{number}"})
+    chosen = widgets.pick_data()
+    chosen.way.value = "folder"
+    chosen.browser.go(tmp_path)
+    assert "several images (pos1, pos2)" in chosen.options.question.value
+    chosen.options.series.value = 1
+    assert chosen.options.question.value == ""
+    assert chosen.value.image(0).pixels[0, 0] == 2
+    chosen.options.series.value = "all"
+    assert chosen.value.names == ["p_pos1", "p_pos2"]
 
 
 def test_nothing_entered_is_what_the_files_say_and_nothing_is_remembered():

@@ -1,9 +1,9 @@
 """Checks of a data set: what is wrong, in plain words, with a remedy.
 
-A check is a function in one of seven lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
-PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, BALANCE_CHECKS). It yields findings. Why a
-finding matters is a line in `reasons`; its repair, if there is one, a line in `repair` or
-`points_and_boxes`.
+A check is a function in one of eight lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
+PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, PIXEL_SIZE_CHECKS, BALANCE_CHECKS). It yields
+findings. Why a finding matters is a line in `reasons`; its repair, if there is one, a line in
+`repair` or `points_and_boxes`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from nbtools.checks.image_label_pairs import PAIR_CHECKS, find_swapped
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.labels import PARTNER_CHECKS
 from nbtools.checks.noise import NOISE_CHECKS
+from nbtools.checks.pixel_sizes import PIXEL_SIZE_CHECKS, are_calibrated, check_pixel_sizes
 from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS
 from nbtools.checks.reasons import explain
 from nbtools.checks.repair import fix
@@ -39,11 +40,14 @@ __all__ = [
     "NOISE_CHECKS",
     "PAIR_CHECKS",
     "PARTNER_CHECKS",
+    "PIXEL_SIZE_CHECKS",
     "POINT_AND_BOX_CHECKS",
     "Finding",
     "Requirements",
     "View",
+    "are_calibrated",
     "check",
+    "check_pixel_sizes",
     "explain",
     "fix",
     "to_json",
@@ -107,7 +111,7 @@ def check(
         view = read_view(dataset, entry)
         findings += check_view(view, requirements)
         facts.append(collect_facts(entry, view))
-    for find in (*DATASET_CHECKS, *BALANCE_CHECKS):
+    for find in (*DATASET_CHECKS, *PIXEL_SIZE_CHECKS, *BALANCE_CHECKS):
         findings += find(Overview(dataset, facts), requirements)
     return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 

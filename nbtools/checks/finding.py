@@ -79,6 +79,7 @@ class View:
     centres : (N, ndim) in pixels.
     classes : label to class.
     guesses : what had to be assumed while reading, such as the axes.
+    series : names of the images in the file, where it holds several.
     label_notes : what had to be decided while outlines or masks became a label image.
     problems : findings about files that cannot be read.
     """
@@ -97,6 +98,7 @@ class View:
     centres: np.ndarray | None = None
     classes: dict[int, str] | None = None
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
     label_notes: tuple[OutlineNote, ...] = ()
     problems: list[Finding] = field(default_factory=list)
 
@@ -209,6 +211,7 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
         view.problems.append(_unreadable(view.file, error))
         return view
     view.image, view.guesses = unchecked.image, unchecked.guesses
+    view.series = unchecked.series
     reader = dataset.reader
     for kind, file, read in (
         ("label", view.label_file, reader.unchecked_label),

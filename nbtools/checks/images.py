@@ -11,6 +11,7 @@ import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
 from nbtools.data import doubt_time
+from nbtools.io.series import list_names
 
 SATURATED_SHARE = 0.01
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
@@ -179,14 +180,28 @@ def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_several_images(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Find files that hold several images of different size."""
+    """Find files that hold several images (positions, scenes), of which none was chosen."""
     if "series" in view.guesses:
         yield Finding(
             "several_images",
             "warning",
             view.file,
-            "The file holds several images of different size; the first is used.",
-            "Save the image you want as a separate file.",
+            f"The file holds {len(view.series)} images: {list_names(view.series)}. Only the first "
+            "was looked at here; other verbs refuse the file until one is chosen.",
+            f"Choose one with --series 0 (or a name: --series {view.series[-1]}), or take each as "
+            "an image of its own with --series all.",
+        )
+
+
+def find_gaps(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find images with places that no tile of the microscope covers."""
+    if "gaps" in view.guesses:
+        yield Finding(
+            "gaps",
+            "warning",
+            view.file,
+            "Some pixels were never written, since no tile lies there; they are 0 here.",
+            "Cut the image to where tiles lie, or leave out nuclei that touch the gaps.",
         )
 
 
@@ -199,4 +214,5 @@ IMAGE_CHECKS = [
     find_saturated,
     find_small,
     find_several_images,
+    find_gaps,
 ]

@@ -68,6 +68,7 @@ REASONS = {
     ),
     "float_label": "A label is a name, not a measurement: 1.5 is not a nucleus.",
     "foreign_file": "A file that you meant to use may be left out without your noticing.",
+    "gaps": "A rectangle of exact zeros changes the grey scale, and edges of it look like nuclei.",
     "grey_as_rgb": "It takes three times the memory, and methods that need one channel refuse it.",
     "holes": "Areas are too small, and distances to the edge, which many methods learn, are wrong.",
     "image_is_label": "Nuclei would be looked for in labels, and the counts would be wrong.",
@@ -131,7 +132,7 @@ REASONS = {
         "nuclei merge."
     ),
     "several_channels": "A method for one channel cannot know which channel shows the nuclei.",
-    "several_images": "Only the first is used, and it may be a preview.",
+    "several_images": "Nuclei of the other images would be missing without a word.",
     "shifted_label": (
         "Edges are learned where there are none: predicted outlines will be shifted, too."
     ),
@@ -139,6 +140,8 @@ REASONS = {
     "sibling_tiles_between_splits": _LEAK,
     "small_nuclei": "So few pixels show where a nucleus is, but not its shape.",
     "smaller_than_patch": "The image is padded, and the network learns the padding.",
+    "spacing_default": _EXTENT,
+    "spacing_disagrees": _EXTENT,
     "spacing_differs": "Nuclei of equal size look larger in one image than in another.",
     "spacing_implausible": _EXTENT,
     "spacing_missing": (

@@ -256,8 +256,8 @@ def _to_sample(entry: Entry, view: View) -> Sample:
 
 
 def _are_files_kept(dataset: DataSet) -> bool:
-    """Whether files can be copied unchanged: neither a channel nor a time point was selected."""
-    return dataset.options.channel is None and dataset.options.time is None
+    """Whether files can be copied unchanged: no channel, time point or series was selected."""
+    return dataset.options.reads_whole_files
 
 
 def _meta(dataset: DataSet, changes: list[str]) -> dict:

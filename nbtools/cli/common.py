@@ -123,6 +123,7 @@ def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     )
     text = "the time point to use (from 0), or all: each as an image of its own"
     group.add_argument("--time", type=time_point, metavar="N|all", help=text)
+    add_series(group)
     group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
     group.add_argument(
         "--unit",
@@ -131,6 +132,16 @@ def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
         help="unit of --spacing; pixel where only the ratio is known",
     )
     return group
+
+
+def add_series(group: argparse._ArgumentGroup) -> None:
+    """Which image is used of a file that holds several."""
+    group.add_argument(
+        "--series",
+        metavar="N|NAME|all",
+        help="of files that hold several images (positions, scenes): the one to use; all makes "
+        "each an image of its own",
+    )
 
 
 def add_min_size(group: argparse._ArgumentGroup) -> None:
@@ -182,15 +193,26 @@ def input_options(args: argparse.Namespace) -> InputOptions:
         spacing = (1.0,)  # a diameter in pixels needs no other spacing
     return InputOptions(
         axes=args.axes,
-        channel=_to_number(args.channel),
+        channel=to_number(args.channel),
         time=args.time,
         spacing=spacing,
         unit=args.unit,
+        series=to_number(args.series),
     )
 
 
-def _to_number(text: str | None) -> int | str | None:
-    """A number where the text is one, else the text."""
+def to_number(text: str | None) -> int | str | None:
+    """A number where the text is one, else the text.
+
+    Parameters
+    ----------
+    text : of an option that takes a number or a name; None stays None.
+
+    Examples
+    --------
+    >>> to_number("2"), to_number("DAPI")
+    (2, 'DAPI')
+    """
     return int(text) if text and text.lstrip("-").isdigit() else text
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from nbtools import config, io, runtime, tasks
 from nbtools.cli import common, error_maps, scoring
 from nbtools.cli.common import Command, CommandResult
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
+from nbtools.metrics.bootstrap import FEWEST, name_interval
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.frames import group_frames
 from nbtools.tasks.reading import read_about
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = scoring.find_options(args, task)
     first = next((place for place in args.results if is_result(place)), args.results[0])
     truth = scoring.open_truth(args, task, result=first)
-    dataset = scoring.open_images(args.truth, result=first)
+    dataset = scoring.open_images(args.truth, result=first, series=args.series)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}
     baseline = find_baseline(args.baseline, places)
     if (
@@ -283,17 +284,18 @@ def _format_limits(limits: list[float] | None, *, sign: bool = False) -> str | N
 
 
 def format_comparison(document: dict, *, out: Path | None) -> list[str]:
-    """Lines for a person: the table, and which methods differ beyond doubt."""
+    """Lines for a person: the table, and what the differences are worth."""
     main = document["metrics"][0]
     task = tasks.get(document["task"])
     title = tasks.TITLES.get(main, main)
+    about = {"count": document["units"], "drawn": document["paired_over"]}
     lines = [
         *tabulate(make_rows(document), list_columns(document)),
         f"Differences of {title} from {document['baseline']}, paired over "
-        f"{document['units']} {document['paired_over']}.",
+        f"{document['units']} {document['paired_over']}, with their {name_interval(about)}:",
     ]
     lines += [
-        format_difference(d)
+        format_difference(d, few=about["count"] < FEWEST)
         for d in document["differences"]
         if d["metric"] == main and d["interval_95"] is not None
     ]
@@ -307,15 +309,22 @@ def format_comparison(document: dict, *, out: Path | None) -> list[str]:
     return lines
 
 
-def format_difference(found: dict) -> str:
-    """Which of two methods is better, or that they cannot be told apart."""
+def format_difference(found: dict, *, few: bool = False) -> str:
+    """Which of two methods scores higher, or that they cannot be told apart.
+
+    Parameters
+    ----------
+    found : row of `differences`.
+    few : there are too few images or groups for a 95 % interval.
+    """
     one, other, gap = found["method"], found["against"], found["difference"]
     if not found["clear"]:
         limits = _format_limits(found["interval_95"], sign=True)
-        return f"{one} and {other} cannot be told apart: {gap:+.3f} ({limits})"
+        told = "are compared on too little" if few else "cannot be told apart"
+        return f"{one} and {other} {told}: {gap:+.3f} ({limits})"
     better, worse = (one, other) if gap >= 0 else (other, one)
     low, high = sorted(abs(v) for v in found["interval_95"])
-    return f"{better} is better than {worse} by {abs(gap):.3f} ({low:.3f} to {high:.3f})"
+    return f"{better} scores higher than {worse} by {abs(gap):.3f} ({low:.3f} to {high:.3f})"
 
 
 def write_comparison(folder: Path, document: dict, *, scores: dict) -> None:

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = scoring.find_options(args, task)
     truth = scoring.open_truth(args, task, result=args.result)
     found, names = scoring.open_result(args, args.result, truth=truth)
-    dataset = scoring.open_images(args.truth, result=args.result)
+    dataset = scoring.open_images(args.truth, result=args.result, series=args.series)
     rows, moving = [], []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
     pairs = note_movies(pairs, moving)

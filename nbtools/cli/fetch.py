@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
+from nbtools.errors import UserError
 from nbtools.tasks.text import tabulate
 
 
@@ -18,7 +19,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("data"),
         metavar="FOLDER",
         help="where it goes, as FOLDER/NAME (default data)",
     )
@@ -28,6 +28,12 @@ def run(args: argparse.Namespace) -> CommandResult:
     """Download a public set of images into a folder; without a name, list all sets."""
     from nbtools import data
 
+    if args.name is None and args.out is not None:
+        raise UserError(
+            "--out is for a set that is fetched.",
+            f"--out {args.out} without a name",
+            f"Give the name as well: nbtools fetch NAME --out {args.out}; or leave out --out.",
+        )
     if args.name is None:
         known = [
             {k: v for k, v in vars(s).items() if k not in ("sha256", "md5")}
@@ -43,7 +49,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             known, tabulate(rows, ["name", "task", "dims", "by", "licence", "page"])
         )
     common.make_reporter(args)(f"Fetching {args.name} …")
-    folder = data.fetch(args.name, args.out)
+    folder = data.fetch(args.name, args.out or Path("data"))
     return CommandResult({"name": args.name, "folder": str(folder)}, [f"{args.name}: {folder}"])
 
 

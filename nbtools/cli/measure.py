@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,19 @@ from nbtools import io, tasks
 from nbtools.cli import common, movies
 from nbtools.cli.common import Command, CommandResult
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.results import Labels
-from nbtools.tasks.instances import remove_smaller_than
+from nbtools.tasks.instances import FOLDERS, remove_smaller_than
 from nbtools.tasks.reading import read_input, require_existing
 
 AGAIN = (
     "If they are, add --axes {axes} to predict and measure; if they are time points, all is well, "
     "and --time N measures one alone."
 )
+
+REMEDY = "Give the right one with --spacing Z,Y,X in µm."
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
     images = common.read_images(place and DataSet.open(place, options=options))
-    say, rows, missing, found = common.make_reporter(args), [], [], []
+    say, rows, missing, found, warnings = common.make_reporter(args), [], [], [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite)
         if args.spots
@@ -74,6 +78,8 @@ def run(args: argparse.Namespace) -> CommandResult:
             image, result = images(name), labels.read(name)
             if args.images and image is None:
                 missing.append(name)
+            result, sentences = _join_spacing(result, image, args=args)
+            warnings += sentences
             spots_file = spots and spots / f"{name}.tif"
             one = _measure_one(result, image, args=args, spots=spots_file, time=options.time)
             rows += to_rows(one)
@@ -82,9 +88,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     document = describe_table(args, rows, names=labels.names)
     moving = list(filter(None, found))
     document["movies"] = [movie.to_dict() for movie in moving]
-    document |= {"missing": missing, "notes": labels.notes()}
+    warnings += _judge_sizes(args, options)
+    document |= {"missing": missing, "notes": labels.notes(), "warnings": warnings}
     lines = _format_table(document)
     lines += movies.describe(moving, done="measured", again=AGAIN)
+    lines += [f"Attention: {text}" for text in document["warnings"]]
     io.write_csv(args.out, rows, columns=document["columns"])
     return CommandResult(document, lines, 1 if missing else 0)
 
@@ -114,8 +122,36 @@ def describe_table(args: argparse.Namespace, rows: list[dict], *, names: list[st
         "images": len(names),
         "nuclei": len(rows),
         "unreliable": sum(not row["reliable"] for row in rows),
+        "may_be_off": dict(Counter(" ".join(row["unreliable"] for row in rows).split())),
         "columns": order_columns(rows),
     }
+
+
+def _join_spacing(
+    result: Labels, image: Image | None, *, args: argparse.Namespace
+) -> tuple[Labels, list[str]]:
+    """Labels with the pixel size that counts, and a warning where their image states another."""
+    if image is None or args.spacing is not None:
+        return result, []
+    joined, sentence = join_spacing(result.image, image)
+    warnings = [f"{image.name}: {sentence} {REMEDY}"] if sentence else []
+    return replace(result, image=joined), warnings
+
+
+def _judge_sizes(args: argparse.Namespace, options: InputOptions) -> list[str]:
+    """What `check` knows of the pixel sizes of the files that were measured."""
+    from nbtools import checks
+
+    found = []
+    for place in filter(None, (args.images, args.labels)):
+        inner = next((place / n for n in FOLDERS if (place / n).is_dir()), place)
+        dataset = DataSet.open(place, options=options)
+        if not len(dataset) and inner != place:
+            dataset = DataSet.open(inner, options=options)
+        found = checks.check_pixel_sizes(dataset)
+        if checks.are_calibrated(dataset):
+            break  # these sizes count; those of the labels are told where they differ
+    return [f"{f.file + ': ' if f.file else ''}{f.message} {f.remedy}" for f in found]
 
 
 def find_options(args: argparse.Namespace) -> InputOptions:
@@ -130,7 +166,10 @@ def find_options(args: argparse.Namespace) -> InputOptions:
     options, recorded = common.input_options(args), read_input(args.labels)
     time = recorded.time if options.time in (None, "all") else options.time
     return replace(
-        options, axes=options.axes or recorded.axes, time=None if time == "all" else time
+        options,
+        axes=options.axes or recorded.axes,
+        time=None if time == "all" else time,
+        series=recorded.series if options.series is None else options.series,
     )
 
 
@@ -186,11 +225,11 @@ def _format_table(document: dict) -> list[str]:
     count = f"{document['nuclei']} {'rows' if each else 'nuclei'}{each}"
     lines = [f"{count} in {document['images']} images: {document['table']}"]
     if document["unreliable"]:
-        share = (
-            f"{document['unreliable']} of them have fewer than five pixels between centre and "
-            "surface"
+        names = ", ".join(f"{name} of {count}" for name, count in document["may_be_off"].items())
+        lines.append(
+            f"{document['unreliable']} of them have too few pixels for their shape; more than 5 % "
+            f"off may be {names} (columns reliable and unreliable)."
         )
-        lines.append(f"{share}: their shape says little (column reliable).")
     lines += document["notes"]
     missing = document["missing"]
     return lines + ([f"No image for: {', '.join(missing)}"] if missing else [])

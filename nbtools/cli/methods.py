@@ -8,6 +8,7 @@ import dataclasses
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.config import Declaration
+from nbtools.errors import UserError
 from nbtools.tasks.text import tabulate
 
 
@@ -23,6 +24,12 @@ def run(args: argparse.Namespace) -> CommandResult:
     """List the methods of a task, or describe one method with its settings."""
     from nbtools import methods
 
+    if args.name is not None and args.task is not None:
+        raise UserError(
+            "--task chooses among all methods, and one is named already.",
+            f"{args.name} --task {args.task}",
+            "Leave out --task, or the name.",
+        )
     if args.name is None:
         rows = [methods.describe(name) for name in methods.names(args.task)]
         return CommandResult(rows, tabulate(rows, ["name", "task", "dims", "needs", "title"]))

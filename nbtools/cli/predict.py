@@ -200,6 +200,7 @@ def predict_all(
         except UserError as error:
             if total == 1 or (number == total and not rows):
                 raise
+            error = error.for_command_line()
             failed.append({"name": name, "message": str(error)})
             say(f"{number} of {total}: {name} is left out. {error}")
         else:
@@ -215,6 +216,7 @@ def predict_all(
                 small = image.pixels.size <= LARGEST_OVERLAY
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+                found.warnings = (*dataset.remarks(number - 1), *found.warnings)
                 write = partial(write_prediction, image, found, folder=folder, args=args)
                 written = pool.submit(write).result
             except UserError as error:

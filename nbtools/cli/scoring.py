@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbtools import tasks
 from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import pair_names, read_input
@@ -57,6 +57,7 @@ def declare_task(parser: argparse.ArgumentParser) -> None:
         metavar="Z,Y,X",
         help="pixel size in µm, where the files do not say it",
     )
+    common.add_series(parser)
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
@@ -81,6 +82,8 @@ def find_options(args: argparse.Namespace, task: Task) -> dict:
 def open_truth(args: argparse.Namespace, task: Task, *, result: Path | None = None) -> ResultSet:
     """What is true, read with the axes and the time point with which the result was predicted."""
     options = replace(read_input(result) if result else InputOptions(), spacing=args.spacing)
+    if args.series is not None:
+        options = replace(options, series=common.to_number(args.series))
     return task.read_truth(args.truth, what="The truth", options=options)
 
 
@@ -93,11 +96,16 @@ def open_result(
     return found, pair_names(found, truth, place=place)
 
 
-def open_images(truth: Path, *, result: Path | None = None) -> DataSet | None:
+def open_images(
+    truth: Path, *, result: Path | None = None, series: str | None = None
+) -> DataSet | None:
     """The data set of the truth, where it has images and not labels alone; read as the result's."""
     if not truth.is_dir() or is_result(truth):
         return None
-    dataset = DataSet.open(truth, options=result and read_input(result))
+    options = read_input(result) if result else InputOptions()
+    if series is not None:
+        options = replace(options, series=common.to_number(series))
+    dataset = DataSet.open(truth, options=options)
     kinds = ("labels", "clean", "centres", "boxes", "classes")
     return dataset if any(dataset.has(kind) for kind in kinds) else None
 

@@ -58,7 +58,7 @@ class DataSet(Sequence):
         Parameters
         ----------
         folder : folder of a data set, a plain folder of images, a folder of train, val and test, or
-            one image file.
+            one image, also as a folder of OME-Zarr.
         options : how the images are read, in place of what dataset.toml says.
 
         Raises
@@ -67,15 +67,16 @@ class DataSet(Sequence):
         """
         place = Path(folder)
         options = options or InputOptions()
-        about = layout.scan(place)
+        about = layout.scan(place, series=options.series)
+        single = io.is_image_place(place)
         reader = Reader(about.meta, options)
         entries = _frames(about.entries, reader) if options.time == "all" else about.entries
-        name = place.absolute().name if place.is_dir() else io.stem(place)
+        name = io.stem(place) if single else place.absolute().name
         return cls(
             entries,
             reader,
             about=about,
-            folder=place if place.is_dir() else place.parent,
+            folder=place.parent if single else place,
             name=name,
         )
 
@@ -156,6 +157,10 @@ class DataSet(Sequence):
     def image(self, index: int) -> Image:
         """The image of a sample alone: its partners are not read, and may be missing or broken."""
         return self.reader.image(self.entries[index])
+
+    def remarks(self, index: int) -> tuple[str, ...]:
+        """What must be known of the pixels of an image that was read, in sentences."""
+        return self.reader.remarks(self.entries[index])
 
     def has(self, kind: str) -> bool:
         """Whether any sample has this partner.
@@ -322,9 +327,7 @@ def _frames(entries: list[Entry], reader: Reader) -> list[Entry]:
 def _count_frames(entry: Entry, reader: Reader) -> int:
     if entry.sample is not None:
         return entry.sample.image.size("T")
-    return io.open_image(
-        entry.files["images"], axes=reader.options.axes, header_only=True
-    ).image.size("T")
+    return reader.count_frames(entry)
 
 
 def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:

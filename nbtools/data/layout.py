@@ -12,7 +12,9 @@ from nbtools import io
 from nbtools.data import other_tools
 from nbtools.data.class_tables import find_classes
 from nbtools.data.names import name_key
+from nbtools.data.own_files import OWN_FOLDERS, is_own, is_result
 from nbtools.data.sample import Entry
+from nbtools.data.several import add_inner_labels, share_series, spread
 from nbtools.errors import UserError
 
 PARTS = ("train", "val", "test")
@@ -43,15 +45,7 @@ TABLE_SUFFIXES = {
 }
 TABLES = (".csv",)
 TOML = "dataset.toml"
-MICROSCOPES = (".lsm", ".oib", ".oif", ".ims", ".vsi", ".dv", ".stk", ".svs", ".ndpi")
-OTHER_IMAGES = (".h5", ".npy", ".gif", ".bmp")
 # expected beside images, and not reported
-RESULT = "result.json"  # marks a folder that nbtools predict wrote
-OWN_FOLDERS = ("overlays", "errors", "scores", "raw", "rois")  # of a result: no images of the user
-OWN_FILES = (  # of a result, also of older versions: neither images nor tables of the user
-    *("strata.png", "compare.png", "differences.png"),
-    *("summary.csv", "objects.csv", "nuclei.csv", "classes.csv"),
-)
 DOCUMENTS = (".md", ".txt", ".rst", ".pdf", ".html", ".json", ".toml", ".cff", "")
 
 
@@ -66,6 +60,7 @@ class Layout:
     ignored : file that is not part of the data set → reason.
     orphans : (kind, file) of partners without an image.
     tables : CSV files with a column `name`.
+    apart : each image of a file of several is an entry of its own.
     other_tool : what the folder looks like, where another program wrote it; else "".
     """
 
@@ -74,24 +69,34 @@ class Layout:
     ignored: dict[Path, str] = field(default_factory=dict)
     orphans: list[tuple[str, Path]] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    apart: bool = False
     other_tool: str = ""
 
 
-def scan(place: Path) -> Layout:
+def scan(place: Path, *, series: int | str | None = None) -> Layout:
     """Find the data set in a folder, or of one image file.
 
     Parameters
     ----------
     place : a folder with images/ and its partners, a folder of train, val and test, a plain folder
-        of images, or one image file.
+        of images, or one image, which may be a folder of OME-Zarr.
+    series : "all" makes each image of a file an entry of its own.
 
     Raises
     ------
     UserError : no such folder or file, an unreadable folder, or a broken dataset.toml.
     """
-    if place.is_file():
-        return Layout([Entry(io.stem(place), {"images": place})], read_meta(_root_of(place.parent)))
-    if place.name.lower() in OWN_FOLDERS and (place.absolute().parent / RESULT).is_file():
+    layout = _scan(place, apart=series == "all")
+    add_inner_labels(layout)
+    return layout
+
+
+def _scan(place: Path, *, apart: bool) -> Layout:
+    if io.is_image_place(place):
+        layout = Layout(meta=read_meta(_root_of(place.parent)), apart=apart)
+        _add_files(layout, [place], class_name=None)
+        return layout
+    if place.name.lower() in OWN_FOLDERS and is_result(place.absolute().parent):
         raise UserError(
             "Pictures that were drawn of a result are no images of nuclei.",
             place,
@@ -105,30 +110,14 @@ def scan(place: Path) -> Layout:
         )
     parts = {p.name.lower(): p for p in _children(place) if p.is_dir() and p.name.lower() in PARTS}
     if parts and not _kind_folders(place):
-        return _join(
-            {name: _scan_folder(parts[name]) for name in PARTS if name in parts}, read_meta(place)
-        )
-    return _scan_folder(place)
+        found = {n: _scan_folder(parts[n], apart=apart) for n in PARTS if n in parts}
+        return _join(found, read_meta(place))
+    return _scan_folder(place, apart=apart)
 
 
 def _image_key(name: str) -> str:
     """The key of the image that a table names, with or without its extension."""
     return name_key(io.stem(name) if io.is_image(name) else name)
-
-
-def is_result(folder: Path) -> bool:
-    """Whether `nbtools predict` wrote a folder."""
-    return (folder / RESULT).is_file()
-
-
-def is_own(path: Path) -> bool:
-    """Whether a file beside the results of a folder is a picture or a table of all of them.
-
-    Parameters
-    ----------
-    path : of a file in any folder; only in the folder of a result it can be one.
-    """
-    return path.name.lower() in OWN_FILES and is_result(path.parent)
 
 
 def read_meta(folder: Path) -> dict:
@@ -179,9 +168,10 @@ def find_column(folder: Path, column: str) -> dict[str, str]:
     return {}
 
 
-def _scan_folder(folder: Path) -> Layout:
+def _scan_folder(folder: Path, *, apart: bool) -> Layout:
     kinds = {} if is_result(folder) else _kind_folders(folder)
-    layout = Layout(meta=read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder))
+    meta = read_meta(folder) or read_meta(_root_of(folder)) or _part_meta(folder)
+    layout = Layout(meta=meta, apart=apart)
     images = kinds.pop("images", folder)
     _add_images(layout, images, root=folder)
     for kind, places in kinds.items():
@@ -257,13 +247,12 @@ def _add_files(layout: Layout, files: list[Path], *, class_name: str | None) -> 
             continue
         if other is not None:
             name = f"{class_name}_{name}"
-        entry = Entry(name, {"images": path}, class_name)
-        layout.entries.append(entry)
-        taken[name_key(name)] = entry
+        taken[name_key(name)] = Entry(name, {"images": path}, class_name)
+        layout.entries += spread(taken[name_key(name)], apart=layout.apart)
 
 
 def _is_plain_folder(path: Path) -> bool:
-    return path.is_dir() and path.suffix.lower() != ".zarr"
+    return path.is_dir() and not io.is_image_folder(path)
 
 
 def _list_parts(layout: Layout, folder: Path, *, quiet: bool = False) -> list[Path]:
@@ -279,7 +268,7 @@ def _is_part(
     Other files are noted as ignored, except for documents and tables beside the images.
     """
     if path.is_dir():
-        return path.suffix.lower() == ".zarr"
+        return io.is_image_folder(path)
     if is_own(path):
         return False
     if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
@@ -288,11 +277,9 @@ def _is_part(
     if io.is_image(path) or path.suffix.lower() in suffixes:
         return path.name.lower() != other_tools.CLASS_NAMES
     if not (quiet and path.suffix.lower() in (*DOCUMENTS, *TABLES)):
-        foreign = path.suffix.lower() in (*MICROSCOPES, *OTHER_IMAGES)
+        what, remedy = io.describe_foreign(path.suffix.lower())
         layout.ignored[path] = (
-            f"{path.suffix} is not read here: save it as TIFF in Fiji"
-            if foreign
-            else "not an image"
+            f"{path.suffix} ({what}) is not read here: {remedy}" if what else "not an image"
         )
     return False
 
@@ -302,11 +289,7 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
     if kind == "unpaired":
         _add_unpaired(layout, folder)
         return
-    by_key = {name_key(e.name): e for e in layout.entries}
-    by_stem = {
-        f"{name_key(io.stem(e.files['images']))}/{e.class_name or e.part}": e
-        for e in layout.entries
-    }
+    by_key, by_stem = {name_key(e.name): e for e in layout.entries}, _group_by_stem(layout)
     classes = {e.class_name for e in layout.entries}
     whole = {name_key(e.name) for e in layout.entries} if kind == "labels" else set()
     nested = (
@@ -334,11 +317,24 @@ def _add_partners(layout: Layout, kind: str, folder: Path) -> None:
         if kind == "labels" and name_key(stem) not in by_key:
             stem = other_tools.strip_label_ending(stem)
         class_name = path.parent.name if path.parent != folder else ""
-        entry = by_stem.get(f"{name_key(stem)}/{class_name}", by_key.get(name_key(stem)))
+        together = by_stem.get(f"{name_key(stem)}/{class_name}", [])
+        if len(together) > 1:
+            share_series(layout, path, entries=together, kind=kind)
+            continue
+        entry = together[0] if together else by_key.get(name_key(stem))
         if entry is None:
             layout.orphans.append((kind, path))
         elif (other := entry.files.setdefault(kind, path)) != path:
             layout.ignored[path] = f"another file of {folder.name}/ has this name: {other.name}"
+
+
+def _group_by_stem(layout: Layout) -> dict[str, list[Entry]]:
+    """File name and class (or part) → entries; several where a file holds several images."""
+    found: dict[str, list[Entry]] = {}
+    for entry in layout.entries:
+        key = f"{name_key(io.stem(entry.files['images']))}/{entry.class_name or entry.part}"
+        found.setdefault(key, []).append(entry)
+    return found
 
 
 def _assign(layout: Layout, path: Path, by_key: dict[str, Entry], *, kind: str) -> None:

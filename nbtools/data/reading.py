@@ -10,18 +10,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from nbtools import io
+from nbtools.data.calibration import join_spacing
 from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io import units
+from nbtools.io.series import choose_series, refuse_several
 
 REMEMBERED_BYTES = 256 * 2**20
+REMARKS = {
+    "gaps": "Some pixels were never written, since no tile of the microscope lies there; they are "
+    "0 here. Leave out nuclei that touch the gaps."
+}
 
 
 class Reader:
@@ -39,6 +44,7 @@ class Reader:
         self._kept: OrderedDict[Entry, Sample] = OrderedDict()
         self._notes: dict[Entry, tuple[io.OutlineNote, ...]] = {}
         self._bytes = 0
+        self._guesses: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def sample(self, entry: Entry) -> Sample:
@@ -78,7 +84,14 @@ class Reader:
         """The image alone, read with the options."""
         if entry.sample is not None:
             return entry.sample.image
-        return io.require_finite(self.unchecked_image(entry).image, str(entry.files["images"]))
+        path = entry.files["images"]
+        found = io.require_single(self.unchecked_image(entry), path)
+        self._guesses[entry.name] = found.guesses
+        return io.require_finite(found.image, str(path))
+
+    def remarks(self, entry: Entry) -> tuple[str, ...]:
+        """What must be known of the pixels of an image that was read, in sentences."""
+        return tuple(REMARKS[g] for g in self._guesses.get(entry.name, ()) if g in REMARKS)
 
     def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
         """The image, read with the options, whatever its pixels hold.
@@ -93,11 +106,36 @@ class Reader:
         """
         if entry.sample is not None:
             return io.UncheckedImage(entry.sample.image)
-        reading = io.open_image(entry.files["images"], axes=self.options.axes)
-        image = self.select(reading.image, entry)
+        return self._open_image(entry)
+
+    def header(self, entry: Entry) -> io.UncheckedImage:
+        """The image with pixels that take no memory, where its format allows that."""
+        if entry.sample is not None:
+            return io.UncheckedImage(entry.sample.image)
+        return self._open_image(entry, header_only=True)
+
+    def _open_image(self, entry: Entry, *, header_only: bool = False) -> io.UncheckedImage:
+        reading = io.open_image(
+            entry.files["images"],
+            axes=self.options.axes,
+            series=self._series(entry),
+            header_only=header_only,
+        )
+        image, guesses = self.select(reading.image, entry), reading.guesses
         if self.options.spacing is not None:
             image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
-        return io.UncheckedImage(image.replace(name=entry.name), reading.guesses)
+            guesses = tuple(g for g in guesses if not g.startswith("z_step"))
+        return io.UncheckedImage(image.replace(name=entry.name), guesses, reading.series)
+
+    def count_frames(self, entry: Entry) -> int:
+        """Number of time points in the file of an image."""
+        found = io.open_image(
+            entry.files["images"],
+            axes=self.options.axes,
+            series=self._series(entry),
+            header_only=True,
+        )
+        return found.image.size("T")
 
     def label(self, entry: Entry, image: Image) -> Image | None:
         """The label image, with the spatial axes and the spacing of the image; None without one."""
@@ -125,18 +163,82 @@ class Reader:
             return self._read_folder(entry, image)
         if not io.is_image(path):
             return self._read_outlines(entry, image)
-        # a file without names of axes has those of its movie
-        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
-        label = _open_partner(path, image.spatial, *movie, palette=True)
-        time = self._time(entry)
-        label = label if time is None else label.select(T=time)
+        label = self._open_label(entry, image)
         if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
             label = self._read_masks(entry, image, label)
         if label.axes in (image.spatial, "T" + image.spatial):
             label = label.replace(interval_s=image.interval_s)
-            known = {"spacing": image.spacing, "unit": image.unit} if image.spacing else {}
-            label = label.replace(**known)
-        return label
+            if self.options.spacing is not None:
+                return label.replace(spacing=image.spacing, unit=image.unit)
+        return join_spacing(label, image)[0]
+
+    def compare_spacing(self, entry: Entry, image: Image) -> str:
+        """A sentence where the label file states another pixel size than the image, else "".
+
+        Parameters
+        ----------
+        entry : of the sample.
+        image : its image; the pixels do not count.
+
+        Raises
+        ------
+        UserError : the label file cannot be read.
+        """
+        path = entry.files.get("labels")
+        if path is None or self.options.spacing is not None or not io.is_image(path):
+            return ""
+        return join_spacing(self._open_label(entry, image, header_only=True), image)[1]
+
+    def best_header(self, entry: Entry) -> io.UncheckedImage:
+        """The header of the image, with the pixel size that counts where labels state one, too."""
+        found = self.header(entry)
+        path = entry.files.get("labels")
+        image = found.image
+        if path is None or self.options.spacing is not None or not io.is_image(path):
+            return found
+        label, _ = join_spacing(self._open_label(entry, image, header_only=True), image)
+        if label.spatial == image.spatial and label.spacing != image.spacing:
+            image = image.replace(spacing=label.spacing, unit=label.unit)
+            return replace(found, image=image, guesses=())
+        return found
+
+    def _open_label(self, entry: Entry, image: Image, *, header_only: bool = False) -> Image:
+        # a file without names of axes has those of its movie
+        movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
+        axes = (image.spatial, *movie)
+        label = self._open_partner(entry, "labels", *axes, palette=True, header_only=header_only)
+        time = self._time(entry)
+        return label if time is None else label.select(T=time)
+
+    def _open_partner(self, entry: Entry, kind: str, *axes: str | None, **how: bool) -> Image:
+        """Open a partner with the first of the given axes that fit its dimensions, else its own.
+
+        Of a file of several images, the one of the same number as in the image's file is taken.
+        """
+        path, number = entry.files[kind], self._series_number(entry)
+        names = io.list_series(path)
+        if names and number is None and not io.list_series(entry.files["images"]):
+            raise refuse_several(path, names)
+        how |= {"series": number} if names else {}
+        for letters in axes:
+            try:
+                return io.open_image(path, axes=letters, **how).image
+            except UserError:
+                continue
+        return io.open_image(path, **how).image
+
+    def _series(self, entry: Entry) -> int | str | None:
+        """The image that is wanted of a file of several; None where nobody said."""
+        wanted = entry.series if entry.series is not None else self.options.series
+        return None if wanted == "all" else wanted
+
+    def _series_number(self, entry: Entry) -> int | None:
+        """The number of the image in its file; None where nobody said."""
+        wanted = self._series(entry)
+        if wanted is None or isinstance(wanted, int):
+            return wanted
+        path = entry.files["images"]
+        return choose_series(io.list_series(path), wanted, path=path)
 
     def _read_masks(self, entry: Entry, image: Image, label: Image) -> Image:
         """The label image of a stack of masks, one plane per nucleus; other labels as they are."""
@@ -231,9 +333,8 @@ class Reader:
         path = entry.files["centres"]
         if not io.is_image(path):
             return io.read_centres(path, image.spatial)
-        return io.find_centres(
-            io.to_label(_open_partner(path, image.spatial, palette=True), str(path)).pixels
-        )
+        blobs = self._open_partner(entry, "centres", image.spatial, palette=True)
+        return io.find_centres(io.to_label(blobs, str(path)).pixels)
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""
@@ -244,7 +345,7 @@ class Reader:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = _open_partner(entry.files["clean"], self.options.axes)
+        clean = self._open_partner(entry, "clean", self.options.axes)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -271,8 +372,7 @@ class Reader:
         """Time points of the file of an image, of which one may have been chosen."""
         if self._time(entry) is None:
             return image.size("T")
-        path = entry.files["images"]
-        return io.open_image(path, axes=self.options.axes, header_only=True).image.size("T")
+        return self.count_frames(entry)
 
     def _time(self, entry: Entry) -> int | None:
         time = entry.frame if entry.frame is not None else self.options.time
@@ -297,16 +397,6 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     return entry.sample or Sample(
         entry.name, image, class_name=entry.class_name, group=entry.columns.get("group")
     )
-
-
-def _open_partner(path: Path, *axes: str | None, palette: bool = False) -> Image:
-    """Open a file with the first of the given axes that fit its dimensions, else with its own."""
-    for letters in axes:
-        try:
-            return io.open_image(path, axes=letters, palette=palette).image
-        except UserError:
-            continue
-    return io.open_image(path, palette=palette).image
 
 
 def select_channel(image: Image, channel: int | str) -> Image:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.image import Image
+
+PARTNERS = {
+    "image": io.as_image,
+    "label": io.as_label,
+    "clean": io.as_image,
+    "unpaired": io.as_image,
+}  # how what is given becomes an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +25,7 @@ class Sample:
     Parameters
     ----------
     name : of the image.
-    image : of any axes.
+    image : of any axes; it and its partners may be arrays or paths, too: see `io.as_image`.
     label : instance labels, 0 background, of the shape of the image's spatial axes.
     clean : the low-noise partner, of the image's shape.
     class_name : class of the image as a whole.
@@ -44,6 +52,12 @@ class Sample:
     centres: np.ndarray | None = None
     unpaired: Image | None = None
 
+    def __post_init__(self):
+        for kind, convert in PARTNERS.items():
+            given = getattr(self, kind)
+            if given is not None and not isinstance(given, Image):
+                object.__setattr__(self, kind, convert(given))
+
     def replace(self, **changes: object) -> Sample:
         """A copy with some fields changed."""
         return replace(self, **changes)
@@ -58,6 +72,8 @@ class InputOptions:
     axes : one letter per dimension of the files.
     channel : number from 0 or name of the channel to use; the axis C goes.
     time : number from 0 of the time point to use; "all" makes each an image of its own.
+    series : number from 0 or name of the image to use, of files that hold several (positions,
+        scenes); "all" makes each an image of its own.
     spacing : pixel size for each spatial axis, or one number for all, in `unit`.
     unit : "um", or "pixel" where only the ratio is known.
     """
@@ -67,6 +83,12 @@ class InputOptions:
     time: int | str | None = None
     spacing: tuple[float, ...] | None = None
     unit: str = "um"
+    series: int | str | None = None
+
+    @property
+    def reads_whole_files(self) -> bool:
+        """Whether no channel, time point or series is chosen, so that files may be copied."""
+        return self.channel is None and self.time is None and self.series is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +102,7 @@ class Entry:
     class_name : class of the image as a whole.
     columns : other columns of the tables that name the image.
     part : "train", "val" or "test" in a folder that holds these.
+    series : number of the image in its file, where each is an image of its own.
     frame : time point, where each time point of a movie is an image of its own.
     sample : the sample in memory; None for files.
     """
@@ -90,4 +113,5 @@ class Entry:
     columns: dict[str, str] = field(default_factory=dict)
     part: str = ""
     frame: int | None = None
+    series: int | None = None
     sample: Sample | None = None

@@ -185,7 +185,7 @@ def write_into(folder: Path, dataset: DataSet, *, copy: bool) -> None:
     """Write a data set into a folder that is being made, see `write_dataset`."""
     folder.mkdir(parents=True, exist_ok=True)
     options = dataset.options
-    as_they_are = copy and options.channel is None and options.time is None
+    as_they_are = copy and options.reads_whole_files
     for entry in dataset.entries:
         if entry.sample is None and as_they_are:
             copy_files(folder, entry, kinds=tuple(entry.files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,12 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
+from nbtools.io.foreign import describe_foreign, refuse_format
+from nbtools.io.given import find_image, name_axes
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
-from nbtools.io.ome_zarr import read_ome_zarr, write_ome_zarr
+from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr, write_ome_zarr
 from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
@@ -48,7 +51,8 @@ from nbtools.io.rois import (
     read_outlines,
     read_rois,
 )
-from nbtools.io.tiff import read_tiff, write_tiff
+from nbtools.io.series import refuse_several
+from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_tiff
 from nbtools.io.yolo import is_yolo
 
 __all__ = [
@@ -63,16 +67,23 @@ __all__ = [
     "PaintedLabel",
     "UncheckedImage",
     "are_masks",
+    "as_image",
+    "as_label",
     "atomic_write",
     "combine_masks",
+    "describe_foreign",
     "find_centres",
     "holds_labels",
     "holds_outlines",
     "import_optional",
     "is_image",
+    "is_image_folder",
+    "is_image_place",
     "is_yolo",
     "list_image_names",
+    "list_labels",
     "list_planes",
+    "list_series",
     "new_folder",
     "open_image",
     "read_boxes",
@@ -85,6 +96,7 @@ __all__ = [
     "read_rois",
     "require_finite",
     "require_new_folder",
+    "require_single",
     "stem",
     "suffix",
     "to_label",
@@ -111,13 +123,18 @@ SUFFIXES = (
     ".ome.zarr",
     ".zarr",
     *PACKAGES,
+    *TIFF_SUFFIXES,
     *NRRD,
     *NIFTI,
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
 LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PICTURE = (b"\x89PNG", b"\xff\xd8\xff")
+# Readers are functions of (path, series=, header_only=, palette=) → RawImage.
+BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
+BY_SUFFIX |= dict.fromkeys((*NRRD, *NIFTI), read_nrrd_nifti)
+BY_START = dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), read_tiff) | dict.fromkeys(
+    (b"\x89PNG", b"\xff\xd8\xff"), read_png_jpeg
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +145,23 @@ class UncheckedImage:
     ----------
     image : its pixels may hold anything, also NaN, colours or real numbers.
     guesses : what the file leaves open and the reader assumes: "axes", "z_step" (ImageJ's default
-        of 1), "z_step_missing", "series" (the first of several).
+        of 1), "z_step_missing", "series" (the first of several), "gaps" (pixels that nobody wrote
+        are 0).
+    series : names of all images in the file, where it holds several.
     """
 
     image: Image
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
 
 
 def read_image(
-    path: str | Path, *, axes: str | None = None, spacing: tuple | None = None, unit: str = "um"
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    spacing: tuple | None = None,
+    unit: str = "um",
 ) -> Image:
     """Read an image with its axes and pixel size.
 
@@ -146,6 +171,7 @@ def read_image(
         LIF with the packages for them.
     axes : one letter per dimension, in place of those of the file. For files without axes see
         `axes.interpret`.
+    series : number from 0 or name of the image, where the file holds several (positions, scenes).
     spacing : pixel size in place of that of the file; one number for each spatial axis, or one for
         all.
     unit : of `spacing`: "um", or "pixel" where only the ratio is known.
@@ -156,24 +182,29 @@ def read_image(
 
     Raises
     ------
-    UserError : not a readable image, unknown axes, pixels that are not finite real numbers.
+    UserError : not a readable image, several images of which none is chosen, unknown axes, pixels
+        that are not finite real numbers.
 
     Examples
     --------
     >>> read_image("embryo.tif", axes="ZYX", spacing=(2.18, 1, 1), unit="pixel")  # doctest: +SKIP
     Image('embryo', ZYX 51 x 120 x 122, uint16, 2.18 x 1 x 1 pixel)
     """
-    image = require_finite(open_image(path, axes=axes).image, str(path))
+    found = require_single(open_image(path, axes=axes, series=series), path)
+    image = require_finite(found.image, str(path))
     return image if spacing is None else with_spacing(image, spacing, unit=unit)
 
 
-def read_label(path: str | Path, *, axes: str | None = None) -> Image:
+def read_label(
+    path: str | Path, *, axes: str | None = None, series: int | str | None = None
+) -> Image:
     """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
     Parameters
     ----------
     path : image file of any format that `read_image` reads; colour palettes are read as numbers.
     axes : one letter per dimension, in place of those of the file.
+    series : number from 0 or name of the image, where the file holds several.
 
     Returns
     -------
@@ -183,11 +214,48 @@ def read_label(path: str | Path, *, axes: str | None = None) -> Image:
     ------
     UserError : colours, real numbers, or numbers below -1.
     """
-    return to_label(open_image(path, axes=axes, palette=True).image, str(path))
+    found = open_image(path, axes=axes, series=series, palette=True)
+    return to_label(require_single(found, path).image, str(path))
+
+
+def list_series(path: str | Path) -> tuple[str, ...]:
+    """Names of the images in a file that holds several; () where it holds one.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : the file is missing or broken.
+    """
+    return _read_raw(Path(path), header_only=True).series if is_image(path) else ()
+
+
+def require_single(found: UncheckedImage, path: object) -> UncheckedImage:
+    """What was read, which must not be the first of several images by chance.
+
+    Parameters
+    ----------
+    found : of `open_image`.
+    path : of the file, for the message.
+
+    Raises
+    ------
+    UserError : the file holds several images, and none was chosen.
+    """
+    if "series" in found.guesses:
+        raise refuse_several(path, found.series)
+    return found
 
 
 def open_image(
-    path: str | Path, *, axes: str | None = None, header_only: bool = False, palette: bool = False
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
 ) -> UncheckedImage:
     """Read a file and what its metadata leave open; only files that hold no image are refused.
 
@@ -195,21 +263,25 @@ def open_image(
     ----------
     path : of the file, or of a folder whose files are the planes of a volume.
     axes : one letter per dimension, in place of those of the file.
-    header_only : leave out the pixels of TIFF and OME-Zarr files: they are zeros that take no
+    series : number from 0 or name of the image, where the file holds several; None for the first,
+        and "series" is among the guesses.
+    header_only : leave out the pixels of all but PNG and JPEG files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
-    palette : read the numbers of an indexed PNG instead of its colours.
+    palette : it holds labels: the numbers of an indexed PNG are read instead of its colours.
 
     Raises
     ------
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    read = partial(_read_raw, header_only=header_only, palette=palette)
+    read = partial(_read_raw, series=series, header_only=header_only, palette=palette)
     raw = (
         read_planes(list_planes(path), read, header_only=header_only)
         if path.is_dir() and not is_image(path)
         else read(path)
     )
+    if raw.series and series is None:
+        raw = replace(raw, guesses=(*raw.guesses, "series"))
     if 0 in raw.pixels.shape:
         raise UserError(
             "An image must have pixels.",
@@ -224,7 +296,61 @@ def open_image(
         )
     if raw.pixels.dtype.kind == "b":
         raw = replace(raw, pixels=raw.pixels.astype(np.uint8))
-    return UncheckedImage(*interpret(raw, stem(path), axes=axes))
+    return UncheckedImage(*interpret(raw, stem(path), axes=axes), raw.series)
+
+
+def as_image(item: object, *, axes: str = "", colours: bool = True) -> Image:
+    """An Image of whatever is given where one is wanted.
+
+    Arrays of two dimensions are Y, X. Of three they are colours where they are 8 bit with three
+    values last, else `axes` where there are as many, else Z, Y, X where neither the first nor the
+    last dimension could be channels (five or more). All others are refused: name their axes with
+    `Image(array, "CYX")`.
+
+    Parameters
+    ----------
+    item : Image, array (also of lists, Dask or PyTorch), path of a file, or an object that holds an
+        image, such as a sample or a prediction.
+    axes : of arrays with as many dimensions, where what takes the image expects them.
+    colours : whether arrays can be colours.
+
+    Raises
+    ------
+    UserError : none of these, or an array whose axes cannot be known.
+
+    Examples
+    --------
+    >>> as_image(np.zeros((64, 80))).axes, as_image(np.zeros((9, 64, 80))).axes
+    ('YX', 'ZYX')
+    >>> as_image(np.zeros((64, 80, 3), np.uint8)).is_rgb
+    True
+    """
+    if isinstance(item, str | Path):
+        return read_image(item)
+    known = find_image(item)
+    return name_axes(item, axes=axes, colours=colours) if known is None else known
+
+
+def as_label(item: object) -> Image:
+    """A label image of whatever is given where one is wanted.
+
+    Parameters
+    ----------
+    item : as for `as_image`; arrays of two dimensions are Y, X, of three Z, Y, X.
+
+    Raises
+    ------
+    UserError : none of these.
+
+    Examples
+    --------
+    >>> as_label(np.zeros((3, 64, 80), int)).axes
+    'ZYX'
+    """
+    if isinstance(item, str | Path):
+        return read_label(item)
+    known = find_image(item)
+    return name_axes(item, axes="ZYX", colours=False) if known is None else known
 
 
 def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
@@ -234,7 +360,7 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     ----------
     path : ends in .tif (ImageJ where it fits, else OME), .ome.tif, .png, .ome.zarr, .nrrd or
         .nii.gz.
-    image : its bool pixels become 0 and 1.
+    image : or array, see `as_image`; bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
 
@@ -242,7 +368,7 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     ------
     UserError : another suffix, or an image that the format cannot hold.
     """
-    path = Path(path)
+    path, image = Path(path), as_image(image)
     if suffix(path) not in WRITTEN:
         raise UserError(
             "Images are written as TIFF, PNG, OME-Zarr, NRRD or NIfTI.",
@@ -272,12 +398,14 @@ def write_label(path: str | Path, image: Image) -> None:
     Parameters
     ----------
     path : as for `write_image`.
-    image : label image; 16 bit up to label 65,535, 32 bit beyond, signed where pixels are -1.
+    image : label image, or array; 16 bit up to label 65,535, 32 bit beyond, signed where pixels
+        are -1.
 
     Raises
     ------
     UserError : the image is not a label image.
     """
+    image = as_label(image)
     image = to_label(image, image.name or str(path))
     write_image(path, image, dtype=_label_type(image.pixels))
 
@@ -380,14 +508,33 @@ def suffix(path: str | Path) -> str:
 
 
 def stem(path: str | Path) -> str:
-    """The name without folder and extension: "a/b.c.ome.tif" gives "b.c"."""
-    name = Path(path).name
-    return name[: len(name) - len(suffix(path))] or name
+    """The name without folder and extension: "a/b.c.ome.tif" gives "b.c".
+
+    An image inside a folder of Zarr has the name of that folder, too: "a.zarr/0" gives "a_0".
+
+    Parameters
+    ----------
+    path : of a file, or of an image in a folder of Zarr.
+    """
+    path = Path(path)
+    if not suffix(path) and any(p.suffix.lower() == ".zarr" for p in path.parents):
+        return name_zarr(path)
+    return path.name[: len(path.name) - len(suffix(path))] or path.name
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether the name is that of an image file we read."""
-    return suffix(path) in SUFFIXES
+    """Whether the name is that of an image file we read, or the place is an image of OME-Zarr."""
+    return suffix(path) in SUFFIXES or is_image_folder(path)
+
+
+def is_image_folder(path: str | Path) -> bool:
+    """Whether a place is an image that is a folder (OME-Zarr), which stands where a file may."""
+    return is_zarr(Path(path)) and Path(path).is_dir()
+
+
+def is_image_place(path: str | Path) -> bool:
+    """Whether a place is one file, or one image that is a folder."""
+    return Path(path).is_file() or is_image_folder(path)
 
 
 def list_planes(folder: str | Path) -> list[Path]:
@@ -401,28 +548,18 @@ def list_planes(folder: str | Path) -> list[Path]:
     return sort_by_number(files)
 
 
-def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
+def _read_raw(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
     if not is_image(path):
-        raise _refuse_format(path)
+        raise refuse_format(path, known=SUFFIXES)
     try:
-        if suffix(path).endswith(".zarr"):
-            if not path.is_dir():
-                raise UserError(
-                    "An OME-Zarr image is a folder.",
-                    path,
-                    "Check the path; unpack it first where it is a zip.",
-                )
-            return read_ome_zarr(path, header_only=header_only)
-        if suffix(path) in PACKAGES and path.is_file():
-            return read_microscope(path)
-        if suffix(path) in (*NRRD, *NIFTI) and path.is_file():
-            return read_nrrd_nifti(path, header_only=header_only)
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start.startswith(_TIFF):
-            return read_tiff(path, header_only=header_only)
-        if start.startswith(_PICTURE):
-            return read_png_jpeg(path, palette=palette)
+        read = _find_reader(path)
+        return read(path, series=series, header_only=header_only, palette=palette)
     except UserError:
         raise
     except FileNotFoundError as error:
@@ -434,20 +571,30 @@ def _read_raw(path: Path, *, header_only: bool, palette: bool) -> RawImage:
             f"{path} ({find_reason(error, most=160)})",
             "Copy or export it again.",
         ) from error
-    found = "an empty file" if not start else f"a file that starts with {start!r}"
+
+
+def _find_reader(path: Path) -> Callable[..., RawImage]:
+    """The function that reads a place: by what it is, by its ending, else by how it begins."""
+    if is_image_folder(path):
+        return read_ome_zarr
+    if suffix(path).endswith(".zarr"):
+        raise UserError(
+            "An OME-Zarr image is a folder.",
+            path,
+            "Check the path; unpack it first where it is a zip.",
+        )
+    if suffix(path) in BY_SUFFIX and path.is_file():
+        return BY_SUFFIX[suffix(path)]
+    with path.open("rb") as file:
+        start = file.read(16)
+    for begin, read in BY_START.items():
+        if start.startswith(begin):
+            return read
+    found = f"a file that starts with {start!r}" if start else "an empty file"
     raise UserError(
         "An image file must hold TIFF, PNG or JPEG data.",
         f"{path}, {found}",
         "Export the image again.",
-    )
-
-
-def _refuse_format(path: Path) -> UserError:
-    """The refusal of a format that is not read."""
-    return UserError(
-        "An image file must be of a known format.",
-        path,
-        f"Use one of {', '.join(SUFFIXES)}; Fiji saves most microscope formats as TIFF.",
     )
 
 

@@ -29,7 +29,8 @@ class RawImage:
     channels : names of the channels.
     alpha : the last sample is transparency, where there are two or four.
     colour : three samples are red, green and blue, not just three channels.
-    guesses : what the reader assumes: "axes", "z_step", "series".
+    guesses : what the reader assumes: "axes", "z_step", "gaps" (pixels that nobody wrote are 0).
+    series : names of all images in the file, where it holds several.
     interval_s : seconds between time points; None where it is unknown.
     """
 
@@ -41,6 +42,7 @@ class RawImage:
     alpha: bool = True
     colour: bool = True
     guesses: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
     interval_s: float | None = None
 
 

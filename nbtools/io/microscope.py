@@ -6,30 +6,41 @@ import importlib
 import math
 from pathlib import Path
 from types import ModuleType
-from xml.etree import ElementTree
 
 import numpy as np
 
 from nbtools.errors import UserError
-from nbtools.io.axes import RawImage
+from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.czi import read_czi
+from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
 
-PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile"}
+PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile", ".lof": "liffile"}
 
 
-def read_microscope(path: Path) -> RawImage:
-    """Read the first image of a CZI, ND2 or LIF file, with its pixel size in µm.
+def read_microscope(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
+    """Read one image of a CZI, ND2 or LIF file, with its pixel size in µm.
 
     Parameters
     ----------
     path : of the file.
+    series : number or name of the image, where there are several; None for the first.
+    header_only : leave out the pixels: they are zeros that take no memory.
+    palette : has no meaning here.
 
     Raises
     ------
-    UserError : the package for the format is missing, or the file holds no image.
+    UserError : the package for the format is missing, or the file holds no such image.
     """
     kind = path.suffix.lower()
     package = import_optional(PACKAGES[kind], kind)
-    return {".czi": _read_czi, ".nd2": _read_nd2, ".lif": _read_lif}[kind](path, package)
+    read = {".czi": read_czi, ".nd2": _read_nd2}.get(kind, _read_lif)
+    return read(path, package, series=series, header_only=header_only)
 
 
 def import_optional(name: str, what: str) -> ModuleType:
@@ -59,86 +70,74 @@ def import_optional(name: str, what: str) -> ModuleType:
         ) from error
 
 
-def _read_nd2(path: Path, package: ModuleType) -> RawImage:
+def _read_nd2(
+    path: Path, package: ModuleType, *, series: int | str | None, header_only: bool
+) -> RawImage:
     with package.ND2File(path) as file:
-        pixels = np.asarray(file.asarray())
         letters = "".join(file.sizes)
+        places = spread(letters, file.shape)
+        names = tidy_names(_name_points(file, len(places)) or [name for name, _ in places])
+        _, index = places[choose_series(names, series, path=path)]
+        pixels, letters = _take(file, letters, index, header_only=header_only)
         size = file.voxel_size()
         channels = getattr(file.metadata, "channels", None) or ()
-        names = tuple(c.channel.name for c in channels)
+        channel_names = tuple(c.channel.name for c in channels)
         # sizes of axes that are not calibrated are 1 µm in this package
         calibrated = channels[0].volume.axesCalibrated if channels else (False,) * 3
     known = {
         a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
     }
-    pixels, letters, guesses = _first_position(pixels, letters)
-    return RawImage(pixels, letters, _clean(known, letters), channels=names, guesses=guesses)
+    several = names if len(names) > 1 else ()
+    return RawImage(pixels, letters, _clean(known, letters), channels=channel_names, series=several)
 
 
-def _read_lif(path: Path, package: ModuleType) -> RawImage:
+def _name_points(file: object, count: int) -> list[str]:
+    """Names of the stage positions of an ND2 file; [] where they are not known."""
+    loops = [e for e in file.experiment if type(e).__name__ == "XYPosLoop"]
+    points = [getattr(p, "name", None) or "" for e in loops for p in e.parameters.points]
+    return points if len(points) == count > 1 and all(points) else []
+
+
+def _take(file: object, letters: str, index: tuple, *, header_only: bool) -> tuple[np.ndarray, str]:
+    """The pixels of one position, or zeros of their shape; only its planes are decoded."""
+    if header_only:
+        kept = zip(file.shape, index, strict=True)
+        shape = tuple(n for n, at in kept if isinstance(at, slice))
+        return no_pixels(shape, file.dtype), keep_own(letters)
+    position = [at for a, at in zip(letters, index, strict=True) if a == "P"]
+    if position and not isinstance(position[0], slice):
+        pixels = np.asarray(file.asarray(position=position[0]))
+        pixels = pixels.reshape([1 if a == "P" else n for a, n in file.sizes.items()])
+        index = tuple(0 if a == "P" else at for a, at in zip(letters, index, strict=True))
+    else:
+        pixels = np.asarray(file.asarray())
+    return select(pixels, letters, index=index)
+
+
+def _read_lif(
+    path: Path, package: ModuleType, *, series: int | str | None, header_only: bool
+) -> RawImage:
     with package.LifFile(path) as file:
-        images = list(file.images)
-        if not images:
+        members = []
+        for image in file.images:
+            places = spread("".join(image.dims), image.shape)
+            members += [("_".join(filter(None, (image.name, p))), image, i) for p, i in places]
+        if not members:
             raise UserError("A LIF file must hold an image.", path, "Export the image again.")
-        image = images[0]
-        pixels = np.asarray(image.asarray())
+        names = tidy_names([name for name, _, _ in members])
+        _, image, index = members[choose_series(names, series, path=path)]
         letters = "".join(image.dims)
         steps = {
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
         }  # from metres
-    pixels, letters, guesses = _first_position(pixels, letters)
-    guesses += ("series",) if len(images) > 1 else ()
-    return RawImage(pixels, letters, _clean(steps, letters), guesses=guesses)
-
-
-def _read_czi(path: Path, package: ModuleType) -> RawImage:
-    with package.CziFile(path) as file:
-        scenes = getattr(file, "scenes", {})  # czifile before 2026 has none
-        image = next(iter(scenes.values()), file)
-        pixels = _czi_pixels(image, path)
-        letters = str(image.axes)
-        about = file.metadata()
-    letters = letters.replace("0", "S") if letters.endswith("0") else letters
-    pixels, letters, guesses = _first_position(pixels, letters)
-    older = not hasattr(package, "CziImage")  # its samples are in the order of the file, BGR
-    if older and letters.endswith("S") and pixels.shape[-1] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
-    guesses += ("series",) if len(scenes) > 1 else ()
-    return RawImage(pixels, letters, _clean(_scaling(about), letters), guesses=guesses)
-
-
-def _czi_pixels(image: object, path: Path) -> np.ndarray:
-    """All pixels of an image.
-
-    Versions of czifile without scenes lose errors of their threads and leave black planes: there,
-    one worker reads.
-    """
-    try:
-        one = {"max_workers": 1} if hasattr(image, "filtered_subblock_directory") else {}
-        return np.asarray(image.asarray(**one))
-    except KeyError as error:  # its table of compressions has no such number
-        raise UserError(
-            "A CZI file must have a known compression.",
-            f"number {error} in {path}",
-            "Type: pip install imagecodecs; or export it from ZEN without compression.",
-        ) from error
-
-
-def _scaling(about: str) -> dict[str, float]:
-    """Pixel sizes in µm from the metadata of a CZI file: <Distance Id="X"><Value> in metres."""
-    sizes = {}
-    for element in ElementTree.fromstring(about).iter("Distance"):
-        value = element.findtext("Value")
-        if value and element.get("Id") in ("X", "Y", "Z"):
-            sizes[element.get("Id")] = float(value) * 1e6
-    return sizes
-
-
-def _first_position(pixels: np.ndarray, letters: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """The first plane of each other axis (positions, scenes, views); "series" if there are more."""
-    first = pixels[tuple(slice(None) if a in "TCZYXS" else 0 for a in letters)]
-    guesses = ("series",) if first.size < pixels.size else ()
-    return first, "".join(a for a in letters if a in "TCZYXS"), guesses
+        if header_only:
+            kept = zip(image.shape, index, strict=True)
+            shape = tuple(n for n, at in kept if isinstance(at, slice))
+            pixels, letters = no_pixels(shape, image.dtype), keep_own(letters)
+        else:
+            pixels, letters = select(np.asarray(image.asarray()), letters, index=index)
+    several = names if len(names) > 1 else ()
+    return RawImage(pixels, letters, _clean(steps, letters), series=several)
 
 
 def _clean(sizes: dict[str, float], letters: str) -> dict[str, float]:

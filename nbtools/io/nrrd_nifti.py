@@ -16,6 +16,7 @@ from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels
 from nbtools.io.masks import combine_masks
 from nbtools.io.microscope import import_optional
+from nbtools.io.series import choose_series
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 
 NRRD = (".seg.nrrd", ".nrrd")
@@ -25,18 +26,27 @@ KINDS = {"time": "T", "RGB-color": "S", "RGBA-color": "S"}  # of NRRD axes that 
 MOST_PIXELS = 32767  # along an axis of a NIfTI file
 
 
-def read_nrrd_nifti(path: Path, *, header_only: bool = False) -> RawImage:
+def read_nrrd_nifti(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
     """Read a NRRD or NIfTI file.
 
     Parameters
     ----------
     path : of the file.
+    series : must be the first, or None: there is one image.
+    palette : has no meaning here.
     header_only : leave out the pixels of NIfTI files: they are zeros that take no memory.
 
     Raises
     ------
     UserError : the package for the format is missing, or segments of a Slicer file overlap.
     """
+    choose_series(("s0",), series, path=path)
     if path.name.lower().endswith(NRRD):
         return _read_nrrd(path, import_optional("nrrd", "NRRD"))
     return _read_nifti(path, import_optional("nibabel", "NIfTI"), header_only=header_only)

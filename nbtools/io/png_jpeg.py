@@ -12,26 +12,67 @@ from PIL.PngImagePlugin import PngInfo
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage
+from nbtools.io.series import choose_series
 from nbtools.io.units import is_plausible
 
 METADATA_KEY = "nbtools"
+GREY = 0  # type of colour in the header of a PNG
 
 
-def read_png_jpeg(path: Path, *, palette: bool = False) -> RawImage:
-    """Read a PNG or JPEG file.
+def read_png_jpeg(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
+    """Read a PNG or JPEG file; its numbers are those of the file.
 
     Parameters
     ----------
     path : of the file.
+    series : must be the first, or None: there is one image.
+    header_only : has no meaning here; the pixels are read.
     palette : read the numbers of an indexed PNG instead of its colours; label images are often
         saved as such.
+
+    Raises
+    ------
+    UserError : colours or transparency of 16 bit, without the package that reads them.
     """
+    choose_series(("s0",), series, path=path)
+    depth, colour = _read_header(path)
     with Picture.open(path) as picture:
         spacing, unit = _spacing(picture)
-        pixels = np.asarray(_in_plain_mode(picture, palette=palette))
+        if depth == 16 and colour != GREY:  # Pillow would give 8 bit
+            pixels = _decode_16_bit(path)
+        else:
+            pixels = np.asarray(_in_plain_mode(picture, palette=palette))
     if pixels.dtype == np.int32:  # how older versions of Pillow give 16-bit PNG
         pixels = pixels.astype(np.uint16)
+    if colour == GREY and depth in (2, 4):  # Pillow spreads them over 0 to 255
+        pixels = pixels // np.uint8(255 // (2**depth - 1))
     return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX", spacing, unit)
+
+
+def _read_header(path: Path) -> tuple[int, int]:
+    """Bits per sample and type of colour (0 is grey) of a PNG; (8, -1) of other files."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    return (head[24], head[25]) if head.startswith(b"\x89PNG") and len(head) == 26 else (8, -1)
+
+
+def _decode_16_bit(path: Path) -> np.ndarray:
+    """Pixels of a PNG of colours or transparency at 16 bit, by the package imagecodecs."""
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise UserError(
+            "Reading PNG of 16-bit colours or transparency needs the package imagecodecs.",
+            path,
+            'Type: pip install imagecodecs (or "nbtools[formats]"); or save it as TIFF in Fiji.',
+        ) from error
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
 
 def write_png(path: Path, image: Image) -> None:

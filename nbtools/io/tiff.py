@@ -1,18 +1,11 @@
-"""TIFF in its dialects (ImageJ, OME, tifffile's own); the only module that knows tifffile."""
+"""TIFF in its dialects (ImageJ, OME, tifffile's own, microscopes'), read and written."""
 
 from __future__ import annotations
 
 import json
-import logging
-import math
-import operator
-import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -20,45 +13,108 @@ import tifffile
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels
-from nbtools.io.intervals import imagej_interval, ome_interval
-from nbtools.io.units import (
-    PIXEL,
-    is_plausible,
-    normal_unit,
-    resolution_tag,
-    um_per_unit,
-)
+from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
+from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions
+from nbtools.io.tiff_pixels import collect_log, read_pixels, require_undamaged
+from nbtools.io.units import resolution_tag
 
-METADATA_KEY = "nbtools"  # our note in the description: exact axes, shape, spacing, channel names
-DAMAGE = re.compile("corrupted|failed|missing data|invalid page")  # in the log of tifffile
+TIFF_SUFFIXES = (".lsm", ".stk", ".svs", ".ndpi", ".qptiff", ".scn", ".bif", ".btf", ".tf8")
+PREVIEWS = ("thumbnail", "label", "macro", "map", "overview", "probability")  # of slide scanners
+SCANNERS = ("svs", "ndpi", "qpi", "bif", "philips", "avs", "scn", "sis")
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 IMAGEJ_LIMIT = 2**32 - 2**26  # ImageJ's TIFF has 32-bit offsets
 
 
-def read_tiff(path: Path, *, header_only: bool = False) -> RawImage:
-    """Read the first series of a TIFF file.
+@dataclass(frozen=True)
+class _Member:
+    """One image of a file: a series, or one position in it."""
+
+    name: str
+    series: tifffile.TiffPageSeries
+    index: tuple
+
+
+def read_tiff(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    header_only: bool = False,
+    palette: bool = False,
+) -> RawImage:
+    """Read one image of a TIFF file.
 
     Parameters
     ----------
     path : of the file.
+    series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
+    palette : numbers of indexed colours are read in any case.
 
     Raises
     ------
     tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
+    UserError : there is no such image, or pixels cannot be decoded here.
     """
-    with _collect_log() as messages, tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        _require_undamaged(messages)  # before any other reader meets the file
-        shape = tuple(series.shape)
-        pixels = (
-            no_pixels(shape, series.dtype) if header_only else _pixels(file, path).reshape(shape)
-        )
-        guesses = ("series",) if len({s.shape for s in file.series}) > 1 else ()
-        raw = _describe(file, RawImage(pixels, _letters(series.axes), guesses=guesses))
-    _require_undamaged(messages)
-    return raw
+    with collect_log() as messages, tifffile.TiffFile(path) as file:
+        members = _list_members(file)
+        require_undamaged(messages)  # before any other reader meets the file
+        names = tidy_names([m.name for m in members])
+        member = members[choose_series(names, series, path=path)]
+        found = member.series
+        letters = _letters(found.axes)
+        if header_only:
+            kept = zip(found.shape, member.index, strict=True)
+            shape = tuple(n for n, at in kept if isinstance(at, slice))
+            pixels, letters = no_pixels(shape, found.dtype), keep_own(letters)
+        else:
+            pixels = read_pixels(file, found, path=path).reshape(found.shape)
+            pixels, letters = select(pixels, letters, index=member.index)
+        raw = describe(file, found, raw=RawImage(pixels, letters))
+    require_undamaged(messages)
+    return replace(raw, series=names if len(names) > 1 else ())
+
+
+def _list_members(file: tifffile.TiffFile) -> list[_Member]:
+    """The images of a file, without previews, and without what lies in other files of its set."""
+    found = [s for s in file.series if not _is_preview(s)] or list(file.series[:1])
+    members = list(chain.from_iterable(_spread_series(file, s) for s in found))
+    here = [m for m in members if not _is_elsewhere(m, file)]
+    return here or members
+
+
+def _is_preview(series: tifffile.TiffPageSeries) -> bool:
+    """Whether it is a small copy, or a picture of the whole slide and its label."""
+    named = series.kind in SCANNERS and series.name.casefold().startswith(PREVIEWS)
+    return bool(series.keyframe.is_reduced or series.kind == "lsmreduced" or named)
+
+
+def _spread_series(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> list[_Member]:
+    places = spread(_letters(series.axes), series.shape)
+    known = name_positions(file, len(places))
+    members = []
+    for number, (place, index) in enumerate(places):
+        name = known[number] if known else place
+        members.append(_Member("_".join(filter(None, (series.name, name))), series, index))
+    return members
+
+
+def _is_elsewhere(member: _Member, file: tifffile.TiffFile) -> bool:
+    """Whether all its planes lie in other files of the same acquisition."""
+    if not member.series.is_multifile and member.series.kind != "ome":
+        return False
+    pages = [p for p in member.series if p is not None]
+    parents = np.array([p.parent.filename != file.filename for p in pages])
+    planes = [n for a, n in zip(member.series.axes, member.series.shape, strict=True)]
+    ndim = len(planes) - len(pages[0].shape) if pages else 0
+    if len(pages) != np.prod(planes[:ndim], dtype=int):
+        return bool(parents.all())
+    return bool(parents.reshape(planes[:ndim])[member.index[:ndim]].all())
+
+
+def _letters(axes: str) -> str:
+    """The axes of a series; sequences and unknown ones are "?", positions keep their letter."""
+    return axes.replace("I", "?").replace("Q", "?")
 
 
 def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
@@ -106,198 +162,6 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             f"{image.pixels.dtype} {image.axes}",
             "Use uint8, uint16 or float32, and at most the axes TCZYX.",
         ) from error
-
-
-class _LogCollector(logging.Filter):
-    """Collects the log messages of tifffile while this thread reads; other users keep their log."""
-
-    local = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        messages = getattr(self.local, "messages", None)
-        if messages is None:
-            return True
-        messages.append(record.getMessage())
-        return False
-
-
-logging.getLogger("tifffile").addFilter(_LogCollector())
-
-
-@contextmanager
-def _collect_log() -> Iterator[list[str]]:
-    """Collect the log messages of tifffile, which only logs damage and returns half an image."""
-    _LogCollector.local.messages = messages = []
-    try:
-        yield messages
-    finally:
-        _LogCollector.local.messages = None
-
-
-def _require_undamaged(messages: list[str]) -> None:
-    if any(map(DAMAGE.search, messages)):
-        raise tifffile.TiffFileError(messages[0])
-
-
-def _pixels(file: tifffile.TiffFile, path: Path) -> np.ndarray:
-    series = file.series[0]
-    for page in filter(None, series.pages):
-        ends = map(operator.add, page.dataoffsets, page.databytecounts)
-        if max(ends, default=0) > file.filehandle.size:
-            raise tifffile.TiffFileError("the file is cut off")
-    try:
-        return np.asarray(series.asarray())
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
-            raise
-    return _pixels_by_pillow(path)
-
-
-def _pixels_by_pillow(path: Path) -> np.ndarray:
-    """Pixels of compressions that tifffile leaves to another package: LZW, JPEG, fax."""
-    from PIL import Image as Picture
-    from PIL import ImageSequence
-
-    with Picture.open(path) as picture:
-        return np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
-
-
-def _letters(axes: str) -> str:
-    return "".join(a if a in "TCZYXS" else "?" for a in axes)
-
-
-def _describe(file: tifffile.TiffFile, raw: RawImage) -> RawImage:
-    """Add the metadata of the dialect, then our own, which hold more where both agree."""
-    colour = file.pages[0].photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-    changes = {"alpha": _has_alpha(file), "colour": colour}
-    if file.is_imagej:
-        changes |= _from_imagej(file)
-    elif file.is_ome:
-        changes |= _from_ome(file)
-    else:
-        changes |= {"spacing": _from_resolution(file)}
-    changes["guesses"] = raw.guesses + changes.get("guesses", ())
-    return _apply_own_metadata(replace(raw, **changes), _find_own_metadata(file))
-
-
-def _has_alpha(file: tifffile.TiffFile) -> bool:
-    """Whether a sample is transparency: named so, or the fourth of interleaved samples."""
-    page = file.pages[0]
-    interleaved = page.planarconfig != tifffile.PLANARCONFIG.SEPARATE
-    return any(extra in (1, 2) for extra in page.extrasamples) or (
-        interleaved and page.samplesperpixel == 4
-    )
-
-
-def _from_imagej(file: tifffile.TiffFile) -> dict:
-    """Unit, resolution and z step as in ImageJ: no resolution is no calibration, no z step is 1."""
-    about = file.imagej_metadata or {}
-    return _imagej_spacing(file, about) | {"interval_s": imagej_interval(about)}
-
-
-def _imagej_spacing(file: tifffile.TiffFile, about: dict) -> dict:
-    pixel_size = _pixels_per_unit(file)
-    unit = normal_unit(about.get("unit"))
-    step = about.get("spacing")
-    step = abs(float(step)) if isinstance(step, int | float) and step else None
-    scale = um_per_unit(unit)
-    if scale is None:
-        sizes = pixel_size | ({"Z": step} if step else {})
-        named = unit in PIXEL and bool(pixel_size)
-        if named or (step and pixel_size and len(set(sizes.values())) > 1):
-            return {"spacing": sizes, "unit": "pixel"}
-        return {}
-    if not pixel_size or not all(is_plausible(s * scale, unit) for s in pixel_size.values()):
-        return {}
-    sizes = {a: s * scale for a, s in (pixel_size | {"Z": step or 1.0}).items()}
-    return {"spacing": sizes, "guesses": () if step else ("z_step",)}
-
-
-def _pixels_per_unit(file: tifffile.TiffFile) -> dict[str, float]:
-    """Pixel size in the file's own unit, from the resolution tags."""
-    sizes = {}
-    for axis in "XY":
-        tag = file.pages[0].tags.get(f"{axis}Resolution")
-        if tag is not None and isinstance(tag.value, tuple) and all(tag.value[:2]):
-            sizes[axis] = tag.value[1] / tag.value[0]
-    return sizes if len(sizes) == 2 else {}
-
-
-def _from_resolution(file: tifffile.TiffFile) -> dict[str, float]:
-    unit = {2: "inch", 3: "cm"}.get(int(file.pages[0].resolutionunit or 1))
-    if unit is None:
-        return {}
-    sizes = {a: s * um_per_unit(unit) for a, s in _pixels_per_unit(file).items()}
-    return sizes if sizes and all(is_plausible(s, unit) for s in sizes.values()) else {}
-
-
-def _from_ome(file: tifffile.TiffFile) -> dict:
-    root = ElementTree.fromstring(file.ome_metadata)
-    pixels = next(root.iterfind(".//{*}Pixels"))
-    names = tuple(e.get("Name", "") for e in pixels.findall("{*}Channel"))
-    spacing = {}
-    units = set()
-    for axis in "ZYX":
-        size = pixels.get(f"PhysicalSize{axis}")
-        unit = normal_unit(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        scale = 1.0 if unit in PIXEL else um_per_unit(unit)
-        if size is not None and scale is not None and 0 < float(size) < math.inf:
-            spacing[axis] = float(size) * scale
-            units.add("pixel" if unit in PIXEL else "um")
-    known = {"spacing": spacing, "unit": units.pop()} if len(units) == 1 else {}
-    names = names if all(names) else ()
-    return {**known, "channels": names, "interval_s": ome_interval(pixels)}
-
-
-def _find_own_metadata(file: tifffile.TiffFile) -> dict:
-    """Our own metadata from the description of any dialect; {} without them."""
-    note: object = (file.imagej_metadata or {}).get(METADATA_KEY)
-    if file.is_shaped and file.shaped_metadata:
-        note = file.shaped_metadata[0].get(METADATA_KEY)
-    elif file.is_ome:
-        texts = (
-            e.text or ""
-            for e in ElementTree.fromstring(file.ome_metadata).iterfind(".//{*}Description")
-        )
-        note = next((t for t in texts if t.startswith(f'{{"{METADATA_KEY}"')), None)
-    try:
-        note = json.loads(note) if isinstance(note, str) else note
-        return note.get(METADATA_KEY, note)
-    except (ValueError, AttributeError):
-        return {}
-
-
-def _apply_own_metadata(raw: RawImage, note: dict) -> RawImage:
-    """Use our own metadata where the pixels still have their shape.
-
-    Their spacing counts where the standard tags agree with it.
-    """
-    shape = tuple(note.get("shape", ()))
-    axes = str(note.get("axes", ""))
-    if math.prod(shape) != raw.pixels.size or len(shape) != len(axes):
-        return raw
-    if [n for n in shape if n > 1] != [n for n in raw.pixels.shape if n > 1]:
-        return raw
-    spacing = dict(zip((a for a in axes if a in "ZYX"), note.get("spacing") or (), strict=False))
-    unit = note.get("unit", "um")
-    same = unit == raw.unit and all(
-        math.isclose(spacing.get(a, 0), s, rel_tol=1e-3)
-        for a, s in raw.spacing.items()
-        if a in axes
-    )
-    if (raw.spacing and not same) or not spacing:
-        spacing = raw.spacing
-        unit = raw.unit
-    return replace(
-        raw,
-        pixels=raw.pixels.reshape(shape),
-        letters=axes,
-        spacing=spacing,
-        unit=unit,
-        channels=tuple(note.get("channels", ())),
-        interval_s=raw.interval_s or note.get("interval_s"),
-        guesses=tuple(g for g in raw.guesses if g != "z_step"),
-    )
 
 
 def _own_metadata(image: Image) -> dict:

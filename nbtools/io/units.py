@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from fractions import Fraction
 from itertools import chain
 
 _SPELLINGS = {  # µm in one unit → its spellings
-    1e-6: "pm picometer",
-    1e-4: "å angstrom",
-    1e-3: "nm nanometer nanometre nanometers",
-    1.0: "um µm micron microns micrometer micrometre micrometers micrometres",
-    1e3: "mm millimeter millimetre",
-    1e4: "cm centimeter centimetre",
+    1e-6: "pm picometer picometre",
+    1e-4: "å angstrom ångström",
+    1e-3: "nm nanometer nanometre nanometers nanometres",
+    1.0: "um µm µ mum micron microns micrometer micrometre micrometers micrometres mikrometer",
+    1e3: "mm millimeter millimetre millimeters millimetres",
+    1e4: "cm centimeter centimetre centimeters centimetres",
     25400.0: 'inch in inches "',
-    1e6: "m meter metre",
+    1e6: "m meter metre meters metres",
 }
 UM_PER_UNIT = dict(
     chain.from_iterable(
@@ -22,7 +24,7 @@ UM_PER_UNIT = dict(
     )
 )
 PIXEL = ("pixel", "pixels", "px")
-PAPER = ("inch", "in", "inches", '"', "cm", "centimeter", "centimetre")
+PAPER = tuple(chain.from_iterable(_SPELLINGS[um].split() for um in (1e4, 25400.0)))
 # Coarser than this, a resolution in inch or cm is that of a screen or a printer (1200 dpi is 21
 # µm), not of a microscope.
 COARSEST_UM = 20.0
@@ -46,15 +48,33 @@ def um_per_unit(unit: object) -> float | None:
 
 def normal_unit(unit: object) -> str:
     """The name of a unit in lower case, in one spelling."""
-    word = (
-        str(unit or "")
-        .strip()
-        .strip("\x00")
-        .replace("\\u00B5", "µ")
-        .replace("\\u00b5", "µ")
-        .replace("μ", "µ")
-    )
-    return word.replace("Å", "å").replace("Â", "").lower()
+    word = str(unit or "").strip().strip("\x00").strip().rstrip(".")
+    word = re.sub(r"\\u(00b5|03bc)", "µ", word, flags=re.IGNORECASE)
+    # the Greek letter, and the micro sign after one encoding was read as another
+    for spoiled in ("μ", "Âµ", "Î¼", "\ufffd", "&#181;", "&micro;"):
+        word = word.replace(spoiled, "µ")
+    return word.replace("Å", "å").lower()
+
+
+def to_number(value: object) -> float | None:
+    """A finite number, also from text with a decimal comma; None where it is none.
+
+    Parameters
+    ----------
+    value : from the metadata of a file.
+
+    Examples
+    --------
+    >>> to_number("0,25"), to_number("unknown")
+    (0.25, None)
+    """
+    if isinstance(value, str):
+        value = value.strip().strip("\x00").replace(",", ".")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def is_plausible(spacing_um: float, unit: object) -> bool:

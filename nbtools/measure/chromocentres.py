@@ -20,7 +20,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.measure.inputs import match_grid, read_grid, to_spatial
+from nbtools.measure.inputs import match_grid, read_grid, read_inputs, to_spatial
 from nbtools.measure.runs import find_runs
 
 SHELLS = 5
@@ -71,6 +71,7 @@ def find_chromocentres(
     >>> int(find_chromocentres(Image(nucleus, "YX"), Image(image, "YX")).pixels.max())
     1
     """
+    label, image = read_inputs(label, image)
     if "T" in label.axes:
         how = {"channel": channel, "noise": noise, "contrast": contrast, "smooth_px": smooth_px}
         pairs = zip(label.frames(), image.frames(), strict=True)

@@ -6,9 +6,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nbtools import io
+from nbtools.data.calibration import join_spacing
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.overlap import check_labels
+
+
+def read_inputs(label: object, image: object | None) -> tuple[Image, Image | None]:
+    """Label image and image as such; arrays have the axes of the label image.
+
+    Parameters
+    ----------
+    label, image : images, arrays or paths; see `io.as_label` and `io.as_image`.
+
+    Raises
+    ------
+    UserError : none of these, or axes that cannot be known.
+    """
+    label = io.as_label(label)
+    return label, None if image is None else io.as_image(image, axes=label.axes)
 
 
 def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray, str]:
@@ -17,7 +34,8 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     Parameters
     ----------
     label : 2D or 3D label image.
-    image : the same field; its spacing counts where the labels have none.
+    image : the same field; its spacing counts, unless it is none or a dummy: see
+        `data.calibration.join_spacing`.
 
     Returns
     -------
@@ -29,7 +47,9 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     UserError : shapes differ, or labels are negative or not whole numbers.
     """
     label = to_spatial(label)
-    source = label if label.spacing or image is None else match_grid(image.select(C=0), label)
+    source = label
+    if image is not None:
+        source, _ = join_spacing(label, match_grid(image.select(C=0), label))
     labels = np.maximum(check_labels(label), 0)  # nobody looked at pixels of -1: no nucleus there
     if source.spacing_um:
         return labels, np.array(source.spacing_um), "um"

@@ -8,8 +8,8 @@ from nbtools.errors import UserError
 from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
 from nbtools.measure import chromocentres as spots
-from nbtools.measure import shape, surface
-from nbtools.measure.inputs import read_channels, read_grid
+from nbtools.measure import hull, reliability, shape, surface
+from nbtools.measure.inputs import read_channels, read_grid, read_inputs
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
@@ -31,9 +31,10 @@ def measure(
 
     Parameters
     ----------
-    label : 2D or 3D label image, or a movie of these; its spacing, or else that of the image, gives
-        the units. Pixels of -1, which nobody looked at, count as background.
-    image : the same field, with or without channels.
+    label : 2D or 3D label image, or a movie of these; the spacing of the image, or else its own,
+        gives the units. Pixels of -1, which nobody looked at, count as background.
+    image : the same field, with or without channels. Both may be arrays or paths, see
+        `io.as_label` and `io.as_image`.
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.
     chromocentres : True finds them in the first channel, see `chromocentres`; or their label image.
@@ -52,16 +53,17 @@ def measure(
         `sphericity_nucleusj`, its cube.
     flatness, elongation : in 3D middle over shortest, and longest over middle axis of the ellipsoid
         of equal second moments; in 2D only elongation, longest over shortest axis.
-    solidity : share of the pixels of the convex hull.
+    solidity : share of the pixels of the convex hull, 1 for convex nuclei (see `hull`).
     touches_border : whether it touches a side of the image.
     neighbours : number of nuclei that it touches, corners included.
     nearest_um : distance to the nearest other centre.
     mean_C, sum_C, std_C : grey values of each channel C (name or number).
     image_border_um : distance from the nucleus to the nearest side of the image.
     orientation_deg, or azimuth_deg, elevation_deg and tilt_deg : see `shape.measure_angles`.
-    reliable : five pixels or more fit between centre and surface in every direction. Then volume is
-        right within 2 %, surface within 5 %, flatness and elongation within 3 %; where it is False,
-        the numbers mean little.
+    reliable : volume, surface, sphericity, flatness, elongation and solidity are right within 5 %,
+        as far as the pixels can tell: enough of them fit between centre and surface, some four in
+        3D and six in 2D, six and eight where the nucleus has edges and faces (see `reliability`).
+    unreliable : names of the columns that may be off by more, "" where there are none.
 
     Nuclei thinner than three pixels have NaN for shape. A nucleus that touches the border is cut:
     leave it out where size or shape matters. Where the spacing is unknown or only a ratio,
@@ -84,6 +86,7 @@ def measure(
     >>> measure(Image(square, "YX", spacing=(0.5, 0.5)))["area_um2"]
     array([25.])
     """
+    label, image = read_inputs(label, image)
     if "T" in label.axes:
         how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
         return _measure_movie(label, image, **how)
@@ -93,30 +96,28 @@ def measure(
     exits, contacts = surface.count_exits(index, len(labels))
     border = runs.distance_to_sides(pixels.shape, spacing, n=len(labels))
     axes = np.linalg.eigh(covariance * np.outer(spacing, spacing))
+    described, unreliable = _describe(
+        runs, size, covariance=covariance, exits=exits, grid=(spacing, unit), solidity=solidity
+    )
     table = {
         "image": np.full(len(labels), label.name or (image.name if image else ""), object),
         "label": labels,
         **dict(zip("zyx"[-pixels.ndim :], centre.T, strict=True)),
-        **_describe(size, exits, axes=axes, spacing=spacing, unit=unit),
-    }
-    if solidity:
-        table["solidity"] = shape.measure_solidity(runs.ends(), runs.owner, size=size)
-    table |= {
+        **described,
         "touches_border": border == 0,
         "neighbours": np.bincount(contacts.ravel(), minlength=len(labels) + 1)[1:],
         f"nearest_{unit}": _nearest(centre * spacing),
         **_intensities(image, label, runs=runs, inside=index.ravel() > 0, size=size),
         f"image_border_{unit}": border,
         **shape.measure_angles(axes),
-        "reliable": shape.are_reliable(covariance),
+        "reliable": unreliable == "",
+        "unreliable": unreliable,
     }
     if texture:
         table |= describe_texture(image, label, index=index)
-    return table | (
-        spots.describe_chromocentres(label, image, spots=chromocentres)
-        if chromocentres is not False
-        else {}
-    )
+    if chromocentres is not False:
+        table |= spots.describe_chromocentres(label, image, spots=chromocentres)
+    return table
 
 
 def _measure_movie(label: Image, image: Image | None, **how: bool | Image) -> dict:
@@ -156,26 +157,47 @@ def name_time(table: dict, interval_s: float | None, *, frame: int) -> dict:
 
 
 def _describe(
+    runs: Runs,
     size: np.ndarray,
-    exits: np.ndarray,
     *,
-    axes: tuple[np.ndarray, np.ndarray],
-    spacing: np.ndarray,
-    unit: str,
-) -> dict[str, np.ndarray]:
-    """Columns of size and shape; size : (n,) pixels, axes : of calibrated moments."""
+    covariance: np.ndarray,
+    exits: np.ndarray,
+    grid: tuple[np.ndarray, str],
+    solidity: bool,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Columns of size and shape, and the names (n,) of those that are unreliable.
+
+    size : (n,) pixels. covariance : (n, D, D) in pixels. exits : of `surface.count_exits`. grid :
+    pixel size and its unit.
+    """
+    spacing, unit = grid
     ndim = len(spacing)
+    axes = np.linalg.eigh(covariance * np.outer(spacing, spacing))
     volume = size * np.prod(spacing)
     radius = (volume / UNIT_BALL[ndim]) ** (1 / ndim)
     ratios, thick = shape.axis_ratios(axes, spacing, thinnest=THINNEST)
-    faces = np.where(thick, surface.measure_surface(exits, axes, spacing=spacing), np.nan)
+    fullness = shape.compare_with_ellipsoid(volume, axes)
+    solid, around = hull.measure_hulls(
+        runs, size, spacing=spacing, of=solidity | surface.are_angular(fullness, ndim)
+    )
+    faces = surface.blend_with_hull(
+        surface.measure_surface(exits, axes, spacing=spacing),
+        around,
+        solidity=solid,
+        fullness=fullness,
+        ndim=ndim,
+    )
+    faces = np.where(thick, faces, np.nan)
     amount = "area" if ndim == 2 else "volume"
-    return {
+    columns = {
         **({f"{amount}_px": size} if unit == "px" else {f"{amount}_um{ndim}": volume}),
         f"perimeter_{unit}" if ndim == 2 else f"surface_{unit}2": faces,
         f"equivalent_radius_{unit}": radius,
         **shape.describe_shape(ratios, radius=radius, faces=faces, thick=thick),
+        **({"solidity": solid} if solidity else {}),
     }
+    names = reliability.name_unreliable(columns, covariance, fullness=fullness, solidity=solid)
+    return columns, names
 
 
 def _nearest(centre: np.ndarray) -> np.ndarray:

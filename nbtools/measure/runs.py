@@ -24,6 +24,10 @@ class Runs:
     length: np.ndarray
     owner: np.ndarray
 
+    def choose(self, rows: np.ndarray) -> Runs:
+        """Return some of the runs, by their numbers (M,)."""
+        return Runs(self.first[:, rows], self.length[rows], self.owner[rows])
+
     def ends(self) -> np.ndarray:
         """Return first and last pixels (2, R, D)."""
         last = self.first.T.copy()

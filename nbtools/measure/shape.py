@@ -1,12 +1,11 @@
-"""Shape of nuclei: axes by second moments, sphericity, angles and solidity."""
+"""Shape of nuclei: axes by second moments, sphericity and angles; and which numbers are right."""
 
 from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 4_000_000  # pairs of row and plane processed together; bounds the memory
-TOUCH = 1e-6  # pixels; points on the hull belong to it
-MIN_RADIUS = 4.9  # pixels from centre to surface: five, minus the uncertainty of counting
+from nbtools.geometry import UNIT_BALL
+
 ROUND = 1.03  # ratio of axes; closer axes have no direction
 
 
@@ -32,6 +31,26 @@ def axis_ratios(
     thick = radius[:, 0] >= thinnest * pixel
     with np.errstate(divide="ignore", invalid="ignore"):
         return radius[:, 1:] / radius[:, :-1], thick
+
+
+def compare_with_ellipsoid(volume: np.ndarray, axes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Compute how much of the ellipsoid of equal second moments a nucleus fills.
+
+    Of all bodies with given second moments the ellipsoid is the largest: 1 for ellipsoids, less for
+    everything else, 0.89 for a cube (2D: 0.95 for a square).
+
+    Parameters
+    ----------
+    volume : (n,) or area.
+    axes : values (n, D) and vectors (n, D, D) of `np.linalg.eigh` of calibrated second moments.
+
+    Returns
+    -------
+    (n,) share.
+    """
+    ndim = axes[0].shape[1]
+    radius = np.sqrt(np.maximum((ndim + 2) * axes[0], 1e-12))
+    return volume / (UNIT_BALL[ndim] * radius.prod(axis=1))
 
 
 def describe_shape(
@@ -64,22 +83,6 @@ def describe_shape(
         columns |= {"sphericity_nucleusj": sphericity**3, "flatness": ratios[:, 0]}
     columns["elongation"] = ratios[:, -1]
     return {name: np.where(thick, values, np.nan) for name, values in columns.items()}
-
-
-def are_reliable(covariance: np.ndarray) -> np.ndarray:
-    """Decide which nuclei are thick enough for their numbers to be right.
-
-    Parameters
-    ----------
-    covariance : (n, D, D) second moments in pixels, not in µm: what counts is how finely the grid
-        samples the nucleus.
-
-    Returns
-    -------
-    (n,) bool: five pixels or more from centre to surface in every direction.
-    """
-    shortest = np.linalg.eigvalsh(covariance)[:, 0]
-    return np.sqrt(np.maximum((covariance.shape[1] + 2) * shortest, 0)) >= MIN_RADIUS
 
 
 def measure_angles(axes: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
@@ -120,66 +123,3 @@ def measure_angles(axes: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]
         "elevation_deg": np.where(differs[:, -1], rise, np.nan),
         "tilt_deg": np.where(differs[:, 0], tilt, np.nan),
     }
-
-
-def measure_solidity(ends: np.ndarray, owner: np.ndarray, *, size: np.ndarray) -> np.ndarray:
-    """Compute the pixels of each nucleus divided by the pixels in its convex hull.
-
-    As in scikit-image, the hull is that of the midpoints of the pixel faces, and a pixel lies in
-    the hull if its centre does.
-
-    Parameters
-    ----------
-    ends : (2, R, D) first and last pixels of runs along the last axis.
-    owner : (R,) index of the nucleus of each run, from 0.
-    size : (n,) pixels.
-
-    Returns
-    -------
-    (n,) above 0 and up to 1; NaN where the nucleus is flat.
-    """
-    order = np.argsort(owner, kind="stable")
-    pieces = np.split(
-        ends[:, order].astype(float), np.cumsum(np.bincount(owner, minlength=len(size))), axis=1
-    )[:-1]
-    return np.array(
-        [pixels / _count_in_hull(piece) for piece, pixels in zip(pieces, size, strict=True)]
-    )
-
-
-def _count_in_hull(ends: np.ndarray) -> float:
-    """Pixels with their centre in the hull of the pixels between ends (2, R, D); NaN where flat."""
-    from scipy.spatial import ConvexHull
-
-    ndim = ends.shape[-1]
-    low, high = ends.min(axis=(0, 1)), ends.max(axis=(0, 1))
-    if np.any(high == low):
-        return np.nan
-    # From a pixel to the midpoints of its faces on the outside of the run.
-    outward = np.zeros((2, 1, 2 * ndim - 1, ndim))
-    outward[:, 0, : ndim - 1, :-1], outward[:, 0, ndim - 1 : -1, :-1] = (
-        np.eye(ndim - 1) / 2,
-        -np.eye(ndim - 1) / 2,
-    )
-    outward[:, 0, -1, -1] = -0.5, 0.5
-    points = ((ends - low)[:, :, None] + outward).reshape(-1, ndim)
-    # QJ moves points by less than TOUCH, which is faster than merging coplanar facets.
-    planes = ConvexHull(points, qhull_options="QJ").equations
-    rows = np.indices((high - low + 1).astype(int)[:-1]).reshape(ndim - 1, -1).T  # (R, D - 1)
-    blocks = np.array_split(rows, 1 + len(rows) * len(planes) // BLOCK)
-    return float(sum(_count_in_rows(block, planes) for block in blocks))
-
-
-def _count_in_rows(rows: np.ndarray, planes: np.ndarray) -> int:
-    """Count integers x between the planes (F, D + 1) along each row (R, D - 1).
-
-    Each plane bounds x from one side, so that no pixel is tested by itself.
-    """
-    slope = planes[:, -2]
-    steep = np.abs(slope) > TOUCH
-    room = -(rows @ planes[:, :-2].T + planes[:, -1])  # (R, F): slope * x <= room
-    bound = room[:, steep] / slope[steep]
-    last = np.min(bound, axis=1, where=slope[steep] > 0, initial=np.inf)
-    first = np.max(bound, axis=1, where=slope[steep] < 0, initial=-np.inf)
-    hit = np.all(room[:, ~steep] >= -TOUCH, axis=1)
-    return int((np.floor(last + TOUCH) - np.ceil(first - TOUCH) + 1)[hit].clip(0).sum())

@@ -10,6 +10,10 @@ import numpy as np
 from nbtools.geometry import UNIT_BALL
 
 SLAB = 1_000_000  # pixels processed together; bounds the memory
+# Fullness (see `shape.compare_with_ellipsoid`) from where on a nucleus is no ellipsoid, and from
+# where on it is as angular as a cylinder or cube.
+ANGULAR = {2: (0.985, 0.965), 3: (0.975, 0.935)}
+CONVEX = 0.97  # solidity from where on the hull has the surface of the nucleus
 CAUCHY = {2: np.pi, 3: 4.0}  # perimeter or surface over the mean projection (Cauchy)
 
 
@@ -97,6 +101,37 @@ def measure_surface(
         * _share_left(across / 2, len(spacing))
     ) @ factor
     return raw * _ellipsoid_surface(radius) / np.maximum(ellipsoid, 1e-12)
+
+
+def are_angular(fullness: np.ndarray, ndim: int) -> np.ndarray:
+    """Decide which nuclei (n,) are no ellipsoids, so that their surface depends on the hull."""
+    return fullness < ANGULAR[ndim][0]
+
+
+def blend_with_hull(
+    surface: np.ndarray,
+    around: np.ndarray,
+    *,
+    solidity: np.ndarray,
+    fullness: np.ndarray,
+    ndim: int,
+) -> np.ndarray:
+    """Replace the surface of convex bodies with faces and edges by that of their hull.
+
+    Few directions miss flat faces: Crofton's formula gives 10 % too little on a cube along the
+    grid, at a z step of 5 even 18 %, and the ellipsoid of equal moments cannot correct that.
+
+    Parameters
+    ----------
+    surface, around : (n,) of `measure_surface` and of the hull, NaN where there is none.
+    solidity : (n,).
+    fullness : (n,) of `shape.compare_with_ellipsoid`; the more angular, the more the hull counts.
+    ndim : 2 or 3.
+    """
+    smooth, angular = ANGULAR[ndim]
+    share = np.clip((smooth - fullness) / (smooth - angular), 0, 1)
+    share = np.where(np.isfinite(around) & (solidity >= CONVEX), share, 0)
+    return np.where(share > 0, (1 - share) * surface + share * around, surface)
 
 
 def grid_steps(ndim: int) -> np.ndarray:

@@ -7,11 +7,23 @@ from pathlib import Path
 
 from nbtools import runtime, tasks
 from nbtools.errors import UserError
+from nbtools.image import Image
 from nbtools.methods import registry
 from nbtools.methods.method import Method, Prediction
 from nbtools.methods.registry import Row, find_row
 
-__all__ = ["Method", "Prediction", "Row", "describe", "find_folder", "get", "load", "names", "row"]
+__all__ = [
+    "Method",
+    "Prediction",
+    "Row",
+    "describe",
+    "find_folder",
+    "get",
+    "load",
+    "names",
+    "row",
+    "suggest_weights",
+]
 
 CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
@@ -38,6 +50,24 @@ def get(name: str) -> type[Method]:
 def describe(name: str) -> dict:
     """A method's passport as plain values, as `nbtools methods` prints it."""
     return row(name).describe()
+
+
+def suggest_weights(image: Image) -> str:
+    """Name the shipped weights for an image: of volumes, of stained tissue, or of fluorescence.
+
+    Parameters
+    ----------
+    image : an image of any axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> suggest_weights(Image(np.zeros((5, 32, 32), np.uint8), "ZYX"))
+    'nuclei3d'
+    """
+    if image.size("Z") > 1:
+        return "nuclei3d"
+    return "nuclei2d_histology" if image.is_rgb else "nuclei2d"
 
 
 def load(source: str | Path, *, weights: str | None = None) -> Method:

@@ -5,6 +5,7 @@ Axes, shape and pixel size are kept from image to result.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, runtime
+from nbtools import config, io, runtime
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -185,6 +186,8 @@ class Method(ABC):
         """
         training = runtime.load_quietly("nbtools.training")  # loads Keras
         plan, started = plan or training.TrainingPlan(), time.monotonic()
+        if plan.minutes is not None and config.fast_changes(self.name, self.settings):
+            plan = dataclasses.replace(plan, minutes=None)  # a smoke run has few steps, not minutes
         train, val = self.begin_fit(train, val)
         history = training.History(stopped="epochs")
         self.history = self.learn(train, val, plan=plan, history=history)
@@ -273,7 +276,7 @@ class Method(ABC):
         Parameters
         ----------
         image : axes of the method's dimension, with or without T; several channels only if it was
-            trained with as many.
+            trained with as many. An array or the path of a file is taken, too: see `io.as_image`.
         tile : shape of a tile in pixels; None chooses by memory.
         raw : keep the maps in the result.
         diameter : of the nuclei of the image, in the unit of its spacing; it takes precedence over
@@ -283,6 +286,7 @@ class Method(ABC):
         ------
         UserError : axes or channels that the method cannot take, or too little memory.
         """
+        image = self.as_image(image)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -299,6 +303,16 @@ class Method(ABC):
         if raw:
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
+
+    def as_image(self, item: object) -> Image:
+        """An Image of an array or a path; arrays with the model's dimensions have its axes.
+
+        Parameters
+        ----------
+        item : see `io.as_image`.
+        """
+        axes = self.domain.axes + ("C" if self.domain.channels > 1 else "")
+        return io.as_image(item, axes=axes, colours=self.domain.channels in (1, 3))
 
     def forecast(
         self,
@@ -317,6 +331,7 @@ class Method(ABC):
         -------
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
+        image = self.as_image(image)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None

@@ -47,8 +47,8 @@ def evaluate(
     Plain JSON values: `task`, `accuracy`, `balanced_accuracy` (over classes that occur in the
     truth), `macro_f1` (over classes that occur or are predicted), `classes`, `confusion` (rows
     true, columns predicted, in the order of `classes`), `per_class`, `calibration` (`ece` and its
-    bins; None without probabilities), `missing`, `interval_95`, and `per_image`. All rates lie in 0
-    to 1.
+    bins; None without probabilities), `missing`, `interval_95`, `interval_units`, and `per_image`.
+    All rates lie in 0 to 1.
 
     Raises
     ------
@@ -88,6 +88,7 @@ def evaluate(
         "calibration": measure_calibration(rows),
         "missing": [row["name"] for row in rows if row["predicted"] is None],
         "interval_95": bootstrap.find_intervals(tables, rate_confusion, units=units, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "per_image": rows,
     }
 

@@ -21,7 +21,9 @@ from nbtools.errors import UserError
 from nbtools.metrics import classification, detection, instances, restoration, semantic
 from nbtools.metrics.bootstrap import (
     DRAWS,
+    FEWEST,
     Counting,
+    count_units,
     find_percentile_interval,
     find_units,
     resample_sums,
@@ -41,10 +43,12 @@ class ResampledMetric:
     ----------
     value : (methods,) on all images.
     drawn : (draws, methods); None where there is only one image or group to draw.
+    units : number of images or groups.
     """
 
     value: np.ndarray
     drawn: np.ndarray | None
+    units: int
 
 
 def compare(
@@ -73,10 +77,11 @@ def compare(
     -------
     Plain JSON values: `methods` (name to metric to value, and `interval_95`); `differences`, one
     row per pair of methods and metric, those against the baseline first, with `method`, `against`,
-    `difference` (method minus against), its `interval_95` and `clear` (0 lies outside the
-    interval); and what was drawn: `paired_over` "images" or "groups", their number `units`, and
-    `draws`. With one unit the intervals are None. `metrics` are ordered by importance; for those in
-    `smaller_is_better` a negative difference is better.
+    `difference` (method minus against), its `interval_95` and `clear` (0 lies outside the interval,
+    which is of six units or more: of fewer there is no 95 % interval); and what was drawn:
+    `paired_over` "images" or "groups", their number `units`, and `draws`. With one unit the
+    intervals are None. `metrics` are ordered by importance; for those in `smaller_is_better` a
+    negative difference is better.
 
     Raises
     ------
@@ -86,8 +91,8 @@ def compare(
     --------
     >>> from nbtools.metrics import instances
     >>> truth = np.pad(np.ones((4, 4), int), 2)
-    >>> perfect = instances.evaluate([("a", truth, truth), ("b", truth, truth)])
-    >>> nothing = instances.evaluate([("a", truth, 0 * truth), ("b", truth, 0 * truth)])
+    >>> perfect = instances.evaluate([(name, truth, truth) for name in "abcdef"])
+    >>> nothing = instances.evaluate([(name, truth, 0 * truth) for name in "abcdef"])
     >>> row = compare({"classical": nothing, "network": perfect})["differences"][0]
     >>> row["method"], row["metric"], row["difference"], row["interval_95"], row["clear"]
     ('network', 'mean_ap', 1.0, [1.0, 1.0], True)
@@ -101,7 +106,8 @@ def compare(
     drawn = resample_sums(np.moveaxis(counts, 0, 1), units=units, seed=seed)
     values, every = rate(counts.sum(axis=1)), None if drawn is None else rate(drawn)
     metrics = {
-        metric: ResampledMetric(values[metric], every and every[metric]) for metric in about.metrics
+        metric: ResampledMetric(values[metric], every and every[metric], count_units(units))
+        for metric in about.metrics
     }
     first = baseline or names[0]
     pairs = [(n, first) for n in names if n != first] + [
@@ -112,7 +118,7 @@ def compare(
         "images": len(images),
         "baseline": first,
         "paired_over": "groups" if groups else "images",
-        "units": int(units.max()) + 1,
+        "units": count_units(units),
         "draws": DRAWS,
         "seed": seed,
         "metrics": list(about.metrics),
@@ -194,15 +200,19 @@ def _subtract(
         "metric": metric,
         "difference": _number(resampled.value[a] - resampled.value[b]),
         "interval_95": limits,
-        "clear": None if limits is None else not limits[0] <= 0 <= limits[1],
+        "clear": None
+        if limits is None
+        else resampled.units >= FEWEST and not limits[0] <= 0 <= limits[1],
     }
 
 
 def _limit(
     metric: ResampledMetric, choose: Callable[[np.ndarray], np.ndarray]
 ) -> list[float] | None:
-    """Percentile interval of what `choose` takes from the bootstrap samples."""
-    return None if metric.drawn is None else find_percentile_interval(choose(metric.drawn))
+    """Interval of what `choose` takes from the bootstrap samples."""
+    if metric.drawn is None:
+        return None
+    return find_percentile_interval(choose(metric.drawn), units=metric.units)
 
 
 def _number(value: float) -> float | None:

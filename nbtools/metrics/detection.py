@@ -54,7 +54,7 @@ def evaluate(
     -------
     Plain JSON values: `task`, `gate_px` or `gate_um`, `precision`, `recall`, `f1`, `ap` (0 to 1),
     `rmse` (in the unit; None without a match), `tp`, `fp`, `fn`, `count_error`, `curve`, `missing`,
-    `interval_95` (bootstrap over images or groups), and one row per image.
+    `interval_95` (bootstrap over images or groups), `interval_units`, and one row per image.
 
     Raises
     ------
@@ -97,6 +97,7 @@ def evaluate(
         **_pool_counts(counts, ranked),
         "missing": missing,
         "interval_95": bootstrap.find_intervals(counts, rate_counts, units=units, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "per_image": rows,
     }
 

@@ -237,7 +237,10 @@ def evaluate(
         )
     return _summary(
         rows, counts, missing=missing, interval=_interval(rows, counts, groups=groups, seed=seed)
-    ) | {"per_image": _drop_private(rows)}
+    ) | {
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
+        "per_image": _drop_private(rows),
+    }
 
 
 def score_overlap(overlap: Overlap, iou: float) -> Score:
@@ -384,7 +387,7 @@ def _averaged(scores: list[Score]) -> list[Score]:
 def _interval(
     rows: list[dict], counts: list[list[Score]], *, groups: Mapping[str, object] | None, seed: int
 ) -> list[float]:
-    """95 % percentile interval of the mean AP, drawing images or whole groups with replacement."""
+    """95 % interval of the mean AP, drawing images or whole groups with replacement."""
     units = bootstrap.find_units([row["name"] for row in rows], groups)
     table = np.array(
         [[(s.tp, s.tp + s.fp + s.fn) for s in _averaged(scores)] for scores in counts], float

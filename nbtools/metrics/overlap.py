@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.matching import match_pairs
@@ -188,12 +190,14 @@ def check_labels(label: np.ndarray | Image) -> np.ndarray:
 
     Parameters
     ----------
-    label : image or array; it is checked, not converted.
+    label : image, array or path of a file; it is checked, not converted.
 
     Raises
     ------
     UserError : labels are below -1 or not whole numbers.
     """
+    if isinstance(label, str | Path):
+        label = io.read_label(label)
     label = label.pixels if isinstance(label, Image) else np.asarray(label)
     if label.dtype.kind not in "ui":
         raise UserError(

@@ -13,9 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import bootstrap
@@ -49,13 +51,15 @@ class Pair:
 
         Parameters
         ----------
-        restored, clean : equal shape; axes of an Image are reordered to those of `clean`.
+        restored, clean : images, arrays or paths of equal shape; axes of an Image are reordered to
+            those of `clean`.
         range : a number above 0, or "clean".
 
         Raises
         ------
         UserError : shapes differ, grey values are not finite, or the range is invalid.
         """
+        restored, clean = _read(restored), _read(clean)
         if isinstance(restored, Image) and isinstance(clean, Image):
             restored = restored.to(clean.axes)
         stacked = (
@@ -328,6 +332,7 @@ def evaluate(
         "gain": _find_gain(rows, before, groups=groups, seed=seed) if known else None,
         "range": "maximum - minimum of each clean image" if range == "clean" else f"{range:g}",
         "interval_95": find_intervals(rows, METRICS, groups=groups, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "missing": missing,
         "undefined": [
             row["name"] for row in rows if not all(math.isfinite(row[m]) for m in METRICS)
@@ -379,7 +384,12 @@ def _find_interval(
     )[metric]
 
 
+def _read(image: Pixels | str | Path) -> Pixels:
+    return io.read_image(image) if isinstance(image, str | Path) else image
+
+
 def _to_real(image: Pixels) -> np.ndarray:
+    image = _read(image)
     pixels = image.pixels if isinstance(image, Image) else np.asarray(image)
     pixels = pixels.astype(np.float64)
     if not pixels.size or not np.isfinite(pixels).all():

@@ -41,7 +41,8 @@ def evaluate(
     Plain JSON values: `task`, `dice`, `iou`, `precision`, `recall` (means over the classes that
     occur, without the background), `accuracy` (share of pixels that are right), `mean_iou` (over
     all classes that occur), the same per class under `per_class`, `confusion` (pixels; rows true,
-    columns predicted), `missing`, `interval_95`, and one row per image. All rates lie in 0 to 1.
+    columns predicted), `missing`, `interval_95`, `interval_units`, and one row per image. All rates
+    lie in 0 to 1.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def evaluate(
         "confusion": pooled.tolist(),
         "missing": missing,
         "interval_95": bootstrap.find_intervals(tables, rate_confusion, units=units, seed=seed),
+        "interval_units": bootstrap.describe_units([row["name"] for row in rows], groups),
         "per_image": rows,
     }
 

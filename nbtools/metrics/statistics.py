@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.metrics.bootstrap import FEWEST, find_best_coverage, find_tail
 from nbtools.metrics.unit_statistics import (
     ALPHA,
     Estimate,
@@ -64,8 +65,10 @@ def compare_groups(
     `rows`, one per column and group: `difference` (group minus reference) with `interval_95`,
     `ratio` with `ratio_interval_95` (None where a mean is not above 0), `p`, `p_holm` (corrected
     for the number of rows), `hedges_g` in standard deviations between units with its interval, and
-    `icc`, the share of the variance that lies between units. Rows of the table without a number are
-    left out.
+    `icc`, the share of the variance that lies between units. Rows of the table without a number, or
+    without the name of a group or unit, are left out: `left_out` has what is missing in how many
+    rows. `notes` are sentences on what was left out and on what intervals of few units are worth;
+    whoever shows the intervals shows them.
 
     Raises
     ------
@@ -93,10 +96,11 @@ def compare_groups(
             repr(method),
             f"Use one of: {', '.join(METHODS)}.",
         )
-    rows = []
+    rows, left_out = [], {}
     for column in [columns] if isinstance(columns, str) else columns:
         units = summarize_units(table, column, group=group, unit=unit, reference=reference)
         rows += _compare(units, column, method=method)
+        left_out |= units.left_out
     for row, p in zip(rows, _correct([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     names = [str(name) for name in units.names]
@@ -109,7 +113,31 @@ def compare_groups(
             for n, u, c in zip(names, units.sizes, units.sum_by_group(units.count), strict=True)
         },
         "rows": rows,
+        "left_out": left_out,
+        "notes": [
+            *(f"{count} rows without {name} are left out." for name, count in left_out.items()),
+            *_describe_worth(units, unit=unit or "nucleus", method=method),
+        ],
     }
+
+
+def _describe_worth(units: UnitStatistics, *, unit: str, method: str) -> list[str]:
+    """What intervals of few units are worth, in a sentence; [] where there are enough."""
+    fewest = int(units.sizes.min())
+    if fewest >= FEWEST:
+        return []
+    which = f"{fewest} per group" if len(set(units.sizes)) == 1 else f"as few as {fewest}"
+    if method == "bootstrap":
+        share = 100 * find_best_coverage(fewest)
+        return [
+            f"Of so few units ({unit}: {which}) a bootstrap interval holds the true difference in "
+            f"some {share:.0f} % of cases, not in 95 %: use method='units'."
+        ]
+    return [
+        f"Of so few units ({unit}: {which}) the intervals are 95 % intervals only if the means of "
+        "units are normally distributed, which nobody can see of fewer than six; and one unusual "
+        "unit decides. Repeat with more before you conclude."
+    ]
 
 
 def count_false_alarms(
@@ -238,17 +266,12 @@ def _draw(
     Percentiles of few units are too narrow; they are moved out as far as the t-distribution is
     wider than the normal one (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
     """
-    from scipy.special import ndtr, stdtrit
-
     rng, drawn = np.random.default_rng(SEED), []
     for k in (0, other):
         own = units.mean[units.group == k]
         drawn.append(own[rng.integers(len(own), size=(DRAWS, len(own)))].mean(axis=1))
     smaller = min(units.sizes[0], units.sizes[other])
-    tail = ndtr(
-        -np.sqrt(smaller / (smaller - 1))
-        * stdtrit(_degrees(estimate, (0, other), np.ones(2)), 1 - ALPHA / 2)
-    )
+    tail = find_tail(smaller, _degrees(estimate, (0, other), np.ones(2)))
     limits = [100 * tail, 100 * (1 - tail)]
     ratio = (
         list(np.percentile(drawn[1] / drawn[0], limits))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.metrics.table_values import find_missing, read_names, read_numbers
 
 ALPHA = 0.05
 
@@ -24,6 +25,7 @@ class UnitStatistics:
     within : (U,) sum of squares of the nuclei around the mean of their unit.
     group : (U,) index of the group of each unit.
     names : of the G groups, the reference first.
+    left_out : what is missing in rows of the table that were left out, and in how many.
     """
 
     mean: np.ndarray
@@ -31,6 +33,7 @@ class UnitStatistics:
     within: np.ndarray
     group: np.ndarray
     names: tuple[str, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def sum_by_group(self, values: np.ndarray) -> np.ndarray:
         """Sum values (U,) over the units of each group: (G,)."""
@@ -74,8 +77,9 @@ def summarize_units(
     Parameters
     ----------
     table : column to values, one row per nucleus.
-    column : the measurement; rows that are not finite are left out.
-    group, unit : columns that name group and unit; unit None makes each nucleus a unit.
+    column : the measurement, decimal commas understood; rows that are not finite are left out.
+    group, unit : columns that name group and unit; unit None makes each nucleus a unit. Rows in
+        which a name is missing are left out, and counted.
     reference : name of the group that comes first; the first in the table if None.
 
     Returns
@@ -94,13 +98,13 @@ def summarize_units(
             ", ".join(missing),
             f"Known: {', '.join(map(str, table))}.",
         )
-    values = np.asarray(table[column], float)
-    known = np.isfinite(values)
-    values, of_group = values[known], np.asarray(table[group])[known].astype(str)
+    values = read_numbers(table, column)
+    known, left_out = find_known(table, values, columns=(column, group, unit))
+    values, of_group = values[known], read_names(table[group])[known]
     of_unit = (
         np.arange(len(values))
         if unit is None
-        else np.unique(np.asarray(table[unit])[known].astype(str), return_inverse=True)[1]
+        else np.unique(read_names(table[unit])[known], return_inverse=True)[1]
     )
     names = _order(of_group, reference)
     group_names, member = np.unique(of_group, return_inverse=True)
@@ -114,6 +118,7 @@ def summarize_units(
         np.bincount(own, weights=(values - mean[own]) ** 2),
         key // (len(values) + 1),
         names,
+        left_out,
     )
     if (units.sizes < 2).any():
         received = ", ".join(f"{n}: {s}" for n, s in zip(names, units.sizes, strict=True))
@@ -123,6 +128,27 @@ def summarize_units(
             "Measure more units: nuclei of one plant do not represent other plants.",
         )
     return units
+
+
+def find_known(
+    table: Mapping, values: np.ndarray, *, columns: tuple[str, str, str | None]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Find the rows that say all that a comparison needs.
+
+    Parameters
+    ----------
+    table : column to values.
+    values : (n,) numbers of the measurement.
+    columns : the measurement, the group, and the unit or None.
+
+    Returns
+    -------
+    (n,) bool, and what is missing in the other rows: column to number of rows.
+    """
+    lacking = {columns[0]: ~np.isfinite(values)}
+    lacking |= {name: find_missing(table[name]) for name in columns[1:] if name is not None}
+    known = ~np.any(list(lacking.values()), axis=0)
+    return known, {name: int(rows.sum()) for name, rows in lacking.items() if rows.any()}
 
 
 def _order(of_group: np.ndarray, reference: str | None) -> tuple[str, ...]:

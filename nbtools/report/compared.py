@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from nbtools import tasks
+from nbtools.metrics.bootstrap import FEWEST, name_interval
 from nbtools.show.text import format_value
 from nbtools.tasks import TITLES
 from nbtools.tasks.text import count_images
 
 COMPARISON = "comparison"
 INTERVAL = """
-    95 % interval: The range of the score on other samples of images like these. Where the interval
-    of a difference does not contain 0, one method is clearly better on such images; where it does,
-    more images are needed, not another decimal.
+    95 % interval: Nineteen of twenty such intervals hold the score on all images like these. Where
+    the interval of a difference does not contain 0, the difference is larger than the choice of the
+    images explains, on such images; where it does, more images are needed, not another decimal. Of
+    fewer than six images or groups there is no such interval.
     """
 
 
@@ -66,7 +68,8 @@ def find_best_score(facts: dict) -> list[tuple[str, str]]:
 
 def describe_differences(facts: dict) -> list[str]:
     """Describe the difference of each pair of methods in one sentence, the clear ones first."""
-    sentences = []
+    about = {"count": facts.get("units") or 0, "drawn": facts.get("paired_over", "images")}
+    name, sentences = name_interval(about), []
     for d in sorted(facts.get("differences") or (), key=lambda d: not d.get("clear")):
         one, other = d["method"], d["against"]
         if d["difference"] is None or d["interval_95"] is None:
@@ -75,15 +78,21 @@ def describe_differences(facts: dict) -> list[str]:
         better, worse = (one, other) if d["difference"] > 0 else (other, one)
         limits = sorted(abs(v) for v in d["interval_95"])
         gap = f"by {abs(d['difference']):.3f} in {TITLES.get(d['metric'], d['metric'])}"
-        if d["clear"]:
+        if about["count"] < FEWEST:
+            low, high = d["interval_95"]
             sentences.append(
-                f"{better} is better than {worse}, {gap} (95 % interval {limits[0]:.3f} to "
+                f"{one} and {other} differ {gap}, on too few {about['drawn']} for a conclusion "
+                f"({name}: {low:+.3f} to {high:+.3f})."
+            )
+        elif d["clear"]:
+            sentences.append(
+                f"{better} scores higher than {worse}, {gap} ({name} {limits[0]:.3f} to "
                 f"{limits[1]:.3f})."
             )
         else:
             low, high = d["interval_95"]
             sentences.append(
-                f"{one} and {other} cannot be told apart: they differ {gap} (95 % interval "
+                f"{one} and {other} cannot be told apart: they differ {gap} ({name}: "
                 f"{low:+.3f} to {high:+.3f})."
             )
     return sentences
@@ -111,9 +120,9 @@ def describe_comparison(facts: dict, cited: dict[str, str]) -> str:
         task.matching if task else "",
         f"Images without a result are {task.missing if task else 'named'}.",
         (
-            f"Intervals are 95 % percentile intervals of {facts.get('draws')} bootstrap samples of "
-            f"{facts.get('units')} {unit} (seed {facts.get('seed')}), with differences paired over "
-            "the same samples."
+            f"Intervals are from {facts.get('draws')} bootstrap samples of "
+            f"{facts.get('units')} {unit} (seed {facts.get('seed')}), widened for few {unit} "
+            "(Hesterberg 2015), with differences paired over the same samples."
         ),
         *describe_differences(facts),
     ]

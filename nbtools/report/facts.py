@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from nbtools import io, methods
+from nbtools import data, io, methods
 from nbtools.errors import UserError
 from nbtools.report.compared import collect_comparison
 from nbtools.tasks.reading import SCORES_FOLDER
 
+# The line on the data in the card of shipped weights, up to the next point of the list.
+CARD_DATA = re.compile(r"^- \*\*Data:\*\*(.*?)(?=^- |\Z)", re.MULTILINE | re.DOTALL)
 MODEL, RESULT = "model", "result"
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
 
@@ -160,9 +164,10 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "smoke_run": bool(about.get("fast") or recipe.get("fast")),
         "method": describe_method(about.get("method")),
         "model": about.get("model"),
+        "learned_from": find_training_data(about.get("model")),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
-        "images": _select_image_facts(about) | {"count": len(names)},
+        "images": _select_image_facts(about) | {"count": len(names)} | _find_pixel_sizes(about),
         # nuclei of several time points are the same ones: they do not add up
         "nuclei": int(sum(counts)) if counts and not moving else None,
         "time_points": len(moving) or None,
@@ -196,6 +201,44 @@ def _select_image_facts(about: dict) -> dict:
         "nucleus_size_px",
     )
     return {key: about[key] for key in keys if about.get(key) not in (None, [], "")}
+
+
+def _find_pixel_sizes(about: dict) -> dict:
+    """Pixel sizes of the images of a result, where they are not all the same."""
+    sizes = Counter()
+    for row in about.get("images") or ():
+        axes = "".join(a for a in str(row.get("axes") or "") if a in "ZYX")
+        sizes[axes, tuple(row.get("spacing") or ()), row.get("unit") or "um"] += 1
+    if len(sizes) < 2:
+        return {}
+    keys = ("axes", "spacing", "unit")
+    return {
+        "pixel_sizes": [
+            dict(zip(keys, size, strict=True)) | {"images": n} for size, n in sizes.items()
+        ]
+    }
+
+
+def find_training_data(model: str | None) -> str | None:
+    """What weights learned from, by the card beside them; None where there is none.
+
+    Parameters
+    ----------
+    model : folder of a model, or name of shipped weights.
+
+    Examples
+    --------
+    >>> find_training_data("nuclei3d").partition(",")[0]
+    'simulated volumes of nuclei'
+    """
+    if not model:
+        return None
+    for folder in (Path(model), data.packaged_path("weights", str(model))):
+        card = folder / "README.md"
+        if (folder / "model.json").is_file() and card.is_file():
+            found = CARD_DATA.search(card.read_text("utf-8"))
+            return " ".join(found[1].split()).rstrip(".") if found else None
+    return None
 
 
 def _hash_weights(folder: Path) -> list[dict]:

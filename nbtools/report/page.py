@@ -91,9 +91,10 @@ def list_tables(facts: dict) -> list[tuple[str, list[tuple[str, object]]]]:
     if images:
         images = {
             "pixel size": format_spacing(images),
-            **{k: v for k, v in images.items() if k not in ("spacing", "unit")},
+            **{k: v for k, v in images.items() if k not in ("spacing", "unit", "pixel_sizes")},
         }
-        images |= {k: facts[k] for k in ("normalisation", "source", "model") if facts.get(k)}
+        known = ("normalisation", "source", "model", "learned_from")
+        images |= {k.replace("_", " "): facts[k] for k in known if facts.get(k)}
     chosen = "Decoded with" if facts["kind"] == "result" else "Chosen on the validation images"
     if facts["kind"] == COMPARISON:
         images = {"truth": facts.get("truth"), "images": images.get("count")}

@@ -164,6 +164,7 @@ def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
     partners = {
         (PARTNERS[p.parent.name], io.stem(p).lower()): p for p in files if p.parent.name in PARTNERS
     }
+    images = [p for p in images if not io.list_series(p)]  # of several, which one is not known
     examples = [_open_example(p, partners) for p in images[:EXAMPLES]]
     if examples:
         had = [

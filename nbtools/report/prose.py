@@ -36,7 +36,19 @@ def write_methods(facts: dict) -> str:
 
 
 def format_spacing(images: dict) -> str:
-    """Format the pixel size: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", or "unknown"."""
+    """Format the pixel size: "0.5 x 0.2 x 0.2 µm (Z, Y, X)", or "unknown".
+
+    Parameters
+    ----------
+    images : facts with `axes`, `spacing` and `unit`; where images differ, with `pixel_sizes`, and
+        each size is told with the number of its images.
+    """
+    if sizes := images.get("pixel_sizes"):
+        return "; ".join(
+            f"{format_spacing({k: v for k, v in one.items() if k != 'images'})}: "
+            f"{count_images(one['images'])}"
+            for one in sizes
+        )
     spacing = images.get("spacing")
     if not spacing:
         return "unknown"
@@ -79,7 +91,10 @@ def _describe_method(facts: dict) -> str:
         found = f"{count} image{' was' if count == 1 else 's were'} {task.done}"
     else:
         found = f"Results were obtained{where}"
-    return f"{found} with {name}{source}." if method else f"{found}."
+    learned = ""
+    if facts.get("learned_from"):
+        learned = f" The weights {facts['model']} learned from: {facts['learned_from']}."
+    return f"{found} with {name}{source}.{learned}" if method else f"{found}."
 
 
 def _describe_maker(about: dict) -> str:
@@ -124,11 +139,12 @@ def _describe_training(facts: dict) -> str:
 
 def _describe_images(facts: dict) -> str:
     images, inputs = facts.get("images", {}), facts.get("inputs") or []
-    pixels = (
-        f"The pixel size was {format_spacing(images)}."
-        if images.get("spacing")
-        else "The pixel size is unknown."
-    )
+    if images.get("pixel_sizes"):
+        pixels = f"The pixel size differed between images ({format_spacing(images)})."
+    elif images.get("spacing"):
+        pixels = f"The pixel size was {format_spacing(images)}."
+    else:
+        pixels = "The pixel size is unknown."
     normalised = (
         f" Grey values were normalised by {facts['normalisation']}."
         if facts.get("normalisation")

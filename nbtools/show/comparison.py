@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from nbtools.metrics.bootstrap import name_interval
 from nbtools.show.colors import GREY, INK, name_colors
 from nbtools.show.figure import Figure, new_figure, style_axes
 
@@ -82,7 +83,8 @@ def _draw_mean(axes: Axes, results: Mapping, colors: Mapping) -> None:
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
     if all(one.get("images", 2) > 1 for one in results.values()):
-        axes.set_xlabel("lines: 95 % interval", fontsize=8, color=GREY)
+        name = name_interval(next(iter(results.values())).get("interval_units"))
+        axes.set_xlabel(f"lines: {name}".replace(", right", "\nright"), fontsize=8, color=GREY)
 
 
 def _draw_kinds(axes: Axes, results: Mapping, colors: Mapping) -> None:

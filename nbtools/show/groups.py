@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from matplotlib.axes import Axes
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.statistics import compare_groups
+from nbtools.metrics.table_values import read_names, read_numbers
+from nbtools.metrics.unit_statistics import find_known
 from nbtools.show.colors import BLUE, GREY, INK, METHODS, ORANGE
 from nbtools.show.figure import Figure, draw_single, new_figure, style_axes
 from nbtools.show.pictures import as_image
@@ -54,6 +57,9 @@ def groups(
     left, right = figure.subplots(1, 2, width_ratios=(0.9 + 0.8 * len(names), 1.6))
     _draw_dots(left, table, column=column, group=group, unit=unit, names=names)
     _draw_differences(right, compared)
+    if compared["notes"]:
+        note = "\n".join(textwrap.fill(text, 100) for text in compared["notes"])
+        figure.supxlabel(note, fontsize=8, color=ORANGE, ha="left", x=0.01)
     return figure
 
 
@@ -79,7 +85,8 @@ def group_table(compared: Mapping) -> RichText:
                 f"share of variance between {compared['unit']}s": share,
             }
         )
-    return show_table({name: [line[name] for line in lines] for name in lines[0]})
+    shown = show_table({name: [line[name] for line in lines] for name in lines[0]})
+    return shown.add_words(compared.get("notes") or ())
 
 
 def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
@@ -121,7 +128,8 @@ def highlight(image: Image, label: Image, *, labels: Sequence[int]) -> Figure:
 def _draw_dots(
     axes: Axes, table: Mapping, *, column: str, group: str, unit: str | None, names: list[str]
 ) -> None:
-    values, of_group = np.asarray(table[column], float), np.asarray(table[group]).astype(str)
+    values, of_group = read_numbers(table, column), read_names(table[group])
+    known, _ = find_known(table, values, columns=(column, group, unit))
     style_axes(
         axes,
         title=f"dots: nuclei{'' if unit is None else f'; discs: mean per {unit}'}",
@@ -129,7 +137,7 @@ def _draw_dots(
     )
     rng = np.random.default_rng(0)
     for place, name in enumerate(names):
-        rows = np.flatnonzero((of_group == name) & np.isfinite(values))
+        rows = np.flatnonzero((of_group == name) & known)
         color, few = METHODS[place % len(METHODS)], rng.permutation(rows)[:MOST_DOTS]
         axes.plot(
             place + rng.uniform(-0.32, 0.32, len(few)),
@@ -142,7 +150,7 @@ def _draw_dots(
         )
         means = [values[rows].mean()]
         if unit is not None:
-            of_unit = np.asarray(table[unit]).astype(str)[rows]
+            of_unit = read_names(table[unit])[rows]
             means = [values[rows][of_unit == one].mean() for one in np.unique(of_unit)]
             beside = np.linspace(-0.22, 0.22, len(means)) if len(means) > 1 else [0]
             axes.plot(

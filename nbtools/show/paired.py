@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nbtools.errors import UserError
+from nbtools.metrics.bootstrap import name_interval
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.figure import Figure, draw_interval, new_figure, style_axes
 from nbtools.tasks import TITLES
@@ -13,7 +14,8 @@ from nbtools.tasks import TITLES
 def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     """Draw the difference of a metric between each pair of methods, with its 95 % interval.
 
-    An interval that does not contain 0 is coloured: blue for better, orange for worse.
+    An interval that does not contain 0 is coloured: blue for better, orange for worse; grey where
+    there are too few images or groups for a 95 % interval.
 
     Parameters
     ----------
@@ -35,9 +37,11 @@ def differences(compared: Mapping, *, metric: str | None = None) -> Figure:
     text = "; ".join(f"{d['method']} against {d['against']} {d['difference']:+.3f}" for d in rows)
     figure = new_figure(7.5, 1.1 + 0.36 * len(rows), alt=f"difference of {metric}: {text}")
     unit = f"{compared['units']} {compared['paired_over']}"
+    name = name_interval({"count": compared["units"], "drawn": compared["paired_over"]})
     axes = style_axes(
         figure.subplots(),
-        title=f"Difference of {TITLES.get(metric, metric)}, 95 % interval, paired over {unit}",
+        title=f"Difference of {TITLES.get(metric, metric)}, paired over {unit}",
+        x=name,
     )
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, d in enumerate(rows):

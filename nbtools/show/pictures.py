@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
+from nbtools import io
 from nbtools.errors import UserError
-from nbtools.image import RGB, Image
+from nbtools.image import Image
 from nbtools.show.figure import Figure, draw_single, draw_view, new_grid, new_rows, shorten
 from nbtools.show.views import View, paint, view
 
@@ -143,7 +145,7 @@ def predictions(data: Iterable, predicted: Sequence, *, limit: int = 4) -> Figur
 
 def collect_images(data: object, limit: int) -> list[Image]:
     """Return the first images of an image, sample, data set, array, or several of these."""
-    if isinstance(data, (Image, np.ndarray)) or any(
+    if isinstance(data, (Image, np.ndarray, str, Path)) or any(
         isinstance(getattr(data, part, None), Image) for part in ("image", "labels")
     ):
         return [as_image(data)]
@@ -157,33 +159,20 @@ def collect_images(data: object, limit: int) -> list[Image]:
 
 
 def as_image(item: object) -> Image:
-    """Convert an Image, a sample, a Prediction or an array to an Image.
+    """Convert an Image, a sample, a Prediction, an array or a path to an Image.
 
     Parameters
     ----------
-    item : arrays have 2 or 3 dimensions; 8-bit ones with 3 channels last are colours.
+    item : arrays have 2 or 3 dimensions; 8-bit ones with 3 channels last are colours; the path of
+        a file is read.
 
     Raises
     ------
     UserError : none of these.
     """
-    if isinstance(item, Image):
-        return item
-    for part in ("image", "labels"):
-        if isinstance(getattr(item, part, None), Image):
-            return getattr(item, part)
-    array = np.asarray(item)
-    if array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8:
-        return Image(array, "YXC", channels=RGB)
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or array.dtype == object:
-        raise UserError(
-            "What is shown must be an image, or an array of 2 or 3 dimensions.",
-            f"{type(item).__name__} of shape {array.shape}",
-            'Use Image(pixels, "ZYX").',
-        )
-    return Image(array, "YX" if array.ndim == 2 else "ZYX")
+    if getattr(item, "ndim", 0) == 3 and item.shape[-1] == 1 and not isinstance(item, Image):
+        item = item[..., 0]
+    return io.as_image(item, axes="ZYX")
 
 
 def _find_partners(item: object) -> tuple[Image, Image | None, Image | None]:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from nbtools.image import Image
+from nbtools.metrics.bootstrap import format_interval
 from nbtools.metrics.instances import Score, find_mistakes
 from nbtools.metrics.overlap import VOID, find_overlap, match_nuclei
 from nbtools.show.colors import BLUE, GREEN, GREY, INK, ORANGE
@@ -111,7 +112,7 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
     )
     order = chain.from_iterable(zip_longest(COUNTED, reasons))  # a legend is filled by columns
     handles = [
-        Patch(color=KINDS[kind][0], label=f"{counts[kind]}  {KINDS[kind][1]}")
+        Patch(color=KINDS[kind][0], label=f"{counts[kind]}  {KINDS[kind][1]}{_mark(kind)}")
         for kind in filter(None, order)
     ]
     figure.legend(
@@ -121,6 +122,8 @@ def error_map(image: Image, truth: Image, *, predicted: Image, iou: float = 0.5)
         frameon=False,
         fontsize=8.5,
         labelcolor=INK,
+        title="* why nuclei are missed or extra; counted there" if reasons else None,
+        title_fontsize=8,
     )
     return figure
 
@@ -174,6 +177,11 @@ def sort_nuclei(
     return label, [*kinds, *["missed"] * len(missed)], counts
 
 
+def _mark(kind: str) -> str:
+    """Reasons are no further nuclei: they are among those missed and extra."""
+    return "" if kind in COUNTED else " *"
+
+
 def _write_ap(counts: Mapping[str, int], iou: float) -> str:
     """The formula of AP with the counts of one image."""
     tp, fn, fp = (counts[kind] for kind in COUNTED)
@@ -212,7 +220,9 @@ def _draw_rates(axes: Axes, result: Mapping) -> None:
     axes.set_ylim(0, 1.02)
     low_high = (result.get("interval_95") or {}).get("mean_ap")
     interval = (
-        f" (95 %: {low_high[0]:.2f} to {low_high[1]:.2f})"
+        f"\n{format_interval(low_high, result.get('interval_units'), digits=2)}".replace(
+            ", right", "\nright"
+        )
         if low_high and result.get("images", 2) > 1
         else ""
     )

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.metrics.bootstrap import name_interval
 from nbtools.metrics.restoration import compare_images, difference_map, ssim_map
 from nbtools.show.colors import BLUE, GREY, INK, ORANGE
 from nbtools.show.contrast import Contrast, measure_contrast
@@ -195,7 +196,8 @@ def denoisers(results: Mapping[str, Mapping]) -> Figure:
     left.set_ylim(len(results) - 0.4, -0.75)
     count = f"{first['images']} image{'' if first['images'] == 1 else 's'}"
     figure.supxlabel(
-        f"mean of {count}, 95 % interval; range of the PSNR: {first['range']}",
+        f"mean of {count}, {name_interval(first.get('interval_units'))}; "
+        f"range of the PSNR: {first['range']}",
         fontsize=8,
         color=GREY,
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nbtools.wording import in_python
+
 STYLE = (
     "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
     ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
@@ -30,6 +32,11 @@ class RichText:
 
     def __repr__(self) -> str:
         return self.text
+
+    def add_words(self, sentences: Sequence[str]) -> RichText:
+        """The same with sentences below."""
+        more = "".join(f"<div class='nb-words'>{escape(text)}</div>" for text in sentences)
+        return RichText(self.html + more, "\n".join([self.text, *sentences]))
 
 
 def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> RichText:
@@ -99,7 +106,7 @@ def findings(found: Iterable[Any]) -> RichText:
     ]
     names = ["", "file", "finding, and why it matters", "what to do"]
     rows = [
-        [f.severity, str(f.file or ""), f.message + why, f.remedy]
+        [f.severity, str(f.file or ""), f.message + why, in_python(f.remedy)]
         for f, why in zip(found, whys, strict=True)
     ]
     counts = ", ".join(

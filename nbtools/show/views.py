@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import to_hex
 
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics.overlap import VOID
@@ -61,6 +62,8 @@ def view(
     ------
     UserError : label and image differ in size.
     """
+    image = io.as_image(image, axes="ZYX")
+    label = None if label is None else io.as_label(label)
     space = "ZYX" if image.size("Z") > 1 else "YX"
     image = image.select(T=0).to(space + "C")
     pixels, labels, seen = image.pixels, None, None

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import classification

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
-from nbtools.data.layout import is_result
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.image import Image
@@ -102,7 +102,7 @@ def read(
     UserError : nothing is there, or nothing that holds points.
     """
     place, options = require_existing(place, what), options or InputOptions()
-    if place.is_file():
+    if place.is_file() or (io.is_image_folder(place) and not io.list_labels(place)):
         return ResultSet({io.stem(place): lambda: read_file(place, options)}, alone=True)
     dataset = None if is_result(place) else DataSet.open(place, options=options)
     for kind in ("centres", "boxes", "labels") if dataset is not None else ():

@@ -10,16 +10,19 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, read_classes, write_classes
-from nbtools.data.layout import is_result, name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import biaflows, classes, detection, instances, overlap
+from nbtools.metrics.bootstrap import format_interval
 from nbtools.results import Labels
 from nbtools.tasks.base import Task
 from nbtools.tasks.frames import name_time, split_pairs, summarize
 from nbtools.tasks.reading import (
     ResultSet,
     list_files,
+    list_label_files,
     read_label_file,
     require_existing,
 )
@@ -116,13 +119,16 @@ def read(
     UserError : nothing is there, or no label image.
     """
     place, options = require_existing(place, what), options or InputOptions()
-    dataset = None if place.is_file() or is_result(place) else DataSet.open(place, options=options)
+    alone = io.is_image_place(place)
+    inside_zarr = alone and bool(io.list_labels(place)) if io.is_image_folder(place) else False
+    opened = (not alone or inside_zarr) and not is_result(place)
+    dataset = DataSet.open(place, options=options) if opened else None
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
         readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
         return ResultSet(readers, notes=partial(_list_notes, dataset))
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
-    files = [place] if place.is_file() else [p for p in list_files(folder) if io.is_image(p)]
+    files = [place] if alone else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
         raise UserError(
             f"{what} must hold label images.",
@@ -130,8 +136,11 @@ def read(
             "Give a result of nbtools predict, or a folder with labels/.",
         )
     objects = cache(lambda: group_objects(files[0].with_name(OBJECTS)))
-    readers = {io.stem(path): partial(_read_file, path, options, objects) for path in files}
-    return ResultSet(readers, place.is_file())
+    readers = {
+        name: partial(_read_file, name, *found, options=options, objects=objects)
+        for name, found in list_label_files(files, options).items()
+    }
+    return ResultSet(readers, alone and len(readers) == 1)
 
 
 def _read_sample(dataset: DataSet, index: int) -> Labels:
@@ -149,11 +158,17 @@ def _list_notes(dataset: DataSet) -> list[str]:
     ]
 
 
-def _read_file(path: Path, options: InputOptions, objects: Callable[[], dict]) -> Labels:
+def _read_file(
+    name: str,
+    path: Path,
+    series: int | None,
+    *,
+    options: InputOptions,
+    objects: Callable[[], dict],
+) -> Labels:
     """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
-    name = io.stem(path)
     rows = objects().get(name_key(name), {})
-    label = read_label_file(path, options)
+    label = read_label_file(path, options, series=series).replace(name=name)
     table = path.with_name(f"{name}{CLASSES}")
     named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
     try:
@@ -351,10 +366,10 @@ def tuning_score(pairs: list[tuple]) -> float:
 def format_scores(scores: dict) -> list[str]:
     """The table of thresholds, the mean AP, kinds of mistake, outlines and classes."""
     rows = [{"IoU": threshold, **values} for threshold, values in scores["pooled"].items()]
-    low, high = scores["interval_95"]["mean_ap"]
+    sure = format_interval(scores["interval_95"]["mean_ap"], scores.get("interval_units"))
     lines = [
         *tabulate(rows, ["IoU", "ap", "precision", "recall", "f1", "tp", "fp", "fn"]),
-        f"Mean AP {scores['mean_ap']:.3f} (95 % interval {low:.3f} to {high:.3f}) over "
+        f"Mean AP {scores['mean_ap']:.3f} ({sure}) over "
         f"{scores['images']} images; "
         f"panoptic quality {scores['panoptic_quality']:.3f}, SEG {scores['seg']:.3f}",
         f"Split {scores['splits']}, merged {scores['merges']}, missed entirely "
@@ -386,7 +401,7 @@ def write_sentence(scores: dict) -> str:
     at_half = f" and {half['ap']:.3f} at 0.5" if "ap" in half else ""
     interval = (scores.get("interval_95") or {}).get("mean_ap")
     sure = (
-        f" (95 % bootstrap interval {interval[0]:.3f} to {interval[1]:.3f})"
+        f" (bootstrap, {format_interval(interval, scores.get('interval_units'))})"
         if interval and scores.get("images", 0) > 1
         else ""
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nbtools import io
 from nbtools.data import InputOptions
-from nbtools.data.layout import is_own, name_key
+from nbtools.data.names import name_key
+from nbtools.data.own_files import is_own
 from nbtools.errors import UserError
 from nbtools.image import Image
 
@@ -68,7 +69,7 @@ def read_about(place: Path) -> dict:
 
 
 def read_input(place: Path) -> InputOptions:
-    """The axes and the time point with which the images of a result were read.
+    """The axes, the time point and the series with which the images of a result were read.
 
     Parameters
     ----------
@@ -76,10 +77,11 @@ def read_input(place: Path) -> InputOptions:
     """
     known = read_about(place).get("input")
     known = known if isinstance(known, dict) else {}
-    axes, time = known.get("axes"), known.get("time")
+    axes, time, series = (known.get(name) for name in ("axes", "time", "series"))
     return InputOptions(
         axes=axes if isinstance(axes, str) else None,
         time=time if isinstance(time, int) or time == "all" else None,
+        series=series if isinstance(series, int | str) else None,
     )
 
 
@@ -93,7 +95,8 @@ def list_files(folder: Path) -> list[Path]:
     ----------
     folder : of results, or of files of any kind.
     """
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    children = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    files = [p for p in children if p.is_file() or io.is_image_folder(p)]
     files = [p for p in files if p.name.lower() not in NOT_RESULTS and not is_own(p)]
     rows = read_about(folder).get("images")
     rows = rows if isinstance(rows, list) else []
@@ -178,20 +181,43 @@ def pair_up(
         yield name, truth.read(name), found.read(partner)
 
 
-def read_label_file(path: Path, options: InputOptions) -> Image:
+def list_label_files(
+    files: list[Path], options: InputOptions
+) -> dict[str, tuple[Path, int | None]]:
+    """Name of each label image → its file and, of files that hold several, its number.
+
+    Parameters
+    ----------
+    files : label images.
+    options : whether each image of a file is wanted: series is "all".
+    """
+    found: dict[str, tuple[Path, int | None]] = {}
+    for path in files:
+        names = io.list_series(path) if options.series == "all" else ()
+        found |= {f"{io.stem(path)}_{name}": (path, i) for i, name in enumerate(names)}
+        if not names:
+            found[io.stem(path)] = (path, None)
+    return found
+
+
+def read_label_file(path: Path, options: InputOptions, *, series: int | None = None) -> Image:
     """Read one label image, with the axes and the pixel size that were given.
 
     Parameters
     ----------
     path : of the file.
-    options : axes, spacing and unit; empty ones are those of the file. Axes are those of the image:
-        labels have no channels.
+    options : axes, series, spacing and unit; empty ones are those of the file. Axes are those of
+        the image: labels have no channels.
+    series : number of the image in a file of several, in place of that of the options.
     """
-    axes = options.axes
+    axes, wanted = options.axes, options.series if options.series != "all" else None
+    wanted = wanted if series is None else series
+    # a choice for the images of a data set; a single label image is what it is
+    wanted = wanted if io.list_series(path) else None
     if axes and "C" in axes.upper():
-        stored = io.open_image(path, header_only=True).image
+        stored = io.open_image(path, header_only=True, series=wanted).image
         axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
-    label = io.read_label(path, axes=axes)
+    label = io.read_label(path, axes=axes, series=wanted)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)

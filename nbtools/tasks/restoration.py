@@ -12,6 +12,7 @@ from nbtools import io
 from nbtools.data import DataSet, InputOptions
 from nbtools.image import Image
 from nbtools.metrics import restoration
+from nbtools.metrics.bootstrap import format_interval
 from nbtools.results import Restored
 from nbtools.tasks.base import Task
 from nbtools.tasks.reading import ResultSet, require_existing
@@ -146,7 +147,8 @@ def format_scores(scores: dict) -> list[str]:
     if scores["input"]:
         rows.append({"": "input", **scores["input"]})
     limits = scores["interval_95"]["psnr"]
-    sure = f" (95 % interval {limits[0]:.2f} to {limits[1]:.2f} dB)" if limits else ""
+    about = scores.get("interval_units")
+    sure = f" ({format_interval(limits, about, digits=2)} dB)" if limits else ""
     psnr = "" if scores["mean"]["psnr"] is None else f"PSNR {scores['mean']['psnr']:.2f} dB{sure}, "
     return [
         *tabulate(rows, ["", *restoration.METRICS]),
@@ -161,7 +163,8 @@ def write_sentence(scores: dict) -> str:
     interval = (scores.get("interval_95") or {}).get("psnr")
     if "psnr" not in mean:
         return ""
-    sure = f" (95 % bootstrap interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    about = scores.get("interval_units")
+    sure = f" (bootstrap, {format_interval(interval, about, digits=2)})" if interval else ""
     came = (
         f", from {before['psnr']:.2f} dB and {before['ssim']:.3f} of the unprocessed images"
         if before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nbtools.metrics.bootstrap import FEWEST, name_interval
+
 
 def tabulate(rows: Sequence[dict], columns: Sequence[str]) -> list[str]:
     """Rows as aligned lines under a heading.
@@ -54,7 +56,9 @@ def format_rates(scores: dict, names: tuple[str, ...]) -> str:
         + (f" ({limits[n][0]:.3f} to {limits[n][1]:.3f})" if limits.get(n) else "")
         for n in names
     ]
-    return ", ".join(texts)
+    about = scores.get("interval_units")
+    few = about and about["count"] < FEWEST and any(limits.values())
+    return ", ".join(texts) + (f"; in brackets: {name_interval(about)}" if few else "")
 
 
 def format_missing(scores: dict, words: str) -> list[str]:

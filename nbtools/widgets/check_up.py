@@ -21,6 +21,7 @@ from nbtools.widgets.common import (
     with_class,
 )
 from nbtools.widgets.picker import DataPicker, pick_data
+from nbtools.wording import in_python
 
 
 def check_up(
@@ -101,7 +102,8 @@ class CheckUp(ipywidgets.VBox):
         folder = Path(self.copy.value.strip()).expanduser()
         changes = checks.fix(self.dataset, self.value, folder=folder)
         lines = changes or ["No changes were needed."]
-        self.status.value = "".join(map(format_note, [f"Repaired copy: {folder}", *lines]))
+        told = [f"Repaired copy: {folder}", *map(in_python, lines)]
+        self.status.value = "".join(map(format_note, told))
         return folder
 
     def _try(self, action: Callable[[], object]) -> None:

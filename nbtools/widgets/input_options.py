@@ -9,6 +9,7 @@ import ipywidgets
 from nbtools import io
 from nbtools.data import DataSet, InputOptions, doubt_time, save_input_options
 from nbtools.errors import UserError
+from nbtools.io.series import list_names
 from nbtools.widgets.common import (
     STYLE,
     WIDE,
@@ -22,6 +23,8 @@ from nbtools.widgets.common import (
 
 ALL_CHANNELS = ("all", None)
 UNCHANGED = ("unchanged", None)
+NOT_CHOSEN = ("not chosen", None)
+EACH = ("each as a separate image", "all")
 MOST_TIMES = 500  # listed time points
 
 
@@ -39,12 +42,13 @@ class InputOptionsForm(ipywidgets.VBox):
         )
         self.channel = make_dropdown("Channel", [ALL_CHANNELS], name="nb-reading-channel")
         self.time = make_dropdown("Time point", [UNCHANGED], name="nb-reading-time")
+        self.series = make_dropdown("Image of the file", [NOT_CHOSEN], name="nb-reading-series")
         self.keep = make_button("Remember axes and pixel size", "nb-reading-keep")
         self.status = make_html("nb-reading-status")
         self._dataset: DataSet | None = None
         self._filling = False
         self._callbacks = []
-        fields = [self.axes, self.spacing, self.channel, self.time]
+        fields = [self.axes, self.spacing, self.channel, self.time, self.series]
         self.folded = ipywidgets.Accordion(
             children=[ipywidgets.VBox([*fields, self.keep, self.status])], selected_index=None
         )
@@ -70,6 +74,7 @@ class InputOptionsForm(ipywidgets.VBox):
             channel=self.channel.value,
             time=self.time.value,
             spacing=spacing,
+            series=self.series.value,
         )
 
     def on_change(self, callback: Callable[[], None]) -> None:
@@ -82,6 +87,7 @@ class InputOptionsForm(ipywidgets.VBox):
         self.axes.value = self.spacing.value = self.status.value = self.question.value = ""
         self.channel.options = [ALL_CHANNELS]
         self.time.options = [UNCHANGED]
+        self.series.options = [NOT_CHOSEN]
         self._filling = False
         self._dataset = None
 
@@ -104,17 +110,15 @@ class InputOptionsForm(ipywidgets.VBox):
             (f"{c}: {names[c]}" if len(names) == count else str(c), c)
             for c in range(count if count > 1 else 0)
         ]
-        moments = (
-            [
-                ("each as a separate image", "all"),
-                *((str(t), t) for t in range(min(times, MOST_TIMES))),
-            ]
-            if times > 1
-            else []
-        )
+        moments = [EACH, *((str(t), t) for t in range(min(times, MOST_TIMES)))]
         self._offer(self.channel, [ALL_CHANNELS, *channels])
-        self._offer(self.time, [UNCHANGED, *moments])
+        self._offer(self.time, [UNCHANGED, *(moments if times > 1 else [])])
+        several = [EACH, *((name, number) for number, name in enumerate(found.series))]
+        self._offer(self.series, [NOT_CHOSEN, *(several if found.series else [])])
         self.question.value = ""
+        if found.series and self.series.value is None:
+            text = f"Files hold several images ({list_names(found.series)}): choose one, or each."
+            self._ask(text)
         if "axes" in found.guesses:
             size = " x ".join(map(str, image.shape))
             text = (

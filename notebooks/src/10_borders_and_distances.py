@@ -218,7 +218,7 @@ nb.show.differences(nb.metrics.compare.compare(scores, baseline="Otsu"))
 # </details>
 #
 # <details><summary>3. The intervals of two methods overlap widely. Can one still be
-# better beyond doubt?</summary>
+# better?</summary>
 #
 # Yes. Both make mistakes on the same difficult images, so their scores rise and fall
 # together; the *difference* on the same images can be steady all the same. That is why

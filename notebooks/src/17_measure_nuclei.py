@@ -70,9 +70,10 @@ nb.show.highlight(field.image, field.label, labels=[table["label"][largest]])
 # %% [markdown]
 # ## 2. Which rows to trust
 # Of a nucleus that the border cuts, neither volume nor shape can be measured: column
-# `touches_border`. One with fewer than five pixels between centre and surface has a
-# volume, but hardly a shape: column `reliable`. Both stay in the table, marked; you
-# decide what to leave out, and report it. (A nucleus can be both.)
+# `touches_border`. One with too few pixels between centre and surface has numbers of
+# shape that may be off by more than 5 %: column `reliable`; `unreliable` names them.
+# Both stay in the table, marked; you decide what to leave out, and report it. (A
+# nucleus can be both.)
 
 # %%
 cut, coarse = table["touches_border"], ~table["reliable"]
@@ -99,7 +100,7 @@ nb.show.table(rows)
 
 # %% [markdown]
 # Half the volume, and the median nucleus has become a pancake: its flatness rises from
-# 1.1 to 1.8. No error, no warning: only the spacing in the file protects you from a
+# 1.1 to 1.9. No error, no warning: only the spacing in the file protects you from a
 # false discovery. Where it is unknown, `nbtools` leaves out all columns in µm; it never
 # counts pixels as µm.
 #
@@ -153,9 +154,10 @@ nb.show.groups(study, "volume_um3", group="line", unit="plant")
 # %% [markdown]
 # Small dots are nuclei, discs are plants. The interval is that of the **plants**:
 # another eight plants of each line would give another difference, and 95 % of such
-# intervals contain the true one. This one contains our 10 % (about 11 µm³), and it
-# contains 0 as well: eight plants are too few to be certain of a difference that *is*
-# there. That is what an honest interval looks like.
+# intervals contain the true one (of fewer than six plants, nobody can see whether that
+# promise holds). This one contains our 10 % (about 11 µm³), and it contains 0 as well:
+# eight plants are too few to be certain of a difference that *is* there. That is what
+# an honest interval looks like.
 
 # %%
 columns = ["volume_um3", "flatness", "sphericity"]
