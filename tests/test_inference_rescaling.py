@@ -18,6 +18,7 @@ from nbtools.inference import Forecast, ReceptiveField, rescaling, tiled
 from nbtools.methods import Method, domain
 from nbtools.metrics import instances
 from nbtools.patches import Example
+from nbtools.plausibility import judge_size
 from nbtools.targets import LabelTarget
 
 SETTINGS = {
@@ -294,12 +295,12 @@ def test_a_series_is_rescaled_frame_by_frame(images, method):
 
 
 def test_sizes_outside_the_training_are_told_in_words():
-    assert domain.judge_size(16.0, TRAINED, scaled=False, single=True) == ""
-    assert "2.5 times as large" in domain.judge_size(40.0, TRAINED, scaled=False, single=True)
-    assert "4.0 times smaller" in domain.judge_size(4.0, TRAINED, scaled=True, single=True)
+    assert judge_size(16.0, TRAINED) is None
+    assert "2.5 times as large" in judge_size(40.0, TRAINED)
+    assert "4.0 times smaller" in judge_size(4.0, TRAINED, given=True)
     wide = domain.Domain(2, nucleus_size=16.0, size_range=(6.0, 40.0))
-    assert domain.judge_size(40.0, wide, scaled=False, single=True) == ""
-    assert domain.judge_size(40.0, wide, scaled=False, single=False)
+    assert judge_size(40.0, wide) is None
+    assert judge_size(40.0, wide, single=False)
 
 
 def test_noise_and_bright_fields_are_told(images, method, rng):

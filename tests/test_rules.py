@@ -29,6 +29,8 @@ ORDER = (
     "image",
     "runtime",
     "geometry",
+    "brightness",
+    "populations",
     "io",
     "data",
     "metrics",

@@ -30,16 +30,14 @@ def test_a_press_shows_what_where_why_and_the_remedy_and_writes_a_copy(tmp_path)
     assert seen.table.value == ""
     seen.run.click()
     [finding] = seen.value
-    for words in (
-        "error",
-        "labels/n1.tif",
-        finding.message,
-        finding.why,
-        in_python(finding.remedy),
-    ):
+    remedy = in_python(finding.remedy)
+    assert "--" not in remedy
+    for words in ("error", "labels/n1.tif", finding.message, finding.why, remedy):
         assert words.split("'")[0] in seen.table.value
     seen.repair.click()
     assert "number objects" in seen.status.value
+    assert "6 nuclei before, 6 after" in seen.status.value
+    assert "data:image/png" in seen.pictures.value
     assert widgets.check_up(tmp_path / "copy").value == []
     seen.repair.click()
     assert "not overwritten" in seen.status.value

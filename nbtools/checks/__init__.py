@@ -1,18 +1,21 @@
 """Checks of a data set: what is wrong, in plain words, with a remedy.
 
-A check is a function in one of eight lists (IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS,
-PAIR_CHECKS, POINT_AND_BOX_CHECKS, DATASET_CHECKS, PIXEL_SIZE_CHECKS, BALANCE_CHECKS). It yields
-findings. Why a finding matters is a line in `reasons`; its repair, if there is one, a line in
-`repair` or `points_and_boxes`.
+A check is a function in one of the lists IMAGE_CHECKS, NOISE_CHECKS, PARTNER_CHECKS, PAIR_CHECKS,
+PLACEMENT_CHECKS, POINT_AND_BOX_CHECKS (of single samples), DATASET_CHECKS, PIXEL_SIZE_CHECKS and
+BALANCE_CHECKS (of the set). It yields findings. Why a finding matters is a line in `reasons`; its
+repair, if there is one, a line in `repair` or `points_and_boxes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nbtools.checks.background import BACKGROUND_CHECKS
 from nbtools.checks.class_balance import BALANCE_CHECKS, collect_facts
 from nbtools.checks.dataset import DATASET_CHECKS, find_missing_partners, find_no_images
+from nbtools.checks.depth import DEPTH_CHECKS
 from nbtools.checks.finding import (
     SEVERITIES,
     Facts,
@@ -22,27 +25,41 @@ from nbtools.checks.finding import (
     View,
     read_view,
 )
-from nbtools.checks.image_label_pairs import PAIR_CHECKS, find_swapped
+from nbtools.checks.image_label_pairs import (
+    PAIR_CHECKS,
+    find_beside,
+    find_swapped,
+    is_beside,
+)
 from nbtools.checks.images import IMAGE_CHECKS
+from nbtools.checks.label_repairs import RepairOptions
 from nbtools.checks.labels import PARTNER_CHECKS
 from nbtools.checks.noise import NOISE_CHECKS
 from nbtools.checks.pixel_sizes import PIXEL_SIZE_CHECKS, are_calibrated, check_pixel_sizes
+from nbtools.checks.placement import PLACEMENT_CHECKS, find_copied, find_misplaced, find_turned
 from nbtools.checks.points_and_boxes import POINT_AND_BOX_CHECKS
 from nbtools.checks.reasons import explain
-from nbtools.checks.repair import fix
-from nbtools.data import DataSet
+from nbtools.checks.repair import Changes, fix
+from nbtools.checks.restoration_pairs import CLEAN_CHECKS
+from nbtools.data import DataSet, Entry
 from nbtools.errors import UserError
 
 __all__ = [
+    "BACKGROUND_CHECKS",
     "BALANCE_CHECKS",
+    "CLEAN_CHECKS",
     "DATASET_CHECKS",
+    "DEPTH_CHECKS",
     "IMAGE_CHECKS",
     "NOISE_CHECKS",
     "PAIR_CHECKS",
     "PARTNER_CHECKS",
     "PIXEL_SIZE_CHECKS",
+    "PLACEMENT_CHECKS",
     "POINT_AND_BOX_CHECKS",
+    "Changes",
     "Finding",
+    "RepairOptions",
     "Requirements",
     "View",
     "are_calibrated",
@@ -54,7 +71,17 @@ __all__ = [
 ]
 
 QUICK = 48  # images that a quick check reads
-FATAL_CHECKS = (*IMAGE_CHECKS, *PARTNER_CHECKS, *POINT_AND_BOX_CHECKS, find_swapped)
+FATAL_CHECKS = (
+    *IMAGE_CHECKS,
+    *BACKGROUND_CHECKS,
+    *PARTNER_CHECKS,
+    *CLEAN_CHECKS,
+    *POINT_AND_BOX_CHECKS,
+    find_swapped,
+    find_copied,
+    find_turned,
+    find_beside,
+)
 
 
 def check(
@@ -111,7 +138,7 @@ def check(
         view = read_view(dataset, entry)
         findings += check_view(view, requirements)
         facts.append(collect_facts(entry, view))
-    for find in (*DATASET_CHECKS, *PIXEL_SIZE_CHECKS, *BALANCE_CHECKS):
+    for find in (*DATASET_CHECKS, *PIXEL_SIZE_CHECKS, *BALANCE_CHECKS, find_misplaced):
         findings += find(Overview(dataset, facts), requirements)
     return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 
@@ -122,10 +149,21 @@ def _check_quickly(dataset: DataSet, requirements: Requirements) -> list[Finding
     for i, entry in enumerate(dataset.entries):
         view = read_view(dataset, entry) if i in selected else View(entry.name)
         findings += check_view(view, requirements, checks=FATAL_CHECKS)
-        facts.append(Facts(entry, view.file, view.image))
+        facts.append(_collect_placement(entry, view))
+    overview = Overview(dataset, facts)
     for find in (find_no_images, find_missing_partners):
-        findings += find(Overview(dataset, facts), requirements)
+        findings += find(overview, requirements)
+    findings += find_misplaced(overview, requirements, others=False)
     return [f for f in findings if f.severity == "error"]
+
+
+def _collect_placement(entry: Entry, view: View) -> Facts:
+    """Where the labels lie: all that a quick check keeps of a sample."""
+    facts = Facts(entry, view.file, view.image)
+    if view.image is None:
+        return facts
+    shifted = is_beside(view)
+    return replace(facts, fit=view.fit, label_file=view.label_file, is_shifted=shifted)
 
 
 def check_view(view: View, requirements: Requirements, *, checks: Sequence = ()) -> list[Finding]:
@@ -146,8 +184,12 @@ def check_view(view: View, requirements: Requirements, *, checks: Sequence = ())
         for find in checks or (
             *IMAGE_CHECKS,
             *NOISE_CHECKS,
+            *BACKGROUND_CHECKS,
             *PARTNER_CHECKS,
             *PAIR_CHECKS,
+            *PLACEMENT_CHECKS,
+            *DEPTH_CHECKS,
+            *CLEAN_CHECKS,
             *POINT_AND_BOX_CHECKS,
         ):
             findings += find(view, requirements)

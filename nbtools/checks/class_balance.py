@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
-from nbtools.checks.image_label_pairs import measure_diameter
+from nbtools.checks.image_label_pairs import is_beside, measure_diameter
 from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
 
 FEW_LEVELS = 16
@@ -40,6 +40,9 @@ def collect_facts(entry: Entry, view: View) -> Facts:
         diameter=measure_diameter(view),
         highest=float(pixels.max()),
         levels=count_levels(pixels),
+        fit=view.fit,
+        label_file=view.label_file,
+        is_shifted=is_beside(view),
     )
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nbtools.checks.correspondence import Comparison, Fit
 from nbtools.checks.reasons import explain
 from nbtools.data import DataSet, Entry, Fingerprint
 from nbtools.errors import UserError
@@ -120,6 +121,26 @@ class View:
             pixels = pixels.astype(np.int64) if whole else None
         return None if pixels is None else Regions.of(pixels)
 
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Image and label image of one grid side by side; None for movies and empty ones."""
+        label, regions = self.label, self.regions
+        if (
+            label is None
+            or regions is None
+            or not len(regions.values)
+            or label.shape != self.image.space_shape
+        ):
+            return None
+        if "T" in self.image.axes or self.image.pixels.min() == self.image.pixels.max():
+            return None
+        return Comparison(self.image, label.pixels)
+
+    @property
+    def fit(self) -> Fit | None:
+        """How well the labels lie on the nuclei; None where they cannot be compared."""
+        return None if self.comparison is None else self.comparison.fit
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -175,6 +196,9 @@ class Facts:
     diameter : median of the nuclei, in px.
     highest : largest grey value.
     levels : number of distinct grey values, see `class_balance.count_levels`.
+    fit : how well the labels lie on the nuclei.
+    label_file : path of the label image within the data set.
+    is_shifted : whether a shift is what is wrong with the labels.
     """
 
     entry: Entry
@@ -187,6 +211,9 @@ class Facts:
     diameter: float | None = None  # of the nuclei, px
     highest: float = 0.0
     levels: int = 0  # different grey values
+    fit: Fit | None = None
+    label_file: str = ""
+    is_shifted: bool = False
 
 
 @dataclass(frozen=True)

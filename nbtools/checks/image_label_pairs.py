@@ -5,11 +5,12 @@ A check takes a View and Requirements and yields findings; add it to PAIR_CHECKS
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from nbtools import io
+from nbtools.checks.background import measure_background
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.geometry import crop_centre, equivalent_diameter
 from nbtools.image import Image
@@ -17,6 +18,7 @@ from nbtools.image import Image
 MIN_SHIFT_PX = 3  # px
 MAX_CUT_SHARE = 0.75
 MAX_HOLES_SHARE = 0.02
+BRIGHTER_PERCENTILE = 98  # of a nucleus: what is brighter is no part of it
 SMALL_NUCLEI_PX = 6  # px across
 CROP_PX = 1024  # the centre of a larger plane is used
 
@@ -45,24 +47,66 @@ def find_swapped(view: View, _requirements: Requirements) -> Iterator[Finding]:
 
 
 def find_shift(view: View, _requirements: Requirements) -> Iterator[Finding]:
-    """Find labels that fit the image better after a shift."""
-    if not _is_comparable(view) or is_swapped(view):
-        return
+    """Find labels that fit the image better after a shift: an error where they lie beside it."""
+    shift = find_displacement(view)
+    if shift is not None:
+        severity = "error" if view.fit.misplaced else "warning"
+        yield _describe_shift(view, shift, severity=severity)
+
+
+def find_displacement(view: View) -> tuple[int, ...] | None:
+    """Find by how much the labels are shifted, along the last axes of the image.
+
+    Parameters
+    ----------
+    view : image and label.
+
+    Returns
+    -------
+    (y, x) or (z, y, x) in px; None where there is no shift, or no certain one.
+    """
+    if not _is_comparable(view) or is_swapped(view) or view.fit is None or view.fit.turned:
+        return None
+    fit = view.fit
+    if fit.shifted:
+        return tuple(-s for s in fit.shift)
     shift, gain = measure_shift(view.image, view.label)
-    if max(map(abs, shift)) >= MIN_SHIFT_PX and gain > 1.25:
-        yield Finding(
-            "shifted_label",
-            "warning",
-            view.label_file,
-            (
-                f"The labels are shifted by {shift[0]:+d} px in Y and {shift[1]:+d} px in X "
-                "against the nuclei of the image."
-            ),
-            (
-                "Check that both were cropped and registered in the same way, and that the labels "
-                "belong to this image."
-            ),
-        )
+    if max(map(abs, shift)) < MIN_SHIFT_PX or gain <= 1.25:
+        return None
+    # labels of another image may happen to fit somewhere: two measures must agree on the place
+    apart = np.abs(np.add(fit.shift[-2:], shift)).max()
+    return None if fit.misplaced and apart > MIN_SHIFT_PX else shift
+
+
+def find_beside(view: View, requirements: Requirements) -> Iterator[Finding]:
+    """Find only those shifts after which labels lie beside their nuclei: quick where they fit."""
+    if view.fit is not None and view.fit.misplaced:
+        yield from find_shift(view, requirements)
+
+
+def is_beside(view: View) -> bool:
+    """Whether labels lie beside their nuclei, and a shift explains it."""
+    misplaced = view.fit is not None and view.fit.misplaced
+    return misplaced and find_displacement(view) is not None
+
+
+def _describe_shift(view: View, shift: Sequence[int], *, severity: str) -> Finding:
+    """The finding for labels that lie away from their nuclei by a shift along the last axes."""
+    axes = view.image.spatial[-len(shift) :]
+    along = [f"{s:+d} px in {a}" for s, a in zip(shift, axes, strict=True)]
+    return Finding(
+        "shifted_label",
+        severity,
+        view.label_file,
+        (
+            f"The labels are shifted by {', '.join(along[:-1])} and {along[-1]} against the "
+            "nuclei of the image."
+        ),
+        (
+            "Check that both were cropped and registered in the same way, and that the labels "
+            "belong to this image."
+        ),
+    )
 
 
 def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -71,7 +115,7 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     if view.label_file and not io.is_image(view.label_file):
         return  # a hole that was drawn is meant
-    count = int((fill_holes(view.label).pixels != view.label.pixels).sum())
+    count = int((fill_holes(view.label, view.image).pixels != view.label.pixels).sum())
     if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
         yield Finding(
             "holes",
@@ -259,12 +303,16 @@ def measure_diameter(view: View) -> float | None:
     return float(equivalent_diameter(size, ndim))
 
 
-def fill_holes(label: Image) -> Image:
+def fill_holes(label: Image, image: Image | None = None) -> Image:
     """Assign enclosed background to the nucleus around it, plane by plane in a volume.
+
+    A hole that is larger than its nucleus, or brighter than nearly all of it, stays: it may be
+    another nucleus, or what is labelled is not a nucleus.
 
     Parameters
     ----------
     label : (Z, Y, X) or (Y, X) label image.
+    image : of the same space; without it, brightness is not looked at.
 
     Returns
     -------
@@ -272,19 +320,43 @@ def fill_holes(label: Image) -> Image:
     """
     from scipy import ndimage
 
-    filled = label.pixels.copy()
-    for plane in filled if filled.ndim == 3 else [filled]:
+    filled, grey = label.pixels.copy(), _average_channels(image)
+    for z, plane in enumerate(filled if filled.ndim == 3 else [filled]):
         if (ndimage.binary_fill_holes(plane != 0) == (plane != 0)).all():
             continue  # the usual case, fast
         values = np.where(plane > 0, plane, 0).astype(np.int64)
         numbers = np.unique(values)
         compact = np.searchsorted(numbers, values)
         compact = compact if numbers[0] == 0 else compact + 1
+        shades = None if grey is None else grey[z] if filled.ndim == 3 else grey
         for n, box in enumerate(ndimage.find_objects(compact), start=1):
             if box is not None and (compact[box] == 0).any():
-                hole = ndimage.binary_fill_holes(compact[box] == n) & (plane[box] == 0)
-                plane[box][hole] = plane[box][compact[box] == n][0]
+                own = compact[box] == n
+                holes = ndimage.binary_fill_holes(own) & (plane[box] == 0)
+                holes &= _are_fillable(holes, own, None if shades is None else shades[box])
+                plane[box][holes] = plane[box][own][0]
     return label.replace(pixels=filled)
+
+
+def _are_fillable(holes: np.ndarray, own: np.ndarray, grey: np.ndarray | None) -> np.ndarray:
+    """Pixels of holes that are smaller than their nucleus and not brighter than it."""
+    from scipy import ndimage
+
+    parts, count = ndimage.label(holes)
+    sizes = np.bincount(parts.ravel())
+    fillable = sizes < own.sum()
+    if grey is not None and count:
+        levels = ndimage.median(grey, parts, np.arange(1, count + 1))
+        fillable[1:] &= levels <= np.percentile(grey[own], BRIGHTER_PERCENTILE)
+    fillable[0] = False
+    return fillable[parts]
+
+
+def _average_channels(image: Image | None) -> np.ndarray | None:
+    """(*space) grey values; None for colours, where bright is white, and for movies."""
+    if image is None or image.is_rgb or "T" in image.axes:
+        return None
+    return image.pixels.mean(axis=image.axes.index("C")) if "C" in image.axes else image.pixels
 
 
 def project_to_plane(image: Image) -> np.ndarray:
@@ -297,15 +369,7 @@ def project_to_plane(image: Image) -> np.ndarray:
 
 def _is_comparable(view: View) -> bool:
     """Whether the labels can be compared with the image: same grid, no movie, neither is empty."""
-    label, regions = view.label, view.regions
-    if (
-        label is None
-        or regions is None
-        or not len(regions.values)
-        or label.shape != view.image.space_shape
-    ):
-        return False
-    return "T" not in view.image.axes and view.image.pixels.min() != view.image.pixels.max()
+    return view.comparison is not None and measure_background(view) is None
 
 
 def _next_16(length: float) -> int:

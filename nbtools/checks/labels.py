@@ -9,13 +9,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nbtools.checks.background import measure_background, measure_unknown
+from nbtools.checks.correspondence import find_turn_to_shape
 from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
+from nbtools.checks.interpolated import Cores, find_cores
 from nbtools.checks.other_tools import find_label_notes, find_labels_as_image
+from nbtools.geometry import crop_centre
 
 RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
 TINY = {2: 10, 3: 20}  # pixels, by dimensions; smaller labels are dirt or remains of drawing
 MAX_TINY_SHARE = 0.05
+CORE_CROPS = {2: (768, 768), 3: (32, 160, 160)}  # where rims of interpolated labels are looked for
 
 
 def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Finding]:
@@ -25,16 +30,17 @@ def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Fin
     if moving:
         shape = (view.image.size("T"), *shape)
     if label is not None and not label.is_rgb and label.shape != shape:
-        if label.shape == (*shape[:-2], *shape[:-3:-1]):
+        turn = find_turn_to_shape(view.image, label.pixels)[0] if view.regions else None
+        if turn is not None:
             yield Finding(
                 "transposed_label",
                 "error",
                 view.label_file,
                 (
-                    f"The label image has shape {label.shape}, the image {shape}: Y and X are "
-                    "exchanged."
+                    f"The label image has shape {label.shape}, the image {shape}: axes are "
+                    f"exchanged; {turn.name} they fit best."
                 ),
-                "nbtools check --fix exchanges them; check that the labels then fit.",
+                "nbtools check --fix does that; check that the labels then lie on the nuclei.",
             )
         else:
             yield Finding(
@@ -70,7 +76,7 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
                 "check --fix keeps one."
             ),
         )
-    elif label.pixels.dtype.kind == "f":
+    elif label.pixels.dtype.kind == "f" and not is_interpolated(view):
         whole = view.regions is not None
         yield Finding(
             "float_label",
@@ -84,7 +90,7 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
             if whole
             else "This may be a probability map: export the labels instead.",
         )
-    elif label.pixels.min(initial=0) < -1:
+    elif label.pixels.dtype.kind != "f" and label.pixels.min(initial=0) < -1:
         yield Finding(
             "negative_label",
             "error",
@@ -94,10 +100,30 @@ def find_wrong_kind(view: View, _requirements: Requirements) -> Iterator[Finding
         )
 
 
+def find_interpolated(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find labels with rims of intermediate values, from scaling with interpolation."""
+    if is_interpolated(view):
+        yield Finding(
+            "interpolated_label",
+            "error",
+            view.label_file,
+            (
+                "The labels were resampled with interpolation: rims of other values surround the "
+                "nuclei."
+            ),
+            (
+                "nbtools check --fix gives the rims the inner value of their nucleus; it is better "
+                "to resample the original labels with nearest neighbours."
+            ),
+        )
+
+
 def find_mask(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find masks where labels are needed: two values, perhaps with blurred edges between them."""
     regions = view.regions
     if regions is None or is_swapped(view) or is_image_itself(view):
+        return
+    if is_interpolated(view) or measure_background(view) is not None:
         return
     if is_binary(regions):
         yield Finding(
@@ -151,7 +177,10 @@ def find_parts(view: View, _requirements: Requirements) -> Iterator[Finding]:
     regions = view.regions
     if regions is None or is_binary(regions) or is_antialiased(view) or is_swapped(view):
         return
+    if is_interpolated(view) or measure_background(view) is not None:
+        return
     divided = regions.values[regions.n_parts > 1]
+    divided = divided[divided != measure_unknown(view)]
     if len(divided):
         some = ", ".join(map(str, divided[:5])) + (", …" if len(divided) > 5 else "")
         yield Finding(
@@ -195,6 +224,35 @@ def find_tiny(view: View, _requirements: Requirements) -> Iterator[Finding]:
         )
 
 
+def is_interpolated(view: View) -> bool:
+    """Whether labels of several nuclei, not a mask, were resampled with interpolation.
+
+    Parameters
+    ----------
+    view : label image; its central part is looked at.
+    """
+    label = view.label
+    if label is None or label.is_rgb or label.pixels.dtype.kind not in "iuf":
+        return False
+    regions = view.regions
+    if regions is not None and not _have_rims(regions):
+        return False
+    cores = _find_central_cores(label.pixels)
+    return cores is not None and cores.is_interpolated and not cores.is_binary
+
+
+def _have_rims(regions: Regions) -> bool:
+    """Whether separate parts could be rims: more parts than labels, or most of them small."""
+    if len(regions.values) < 2:
+        return False
+    small = np.median(regions.part_sizes) < 0.3 * regions.part_sizes.max()
+    return bool(len(regions.part_values) > len(regions.values) or small)
+
+
+def _find_central_cores(pixels: np.ndarray) -> Cores | None:
+    return find_cores(crop_centre(pixels, CORE_CROPS[pixels.ndim])) if pixels.ndim < 4 else None
+
+
 def is_binary(regions: Regions) -> bool:
     """Whether one value stands for several separate objects, or is the 255 of a mask."""
     return len(regions.values) == 1 and (len(regions.part_values) > 1 or regions.values[0] == 255)
@@ -226,6 +284,7 @@ PARTNER_CHECKS = [
     find_labels_as_image,
     find_unequal_shapes,
     find_wrong_kind,
+    find_interpolated,
     find_mask,
     find_void,
     find_parts,

@@ -11,10 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from nbtools.checks.correspondence import Comparison
 from nbtools.checks.finding import Finding, Requirements, View
 
 MAX_OVERHANG_PX = 1.0  # of a box beyond the image: programs count from 0 or from 1
 MAX_BESIDE_SHARE = 0.25
+MIN_MARKS = 3  # boxes or centres, below which their places tell little
+MAX_RADIUS_PX = 12  # of the disc that is drawn around a centre
+MARKS = {"box": "boxes", "centre": "centres"}
+EXCHANGED = "with X and Y exchanged"
 BOX_FAULTS = {  # code: severity, fault, remedy
     "box_without_area": (
         "error",
@@ -118,6 +123,88 @@ def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Findin
         )
 
 
+def find_misplaced_marks(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Find boxes and centres that do not lie on the nuclei of their image, as for X and Y."""
+    for kind, file, marks in (
+        ("box", view.boxes_file, draw_boxes(view)),
+        ("centre", view.centres_file, draw_centres(view)),
+    ):
+        if marks is None or "T" in view.image.axes or len(np.unique(marks)) <= MIN_MARKS:
+            continue
+        fit = Comparison(view.image, marks).fit
+        if fit is None or not fit.structured or not fit.turned:
+            continue
+        exchanged = fit.turn.name == EXCHANGED
+        yield Finding(
+            f"turned_{kind}",
+            "error",
+            file,
+            (f"The {MARKS[kind]} do not lie on the nuclei of this image; {fit.turn.name} they do."),
+            "nbtools check --fix exchanges y and x; see how the columns are named."
+            if exchanged
+            else "Export them with the orientation of the image.",
+        )
+
+
+def draw_centres(view: View) -> np.ndarray | None:
+    """(*space) label image of small discs around the centres; None without centres.
+
+    Parameters
+    ----------
+    view : image and centres, which lie inside it.
+    """
+    from scipy import spatial
+
+    if view.centres is None or len(view.centres) < 2 or not _are_inside(view).all():
+        return None
+    near = spatial.cKDTree(view.centres).query(view.centres, k=2)[0][:, 1]
+    radius = int(np.clip(np.median(near) / 4, 2, MAX_RADIUS_PX))
+    marks = np.zeros(view.image.space_shape, np.int32)
+    for number, place in enumerate(np.rint(view.centres).astype(int), start=1):
+        marks[tuple(slice(max(0, p - radius), p + radius + 1) for p in place)] = number
+    return marks
+
+
+def draw_boxes(view: View) -> np.ndarray | None:
+    """(*space) label image of the boxes; None without boxes that lie inside the image.
+
+    Parameters
+    ----------
+    view : image and boxes.
+    """
+    if view.boxes is None or not len(view.boxes) or _overhang(view).max() > MAX_OVERHANG_PX:
+        return None
+    if not _have_area(view).all():
+        return None
+    near, far = (np.rint(c).astype(int) for c in _corners(view))
+    order = {2: [0, 1], 3: [2, 0, 1]}[near.shape[1]]
+    marks = np.zeros(view.image.space_shape, np.int32)
+    sizes = (far - near).prod(axis=1)
+    for number in np.argsort(-sizes):  # small boxes over large ones
+        low, high = near[number, order].clip(0), far[number, order]
+        marks[tuple(map(slice, low, high))] = number + 1
+    return marks
+
+
+def exchange_columns_of_centres(view: View) -> View | None:
+    """Exchange y and x of centres where that makes them fit; None otherwise."""
+    marks = draw_centres(view)
+    fit = None if marks is None else Comparison(view.image, marks).fit
+    if fit is None or not fit.turned or fit.turn.name != EXCHANGED:
+        return None
+    order = [*range(view.centres.shape[1] - 2), -1, -2]
+    return replace(view, centres=view.centres[:, order])
+
+
+def exchange_columns_of_boxes(view: View) -> View | None:
+    """Exchange y and x of boxes where that makes them fit; None otherwise."""
+    marks = draw_boxes(view)
+    fit = None if marks is None else Comparison(view.image, marks).fit
+    if fit is None or not fit.turned or fit.turn.name != EXCHANGED:
+        return None
+    return replace(view, boxes=view.boxes[:, [1, 0, 3, 2, *range(4, view.boxes.shape[1])]])
+
+
 def drop_flat_boxes(view: View) -> View:
     """Drop boxes that have no area."""
     return _keep_boxes(view, _have_area(view))
@@ -143,12 +230,14 @@ def drop_outer_centres(view: View) -> View:
     return replace(view, centres=view.centres[_are_inside(view)])
 
 
-POINT_AND_BOX_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes]
-POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View]] = {
+POINT_AND_BOX_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes, find_misplaced_marks]
+POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View | None]] = {
     "box_without_area": drop_flat_boxes,
     "box_outside": clip_boxes,
     "box_twice": drop_repeated_boxes,
     "centre_outside": drop_outer_centres,
+    "turned_centre": exchange_columns_of_centres,
+    "turned_box": exchange_columns_of_boxes,
 }
 
 

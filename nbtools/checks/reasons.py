@@ -17,6 +17,10 @@ _EMPTY = (
     "not to find them."
 )
 
+_BESIDE = "A network learns nuclei where there are none; a score counts right ones as wrong."
+
+_APART = "A network can only learn the average of images that have nothing to do with each other."
+
 PARTNERS = ("labels", "clean", "classes", "centres", "boxes")  # as in no_labels, missing_boxes
 REASONS = {
     "antialiased_label": "Each grey value of a blurred edge would count as a separate nucleus.",
@@ -26,6 +30,9 @@ REASONS = {
     "axes_unknown": (
         "Without names, depth, time and channels cannot be distinguished, and the image cannot be "
         "used."
+    ),
+    "background_label": (
+        "The background counts as a nucleus, and nuclei that touch nothing else as its holes."
     ),
     "binary_label": (
         "Touching nuclei become one object: counts are too low, and no method can learn to split "
@@ -50,18 +57,24 @@ REASONS = {
     "class_without_nucleus": (
         "If the numbers have changed, classes are learned for the wrong nuclei."
     ),
+    "clean_is_image": "A network would learn to copy its input.",
     "cut_objects": (
         "Sizes of cut nuclei are too small, and the border of the image determines their shape."
     ),
     "dark_nuclei": (
         "Weights trained on bright nuclei predict background here, and the other way round."
     ),
+    "doubtful_label": _BESIDE,
     "duplicate": _SIDE,
     "duplicate_between_splits": _LEAK,
     "empty_boxes": _EMPTY,
     "empty_centres": _EMPTY,
     "empty_image": "There is nothing to learn from it, and its contrast cannot be stretched.",
     "empty_label": _EMPTY,
+    "exchanged_clean": "A network would learn to add noise.",
+    "fades_with_depth": (
+        "One threshold cannot fit both ends: dim nuclei are missed, and intensity depends on depth."
+    ),
     "few_grey_levels": (
         "Texture is lost: denoising and intensities are meaningless, and weak nuclei have "
         "disappeared."
@@ -71,12 +84,18 @@ REASONS = {
     "gaps": "A rectangle of exact zeros changes the grey scale, and edges of it look like nuclei.",
     "grey_as_rgb": "It takes three times the memory, and methods that need one channel refuse it.",
     "holes": "Areas are too small, and distances to the edge, which many methods learn, are wrong.",
-    "image_is_label": "Nuclei would be looked for in labels, and the counts would be wrong.",
+    "image_is_label": (
+        "A network would learn to copy labels, and find nothing in a microscope image."
+    ),
+    "interpolated_label": (
+        "Each value of a rim counts as a nucleus, and the nuclei themselves are too small."
+    ),
     "label_in_parts": (
         "One nucleus in two places has its centre outside itself; two nuclei with one number "
         "count as one."
     ),
     "label_is_image": "A network would learn to copy its input.",
+    "misplaced_label": _BESIDE,
     "missing_image": (
         "The work on this label is lost, and perhaps another image is paired with the wrong label."
     ),
@@ -90,6 +109,7 @@ REASONS = {
     "negative_label": (
         "Only -1 has a meaning (ignore); other negative numbers are lost when the file is written."
     ),
+    "no_background": "A network never sees what is no nucleus, and predicts nuclei everywhere.",
     "no_images": "There is nothing to work on.",
     "noise_correlated": (
         "A blind-spot network predicts a pixel from its neighbours: it predicts, and so keeps, "
@@ -108,6 +128,9 @@ REASONS = {
         "the others."
     ),
     "one_class": "A classifier trained on one class can predict no other.",
+    "oversized_label": (
+        "It counts as one nucleus of absurd size: sizes, scores and training are spoiled by it."
+    ),
     "masks_overlap": "The shared pixels count for one of the nuclei only.",
     "other_tool": (
         "Programs that do not know this layout take label images for images, or find no labels."
@@ -133,6 +156,7 @@ REASONS = {
     ),
     "several_channels": "A method for one channel cannot know which channel shows the nuclei.",
     "several_images": "Nuclei of the other images would be missing without a word.",
+    "shifted_clean": _APART,
     "shifted_label": (
         "Edges are learned where there are none: predicted outlines will be shifted, too."
     ),
@@ -157,7 +181,18 @@ REASONS = {
     "transposed_label": (
         "Labels lie beside their nuclei; in a square image this is easily overlooked."
     ),
+    "turned_box": _BESIDE,
+    "turned_centre": _BESIDE,
+    "turned_clean": _APART,
+    "turned_label": _BESIDE,
     "unequal_shapes": "Pixels of image and partner do not correspond to each other.",
+    "unknown_label": (
+        "It counts as one nucleus, and a network learns it as such; pixels marked -1 are left out."
+    ),
+    "unlabelled_nuclei": (
+        "A network learns that such nuclei are background, and scores count them as extra."
+    ),
+    "unlike_clean": _APART,
     "unreadable": "It is left out, or stops a run half-way.",
     "wrong_dimensions": (
         "A network works in the dimensions of its method: it cannot process this image."
@@ -169,4 +204,4 @@ REASONS = {
 
 def explain(code: str) -> str:
     """Return why a finding of this code matters, in a sentence or two."""
-    return _PARTNER if code.split("_")[-1] in PARTNERS else REASONS.get(code, "")
+    return REASONS.get(code, _PARTNER if code.split("_")[-1] in PARTNERS else "")

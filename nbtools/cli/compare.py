@@ -21,6 +21,7 @@ from nbtools.tasks.text import tabulate
 if TYPE_CHECKING:
     from nbtools.cli.scoring import Reader
     from nbtools.data import DataSet
+    from nbtools.plausibility import Finding
 
 
 DRAWN = ("overlays/", "errors/", "scores/", "strata.png")  # pictures, which change no result
@@ -95,24 +96,56 @@ def run(args: argparse.Namespace) -> CommandResult:
         baseline = baseline or "input"
         readers["input"] = lambda name: task.unprocessed(truth.read(name))
     groups = scoring.find_groups(dataset, args.group_by)
-    scores = {}
-    for name, read in readers.items():
-        common.make_reporter(args)(f"{name}: {len(truth.names)} images")
-        pairs = ((n, truth.read(n), read(n)) for n in truth.names)
-        scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
+    scores, doubts = score_all(args, readers, truth=truth, task=task, groups=groups, **options)
     scored = [row["name"] for one in scores.values() for row in one["per_image"]]
     units = group_frames(scored, truth.names, groups=groups) or None
     drawn = {"baseline": baseline, "groups": units, "seed": args.seed}
     found = compare.compare(scores, task=task.name, counting=task.counting, **drawn)
     document = describe(found, scores, args=args, places=places)
+    document["warnings"] = [one.to_dict() for one in doubts.values()]
     if args.out:
         with io.new_folder(args.out, overwrite=args.overwrite) as folder:
             write_comparison(folder, document, scores=scores)
             draw_errors(folder, scores, readers=readers, truth=truth, dataset=dataset)
     code = 1 if any(document["missing"].values()) else 0
     lines = format_comparison(document, out=args.out)
+    lines += [f"Attention: {one.for_command_line()}" for one in doubts.values()]
     lines += common.tell_ungrouped(dataset, args.group_by) if groups else []
     return CommandResult(document, lines, code)
+
+
+def score_all(
+    args: argparse.Namespace,
+    readers: dict[str, Reader],
+    *,
+    truth: ResultSet,
+    task: Task,
+    groups: dict[str, int] | None,
+    **options: object,
+) -> tuple[dict[str, dict], dict[str, Finding]]:
+    """Score each result.
+
+    Parameters
+    ----------
+    args : parsed command line.
+    readers : of each result, by name.
+    truth : what is true.
+    task : of the comparison.
+    groups : of the bootstrap.
+    options : of the evaluation.
+
+    Returns
+    -------
+    Scores by name, and by their code what makes them doubtful.
+    """
+    scores, doubts = {}, {}
+    for name, read in readers.items():
+        common.make_reporter(args)(f"{name}: {len(truth.names)} images")
+        pairs = ((n, truth.read(n), read(n)) for n in truth.names)
+        pairs, masks = scoring.count_masks(pairs, result=f"result {name}")
+        scores[name] = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
+        doubts |= {one.code: one for one in masks()}
+    return scores, doubts
 
 
 def name_results(paths: list[Path]) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nbtools import tasks
+from nbtools import plausibility, tasks
 from nbtools.cli import common, error_maps, movies, scoring
 from nbtools.cli.checkpoint_ranking import rank_checkpoints
 from nbtools.cli.common import Command, CommandResult
@@ -59,12 +59,15 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = scoring.open_images(args.truth, result=args.result, series=args.series)
     rows, moving = [], []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
-    pairs = note_movies(pairs, moving)
+    pairs, masks = scoring.count_masks(note_movies(pairs, moving))
     if args.biaflows:
         pairs = _collect(pairs, rows, task=task)
     groups = scoring.find_groups(dataset, args.group_by)
     scores = task.evaluate(pairs, groups=groups, seed=args.seed, **options)
     lines = task.format(scores) + movies.describe(moving, done="scored", again=AGAIN)
+    doubts = [*plausibility.judge_scores(scores), *masks()]
+    scores["warnings"] = [one.to_dict() for one in doubts]
+    lines += [f"Attention: {one.for_command_line()}" for one in doubts]
     if groups:
         lines += common.tell_ungrouped(dataset, args.group_by)
     if moving:

@@ -18,6 +18,7 @@ from nbtools.cli.common import Command, CommandResult
 from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.plausibility import FEW, Finding, judge_size, summarize
 from nbtools.tasks import Task
 from nbtools.tasks.instances import count_pixels, remove_smaller_than
 from nbtools.tasks.reading import require_existing
@@ -152,11 +153,15 @@ def run(args: argparse.Namespace) -> CommandResult:
         rows, failed = predict_all(model, dataset, folder=folder, args=args, say=say)
         result_folder.write_tables(folder, rows, task=task)
         found = [movie for row in rows if (movie := row.pop("movie"))]
+        findings = collect_findings(rows, model.domain)
+        for row in rows:
+            del row["findings"]
         document = describe_result(model, rows, failed=failed, args=args)
+        document["warnings"] = [one.to_dict() for one in findings]
         document["movies"] = [movie.to_dict() for movie in found]
         io.write_json(folder / "result.json", document)
-    for warning in document["warnings"]:
-        say(f"Attention: {warning}")
+    for sentence in summarize(document["warnings"], count=len(rows)):
+        say(f"Attention: {sentence}")
     lines = [
         *tabulate(rows, result_folder.list_known_columns(rows, task=task)),
         *movies.describe(found, done=count_word(rows), again=AGAIN),
@@ -193,6 +198,7 @@ def predict_all(
     """
     rows, failed, total = [], [], len(dataset)
     report = ForecastReporter(model, args, say=say)
+    write = partial(write_prediction, folder=folder, args=args)
 
     def settle(number: int, name: str, written: Callable[[], dict]) -> None:
         try:
@@ -217,8 +223,7 @@ def predict_all(
                 report(image)
                 found = model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
                 found.warnings = (*dataset.remarks(number - 1), *found.warnings)
-                write = partial(write_prediction, image, found, folder=folder, args=args)
-                written = pool.submit(write).result
+                written = pool.submit(write, image, found).result
             except UserError as error:
                 written = partial(_refuse, error)
             waiting.append((number, name, written))
@@ -265,29 +270,24 @@ class ForecastReporter:
         self.before = now or self.before
 
 
-def collect_warnings(rows: list[dict], domain: Domain) -> list[str]:
-    """Warnings about all images together, each kind once.
+def collect_findings(rows: list[dict], domain: Domain) -> list[Finding]:
+    """The findings of all images, each of its image, and those about the images together.
 
     Parameters
     ----------
-    rows : of the summary. Sizes that are far from the training's on the whole give a warning, too.
+    rows : of the summary. Sizes that are far from the training's on the whole are one, too.
     domain : of the training images.
     """
-    from nbtools.methods import domain as limits
-
-    messages: dict[str, list[str]] = {}
-    for text in (text for row in rows for text in row.get("warnings", ())):
-        messages.setdefault(" ".join(text.split()[:2]), []).append(text)
-    lines = [f"{texts[0]} ({len(texts)} of {len(rows)} images)" for texts in messages.values()]
+    found = [one.of(row["name"]) for row in rows for one in row["findings"]]
     sizes = [
         _diameter_of(row)
         for row in rows
-        if row.get("median_pixels") and row["nuclei"] >= limits.FEW and not row["zoom"]
+        if row.get("median_pixels") and row["nuclei"] >= FEW and not row["zoom"]
     ]
-    if len(sizes) > 1 and "Nuclei found" not in messages:
+    if len(sizes) > 1 and all(one.code != "nuclei_size" for one in found):
         size = float(np.median(sizes))
-        lines += filter(None, [limits.judge_size(size, domain, scaled=False, single=False)])
-    return lines
+        found += filter(None, [judge_size(size, domain, single=False)])
+    return found
 
 
 def _diameter_of(row: dict) -> float:
@@ -308,7 +308,8 @@ def write_prediction(
         "unit": image.unit,
         "interval_s": image.interval_s,
         "zoom": prediction.zoom,
-        "warnings": list(prediction.warnings),
+        "findings": prediction.warnings,
+        "warnings": [one.for_command_line() for one in prediction.warnings],
         "notes": list(prediction.notes),
         "movie": movies.find_movie(image),
     }
@@ -388,7 +389,6 @@ def describe_result(
         "diameter_um": args.diameter,
         "min_size_um": args.min_size,
         "seconds": round(sum(r["seconds"] for r in rows), 3),
-        "warnings": collect_warnings(rows, model.domain),
         "remarks": list(model.remarks),
         "images": rows,
         "failed": failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
+from nbtools.plausibility import Finding, MaskCount
+from nbtools.results import Labels
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import pair_names, read_input
 
@@ -145,3 +147,29 @@ def find_groups(dataset: DataSet | None, column: str | None) -> dict[str, int] |
     if dataset is None or not (column or any(e.columns.get("group") for e in dataset.entries)):
         return None
     return dict(zip(dataset.names, dataset.groups(column), strict=True))
+
+
+def count_masks(
+    pairs: Iterable[tuple], *, result: str = "result"
+) -> tuple[Iterator[tuple], Callable[[], list[Finding]]]:
+    """The pairs, while masks among their labels are counted.
+
+    Parameters
+    ----------
+    pairs : name, truth, and result or None.
+    result : the result in words.
+
+    Returns
+    -------
+    The pairs, and a function that describes the masks once they were all read.
+    """
+    sides = (MaskCount("truth"), MaskCount(result))
+
+    def read() -> Iterator[tuple]:
+        for name, *both in pairs:
+            for side, one in zip(sides, both, strict=True):
+                if isinstance(one, Labels):
+                    side.add(one.image.select(T=0).pixels)
+            yield name, *both
+
+    return read(), lambda: [found for side in sides for found in side.describe()]

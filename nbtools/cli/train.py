@@ -110,14 +110,15 @@ def run(args: argparse.Namespace) -> CommandResult:
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
     _write_model(model, history, plan=plan, args=args, inputs=[train, val])
     document = {"model": str(args.out), "method": row.name, **history.summary()}
+    document["warnings"] = [one.to_dict() for one in history.warnings]
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
     trained = (
         f"Trained {row.name} in {history.seconds:.0f} s: {history.epochs} epochs, "
         f"{history.steps} steps, ended by {history.stopped}."
     )
-    return CommandResult(
-        document, [trained, *([f"Best: {best}."] if best else []), f"Model: {args.out}"]
-    )
+    lines = [trained, *([f"Best: {best}."] if best else [])]
+    lines += [f"Attention: {one.for_command_line()}" for one in history.warnings]
+    return CommandResult(document, [*lines, f"Model: {args.out}"])
 
 
 def start_from(model: Method, source: str, *, parts: str = "all") -> None:

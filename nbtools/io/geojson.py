@@ -74,6 +74,7 @@ def read_geojson(content: object, path: Path, *, volume: bool) -> OutlineFile:
     return found
 
 
+PARTS = ("detection",)  # of cells, where a file has both
 REGION = "annotations beside detections or cells are regions, not nuclei"
 IGNORED = "QuPath does not count classes that end in *"
 
@@ -85,7 +86,7 @@ def _take(one: _Object, *, wanted: str, volume: bool) -> tuple[str, list[Outline
     if one.kind in NEVER:
         return f"of the type {one.kind}", []
     if one.kind != wanted:
-        if one.kind == "detection":
+        if one.kind in PARTS:
             return "detections beside cells are parts of these", []
         return REGION if one.kind == "annotation" else f"of no type, beside {wanted}s", []
     parts = list(_list_polygons(one.geometry))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,20 +9,11 @@ import numpy as np
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.normalize import Scale
 
 # where a data set keeps what a method learns from, where that is not called the same
 FOLDERS = {"points": ("centres", "labels"), "boxes": ("boxes", "labels")}
 LOOKED_AT = 48  # training images whose grey values are described
 SIDE = 1024  # pixels of an image that are looked at, along each axis, in its middle plane
-FEW = 3  # nuclei; the median of fewer says nothing
-FAR = 1.7  # times larger or smaller than in training
-FAR_GREY = 4.0  # times brighter or stronger in contrast than the training images
-TOLERATED = 1.2  # beyond the sizes of the training images
-MARGIN = {
-    "noise": 0.03,
-    "fill": 0.25,
-}  # beyond the training images, as share of the range of grey values
 
 
 @dataclass(frozen=True)
@@ -206,117 +196,3 @@ def find_ranges(described: list[dict[str, float]]) -> dict[str, list[float]]:
 def find_size_range(medians: list[float]) -> tuple[float, float] | None:
     """What most training images have as their median diameter: the 5th and the 95th percentile."""
     return tuple(round(float(v), 3) for v in np.percentile(medians, (5, 95))) if medians else None
-
-
-def judge_image(
-    image: Image, domain: Domain, *, sizes: Sequence[float], scaled: bool
-) -> tuple[str, ...]:
-    """List warnings about an image unlike the training images.
-
-    Its pixel size, its grey values and the size of its nuclei are compared with the domain.
-
-    Parameters
-    ----------
-    image : as it was predicted.
-    domain : what the model was trained on.
-    sizes : diameters of the nuclei found, in pixels of the model.
-    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
-    """
-    messages = [] if scaled else [judge_spacing(image, domain)]
-    if len(sizes) >= FEW:
-        messages.append(judge_size(float(np.median(sizes)), domain, scaled=scaled, single=True))
-    still = image.select(T=0)
-    messages += judge_grey(describe_grey(still.to(domain.axes + "C").pixels), domain)
-    return tuple(filter(None, messages))
-
-
-def judge_spacing(image: Image, domain: Domain) -> str:
-    """Warn of an image without the pixel size that the model knows; "" where nothing is missing."""
-    if domain.spacing is None or domain.unit != "um" or image.spacing_um is not None:
-        return ""
-    size = " x ".join(f"{s:.3g}" for s in domain.spacing)
-    return (
-        f"Pixel size unknown: the model was trained at {size} µm a pixel. If yours is another, "
-        "give --spacing or --diameter."
-    )
-
-
-def judge_size(median: float, domain: Domain, *, scaled: bool, single: bool) -> str:
-    """Warn of nuclei far smaller or larger than those of the training; "" where they are alike.
-
-    Parameters
-    ----------
-    median : diameter of the nuclei found, in pixels of the model.
-    domain : with the size of the training nuclei.
-    scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
-    single : the nuclei are of one image, whose median may lie anywhere in the range of the training
-        images.
-    """
-    usual = domain.nucleus_size
-    if not usual or 1 / FAR <= median / usual <= FAR:
-        return ""
-    low, high = domain.size_range or (usual, usual)
-    if single and low / TOLERATED <= median <= high * TOLERATED:
-        return ""
-    words = (
-        f"{median / usual:.1f} times as large as"
-        if median > usual
-        else f"{usual / median:.1f} times smaller than"
-    )
-    remedy = (
-        "Look at the result with care."
-        if scaled
-        else "Give the pixel size (--spacing) or the size of the nuclei (--diameter)."
-    )
-    return (
-        f"Nuclei found are {words} those the model was trained on (median {median:.0f} px, in "
-        f"training {usual:.0f} px). {remedy}"
-    )
-
-
-def judge_grey(described: dict[str, float], domain: Domain) -> list[str]:
-    """List warnings about grey values unlike those of the training images.
-
-    Parameters
-    ----------
-    described : of the image, by `describe_grey`.
-    domain : with the ranges of the training images.
-    """
-    known, messages = domain.grey, []
-    if "noise" in known and described.get("noise", 0) > 1.5 * known["noise"][1] + MARGIN["noise"]:
-        messages.append(
-            "The image is noisier than any the model was trained on. Look at the result with "
-            "care, or denoise the image first."
-        )
-    if "fill" in known and "fill" in described:
-        low, high = known["fill"][0] - MARGIN["fill"], known["fill"][1] + MARGIN["fill"]
-        if described["fill"] > high:
-            messages.append(
-                "The image is brighter in most places than those the model was trained on. Are "
-                "the nuclei dark on a bright field?"
-            )
-        elif described["fill"] < low:
-            messages.append(
-                "The image is darker in most places than those the model was trained on. Are the "
-                "nuclei bright on a dark field?"
-            )
-    return messages
-
-
-def judge_scale(theirs: Scale, ours: Scale) -> tuple[str, ...]:
-    """What to say of grey values far from those that a network restores.
-
-    Parameters
-    ----------
-    theirs : normalisation that the image alone would have.
-    ours : that of the training set.
-    """
-    ratio = np.array(theirs.factor) / np.array(ours.factor)
-    shift = np.abs(np.array(theirs.offset) - np.array(ours.offset)) / np.array(ours.factor)
-    if (ratio < FAR_GREY).all() and (shift < FAR_GREY).all():
-        return ()
-    values = f"around {theirs.offset[0]:.4g}, in training {ours.offset[0]:.4g}"
-    return (
-        f"Grey values are far from those of the training images ({values}). Train on images taken "
-        "with these settings.",
-    )

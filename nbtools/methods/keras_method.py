@@ -29,11 +29,11 @@ from nbtools.inference import (
 )
 from nbtools.inference.base import Maps
 from nbtools.inference.receptive_field import measure_receptive_field
-from nbtools.methods.domain import judge_scale
 from nbtools.methods.grey_scaling import GreyScaling
 from nbtools.methods.method import Method, Prediction
 from nbtools.methods.settings import NetworkSettings
 from nbtools.patches import Example
+from nbtools.plausibility import Finding, judge_scale
 from nbtools.training import (
     KEPT,
     Examples,
@@ -488,8 +488,10 @@ class KerasMethod(GreyScaling, Method):
         decide = partial(target.find_labels, **values)
         return ScaleSearch(inner, decide, target.self_consistency_error, self.domain.nucleus_size)
 
-    def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """List warnings where the image is unlike the training images.
+    def describe_misfit(
+        self, image: Image, result: Prediction, *, given: bool
+    ) -> tuple[Finding, ...]:
+        """Find what makes a result doubtful.
 
         With one normalisation for the whole set, grey values are compared with its scale.
 
@@ -497,10 +499,10 @@ class KerasMethod(GreyScaling, Method):
         ----------
         image : as it was predicted.
         result : with the nuclei found.
-        scaled : whether the size of the nuclei was given, by a pixel size or a diameter.
+        given : whether a diameter of the nuclei was given.
         """
         if self.scale is None:
-            return super().describe_misfit(image, result, scaled=scaled)
+            return super().describe_misfit(image, result, given=given)
         pixels = image.select(T=0).to(self.domain.axes + "C").pixels
         theirs = self.normalization.measure(pixels.reshape(-1, 1, pixels.shape[-1]))
         return judge_scale(theirs, self.scale)
@@ -513,11 +515,11 @@ class KerasMethod(GreyScaling, Method):
             return None
         return self.inference().forecast(shape, tile=tile, frames=image.size("T"))
 
-    def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
+    def describe_tiles(self, needed: Forecast | None) -> tuple[Finding, ...]:
         """A warning where the field of the network has no bound and several tiles are blended."""
         if self.field.radius is not None or needed is None or needed.tiles <= 1:
             return ()
-        return (BLENDED.format(count=needed.tiles),)
+        return (Finding("blended_tiles", BLENDED.format(count=needed.tiles)),)
 
     # --- on disk
 

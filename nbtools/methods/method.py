@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, io, runtime
+from nbtools import config, io, plausibility, runtime
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
@@ -26,7 +26,9 @@ from nbtools.inference.placing import place_results
 from nbtools.inference.rescaling import find_zoom, zoom_pixels
 from nbtools.methods import domain
 from nbtools.methods.domain import Domain
+from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
+from nbtools.plausibility import Finding
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets.base import Target
 
@@ -45,7 +47,7 @@ class Prediction:
         of the model.
     zoom : how many times as many pixels, along each spatial axis, the network was given; None where
         it was given the image as it is.
-    warnings : in what the image is unlike those the model was trained on.
+    warnings : what makes the result doubtful, as text; each with its code and remedy.
     notes : what was decided in decoding and should be known, as of regions without a centre.
     """
 
@@ -53,7 +55,7 @@ class Prediction:
     raw: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     zoom: tuple[float, ...] | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -193,7 +195,19 @@ class Method(ABC):
         self.history = self.learn(train, val, plan=plan, history=history)
         if self.history is history:
             history.seconds = time.monotonic() - started
+        self.history.warnings = self.describe_doubts(val or train)
         return self.history
+
+    def describe_doubts(self, dataset: DataSet) -> list[Finding]:
+        """Find what makes the trained model doubtful.
+
+        Parameters
+        ----------
+        dataset : validation images, or those of the training where there are none.
+        """
+        found = plausibility.judge_training(self.history.best)
+        gain = measure_gain(self, dataset) if "clean" in self.needs else None
+        return found + (plausibility.judge_gain(*gain) if gain else [])
 
     def begin_fit(
         self, train: DataSet, val: DataSet | None = None
@@ -298,7 +312,7 @@ class Method(ABC):
             outputs = stack_frames(frames)
         result = self.decode_maps(outputs, image, zoom=zoom)
         result.seconds, result.zoom = time.perf_counter() - started, zoom
-        result.warnings = self.describe_misfit(image, result, scaled=diameter is not None)
+        result.warnings = self.describe_misfit(image, result, given=diameter is not None)
         result.warnings += self.describe_tiles(needed)
         if raw:
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
@@ -350,27 +364,40 @@ class Method(ABC):
         """
         return None
 
-    def describe_tiles(self, needed: Forecast | None) -> tuple[str, ...]:
-        """Warnings about the tiles that an image was predicted in."""
+    def describe_tiles(self, needed: Forecast | None) -> tuple[Finding, ...]:
+        """Findings about the tiles that an image was predicted in."""
         return ()
 
-    def describe_misfit(self, image: Image, result: Prediction, *, scaled: bool) -> tuple[str, ...]:
-        """List warnings where the image, or the nuclei found in it, are unlike the training images.
+    def describe_misfit(
+        self, image: Image, result: Prediction, *, given: bool
+    ) -> tuple[Finding, ...]:
+        """Find what makes a result doubtful.
+
+        The image and the nuclei found in it are compared with the training images, and with each
+        other.
 
         Parameters
         ----------
         image : as it was predicted.
         result : with the nuclei found; without labels nothing is compared.
-        scaled : whether a diameter of the nuclei was given.
+        given : whether a diameter of the nuclei was given.
         """
         if result.labels is None:
             return ()
-        still = result.labels.select(T=0).pixels
-        factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
+        label = result.labels.select(T=0).to(self.domain.axes).pixels
+        pixels = image.select(T=0).to(self.domain.axes + "C").pixels
         calibrated = self.domain.spacing is not None and self.domain.unit == "um"
-        scaled = scaled or (image.spacing_um is not None and calibrated)
-        sizes = equivalent_diameters(still) * factor
-        return domain.judge_image(image, self.domain, sizes=sizes, scaled=scaled)
+        scaled = given or (image.spacing_um is not None and calibrated)
+        found = [] if scaled else [plausibility.judge_spacing(image, self.domain)]
+        sizes = equivalent_diameters(label)
+        if len(sizes) >= plausibility.FEW:
+            median = float(np.median(sizes))
+            factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
+            about = {"image": image, "pixels": median, "given": given}
+            found.append(plausibility.judge_size(median * factor, self.domain, **about))
+        found += plausibility.judge_grey(domain.describe_grey(pixels), self.domain)
+        found += plausibility.judge_objects(pixels, label)
+        return tuple(one for one in found if one is not None)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""

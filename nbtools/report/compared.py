@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbtools import tasks
 from nbtools.metrics.bootstrap import FEWEST, name_interval
+from nbtools.plausibility import summarize
 from nbtools.show.text import format_value
 from nbtools.tasks import TITLES
 from nbtools.tasks.text import count_images
@@ -46,7 +47,9 @@ def collect_comparison(about: dict, rows: list[dict]) -> dict:
         "missing": {name: names for name, names in (about.get("missing") or {}).items() if names},
         "seed": about.get("seed"),
         "warnings": [
-            f"{name}: {text}" for name, one in makers.items() for text in one.get("warnings", ())
+            f"{name}: {text}"
+            for name, one in makers.items()
+            for text in summarize(one.get("warnings", ()), count=about["images"])
         ],
         "command": about.get("command"),
         "versions": about.get("versions"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from nbtools import data, io, methods
 from nbtools.errors import UserError
+from nbtools.plausibility import summarize
 from nbtools.report.compared import collect_comparison
 from nbtools.tasks.reading import SCORES_FOLDER
 
@@ -175,7 +176,7 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "seconds": about.get("seconds"),
         "summary": summary,
         "failed": about.get("failed"),
-        "warnings": about.get("warnings"),
+        "warnings": summarize(about.get("warnings") or (), count=len(names)),
         "seed": recipe.get("seed"),
         "command": about.get("command"),
         "source": about.get("source"),

@@ -3,6 +3,7 @@
 from nbtools.show.curves import TrainingCurve, training, training_curve
 from nbtools.show.fields import flows, paths, stars
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
+from nbtools.show.found import found_pictures
 from nbtools.show.grey import histogram
 from nbtools.show.groups import group_table, groups, highlight
 from nbtools.show.noise import correlations
@@ -33,6 +34,7 @@ __all__ = [
     "evaluation",
     "findings",
     "flows",
+    "found_pictures",
     "group_table",
     "groups",
     "highlight",

@@ -88,7 +88,7 @@ def findings(found: Iterable[Any]) -> RichText:
     Parameters
     ----------
     found : findings with severity ("error", "warning", "note"), file, message and remedy; `why`
-        stands with the first finding of each code.
+        stands with the first finding of each code. Remedies are told in the words of Python.
     """
     order = list(SEVERITIES)
     found = sorted(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from nbtools.targets.persistence import persistence_watershed
+
 # foreground probability above which a network takes something for a nucleus, whether it becomes an
 # object or not
 SEEN = 0.3
@@ -80,15 +82,11 @@ def split_touching_objects(
     -------
     (*space) int32 labels.
     """
-    from skimage.morphology import h_maxima
-    from skimage.segmentation import watershed
-
     if not foreground.any():
         return np.zeros(foreground.shape, np.int32)
     foreground = ndimage.binary_fill_holes(foreground)
     depth = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
-    seeds, _ = ndimage.label(h_maxima(depth, split), np.ones((3,) * foreground.ndim))
-    return watershed(-depth, seeds, mask=foreground)
+    return persistence_watershed(depth, foreground, min_persistence=split)
 
 
 def expand_labels(label: np.ndarray, nucleus: np.ndarray, *, steps: int) -> np.ndarray:

@@ -74,7 +74,7 @@ class WaistTarget(LabelTarget):
 
 @dataclass(frozen=True)
 class OtsuTarget(WaistTarget):
-    """Smoothed grey values; what is brighter than Otsu's threshold, split at its waists.
+    """Grey values above the threshold of their place; what is above 0, split at its waists.
 
     References
     ----------
@@ -85,16 +85,11 @@ class OtsuTarget(WaistTarget):
 
     @property
     def outputs(self) -> dict[str, int]:
-        return {"grey": 1}
+        return {"height": 1}
 
     def find_labels(self, maps: np.ndarray, *, split: float, min_size: int) -> np.ndarray:
-        """(*space, K) maps, the first of grey values → labels above Otsu's threshold."""
-        from skimage.filters import threshold_otsu
-
-        grey = maps[..., 0]
-        if grey.min() == grey.max():
-            return np.zeros(grey.shape, np.int32)
-        return self.split_regions(grey > threshold_otsu(grey), split=split, min_size=min_size)
+        """(*space, K) maps, the first of heights above the threshold → labels."""
+        return self.split_regions(maps[..., 0] > 0, split=split, min_size=min_size)
 
     def score(self, label: np.ndarray, maps: np.ndarray) -> None:
         """A threshold has no probability."""

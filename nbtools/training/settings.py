@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbtools import runtime
 from nbtools.config import Settings, setting
+from nbtools.plausibility import Finding
 
 KEPT = ("best", "last")  # weights of the lowest validation loss, and of the last epoch
 
@@ -96,6 +97,7 @@ class History:
     seconds: float = 0.0
     steps: int = 0
     parameters: int = 0
+    warnings: list[Finding] = field(default_factory=list)  # what makes the model doubtful
 
     @property
     def epochs(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 import ipywidgets
 
 from nbtools import checks, data, show
-from nbtools.checks import Finding
+from nbtools.checks import Finding, RepairOptions
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.widgets.common import (
@@ -22,6 +24,8 @@ from nbtools.widgets.common import (
 )
 from nbtools.widgets.picker import DataPicker, pick_data
 from nbtools.wording import in_python
+
+MOST_PICTURES = 6
 
 
 def check_up(
@@ -48,8 +52,8 @@ def check_up(
 class CheckUp(ipywidgets.VBox):
     """The widget of `check_up`.
 
-    `picker` (where no data set was given), buttons `run` and `repair`, field `copy`, and the
-    `table` of findings.
+    `picker` (where no data set was given), buttons `run` and `repair`, fields `copy` and
+    `allow_fewer`, the `table` of findings, and `pictures` of the gravest ones.
     """
 
     def __init__(self, dataset: DataSet | None = None, *, copy: str | Path):
@@ -65,13 +69,24 @@ class CheckUp(ipywidgets.VBox):
         )
         self.repair = make_button("Write repaired copy", "nb-check-repair", icon="wrench")
         self.table = make_html("nb-check-table")
+        self.pictures = make_html("nb-check-pictures")
+        self.allow_fewer = with_class(
+            ipywidgets.Checkbox(
+                value=False,
+                description="write labels that hold fewer nuclei afterwards, too",
+                indent=False,
+                layout=WIDE,
+            ),
+            "nb-check-fewer",
+        )
         self.status = make_html("nb-check-status")
         first = (
             [self.picker]
             if self.picker is not None
             else [ipywidgets.HTML(format_note(f"Data set: {dataset!r}"))]
         )
-        super().__init__([*first, self.run, self.table, self.copy, self.repair, self.status])
+        parts = [self.run, self.table, self.pictures, self.copy, self.allow_fewer, self.repair]
+        super().__init__([*first, *parts, self.status])
         self.add_class("nb-check")
         self.run.on_click(lambda _: self._try(self.check))
         self.repair.on_click(lambda _: self._try(self.write_copy))
@@ -95,15 +110,17 @@ class CheckUp(ipywidgets.VBox):
         self._seen = self.dataset
         self._findings = checks.check(self._seen)
         self.table.value = show.findings(self._findings)._repr_html_()  # with its style
+        found = show.found_pictures(self._seen, self._findings, most=MOST_PICTURES)
+        self.pictures.value = "".join(format_picture(figure) for _, figure in found)
         return self._findings
 
     def write_copy(self) -> Path:
         """Write the repaired copy, and list the changes; the original stays as it is."""
         folder = Path(self.copy.value.strip()).expanduser()
-        changes = checks.fix(self.dataset, self.value, folder=folder)
-        lines = changes or ["No changes were needed."]
-        told = [f"Repaired copy: {folder}", *map(in_python, lines)]
-        self.status.value = "".join(map(format_note, told))
+        options = RepairOptions(allow_fewer=self.allow_fewer.value)
+        changes = checks.fix(self.dataset, self.value, folder=folder, options=options)
+        lines = list(map(in_python, changes)) or ["No changes were needed."]
+        self.status.value = "".join(map(format_note, [f"Repaired copy: {folder}", *lines]))
         return folder
 
     def _try(self, action: Callable[[], object]) -> None:
@@ -112,3 +129,11 @@ class CheckUp(ipywidgets.VBox):
             action()
         except UserError as error:
             self.status.value = format_error(error)
+
+
+def format_picture(figure: show.Figure) -> str:
+    """A figure as HTML, with its text alternative below it."""
+    data = base64.b64encode(show.to_png(figure)).decode("ascii")
+    words = escape(figure.alt)
+    picture = f"<img alt='{words}' style='max-width:100%' src='data:image/png;base64,{data}'>"
+    return f"<figure style='margin:8px 0'>{picture}<figcaption>{words}</figcaption></figure>"

@@ -1,7 +1,9 @@
-"""The classical baseline: Otsu's threshold, then a watershed on the distance to the background.
+"""The classical baseline: Otsu's threshold made local, then a watershed on the distance to it.
 
-Otsu 1979, doi:10.1109/TSMC.1979.4310076; watershed on distances as in Malpica et al. 1997,
-Cytometry 28, 289–297.
+Otsu 1979, doi:10.1109/TSMC.1979.4310076; made local as in `local_threshold`; watershed on distances
+as in Malpica et al. 1997, Cytometry 28, 289–297. Faults are mended first, and fading with depth is
+made even (`normalize.prepare`). An image whose grey values are of one group only has no nuclei
+(`populations`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.methods.domain import Domain
+from nbtools.methods.local_threshold import subtract_threshold
 from nbtools.methods.method import Method
+from nbtools.normalize.prepare import prepare_channels
 from nbtools.targets.waists import OtsuTarget
 
 if TYPE_CHECKING:
@@ -77,7 +81,7 @@ class Otsu(Method):
         return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
-        """Smooth an image as a whole, since Otsu's threshold depends on all of it.
+        """Subtract its threshold from each place of an image, which is looked at as a whole.
 
         Parameters
         ----------
@@ -86,10 +90,17 @@ class Otsu(Method):
 
         Returns
         -------
-        (*space, 1) float32.
+        (*space, 1) float32 grey values above the threshold of their place; none where the image
+        shows no two groups of grey values.
         """
-        grey = pixels[..., 0].astype(np.float32)
-        return ndimage.gaussian_filter(grey, self.settings.smoothing)[..., None]
+        inside = find_field(pixels[..., 0])
+        prepared, _ = prepare_channels(pixels[inside][..., :1])
+        smooth = ndimage.gaussian_filter(
+            prepared[..., 0].astype(np.float32), self.settings.smoothing
+        )
+        height = np.zeros(pixels.shape[:-1], np.float32)
+        height[inside] = subtract_threshold(smooth, spacing=self.target().relative_spacing)
+        return height[..., None]
 
     def _choose(self, train: DataSet, seed: int) -> float:
         """Take the settings of the highest mean AP; returns that."""
@@ -118,3 +129,31 @@ class Otsu(Method):
                 best = (top, {"smoothing": smoothing, **values})
         self.settings = self.settings.replace(**best[1])
         return best[0]
+
+
+def find_field(pixels: np.ndarray) -> tuple[slice, ...]:
+    """The box of an image without margins of one grey value, however wide they are.
+
+    A margin ends at a line that shows a background of its own; a background that was cut off at 0
+    goes on there.
+
+    Parameters
+    ----------
+    pixels : (*space) grey values.
+
+    Returns
+    -------
+    A slice along each axis.
+    """
+    box = [slice(0, n) for n in pixels.shape]
+    for axis, count in enumerate(pixels.shape):
+        lines = np.moveaxis(pixels, axis, 0).reshape(count, -1)
+        varied = np.flatnonzero(lines.min(axis=1) < lines.max(axis=1))
+        if not len(varied):
+            continue
+        first, last = int(varied[0]), int(varied[-1])
+        ends = np.median(lines[[first, last]], axis=1)
+        start = first if ends[0] != lines[0, 0] else 0
+        stop = last + 1 if ends[1] != lines[-1, 0] else count
+        box[axis] = slice(start, stop)
+    return tuple(box)

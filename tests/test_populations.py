@@ -1,0 +1,57 @@
+"""One group of grey values or two."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from nbtools.populations import (
+    SEPARATE,
+    find_outlines,
+    measure_edge_contrast,
+    measure_noise,
+    measure_steepness,
+    thin,
+)
+
+
+def make_random_field(grain: float, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(256, 256))
+    return ndimage.gaussian_filter(noise, grain, mode="wrap")
+
+
+@pytest.mark.parametrize("grain", [1.0, 2.0, 8.0, 25.0])
+def test_a_level_of_a_random_field_runs_through_places_like_any_other(grain):
+    """Rice 1945: 4 / pi = 1.27 times the mean steepness; places far from a level are flatter."""
+    field = make_random_field(grain)
+    assert measure_edge_contrast(field, field > 0, diameter=5 * grain) < SEPARATE
+
+
+@pytest.mark.parametrize("height", [1.5, 5.0, 50.0])
+def test_the_outline_of_a_disc_is_an_edge(height):
+    disc = np.hypot(*np.ogrid[-128:128, -128:128]) < 30
+    field = ndimage.gaussian_filter(
+        disc * height + np.random.default_rng(1).normal(size=disc.shape), 1
+    )
+    assert measure_edge_contrast(field, disc, diameter=60) > SEPARATE
+
+
+def test_nothing_found_has_no_edge_contrast():
+    assert measure_edge_contrast(make_random_field(1), np.zeros((256, 256), bool), diameter=9) == 0
+
+
+def test_steepness_of_a_slope_is_its_rise_per_pixel():
+    y, x = np.mgrid[:20, :20]
+    assert measure_steepness(3.0 * x + 4.0 * y)[5, 5] == pytest.approx(5.0)
+
+
+def test_outlines_lie_on_both_sides():
+    inside = np.zeros((5, 6), bool)
+    inside[:, 3:] = True
+    assert find_outlines(inside)[2].tolist() == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (8, 120, 120), (2000, 1000)])
+def test_noise_is_measured_beside_a_slope(shape):
+    noise = np.random.default_rng(0).normal(0, 7.0, shape)
+    assert measure_noise(noise + 5 * np.arange(shape[-1])) == pytest.approx(7.0, rel=0.03)
+    assert len(thin(noise)) <= 700_000
