@@ -69,10 +69,10 @@ def test_a_good_result_is_decoded(run, stranger, tmp_path):
 def test_a_damaged_model_is_refused(run, base, tmp_path, text):
     shutil.copytree(base / "model", tmp_path / "m")
     (tmp_path / "m" / "model.json").write_text(text)
-    for words in (
-        ["predict", tmp_path / "m", base / "data", "--out", tmp_path / "o"],
-        ["report", tmp_path / "m"],
-    ):
+    verbs = [["predict", tmp_path / "m", base / "data", "--out", tmp_path / "o"]]
+    if "method" not in text:  # a report tells what little there is
+        verbs.append(["report", tmp_path / "m"])
+    for words in verbs:
         code, _, err = run(*words)
         assert code == 2, err
         assert "model.json" in err
