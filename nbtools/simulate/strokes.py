@@ -51,6 +51,7 @@ def draw_strokes(label: Image, *, share: float = 0.01, rng: np.random.Generator)
         )
     found = label.to("ZYX" if "Z" in label.axes else "YX")
     truth = np.maximum(found.pixels, 0).reshape(-1, *found.shape[-2:])
+    truth = truth.astype(np.int32 if truth.max(initial=0) < 2**31 else np.int64)
     drawn = np.zeros(truth.shape, bool)
     wanted = share * truth.size / 2
     for region, starts in ((truth > 0, _inside_nuclei(truth)), (truth == 0, _on_background(truth))):

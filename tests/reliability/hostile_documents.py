@@ -216,7 +216,7 @@ def list_documents(base: Path, rng: random.Random, *, network: bool = False) -> 
     """
     kinds = [
         ("result", "result.json", (report,)),
-        ("result", "scores.json", (report,)),
+        ("result", "scores/scores.json", (report,)),
         ("raw", "result.json", (decode,)),
         ("model", "model.json", (report, *((predict,) if network else ()))),
         ("model", "recipe.json", (report, rerun)),
@@ -246,7 +246,7 @@ def edit_json(source: Path, file: str, *, verb: Callable, rng: random.Random) ->
         (folder / "stranger" / file).write_text(text, "utf-8")
         return verb(folder)
 
-    return Attack(f"documents: {verb.__name__} {file}", name, run)
+    return Attack(f"documents: {verb.__name__} {Path(file).name}", name, run)
 
 
 def report(folder: Path) -> int:
