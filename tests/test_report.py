@@ -204,7 +204,7 @@ def test_an_earlier_report_is_replaced_and_no_other_file_touched(model):
     report.write(model)
     report.write(model)
     after = {p.name: p.read_bytes() for p in model.iterdir()}
-    assert set(after) - set(before) == {"report.html", "report.json"}
+    assert set(after) - set(before) == {".nbtools.jsonl", "report.html", "report.json"}
     assert all(after[name] == content for name, content in before.items())
 
 
