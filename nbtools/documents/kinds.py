@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from nbtools.documents.fields import (
     MOST_IMAGES,
+    Amount,
     Axes,
     Best,
     Channels,
@@ -77,7 +78,7 @@ class ImageRow(Part):
     """An image of a result."""
 
     name: ImageName
-    nuclei: Count | None = None
+    nuclei: Amount | None = None  # of a movie, the mean over its time points
     seconds: Seconds | None = None
     axes: Axes | None = None
     spacing: Annotated[list[PixelSize], Field(max_length=3)] | None = None
