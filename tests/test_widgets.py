@@ -207,12 +207,15 @@ def test_an_uploaded_zip_is_unpacked_inside_its_folder(folder):
     with zipfile.ZipFile(packed, "w") as archive:
         for path in folder.rglob("*.tif"):
             archive.write(path, path.relative_to(folder.parent))
-        archive.writestr("../../outside.txt", "no")
     dataset = DataSet.open(picker.save_uploads({"set.zip": packed.getvalue()}, {}))
     assert dataset.has("labels")
     assert len(dataset) == 2
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("../../outside.txt", "no")
+    with pytest.raises(UserError, match="must stay inside"):
+        picker.save_uploads({"set.zip": packed.getvalue()}, {})
     assert not (folder.parent.parent / "outside.txt").exists()
-    with pytest.raises(UserError, match="zip"):
+    with pytest.raises(UserError, match="must be whole"):
         picker.save_uploads({"set.zip": b"no zip"}, {})
 
 

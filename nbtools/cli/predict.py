@@ -106,7 +106,12 @@ def read_tile(text: str) -> tuple[int, ...] | None:
     >>> read_tile("16,64,64"), read_tile("auto")
     ((16, 64, 64), None)
     """
-    return None if text == "auto" else tuple(common.whole_number(part) for part in text.split(","))
+    if text == "auto":
+        return None
+    shape = tuple(common.whole_number(part) for part in text.split(","))
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two or three numbers above 0")
+    return shape
 
 
 def run(args: argparse.Namespace) -> CommandResult:
