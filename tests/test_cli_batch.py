@@ -10,6 +10,7 @@ import tifffile
 
 from nbtools import io
 from nbtools.cli import batch
+from nbtools.errors import UserError
 from nbtools.methods.segment.otsu import Otsu
 
 COUNT = 4
@@ -64,6 +65,17 @@ def test_an_image_that_fails_costs_itself_alone(run, tmp_path, images, monkeypat
     assert (failed["name"], words in failed["message"]) == ("n1", True)
     assert read_rows(tmp_path / "r") == [ALL[0], *ALL[2:]]
     assert "Traceback" not in err
+
+
+def test_where_every_image_fails_no_folder_is_left_behind(run, tmp_path, images, monkeypatch):
+    fail = UserError("An image must be whole.", "half of one", "Copy it again.")
+    monkeypatch.setattr(Otsu, "predict", lambda *_, **__: (_ for _ in ()).throw(fail))
+    code, _, err = run("predict", "otsu", images, "--out", tmp_path / "r")
+    assert (code, "Copy it again" in err) == (2, True)
+    assert not (tmp_path / "r").exists()
+    (tmp_path / "empty").mkdir()
+    run("predict", "otsu", images, "--out", tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

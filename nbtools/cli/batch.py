@@ -28,7 +28,7 @@ from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.folders import PREFIX, hash_file, sweep
+from nbtools.io.folders import MARK, PREFIX, hash_file, list_content, sweep
 from nbtools.plausibility import Finding
 from nbtools.tasks.instances import remove_smaller_than
 
@@ -183,13 +183,26 @@ class Batch:
                 self._settle(*one)
             count = f"{len(self.rows)} of {len(self.dataset)} images are done, and kept"
             self.say(f"Stopped: {count}. Go on with --resume.")
+        except Exception:
+            self._withdraw()
+            raise
         order = {name: i for i, name in enumerate(self.dataset.names)}
         self.rows.sort(key=lambda row: order.get(row["name"], 0))
 
+    def _withdraw(self) -> None:
+        """Leave no folder of a result behind, where not a single image could be predicted."""
+        folder = self.args.out
+        if self.rows or list_content(folder):
+            return
+        for name in (JOURNAL, MARK):
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()) and not self.existed:
+            folder.rmdir()
+
     def _begin(self) -> list[int]:
         """Make the folder, or take up the one that was begun; numbers of the images to predict."""
-        done = {}
-        if self.args.resume and self.args.out.is_dir():
+        done, self.existed = {}, self.args.out.is_dir()
+        if self.args.resume and self.existed:
             sweep(self.args.out)
             done = self.journal.read()
         else:
