@@ -59,7 +59,9 @@ def test_a_model_of_an_older_version_predicts_the_same(name):
 @pytest.mark.parametrize("name", CASES)
 def test_three_steps_of_training_are_the_same(name, tmp_path):
     golden, found = TRAINED["steps"][name], training.train(CASES[name], tmp_path)
-    np.testing.assert_allclose(found["losses"], golden["losses"], rtol=1e-4)
+    # processors round differently, and a noise model that is measured on the way amplifies it
+    rtol = 1e-4 if is_same_machine(TRAINED) else 1e-3
+    np.testing.assert_allclose(found["losses"], golden["losses"], rtol=rtol)
     if is_same_machine(TRAINED):
         assert found["weights"] == golden["weights"]
 
