@@ -149,7 +149,7 @@ def test_files_are_added_beside_those_that_are_there(tmp_path):
 def test_a_folder_in_a_result_is_made_anew_without_what_is_not_ours(tmp_path):
     result = make_result(tmp_path / "run")
     for name in ("one", "two"):
-        with io.new_folder(result, keep=True, renew=("scores",)) as inside:
+        with io.new_folder(result, keep=True, renew=("scores/",)) as inside:
             io.write_text(inside / "scores" / f"{name}.txt", name)
         (result / "scores" / "of the user.txt").write_text("note")
     assert names(result / "scores") == ["of the user.txt", "two.txt"]

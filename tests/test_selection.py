@@ -82,6 +82,8 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         axes=None,
         channel=None,
         time=None,
+        series=None,
+        quiet=True,
         spacing=None,
         unit="um",
         diameter=None,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbtools.image import Image
 
 
+STALE = ("overlays/", "rois/", "scores/", "report.")  # what was made of the old labels
 MAPS = ".maps.tif"
 
 
@@ -66,12 +67,14 @@ def run(args: argparse.Namespace) -> CommandResult:
     images = find_images(about, say)
     if args.out:
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.result])
-    with io.new_folder(out, overwrite=args.out is None or args.overwrite) as folder:
+    here = {"keep": True, "renew": STALE} if args.out is None else {"overwrite": args.overwrite}
+    with io.new_folder(out, **here) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)
             for row in about["images"]
         ]
-        keep_rest(args.result, folder)
+        if args.out:
+            keep_rest(args.result, folder)
         result_folder.write_tables(folder, rows, task=tasks.INSTANCES)
         command = common.format_command(args)
         document = about | {"decoding": values, "images": rows, "decoded_by": command}
@@ -230,8 +233,8 @@ def keep_rest(result: Path, folder: Path) -> None:
     for path in result.iterdir():
         made_anew = (
             (folder / path.name).exists()
-            or path.name.startswith("report.")
-            or path.name in ("overlays", "rois")
+            or path.name.startswith(("report.", ".nbtools"))
+            or path.name in ("overlays", "rois", "scores")
         )
         if path.is_dir() and not made_anew:
             shutil.copytree(path, folder / path.name, copy_function=link_file)

@@ -40,7 +40,7 @@ def save_scores(
     truth, found : functions from a name to the truth and to the result.
     dataset : the images, where they are at hand.
     """
-    with io.new_folder(result, keep=True, renew=(SCORES_FOLDER,)) as inside:
+    with io.new_folder(result, keep=True, renew=(f"{SCORES_FOLDER}/",)) as inside:
         folder = inside / SCORES_FOLDER
         io.write_json(folder / "scores.json", scores)
         if "strata" in tasks.of_scores(scores).figures:

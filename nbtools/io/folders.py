@@ -41,7 +41,7 @@ class new_folder:
     overwrite : replace a folder that the toolkit wrote and that nobody changed.
     inputs : files and folders that the result is made from; none of them is ever replaced.
     keep : whether what is in the folder stays: files of the same name alone are replaced.
-    renew : names of folders in it whose older files of ours go, with `keep`.
+    renew : beginnings of the names of older files of ours that go, with `keep`, as "scores/".
 
     Raises
     ------
@@ -115,7 +115,7 @@ class new_folder:
             self._require_own(read_mark(self.path) or {}, present)
         if self.renew:
             old = read_mark(self.path) or {}
-            remove_own(self.path, old, within=self._renewed)
+            remove_own(self.path, old, within=self.renew)
             old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
             write_mark(self.path, old | new)
         else:
@@ -127,10 +127,6 @@ class new_folder:
         for name in sorted(files, key=lambda name: name in LAST):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(self._temporary / name, self.path / name)
-
-    @property
-    def _renewed(self) -> tuple[str, ...]:
-        return tuple(f"{name}/" for name in self.renew)
 
     def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
         present = [name for name in files if os.path.lexists(self.path / name)]
@@ -243,6 +239,10 @@ def is_movable(path: Path) -> bool:
 
     Not where it is empty, mounted, the one that the user's shell stands in, or of a parent that is
     not ours to write: these are filled from inside.
+
+    Parameters
+    ----------
+    path : of a folder.
     """
     mounted = os.path.ismount(path) or Path.cwd().is_relative_to(path)
     return bool(os.listdir(path)) and not mounted and os.access(path.parent, os.W_OK)

@@ -114,6 +114,10 @@ def fit_fall(depth: np.ndarray, bright: np.ndarray, *, planes: int) -> tuple[flo
 def fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of the median of all lines through two points.
 
+    Parameters
+    ----------
+    x, y : (n,) coordinates of the points.
+
     Examples
     --------
     >>> fit_line(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0, 5.0, 7.0]))

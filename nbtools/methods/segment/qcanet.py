@@ -97,11 +97,13 @@ class QcaNet(KerasMethod):
 
     @property
     def normalization(self) -> Normalization:
+        """By minimum and maximum where the settings say so."""
         minmax = self.settings.scaling == "minmax"
         return normalize.MIN_MAX if minmax else self._percentiles
 
     @normalization.setter
     def normalization(self, recalled: Normalization) -> None:
+        """Scale as the model that is loaded did, where the settings do not say it."""
         self._percentiles = recalled
 
     def loss(self) -> Callable:
