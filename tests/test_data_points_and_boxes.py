@@ -162,7 +162,8 @@ def test_classes_of_nuclei_do_not_survive_new_numbers(tmp_path):
     write(tmp_path / "set" / "classes" / "a.csv", "label,class\n1,G1\n2,S\n")
     dataset = DataSet.open(tmp_path / "set")
     changes = checks.fix(dataset, checks.check(dataset), folder=tmp_path / "copy")
-    assert [line.split(": ")[0] for line in changes] == ["labels/a.tif", "classes/a.csv"]
+    files = dict.fromkeys(line.split(": ")[0] for line in changes)
+    assert list(files) == ["labels/a.tif", "classes/a.csv"]
     assert DataSet.open(tmp_path / "copy")[0].classes is None
 
 

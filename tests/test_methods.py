@@ -265,7 +265,7 @@ def test_an_unknown_method_or_model_names_what_is_known(tmp_path):
     with pytest.raises(UserError, match="Shipped weights: "):
         methods.load(tmp_path / "nothing")
     (tmp_path / "model.json").write_text("{not json")
-    with pytest.raises(UserError, match="model.json must describe a model"):
+    with pytest.raises(UserError, match="model.json must be a valid JSON file"):
         methods.load(tmp_path)
 
 

@@ -438,8 +438,14 @@ def hash_file(path: Path) -> str:
 
 def temporary_path(path: Path) -> Path:
     """A free hidden name beside a path: short, with its suffix, and with our process in it."""
-    suffix = path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ""
+    # two of them: writers tell .nii.gz and .ome.tif by both
+    suffix = next((s for s in ("".join(path.suffixes[-2:]), path.suffix) if fits(s)), "")
     return path.with_name(f"{PREFIX}{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{suffix}")
+
+
+def fits(suffix: str) -> bool:
+    """Whether a suffix may stand in a temporary name: short, and of letters and digits."""
+    return len(suffix) <= LONGEST_SUFFIX and suffix.replace(".", "").isalnum()
 
 
 def is_leftover(name: str) -> bool:

@@ -89,7 +89,8 @@ nb.show.table([rows])
 # what to the shape of a ball?
 
 # %%
-wrong = measure(field.label.replace(spacing=(0.25, 0.25, 0.25)), field.image)
+cubic = (0.25, 0.25, 0.25)
+wrong = measure(field.label.replace(spacing=cubic), field.image.replace(spacing=cubic))
 rows = []
 for spacing, one in (("0.5 x 0.25 x 0.25", table), ("0.25 x 0.25 x 0.25", wrong)):
     row = {"spacing, µm": spacing}
