@@ -90,7 +90,7 @@ def test_centres_come_from_blobs_with_or_without_numbers(tmp_path, one_value):
         ("boxes/a.csv", "y0,x0,y1,x1\n1,2,x,4\n", "whole and readable"),
         ("boxes/a.csv", "y0,x0,y1,x1\n1,2,nan,4\n", "finite"),
         ("boxes/a.xml", "<annotation>", "whole and readable"),
-        ("boxes/a.json", "[", "whole and readable"),
+        ("boxes/a.json", "[", "must be a valid JSON file"),
         ("centres/a.csv", "row,column\n1,2\n", "a column for each axis"),
         ("centres/a.csv", "y,x\n1,two\n", "must be numbers"),
     ],

@@ -249,8 +249,8 @@ nb.show.scores(nb.metrics.evaluate_each(label, {"2.5D flows": prediction}))
 # on a slower machine two of five seeds of `fast_nuclei` still missed nuclei, and a
 # single run would not have shown it. A mean IoU of 0.70 to 0.73 means that the outlines
 # differ from those of the annotators, who drew far out into the blur, and about half a
-# pixel beside the image. The *look* of the simulation was adapted to this one embryo, so
-# **another microscope may need another look** (`nbtools simulate nuclei3d --set …`,
+# pixel beside the image. The *look* of the simulation was adapted to this one embryo,
+# so **another microscope may need another look** (`nbtools simulate nuclei3d --set …`,
 # lesson 04). To try it on a volume of your own:
 # `nb.methods.load("nuclei3d").predict(image)`.
 #
