@@ -208,3 +208,16 @@ def test_masks_are_counted_with_their_objects():
         count.add(one)
     assert "The truth of 2 of 3 images is a mask: one value for 3 separate" in count.describe()[0]
     assert MaskCount("result").describe() == []
+
+
+@pytest.mark.parametrize(("times", "said"), [(20, True), (4, False)])
+def test_dead_cells_are_told_and_nuclei_in_mitosis_are_not(rng, times, said):
+    label = np.zeros((128, 128), np.int32)
+    height = np.zeros(label.shape, np.float32)
+    for number in range(16):
+        box = (slice(8 + 30 * (number // 4), 20 + 30 * (number // 4)),)
+        box += (slice(8 + 30 * (number % 4), 20 + 30 * (number % 4)),)
+        label[box], height[box] = number + 1, 100.0 * (times if number == 5 else 1)
+    pixels = (200 + height + rng.normal(0, 5, label.shape))[..., None]
+    codes = [one.code for one in judge_objects(pixels, label)]
+    assert ("far_brighter_objects" in codes) == said

@@ -13,6 +13,7 @@ from nbtools.populations import SEPARATE, measure_edge_contrast, measure_noise
 LOOKED_AT = 2_000_000  # pixels in the middle of the image
 LARGE = 1 / 3  # of the field, that one nucleus does not cover
 OUT_OF_PROPORTION, ENOUGH = 30.0, 8  # times the median size; objects that have a median
+BRIGHTER = 10.0  # times the median height of objects above the background
 LIKE = 1.0  # standard deviations of the noise within which grey values are the same
 MANY = 1 / 3  # of the objects
 DIMMER = 2.5  # times that one half of a volume is dimmer than the other
@@ -137,13 +138,33 @@ def measure_heights(grey: np.ndarray, label: np.ndarray, *, diameter: float) -> 
 
 
 def judge_heights(heights: np.ndarray, *, noise: float) -> list[Finding]:
-    """Objects with the grey value of the background.
+    """Objects with the grey value of the background, or far brighter than most.
 
     Parameters
     ----------
     heights : (N,) by `measure_heights`.
     noise : standard deviation between neighbouring pixels.
     """
+    return [*_judge_brightest(heights), *_judge_dimmest(heights, noise=noise)]
+
+
+def _judge_brightest(heights: np.ndarray) -> list[Finding]:
+    """Dead cells and debris: a nucleus in mitosis is a few times as bright as others."""
+    median = float(np.median(heights)) if len(heights) >= ENOUGH else 0.0
+    many = int((heights > BRIGHTER * median).sum()) if median > 0 else 0
+    if not many:
+        return []
+    return [
+        Finding(
+            "far_brighter_objects",
+            f"{many} of {len(heights)} objects are over {BRIGHTER:.0f} times as bright as most: "
+            "they may be dead cells or debris, and nuclei beside them may be missing.",
+            "Look at them, and leave them out of the counts if they are no nuclei.",
+        )
+    ]
+
+
+def _judge_dimmest(heights: np.ndarray, *, noise: float) -> list[Finding]:
     like = int((np.abs(heights) <= LIKE * noise).sum())
     if like < 3 or like < MANY * len(heights):
         return []
