@@ -56,8 +56,8 @@ class Labels:
     Parameters
     ----------
     image : the label image, int32.
-    score : label → how sure the method is of this object, 0 … 1; None where it has no score. The
-        objects of a movie are named by (frame, label), here and below.
+    score : label → how sure the method is of this object, 0 … 1; None where it has no score.
+        The objects of a movie are named by (frame, label), here and below.
     classes : label → name of its class, from a model that has learned classes; else None.
     probability : label → probability of that class.
     """

@@ -308,7 +308,7 @@ def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
 
 
 def read_mark(folder: str | Path) -> dict[str, str] | None:
-    """Name of each file that the toolkit wrote into a folder → its sha256; None without a mark."""
+    """The sha256 of each file that we wrote into a folder, by name; None without a mark."""
     try:
         lines = (Path(folder) / MARK).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -141,7 +141,7 @@ def _read_nifti(path: Path, nibabel: ModuleType, *, header_only: bool) -> RawIma
 
 
 def _to_um(sizes: dict[str, float], unit: str) -> tuple[dict[str, float], str]:
-    """Sizes in µm; as a ratio where no unit is known; none where all are 1, which means unknown."""
+    """Sizes in µm, as a ratio where no unit is known; none where all are 1: they are unknown."""
     scale = um_per_unit(unit)
     if all(s == 1 for s in sizes.values()) and unit not in ("um", "µm", "micron", "microns"):
         return {}, "um"

@@ -59,8 +59,8 @@ def read_table(path: str | Path) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    Column → values (n,): float where all cells are numbers or empty (NaN), bool where they are True
-    or False, else text. Columns that name images, groups and classes are text.
+    Column → values (n,): float where all cells are numbers or empty (NaN), bool where they are
+    True or False, else text. Columns that name images, groups and classes are text.
 
     Raises
     ------

@@ -155,8 +155,8 @@ class Normalization:
     whole_set : one scale for all images, measured on the training set; else each image has its own,
         which never depends on tiles.
     kind, version : by which a model's file names it; "" where the words alone do.
-    prepares : (*space, C) grey values → the same with faults mended, and their `Scale`; None leaves
-        them as they are.
+    prepares : (*space, C) grey values → the same with faults mended, and their `Scale`; None
+        leaves them as they are.
     mends : (*space, C) → the same with faults mended, before an image is resampled.
     beside : what it does that another program has no word for.
     """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import config, io, runtime
+from nbtools.io import folders
 
 if TYPE_CHECKING:
     from nbtools.data import DataSet
@@ -69,8 +70,7 @@ def hash_file(path: Path) -> str:
 
 @lru_cache(maxsize=100_000)  # a run asks twice: for its identity, and for its recipe
 def _hash_unchanged(path: str, *about: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return folders.hash_file(Path(path))
 
 
 def identify(*datasets: DataSet | None) -> str:

@@ -1,8 +1,8 @@
 """The classical baseline: Otsu's threshold made local, then a watershed on the distance to it.
 
 Otsu 1979, doi:10.1109/TSMC.1979.4310076; made local as in `local_threshold`; watershed on distances
-as in Malpica et al. 1997, Cytometry 28, 289–297. Faults are mended first, and fading with depth is
-made even (`normalize.prepare`). An image whose grey values are of one group only has no nuclei
+as in Malpica et al. 1997, Cytometry 28, 289–297. Faults are mended first, and fading with depth
+is made even (`normalize.prepare`). An image whose grey values are of one group only has no nuclei
 (`populations`).
 """
 
