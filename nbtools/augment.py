@@ -44,6 +44,8 @@ POLICIES = {
     "light": AugmentationPolicy(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
     "standard": AugmentationPolicy(),
     "strong": AugmentationPolicy(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
+    # for images of many microscopes: nuclei at half to twice their size
+    "wide": AugmentationPolicy(True, 180, 1.0, 0.2, 0.6, 0.5, 0.15, 0.15, 1.5, 0.5),
 }
 
 

@@ -18,7 +18,7 @@ from nbtools.tasks.reading import require_existing
 
 if TYPE_CHECKING:
     from nbtools.checks import Requirements
-    from nbtools.data import DataSet
+    from nbtools.data import DataSet, InputOptions
     from nbtools.methods import Method
     from nbtools.training import History, TrainingPlan
 
@@ -34,13 +34,21 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         type=Path,
+        nargs="+",
         metavar="DATASET",
-        help="folder with images/ and labels/, or with train/ and val/",
+        help="folder with images/ and labels/, or with train/ and val/; several are mixed",
+    )
+    parser.add_argument(
+        "--share",
+        type=common.numbers,
+        metavar="3,1,1",
+        help="how often each of several sets is drawn; else as often as it has images",
     )
     common.add_out(parser, "MODEL", help="folder of the trained model")
     parser.add_argument(
         "--val",
         type=Path,
+        nargs="+",
         metavar="DATASET",
         help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET",
     )
@@ -105,6 +113,12 @@ def run(args: argparse.Namespace) -> CommandResult:
             f"--init-parts {args.init_parts} without --init",
             "Name the model with --init, or leave --init-parts out.",
         )
+    if args.share and not model.draws_by_share:
+        raise UserError(
+            "Shares are for methods that draw their patches here.",
+            f"--share for {row.name}, whose package draws them",
+            "Leave --share out, or choose another method.",
+        )
     require_fitting(model, train, val=val, say=say)
     say(f"{row.title}: {len(train)} images to learn from, {len(val) if val else 0} to choose by.")
     begin_folder(args, resumes=resumes)
@@ -136,7 +150,7 @@ def require_place(args: argparse.Namespace, *, resumes: bool) -> None:
             if path.name in MODEL_FILES or path.match("weights*.npz"):
                 io.require_new_file(path, overwrite=True)
     else:
-        inputs = (args.dataset, args.val or args.dataset, args.init or args.dataset)
+        inputs = (*args.dataset, *(args.val or ()), *([args.init] if args.init else []))
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
 
 
@@ -177,16 +191,41 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     -------
     Training and validation images; None for these where a single group cannot be divided.
     """
+    from nbtools.data import DataSet, join, require_shares
+
+    options, shares = common.input_options(args), args.share or ()
+    require_shares(shares, len(args.dataset))
+    opened = [open_one(place, args, options=options) for place in args.dataset]
+    train, held = opened[0][0], [val for _, val in opened if val is not None]
+    if len(opened) > 1:
+        train = join([one for one, _ in opened], shares=shares, named="mixture")
+    if args.val:
+        places = [require_existing(place, "The validation set") for place in args.val]
+        held = [DataSet.open(place, options=options) for place in places]
+    val = held[0] if held else None
+    return train, val if len(held) < 2 else join(held, named="validation")
+
+
+def open_one(
+    place: Path, args: argparse.Namespace, *, options: InputOptions
+) -> tuple[DataSet, DataSet | None]:
+    """Open one data set, and what of it, or beside it, is there to choose by.
+
+    Parameters
+    ----------
+    place : the folder of the data set.
+    args : parsed arguments; with --val nothing is kept apart here.
+    options : how the images are read.
+    """
     from nbtools.data import DataSet
 
-    options, place = common.input_options(args), require_existing(args.dataset, "The data set")
-    whole = DataSet.open(place, options=options)
+    whole = DataSet.open(require_existing(place, "The data set"), options=options)
     common.say_layout(whole, common.make_reporter(args))
     parts = whole.splits()
     train, val = parts.get("train", whole), parts.get("val")
     beside = place.absolute().parent / "val"
     if args.val:
-        val = DataSet.open(require_existing(args.val, "The validation set"), options=options)
+        val = None
     elif val is None and (place / "val").is_dir():
         val = DataSet.open(place / "val", options=options)
     elif val is None and (beside / "images").is_dir() and beside != place.absolute():

@@ -5,6 +5,7 @@ from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.converting import convert_dataset
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.input_options import save_input_options
+from nbtools.data.joined import join, require_shares
 from nbtools.data.leakage import (
     Fingerprint,
     find_adjacent_tiles,
@@ -54,10 +55,12 @@ __all__ = [
     "group_duplicates",
     "hash_pixels",
     "hold_labels",
+    "join",
     "link_groups",
     "name_frame",
     "packaged_path",
     "read_classes",
+    "require_shares",
     "sample_names",
     "samples",
     "save_input_options",

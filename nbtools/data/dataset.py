@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from nbtools import io
 from nbtools.data import layout, leakage, movies, splits
 from nbtools.data.reading import Reader
@@ -89,7 +91,7 @@ class DataSet(Sequence):
         samples : those without a name get a number; equal names get a number behind them.
         name : of the data set.
         """
-        names = _distinct(
+        names = make_distinct(
             [s.name or s.image.name or f"image_{i:03d}" for i, s in enumerate(samples)]
         )
         entries = [
@@ -270,6 +272,15 @@ class DataSet(Sequence):
             return []
         return [name for name, value in zip(self.names, values, strict=True) if not value]
 
+    def balance(self, weights: np.ndarray) -> np.ndarray:
+        """How often samples are drawn: of joined sets, each as often as its share says.
+
+        Parameters
+        ----------
+        weights : (N,) of each sample in its own data set.
+        """
+        return self.reader.balance(self.entries, weights)
+
     def files(self) -> list[Path]:
         """All input files, with tables and dataset.toml."""
         found = set(self.about.tables).union(*(e.files.values() for e in self.entries))
@@ -338,7 +349,7 @@ def _select_frame(entry: Entry, t: int, *, name: str) -> Entry:
     return replace(entry, name=name, sample=frame)
 
 
-def _distinct(names: list[str]) -> list[str]:
+def make_distinct(names: list[str]) -> list[str]:
     """The names; repeated ones get a number behind them."""
     seen: Counter[str] = Counter()
     found = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,10 @@ class Reader:
         )
         self._keep(entry, sample)
         return sample
+
+    def balance(self, _entries: Sequence[Entry], weights: np.ndarray) -> np.ndarray:
+        """(N,) how often samples are drawn: as the weights say, see `joined.JoinedReader`."""
+        return weights
 
     def image(self, entry: Entry) -> Image:
         """The image alone, read with the options."""

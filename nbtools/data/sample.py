@@ -105,6 +105,7 @@ class Entry:
     series : number of the image in its file, where each is an image of its own.
     frame : time point, where each time point of a movie is an image of its own.
     sample : the sample in memory; None for files.
+    source : number of the data set it came from, where several are joined.
     """
 
     name: str
@@ -115,3 +116,4 @@ class Entry:
     frame: int | None = None
     series: int | None = None
     sample: Sample | None = None
+    source: int = 0

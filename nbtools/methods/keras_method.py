@@ -85,6 +85,7 @@ class KerasMethod(GreyScaling, Method):
     needs: ClassVar[tuple[str, ...]] = ("labels",)
     # a stopped and resumed run equals one that was not; False: it resumes its weights only
     exact_resume: ClassVar[bool] = True
+    draws_by_share: ClassVar[bool] = True
     model: keras.Model | None = None
     field: ReceptiveField | None = None
     largest: tuple[int, ...] | None = None  # spatial shape that holds every training image
@@ -283,7 +284,8 @@ class KerasMethod(GreyScaling, Method):
         """
         keras.utils.set_random_seed(plan.seed)
         counts = self.count_objects(train)
-        examples = Examples(train, self.make_example, np.sqrt(1 + np.array(counts)))
+        often = train.balance(np.sqrt(1 + np.array(counts)))
+        examples = Examples(train, self.make_example, often)
         self.adopt(self.build())
         self.prepare_network()
         for note in (*self.notes(), *describe_encoder(self.origin)):

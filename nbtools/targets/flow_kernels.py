@@ -20,6 +20,35 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
+def _diffuse_plane(
+    starts: np.ndarray,
+    beside: np.ndarray,
+    centres: np.ndarray,
+    rates: np.ndarray,
+    steps: np.ndarray,
+) -> np.ndarray:
+    """`diffuse` in two dimensions, its loops over axes and sides unrolled."""
+    count, stays = starts[-1], 1 - 2 * rates.sum()
+    heat, spare = np.zeros(count + 1), np.zeros(count + 1)  # the last one stays cold
+    near = np.empty((count, 4), np.int32)
+    for point in range(count):
+        for axis in range(2):
+            for side in range(2):
+                other = beside[point, axis, side]
+                near[point, 2 * axis + side] = count if other == point else other
+    for part in range(len(centres)):
+        for _ in range(steps[part]):
+            heat[centres[part]] += 1
+            for point in range(starts[part], starts[part + 1]):
+                along = rates[0] * (heat[near[point, 0]] + heat[near[point, 1]])
+                across = rates[1] * (heat[near[point, 2]] + heat[near[point, 3]])
+                spare[point] = stays * heat[point] + along + across
+            for point in range(starts[part], starts[part + 1]):
+                heat[point] = spare[point]
+    return heat[:count]
+
+
+@_compiled
 def diffuse(
     starts: np.ndarray,
     beside: np.ndarray,
@@ -48,6 +77,8 @@ def diffuse(
     """
     heat, stays = np.zeros(starts[-1]), 1 - 2 * rates.sum()
     spare = np.zeros(starts[-1])
+    if len(rates) == 2:
+        return _diffuse_plane(starts, beside, centres, rates, steps)
     for part in range(len(centres)):
         for _ in range(steps[part]):
             heat[centres[part]] += 1
@@ -61,6 +92,35 @@ def diffuse(
                 spare[point] = total
             heat[starts[part] : starts[part + 1]] = spare[starts[part] : starts[part + 1]]
     return heat
+
+
+@_compiled
+def _integrate_plane(
+    flow: np.ndarray, rows: int, columns: int, ends: np.ndarray, steps: int, block: int, still: float
+) -> None:
+    """`integrate_flows` in two dimensions, its loops over axes and corners unrolled."""
+    bottom, right = np.float32(rows - 1), np.float32(columns - 1)
+    for point in range(len(ends)):
+        y, x = ends[point, 0], ends[point, 1]
+        old_y, old_x = y, x
+        for done in range(steps):
+            if done % block == 0:
+                if done and abs(y - old_y) <= still and abs(x - old_x) <= still:
+                    break
+                old_y, old_x = y, x
+            row, column = min(np.int64(y), rows - 2), min(np.int64(x), columns - 2)
+            b, d = y - np.float32(row), x - np.float32(column)
+            a, c = np.float32(1) - b, np.float32(1) - d
+            first = row * columns + column
+            below = first + columns
+            ac, ad, bc, bd = a * c, a * d, b * c, b * d
+            down = ac * flow[first, 0] + ad * flow[first + 1, 0]
+            down += bc * flow[below, 0] + bd * flow[below + 1, 0]
+            aside = ac * flow[first, 1] + ad * flow[first + 1, 1]
+            aside += bc * flow[below, 1] + bd * flow[below + 1, 1]
+            y = min(max(y + down, np.float32(0)), bottom)
+            x = min(max(x + aside, np.float32(0)), right)
+        ends[point, 0], ends[point, 1] = y, x
 
 
 @_compiled
@@ -81,6 +141,9 @@ def integrate_flows(
     still : in pixels.
     """
     ndim = len(shape)
+    if ndim == 2 and shape.min() > 1:
+        _integrate_plane(flow, shape[0], shape[1], ends, steps, block, still)
+        return
     strides, low, share = np.ones(ndim, np.int64), np.empty(ndim, np.int64), np.empty(ndim)
     for axis in range(ndim - 2, -1, -1):
         strides[axis] = strides[axis + 1] * shape[axis + 1]

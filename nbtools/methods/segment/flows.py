@@ -31,8 +31,12 @@ from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.patches import Example
 from nbtools.targets.flows import FlowTarget
 
+# the preset `fast`: a plain U-Net, whose normalisation becomes part of its convolutions when it
+# predicts
+PLAIN = {"filters": (32, 64, 128, 256), "skip_mode": "add", "decoder_convs": 1}
 NETWORKS = {
     "tiny": {"filters": (8, 16), "pairs": 1, "style": False},
+    "fast": PLAIN | {"stem": (1, 2, 2)},
     "small": {"filters": (32, 64, 128), "pairs": 1, "style": False, "stem": (1, 2, 2)},
     "paper": {"filters": (32, 64, 128, 256), "pairs": 2, "style": True},
 }
@@ -76,6 +80,8 @@ class Flows(KerasMethod):
 
     def build(self) -> keras.Model:
         ndim = 2 if self.target().in_planes else self.domain.ndim
+        if self.settings.preset == "fast":
+            return self._build_plain(ndim)
         network = dict(NETWORKS[self.settings.preset])
         if ndim == 3 and self.settings.preset == "small":
             network["filters"] = LIGHT_3D
@@ -85,6 +91,13 @@ class Flows(KerasMethod):
             network["stem"] = stem[-ndim:]
         about = {"channels": self.domain.channels, "outputs": 1 + ndim, "strides": strides}
         return nets.cpnet(ndim, **about, **network)
+
+    def _build_plain(self, ndim: int) -> keras.Model:
+        """A U-Net without residual blocks, at half the resolution in the plane."""
+        spacing, stem = self.domain.spacing, NETWORKS["fast"]["stem"]
+        strides = nets.plan_pooling(ndim, spacing, count=len(PLAIN["filters"]) - 1, stem=stem)
+        about = {"channels": self.domain.channels, "outputs": 1 + ndim, "strides": strides}
+        return nets.unet(ndim, stem=stem[-ndim:], **about, **PLAIN)
 
     def patch_shape(self) -> tuple[int, ...]:
         shape = super().patch_shape()

@@ -94,7 +94,7 @@ class StarDist(KerasMethod):
 
     Settings, Target = StarDistSettings, StarTarget
     learns_classes = True
-    exact_resume = False
+    exact_resume, draws_by_share = False, False
     inner = None  # the package's StarDist2D or StarDist3D
     anisotropy: tuple[float, ...] | None = None  # of the labels, for volumes of unknown spacing
 
