@@ -3,8 +3,7 @@
 `python benchmarks/mixture.py OUT [--seed 0]`, with the data sets under $NBTOOLS_DATA; a minute or
 two. Writes four data sets into OUT: `cells`, a part of `micronuclei_cells` and `u2os_cells`;
 `rescaled`, training images of DSB2018 and of `cells` with nuclei of 8 to 110 px, some hazy, uneven
-or 16 bit; `simulated`, fields of cultures and dense tissue; `backgrounds`, images without a nucleus.
-And `cells_val`, the other part of the cells, which nothing learns from. Images and labels are a
+or 16 bit; `simulated`, fields of cultures and dense tissue; `backgrounds`, without a nucleus. And `cells_val`, the other part of the cells, which nothing learns from. Images and labels are a
 function of the seed.
 """
 
@@ -78,24 +77,29 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    write_sets(args.out, seed=args.seed)
+
+
+def write_sets(out: Path, *, seed: int) -> None:
+    """Write all data sets into a folder."""
     train, held = split_cells()
     dsb2018 = list(DataSet.open(find_data() / "dsb2018_fluorescence" / "train"))
     rescaled = [
-        rescale(sample, rng=np.random.default_rng([args.seed, 1, i]))
+        rescale(sample, rng=np.random.default_rng([seed, 1, i]))
         for i, sample in enumerate(choose(dsb2018, train, count=COUNTS["rescaled"]))
     ]
     made = {
         "cells": train,
         "cells_val": held,
         "rescaled": [sample for sample in rescaled if sample is not None],
-        "simulated": simulate_fields(args.seed),
+        "simulated": simulate_fields(seed),
         "backgrounds": [
-            draw_background(np.random.default_rng([args.seed, 5, i]), f"background_{i:03d}")
+            draw_background(np.random.default_rng([seed, 5, i]), f"background_{i:03d}")
             for i in range(COUNTS["backgrounds"])
         ],
     }
     for name, samples in made.items():
-        write_dataset(DataSet.of(samples, name=name), args.out / name)
+        write_dataset(DataSet.of(samples, name=name), out / name)
         print(f"{name}: {len(samples)} images", flush=True)
 
 
@@ -263,9 +267,7 @@ def empty_a_part(
     return ground + (grey - ground) * keeps, np.where(inside[label], 0, label)
 
 
-def finish(
-    sample: Sample, behind: Sample | None, *, name: str, rng: np.random.Generator
-) -> Sample:
+def finish(sample: Sample, behind: Sample | None, *, name: str, rng: np.random.Generator) -> Sample:
     """A simulated field as a microscope shows it: with a layer out of focus, and texture."""
     grey = sample.image.pixels.astype(np.float32)
     label = sample.label.pixels.astype(np.int32)

@@ -76,7 +76,8 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         lambda path, **how: opened.append(str(path)) or read(path, **how),
     )
     args = argparse.Namespace(
-        dataset=tmp_path / "set",
+        dataset=[tmp_path / "set"],
+        share=None,
         val=None,
         seed=0,
         axes=None,

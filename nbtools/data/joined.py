@@ -57,9 +57,7 @@ class JoinedReader:
         return found
 
 
-def join(
-    datasets: Sequence[DataSet], *, shares: Sequence[float] = (), named: str = ""
-) -> DataSet:
+def join(datasets: Sequence[DataSet], *, shares: Sequence[float] = (), named: str = "") -> DataSet:
     """Join data sets to one; their files stay where they are.
 
     Parameters

@@ -96,7 +96,13 @@ def diffuse(
 
 @_compiled
 def _integrate_plane(
-    flow: np.ndarray, rows: int, columns: int, ends: np.ndarray, steps: int, block: int, still: float
+    flow: np.ndarray,
+    rows: int,
+    columns: int,
+    ends: np.ndarray,
+    steps: int,
+    block: int,
+    still: float,
 ) -> None:
     """`integrate_flows` in two dimensions, its loops over axes and corners unrolled."""
     bottom, right = np.float32(rows - 1), np.float32(columns - 1)
