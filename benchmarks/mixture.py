@@ -1,10 +1,11 @@
 """The images that `nuclei2d` learns from beside DSB2018: real ones in other sizes, simulated ones.
 
-`python benchmarks/mixture.py OUT [--seed 0]`, with the data sets under $NBTOOLS_DATA; a minute or
-two. Writes four data sets into OUT: `cells`, a part of `micronuclei_cells` and `u2os_cells`;
-`rescaled`, training images of DSB2018 and of `cells` with nuclei of 8 to 110 px, some hazy, uneven
-or 16 bit; `simulated`, fields of cultures and dense tissue; `backgrounds`, without a nucleus. And `cells_val`, the other part of the cells, which nothing learns from. Images and labels are a
-function of the seed.
+`python benchmarks/mixture.py OUT [--seed 0]`, with the data sets under $NBTOOLS_DATA; a minute
+or two. Writes four data sets into OUT: `cells`, a part of `micronuclei_cells` and `u2os_cells`;
+`rescaled`, training images of DSB2018 and of `cells` with nuclei of 8 to 110 px, some hazy,
+uneven or 16 bit; `simulated`, fields of cultures and dense tissue; `backgrounds`, images
+without a nucleus. And `cells_val`, the other part of the cells, which nothing learns from.
+Images and labels are a function of the seed.
 """
 
 from __future__ import annotations
