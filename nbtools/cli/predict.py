@@ -71,7 +71,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def _declare_files(parser: argparse.ArgumentParser) -> None:
     """What is written, beside the result itself."""
     parser.add_argument(
-        "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
+        "--roi",
+        action="store_true",
+        help="also write outlines, points or boxes for Fiji's ROI Manager",
     )
     parser.add_argument(
         "--raw",
@@ -234,6 +236,8 @@ def describe_result(
     model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
 ) -> dict:
     """The content of result.json: model, settings, input, rows of all images."""
+    from nbtools import methods
+
     first = rows[0] if rows else {}
     limits = {d.name: d for d in model.settings.declarations()}
     values = model.decoding_values()
@@ -242,6 +246,7 @@ def describe_result(
         "model": args.model,
         "weights": args.weights,
         "method": model.name,
+        "task": methods.row(model.name).task,
         "settings": model.settings.to_dict(),
         "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
