@@ -66,6 +66,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="the nuclei's diameter (µm or --unit), to rescale to the model's",
     )
     common.add_min_size(group)
+    parser.add_argument(
+        "--markers",
+        type=Path,
+        metavar="RESULT",
+        help="points or boxes of a detector: each becomes one nucleus of the segmentation",
+    )
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
@@ -261,6 +267,7 @@ def describe_result(
         "dtype": args.dtype,
         "diameter_um": args.diameter,
         "min_size_um": args.min_size,
+        "markers": args.markers and str(args.markers),
         "seconds": round(sum(r["seconds"] for r in rows), 3),
         "remarks": list(model.remarks),
         "images": rows,
