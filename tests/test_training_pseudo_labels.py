@@ -26,7 +26,7 @@ def looks(first, second):
 
 
 def test_objects_found_twice_keep_their_outline():
-    found = pseudo_labels.agree(IMAGE, *looks(two_nuclei(), two_nuclei()))
+    found = pseudo_labels.agree(*looks(two_nuclei(), two_nuclei()), image=IMAGE)
     np.testing.assert_array_equal(found.sample.label.pixels, two_nuclei())
     assert (found.kept, found.doubtful) == (2, 0)
 
@@ -35,7 +35,7 @@ def test_objects_found_twice_keep_their_outline():
 def test_an_object_found_once_is_void_whichever_look_missed_it(missed_by):
     both = [two_nuclei(), two_nuclei()]
     both[missed_by][both[missed_by] == 2] = 0
-    found = pseudo_labels.agree(IMAGE, *looks(*both))
+    found = pseudo_labels.agree(*looks(*both), image=IMAGE)
     label = found.sample.label.pixels
     assert (label[10:16, 20:26] == -1).all()
     assert (label[2:8, 2:8] == 1).all()
@@ -45,7 +45,7 @@ def test_an_object_found_once_is_void_whichever_look_missed_it(missed_by):
 def test_an_object_split_by_one_look_is_void():
     other = two_nuclei()
     other[10:13, 20:26] = 3
-    found = pseudo_labels.agree(IMAGE, *looks(two_nuclei(), other))
+    found = pseudo_labels.agree(*looks(two_nuclei(), other), image=IMAGE)
     assert (found.sample.label.pixels[10:16, 20:26] == -1).all()
 
 
@@ -53,7 +53,7 @@ def test_points_are_kept_within_the_gate_of_both_looks():
     grid = Grid("YX", SHAPE)
     first = Points(np.array([[5.0, 5], [12, 22]]), grid)
     second = Points(np.array([[5.0, 29 - 7.0], [3, 3]]), grid)  # the first again, 2 px away
-    found = pseudo_labels.agree(IMAGE, first, second)
+    found = pseudo_labels.agree(first, second, image=IMAGE)
     assert found.sample.centres.tolist() == [[5.0, 6.0]]
     assert (found.kept, found.doubtful) == (1, 2)
 
@@ -62,7 +62,7 @@ def test_boxes_are_kept_with_their_class():
     grid = Grid("YX", SHAPE)
     first = Boxes(np.array([[2.0, 2, 8, 8], [10, 20, 16, 26]]), grid, classes=("a", "b"))
     second = Boxes(np.array([[10.0, 4, 16, 10]]), grid, classes=("b",))  # 30 - 26 and 30 - 20
-    found = pseudo_labels.agree(IMAGE, first, second)
+    found = pseudo_labels.agree(first, second, image=IMAGE)
     assert found.sample.boxes.tolist() == [[10, 20, 16, 26]]
     assert found.sample.box_classes == ("b",)
     assert found.doubtful == 1
@@ -73,7 +73,7 @@ def test_boxes_of_volumes_are_mirrored_along_x_only():
     grid = Grid("ZYX", (4, *SHAPE))
     first = Boxes(np.array([[2.0, 2, 8, 8, 1, 3]]), grid)
     second = Boxes(np.array([[2.0, 22, 8, 28, 1, 3]]), grid)
-    assert pseudo_labels.agree(image, first, second).kept == 1
+    assert pseudo_labels.agree(first, second, image=image).kept == 1
 
 
 def test_the_second_look_is_mirrored_and_keeps_the_range():

@@ -142,7 +142,7 @@ def look_twice(model: Method, dataset: DataSet, *, say: Callable[[str], None]) -
         first, second = (
             model.predict(view).result for view in (image, pseudo_labels.change_view(image))
         )
-        found.append(pseudo_labels.agree(image.replace(name=name), first, second))
+        found.append(pseudo_labels.agree(first, second, image=image.replace(name=name)))
         say(f"{index + 1} of {len(dataset)}: {name}, {found[-1].kept} found twice")
     return found
 

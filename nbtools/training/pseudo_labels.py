@@ -64,20 +64,20 @@ def change_view(image: Image) -> Image:
 
 
 def agree(
-    image: Image, first: Labels | Points | Boxes, second: Labels | Points | Boxes
+    first: Labels | Points | Boxes, second: Labels | Points | Boxes, *, image: Image
 ) -> Agreement:
     """Pseudo-labels of an image.
 
     Parameters
     ----------
-    image : the image itself, not of a movie.
-    first : what was found in it.
+    first : what was found in the image.
     second : what was found in `change_view` of it, on the mirrored grid.
+    image : the image itself, not of a movie.
     """
-    return AGREE[type(first)](image, first, second)
+    return AGREE[type(first)](first, second, image=image)
 
 
-def agree_on_labels(image: Image, first: Labels, second: Labels) -> Agreement:
+def agree_on_labels(first: Labels, second: Labels, *, image: Image) -> Agreement:
     """Objects whose IoU reaches `IOU`, with their outline of the first look; the rest is void."""
     axis = first.image.axes.index("X")
     ours, theirs = first.image.pixels, np.flip(second.image.pixels, axis)
@@ -93,7 +93,7 @@ def agree_on_labels(image: Image, first: Labels, second: Labels) -> Agreement:
     return Agreement(sample, len(kept), found - 2 * len(kept))
 
 
-def agree_on_points(image: Image, first: Points, second: Points) -> Agreement:
+def agree_on_points(first: Points, second: Points, *, image: Image) -> Agreement:
     """Points that lie within `GATE_PX` of each other; their middles."""
     axis = first.grid.axes.index("X")
     ours, theirs = first.coordinates, second.coordinates.copy()
@@ -105,7 +105,7 @@ def agree_on_points(image: Image, first: Points, second: Points) -> Agreement:
     return Agreement(sample, len(row), len(ours) + len(theirs) - 2 * len(row))
 
 
-def agree_on_boxes(image: Image, first: Boxes, second: Boxes) -> Agreement:
+def agree_on_boxes(first: Boxes, second: Boxes, *, image: Image) -> Agreement:
     """Boxes whose IoU reaches `IOU`; their middles, with the class of the first look."""
     ours, theirs = first.edges, second.edges.copy()
     theirs[:, [1, 3]] = image.size("X") - theirs[:, [3, 1]]
