@@ -44,6 +44,8 @@ MANY = (
 # what `mixture.py` makes, and how often it is drawn; the first share is that of the training images
 MIXED = {"cells": 3, "rescaled": 4, "simulated": 5, "backgrounds": 1}
 FIRST = 8
+HERE = Path(__file__).resolve().parent
+FIRST_STAGES = HERE / "weights"  # of trainings in two stages, the model that the second begins with
 RECIPES = {
     "nuclei2d": {
         "method": "flows",
@@ -164,20 +166,18 @@ def run(*words: object) -> dict:
 def train(name: str, folder: Path) -> dict:
     """Train one set of weights into `folder`/NAME, score it, halve it, write its card."""
     about, model = RECIPES[name], folder / name
-    settings = [
-        word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))
-    ]
     with tempfile.TemporaryDirectory() as place:
-        sets = gather(about, Path(place))
-        budget = ("--minutes", about["minutes"], "--overwrite", *settings)
-        words, held = list_sources(about, sets, Path(place))
-        trained = run("train", about["method"], *words, "--val", *held, "--out", model, *budget)
-        shutil.rmtree(model / "checkpoint", ignore_errors=True)
-        (model / "weights_last.npz").unlink(missing_ok=True)
-        halve(model / "weights.npz")
+        sets, first = gather(about, Path(place)), ()
+        if "first" in about:
+            begun = FIRST_STAGES / name
+            learn(about | about["first"], sets, place=Path(place), model=begun)
+            hide_places(begun / "recipe.json", {f"{place}/": "", str(HERE): "benchmarks"})
+            first = ("--init", begun)
+        trained = learn(about, sets, place=Path(place), model=model, first=first)
         scores = score_both(name, model, sets)
         held = "simulated" if simulates(about) else f"{about['test'].split('/')[0]}_rgb"
-        hide_places(model / "recipe.json", {place: held, str(folder): "data/weights"})
+        names = {f"{place}/mixture": "mixture", place: held, str(folder): "data/weights"}
+        hide_places(model / "recipe.json", names | {str(HERE): "benchmarks"})
     tested = f"$NBTOOLS_DATA/{about['test']}" if "test" in about else "simulated"
     io.write_json(model / "scores.json", {"test": tested, **scores})
     write_card(name, model, trained=trained, scores=scores)
@@ -185,11 +185,35 @@ def train(name: str, folder: Path) -> dict:
     return trained
 
 
+def learn(about: dict, sets: dict, *, place: Path, model: Path, first: tuple = ()) -> dict:
+    """One training, its weights halved; what `train` printed.
+
+    Parameters
+    ----------
+    about : of the recipe: method, minutes, settings.
+    sets : folders of the parts.
+    place : where further data sets are written.
+    model : the folder of the model.
+    first : words that name the model to begin with.
+    """
+    settings = [
+        word for pair in about["settings"].items() for word in ("--set", "{}={}".format(*pair))
+    ]
+    budget = ("--minutes", about["minutes"], "--overwrite", *settings)
+    words, held = list_sources(about, sets, place)
+    trained = run("train", about["method"], *words, "--val", *held, *first, "--out", model, *budget)
+    shutil.rmtree(model / "checkpoint", ignore_errors=True)
+    (model / "weights_last.npz").unlink(missing_ok=True)
+    halve(model / "weights.npz")
+    return trained
+
+
 def list_sources(about: dict, sets: dict, place: Path) -> tuple[list, list]:
     """What `train` is given to learn from, with its shares, and to choose by."""
     if "shares" not in about:
         return [sets["train"]], [sets["val"]]
-    mixture.write_sets(place / "mixture", seed=0)
+    if not (place / "mixture").is_dir():
+        mixture.write_sets(place / "mixture", seed=0)
     more = [place / "mixture" / name for name in about["shares"]]
     shares = ",".join(map(str, (FIRST, *about["shares"].values())))
     held = [sets["val"], place / "mixture" / "cells_val"]

@@ -20,13 +20,14 @@ from nbtools.inference import rescaling
 from nbtools.inference.base import Forecast, Inference, Maps, Run
 
 PIECE = 640  # px of the middle of a plane that candidates are compared on
+FIELD = 2560  # px of the middle of a plane that is looked at from afar
 FEW = 3  # nuclei; with fewer nothing is known of their size
-LEAST, MOST = 0.7, 1.5  # sizes, as share of the training's, at which one prediction is enough
-LARGER, SMALLER = (1.4, 2.0, 2.8), (0.7, 0.5, 0.35, 0.25)  # magnifications to try
-DOUBT = 0.1  # self-consistency error beyond which small nuclei may be pieces of large ones
+LEAST, MOST = 0.6, 2.2  # sizes, as share of the training's, at which one prediction is enough
+LARGER, SMALLER = (1.4, 2.0, 2.8), (0.5, 0.125)  # magnifications to try
+AFAR, SMALLEST = 0.25, 32  # magnification that is always looked at, where so many pixels are left
+FILLS = 0.5  # of what nuclei cover at the one look, that they must cover at another
 # how much a doubling of size counts beside the error: of two candidates alike, the one nearer to
-# the
-# size of the training's nuclei
+# the size of the training's nuclei
 APART = 0.15
 AUTO_SCALE = setting(
     True,
@@ -47,11 +48,13 @@ class ScaleCandidate:
     zoom : magnification.
     sizes : diameters of the nuclei found, in pixels of the magnified image.
     error : self-consistency error, see `targets.distance.self_consistency_error`.
+    share : of the field that nuclei cover.
     """
 
     zoom: float
     sizes: tuple[float, ...]
     error: float
+    share: float = 1.0
 
     @property
     def size(self) -> float:
@@ -113,41 +116,69 @@ class ScaleSearch:
     def find_zoom(self, run: Run, pixels: np.ndarray, *, maps: np.ndarray) -> float | None:
         """Find the magnification at which a plane is predicted best; None where the first suffices.
 
+        The whole field is looked at from afar as well, which costs a sixteenth: there nuclei are
+        seen that are too large for the first look, which finds pieces of them, or nothing.
+
         Parameters
         ----------
         run : network on tiles, (*tile, C) → (*tile, K).
         pixels : (Y, X, C) grey values.
         maps : (Y, X, K) prediction at the size of the image.
         """
+        if self.usual is None:
+            return None
         middle = crop_centre(maps, (PIECE, PIECE))
         label = self.decide(middle)
         sizes = equivalent_diameters(label)
-        if self.usual is None or len(sizes) < FEW:
-            return None
-        if LEAST <= np.median(sizes) / self.usual <= MOST:
+        afar = self._look_from_afar(run, pixels)
+        small = len(sizes) >= FEW and np.median(sizes) < LEAST * self.usual
+        large = len(sizes) >= FEW and np.median(sizes) > MOST * self.usual
+        if not (large or small or afar):
             return None
 
         def again(zoom: float) -> ScaleCandidate:
-            side = round(PIECE / zoom)
-            piece = rescaling.zoom_pixels(crop_centre(pixels, (side, side)), (zoom, zoom))
-            found = self.inner(run, piece)
-            return self._describe(zoom, found, label=self.decide(found))
+            return self._look(run, pixels, zoom=zoom, most=FIELD if zoom < 1 else PIECE)
 
-        first = self._describe(1.0, middle, label=label)
-        zoom = choose(first, again, usual=self.usual).zoom
-        return zoom if zoom != 1 else None
+        best = first = self._describe(1.0, middle, label=label)
+        if large or afar:
+            afar = afar or again(AFAR)
+            best = choose_smaller(first, afar, again, usual=self.usual)
+        if small and best is first:
+            best = choose_larger(first, again, usual=self.usual)
+        return best.zoom if best.zoom != 1 else None
+
+    def _look_from_afar(self, run: Run, pixels: np.ndarray) -> ScaleCandidate | None:
+        """What is seen from afar; None where nothing there is too large for the first look."""
+        if min(pixels.shape[:2]) * AFAR < SMALLEST:
+            return None
+        maps, label = self._see(run, pixels, zoom=AFAR, most=FIELD)
+        sizes = equivalent_diameters(label)
+        if len(sizes) < FEW or np.median(sizes) / AFAR <= MOST * self.usual:
+            return None
+        return self._describe(AFAR, maps, label=label)
+
+    def _look(self, run: Run, pixels: np.ndarray, *, zoom: float, most: int) -> ScaleCandidate:
+        maps, label = self._see(run, pixels, zoom=zoom, most=most)
+        return self._describe(zoom, maps, label=label)
+
+    def _see(
+        self, run: Run, pixels: np.ndarray, *, zoom: float, most: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Maps and labels of the middle of a plane at a magnification, `most` px of the image."""
+        side = round(most / max(zoom, 1))
+        piece = rescaling.zoom_pixels(crop_centre(pixels, (side, side)), (zoom, zoom))
+        maps = self.inner(run, piece)
+        return maps, self.decide(maps)
 
     def _describe(self, zoom: float, maps: np.ndarray, *, label: np.ndarray) -> ScaleCandidate:
-        return ScaleCandidate(zoom, tuple(equivalent_diameters(label)), self.error(maps, label))
+        sizes, share = tuple(equivalent_diameters(label)), float((label > 0).mean())
+        return ScaleCandidate(zoom, sizes, self.error(maps, label), share)
 
 
-def choose(
+def choose_larger(
     first: ScaleCandidate, again: Callable[[float], ScaleCandidate], *, usual: float
 ) -> ScaleCandidate:
-    """Choose the magnification of least cost: larger or smaller ones, until the next is worse.
-
-    Where small nuclei are predicted with large error, they may be pieces of large ones: every
-    smaller magnification is then tried as well.
+    """Choose among larger magnifications that of least cost: until the next is worse.
 
     Parameters
     ----------
@@ -155,24 +186,36 @@ def choose(
     again : magnification → prediction.
     usual : median diameter of the nuclei of the training images, in pixels.
     """
-    small = first.size < usual
-    best = _ascend(first, LARGER if small else SMALLER, again, usual=usual)
-    if small and (best is first or first.error > DOUBT):
-        return min([best, *map(again, SMALLER)], key=lambda found: found.cost(usual))
-    return best
-
-
-def _ascend(
-    first: ScaleCandidate,
-    zooms: tuple[float, ...],
-    again: Callable[[float], ScaleCandidate],
-    *,
-    usual: float,
-) -> ScaleCandidate:
     best = first
-    for zoom in zooms:
+    for zoom in LARGER:
         found = again(zoom)
         if found.cost(usual) >= best.cost(usual):
             break
         best = found
     return best
+
+
+def choose_smaller(
+    first: ScaleCandidate,
+    afar: ScaleCandidate,
+    again: Callable[[float], ScaleCandidate],
+    *,
+    usual: float,
+) -> ScaleCandidate:
+    """Choose among smaller magnifications that of least cost, of those at which nuclei fill the
+    field.
+
+    Where nuclei are far too large, hardly anything is found, and that without contradiction: such a
+    look is none to trust.
+
+    Parameters
+    ----------
+    first : the prediction at the size of the image.
+    afar : that at the magnification AFAR.
+    again : magnification → prediction.
+    usual : median diameter of the nuclei of the training images, in pixels.
+    """
+    seen = [first, afar, *map(again, SMALLER)]
+    most = max(one.share for one in seen if one.sizes) if any(one.sizes for one in seen) else 0.0
+    trusted = [one for one in seen if one.share >= FILLS * most] or [first]
+    return min(trusted, key=lambda one: one.cost(usual))
