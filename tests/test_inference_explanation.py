@@ -87,7 +87,7 @@ def test_the_gradient_of_grad_cam_is_that_of_tensorflow(ndim, rng):
     space = (8, 16, 16)[-ndim:]
     image, where = rng.random((*space, 1)).astype("float32"), rng.random(space) > 0.5
     name = list_layers(network)[0]
-    both = keras.Model(network.inputs, [network.get_layer(name).output, network.output])
+    both = keras.Model(network.inputs[0], [network.get_layer(name).output, network.output])
     with tf.GradientTape() as tape:
         maps, output = both(image[None], training=False)
         score = tf.reduce_mean(output[0, ..., 1][where])

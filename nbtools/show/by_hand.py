@@ -112,7 +112,7 @@ def descent(features: np.ndarray, answers: np.ndarray, *, way: Descent) -> Figur
     >>> features, answers = np.array([[1.0, 1.0], [-1.0, 0.0]]), np.array([1, 0])
     >>> way = descend(features, answers, learning_rate=1.0, steps=2)
     >>> descent(features, answers, way=way).alt
-    '2 steps down a hillside at a learning rate of 1, loss 0.31'
+    '2 steps down a hillside at a learning rate of 1, loss 0.30'
     """
     steps = len(way.losses) - 1
     alt = f"{steps} steps down a hillside at a learning rate of {way.learning_rate:g}, loss "
