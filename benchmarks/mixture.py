@@ -1,11 +1,12 @@
 """The images that `nuclei2d` learns from beside DSB2018: real ones in other sizes, simulated ones.
 
-`python benchmarks/mixture.py OUT [--seed 0]`, with the data sets under $NBTOOLS_DATA; a minute
-or two. Writes four data sets into OUT: `cells`, a part of `micronuclei_cells` and `u2os_cells`;
-`rescaled`, training images of DSB2018 and of `cells` with nuclei of 8 to 110 px, some hazy,
-uneven or 16 bit; `simulated`, fields of cultures and dense tissue; `backgrounds`, images
-without a nucleus. And `cells_val`, the other part of the cells, which nothing learns from.
-Images and labels are a function of the seed.
+`python benchmarks/mixture.py OUT [--seed 0]`, with the data sets under $NBTOOLS_DATA; some
+minutes. Writes five data sets into OUT: `cells`, a part of `micronuclei_cells` and
+`u2os_cells`; `rescaled`, training images of DSB2018 and of `cells` with nuclei of 8 to 110 px,
+some hazy, uneven or 16 bit; `simulated`, fields of cultures and dense tissue; `tissue`, dense
+tissue whose nuclei hardly part; `backgrounds`, images without a nucleus. And `cells_val`, the
+other part of the cells, which nothing learns from. Images and labels are a function of the
+seed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from nbtools.image import Image
 
 CELLS = ("micronuclei_cells", "u2os_cells")
 SIZES, ZOOMS, SIDE = (8.0, 110.0), (0.3, 5.0), 448  # px, times, px
-COUNTS = {"rescaled": 260, "culture": 90, "tissue": 220, "large": 50, "backgrounds": 60}
+COUNTS = {
+    "rescaled": 260,
+    "culture": 90,
+    "tissue": 220,
+    "large": 50,
+    "backgrounds": 60,
+    "thick": 180,
+}
 # settings of `nbtools simulate nuclei2d` that differ from the default, by kind of field
 LOOKS = {
     "culture": {
@@ -94,6 +102,7 @@ def write_sets(out: Path, *, seed: int) -> None:
         "cells_val": held,
         "rescaled": [sample for sample in rescaled if sample is not None],
         "simulated": simulate_fields(seed),
+        "tissue": simulate_tissue(seed),
         "backgrounds": [
             draw_background(np.random.default_rng([seed, 5, i]), f"background_{i:03d}")
             for i in range(COUNTS["backgrounds"])
@@ -217,11 +226,17 @@ def simulate_fields(seed: int) -> list[Sample]:
     return found
 
 
-def press(sample: Sample, *, rng: np.random.Generator) -> Sample:
+def press(sample: Sample, *, rng: np.random.Generator, seam: float | None = None) -> Sample:
     """A field of nuclei as tissue: drawn out and bent together, with gaps between neighbours and
     without nuclei in a part of it.
 
     Bright spots are dimmed by a power of the grey value.
+
+    Parameters
+    ----------
+    sample : simulated.
+    rng : random numbers.
+    seam : how dark the gaps are, 0 to 1; None: drawn at random.
     """
     grey, label = sample.image.pixels.astype(np.float32), sample.label.pixels.astype(np.int32)
     low = float(np.percentile(grey, 1))
@@ -230,8 +245,9 @@ def press(sample: Sample, *, rng: np.random.Generator) -> Sample:
     if rng.random() < 0.4:
         grey, label = empty_a_part(grey, label, rng=rng)
     inner = find_boundaries(label, mode="inner") & (label > 0)
-    seam = ndimage.gaussian_filter(inner.astype(np.float32), rng.uniform(0.5, 1.2))
-    grey = grey * (1 - rng.uniform(0.0, 0.8) * np.clip(1.5 * seam, 0, 1))
+    gaps = ndimage.gaussian_filter(inner.astype(np.float32), rng.uniform(0.5, 1.2))
+    depth = rng.uniform(0.0, 0.8) if seam is None else seam
+    grey = grey * (1 - depth * np.clip(1.5 * gaps, 0, 1))
     grey = grey ** rng.uniform(0.4, 1.0)
     drawn = np.sqrt(rng.uniform(1.0, 2.4))  # out along Y, and pressed along X
     y, x = np.mgrid[: label.shape[0], : round(label.shape[1] / drawn)].astype(np.float32)
@@ -245,6 +261,48 @@ def press(sample: Sample, *, rng: np.random.Generator) -> Sample:
     return sample.replace(
         image=image, label=sample.label.replace(pixels=drop_slivers(label), spacing=None)
     )
+
+
+def simulate_tissue(seed: int) -> list[Sample]:
+    """Fields of dense tissue whose nuclei hardly part: blurred, or dim with many fine spots, as in
+    thick and in confocal sections.
+    """
+    settings = {**LOOKS["tissue"], "density": (0.7, 0.8), "chromocentres": (0.0, 4.0), "bits": 16}
+    made = simulate.make("nuclei2d", count=COUNTS["thick"], seed=seed + 20, settings=settings)
+    behind = simulate.make("nuclei2d", count=COUNTS["thick"], seed=seed + 120, settings=settings)
+    found = []
+    for i, (sample, other) in enumerate(zip(made, behind, strict=True)):
+        rng = np.random.default_rng([seed, 6, i])
+        sample = press(spot(sample, rng=rng), rng=rng, seam=float(rng.choice([0.0, 0.3, 0.6])))
+        sample = blur(sample, rng=rng)
+        other = other if rng.random() < 0.5 else None
+        found.append(finish(sample, other, name=f"thick_{i:03d}", rng=rng))
+    return found
+
+
+def spot(sample: Sample, *, rng: np.random.Generator) -> Sample:
+    """A field with fine bright spots in its nuclei, half of the time."""
+    if rng.random() < 0.5:
+        return sample
+    label = sample.label.pixels.astype(np.int32)
+    size = float(np.median(equivalent_diameters(label))) if label.any() else 20.0
+    grey = sample.image.pixels.astype(np.float32)
+    low, high = np.percentile(grey, (1, 99))
+    each = rng.uniform(3, 18) / (np.pi / 4 * size**2)  # spots a pixel
+    spots = ((rng.random(label.shape) < each) & (label > 0)).astype(np.float32)
+    width = size * rng.uniform(0.02, 0.07)
+    spots = ndimage.gaussian_filter(spots * rng.uniform(0.3, 1, label.shape), width)
+    grey = grey + (high - low) * rng.uniform(0.4, 1.8) * spots * (2 * np.pi * width**2)
+    return sample.replace(image=sample.image.replace(pixels=grey.astype(np.float32)))
+
+
+def blur(sample: Sample, *, rng: np.random.Generator) -> Sample:
+    """A field out of focus, more or less."""
+    label = sample.label.pixels
+    size = float(np.median(equivalent_diameters(label))) if label.any() else 20.0
+    width = size * rng.uniform(0.0, 0.09)
+    grey = ndimage.gaussian_filter(sample.image.pixels.astype(np.float32), width)
+    return sample.replace(image=sample.image.replace(pixels=grey))
 
 
 def part_mirrored(label: np.ndarray) -> np.ndarray:

@@ -41,9 +41,16 @@ MANY = (
     "Single-channel fluorescence of DNA stains: cultured cells, dense tissue, haze; nuclei of "
     "about 8 to 110 pixels across."
 )
-# what `mixture.py` makes, and how often it is drawn; the first share is that of the training images
-MIXED = {"cells": 3, "rescaled": 4, "simulated": 5, "backgrounds": 1}
-FIRST = 8
+# how often DSB2018's training images are drawn, and what `mixture.py` makes
+MIXED = {"": 8, "cells": 3, "rescaled": 4, "simulated": 5, "backgrounds": 1}
+MORE_TISSUE = {"": 7, "cells": 4, "rescaled": 4, "simulated": 2, "tissue": 7, "backgrounds": 1}
+WIDE = {
+    "augmentation": "wide",
+    "patch_size": 192,
+    "steps_per_epoch": 150,
+    "ema_decay": 0.995,
+    "checkpoint": "last",
+}
 HERE = Path(__file__).resolve().parent
 FIRST_STAGES = HERE / "weights"  # of trainings in two stages, the model that the second begins with
 RECIPES = {
@@ -52,16 +59,11 @@ RECIPES = {
         "train": "dsb2018_fluorescence/train",
         "val": "dsb2018_fluorescence/val",
         "test": "dsb2018_fluorescence/test",
-        "shares": MIXED,
-        "minutes": 42,
-        "settings": {
-            "preset": "fast",
-            "augmentation": "wide",
-            "patch_size": 192,
-            "steps_per_epoch": 150,
-            "ema_decay": 0.995,
-            "checkpoint": "last",
-        },
+        # in two stages: the second, with more of tissue, begins with what the first has learned
+        "first": {"shares": MIXED, "minutes": 42, "settings": {**WIDE, "preset": "fast"}},
+        "shares": MORE_TISSUE,
+        "minutes": 28,
+        "settings": {**WIDE, "learning_rate": 0.0015},
         "title": "Nuclei in 2D fluorescence images of many microscopes",
         "licence": (
             "CC-BY-4.0 (weights: attribution to DSB2018, MNFinder and Aitslab; see the data)"
@@ -214,8 +216,8 @@ def list_sources(about: dict, sets: dict, place: Path) -> tuple[list, list]:
         return [sets["train"]], [sets["val"]]
     if not (place / "mixture").is_dir():
         mixture.write_sets(place / "mixture", seed=0)
-    more = [place / "mixture" / name for name in about["shares"]]
-    shares = ",".join(map(str, (FIRST, *about["shares"].values())))
+    more = [place / "mixture" / name for name in about["shares"] if name]
+    shares = ",".join(map(str, about["shares"].values()))
     held = [sets["val"], place / "mixture" / "cells_val"]
     return [sets["train"], *more, "--share", shares], held
 

@@ -114,7 +114,7 @@ def test_only_the_middle_of_a_large_image_is_judged():
 def test_the_usual_price_is_one_look_and_a_sixteenth():
     looked = []
 
-    def run_whole(run, pixels: np.ndarray) -> np.ndarray:
+    def run_whole(run, pixels: np.ndarray, **_: object) -> np.ndarray:
         looked.append(pixels[..., 0].size)
         return pixels
 

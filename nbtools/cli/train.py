@@ -31,27 +31,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools train` to its parser."""
     parser.epilog = common.PARTIAL_LABELS
     parser.add_argument("method", metavar="METHOD", help="its name; see nbtools methods")
-    parser.add_argument(
-        "dataset",
-        type=Path,
-        nargs="+",
-        metavar="DATASET",
-        help="folder with images/ and labels/, or with train/ and val/; several are mixed",
-    )
-    parser.add_argument(
-        "--share",
-        type=common.numbers,
-        metavar="3,1,1",
-        help="how often each of several sets is drawn; else as often as it has images",
-    )
+    declare_images(parser)
     common.add_out(parser, "MODEL", help="folder of the trained model")
-    parser.add_argument(
-        "--val",
-        type=Path,
-        nargs="+",
-        metavar="DATASET",
-        help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET",
-    )
     parser.add_argument(
         "--minutes",
         type=common.positive_number,
@@ -76,6 +57,30 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     common.add_settings(parser)
     common.add_input_options(parser)
+
+
+def declare_images(parser: argparse.ArgumentParser) -> None:
+    """Add what a training learns from and chooses by to its parser."""
+    parser.add_argument(
+        "dataset",
+        type=Path,
+        nargs="+",
+        metavar="DATASET",
+        help="folder with images/ and labels/, or with train/ and val/; several are mixed",
+    )
+    parser.add_argument(
+        "--share",
+        type=common.numbers,
+        metavar="3,1,1",
+        help="how often each of several sets is drawn; else as often as it has images",
+    )
+    parser.add_argument(
+        "--val",
+        type=Path,
+        nargs="+",
+        metavar="DATASET",
+        help="images to choose by; else DATASET/val, DATASET/../val, or 15 %% of DATASET",
+    )
 
 
 def run(args: argparse.Namespace) -> CommandResult:
