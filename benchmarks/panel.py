@@ -8,7 +8,8 @@ its date, commit and figures to `results/looks.csv`.
 
 Of `micronuclei_cells` and `u2os_cells` only the half counts that nothing is trained on (see
 `mixture.py`). Rows are written as they are done to `results/panel.json` and `.md`; those of other
-weights and sets stay. The worst images of a run, with outlines, go to `results/panel_worst.png`.
+weights and sets stay, and so do the cards of shipped weights, which get their own rows. The worst
+images of a run, with outlines, go to `results/panel_worst.jpg`.
 `--look FOLDER` instead predicts images without truth, and draws them on one sheet to be looked at.
 """
 
@@ -29,6 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from _runs import describe_machine
 from mixture import learns
+from PIL import Image as Picture
 
 from nbtools import config, methods, show
 from nbtools.data import DataSet, Sample
@@ -55,6 +57,7 @@ class PanelSet:
     kind : "flat", "colour" or "volume"; weights are asked for images of their own kind.
     held : only images that nothing is trained on.
     group : what its images are told apart by, for the column by kind.
+    drawn : its images may stand in a figure; those under the LGPL do not.
     """
 
     name: str
@@ -62,13 +65,14 @@ class PanelSet:
     kind: str = "flat"
     held: bool = False
     group: str = ""
+    drawn: bool = True
 
 
 SETS = (
     PanelSet("dsb2018 val", "dsb2018_fluorescence/val", group="size of the field"),
     PanelSet("micronuclei_cells", "micronuclei_cells/all", held=True, group="cell line"),
     PanelSet("u2os_cells", "u2os_cells/all", held=True, group="plate"),
-    PanelSet("intestine_tissue", "intestine_tissue/all", group="stain"),
+    PanelSet("intestine_tissue", "intestine_tissue/all", group="stain", drawn=False),
     PanelSet("dsb2018_other val", "dsb2018_other/val", kind="colour"),
     PanelSet("confocal_cells_3d", "confocal_cells_3d/all", kind="volume"),
     PanelSet("mouse_embryo_3d", "mouse_embryo_3d/all", kind="volume"),
@@ -81,6 +85,10 @@ KINDS = {
     "nuclei3d": ("volume",),
     "otsu": ("flat", "volume"),
 }
+SECTION = "## The panel"
+ABOUT = """Images of other microscopes, no size given; none of them was learned from. By
+`python benchmarks/panel.py`; AP at IoU 0.5 and mean AP 0.5–0.9 with 95 % intervals over images.
+"""
 HEAD = """# The panel
 
 By `python benchmarks/panel.py`: shipped weights and the classical method on images of many
@@ -102,7 +110,7 @@ def main() -> None:
         for one in (s for s in sets if s.kind in kinds_of(weights, model)):
             row, found = measure(model, one, every=args.every)
             rows.append({"weights": Path(weights).name, "set": one.name, **row})
-            worst += [(row["ap50"], Path(weights).name, *w) for row, *w in found]
+            worst += [(r["ap50"], *rest) for r, *rest in found if one.drawn]
             print(
                 json.dumps(
                     {k: rows[-1][k] for k in ("weights", "set", "ap50", "mean_ap", *MISTAKES)}
@@ -111,7 +119,10 @@ def main() -> None:
             keep(rows[-1:], args.out / ("final.json" if args.final else "panel.json"))
     if args.final:
         note_look(rows, args.out / "looks.csv")
-    draw_worst(worst, args.out / "panel_worst.png")
+    draw_worst(worst, args.out / "panel_worst.jpg")
+    if args.out == HERE / "results" and not args.final:
+        for weights in args.weights:
+            write_card(weights, args.out / "panel.json")
 
 
 def parse() -> argparse.Namespace:
@@ -289,6 +300,18 @@ def say_share(counted: dict | None) -> str:
     return "–" if not counted else f"{counted['found'] / counted['nuclei']:.2f}"
 
 
+def write_card(weights: str, path: Path) -> None:
+    """Renew the section on the panel in the card of shipped weights."""
+    card = HERE.parent / "data" / "weights" / weights / "README.md"
+    rows = [r for r in json.loads(path.read_text("utf-8"))["rows"] if r["weights"] == weights]
+    if not rows or not card.is_file():
+        return
+    before = card.read_text("utf-8").split(f"\n{SECTION}")
+    rest = before[1].split("\n## ", 1)[1:] if len(before) > 1 else []
+    text = f"{before[0]}\n{SECTION}\n\n{ABOUT}\n{write_table(rows)}"
+    card.write_text(text + "".join(f"\n## {part}" for part in rest), "utf-8")
+
+
 def note_look(rows: list[dict], path: Path) -> None:
     """Append a look at the test images to the file of looks."""
     commit = subprocess.run(
@@ -312,10 +335,10 @@ def note_look(rows: list[dict], path: Path) -> None:
 
 def draw_worst(worst: list[tuple], path: Path, *, most: int = 8) -> None:
     """The images of lowest AP with the outlines found, the worst first, on one sheet."""
-    flat = [w for w in sorted(worst, key=lambda w: w[0]) if len(w[2].image.spatial) == 2]
+    flat = [w for w in sorted(worst, key=lambda w: w[0]) if len(w[1].image.spatial) == 2]
     if flat:
-        tiles = [draw_tile(sample.image, label) for _, _, sample, label in flat[:most]]
-        path.write_bytes(show.array_to_png(lay_out(tiles)))
+        tiles = [draw_tile(sample.image, label) for _, sample, label in flat[:most]]
+        Picture.fromarray(lay_out(tiles)).save(path, quality=80)
 
 
 def draw_tile(image: Image, label: Image, *, side: int = 360) -> np.ndarray:
@@ -343,7 +366,7 @@ def draw_looks(weights: str, folder: Path, *, out: Path) -> None:
         found = model.predict(image).labels
         print(path.name, image.shape, int(found.pixels.max()), flush=True)
         tiles.append(draw_tile(image, found, side=260))
-    (out / "looks.png").write_bytes(show.array_to_png(lay_out(tiles, columns=7)))
+    Picture.fromarray(lay_out(tiles, columns=7)).save(out / "looks.jpg", quality=85)
 
 
 if __name__ == "__main__":

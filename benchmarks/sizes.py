@@ -2,7 +2,7 @@
 and larger, with the size told and not.
 
 `python benchmarks/sizes.py [--every 6]`, with the data sets under $NBTOOLS_DATA; minutes. Every
-sixth validation image of DSB2018's fluorescence images, 256 x 256 px of it, at 0.4 to 4 times its
+sixth validation image of DSB2018's fluorescence images, 256 x 256 px of it, at 0.4 to 8 times its
 size. One look is the image as it is; its own look is what `predict` does: it looks for the
 magnification at which it contradicts itself least; told is `--diameter`. Writes
 `results/sizes.json` and `.md`.
@@ -27,7 +27,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.methods import Method
 from nbtools.metrics import instances
 
-FACTORS, SIDE = (0.4, 0.6, 1.0, 2.0, 3.0, 4.0), 256
+FACTORS, SIDE = (0.4, 0.6, 1.0, 2.0, 4.0, 8.0), 256
 HERE = Path(__file__).resolve().parent
 
 
