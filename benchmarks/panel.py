@@ -81,6 +81,7 @@ FINAL = PanelSet("dsb2018 test", "dsb2018_fluorescence/test", group="size of the
 KINDS = {
     "nuclei2d": ("flat",),
     "nuclei2d_flows": ("flat",),
+    "nuclei2d_wide": ("flat",),
     "nuclei2d_histology": ("colour",),
     "nuclei3d": ("volume",),
     "otsu": ("flat", "volume"),
