@@ -79,8 +79,8 @@ def test_05_by_hand_and_in_keras_the_weights_are_the_same():
 def test_05_a_step_too_short_stays_and_one_too_long_lands_higher():
     short, middle, long = find_state("05", "rows", which=1)
     assert short["after 50"] > 0.95 * short["loss before"]
-    assert long["after 1 step"] > long["loss before"]
-    assert middle["after 50"] < min(short["after 50"], long["after 50"])
+    assert min(long["after 1 step"], long["after 50"]) > 10 * long["loss before"]
+    assert middle["after 50"] < 0.5 * short["after 50"]
 
 
 def test_05_the_framed_window_is_18_and_pooling_keeps_the_largest():
@@ -103,10 +103,11 @@ def test_05_ten_nuclei_are_learned_by_heart():
 
 
 def test_05_spots_speak_against_mutant_and_an_untrained_network_says_next_to_nothing():
-    maps, nucleus = find_state("05", "maps"), find_state("05", "images")[6][..., 0]
+    maps, nucleus = find_state("05", "maps"), find_state("05", "images")[0][..., 0]
     spots = nucleus > np.quantile(nucleus, 0.97)
-    assert maps["occlusion"][spots].mean() < -0.02
-    assert np.abs(maps["untrained"]).max() < 0.2 * np.abs(maps["occlusion"]).max()
+    assert maps["occlusion"][spots].mean() < -0.1
+    assert maps["Grad-CAM"][nucleus < 0.2].mean() > maps["Grad-CAM"][spots].mean()
+    assert np.abs(maps["untrained"]).max() < 0.1 * np.abs(maps["occlusion"]).max()
 
 
 def test_09_a_perfect_dice_goes_with_a_wrong_count():

@@ -97,7 +97,7 @@ nb.show.table(rows)
 # there blindfolded and want to get down. So you feel with your foot in which direction
 # the ground rises (the **gradient**), take a step the other way, and feel again. The
 # length of the step is gradient x **learning rate**. **Guess first**: what does the way
-# look like at a rate of 0.001, and at 100? Then move the slider.
+# look like at a rate of 0.001, and at 1,000? Then move the slider.
 
 # %%
 hillside = nb.widgets.descend(features, answers)
@@ -122,7 +122,7 @@ print(f"weights after 50 steps: {weights.round(3)}")
 
 # %%
 rows = []
-for rate in (0.001, 1.0, 100.0):
+for rate in (0.001, 1.0, 1000.0):
     way = nb.by_hand.descend(features, answers, learning_rate=rate, steps=50)
     rows.append({"learning rate": rate, "loss before": way.losses[0]})
     rows[-1] |= {"after 1 step": way.losses[1], "after 50": way.losses[50]}
@@ -130,9 +130,9 @@ nb.show.table(rows)
 
 # %% [markdown]
 # Too short a step hardly leaves its place. Too long a step jumps over the valley and
-# lands higher than it began; fifty of them are no better off than the middle rate. The
-# weights are parameters, found by training. The learning rate is a **hyperparameter**:
-# you choose it, no training does.
+# lands far higher than it began, and the next ones jump back and forth. The weights are
+# parameters, found by training. The learning rate is a **hyperparameter**: you choose
+# it, no training does.
 #
 # ## 6. The same in Keras
 # **Keras** is a library that does this for models of any size. `Dense(1)` is a weighted
@@ -265,17 +265,19 @@ nb.show.feature_maps(explanation.feature_maps(network, images[6]))
 # with that of a network that has learned nothing. This nucleus is a wild type.
 
 # %%
-maps = {"occlusion": explanation.occlusion(network, images[6], size=5, step=1)}
-maps["Grad-CAM"] = explanation.grad_cam(network, images[6])
+maps = {"occlusion": explanation.occlusion(network, images[0], size=5, step=1)}
+maps["Grad-CAM"] = explanation.grad_cam(network, images[0])
 untrained = keras.models.clone_model(network)
-maps["untrained"] = explanation.occlusion(untrained, images[6], size=5, step=1)
-nb.show.explained(images[6][..., 0], maps)
+maps["untrained"] = explanation.occlusion(untrained, images[0], size=5, step=1)
+nb.show.explained(images[0][..., 0], maps)
 
 # %% [markdown]
-# The spots speak against mutant: cover them, and the nucleus looks like one. Read the
-# numbers over the maps, too: what covering changes in the untrained network is a small
-# fraction of that. A map tells where a network looks, never why, and a plausible map is
-# no proof: it is a reason to test.
+# The bright spot speaks against mutant: cover it, and the nucleus looks more like one.
+# Read the numbers over the maps, too: what covering changes in the untrained network is
+# a small fraction of that. And Grad-CAM lights the background. Perhaps because a
+# smaller nucleus leaves more of it, and mutants are small: how would you test that? A
+# map tells where a network looks, never why, and a plausible map is no proof: it is a
+# reason to test.
 #
 # ## You now have
 # a model of two weights that you trained by hand, the same in Keras, a convolution by
