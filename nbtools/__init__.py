@@ -30,6 +30,7 @@ _ROOMS = (
     "simulate",
     "targets",
     "tasks",
+    "tracking",
     "training",
     "widgets",
 )

@@ -45,6 +45,7 @@ ORDER = (
     "results",
     "targets",
     "tasks",
+    "tracking",
     "plausibility",
     "nets",
     "losses",

@@ -16,6 +16,7 @@ from nbtools.show.results import points_rgb, result_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
 from nbtools.show.text import RichText, findings, table
+from nbtools.show.tracks import lineage, tracks
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 
@@ -41,6 +42,7 @@ __all__ = [
     "histogram",
     "images",
     "labels",
+    "lineage",
     "measurements",
     "overlay",
     "overlay_rgb",
@@ -67,6 +69,7 @@ __all__ = [
     "table",
     "text_pages",
     "to_png",
+    "tracks",
     "training",
     "training_curve",
     "view",
