@@ -166,6 +166,13 @@ def open_truth(place: Path | None) -> DataSet | None:
 def track_one(label: Image, name: str, *, folder: Path, args: argparse.Namespace) -> dict:
     """Link the nuclei of a movie and write its files.
 
+    Parameters
+    ----------
+    label : label image of the movie.
+    name : of the movie.
+    folder : of the tracks.
+    args : parsed command line.
+
     Returns
     -------
     Row of the summary; under "made" the label image and its tracks.

@@ -129,6 +129,36 @@ nb.show.table(rows)
 # In TrackMate tracks can be corrected by hand, which is worth it where a few divisions
 # are the result of the paper. Volumes work alike: with axes `TZYX`.
 #
-# **Receipt.** You have linked a movie, read its lineage, and seen tracks that look
-# right and are not. The review names DeepCell's Mesmer for tracking; what matters first
-# is here: how well nuclei are found, and how often they are looked at.
+# ## You now have
+# a movie whose nuclei are linked into tracks, its lineage, three scores against the
+# truth, and an interval between frames that you can defend. The review names DeepCell's
+# Mesmer for tracking; what matters first is here: how well nuclei are found, and how
+# often they are looked at.
+#
+# **Three questions** (think first, then open)
+#
+# <details><summary>1. A nucleus is missed in every third frame. What happens to its
+# track?</summary>
+#
+# Nothing, as long as gaps of one frame are allowed and nothing else comes near: the
+# piece before and the piece after are joined. Missed in two frames running, it begins
+# a new track, unless `--gap 2` is given.
+# </details>
+#
+# <details><summary>2. Your table counts 40 divisions an hour. How do you find out
+# whether to believe it?</summary>
+#
+# Look at ten of them in TrackMate. A nucleus that comes out from below another one, or
+# that was merged with its neighbour for a frame, looks like a division; linking takes
+# only those for one in which the two are together about as large as the one before.
+# </details>
+#
+# <details><summary>3. TRA is 0.99. Are the tracks right?</summary>
+#
+# Most links are. But a track of a hundred frames has a hundred links: if one in a
+# hundred is wrong, hardly a track is right from its first frame to its last. Ask how
+# many tracks are whole, not only how many links are right.
+# </details>
+#
+# **Where next:** `17_measure_nuclei`: the table of a movie has the column `frame`, so
+# that a volume can be followed as a nucleus is.
