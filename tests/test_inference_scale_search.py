@@ -36,7 +36,7 @@ def test_looks_grow_until_the_next_is_worse():
 
 def choose_smaller(seen: list[ScaleCandidate]) -> float:
     known = {one.zoom: one for one in seen}
-    chosen = scale_search.choose_smaller(known[1], known[0.25], known.get, usual=USUAL)
+    chosen = scale_search.choose_smaller(known[1], known.get, afar=known[0.25], usual=USUAL)
     return chosen.zoom
 
 
@@ -81,7 +81,7 @@ def label_of(sizes: list[float]) -> np.ndarray:
     [
         ([20.0] * 5, 20.0),
         ([14.5] * 5, 20.0),
-        ([43.0] * 5, 20.0),
+        ([29.0] * 5, 20.0),
         ([5.0] * 2, 20.0),
         ([5.0] * 5, None),
     ],

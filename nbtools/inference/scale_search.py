@@ -22,7 +22,9 @@ from nbtools.inference.base import Forecast, Inference, Maps, Run
 PIECE = 640  # px of the middle of a plane that candidates are compared on
 FIELD = 2560  # px of the middle of a plane that is looked at from afar
 FEW = 3  # nuclei; with fewer nothing is known of their size
-LEAST, MOST = 0.6, 2.2  # sizes, as share of the training's, at which one prediction is enough
+# sizes, as share of the training's, at which one prediction is enough; and where patches of the
+# training were shown at half to twice their size
+ENOUGH, ENOUGH_WIDE = (0.7, 1.5), (0.6, 2.2)
 LARGER, SMALLER = (1.4, 2.0, 2.8), (0.5, 0.125)  # magnifications to try
 AFAR, SMALLEST = 0.25, 32  # magnification that is always looked at, where so many pixels are left
 FILLS = 0.5  # of what nuclei cover at the one look, that they must cover at another
@@ -85,12 +87,14 @@ class ScaleSearch:
     decide : maps → labels.
     error : (maps, the labels they are decoded to) → self-consistency error.
     usual : diameter of the training's nuclei, in pixels; None where it is unknown.
+    enough : sizes, as share of the usual one, at which one prediction is enough.
     """
 
     inner: Inference
     decide: Callable[[np.ndarray], np.ndarray]
     error: Callable[[np.ndarray, np.ndarray], float]
     usual: float | None
+    enough: tuple[float, float] = ENOUGH
 
     def __call__(
         self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
@@ -131,8 +135,8 @@ class ScaleSearch:
         label = self.decide(middle)
         sizes = equivalent_diameters(label)
         afar = self._look_from_afar(run, pixels)
-        small = len(sizes) >= FEW and np.median(sizes) < LEAST * self.usual
-        large = len(sizes) >= FEW and np.median(sizes) > MOST * self.usual
+        small = len(sizes) >= FEW and np.median(sizes) < self.enough[0] * self.usual
+        large = len(sizes) >= FEW and np.median(sizes) > self.enough[1] * self.usual
         if not (large or small or afar):
             return None
 
@@ -142,7 +146,7 @@ class ScaleSearch:
         best = first = self._describe(1.0, middle, label=label)
         if large or afar:
             afar = afar or again(AFAR)
-            best = choose_smaller(first, afar, again, usual=self.usual)
+            best = choose_smaller(first, again, afar=afar, usual=self.usual)
         if small and best is first:
             best = choose_larger(first, again, usual=self.usual)
         return best.zoom if best.zoom != 1 else None
@@ -153,7 +157,7 @@ class ScaleSearch:
             return None
         maps, label = self._see(run, pixels, zoom=AFAR, most=FIELD)
         sizes = equivalent_diameters(label)
-        if len(sizes) < FEW or np.median(sizes) / AFAR <= MOST * self.usual:
+        if len(sizes) < FEW or np.median(sizes) / AFAR <= self.enough[1] * self.usual:
             return None
         return self._describe(AFAR, maps, label=label)
 
@@ -197,9 +201,9 @@ def choose_larger(
 
 def choose_smaller(
     first: ScaleCandidate,
-    afar: ScaleCandidate,
     again: Callable[[float], ScaleCandidate],
     *,
+    afar: ScaleCandidate,
     usual: float,
 ) -> ScaleCandidate:
     """Choose among smaller magnifications that of least cost, of those at which nuclei fill the
@@ -211,8 +215,8 @@ def choose_smaller(
     Parameters
     ----------
     first : the prediction at the size of the image.
-    afar : that at the magnification AFAR.
     again : magnification → prediction.
+    afar : that at the magnification AFAR.
     usual : median diameter of the nuclei of the training images, in pixels.
     """
     seen = [first, afar, *map(again, SMALLER)]

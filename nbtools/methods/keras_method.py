@@ -26,6 +26,7 @@ from nbtools.inference import (
     ScaleSearch,
     TestTimeAugmentation,
     Tiled,
+    scale_search,
 )
 from nbtools.inference.base import Maps
 from nbtools.inference.receptive_field import measure_receptive_field
@@ -488,7 +489,9 @@ class KerasMethod(GreyScaling, Method):
             return inner
         target, values = self.target(), self.decoding_values()
         decide = partial(target.find_labels, **values)
-        return ScaleSearch(inner, decide, target.self_consistency_error, self.domain.nucleus_size)
+        usual, varied = self.domain.nucleus_size, augment.POLICIES[self.settings.augmentation].scale
+        enough = scale_search.ENOUGH_WIDE if varied >= 1 else scale_search.ENOUGH
+        return ScaleSearch(inner, decide, target.self_consistency_error, usual, enough)
 
     def describe_misfit(
         self, image: Image, result: Prediction, *, given: bool

@@ -97,14 +97,14 @@ def diffuse(
 @_compiled
 def _integrate_plane(
     flow: np.ndarray,
-    rows: int,
-    columns: int,
+    shape: np.ndarray,
     ends: np.ndarray,
     steps: int,
     block: int,
     still: float,
 ) -> None:
     """`integrate_flows` in two dimensions, its loops over axes and corners unrolled."""
+    rows, columns = shape
     bottom, right = np.float32(rows - 1), np.float32(columns - 1)
     for point in range(len(ends)):
         y, x = ends[point, 0], ends[point, 1]
@@ -148,7 +148,7 @@ def integrate_flows(
     """
     ndim = len(shape)
     if ndim == 2 and shape.min() > 1:
-        _integrate_plane(flow, shape[0], shape[1], ends, steps, block, still)
+        _integrate_plane(flow, shape, ends, steps, block, still)
         return
     strides, low, share = np.ones(ndim, np.int64), np.empty(ndim, np.int64), np.empty(ndim)
     for axis in range(ndim - 2, -1, -1):

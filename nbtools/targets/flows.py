@@ -155,7 +155,8 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
     from nbtools.targets import flow_kernels
 
     shape = np.array(flow.shape[:-1])
-    ends = np.clip(points, 0, shape - 1).astype(np.float32)
+    points = np.clip(points, 0, shape - 1)
+    ends = points.astype(np.float32)
     plain = (
         np.nan_to_num(flow).astype(np.float32, copy=False).reshape(-1, flow.shape[-1])
     )  # compiled loops trust what they are given
