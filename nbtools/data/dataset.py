@@ -139,6 +139,13 @@ class DataSet(Sequence):
         tables = (self.reader.classes(e) or {} for e in self.entries)
         return tuple(sorted(set().union(*(table.values() for table in tables))))
 
+    @property
+    def box_classes(self) -> tuple[str, ...]:
+        """Names of the classes that boxes have, sorted; () where none is known."""
+        if not self.has("boxes"):
+            return ()
+        return tuple(sorted({name for sample in self for name in sample.box_classes if name}))
+
     def __len__(self) -> int:
         return len(self.entries)
 

@@ -1,0 +1,22 @@
+"""The methods that detect: a box per nucleus."""
+
+from __future__ import annotations
+
+from nbtools.methods.registry.row import Paper, Row
+
+ROWS = (
+    Row(
+        name="yolo",
+        path="nbtools.methods.detect.yolo:Yolo",
+        title="After YOLO: boxes from the cells in their middle",
+        task="detection",
+        dims=(2, 3),
+        needs=("boxes",),
+        system="YOLO",
+        paper=Paper(
+            "You only look once: unified, real-time object detection", "10.1109/CVPR.2016.91", 2016
+        ),
+        lesson="notebooks/12_detect_then_segment.ipynb",
+        parameters=845_157,
+    ),
+)
