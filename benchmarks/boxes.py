@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -79,15 +80,13 @@ def write_blood(place: Path) -> None:
 
 
 def open_set(place: str) -> object:
-    import os
-
     from nbtools.data import DataSet
 
     return DataSet.open(Path(os.path.expandvars(place)))
 
 
 def halve(sample: object) -> object:
-    """A sample at half its resolution; boxes are clipped to the image, and those outside left out."""
+    """A sample at half its resolution, with its boxes clipped to the image."""
     pixels = sample.image.to("YXC").pixels.astype(float)
     height, width = (n // 2 for n in pixels.shape[:2])
     blocks = pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1)
@@ -123,8 +122,11 @@ def score_model(model: Path, place: Path) -> dict:
     found = [method.predict(s.image).boxes for s in samples]
     scores = {"tuned": tuned, "seconds_per_image": round(seconds / len(samples), 3)}
     scores |= rate(samples, found) | count(samples, strict)
-    if hasattr(method, "propose"):
-        scores["first_stage"] = rate_boxes(samples, [method.propose(s.image) for s in samples])
+    target = method.target()
+    if hasattr(target, "propose"):  # two stages
+        raws = [method.predict(s.image, raw=True).raw for s in samples]
+        alone = [target.decode(raw, threshold=LEAST, overlap=0.5) for raw in raws]
+        scores["first_stage"] = rate_boxes(samples, alone)
     return scores
 
 
@@ -133,8 +135,10 @@ def rate(samples: list, found: list) -> dict:
     named = sorted({name for s in samples for name in s.box_classes})
     by_class = {}
     for name in named:
-        pairs = [(*_of_class(s.boxes, s.box_classes, name), *_found(f, name)) for s, f in zip(
-            samples, found, strict=True)]
+        pairs = [
+            (*_of_class(s.boxes, s.box_classes, name), *_found(f, name))
+            for s, f in zip(samples, found, strict=True)
+        ]
         by_class[name] = round(measure(pairs), 4)
     scores = rate_boxes(samples, found)
     if by_class:
@@ -169,7 +173,7 @@ def rate_boxes(samples: list, found: list) -> dict:
 
 def count(samples: list, found: list) -> dict:
     """Boxes in truth, and found at the threshold that was chosen."""
-    wanted, got = (sum(map(len, each)) for each in ([s.boxes for s in samples], found))
+    wanted, got = sum(len(s.boxes) for s in samples), sum(map(len, found))
     return {"boxes": wanted, "found_at_tuned_threshold": got}
 
 

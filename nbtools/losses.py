@@ -504,13 +504,44 @@ def anchor_boxes(ndim: int, *, anchors: int, kinds: int, focal: bool = True) -> 
     return loss
 
 
+def region_boxes(kinds: int) -> Callable:
+    """Make the loss of a second stage, see `targets.regions`.
+
+    loss = Σ over regions of w · cross-entropy + v · smooth L1 of the corrections.
+
+    Parameters
+    ----------
+    kinds : number of classes, 1 where they are not told apart.
+
+    Returns
+    -------
+    Callable : truth (B, R, 1 + kinds + 2 D + 2): no nucleus or which class (0, 1), corrections, w
+        and v; output (B, R, 1 + kinds + 2 D): logits, corrections → (B,).
+
+    References
+    ----------
+    Girshick 2015, doi:10.1109/ICCV.2015.169.
+    """
+    ends = 1 + kinds
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        logs = ops.log_softmax(output[..., :ends], axis=-1)
+        entropy = -ops.sum(truth[..., :ends] * logs, axis=-1)
+        off = ops.sum(smooth_l1(truth[..., ends:-2] - output[..., ends:]), axis=-1)
+        return ops.sum(truth[..., -2] * entropy + truth[..., -1] * off, axis=1)
+
+    return loss
+
+
 def _split(maps: Tensor, each: int) -> Tensor:
     """(B, *cells, A · each) → (B, *cells, A, each)."""
     shape = ops.shape(maps)
     return ops.reshape(maps, (*shape[:-1], maps.shape[-1] // each, each))
 
 
-def focal_weight(truth: Tensor, logit: Tensor, *, gamma: float = 2.0, alpha: float = 0.25) -> Tensor:
+def focal_weight(
+    truth: Tensor, logit: Tensor, *, gamma: float = 2.0, alpha: float = 0.25
+) -> Tensor:
     """Weight of a score in the focal loss: α (1 - p)^γ where it is to be 1, (1 - α) p^γ elsewhere.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Oracle round trips of boxes through the grids of cells: truth, encoded and decoded, comes back."""
+"""Oracle round trips of boxes through grids of cells: truth, encoded and decoded, comes back."""
 
 import numpy as np
 import pytest

@@ -31,9 +31,7 @@ class AnchorSettings(BoxSettings):
     )
 
 
-def settle_anchors(
-    settings: AnchorSettings, train: DataSet, *, strides: Strides
-) -> AnchorSettings:
+def settle_anchors(settings: AnchorSettings, train: DataSet, *, strides: Strides) -> AnchorSettings:
     """Settings with the sizes of the anchors, where they are left to the training images.
 
     Parameters

@@ -1,8 +1,10 @@
 """Truth to tensors, and tensors to results: encode and decode side by side, in NumPy."""
 
 from nbtools.targets import (
+    anchors,
     blindspot,
     border,
+    boxes,
     centres,
     classes,
     distance,
@@ -11,7 +13,9 @@ from nbtools.targets import (
     objects,
     persistence,
     planes,
+    regions,
     restored,
+    suppression,
 )
 from nbtools.targets.base import LabelTarget, Parameter, Target
 
@@ -19,8 +23,10 @@ __all__ = [
     "LabelTarget",
     "Parameter",
     "Target",
+    "anchors",
     "blindspot",
     "border",
+    "boxes",
     "centres",
     "classes",
     "distance",
@@ -29,5 +35,7 @@ __all__ = [
     "objects",
     "persistence",
     "planes",
+    "regions",
     "restored",
+    "suppression",
 ]

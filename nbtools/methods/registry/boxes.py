@@ -19,4 +19,16 @@ ROWS = (
         lesson="notebooks/12_detect_then_segment.ipynb",
         parameters=845_157,
     ),
+    Row(
+        name="retinanet",
+        path="nbtools.methods.detect.retinanet:RetinaNet",
+        title="After RetinaNet: anchors on a pyramid of features, and the focal loss",
+        task="detection",
+        dims=(2, 3),
+        needs=("boxes",),
+        system="RetinaNet",
+        paper=Paper("Focal loss for dense object detection", "10.1109/ICCV.2017.324", 2017),
+        lesson="notebooks/12_detect_then_segment.ipynb",
+        parameters=908_143,
+    ),
 )
