@@ -229,7 +229,7 @@ def find_cells(
     Examples
     --------
     >>> find_cells(np.array([[0.0, 0.0]]), np.array([[2.0, 1.0]]), shape=(4, 4))[1].tolist()
-    [[0, 0], [1, 0]]
+    [[1, 0], [0, 0]]
     """
     ndim, middle = low.shape[1], (low + high) / 2
     own = np.clip(np.floor(middle - 1e-9), 0, np.array(shape) - 1).astype(int)
