@@ -561,6 +561,10 @@ def focal_weight(
 def smooth_l1(difference: Tensor) -> Tensor:
     """d² / 2 for |d| < 1, else |d| - 1 / 2.
 
+    Parameters
+    ----------
+    difference : d, of any shape.
+
     References
     ----------
     Girshick 2015, doi:10.1109/ICCV.2015.169.

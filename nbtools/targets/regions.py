@@ -154,6 +154,10 @@ def correct_boxes(edges: np.ndarray, move: np.ndarray) -> np.ndarray:
 def describe_move(edges: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(N, 2 D) corrections that make one box of another.
 
+    Parameters
+    ----------
+    edges, wanted : (N, 2 D) in pixels.
+
     Examples
     --------
     >>> first, second = np.array([[0.0, 0, 10, 10]]), np.array([[1.0, 0, 11, 10]])
@@ -213,6 +217,11 @@ def sample_regions(
 
 def spread_evenly(numbers: np.ndarray, count: int) -> np.ndarray:
     """No more than `count` of some numbers, evenly spread over them.
+
+    Parameters
+    ----------
+    numbers : (N,).
+    count : of those to choose.
 
     Examples
     --------

@@ -390,6 +390,10 @@ def tuning_score(pairs: list[tuple]) -> float:
     """Of (truth, found) pairs, F1 at IoU 0.5 of boxes, F1 within 5 px of points.
 
     AP would choose the lowest threshold: extra boxes of low score cost it nothing.
+
+    Parameters
+    ----------
+    pairs : (truth, found) of each image.
     """
     edges = [_pair_edges(truth, found) for truth, found in pairs]
     if all(edges):

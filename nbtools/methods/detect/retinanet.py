@@ -49,6 +49,7 @@ class RetinaNet(BoxNetwork):
     networks, levels = NETWORKS, (1, 2, 3)
 
     def prepare(self, train: DataSet) -> None:
+        """Also settle the sizes of the anchors, by the boxes of the training images."""
         super().prepare(train)
         self.settings = settle_anchors(self.settings, train, strides=self.plan()[1])
 

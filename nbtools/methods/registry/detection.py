@@ -16,7 +16,7 @@ ROWS = (
         paper=Paper(
             "Feature detection with automatic scale selection", "10.1023/A:1008045108935", 1998
         ),
-        lesson="notebooks/12_detect_then_segment.ipynb",
+        lesson="notebooks/12b_boxes_and_markers.ipynb",
         built_on="scikit-image",
         target="blobs:BlobTarget",
     ),
