@@ -27,8 +27,8 @@ from scipy import ndimage
 
 # %% [markdown]
 # ## 1. What a box cannot say
-# Many detectors of the review give a *box* per nucleus: two corners, a score, a class.
-# From a label image, boxes come on the way.
+# Many detectors of the review give a *bounding box* per nucleus: two corners, a score,
+# a class. From a label image, boxes come on the way.
 
 # %%
 flat = nb.data.samples("nuclei2d")[0]
