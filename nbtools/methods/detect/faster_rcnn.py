@@ -92,6 +92,7 @@ class FasterRCNN(BoxNetwork):
         return dict.fromkeys(target.names, first) | {SECOND: losses.region_boxes(self.kinds)}
 
     def step(self, settings: TrainingSettings) -> TrainStep:
+        """Both stages learn from one batch."""
         target = self.target()
         return TwoStage(
             self.model,
