@@ -10,6 +10,7 @@ from nbtools import data, methods, training
 from nbtools.inference.placing import place_results
 from nbtools.results import Boxes, Grid
 
+pytestmark = pytest.mark.usefixtures("step_by_step")
 NAMES = ("yolo", "retinanet", "faster_rcnn")
 
 
