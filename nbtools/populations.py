@@ -12,6 +12,7 @@ from scipy import ndimage
 SEPARATE = 2.9  # edge contrast from which on outlines follow edges; see `measure_edge_contrast`
 SHARE_OF_DIAMETER = 0.1  # of the objects, over which grey values are smoothed
 SMOOTHEST = 3.0  # px
+CROWDED = 15.0  # px, a diameter at which outlines are looked at, too: that of clumps is too large
 SAMPLED = 500_000  # pixels, of which statistics are precise to a percent
 FEW = 0.1  # share of the image far from outlines, below which all of it is compared
 
@@ -61,6 +62,26 @@ def measure_edge_contrast(grey: np.ndarray, inside: np.ndarray, *, diameter: flo
     away = max(float(steepness[far].mean()), least) if far.mean() > FEW else usual
     along = float(steepness[outline].mean())
     return along**2 / max(usual * away, 1e-12)
+
+
+def follows_edges(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> bool:
+    """Whether outlines lie on edges, so that what was found can be objects.
+
+    Where nuclei are crowded, what is taken for one is a clump, and smoothing over a share of its
+    diameter would blur the gaps between nuclei. So a small diameter is tried, too.
+
+    Parameters
+    ----------
+    grey, inside, diameter : as for `measure_edge_contrast`.
+
+    Examples
+    --------
+    >>> noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(128, 128)), 1)
+    >>> follows_edges(noise, noise > 0, diameter=40)
+    False
+    """
+    tries = (diameter, CROWDED) if diameter > CROWDED else (diameter,)
+    return any(measure_edge_contrast(grey, inside, diameter=d) > SEPARATE for d in tries)
 
 
 def measure_steepness(grey: np.ndarray) -> np.ndarray:

@@ -213,11 +213,10 @@ def collect_findings(rows: list[dict], domain: Domain) -> list[Finding]:
     domain : of the training images.
     """
     found = [one.of(row["name"]) for row in rows for one in row["findings"]]
-    sizes = [
-        _diameter_of(row)
-        for row in rows
-        if row.get("median_pixels") and row["nuclei"] >= FEW and not row["zoom"]
-    ]
+    known = [r for r in rows if r.get("median_pixels") and r["nuclei"] >= FEW and not r["zoom"]]
+    sizes = [_diameter_of(row) for row in known]
+    # sizes that are far off by themselves were asked about with their image
+    sizes = [size for size in sizes if judge_size(size, domain) is None]
     if len(sizes) > 1 and all(one.code != "nuclei_size" for one in found):
         size = float(np.median(sizes))
         found += filter(None, [judge_size(size, domain, single=False)])

@@ -28,6 +28,7 @@ from nbtools.methods import domain
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
+from nbtools.methods.second_look import finds_the_same
 from nbtools.plausibility import Finding
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets.base import Target
@@ -401,10 +402,24 @@ class Method(ABC):
             median = float(np.median(sizes))
             factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
             about = {"image": image, "pixels": median, "given": given}
-            found.append(plausibility.judge_size(median * factor, self.domain, **about))
+            one = plausibility.judge_size(median * factor, self.domain, **about)
+            if one and not given and self._finds_the_same(image, label, median):
+                one = None
+            found.append(one)
         found += plausibility.judge_grey(domain.describe_grey(pixels), self.domain)
         found += plausibility.judge_objects(pixels, label)
         return tuple(one for one in found if one is not None)
+
+    def _finds_the_same(self, image: Image, label: np.ndarray, median: float) -> bool:
+        """Whether nuclei of an unusual size are found alike at the size of the training's."""
+
+        def predict(part: Image, diameter: float) -> np.ndarray:
+            again = self.predict(part, diameter=diameter)
+            return again.labels.to(self.domain.axes).pixels
+
+        about = {"domain": self.domain, "pixels": median}
+        still = image.select(T=0)
+        return self.Target.rescales and finds_the_same(predict, still, label, **about)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""
