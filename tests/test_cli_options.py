@@ -19,6 +19,8 @@ from nbtools.image import Image
         ["check", "DATA", "--diameter", "8"],
         ["measure", "DATA", "--out", "OUT", "--diameter", "8"],
         ["predict", "otsu", "DATA", "--out", "OUT", "--dtype", "input"],
+        ["predict", "otsu", "DATA", "--out", "OUT", "--tile", "64,64"],
+        ["predict", "nlm", "DATA", "--out", "OUT", "--tile", "64,64"],
         ["predict", "nlm", "DATA", "--out", "OUT", "--roi"],
         ["predict", "nlm", "DATA", "--out", "OUT", "--min-size", "3"],
         ["predict", "nlm", "DATA", "--out", "OUT", "--diameter", "3"],

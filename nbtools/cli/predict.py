@@ -94,11 +94,12 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def require_suited(args: argparse.Namespace, task: Task, *, rescales: bool) -> None:
-    """A UserError where an option does nothing for the model's task."""
+def require_suited(args: argparse.Namespace, task: Task, *, model: Method) -> None:
+    """A UserError where an option does nothing for the model or its task."""
     given = {"min_size": args.min_size, "roi": args.roi, "diameter": args.diameter}
-    given["dtype"] = args.dtype != "float32"
-    suited = (*task.predict_options, *(["diameter"] if rescales else []))
+    given |= {"dtype": args.dtype != "float32", "tile": args.tile}
+    may = {"diameter": model.Target.rescales, "tile": model.tiled}
+    suited = (*task.predict_options, *(name for name, does in may.items() if does))
     common.require_options(given, suited, task=f"{args.model}, a model for {task.name}")
 
 
@@ -149,7 +150,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
     task = tasks.get(methods.row(model.name).task)
-    require_suited(args, task, rescales=model.Target.rescales)
+    require_suited(args, task, model=model)
     for remark in model.remarks:
         say(f"Note: {remark}")
     batch = Batch(model, dataset, args=args, say=say)

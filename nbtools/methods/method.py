@@ -113,6 +113,7 @@ class Method(ABC):
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
+    tiled: ClassVar[bool] = True  # False: an image is looked at as a whole, without tiles
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -307,7 +308,7 @@ class Method(ABC):
         UserError : axes, channels or a tile that do not fit the method, or too little memory.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -353,7 +354,7 @@ class Method(ABC):
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
@@ -620,16 +621,26 @@ class Method(ABC):
         )
 
 
-def check_tile(tile: tuple[int, ...] | None, image: Image) -> None:
+def check_tile(tile: tuple[int, ...] | None, image: Image, *, tiled: bool = True) -> None:
     """A UserError where a tile is not one whole number above 0 for each spatial axis of an image.
+
+    It is one, too, where the method has no tiles.
 
     Parameters
     ----------
     tile : shape in pixels; None is chosen by memory.
     image : to be predicted.
+    tiled : whether the method predicts an image in tiles.
     """
     if tile is None:
         return
+    if not tiled:
+        raise UserError(
+            "A tile must do something: this method looks at an image as a whole.",
+            ",".join(map(str, tile)),
+            "Leave out the tile.",
+            command="Leave out --tile.",
+        )
     if len(tile) != len(image.spatial) or not all(0 < n < LARGEST_TILE for n in tile):
         axes = ",".join(image.spatial)
         raise UserError(
