@@ -133,17 +133,8 @@ def write_czi(
     done), their directory. What a movie says of its time is XML: of the dimension, and of the
     set-up.
     """
-    places = "".join(
-        f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items()
-    )
-    sizes = "".join(
-        f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape[-4:], strict=True)
-    )
+    xml = _czi_metadata(pixels, spacing, time=time, setup=setup)
     pixels = pixels.reshape(-1, *pixels.shape[-4:])
-    inside = f"{sizes}<PixelType>Gray16</PixelType><Dimensions><T>{time}</T></Dimensions>"
-    image = f"<Information><Image>{inside}</Image></Information>"
-    about = f"{setup}{image}<Scaling><Items>{places}</Items></Scaling>"
-    xml = f"<ImageDocument><Metadata>{about}</Metadata></ImageDocument>".encode()
     segments = [_czi_segment("ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml)]
     start, entries = 32 + 512 + len(segments[0]), []
     for t, c, z in np.ndindex(pixels.shape[:3]):
@@ -167,6 +158,19 @@ def write_czi(
         "<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, 0, start, 32 + 512, 0, 0
     )
     path.write_bytes(_czi_segment("ZISRAWFILE", header.ljust(512, b"\0")) + b"".join(segments))
+
+
+def _czi_metadata(pixels: np.ndarray, spacing: Spacing, *, time: str, setup: str) -> bytes:
+    places = "".join(
+        f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items()
+    )
+    sizes = "".join(
+        f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape[-4:], strict=True)
+    )
+    inside = f"{sizes}<PixelType>Gray16</PixelType><Dimensions><T>{time}</T></Dimensions>"
+    image = f"<Information><Image>{inside}</Image></Information>"
+    about = f"{setup}{image}<Scaling><Items>{places}</Items></Scaling>"
+    return f"<ImageDocument><Metadata>{about}</Metadata></ImageDocument>".encode()
 
 
 def _czi_segment(name: str, content: bytes) -> bytes:

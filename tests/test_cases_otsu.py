@@ -130,13 +130,16 @@ def make_empty(kind, shape=(256, 256)):
         "slope": 100 + rng.poisson(100 + 300 * slope),
         "blurred noise": 100 + 40 * ndimage.gaussian_filter(rng.normal(size=shape), 1),
         "constant": np.full(shape, 7.0),
+        "rows": 300 + rng.poisson(200 + 30 * rng.normal(0, 1, (*shape[:-1], 1)).clip(-5), shape),
+        "columns": 300 + rng.poisson(200 + 30 * rng.normal(0, 1, shape[-1]).clip(-5), shape),
     }
     return made[kind]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize(
-    "kind", ["noise", "few photons", "haze", "slope", "blurred noise", "constant"]
+    "kind",
+    ["noise", "few photons", "haze", "slope", "blurred noise", "constant", "rows", "columns"],
 )
 def test_a_field_without_nuclei_gives_none(kind, dtype):
     pixels = make_empty(kind)

@@ -35,14 +35,14 @@ def test_the_middle_of_an_image_is_looked_at_again(shape, spacing, predict, same
     sizes = None if spacing is None else (spacing,) * len(shape)
     image = Image(100.0 * (label > 0), "ZYX"[-len(shape) :], sizes)
     domain = Domain(len(shape), nucleus_size=20.0, spacing=(1.0,) * len(shape))
-    assert finds_the_same(predict, image, label, domain=domain, pixels=10.0) is same
+    assert finds_the_same(predict, image, label=label, domain=domain, pixels=10.0) is same
 
 
 def test_a_size_that_cannot_be_looked_at_is_not_confirmed():
     label = draw()
     image = Image(100.0 * (label > 0), "YX", (0.5, 0.5))
     unknown = Domain(2, spacing=(1.0, 1.0))
-    assert not finds_the_same(find_bright, image, label, domain=unknown, pixels=10.0)
+    assert not finds_the_same(find_bright, image, label=label, domain=unknown, pixels=10.0)
 
 
 def test_nuclei_on_one_side_alone_are_not_alike():

@@ -54,6 +54,17 @@ def test_a_random_field_has_no_edges_at_any_size(grain, diameter):
     assert not follows_edges(field, field > 0.5 * field.std(), diameter=diameter)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("grain", [0, 1, 4])
+def test_stripes_are_no_objects(axis, grain):
+    rng = np.random.default_rng(4)
+    stripes = rng.normal(0, 9, (256, 1))
+    stripes = ndimage.gaussian_filter1d(stripes, grain, axis=0) if grain else stripes
+    field = stripes / stripes.std() * 30 + rng.normal(0, 6, (256, 256))
+    field = ndimage.gaussian_filter(np.moveaxis(field, 0, axis), 1)
+    assert not follows_edges(field, field > field.std() / 2, diameter=20)
+
+
 def test_nothing_found_has_no_edge_contrast():
     assert measure_edge_contrast(make_random_field(1), np.zeros((256, 256), bool), diameter=9) == 0
 

@@ -418,9 +418,8 @@ class Method(ABC):
             again = self.predict(part, diameter=diameter)
             return again.labels.to(self.domain.axes).pixels
 
-        about = {"domain": self.domain, "pixels": median}
-        still = image.select(T=0)
-        return self.Target.rescales and finds_the_same(predict, still, label, **about)
+        about = {"label": label, "domain": self.domain, "pixels": median}
+        return self.Target.rescales and finds_the_same(predict, image.select(T=0), **about)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""

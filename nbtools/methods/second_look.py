@@ -30,8 +30,8 @@ IOU = 0.5
 def finds_the_same(
     predict: Callable[[Image, float], np.ndarray],
     image: Image,
-    label: np.ndarray,
     *,
+    label: np.ndarray,
     domain: Domain,
     pixels: float,
 ) -> bool:
