@@ -75,6 +75,7 @@ class Reader:
             boxes=boxes,
             box_classes=box_classes,
             centres=self.centres(entry, image),
+            centre_classes=self.centre_classes(entry),
             unpaired=self.unpaired(entry),
         )
         self._keep(entry, sample)
@@ -335,6 +336,13 @@ class Reader:
             return io.read_centres(path, image.spatial)
         blobs = self._open_partner(entry, "centres", image.spatial, palette=True)
         return io.find_centres(io.to_label(blobs, str(path)).pixels)
+
+    def centre_classes(self, entry: Entry) -> tuple[str, ...]:
+        """Class of each centre; () where no centre has one, or in an image of blobs."""
+        if "centres" not in entry.files:
+            return entry.sample.centre_classes if entry.sample else ()
+        path = entry.files["centres"]
+        return io.read_centre_classes(path) if path.suffix.lower() == ".csv" else ()
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""

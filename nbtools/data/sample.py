@@ -37,6 +37,7 @@ class Sample:
     box_classes : class of each box; () where no box has one.
     centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
+    centre_classes : class of each centre; () where no centre has one.
     unpaired : an image of another kind, of another field of view: what a translation learns from.
     """
 
@@ -50,6 +51,7 @@ class Sample:
     boxes: np.ndarray | None = None
     box_classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
+    centre_classes: tuple[str, ...] = ()
     unpaired: Image | None = None
 
     def __post_init__(self):
