@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions
+from nbtools.data import DataSet, InputOptions, Sample
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids, count_sizes
@@ -330,6 +330,51 @@ def evaluate(
 
     scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
     return scores | marks.summarize()
+
+
+def evaluate_each(
+    data: Iterable, found: Mapping[str, Iterable], *, gate_px: float = detection.GATE_PX
+) -> dict[str, dict]:
+    """Score several methods on the same samples, as lessons do.
+
+    Parameters
+    ----------
+    data : samples with centres or labels.
+    found : name of a method → its results, or predictions, in the order of the samples.
+    gate_px : largest distance of a match.
+
+    Returns
+    -------
+    Name of the method → its scores, see `evaluate`.
+    """
+    truth = [(sample.name, _truth_of(sample)) for sample in data]
+    scores = {}
+    for name, results in found.items():
+        plain = [convert(getattr(one, "result", one)) for one in results]
+        pairs = [(*known, one) for known, one in zip(truth, plain, strict=True)]
+        scores[name] = evaluate(pairs, gate_px=gate_px)
+    return scores
+
+
+def make_rows(scores: Mapping[str, Mapping]) -> list[dict]:
+    """A table of scores, a row per method.
+
+    Parameters
+    ----------
+    scores : of `evaluate_each`.
+    """
+    columns = ("f1", "precision", "recall", "rmse", "count_error")
+    rows = []
+    for name, one in scores.items():
+        rows.append({"method": name} | {column: one[column] for column in columns})
+    return rows
+
+
+def _truth_of(sample: Sample) -> Found:
+    """The centres of a sample, or else its labels."""
+    if sample.centres is not None:
+        return Points(sample.centres, Grid.of(sample.image), classes=sample.centre_classes)
+    return Labels(sample.label)
 
 
 class MarkScores:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # any method of a task on one's own images
 WORKBENCHES = {
     "instances": "notebooks/workbench_segment.ipynb",
+    "detection": "notebooks/workbench_detect.ipynb",
     "restoration": "notebooks/workbench_denoise.ipynb",
 }
 
