@@ -38,6 +38,8 @@ class Sample:
     centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
     centre_classes : class of each centre; () where no centre has one.
+    lineage : track → the track that divided into it, of a movie whose labels are numbers of tracks;
+        {} where none divides, None where labels are no tracks.
     unpaired : an image of another kind, of another field of view: what a translation learns from.
     """
 
@@ -52,6 +54,7 @@ class Sample:
     box_classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
     centre_classes: tuple[str, ...] = ()
+    lineage: dict[int, int] | None = None
     unpaired: Image | None = None
 
     def __post_init__(self):

@@ -1,6 +1,8 @@
 """Every figure of the toolkit; a notebook shows each returned figure as the value of its cell."""
 
+from nbtools.show.by_hand import decision, descent, learning_curves, numbers
 from nbtools.show.curves import TrainingCurve, training, training_curve
+from nbtools.show.explained import explained, feature_maps, kernels
 from nbtools.show.fields import flows, paths, stars
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
 from nbtools.show.found import found_pictures
@@ -17,6 +19,7 @@ from nbtools.show.results import points_rgb, result_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
 from nbtools.show.text import RichText, findings, table
+from nbtools.show.tracks import lineage, tracks
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 
@@ -28,11 +31,15 @@ __all__ = [
     "calibration",
     "confusion",
     "correlations",
+    "decision",
     "denoisers",
+    "descent",
     "differences",
     "error_map",
     "error_maps",
     "evaluation",
+    "explained",
+    "feature_maps",
     "findings",
     "flows",
     "found_pictures",
@@ -41,8 +48,12 @@ __all__ = [
     "highlight",
     "histogram",
     "images",
+    "kernels",
     "labels",
+    "learning_curves",
+    "lineage",
     "measurements",
+    "numbers",
     "overlay",
     "overlay_rgb",
     "paint",
@@ -69,6 +80,7 @@ __all__ = [
     "table",
     "text_pages",
     "to_png",
+    "tracks",
     "training",
     "training_curve",
     "view",
