@@ -73,8 +73,8 @@ nb.show.table(rows)
 # which is the same nucleus in every microscope. **Report it with the score.**
 #
 # ## 3. Break it: doubles
-# A detector that reports each nucleus twice finds every one of them. **Which number
-# tells?**
+# A detector that reports each nucleus twice finds every one of them. **Which of the
+# numbers below tells?**
 
 # %%
 doubled = []
@@ -155,8 +155,8 @@ nb.show.points(test[0].image, first)
 #
 # ## 6. From points to density
 # Points spread by a Gaussian, divided by the area of a pixel: nuclei per mm². Its sum
-# over the field is the count, whatever the width. **Which width** shows the clusters,
-# and which only the nuclei?
+# over the field is the count, whatever the width. Which width shows the clusters, and
+# which only the nuclei?
 
 # %%
 from scipy import ndimage
