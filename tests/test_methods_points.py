@@ -7,6 +7,7 @@ import pytest
 from small import make_sample, tiny
 
 from nbtools import data, io, losses, training
+from nbtools.io.points_and_boxes import read_centre_classes
 from nbtools.methods.points import measure_radius
 
 
@@ -54,7 +55,7 @@ def test_classes_of_labels_become_those_of_their_points():
 
 def test_a_table_without_classes_has_none(tmp_path):
     io.write_centres(tmp_path / "a.csv", np.zeros((2, 2)), spatial="YX")
-    assert io.read_centre_classes(tmp_path / "a.csv") == ()
+    assert read_centre_classes(tmp_path / "a.csv") == ()
 
 
 def test_an_image_without_nuclei_costs_something_finite_and_a_perfect_answer_nothing(rng):

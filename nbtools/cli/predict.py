@@ -46,10 +46,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on where an earlier prediction was stopped"
     )
     _declare_files(parser)
-    common.add_task(
-        parser,
-        help="write results of another task: detection of a segmentation writes nuclei's centres",
-    )
     parser.add_argument(
         "--tile",
         type=read_tile,
@@ -79,7 +75,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
-    """What is written, beside the result itself."""
+    """What is written, and beside the result itself."""
+    common.add_task(
+        parser,
+        help="write results of another task: detection of a segmentation writes nuclei's centres",
+    )
     parser.add_argument(
         "--roi",
         action="store_true",

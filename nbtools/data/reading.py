@@ -19,6 +19,7 @@ from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.io.points_and_boxes import read_centre_classes
 from nbtools.io import units
 from nbtools.io.series import choose_series, refuse_several
 
@@ -349,7 +350,7 @@ class Reader:
         if "centres" not in entry.files:
             return entry.sample.centre_classes if entry.sample else ()
         path = entry.files["centres"]
-        return io.read_centre_classes(path) if path.suffix.lower() == ".csv" else ()
+        return read_centre_classes(path) if path.suffix.lower() == ".csv" else ()
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""

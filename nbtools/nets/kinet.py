@@ -81,7 +81,9 @@ class _Builder:
     def layer(self, kind: str) -> type[layers.Layer]:
         return getattr(layers, kind.replace("ND", f"{self.ndim}D"))
 
-    def conv(self, x: Tensor, width: int, *, name: str, kernel: int = 3, stride=1) -> Tensor:
+    def conv(
+        self, x: Tensor, width: int, *, name: str, kernel: int = 3, stride: object = 1
+    ) -> Tensor:
         about = {"strides": stride, "padding": "same", "use_bias": False, "name": name}
         x = self.layer("ConvND")(width, kernel, **about)(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)

@@ -19,9 +19,8 @@ def plain(
     *,
     channels: int,
     outputs: int,
-    filters: Sequence[int],
-    kernels: Sequence[int],
-    dilations: Sequence[int] = (),
+    convs: Sequence[tuple[int, int, int]],
+    head: int = 3,
     stem: tuple[int, ...] | None = None,
 ) -> keras.Model:
     """Build a network of convolutions with ReLU and no pooling, as SP-CNN is.
@@ -30,9 +29,8 @@ def plain(
     ----------
     ndim : 2 or 3 spatial axes.
     channels, outputs : channels of the input and of the linear output.
-    filters : channels of each convolution but the last.
-    kernels : size of each convolution, the last included.
-    dilations : of each convolution but the first and the last; () for none.
+    convs : channels, size and dilation of each convolution but the last.
+    head : size of the last convolution.
     stem : stride of the first convolution along each axis, undone by the last; None for none.
 
     Returns
@@ -45,8 +43,8 @@ def plain(
 
     Examples
     --------
-    >>> published = {"filters": (64,) * 5, "kernels": (5, 3, 3, 3, 3, 3)}
-    >>> plain(2, channels=1, outputs=1, **published).count_params()
+    >>> published = ((64, 5, 1), *((64, 3, 1),) * 4)
+    >>> plain(2, channels=1, outputs=1, convs=published).count_params()
     149953
     """
     conv, strided = getattr(layers, f"Conv{ndim}D"), stem is not None and max(stem) > 1
@@ -57,12 +55,11 @@ def plain(
     elif strided:
         first = stem
     about = {"padding": "same", "activation": "relu"}
-    for i, (width, kernel) in enumerate(zip(filters, kernels[:-1], strict=True)):
-        rate = dilations[i - 1] if dilations and i else 1
+    for i, (width, kernel, rate) in enumerate(convs):
         extra = {"strides": first} if i == 0 else {"dilation_rate": rate}
         x = conv(width, kernel, name=f"conv{i}", **about, **extra)(x)
     if not strided:
-        x = conv(outputs, kernels[-1], padding="same", name="head")(x)
+        x = conv(outputs, head, padding="same", name="head")(x)
     elif ndim == 3:
         x = depth_to_space_head(x, outputs, factors=stem)
     else:

@@ -26,14 +26,12 @@ from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.outlines import OutlinedTarget, collect_outlines
 
 NETWORKS = {
-    "tiny": {"filters": (8, 8), "kernels": (5, 3, 3)},
+    "tiny": {"convs": ((8, 5, 1), (8, 3, 1))},
     "small": {
-        "filters": (32,) * 6,
-        "kernels": (5, 3, 3, 3, 3, 3, 3),
-        "dilations": (1, 2, 4, 2, 1),
+        "convs": ((32, 5, 1), *((32, 3, rate) for rate in (1, 2, 4, 2, 1))),
         "stem": (1, 2, 2),
     },
-    "paper": {"filters": (64,) * 5, "kernels": (5, 3, 3, 3, 3, 3)},
+    "paper": {"convs": ((64, 5, 1), *((64, 3, 1),) * 4)},
 }
 LOOKED_AT = 16  # training images that outlines are cut from
 WIDEST = 4.0  # side of the window of an outline, over the radius of proximity
