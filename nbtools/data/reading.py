@@ -19,8 +19,8 @@ from nbtools.data.classes import read_classes
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.points_and_boxes import read_centre_classes
 from nbtools.io import units
+from nbtools.io.points_and_boxes import read_centre_classes
 from nbtools.io.series import choose_series, refuse_several
 
 REMEMBERED_BYTES = 256 * 2**20
