@@ -55,7 +55,6 @@ ENTRIES = (
     Entry("otsu"),
     Entry("blob_log"),
     Entry("nuclei2d"),
-    Entry("centres2d"),
     Entry("kinet", "kinet", "ema_decay=0.99"),
     Entry("sp_cnn", "sp_cnn", "ema_decay=0.99"),
     Entry("sp_cnn without prior", "sp_cnn", "ema_decay=0.99 shape_weight=0"),
@@ -105,7 +104,7 @@ def measure_stain(entries: list[Entry], folder: Path, *, models: dict, args, see
         darken(Path(os.path.expandvars(STAIN)) / part, folder / "stain" / part)
     place = f"{folder}/stain"
     for entry in entries:
-        if entry.name in ("nuclei2d", "centres2d"):
+        if entry.name == "nuclei2d":
             continue
         row = start_row(entry, seed)
         model = find_model(entry, row, place=place, folder=folder, models={}, args=args)
@@ -116,7 +115,7 @@ def measure_volumes(entries: list[Entry], folder: Path, *, models: dict, args, s
     """Learned from simulated volumes; the embryo is scored once, real confocal cells beside it."""
     embryo.simulate(str(folder))
     for entry in entries:
-        if entry.name in ("nuclei2d", "centres2d"):
+        if entry.name == "nuclei2d":
             continue
         row = start_row(entry, seed)
         model = find_model(entry, row, place=str(folder), folder=folder, models=models, args=args)
