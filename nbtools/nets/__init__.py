@@ -3,6 +3,8 @@
 from nbtools.nets.cpnet import cpnet
 from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
+from nbtools.nets.kinet import kinet
+from nbtools.nets.plain import plain, vgg
 from nbtools.nets.psf import Psf
 from nbtools.nets.pyramid import PyramidConfig, plan_strides, pyramid
 from nbtools.nets.rcan import rcan
@@ -15,6 +17,8 @@ __all__ = [
     "cpnet",
     "cpu_optimize",
     "ensemble",
+    "kinet",
+    "plain",
     "plan_pooling",
     "plan_strides",
     "pyramid",
@@ -22,4 +26,5 @@ __all__ = [
     "side_by_side",
     "unet",
     "unet_for",
+    "vgg",
 ]
