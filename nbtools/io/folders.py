@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatch
+from itertools import chain, count
 from pathlib import Path
 
 from nbtools import documents
@@ -24,8 +25,13 @@ from nbtools.errors import UserError
 
 MARK = ".nbtools.jsonl"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
-CHECKPOINT_FILES = ("checkpoint/*.npz", "checkpoint/*.json", "checkpoint/.lock")
 PREFIX = ".nbtools-"  # of what is being written
+JOURNAL = f"{PREFIX}images.jsonl"  # of a batch of images, see `nbtools.cli.batch`
+# of a training that goes on: generations, their copies on a drive with notes, and older versions'
+CHECKPOINT = re.compile(
+    r"checkpoint/(generation_\d{6,}(-[0-9a-f]{8})?\.npz(\.json)?|state\.(npz|json)|\.lock)"
+)
+TEMPORARY = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{6}}-\d+-[0-9a-f]{{8}}(\.[\w.]+)?")
 LONGEST_SUFFIX = 12  # letters
 LAST = ("model.json", "result.json")
 _marking = threading.Lock()
@@ -254,7 +260,7 @@ def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
     Parameters
     ----------
     source, target : on one file system.
-    mark : of the folder at `target`; what is not in it is left beside the new folder.
+    mark : of the folder at `target`; what is not in it is kept beside the new folder, see `discard`.
     """
     if not target.exists():
         os.replace(source, target)
@@ -266,9 +272,26 @@ def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
     except OSError:
         os.replace(aside, target)
         raise
-    remove_own(aside, mark)
-    if not os.listdir(aside):
-        os.rmdir(aside)
+    discard(aside, mark=mark, name=target.name)
+
+
+def discard(folder: Path, *, mark: dict[str, str], name: str) -> None:
+    """Remove a hidden folder; what is not ours, if it came there meanwhile, gets a name to be seen.
+
+    Parameters
+    ----------
+    folder : under a hidden name.
+    mark : of the folder.
+    name : that it had; what is left of it is called "NAME (kept)", or with a number behind it.
+    """
+    remove_own(folder, mark)
+    (folder / MARK).unlink(missing_ok=True)
+    if not os.listdir(folder):
+        os.rmdir(folder)
+        return
+    names = chain([f"{name} (kept)"], (f"{name} (kept {i})" for i in count(2)))
+    free = next(n for n in names if not os.path.lexists(folder.with_name(n)))
+    os.replace(folder, folder.with_name(free))
 
 
 def require_writable(path: Path) -> None:
@@ -373,7 +396,7 @@ def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
         return True
     if path.is_symlink() or documents.is_special(path):
         return False
-    if any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES) or parts[0].startswith(PREFIX):
+    if CHECKPOINT.fullmatch(name) or name == JOURNAL or any(map(TEMPORARY.fullmatch, parts)):
         return True
     try:
         return name in mark and hash_file(path) == mark[name]
@@ -403,7 +426,7 @@ def list_files(folder: Path) -> list[str]:
     found = []
     for place, folders, files in os.walk(folder):
         if Path(place) == folder:
-            folders[:] = [name for name in folders if not name.startswith(PREFIX)]
+            folders[:] = [name for name in folders if not TEMPORARY.fullmatch(name)]
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         inside = Path(place).relative_to(folder)
         found += [(inside / name).as_posix() for name in (*files, *links)]
@@ -413,7 +436,8 @@ def list_files(folder: Path) -> list[str]:
 def list_content(folder: Path) -> list[str]:
     """Names in a folder, without those that the system or we leave behind."""
     names = sorted(os.listdir(folder))
-    return [n for n in names if n not in (*SYSTEM_FILES, MARK) and not n.startswith(PREFIX)]
+    known = (*SYSTEM_FILES, MARK, JOURNAL)
+    return [n for n in names if n not in known and not TEMPORARY.fullmatch(n)]
 
 
 def sync_to_disk(path: Path) -> None:
@@ -460,10 +484,12 @@ def sweep(folder: Path) -> None:
     """Remove what processes that were killed left in a folder."""
     for name in list(_list_leftovers(folder)):
         path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+        elif (mark := read_mark(path)) is not None:  # it was a result, or was about to be one
+            discard(path, mark=mark, name="result")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _list_leftovers(folder: Path) -> Iterator[str]:

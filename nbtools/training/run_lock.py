@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from nbtools.errors import UserError
+from nbtools.io.folders import sweep
 
 if os.name == "nt":
     import msvcrt
@@ -21,8 +22,8 @@ _held: dict[Path, int] = {}  # folder → thread that holds it in this process
 class RunLock:
     """Context that holds a folder; the system lets go of it when the process ends, or crashes.
 
-    The same thread may hold a folder twice. Where a file system knows no locks, as some network
-    drives, nothing is held.
+    What a killed run left half-written in it is removed. The same thread may hold a folder twice.
+    Where a file system knows no locks, as some network drives, nothing is held.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ class RunLock:
                 "Wait for its end, stop it, or give another folder.",
             )
         self.file, _held[self.place] = file, me
+        sweep(self.folder)
         return self
 
     def __exit__(self, *_) -> None:
