@@ -28,7 +28,9 @@ from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.io import folders
 from nbtools.io.folders import JOURNAL, MARK, hash_file, list_content, list_files, sweep
+from nbtools.io.locks import FolderLock
 from nbtools.plausibility import Finding
 from nbtools.tasks.instances import remove_smaller_than
 
@@ -174,7 +176,16 @@ class Batch:
 
     def run(self) -> None:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
-        todo = self._begin()
+        self.existed = self.args.out.is_dir()
+        if not self._resumes():
+            inputs = (self.args.images, self.args.model)
+            with io.new_folder(self.args.out, overwrite=self.args.overwrite, inputs=inputs):
+                pass
+        about = {"name": folders.BATCH_LOCK, "work": "prediction", "remove": True}
+        with FolderLock(self.args.out, **about):
+            self._run(self._begin())
+
+    def _run(self, todo: list[int]) -> None:
         try:
             with Interruptible(), ThreadPoolExecutor(2) as pool:
                 self._predict(todo, pool)
@@ -190,26 +201,26 @@ class Batch:
         order = {name: i for i, name in enumerate(self.dataset.names)}
         self.rows.sort(key=lambda row: order.get(row["name"], 0))
 
+    def _resumes(self) -> bool:
+        return self.args.resume and self.existed
+
     def _withdraw(self) -> None:
         """Leave no folder of a result behind, where not a single image could be predicted."""
         folder = self.args.out
         if self.rows or list_content(folder):
             return
-        for name in (JOURNAL, MARK):
+        for name in (JOURNAL, MARK, folders.BATCH_LOCK):
             (folder / name).unlink(missing_ok=True)
         if not any(folder.iterdir()) and not self.existed:
             folder.rmdir()
 
     def _begin(self) -> list[int]:
-        """Make the folder, or take up the one that was begun; numbers of the images to predict."""
-        done, self.existed = {}, self.args.out.is_dir()
-        if self.args.resume and self.existed:
+        """Begin a journal, or take up the one that was begun; numbers of the images to predict."""
+        done = {}
+        if self._resumes():
             sweep(self.args.out)
             done = self.journal.read()
         else:
-            inputs = (self.args.images, self.args.model)
-            with io.new_folder(self.args.out, overwrite=self.args.overwrite, inputs=inputs):
-                pass
             self.journal.begin()
         todo = []
         for i, name in enumerate(self.dataset.names):

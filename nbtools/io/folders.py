@@ -22,11 +22,14 @@ from pathlib import Path
 
 from nbtools import documents
 from nbtools.errors import UserError
+from nbtools.io.locks import LOCK, is_held
 
 MARK = ".nbtools.jsonl"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
 PREFIX = ".nbtools-"  # of what is being written
 JOURNAL = f"{PREFIX}images.jsonl"  # of a batch of images, see `nbtools.cli.batch`
+BATCH_LOCK = f"{PREFIX}images.lock"
+LOCKS = (BATCH_LOCK, f"checkpoint/{LOCK}")  # held while a folder is being written
 # of a training that goes on: generations, their copies on a drive with notes, and older versions'
 CHECKPOINT = re.compile(
     r"checkpoint/(generation_\d{6,}(-[0-9a-f]{8})?\.npz(\.json)?|state\.(npz|json)|\.lock)"
@@ -119,14 +122,14 @@ class new_folder:
         present = [name for name in new if os.path.lexists(self.path / name)]
         if present:
             self._require_own(read_mark(self.path) or {}, present)
+        append_mark(self.path, new)
+        if self.renew:
+            remove_own(self.path, read_mark(self.path) or {}, within=self.renew)
+        self._move(list(new))
         if self.renew:
             old = read_mark(self.path) or {}
-            remove_own(self.path, old, within=self.renew)
-            old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
-            write_mark(self.path, old | new)
-        else:
-            append_mark(self.path, new)
-        self._move(list(new))
+            there = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
+            write_mark(self.path, there | new)
 
     def _move(self, files: list[str]) -> None:
         # What makes the folder a model or a result goes last: half a folder is neither.
@@ -189,6 +192,12 @@ def require_new_folder(
             "An existing result is not overwritten.",
             f"{path}, which has content",
             "Give another folder, or add --overwrite.",
+        )
+    if any(is_held(path / name) for name in LOCKS):
+        raise UserError(
+            "A folder that is being written is not overwritten.",
+            f"{path}, where a training or a prediction is running",
+            "Wait for its end, stop it, or give another folder.",
         )
     if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
         raise UserError(
@@ -260,7 +269,7 @@ def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
     Parameters
     ----------
     source, target : on one file system.
-    mark : of the folder at `target`; what is not in it is kept beside the new folder, see `discard`.
+    mark : of the folder at `target`; what is not in it is kept, see `discard`.
     """
     if not target.exists():
         os.replace(source, target)
@@ -331,7 +340,10 @@ def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
 
 
 def read_mark(folder: str | Path) -> dict[str, str] | None:
-    """The sha256 of each file that we wrote into a folder, by name; None without a mark."""
+    """The sha256 of each file that we wrote into a folder, by name; None without a mark.
+
+    Of a file that is just being replaced both are known, with a space between them.
+    """
     try:
         lines = (Path(folder) / MARK).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -340,7 +352,9 @@ def read_mark(folder: str | Path) -> dict[str, str] | None:
     for line in lines:
         try:
             entry = documents.parse_json(line, MARK)
-            known[str(entry["file"])] = str(entry["sha256"])
+            name, sha256 = str(entry["file"]), str(entry["sha256"])
+            before = known.get(name, "").split()
+            known[name] = " ".join(dict.fromkeys([*before, sha256]))
         except (UserError, KeyError, TypeError):
             continue  # the last line of a process that was killed
     return known
@@ -396,10 +410,14 @@ def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
         return True
     if path.is_symlink() or documents.is_special(path):
         return False
-    if CHECKPOINT.fullmatch(name) or name == JOURNAL or any(map(TEMPORARY.fullmatch, parts)):
+    if (
+        CHECKPOINT.fullmatch(name)
+        or name in (JOURNAL, BATCH_LOCK)
+        or any(map(TEMPORARY.fullmatch, parts))
+    ):
         return True
     try:
-        return name in mark and hash_file(path) == mark[name]
+        return name in mark and hash_file(path) in mark[name].split()
     except OSError:
         return False
 
@@ -436,7 +454,7 @@ def list_files(folder: Path) -> list[str]:
 def list_content(folder: Path) -> list[str]:
     """Names in a folder, without those that the system or we leave behind."""
     names = sorted(os.listdir(folder))
-    known = (*SYSTEM_FILES, MARK, JOURNAL)
+    known = (*SYSTEM_FILES, MARK, JOURNAL, BATCH_LOCK)
     return [n for n in names if n not in known and not TEMPORARY.fullmatch(n)]
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-METHODS = ("fast_nuclei", "unet", "stardist", "n2v")
+METHODS = ("n2v", "unet", "stardist", "fast_nuclei")
 SETTINGS = (
     *("epochs=4", "steps_per_epoch=1", "batch_size=1", "patch_size=32"),
     *("preset=tiny", "augmentation=flips"),
@@ -255,8 +255,10 @@ class Job:
     words: list
     place: Path
     same: Callable[[Path, Path], bool]
+    operations: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
+    def prepare(self) -> None:
+        """Run the command to its end, once."""
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         self.whole, log = self.place / "whole" / "out", self.place / "operations.txt"
@@ -282,6 +284,8 @@ class Job:
 
     def attack(self, rng: random.Random, *, chosen: bool) -> tuple[Counter, str]:
         """Kill and resume; what came of it, and what was said where that is a fault."""
+        if not self.operations:
+            self.prepare()
         found, predicts = Counter(), self.words[0] == "predict"
         folder = self.place / f"{'chosen' if chosen else 'random'}" / "out"
         shutil.rmtree(folder.parent, ignore_errors=True)
