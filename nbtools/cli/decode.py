@@ -71,11 +71,13 @@ def run(args: argparse.Namespace) -> CommandResult:
     values = about["decoding"] | read_values(args.settings, about)
     decide = find_decoder(about, values)
     images = find_images(about, say)
+    here = {"keep": True, "renew": STALE}
     if args.out:
-        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.result])
+        inputs = [args.result, common.expand_path(about["source"])]
+        here = {"overwrite": args.overwrite, "inputs": inputs}
+        io.require_new_folder(args.out, **here)
     else:
         require_own(args.result, about)
-    here = {"keep": True, "renew": STALE} if args.out is None else {"overwrite": args.overwrite}
     with io.new_folder(out, **here) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)

@@ -193,6 +193,11 @@ def require_new_folder(
             f"{path}, which has content",
             "Give another folder, or add --overwrite.",
         )
+    _require_idle(path)
+
+
+def _require_idle(path: Path) -> None:
+    """A UserError where somebody works in a folder: a run, or the user."""
     if any(is_held(path / name) for name in LOCKS):
         raise UserError(
             "A folder that is being written is not overwritten.",

@@ -70,8 +70,8 @@ class AnnotationStore:
     def write(self, sample: Sample) -> Path:
         """Save the annotations, and the image where it is not there yet; returns the file.
 
-        Before annotations that came from elsewhere are replaced for the first time, they are copied
-        into the hidden folder KEPT of the data set.
+        Annotations that were there before the first change are copied into the hidden folder KEPT
+        of the data set.
         """
         entry = self._find()
         suffix = "tif" if self.kind == "labels" else "csv"

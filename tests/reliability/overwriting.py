@@ -167,9 +167,25 @@ def lose_the_mark(home: Path, run: Callable) -> list[Path]:
     return [home / "out"] if list_results(home / "out") else [put(home / "out" / "notes.txt")]
 
 
+def be_what_a_result_came_from(home: Path, run: Callable) -> list[Path]:
+    """The images of a result, which its overlays are drawn from; the toolkit wrote them."""
+    import json
+
+    from nbtools import io
+
+    shutil.copytree(home / "data", home / "out")
+    io.add_to_mark(home / "out", list_results(home / "out"))
+    if run.words[1] != "RAW":
+        return hold_a_file(home, run)
+    about = json.loads((home / "raw" / "result.json").read_text())
+    (home / "raw" / "result.json").write_text(json.dumps(about | {"source": str(home / "out")}))
+    return [home / "out"]
+
+
 IN_FOLDERS = (
     *(hold_a_file, hold_a_hidden_file, hold_our_names, add_a_file, change_a_file, be_the_input),
     *(hold_the_input, be_our_input, be_a_link, hold_a_link, be_a_file, lose_the_mark),
+    be_what_a_result_came_from,
 )
 
 
@@ -304,7 +320,7 @@ def choose_short() -> list[Situation]:
     folders = [s for s in every if s.verb in FOLDERS]
     verbs, kinds = list(FOLDERS), [do.__name__ for do in IN_FOLDERS]
     chosen = {(v, kinds[i % len(kinds)]) for i, v in enumerate(verbs)}
-    chosen |= {("predict", k) for k in kinds}
+    chosen |= {("predict", k) for k in kinds} | {("decode --out", kinds[-1])}
     some = [s for s in folders if (s.verb, s.name) in chosen]
     return some + [s for s in every if s.verb not in FOLDERS and s.verb != "export of a model"]
 
