@@ -137,7 +137,7 @@ SET = data.DataSet.of([data.Sample("a", Image(np.arange(64.0).reshape(8, 8), "YX
 
 def begin(drive, *, epochs=3):
     """A run of five epochs in the folder of all runs, broken off after some."""
-    plan = training.plan_run("first", Method(), (SET, None))
+    plan = training.plan_run("first", Method(), train=SET)
     assert (plan.folder, plan.resume) == (drive.parent / "nbtools" / "first", False)
     about = {"folder": plan.folder, "data": plan.data}
     train(epochs=5, callbacks=(StopAfter(epochs),), **about)
@@ -179,7 +179,7 @@ def test_a_fresh_machine_finds_its_run_and_goes_on(drive, fault, epochs):
     drive.parent.mkdir()
     folder = begin(drive).folder
     fault(folder)
-    plan = training.plan_run("first", Method(), (SET, None))
+    plan = training.plan_run("first", Method(), train=SET)
     assert plan.resume
     assert f"broke off after {epochs} epochs" in training.describe_place(plan)
     first = Notes()
@@ -195,23 +195,23 @@ def test_another_run_on_the_drive_keeps_its_folder(drive):
     first = begin(drive)
     other = data.DataSet.of([data.Sample("b", Image(np.ones((8, 8)), "YX", name="b"))])
     for method, images, seed in ((Method(), other, 0), (Method(), SET, 1)):
-        plan = training.plan_run("first", method, (images, None), seed=seed)
+        plan = training.plan_run("first", method, train=images, seed=seed)
         assert (plan.resume, plan.folder.name) == (False, "first_2")
-    longer = training.plan_run("first", Method(epochs=9), (SET, None))  # the same run, longer
+    longer = training.plan_run("first", Method(epochs=9), train=SET)  # the same run, longer
     assert (longer.resume, longer.folder) == (True, first.folder)
 
 
 def test_a_finished_run_is_not_gone_on_with(drive):
     drive.parent.mkdir()
     begin(drive, epochs=5)
-    plan = training.plan_run("first", Method(), (SET, None))
+    plan = training.plan_run("first", Method(), train=SET)
     assert (plan.resume, plan.folder.name) == (False, "first_2")
 
 
 def test_without_a_drive_all_lies_in_runs_and_that_is_said(monkeypatch, tmp_path):
     monkeypatch.delenv("NBTOOLS_DRIVE", raising=False)
     monkeypatch.chdir(tmp_path)
-    plan = training.plan_run("first", Method(), (SET, None))
+    plan = training.plan_run("first", Method(), train=SET)
     assert (str(plan.folder), plan.resume) == ("runs/first", False)
     assert "deleted after a disconnect" in training.describe_place(plan)
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbtools import io, runtime
 from nbtools.config import Settings
@@ -17,6 +18,9 @@ from nbtools.training.checkpoints import DAMAGES, read_state
 from nbtools.training.mirror import is_whole, list_found, read_note
 from nbtools.training.recipe import identify
 from nbtools.training.settings import TrainingPlan
+
+if TYPE_CHECKING:
+    from nbtools.data import DataSet
 
 DEEPEST = 3  # folders between the place that is searched and a run
 NEAR_END = 60.0  # seconds before the end of a budget of minutes
@@ -108,7 +112,13 @@ def _read_run(path: Path) -> Run | None:
 
 
 def plan_run(
-    name: str, model: object, datasets: tuple, *, place: str | Path | None = None, seed: int = 0
+    name: str,
+    model: object,
+    *,
+    train: DataSet,
+    val: DataSet | None = None,
+    place: str | Path | None = None,
+    seed: int = 0,
 ) -> TrainingPlan:
     """The plan of a training in a notebook: a run that broke off goes on, wherever it lies.
 
@@ -116,7 +126,7 @@ def plan_run(
     ----------
     name : of the folder of a new run.
     model : method with its settings.
-    datasets : images to learn from, and those to choose by or None.
+    train, val : images to learn from, and those to choose by.
     place : folder of all runs; by default that of a mounted drive, else "runs".
     seed : of all draws.
 
@@ -127,7 +137,7 @@ def plan_run(
     """
     place = find_place() if place is None else Path(place)
     settings = getattr(model, "training_settings", lambda: model.settings)()
-    data, runs = identify(*datasets), find_runs(place)
+    data, runs = identify(train, val), find_runs(place)
     same = [run for run in runs if run.is_of(settings, seed=seed, data=data)]
     if same and not same[0].is_finished:
         return TrainingPlan(seed=seed, folder=same[0].folder, resume=True, data=data)

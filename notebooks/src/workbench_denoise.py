@@ -77,7 +77,7 @@ form
 
 # %%
 model = nb.methods.get(method)(form.value)
-plan = nb.training.plan_run("workbench_denoise", model, (train, val))
+plan = nb.training.plan_run("workbench_denoise", model, train=train, val=val)
 print(nb.training.describe_place(plan))
 
 # %%

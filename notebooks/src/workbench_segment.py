@@ -79,7 +79,7 @@ form
 
 # %%
 model = nb.methods.get(method)(form.value)
-plan = nb.training.plan_run("workbench_segment", model, (train, val))
+plan = nb.training.plan_run("workbench_segment", model, train=train, val=val)
 print(nb.training.describe_place(plan))
 
 # %%

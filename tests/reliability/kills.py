@@ -37,7 +37,7 @@ SETTINGS = (
 )
 SIMULATED = {2: ("nuclei2d", "64,64"), 3: ("nuclei3d", "10,48,48")}
 IMAGES = 6
-LONGEST = 300.0  # seconds of a run
+LONGEST = 1800.0  # seconds of a run
 COLUMNS = ("killed", "equal", "fell back", "different", "failed", "lost", "leftovers")
 PATCHED = ("replace", "rename", "unlink", "remove", "rmdir", "mkdir", "fsync", "truncate")
 
