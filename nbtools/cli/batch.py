@@ -180,7 +180,7 @@ class Batch:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
         self.existed = self.args.out.is_dir()
         if not self._resumes():
-            inputs = (self.args.images, self.args.model)
+            inputs = filter(None, (self.args.images, self.args.model, self.args.markers))
             with io.new_folder(self.args.out, overwrite=self.args.overwrite, inputs=inputs):
                 pass
         about = {"name": folders.BATCH_LOCK, "work": "prediction", "remove": True}

@@ -20,16 +20,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import tifffile
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from reliability import hostile_documents as hostile
 
+PLACES = ("data", "result", "raw", "model", "movie")  # that commands read
 NOTE = "the only notes of three years"
 
-# verb → words; DATA, RESULT, RAW and OUT are places of the situation
+# verb → words; upper-case words are places of the situation
 FOLDERS: dict[str, tuple[str, ...]] = {
     "predict": ("predict", "otsu", "DATA", "--out", "OUT"),
     "predict --resume": ("predict", "otsu", "DATA", "--out", "OUT", "--resume"),
+    "predict --markers": ("predict", "otsu", "--markers", "RESULT", "DATA", "--out", "OUT"),
     "train": ("train", "otsu", "DATA", "--out", "OUT"),
     "train --resume": ("train", "otsu", "DATA", "--out", "OUT", "--resume"),
     "simulate": ("simulate", "nuclei2d", "--out", "OUT", "--count", "1"),
@@ -44,6 +49,10 @@ FOLDERS: dict[str, tuple[str, ...]] = {
         *("measure", "RESULT", "--images", "DATA", "--spots", "OUT", "--out", "HOME/t.csv"),
     ),
     "rerun": ("rerun", "MODEL", "--out", "OUT"),
+    "track": ("track", "MOVIE", "--out", "OUT"),
+    "adapt": (
+        *("adapt", "nuclei2d", "DATA", "--out", "OUT", "--rounds", "1", "--minutes", "0.05"),
+    ),
 }
 FILES: dict[str, tuple[str, ...]] = {
     "measure": ("measure", "RESULT", "--out", "OUT.csv"),
@@ -69,7 +78,7 @@ class Situation:
     ----------
     verb : row of the table.
     name : of the situation.
-    words : of the command, with OUT, DATA, RESULT, RAW, MODEL and HOME for places.
+    words : of the command, with OUT, HOME and PLACES in upper case for places.
     prepare : (home, function that runs the command once) → files and folders of the user.
     """
 
@@ -126,7 +135,7 @@ def be_the_input(home: Path, run: Callable) -> list[Path]:
 
 def hold_the_input(home: Path, run: Callable) -> list[Path]:
     (home / "out").mkdir()
-    for name in ("data", "result", "raw", "model"):
+    for name in PLACES:
         shutil.move(home / name, home / "out" / name)
         (home / name).symlink_to(Path("out") / name)
     return [home / "out"]
@@ -136,7 +145,7 @@ def be_our_input(home: Path, run: Callable) -> list[Path]:
     """What the toolkit wrote, every file of it unchanged: but the verb reads it."""
     from nbtools import io
 
-    read = next((word for word in run.words if word in ("DATA", "RESULT", "RAW", "MODEL")), "")
+    read = next((word for word in run.words if word in map(str.upper, PLACES)), "")
     if not read:
         return hold_a_file(home, run)
     shutil.move(home / read.lower(), home / "out")
@@ -249,7 +258,7 @@ def judge(situation: Situation, base: Path, home: Path) -> tuple[str, str]:
     "refused", "done", "touched", "traceback" or "bad remedy"; and what was said.
     """
     home.mkdir(parents=True)
-    for name in ("data", "result", "raw", "model"):
+    for name in PLACES:
         shutil.copytree(base / name, home / name, copy_function=shutil.copy2)
     told = memory.StringIO()
 
@@ -275,7 +284,7 @@ def place_words(situation: Situation, home: Path) -> list[str]:
     """The words of a command with the places of a home."""
     words = []
     for word in situation.words:
-        for name in ("DATA", "RESULT", "RAW", "MODEL", "OUT"):
+        for name in (*map(str.upper, PLACES), "OUT"):
             if word.split("/")[0].split(".")[0] == name:
                 word = str(home / name.lower()) + word[len(name) :]
         words.append(word.replace("HOME", str(home)))
@@ -296,6 +305,10 @@ def build(base: Path) -> Path:
     hostile.build(base)
     shutil.rmtree(base / "model")
     hostile.call("train", "otsu", base / "data", "--out", base / "model")
+    (base / "movie").mkdir()
+    label = tifffile.imread(base / "data" / "labels" / "im0.tif")
+    about = {"imagej": True, "metadata": {"axes": "TYX"}}
+    tifffile.imwrite(base / "movie" / "m.tif", np.stack([label] * 3), **about)
     return base
 
 
@@ -318,8 +331,9 @@ def choose_short() -> list[Situation]:
     """Each verb and each kind of situation at least once."""
     every = list_situations()
     folders = [s for s in every if s.verb in FOLDERS]
-    verbs, kinds = list(FOLDERS), [do.__name__ for do in IN_FOLDERS]
-    chosen = {(v, kinds[i % len(kinds)]) for i, v in enumerate(verbs)}
+    kinds = [do.__name__ for do in IN_FOLDERS]
+    verbs = [verb for verb in FOLDERS if verb != "adapt"]  # it trains where nothing is in the way
+    chosen = {(v, kinds[i % len(kinds)]) for i, v in enumerate(verbs)} | {("adapt", kinds[0])}
     chosen |= {("predict", k) for k in kinds} | {("decode --out", kinds[-1])}
     some = [s for s in folders if (s.verb, s.name) in chosen]
     return some + [s for s in every if s.verb not in FOLDERS and s.verb != "export of a model"]
