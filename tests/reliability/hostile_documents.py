@@ -6,7 +6,7 @@ python tests/reliability/hostile_documents.py 60 20 20 30 --seed 3
 
 An attack ends well where the work is done, or refused with rule, received and remedy. It fails
 where a traceback appears, where it takes longer than LIMIT (seconds of the processor, so that a
-busy machine does not count; three times as many by the clock end it), or where a file appears or
+busy machine does not count; twelve times as many by the clock end it), or where a file appears or
 changes outside of the attack's own folder.
 """
 
@@ -609,7 +609,7 @@ def judge(attack: Attack, place: Path) -> tuple[str, str]:
     place.mkdir(parents=True)
     before, told = snapshot(place), memory.StringIO()
     began = time.process_time()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), limit(3 * LIMIT):
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), limit(12 * LIMIT):
         try:
             code = attack.run(place) or 0
         except UserError:

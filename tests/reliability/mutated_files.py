@@ -449,7 +449,7 @@ def judge(kind: Kind, good: Path, place: Path, *, seed: int) -> tuple[str, str]:
     quiet = warnings.catch_warnings(action="ignore")
     with quiet, contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
         try:
-            with limit(3 * LIMIT):
+            with limit(12 * LIMIT):
                 kind.read(place)
         except UserError:
             outcome = "refused"
