@@ -335,7 +335,10 @@ def require_writable(path: Path) -> None:
 def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
     """The first input that is a folder itself, or lies in it; None where none is in danger."""
     for one in inputs:
-        place = Path(os.path.realpath(one))
+        try:
+            place = Path(os.path.realpath(one))
+        except ValueError:
+            continue  # text of a stranger that is no path
         if place.exists() and (place == path or path in place.parents):
             return Path(one)
     return None
