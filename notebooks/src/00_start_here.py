@@ -33,8 +33,17 @@ nb.runtime.check()
 chosen = nb.widgets.pick_data(samples="nuclei2d")
 chosen
 
+# %% [markdown]
+# Images of your own may have several channels. Nuclei are looked for in one of them;
+# the line below says in which, and a menu has the others.
+
 # %%
-sample = chosen.value[0]
+channel = nb.widgets.pick_channel(chosen.value[0])
+channel
+
+# %%
+sample = channel.value
+print(channel.sentence)
 nb.show.images([sample.image])
 
 # %% [markdown]
@@ -47,7 +56,7 @@ nb.show.images([sample.image])
 # learning is involved.
 
 # %%
-classical = nb.methods.load("otsu").predict(sample.image)
+classical = nb.methods.load("otsu").predict(channel.grey)
 nb.show.overlay(sample.image, classical.labels)
 
 # %% [markdown]
