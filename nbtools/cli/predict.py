@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import methods
 
     say = common.make_reporter(args)
-    inputs = (args.images, args.model)
+    inputs = list_inputs(args)
     if not (args.resume and args.out.is_dir()):
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     dataset = open_images(args)
@@ -172,6 +172,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     ]
     code = 1 if failed or batch.stopped else 0
     return CommandResult(document | {"folder": str(args.out)}, lines, code)
+
+
+def list_inputs(args: argparse.Namespace) -> tuple[str | Path, ...]:
+    """All that a prediction is made from, and that its result never replaces."""
+    return tuple(filter(None, (args.images, args.model, args.markers)))
 
 
 def find_task(args: argparse.Namespace, own: Task) -> Task:

@@ -128,7 +128,9 @@ nb.show.measurements(table)
 #
 # ## 5. Take it home
 # Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
-# Manager), the table for your spreadsheet, and a report of what was done.
+# Manager), the table for your spreadsheet, and a report of what was done. All lies on
+# this machine. Colab deletes its machines after a disconnect: download the folder, or
+# mount your Google Drive first with `nb.runtime.mount_drive()`, and save it there.
 
 # %%
 run = nb.export.save_run(
