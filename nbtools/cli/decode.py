@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from nbtools import documents, io, tasks
 from nbtools.cli import common, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
-from nbtools.results import Labels
+from nbtools.io.folders import list_files, read_mark
+from nbtools.results import Labels, Result
 from nbtools.tasks.instances import remove_smaller_than
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from nbtools.image import Image
 
 
-STALE = ("overlays/", "rois/", "scores/", "report.")  # what was made of the old labels
+STALE = (
+    "overlays/",
+    "rois/",
+    "scores/",
+    "report.",
+    "nuclei.csv",
+)  # what was made of the old labels
 MAPS = ".maps.tif"
 
 
@@ -61,13 +67,17 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     about = read_result(args.result)
     say = common.make_reporter(args)
-    out = args.out or args.result
+    out, task = args.out or args.result, tasks.get(about.get("task") or tasks.INSTANCES.name)
     values = about["decoding"] | read_values(args.settings, about)
     decide = find_decoder(about, values)
     images = find_images(about, say)
+    here = {"keep": True, "renew": STALE}
     if args.out:
-        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.result])
-    here = {"keep": True, "renew": STALE} if args.out is None else {"overwrite": args.overwrite}
+        inputs = [args.result, common.expand_path(about["source"])]
+        here = {"overwrite": args.overwrite, "inputs": inputs}
+        io.require_new_folder(args.out, **here)
+    else:
+        require_own(args.result, about)
     with io.new_folder(out, **here) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)
@@ -75,11 +85,11 @@ def run(args: argparse.Namespace) -> CommandResult:
         ]
         if args.out:
             keep_rest(args.result, folder)
-        result_folder.write_tables(folder, rows, task=tasks.INSTANCES)
+        result_folder.write_tables(folder, rows, task=task)
         command = common.format_command(args)
         document = about | {"decoding": values, "images": rows, "decoded_by": command}
         io.write_json(folder / "result.json", document)
-    columns = result_folder.list_known_columns(rows, task=tasks.INSTANCES)
+    columns = result_folder.list_known_columns(rows, task=task)
     lines = [*tabulate(rows, columns), f"Decoded with {format_values(values)}: {out}"]
     return CommandResult(document | {"folder": str(out)}, lines)
 
@@ -109,6 +119,23 @@ def read_result(folder: Path) -> dict:
             remedy,
         )
     return about
+
+
+def require_own(folder: Path, about: dict) -> None:
+    """A UserError, before any work, where a result holds labels or tables that are not ours.
+
+    Parameters
+    ----------
+    folder : of the result, which is changed.
+    about : result.json.
+    """
+    names = ["result.json", "summary.csv", *(f"{row['name']}.tif" for row in about["images"])]
+    try:
+        for name in names:
+            io.require_new_file(folder / name, overwrite=True)
+    except UserError as error:
+        remedy = "Give a new folder with --out: files that changed since stay as they are."
+        raise UserError(error.rule, error.received, remedy) from error
 
 
 def read_values(pairs: list[str], about: dict) -> dict:
@@ -158,8 +185,8 @@ def _to_number(name: str, text: str, *, whole: bool) -> int | float:
     return int(number) if whole else number
 
 
-def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Labels]:
-    """The function (maps, image) → labels that decodes a result.
+def find_decoder(about: dict, values: dict) -> Callable[..., Result]:
+    """The function (maps, image, zoom) → labels or points that decodes a result.
 
     It is that of the target in the table, which loads no network, else that of the method. An
     adapter to another package needs its model to decode; the other methods need no weights.
@@ -177,10 +204,11 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
     if row.target:
         target = row.load_target(Domain.from_dict(about["domain"]), about["settings"])
 
-        def decode(maps: np.ndarray, image: Image) -> Labels:
+        def decode(maps: np.ndarray, image: Image, zoom: tuple | None = None) -> Result:
             frames = maps if "T" in image.axes else maps[None]
-            found = place_results([target.decode(one, **values) for one in frames], image)
-            return target.describe_frames(found, frames)
+            found = [target.decode(one, **values) for one in frames]
+            found = place_results(found, image, zoom=zoom)
+            return target.describe_frames(found, frames) if isinstance(found, Labels) else found
 
         return decode
     if row.trained and row.built_on:
@@ -189,7 +217,9 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
         cls = methods.get(row.name)
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain = Domain.from_dict(about["domain"])
-    return lambda maps, image: method.decode_maps(maps, image, **values).result
+    return lambda maps, image, zoom=None: (
+        method.decode_maps(maps, image, zoom=zoom, **values).result
+    )
 
 
 def find_images(about: dict, say: Callable[[str], None]) -> Callable[[str], Image | None]:
@@ -216,7 +246,7 @@ def decode_one(
     result: Path,
     *,
     folder: Path,
-    decide: Callable[[np.ndarray, Image], Labels],
+    decide: Callable[..., Result],
     about: dict,
     images: Callable[[str], Image | None],
 ) -> dict:
@@ -224,36 +254,55 @@ def decode_one(
     started = time.perf_counter()
     name = row["name"]
     maps = io.read_image(result / "raw" / (name + MAPS))
-    before = io.read_label(result / f"{name}.tif").replace(name=name)
+    before = read_grid(name, result, images=images)
     maps = maps.to(before.axes + "C").pixels
-    found = decide(maps, before)
+    found = decide(maps, before, row.get("zoom") and tuple(row["zoom"]))
     seconds = time.perf_counter() - started
-    found = remove_smaller_than(found, about.get("min_size_um"))
+    if about.get("min_size_um") is not None:
+        found = remove_smaller_than(found, about["min_size_um"])
     roi = (result / "rois").is_dir()
     new = result_folder.write_result(found, images(name), folder=folder, roi=roi)
     return row | new | {"seconds": round(seconds, 3)}
 
 
-def keep_rest(result: Path, folder: Path) -> None:
-    """Carry over the maps and other files of a result; a report of the old labels stays behind."""
-    for path in result.iterdir():
-        made_anew = (
-            (folder / path.name).exists()
-            or path.name.startswith(("report.", ".nbtools"))
-            or path.name in ("overlays", "rois", "scores")
+def read_grid(name: str, result: Path, *, images: Callable[[str], Image | None]) -> Image:
+    """The labels of an image, or the image itself where the result is not labels: for its grid.
+
+    Parameters
+    ----------
+    name : of the image.
+    result : folder of the result.
+    images : name → image; None where it is gone.
+
+    Raises
+    ------
+    UserError : points whose image is no longer where it was.
+    """
+    if (result / f"{name}.tif").is_file():
+        return io.read_label(result / f"{name}.tif").replace(name=name)
+    image = images(name)
+    if image is None:
+        raise UserError(
+            "Points are decoded again beside their image.",
+            f"{name}, which is no longer where it was predicted from",
+            "Put the images back, or predict again.",
         )
-        if path.is_dir() and not made_anew:
-            shutil.copytree(path, folder / path.name, copy_function=link_file)
-        elif not made_anew:
-            link_file(path, folder / path.name)
+    axes = image.axes.replace("C", "")
+    return image.select(C=0).to(axes) if "C" in image.axes else image
 
 
-def link_file(source: str | Path, target: str | Path) -> None:
-    """The same file in another folder, without a copy of its bytes where the disk allows."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def keep_rest(result: Path, folder: Path) -> None:
+    """Carry over the maps, and other files that we wrote; of the old labels nothing is made anew.
+
+    Files of the user, who may have put notes beside a result, are not carried over.
+    """
+    mark = read_mark(result) or {}
+    for name in list_files(result):
+        source, target = result / name, folder / name
+        ours = name in mark or (name.startswith("raw/") and not source.is_symlink())
+        if ours and not name.startswith(STALE) and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
 
 
 def format_values(values: dict) -> str:

@@ -138,8 +138,16 @@ class DataSet(Sequence):
     @property
     def nucleus_classes(self) -> tuple[str, ...]:
         """Names of the classes that single nuclei have, sorted; () where none is known."""
-        tables = (self.reader.classes(e) or {} for e in self.entries)
-        return tuple(sorted(set().union(*(table.values() for table in tables))))
+        tables = [set((self.reader.classes(e) or {}).values()) for e in self.entries]
+        tables += [set(self.reader.centre_classes(e)) for e in self.entries]
+        return tuple(sorted(set().union(*tables) - {""}))
+
+    @property
+    def box_classes(self) -> tuple[str, ...]:
+        """Names of the classes that boxes have, sorted; () where none is known."""
+        if not self.has("boxes"):
+            return ()
+        return tuple(sorted({name for sample in self for name in sample.box_classes if name}))
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -98,7 +98,8 @@ ROWS = (
         task="instances",
         dims=(2, 3),
         needs=("labels",),
-        system="StarDist",
+        system="StarDist; StarDist (as detector)",
+        also=("detection",),
         paper=Paper(
             "Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018
         ),
@@ -131,7 +132,8 @@ ROWS = (
         task="instances",
         dims=(2, 3),
         needs=("labels",),
-        system="QCANet",
+        system="QCANet; QCANet NDN (as detector)",
+        also=("detection",),
         paper=Paper(
             "3D convolutional neural networks-based segmentation to acquire quantitative "
             "criteria of the nucleus during mouse "
@@ -139,7 +141,7 @@ ROWS = (
             "10.1038/s41540-020-00152-8",
             2020,
         ),
-        lesson="notebooks/12_detect_then_segment.ipynb",
+        lesson="notebooks/12b_boxes_and_markers.ipynb",
         parameters=46_426,
         target="centres:CentreTarget",
     ),
