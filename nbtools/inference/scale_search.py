@@ -206,8 +206,7 @@ def choose_smaller(
     afar: ScaleCandidate,
     usual: float,
 ) -> ScaleCandidate:
-    """Choose among smaller magnifications that of least cost, of those at which nuclei fill the
-    field.
+    """Choose that of least cost among the smaller magnifications at which nuclei fill the field.
 
     Where nuclei are far too large, hardly anything is found, and that without contradiction: such a
     look is none to trust.
