@@ -196,7 +196,7 @@ def learn_from(
     seed = args.seed + number - 1
     plan = training.TrainingPlan(seed=seed, minutes=args.minutes / args.rounds, callbacks=(watch,))
     history = adapted.fit(DataSet.of(samples, name=str(args.images)), plan=plan)
-    adapted.tuned = dict(model.tuned)
+    adapted.keep_thresholds(model)
     return adapted, history, plan
 
 

@@ -295,6 +295,11 @@ def keep_rest(result: Path, folder: Path) -> None:
     """Carry over the maps, and other files that we wrote; of the old labels nothing is made anew.
 
     Files of the user, who may have put notes beside a result, are not carried over.
+
+    Parameters
+    ----------
+    result : folder that the files come from.
+    folder : folder that they go to.
     """
     mark = read_mark(result) or {}
     for name in list_files(result):

@@ -351,6 +351,10 @@ def read_mark(folder: str | Path) -> dict[str, str] | None:
     """The sha256 of each file that we wrote into a folder, by name; None without a mark.
 
     Of a file that is just being replaced both are known, with a space between them.
+
+    Parameters
+    ----------
+    folder : of a result.
     """
     try:
         lines = (Path(folder) / MARK).read_text("utf-8").splitlines()

@@ -32,6 +32,10 @@ def names(task: str | None = None) -> list[str]:
     """Names of the methods, of one task of `nbtools.tasks` or of all.
 
     Methods of another task whose results serve this one, too, are the last.
+
+    Parameters
+    ----------
+    task : of the vocabulary; None for all.
     """
     if task is None:
         return [r.name for r in registry.ROWS]

@@ -472,6 +472,15 @@ class Method(ABC):
 
     # --- decoding
 
+    def keep_thresholds(self, source: Method) -> None:
+        """Decode with the values that were chosen for another model of the same method.
+
+        Parameters
+        ----------
+        source : the other model.
+        """
+        self.tuned = dict(source.tuned)
+
     def decoding_values(self) -> dict:
         """Values to decode with, by name.
 

@@ -72,6 +72,10 @@ class AnnotationStore:
 
         Annotations that were there before the first change are copied into the hidden folder KEPT
         of the data set.
+
+        Parameters
+        ----------
+        sample : with its annotations.
         """
         entry = self._find()
         suffix = "tif" if self.kind == "labels" else "csv"
