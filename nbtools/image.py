@@ -133,6 +133,8 @@ class Image:
         (33, 41, 9, 1)
         """
         axes = check_axes(axes)
+        if axes == self.axes:
+            return self
         surplus = [a for a in self.axes if a not in axes]
         for axis in surplus:
             if self.size(axis) > 1:

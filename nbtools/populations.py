@@ -48,19 +48,65 @@ def measure_edge_contrast(grey: np.ndarray, inside: np.ndarray, *, diameter: flo
     >>> measure_edge_contrast(noise + 9 * disc, disc, diameter=40) > SEPARATE
     True
     """
-    width = float(np.clip(SHARE_OF_DIAMETER * diameter, 1.0, SMOOTHEST))
+    width = find_edge_width(diameter)
+    sums = sum_edges(grey, inside, width=width)
+    return rate_edges(sums, least=expect_steepness(measure_noise(grey), width))
+
+
+def find_edge_width(diameter: float) -> float:
+    """Standard deviation, in pixels, over which grey values are smoothed to find edges."""
+    return float(np.clip(SHARE_OF_DIAMETER * diameter, 1.0, SMOOTHEST))
+
+
+def sum_edges(
+    grey: np.ndarray, inside: np.ndarray, *, width: float, part: tuple[slice, ...] = ()
+) -> np.ndarray:
+    """Sum steepness along outlines, far from them, and everywhere; sums of blocks add up.
+
+    Parameters
+    ----------
+    grey, inside : as for `measure_edge_contrast`.
+    width : of `find_edge_width`.
+    part : of the image, that is summed over; all of it where it is empty.
+
+    Returns
+    -------
+    (3, 2) pixels and steepness: everywhere, far from outlines, and along them.
+    """
     further = np.sqrt(max(width**2 - 1, 0.0))  # beyond the pixel that grey values are smoothed by
     planar = (0.0,) * (grey.ndim - 2) + (further, further)
     steepness = measure_steepness(ndimage.gaussian_filter(grey.astype(np.float32), planar))
     outline = find_outlines(inside)
-    if not outline.any():
+    far = ~outline
+    if outline.any():
+        far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
+    steepness, outline, far = (array[part] for array in (steepness, outline, far))
+    every = np.ones((), bool)
+    return np.array(
+        [
+            (
+                np.count_nonzero(mask) if mask.ndim else steepness.size,
+                steepness.sum(dtype=float, where=mask),
+            )
+            for mask in (every, far, outline)
+        ]
+    )
+
+
+def rate_edges(sums: np.ndarray, *, least: float) -> float:
+    """How much steeper outlines are than elsewhere, see `measure_edge_contrast`.
+
+    Parameters
+    ----------
+    sums : (3, 2) of `sum_edges`.
+    least : steepness that noise has by itself, see `expect_steepness`.
+    """
+    (every, total), (distant, total_far), (length, total_along) = sums
+    if not length:
         return 0.0
-    far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
-    least = _expected_steepness(grey, width)
-    usual = max(float(steepness.mean()), least)
-    away = max(float(steepness[far].mean()), least) if far.mean() > FEW else usual
-    along = float(steepness[outline].mean())
-    return along**2 / max(usual * away, 1e-12)
+    usual = max(total / every, least)
+    away = max(total_far / distant, least) if distant > FEW * every else usual
+    return float((total_along / length) ** 2 / max(usual * away, 1e-12))
 
 
 def measure_steepness(grey: np.ndarray) -> np.ndarray:
@@ -100,9 +146,17 @@ def measure_noise(pixels: np.ndarray) -> float:
         return 0.0
     lines = max(1, pixels.size // SAMPLED) if pixels.ndim > 1 else 1
     real = pixels[..., ::lines, :] if pixels.ndim > 1 else pixels
-    real = real.astype(np.float32, copy=False)
-    bend = real[..., 2:] - 2 * real[..., 1:-1] + real[..., :-2]
-    return float(np.median(np.abs(bend)) / 0.6745 / np.sqrt(6))
+    return rate_bends(find_bends(real.astype(np.float32, copy=False)))
+
+
+def find_bends(real: np.ndarray) -> np.ndarray:
+    """(..., X - 2) second differences along X."""
+    return real[..., 2:] - 2 * real[..., 1:-1] + real[..., :-2]
+
+
+def rate_bends(bends: np.ndarray) -> float:
+    """Standard deviation of the noise that makes such second differences."""
+    return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(6)) if bends.size else 0.0
 
 
 def thin(values: np.ndarray) -> np.ndarray:
@@ -120,11 +174,16 @@ def thin(values: np.ndarray) -> np.ndarray:
     return values.ravel()[:: max(1, values.size // SAMPLED) | 1]
 
 
-def _expected_steepness(grey: np.ndarray, width: float) -> float:
+def expect_steepness(noise: float, width: float) -> float:
     """Mean steepness of white noise as strong as in most places, smoothed over a width.
 
     Counts of a few photons are constant between the photons: there they are flat by chance.
+
+    Parameters
+    ----------
+    noise : of `measure_noise`, in grey values that are smoothed over a pixel.
+    width : standard deviation of the smoothing, in pixels.
     """
     # smoothed over one pixel, noise of 1 keeps 0.082 by `measure_noise`; smoothed over w, its
     # gradient has the mean length sqrt(pi / 2) / (sqrt(8 pi) w²) = 1 / (4 w²)
-    return measure_noise(grey) / 0.082 / (4 * width**2)
+    return noise / 0.082 / (4 * width**2)

@@ -266,6 +266,7 @@ def open_image(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> UncheckedImage:
     """Read a file and what its metadata leave open; only files that hold no image are refused.
 
@@ -278,13 +279,16 @@ def open_image(
     header_only : leave out the pixels of all but PNG and JPEG files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
     palette : it holds labels: the numbers of an indexed PNG are read instead of its colours.
+    stored : leave the pixels of a TIFF in its file, to be read region by region: see
+        `stored.StoredPixels`. Those of other formats are read.
 
     Raises
     ------
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    read = partial(_read_raw, series=series, header_only=header_only, palette=palette)
+    about = {"series": series, "header_only": header_only, "palette": palette}
+    read = partial(_read_raw, **about, stored=stored)
     raw = (
         read_planes(list_planes(path), read, header_only=header_only)
         if path.is_dir() and not is_image(path)
@@ -542,11 +546,14 @@ def _read_raw(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> RawImage:
     if not is_image(path):
         raise refuse_format(path, known=SUFFIXES)
     try:
         read = _find_reader(path)
+        if stored and read is read_tiff:
+            read = partial(read, stored=True)
         return read(path, series=series, header_only=header_only, palette=palette)
     except UserError:
         raise

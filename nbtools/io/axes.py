@@ -14,6 +14,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
+from nbtools.io.stored import view_part
 
 SMALL = 2**28  # bytes of an image that is not asked how it fits into its file
 RATIO = 20_000  # of bytes of pixels for one of the file; deflation gives 1,032 at best
@@ -178,9 +179,9 @@ def _colours_last(raw: RawImage) -> RawImage:
     pixels = np.moveaxis(raw.pixels, raw.letters.index("S"), -1)
     rest = raw.letters.replace("S", "")
     if raw.alpha and pixels.shape[-1] in (2, 4):
-        pixels = pixels[..., :-1]
+        pixels = view_part(pixels, (..., slice(-1)))
     if pixels.shape[-1] == 1:
-        return replace(raw, pixels=pixels[..., 0], letters=rest)
+        return replace(raw, pixels=view_part(pixels, (..., 0)), letters=rest)
     if "C" in rest:
         raise UserError(
             "An image has either channels or colours.",

@@ -15,7 +15,12 @@ from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels, require_possible
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
 from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
-from nbtools.io.tiff_pixels import collect_log, read_pixels, require_undamaged
+from nbtools.io.tiff_pixels import (
+    collect_log,
+    read_pixels,
+    require_undamaged,
+    store_pixels,
+)
 from nbtools.io.units import resolution_tag
 
 TIFF_SUFFIXES = (".lsm", ".stk", ".svs", ".ndpi", ".qptiff", ".scn", ".bif", ".btf", ".tf8")
@@ -41,6 +46,7 @@ def read_tiff(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> RawImage:
     """Read one image of a TIFF file.
 
@@ -50,6 +56,7 @@ def read_tiff(
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
     palette : numbers of indexed colours are read in any case.
+    stored : leave the pixels in the file, see `stored.StoredPixels`.
 
     Raises
     ------
@@ -69,6 +76,9 @@ def read_tiff(
             kept = zip(found.shape, member.index, strict=True)
             shape = tuple(n for n, at in kept if isinstance(at, slice))
             pixels, letters = no_pixels(shape, found.dtype), keep_own(letters)
+        elif stored:
+            pixels = store_pixels(file, found, path=path).view(member.index)
+            letters = keep_own(letters)
         else:
             pixels = read_pixels(file, found, path=path).reshape(found.shape)
             pixels, letters = select(pixels, letters, index=member.index)
