@@ -114,12 +114,34 @@ class Reader:
             return io.UncheckedImage(entry.sample.image)
         return self._open_image(entry, header_only=True)
 
-    def _open_image(self, entry: Entry, *, header_only: bool = False) -> io.UncheckedImage:
+    def stored_image(self, entry: Entry) -> Image:
+        """The image with its pixels left in the file, to be read region by region.
+
+        Parameters
+        ----------
+        entry : of the sample.
+
+        Raises
+        ------
+        UserError : the format cannot be read so, or a pixel is NaN or infinite.
+        """
+        if entry.sample is not None:
+            return entry.sample.image
+        path = entry.files["images"]
+        io.require_storable(path)
+        found = io.require_single(self._open_image(entry, stored=True), path)
+        self._guesses[entry.name] = found.guesses
+        return io.require_finite(found.image, str(path))
+
+    def _open_image(
+        self, entry: Entry, *, header_only: bool = False, stored: bool = False
+    ) -> io.UncheckedImage:
         reading = io.open_image(
             entry.files["images"],
             axes=self.options.axes,
             series=self._series(entry),
             header_only=header_only,
+            stored=stored,
         )
         image, guesses = self.select(reading.image, entry), reading.guesses
         if self.options.spacing is not None:

@@ -59,23 +59,23 @@ def join(plan: BlockPlan, store: BlockStore, *, min_size: int = 0) -> Joined:
     return collector.finish(min_size)
 
 
-def relabel(plan: BlockPlan, store: BlockStore, joined: Joined) -> Iterator[tuple[Place, np.ndarray]]:
+def relabel(store: BlockStore, joined: Joined) -> Iterator[tuple[Place, np.ndarray]]:
     """The labels of the image, core by core.
 
     Parameters
     ----------
-    plan : of the image.
-    store : with all its blocks.
+    store : with all blocks of the image.
     joined : numbers of the objects.
 
     Yields
     ------
     Place of a core, and its labels.
     """
-    kind = np.uint16 if len(joined) < 2**16 else np.int32
+    kind = np.uint16 if len(joined) < 2**16 else np.uint32
     for index, numbers in enumerate(joined.numbers):
         labels, _ = store.load(index)
-        yield plan[index].core, numbers.astype(kind)[labels[plan[index].inner]]
+        block = store.plan[index]
+        yield block.core, numbers.astype(kind)[labels[block.inner]]
 
 
 class _Collector:
@@ -100,7 +100,7 @@ class _Collector:
         for axis, other in self.plan.before(block.index):
             strip = self._cut_strip(block, labels, axis=axis, at=block.core[axis].start)
             pairs = match(self.strips.pop((other, axis)), strip)
-            self.pairs.append(pairs + [[self.starts[other]], [self.starts[block.index]]])
+            self.pairs.append(pairs + np.array([[self.starts[other]], [self.starts[block.index]]]))
         for axis, n in enumerate(self.plan.shape):
             if block.core[axis].stop < n:
                 strip = self._cut_strip(block, labels, axis=axis, at=block.core[axis].stop)
@@ -140,7 +140,9 @@ class _Collector:
         for one in numbers:
             one[0] = 0
         larger = np.unique(of_each[np.concatenate(self.cut)])
-        sums = {name: self._add_up(name, of_each, int(number.max(initial=0))) for name in self.sums[0]}
+        sums = {
+            name: self._add_up(name, of_each, int(number.max(initial=0))) for name in self.sums[0]
+        }
         sizes = np.append(0, sizes[kept])
         return Joined(numbers, sizes, sums, larger[larger > 0])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbtools import io
+from nbtools import documents, io
 from nbtools.documents.arrays import ArrayFile
 from nbtools.errors import UserError
 
@@ -112,15 +112,16 @@ def adopt_plan(folder: Path, plan: BlockPlan, *, key: str = "") -> BlockPlan:
     plan : as memory would have it now.
     key : what else decides the blocks.
     """
+    path = Path(folder) / PLAN
+    if not path.is_file():
+        return plan
     try:
-        about = json.loads((Path(folder) / PLAN).read_text("utf-8"))
-        size = tuple(int(n) for n in about["size"])
-        if len(size) == len(plan.size) and all(n > 0 for n in size):
-            before = replace(plan, size=size)
-            return before if about == before.to_dict() | {"key": key} else plan
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    return plan
+        about = documents.parse_json(path.read_text("utf-8"), path)
+        before = replace(plan, size=tuple(int(n) for n in about["size"]))
+    except (UserError, ValueError, TypeError, KeyError):
+        return plan  # not written by us
+    sound = len(before.size) == len(plan.size) and min(before.size) > 0
+    return before if sound and about == before.to_dict() | {"key": key} else plan
 
 
 def _shorten(labels: np.ndarray) -> np.ndarray:

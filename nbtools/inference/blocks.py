@@ -81,8 +81,6 @@ class BlockPlan:
         return prod(self.counts)
 
     def __getitem__(self, index: int) -> Block:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
         core, outer = [], []
         at = np.unravel_index(index, self.counts)
         for i, n, size, halo in zip(at, self.shape, self.size, self.halo, strict=True):
@@ -90,6 +88,9 @@ class BlockPlan:
             core.append(slice(start, stop))
             outer.append(slice(max(start - halo, 0), min(stop + halo, n)))
         return Block(index, tuple(core), tuple(outer))
+
+    def __iter__(self) -> Iterator[Block]:
+        return (self[index] for index in range(len(self)))
 
     def before(self, index: int) -> Iterator[tuple[int, int]]:
         """(axis, number) of the blocks that end where this one begins."""
@@ -206,7 +207,9 @@ def run_in_order(run: Callable[[int], None], indices: Iterable[int]) -> Iterator
         yield index
 
 
-def run_block(plan: BlockPlan, index: int, *, work: Callable[[Block], Found], store: BlockStore) -> None:
+def run_block(
+    plan: BlockPlan, index: int, *, work: Callable[[Block], Found], store: BlockStore
+) -> None:
     """Compute one block and keep what was found; it depends on nothing but its arguments.
 
     Parameters

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools.errors import UserError
+
 SLAB = 2**24  # pixels read together, about
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -111,7 +113,11 @@ class StoredPixels:
         shape = tuple(shape[0]) if shape and isinstance(shape[0], Sequence) else shape
         long = [n for n in self.shape if n > 1]
         if [n for n in shape if n > 1] != long:
-            raise TypeError(f"{self.shape} cannot be seen as {shape} without being read")
+            raise UserError(
+                "Pixels that stay in their file keep their order.",
+                f"shape {self.shape} as {shape}",
+                "Only axes of length 1 can be added or left out.",
+            )
         return self._then(lambda array: array.reshape(shape))
 
     def astype(self, kind: object, *, copy: bool = True) -> StoredPixels:
@@ -168,7 +174,9 @@ def create_temporary(
     kind : NumPy type of its numbers.
     folder : of the file; None for the usual one of the system.
     """
-    keeper = tempfile.NamedTemporaryFile(prefix="nbtools-", suffix=".raw", dir=folder)
+    keeper = tempfile.NamedTemporaryFile(  # noqa: SIM115 (it lives as long as its pixels)
+        prefix="nbtools-", suffix=".raw", dir=folder
+    )
     kind = np.dtype(kind)
     keeper.truncate(max(1, prod(shape) * kind.itemsize))
     return StoredPixels(Path(keeper.name), tuple(shape), kind, keeper=keeper)

@@ -14,6 +14,7 @@ from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels, require_possible
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
+from nbtools.io.stored import StoredPixels, read_slabs
 from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
 from nbtools.io.tiff_pixels import (
     collect_log,
@@ -142,30 +143,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
     ------
     UserError : the type or the order of axes cannot be written, or not as OME-TIFF.
     """
-    letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
-    photometric = "rgb" if letters.endswith("S") else "minisblack"
-    options = {"photometric": photometric, "compression": "zlib"}
-    if not ome and _fits_imagej(image, letters):
-        options = {
-            "photometric": photometric,
-            "imagej": True,
-            "metadata": _imagej_metadata(image, letters),
-            **_resolution(image),
-        }
-    elif _fits_ome(image, letters):
-        options |= {
-            "ome": True,
-            "bigtiff": image.pixels.nbytes > IMAGEJ_LIMIT,
-            "metadata": _ome_metadata(image, letters),
-        }
-    elif ome:
-        raise UserError(
-            "OME-TIFF holds common types of pixels, plane by plane.",
-            f"{image.pixels.dtype} {image.axes}",
-            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
-        )
-    else:
-        options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
+    options = {"compression": "zlib"} | _choose_dialect(image, ome=ome)
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
@@ -174,6 +152,42 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             f"{image.pixels.dtype} {image.axes}",
             "Use uint8, uint16 or float32, and at most the axes TCZYX.",
         ) from error
+
+
+def write_stored_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
+    """Write an image whose pixels are in a file, slab by slab and uncompressed.
+
+    Parameters
+    ----------
+    path, image, ome : as for `write_tiff`.
+    """
+    options = _choose_dialect(image, ome=ome) | {"compression": None}
+    kind = image.pixels.dtype
+    written = tifffile.memmap(path, shape=image.shape, dtype=kind, **options)
+    target = StoredPixels(path, image.shape, written.dtype, offset=written.offset)
+    del written
+    for place, slab in read_slabs(image.pixels):
+        target[place] = slab
+
+
+def _choose_dialect(image: Image, *, ome: bool) -> dict:
+    """Options of tifffile: ImageJ where it fits, else OME, else plain with our own metadata."""
+    letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
+    photometric = "rgb" if letters.endswith("S") else "minisblack"
+    options = {"photometric": photometric}
+    if not ome and _fits_imagej(image, letters):
+        about = {"imagej": True, "metadata": _imagej_metadata(image, letters)}
+        return options | about | {"compression": None} | _resolution(image)
+    if _fits_ome(image, letters):
+        big = image.pixels.nbytes > IMAGEJ_LIMIT
+        return options | {"ome": True, "bigtiff": big, "metadata": _ome_metadata(image, letters)}
+    if ome:
+        raise UserError(
+            "OME-TIFF holds common types of pixels, plane by plane.",
+            f"{image.pixels.dtype} {image.axes}",
+            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
+        )
+    return options | {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
 
 
 def _own_metadata(image: Image) -> dict:

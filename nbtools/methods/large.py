@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import runtime
+from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.inference.block_join import Joined, join, relabel
 from nbtools.inference.block_store import BlockStore, adopt_plan
 from nbtools.inference.blocks import Executor, Work, compute, plan_blocks, run_in_order
+from nbtools.inference.rescaling import find_zoom
 from nbtools.io.stored import StoredPixels, create_temporary
+from nbtools.methods.domain import Domain
 from nbtools.plausibility import Finding
 from nbtools.results import Labels
 
@@ -34,22 +38,91 @@ REACHES = (
 REMEDY = "Look at the largest objects; with more memory (NBTOOLS_MEMORY) blocks are larger."
 
 
-def predict_in_blocks(
+def fits_memory(
+    method: Method,
+    image: Image,
+    *,
+    tile: tuple[int, ...] | None = None,
+    diameter: float | None = None,
+) -> bool:
+    """Whether an image can be predicted in one piece.
+
+    Parameters
+    ----------
+    method : that predicts.
+    image, tile, diameter : as for `predict`; the header is enough.
+    """
+    zoom = None
+    with contextlib.suppress(UserError):  # what is wrong is told when it is predicted
+        if method.Target.rescales and method.domain != Domain():
+            zoom = find_zoom(image, method.domain, diameter=diameter)
+    needed = forecast_bytes(method, image, zoom=zoom, tile=tile)
+    return needed <= runtime.memory().available
+
+
+def forecast_bytes(
     method: Method,
     image: Image,
     *,
     zoom: tuple[float, ...] | None = None,
+    tile: tuple[int, ...] | None = None,
+) -> float:
+    """Bytes that an image and its prediction in one piece take; the header is enough.
+
+    Parameters
+    ----------
+    method : that predicts.
+    image, tile : as for `predict`.
+    zoom : factor to the pixel size of the model; None for 1.
+    """
+    moments, pixels = image.size("T"), prod(image.space_shape) * prod(zoom or (1.0,))
+    if len(image.spatial) == method.domain.ndim:
+        sizes = [image.size(axis) for axis in method.domain.axes]
+        factors = zip(sizes, zoom or (1.0,) * len(sizes), strict=True)
+        shape = tuple(max(1, round(n * z)) for n, z in factors)
+        needed = method.forecast_shape(shape, tile=tile, image=image)
+        if needed is not None:
+            scaled = 4 * pixels * image.size("C") * (1 if zoom is None else moments)
+            return needed.needed + image.pixels.nbytes + scaled
+    kept = 8 * pixels * (moments - 1)  # maps and labels of the other time points
+    return image.pixels.nbytes + method.bytes_per_pixel * pixels + kept
+
+
+def refuse(method: Method, image: Image) -> UserError:
+    """The error for an image that is too large, and cannot be predicted in blocks.
+
+    Parameters
+    ----------
+    method : that would predict.
+    image : the header is enough.
+    """
+    needed, free = forecast_bytes(method, image) / 1e9, runtime.memory().available / 1e9
+    remedy = "Use a machine with more memory, or cut the image into pieces and predict these."
+    if "T" in image.axes:
+        remedy = "Predict one time point after the other, with --time all."
+    return UserError(
+        "A prediction must fit into the memory that is free.",
+        f"{image.name or 'an image'} of {' x '.join(map(str, image.shape))}, which takes "
+        f"{needed:.1f} GB with {method.name}; {free:.1f} GB are free",
+        remedy,
+    )
+
+
+def predict_stored(
+    method: Method,
+    image: Image,
+    *,
+    diameter: float | None = None,
     folder: Path | None = None,
     executor: Executor = run_in_order,
     say: Callable[[str], None] | None = None,
 ) -> Prediction:
-    """Predict the labels of an image whose pixels stay in their file.
+    """Predict the labels of an image whose pixels stay in their file, block by block.
 
     Parameters
     ----------
     method : that can work on blocks.
-    image : without T.
-    zoom : factor to the pixel size of the model; None for 1.
+    image, diameter : as for `predict`.
     folder : keeps what is done, so that a stopped prediction can be gone on with; None for a
         temporary one.
     executor : runs the blocks.
@@ -58,90 +131,113 @@ def predict_in_blocks(
     Returns
     -------
     Labels whose pixels are in a temporary file.
+
+    Raises
+    ------
+    UserError : the method needs the image as a whole, or it is a movie.
     """
     from nbtools.methods.method import Prediction
 
-    started = time.perf_counter()
+    image, started, zoom = method.check_image(image), time.perf_counter(), None
+    if not method.works_in_blocks(image):
+        raise refuse(method, image)
+    if method.Target.rescales:
+        zoom = find_zoom(image, method.domain, diameter=diameter)
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nbtools-")))
-        work, attempt = method.open_blocks(image, zoom=zoom), 0
-        while work is not None:
-            place = folder / f"blocks{attempt}"
-            store, joined = run_blocks(
-                work, image, place=place, key=name_run(method, image), executor=executor, say=say
-            )
-            again = work.judge(joined.sums)
-            if again is None:
-                break
-            store.remove()
-            work, attempt = again, attempt + 1
-        label = write_labels(store, joined, image)
+        runner = BlockRunner(method, image, folder, executor=executor, say=say)
+        store, joined = runner.run(method.open_blocks(image, zoom=zoom))
+        found = make_labels(write_labels(store, joined), image, joined=joined)
         store.remove()
-    found = make_labels(label, joined, image, store=store)
     result = Prediction(found, seconds=time.perf_counter() - started, zoom=zoom)
-    result.warnings = (*judge_window(method, image, result), *describe_large(joined, store))
+    doubts = judge_window(method, image, found=result, given=diameter is not None)
+    result.warnings = (*doubts, *describe_large(joined, store))
     return result
 
 
-def run_blocks(
-    work: Work,
-    image: Image,
-    *,
-    place: Path,
-    key: str,
-    executor: Executor,
-    say: Callable[[str], None] | None,
-) -> tuple[BlockStore, Joined]:
-    """Compute all blocks and join what they found; the store and the objects."""
-    plan = plan_blocks(
-        image.space_shape,
-        halo=work.halo,
-        bytes_per_pixel=work.bytes_per_pixel,
-        free=float(runtime.memory().available),
-        grid=work.grid,
-    )
-    plan = adopt_plan(place, plan, key=key)
-    store = BlockStore(place, plan, key=key)
-    compute(plan, work, store=store, executor=executor, say=say)
-    return store, join(plan, store, min_size=work.min_size)
+class BlockRunner:
+    """Runs the work of a method on all blocks of an image, and again where it is to be changed.
+
+    Parameters
+    ----------
+    method, image, folder, executor, say : as for `predict_stored`.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        image: Image,
+        folder: Path,
+        *,
+        executor: Executor,
+        say: Callable[[str], None] | None,
+    ):
+        self.method, self.image, self.folder = method, image, folder
+        self.executor, self.say = executor, say
+
+    def run(self, work: Work) -> tuple[BlockStore, Joined]:
+        """Compute all blocks and join what they found; the store and the objects."""
+        attempt = 0
+        while True:
+            store = self._compute(work, f"{attempt}")
+            joined = join(store.plan, store, min_size=work.min_size)
+            again = work.judge(joined.sums)
+            if again is None:
+                return store, joined
+            work, attempt = again, attempt + 1
+
+    def _compute(self, work: Work, name: str) -> BlockStore:
+        free = float(runtime.memory().available)
+        about = {"halo": work.halo, "grid": work.grid, "bytes_per_pixel": work.bytes_per_pixel}
+        shape = tuple(self.image.size(axis) for axis in self.method.domain.axes)
+        plan = plan_blocks(shape, free=free, **about)
+        key, place = name_run(self.method, self.image), self.folder / name
+        plan = adopt_plan(place, plan, key=key)
+        store = BlockStore(place, plan, key=key)
+        compute(plan, work, store=store, executor=self.executor, say=self.say)
+        return store
 
 
 def name_run(method: Method, image: Image) -> str:
     """A hash of what decides the labels: the method as it is, and the file of the image."""
     about = {"method": method.name, "settings": method.settings.to_dict(), "tuned": method.tuned}
-    about |= {"name": image.name, "axes": image.axes, "spacing": image.spacing}
+    about |= {"axes": image.axes, "shape": image.shape, "spacing": image.spacing}
     if isinstance(image.pixels, StoredPixels):
         status = image.pixels.path.stat()
-        about |= {"size": status.st_size}
+        about |= {"bytes": status.st_size, "changed": status.st_mtime_ns}
     return hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()
 
 
-def write_labels(store: BlockStore, joined: Joined, image: Image) -> StoredPixels:
+def write_labels(store: BlockStore, joined: Joined) -> StoredPixels:
     """The labels of the image in a temporary file."""
-    kind = np.uint16 if len(joined) < 2**16 else np.int32
-    label = create_temporary(image.space_shape, kind)
-    for place, core in relabel(store.plan, store, joined):
+    kind = np.uint16 if len(joined) < 2**16 else np.uint32
+    label = create_temporary(store.plan.shape, kind)
+    for place, core in relabel(store, joined):
         label[place] = core
     return label
 
 
-def make_labels(
-    label: StoredPixels, joined: Joined, image: Image, *, store: BlockStore
-) -> Labels:
-    """Labels with the mean score, and the class of most pixels, of each object."""
+def make_labels(label: StoredPixels, image: Image, *, joined: Joined) -> Labels:
+    """Labels with the mean score, and the class of most pixels, of each object.
+
+    Parameters
+    ----------
+    label : of the image.
+    image : that was predicted.
+    joined : with what was summed over the pixels of each object.
+    """
     numbers, sizes = range(1, len(joined) + 1), np.maximum(joined.sizes[1:], 1)
     means = {name: one[1:] / sizes for name, one in joined.sums.items() if np.ndim(one)}
     named = {name.partition(" ")[2]: one for name, one in means.items() if " " in name}
-    known = {}
-    for key, name in (("score", "score"), ("probability", "probability")):
-        if name in means:
-            known[key] = dict(zip(numbers, means[name].tolist(), strict=True))
+    known: dict[str, dict] = {}
+    for name in {"score", "probability"} & set(means):
+        known[name] = dict(zip(numbers, means[name].tolist(), strict=True))
     if named:
-        best = np.argmax(np.stack(list(named.values())), axis=0)
-        names = list(named)
+        best, names = np.argmax(np.stack(list(named.values())), axis=0), list(named)
         known["classes"] = dict(zip(numbers, (names[i] for i in best), strict=True))
-    plain = image.select(C=0)
+    axes = "ZYX"[-label.ndim :]
+    plain = image.select(C=0).to(axes)
     return Labels(plain.replace(pixels=label, channels=()), **known)
 
 
@@ -154,23 +250,28 @@ def describe_large(joined: Joined, store: BlockStore) -> tuple[Finding, ...]:
     return (Finding("beyond_halo", text, REMEDY),)
 
 
-def judge_window(method: Method, image: Image, result: Prediction) -> tuple[Finding, ...]:
-    """What makes a result doubtful, as seen in the middle of the image."""
+def judge_window(
+    method: Method, image: Image, *, found: Prediction, given: bool
+) -> tuple[Finding, ...]:
+    """What makes a result doubtful, as seen in the middle of the image.
+
+    Parameters
+    ----------
+    method, image : that predicted, and what.
+    found : the labels of the image.
+    given : whether a diameter of the nuclei was given.
+    """
     from nbtools.methods.method import Prediction
 
-    place = []
-    for axis, n in zip(image.spatial, image.space_shape, strict=True):
-        most = dict(zip("ZYX"[-len(image.spatial) :], WINDOW[len(image.spatial)], strict=True))[axis]
-        start = max((n - most) // 2, 0)
-        place.append(slice(start, min(start + most, n)))
-    by_axis = dict(zip(image.spatial, place, strict=True))
-    cut = image.replace(pixels=image.pixels[tuple(by_axis.get(a, slice(None)) for a in image.axes)])
-    label = result.labels
-    small = label.replace(pixels=label.pixels[tuple(by_axis[a] for a in label.axes)])
-    about = Prediction(Labels(small.replace(pixels=small.pixels.astype(np.int32))), zoom=result.zoom)
-    return method.describe_misfit(cut, about, given=False)
+    place = {}
+    for axis, most in zip(method.domain.axes, WINDOW[method.domain.ndim], strict=True):
+        start = max((image.size(axis) - most) // 2, 0)
+        place[axis] = slice(start, start + most)
 
+    def cut(one: Image) -> Image:
+        return one.replace(pixels=one.pixels[tuple(place.get(a, slice(None)) for a in one.axes)])
 
-def needs_bytes(image: Image, *, per_pixel: float) -> float:
-    """Bytes that an image takes in memory, with so many for each pixel of the computation."""
-    return image.pixels.nbytes + per_pixel * prod(image.space_shape)
+    label = cut(found.labels)
+    label = label.replace(pixels=label.pixels.astype(np.int32))
+    seen = Prediction(Labels(label), zoom=found.zoom)
+    return method.describe_misfit(cut(image), seen, given=given)

@@ -7,7 +7,7 @@ outlines follow edges) is asked of the same pixels here, gathered block by block
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -49,7 +49,7 @@ class GreySource:
 
     def __call__(self, place: Place) -> np.ndarray:
         """(*place) float32."""
-        outer = widen(place, (self.reach,) * len(place), self.shape)
+        outer = widen(place, (self.reach,) * len(place), shape=self.shape)
         grey = self.read(outer).astype(np.float32)
         for sigma in self.smoothing:
             grey = ndimage.gaussian_filter(grey, sigma)
@@ -60,7 +60,7 @@ class GreySource:
         return replace(self, smoothing=(*self.smoothing, sigma))
 
 
-def widen(place: Place, by: tuple[int, ...], shape: tuple[int, ...]) -> Place:
+def widen(place: Place, by: tuple[int, ...], *, shape: tuple[int, ...]) -> Place:
     """A place with so many pixels more on either side, within the image."""
     grown = zip(place, by, shape, strict=True)
     return tuple(slice(max(p.start - b, 0), min(p.stop + b, n)) for p, b, n in grown)
@@ -122,7 +122,9 @@ def gather(grey: Callable[[Place], np.ndarray], plan: BlockPlan, *, step: int) -
     places = np.stack(np.unravel_index(flat, shape), axis=-1)
     coarse = tuple(-(-n // step) for n in shape)
     thinned = tuple(-(-(n - step // 2) // step) for n in shape)
-    found = Sample(np.zeros(len(flat), np.float32), [], *(np.zeros(s, np.float32) for s in (coarse, thinned)))
+    found = Sample(
+        np.zeros(len(flat), np.float32), [], *(np.zeros(s, np.float32) for s in (coarse, thinned))
+    )
     for block in plan:
         core = block.core
         outer = (*core[:-1], slice(core[-1].start, min(core[-1].stop + 2, shape[-1])))
@@ -168,7 +170,6 @@ class ThresholdSurvey:
     noise: float
     spacing: tuple[float, ...] | None
     rare: bool = False
-    background_reach: tuple[int, ...] = field(default=())
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -182,7 +183,11 @@ class ThresholdSurvey:
         widths = self.about.widths(self.spacing, len(self.plain.shape))
         ratio = 1.0 / np.asarray(self.spacing or (1.0,) * len(widths))
         nuclei = DIAMETERS * self.about.diameter * ratio
-        return tuple(np.maximum(2 * AROUND * widths, np.maximum(nuclei, LEAST_HALO * ratio)).astype(int).tolist())
+        return tuple(
+            np.maximum(2 * AROUND * widths, np.maximum(nuclei, LEAST_HALO * ratio))
+            .astype(int)
+            .tolist()
+        )
 
     def find_height(self, place: Place) -> np.ndarray:
         """(*place) float32 grey values above the threshold of their place."""
@@ -193,10 +198,10 @@ class ThresholdSurvey:
         capped, inside = self.begun.apply(grey, height)
         if self.rare:
             inside = local.drop_specks(inside)
-        found = local.follow(capped, inside, self.about, spacing=self.spacing)
+        found = local.follow(capped, inside, about=self.about, spacing=self.spacing)
         return np.full(grey.shape, -1, np.float32) if found is None else grey - found.surface
 
-    def sum_edges(self, height: np.ndarray, place: Place, part: Place) -> np.ndarray:
+    def sum_edges(self, height: np.ndarray, place: Place, *, part: Place) -> np.ndarray:
         """Sums of steepness in a part of a place, see `populations.sum_edges`."""
         width = populations.find_edge_width(self.about.diameter)
         inside = local.drop_specks(height > 0)
@@ -250,7 +255,7 @@ def survey_threshold(
     if local.is_noisy(first.some, noise):
         smooth = grey.blur(local.FURTHER)
         sample = gather(smooth, plan, step=step)
-    width, logarithm = local.choose_start(sample.coarse, step, spacing)
+    width, logarithm = local.choose_start(sample.coarse, step, spacing=spacing)
     heights = sample
     if width:
         above = partial(_above, smooth, width, spacing)
@@ -288,7 +293,9 @@ def find_rare(survey: ThresholdSurvey, *, free: float) -> ThresholdSurvey | None
     about = {"halo": (grey.reach,) * ndim, "grid": (step,) * ndim}
     plan = plan_blocks(grey.shape, bytes_per_pixel=BYTES_PER_PIXEL / 2, free=free, **about)
     sample = gather(grey, plan, step=step)
-    return _survey_rare(survey.plain, grey, sample, plan=plan, spacing=survey.spacing, noise=survey.noise)
+    return _survey_rare(
+        survey.plain, grey, sample, plan=plan, spacing=survey.spacing, noise=survey.noise
+    )
 
 
 def _survey_rare(
@@ -367,7 +374,7 @@ class ThresholdWork:
             height = self.survey.find_height(inner)
             labels[within(place, block.outer)] = self.decide(height[..., None])
             if core:
-                sums = self.survey.sum_edges(height, inner, within(core, place))
+                sums = self.survey.sum_edges(height, inner, part=within(core, place))
         names = (f"edges_{i}{j}" for i in range(3) for j in range(2))
         return Found(labels, dict(zip(names, sums.ravel().tolist(), strict=True)))
 

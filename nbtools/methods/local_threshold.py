@@ -73,7 +73,7 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
         return nothing
     smooth = ndimage.gaussian_filter(grey, FURTHER) if _is_noisy(grey) else grey
     factor = find_step(grey.size, grey.ndim)
-    start = choose_start(shrink(smooth, factor), factor, spacing)
+    start = choose_start(shrink(smooth, factor), factor, spacing=spacing)
     tries = [lambda: attempt(smooth, start, spacing=spacing), lambda: _find_rare(smooth, spacing)]
     for make in tries:
         found = make()
@@ -181,7 +181,7 @@ def refine(
         noise=measure_noise(grey),
         whole=float(np.median(thin(grey))),
     )
-    return follow(grey, inside, about, spacing=spacing)
+    return follow(grey, inside, about=about, spacing=spacing)
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,8 @@ class Surroundings:
 def follow(
     grey: np.ndarray,
     inside: np.ndarray,
-    about: Surroundings,
     *,
+    about: Surroundings,
     spacing: tuple[float, ...] | None = None,
 ) -> Attempt | None:
     """Move outlines, as `refine` does, with what is known of the whole image.
@@ -366,7 +366,9 @@ def _average_around(grey: np.ndarray, inside: np.ndarray, width: np.ndarray) -> 
     return *means, factors
 
 
-def choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | None) -> tuple:
+def choose_start(
+    grey: np.ndarray, factor: int, *, spacing: tuple[float, ...] | None
+) -> tuple[int, bool]:
     """The first start, or another one that finds clearly more outline on sharp edges.
 
     Parameters

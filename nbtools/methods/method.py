@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,15 +21,14 @@ from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.io.stored import is_stored
 from nbtools.inference.base import Forecast, Maps
 from nbtools.inference.blocks import Work
 from nbtools.inference.placing import place_results
 from nbtools.inference.rescaling import find_zoom, zoom_pixels
-from nbtools.methods import domain
+from nbtools.io.stored import is_stored
+from nbtools.methods import domain, large
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
-from nbtools.methods.large import predict_in_blocks
 from nbtools.methods.persistence import read_about, write_about
 from nbtools.plausibility import Finding
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
@@ -113,7 +112,7 @@ class Method(ABC):
     Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
-    bytes_per_pixel: ClassVar[float] = 0.0  # of memory, without a network; measured
+    bytes_per_pixel: ClassVar[float] = 40.0  # of memory, where no network says how many
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
 
@@ -312,7 +311,7 @@ class Method(ABC):
         image = self.as_image(image)
         check_tile(tile, image)
         if is_stored(image.pixels):
-            return self.predict_stored(image, diameter=diameter)
+            return large.predict_stored(self, image, diameter=diameter)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -330,33 +329,6 @@ class Method(ABC):
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
 
-    def predict_stored(
-        self,
-        image: Image,
-        *,
-        diameter: float | None = None,
-        folder: Path | None = None,
-        say: Callable[[str], None] | None = None,
-    ) -> Prediction:
-        """Predict an image whose pixels stay in their file, block by block.
-
-        Parameters
-        ----------
-        image, diameter : as for `predict`.
-        folder : keeps what is done, so that a stopped prediction can be gone on with; None for a
-            temporary one.
-        say : takes messages on progress.
-
-        Raises
-        ------
-        UserError : the method needs the image as a whole, or it is a movie.
-        """
-        image = self.check_image(image)
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
-        if not self.works_in_blocks(image):
-            raise self.refuse_large(image, zoom)
-        return predict_in_blocks(self, image, zoom=zoom, folder=folder, say=say)
-
     def works_in_blocks(self, image: Image) -> bool:
         """Whether an image can be predicted block by block; its pixels do not count."""
         return False
@@ -369,49 +341,7 @@ class Method(ABC):
         image : that `works_in_blocks`, with the channels of the method.
         zoom : factor to the pixel size of the model; None for 1.
         """
-        raise self.refuse_large(image, zoom)
-
-    def fits_memory(
-        self,
-        image: Image,
-        *,
-        tile: tuple[int, ...] | None = None,
-        diameter: float | None = None,
-    ) -> bool:
-        """Whether an image can be predicted in one piece; its pixels do not count.
-
-        Parameters
-        ----------
-        image, tile, diameter : as for `predict`; the header is enough.
-        """
-        if len(image.spatial) != self.domain.ndim and self.domain != Domain():
-            return True  # it is refused for another reason
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
-        return self.forecast_bytes(image, zoom, tile=tile) <= runtime.memory().available
-
-    def forecast_bytes(
-        self, image: Image, zoom: tuple[float, ...] | None, *, tile: tuple[int, ...] | None = None
-    ) -> float:
-        """Bytes that an image and its prediction take; its pixels do not count."""
-        shape = self._zoomed_shape(image, zoom)
-        needed = self.forecast_shape(shape, tile=tile, image=image)
-        if needed is None:
-            return image.pixels.nbytes + self.bytes_per_pixel * float(np.prod(shape))
-        own = 4 * image.pixels.size if zoom is None else 8 * float(np.prod(shape))
-        return needed.needed + image.pixels.nbytes + own
-
-    def refuse_large(self, image: Image, zoom: tuple[float, ...] | None) -> UserError:
-        """The error for an image that is too large, and cannot be predicted in blocks."""
-        needed, free = self.forecast_bytes(image, zoom) / 1e9, runtime.memory().available / 1e9
-        remedy = "Use a machine with more memory, or cut the image into pieces and predict these."
-        if "T" in image.axes:
-            remedy = "Predict one time point after the other, with --time all."
-        return UserError(
-            "A prediction must fit into the memory that is free.",
-            f"{image.name or 'an image'} of {' x '.join(map(str, image.shape))}, which takes "
-            f"{needed:.1f} GB with {self.name}; {free:.1f} GB are free",
-            remedy,
-        )
+        raise large.refuse(self, image)
 
     def as_image(self, item: object) -> Image:
         """An Image of an array or a path; arrays with the model's dimensions have its axes.

@@ -41,7 +41,7 @@ def can_run_in_blocks(inference: Inference) -> bool:
 
 
 def prepare_reading(
-    pixels: StoredPixels, normalization: Normalization, known: Scale | None
+    pixels: StoredPixels, normalization: Normalization, *, known: Scale | None
 ) -> tuple[Callable[[Place], np.ndarray], Scale]:
     """How any place of an image is read, faults mended, and the scale of its grey values.
 
@@ -173,7 +173,7 @@ def open_network(
     if not can_run_in_blocks(inference):
         return None
     image = image.to(method.domain.axes + "C")
-    read, scale = prepare_reading(image.pixels, method.normalization, method.scale)
+    read, scale = prepare_reading(image.pixels, method.normalization, known=method.scale)
     if isinstance(inference, ScaleSearch):
         middle = tuple(_middle(n, PIECE) for n in image.pixels.shape[:-1])
         piece = zoom_pixels(read(middle), zoom)

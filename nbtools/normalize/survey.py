@@ -128,9 +128,7 @@ def find_lost(pixels: StoredPixels) -> np.ndarray:
     return blank if len(blank) >= 3 and mend.are_lost(blank) else np.zeros(len(blank), bool)
 
 
-def find_stripes(
-    pixels: StoredPixels, span: float
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def find_stripes(pixels: StoredPixels, span: float) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Axis → lines of the whole image that leave those beside them, and by how much.
 
     Parameters

@@ -90,7 +90,7 @@ def list_objects(result: Labels) -> list[dict]:
     for number, moment in enumerate(result.frames()):
         time = name_time(result.image, number) if moving else {}
         pixels = moment.image.pixels
-        for label in np.unique(pixels[pixels > 0]).tolist():
+        for label in count_sizes(pixels)[0].tolist():
             known = (moment.score or {}).get(label)
             row = {"image": result.image.name, "frame": None, "label": label}
             row["score"] = None if known is None else round(float(known), 4)
@@ -236,11 +236,13 @@ def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
             f"{label.name} of unknown pixel size",
             "Add --spacing Z,Y,X in µm.",
         )
-    pixels = label.pixels.copy()
+    stored = io.is_stored(label.pixels)  # of a prediction, which has no other use for its file
+    pixels = label.pixels if stored else label.pixels.copy()
     for moment in split_frames(label.replace(pixels=pixels)):
         labels, sizes = count_sizes(moment)
         small = labels[sizes < count_pixels(diameter, label.spacing)]
-        moment[np.isin(moment, small)] = 0
+        for place, slab in io.read_slabs(moment):
+            moment[place] = np.where(np.isin(slab, small), 0, slab)
     about = (result.score, result.classes, result.probability)
     return Labels(label.replace(pixels=pixels), *about)
 

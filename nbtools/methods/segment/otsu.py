@@ -117,9 +117,7 @@ class Otsu(Method):
         box = find_box(pixels)
         inner, target = pixels.view(box), self.target()
         mended = survey_channel(inner)
-        source = GreySource(
-            partial(mended.read, inner), inner.shape, (self.settings.smoothing,)
-        )
+        source = GreySource(partial(mended.read, inner), inner.shape, (self.settings.smoothing,))
         free = float(runtime.memory().available)
         survey = survey_threshold(source, spacing=target.relative_spacing, free=free)
         values = {name: self.decoding_values()[name] for name in target.defaults()}
