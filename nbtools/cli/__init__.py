@@ -14,6 +14,7 @@ from typing import TextIO
 
 from nbtools import __version__, io, runtime
 from nbtools.cli import (
+    adapt,
     check,
     common,
     compare,
@@ -36,7 +37,7 @@ from nbtools.cli import (
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (evaluate, report, export, measure, compare, decode, rerun)
+MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.cli import movies, result_folder
+from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
@@ -172,6 +173,7 @@ class Batch:
         self.waiting: list[tuple] = []  # images whose results are being written
         self.journal = Journal(args.out, describe_run(args, model))
         self.report = ForecastReporter(model, args, say=say)
+        self.markers = open_markers(args.markers, model)
 
     def run(self) -> None:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
@@ -248,12 +250,13 @@ class Batch:
             return self.dataset.image(index)
         if not self.model.works_in_blocks(header):
             raise large.refuse(self.model, header)
-        if args.raw:
-            raise UserError(
-                "The maps of a prediction are kept where the image fits into memory.",
-                f"--raw, and {header.name} of {' x '.join(map(str, header.shape))}",
-                "Leave out --raw, or use a machine with more memory.",
-            )
+        for name in ("raw", "markers", "roi"):
+            if getattr(args, name):
+                raise UserError(
+                    f"--{name} needs an image that fits into memory.",
+                    f"{header.name} of {' x '.join(map(str, header.shape))}",
+                    f"Leave out --{name}, or use a machine with more memory.",
+                )
         return self.dataset.stored_image(index)
 
     def _find(self, image: Image, index: int) -> Prediction:
@@ -262,6 +265,8 @@ class Batch:
             found = self._find_in_blocks(image)
         else:
             found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+        if self.markers is not None:
+            self.markers.apply(found, image)
         found.warnings = list_findings(found, self.dataset.remarks(index))
         return found
 

@@ -2,6 +2,7 @@
 
 from nbtools.targets import (
     blindspot,
+    blobs,
     border,
     centres,
     classes,
@@ -9,6 +10,7 @@ from nbtools.targets import (
     flows,
     foreground,
     objects,
+    peaks,
     persistence,
     planes,
     restored,
@@ -20,6 +22,7 @@ __all__ = [
     "Parameter",
     "Target",
     "blindspot",
+    "blobs",
     "border",
     "centres",
     "classes",
@@ -27,6 +30,7 @@ __all__ = [
     "flows",
     "foreground",
     "objects",
+    "peaks",
     "persistence",
     "planes",
     "restored",
