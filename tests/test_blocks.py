@@ -1,24 +1,37 @@
 """Blocks: planned, computed in any order, resumed, and joined without a seam."""
 
+import json
+
 import numpy as np
+import psutil
 import pytest
+import tifffile
 from scipy import ndimage
 
+from nbtools import io, methods
+from nbtools.cli import main
 from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.inference import blocks
 from nbtools.inference.block_join import count_cut, join, match, relabel
 from nbtools.inference.block_store import BlockStore, Found
 from nbtools.inference.blocks import BlockPlan, compute, format_left, plan_blocks
-from nbtools.metrics.instances import score
+from nbtools.io import stored
+from nbtools.io.stored import StoredPixels
+from nbtools.measure import measure
+from nbtools.metrics import stored_labels
+from nbtools.metrics.instances import evaluate, score
 from nbtools.targets.objects import split_touching_objects
 
 
 def draw_discs(shape, *, count, radius, seed=0):
     """A mask of discs or balls at random places, many of which touch."""
     rng, inside = np.random.default_rng(seed), np.zeros(shape, bool)
-    grid = np.indices(shape)
     for centre in rng.uniform(0, shape, (count, len(shape))):
-        apart = grid - centre.reshape(-1, *(1,) * len(shape))
-        inside |= np.square(apart).sum(axis=0) < rng.uniform(0.6, 1.2) * radius**2
+        low = np.maximum(centre - 1.2 * radius, 0).astype(int)
+        place = tuple(slice(a, int(c + 1.2 * radius) + 2) for a, c in zip(low, centre, strict=True))
+        grid = np.indices(inside[place].shape).T + low - centre
+        inside[place] |= rng.uniform(0.6, 1.2) * radius**2 > np.square(grid).sum(axis=-1).T
     return inside
 
 
@@ -200,3 +213,140 @@ def test_a_block_that_memory_cannot_bear_is_refused():
 
 def test_time_left_is_told_in_words():
     assert format_left(42) == "about 42 s"
+
+
+def store(path, pixels, axes="YX", **about):
+    """An image whose pixels are in a file."""
+    pixels.tofile(path)
+    return Image(StoredPixels(path, pixels.shape, pixels.dtype), axes, **about)
+
+
+def draw_cells(shape, *, seed=0, kind=np.uint16):
+    """Bright discs or balls on a noisy background: grey values, and the mask of them."""
+    rng = np.random.default_rng(seed)
+    inside = draw_discs(shape, count=int(np.prod(shape) / 45 ** len(shape) * 2), radius=10)
+    grey = ndimage.gaussian_filter(inside * 300.0, 1) + 100 + rng.normal(0, 6, shape)
+    return grey.clip(0).astype(kind), inside
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "LARGEST", 70_000)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_otsu_in_blocks_is_otsu_of_the_whole_image(tmp_path, small_blocks, kind):
+    grey, _ = draw_cells((430, 400), kind=kind)
+    grey[:9] = 0  # a margin
+    whole = methods.load("otsu").predict(Image(grey, "YX")).labels.pixels
+    found = methods.load("otsu").predict(store(tmp_path / "a.raw", grey))
+    assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
+
+
+def test_otsu_in_blocks_finds_nothing_in_noise(tmp_path, small_blocks):
+    noise = np.random.default_rng(0).normal(100, 10, (400, 380)).astype(np.uint16)
+    found = methods.load("otsu").predict(store(tmp_path / "a.raw", noise))
+    assert found.labels.pixels.max() == 0
+
+
+def test_labels_in_a_file_are_measured_as_those_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_labels, "TILE", {2: 60})
+    grey, inside = draw_cells((200, 190))
+    about = {"spacing": (0.5, 0.25), "name": "a"}
+    labels = segment(inside)
+    one = measure(Image(labels, "YX", **about), Image(grey, "YX", **about), texture=True)
+    files = store(tmp_path / "l", labels, **about), store(tmp_path / "i", grey, **about)
+    two = measure(*files, texture=True)
+    assert list(one) == list(two)
+    numbers = [name for name in one if one[name].dtype.kind in "fiub"]
+    assert all(np.allclose(one[n], two[n], rtol=1e-9, equal_nan=True) for n in numbers)
+
+
+def test_labels_in_files_are_scored_as_those_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_labels, "TILE", {2: 60})
+    monkeypatch.setattr(stored, "SLAB", 3000)
+    labels = segment(draw_cells((200, 190))[1])
+    labels[:20] = -1  # nobody looked there
+    moved = np.roll(labels, 1, axis=1)
+    one = evaluate([("a", Image(labels, "YX"), Image(moved, "YX"))], distances=True)
+    files = store(tmp_path / "t", labels), store(tmp_path / "p", moved)
+    assert evaluate([("a", *files)], distances=True) == one
+
+
+def test_a_missing_result_of_labels_in_a_file_counts_as_missed(tmp_path):
+    labels = segment(draw_cells((100, 90))[1])
+    scores = evaluate([("a", store(tmp_path / "t", labels), None)])
+    assert scores["pooled"]["0.50"]["fn"] == labels.max()
+
+
+def test_pixels_in_a_file_are_seen_along_other_axes(tmp_path):
+    values = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    image = store(tmp_path / "a", values, "CYX").select(C=1).to("XYC")
+    assert np.array_equal(image.pixels[...], values[1].T[..., None])
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+def test_a_tiff_is_read_region_by_region(tmp_path, compression, tile):
+    values = np.random.default_rng(0).integers(0, 999, (3, 100, 90)).astype(np.uint16)
+    path = tmp_path / "a.tif"
+    about = {"compression": compression, "tile": tile, "photometric": "minisblack"}
+    tifffile.imwrite(path, values, **about)
+    image = io.open_image(path, stored=True).image
+    assert image.axes == io.read_image(path).axes
+    assert np.array_equal(image.pixels[1:, 5:77, 40:], values[1:, 5:77, 40:])
+
+
+def test_labels_in_a_file_are_written_as_labels_in_memory_are(tmp_path):
+    labels = segment(draw_cells((120, 100))[1])
+    about = {"spacing": (0.5, 0.5), "name": "a"}
+    io.write_label(tmp_path / "a.tif", store(tmp_path / "l", labels.astype(np.uint16), **about))
+    back = io.read_label(tmp_path / "a.tif")
+    assert np.array_equal(back.pixels, labels)
+    assert back.spacing_um == (0.5, 0.5)
+
+
+def limit_memory(monkeypatch, more):
+    """Allow this process so many bytes more than it has."""
+    now = psutil.Process().memory_info().rss
+    monkeypatch.setenv("NBTOOLS_MEMORY", str(int(now + more)))
+
+
+@pytest.fixture
+def large(tmp_path):
+    """An image that takes more than 30 MB to segment."""
+    grey, _ = draw_cells((800, 760))
+    io.write_image(tmp_path / "a.tif", Image(grey, "YX", spacing=(0.5, 0.5)))
+    return tmp_path / "a.tif"
+
+
+def test_a_large_image_is_predicted_scored_and_measured_in_blocks(
+    large, tmp_path, monkeypatch, capsys
+):
+    limit_memory(monkeypatch, 3e7)
+    out = tmp_path / "out"
+    assert main(["predict", "otsu", str(large), "--out", str(out)]) == 0
+    told = capsys.readouterr().err
+    assert "predicted in blocks" in told
+    assert "left" in told
+    monkeypatch.delenv("NBTOOLS_MEMORY")
+    assert main(["predict", "otsu", str(large), "--out", str(tmp_path / "whole")]) == 0
+    limit_memory(monkeypatch, 3e7)
+    capsys.readouterr()
+    command = ["evaluate", str(out), str(tmp_path / "whole"), "--json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["pooled"]["0.90"]["ap"] >= 0.999
+    table = tmp_path / "nuclei.csv"
+    command = ["measure", str(out), "--images", str(large), "--out", str(table)]
+    assert main(command) == 0
+    assert len(io.read_csv(table)) == io.read_label(out / "a.tif").pixels.max()
+    assert not list(out.glob(".nbtools-blocks*"))
+
+
+def test_what_cannot_be_done_in_blocks_is_refused_from_the_header(
+    large, tmp_path, monkeypatch, capsys
+):
+    limit_memory(monkeypatch, 2e7)
+    assert main(["predict", "nlm", str(large), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "must fit into the memory that is free" in told

@@ -16,6 +16,7 @@ from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image, check_axes
+from nbtools.tasks.reading import is_large
 
 LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
@@ -219,7 +220,7 @@ def expand_path(text: str) -> str:
     return text.replace("$NBTOOLS_DATA", folder.rstrip("/"))
 
 
-def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
+def read_images(dataset: DataSet | None, *, stored: bool = False) -> Callable[[str], Image | None]:
     """A function from a name, whatever its case, to the image; None where it is not at hand.
 
     The name may be that of a time point of a movie, such as "embryo_t07".
@@ -227,13 +228,15 @@ def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
     Parameters
     ----------
     dataset : of the images; None where there are none.
+    stored : leave the pixels of images that hardly fit into memory in their files.
     """
     places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
 
     def read(name: str) -> Image | None:
         index = places.get(name_key(name))
         if index is not None:
-            return dataset.image(index)
+            large = stored and is_large(dataset.header(index))
+            return dataset.stored_image(index) if large else dataset.image(index)
         moment = split_name(name_key(name), places)
         movie = moment and dataset.image(places[moment[0]])
         inside = movie is not None and moment[1] < movie.size("T") > 1

@@ -166,6 +166,10 @@ class DataSet(Sequence):
         """The image with its pixels left in the file, to be read region by region."""
         return self.reader.stored_image(self.entries[index])
 
+    def stored_label(self, index: int) -> Image:
+        """The label image with its pixels left in the file, to be read region by region."""
+        return self.reader.stored_label(self.entries[index])
+
     def remarks(self, index: int) -> dict[str, str]:
         """What must be known of the pixels of an image that was read: code → sentence."""
         return self.reader.remarks(self.entries[index])

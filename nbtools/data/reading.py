@@ -194,6 +194,23 @@ class Reader:
                 return label.replace(spacing=image.spacing, unit=image.unit)
         return join_spacing(label, image)[0]
 
+    def stored_label(self, entry: Entry) -> Image:
+        """The label image with its pixels left in the file, with the spacing that counts.
+
+        Parameters
+        ----------
+        entry : of a sample with a label image.
+
+        Raises
+        ------
+        UserError : the format cannot be read so.
+        """
+        image = self.header(entry).image
+        path = entry.files["labels"]
+        io.require_storable(path)
+        label = io.read_label(path, axes=image.spatial, stored=True).replace(name=entry.name)
+        return join_spacing(label, image)[0]
+
     def compare_spacing(self, entry: Entry, image: Image) -> str:
         """A sentence where the label file states another pixel size than the image, else "".
 

@@ -141,7 +141,7 @@ def plan_blocks(
     if pixels > bearable:
         raise UserError(
             "One block of an image must fit into the memory that is free.",
-            f"{pixels * bytes_per_pixel / SHARE / 1e9:.2f} GB for a block, {free / 1e9:.2f} GB free",
+            f"{pixels * bytes_per_pixel / SHARE / 1e9:.2f} GB a block, {free / 1e9:.2f} GB free",
             "Close other programs, or use a machine with more memory.",
         )
     while prod(np.minimum(size + 2 * margin, shape).tolist()) > min(bearable, LARGEST):

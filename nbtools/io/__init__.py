@@ -211,7 +211,11 @@ def read_image(
 
 
 def read_label(
-    path: str | Path, *, axes: str | None = None, series: int | str | None = None
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    stored: bool = False,
 ) -> Image:
     """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
@@ -220,6 +224,7 @@ def read_label(
     path : image file of any format that `read_image` reads; colour palettes are read as numbers.
     axes : one letter per dimension, in place of those of the file.
     series : number from 0 or name of the image, where the file holds several.
+    stored : leave the pixels in the file, which must be TIFF: see `StoredPixels`.
 
     Returns
     -------
@@ -229,7 +234,9 @@ def read_label(
     ------
     UserError : colours, real numbers, or numbers below -1.
     """
-    found = open_image(path, axes=axes, series=series, palette=True)
+    if stored:
+        require_storable(path)
+    found = open_image(path, axes=axes, series=series, palette=True, stored=stored)
     return to_label(require_single(found, path).image, str(path))
 
 

@@ -107,6 +107,8 @@ def store_pixels(
     if series.dataoffset is not None and own:
         kind = np.dtype(file.byteorder + series.dtype.char)
         return StoredPixels(path, series.shape, kind, offset=series.dataoffset)
+    if series.keyframe.planarconfig == 2 and series.keyframe.samplesperpixel > 1:
+        raise _refuse_compression(series, path)
     target = create_temporary(series.shape, series.dtype.newbyteorder("="))
     planes = replace(target, held=(len(series), *series.keyframe.shape))
     try:

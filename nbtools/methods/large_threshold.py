@@ -364,17 +364,16 @@ class ThresholdWork:
 
     def __call__(self, block: Block) -> Found:
         """Labels of core and halo."""
-        labels = np.zeros(block.shape, np.int32)
-        sums = np.zeros((3, 2))
+        heights, sums = np.zeros(block.shape, np.float32), np.zeros((3, 2))
         place = clip(block.outer, self.box)
         core = clip(block.core, self.box)
         if self.survey and place:
-            start = [b.start for b in self.box]
-            inner = shift(place, start)
-            height = self.survey.find_height(inner)
-            labels[within(place, block.outer)] = self.decide(height[..., None])
+            inner = shift(place, [along.start for along in self.box])
+            found = self.survey.find_height(inner)
+            heights[within(place, block.outer)] = found
             if core:
-                sums = self.survey.sum_edges(height, inner, part=within(core, place))
+                sums = self.survey.sum_edges(found, inner, part=within(core, place))
+        labels = self.decide(heights[..., None])
         names = (f"edges_{i}{j}" for i in range(3) for j in range(2))
         return Found(labels, dict(zip(names, sums.ravel().tolist(), strict=True)))
 
