@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbtools import config, tasks
+from nbtools import config, runtime, tasks
 from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image, check_axes
 from nbtools.tasks.reading import is_large
 
+SMALL_FILE = 2**18  # bytes; what is packed into it takes little memory
 LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
 
@@ -243,6 +244,35 @@ def read_images(dataset: DataSet | None, *, stored: bool = False) -> Callable[[s
         return movie.select(T=moment[1]).replace(name=name) if inside else None
 
     return read
+
+
+def require_memory(dataset: DataSet, *, per_pixel: float, verb: str) -> None:
+    """A UserError where an image does not fit into memory, with what is computed of it.
+
+    Parameters
+    ----------
+    dataset : whose headers are read, those of small files left out.
+    per_pixel : bytes that a pixel takes.
+    verb : what is to be done, as "checking".
+    """
+    free = runtime.memory().available
+    for index, entry in enumerate(dataset.entries):
+        path = entry.files.get("images")
+        if path is None or not path.is_file() or path.stat().st_size < SMALL_FILE:
+            continue
+        try:
+            header = dataset.header(index)
+        except UserError:
+            continue  # it is told of where the image is read
+        needed = header.pixels.nbytes + per_pixel * math.prod(header.space_shape)
+        if needed > free:
+            raise UserError(
+                f"An image must fit into the memory that is free, for {verb} it.",
+                f"{path} of {' x '.join(map(str, header.shape))}, which takes {needed / 1e9:.1f} "
+                f"GB; {free / 1e9:.1f} GB are free",
+                "Use a machine with more memory, or cut the image into pieces. predict, evaluate "
+                "and measure take it in blocks.",
+            )
 
 
 def tell_ungrouped(dataset: DataSet | None, column: str | None) -> list[str]:

@@ -131,7 +131,7 @@ def plan_blocks(
     Examples
     --------
     >>> plan_blocks((20000, 20000), halo=(64, 64), bytes_per_pixel=100, free=2e9).size
-    (2857, 2857)
+    (2858, 2858)
     """
     step = np.array(grid or (1,) * len(shape))
     margin = -(-np.array(halo) // step) * step

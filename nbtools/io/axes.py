@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import runtime
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 from nbtools.io.stored import view_part
@@ -117,6 +118,28 @@ def require_possible(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> No
             "An image file must hold the pixels that it claims.",
             f"{path} of {path.stat().st_size} bytes, which claims a shape of {tuple(shape)}",
             "Export the image again.",
+        )
+
+
+def require_memory(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> None:
+    """Require that the pixels of a file fit into the memory that is free, before they are read.
+
+    Parameters
+    ----------
+    shape, dtype : as the header says.
+    path : of the file.
+
+    Raises
+    ------
+    UserError : they do not.
+    """
+    claimed = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
+    if claimed > SMALL and claimed > (free := runtime.memory().available):
+        raise UserError(
+            "An image must fit into the memory that is free.",
+            f"{path} of shape {tuple(shape)}, {claimed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free",
+            "Use a machine with more memory, or cut the image. As TIFF, nbtools predict, evaluate "
+            "and measure take it in blocks.",
         )
 
 

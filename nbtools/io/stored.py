@@ -39,7 +39,7 @@ class StoredPixels:
     --------
     >>> np.arange(6, dtype=np.uint8).tofile("six.raw")
     >>> stored = StoredPixels(Path("six.raw"), (2, 3), np.dtype(np.uint8))
-    >>> stored.transpose(1, 0)[:, 1].tolist(), stored.max()
+    >>> stored.transpose(1, 0)[:, 1].tolist(), int(stored.max())
     ([3, 4, 5], 5)
     """
 

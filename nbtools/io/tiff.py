@@ -12,7 +12,7 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, no_pixels, require_possible
+from nbtools.io.axes import RawImage, no_pixels, require_memory, require_possible
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
 from nbtools.io.stored import StoredPixels, read_slabs
 from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
@@ -81,6 +81,7 @@ def read_tiff(
             pixels = store_pixels(file, found, path=path).view(member.index)
             letters = keep_own(letters)
         else:
+            require_memory(found.shape, found.dtype, path=path)
             pixels = read_pixels(file, found, path=path).reshape(found.shape)
             pixels, letters = select(pixels, letters, index=member.index)
         raw = describe(file, found, raw=RawImage(pixels, letters))

@@ -146,7 +146,8 @@ def predict_stored(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nbtools-")))
-        runner = BlockRunner(method, image, folder, executor=executor, say=say)
+        about = {"key": name_run(method, image, zoom=zoom), "executor": executor, "say": say}
+        runner = BlockRunner(method, image, folder, **about)
         store, joined = runner.run(method.open_blocks(image, zoom=zoom))
         found = make_labels(write_labels(store, joined), image, joined=joined)
         store.remove()
@@ -162,6 +163,7 @@ class BlockRunner:
     Parameters
     ----------
     method, image, folder, executor, say : as for `predict_stored`.
+    key : what decides the labels, see `name_run`.
     """
 
     def __init__(
@@ -170,11 +172,12 @@ class BlockRunner:
         image: Image,
         folder: Path,
         *,
+        key: str,
         executor: Executor,
         say: Callable[[str], None] | None,
     ):
         self.method, self.image, self.folder = method, image, folder
-        self.executor, self.say = executor, say
+        self.key, self.executor, self.say = key, executor, say
 
     def run(self, work: Work) -> tuple[BlockStore, Joined]:
         """Compute all blocks and join what they found; the store and the objects."""
@@ -192,21 +195,25 @@ class BlockRunner:
         about = {"halo": work.halo, "grid": work.grid, "bytes_per_pixel": work.bytes_per_pixel}
         shape = tuple(self.image.size(axis) for axis in self.method.domain.axes)
         plan = plan_blocks(shape, free=free, **about)
-        key, place = name_run(self.method, self.image), self.folder / name
-        plan = adopt_plan(place, plan, key=key)
-        store = BlockStore(place, plan, key=key)
+        place = self.folder / name
+        plan = adopt_plan(place, plan, key=self.key)
+        store = BlockStore(place, plan, key=self.key)
         compute(plan, work, store=store, executor=self.executor, say=self.say)
         return store
 
 
-def name_run(method: Method, image: Image) -> str:
-    """A hash of what decides the labels: the method as it is, and the file of the image."""
+def name_run(method: Method, image: Image, *, zoom: tuple[float, ...] | None) -> str:
+    """A hash of what decides the labels: the method with its weights, and the file of the image."""
     about = {"method": method.name, "settings": method.settings.to_dict(), "tuned": method.tuned}
-    about |= {"axes": image.axes, "shape": image.shape, "spacing": image.spacing}
+    about |= {"axes": image.axes, "shape": image.shape, "spacing": image.spacing, "zoom": zoom}
     if isinstance(image.pixels, StoredPixels):
         status = image.pixels.path.stat()
         about |= {"bytes": status.st_size, "changed": status.st_mtime_ns}
-    return hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()
+    known = hashlib.sha256(json.dumps(about, default=str).encode())
+    network = getattr(method, "model", None)
+    for weights in network.get_weights() if network is not None else ():
+        known.update(np.ascontiguousarray(weights).tobytes())
+    return known.hexdigest()
 
 
 def write_labels(store: BlockStore, joined: Joined) -> StoredPixels:

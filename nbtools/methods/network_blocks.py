@@ -28,6 +28,7 @@ DIAMETERS = 3.0  # of nuclei, around a core
 USUAL_SIZE = 30.0  # px, of nuclei whose size in training is unknown
 UNBOUNDED = 64  # px around a core, where the field of the network has no bound
 PIECE = 1024  # px of the middle of a plane that the magnification is chosen on
+MULTIPLES, NEARLY = 8, 1e-4  # of the grid that are tried, and how near to the best is enough
 SAMPLE = normalize.SAMPLE
 
 
@@ -104,8 +105,9 @@ class NetworkWork:
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """That of the network; of images that are resampled none."""
-        return self.method.field.grid if self.zoom is None else (1,) * self.method.domain.ndim
+        """Steps of the image that are steps of the network's grid once it is resampled."""
+        field, zoom = self.method.field, self.zoom or (1.0,) * self.method.domain.ndim
+        return tuple(find_grid(n, z) for n, z in zip(field.grid, zoom, strict=True))
 
     @property
     def halo(self) -> tuple[int, ...]:
@@ -130,6 +132,25 @@ class NetworkWork:
 
     def judge(self, sums: dict[str, np.ndarray]) -> None:
         """The result stands."""
+
+
+def find_grid(step: int, zoom: float) -> int:
+    """The number of pixels that resampling turns into a multiple of a step, as nearly as can be.
+
+    Parameters
+    ----------
+    step : of the grid of a network.
+    zoom : factor of the number of pixels.
+
+    Examples
+    --------
+    >>> find_grid(16, 1.0), find_grid(16, 0.5), find_grid(16, 0.75)
+    (16, 32, 64)
+    """
+    counts = np.arange(1, MULTIPLES + 1)
+    pixels = np.maximum(np.rint(counts * step / zoom), 1)
+    off = np.abs(pixels * zoom / (counts * step) - 1)
+    return int(pixels[np.argmax(off <= off.min() + NEARLY)])
 
 
 def find_reach(field: ReceptiveField, ndim: int) -> tuple[int, ...]:
