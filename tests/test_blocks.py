@@ -244,6 +244,29 @@ def test_otsu_in_blocks_is_otsu_of_the_whole_image(tmp_path, small_blocks, kind)
     assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "spacing"),
+    [
+        ("nuclei2d", (330, 300), None),
+        ("nuclei2d", (330, 300), 0.4),
+        ("nuclei3d", (16, 130, 120), None),
+    ],
+)
+def test_a_network_in_blocks_is_that_of_the_whole_image(
+    tmp_path, monkeypatch, name, shape, spacing
+):
+    model = methods.load(name)
+    if spacing is not None and model.domain.spacing is None:
+        pytest.skip("the shipped model knows no pixel size")
+    about = {"spacing": spacing and (spacing,) * len(shape)}
+    grey, _ = draw_cells(shape)
+    axes = "ZYX"[-len(shape) :]
+    whole = model.predict(Image(grey, axes, **about)).labels.pixels
+    monkeypatch.setattr(blocks, "LARGEST", int(np.prod(shape) * 0.6))
+    found = model.predict(store(tmp_path / "a.raw", grey, axes, **about))
+    assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
+
+
 def test_otsu_in_blocks_finds_nothing_in_noise(tmp_path, small_blocks):
     noise = np.random.default_rng(0).normal(100, 10, (400, 380)).astype(np.uint16)
     found = methods.load("otsu").predict(store(tmp_path / "a.raw", noise))

@@ -148,6 +148,8 @@ def predict_stored(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nbtools-")))
         about = {"key": name_run(method, image, zoom=zoom), "executor": executor, "say": say}
         runner = BlockRunner(method, image, folder, **about)
+        if say is not None:
+            say("grey values of the whole image are looked at first")
         store, joined = runner.run(method.open_blocks(image, zoom=zoom))
         found = make_labels(write_labels(store, joined), image, joined=joined)
         store.remove()
