@@ -32,12 +32,13 @@ from nbtools.cli import (
     rerun,
     simulate,
     split,
+    track,
     train,
 )
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun)
+MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, track)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

@@ -35,6 +35,7 @@ from nbtools.io.folders import (
 from nbtools.io.foreign import describe_foreign, refuse_format
 from nbtools.io.given import find_image, name_axes
 from nbtools.io.label_types import LABEL_TYPES, find_label_type, to_label
+from nbtools.io.lineage import read_lineage, write_lineage
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
@@ -61,6 +62,7 @@ from nbtools.io.rois import (
 from nbtools.io.series import refuse_several
 from nbtools.io.stored import StoredPixels, is_stored, read_slabs
 from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_stored_tiff, write_tiff
+from nbtools.io.trackmate import SpotImage, Spots, write_trackmate
 from nbtools.io.yolo import is_yolo
 
 __all__ = [
@@ -73,6 +75,8 @@ __all__ = [
     "SUFFIXES",
     "OutlineNote",
     "PaintedLabel",
+    "SpotImage",
+    "Spots",
     "StoredPixels",
     "UncheckedImage",
     "add_to_mark",
@@ -104,6 +108,7 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
+    "read_lineage",
     "read_outlines",
     "read_rois",
     "read_slabs",
@@ -124,7 +129,9 @@ __all__ = [
     "write_image",
     "write_json",
     "write_label",
+    "write_lineage",
     "write_text",
+    "write_trackmate",
     "write_zip",
 ]
 

@@ -20,6 +20,7 @@ from nbtools import __version__
 from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 from nbtools.simulate import optics
+from nbtools.simulate.movie import MovieSettings, make_movie
 from nbtools.simulate.pairs import PairSettings, make_pairs
 from nbtools.simulate.phenotypes import wild_type_and_mutant as wild_type_and_mutant
 from nbtools.simulate.scene import render_scene
@@ -77,8 +78,20 @@ _BEADS = {
     "photons": (2000.0,),
 }
 # kind of image → settings that differ from the defaults of its class
-KINDS = {"nuclei2d": {}, "nuclei3d": _VOLUME, "tissue": _TISSUE, "beads": _BEADS, "pairs": {}}
-CLASSES = {"pairs": PairSettings}  # others: NucleiSettings
+KINDS = {
+    "nuclei2d": {},
+    "nuclei3d": _VOLUME,
+    "tissue": _TISSUE,
+    "beads": _BEADS,
+    "pairs": {},
+    "movie": {},
+}
+CLASSES = {"pairs": PairSettings, "movie": MovieSettings}  # others: NucleiSettings
+VOLUMES = {  # kinds that have other defaults where the shape has three numbers
+    "pairs": _VOLUME,
+    "movie": {k: _VOLUME[k] for k in ("shape_px", "spacing_um", "psf_um", "psf_stretch")}
+    | {"shape_px": (24, 128, 128), "radius_um": (3.0, 5.0)},
+}
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
@@ -101,9 +114,9 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
     """
     require_choice(kind, KINDS, rule="Simulated images are of a known kind.")
     changes = changes or {}
-    volume = kind in CLASSES and len(changes.get("shape_px", ())) == 3
+    volume = kind in VOLUMES and len(changes.get("shape_px", ())) == 3
     return CLASSES.get(kind, NucleiSettings).from_dict(
-        {**(_VOLUME if volume else KINDS[kind]), **changes}
+        {**(VOLUMES[kind] if volume else KINDS[kind]), **changes}
     )
 
 
@@ -115,7 +128,8 @@ def make(
     Parameters
     ----------
     kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
-        balls, which show the blur of a microscope), or "pairs" (noisy and clean).
+        balls, which show the blur of a microscope), "pairs" (noisy and clean), or "movie" (nuclei
+        that move and divide).
     count : scenes; one image per scene, of pairs as many as `frames`.
     seed : scene i depends on seed and i alone, so that a larger set starts with the same images.
     settings : all of them, or a dictionary of those that differ from the default of the kind.
@@ -160,7 +174,7 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
     >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
-    like = {"shape_px": settings.shape_px} if kind in CLASSES else {}
+    like = {"shape_px": settings.shape_px} if kind in VOLUMES else {}
     usual = settings_for(kind, like).to_dict()
     usual["shape_px"] = settings_for(kind).to_dict()["shape_px"]
     words = [
@@ -199,11 +213,11 @@ def nuclei(
 
 def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
     """Simulate the images of one scene."""
-    return (
-        make_pairs(settings, rng=rng)
-        if isinstance(settings, PairSettings)
-        else [nuclei(settings, rng=rng)]
-    )
+    if isinstance(settings, PairSettings):
+        return make_pairs(settings, rng=rng)
+    if isinstance(settings, MovieSettings):
+        return [make_movie(settings, rng=rng)]
+    return [nuclei(settings, rng=rng)]
 
 
 def _name_all(scene: list[Sample], name: str) -> list[Sample]:
