@@ -88,13 +88,11 @@ def measure(
     array([25.])
     """
     label, image = read_inputs(label, image)
+    how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
     if "T" in label.axes:
-        how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
         return _measure_movie(label, image, **how)
     if is_stored(label.pixels):
-        if chromocentres is not False:
-            raise stored.refuse_chromocentres(label)
-        return _measure_stored(label, image, solidity=solidity, texture=texture)
+        return _measure_stored(label, image, **how)
     pixels, spacing, unit = read_grid(label, image)
     runs, index, labels, size = find_runs(pixels)
     centre, covariance = find_moments(runs, size)
@@ -125,8 +123,12 @@ def measure(
     return table
 
 
-def _measure_stored(label: Image, image: Image | None, **how: bool) -> dict[str, np.ndarray]:
+def _measure_stored(
+    label: Image, image: Image | None, **how: bool | Image
+) -> dict[str, np.ndarray]:
     """The table of labels in a file, region after region."""
+    if how["chromocentres"] is not False:
+        raise stored.refuse_chromocentres(label)
     flat, tables = to_spatial(label), []
     spacing, unit = find_grid(flat, image)
     for part, grey, labels, place in stored.list_regions(label, image):
