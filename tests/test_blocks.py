@@ -338,8 +338,8 @@ def limit_memory(monkeypatch, more):
 
 @pytest.fixture
 def large(tmp_path):
-    """An image that takes more than 20 MB to segment."""
-    grey, _ = draw_cells((640, 600))
+    """An image that takes more than 35 MB to segment."""
+    grey, _ = draw_cells((800, 800))
     io.write_image(tmp_path / "a.tif", Image(grey, "YX", spacing=(0.5, 0.5)))
     return tmp_path / "a.tif"
 
@@ -349,7 +349,7 @@ def test_a_large_image_is_predicted_scored_and_measured_in_blocks(
 ):
     out, whole = tmp_path / "out", tmp_path / "whole"
     assert main(["predict", "otsu", str(large), "--out", str(whole)]) == 0
-    limit_memory(monkeypatch, 1.8e7)
+    limit_memory(monkeypatch, 3e7)
     assert main(["predict", "otsu", str(large), "--out", str(out)]) == 0
     told = capsys.readouterr().err
     assert "predicted in blocks" in told

@@ -124,7 +124,9 @@ def _unpack(page: tifffile.TiffPage, planes: StoredPixels, number: int) -> None:
     for data, index, shape in page.segments():
         if data is None:
             continue
-        rows, columns = shape[1:3]
+        # tiles reach beyond the end of the plane
+        left = zip(shape[1:3], planes.shape[1:3], index[2:4], strict=True)
+        rows, columns = (min(n, most - start) for n, most, start in left)
         place = (slice(index[2], index[2] + rows), slice(index[3], index[3] + columns))
         piece = data[0, :rows, :columns]
         if planes.ndim == 3:

@@ -89,10 +89,9 @@ def measure(
     """
     label, image = read_inputs(label, image)
     how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
-    if "T" in label.axes:
-        return _measure_movie(label, image, **how)
-    if is_stored(label.pixels):
-        return _measure_stored(label, image, **how)
+    if "T" in label.axes or is_stored(label.pixels):
+        measure_parts = _measure_movie if "T" in label.axes else _measure_stored
+        return measure_parts(label, image, **how)
     pixels, spacing, unit = read_grid(label, image)
     runs, index, labels, size = find_runs(pixels)
     centre, covariance = find_moments(runs, size)
