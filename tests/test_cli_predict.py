@@ -25,6 +25,7 @@ OPTIONS = {
     "model": "otsu",
     "overwrite": False,
     "resume": False,
+    "markers": None,
 }
 
 
