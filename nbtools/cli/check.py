@@ -15,7 +15,7 @@ from nbtools.tasks.reading import require_existing
 if TYPE_CHECKING:
     from nbtools.data import DataSet
 
-BYTES_PER_PIXEL = 60.0  # that checking an image and its labels takes
+BYTES_PER_PIXEL = 60.0  # that checking an image and its labels takes, by its arrays
 
 
 def declare(parser: argparse.ArgumentParser) -> None:

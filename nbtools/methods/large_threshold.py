@@ -22,7 +22,7 @@ TRUNCATE = 4.0  # standard deviations after which SciPy's Gaussian ends
 AROUND = 3.0  # of neighbourhoods, after which their Gaussian ends
 DIAMETERS = 4.0  # of the nuclei, around a core
 LEAST_HALO = 32  # px
-BYTES_PER_PIXEL = 64.0  # measured (benchmarks/blocks.py)
+BYTES_PER_PIXEL = 64.0  # of sixteen arrays of 32 bit at most
 BRIGHT_VALUES = 2_000_000  # of rare nuclei, for their percentile
 Read = Callable[[Place], np.ndarray]
 

@@ -15,7 +15,7 @@ from nbtools.image import Image
 
 NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv")
 SCORES_FOLDER = "scores"  # of a result: its scores, and the figures that need the truth
-BYTES_PER_PIXEL = 60  # that evaluating or measuring labels takes (benchmarks/blocks.py)
+BYTES_PER_PIXEL = 60  # that evaluating or measuring labels takes at most, by its arrays
 SCORES = ("score", "probability", "confidence")
 
 
