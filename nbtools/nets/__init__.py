@@ -3,6 +3,8 @@
 from nbtools.nets.cpnet import cpnet
 from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
+from nbtools.nets.kinet import kinet
+from nbtools.nets.plain import plain, vgg
 from nbtools.nets.psf import Psf
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet, unet_for
@@ -13,9 +15,12 @@ __all__ = [
     "cpnet",
     "cpu_optimize",
     "ensemble",
+    "kinet",
+    "plain",
     "plan_pooling",
     "rcan",
     "side_by_side",
     "unet",
     "unet_for",
+    "vgg",
 ]
