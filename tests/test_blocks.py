@@ -1,6 +1,5 @@
 """Blocks: planned, computed in any order, resumed, and joined without a seam."""
 
-import json
 import time
 
 import numpy as np
@@ -342,25 +341,6 @@ def large(tmp_path):
     grey, _ = draw_cells((800, 800))
     io.write_image(tmp_path / "a.tif", Image(grey, "YX", spacing=(0.5, 0.5)))
     return tmp_path / "a.tif"
-
-
-def test_a_large_image_is_predicted_scored_and_measured_in_blocks(
-    large, tmp_path, monkeypatch, capsys
-):
-    out, whole = tmp_path / "out", tmp_path / "whole"
-    assert main(["predict", "otsu", str(large), "--out", str(whole)]) == 0
-    limit_memory(monkeypatch, 3e7)
-    assert main(["predict", "otsu", str(large), "--out", str(out)]) == 0
-    told = capsys.readouterr().err
-    assert "predicted in blocks" in told
-    assert "left" in told
-    assert main(["evaluate", str(out), str(whole), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["pooled"]["0.90"]["ap"] >= 0.999
-    table = tmp_path / "nuclei.csv"
-    command = ["measure", str(out), "--images", str(large), "--out", str(table)]
-    assert main(command) == 0
-    assert len(io.read_csv(table)) == io.read_label(out / "a.tif").pixels.max()
-    assert not list(out.glob(".nbtools-blocks*"))
 
 
 @pytest.mark.parametrize(
