@@ -10,8 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 SEPARATE = 2.9  # edge contrast from which on outlines follow edges; see `measure_edge_contrast`
+ONE_WAY = 1.6  # the same along one axis, below which outlines only follow stripes along it
 SHARE_OF_DIAMETER = 0.1  # of the objects, over which grey values are smoothed
 SMOOTHEST = 3.0  # px
+CROWDED = 15.0  # px, a diameter at which outlines are looked at, too: that of clumps is too large
 SAMPLED = 500_000  # pixels, of which statistics are precise to a percent
 FEW = 0.1  # share of the image far from outlines, below which all of it is compared
 
@@ -48,9 +50,45 @@ def measure_edge_contrast(grey: np.ndarray, inside: np.ndarray, *, diameter: flo
     >>> measure_edge_contrast(noise + 9 * disc, disc, diameter=40) > SEPARATE
     True
     """
-    width = find_edge_width(diameter)
-    sums = sum_edges(grey, inside, width=width)
-    return rate_edges(sums, least=expect_steepness(measure_noise(grey), width))
+    return _measure_contrasts(grey, inside, diameter=diameter)[0]
+
+
+def follows_edges(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> bool:
+    """Whether outlines lie on edges, so that what was found can be objects.
+
+    Where nuclei are crowded, what is taken for one is a clump, and smoothing over a share of its
+    diameter would blur the gaps between nuclei. So a small diameter is tried, too. Stripes have
+    edges along one axis alone; objects have them along both.
+
+    Parameters
+    ----------
+    grey, inside, diameter : as for `measure_edge_contrast`.
+
+    Examples
+    --------
+    >>> noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(128, 128)), 1)
+    >>> follows_edges(noise, noise > 0, diameter=40)
+    False
+    """
+    tries = list_tries(diameter)
+    return any(are_edges(_measure_contrasts(grey, inside, diameter=one)) for one in tries)
+
+
+def list_tries(diameter: float) -> tuple[float, ...]:
+    """The diameters at which outlines are looked at, in pixels."""
+    return (diameter, CROWDED) if diameter > CROWDED else (diameter,)
+
+
+def are_edges(contrasts: list[float]) -> bool:
+    """Whether outlines of such edge contrast, of all and along each axis, lie on edges."""
+    whole, *single = contrasts
+    return whole > SEPARATE and min(single, default=0.0) > ONE_WAY
+
+
+def _measure_contrasts(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> list[float]:
+    """Edge contrast of the steepness, then of its part along each axis of the planes."""
+    sums = sum_edges(grey, inside, diameter=diameter)
+    return rate_edges(sums, diameter=diameter, noise=measure_noise(grey))
 
 
 def find_edge_width(diameter: float) -> float:
@@ -59,62 +97,72 @@ def find_edge_width(diameter: float) -> float:
 
 
 def sum_edges(
-    grey: np.ndarray, inside: np.ndarray, *, width: float, part: tuple[slice, ...] = ()
+    grey: np.ndarray, inside: np.ndarray, *, diameter: float, part: tuple[slice, ...] = ()
 ) -> np.ndarray:
-    """Sum steepness along outlines, far from them, and everywhere; sums of blocks add up.
+    """Sum steepness everywhere, far from outlines, and along them; sums of blocks add up.
 
     Parameters
     ----------
-    grey, inside : as for `measure_edge_contrast`.
-    width : of `find_edge_width`.
+    grey, inside, diameter : as for `measure_edge_contrast`.
     part : of the image, that is summed over; all of it where it is empty.
 
     Returns
     -------
-    (3, 2) pixels and steepness: everywhere, far from outlines, and along them.
+    (1 + axes, 3, 2) of the length of the gradient, then of its part along each axis of the planes:
+    pixels and sum of their steepness, everywhere, far from outlines, and along them.
     """
+    width = find_edge_width(diameter)
     further = np.sqrt(max(width**2 - 1, 0.0))  # beyond the pixel that grey values are smoothed by
     planar = (0.0,) * (grey.ndim - 2) + (further, further)
-    steepness = measure_steepness(ndimage.gaussian_filter(grey.astype(np.float32), planar))
+    slopes = _measure_slopes(ndimage.gaussian_filter(grey.astype(np.float32), planar))
     outline = find_outlines(inside)
+    if not slopes:
+        return np.zeros((1, 3, 2))
     far = ~outline
     if outline.any():
         far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
-    steepness, outline, far = (array[part] for array in (steepness, outline, far))
-    every = np.ones((), bool)
-    return np.array(
-        [
-            (
-                np.count_nonzero(mask) if mask.ndim else steepness.size,
-                steepness.sum(dtype=float, where=mask),
-            )
-            for mask in (every, far, outline)
-        ]
-    )
+    masks = np.ones(grey.shape, bool)[part], far[part], outline[part]
+    each = [_add_up(slopes), *(abs(slope) for slope in slopes)]
+    sums = [(np.count_nonzero(m), e[part].sum(dtype=float, where=m)) for e in each for m in masks]
+    return np.reshape(sums, (len(each), 3, 2))
 
 
-def rate_edges(sums: np.ndarray, *, least: float) -> float:
-    """How much steeper outlines are than elsewhere, see `measure_edge_contrast`.
+def rate_edges(sums: np.ndarray, *, diameter: float, noise: float) -> list[float]:
+    """Edge contrast of all and along each axis, see `measure_edge_contrast`.
 
     Parameters
     ----------
-    sums : (3, 2) of `sum_edges`.
-    least : steepness that noise has by itself, see `expect_steepness`.
+    sums : (1 + axes, 3, 2) of `sum_edges`.
+    diameter : at which they were made.
+    noise : of `measure_noise`.
     """
-    (every, total), (distant, total_far), (length, total_along) = sums
-    if not length:
-        return 0.0
-    usual = max(total / every, least)
-    away = max(total_far / distant, least) if distant > FEW * every else usual
-    return float((total_along / length) ** 2 / max(usual * away, 1e-12))
+    least, found = expect_steepness(noise, find_edge_width(diameter)), []
+    for number, ((every, total), (distant, total_far), (length, along)) in enumerate(sums):
+        if not length:
+            return [0.0]
+        # of the mean length of a gradient in noise, each of two components has 2 / pi
+        share = 2 / np.pi if number else 1.0
+        usual = max(total / every, share * least)
+        away = max(total_far / distant, share * least) if distant > FEW * every else usual
+        found.append(float((along / length) ** 2 / max(usual * away, 1e-12)))
+    return found
 
 
 def measure_steepness(grey: np.ndarray) -> np.ndarray:
     """(*space) float32 length of the gradient within planes, in grey values per pixel."""
-    squared = np.zeros(grey.shape, np.float32)
-    for axis in (-2, -1):
-        if grey.shape[axis] > 1:
-            squared += np.gradient(grey, axis=axis) ** 2
+    return _add_up(_measure_slopes(grey) or [np.zeros(grey.shape, np.float32)])
+
+
+def _measure_slopes(grey: np.ndarray) -> list[np.ndarray]:
+    """Slope along Y and X, (*space) each, in grey values per pixel; none along an axis of one."""
+    return [np.gradient(grey, axis=axis) for axis in (-2, -1) if grey.shape[axis] > 1]
+
+
+def _add_up(parts: list[np.ndarray]) -> np.ndarray:
+    """(*space) float32 length of the gradient of these components."""
+    squared = np.zeros(parts[0].shape, np.float32)
+    for part in parts:
+        squared += part**2
     return np.sqrt(squared)
 
 

@@ -26,6 +26,7 @@ OPTIONS = {
     "overwrite": False,
     "resume": False,
     "markers": None,
+    "task": None,
 }
 
 

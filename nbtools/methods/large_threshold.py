@@ -202,16 +202,23 @@ class ThresholdSurvey:
         return np.full(grey.shape, -1, np.float32) if found is None else grey - found.surface
 
     def sum_edges(self, height: np.ndarray, place: Place, *, part: Place) -> np.ndarray:
-        """Sums of steepness in a part of a place, see `populations.sum_edges`."""
-        width = populations.find_edge_width(self.about.diameter)
-        inside = local.drop_specks(height > 0)
-        return populations.sum_edges(self.plain(place), inside, width=width, part=part)
+        """(tries, 1 + axes, 3, 2) sums of steepness in a part, see `populations.sum_edges`."""
+        inside, plain = local.drop_specks(height > 0), self.plain(place)
+        tries = populations.list_tries(self.about.diameter)
+        sums = [populations.sum_edges(plain, inside, diameter=d, part=part) for d in tries]
+        return np.stack(sums)
+
+    @property
+    def sums_shape(self) -> tuple[int, ...]:
+        """Of `sum_edges`."""
+        axes = sum(n > 1 for n in self.plain.shape[-2:])
+        return (len(populations.list_tries(self.about.diameter)), 1 + axes, 3, 2)
 
     def is_separate(self, sums: np.ndarray) -> bool:
         """Whether the outlines of the whole image follow edges."""
-        width = populations.find_edge_width(self.about.diameter)
-        least = populations.expect_steepness(self.noise, width)
-        return populations.rate_edges(sums, least=least) > populations.SEPARATE
+        tries = zip(populations.list_tries(self.about.diameter), sums, strict=True)
+        rated = (populations.rate_edges(s, diameter=d, noise=self.noise) for d, s in tries)
+        return any(map(populations.are_edges, rated))
 
 
 def above_background(
@@ -364,7 +371,8 @@ class ThresholdWork:
 
     def __call__(self, block: Block) -> Found:
         """Labels of core and halo."""
-        heights, sums = np.zeros(block.shape, np.float32), np.zeros((3, 2))
+        heights, shape = np.zeros(block.shape, np.float32), self.survey and self.survey.sums_shape
+        sums = np.zeros(shape or 0)
         place = clip(block.outer, self.box)
         core = clip(block.core, self.box)
         if self.survey and place:
@@ -374,15 +382,16 @@ class ThresholdWork:
             if core:
                 sums = self.survey.sum_edges(found, inner, part=within(core, place))
         labels = self.decide(heights[..., None])
-        names = (f"edges_{i}{j}" for i in range(3) for j in range(2))
+        names = (f"edges{n:03d}" for n in range(sums.size))
         return Found(labels, dict(zip(names, sums.ravel().tolist(), strict=True)))
 
     def judge(self, sums: dict[str, np.ndarray]) -> ThresholdWork | None:
         """Whether the outlines follow edges; else nuclei are rare, or there are none."""
         if self.survey is None:
             return None
-        edges = [float(sums[f"edges_{i}{j}"]) for i in range(3) for j in range(2)]
-        if self.survey.is_separate(np.reshape(edges, (3, 2))):
+        shape = self.survey.sums_shape
+        edges = [float(sums[f"edges{n:03d}"]) for n in range(int(np.prod(shape)))]
+        if self.survey.is_separate(np.reshape(edges, shape)):
             return None
         rare = None if self.survey.rare else find_rare(self.survey, free=self.free)
         return replace(self, survey=rare)

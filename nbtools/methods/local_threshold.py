@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.populations import (
-    SEPARATE,
     find_outlines,
+    follows_edges,
     measure_edge_contrast,
     measure_noise,
     measure_steepness,
@@ -444,8 +444,7 @@ def is_noisy(some: np.ndarray, noise: float) -> bool:
 
 def _is_separate(grey: np.ndarray, found: Attempt) -> bool:
     """Whether the outlines of what is large enough for a nucleus follow edges."""
-    inside = drop_specks(found.inside)
-    return measure_edge_contrast(grey, inside, diameter=found.diameter) > SEPARATE
+    return follows_edges(grey, drop_specks(found.inside), diameter=found.diameter)
 
 
 def drop_specks(inside: np.ndarray) -> np.ndarray:

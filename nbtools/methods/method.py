@@ -30,6 +30,7 @@ from nbtools.methods import domain, large
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
+from nbtools.methods.second_look import finds_the_same
 from nbtools.plausibility import Finding
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets.base import Target
@@ -115,6 +116,7 @@ class Method(ABC):
     bytes_per_pixel: ClassVar[float] = 40.0  # of memory, where no network says how many
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
+    tiled: ClassVar[bool] = True  # False: an image is looked at as a whole, without tiles
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -309,7 +311,7 @@ class Method(ABC):
         UserError : axes, channels or a tile that do not fit the method, or too little memory.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if is_stored(image.pixels):
             return large.predict_stored(self, image, diameter=diameter)
         if self.splits_channels(image):
@@ -371,7 +373,7 @@ class Method(ABC):
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
@@ -420,10 +422,23 @@ class Method(ABC):
             median = float(np.median(sizes))
             factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
             about = {"image": image, "pixels": median, "given": given}
-            found.append(plausibility.judge_size(median * factor, self.domain, **about))
+            one = plausibility.judge_size(median * factor, self.domain, **about)
+            if one and not given and self._finds_the_same(image, label, median):
+                one = None
+            found.append(one)
         found += plausibility.judge_grey(domain.describe_grey(pixels), self.domain)
         found += plausibility.judge_objects(pixels, label)
         return tuple(one for one in found if one is not None)
+
+    def _finds_the_same(self, image: Image, label: np.ndarray, median: float) -> bool:
+        """Whether nuclei of an unusual size are found alike at the size of the training's."""
+
+        def predict(part: Image, diameter: float) -> np.ndarray:
+            again = self.predict(part, diameter=diameter)
+            return again.labels.to(self.domain.axes).pixels
+
+        about = {"label": label, "domain": self.domain, "pixels": median}
+        return self.Target.rescales and finds_the_same(predict, image.select(T=0), **about)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""
@@ -624,16 +639,26 @@ class Method(ABC):
         )
 
 
-def check_tile(tile: tuple[int, ...] | None, image: Image) -> None:
+def check_tile(tile: tuple[int, ...] | None, image: Image, *, tiled: bool = True) -> None:
     """A UserError where a tile is not one whole number above 0 for each spatial axis of an image.
+
+    It is one, too, where the method has no tiles.
 
     Parameters
     ----------
     tile : shape in pixels; None is chosen by memory.
     image : to be predicted.
+    tiled : whether the method predicts an image in tiles.
     """
     if tile is None:
         return
+    if not tiled:
+        raise UserError(
+            "A tile must do something: this method looks at an image as a whole.",
+            ",".join(map(str, tile)),
+            "Leave out the tile.",
+            command="Leave out --tile.",
+        )
     if len(tile) != len(image.spatial) or not all(0 < n < LARGEST_TILE for n in tile):
         axes = ",".join(image.spatial)
         raise UserError(

@@ -4,6 +4,7 @@ from nbtools.training.checkpoints import read_history
 from nbtools.training.clock import one_cycle
 from nbtools.training.examples import Examples
 from nbtools.training.feed import prefetch
+from nbtools.training.places import Run, describe_place, find_runs, plan_run
 from nbtools.training.recipe import hash_file, identify, write_recipe
 from nbtools.training.run_lock import RunLock
 from nbtools.training.settings import KEPT, History, TrainingPlan, TrainingSettings
@@ -16,15 +17,19 @@ __all__ = [
     "Adversarial",
     "Examples",
     "History",
+    "Run",
     "RunLock",
     "Supervised",
     "TrainStep",
     "Trainer",
     "TrainingPlan",
     "TrainingSettings",
+    "describe_place",
+    "find_runs",
     "hash_file",
     "identify",
     "one_cycle",
+    "plan_run",
     "prefetch",
     "read_history",
     "read_weights",

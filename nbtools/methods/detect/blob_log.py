@@ -62,6 +62,7 @@ class BlobLog(Method):
 
     Settings, Target = BlobLogSettings, BlobTarget
     bytes_per_pixel = 80.0  # of some twenty arrays of 32 bit at most
+    tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -92,7 +93,7 @@ class BlobLog(Method):
         Parameters
         ----------
         pixels : (*space, 1) grey values.
-        tile : ignored.
+        tile : None; there are none.
 
         Returns
         -------

@@ -58,6 +58,7 @@ class Otsu(Method):
 
     Settings, Target = OtsuSettings, OtsuTarget
     bytes_per_pixel = 56.0  # some 40 were measured at 9 megapixels; and room
+    tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -91,7 +92,7 @@ class Otsu(Method):
         Parameters
         ----------
         pixels : (*space, 1) grey values.
-        tile : ignored.
+        tile : None; there are none.
 
         Returns
         -------
