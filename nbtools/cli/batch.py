@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbtools import io, tasks
+from nbtools import io, runtime, tasks
 from nbtools.cli import movies, result_folder
 from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
@@ -289,11 +289,12 @@ class Batch:
         return found
 
     def _find_in_blocks(self, image: Image) -> Prediction:
-        """Predict an image beyond the memory; what is done is kept in the folder for --resume."""
+        """Predict an image beyond the memory; what is done is kept for the next try."""
         from nbtools.methods import large
 
         known = hashlib.sha256(image.name.encode()).hexdigest()[:16]
-        folder = self.args.out / f"{folders.PREFIX}blocks-{known}"
+        # beside no result: a folder of results holds nothing that is not one
+        folder = runtime.local_twin(self.args.out / f"blocks-{known}")
         self.say(f"{image.name} is larger than the memory that is free: predicted in blocks.")
 
         def tell(text: str) -> None:
