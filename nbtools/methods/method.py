@@ -251,6 +251,8 @@ class Method(ABC):
         if not self.learns_classes:
             return ()
         known = tuple(train.class_names) if "classes" in self.needs else train.nucleus_classes
+        if "boxes" in self.needs:
+            known = train.box_classes or known
         return known if len(known) > 1 else ()  # with one class there is nothing to tell apart
 
     def note_nucleus_size(self, sizes: list[np.ndarray]) -> None:

@@ -6,18 +6,22 @@ from nbtools.nets.ensemble import ensemble, side_by_side
 from nbtools.nets.kinet import kinet
 from nbtools.nets.plain import plain, vgg
 from nbtools.nets.psf import Psf
+from nbtools.nets.pyramid import PyramidConfig, plan_strides, pyramid
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet, unet_for
 
 __all__ = [
     "LIGHT_VOLUME",
     "Psf",
+    "PyramidConfig",
     "cpnet",
     "cpu_optimize",
     "ensemble",
     "kinet",
     "plain",
     "plan_pooling",
+    "plan_strides",
+    "pyramid",
     "rcan",
     "side_by_side",
     "unet",

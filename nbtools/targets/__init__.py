@@ -1,9 +1,11 @@
 """Truth to tensors, and tensors to results: encode and decode side by side, in NumPy."""
 
 from nbtools.targets import (
+    anchors,
     blindspot,
     blobs,
     border,
+    boxes,
     centres,
     classes,
     discs,
@@ -16,7 +18,9 @@ from nbtools.targets import (
     persistence,
     planes,
     proximity,
+    regions,
     restored,
+    suppression,
 )
 from nbtools.targets.base import LabelTarget, Parameter, Target
 
@@ -24,9 +28,11 @@ __all__ = [
     "LabelTarget",
     "Parameter",
     "Target",
+    "anchors",
     "blindspot",
     "blobs",
     "border",
+    "boxes",
     "centres",
     "classes",
     "discs",
@@ -39,5 +45,7 @@ __all__ = [
     "persistence",
     "planes",
     "proximity",
+    "regions",
     "restored",
+    "suppression",
 ]

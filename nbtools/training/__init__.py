@@ -10,6 +10,7 @@ from nbtools.training.run_lock import RunLock
 from nbtools.training.settings import KEPT, History, TrainingPlan, TrainingSettings
 from nbtools.training.step import Adversarial, Supervised, TrainStep
 from nbtools.training.trainer import Trainer
+from nbtools.training.two_stage import TwoStage
 from nbtools.training.weights import read_weights, set_weights, write_weights
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Trainer",
     "TrainingPlan",
     "TrainingSettings",
+    "TwoStage",
     "describe_place",
     "find_runs",
     "hash_file",
