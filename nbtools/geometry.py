@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+SLAB = 2**24  # pixels of an array in a file that are looked at together
 MOST_IN_TABLE = 10_000_000  # a table over all numbers up to a larger label would be too large
 UNIT_BALL = {2: np.pi, 3: 4 / 3 * np.pi}  # area of the disc, volume of the ball of radius 1
 
@@ -48,12 +49,24 @@ def count_sizes(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> labels.tolist(), sizes.tolist()
     ([7, 2000000000], [3, 1])
     """
+    if not isinstance(label, np.ndarray):
+        return _count_in_slabs(label)
     inside = label[label > 0].astype(np.int64)
     if inside.max(initial=0) > MOST_IN_TABLE:
         return np.unique(inside, return_counts=True)
     sizes = np.bincount(inside)
     labels = np.flatnonzero(sizes)
     return labels, sizes[labels]
+
+
+def _count_in_slabs(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `count_sizes`, of labels in a file."""
+    rows = max(1, SLAB // max(1, int(np.prod(label.shape[1:]))))
+    starts = range(0, label.shape[0], rows)
+    parts = [count_sizes(label[start : start + rows]) for start in starts]
+    labels, place = np.unique(np.concatenate([one for one, _ in parts]), return_inverse=True)
+    sizes = np.bincount(place, np.concatenate([size for _, size in parts]), minlength=len(labels))
+    return labels, sizes.astype(np.int64)
 
 
 def number_densely(

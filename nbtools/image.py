@@ -133,6 +133,8 @@ class Image:
         (33, 41, 9, 1)
         """
         axes = check_axes(axes)
+        if axes == self.axes:
+            return self
         surplus = [a for a in self.axes if a not in axes]
         for axis in surplus:
             if self.size(axis) > 1:
@@ -178,7 +180,7 @@ class Image:
                 )
             axes = image.axes.replace(axis, "")
             changes = {"channels": ()} if axis == "C" else {}
-            pixels = image.pixels.take(index, axis=image.axes.index(axis))
+            pixels = _pick(image.pixels, index, image.axes.index(axis))
             image = image.replace(
                 pixels=pixels, axes=axes, spacing=image._spacing_for(axes), **changes
             )
@@ -224,6 +226,13 @@ class Image:
             f"Image({self.name!r}, {self.axes} {' x '.join(map(str, self.shape))}, "
             f"{self.pixels.dtype}, {spacing})"
         )
+
+
+def _pick(pixels: np.ndarray, index: int, axis: int) -> np.ndarray:
+    """One plane along an axis; of a header's zeros, which take no memory, without a copy."""
+    if isinstance(pixels, np.ndarray) and not any(pixels.strides):
+        return pixels[(slice(None),) * axis + (index,)]
+    return pixels.take(index, axis=axis)
 
 
 def check_axes(axes: str) -> str:

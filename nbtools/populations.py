@@ -70,29 +70,81 @@ def follows_edges(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> b
     >>> follows_edges(noise, noise > 0, diameter=40)
     False
     """
-    tries = (diameter, CROWDED) if diameter > CROWDED else (diameter,)
-    found = (_measure_contrasts(grey, inside, diameter=one) for one in tries)
-    return any(whole > SEPARATE and min(single, default=0.0) > ONE_WAY for whole, *single in found)
+    tries = list_tries(diameter)
+    return any(are_edges(_measure_contrasts(grey, inside, diameter=one)) for one in tries)
+
+
+def list_tries(diameter: float) -> tuple[float, ...]:
+    """The diameters at which outlines are looked at, in pixels."""
+    return (diameter, CROWDED) if diameter > CROWDED else (diameter,)
+
+
+def are_edges(contrasts: list[float]) -> bool:
+    """Whether outlines of such edge contrast, of all and along each axis, lie on edges."""
+    whole, *single = contrasts
+    return whole > SEPARATE and min(single, default=0.0) > ONE_WAY
 
 
 def _measure_contrasts(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> list[float]:
     """Edge contrast of the steepness, then of its part along each axis of the planes."""
-    width = float(np.clip(SHARE_OF_DIAMETER * diameter, 1.0, SMOOTHEST))
+    sums = sum_edges(grey, inside, diameter=diameter)
+    return rate_edges(sums, diameter=diameter, noise=measure_noise(grey))
+
+
+def find_edge_width(diameter: float) -> float:
+    """Standard deviation, in pixels, over which grey values are smoothed to find edges."""
+    return float(np.clip(SHARE_OF_DIAMETER * diameter, 1.0, SMOOTHEST))
+
+
+def sum_edges(
+    grey: np.ndarray, inside: np.ndarray, *, diameter: float, part: tuple[slice, ...] = ()
+) -> np.ndarray:
+    """Sum steepness everywhere, far from outlines, and along them; sums of blocks add up.
+
+    Parameters
+    ----------
+    grey, inside, diameter : as for `measure_edge_contrast`.
+    part : of the image, that is summed over; all of it where it is empty.
+
+    Returns
+    -------
+    (1 + axes, 3, 2) of the length of the gradient, then of its part along each axis of the planes:
+    pixels and sum of their steepness, everywhere, far from outlines, and along them.
+    """
+    width = find_edge_width(diameter)
     further = np.sqrt(max(width**2 - 1, 0.0))  # beyond the pixel that grey values are smoothed by
     planar = (0.0,) * (grey.ndim - 2) + (further, further)
-    parts = _measure_slopes(ndimage.gaussian_filter(grey.astype(np.float32), planar))
+    slopes = _measure_slopes(ndimage.gaussian_filter(grey.astype(np.float32), planar))
     outline = find_outlines(inside)
-    if not outline.any() or not parts:
-        return [0.0]
-    far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
-    far = far if far.mean() > FEW else np.ones_like(far)
-    least = _expected_steepness(grey, width)
-    found = []
-    # of the mean length of a gradient in noise, each of two components has 2 / pi
-    for steepness, share in [(_add_up(parts), 1.0), *((abs(part), 2 / np.pi) for part in parts)]:
-        usual = max(float(steepness.mean()), share * least)
-        away = max(float(steepness[far].mean()), share * least)
-        found.append(float(steepness[outline].mean()) ** 2 / max(usual * away, 1e-12))
+    if not slopes:
+        return np.zeros((1, 3, 2))
+    far = ~outline
+    if outline.any():
+        far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
+    masks = np.ones(grey.shape, bool)[part], far[part], outline[part]
+    each = [_add_up(slopes), *(abs(slope) for slope in slopes)]
+    sums = [(np.count_nonzero(m), e[part].sum(dtype=float, where=m)) for e in each for m in masks]
+    return np.reshape(sums, (len(each), 3, 2))
+
+
+def rate_edges(sums: np.ndarray, *, diameter: float, noise: float) -> list[float]:
+    """Edge contrast of all and along each axis, see `measure_edge_contrast`.
+
+    Parameters
+    ----------
+    sums : (1 + axes, 3, 2) of `sum_edges`.
+    diameter : at which they were made.
+    noise : of `measure_noise`.
+    """
+    least, found = expect_steepness(noise, find_edge_width(diameter)), []
+    for number, ((every, total), (distant, total_far), (length, along)) in enumerate(sums):
+        if not length:
+            return [0.0]
+        # of the mean length of a gradient in noise, each of two components has 2 / pi
+        share = 2 / np.pi if number else 1.0
+        usual = max(total / every, share * least)
+        away = max(total_far / distant, share * least) if distant > FEW * every else usual
+        found.append(float((along / length) ** 2 / max(usual * away, 1e-12)))
     return found
 
 
@@ -142,9 +194,17 @@ def measure_noise(pixels: np.ndarray) -> float:
         return 0.0
     lines = max(1, pixels.size // SAMPLED) if pixels.ndim > 1 else 1
     real = pixels[..., ::lines, :] if pixels.ndim > 1 else pixels
-    real = real.astype(np.float32, copy=False)
-    bend = real[..., 2:] - 2 * real[..., 1:-1] + real[..., :-2]
-    return float(np.median(np.abs(bend)) / 0.6745 / np.sqrt(6))
+    return rate_bends(find_bends(real.astype(np.float32, copy=False)))
+
+
+def find_bends(real: np.ndarray) -> np.ndarray:
+    """(..., X - 2) second differences along X."""
+    return real[..., 2:] - 2 * real[..., 1:-1] + real[..., :-2]
+
+
+def rate_bends(bends: np.ndarray) -> float:
+    """Standard deviation of the noise that makes such second differences."""
+    return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(6)) if bends.size else 0.0
 
 
 def thin(values: np.ndarray) -> np.ndarray:
@@ -162,11 +222,16 @@ def thin(values: np.ndarray) -> np.ndarray:
     return values.ravel()[:: max(1, values.size // SAMPLED) | 1]
 
 
-def _expected_steepness(grey: np.ndarray, width: float) -> float:
+def expect_steepness(noise: float, width: float) -> float:
     """Mean steepness of white noise as strong as in most places, smoothed over a width.
 
     Counts of a few photons are constant between the photons: there they are flat by chance.
+
+    Parameters
+    ----------
+    noise : of `measure_noise`, in grey values that are smoothed over a pixel.
+    width : standard deviation of the smoothing, in pixels.
     """
     # smoothed over one pixel, noise of 1 keeps 0.082 by `measure_noise`; smoothed over w, its
     # gradient has the mean length sqrt(pi / 2) / (sqrt(8 pi) w²) = 1 / (4 w²)
-    return measure_noise(grey) / 0.082 / (4 * width**2)
+    return noise / 0.082 / (4 * width**2)

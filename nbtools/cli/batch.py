@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbtools import io, tasks
+from nbtools import io, runtime, tasks
 from nbtools.cli import movies, result_folder
 from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
@@ -242,11 +244,11 @@ class Batch:
         return row.pop("source") == self._hash_source(index) and there
 
     def _predict(self, todo: list[int], pool: ThreadPoolExecutor) -> None:
-        for index, read in read_ahead(self.dataset, todo, pool=pool):
+        for index, read in read_ahead(self._read, todo, pool=pool):
             small, name = False, self.dataset.names[index]
             try:
                 image = read()
-                small = image.pixels.size <= LARGEST_OVERLAY
+                small = is_small(image)
                 self.report(image)
                 written = pool.submit(self._write, image, self._find(image, index), index).result
             except Exception as error:
@@ -257,12 +259,50 @@ class Batch:
         while self.waiting:
             self._settle(*self.waiting.pop(0))
 
+    def _read(self, index: int) -> Image:
+        """The image; where it does not fit into memory, with its pixels left in the file."""
+        from nbtools.methods import large
+
+        header, args = self.dataset.header(index), self.args
+        if large.fits_memory(self.model, header, tile=args.tile, diameter=args.diameter):
+            return self.dataset.image(index)
+        if not self.model.works_in_blocks(header):
+            raise large.refuse(self.model, header)
+        for name in ("raw", "markers", "roi"):
+            if getattr(args, name):
+                raise UserError(
+                    f"--{name} needs an image that fits into memory.",
+                    f"{header.name} of {' x '.join(map(str, header.shape))}",
+                    f"Leave out --{name}, or use a machine with more memory.",
+                )
+        return self.dataset.stored_image(index)
+
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args
-        found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+        if io.is_stored(image.pixels):
+            found = self._find_in_blocks(image)
+        else:
+            found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
         if self.markers is not None:
             self.markers.apply(found, image)
         found.warnings = list_findings(found, self.dataset.remarks(index))
+        return found
+
+    def _find_in_blocks(self, image: Image) -> Prediction:
+        """Predict an image beyond the memory; what is done is kept for the next try."""
+        from nbtools.methods import large
+
+        known = hashlib.sha256(image.name.encode()).hexdigest()[:16]
+        # beside no result: a folder of results holds nothing that is not one
+        folder = runtime.local_twin(self.args.out / f"blocks-{known}")
+        self.say(f"{image.name} is larger than the memory that is free: predicted in blocks.")
+
+        def tell(text: str) -> None:
+            self.say(f"{image.name}: {text}")
+
+        about = {"diameter": self.args.diameter, "folder": folder, "say": tell}
+        found = large.predict_stored(self.model, image, **about)
+        shutil.rmtree(folder, ignore_errors=True)
         return found
 
     def _write(self, image: Image, found: Prediction, index: int) -> dict:
@@ -344,22 +384,27 @@ def make_readable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
+def is_small(image: Image) -> bool:
+    """Whether two images of this size can be in memory at once."""
+    return not io.is_stored(image.pixels) and image.pixels.size <= LARGEST_OVERLAY
+
+
 def read_ahead(
-    dataset: DataSet, todo: list[int], *, pool: ThreadPoolExecutor
+    read: Callable[[int], Image], todo: list[int], *, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[int, Callable[[], Image]]]:
     """For each image a function that returns it, or raises what reading it raised.
 
     Parameters
     ----------
-    dataset : the images; the next one is read meanwhile if it is not large.
+    read : number of an image → the image; the next one is read meanwhile if it is not large.
     todo : numbers of the images to read.
     pool : of the threads that read.
     """
     ahead = None
     for index, following in zip_longest(todo, todo[1:]):
-        now = ahead or pool.submit(dataset.image, index)
-        small = now.exception() is None and now.result().pixels.size <= LARGEST_OVERLAY
-        ahead = pool.submit(dataset.image, following) if small and following is not None else None
+        now = ahead or pool.submit(read, index)
+        small = now.exception() is None and is_small(now.result())
+        ahead = pool.submit(read, following) if small and following is not None else None
         yield index, now.result
 
 
@@ -370,6 +415,8 @@ class ForecastReporter:
         self.model, self.args, self.say, self.before = model, args, say, None
 
     def __call__(self, image: Image) -> None:
+        if io.is_stored(image.pixels):
+            return
         needed = self.model.forecast(image, tile=self.args.tile, diameter=self.args.diameter)
         now = needed and (needed.tiles, needed.tile)
         if now and now != self.before:

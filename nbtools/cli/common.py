@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbtools import config, tasks
+from nbtools import config, runtime, tasks
 from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image, check_axes
+from nbtools.tasks.reading import is_large
 
+SMALL_FILE = 2**18  # bytes; what is packed into it takes little memory
 LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
 
@@ -219,7 +221,7 @@ def expand_path(text: str) -> str:
     return text.replace("$NBTOOLS_DATA", folder.rstrip("/"))
 
 
-def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
+def read_images(dataset: DataSet | None, *, stored: bool = False) -> Callable[[str], Image | None]:
     """A function from a name, whatever its case, to the image; None where it is not at hand.
 
     The name may be that of a time point of a movie, such as "embryo_t07".
@@ -227,19 +229,50 @@ def read_images(dataset: DataSet | None) -> Callable[[str], Image | None]:
     Parameters
     ----------
     dataset : of the images; None where there are none.
+    stored : leave the pixels of images that hardly fit into memory in their files.
     """
     places = {name_key(name): i for i, name in enumerate(dataset.names)} if dataset else {}
 
     def read(name: str) -> Image | None:
         index = places.get(name_key(name))
         if index is not None:
-            return dataset.image(index)
+            large = stored and is_large(dataset.header(index))
+            return dataset.stored_image(index) if large else dataset.image(index)
         moment = split_name(name_key(name), places)
         movie = moment and dataset.image(places[moment[0]])
         inside = movie is not None and moment[1] < movie.size("T") > 1
         return movie.select(T=moment[1]).replace(name=name) if inside else None
 
     return read
+
+
+def require_memory(dataset: DataSet, *, per_pixel: float, verb: str) -> None:
+    """A UserError where an image does not fit into memory, with what is computed of it.
+
+    Parameters
+    ----------
+    dataset : whose headers are read, those of small files left out.
+    per_pixel : bytes that a pixel takes.
+    verb : what is to be done, as "checking".
+    """
+    free = runtime.memory().available
+    for index, entry in enumerate(dataset.entries):
+        path = entry.files.get("images")
+        if path is None or not path.is_file() or path.stat().st_size < SMALL_FILE:
+            continue
+        try:
+            header = dataset.header(index)
+        except UserError:
+            continue  # it is told of where the image is read
+        needed = header.pixels.nbytes + per_pixel * math.prod(header.space_shape)
+        if needed > free:
+            raise UserError(
+                f"An image must fit into the memory that is free, for {verb} it.",
+                f"{path} of {' x '.join(map(str, header.shape))}, which takes {needed / 1e9:.1f} "
+                f"GB; {free / 1e9:.1f} GB are free",
+                "Use a machine with more memory, or cut the image into pieces. predict, evaluate "
+                "and measure take it in blocks.",
+            )
 
 
 def tell_ungrouped(dataset: DataSet | None, column: str | None) -> list[str]:

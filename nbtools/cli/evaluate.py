@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = scoring.open_images(args.truth, result=args.result, series=args.series)
     rows, moving = [], []
     pairs = pair_up(names, truth, found=found, say=common.make_reporter(args))
-    pairs, masks = scoring.count_masks(note_movies(pairs, moving))
+    pairs, masks = scoring.count_masks(note_movies(require_memory(pairs, args), moving))
     if args.biaflows:
         pairs = _collect(pairs, rows, task=task)
     groups = scoring.find_groups(dataset, args.group_by)
@@ -81,6 +81,26 @@ def run(args: argparse.Namespace) -> CommandResult:
         readers = {"truth": truth.read, "found": lambda name: found.read(names[name])}
         error_maps.save_scores(args.result, scores, names=truth.names, dataset=dataset, **readers)
     return CommandResult(scores, lines, 1 if scores["missing"] else 0)
+
+
+def require_memory(pairs: Iterable[tuple], args: argparse.Namespace) -> Iterator[tuple]:
+    """The pairs; a UserError where labels stay in their file, and an option needs them in memory.
+
+    Parameters
+    ----------
+    pairs : name, truth, and result or None.
+    args : parsed command line.
+    """
+    wanted = [f"--{name}" for name in ("biaflows", "save") if getattr(args, name)]
+    for name, *both in pairs:
+        images = [image for one in both if (image := getattr(one, "image", None)) is not None]
+        if wanted and any(io.is_stored(image.pixels) for image in images):
+            raise UserError(
+                f"{wanted[0]} needs labels that fit into the memory that is free.",
+                f"{name} of {' x '.join(map(str, images[0].shape))}",
+                f"Leave out {wanted[0]}, or use a machine with more memory.",
+            )
+        yield name, *both
 
 
 def note_movies(pairs: Iterable[tuple], moving: list[movies.Movie]) -> Iterator[tuple]:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     options = find_options(args)
     labels = tasks.INSTANCES.read(args.labels, options=options)
     place = args.images and require_existing(args.images, "The image or folder")
-    images = common.read_images(place and DataSet.open(place, options=options))
+    images = common.read_images(place and DataSet.open(place, options=options), stored=True)
     say, rows, missing, found, warnings = common.make_reporter(args), [], [], [], []
     with (
         io.new_folder(args.spots, overwrite=args.overwrite, inputs=inputs)
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         else contextlib.nullcontext() as spots
     ):
         for name in labels.names:
-            image, result = images(name), labels.read(name)
+            image, result = images(name), labels.read(name, stored=True)
             if args.images and image is None:
                 missing.append(name)
             result, sentences = _join_spacing(result, image, args=args)

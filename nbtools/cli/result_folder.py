@@ -42,7 +42,8 @@ def write_pictures(result: Result, image: Image | None, *, folder: Path, roi: bo
     """The overlay for a first look, and outlines for Fiji where asked for."""
     from nbtools import export, show
 
-    if image is not None and image.select(T=0).pixels.size <= LARGEST_OVERLAY:
+    stored = image is not None and io.is_stored(image.pixels)
+    if image is not None and not stored and image.select(T=0).pixels.size <= LARGEST_OVERLAY:
         picture = show.result_rgb(image, result)
         if picture is not None:
             place = folder / "overlays" / f"{image.name}.png"

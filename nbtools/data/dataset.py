@@ -168,6 +168,18 @@ class DataSet(Sequence):
         """The image of a sample alone: its partners are not read, and may be missing or broken."""
         return self.reader.image(self.entries[index])
 
+    def header(self, index: int) -> Image:
+        """The image with pixels that take no memory, where its format allows that."""
+        return self.reader.header(self.entries[index]).image
+
+    def stored_image(self, index: int) -> Image:
+        """The image with its pixels left in the file, to be read region by region."""
+        return self.reader.stored_image(self.entries[index])
+
+    def stored_label(self, index: int) -> Image:
+        """The label image with its pixels left in the file, to be read region by region."""
+        return self.reader.stored_label(self.entries[index])
+
     def remarks(self, index: int) -> dict[str, str]:
         """What must be known of the pixels of an image that was read: code → sentence."""
         return self.reader.remarks(self.entries[index])

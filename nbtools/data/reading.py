@@ -122,12 +122,34 @@ class Reader:
             return io.UncheckedImage(entry.sample.image)
         return self._open_image(entry, header_only=True)
 
-    def _open_image(self, entry: Entry, *, header_only: bool = False) -> io.UncheckedImage:
+    def stored_image(self, entry: Entry) -> Image:
+        """The image with its pixels left in the file, to be read region by region.
+
+        Parameters
+        ----------
+        entry : of the sample.
+
+        Raises
+        ------
+        UserError : the format cannot be read so, or a pixel is NaN or infinite.
+        """
+        if entry.sample is not None:
+            return entry.sample.image
+        path = entry.files["images"]
+        io.require_storable(path)
+        found = io.require_single(self._open_image(entry, stored=True), path)
+        self._guesses[entry.name] = found.guesses
+        return io.require_finite(found.image, str(path))
+
+    def _open_image(
+        self, entry: Entry, *, header_only: bool = False, stored: bool = False
+    ) -> io.UncheckedImage:
         reading = io.open_image(
             entry.files["images"],
             axes=self.options.axes,
             series=self._series(entry),
             header_only=header_only,
+            stored=stored,
         )
         image, guesses = self.select(reading.image, entry), reading.guesses
         if self.options.spacing is not None:
@@ -178,6 +200,23 @@ class Reader:
             label = label.replace(interval_s=image.interval_s)
             if self.options.spacing is not None:
                 return label.replace(spacing=image.spacing, unit=image.unit)
+        return join_spacing(label, image)[0]
+
+    def stored_label(self, entry: Entry) -> Image:
+        """The label image with its pixels left in the file, with the spacing that counts.
+
+        Parameters
+        ----------
+        entry : of a sample with a label image.
+
+        Raises
+        ------
+        UserError : the format cannot be read so.
+        """
+        image = self.header(entry).image
+        path = entry.files["labels"]
+        io.require_storable(path)
+        label = io.read_label(path, axes=image.spatial, stored=True).replace(name=entry.name)
         return join_spacing(label, image)[0]
 
     def compare_spacing(self, entry: Entry, image: Image) -> str:

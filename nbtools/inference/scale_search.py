@@ -111,6 +111,17 @@ class ScaleSearch:
         magnified = rescaling.zoom_pixels(pixels, (zoom, zoom))
         return rescaling.return_maps(self.inner(run, magnified, tile=tile), shape)
 
+    def settle(self, run: Run, pixels: np.ndarray) -> Inference:
+        """The inference at one magnification, chosen on a piece of an image for all of it.
+
+        Parameters
+        ----------
+        run : as of a call.
+        pixels : (Y, X, C) from the middle of the image.
+        """
+        zoom = self.find_zoom(run, pixels, maps=self.inner(run, pixels))
+        return self.inner if zoom is None else Magnified(self.inner, zoom)
+
     def forecast(
         self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
     ) -> Forecast:
@@ -177,6 +188,34 @@ class ScaleSearch:
     def _describe(self, zoom: float, maps: np.ndarray, *, label: np.ndarray) -> ScaleCandidate:
         sizes, share = tuple(equivalent_diameters(label)), float((label > 0).mean())
         return ScaleCandidate(zoom, sizes, self.error(maps, label), share)
+
+
+@dataclass(frozen=True)
+class Magnified:
+    """Predicts planes at one magnification; the maps come back on the grid of the image.
+
+    Parameters
+    ----------
+    inner : how the network runs, activation included.
+    zoom : magnification.
+    """
+
+    inner: Inference
+    zoom: float
+
+    def __call__(
+        self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
+    ) -> Maps:
+        """(Y, X, C) → (Y, X, K) float32."""
+        magnified = rescaling.zoom_pixels(pixels, (self.zoom, self.zoom))
+        return rescaling.return_maps(self.inner(run, magnified, tile=tile), pixels.shape[:-1])
+
+    def forecast(
+        self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1
+    ) -> Forecast:
+        """As that of the inner inference, of the magnified image."""
+        shape = tuple(round(n * self.zoom) for n in shape)
+        return self.inner.forecast(shape, tile=tile, frames=frames)
 
 
 def choose_larger(

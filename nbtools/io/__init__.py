@@ -34,6 +34,7 @@ from nbtools.io.folders import (
 )
 from nbtools.io.foreign import describe_foreign, refuse_format
 from nbtools.io.given import find_image, name_axes
+from nbtools.io.label_types import LABEL_TYPES, find_label_type, to_label
 from nbtools.io.lineage import read_lineage, write_lineage
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
@@ -59,7 +60,8 @@ from nbtools.io.rois import (
     read_rois,
 )
 from nbtools.io.series import refuse_several
-from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_tiff
+from nbtools.io.stored import StoredPixels, is_stored, read_slabs
+from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_stored_tiff, write_tiff
 from nbtools.io.trackmate import SpotImage, Spots, write_trackmate
 from nbtools.io.yolo import is_yolo
 
@@ -75,6 +77,7 @@ __all__ = [
     "PaintedLabel",
     "SpotImage",
     "Spots",
+    "StoredPixels",
     "UncheckedImage",
     "add_to_mark",
     "are_masks",
@@ -90,6 +93,7 @@ __all__ = [
     "is_image",
     "is_image_folder",
     "is_image_place",
+    "is_stored",
     "is_written_by_us",
     "is_yolo",
     "list_image_names",
@@ -107,10 +111,12 @@ __all__ = [
     "read_lineage",
     "read_outlines",
     "read_rois",
+    "read_slabs",
     "require_finite",
     "require_new_file",
     "require_new_folder",
     "require_single",
+    "require_storable",
     "stem",
     "suffix",
     "to_label",
@@ -145,7 +151,6 @@ SUFFIXES = (
     *NIFTI,
 )
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
-LABEL_TYPES = (np.uint8, np.uint16, np.int32, np.uint32)
 # Readers are functions of (path, series=, header_only=, palette=) → RawImage.
 BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
 BY_SUFFIX |= dict.fromkeys((*NRRD, *NIFTI), read_nrrd_nifti)
@@ -213,7 +218,11 @@ def read_image(
 
 
 def read_label(
-    path: str | Path, *, axes: str | None = None, series: int | str | None = None
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series: int | str | None = None,
+    stored: bool = False,
 ) -> Image:
     """Read a label image: 0 background, 1 … N nuclei, -1 ignored.
 
@@ -222,6 +231,7 @@ def read_label(
     path : image file of any format that `read_image` reads; colour palettes are read as numbers.
     axes : one letter per dimension, in place of those of the file.
     series : number from 0 or name of the image, where the file holds several.
+    stored : leave the pixels in the file, which must be TIFF: see `StoredPixels`.
 
     Returns
     -------
@@ -231,7 +241,9 @@ def read_label(
     ------
     UserError : colours, real numbers, or numbers below -1.
     """
-    found = open_image(path, axes=axes, series=series, palette=True)
+    if stored:
+        require_storable(path)
+    found = open_image(path, axes=axes, series=series, palette=True, stored=stored)
     return to_label(require_single(found, path).image, str(path))
 
 
@@ -273,6 +285,7 @@ def open_image(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> UncheckedImage:
     """Read a file and what its metadata leave open; only files that hold no image are refused.
 
@@ -285,13 +298,16 @@ def open_image(
     header_only : leave out the pixels of all but PNG and JPEG files: they are zeros that take no
         memory; axes, shape, type and spacing are those of the file.
     palette : it holds labels: the numbers of an indexed PNG are read instead of its colours.
+    stored : leave the pixels of a TIFF in its file, to be read region by region: see
+        `stored.StoredPixels`. Those of other formats are read.
 
     Raises
     ------
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    read = partial(_read_raw, series=series, header_only=header_only, palette=palette)
+    about = {"series": series, "header_only": header_only, "palette": palette}
+    read = partial(_read_raw, **about, stored=stored)
     raw = (
         read_planes(list_planes(path), read, header_only=header_only)
         if path.is_dir() and not is_image(path)
@@ -401,7 +417,9 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
             write_ome_zarr(folder, image)
         return
     with atomic_write(path) as temporary:
-        if suffix(path) == ".png":
+        if is_stored(image.pixels) and suffix(path).endswith((".tif", ".tiff")):
+            write_stored_tiff(temporary, image, ome=suffix(path).startswith(".ome"))
+        elif suffix(path) == ".png":
             write_png(temporary, image)
         elif suffix(path) in (*NRRD, *NIFTI):
             write_nrrd_nifti(temporary, image, nifti=suffix(path) in NIFTI)
@@ -424,46 +442,7 @@ def write_label(path: str | Path, image: Image) -> None:
     """
     image = as_label(image)
     image = to_label(image, image.name or str(path))
-    write_image(path, image, dtype=_label_type(image.pixels))
-
-
-def to_label(image: Image, source: str) -> Image:
-    """The image as a label image of an integer type.
-
-    Parameters
-    ----------
-    image : whole numbers from -1.
-    source : name of the file, for the message.
-
-    Raises
-    ------
-    UserError : colours, real numbers, numbers below -1, or numbers beyond 32 bit.
-    """
-    rule = "A label image holds whole numbers: 0 background, 1 to N nuclei."
-    pixels = image.pixels
-    if image.is_rgb:
-        raise UserError(
-            rule,
-            f"colours in {source}",
-            "Export the labels as 16-bit grey TIFF; nbtools check --fix converts grey ones.",
-        )
-    if pixels.dtype.kind == "b":
-        pixels = pixels.astype(np.uint8)
-    if pixels.dtype.kind not in "iu":
-        raise UserError(
-            rule,
-            f"{pixels.dtype} in {source}",
-            "Save it as 16 bit; nbtools check --fix does so where all numbers are whole.",
-        )
-    low = int(pixels.min(initial=0))
-    high = int(pixels.max(initial=0))
-    if low < -1 or high >= 2**32 or (low < 0 and high >= 2**31):
-        raise UserError(
-            rule, f"numbers from {low} to {high} in {source}", "Number the nuclei from 1 again."
-        )
-    if pixels.dtype not in LABEL_TYPES:
-        pixels = pixels.astype(_label_type(pixels))
-    return image.replace(pixels=pixels, channels=())
+    write_image(path, image, dtype=find_label_type(image.pixels))
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
@@ -549,11 +528,14 @@ def _read_raw(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> RawImage:
     if not is_image(path):
         raise refuse_format(path, known=SUFFIXES)
     try:
         read = _find_reader(path)
+        if stored and read is read_tiff:
+            read = partial(read, stored=True)
         return read(path, series=series, header_only=header_only, palette=palette)
     except UserError:
         raise
@@ -566,6 +548,26 @@ def _read_raw(
             f"{path} ({find_reason(error, most=160)})",
             "Copy or export it again.",
         ) from error
+
+
+def require_storable(path: str | Path) -> None:
+    """Require that an image can be read region by region.
+
+    Parameters
+    ----------
+    path : of the file.
+
+    Raises
+    ------
+    UserError : only TIFF can.
+    """
+    path = Path(path)
+    if path.is_dir() or suffix(path) in BY_SUFFIX or _find_reader(path) is not read_tiff:
+        raise UserError(
+            "An image larger than the memory is read from TIFF, region by region.",
+            path,
+            "Save it as TIFF (in Fiji: File > Save As > Tiff), or use a machine with more memory.",
+        )
 
 
 def _find_reader(path: Path) -> Callable[..., RawImage]:
@@ -594,15 +596,11 @@ def _find_reader(path: Path) -> Callable[..., RawImage]:
     )
 
 
-def _label_type(pixels: np.ndarray) -> type:
-    if pixels.min(initial=0) < 0:
-        return np.int32
-    return np.uint16 if pixels.max(initial=0) <= 65535 else np.uint32
-
-
 def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype == pixels.dtype:
         return pixels
+    if is_stored(pixels):
+        return pixels.astype(dtype)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         if pixels.dtype.kind == "f":

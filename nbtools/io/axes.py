@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nbtools import runtime
 from nbtools.errors import UserError
 from nbtools.image import AXES, RGB, SPACE, Image, check_axes
+from nbtools.io.stored import view_part
 
 SMALL = 2**28  # bytes of an image that is not asked how it fits into its file
 RATIO = 20_000  # of bytes of pixels for one of the file; deflation gives 1,032 at best
@@ -119,6 +121,28 @@ def require_possible(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> No
         )
 
 
+def require_memory(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> None:
+    """Require that the pixels of a file fit into the memory that is free, before they are read.
+
+    Parameters
+    ----------
+    shape, dtype : as the header says.
+    path : of the file.
+
+    Raises
+    ------
+    UserError : they do not.
+    """
+    claimed = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
+    if claimed > SMALL and claimed > (free := runtime.memory().available):
+        raise UserError(
+            "An image must fit into the memory that is free.",
+            f"{path} of shape {tuple(shape)}, {claimed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free",
+            "Use a machine with more memory, or cut the image. As TIFF, nbtools predict, evaluate "
+            "and measure take it in blocks.",
+        )
+
+
 def _size(raw: RawImage, letter: str) -> int:
     return raw.pixels.shape[raw.letters.index(letter)]
 
@@ -178,9 +202,9 @@ def _colours_last(raw: RawImage) -> RawImage:
     pixels = np.moveaxis(raw.pixels, raw.letters.index("S"), -1)
     rest = raw.letters.replace("S", "")
     if raw.alpha and pixels.shape[-1] in (2, 4):
-        pixels = pixels[..., :-1]
+        pixels = view_part(pixels, (..., slice(-1)))
     if pixels.shape[-1] == 1:
-        return replace(raw, pixels=pixels[..., 0], letters=rest)
+        return replace(raw, pixels=view_part(pixels, (..., 0)), letters=rest)
     if "C" in rest:
         raise UserError(
             "An image has either channels or colours.",

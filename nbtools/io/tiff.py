@@ -12,10 +12,16 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, no_pixels, require_possible
+from nbtools.io.axes import RawImage, no_pixels, require_memory, require_possible
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
+from nbtools.io.stored import StoredPixels, read_slabs
 from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
-from nbtools.io.tiff_pixels import collect_log, read_pixels, require_undamaged
+from nbtools.io.tiff_pixels import (
+    collect_log,
+    read_pixels,
+    require_undamaged,
+    store_pixels,
+)
 from nbtools.io.units import resolution_tag
 
 TIFF_SUFFIXES = (".lsm", ".stk", ".svs", ".ndpi", ".qptiff", ".scn", ".bif", ".btf", ".tf8")
@@ -41,6 +47,7 @@ def read_tiff(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
 ) -> RawImage:
     """Read one image of a TIFF file.
 
@@ -50,6 +57,7 @@ def read_tiff(
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
     palette : numbers of indexed colours are read in any case.
+    stored : leave the pixels in the file, see `stored.StoredPixels`.
 
     Raises
     ------
@@ -69,7 +77,11 @@ def read_tiff(
             kept = zip(found.shape, member.index, strict=True)
             shape = tuple(n for n, at in kept if isinstance(at, slice))
             pixels, letters = no_pixels(shape, found.dtype), keep_own(letters)
+        elif stored:
+            pixels = store_pixels(file, found, path=path).view(member.index)
+            letters = keep_own(letters)
         else:
+            require_memory(found.shape, found.dtype, path=path)
             pixels = read_pixels(file, found, path=path).reshape(found.shape)
             pixels, letters = select(pixels, letters, index=member.index)
         raw = describe(file, found, raw=RawImage(pixels, letters))
@@ -132,30 +144,7 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
     ------
     UserError : the type or the order of axes cannot be written, or not as OME-TIFF.
     """
-    letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
-    photometric = "rgb" if letters.endswith("S") else "minisblack"
-    options = {"photometric": photometric, "compression": "zlib"}
-    if not ome and _fits_imagej(image, letters):
-        options = {
-            "photometric": photometric,
-            "imagej": True,
-            "metadata": _imagej_metadata(image, letters),
-            **_resolution(image),
-        }
-    elif _fits_ome(image, letters):
-        options |= {
-            "ome": True,
-            "bigtiff": image.pixels.nbytes > IMAGEJ_LIMIT,
-            "metadata": _ome_metadata(image, letters),
-        }
-    elif ome:
-        raise UserError(
-            "OME-TIFF holds common types of pixels, plane by plane.",
-            f"{image.pixels.dtype} {image.axes}",
-            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
-        )
-    else:
-        options |= {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
+    options = {"compression": "zlib"} | _choose_dialect(image, ome=ome)
     try:
         tifffile.imwrite(path, np.ascontiguousarray(image.pixels), **options)
     except (ValueError, TypeError, KeyError, tifffile.OmeXmlError) as error:
@@ -164,6 +153,42 @@ def write_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
             f"{image.pixels.dtype} {image.axes}",
             "Use uint8, uint16 or float32, and at most the axes TCZYX.",
         ) from error
+
+
+def write_stored_tiff(path: Path, image: Image, *, ome: bool = False) -> None:
+    """Write an image whose pixels are in a file, slab by slab and uncompressed.
+
+    Parameters
+    ----------
+    path, image, ome : as for `write_tiff`.
+    """
+    options = _choose_dialect(image, ome=ome) | {"compression": None}
+    kind = image.pixels.dtype
+    written = tifffile.memmap(path, shape=image.shape, dtype=kind, **options)
+    target = StoredPixels(path, image.shape, written.dtype, offset=written.offset)
+    del written
+    for place, slab in read_slabs(image.pixels):
+        target[place] = slab
+
+
+def _choose_dialect(image: Image, *, ome: bool) -> dict:
+    """Options of tifffile: ImageJ where it fits, else OME, else plain with our own metadata."""
+    letters = image.axes[:-1] + "S" if image.is_rgb and image.axes.endswith("YXC") else image.axes
+    photometric = "rgb" if letters.endswith("S") else "minisblack"
+    options = {"photometric": photometric}
+    if not ome and _fits_imagej(image, letters):
+        about = {"imagej": True, "metadata": _imagej_metadata(image, letters)}
+        return options | about | {"compression": None} | _resolution(image)
+    if _fits_ome(image, letters):
+        big = image.pixels.nbytes > IMAGEJ_LIMIT
+        return options | {"ome": True, "bigtiff": big, "metadata": _ome_metadata(image, letters)}
+    if ome:
+        raise UserError(
+            "OME-TIFF holds common types of pixels, plane by plane.",
+            f"{image.pixels.dtype} {image.axes}",
+            f"Use one of {', '.join(OME_TYPES)}, with Y and X last; or a name that ends in .tif.",
+        )
+    return options | {"ome": False, "metadata": {METADATA_KEY: _own_metadata(image)}}
 
 
 def _own_metadata(image: Image) -> dict:

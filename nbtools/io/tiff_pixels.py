@@ -8,12 +8,14 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from nbtools.errors import UserError
+from nbtools.io.stored import StoredPixels, create_temporary
 
 # in the log of tifffile; planes in other files that are not there are counted in `_require_planes`
 HARMLESS = r"to read (?:'|[0-9]+ files|display|comments)"  # other files, and notes of Micro-Manager
@@ -83,6 +85,54 @@ def read_pixels(
         if "imagecodecs" in type(error).__module__ or "_imcd" in type(error).__module__:
             raise _refuse_compression(series, path) from error
         raise
+
+
+def store_pixels(
+    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, path: Path
+) -> StoredPixels:
+    """Pixels of a series that stay in the file; compressed ones are unpacked to a temporary file.
+
+    Parameters
+    ----------
+    file, series : as opened.
+    path : of the file.
+
+    Raises
+    ------
+    tifffile.TiffFileError : the file is cut off.
+    UserError : planes are in other files, or the compression cannot be decoded here without loss.
+    """
+    _require_planes(series, file, path)
+    own = all(page.parent.filename == file.filename for page in series)
+    if series.dataoffset is not None and own:
+        kind = np.dtype(file.byteorder + series.dtype.char)
+        return StoredPixels(path, series.shape, kind, offset=series.dataoffset)
+    if series.keyframe.planarconfig == 2 and series.keyframe.samplesperpixel > 1:
+        raise _refuse_compression(series, path)
+    target = create_temporary(series.shape, series.dtype.newbyteorder("="))
+    planes = replace(target, held=(len(series), *series.keyframe.shape))
+    try:
+        for number, page in enumerate(series):
+            _unpack(page, planes, number)
+    except (ValueError, NotImplementedError, ImportError) as error:
+        raise _refuse_compression(series, path) from error
+    return target
+
+
+def _unpack(page: tifffile.TiffPage, planes: StoredPixels, number: int) -> None:
+    """Write the pieces of a plane to their places, one after the other."""
+    for data, index, shape in page.segments():
+        if data is None:
+            continue
+        # tiles reach beyond the end of the plane
+        left = zip(shape[1:3], planes.shape[1:3], index[2:4], strict=True)
+        rows, columns = (min(n, most - start) for n, most, start in left)
+        place = (slice(index[2], index[2] + rows), slice(index[3], index[3] + columns))
+        piece = data[0, :rows, :columns]
+        if planes.ndim == 3:
+            planes[(number, *place)] = piece[..., 0]
+        else:
+            planes[(number, *place)] = piece
 
 
 def _require_planes(series: tifffile.TiffPageSeries, file: tifffile.TiffFile, path: Path) -> None:

@@ -47,13 +47,25 @@ def read_grid(label: Image, image: Image | None) -> tuple[np.ndarray, np.ndarray
     UserError : shapes differ, or labels are negative or not whole numbers.
     """
     label = to_spatial(label)
+    grid = find_grid(label, image)
+    labels = np.maximum(check_labels(label), 0)  # nobody looked at pixels of -1: no nucleus there
+    return labels, *grid
+
+
+def find_grid(label: Image, image: Image | None) -> tuple[np.ndarray, str]:
+    """The spacing of a label image, and its unit, as of `read_grid`; the pixels do not count.
+
+    Parameters
+    ----------
+    label : 2D or 3D label image, as `to_spatial` gives it.
+    image : the same field; None where there is none.
+    """
     source = label
     if image is not None:
         source, _ = join_spacing(label, match_grid(image.select(C=0), label))
-    labels = np.maximum(check_labels(label), 0)  # nobody looked at pixels of -1: no nucleus there
     if source.spacing_um:
-        return labels, np.array(source.spacing_um), "um"
-    return labels, np.array(source.relative_spacing), "px"
+        return np.array(source.spacing_um), "um"
+    return np.array(source.relative_spacing), "px"
 
 
 def read_channels(image: Image | None, label: Image) -> Iterator[tuple[str, np.ndarray]]:

@@ -7,9 +7,10 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.geometry import UNIT_BALL
 from nbtools.image import Image
+from nbtools.io.stored import is_stored
 from nbtools.measure import chromocentres as spots
-from nbtools.measure import hull, reliability, shape, surface
-from nbtools.measure.inputs import read_channels, read_grid, read_inputs
+from nbtools.measure import hull, reliability, shape, stored, surface
+from nbtools.measure.inputs import find_grid, read_channels, read_grid, read_inputs, to_spatial
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
@@ -87,9 +88,10 @@ def measure(
     array([25.])
     """
     label, image = read_inputs(label, image)
-    if "T" in label.axes:
-        how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
-        return _measure_movie(label, image, **how)
+    how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
+    if "T" in label.axes or is_stored(label.pixels):
+        measure_parts = _measure_movie if "T" in label.axes else _measure_stored
+        return measure_parts(label, image, **how)
     pixels, spacing, unit = read_grid(label, image)
     runs, index, labels, size = find_runs(pixels)
     centre, covariance = find_moments(runs, size)
@@ -118,6 +120,29 @@ def measure(
     if chromocentres is not False:
         table |= spots.describe_chromocentres(label, image, spots=chromocentres)
     return table
+
+
+def _measure_stored(
+    label: Image, image: Image | None, **how: bool | Image
+) -> dict[str, np.ndarray]:
+    """The table of labels in a file, region after region."""
+    if how["chromocentres"] is not False:
+        raise stored.refuse_chromocentres(label)
+    flat, tables = to_spatial(label), []
+    spacing, unit = find_grid(flat, image)
+    for part, grey, labels, place in stored.list_regions(label, image):
+        rows = measure(part, grey, **how)
+        tables.append(stored.keep_rows(rows, labels, place=place, axes=flat.axes))
+    if not tables:
+        nothing = flat.replace(pixels=np.zeros((1,) * flat.pixels.ndim, np.uint8))
+        grey = image and stored.cut(image, flat.axes, place=(slice(0, 1),) * flat.pixels.ndim)
+        return measure(nothing, grey, **how)
+    table = stack(tables)
+    order = np.argsort(table["label"], kind="stable")
+    table = {name: values[order] for name, values in table.items()}
+    centre = np.stack([table[axis] for axis in flat.axes.lower()], axis=-1)
+    table[f"nearest_{unit}"] = _nearest(centre * spacing)
+    return table | stored.place_nuclei(table, flat.pixels, spacing=spacing, unit=unit)
 
 
 def _measure_movie(label: Image, image: Image | None, **how: bool | Image) -> dict:

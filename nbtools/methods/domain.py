@@ -9,6 +9,7 @@ import numpy as np
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.io.stored import read_slabs
 
 # where a data set keeps what a method learns from, where that is not called the same
 FOLDERS = {"points": ("centres", "labels"), "boxes": ("boxes", "labels")}
@@ -146,7 +147,7 @@ def check_image(image: Image, domain: Domain) -> Image:
 
 def _is_grey(image: Image) -> bool:
     pixels = image.to(image.axes.replace("C", "") + "C").pixels
-    return bool((pixels[..., :1] == pixels).all())
+    return all(bool((slab[..., :1] == slab).all()) for _, slab in read_slabs(pixels))
 
 
 def describe_grey(pixels: np.ndarray) -> dict[str, float]:

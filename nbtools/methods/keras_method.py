@@ -29,12 +29,15 @@ from nbtools.inference import (
     scale_search,
 )
 from nbtools.inference.base import Maps
+from nbtools.inference.blocks import Work
 from nbtools.inference.receptive_field import measure_receptive_field
 from nbtools.methods.grey_scaling import GreyScaling
 from nbtools.methods.method import Method, Prediction
+from nbtools.methods.network_blocks import can_run_in_blocks, open_network
 from nbtools.methods.settings import NetworkSettings
 from nbtools.patches import Example
 from nbtools.plausibility import Finding, judge_scale
+from nbtools.targets.base import LabelTarget
 from nbtools.training import (
     KEPT,
     Examples,
@@ -521,6 +524,15 @@ class KerasMethod(GreyScaling, Method):
         if len(shape) != len(self.field.grid):
             return None
         return self.inference().forecast(shape, tile=tile, frames=image.size("T"))
+
+    def works_in_blocks(self, image: Image) -> bool:
+        """Labels of images without T, unless the network must see the whole."""
+        labels = issubclass(self.Target, LabelTarget)
+        return labels and "T" not in image.axes and can_run_in_blocks(self.inference())
+
+    def open_blocks(self, image: Image, *, zoom: tuple[float, ...] | None) -> Work:
+        """Maps and labels of each block; scale and magnification are those of the image."""
+        return open_network(self, image, zoom=zoom)
 
     def describe_tiles(self, needed: Forecast | None) -> tuple[Finding, ...]:
         """A warning where the field of the network has no bound and several tiles are blended."""

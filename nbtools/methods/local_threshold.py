@@ -72,8 +72,8 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
     if grey.size < SMALLEST or grey.min() == grey.max():
         return nothing
     smooth = ndimage.gaussian_filter(grey, FURTHER) if _is_noisy(grey) else grey
-    factor = max(1, round((grey.size / SCREENED) ** (1 / grey.ndim)))
-    start = _choose_start(shrink(smooth, factor), factor, spacing)
+    factor = find_step(grey.size, grey.ndim)
+    start = choose_start(shrink(smooth, factor), factor, spacing=spacing)
     tries = [lambda: attempt(smooth, start, spacing=spacing), lambda: _find_rare(smooth, spacing)]
     for make in tries:
         found = make()
@@ -125,16 +125,55 @@ def attempt(
     -------
     What was found; None where all is background.
     """
-    from skimage.filters import threshold_otsu
-
-    width, logarithm = start
+    width = start[0]
     height = grey - find_background(grey, width, spacing=spacing) if width else grey
     some = thin(height)
     if some.min() == some.max():
         return None
+    begun = begin(some, logarithm=start[1], span=float(np.ptp(height)))
+    capped, inside = begun.apply(grey, height)
+    return refine(capped, inside, usual=begun.usual, spacing=spacing)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where nuclei are looked for first.
+
+    Parameters
+    ----------
+    level : height above which a pixel is of a nucleus.
+    highest : height that brighter pixels count as.
+    usual : height of most nuclei above the background.
+    """
+
+    level: float
+    highest: float
+    usual: float
+
+    def apply(self, grey: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Grey values without what is far too bright, and (*space) bool: nuclei at first.
+
+        Parameters
+        ----------
+        grey, height : (*space) grey values, and what they are above the background.
+        """
+        return np.minimum(grey, grey - height + self.highest), height > self.level
+
+
+def begin(some: np.ndarray, *, logarithm: bool, span: float) -> Beginning:
+    """Begin with Otsu's threshold.
+
+    Parameters
+    ----------
+    some : (n,) heights above the background, a regular choice of pixels.
+    logarithm : Otsu's threshold is that of the logarithms.
+    span : from the lowest height of the image to the highest.
+    """
+    from skimage.filters import threshold_otsu
+
     low = some[some <= threshold_otsu(some)]
     ground = float(np.median(low))
-    noise = max(float(np.median(np.abs(low - ground))) / 0.6745, 1e-6 * float(np.ptp(height)))
+    noise = max(float(np.median(np.abs(low - ground))) / 0.6745, 1e-6 * span)
     logs = np.log1p(np.maximum(some - ground, 0) / (3 * noise))
     level = ground + 3 * noise * float(np.expm1(threshold_otsu(logs)))
     usual = float(np.percentile(some[some > level], USUAL)) - ground
@@ -142,8 +181,7 @@ def attempt(
     highest = ground + BRIGHTER * usual
     if not logarithm:
         level = threshold_otsu(np.minimum(some, highest))
-    capped = np.minimum(grey, grey - height + highest)
-    return refine(capped, height > level, usual=usual, spacing=spacing)
+    return Beginning(float(level), highest, usual)
 
 
 def refine(
@@ -165,22 +203,73 @@ def refine(
     -------
     What was found; None where nothing is left.
     """
-    relative = np.ones(grey.ndim) if spacing is None else np.asarray(spacing)
-    diameter = estimate_diameter(inside, spacing=spacing)
-    width = np.maximum(REACH * diameter / relative, 1.5)
-    noise = measure_noise(grey) / 0.29  # of what is smoothed over a pixel
-    least = max(FAINT * usual, min(CERTAIN * noise, usual / 2))
-    whole, surface = float(np.median(thin(grey))), grey
+    about = Surroundings(
+        estimate_diameter(inside, spacing=spacing),
+        usual=usual,
+        noise=measure_noise(grey),
+        whole=float(np.median(thin(grey))),
+    )
+    return follow(grey, inside, about=about, spacing=spacing)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of a whole image when outlines are moved.
+
+    Parameters
+    ----------
+    diameter : of the nuclei, in pixels of the finest axis.
+    usual : height of most nuclei above the background.
+    noise : of `measure_noise`.
+    whole : median grey value.
+    """
+
+    diameter: float
+    usual: float
+    noise: float
+    whole: float
+
+    def widths(self, spacing: tuple[float, ...] | None, ndim: int) -> np.ndarray:
+        """(D,) standard deviation of the neighbourhood that means are taken over, in pixels."""
+        relative = np.ones(ndim) if spacing is None else np.asarray(spacing)
+        return np.maximum(REACH * self.diameter / relative, 1.5)
+
+    @property
+    def least(self) -> float:
+        """That the threshold lies above the background at least."""
+        noise = self.noise / 0.29  # of what is smoothed over a pixel
+        return max(FAINT * self.usual, min(CERTAIN * noise, self.usual / 2))
+
+
+def follow(
+    grey: np.ndarray,
+    inside: np.ndarray,
+    *,
+    about: Surroundings,
+    spacing: tuple[float, ...] | None = None,
+) -> Attempt | None:
+    """Move outlines, as `refine` does, with what is known of the whole image.
+
+    Parameters
+    ----------
+    grey, inside, spacing : as for `refine`; of the whole image, or of a block of it.
+    about : the whole image.
+
+    Returns
+    -------
+    What was found; None where nothing is left.
+    """
+    width, surface = about.widths(spacing, grey.ndim), grey
     for _ in range(ROUNDS):
         share, bright, every, factors = _average_around(grey, inside, width)
-        dark = np.where(share < 0.98, (every - bright) / np.maximum(1 - share, 1e-3), whole)
-        bright = np.where(share > 0.02, bright / np.maximum(share, 1e-6), dark + usual)
-        middle = np.maximum((bright + dark) / 2, dark + least)
+        dark = np.where(share < 0.98, (every - bright) / np.maximum(1 - share, 1e-3), about.whole)
+        bright = np.where(share > 0.02, bright / np.maximum(share, 1e-6), dark + about.usual)
+        middle = np.maximum((bright + dark) / 2, dark + about.least)
         surface = enlarge(middle.astype(np.float32), factors, shape=grey.shape)
         inside = grey > surface
         if not inside.any():
             return None
-    return Attempt(surface, inside, diameter)
+    return Attempt(surface, inside, about.diameter)
 
 
 def find_background(
@@ -214,8 +303,27 @@ def estimate_diameter(inside: np.ndarray, *, spacing: tuple[float, ...] | None =
     inside : (*space) bool; nuclei that touch are split at their waists.
     spacing : relative pixel size along each axis; None for 1.
     """
-    factor = max(1, round((inside.size / SCREENED) ** (1 / inside.ndim)))
+    factor = find_step(inside.size, inside.ndim)
     inside = inside[(slice(factor // 2, None, factor),) * inside.ndim]
+    return estimate_thinned(inside, factor, spacing=spacing)
+
+
+def find_step(size: int, ndim: int) -> int:
+    """Every how many pixels along each axis a large image is looked at."""
+    return max(1, round((size / SCREENED) ** (1 / ndim)))
+
+
+def estimate_thinned(
+    inside: np.ndarray, factor: int, *, spacing: tuple[float, ...] | None = None
+) -> float:
+    """As `estimate_diameter`, of every n-th pixel.
+
+    Parameters
+    ----------
+    inside : (*space / factor) bool.
+    factor : every how many pixels.
+    spacing : relative pixel size along each axis; None for 1.
+    """
     depth = ndimage.distance_transform_edt(inside, sampling=spacing).astype(np.float32)
     parts = persistence_watershed(depth, inside, min_persistence=1.0)
     sizes = np.sort(np.bincount(parts.ravel())[1:])
@@ -286,8 +394,17 @@ def _average_around(grey: np.ndarray, inside: np.ndarray, width: np.ndarray) -> 
     return *means, factors
 
 
-def _choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | None) -> tuple:
-    """The first start, or another one that finds clearly more outline on sharp edges."""
+def choose_start(
+    grey: np.ndarray, factor: int, *, spacing: tuple[float, ...] | None
+) -> tuple[int, bool]:
+    """The first start, or another one that finds clearly more outline on sharp edges.
+
+    Parameters
+    ----------
+    grey : (*space / factor) float32, means of blocks.
+    factor : side of a block.
+    spacing : relative pixel size along each axis; None for 1.
+    """
     steepness = measure_steepness(ndimage.gaussian_filter(grey, 1.0))
     least = 3 * float(np.percentile(steepness, 30)) + 1e-6
     usual = best = None
@@ -307,29 +424,52 @@ def _choose_start(grey: np.ndarray, factor: int, spacing: tuple[float, ...] | No
 
 
 def _is_noisy(grey: np.ndarray) -> bool:
-    """Whether noise would make the outline of a local threshold ragged."""
+    return is_noisy(thin(grey), measure_noise(grey))
+
+
+def is_noisy(some: np.ndarray, noise: float) -> bool:
+    """Whether noise would make the outline of a local threshold ragged.
+
+    Parameters
+    ----------
+    some : (n,) grey values, a regular choice of pixels.
+    noise : of `measure_noise`.
+    """
     from skimage.filters import threshold_otsu
 
-    some = thin(grey)
     bright = some > threshold_otsu(some)
     height = float(some[bright].mean() - some[~bright].mean())
-    return height < CLEAR * measure_noise(grey) / 0.29  # 0.29: of what is smoothed over a pixel
+    return height < CLEAR * noise / 0.29  # 0.29: of what is smoothed over a pixel
 
 
 def _is_separate(grey: np.ndarray, found: Attempt) -> bool:
     """Whether the outlines of what is large enough for a nucleus follow edges."""
-    parts, _ = ndimage.label(found.inside)
-    inside = remove_small_objects(parts, SMALLEST) > 0
-    return follows_edges(grey, inside, diameter=found.diameter)
+    return follows_edges(grey, drop_specks(found.inside), diameter=found.diameter)
+
+
+def drop_specks(inside: np.ndarray) -> np.ndarray:
+    """(*space) bool without what is too small for a nucleus."""
+    parts, _ = ndimage.label(inside)
+    return remove_small_objects(parts, SMALLEST) > 0
+
+
+def find_rare_level(some: np.ndarray, span: float) -> tuple[float, float]:
+    """The background, and the grey value that exceeds it by far.
+
+    Parameters
+    ----------
+    some : (n,) grey values, a regular choice of pixels.
+    span : from the lowest grey value of the image to the highest.
+    """
+    ground = float(np.median(some))
+    noise = float(np.median(np.abs(some - ground))) / 0.6745
+    return ground, ground + RARE * max(noise, 1e-6 * span)
 
 
 def _find_rare(grey: np.ndarray, spacing: tuple[float, ...] | None) -> Attempt | None:
     """What exceeds the background by far, where it is too little for Otsu's threshold."""
-    ground = float(np.median(thin(grey)))
-    noise = float(np.median(np.abs(thin(grey) - ground))) / 0.6745
-    bright = grey > ground + RARE * max(noise, 1e-6 * float(np.ptp(grey)))
-    parts, _ = ndimage.label(bright)
-    bright = remove_small_objects(parts, SMALLEST) > 0
+    ground, level = find_rare_level(thin(grey), float(np.ptp(grey)))
+    bright = drop_specks(grey > level)
     if not bright.any():
         return None
     usual = float(np.percentile(grey[bright], USUAL)) - ground

@@ -22,9 +22,11 @@ from nbtools.errors import UserError
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.inference.base import Forecast, Maps
+from nbtools.inference.blocks import Work
 from nbtools.inference.placing import place_results
 from nbtools.inference.rescaling import find_zoom, zoom_pixels
-from nbtools.methods import domain
+from nbtools.io.stored import is_stored
+from nbtools.methods import domain, large
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
@@ -111,6 +113,7 @@ class Method(ABC):
     Target: ClassVar[type[Target]] = Target
     needs: ClassVar[tuple[str, ...]] = ()  # partners that every training image must have
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
+    bytes_per_pixel: ClassVar[float] = 40.0  # of memory, where no network says how many
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
     draws_by_share: ClassVar[bool] = False  # of several data sets, each as often as it is to be
@@ -312,6 +315,8 @@ class Method(ABC):
         """
         image = self.as_image(image)
         check_tile(tile, image, tiled=self.tiled)
+        if is_stored(image.pixels):
+            return large.predict_stored(self, image, diameter=diameter)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -328,6 +333,20 @@ class Method(ABC):
         if raw:
             result.raw = dict(outputs) if isinstance(outputs, Mapping) else {"maps": outputs}
         return result
+
+    def works_in_blocks(self, image: Image) -> bool:
+        """Whether an image can be predicted block by block; its pixels do not count."""
+        return False
+
+    def open_blocks(self, image: Image, *, zoom: tuple[float, ...] | None) -> Work:
+        """What is done with each block of an image whose pixels are in a file.
+
+        Parameters
+        ----------
+        image : that `works_in_blocks`, with the channels of the method.
+        zoom : factor to the pixel size of the model; None for 1.
+        """
+        raise large.refuse(self, image)
 
     def as_image(self, item: object) -> Image:
         """An Image of an array or a path; arrays with the model's dimensions have its axes.

@@ -25,6 +25,7 @@ from functools import partial
 
 import numpy as np
 
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import bootstrap, outlines, regions
@@ -35,6 +36,7 @@ from nbtools.metrics.overlap import (
     mask_void,
     match_nuclei,
 )
+from nbtools.metrics.stored_labels import find_boxes, group_regions
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 # 0.95 demands more than the accuracy of the true labels: it is reported, but not averaged.
@@ -223,7 +225,7 @@ def evaluate(
     for name, truth, predicted in pairs:
         if predicted is None:
             missing.append(name)
-            predicted = np.zeros_like(check_labels(truth))
+            predicted = _make_empty(check_labels(truth))
         table = find_overlap(truth, predicted)
         counts.append([score_overlap(table, t) for t in thresholds])
         rows.append(_row(name, counts[-1], table=table))
@@ -323,10 +325,41 @@ def _measure_outlines(
         if image is not None and len(image.spatial) == image.pixels.ndim
         else None
     )
-    pair = mask_void(check_labels(truth), check_labels(predicted))
-    average, highest = outlines.measure_distances(*pair, pairs=names, spacing=spacing)
+    pair = check_labels(truth), check_labels(predicted)
+    if any(io.is_stored(side) for side in pair):
+        average, highest = _measure_regions(pair, names, spacing=spacing)
+    else:
+        average, highest = outlines.measure_distances(
+            *mask_void(*pair), pairs=names, spacing=spacing
+        )
     um = min(image.spacing_um) if spacing is not None and image.spacing_um else None
     return {"_um": um, "_average": average, "_highest": highest}
+
+
+def _make_empty(truth: np.ndarray | io.StoredPixels) -> np.ndarray:
+    """Labels without nuclei; beside labels in a file, such that take no memory."""
+    if io.is_stored(truth):
+        return np.broadcast_to(np.zeros((), np.uint8), truth.shape)
+    return np.zeros_like(truth)
+
+
+def _measure_regions(
+    pair: tuple, names: tuple[np.ndarray, np.ndarray], *, spacing: tuple[float, ...] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `outlines.measure_distances`, of labels in files: region after region."""
+    low, high = [], []
+    for side, wanted in zip(pair, names, strict=True):
+        labels, *box = find_boxes(side)
+        place = np.searchsorted(labels, wanted)
+        low.append(box[0][place])
+        high.append(box[1][place])
+    found = np.zeros((2, len(names[0])))
+    both = np.minimum(*low), np.maximum(*high)
+    for some, place in group_regions(*both, shape=pair[0].shape):
+        sides = mask_void(*(np.asarray(side[place]) for side in pair))
+        chosen = names[0][some], names[1][some]
+        found[:, some] = outlines.measure_distances(*sides, pairs=chosen, spacing=spacing)
+    return found[0], found[1]
 
 
 def _summary(

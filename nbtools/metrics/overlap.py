@@ -12,6 +12,7 @@ from nbtools.errors import UserError
 from nbtools.geometry import MOST_IN_TABLE
 from nbtools.image import Image
 from nbtools.metrics.matching import match_pairs
+from nbtools.metrics.stored_labels import find_pair_runs
 
 VOID = -1  # of pixels that nobody looked at
 MATCHED = 0.5  # IoU from which a nucleus that lies mostly in the void counts all the same
@@ -83,7 +84,10 @@ def find_overlap(truth: np.ndarray | Image, predicted: np.ndarray | Image) -> Ov
             f"{truth.shape} and {predicted.shape}",
             "Compare a prediction with the labels of its own image, not cropped or scaled.",
         )
-    true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
+    if io.is_stored(truth) or io.is_stored(predicted):
+        true_run, predicted_run, length = find_pair_runs(truth, predicted)
+    else:
+        true_run, predicted_run, length = _runs(truth.ravel(), predicted.ravel())
     seen = (true_run != VOID) & (predicted_run != VOID)
     if seen.all():
         return _tabulate(true_run, predicted_run, length)

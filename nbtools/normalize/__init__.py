@@ -137,10 +137,11 @@ def prepare_robust(pixels: np.ndarray) -> tuple[np.ndarray, Scale]:
     scale to apply to them.
     """
     ready, levels = prepare_channels(pixels)
-    return ready, _to_scale(levels)
+    return ready, to_scale(levels)
 
 
-def _to_scale(levels: list[Levels]) -> Scale:
+def to_scale(levels: list[Levels]) -> Scale:
+    """The scale that levels of each channel give."""
     return Scale(tuple(one.dark for one in levels), tuple(one.span for one in levels), HIGHEST)
 
 

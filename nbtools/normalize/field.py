@@ -12,6 +12,8 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from nbtools.io.stored import SLAB, StoredPixels, is_stored, read_slabs
+
 SAMPLE = {2: 1_000_000, 3: 2_000_000}  # pixels looked at, about
 BLOCK = 64  # samples along each side of a block, whose darker pixels are its background
 SIGNIFICANT = 6.0  # standard deviations of the noise by which an object exceeds its background
@@ -83,32 +85,78 @@ class Field:
         return (self.height > self.least) & self.valid
 
 
-def sample_field(grey: np.ndarray) -> Field:
+def sample_field(grey: np.ndarray | StoredPixels) -> Field:
     """Sample one channel.
 
     Parameters
     ----------
-    grey : (*space) grey values, all finite.
+    grey : (*space) grey values, all finite; they may be in a file.
     """
-    volume = grey if grey.ndim == 3 else grey[None]
-    step = max(1, int(np.ceil(np.sqrt(volume.size / SAMPLE[grey.ndim]))))
-    windows = _gather_windows(volume, step)
+    step = find_step(grey)
+    quantum = 1.0 if grey.dtype.kind in "iub" else 0.0
+    return make_field(gather_windows(grey, step), step, quantum=quantum)
+
+
+def find_step(grey: np.ndarray | StoredPixels) -> int:
+    """Every how many pixels an image is looked at."""
+    return max(1, int(np.ceil(np.sqrt(grey.size / SAMPLE[grey.ndim]))))
+
+
+def make_field(windows: list[np.ndarray], step: int, *, quantum: float) -> Field:
+    """The field of the pixels around every n-th one.
+
+    Parameters
+    ----------
+    windows : nine arrays (Z, y, x), as of `gather_windows`.
+    step, quantum : of the field.
+    """
     raw, flat = windows[4].astype(np.float32), np.ones(windows[4].shape, bool)
     for other in (*windows[:4], *windows[5:]):
         flat &= other == windows[4]
     bend = windows[3].astype(np.float32) - 2 * raw + windows[5]
-    smooth = _median_of_nine(windows).astype(np.float32)
-    quantum = 1.0 if grey.dtype.kind in "iub" else 0.0
+    smooth = _median_of_nine(list(windows)).astype(np.float32)
     return Field(raw, smooth, flat, bend, step, quantum)
 
 
-def _gather_windows(volume: np.ndarray, step: int) -> list[np.ndarray]:
-    """The nine pixels around every n-th one, (Z, y, x) each; at borders the nearest pixel."""
-    rows, cols = (np.arange(min(step // 2, n - 1), n, step) for n in volume.shape[1:])
-    windows = []
+def gather_windows(grey: np.ndarray | StoredPixels, step: int) -> list[np.ndarray]:
+    """The nine pixels around every n-th one, (Z, y, x) each; at borders the nearest pixel.
+
+    Parameters
+    ----------
+    grey : (*space) grey values; those of a file are read slab by slab.
+    step : n.
+    """
+    if not is_stored(grey):
+        volume = grey if grey.ndim == 3 else grey[None]
+        rows = _choose(volume.shape[1], step)
+        return _gather(volume, rows, step=step, shape=volume.shape)
+    if grey.ndim == 3:
+        rows = _choose(grey.shape[1], step)
+        parts = [_gather(s, rows, step=step, shape=grey.shape) for _, s in read_slabs(grey)]
+        return [np.concatenate(one) for one in zip(*parts, strict=True)]
+    height, parts = grey.shape[0], []
+    rows = _choose(height, step)
+    for some in np.array_split(rows, 1 + grey.size // SLAB):
+        if len(some):
+            low = max(int(some[0]) - 1, 0)
+            slab = grey[low : int(some[-1]) + 2][None]
+            shape = (1, height, grey.shape[1])
+            parts.append(_gather(slab, some, step=step, shape=shape, low=low))
+    return [np.concatenate(one, axis=1) for one in zip(*parts, strict=True)]
+
+
+def _choose(count: int, step: int) -> np.ndarray:
+    return np.arange(min(step // 2, count - 1), count, step)
+
+
+def _gather(
+    volume: np.ndarray, rows: np.ndarray, *, step: int, shape: tuple[int, ...], low: int = 0
+) -> list[np.ndarray]:
+    """The nine pixels around some rows; the volume begins at row `low` of the image."""
+    cols, windows = _choose(shape[2], step), []
     for dy in (-1, 0, 1):
-        line = volume[:, np.clip(rows + dy, 0, volume.shape[1] - 1)]
-        windows += [line[..., np.clip(cols + dx, 0, volume.shape[2] - 1)] for dx in (-1, 0, 1)]
+        line = volume[:, np.clip(rows + dy, 0, shape[1] - 1) - low]
+        windows += [line[..., np.clip(cols + dx, 0, shape[2] - 1)] for dx in (-1, 0, 1)]
     return windows
 
 

@@ -56,9 +56,13 @@ def find_levels(grey: np.ndarray) -> Levels:
 
     Parameters
     ----------
-    grey : (*space) finite grey values.
+    grey : (*space) finite grey values; they may be in a file.
     """
-    field = sample_field(grey)
+    return find_levels_in(sample_field(grey))
+
+
+def find_levels_in(field: Field) -> Levels:
+    """Measure one channel, by its sample."""
     leave_out_constant(field)
     known = field.valid
     if is_bright_field(field):

@@ -22,6 +22,7 @@ from nbtools.tasks.base import Task
 from nbtools.tasks.frames import name_time, split_pairs, summarize
 from nbtools.tasks.reading import (
     ResultSet,
+    is_large,
     list_files,
     list_label_files,
     read_label_file,
@@ -90,7 +91,7 @@ def list_objects(result: Labels) -> list[dict]:
     for number, moment in enumerate(result.frames()):
         time = name_time(result.image, number) if moving else {}
         pixels = moment.image.pixels
-        for label in np.unique(pixels[pixels > 0]).tolist():
+        for label in count_sizes(pixels)[0].tolist():
             known = (moment.score or {}).get(label)
             row = {"image": result.image.name, "frame": None, "label": label}
             row["score"] = None if known is None else round(float(known), 4)
@@ -127,7 +128,7 @@ def read(
     if dataset is not None and dataset.has("labels"):
         inside = [i for i, entry in enumerate(dataset.entries) if "labels" in entry.files]
         readers = {dataset.names[i]: partial(_read_sample, dataset, i) for i in inside}
-        return ResultSet(readers, notes=partial(_list_notes, dataset))
+        return ResultSet(readers, notes=partial(_list_notes, dataset), storable=True)
     folder = next((place / name for name in FOLDERS if (place / name).is_dir()), place)
     files = [place] if alone else [p for p in list_files(folder) if io.is_image(p)]
     if not files:
@@ -141,10 +142,12 @@ def read(
         name: partial(_read_file, name, *found, options=options, objects=objects)
         for name, found in list_label_files(files, options).items()
     }
-    return ResultSet(readers, alone and len(readers) == 1)
+    return ResultSet(readers, alone and len(readers) == 1, storable=True)
 
 
-def _read_sample(dataset: DataSet, index: int) -> Labels:
+def _read_sample(dataset: DataSet, index: int, *, stored: bool = False) -> Labels:
+    if stored and is_large(dataset.header(index)):
+        return Labels(require_labels(dataset.stored_label(index)))
     sample = dataset[index]
     return Labels(require_labels(sample.label), classes=sample.classes)
 
@@ -166,10 +169,11 @@ def _read_file(
     *,
     options: InputOptions,
     objects: Callable[[], dict],
+    stored: bool = False,
 ) -> Labels:
     """A label image with its objects' scores and classes: NAME_classes.csv, else objects.csv."""
     rows = objects().get(name_key(name), {})
-    label = read_label_file(path, options, series=series).replace(name=name)
+    label = read_label_file(path, options, series=series, stored=stored).replace(name=name)
     table = path.with_name(f"{name}{CLASSES}")
     named = {label: row["class"] for label, row in rows.items() if row.get("class")} or None
     try:
@@ -236,11 +240,13 @@ def remove_smaller_than(result: Labels, diameter: float | None) -> Labels:
             f"{label.name} of unknown pixel size",
             "Add --spacing Z,Y,X in µm.",
         )
-    pixels = label.pixels.copy()
+    stored = io.is_stored(label.pixels)  # of a prediction, which has no other use for its file
+    pixels = label.pixels if stored else label.pixels.copy()
     for moment in split_frames(label.replace(pixels=pixels)):
         labels, sizes = count_sizes(moment)
         small = labels[sizes < count_pixels(diameter, label.spacing)]
-        moment[np.isin(moment, small)] = 0
+        for place, slab in io.read_slabs(moment):
+            moment[place] = np.where(np.isin(slab, small), 0, slab)
     about = (result.score, result.classes, result.probability)
     return Labels(label.replace(pixels=pixels), *about)
 
@@ -304,8 +310,10 @@ class Confidence:
         truth : true labels.
         found : predicted labels; None where the image has no result.
         """
-        found = found or Labels(truth.image.replace(pixels=truth.image.pixels * 0))
-        self.known &= found.score is not None or not found.image.pixels.any()
+        if found is None:
+            nothing = np.broadcast_to(np.zeros((), np.uint8), truth.image.shape)
+            found = Labels(truth.image.replace(pixels=nothing))
+        self.known &= found.score is not None or found.image.pixels.max(initial=0) <= 0
         if self.known:
             table = overlap.find_overlap(truth.image, found.image)
             matched = overlap.match_nuclei(table, table.iou, iou=0.5)

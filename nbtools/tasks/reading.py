@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbtools import documents, io
+from nbtools import documents, io, runtime
 from nbtools.data import InputOptions
 from nbtools.data.names import name_key
 from nbtools.data.own_files import is_own
@@ -15,6 +15,7 @@ from nbtools.image import Image
 
 NOT_RESULTS = ("summary.csv", "nuclei.csv", "classes.csv", "objects.csv")
 SCORES_FOLDER = "scores"  # of a result: its scores, and the figures that need the truth
+BYTES_PER_PIXEL = 60  # that evaluating or measuring labels takes at most, by its arrays
 SCORES = ("score", "probability", "confidence")
 
 
@@ -27,20 +28,31 @@ class ResultSet:
     readers : name → function that reads it.
     alone : it is one file, which pairs with another whatever their names.
     notes : gives sentences on what was decided while the files were read.
+    storable : the readers take `stored`: whether pixels that hardly fit into memory are left in
+        their files.
     """
 
-    readers: dict[str, Callable[[], object]]
+    readers: dict[str, Callable[..., object]]
     alone: bool = False
     notes: Callable[[], list[str]] = list
+    storable: bool = False
 
     @property
     def names(self) -> list[str]:
         """Names of the images, in order."""
         return list(self.readers)
 
-    def read(self, name: str | None) -> object | None:
-        """What there is of this name; None where there is nothing."""
-        return self.readers[name]() if name in self.readers else None
+    def read(self, name: str | None, *, stored: bool = False) -> object | None:
+        """What there is of this name; None where there is nothing.
+
+        Parameters
+        ----------
+        name : of the image.
+        stored : whether pixels may be left in their file, see `io.StoredPixels`.
+        """
+        if name not in self.readers:
+            return None
+        return self.readers[name](stored=True) if stored and self.storable else self.readers[name]()
 
 
 def require_existing(path: str | Path, what: str) -> Path:
@@ -179,7 +191,17 @@ def pair_up(
     """
     for number, (name, partner) in enumerate(names.items(), 1):
         say(f"{number} of {len(names)}: {name}" + ("" if partner else " is missing in the result"))
-        yield name, truth.read(name), found.read(partner)
+        yield name, truth.read(name, stored=True), found.read(partner, stored=True)
+
+
+def is_large(image: Image) -> bool:
+    """Whether labels, with what is computed of them, do not fit into memory.
+
+    Parameters
+    ----------
+    image : the header is enough.
+    """
+    return image.pixels.nbytes + BYTES_PER_PIXEL * image.pixels.size > runtime.memory().available
 
 
 def list_label_files(
@@ -201,7 +223,9 @@ def list_label_files(
     return found
 
 
-def read_label_file(path: Path, options: InputOptions, *, series: int | None = None) -> Image:
+def read_label_file(
+    path: Path, options: InputOptions, *, series: int | None = None, stored: bool = False
+) -> Image:
     """Read one label image, with the axes and the pixel size that were given.
 
     Parameters
@@ -210,6 +234,7 @@ def read_label_file(path: Path, options: InputOptions, *, series: int | None = N
     options : axes, series, spacing and unit; empty ones are those of the file. Axes are those of
         the image: labels have no channels.
     series : number of the image in a file of several, in place of that of the options.
+    stored : leave the pixels of a label image that hardly fits into memory in its file.
     """
     axes, wanted = options.axes, options.series if options.series != "all" else None
     wanted = wanted if series is None else series
@@ -218,7 +243,8 @@ def read_label_file(path: Path, options: InputOptions, *, series: int | None = N
     if axes and "C" in axes.upper():
         stored = io.open_image(path, header_only=True, series=wanted).image
         axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
-    label = io.read_label(path, axes=axes, series=wanted)
+    stored = stored and is_large(io.open_image(path, header_only=True, series=wanted).image)
+    label = io.read_label(path, axes=axes, series=wanted, stored=stored)
     if options.spacing is None:
         return label
     return io.with_spacing(label, options.spacing, unit=options.unit)

@@ -61,6 +61,7 @@ class BlobLog(Method):
     """Laplacian of Gaussian: blobs of the size of a nucleus."""
 
     Settings, Target = BlobLogSettings, BlobTarget
+    bytes_per_pixel = 80.0  # of some twenty arrays of 32 bit at most
     tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 

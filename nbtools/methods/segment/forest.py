@@ -78,6 +78,7 @@ class Forest(Method):
     """Random forest on pixels, from scribbles."""
 
     Settings, Target = ForestSettings, WaistTarget
+    bytes_per_pixel = 60.0  # scaled image, maps, and what the watershed takes; tiles are small
     needs = ("labels",)
     trees: Trees | None = None
 

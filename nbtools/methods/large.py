@@ -1,0 +1,286 @@
+"""Images larger than the memory: which way a prediction goes, and the way in blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbtools import runtime
+from nbtools.errors import UserError
+from nbtools.image import Image
+from nbtools.inference.block_join import Joined, join, relabel
+from nbtools.inference.block_store import BlockStore, adopt_plan
+from nbtools.inference.blocks import Executor, Work, compute, plan_blocks, run_in_order
+from nbtools.inference.rescaling import find_zoom
+from nbtools.io.stored import StoredPixels, create_temporary
+from nbtools.methods.domain import Domain
+from nbtools.plausibility import Finding
+from nbtools.results import Labels
+
+if TYPE_CHECKING:
+    from nbtools.methods.method import Method, Prediction
+
+WINDOW = {2: (1500, 1500), 3: (64, 400, 400)}  # px of the middle that a result is judged by
+REACHES = (
+    "{count} objects reach beyond the {halo} px around a block that each block sees, and may be "
+    "split or joined otherwise than in an image in one piece."
+)
+REMEDY = "Look at the largest objects; with more memory (NBTOOLS_MEMORY) blocks are larger."
+
+
+def fits_memory(
+    method: Method,
+    image: Image,
+    *,
+    tile: tuple[int, ...] | None = None,
+    diameter: float | None = None,
+) -> bool:
+    """Whether an image can be predicted in one piece.
+
+    Parameters
+    ----------
+    method : that predicts.
+    image, tile, diameter : as for `predict`; the header is enough.
+    """
+    zoom = None
+    with contextlib.suppress(UserError):  # what is wrong is told when it is predicted
+        if method.Target.rescales and method.domain != Domain():
+            zoom = find_zoom(image, method.domain, diameter=diameter)
+    needed = forecast_bytes(method, image, zoom=zoom, tile=tile)
+    return needed <= runtime.memory().available
+
+
+def forecast_bytes(
+    method: Method,
+    image: Image,
+    *,
+    zoom: tuple[float, ...] | None = None,
+    tile: tuple[int, ...] | None = None,
+) -> float:
+    """Bytes that an image and its prediction in one piece take; the header is enough.
+
+    Parameters
+    ----------
+    method : that predicts.
+    image, tile : as for `predict`.
+    zoom : factor to the pixel size of the model; None for 1.
+    """
+    moments, pixels = image.size("T"), prod(image.space_shape) * prod(zoom or (1.0,))
+    if len(image.spatial) == method.domain.ndim:
+        sizes = [image.size(axis) for axis in method.domain.axes]
+        factors = zip(sizes, zoom or (1.0,) * len(sizes), strict=True)
+        shape = tuple(max(1, round(n * z)) for n, z in factors)
+        needed = method.forecast_shape(shape, tile=tile, image=image)
+        if needed is not None:
+            scaled = 4 * pixels * image.size("C") * (1 if zoom is None else moments)
+            return needed.needed + image.pixels.nbytes + scaled
+    kept = 8 * pixels * (moments - 1)  # maps and labels of the other time points
+    return image.pixels.nbytes + method.bytes_per_pixel * pixels + kept
+
+
+def refuse(method: Method, image: Image) -> UserError:
+    """The error for an image that is too large, and cannot be predicted in blocks.
+
+    Parameters
+    ----------
+    method : that would predict.
+    image : the header is enough.
+    """
+    needed, free = forecast_bytes(method, image) / 1e9, runtime.memory().available / 1e9
+    remedy = "Use a machine with more memory, or cut the image into pieces and predict these."
+    if "T" in image.axes:
+        remedy = "Predict one time point after the other, with --time all."
+    return UserError(
+        "A prediction must fit into the memory that is free.",
+        f"{image.name or 'an image'} of {' x '.join(map(str, image.shape))}, which takes "
+        f"{needed:.1f} GB with {method.name}; {free:.1f} GB are free",
+        remedy,
+    )
+
+
+def predict_stored(
+    method: Method,
+    image: Image,
+    *,
+    diameter: float | None = None,
+    folder: Path | None = None,
+    executor: Executor = run_in_order,
+    say: Callable[[str], None] | None = None,
+) -> Prediction:
+    """Predict the labels of an image whose pixels stay in their file, block by block.
+
+    Parameters
+    ----------
+    method : that can work on blocks.
+    image, diameter : as for `predict`.
+    folder : keeps what is done, so that a stopped prediction can be gone on with; None for a
+        temporary one.
+    executor : runs the blocks.
+    say : takes messages on progress.
+
+    Returns
+    -------
+    Labels whose pixels are in a temporary file.
+
+    Raises
+    ------
+    UserError : the method needs the image as a whole, or it is a movie.
+    """
+    from nbtools.methods.method import Prediction
+
+    image, started, zoom = method.check_image(image), time.perf_counter(), None
+    if not method.works_in_blocks(image):
+        raise refuse(method, image)
+    if method.Target.rescales:
+        zoom = find_zoom(image, method.domain, diameter=diameter)
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nbtools-")))
+        about = {"key": name_run(method, image, zoom=zoom), "executor": executor, "say": say}
+        runner = BlockRunner(method, image, folder, **about)
+        if say is not None:
+            say("grey values of the whole image are looked at first")
+        store, joined = runner.run(method.open_blocks(image, zoom=zoom))
+        found = make_labels(write_labels(store, joined), image, joined=joined)
+        store.remove()
+    result = Prediction(found, seconds=time.perf_counter() - started, zoom=zoom)
+    doubts = judge_window(method, image, found=result, given=diameter is not None)
+    result.warnings = (*doubts, *describe_large(joined, store))
+    return result
+
+
+class BlockRunner:
+    """Runs the work of a method on all blocks of an image, and again where it is to be changed.
+
+    Parameters
+    ----------
+    method, image, folder, executor, say : as for `predict_stored`.
+    key : what decides the labels, see `name_run`.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        image: Image,
+        folder: Path,
+        *,
+        key: str,
+        executor: Executor,
+        say: Callable[[str], None] | None,
+    ):
+        self.method, self.image, self.folder = method, image, folder
+        self.key, self.executor, self.say = key, executor, say
+
+    def run(self, work: Work) -> tuple[BlockStore, Joined]:
+        """Compute all blocks and join what they found; the store and the objects."""
+        attempt = 0
+        while True:
+            store = self._compute(work, f"{attempt}")
+            joined = join(store.plan, store, min_size=work.min_size)
+            again = work.judge(joined.sums)
+            if again is None:
+                return store, joined
+            work, attempt = again, attempt + 1
+
+    def _compute(self, work: Work, name: str) -> BlockStore:
+        free = float(runtime.memory().available)
+        about = {"halo": work.halo, "grid": work.grid, "bytes_per_pixel": work.bytes_per_pixel}
+        shape = tuple(self.image.size(axis) for axis in self.method.domain.axes)
+        plan = plan_blocks(shape, free=free, **about)
+        place = self.folder / name
+        plan = adopt_plan(place, plan, key=self.key)
+        store = BlockStore(place, plan, key=self.key)
+        compute(plan, work, store=store, executor=self.executor, say=self.say)
+        return store
+
+
+def name_run(method: Method, image: Image, *, zoom: tuple[float, ...] | None) -> str:
+    """A hash of what decides the labels: the method with its weights, and the file of the image."""
+    about = {"method": method.name, "settings": method.settings.to_dict(), "tuned": method.tuned}
+    about |= {"axes": image.axes, "shape": image.shape, "spacing": image.spacing, "zoom": zoom}
+    if isinstance(image.pixels, StoredPixels):
+        status = image.pixels.path.stat()
+        about |= {"bytes": status.st_size, "changed": status.st_mtime_ns}
+    known = hashlib.sha256(json.dumps(about, default=str).encode())
+    network = getattr(method, "model", None)
+    for weights in network.get_weights() if network is not None else ():
+        known.update(np.ascontiguousarray(weights).tobytes())
+    return known.hexdigest()
+
+
+def write_labels(store: BlockStore, joined: Joined) -> StoredPixels:
+    """The labels of the image in a temporary file."""
+    kind = np.uint16 if len(joined) < 2**16 else np.uint32
+    label = create_temporary(store.plan.shape, kind)
+    for place, core in relabel(store, joined):
+        label[place] = core
+    return label
+
+
+def make_labels(label: StoredPixels, image: Image, *, joined: Joined) -> Labels:
+    """Labels with the mean score, and the class of most pixels, of each object.
+
+    Parameters
+    ----------
+    label : of the image.
+    image : that was predicted.
+    joined : with what was summed over the pixels of each object.
+    """
+    numbers, sizes = range(1, len(joined) + 1), np.maximum(joined.sizes[1:], 1)
+    means = {name: one[1:] / sizes for name, one in joined.sums.items() if np.ndim(one)}
+    named = {name.partition(" ")[2]: one for name, one in means.items() if " " in name}
+    known: dict[str, dict] = {}
+    for name in {"score", "probability"} & set(means):
+        known[name] = dict(zip(numbers, means[name].tolist(), strict=True))
+    if named:
+        best, names = np.argmax(np.stack(list(named.values())), axis=0), list(named)
+        known["classes"] = dict(zip(numbers, (names[i] for i in best), strict=True))
+    axes = "ZYX"[-label.ndim :]
+    plain = image.select(C=0).to(axes)
+    return Labels(plain.replace(pixels=label, channels=()), **known)
+
+
+def describe_large(joined: Joined, store: BlockStore) -> tuple[Finding, ...]:
+    """A warning where objects are larger than what blocks see of each other."""
+    if not len(joined.larger):
+        return ()
+    halo = " x ".join(map(str, store.plan.halo))
+    text = REACHES.format(count=len(joined.larger), halo=halo)
+    return (Finding("beyond_halo", text, REMEDY),)
+
+
+def judge_window(
+    method: Method, image: Image, *, found: Prediction, given: bool
+) -> tuple[Finding, ...]:
+    """What makes a result doubtful, as seen in the middle of the image.
+
+    Parameters
+    ----------
+    method, image : that predicted, and what.
+    found : the labels of the image.
+    given : whether a diameter of the nuclei was given.
+    """
+    from nbtools.methods.method import Prediction
+
+    place = {}
+    for axis, most in zip(method.domain.axes, WINDOW[method.domain.ndim], strict=True):
+        start = max((image.size(axis) - most) // 2, 0)
+        place[axis] = slice(start, start + most)
+
+    def cut(one: Image) -> Image:
+        return one.replace(pixels=one.pixels[tuple(place.get(a, slice(None)) for a in one.axes)])
+
+    label = cut(found.labels)
+    label = label.replace(pixels=label.pixels.astype(np.int32))
+    seen = Prediction(Labels(label), zoom=found.zoom)
+    return method.describe_misfit(cut(image), seen, given=given)
