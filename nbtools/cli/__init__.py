@@ -14,11 +14,13 @@ from typing import TextIO
 
 from nbtools import __version__, io, runtime
 from nbtools.cli import (
+    ablate,
     check,
     common,
     compare,
     convert,
     course,
+    crop,
     decode,
     doctor,
     evaluate,
@@ -36,7 +38,7 @@ from nbtools.cli import (
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (evaluate, report, export, measure, compare, decode, rerun)
+MODULES += (evaluate, report, export, measure, compare, decode, rerun, crop, ablate)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

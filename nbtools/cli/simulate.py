@@ -14,7 +14,9 @@ MOST_IMAGES = 100_000
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools simulate` to its parser."""
     parser.add_argument(
-        "kind", metavar="KIND", help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean)"
+        "kind",
+        metavar="KIND",
+        help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean), classes (genotypes)",
     )
     parser.add_argument(
         "--count",

@@ -3,19 +3,26 @@
 from nbtools.nets.cpnet import cpnet
 from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
+from nbtools.nets.pooled import PooledConfig, paper_classifier, plan_halvings, pooled
 from nbtools.nets.psf import Psf
 from nbtools.nets.rcan import rcan
 from nbtools.nets.unet import LIGHT_VOLUME, plan_pooling, unet, unet_for
+from nbtools.nets.views import three_views
 
 __all__ = [
     "LIGHT_VOLUME",
+    "PooledConfig",
     "Psf",
     "cpnet",
     "cpu_optimize",
     "ensemble",
+    "paper_classifier",
+    "plan_halvings",
     "plan_pooling",
+    "pooled",
     "rcan",
     "side_by_side",
+    "three_views",
     "unet",
     "unet_for",
 ]
