@@ -16,6 +16,7 @@ from nbtools import io, runtime
 from nbtools.errors import UserError
 
 SKIP, CELL_SECONDS = "skip-execution", 1800
+GLOSSARY = "glossary.ipynb"  # to be read, not run
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -76,7 +77,8 @@ def find_lessons(only: list[str] | None = None) -> list[Path]:
     >>> [p.stem for p in find_lessons(["00"])]
     ['00_start_here']
     """
-    lessons = sorted(find_folder("_lessons", "notebooks").glob("*.ipynb"))
+    found = find_folder("_lessons", "notebooks").glob("*.ipynb")
+    lessons = sorted(path for path in found if path.name != GLOSSARY)
     starts = {word: Path(word).stem for word in only or ("",)}
     chosen = [p for p in lessons if p.stem.startswith(tuple(starts.values()))]
     missing = [
@@ -116,6 +118,9 @@ def run_course(
     lessons, begin = find_lessons(only), time.monotonic()
     folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    glossary = find_folder("_lessons", "notebooks") / GLOSSARY
+    if glossary.is_file():
+        io.write_text(folder / GLOSSARY, glossary.read_text("utf-8"))  # lessons link to it
     if fast:
         runtime.set_environment(NBTOOLS_FAST=str(find_folder("_fast", "tests") / "fast.toml"))
     done = []

@@ -1,8 +1,8 @@
 """Make the notebooks that people open from the percent sources that people edit.
 
 python notebooks/build.py
-    notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs; and the tables
-    of lessons and methods in README.md
+    notebooks/src/*.py → notebooks/*.ipynb, always the same bytes, without outputs; glossary.md →
+    glossary.ipynb; and the tables of lessons and methods in README.md
 python notebooks/build.py --check
     are they up to date, and do the sources keep a lesson's limits?
 python notebooks/build.py --from X.ipynb
@@ -14,9 +14,11 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import re
 import sys
 from pathlib import Path
 
+import glossary
 import jupytext
 import nbformat
 import readme
@@ -44,12 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.check:
         problems += (
             [p for source in find_sources() for p in check_built(source)]
+            + check_glossary()
             + check_strays()
             + readme.check_readme(find_sources())
         )
     else:
         for source in find_sources():
             built_path(source).write_text(build(source), encoding="utf-8", newline="\n")
+        built_glossary().write_text(build_glossary(), encoding="utf-8", newline="\n")
         readme.README.write_text(
             readme.renew(readme.README.read_text("utf-8"), find_sources()),
             encoding="utf-8",
@@ -71,12 +75,26 @@ def build(source: Path) -> str:
     """The notebook of a percent source, as text."""
     text = source.read_text("utf-8").replace(readme.PLACEHOLDER, readme.read_repository()[0])
     cells = jupytext.reads(text, fmt="py:percent")
-    badges = nbformat.v4.new_markdown_cell(
-        readme.write_badges(source.stem), metadata={"tags": ["badges"]}
-    )
-    notebook = nbformat.v4.new_notebook(
-        cells=[badges, *cells.cells], metadata=_metadata(cells.metadata)
-    )
+    head = f"{readme.write_badges(source.stem)}\n\n{readme.write_glossary_link()}"
+    badges = nbformat.v4.new_markdown_cell(head, metadata={"tags": ["badges"]})
+    return _write([badges, *cells.cells], _metadata(cells.metadata))
+
+
+def build_glossary() -> str:
+    """The glossary as a notebook, which opens in Jupyter and Colab alike: a cell a section."""
+    text = glossary.write_page(glossary.PAGE.read_text("utf-8"), find_sources())
+    sections = [readme.write_badges(readme.GLOSSARY), *re.split(r"\n(?=## )", text)]
+    cells = [nbformat.v4.new_markdown_cell(section.rstrip("\n")) for section in sections]
+    return _write(cells, _metadata({}))
+
+
+def built_glossary() -> Path:
+    return HERE / f"{readme.GLOSSARY}.ipynb"
+
+
+def _write(cells: list[nbformat.NotebookNode], metadata: dict) -> str:
+    """Cells as the text of a notebook."""
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
         _clean(cell)
@@ -145,8 +163,15 @@ def check_built(source: Path) -> list[str]:
     return []
 
 
+def check_glossary() -> list[str]:
+    path = built_glossary()
+    if not path.is_file() or path.read_text("utf-8") != build_glossary():
+        return [f"{path.name}: it must be what glossary.md makes it. Run: make notebooks"]
+    return []
+
+
 def check_strays() -> list[str]:
-    known = {built_path(s) for s in find_sources()}
+    known = {built_path(s) for s in find_sources()} | {built_glossary()}
     return [
         f"{p.name}: every notebook has a source. Received: none. Run: build.py --from {p.name}"
         for p in sorted(HERE.glob("*.ipynb"))

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PLACEHOLDER = "OWNER/REPOSITORY"
+GLOSSARY = "glossary"
 COLAB_BADGE, BINDER_BADGE = (
     "https://colab.research.google.com/assets/colab-badge.svg",
     "https://mybinder.org/badge_logo.svg",
@@ -24,11 +25,26 @@ def read_repository() -> tuple[str, str]:
     return table["repository"], table["branch"]
 
 
+def write_colab_link(stem: str) -> str:
+    """The address of a notebook in Colab."""
+    repository, branch = read_repository()
+    place = f"{repository}/blob/{branch}/notebooks/{stem}.ipynb"
+    return f"https://colab.research.google.com/github/{place}"
+
+
+def write_glossary_link() -> str:
+    """The line at the head of each lesson; Colab does not follow links between notebooks."""
+    return (
+        f"*A word you do not know? It is in the [glossary]({GLOSSARY}.ipynb) "
+        f"([in Colab]({write_colab_link(GLOSSARY)})).*"
+    )
+
+
 def write_badges(stem: str) -> str:
     """Links that open a notebook where nothing need be installed."""
     repository, branch = read_repository()
     path = f"notebooks/{stem}.ipynb"
-    colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/{path}"
+    colab = write_colab_link(stem)
     binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/{path}"
     return (
         f"[![Open in Colab]({COLAB_BADGE})]({colab}) [![Open in Binder]({BINDER_BADGE})]({binder})"
@@ -83,6 +99,10 @@ def write_lessons(sources: list[Path]) -> str:
             f"| [{name}](notebooks/{source.stem}.ipynb) | {promise[1] if promise else ''} | "
             f"{write_badges(source.stem)} |"
         )
+    lines.append(
+        f"| [Glossary](notebooks/{GLOSSARY}.ipynb) | look up every word of the course | "
+        f"{write_badges(GLOSSARY)} |"
+    )
     return "\n".join(lines)
 
 

@@ -53,6 +53,15 @@ def test_lessons_are_found_by_how_they_begin():
     ]
 
 
+def test_the_glossary_is_no_lesson_and_lies_beside_those_that_were_run(
+    lessons, tmp_path, monkeypatch
+):
+    nbformat.write(NEW.new_notebook(), lessons / course.GLOSSARY)
+    assert [p.stem for p in course.find_lessons()] == ["00_good", "01_bad"]
+    course.run_course(["00"], out=tmp_path / "run")
+    assert (tmp_path / "run" / course.GLOSSARY).is_file()
+
+
 def test_an_unknown_lesson_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match="99. Lessons: 00_start_here"):
         course.find_lessons(["00", "99"])

@@ -42,6 +42,7 @@ ORDER = (
     "augment",
     "simulate",
     "measure",
+    "by_hand",
     "results",
     "targets",
     "tasks",

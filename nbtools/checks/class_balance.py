@@ -159,9 +159,7 @@ def find_class_balance(overview: Overview, requirements: Requirements) -> Iterat
         )
 
 
-def find_confounded_classes(
-    overview: Overview, _requirements: Requirements
-) -> Iterator[Finding]:
+def find_confounded_classes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find classes all images of which are of one group, where there are groups.
 
     Parameters

@@ -13,6 +13,12 @@ import numpy as np
 
 from nbtools.checks.correspondence import Comparison
 from nbtools.checks.finding import Finding, Requirements, View
+from nbtools.checks.marks import (
+    drop_repeated_centres,
+    find_boxes_without_class,
+    find_marks_on_nothing,
+    find_repeated_centres,
+)
 
 MAX_OVERHANG_PX = 1.0  # of a box beyond the image: programs count from 0 or from 1
 MAX_BESIDE_SHARE = 0.25
@@ -230,12 +236,21 @@ def drop_outer_centres(view: View) -> View:
     return replace(view, centres=view.centres[_are_inside(view)])
 
 
-POINT_AND_BOX_CHECKS = [find_bad_boxes, find_bad_centres, find_bad_classes, find_misplaced_marks]
+POINT_AND_BOX_CHECKS = [
+    find_bad_boxes,
+    find_boxes_without_class,
+    find_bad_centres,
+    find_repeated_centres,
+    find_bad_classes,
+    find_misplaced_marks,
+    find_marks_on_nothing,
+]
 POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View | None]] = {
     "box_without_area": drop_flat_boxes,
     "box_outside": clip_boxes,
     "box_twice": drop_repeated_boxes,
     "centre_outside": drop_outer_centres,
+    "centre_twice": drop_repeated_centres,
     "turned_centre": exchange_columns_of_centres,
     "turned_box": exchange_columns_of_boxes,
 }

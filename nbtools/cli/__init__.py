@@ -15,6 +15,7 @@ from typing import TextIO
 from nbtools import __version__, io, runtime
 from nbtools.cli import (
     ablate,
+    adapt,
     check,
     common,
     compare,
@@ -38,7 +39,7 @@ from nbtools.cli import (
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (evaluate, report, export, measure, compare, decode, rerun, crop, ablate)
+MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, crop, ablate)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.cli import movies, result_folder
+from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
 from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
@@ -170,6 +171,7 @@ class Batch:
         self.waiting: list[tuple] = []  # images whose results are being written
         self.journal = Journal(args.out, describe_run(args, model))
         self.report = ForecastReporter(model, args, say=say)
+        self.markers = open_markers(args.markers, model)
 
     def run(self) -> None:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
@@ -240,6 +242,8 @@ class Batch:
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args
         found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+        if self.markers is not None:
+            self.markers.apply(found, image)
         found.warnings = list_findings(found, self.dataset.remarks(index))
         return found
 

@@ -96,6 +96,12 @@ def read_result(folder: Path) -> dict:
         for row in about.get("images", ())
         if not (folder / "raw" / (row["name"] + MAPS)).is_file()
     ]
+    if about.get("markers"):
+        raise UserError(
+            "Nuclei that markers decided on are not decoded again.",
+            f"{folder}, predicted with --markers {about['markers']}",
+            "Predict again with --raw and without --markers, or with other markers.",
+        )
     if missing or not about.get("images"):
         raise UserError(
             "Decoding again needs the maps of the network.",

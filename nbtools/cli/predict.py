@@ -66,12 +66,20 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="the nuclei's diameter (µm or --unit), to rescale to the model's",
     )
     common.add_min_size(group)
+    parser.add_argument(
+        "--markers",
+        type=Path,
+        metavar="RESULT",
+        help="points or boxes of a detector: each becomes one nucleus of the segmentation",
+    )
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
     """What is written, beside the result itself."""
     parser.add_argument(
-        "--roi", action="store_true", help="also write outlines for Fiji's ROI Manager"
+        "--roi",
+        action="store_true",
+        help="also write outlines, points or boxes for Fiji's ROI Manager",
     )
     parser.add_argument(
         "--raw",
@@ -234,6 +242,8 @@ def describe_result(
     model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
 ) -> dict:
     """The content of result.json: model, settings, input, rows of all images."""
+    from nbtools import methods
+
     first = rows[0] if rows else {}
     limits = {d.name: d for d in model.settings.declarations()}
     values = model.decoding_values()
@@ -242,6 +252,7 @@ def describe_result(
         "model": args.model,
         "weights": args.weights,
         "method": model.name,
+        "task": methods.row(model.name).task,
         "settings": model.settings.to_dict(),
         "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},
@@ -256,6 +267,7 @@ def describe_result(
         "dtype": args.dtype,
         "diameter_um": args.diameter,
         "min_size_um": args.min_size,
+        "markers": args.markers and str(args.markers),
         "seconds": round(sum(r["seconds"] for r in rows), 3),
         "remarks": list(model.remarks),
         "images": rows,

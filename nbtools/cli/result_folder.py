@@ -26,7 +26,7 @@ def write_result(
     result : of any kind; its task writes it.
     image : what it was predicted from; None gives no overlay.
     folder : of the result.
-    roi : write outlines of labels, too.
+    roi : write outlines of labels, points or boxes for Fiji, too.
     options : of the task's `write`.
 
     Returns
@@ -49,7 +49,7 @@ def write_pictures(result: Result, image: Image | None, *, folder: Path, roi: bo
             io.write_image(place, Image(picture, "YXC", channels=RGB))
     if roi:
         (folder / "rois").mkdir(exist_ok=True)
-        export.rois(result.image, folder / "rois" / f"{result.image.name}.zip")
+        export.write_rois(result, folder / "rois")
 
 
 def write_tables(folder: Path, rows: list[dict], *, task: Task) -> None:

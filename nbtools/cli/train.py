@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     begin_folder(args, resumes=resumes)
     with Watch(say) as watch, training.RunLock(args.out / "checkpoint"):
         history, plan = _fit(model, train, val=val, args=args, watch=watch)
-        _write_model(model, history, plan=plan, args=args, inputs=[train, val])
+        write_model(model, history, plan=plan, args=args, inputs=[train, val])
     document = {"model": str(args.out), "method": row.name, **history.summary()}
     document["warnings"] = [one.to_dict() for one in history.warnings]
     best = ", ".join(f"{k} {v:.4g}" for k, v in history.best.items() if isinstance(v, (int, float)))
@@ -313,10 +313,18 @@ def _fit(
     return model.fit(train, val, plan=plan), plan
 
 
-def _write_model(
+def write_model(
     model: Method, history: History, *, plan: TrainingPlan, args: argparse.Namespace, inputs: list
 ) -> None:
-    """Write the model beside its checkpoint; files of the user in the folder stay."""
+    """Write a model beside its checkpoint; files of the user in the folder stay.
+
+    Parameters
+    ----------
+    model : trained.
+    history, plan : of the training.
+    args : parsed arguments, with the folder.
+    inputs : data sets, whose files the recipe lists.
+    """
     from nbtools import training
 
     with io.new_folder(args.out, keep=True) as folder:

@@ -1,13 +1,15 @@
 """Results and models for other programs: Fiji, QuPath, 3D Slicer, spreadsheets, Keras."""
 
 from nbtools.export.label_files import LABEL_FORMATS, write_labels
+from nbtools.export.mark_files import MARK_FORMATS, write_mark_rois, write_marks
 from nbtools.export.model import FORMATS, write_model
 from nbtools.export.outlines import rois, trace_mask, trace_plane, trace_shapes
-from nbtools.export.run import labels, save_run, table
+from nbtools.export.run import labels, save_run, table, write_rois
 
 __all__ = [
     "FORMATS",
     "LABEL_FORMATS",
+    "MARK_FORMATS",
     "labels",
     "rois",
     "save_run",
@@ -16,5 +18,8 @@ __all__ = [
     "trace_plane",
     "trace_shapes",
     "write_labels",
+    "write_mark_rois",
+    "write_marks",
     "write_model",
+    "write_rois",
 ]

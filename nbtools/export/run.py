@@ -10,10 +10,11 @@ import numpy as np
 
 from nbtools import io, runtime, show
 from nbtools.errors import UserError
+from nbtools.export.mark_files import write_mark_rois
 from nbtools.export.outlines import rois
 from nbtools.image import RGB, Image
 from nbtools.metrics import instances
-from nbtools.results import Labels
+from nbtools.results import Boxes, Labels, Points
 from nbtools.tasks.frames import split_pair, summarize
 from nbtools.tasks.reading import SCORES_FOLDER
 
@@ -32,6 +33,27 @@ def labels(label: Image, path: str | Path) -> Path:
     """
     io.write_label(path, label)
     return Path(path)
+
+
+def write_rois(result: Labels | Points | Boxes, folder: Path) -> Path:
+    """Write the outlines, points or boxes of an image for the ROI Manager of Fiji.
+
+    Parameters
+    ----------
+    result : labels, points or boxes; the name is that of their image.
+    folder : of the file.
+
+    Returns
+    -------
+    Path : of NAME.zip.
+    """
+    if isinstance(result, Labels):
+        path = folder / f"{result.image.name}.zip"
+        rois(result.image, path)
+    else:
+        path = folder / f"{result.grid.name}.zip"
+        write_mark_rois(path, result)
+    return path
 
 
 def table(columns: Mapping, path: str | Path) -> Path:

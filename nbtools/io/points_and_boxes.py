@@ -15,11 +15,12 @@ from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.io.coco import list_annotations
 from nbtools.io.files import find_reason, read_csv, write_csv
+from nbtools.io.marked_points import read_marked_points
 from nbtools.io.yolo import read_yolo_boxes
 
 EDGES = ("y0", "x0", "y1", "x1", "z0", "z1")
 BOX_FILES = (".csv", ".xml", ".json", ".txt")
-CENTRE_FILES = (".csv",)
+CENTRE_FILES = (".csv", ".roi", ".zip", ".geojson")
 
 
 def read_boxes(
@@ -62,11 +63,12 @@ def read_boxes(
 
 
 def read_centres(path: str | Path, spatial: str) -> np.ndarray:
-    """Read the centres of nuclei from a table.
+    """Read the centres of nuclei.
 
     Parameters
     ----------
-    path : of a CSV file whose columns are named like the axes, in pixels.
+    path : of a CSV file whose columns are named like the axes, in pixels; or of the points of Fiji
+        (.roi, .zip) or QuPath (.geojson).
     spatial : spatial axes of the image, "YX" or "ZYX" in any order.
 
     Returns
@@ -75,9 +77,11 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
 
     Raises
     ------
-    UserError : missing columns, entries that are no finite numbers.
+    UserError : missing columns, entries that are no finite numbers, a broken file.
     """
     letters = spatial.lower()
+    if Path(path).suffix.lower() != ".csv":
+        return _read_marked(Path(path), letters)
     rows = read_csv(path)
     if rows and not set(letters) <= set(rows[0]):
         raise UserError(
@@ -95,6 +99,22 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
         ) from error
     _require_finite(centres, path)
     return centres.reshape(-1, len(letters))
+
+
+def _read_marked(path: Path, letters: str) -> np.ndarray:
+    """Points of Fiji or QuPath, columns in the order of the axes."""
+    try:
+        points = read_marked_points(path)
+    except UserError:
+        raise
+    except Exception as error:  # a broken file fails anywhere inside the readers
+        raise UserError(
+            "A file of points must be whole and readable.",
+            f"{path} ({find_reason(error)})",
+            "Save it again, or write a table with a column for each axis.",
+        ) from error
+    _require_finite(points, path)
+    return points[:, ["zyx".index(letter) for letter in letters]]
 
 
 def find_centres(pixels: np.ndarray) -> np.ndarray:

@@ -82,6 +82,34 @@ def subtract_threshold(grey: np.ndarray, *, spacing: tuple[float, ...] | None = 
     return nothing
 
 
+def find_field(pixels: np.ndarray) -> tuple[slice, ...]:
+    """The box of an image without margins of one grey value, however wide they are.
+
+    A margin ends at a line that shows a background of its own; a background that was cut off at 0
+    goes on there.
+
+    Parameters
+    ----------
+    pixels : (*space) grey values.
+
+    Returns
+    -------
+    A slice along each axis.
+    """
+    box = [slice(0, n) for n in pixels.shape]
+    for axis, count in enumerate(pixels.shape):
+        lines = np.moveaxis(pixels, axis, 0).reshape(count, -1)
+        varied = np.flatnonzero(lines.min(axis=1) < lines.max(axis=1))
+        if not len(varied):
+            continue
+        first, last = int(varied[0]), int(varied[-1])
+        ends = np.median(lines[[first, last]], axis=1)
+        start = first if ends[0] != lines[0, 0] else 0
+        stop = last + 1 if ends[1] != lines[-1, 0] else count
+        box[axis] = slice(start, stop)
+    return tuple(box)
+
+
 def attempt(
     grey: np.ndarray, start: tuple[float, bool], *, spacing: tuple[float, ...] | None = None
 ) -> Attempt | None:

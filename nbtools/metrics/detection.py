@@ -216,7 +216,8 @@ def precision_recall_curve(
 
     Returns
     -------
-    `score`, `precision` and `recall`, arrays of one length.
+    `score`, `precision`, `recall` and `f1`, arrays of one length: what is reached where points
+    below that score are left out.
     """
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
@@ -225,6 +226,7 @@ def precision_recall_curve(
         "score": scores[order][last],
         "precision": tp / (last + 1),
         "recall": tp / max(n_true, 1),
+        "f1": 2 * tp / np.maximum(last + 1 + n_true, 1),
     }
 
 

@@ -1,6 +1,8 @@
 """Every figure of the toolkit; a notebook shows each returned figure as the value of its cell."""
 
+from nbtools.show.by_hand import decision, descent, learning_curves, numbers
 from nbtools.show.curves import TrainingCurve, training, training_curve
+from nbtools.show.explained import explained, feature_maps, kernels
 from nbtools.show.fields import flows, paths, stars
 from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
 from nbtools.show.found import found_pictures
@@ -27,11 +29,15 @@ __all__ = [
     "calibration",
     "confusion",
     "correlations",
+    "decision",
     "denoisers",
+    "descent",
     "differences",
     "error_map",
     "error_maps",
     "evaluation",
+    "explained",
+    "feature_maps",
     "findings",
     "flows",
     "found_pictures",
@@ -40,8 +46,11 @@ __all__ = [
     "highlight",
     "histogram",
     "images",
+    "kernels",
     "labels",
+    "learning_curves",
     "measurements",
+    "numbers",
     "overlay",
     "overlay_rgb",
     "paint",

@@ -23,6 +23,7 @@ from nbtools.image import Image
 from nbtools.simulate import optics
 from nbtools.simulate.genotypes import GenotypeSettings, make_genotypes
 from nbtools.simulate.pairs import PairSettings, make_pairs
+from nbtools.simulate.phenotypes import wild_type_and_mutant as wild_type_and_mutant
 from nbtools.simulate.scene import render_scene
 from nbtools.simulate.settings import NucleiSettings
 from nbtools.simulate.strokes import draw_strokes as draw_strokes

@@ -2,6 +2,7 @@
 
 from nbtools.targets import (
     blindspot,
+    blobs,
     border,
     centres,
     classes,
@@ -10,6 +11,7 @@ from nbtools.targets import (
     foreground,
     image_class,
     objects,
+    peaks,
     persistence,
     planes,
     restored,
@@ -21,6 +23,7 @@ __all__ = [
     "Parameter",
     "Target",
     "blindspot",
+    "blobs",
     "border",
     "centres",
     "classes",
@@ -29,6 +32,7 @@ __all__ = [
     "foreground",
     "image_class",
     "objects",
+    "peaks",
     "persistence",
     "planes",
     "restored",

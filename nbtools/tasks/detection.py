@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.image import Image
 from nbtools.io.points_and_boxes import EDGES
-from nbtools.metrics import biaflows, boxes, detection
+from nbtools.metrics import biaflows, boxes, detection, found_classes
 from nbtools.results import Boxes, Grid, Labels, Points
 from nbtools.tasks.base import Task
 from nbtools.tasks.frames import split_pairs, summarize
@@ -23,6 +24,7 @@ from nbtools.tasks.reading import (
     SCORES,
     ResultSet,
     list_files,
+    list_known_images,
     read_label_file,
     require_existing,
 )
@@ -30,6 +32,7 @@ from nbtools.tasks.text import average_scores, format_missing, format_rates
 
 FRAMES = ("frame", "t")  # columns that hold the time point
 Found = Points | Boxes | Labels  # of boxes the middle is the point, of labels the centre of gravity
+EDGE = 0.5  # from the corner of a pixel, which edges count, to its centre, which points count
 TERMS = """
     match: A found point within the gate of a true one; each is used once.
 
@@ -111,6 +114,7 @@ def read(
             return ResultSet({dataset.names[i]: partial(_choose, kind, dataset, i) for i in inside})
     folder = place / "centres" if (place / "centres").is_dir() else place
     files = list_files(folder)
+    known = {str(row["name"]): row for row in list_known_images(place)}
     tables = [p for p in files if p.suffix.lower() == ".csv"]
     images = [p for p in files if io.is_image(p)]
     if not (tables or images):
@@ -119,7 +123,27 @@ def read(
             f"none in {folder}",
             "Give NAME.csv with the columns y, x (and z, score).",
         )
-    return ResultSet({io.stem(p): partial(read_file, p, options) for p in tables or images})
+    readers = {}
+    for path in tables or images:
+        own = calibrate(options, known.get(io.stem(path), {}))
+        readers[io.stem(path)] = partial(read_file, path, own)
+    return ResultSet(readers)
+
+
+def calibrate(options: InputOptions, row: Mapping) -> InputOptions:
+    """The options with the pixel size that a result remembers of an image, unless one is given.
+
+    Parameters
+    ----------
+    options : how images are read.
+    row : of the image in result.json.
+    """
+    spacing, unit = row.get("spacing"), row.get("unit")
+    if options.spacing is not None or not isinstance(spacing, list) or not spacing:
+        return options
+    if not all(isinstance(size, int | float) and size > 0 for size in spacing):
+        return options
+    return replace(options, spacing=tuple(map(float, spacing)), unit=str(unit or "um"))
 
 
 def _choose(kind: str, dataset: DataSet, index: int) -> Found:
@@ -128,12 +152,12 @@ def _choose(kind: str, dataset: DataSet, index: int) -> Found:
     if kind == "labels":
         return Labels(sample.label)
     grid, file = Grid.of(sample.image), dataset.entries[index].files[kind]
-    frame = None
-    if "T" in sample.image.axes and file.suffix.lower() == ".csv":
-        frame = read_frames(read_rows(file), file)
+    rows = read_rows(file) if file.suffix.lower() == ".csv" else []
+    frame = read_frames(rows, file) if "T" in sample.image.axes else None
     if kind == "boxes":
         return Boxes(sample.boxes, grid, classes=sample.box_classes, frame=frame)
-    return Points(sample.centres, grid, frame=frame)
+    classes = tuple(row["class"] for row in rows) if rows and "class" in rows[0] else ()
+    return Points(sample.centres, grid, classes=classes, frame=frame)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -209,12 +233,26 @@ def read_frames(rows: list[dict[str, str]], path: Path) -> np.ndarray | None:
 
 
 def as_points(found: Found) -> Points:
-    """The points themselves, the middles of boxes, or the centres of gravity of labels."""
+    """The points themselves, the middles of boxes, or the centres of gravity of labels.
+
+    Parameters
+    ----------
+    found : points, boxes or labels.
+
+    Examples
+    --------
+    >>> as_points(Boxes(np.array([[2.0, 4, 5, 9]]), Grid("YX", (9, 9)))).coordinates.tolist()
+    [[3.0, 6.0]]
+    """
     if isinstance(found, Labels):
-        return Points(centroids(found.image.pixels), Grid.of(found.image))
+        names = found.classes or {}
+        pixels = found.image.pixels
+        known = [names.get(n) for n in np.unique(pixels[pixels > 0]).tolist()] if names else []
+        classes = tuple(known) if all(known) else ()
+        return Points(centroids(pixels), Grid.of(found.image), classes=classes)
     if isinstance(found, Boxes):
-        middles = sum(boxes.split_edges(found.edges)) / 2
-        return Points(middles, found.grid, found.score, frame=found.frame)
+        middles = sum(boxes.split_edges(found.edges)) / 2 - EDGE
+        return Points(middles, found.grid, found.score, found.classes, found.frame)
     return found
 
 
@@ -228,7 +266,9 @@ def evaluate(
 ) -> dict:
     """Scores of points: see `metrics.detection.evaluate`.
 
-    Where both sides are boxes, `ap50` and `map50_95` are added: see `metrics.boxes`.
+    Where both sides are boxes, `ap50` and `map50_95` are added: see `metrics.boxes`. Where both
+    have classes, those are means over the classes, and `per_class` is added; of points, `per_class`
+    and `confusion`: see `metrics.found_classes`.
 
     Parameters
     ----------
@@ -246,13 +286,12 @@ def evaluate(
             f"{gate_px:g} px and {gate_um:g} µm",
             "Give --gate-px or --gate-um.",
         )
-    unit, edges = "um" if gate_um else "px", []
+    unit, marks = "um" if gate_um else "px", MarkScores()
     gate = gate_um or gate_px or detection.GATE_PX
     pairs, groups = split_pairs(pairs, groups)
 
     def convert(pairs: Iterable[tuple]) -> Iterator[tuple]:
         for name, truth, found in pairs:
-            edges.append(_pair_edges(truth, found))
             points = as_points(truth)
             scale = _require_spacing(name, points) if gate_um else 1.0
             other = None if found is None else as_points(found)
@@ -260,10 +299,53 @@ def evaluate(
                 other = _leave_void(other, truth.image, near=points, reach=gate / np.asarray(scale))
             places = None if other is None else other.coordinates * scale
             score = None if other is None else other.score
+            marks.add(truth, found, true=points, other=other, gate=gate / np.asarray(scale))
             yield name, points.coordinates * scale, places, score
 
     scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
-    return scores | (boxes.score_boxes(edges) if all(edges) else {})
+    return scores | marks.summarize()
+
+
+class MarkScores:
+    """Collects what only boxes, and only marks with classes, are scored by."""
+
+    def __init__(self):
+        self.edges, self.names, self.points = [], [], found_classes.PointClasses()
+
+    def add(
+        self, truth: Found, found: Found | None, *, true: Points, other: Points | None, gate: object
+    ) -> None:
+        """Add an image.
+
+        Parameters
+        ----------
+        truth, found : true and found objects; None where the image has no result.
+        true, other : their points.
+        gate : largest distance of a match in pixels, along each axis.
+        """
+        self.edges.append(_pair_edges(truth, found))
+        names = _list_classes(true), () if other is None else _list_classes(other)
+        known = names[0] is not None and names[1] is not None
+        self.names.append(names if known else None)
+        if known and self.edges[-1] is None:
+            places = np.zeros_like(true.coordinates[:0]) if other is None else other.coordinates
+            reach = np.asarray(gate, float)
+            matched = detection.match_points(true.coordinates / reach, places / reach, gate=1.0)
+            self.points.add(names, matched=matched[:2])
+
+    def summarize(self) -> dict:
+        """The additional scores; {} of points without classes."""
+        classed = all(names is not None for names in self.names)
+        if not all(self.edges):
+            return self.points.summarize() if classed else {}
+        if classed and found_classes.list_names(self.names):
+            return found_classes.score_box_classes(self.edges, self.names)
+        return boxes.score_boxes(self.edges)
+
+
+def _list_classes(points: Points) -> tuple[str, ...] | None:
+    """The class of each point; None where points have none."""
+    return points.classes if len(points.classes) == len(points) else None
 
 
 def _leave_void(found: Points, label: Image, *, near: Points, reach: np.ndarray | float) -> Points:
@@ -279,7 +361,8 @@ def _leave_void(found: Points, label: Image, *, near: Points, reach: np.ndarray 
     steps = (found.coordinates[:, None] - near.coordinates[None]) / reach
     kept = ~void | (np.linalg.norm(steps, axis=-1) <= 1).any(axis=1)
     score = None if found.score is None else np.asarray(found.score)[kept]
-    return Points(found.coordinates[kept], found.grid, score)
+    classes = tuple(n for n, stays in zip(found.classes, kept, strict=False) if stays)
+    return Points(found.coordinates[kept], found.grid, score, classes)
 
 
 def _require_spacing(name: str, points: Points) -> tuple[float, ...]:
@@ -331,7 +414,15 @@ def format_scores(scores: dict) -> list[str]:
             f"Boxes: AP {scores['ap50']:.3f} at IoU 0.5, {scores['map50_95']:.3f} over IoU 0.50 "
             "to 0.95"
         )
+    lines += [_format_class(name, one) for name, one in scores.get("per_class", {}).items()]
     return [*lines, *format_missing(scores, TASK.missing)]
+
+
+def _format_class(name: str, scores: dict) -> str:
+    """A line on one class."""
+    of_boxes = "ap50" in scores
+    rates = f"AP {scores['ap50']:.3f} at IoU 0.5" if of_boxes else f"F1 {scores['f1']:.3f}"
+    return f"Class {name}: {scores['n_true']} true, {scores['n_found']} found; {rates}"
 
 
 def rate_biaflows(truth: Found, found: Found | None) -> dict[str, float]:
@@ -359,8 +450,9 @@ TASK = Task(
     terms=TERMS,
     done="searched",
     figures={"overlay": "points_rgb"},
-    baseline="otsu",
+    baseline="blob_log",
     calibrated=True,
     biaflows=rate_biaflows,
     evaluate_options=("gate_px", "gate_um"),
+    predict_options=("roi",),
 )

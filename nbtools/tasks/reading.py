@@ -64,6 +64,13 @@ def read_about(place: Path) -> dict:
     return documents.read_document(path) if path.is_file() else {}
 
 
+def list_known_images(place: Path) -> list[dict]:
+    """The rows of result.json that name an image; [] of any other folder."""
+    rows = read_about(place).get("images")
+    rows = rows if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, dict) and "name" in row]
+
+
 def read_input(place: Path) -> InputOptions:
     """The axes, the time point and the series with which the images of a result were read.
 
@@ -94,9 +101,7 @@ def list_files(folder: Path) -> list[Path]:
     children = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     files = [p for p in children if p.is_file() or io.is_image_folder(p)]
     files = [p for p in files if p.name.lower() not in NOT_RESULTS and not is_own(p)]
-    rows = read_about(folder).get("images")
-    rows = rows if isinstance(rows, list) else []
-    names = {name_key(str(row["name"])) for row in rows if isinstance(row, dict) and "name" in row}
+    names = {name_key(str(row["name"])) for row in list_known_images(folder)}
     return [p for p in files if name_key(io.stem(p)) in names] if names else files
 
 

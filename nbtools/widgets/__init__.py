@@ -4,6 +4,7 @@ A widget is made in one cell and its `.value` read in the next; without a click,
 valid default.
 """
 
+from nbtools.widgets.by_hand import Hillside, WeightedSum, descend, weigh
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
 from nbtools.widgets.download import Download, download
@@ -20,12 +21,15 @@ __all__ = [
     "DataPicker",
     "Download",
     "Form",
+    "Hillside",
     "LiveTraining",
     "Orthogonal",
     "Turntable",
+    "WeightedSum",
     "browse",
     "check_up",
     "compare_slider",
+    "descend",
     "download",
     "explore_threshold",
     "form",
@@ -34,4 +38,5 @@ __all__ = [
     "pick_data",
     "train_live",
     "turntable",
+    "weigh",
 ]

@@ -21,7 +21,7 @@ from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.methods.domain import Domain
-from nbtools.methods.local_threshold import subtract_threshold
+from nbtools.methods.local_threshold import find_field, subtract_threshold
 from nbtools.methods.method import Method
 from nbtools.normalize.prepare import prepare_channels
 from nbtools.targets.waists import OtsuTarget
@@ -129,31 +129,3 @@ class Otsu(Method):
                 best = (top, {"smoothing": smoothing, **values})
         self.settings = self.settings.replace(**best[1])
         return best[0]
-
-
-def find_field(pixels: np.ndarray) -> tuple[slice, ...]:
-    """The box of an image without margins of one grey value, however wide they are.
-
-    A margin ends at a line that shows a background of its own; a background that was cut off at 0
-    goes on there.
-
-    Parameters
-    ----------
-    pixels : (*space) grey values.
-
-    Returns
-    -------
-    A slice along each axis.
-    """
-    box = [slice(0, n) for n in pixels.shape]
-    for axis, count in enumerate(pixels.shape):
-        lines = np.moveaxis(pixels, axis, 0).reshape(count, -1)
-        varied = np.flatnonzero(lines.min(axis=1) < lines.max(axis=1))
-        if not len(varied):
-            continue
-        first, last = int(varied[0]), int(varied[-1])
-        ends = np.median(lines[[first, last]], axis=1)
-        start = first if ends[0] != lines[0, 0] else 0
-        stop = last + 1 if ends[1] != lines[-1, 0] else count
-        box[axis] = slice(start, stop)
-    return tuple(box)

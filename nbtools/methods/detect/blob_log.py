@@ -1,0 +1,202 @@
+"""The classical detector: maxima of the Laplacian of Gaussian, at scales of a nucleus.
+
+Lindeberg 1998, doi:10.1023/A:1008045108935. As `skimage.feature.blob_log`, with three differences.
+The scales follow from the size of the nuclei, which is estimated where it is not known. In volumes
+they count in the unit of the pixel size. And heights are compared with the usual one of the image,
+so that a threshold means the same whatever the exposure; what noise alone can make is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from scipy import ndimage
+
+from nbtools import runtime, tasks
+from nbtools.config import Settings, setting
+from nbtools.data import DataSet, Sample
+from nbtools.geometry import centroids, equivalent_diameters
+from nbtools.image import Image
+from nbtools.methods.domain import Domain
+from nbtools.methods.local_threshold import estimate_diameter, find_field, subtract_threshold
+from nbtools.methods.method import Method
+from nbtools.normalize.prepare import prepare_channels
+from nbtools.populations import measure_noise, thin
+from nbtools.results import Grid, Points
+from nbtools.targets.blobs import BlobTarget, measure_blobs
+from nbtools.targets.peaks import find_peaks
+
+if TYPE_CHECKING:
+    from nbtools.training.settings import History, TrainingPlan
+
+FIT_IMAGES = 24
+SIZES = (1.0, 1.3)  # times the median diameter, tried on the training images
+SMALLEST = 3.0  # px, diameter of a blob that pixels can show
+SCALES = (0.75, 0.95, 1.2)  # diameters that are looked for, over that of a nucleus
+CERTAIN = 6.0  # standard deviations of the noise that a blob must exceed
+DARK = 0.6  # where in the range of grey values the median lies, from which on nuclei are dark
+
+
+@dataclass(frozen=True)
+class BlobLogSettings(Settings, parameters=BlobTarget.parameters):
+    diameter: float | None = setting(
+        None,
+        unit="px",
+        min=2.0,
+        max=1000.0,
+        help=("Diameter of a nucleus; empty: estimated in each image, or chosen by train."),
+    )
+    nuclei: str = setting(
+        "auto",
+        choices=("auto", "bright", "dark"),
+        help="Whether nuclei are brighter or darker than their surroundings.",
+    )
+
+
+@final
+class BlobLog(Method):
+    """Laplacian of Gaussian: blobs of the size of a nucleus."""
+
+    Settings, Target = BlobLogSettings, BlobTarget
+    taken: Domain | None = None  # from the image at hand, by a method that was not trained
+
+    def learn(
+        self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
+    ) -> History:
+        """Choose diameter, threshold and overlap on training images that have points or labels.
+
+        Parameters
+        ----------
+        train : images.
+        val : is not used.
+        plan : its seed chooses the images.
+        history : gets the F1 of the choice as `best["train_f1"]`.
+        """
+        if train.has("labels") or train.has("centres"):
+            history.best = {"train_f1": self._choose(train, seed=plan.seed)}
+        return history
+
+    def check_image(self, image: Image) -> Image:
+        """Where no training has said otherwise, planes and volumes of any pixel size will do."""
+        if self.domain in (Domain(), self.taken):
+            self.taken = self.domain = Domain.of(image.select(T=0, C=0))
+        return super().check_image(image)
+
+    def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
+        """Measure the blobs of an image, which is looked at as a whole.
+
+        Parameters
+        ----------
+        pixels : (*space, 1) grey values.
+        tile : ignored.
+
+        Returns
+        -------
+        (*space, 2) float32 height over the usual one, 0 where noise could have made it; diameter in
+        pixels of the finest axis.
+        """
+        maps = np.zeros((*pixels.shape[:-1], 2), np.float32)
+        maps[..., 1] = SMALLEST
+        inside = find_field(pixels[..., 0])
+        grey = prepare_channels(pixels[inside][..., :1])[0][..., 0].astype(np.float32)
+        grey = -grey if self._is_dark(grey) else grey
+        spacing = self.target().relative_spacing
+        diameter = self._find_diameter(grey, spacing)
+        if diameter is None or grey.min() == grey.max():
+            return maps
+        diameters = tuple(max(SMALLEST, factor * diameter) for factor in SCALES)
+        found = measure_blobs(grey, diameters=diameters, spacing=spacing)
+        noise = CERTAIN * measure_noise(grey) * _noise_of_blobs(diameters[0], spacing, grey.ndim)
+        found[..., 0] = np.where(found[..., 0] > noise, found[..., 0], 0)
+        usual = find_usual_height(found[..., 0])
+        found[..., 0] /= usual or 1.0
+        maps[inside] = found
+        return maps
+
+    def _is_dark(self, grey: np.ndarray) -> bool:
+        if self.settings.nuclei != "auto":
+            return self.settings.nuclei == "dark"
+        low, middle, high = np.percentile(thin(grey), (1, 50, 99))
+        return bool(high > low and (middle - low) / (high - low) > DARK)
+
+    def _find_diameter(self, grey: np.ndarray, spacing: tuple[float, ...] | None) -> float | None:
+        """Of the settings, or of the image; None where it shows no nuclei."""
+        if self.settings.diameter:
+            return self.settings.diameter
+        inside = subtract_threshold(ndimage.gaussian_filter(grey, 1.0), spacing=spacing) > 0
+        return estimate_diameter(inside, spacing=spacing) if inside.any() else None
+
+    def _learned_diameter(self) -> float | None:
+        """Median diameter of the training nuclei, in pixels of the finest axis."""
+        size, spacing = self.domain.nucleus_size, self.target().relative_spacing
+        return size and size * float(np.prod(spacing or 1.0)) ** (1 / self.domain.ndim)
+
+    def _choose(self, train: DataSet, seed: int) -> float:
+        """Take the diameter and the decoding values of the highest F1; returns that."""
+        given, search = self.settings, runtime.load_quietly("nbtools.training.threshold_search")
+        order = np.random.default_rng(seed).permutation(len(train))
+        known = (s for s in (train[int(i)] for i in order) if s.label or s.centres is not None)
+        samples = list(islice(known, FIT_IMAGES))
+        labels = [s.label.select(T=0).to(self.domain.axes).pixels for s in samples if s.label]
+        self.note_nucleus_size([equivalent_diameters(label) for label in labels])
+        truth = [self._points_of(sample) for sample in samples]
+        images = [self.check_image(s.image).select(T=0) for s in samples]
+        pixels = [image.to(self.domain.axes + "C").pixels for image in images]
+        target, size, best = self.target(), self._learned_diameter(), None
+        sizes = [size * factor for factor in SIZES] if size else []
+        for diameter in (None, *sizes):
+            self.settings = given.replace(diameter=given.diameter or diameter)
+            found = list(map(self.infer, pixels))
+
+            def score(values: dict, found: list = found) -> float:
+                results = [target.decode(maps, **values) for maps in found]
+                return tasks.DETECTION.tuning_score(list(zip(truth, results, strict=True)))
+
+            about = {"score": score, "seconds": 20}
+            values, top = search.coordinate_search(
+                self.decoding_values(), target.candidates(), **about
+            )
+            if best is None or top > best[0]:
+                best = (top, self.settings, values)
+        _, self.settings, self.tuned = best
+        return best[0]
+
+    def _points_of(self, sample: Sample) -> Points:
+        """The true points of a sample: its centres, or the centroids of its labels."""
+        grid = Grid.of(sample.image)
+        if sample.centres is not None:
+            return Points(sample.centres, grid)
+        return Points(centroids(sample.label.select(T=0).to(self.domain.axes).pixels), grid)
+
+
+def find_usual_height(height: np.ndarray) -> float:
+    """Height of the blobs that half of the sum of all heights belongs to; 0 where there are none.
+
+    Many weak maxima change it little, and so do a few that are far too bright.
+
+    Parameters
+    ----------
+    height : (*space), 0 or below where there is no blob.
+
+    Examples
+    --------
+    >>> find_usual_height(np.array([[9.0, 0, 1, 0, 8, 0, 1, 0, 1]]))
+    8.0
+    """
+    _, heights = find_peaks(height, threshold=0.0)  # the highest first
+    if not len(heights):
+        return 0.0
+    total = np.cumsum(heights)
+    return float(heights[np.searchsorted(total, total[-1] / 2)])
+
+
+def _noise_of_blobs(diameter: float, spacing: tuple[float, ...] | None, ndim: int) -> float:
+    """Standard deviation of the height of blobs in white noise of standard deviation 1."""
+    side = int(2 * np.ceil(2 * diameter) + 1)
+    point = np.zeros((side,) * ndim, np.float32)
+    point[(side // 2,) * ndim] = 1
+    height = measure_blobs(point, diameters=(diameter,), spacing=spacing)[..., 0]
+    return float(np.sqrt((height.astype(float) ** 2).sum()))
