@@ -189,6 +189,11 @@ def test_nuclei_with_a_class_per_label_are_cut_and_learned_from(run, tmp_path):
     found = model.predict_nuclei(sample.image, sample.label).result
     assert list(found.label) == [1, 2, 3]
     assert found.probability.shape == (3, 2)
+    code, _, err = run("predict", tmp_path / "model", tmp_path / "volumes", "--out", tmp_path / "o")
+    assert code == 0, err
+    rows = (tmp_path / "o" / "classes.csv").read_text().splitlines()
+    assert rows[0] == "name,label,class,probability,mutant,wild type"
+    assert len(rows) == 1 + 4 * 3
 
 
 def test_a_network_that_has_learned_classes_gives_its_encoder_to_another_task():

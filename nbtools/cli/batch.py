@@ -241,7 +241,10 @@ class Batch:
 
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args
-        found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
+        if self.model.looks_at_nuclei:
+            found = self.model.predict_nuclei(image, self.dataset[index].label)
+        else:
+            found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
         if self.markers is not None:
             self.markers.apply(found, image)
         found.warnings = list_findings(found, self.dataset.remarks(index))

@@ -6,6 +6,7 @@ per label is cut into crops first, one per nucleus and all at one physical scale
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import ClassVar
 
@@ -130,7 +131,12 @@ class ImageClasses(Method):
 
     # --- predicting
 
-    def predict_nuclei(self, image: Image, label: Image) -> Prediction:
+    @property
+    def looks_at_nuclei(self) -> bool:
+        """Whether it has learned from nuclei with labels, and predicts such."""
+        return self.crops is not None
+
+    def predict_nuclei(self, image: Image, label: Image | None) -> Prediction:
         """The class of each nucleus of a label image.
 
         Parameters
@@ -140,7 +146,7 @@ class ImageClasses(Method):
 
         Raises
         ------
-        UserError : the model learned from whole images.
+        UserError : no labels, a movie, or a model that has learned from whole images.
         """
         if self.crops is None:
             raise UserError(
@@ -148,11 +154,25 @@ class ImageClasses(Method):
                 f"{self.name}, trained on images with a class each",
                 "Cut the nuclei first (nbtools crop), and predict the crops.",
             )
+        if label is None:
+            raise UserError(
+                "This model classifies nuclei that have labels.",
+                f"{image.name or 'an image'} without labels",
+                "Put its label image into labels/ beside images/, and give the data set.",
+            )
+        if "T" in image.axes:
+            raise UserError(
+                "Nuclei are classified in one time point at a time.",
+                f"{image.name or 'an image'} with axes {image.axes}",
+                "Choose one with --time 0, or make each an image with --time all.",
+            )
+        started = time.perf_counter()
         found = list(cut_sample(Sample(image.name or "image", image, label), self.crops))
         each = [self.predict(crop.image).result.probability[0] for crop in found]
         numbers = np.array([int(crop.name.rpartition("_n")[2]) for crop in found], int)
         shares = np.array(each).reshape(-1, len(self.domain.classes))
-        return Prediction(Classes(self.domain.classes, shares, image.name, numbers))
+        result = Classes(self.domain.classes, shares, image.name, numbers)
+        return Prediction(result, seconds=time.perf_counter() - started)
 
     def describe_misfit(
         self, image: Image, result: Prediction, *, given: bool

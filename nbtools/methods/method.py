@@ -112,6 +112,7 @@ class Method(ABC):
     welcomes: ClassVar[tuple[str, ...]] = ()  # "unlabelled": a training image may lack its partner
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
+    looks_at_nuclei = False  # it predicts nuclei that have labels already, one by one
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)

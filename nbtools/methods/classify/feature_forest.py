@@ -8,7 +8,8 @@ doi:10.1023/A:1010933404324). With some hundred cells it is hard to beat: Blasi 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -27,6 +28,9 @@ from nbtools.targets.image_class import ImageClassTarget
 
 if TYPE_CHECKING:
     from nbtools.training.settings import History, TrainingPlan
+
+REMEMBERED = 20_000  # images
+MEASURED: dict[tuple, dict[str, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,20 @@ class FeatureForest(ImageClasses):
         return history
 
     def describe(self, pixels: np.ndarray) -> dict[str, float]:
-        """(*space, C) grey values → name and value of every measurement."""
+        """(*space, C) grey values → name and value of every measurement.
+
+        An image that was measured before, as in cross-validation, is not measured again.
+        """
+        about = (self.settings.scaling, replace(self.domain, grey={}, classes=()))
+        digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+        key = digest, pixels.shape, str(pixels.dtype), str(about)
+        if key not in MEASURED:
+            if len(MEASURED) >= REMEMBERED:
+                MEASURED.clear()
+            MEASURED[key] = self._measure(pixels)
+        return MEASURED[key]
+
+    def _measure(self, pixels: np.ndarray) -> dict[str, float]:
         domain = self.domain
         names = domain.channel_names if len(domain.channel_names) == pixels.shape[-1] else ()
         scaled = pixels

@@ -31,7 +31,7 @@ ROWS = (
             2015,
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=100_946,
     ),
     Row(
         name="resnet",
@@ -43,7 +43,7 @@ ROWS = (
         system="ResNet",
         paper=Paper("Deep residual learning for image recognition", "10.1109/CVPR.2016.90", 2016),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=121_426,
     ),
     Row(
         name="densenet",
@@ -55,7 +55,7 @@ ROWS = (
         system="DenseNet",
         paper=Paper("Densely connected convolutional networks", "10.1109/CVPR.2017.243", 2017),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=63_426,
     ),
     Row(
         name="efficientnet",
@@ -71,7 +71,7 @@ ROWS = (
             2019,
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=117_450,
     ),
     Row(
         name="resnet3d",
@@ -83,7 +83,7 @@ ROWS = (
         system="ResNet 3D (3D nucleus classifier)",
         paper=Paper("Deep residual learning for image recognition", "10.1109/CVPR.2016.90", 2016),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=90_810,
     ),
     Row(
         name="multiview",
@@ -99,6 +99,6 @@ ROWS = (
             2015,
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
-        parameters=1,
+        parameters=68_714,
     ),
 )
