@@ -214,6 +214,6 @@ def test_a_network_that_has_learned_classes_gives_its_encoder_to_another_task():
 def test_an_image_smaller_than_the_network_s_stride_is_predicted():
     method = methods.get("vgg")(preset="tiny")
     method.begin_fit(data.DataSet.of([make_sample(i, 2) for i in range(3)]))
-    method.adopt(nets.pooled(2, kind="vgg", filters=(4, 4, 4, 4), blocks=1))
+    method.adopt(nets.pooled(2, kind="plain", filters=(4, 4, 4, 4), blocks=1))
     image = Image(np.zeros((3, 5), np.float32), "YX")
     assert method.predict(image).result.probability.shape == (1, 2)

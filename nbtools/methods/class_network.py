@@ -14,7 +14,6 @@ from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.inference import Activated, Inference, WholeImage
-from nbtools.inference.base import Maps
 from nbtools.methods.image_classes import (
     SAID,
     ImageClasses,
@@ -25,7 +24,6 @@ from nbtools.methods.image_classes import (
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.normalize import Normalization
-from nbtools.patches import reflect_pad
 from nbtools.targets.image_class import ImageClassTarget, count_outputs
 from nbtools.training import History, TrainingPlan
 
@@ -141,7 +139,7 @@ class ClassNetwork(ImageClasses, KerasMethod):
         return losses.weighted_crossentropy(weights, smoothing=self.settings.label_smoothing)
 
     def inference(self) -> Inference:
-        return Activated(WholeImage(self.field), self.target().activate)
+        return Activated(WholeImage(self.field, pads=True), self.target().activate)
 
     def patch_shape(self) -> tuple[int, ...]:
         """The largest image, no larger than the settings say and no smaller than the network."""
@@ -149,18 +147,6 @@ class ClassNetwork(ImageClasses, KerasMethod):
         size = (self.settings.patch_depth, *plane)[-self.domain.ndim :]
         size = np.minimum(size, self.largest) if self.largest else np.array(size)
         return tuple(int(n) for n in np.maximum(size, self.field.grid))
-
-    def run(self, pixels: np.ndarray) -> Maps:
-        """Run the network on an image, which is reflected where it is smaller than a stride."""
-        missing = [
-            max(0, g - n)
-            for n, g in zip(
-                pixels.shape[-1 - len(self.field.grid) : -1], self.field.grid, strict=True
-            )
-        ]
-        if any(missing) and pixels.ndim == len(self.field.grid) + 1:
-            pixels = reflect_pad(pixels, [(m // 2, m - m // 2) for m in missing])
-        return super().run(pixels)
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History

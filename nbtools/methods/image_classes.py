@@ -80,7 +80,8 @@ class ImageClasses(Method):
         if not train.has("classes") and train.has("labels"):
             self.crops = plan_crops(train)
             train, val = cut_crops(train, self.crops), val and cut_crops(val, self.crops)
-        train, val = choose_known(train), val and choose_known(val)
+        if train.has("classes"):
+            train, val = choose_known(train), val and choose_known(val)
         if len(train.class_names) == 1:
             raise UserError(
                 "A classifier needs two classes or more.",

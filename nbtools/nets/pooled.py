@@ -29,14 +29,15 @@ class PooledConfig:
 
     Parameters
     ----------
-    kind : of its blocks: "vgg", "resnet", "densenet" or "efficientnet".
+    kind : of its blocks: "plain" (VGG), "residual" (ResNet), "dense" (DenseNet) or "inverted"
+        (EfficientNet).
     filters : channels of each level; each but the first begins with a halving of the resolution.
     blocks : per level.
     dropout : share of the last features that are dropped in training.
     strides : factors of each halving, along each spatial axis; () for 2 along all of them.
     """
 
-    kind: str = "resnet"
+    kind: str = "residual"
     filters: tuple[int, ...] = (16, 32, 64)
     blocks: int = 2
     dropout: float = 0.2
@@ -112,10 +113,10 @@ class _Builder:
     def __init__(self, ndim: int, config: PooledConfig):
         self.ndim, self.config = ndim, config
         kinds: dict[str, Callable] = {
-            "vgg": self._plain,
-            "resnet": self._residual,
-            "densenet": self._dense,
-            "efficientnet": self._inverted,
+            "plain": self._plain,
+            "residual": self._residual,
+            "dense": self._dense,
+            "inverted": self._inverted,
         }
         self.block = kinds[config.kind]
 
@@ -141,7 +142,7 @@ class _Builder:
     def halve(self, x: Tensor, width: int, *, level: int) -> Tensor:
         """Half the resolution; what has no stride of its own is the maximum of each block."""
         step = self.config.strides[level - 1] if self.config.strides else (2,) * self.ndim
-        if self.config.kind in ("resnet", "efficientnet"):
+        if self.config.kind in ("residual", "inverted"):
             return self.conv(x, width, name=f"down{level}", stride=step)
         x = self.conv(x, width, name=f"down{level}", kernel=1)
         return self.layer("MaxPooling", step, padding="same", name=f"down{level}_pool")(x)

@@ -25,4 +25,4 @@ class DenseNet(ClassNetwork):
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
             return self.build_paper("densenet121")
-        return self.build_pooled("densenet", NETWORKS, ndim=self.domain.ndim)
+        return self.build_pooled("dense", NETWORKS, ndim=self.domain.ndim)

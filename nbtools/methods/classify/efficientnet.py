@@ -26,4 +26,4 @@ class EfficientNet(ClassNetwork):
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
             return self.build_paper("efficientnetb0")
-        return self.build_pooled("efficientnet", NETWORKS, ndim=self.domain.ndim)
+        return self.build_pooled("inverted", NETWORKS, ndim=self.domain.ndim)

@@ -25,4 +25,4 @@ class ResNet(ClassNetwork):
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
             return self.build_paper("resnet50")
-        return self.build_pooled("resnet", NETWORKS, ndim=self.domain.ndim)
+        return self.build_pooled("residual", NETWORKS, ndim=self.domain.ndim)

@@ -38,4 +38,4 @@ class ResNet3D(ClassNetwork):
     Settings = ResNet3DSettings
 
     def build(self) -> keras.Model:
-        return self.build_pooled("resnet", NETWORKS, ndim=3)
+        return self.build_pooled("residual", NETWORKS, ndim=3)

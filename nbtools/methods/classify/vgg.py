@@ -26,4 +26,4 @@ class Vgg(ClassNetwork):
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
             return self.build_paper("vgg16")
-        return self.build_pooled("vgg", NETWORKS, ndim=self.domain.ndim)
+        return self.build_pooled("plain", NETWORKS, ndim=self.domain.ndim)
