@@ -31,6 +31,7 @@ _ROOMS = (
     "simulate",
     "targets",
     "tasks",
+    "tracking",
     "training",
     "widgets",
 )

@@ -113,7 +113,7 @@ def test_trackmate_gets_spots_in_micrometres(tmp_path):
     spot = model.find("AllSpots/SpotsInFrame/Spot")
     place = [float(spot.get(f"POSITION_{axis}")) for axis in "ZYX"]
     assert place == [4.0, 1.5, 1.0625]  # 2 x 2.0, 3 x 0.5, 4.25 x 0.25 µm
-    declared = {f.get("feature") for f in model.iter("Feature")}
+    declared = {f.get("feature") for f in model.findall("FeatureDeclarations/SpotFeatures/Feature")}
     assert declared <= set(spot.keys())
 
 

@@ -46,6 +46,7 @@ ORDER = (
     "results",
     "targets",
     "tasks",
+    "tracking",
     "plausibility",
     "nets",
     "losses",

@@ -34,12 +34,14 @@ from nbtools.cli import (
     rerun,
     simulate,
     split,
+    track,
     train,
 )
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, crop, ablate)
+MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, track, crop)
+MODULES += (ablate,)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

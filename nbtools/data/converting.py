@@ -19,7 +19,7 @@ from nbtools.data.writing import (
 from nbtools.errors import UserError
 from nbtools.image import Image
 
-COPIED = ("images", "clean", "classes", "unpaired")
+COPIED = ("images", "clean", "classes", "tracks", "unpaired")
 
 
 def convert_dataset(

@@ -14,7 +14,7 @@ from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 
-KINDS = ("labels", "clean", "classes", "centres", "boxes", "unpaired")
+KINDS = ("labels", "clean", "classes", "centres", "boxes", "tracks", "unpaired")
 
 
 class DataSet(Sequence):
@@ -167,7 +167,7 @@ class DataSet(Sequence):
 
         Parameters
         ----------
-        kind : "labels", "clean", "classes", "centres", "boxes" or "unpaired".
+        kind : "labels", "clean", "classes", "centres", "boxes", "tracks" or "unpaired".
 
         Raises
         ------

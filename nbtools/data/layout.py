@@ -34,6 +34,7 @@ FOLDERS = {
     "boxes": "boxes",
     "annotations": "boxes",
     "annotations_voc": "boxes",
+    "tracks": "tracks",
     "unpaired": "unpaired",
 }
 TABLE_SUFFIXES = {
@@ -41,6 +42,7 @@ TABLE_SUFFIXES = {
     "classes": (".csv",),
     "centres": io.CENTRE_FILES,
     "boxes": io.BOX_FILES,
+    "tracks": (".txt",),
 }
 TABLES = (".csv",)
 TOML = "dataset.toml"

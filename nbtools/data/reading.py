@@ -75,6 +75,7 @@ class Reader:
             boxes=boxes,
             box_classes=box_classes,
             centres=self.centres(entry, image),
+            lineage=self.lineage(entry),
             unpaired=self.unpaired(entry),
         )
         self._keep(entry, sample)
@@ -300,6 +301,12 @@ class Reader:
             return entry.sample and entry.sample.unpaired
         reading = io.open_image(entry.files["unpaired"], axes=self.options.axes)
         return io.require_finite(reading.image, str(entry.files["unpaired"]))
+
+    def lineage(self, entry: Entry) -> dict[int, int] | None:
+        """Track → parent of a movie; None without a file."""
+        if "tracks" not in entry.files:
+            return entry.sample and entry.sample.lineage
+        return io.read_lineage(entry.files["tracks"])
 
     def classes(self, entry: Entry) -> dict[int, str] | None:
         """Label → class of the nuclei; None without a table."""

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from nbtools import io
 from nbtools.data.classes import write_classes
 from nbtools.data.dataset import DataSet
@@ -86,6 +88,19 @@ def write_sample(folder: Path, sample: Sample) -> None:
     if sample.classes is not None:
         write_classes(folder / "classes" / f"{sample.name}.csv", sample.classes)
     write_points_and_boxes(folder, sample)
+    write_tracks(folder, sample)
+
+
+def write_tracks(folder: Path, sample: Sample) -> None:
+    """Write the lineage of a movie whose labels are tracks, where it has one."""
+    if sample.lineage is None or sample.label is None:
+        return
+    spans: dict[int, tuple[int, int]] = {}
+    for frame, moment in enumerate(sample.label.frames()):
+        for track in np.unique(moment.pixels[moment.pixels > 0]).tolist():
+            spans[track] = spans.get(track, (frame, frame))[0], frame
+    path = folder / "tracks" / f"{sample.name}.txt"
+    io.write_lineage(path, spans, parents=sample.lineage)
 
 
 def write_points_and_boxes(folder: Path, sample: Sample) -> None:

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -188,79 +187,16 @@ def _write_trackmate(path: Path, found: Marks) -> None:
     grid = found.grid
     size = grid.spacing_um or (1.0,) * len(grid.axes)
     places, radius = _measure_spots(found, size)
-    frames = np.zeros(len(places), int) if found.frame is None else np.asarray(found.frame, int)
-    root = ElementTree.Element("TrackMate", version="7.11.1")
-    unit = "µm" if grid.spacing_um else "pixel"
-    model = ElementTree.SubElement(root, "Model", spatialunits=unit, timeunits="frame")
-    _declare_features(model)
-    spots = ElementTree.SubElement(model, "AllSpots", nspots=str(len(places)))
-    for frame in np.unique(frames).tolist():
-        inside = ElementTree.SubElement(spots, "SpotsInFrame", frame=str(frame))
-        for number in np.flatnonzero(frames == frame).tolist():
-            z, y, x = [0.0, *places[number].tolist()][-3:]
-            score = 1.0 if found.score is None else float(found.score[number])
-            about = {
-                "ID": str(number),
-                "name": f"{NUCLEUS}-{number + 1:04d}",
-                "QUALITY": f"{score:.6g}",
-                "POSITION_X": f"{x:.6f}",
-                "POSITION_Y": f"{y:.6f}",
-                "POSITION_Z": f"{z:.6f}",
-                "POSITION_T": f"{float(frame)}",
-                "FRAME": str(frame),
-                "RADIUS": f"{radius[number]:.6f}",
-                "VISIBILITY": "1",
-            }
-            ElementTree.SubElement(inside, "Spot", about)
-    ElementTree.SubElement(model, "AllTracks")
-    ElementTree.SubElement(model, "FilteredTracks")
-    _describe_image(root, found, size=size, frames=int(frames.max(initial=0)) + 1)
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    io.write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
-
-
-def _declare_features(model: ElementTree.Element) -> None:
-    """What TrackMate must know of each number of a spot."""
-    declared = ElementTree.SubElement(model, "FeatureDeclarations")
-    features = ElementTree.SubElement(declared, "SpotFeatures")
-    for name, kind, whole in (
-        ("QUALITY", "QUALITY", "false"),
-        ("POSITION_X", "POSITION", "false"),
-        ("POSITION_Y", "POSITION", "false"),
-        ("POSITION_Z", "POSITION", "false"),
-        ("POSITION_T", "TIME", "false"),
-        ("FRAME", "NONE", "true"),
-        ("RADIUS", "LENGTH", "false"),
-        ("VISIBILITY", "NONE", "true"),
-    ):
-        title = name.capitalize().replace("_", " ")
-        about = {"feature": name, "name": title, "shortname": title, "dimension": kind}
-        ElementTree.SubElement(features, "Feature", about | {"isint": whole})
-    ElementTree.SubElement(declared, "EdgeFeatures")
-    ElementTree.SubElement(declared, "TrackFeatures")
-
-
-def _describe_image(
-    root: ElementTree.Element, found: Marks, *, size: tuple[float, ...], frames: int
-) -> None:
-    """The image that the spots lie in, as TrackMate needs it to open the file alone."""
-    grid = found.grid
-    shape = [1, 1, *grid.shape][-3:] if grid.shape else [1, 1, 1]
-    depth, height, width = [1.0, *size][-3:]
-    about = {
-        "filename": f"{grid.name}.tif",
-        "folder": "",
-        "width": str(shape[2]),
-        "height": str(shape[1]),
-        "nslices": str(shape[0] if len(grid.shape) == 3 else 1),
-        "nframes": str(frames),
-        "pixelwidth": f"{width:g}",
-        "pixelheight": f"{height:g}",
-        "voxeldepth": f"{depth:g}",
-        "timeinterval": "1.0",
-    }
-    ElementTree.SubElement(ElementTree.SubElement(root, "Settings"), "ImageData", about)
+    count = len(places)
+    spots = io.Spots(
+        places,
+        radius,
+        frame=np.zeros(count, int) if found.frame is None else np.asarray(found.frame, int),
+        names=[f"{NUCLEUS}-{number + 1:04d}" for number in range(count)],
+        quality=np.ones(count) if found.score is None else np.asarray(found.score, float),
+        unit="µm" if grid.spacing_um else "pixel",
+    )
+    io.write_trackmate(path, spots, image=io.SpotImage(grid.name, grid.shape, size))
 
 
 def _measure_spots(found: Marks, size: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

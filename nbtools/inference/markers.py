@@ -61,6 +61,7 @@ def apply_markers(labels: Labels, marks: Points | Boxes) -> tuple[Labels, Marker
 
     Examples
     --------
+    >>> from nbtools.image import Image
     >>> from nbtools.results import Grid
     >>> two = Labels(Image(np.ones((3, 9), int), "YX"))
     >>> marks = Points(np.array([[1.0, 1.0], [1.0, 7.0]]), Grid("YX", (3, 9)))

@@ -34,6 +34,7 @@ from nbtools.io.folders import (
 )
 from nbtools.io.foreign import describe_foreign, refuse_format
 from nbtools.io.given import find_image, name_axes
+from nbtools.io.lineage import read_lineage, write_lineage
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
@@ -59,6 +60,7 @@ from nbtools.io.rois import (
 )
 from nbtools.io.series import refuse_several
 from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_tiff
+from nbtools.io.trackmate import SpotImage, Spots, write_trackmate
 from nbtools.io.yolo import is_yolo
 
 __all__ = [
@@ -71,6 +73,8 @@ __all__ = [
     "SUFFIXES",
     "OutlineNote",
     "PaintedLabel",
+    "SpotImage",
+    "Spots",
     "UncheckedImage",
     "add_to_mark",
     "are_masks",
@@ -100,6 +104,7 @@ __all__ = [
     "read_header",
     "read_image",
     "read_label",
+    "read_lineage",
     "read_outlines",
     "read_rois",
     "require_finite",
@@ -118,7 +123,9 @@ __all__ = [
     "write_image",
     "write_json",
     "write_label",
+    "write_lineage",
     "write_text",
+    "write_trackmate",
     "write_zip",
 ]
 

@@ -18,6 +18,7 @@ from nbtools.show.results import points_rgb, result_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
 from nbtools.show.text import RichText, findings, table
+from nbtools.show.tracks import lineage, tracks
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 
@@ -49,6 +50,7 @@ __all__ = [
     "kernels",
     "labels",
     "learning_curves",
+    "lineage",
     "measurements",
     "numbers",
     "overlay",
@@ -76,6 +78,7 @@ __all__ = [
     "table",
     "text_pages",
     "to_png",
+    "tracks",
     "training",
     "training_curve",
     "view",

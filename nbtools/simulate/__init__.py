@@ -22,6 +22,7 @@ from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 from nbtools.simulate import optics
 from nbtools.simulate.genotypes import GenotypeSettings, make_genotypes
+from nbtools.simulate.movie import MovieSettings, make_movie
 from nbtools.simulate.pairs import PairSettings, make_pairs
 from nbtools.simulate.phenotypes import wild_type_and_mutant as wild_type_and_mutant
 from nbtools.simulate.scene import render_scene
@@ -108,8 +109,18 @@ KINDS = {
     "beads": _BEADS,
     "pairs": {},
     "classes": _GENOTYPES,
+    "movie": {},
 }
-CLASSES = {"pairs": PairSettings, "classes": GenotypeSettings}  # others: NucleiSettings
+CLASSES = {  # others: NucleiSettings
+    "pairs": PairSettings,
+    "classes": GenotypeSettings,
+    "movie": MovieSettings,
+}
+VOLUMES = {  # kinds that have other defaults where the shape has three numbers
+    "pairs": _VOLUME,
+    "movie": {k: _VOLUME[k] for k in ("shape_px", "spacing_um", "psf_um", "psf_stretch")}
+    | {"shape_px": (24, 128, 128), "radius_um": (3.0, 5.0)},
+}
 
 
 def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
@@ -132,9 +143,9 @@ def settings_for(kind: str, changes: dict | None = None) -> NucleiSettings:
     """
     require_choice(kind, KINDS, rule="Simulated images are of a known kind.")
     changes = changes or {}
-    volume = kind == "pairs" and len(changes.get("shape_px", ())) == 3
+    volume = kind in VOLUMES and len(changes.get("shape_px", ())) == 3
     return CLASSES.get(kind, NucleiSettings).from_dict(
-        {**(_VOLUME if volume else KINDS[kind]), **changes}
+        {**(VOLUMES[kind] if volume else KINDS[kind]), **changes}
     )
 
 
@@ -146,8 +157,8 @@ def make(
     Parameters
     ----------
     kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
-        balls, which show the blur of a microscope), "pairs" (noisy and clean), or "classes" (wild
-        type and mutant, several plants each).
+        balls, which show the blur of a microscope), "pairs" (noisy and clean), "movie" (nuclei that
+        move and divide), or "classes" (wild type and mutant, several plants each).
     count : scenes; one image per scene, of pairs as many as `frames`.
     seed : scene i depends on seed and i alone, so that a larger set starts with the same images.
     settings : all of them, or a dictionary of those that differ from the default of the kind.
@@ -192,7 +203,7 @@ def write_command(kind: str, settings: NucleiSettings, *, count: int, seed: int)
     >>> write_command("nuclei2d", settings_for("nuclei2d", {"bits": 8}), count=6, seed=1)
     'nbtools simulate nuclei2d --count 6 --seed 1 --set bits=8'
     """
-    like = {"shape_px": settings.shape_px} if kind == "pairs" else {}
+    like = {"shape_px": settings.shape_px} if kind in VOLUMES else {}
     usual = settings_for(kind, like).to_dict()
     usual["shape_px"] = settings_for(kind).to_dict()["shape_px"]
     words = [
@@ -236,6 +247,8 @@ def _photograph(settings: NucleiSettings, *, number: int, seed: int) -> list[Sam
     rng = np.random.default_rng([seed, number])
     if isinstance(settings, PairSettings):
         return make_pairs(settings, rng=rng)
+    if isinstance(settings, MovieSettings):
+        return [make_movie(settings, rng=rng)]
     return [nuclei(settings, rng=rng)]
 
 

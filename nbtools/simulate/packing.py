@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from nbtools.geometry import UNIT_BALL
 
+FINEST = 5  # planes rendered for each plane of the camera, at most
 ROUNDS = 80  # of pushing neighbours apart; enough for 60 % of a volume filled
 
 
@@ -65,7 +66,7 @@ def place_nuclei(
         count = max(round(drawn["density"] * np.prod(extent) / mean_volume), 1)
     radius, matrix, reach = draw_shapes(count, drawn, ndim=ndim, rng=rng)
     centre = _scatter(radius, (low, high), clustering=drawn["clustering"], rng=rng)
-    centre = _push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
+    centre = push_apart(centre, matrix, box=(low, high), closeness=1 - drawn["squeeze"])
     return Ellipsoids(centre, matrix, radius, reach)
 
 
@@ -144,12 +145,21 @@ def _scatter(
     return centre
 
 
-def _push_apart(
+def push_apart(
     centre: np.ndarray, matrix: np.ndarray, *, box: tuple[np.ndarray, np.ndarray], closeness: float
 ) -> np.ndarray:
     """Move neighbours away from each other until none overlap.
 
-    They may come as close as `closeness` times their radii along the line between them.
+    Parameters
+    ----------
+    centre : (N, D) µm.
+    matrix : (N, D, D) maps an offset in µm into the unit ball.
+    box : lowest and highest centre, each (D,) or (N, D).
+    closeness : they may come as close as this share of their radii along the line between them.
+
+    Returns
+    -------
+    (N, D) centres.
     """
     if len(centre) < 2:
         return centre
@@ -170,6 +180,23 @@ def _push_apart(
         np.add.at(step, i, -push)
         centre = (centre + 0.7 * step).clip(*box)
     return centre
+
+
+def count_finer_planes(spacing_um: tuple[float, ...]) -> int:
+    """Planes to render for each plane of the camera: the optics mix light between these.
+
+    Parameters
+    ----------
+    spacing_um : pixel size along Y, X or Z, Y, X.
+
+    Examples
+    --------
+    >>> count_finer_planes((1.5, 0.5, 0.5)), count_finer_planes((0.5, 0.5))
+    (3, 1)
+    """
+    if len(spacing_um) == 2:
+        return 1
+    return int(np.clip(round(spacing_um[0] / spacing_um[-1]), 1, FINEST))
 
 
 def _radius_along(matrix: np.ndarray, way: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -14,6 +16,35 @@ SPECK = (0.15, 0.45)  # radius of debris, as share of that of a nucleus
 FAINT = (0.2, 1.0)  # its brightness, as share of that of a nucleus
 
 
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How bright each nucleus is, and the seed of its surface and texture.
+
+    Parameters
+    ----------
+    brightness : (N,) about 1.
+    seed : (N,) whole numbers.
+    """
+
+    brightness: np.ndarray
+    seed: np.ndarray
+
+
+def draw_looks(count: int, drawn: dict[str, float], *, rng: np.random.Generator) -> Looks:
+    """Draw the looks of nuclei.
+
+    Parameters
+    ----------
+    count : N.
+    drawn : values of this image; brightness_spread counts.
+    rng : random numbers.
+    """
+    spread = rng.standard_normal(count).clip(-2.5, 2.5)
+    brightness = np.exp(drawn["brightness_spread"] * spread)
+    # one stream per nucleus: a nucleus outside the field changes no other
+    return Looks(brightness, rng.integers(2**63, size=count))
+
+
 def paint_nuclei(
     ellipsoids: Ellipsoids,
     drawn: dict[str, float],
@@ -21,6 +52,7 @@ def paint_nuclei(
     shape: tuple[int, ...],
     spacing: np.ndarray,
     rng: np.random.Generator,
+    looks: Looks | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paint nuclei on a grid.
 
@@ -34,6 +66,7 @@ def paint_nuclei(
     shape : (*space) of the grid.
     spacing : (D,) µm.
     rng : random numbers.
+    looks : of the nuclei; None draws them.
 
     Returns
     -------
@@ -41,12 +74,9 @@ def paint_nuclei(
     dye : (*space) float64 concentration, about 1 in a typical nucleus.
     """
     label, dye, depth = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape)
-    brightness = np.exp(
-        drawn["brightness_spread"] * rng.standard_normal(len(ellipsoids)).clip(-2.5, 2.5)
-    )
+    looks = looks or draw_looks(len(ellipsoids), drawn, rng=rng)
     for i in range(len(ellipsoids)):
-        # one stream per nucleus: a nucleus outside the field changes no other
-        own_rng = np.random.default_rng(rng.integers(2**63))
+        own_rng = np.random.default_rng(looks.seed[i])
         box, unit = _box_around(
             ellipsoids, i, shape=shape, spacing=spacing, slack=1 + 2.5 * drawn["roughness"]
         )
@@ -62,7 +92,9 @@ def paint_nuclei(
         inside = level < depth[box]
         depth[box][inside] = level[inside]
         label[box][inside] = i + 1
-        dye[box][inside] = brightness[i] * _dye(unit[inside], rho[inside], drawn=drawn, rng=own_rng)
+        dye[box][inside] = looks.brightness[i] * _dye(
+            unit[inside], rho[inside], drawn=drawn, rng=own_rng
+        )
     grain = _smooth_noise(shape, rng.uniform(0.06, 0.2) * drawn["radius_um"] / spacing, rng=rng)
     dye *= np.maximum(1 + drawn["granularity"] * grain, 0.1)
     return label, dye

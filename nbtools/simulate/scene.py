@@ -10,8 +10,6 @@ from nbtools.geometry import UNIT_BALL
 from nbtools.simulate import optics, packing, phantom
 from nbtools.simulate.settings import NucleiSettings
 
-FINEST = 5  # planes rendered for each plane of the camera, at most
-
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -52,7 +50,7 @@ def _paint_phantom(
     The optics mix light between the planes of the camera.
     """
     spacing = np.array(settings.spacing_um)
-    finer = 1 if settings.ndim == 2 else int(np.clip(round(spacing[0] / spacing[-1]), 1, FINEST))
+    finer = packing.count_finer_planes(settings.spacing_um)
     shape = ((settings.shape_px[0] - 1) * finer + 1, *settings.shape_px[1:])
     fine = np.array([spacing[0] / finer, *spacing[1:]])
     ellipsoids = packing.place_nuclei(

@@ -103,6 +103,10 @@ class BlobTarget(Target):
         """(*space, 2) what a perfect image of small blobs at the points would give.
 
         The usual height is 1, and the diameter 4 px.
+
+        Parameters
+        ----------
+        example : image with its points.
         """
         shape = example.image.shape[:-1]
         places = np.moveaxis(np.indices(shape), 0, -1) * np.array(self.spacing_or_one())

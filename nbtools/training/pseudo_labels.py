@@ -53,8 +53,8 @@ def change_view(image: Image) -> Image:
 
     Examples
     --------
-    >>> change_view(Image(np.array([[0.0, 1.0, 4.0]]), "YX")).pixels.round(2).tolist()
-    [[4.0, 1.52, 0.0]]
+    >>> change_view(Image(np.array([[0, 128, 255]]), "YX")).pixels.round().tolist()
+    [[255.0, 157.0, 0.0]]
     """
     pixels = np.flip(image.pixels, image.axes.index("X")).astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
