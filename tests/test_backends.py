@@ -116,3 +116,24 @@ def test_weights_learned_on_one_backend_say_the_same_on_another(backend, name, f
     one, other = seen.values()
     assert one.std() > 0
     np.testing.assert_allclose(one, other, atol=2e-3 * np.abs(one).max())
+
+
+EXPLAIN = """
+import sys
+import numpy as np
+import nbtools as nb
+model, image = nb.methods.load("nuclei2d"), nb.data.samples("nuclei2d")[0].image
+from nbtools.inference import explanation
+image = image.replace(pixels=image.pixels[:64, :64])
+np.save(sys.argv[1], explanation.grad_cam(model, image))
+"""
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_grad_cam_is_the_same_whoever_computes_the_gradient(backend, tmp_path):
+    maps = []
+    for each in ("tensorflow", backend):
+        drive(each, "-c", EXPLAIN, tmp_path / f"{each}.npy")
+        maps.append(np.load(tmp_path / f"{each}.npy"))
+    assert maps[0].max() == 1
+    np.testing.assert_allclose(*maps, atol=5e-3)

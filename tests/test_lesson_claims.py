@@ -67,6 +67,49 @@ def test_02_predicted_nuclei_in_the_part_that_nobody_labelled_are_not_extra():
     assert (scores["pooled"]["0.50"]["fp"], scores["pooled"]["0.50"]["fn"]) == (0, 0)
 
 
+def test_05_by_hand_and_in_keras_the_weights_are_the_same():
+    weights, model = find_state("05", "weights"), find_state("05", "model")
+    np.testing.assert_allclose(model.get_weights()[0].ravel(), weights, atol=1e-3)
+    assert max(weights) < 0  # mutants are smaller, and have less contrast
+    no_opinion, *_, upside_down = find_state("05", "rows", which=0)
+    assert no_opinion["loss"] == pytest.approx(np.log(2))
+    assert upside_down["loss"] > no_opinion["loss"]
+
+
+def test_05_a_step_too_short_stays_and_one_too_long_lands_higher():
+    short, middle, long = find_state("05", "rows", which=1)
+    assert short["after 50"] > 0.95 * short["loss before"]
+    assert min(long["after 1 step"], long["after 50"]) > 10 * long["loss before"]
+    assert middle["after 50"] < 0.5 * short["after 50"]
+
+
+def test_05_the_framed_window_is_18_and_pooling_keeps_the_largest():
+    convolved = find_state("05", "convolved")
+    assert convolved.tolist() == [[18, 11], [12, -6]]
+    assert find_state("05", "pooled").tolist() == [[18]]
+
+
+def test_05_the_small_network_beats_two_features_and_has_1265_parameters():
+    network, history = find_state("05", "network"), find_state("05", "history").history
+    assert network.count_params() == 8 * (9 + 1) + 16 * (9 * 8 + 1) + 16 + 1 == 1265
+    assert history["val_accuracy"][-1] > find_state("05", "by_features")
+    assert history["val_loss"][-1] < history["val_loss"][0]
+
+
+def test_05_ten_nuclei_are_learned_by_heart():
+    history = find_state("05", "by_heart").history
+    assert history["loss"][-1] < 0.05
+    assert history["val_loss"][-1] > np.log(2)
+
+
+def test_05_spots_speak_against_mutant_and_an_untrained_network_says_next_to_nothing():
+    maps, nucleus = find_state("05", "maps"), find_state("05", "images")[0][..., 0]
+    spots = nucleus > np.quantile(nucleus, 0.97)
+    assert maps["occlusion"][spots].mean() < -0.1
+    assert maps["Grad-CAM"][nucleus < 0.2].mean() > maps["Grad-CAM"][spots].mean()
+    assert np.abs(maps["untrained"]).max() < 0.1 * np.abs(maps["occlusion"]).max()
+
+
 def test_09_a_perfect_dice_goes_with_a_wrong_count():
     from skimage.measure import label
 

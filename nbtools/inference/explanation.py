@@ -349,6 +349,9 @@ class _Shift(keras.layers.Layer):
     def call(self, values: keras.KerasTensor) -> keras.KerasTensor:
         return values + self.shift
 
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        return shape  # JAX would compare open sides with those of the shift
+
 
 def _find_gradient(
     network: keras.Model, pixels: np.ndarray, *, name: str, part: OutputPart, shape: tuple[int, ...]

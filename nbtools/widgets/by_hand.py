@@ -10,7 +10,7 @@ import numpy as np
 from nbtools import by_hand, show
 from nbtools.widgets.common import STYLE, WIDE, format_note, make_html, make_picture, with_class
 
-RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 NAMES = ("feature 1", "feature 2", "class 0", "class 1")
 
 

@@ -118,3 +118,19 @@ def test_lesson_03_is_painted_in(tab, folder):
     tab.wait_until_done()
     assert tab.faults == []
     assert "1 nucleus; 1 strokes" in tab.page.locator(".jp-Notebook").inner_text()
+
+
+def test_the_sliders_of_lesson_05_move_the_line_and_the_way_down(tab, folder):
+    tab.open(copy_lesson("05_inside_the_black_box", folder), "lab").wait_until_done()
+    assert tab.faults == tab.errors == tab.refused == []
+    assert len(tab.pictures) >= 6
+    tab.shows("nb-weigh-status", "%")
+    slide(tab, "nb-weigh-first", steps=-20)  # from 1 to -1
+    slide(tab, "nb-weigh-second", steps=-10)
+    tab.find("nb-weigh").scroll_into_view_if_needed()
+    tab.photograph("05_weights")
+    slide(tab, "nb-descend-rate", steps=1)  # from 0.1 to 1
+    slide(tab, "nb-descend-steps", steps=-10)
+    tab.find("nb-descend").scroll_into_view_if_needed()
+    tab.photograph("05_learning_rate")
+    assert tab.errors == []
