@@ -139,18 +139,18 @@ def test_folds_keep_groups_together_and_refuse_a_class_of_one_group():
 
 def test_a_session_that_goes_with_the_class_leaks_into_a_random_split():
     """Each group has its own gain, and no class differs in anything."""
+    sessions = {"wild 1": 1.0, "mutant 1": 1.3, "mutant 2": 1.6, "wild 2": 1.9}
     samples = []
-    for number in range(24):
-        group = number // 3
-        made = make_cell(number, "dim", gain=1 + 0.12 * group)
-        kind = ("wild", "mutant")[group % 2]
-        samples.append(made.replace(class_name=kind, group=str(group)))
+    for number in range(32):
+        group, gain = list(sessions.items())[number % 4]
+        made = make_cell(number, "dim", gain=gain)
+        samples.append(made.replace(class_name=group.split()[0], group=group))
     cells, groups = data.DataSet.of(samples), [s.group for s in samples]
     cls = methods.get("feature_forest")
-    apart = cross_validate(cls(trees=30), cells, groups=groups, folds=4)
-    leaking = cross_validate(cls(trees=30), cells, groups=range(24), folds=4)
+    apart = cross_validate(cls(trees=30), cells, groups=groups, folds=2)
+    leaking = cross_validate(cls(trees=30), cells, groups=range(32), folds=2)
     assert leaking["balanced_accuracy"] > 0.8
-    assert apart["balanced_accuracy"] < 0.65
+    assert apart["balanced_accuracy"] < 0.75
 
 
 def test_inputs_without_grey_values_tell_size_and_not_brightness():

@@ -165,17 +165,19 @@ class _Builder:
         return layers.Concatenate(name=f"{name}_join")([x, y])
 
     def _inverted(self, x: Tensor, width: int, *, name: str) -> Tensor:
-        """Widen, look at each channel by itself, weigh channels, narrow."""
-        wide = 3 * x.shape[-1]
-        y = self.conv(x, wide, name=f"{name}_widen", kernel=1, activation="silu")
-        if self.ndim == 2:
+        """Widen, look at each channel by itself, weigh channels, narrow.
+
+        In 3D, where processors have no convolution of single channels, widening looks around as
+        well (Tan and Le 2021, arXiv:2104.00298).
+        """
+        wide, volume = 3 * x.shape[-1], self.ndim == 3
+        kernel = 3 if volume else 1
+        y = self.conv(x, wide, name=f"{name}_widen", kernel=kernel, activation="silu")
+        if not volume:
             about = {"padding": "same", "use_bias": False, "name": f"{name}_each"}
             y = layers.DepthwiseConv2D(3, **about)(y)
-        else:
-            about = {"padding": "same", "use_bias": False, "groups": wide, "name": f"{name}_each"}
-            y = self.layer("Conv", wide, 3, **about)(y)
-        y = layers.BatchNormalization(name=f"{name}_each_norm")(y)
-        y = layers.Activation("silu", name=f"{name}_each_act")(y)
+            y = layers.BatchNormalization(name=f"{name}_each_norm")(y)
+            y = layers.Activation("silu", name=f"{name}_each_act")(y)
         share = self.layer("GlobalAveragePooling", keepdims=True, name=f"{name}_mean")(y)
         few = max(2, x.shape[-1] // 4)
         share = self.layer("Conv", few, 1, activation="silu", name=f"{name}_squeeze")(share)
