@@ -431,3 +431,84 @@ def weighted_crossentropy(weights: np.ndarray | None = None, *, smoothing: float
         return cost * ops.sum(truth * ops.convert_to_tensor(weights, output.dtype), axis=-1)
 
     return loss
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def proximity_error(truth: Tensor, output: Tensor) -> Tensor:
+    """Squared error of proximity maps, in which the surroundings of nuclei weigh more.
+
+    loss = Σ w · (t - t̂)² / Σ w, with w = t + max(mean(t), 0.02): the mean keeps an image without
+    nuclei from weighing nothing.
+
+    Parameters
+    ----------
+    truth : (B, *space, K) proximity, 0 … 1.
+    output : (B, *space, K).
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Xing et al. 2019, doi:10.1109/TBME.2019.2900378.
+    """
+    axes = tuple(range(1, len(truth.shape)))
+    weight = truth + ops.maximum(ops.mean(truth, axis=axes, keepdims=True), 0.02)
+    error = ops.sum(weight * ops.square(truth - output), axis=axes)
+    return error / ops.sum(weight, axis=axes)
+
+
+def rare_cross_entropy(rare: float) -> Callable:
+    """Make a cross-entropy in which the pixels of a nucleus weigh more.
+
+    Parameters
+    ----------
+    rare : weight of a pixel whose truth is 1; the others weigh 1.
+
+    Returns
+    -------
+    Callable : truth (B, *space, 1), output (B, *space, 1) logit → (B,) weighted mean.
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        weight = 1.0 + (rare - 1.0) * truth[..., 0]
+        return masked_mean(binary_cross_entropy(truth[..., 0], output[..., 0]), weight)
+
+    return loss
+
+
+def shape_prior_error(outlines: np.ndarray, *, weight: float, reach: int) -> Callable:
+    """Make the loss of SP-CNN: squared error, less a reward where the edges around fit a nucleus.
+
+    Proximity p is widened by a maximum over `reach` pixels, and multiplied by the edges e of the
+    image: edges near nothing that was found do not count. What is left is compared with each
+    outline s by a convolution: loss = mean((t - p)²) - weight · mean over s of mean((s * p e)²).
+
+    Parameters
+    ----------
+    outlines : (N, *side) of nuclei, each in sum 1.
+    weight : of the reward; 0 leaves it out.
+    reach : pixels of the maximum, odd.
+
+    Returns
+    -------
+    Callable : truth (B, *space, 2): proximity, edges; output (B, *space, 1) → (B,).
+
+    References
+    ----------
+    Tofighi et al. 2019, doi:10.1109/TMI.2019.2895318.
+    """
+    kernel = np.moveaxis(outlines, 0, -1)[..., None, :].astype(np.float32)
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        axes = tuple(range(1, len(output.shape)))
+        error = ops.mean(ops.square(truth[..., :1] - output), axis=axes)
+        if not weight or not len(outlines):
+            return error
+        size = tuple(min(reach, n) if n else reach for n in output.shape[1:-1])
+        near = ops.max_pool(ops.clip(output, 0.0, 1.0), size, strides=1, padding="same")
+        fit = ops.conv(near * truth[..., 1:], ops.convert_to_tensor(kernel), padding="same")
+        return error - weight * ops.mean(ops.square(fit), axis=axes)
+
+    return loss

@@ -159,14 +159,28 @@ def test_11_stars_cost_and_flows_lose_nothing():
 
 def test_12_centres_are_ranked_as_the_text_says():
     until = "## 5. Learn both"
-    truth, alone = find_state("12", "truth", until), find_state("12", "alone", until)
+    truth, alone = find_state("12_detect", "truth", until), find_state("12_detect", "alone", until)
     assert (len(np.unique(truth)) - 1, alone.max()) == (51, 12)
-    missed, doubled, moved = find_state("12", "rows", until, which=0)
+    missed, doubled, moved = find_state("12_detect", "rows", until, which=0)
     assert moved["AP at 0.5"] < missed["AP at 0.5"] < doubled["AP at 0.5"]
     assert moved["mean AP"] < missed["mean AP"] < doubled["mean AP"]
-    shares = find_state("12", "rows", until)
+    shares = find_state("12_detect", "rows", until)
     assert [row["merges"] for row in shares][-1] == 10
     assert min(row["AP at 0.5"] for row in shares[:-1]) > 0.9
+
+
+def test_12_points_the_gate_and_doubles_do_what_the_text_says():
+    until = "## 5. Three networks"
+    gates = find_state("12_points", "rows", until, which=0)
+    assert gates[-1]["at random"] > 0.8 > 0.2 > gates[2]["at random"]
+    assert gates[0]["blob_log"] < 0.3 < 0.8 < gates[2]["blob_log"]
+    scores = find_state("12_points", "scores", until)
+    once, twice = scores["blob_log"], scores["each twice"]
+    assert twice["recall"] >= once["recall"]
+    assert twice["precision"] < 0.6 * once["precision"]
+    assert twice["count_error"] > 5 * once["count_error"]
+    peaks = find_state("12_points", "rows", until)
+    assert all(row["peaks"] == row["true"] for row in peaks)
 
 
 def test_16_a_perfect_dice_is_useless_and_small_nuclei_are_missed_more_often():

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbtools import io
+from nbtools import io, tasks
 from nbtools.cli import movies, result_folder
 from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
@@ -385,6 +385,8 @@ def write_prediction(
         write_raw(path, array, like=like, zoom=prediction.zoom)
     if args.min_size is not None:
         result = remove_smaller_than(result, args.min_size)
+    if args.task is not None:
+        result = tasks.get(args.task).convert(result)
     own = {"dtype": image.pixels.dtype} if args.dtype == "input" else {}
     return row | result_folder.write_result(result, image, folder=folder, roi=args.roi, **own)
 

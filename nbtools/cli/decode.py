@@ -17,7 +17,7 @@ from nbtools import documents, io, tasks
 from nbtools.cli import common, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
-from nbtools.results import Labels
+from nbtools.results import Labels, Result
 from nbtools.tasks.instances import remove_smaller_than
 from nbtools.tasks.reading import require_existing
 from nbtools.tasks.text import tabulate
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     """
     about = read_result(args.result)
     say = common.make_reporter(args)
-    out = args.out or args.result
+    out, task = args.out or args.result, tasks.get(about.get("task") or tasks.INSTANCES.name)
     values = about["decoding"] | read_values(args.settings, about)
     decide = find_decoder(about, values)
     images = find_images(about, say)
@@ -75,11 +75,11 @@ def run(args: argparse.Namespace) -> CommandResult:
         ]
         if args.out:
             keep_rest(args.result, folder)
-        result_folder.write_tables(folder, rows, task=tasks.INSTANCES)
+        result_folder.write_tables(folder, rows, task=task)
         command = common.format_command(args)
         document = about | {"decoding": values, "images": rows, "decoded_by": command}
         io.write_json(folder / "result.json", document)
-    columns = result_folder.list_known_columns(rows, task=tasks.INSTANCES)
+    columns = result_folder.list_known_columns(rows, task=task)
     lines = [*tabulate(rows, columns), f"Decoded with {format_values(values)}: {out}"]
     return CommandResult(document | {"folder": str(out)}, lines)
 
@@ -158,8 +158,8 @@ def _to_number(name: str, text: str, *, whole: bool) -> int | float:
     return int(number) if whole else number
 
 
-def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Labels]:
-    """The function (maps, image) → labels that decodes a result.
+def find_decoder(about: dict, values: dict) -> Callable[..., Result]:
+    """The function (maps, image, zoom) → labels or points that decodes a result.
 
     It is that of the target in the table, which loads no network, else that of the method. An
     adapter to another package needs its model to decode; the other methods need no weights.
@@ -177,10 +177,11 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
     if row.target:
         target = row.load_target(Domain.from_dict(about["domain"]), about["settings"])
 
-        def decode(maps: np.ndarray, image: Image) -> Labels:
+        def decode(maps: np.ndarray, image: Image, zoom: tuple | None = None) -> Result:
             frames = maps if "T" in image.axes else maps[None]
-            found = place_results([target.decode(one, **values) for one in frames], image)
-            return target.describe_frames(found, frames)
+            found = [target.decode(one, **values) for one in frames]
+            found = place_results(found, image, zoom=zoom)
+            return target.describe_frames(found, frames) if isinstance(found, Labels) else found
 
         return decode
     if row.trained and row.built_on:
@@ -189,7 +190,9 @@ def find_decoder(about: dict, values: dict) -> Callable[[np.ndarray, Image], Lab
         cls = methods.get(row.name)
         method = cls(cls.Settings.from_dict(about["settings"]))
         method.domain = Domain.from_dict(about["domain"])
-    return lambda maps, image: method.decode_maps(maps, image, **values).result
+    return lambda maps, image, zoom=None: (
+        method.decode_maps(maps, image, zoom=zoom, **values).result
+    )
 
 
 def find_images(about: dict, say: Callable[[str], None]) -> Callable[[str], Image | None]:
@@ -216,7 +219,7 @@ def decode_one(
     result: Path,
     *,
     folder: Path,
-    decide: Callable[[np.ndarray, Image], Labels],
+    decide: Callable[..., Result],
     about: dict,
     images: Callable[[str], Image | None],
 ) -> dict:
@@ -224,14 +227,41 @@ def decode_one(
     started = time.perf_counter()
     name = row["name"]
     maps = io.read_image(result / "raw" / (name + MAPS))
-    before = io.read_label(result / f"{name}.tif").replace(name=name)
+    before = read_grid(name, result, images=images)
     maps = maps.to(before.axes + "C").pixels
-    found = decide(maps, before)
+    found = decide(maps, before, row.get("zoom") and tuple(row["zoom"]))
     seconds = time.perf_counter() - started
-    found = remove_smaller_than(found, about.get("min_size_um"))
+    if about.get("min_size_um") is not None:
+        found = remove_smaller_than(found, about["min_size_um"])
     roi = (result / "rois").is_dir()
     new = result_folder.write_result(found, images(name), folder=folder, roi=roi)
     return row | new | {"seconds": round(seconds, 3)}
+
+
+def read_grid(name: str, result: Path, *, images: Callable[[str], Image | None]) -> Image:
+    """The labels of an image, or the image itself where the result is not labels: for its grid.
+
+    Parameters
+    ----------
+    name : of the image.
+    result : folder of the result.
+    images : name → image; None where it is gone.
+
+    Raises
+    ------
+    UserError : points whose image is no longer where it was.
+    """
+    if (result / f"{name}.tif").is_file():
+        return io.read_label(result / f"{name}.tif").replace(name=name)
+    image = images(name)
+    if image is None:
+        raise UserError(
+            "Points are decoded again beside their image.",
+            f"{name}, which is no longer where it was predicted from",
+            "Put the images back, or predict again.",
+        )
+    axes = image.axes.replace("C", "")
+    return image.select(C=0).to(axes) if "C" in image.axes else image
 
 
 def keep_rest(result: Path, folder: Path) -> None:

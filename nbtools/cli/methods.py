@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> CommandResult:
             "Leave out --task, or the name.",
         )
     if args.name is None:
-        rows = [methods.describe(name) for name in methods.names(args.task)]
+        rows = [methods.describe(name, args.task) for name in methods.names(args.task)]
         return CommandResult(rows, tabulate(rows, ["name", "task", "dims", "needs", "title"]))
     row = methods.describe(args.name)
     settings = [_describe_setting(d) for d in methods.get(args.name).Settings.declarations()]

@@ -75,7 +75,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
-    """What is written, beside the result itself."""
+    """What is written, and beside the result itself."""
+    common.add_task(
+        parser,
+        help="write results of another task: detection of a segmentation writes nuclei's centres",
+    )
     parser.add_argument(
         "--roi",
         action="store_true",
@@ -148,7 +152,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = open_images(args)
     common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
-    task = tasks.get(methods.row(model.name).task)
+    task = find_task(args, tasks.get(methods.row(model.name).task))
     require_suited(args, task, rescales=model.Target.rescales)
     for remark in model.remarks:
         say(f"Note: {remark}")
@@ -167,6 +171,37 @@ def run(args: argparse.Namespace) -> CommandResult:
     ]
     code = 1 if failed or batch.stopped else 0
     return CommandResult(document | {"folder": str(args.out)}, lines, code)
+
+
+def find_task(args: argparse.Namespace, own: Task) -> Task:
+    """The task that results are written as.
+
+    Parameters
+    ----------
+    args : parsed command line, with the task that is wished.
+    own : task of the model.
+
+    Raises
+    ------
+    UserError : no result of that task can be made of the model's, or maps are to be kept for it.
+    """
+    wished = own if args.task is None else tasks.get(args.task)
+    if wished is own:
+        return own
+    if not set(own.results) <= set(wished.accepts):
+        possible = [t.name for t in tasks.TASKS.values() if set(own.results) <= set(t.accepts)]
+        raise UserError(
+            "Only some results can be written as those of another task.",
+            f"--task {wished.name} with {args.model}, a model for {own.name}",
+            f"Leave out --task, or use {', '.join(possible)}." if possible else "Leave out --task.",
+        )
+    if args.raw:
+        raise UserError(
+            "Maps are kept for results of the model's own task.",
+            f"--raw with --task {wished.name}",
+            "Leave out one of the two.",
+        )
+    return wished
 
 
 def open_images(args: argparse.Namespace) -> DataSet:
@@ -205,6 +240,7 @@ def write_result(batch: Batch, found: list[movies.Movie], *, task: Task) -> dict
         for row in rows:
             del row["findings"]
         document = describe_result(model, rows, failed=batch.failed, args=args)
+        document["task"] = task.name
         document["warnings"] = [one.to_dict() for one in findings]
         document["movies"] = [movie.to_dict() for movie in found]
         document["stopped"] = batch.stopped

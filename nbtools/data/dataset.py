@@ -136,8 +136,9 @@ class DataSet(Sequence):
     @property
     def nucleus_classes(self) -> tuple[str, ...]:
         """Names of the classes that single nuclei have, sorted; () where none is known."""
-        tables = (self.reader.classes(e) or {} for e in self.entries)
-        return tuple(sorted(set().union(*(table.values() for table in tables))))
+        tables = [set((self.reader.classes(e) or {}).values()) for e in self.entries]
+        tables += [set(self.reader.centre_classes(e)) for e in self.entries]
+        return tuple(sorted(set().union(*tables) - {""}))
 
     def __len__(self) -> int:
         return len(self.entries)

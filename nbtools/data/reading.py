@@ -20,6 +20,7 @@ from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io import units
+from nbtools.io.points_and_boxes import read_centre_classes
 from nbtools.io.series import choose_series, refuse_several
 
 REMEMBERED_BYTES = 256 * 2**20
@@ -75,6 +76,7 @@ class Reader:
             boxes=boxes,
             box_classes=box_classes,
             centres=self.centres(entry, image),
+            centre_classes=self.centre_classes(entry),
             lineage=self.lineage(entry),
             unpaired=self.unpaired(entry),
         )
@@ -342,6 +344,13 @@ class Reader:
             return io.read_centres(path, image.spatial)
         blobs = self._open_partner(entry, "centres", image.spatial, palette=True)
         return io.find_centres(io.to_label(blobs, str(path)).pixels)
+
+    def centre_classes(self, entry: Entry) -> tuple[str, ...]:
+        """Class of each centre; () where no centre has one, or in an image of blobs."""
+        if "centres" not in entry.files:
+            return entry.sample.centre_classes if entry.sample else ()
+        path = entry.files["centres"]
+        return read_centre_classes(path) if path.suffix.lower() == ".csv" else ()
 
     def clean(self, entry: Entry, image: Image) -> Image | None:
         """The low-noise partner; None without one."""

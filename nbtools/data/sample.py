@@ -37,6 +37,7 @@ class Sample:
     box_classes : class of each box; () where no box has one.
     centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
+    centre_classes : class of each centre; () where no centre has one.
     lineage : track → the track that divided into it, of a movie whose labels are numbers of tracks;
         {} where none divides, None where labels are no tracks.
     unpaired : an image of another kind, of another field of view: what a translation learns from.
@@ -52,6 +53,7 @@ class Sample:
     boxes: np.ndarray | None = None
     box_classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
+    centre_classes: tuple[str, ...] = ()
     lineage: dict[int, int] | None = None
     unpaired: Image | None = None
 

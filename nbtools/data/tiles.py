@@ -76,7 +76,9 @@ def _cut_points_and_boxes(sample: Sample, corner: tuple[int, int], size: int) ->
         columns = [sample.image.spatial.index(letter) for letter in "YX"]
         centres[:, columns] -= corner
         plane = centres[:, columns]
-        places["centres"] = centres[((plane >= -0.5) & (plane < size - 0.5)).all(axis=1)]
+        inside = ((plane >= -0.5) & (plane < size - 0.5)).all(axis=1)
+        places["centres"] = centres[inside]
+        places["centre_classes"] = tuple(compress(sample.centre_classes, inside))
     return places
 
 

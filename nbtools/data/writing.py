@@ -110,9 +110,8 @@ def write_points_and_boxes(folder: Path, sample: Sample) -> None:
             folder / "boxes" / f"{sample.name}.csv", sample.boxes, classes=sample.box_classes
         )
     if sample.centres is not None:
-        io.write_centres(
-            folder / "centres" / f"{sample.name}.csv", sample.centres, spatial=sample.image.spatial
-        )
+        path, named = folder / "centres" / f"{sample.name}.csv", sample.centre_classes
+        io.write_centres(path, sample.centres, spatial=sample.image.spatial, classes=named)
 
 
 def copy_files(folder: Path, entry: Entry, *, kinds: Sequence[str]) -> None:

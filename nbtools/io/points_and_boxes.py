@@ -153,16 +153,35 @@ def write_boxes(path: str | Path, boxes: np.ndarray, *, classes: tuple[str, ...]
     write_csv(path, columns | ({"class": classes} if classes else {}))
 
 
-def write_centres(path: str | Path, centres: np.ndarray, *, spatial: str) -> None:
-    """Write a table of centres as `read_centres` reads it.
+def read_centre_classes(path: str | Path) -> tuple[str, ...]:
+    """Read the class of each centre of a table.
+
+    Parameters
+    ----------
+    path : of a CSV file, perhaps with a column `class`.
+
+    Returns
+    -------
+    Names in the order of the rows, "" where a row has none; () where no row has one.
+    """
+    named = tuple((row.get("class") or "").strip() for row in read_csv(path))
+    return named if any(named) else ()
+
+
+def write_centres(
+    path: str | Path, centres: np.ndarray, *, spatial: str, classes: tuple[str, ...] = ()
+) -> None:
+    """Write a table of centres as `read_centres` and `read_centre_classes` read it.
 
     Parameters
     ----------
     path : of the CSV file.
     centres : (n, ndim), in pixels.
     spatial : axes of the columns, "YX" or "ZYX" in any order.
+    classes : class of each centre; () leaves the column out.
     """
-    write_csv(path, dict(zip(spatial.lower(), centres.T.astype(float), strict=True)))
+    columns = dict(zip(spatial.lower(), centres.T.astype(float), strict=True))
+    write_csv(path, columns | ({"class": classes} if classes else {}))
 
 
 def _read_rows(

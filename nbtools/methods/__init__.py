@@ -29,9 +29,15 @@ CHECKSUMS = "checksums.sha256"  # of shipped weights, beside their folders
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the methods, of one task of `nbtools.tasks` or of all."""
-    wanted = task and tasks.get(task)
-    return [r.name for r in registry.ROWS if wanted in (None, tasks.get(r.task))]
+    """Names of the methods, of one task of `nbtools.tasks` or of all.
+
+    Methods of another task whose results serve this one, too, are the last.
+    """
+    if task is None:
+        return [r.name for r in registry.ROWS]
+    wanted = tasks.get(task).name
+    own = [r.name for r in registry.ROWS if r.task == wanted]
+    return own + [r.name for r in registry.ROWS if wanted in r.also]
 
 
 def row(name: str) -> Row:
@@ -47,9 +53,15 @@ def get(name: str) -> type[Method]:
     return method
 
 
-def describe(name: str) -> dict:
-    """A method's passport as plain values, as `nbtools methods` prints it."""
-    return row(name).describe()
+def describe(name: str, task: str | None = None) -> dict:
+    """A method's passport as plain values, as `nbtools methods` prints it.
+
+    Parameters
+    ----------
+    name : of the method.
+    task : for which it is told, where its results serve several; None for its own.
+    """
+    return row(name).describe(task)
 
 
 def suggest_weights(image: Image) -> str:

@@ -328,7 +328,7 @@ class KerasMethod(GreyScaling, Method):
 
         Parameters
         ----------
-        train : training images; without labels no nuclei are counted.
+        train : training images; nuclei are counted where a method learns from labels or points.
 
         Returns
         -------
@@ -336,14 +336,16 @@ class KerasMethod(GreyScaling, Method):
         """
         shapes = [train.image(i).space_shape for i in range(len(train))]
         self.largest = tuple(np.max(shapes, axis=0).tolist())
-        if "labels" not in self.needs:
+        if not {"labels", "points"} & set(self.needs):
             return [0] * len(train)
-        sizes = []
+        sizes, counts = [], []
         for sample in train:
             known = sample.label is not None
             sizes.append(equivalent_diameters(sample.label.pixels) if known else np.zeros(0))
+            places = () if sample.centres is None else sample.centres
+            counts.append(max(len(sizes[-1]), len(places)))
         self.note_nucleus_size(sizes)
-        return [len(diameters) for diameters in sizes]
+        return counts
 
     def make_example(self, sample: Sample, *, encode: bool = True) -> Example:
         """Make a training example of a sample: normalised image, partners and encoded truth.

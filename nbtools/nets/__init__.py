@@ -3,6 +3,8 @@
 from nbtools.nets.cpnet import cpnet
 from nbtools.nets.cpu_optimize import cpu_optimize
 from nbtools.nets.ensemble import ensemble, side_by_side
+from nbtools.nets.kinet import kinet
+from nbtools.nets.plain import plain, vgg
 from nbtools.nets.pooled import PooledConfig, paper_classifier, plan_halvings, pooled
 from nbtools.nets.psf import Psf
 from nbtools.nets.rcan import rcan
@@ -16,7 +18,9 @@ __all__ = [
     "cpnet",
     "cpu_optimize",
     "ensemble",
+    "kinet",
     "paper_classifier",
+    "plain",
     "plan_halvings",
     "plan_pooling",
     "pooled",
@@ -25,4 +29,5 @@ __all__ = [
     "three_views",
     "unet",
     "unet_for",
+    "vgg",
 ]

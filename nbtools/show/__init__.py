@@ -8,6 +8,7 @@ from nbtools.show.figure import Figure, array_to_png, to_png, write_pdf
 from nbtools.show.found import found_pictures
 from nbtools.show.grey import histogram
 from nbtools.show.groups import group_table, groups, highlight
+from nbtools.show.marked import points
 from nbtools.show.noise import correlations
 from nbtools.show.pages import picture_page, text_pages
 from nbtools.show.paired import differences
@@ -60,6 +61,7 @@ __all__ = [
     "patches",
     "paths",
     "picture_page",
+    "points",
     "points_rgb",
     "predictions",
     "projections",

@@ -58,6 +58,8 @@ class Task:
         the function of `nbtools.show` that draws it.
     baseline : name of the method without training that others are compared with; "" without.
     guess : truth → name and results of the best guess without looking at images; None without.
+    accepts : types of other tasks' results that `convert` makes a result of this task of.
+    convert : such a result → a result of this task; one of its own stays as it is.
     unprocessed : truth → the result that leaves the image as it is; None where there is none.
     biaflows : (truth, result or None) → metrics of one image under the names of BIAFLOWS.
     calibrated : scores depend on the pixel size.
@@ -84,6 +86,8 @@ class Task:
     figures: Mapping[str, str] = field(default_factory=dict)
     baseline: str = ""
     guess: Callable[[ResultSet], tuple[str, ResultSet]] | None = None
+    accepts: tuple[type, ...] = ()
+    convert: Callable[[Result], Result] = lambda result: result
     unprocessed: Callable[[Result], Result | None] = lambda truth: None
     matching: str = ""
     sentence: Callable[[dict], str] = lambda scores: ""

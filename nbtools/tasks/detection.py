@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from nbtools import io
-from nbtools.data import DataSet, InputOptions
+from nbtools.data import DataSet, InputOptions, Sample
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
-from nbtools.geometry import centroids
+from nbtools.geometry import centroids, count_sizes
 from nbtools.image import Image
 from nbtools.io.points_and_boxes import EDGES
 from nbtools.metrics import biaflows, boxes, detection, found_classes
@@ -249,11 +249,37 @@ def as_points(found: Found) -> Points:
         pixels = found.image.pixels
         known = [names.get(n) for n in np.unique(pixels[pixels > 0]).tolist()] if names else []
         classes = tuple(known) if all(known) else ()
-        return Points(centroids(pixels), Grid.of(found.image), classes=classes)
+        score = None
+        if found.score is not None:
+            score = np.array([found.score[n] for n in count_sizes(pixels)[0].tolist()], float)
+        return Points(centroids(pixels), Grid.of(found.image), score, classes)
     if isinstance(found, Boxes):
         middles = sum(boxes.split_edges(found.edges)) / 2 - EDGE
         return Points(middles, found.grid, found.score, found.classes, found.frame)
     return found
+
+
+def convert(result: Found) -> Points | Boxes:
+    """The centre of gravity of each label, with its score and class; points and boxes as they are.
+
+    So every method that segments is a detector, too. The rule is one for all: where a nucleus has
+    its centre of gravity, whatever the method believes of its inside.
+
+    Parameters
+    ----------
+    result : labels, also of a movie; points or boxes.
+    """
+    if not isinstance(result, Labels):
+        return result
+    moments = [as_points(moment) for moment in result.frames()]
+    if "T" not in result.image.axes:
+        return moments[0]
+    frame = np.repeat(np.arange(len(moments)), [len(one) for one in moments])
+    known = all(one.score is not None for one in moments)
+    score = np.concatenate([one.score for one in moments]) if known else None
+    names = tuple(name for one in moments for name in one.classes)
+    places = np.concatenate([one.coordinates for one in moments])
+    return Points(places, moments[0].grid, score, names if len(names) == len(frame) else (), frame)
 
 
 def evaluate(
@@ -304,6 +330,51 @@ def evaluate(
 
     scores = detection.evaluate(convert(pairs), gate=gate, unit=unit, groups=groups, seed=seed)
     return scores | marks.summarize()
+
+
+def evaluate_each(
+    data: Iterable, found: Mapping[str, Iterable], *, gate_px: float = detection.GATE_PX
+) -> dict[str, dict]:
+    """Score several methods on the same samples, as lessons do.
+
+    Parameters
+    ----------
+    data : samples with centres or labels.
+    found : name of a method → its results, or predictions, in the order of the samples.
+    gate_px : largest distance of a match.
+
+    Returns
+    -------
+    Name of the method → its scores, see `evaluate`.
+    """
+    truth = [(sample.name, _truth_of(sample)) for sample in data]
+    scores = {}
+    for name, results in found.items():
+        plain = [convert(getattr(one, "result", one)) for one in results]
+        pairs = [(*known, one) for known, one in zip(truth, plain, strict=True)]
+        scores[name] = evaluate(pairs, gate_px=gate_px)
+    return scores
+
+
+def make_rows(scores: Mapping[str, Mapping]) -> list[dict]:
+    """A table of scores, a row per method.
+
+    Parameters
+    ----------
+    scores : of `evaluate_each`.
+    """
+    columns = ("f1", "precision", "recall", "rmse", "count_error")
+    rows = []
+    for name, one in scores.items():
+        rows.append({"method": name} | {column: one[column] for column in columns})
+    return rows
+
+
+def _truth_of(sample: Sample) -> Found:
+    """The centres of a sample, or else its labels."""
+    if sample.centres is not None:
+        return Points(sample.centres, Grid.of(sample.image), classes=sample.centre_classes)
+    return Labels(sample.label)
 
 
 class MarkScores:
@@ -450,6 +521,8 @@ TASK = Task(
     terms=TERMS,
     done="searched",
     figures={"overlay": "points_rgb"},
+    accepts=(Labels,),
+    convert=convert,
     baseline="blob_log",
     calibrated=True,
     biaflows=rate_biaflows,

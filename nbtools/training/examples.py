@@ -10,7 +10,7 @@ import numpy as np
 from nbtools import augment, patches
 from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.geometry import centroids, number_densely
+from nbtools.geometry import centroids, count_sizes, number_densely
 from nbtools.image import Image
 from nbtools.normalize import Scale
 from nbtools.patches import Example
@@ -120,11 +120,19 @@ class ExampleMaker:
         return replace(example, clean=scale.apply(express_as(clean, noisy)))
 
     def _add_points(self, example: Example, sample: Sample, _: Scale) -> Example:
-        points = sample.centres
+        points, numbers = sample.centres, None
+        places = {name: i for i, name in enumerate(self.classes, 1)}
         if points is None:
-            points = centroids(sample.label.select(T=0).to(self.axes).pixels)
+            label = sample.label.select(T=0).to(self.axes).pixels
+            points = centroids(label)
+            named = [(sample.classes or {}).get(n) for n in count_sizes(label)[0].tolist()]
+        else:
+            named = sample.centre_classes
+        if places and named:
+            numbers = np.array([places.get(name, 0) for name in named], int)
         points = np.asarray(points, float).reshape(-1, len(self.axes))
-        return replace(example, points=points, seeds=np.rint(points).astype(int))
+        seeds = np.rint(points).astype(int)
+        return replace(example, points=points, point_classes=numbers, seeds=seeds)
 
     def _add_boxes(self, example: Example, sample: Sample, _: Scale) -> Example:
         boxes, named = sample.boxes, sample.box_classes
@@ -165,7 +173,7 @@ def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> R
     ----------
     example : with labels, boxes, points or a class; the first of these is taken.
     axes : spatial axes.
-    classes : names of the classes of images.
+    classes : names of the classes of images, or of points.
     """
     grid = Grid(axes, example.image.shape[:-1])
     if example.label is not None:
@@ -173,8 +181,16 @@ def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> R
     if example.boxes is not None:
         return Boxes(example.boxes, grid)
     if example.points is not None:
-        return Points(example.points, grid)
+        return Points(example.points, grid, classes=_name_points(example, classes))
     return Classes(classes, np.eye(len(classes))[[example.class_index]])
+
+
+def _name_points(example: Example, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The class of each point; () where not every point has one."""
+    numbers = example.point_classes
+    if not classes or numbers is None or not (numbers > 0).all():
+        return ()
+    return tuple(classes[n - 1] for n in numbers)
 
 
 def draw_patch(

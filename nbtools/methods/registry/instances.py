@@ -98,7 +98,8 @@ ROWS = (
         task="instances",
         dims=(2, 3),
         needs=("labels",),
-        system="StarDist",
+        system="StarDist; StarDist (as detector)",
+        also=("detection",),
         paper=Paper(
             "Cell detection with star-convex polygons", "10.1007/978-3-030-00934-2_30", 2018
         ),
@@ -131,7 +132,8 @@ ROWS = (
         task="instances",
         dims=(2, 3),
         needs=("labels",),
-        system="QCANet",
+        system="QCANet; QCANet NDN (as detector)",
+        also=("detection",),
         paper=Paper(
             "3D convolutional neural networks-based segmentation to acquire quantitative "
             "criteria of the nucleus during mouse "

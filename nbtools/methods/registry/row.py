@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # any method of a task on one's own images
 WORKBENCHES = {
     "instances": "notebooks/workbench_segment.ipynb",
+    "detection": "notebooks/workbench_detect.ipynb",
     "restoration": "notebooks/workbench_denoise.ipynb",
 }
 
@@ -40,6 +41,7 @@ class Row:
     needs : partners of a training image; "nothing" for none.
     system : its name in the review.
     parameters : of its default network in 2D.
+    also : further tasks that its results serve, as the centres of labels serve detection.
     target : module in `nbtools.targets` and class, where maps can be decoded again without loading
         a network.
     """
@@ -57,6 +59,12 @@ class Row:
     built_on: str | None = None
     weights: str | None = None
     target: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Its task, and those that its results serve, too."""
+        return (self.task, *self.also)
 
     def load_target(self, domain: Domain, settings: Mapping) -> Target:
         """Make the target of the method for a model.
@@ -83,11 +91,17 @@ class Row:
     def file(self) -> str:
         return self.path.partition(":")[0].replace(".", "/") + ".py"
 
-    def describe(self) -> dict:
+    def describe(self, task: str | None = None) -> dict:
+        """What `nbtools methods` tells, as plain values.
+
+        Parameters
+        ----------
+        task : for which it is told; None for its own.
+        """
         return {
             "name": self.name,
             "title": self.title,
-            "task": tasks.get(self.task).name,
+            "task": tasks.get(task or self.task).name,
             "dims": list(self.dims),
             "needs": list(self.needs),
             "paper": vars(self.paper).copy(),

@@ -1,0 +1,99 @@
+"""KiNet: proximity maps, one per class, from a residual U-Net that also looks at coarse scales.
+
+Xing et al. 2019, doi:10.1109/TBME.2019.2900378. The preset `paper` has the published widths,
+kernels and auxiliary scales; `small` has the same parts, works at half the resolution in the plane,
+and learns in minutes. Published are plain gradient descent for 100,000 steps, a radius of 15 px and
+batch statistics in prediction, too; here the optimiser is that of all methods, the radius follows
+from the nuclei, and prediction uses the statistics of training, so that a tile has the same result
+alone and among others. The further branch for regions of tumour is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import keras
+
+from nbtools import losses, nets
+from nbtools.config import setting, vary
+from nbtools.data import DataSet
+from nbtools.methods.keras_method import KerasMethod
+from nbtools.methods.points import measure_radius
+from nbtools.methods.settings import NetworkSettings, preset_setting
+from nbtools.targets.proximity import ProximityTarget
+
+STEM = (1, 2, 2)
+NETWORKS = {
+    "tiny": {"filters": (8, 16), "convs": (1,), "side": 8, "head": 8, "kernel": 3},
+    "small": {
+        "filters": (16, 32, 64, 64),
+        "convs": (1, 1, 1),
+        "side": 16,
+        "head": 16,
+        "kernel": 3,
+        "dropout": 0.0,
+        "stem": STEM,
+    },
+    "paper": {},
+}
+LEVELS = {"tiny": 2, "small": 4, "paper": 5}
+PATCHES = {"patch_size": {2: 96, 3: 64}, "batch_size": {2: 4, 3: 2}}
+
+
+@dataclass(frozen=True)
+class KiNetSettings(NetworkSettings, parameters=ProximityTarget.parameters):
+    # many small steps learn sooner than few large ones
+    defaults_by_ndim: ClassVar = PATCHES
+
+    patch_size: int | None = vary(
+        NetworkSettings,
+        "patch_size",
+        help="Side of a training patch in the plane; empty: 96, in volumes 64.",
+    )
+    preset: str = preset_setting(*NETWORKS)
+    radius: float | None = setting(
+        None,
+        unit="px",
+        min=1.0,
+        max=100.0,
+        help="Distance at which proximity ends; empty: half the diameter of smaller nuclei.",
+    )
+
+
+@final
+class KiNet(KerasMethod):
+    """KiNet: proximity of the next centre, a map per class."""
+
+    Settings, Target, needs = KiNetSettings, ProximityTarget, ("points",)
+    learns_classes = True
+
+    def prepare(self, train: DataSet) -> None:
+        """Take the radius from the nuclei, where the settings leave it open.
+
+        Parameters
+        ----------
+        train : training images.
+        """
+        super().prepare(train)
+        if self.settings.radius is None:
+            self.settings = self.settings.replace(radius=measure_radius(train))
+
+    def notes(self) -> tuple[str, ...]:
+        return (f"Proximity ends {self.settings.radius:g} px from the centre of a nucleus.",)
+
+    def loss(self) -> Callable:
+        return losses.proximity_error
+
+    def build(self) -> keras.Model:
+        ndim, preset = self.domain.ndim, self.settings.preset
+        plan = dict(NETWORKS[preset])
+        stem = plan.get("stem", (1, 1, 1))
+        if "stem" in plan:
+            plan["stem"] = stem[-ndim:]
+        count = LEVELS[preset] - 1
+        strides = nets.plan_pooling(ndim, self.domain.spacing, count=count, stem=stem)
+        outputs = sum(self.target().outputs.values())
+        about = {"channels": self.domain.channels, "outputs": outputs, "strides": strides}
+        return nets.kinet(ndim, **about, **plan)
