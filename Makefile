@@ -1,7 +1,7 @@
 # Everything a person types. Needs Python 3.11 to 3.13, git and make; each target sets up the rest by itself.
 #   make course   run the lessons on the samples and open their summary      make lab    the lessons in JupyterLab
 #   make test     all tests, notebooks included                              make bench  ratios against other tools
-#   make check    style, and whether notebooks are built; test-browser, test-colab, test-backends: see CONTRIBUTING.md
+#   make check    style, and whether notebooks are built; test-browser, -colab, -backends, -reliability: see CONTRIBUTING.md
 # Choose an interpreter with  make course PYTHON=/path/to/python3.12
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
 
-.PHONY: help environment course test lab bench check notebooks test-browser test-colab test-backends clean
+.PHONY: help environment course test lab bench check notebooks test-browser test-colab test-backends test-reliability clean
 .DELETE_ON_ERROR:
 
 help:
@@ -66,6 +66,10 @@ $(BIN)/python:
 # Whole notebooks, too, in Chromium under JupyterLab; the short tests in a browser are part of `make test`.
 test-browser: environment
 	$(BIN)/python -m pytest -m "tour or not tour" tests/browser $(TESTS)
+
+# Kills, damaged files, strangers, and files of the user in the way: the long runs; a few of each are part of `make test`.
+test-reliability: environment
+	$(BIN)/python tests/reliability/run.py
 
 # What Google Colab ships today, as far as that can be had outside of it.
 test-colab:

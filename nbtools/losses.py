@@ -478,6 +478,44 @@ def rare_cross_entropy(rare: float) -> Callable:
     return loss
 
 
+def cell_boxes(ndim: int, *, classes: int = 0) -> Callable:
+    """Make the loss of cells that tell boxes, see `targets.boxes.CellTarget`.
+
+    loss = Σ over all cells w · BCE(score, IoU) + Σ over cells with a box w · (2 · (1 - GIoU) + CE).
+    The score of a cell is to be the IoU of the box that it tells, and 0 without a box.
+
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    classes : number of classes that are told apart; cells of unknown class are left out.
+
+    Returns
+    -------
+    Callable : truth (B, *cells, 1 + 2 D + K + 1): has a box (1, 0), distances to the edges in
+        cells, class, w; output: logit, logarithms of the distances, logits → (B,).
+
+    References
+    ----------
+    GIoU: Rezatofighi et al. 2019, doi:10.1109/CVPR.2019.00075; the score as an IoU: Redmon et al.
+    2016, doi:10.1109/CVPR.2016.91.
+    """
+    ends = 1 + 2 * ndim
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        axes, weight = tuple(range(1, ndim + 1)), truth[..., -1]
+        there = truth[..., 0] * weight
+        distance = ops.exp(ops.clip(output[..., 1:ends], -7.0, 7.0))
+        iou, giou = overlap_of_distances(truth[..., 1:ends], distance)
+        wanted = truth[..., 0] * ops.stop_gradient(iou)
+        cost = weight * binary_cross_entropy(wanted, output[..., 0]) + 2 * there * (1 - giou)
+        if classes:
+            logs = ops.log_softmax(output[..., ends : ends + classes], axis=-1)
+            cost = cost - there * ops.sum(truth[..., ends : ends + classes] * logs, axis=-1)
+        return ops.sum(cost, axis=axes)
+
+    return loss
+
+
 def shape_prior_error(outlines: np.ndarray, *, weight: float, reach: int) -> Callable:
     """Make the loss of SP-CNN: squared error, less a reward where the edges around fit a nucleus.
 
@@ -512,3 +550,143 @@ def shape_prior_error(outlines: np.ndarray, *, weight: float, reach: int) -> Cal
         return error - weight * ops.mean(ops.square(fit), axis=axes)
 
     return loss
+
+
+def overlap_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and GIoU of two boxes around one place, each given by its distances to the edges.
+
+    Parameters
+    ----------
+    first, second : (..., 2 D) distances to the lower edges, then to the upper ones.
+
+    Returns
+    -------
+    Two tensors (...). GIoU = IoU - the share of the smallest common box that neither covers.
+
+    References
+    ----------
+    Rezatofighi et al. 2019, doi:10.1109/CVPR.2019.00075.
+    """
+    ndim = first.shape[-1] // 2
+
+    def volume(distance: Tensor) -> Tensor:
+        return ops.prod(distance[..., :ndim] + distance[..., ndim:], axis=-1)
+
+    shared = volume(ops.minimum(first, second))
+    union = volume(first) + volume(second) - shared
+    common = volume(ops.maximum(first, second))
+    iou = shared / ops.maximum(union, 1e-9)
+    return iou, iou - (common - union) / ops.maximum(common, 1e-9)
+
+
+def anchor_boxes(ndim: int, *, anchors: int, kinds: int, focal: bool = True) -> Callable:
+    """Make the loss of anchors, see `targets.anchors.AnchorTarget`.
+
+    loss = Σ over scores of a cost + Σ over anchors with a box of w · smooth L1 of the corrections.
+    The cost is either w · focal(score), w one over the number of anchors with a box; or the BCE,
+    with weights by which anchors with and without a box count as much, as if as many of both were
+    drawn. Scores of -1 are left out.
+
+    Parameters
+    ----------
+    ndim : number of spatial axes.
+    anchors, kinds : anchors per cell, and scores of each.
+    focal : the former cost, else the latter.
+
+    Returns
+    -------
+    Callable : truth (B, *cells, A · kinds + A · 2 D + 2), the last two channels one over the number
+        of anchors with and without a box; output (B, *cells, A · kinds + A · 2 D) → (B,).
+
+    References
+    ----------
+    Focal loss: Lin et al. 2017, doi:10.1109/ICCV.2017.324. Balanced sampling and smooth L1: Ren et
+    al. 2015, doi:10.1109/TPAMI.2016.2577031.
+    """
+    scores, ends = anchors * kinds, anchors * (kinds + 2 * ndim)
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        axes = tuple(range(1, ndim + 3))
+        weights = truth[..., None, -2:]
+        score, logit = (_split(maps[..., :scores], kinds) for maps in (truth, output))
+        wanted, moved = (_split(maps[..., scores:ends], 2 * ndim) for maps in (truth, output))
+        known = ops.cast(score >= 0, output.dtype)
+        there = ops.max(ops.maximum(score, 0.0), axis=-1, keepdims=True) * weights[..., :1]
+        cost = binary_cross_entropy(ops.maximum(score, 0.0), logit)
+        if focal:
+            cost = cost * focal_weight(score, logit) * weights[..., :1]
+        else:
+            cost = cost * ops.where(score > 0.5, weights[..., :1], weights[..., 1:])
+        off = smooth_l1(wanted - moved)
+        return ops.sum(cost * known, axis=axes) + ops.sum(off * there, axis=axes)
+
+    return loss
+
+
+def region_boxes(kinds: int) -> Callable:
+    """Make the loss of a second stage, see `targets.regions`.
+
+    loss = Σ over regions of w · cross-entropy + v · smooth L1 of the corrections.
+
+    Parameters
+    ----------
+    kinds : number of classes, 1 where they are not told apart.
+
+    Returns
+    -------
+    Callable : truth (B, R, 1 + kinds + 2 D + 2): no nucleus or which class (0, 1), corrections, w
+        and v; output (B, R, 1 + kinds + 2 D): logits, corrections → (B,).
+
+    References
+    ----------
+    Girshick 2015, doi:10.1109/ICCV.2015.169.
+    """
+    ends = 1 + kinds
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        logs = ops.log_softmax(output[..., :ends], axis=-1)
+        entropy = -ops.sum(truth[..., :ends] * logs, axis=-1)
+        off = ops.sum(smooth_l1(truth[..., ends:-2] - output[..., ends:]), axis=-1)
+        return ops.sum(truth[..., -2] * entropy + truth[..., -1] * off, axis=1)
+
+    return loss
+
+
+def _split(maps: Tensor, each: int) -> Tensor:
+    """(B, *cells, A · each) → (B, *cells, A, each)."""
+    shape = ops.shape(maps)
+    return ops.reshape(maps, (*shape[:-1], maps.shape[-1] // each, each))
+
+
+def focal_weight(
+    truth: Tensor, logit: Tensor, *, gamma: float = 2.0, alpha: float = 0.25
+) -> Tensor:
+    """Weight of a score in the focal loss: α (1 - p)^γ where it is to be 1, (1 - α) p^γ elsewhere.
+
+    Parameters
+    ----------
+    truth, logit : of one shape; p is the sigmoid of the logit.
+    gamma, alpha : as published.
+
+    References
+    ----------
+    Lin et al. 2017, doi:10.1109/ICCV.2017.324.
+    """
+    share = ops.sigmoid(logit)
+    wrong = ops.where(truth > 0.5, 1 - share, share)
+    return ops.where(truth > 0.5, alpha, 1 - alpha) * wrong**gamma
+
+
+def smooth_l1(difference: Tensor) -> Tensor:
+    """d² / 2 for |d| < 1, else |d| - 1 / 2.
+
+    Parameters
+    ----------
+    difference : d, of any shape.
+
+    References
+    ----------
+    Girshick 2015, doi:10.1109/ICCV.2015.169.
+    """
+    away = ops.abs(difference)
+    return ops.where(away < 1, 0.5 * away * away, away - 0.5)

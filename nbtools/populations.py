@@ -10,8 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 SEPARATE = 2.9  # edge contrast from which on outlines follow edges; see `measure_edge_contrast`
+ONE_WAY = 1.6  # the same along one axis, below which outlines only follow stripes along it
 SHARE_OF_DIAMETER = 0.1  # of the objects, over which grey values are smoothed
 SMOOTHEST = 3.0  # px
+CROWDED = 15.0  # px, a diameter at which outlines are looked at, too: that of clumps is too large
 SAMPLED = 500_000  # pixels, of which statistics are precise to a percent
 FEW = 0.1  # share of the image far from outlines, below which all of it is compared
 
@@ -48,27 +50,67 @@ def measure_edge_contrast(grey: np.ndarray, inside: np.ndarray, *, diameter: flo
     >>> measure_edge_contrast(noise + 9 * disc, disc, diameter=40) > SEPARATE
     True
     """
+    return _measure_contrasts(grey, inside, diameter=diameter)[0]
+
+
+def follows_edges(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> bool:
+    """Whether outlines lie on edges, so that what was found can be objects.
+
+    Where nuclei are crowded, what is taken for one is a clump, and smoothing over a share of its
+    diameter would blur the gaps between nuclei. So a small diameter is tried, too. Stripes have
+    edges along one axis alone; objects have them along both.
+
+    Parameters
+    ----------
+    grey, inside, diameter : as for `measure_edge_contrast`.
+
+    Examples
+    --------
+    >>> noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(128, 128)), 1)
+    >>> follows_edges(noise, noise > 0, diameter=40)
+    False
+    """
+    tries = (diameter, CROWDED) if diameter > CROWDED else (diameter,)
+    found = (_measure_contrasts(grey, inside, diameter=one) for one in tries)
+    return any(whole > SEPARATE and min(single, default=0.0) > ONE_WAY for whole, *single in found)
+
+
+def _measure_contrasts(grey: np.ndarray, inside: np.ndarray, *, diameter: float) -> list[float]:
+    """Edge contrast of the steepness, then of its part along each axis of the planes."""
     width = float(np.clip(SHARE_OF_DIAMETER * diameter, 1.0, SMOOTHEST))
     further = np.sqrt(max(width**2 - 1, 0.0))  # beyond the pixel that grey values are smoothed by
     planar = (0.0,) * (grey.ndim - 2) + (further, further)
-    steepness = measure_steepness(ndimage.gaussian_filter(grey.astype(np.float32), planar))
+    parts = _measure_slopes(ndimage.gaussian_filter(grey.astype(np.float32), planar))
     outline = find_outlines(inside)
-    if not outline.any():
-        return 0.0
+    if not outline.any() or not parts:
+        return [0.0]
     far = ~ndimage.binary_dilation(outline, iterations=int(np.ceil(width)))
+    far = far if far.mean() > FEW else np.ones_like(far)
     least = _expected_steepness(grey, width)
-    usual = max(float(steepness.mean()), least)
-    away = max(float(steepness[far].mean()), least) if far.mean() > FEW else usual
-    along = float(steepness[outline].mean())
-    return along**2 / max(usual * away, 1e-12)
+    found = []
+    # of the mean length of a gradient in noise, each of two components has 2 / pi
+    for steepness, share in [(_add_up(parts), 1.0), *((abs(part), 2 / np.pi) for part in parts)]:
+        usual = max(float(steepness.mean()), share * least)
+        away = max(float(steepness[far].mean()), share * least)
+        found.append(float(steepness[outline].mean()) ** 2 / max(usual * away, 1e-12))
+    return found
 
 
 def measure_steepness(grey: np.ndarray) -> np.ndarray:
     """(*space) float32 length of the gradient within planes, in grey values per pixel."""
-    squared = np.zeros(grey.shape, np.float32)
-    for axis in (-2, -1):
-        if grey.shape[axis] > 1:
-            squared += np.gradient(grey, axis=axis) ** 2
+    return _add_up(_measure_slopes(grey) or [np.zeros(grey.shape, np.float32)])
+
+
+def _measure_slopes(grey: np.ndarray) -> list[np.ndarray]:
+    """Slope along Y and X, (*space) each, in grey values per pixel; none along an axis of one."""
+    return [np.gradient(grey, axis=axis) for axis in (-2, -1) if grey.shape[axis] > 1]
+
+
+def _add_up(parts: list[np.ndarray]) -> np.ndarray:
+    """(*space) float32 length of the gradient of these components."""
+    squared = np.zeros(parts[0].shape, np.float32)
+    for part in parts:
+        squared += part**2
     return np.sqrt(squared)
 
 

@@ -123,7 +123,7 @@ class Points:
     def of_frame(self, time: int) -> Points:
         """The points of one time point."""
         inside = np.asarray(self.frame) == time
-        return Points(self.coordinates[inside], self.grid, **_choose_objects(self, inside))
+        return Points(self.coordinates[inside], self.grid, **choose_objects(self, inside))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ class Boxes:
     def of_frame(self, time: int) -> Boxes:
         """The boxes of one time point."""
         inside = np.asarray(self.frame) == time
-        return Boxes(self.edges[inside], self.grid, **_choose_objects(self, inside))
+        return Boxes(self.edges[inside], self.grid, **choose_objects(self, inside))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,7 @@ def _select_frame(of_objects: Mapping | None, time: int) -> dict | None:
     return {label: value for (frame, label), value in of_objects.items() if frame == time}
 
 
-def _choose_objects(found: Points | Boxes, inside: np.ndarray) -> dict:
+def choose_objects(found: Points | Boxes, inside: np.ndarray) -> dict:
     """Scores and classes of some objects."""
     classes = tuple(name for name, kept in zip(found.classes, inside, strict=False) if kept)
     return {"score": None if found.score is None else found.score[inside], "classes": classes}

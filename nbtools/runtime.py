@@ -114,9 +114,19 @@ def is_on_drive(path: str | Path) -> bool:
     ----------
     path : nothing needs to be there yet.
     """
-    named = filter(None, os.environ.get("NBTOOLS_DRIVE", "").split(os.pathsep))
     place = Path(os.path.realpath(path))
-    return any(place.is_relative_to(os.path.realpath(folder)) for folder in (DRIVE, *named))
+    folders = (DRIVE, *_list_named_drives())
+    return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
+def list_drives() -> list[Path]:
+    """Folders of mounted drives, in which the user's files lie; [] without any."""
+    places = (Path(DRIVE) / "MyDrive", *map(Path, _list_named_drives()))
+    return [place for place in places if place.is_dir()]
+
+
+def _list_named_drives() -> list[str]:
+    return [text for text in os.environ.get("NBTOOLS_DRIVE", "").split(os.pathsep) if text]
 
 
 def local_twin(path: str | Path) -> Path:

@@ -29,7 +29,8 @@ def read_prose(source: Path) -> str:
 
 def write_page(text: str, sources: list[Path]) -> str:
     """The glossary with the number of a lesson behind each entry that a lesson uses."""
-    prose = {source.stem[:2]: read_prose(source) for source in sources if source.stem[:2].isdigit()}
+    lessons = [source for source in sources if source.stem[:2].isdigit()]
+    prose = {source.stem.partition("_")[0]: read_prose(source) for source in lessons}
     lines = []
     for line in text.splitlines():
         first = _find_first(TERM.findall(line), prose) if line.startswith("- ") else None

@@ -1,7 +1,8 @@
 """Small files as microscopes write them, made byte by byte, so that the real reader packages have
 something to read.
 
-Only what a reader needs is in them: header, one image of C, Z, Y, X, uint16, and its pixel size.
+Only what a reader needs is in them: header, one image of C, Z, Y, X, uint16, and its pixel size;
+of a movie, with T in front, the seconds between its time points, too.
 LIF is a header of XML and a block of memory; CZI is a chain of segments; ND2 is a chain of chunks
 with a map at its end, whose descriptions are lists of typed values.
 """
@@ -17,9 +18,13 @@ import numpy as np
 Spacing = dict[str, float]  # µm by axis
 
 
-def write_lif(path: Path, images: list[np.ndarray], spacing: Spacing) -> None:
+def write_lif(
+    path: Path, images: list[np.ndarray], spacing: Spacing, *, seconds: float = 0.0
+) -> None:
     """Leica: UTF-16 XML that describes the images, then a block of memory for each."""
-    elements = "".join(_lif_element(i, pixels, spacing) for i, pixels in enumerate(images))
+    elements = "".join(
+        _lif_element(i, pixels, spacing | {"T": seconds}) for i, pixels in enumerate(images)
+    )
     xml = (
         '<LMSDataContainerHeader Version="2"><Element '
         f'Name="test"><Children>{elements}</Children></Element></LMSDataContainerHeader>'
@@ -33,8 +38,8 @@ def write_lif(path: Path, images: list[np.ndarray], spacing: Spacing) -> None:
 
 
 def _lif_element(number: int, pixels: np.ndarray, spacing: Spacing) -> str:
-    count, *shape = pixels.shape  # C, then Z, Y, X
-    size = pixels[0].nbytes
+    count, *shape = pixels.shape[-4:]  # C, then Z, Y, X
+    size = pixels.strides[-4]
     channels = "".join(
         '<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" '
         'NameOfMeasuredQuantity="" Min="0" Max="65535" Unit="" '
@@ -42,13 +47,15 @@ def _lif_element(number: int, pixels: np.ndarray, spacing: Spacing) -> str:
         for c in range(count)
     )
     dimensions = ""
-    for letter, length, identity, step in zip(
-        "ZYX", shape, (3, 2, 1), pixels[0].strides, strict=True
-    ):
-        extent = spacing[letter] * 1e-6 * (length - 1)
+    axes = list(zip("ZYX", shape, (3, 2, 1), pixels.strides[-3:], strict=True))
+    if pixels.ndim == 5:
+        axes = [("T", len(pixels), 4, pixels.strides[0]), *axes]
+    for letter, length, identity, step in axes:
+        unit, factor = ("s", 1.0) if letter == "T" else ("m", 1e-6)
+        extent = spacing[letter] * factor * (length - 1)
         dimensions += (
             f'<DimensionDescription DimID="{identity}" NumberOfElements="{length}" Origin="0" '
-            f'Length="{extent!r}" Unit="m" '
+            f'Length="{extent!r}" Unit="{unit}" '
             f'BytesInc="{step}" BitInc="0"/>'
         )
     return (
@@ -113,22 +120,27 @@ def _micromanager_page(at: int, following: int, plane: np.ndarray) -> bytes:
     return page.ljust(plane.nbytes + 200, b"\0")
 
 
-def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: int = 0) -> None:
+def write_czi(
+    path: Path,
+    pixels: np.ndarray,
+    spacing: Spacing,
+    *,
+    compression: int = 0,
+    time: str = "",
+    setup: str = "",
+) -> None:
     """Zeiss: header, metadata, one subblock for each plane (`compression` is only said of it, never
-    done), their directory.
+    done), their directory. What a movie says of its time is XML: of the dimension, and of the
+    set-up.
     """
-    places = "".join(
-        f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items()
-    )
-    sizes = "".join(f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape, strict=True))
-    image = f"<Information><Image>{sizes}<PixelType>Gray16</PixelType></Image></Information>"
-    about = f"{image}<Scaling><Items>{places}</Items></Scaling>"
-    xml = f"<ImageDocument><Metadata>{about}</Metadata></ImageDocument>".encode()
+    xml = _czi_metadata(pixels, spacing, time=time, setup=setup)
+    pixels = pixels.reshape(-1, *pixels.shape[-4:])
     segments = [_czi_segment("ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml)]
     start, entries = 32 + 512 + len(segments[0]), []
-    for c, z in np.ndindex(pixels.shape[:2]):
-        data = np.ascontiguousarray(pixels[c, z], "<u2").tobytes()
-        where = {"X": (0, pixels.shape[3]), "Y": (0, pixels.shape[2]), "Z": (z, 1), "C": (c, 1)}
+    for t, c, z in np.ndindex(pixels.shape[:3]):
+        data = np.ascontiguousarray(pixels[t, c, z], "<u2").tobytes()
+        where = {"X": (0, pixels.shape[-1]), "Y": (0, pixels.shape[-2]), "Z": (z, 1), "C": (c, 1)}
+        where |= {"T": (t, 1)} if len(pixels) > 1 else {}
         dimensions = b"".join(
             struct.pack("<4siifi", a.encode(), first, n, 0, n) for a, (first, n) in where.items()
         )
@@ -148,6 +160,19 @@ def write_czi(path: Path, pixels: np.ndarray, spacing: Spacing, *, compression: 
     path.write_bytes(_czi_segment("ZISRAWFILE", header.ljust(512, b"\0")) + b"".join(segments))
 
 
+def _czi_metadata(pixels: np.ndarray, spacing: Spacing, *, time: str, setup: str) -> bytes:
+    places = "".join(
+        f'<Distance Id="{a}"><Value>{s * 1e-6!r}</Value></Distance>' for a, s in spacing.items()
+    )
+    sizes = "".join(
+        f"<Size{a}>{n}</Size{a}>" for a, n in zip("CZYX", pixels.shape[-4:], strict=True)
+    )
+    inside = f"{sizes}<PixelType>Gray16</PixelType><Dimensions><T>{time}</T></Dimensions>"
+    image = f"<Information><Image>{inside}</Image></Information>"
+    about = f"{setup}{image}<Scaling><Items>{places}</Items></Scaling>"
+    return f"<ImageDocument><Metadata>{about}</Metadata></ImageDocument>".encode()
+
+
 def _czi_segment(name: str, content: bytes) -> bytes:
     allocated = -(-len(content) // 32) * 32
     return struct.pack("<16sqq", name.encode(), allocated, len(content)) + content.ljust(
@@ -162,17 +187,22 @@ def write_nd2(
     *,
     names: tuple[str, ...] = ("DNA", "actin"),
     points: tuple[str, ...] = (),
+    time: dict | None = None,
 ) -> None:
     """Nikon: descriptions, one frame (Y, X, C) for each plane of Z, and the map of them all;
-    without spacing: not calibrated. With names of stage positions, pixels are P, C, Z, Y, X.
+    without spacing: not calibrated. With names of stage positions, pixels are P, C, Z, Y, X; with
+    a loop over time, as "eType" and its "uLoopPars", T, C, Z, Y, X.
     """
     shape = pixels.shape[-4:]
     about = _describe_nd2(shape, spacing, names=names)
+    count = len(pixels) if points or time else 1
+    about["ImageAttributesLV!"]["SLxImageAttributes"]["uiSequenceCount"] = count * shape[1]
+    inner = about["ImageMetadataLV!"]["SLxExperiment"]
+    if time:
+        about["ImageMetadataLV!"] = {
+            "SLxExperiment": time | {"ppNextLevelEx": {"i0000000000": inner}}
+        }
     if points:
-        about["ImageAttributesLV!"]["SLxImageAttributes"]["uiSequenceCount"] = (
-            len(points) * shape[1]
-        )
-        inner = about["ImageMetadataLV!"]["SLxExperiment"]
         places = {f"i{i:010d}": {"dPosName": name} for i, name in enumerate(points)}
         outer = {"eType": 2, "uLoopPars": {"uiCount": len(points), "Points": places}}
         about["ImageMetadataLV!"] = {

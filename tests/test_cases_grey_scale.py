@@ -139,16 +139,18 @@ def test_three_nuclei_are_found_in_a_field_that_is_nearly_empty(side):
 @pytest.mark.parametrize(("planes", "least"), [(24, 36), (12, 27)])
 def test_nuclei_that_fade_with_depth_are_found(planes, least):
     """Light falls to 1/e in so many planes; of 40 balls 36, or those 27 that stand more than five
-    standard deviations above the ground.
+    standard deviations above the ground. They are half as large as those of the training, which is
+    no reason for doubt: at the size of these, the same are found.
     """
     label = draw_bodies((48, 128, 128), 7, count=40, apart=17, seed=1)
     fall = np.exp(-np.arange(48) / planes)[:, None, None]
     light = ndimage.gaussian_filter(1500.0 * (label > 0) * fall, (1.5, 1, 1))
     image = Image(expose(light, ground=120), "ZYX", (0.5, 0.5, 0.5))
-    found = methods.load("nuclei3d").predict(image).labels.pixels
-    hits, extra = count_found(label, found)
+    found = methods.load("nuclei3d").predict(image)
+    hits, extra = count_found(label, found.labels.pixels)
     assert hits >= least
     assert extra <= 1
+    assert {one.code for one in found.warnings} <= {"fading_with_depth"}
 
 
 def test_a_model_of_an_older_version_is_told_of_and_its_remedy_works(run, nuclei, tmp_path):

@@ -5,6 +5,8 @@ import pytest
 from scipy import ndimage
 
 from nbtools import methods
+from nbtools.data import DataSet
+from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import instances, overlap
 
@@ -128,13 +130,16 @@ def make_empty(kind, shape=(256, 256)):
         "slope": 100 + rng.poisson(100 + 300 * slope),
         "blurred noise": 100 + 40 * ndimage.gaussian_filter(rng.normal(size=shape), 1),
         "constant": np.full(shape, 7.0),
+        "rows": 300 + rng.poisson(200 + 30 * rng.normal(0, 1, (*shape[:-1], 1)).clip(-5), shape),
+        "columns": 300 + rng.poisson(200 + 30 * rng.normal(0, 1, shape[-1]).clip(-5), shape),
     }
     return made[kind]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize(
-    "kind", ["noise", "few photons", "haze", "slope", "blurred noise", "constant"]
+    "kind",
+    ["noise", "few photons", "haze", "slope", "blurred noise", "constant", "rows", "columns"],
 )
 def test_a_field_without_nuclei_gives_none(kind, dtype):
     pixels = make_empty(kind)
@@ -160,3 +165,19 @@ def test_an_empty_tile_with_a_margin_gives_none(width, value):
 def test_an_empty_tile_with_hot_pixels_gives_none():
     pixels = add_hot_pixels(make_empty("noise").round().astype(np.uint16), 40)
     assert count_right(np.zeros(pixels.shape, int), pixels) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["otsu", "nlm", "blob_log"])
+def test_a_tile_is_refused_by_a_method_that_has_none(name):
+    with pytest.raises(UserError, match="image as a whole"):
+        methods.load(name).predict(Image(np.zeros((64, 64)), "YX"), tile=(32, 32))
+
+
+def test_crowded_tissue_is_not_taken_for_empty(data_folder):
+    """A section of intestine in which nuclei are many and the gaps between them narrow."""
+    name = "E2F3A_E2F8_mouse3_image2"
+    images = DataSet.open(data_folder / "intestine_tissue" / "all")
+    sample = images[next(i for i, n in enumerate(images.names) if name in n)]
+    found = methods.load("otsu").predict(sample.image)
+    assert "no_objects" not in {one.code for one in found.warnings}
+    assert len(np.unique(found.labels.pixels)) > 150  # of 273

@@ -13,7 +13,19 @@ from nbtools.image import RGB, Image
 
 LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "src" / "00_start_here.py"
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
-KINDS = ("2D, 16 bit, in µm", "2D, 8 bit", "colours", "volume", "movie")
+KINDS = (
+    *("2D, 16 bit, in µm", "2D, 8 bit", "colours", "volume", "movie"),
+    *("two channels", "volume of two channels", "movie of two channels"),
+    *("fluorescence in colours", "stained section"),
+)
+TAKEN = {
+    "two channels": "Of 2 channels, 1: DAPI is taken",
+    "volume of two channels": "Of 2 channels, number 0 is taken",
+    "movie of two channels": "Of 2 channels, number 0 is taken",
+    "fluorescence in colours": "Of 3 channels, 2: blue is taken",
+    "stained section": "A stained section: all colours are taken",
+    "colours": "all of them equal",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +41,28 @@ def make(kind: str, samples: tuple) -> tuple[Image, Image]:
     grey = flat.image.pixels
     eight = (grey / grey.max() * 255).astype(np.uint8)
     label = Image(flat.label.pixels, "YX")
+    other = np.random.default_rng(0).integers(0, 60, eight.shape).astype(np.uint8)
+    volume, section = deep.image.pixels, [255 - eight // 2, 255 - eight // 4 * 3, 255 - eight // 3]
     kinds = {
+        "two channels": (
+            flat.image.replace(
+                pixels=np.stack([grey // 9, grey]), axes="CYX", channels=("actin", "DAPI")
+            ),
+            flat.label,
+        ),
+        "volume of two channels": (
+            deep.image.replace(pixels=np.stack([volume, volume // 5], 1), axes="ZCYX"),
+            deep.label,
+        ),
+        "movie of two channels": (
+            Image(np.stack([[eight, other]] * 2), "TCYX"),
+            Image(np.stack([label.pixels] * 2), "TYX"),
+        ),
+        "fluorescence in colours": (
+            Image(np.stack([other, other // 2, eight], -1), "YXC", channels=RGB),
+            label,
+        ),
+        "stained section": (Image(np.stack(section, -1), "YXC", channels=RGB), label),
         "2D, 16 bit, in µm": (flat.image, flat.label),
         "2D, 8 bit": (Image(eight, "YX"), label),
         "colours": (Image(np.stack([eight] * 3, axis=-1), "YXC", channels=RGB), label),
@@ -55,6 +88,7 @@ def test_lesson_00_runs_to_its_end(kind, labelled, samples, tmp_path, monkeypatc
     out = capsys.readouterr().out
     assert "The network found" in out
     assert ("The expert found" in out) == labelled
+    assert TAKEN.get(kind, "The image has one channel.") in out
     assert not FLAG.search(out)
     assert (tmp_path / "runs" / "00_start_here" / "report.html").is_file()
 

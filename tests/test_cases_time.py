@@ -101,7 +101,7 @@ def test_the_interval_of_the_file_is_kept_from_file_to_file(
     assert image.interval_s == seconds
     assert image.select(T=0).interval_s is None
     assert image.to("YXT").to("TYX").interval_s == seconds
-    for copy in ("copy.tif", "copy.ome.tif", "label.tif"):
+    for copy in ("copy.tif", "copy.ome.tif", "copy.ome.zarr", "label.tif"):
         pixels = image.pixels.astype(np.int32) if copy == "label.tif" else image.pixels
         io.write_image(tmp_path / copy, image.replace(pixels=pixels))
         assert io.read_image(tmp_path / copy).interval_s == seconds

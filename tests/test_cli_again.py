@@ -109,7 +109,7 @@ def test_decoding_a_network_again_loads_no_framework(found, tmp_path):
 def test_the_functions_of_the_table_decode_as_their_methods_do(rng):
     from nbtools import methods
 
-    for row in (r for r in methods.ROWS if r.target and 2 in r.dims):
+    for row in (r for r in methods.ROWS if r.target and 2 in r.dims and r.task == "instances"):
         method = methods.get(row.name)()
         maps = rng.random((40, 40, 3)).astype(np.float32)
         target = row.load_target(method.domain, method.settings.to_dict())

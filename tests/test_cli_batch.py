@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import tifffile
 from nbtools import io
 from nbtools.cli import batch
 from nbtools.errors import UserError
+from nbtools.io import folders
+from nbtools.io.locks import FolderLock
 from nbtools.methods.segment.otsu import Otsu
 
 COUNT = 4
@@ -172,3 +176,30 @@ def test_a_request_to_end_is_an_interruption():
     with pytest.raises(KeyboardInterrupt), batch.Interruptible():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is not batch._interrupt
+
+
+def test_a_result_that_is_gone_is_predicted_again(run, tmp_path, images):
+    out = tmp_path / "r"
+    assert run("predict", "otsu", images, "--out", out)[0] == 0
+    (out / "n1.tif").unlink()
+    code, _, err = run("predict", "otsu", images, "--out", out, "--resume")
+    assert code == 0, err
+    assert (out / "n1.tif").is_file()
+    assert "3 of 4 images are done already" in err
+
+
+def test_a_folder_takes_one_prediction_at_a_time(run, tmp_path, images):
+    out = tmp_path / "r"
+    assert run("predict", "otsu", images, "--out", out)[0] == 0
+    with FolderLock(out, name=folders.BATCH_LOCK):
+        code = (
+            "import sys; from nbtools.cli import main\n"
+            "sys.exit(main(['predict', 'otsu', *sys.argv[1:]]))"
+        )
+        for more in ("--resume", "--overwrite"):
+            words = [sys.executable, "-c", code, images, "--out", out, more]
+            other = subprocess.run(words, capture_output=True, text=True, check=False)
+            assert other.returncode == 2
+            assert "running" in other.stderr
+    assert run("predict", "otsu", images, "--out", out, "--overwrite")[0] == 0
+    assert not (out / folders.BATCH_LOCK).exists()

@@ -25,6 +25,8 @@ OPTIONS = {
     "model": "otsu",
     "overwrite": False,
     "resume": False,
+    "markers": None,
+    "task": None,
 }
 
 

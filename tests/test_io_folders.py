@@ -1,6 +1,7 @@
 """Result folders appear whole or not at all, and nothing of the user is ever replaced."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from nbtools import io
 from nbtools.errors import UserError
 from nbtools.io import folders
+from nbtools.io.locks import FolderLock
 
 
 def fail_after(_):
@@ -202,3 +204,49 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path):
     assert names(tmp_path) == ["run"]
     with io.new_folder(tmp_path / "one"), io.new_folder(tmp_path / "two"):
         pass  # what is being written now is nobody's leftover
+
+
+def test_a_folder_that_is_being_written_is_not_overwritten(tmp_path):
+    make_result(tmp_path / "r")
+    for name in folders.LOCKS:
+        place = tmp_path / "r" / name
+        with FolderLock(place.parent, name=place.name):
+            with pytest.raises(UserError, match="being written"):
+                folders.require_new_folder(tmp_path / "r", overwrite=True)
+            code = (
+                "import sys; from nbtools.io.locks import is_held; from pathlib import Path\n"
+                "sys.exit(not is_held(Path(sys.argv[1])))"
+            )
+            other = subprocess.run([sys.executable, "-c", code, place], check=False)
+            assert other.returncode == 0
+    folders.require_new_folder(tmp_path / "r", overwrite=True)  # the locks of then hold nobody up
+
+
+def test_files_of_the_user_that_look_like_ours_are_theirs(tmp_path):
+    names = ("checkpoint/my_results.npz", ".nbtools-notes.txt", "checkpoint/generation_1.npz")
+    for name in names:
+        make_result(tmp_path / "r")
+        (tmp_path / "r" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "r" / name).write_text("three years of work")
+        with pytest.raises(UserError, match="nothing else in it"):
+            folders.require_new_folder(tmp_path / "r", overwrite=True)
+        shutil.rmtree(tmp_path / "r")
+
+
+def test_what_came_into_a_folder_while_it_was_replaced_is_kept_in_sight(tmp_path):
+    make_result(tmp_path / "r")
+    aside = folders.temporary_path(tmp_path / "r")
+    (tmp_path / "r").rename(aside)
+    (aside / "notes.txt").write_text("three years of work")
+    folders.discard(aside, mark=folders.read_mark(aside), name="r")
+    assert names(tmp_path) == ["r (kept)"]
+    assert (tmp_path / "r (kept)" / "notes.txt").read_text() == "three years of work"
+
+
+def test_of_a_file_that_is_being_replaced_both_contents_are_ours(tmp_path):
+    make_result(tmp_path / "r", a="before")
+    (tmp_path / "new").write_text("after")
+    folders.append_mark(tmp_path / "r", {"a.txt": folders.hash_file(tmp_path / "new")})
+    for text, own in (("before", True), ("after", True), ("corrected", False)):
+        (tmp_path / "r" / "a.txt").write_text(text)
+        assert folders.is_written_by_us(tmp_path / "r" / "a.txt") == own

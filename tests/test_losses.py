@@ -159,3 +159,70 @@ def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no
     assert float(losses.deep_supervision_ce_dice(partly, other)[0]) == pytest.approx(
         float(losses.deep_supervision_ce_dice(partly, good)[0]), abs=1e-4
     )
+
+
+def test_the_overlap_of_boxes_around_a_place_equals_its_textbook_form():
+    # 2 x 2 around the place, and 4 x 1 that shares half of it: IoU = 2 / 6, common box 4 x 2
+    first, second = np.array([[1.0, 1, 1, 1]]), np.array([[2.0, 0, 2, 1]])
+    iou, giou = (np.asarray(v)[0] for v in losses.overlap_of_distances(first, second))
+    assert iou == pytest.approx(2 / 6)
+    assert giou == pytest.approx(2 / 6 - (8 - 6) / 8)
+
+
+def cells(*, score: float, distance: float = 1.0) -> np.ndarray:
+    """Maps of 4 x 4 cells that all say the same, with a class of two."""
+    raw = np.zeros((1, 4, 4, 7), np.float32)
+    raw[..., 0], raw[..., 1:5], raw[..., 5] = score, np.log(distance), 4.0
+    return raw
+
+
+def test_cells_pay_for_a_box_that_is_wrong_and_empty_images_have_a_finite_loss():
+    truth = np.zeros((1, 4, 4, 8), np.float32)
+    truth[..., -1] = 1
+    loss = losses.cell_boxes(2, classes=2)
+    empty = float(loss(truth, cells(score=-4.6))[0])
+    assert empty == pytest.approx(16 * np.log1p(np.exp(-4.6)), rel=1e-4)
+    truth[0, 1, 1, :6] = 1  # one cell has a box of two cells, of the first class
+    costs = [float(loss(truth, cells(score=0, distance=d))[0]) for d in (1.0, 1.5, 3.0)]
+    assert costs == sorted(costs)
+    # 16 scores of 0.5, a perfect box, and the cross-entropy of the class
+    assert costs[0] == pytest.approx(16 * np.log(2) + np.log1p(np.exp(-4.0)), rel=1e-4)
+
+
+def test_the_score_of_a_cell_is_to_be_the_iou_of_its_box():
+    truth = np.zeros((1, 4, 4, 6), np.float32)
+    truth[..., :5], truth[..., -1] = 1, 1 / 16
+    half = np.sqrt(0.5)  # sides by which a square inside another covers half of it
+    costs = {}
+    for share in (0.2, 0.5, 0.8):
+        raw = cells(score=np.log(share / (1 - share)), distance=half)[..., :5]
+        costs[share] = float(losses.cell_boxes(2)(truth, raw)[0])
+    assert min(costs, key=costs.get) == 0.5
+
+
+def test_the_focal_weight_equals_its_published_form():
+    logit = np.array([2.0, -2.0], np.float32)
+    share = 1 / (1 + np.exp(-logit))
+    found = np.asarray(losses.focal_weight(np.array([1.0, 0.0], np.float32), logit))
+    wanted = [0.25 * (1 - share[0]) ** 2, 0.75 * share[1] ** 2]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("focal", [True, False])
+def test_anchors_pay_for_scores_and_corrections_and_not_where_nothing_is_learned(focal):
+    # one anchor per cell: score, four corrections, two weights
+    truth = np.zeros((1, 2, 2, 7), np.float32)
+    truth[..., -2:] = 1.0, 1 / 3
+    truth[0, 0, 0, :5] = 1, 0.5, 0, 0, 2
+    truth[0, 1, 1, 0] = -1
+    loss = losses.anchor_boxes(2, anchors=1, kinds=1, focal=focal)
+    raw = np.zeros((1, 2, 2, 5), np.float32)
+    moved = 0.5 * 0.5**2 + 1.5
+    each = np.log(2)
+    wanted = {True: each * 0.25 * (0.25 + 2 * 0.75), False: each * (1 + 2 / 3)}[focal]
+    assert float(loss(truth, raw)[0]) == pytest.approx(wanted + moved, rel=1e-4)
+    raw[0, 1, 1] = 50
+    assert float(loss(truth, raw)[0]) == pytest.approx(wanted + moved, rel=1e-4)
+    truth[..., 0] = 0
+    truth[..., -2:] = 1.0, 1 / 4
+    assert np.isfinite(float(loss(truth, raw)[0]))

@@ -70,6 +70,16 @@ def test_a_remedy_that_changes_nothing_is_not_given(unit):
     assert "6.4" in found.remedy
 
 
+def test_sizes_are_given_in_a_unit_that_is_true_of_image_and_training():
+    """An image of 0.5 µm is resampled to the model's 1 µm: nuclei of 14 px have 7 there."""
+    known = Domain(3, nucleus_size=14.5, spacing=(1.0, 1.0, 1.0))
+    image = Image(np.zeros((9, 9, 9)), "ZYX", spacing=(0.5, 0.5, 0.5))
+    found = judge_size(7.0, known, image=image, pixels=14.0)
+    assert "median 7 µm, in training 14.5 µm" in found
+    assert "as found it is 7 µm" in found.remedy
+    assert "median 7 px, in training 14.5 px" in judge_size(7.0, known)
+
+
 def test_without_a_pixel_size_the_diameter_is_given_in_pixels():
     image = Image(np.zeros((9, 9)), "YX")
     assert "--diameter N --unit pixel" in judge_size(6.0, TRAINED, image=image).remedy

@@ -7,6 +7,7 @@ from scipy import ndimage
 from nbtools.populations import (
     SEPARATE,
     find_outlines,
+    follows_edges,
     measure_edge_contrast,
     measure_noise,
     measure_steepness,
@@ -33,6 +34,35 @@ def test_the_outline_of_a_disc_is_an_edge(height):
         disc * height + np.random.default_rng(1).normal(size=disc.shape), 1
     )
     assert measure_edge_contrast(field, disc, diameter=60) > SEPARATE
+
+
+def test_gaps_between_crowded_objects_are_edges():
+    """Discs of 12 px that nearly touch are taken for clumps of 60: smoothing for these hides the
+    gaps of 2 px.
+    """
+    rng, grid = np.random.default_rng(2), np.indices((256, 256)) % 14 - 7
+    inside = np.hypot(*grid) < 6.5
+    field = ndimage.gaussian_filter(inside * 10.0 + rng.normal(size=inside.shape), 1)
+    assert measure_edge_contrast(field, inside, diameter=60) < SEPARATE
+    assert follows_edges(field, inside, diameter=60)
+
+
+@pytest.mark.parametrize("grain", [1.0, 2.0, 4.0, 8.0])
+@pytest.mark.parametrize("diameter", [10, 30, 90])
+def test_a_random_field_has_no_edges_at_any_size(grain, diameter):
+    field = make_random_field(grain, seed=3)
+    assert not follows_edges(field, field > 0.5 * field.std(), diameter=diameter)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("grain", [0, 1, 4])
+def test_stripes_are_no_objects(axis, grain):
+    rng = np.random.default_rng(4)
+    stripes = rng.normal(0, 9, (256, 1))
+    stripes = ndimage.gaussian_filter1d(stripes, grain, axis=0) if grain else stripes
+    field = stripes / stripes.std() * 30 + rng.normal(0, 6, (256, 256))
+    field = ndimage.gaussian_filter(np.moveaxis(field, 0, axis), 1)
+    assert not follows_edges(field, field > field.std() / 2, diameter=20)
 
 
 def test_nothing_found_has_no_edge_contrast():

@@ -4,9 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from test_training import train
+from test_training import make_trainer, train
 
-from nbtools import runtime, training
+from nbtools import data, runtime, training
+from nbtools.image import Image
 from nbtools.training import mirror
 
 
@@ -119,3 +120,106 @@ def test_no_name_on_the_drive_is_used_twice(drive):
         assert len(names - seen) == 1
         seen |= names
     assert plan.checkpoint == runtime.local_twin(drive / "checkpoint")
+
+
+# --- a fresh machine looks for its run
+
+
+class Method:
+    """What a plan needs of a method: its settings."""
+
+    def __init__(self, epochs=5):
+        self.settings = make_trainer(epochs=epochs).settings
+
+
+SET = data.DataSet.of([data.Sample("a", Image(np.arange(64.0).reshape(8, 8), "YX", name="a"))])
+
+
+def begin(drive, *, epochs=3):
+    """A run of five epochs in the folder of all runs, broken off after some."""
+    plan = training.plan_run("first", Method(), train=SET)
+    assert (plan.folder, plan.resume) == (drive.parent / "nbtools" / "first", False)
+    about = {"folder": plan.folder, "data": plan.data}
+    train(epochs=5, callbacks=(StopAfter(epochs),), **about)
+    shutil.rmtree(runtime.local_twin(plan.mirror))
+    return plan
+
+
+def rename_folder(folder):
+    (folder / "checkpoint").rename(folder / "checkpoint (1)")
+
+
+def move_run(folder):
+    folder.rename(folder.with_name("Copy of first"))
+
+
+def damage_newest(folder):
+    cut_newest(folder)
+
+
+def lose_notes(folder):
+    for path in (folder / "checkpoint").glob("*.json"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("fault", "epochs"),
+    [
+        (lambda folder: None, 3),
+        (rename_folder, 3),
+        (move_run, 3),
+        (rename_all, 3),
+        (lose_notes, 3),
+        (lose_newest, 2),
+        (damage_newest, 2),
+        (delay_newest, 2),
+    ],
+)
+def test_a_fresh_machine_finds_its_run_and_goes_on(drive, fault, epochs):
+    drive.parent.mkdir()
+    folder = begin(drive).folder
+    fault(folder)
+    plan = training.plan_run("first", Method(), train=SET)
+    assert plan.resume
+    assert f"broke off after {epochs} epochs" in training.describe_place(plan)
+    first = Notes()
+    first.on_epoch = lambda epoch, row: first.heard.append(epoch)
+    about = {"folder": plan.folder, "data": plan.data, "resume": True}
+    history, _ = train(epochs=5, callbacks=(first,), **about)
+    numbers = [one for one in first.heard if isinstance(one, int)]
+    assert (history.epochs, numbers[0]) == (5, epochs + 1)
+
+
+def test_another_run_on_the_drive_keeps_its_folder(drive):
+    drive.parent.mkdir()
+    first = begin(drive)
+    other = data.DataSet.of([data.Sample("b", Image(np.ones((8, 8)), "YX", name="b"))])
+    for method, images, seed in ((Method(), other, 0), (Method(), SET, 1)):
+        plan = training.plan_run("first", method, train=images, seed=seed)
+        assert (plan.resume, plan.folder.name) == (False, "first_2")
+    longer = training.plan_run("first", Method(epochs=9), train=SET)  # the same run, longer
+    assert (longer.resume, longer.folder) == (True, first.folder)
+
+
+def test_a_finished_run_is_not_gone_on_with(drive):
+    drive.parent.mkdir()
+    begin(drive, epochs=5)
+    plan = training.plan_run("first", Method(), train=SET)
+    assert (plan.resume, plan.folder.name) == (False, "first_2")
+
+
+def test_without_a_drive_all_lies_in_runs_and_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.delenv("NBTOOLS_DRIVE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    plan = training.plan_run("first", Method(), train=SET)
+    assert (str(plan.folder), plan.resume) == ("runs/first", False)
+    assert "deleted after a disconnect" in training.describe_place(plan)
+
+
+def test_folders_of_other_things_are_no_runs(tmp_path):
+    (tmp_path / "a" / "checkpoint").mkdir(parents=True)
+    (tmp_path / "a" / "checkpoint" / "generation_000001.npz").write_bytes(b"PK")
+    (tmp_path / "b" / "checkpoints").mkdir(parents=True)
+    np.savez(tmp_path / "b" / "checkpoints" / "generation_x.npz", a=np.ones(3))
+    assert training.find_runs(tmp_path) == []
+    assert training.find_runs(tmp_path / "nowhere") == []

@@ -330,6 +330,14 @@ def test_a_zip_is_a_link_in_the_page_or_a_place_where_it_is_too_large(model_fold
     assert "Too large" in offered.place.value
 
 
+def test_a_zip_of_the_user_is_not_replaced_by_a_download(model_folder):
+    theirs = model_folder.parent / "my modèle.zip"
+    theirs.write_text("three years of work")
+    for _ in range(2):  # the second replaces the first
+        assert widgets.download(model_folder).value.name == "my modèle_2.zip"
+    assert theirs.read_text() == "three years of work"
+
+
 def test_on_colab_a_button_sends_the_zip_through_the_browser(model_folder, monkeypatch):
     sent, files = [], ModuleType("google.colab.files")
     files.download = sent.append

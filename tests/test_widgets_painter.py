@@ -165,6 +165,21 @@ def test_unsaved_work_is_there_again_until_it_is_saved(image, tmp_path):
     assert not again.label.pixels.any()
 
 
+def test_labels_that_were_there_before_are_kept(image, tmp_path):
+    first = widgets.paint(image, save_to=tmp_path)
+    first.apply(paint(0, 1, 0, 5))
+    path = first.save()
+    theirs = path.read_bytes()
+    again = widgets.paint(image, save_to=tmp_path, start_over=True)
+    again.apply(paint(0, 1, 60, 5))
+    again.save()
+    again.apply(paint(0, 2, 90, 5))
+    again.save()
+    kept = list((tmp_path / ".before" / "labels").iterdir())
+    assert [p.read_bytes() for p in kept] == [theirs]
+    assert len(data.DataSet.open(tmp_path)) == 1
+
+
 def test_a_torn_note_costs_only_itself(tmp_path):
     notes = Journal(tmp_path / "x.jsonl")
     notes.add(paint(0, 1, 0, 5))

@@ -29,7 +29,9 @@ from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.folders import MARK, PREFIX, hash_file, list_content, sweep
+from nbtools.io import folders
+from nbtools.io.folders import JOURNAL, MARK, hash_file, list_content, list_files, sweep
+from nbtools.io.locks import FolderLock
 from nbtools.plausibility import Finding
 from nbtools.tasks.instances import remove_smaller_than
 
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from nbtools.data import DataSet
     from nbtools.methods import Method, Prediction
 
-JOURNAL = f"{PREFIX}images.jsonl"
 MOST_COUNTS = 8  # time points whose counts are listed
 FINAL = ("out", "overwrite", "resume", "json", "quiet", "debug", "seed", "command")
 
@@ -59,17 +60,19 @@ class Journal:
         """Begin a new journal."""
         io.write_text(self.path, json.dumps({"run": self.run}) + "\n")
 
-    def add(self, row: dict, *, source: str) -> None:
+    def add(self, row: dict, *, source: str, files: list[str]) -> None:
         """Note that an image is done.
 
         Parameters
         ----------
         row : of the summary.
         source : hash of the file it was predicted from; "" where there is none.
+        files : names of the files of its result.
         """
         findings = [dataclass_free(one) for one in row["findings"]]
         movie = row["movie"] and dataclasses.asdict(row["movie"])
-        plain = io.to_plain(row | {"findings": findings, "movie": movie, "source": source})
+        more = {"findings": findings, "movie": movie, "source": source, "files": files}
+        plain = io.to_plain(row | more)
         with self._lock, open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(plain) + "\n")
 
@@ -175,7 +178,16 @@ class Batch:
 
     def run(self) -> None:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
-        todo = self._begin()
+        self.existed = self.args.out.is_dir()
+        if not self._resumes():
+            inputs = filter(None, (self.args.images, self.args.model, self.args.markers))
+            with io.new_folder(self.args.out, overwrite=self.args.overwrite, inputs=inputs):
+                pass
+        about = {"name": folders.BATCH_LOCK, "work": "prediction", "remove": True}
+        with FolderLock(self.args.out, **about):
+            self._run(self._begin())
+
+    def _run(self, todo: list[int]) -> None:
         try:
             with Interruptible(), ThreadPoolExecutor(2) as pool:
                 self._predict(todo, pool)
@@ -191,37 +203,43 @@ class Batch:
         order = {name: i for i, name in enumerate(self.dataset.names)}
         self.rows.sort(key=lambda row: order.get(row["name"], 0))
 
+    def _resumes(self) -> bool:
+        return self.args.resume and self.existed
+
     def _withdraw(self) -> None:
         """Leave no folder of a result behind, where not a single image could be predicted."""
         folder = self.args.out
         if self.rows or list_content(folder):
             return
-        for name in (JOURNAL, MARK):
+        for name in (JOURNAL, MARK, folders.BATCH_LOCK):
             (folder / name).unlink(missing_ok=True)
         if not any(folder.iterdir()) and not self.existed:
             folder.rmdir()
 
     def _begin(self) -> list[int]:
-        """Make the folder, or take up the one that was begun; numbers of the images to predict."""
-        done, self.existed = {}, self.args.out.is_dir()
-        if self.args.resume and self.existed:
+        """Begin a journal, or take up the one that was begun; numbers of the images to predict."""
+        done = {}
+        if self._resumes():
             sweep(self.args.out)
             done = self.journal.read()
         else:
-            inputs = (self.args.images, self.args.model)
-            with io.new_folder(self.args.out, overwrite=self.args.overwrite, inputs=inputs):
-                pass
             self.journal.begin()
         todo = []
         for i, name in enumerate(self.dataset.names):
             row = done.get(name)
-            if row is not None and row.pop("source") == self._hash_source(i):
+            if row is not None and self._is_done(row, i):
                 self.rows.append(row)
             else:
                 todo.append(i)
         if done:
             self.say(f"{len(self.rows)} of {len(self.dataset)} images are done already.")
         return todo
+
+    def _is_done(self, row: dict, index: int) -> bool:
+        """Whether the image is the one of then, and its files lie where they were written."""
+        places = [self.args.out / str(name) for name in row.pop("files", ())]
+        there = all(path.is_file() and path.stat().st_size for path in places)
+        return row.pop("source") == self._hash_source(index) and there
 
     def _predict(self, todo: list[int], pool: ThreadPoolExecutor) -> None:
         for index, read in read_ahead(self.dataset, todo, pool=pool):
@@ -254,7 +272,8 @@ class Batch:
         require_readable(image.name)
         with io.new_folder(self.args.out, keep=True) as inside:
             row = write_prediction(image, found, folder=inside, args=self.args)
-        self.journal.add(row, source=self._hash_source(index))
+            files = list_files(inside)
+        self.journal.add(row, source=self._hash_source(index), files=files)
         return row
 
     def _settle(self, index: int, name: str, written: Callable[[], dict]) -> None:

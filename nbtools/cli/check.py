@@ -125,7 +125,13 @@ def run(args: argparse.Namespace) -> CommandResult:
 
 
 def require_fix(args: argparse.Namespace) -> None:
-    """A UserError where an option of the repaired copy is given without one."""
+    """A UserError where an option of the repaired copy is given without one, or two share it."""
+    if args.fix and args.save_pictures and args.fix.absolute() == args.save_pictures.absolute():
+        raise UserError(
+            "A repaired copy and pictures go into two folders.",
+            f"--fix {args.fix} --save-pictures {args.save_pictures}",
+            f"Give another folder for the pictures: --save-pictures {args.fix}_pictures.",
+        )
     given = {
         "--allow-fewer": args.allow_fewer,
         "--unknown": args.unknown,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from nbtools import documents, io, tasks
 from nbtools.cli import common, result_folder
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
+from nbtools.io.folders import list_files, read_mark
 from nbtools.results import Labels, Result
 from nbtools.tasks.instances import remove_smaller_than
 from nbtools.tasks.reading import require_existing
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from nbtools.image import Image
 
 
-STALE = ("overlays/", "rois/", "scores/", "report.")  # what was made of the old labels
+STALE = (
+    "overlays/",
+    "rois/",
+    "scores/",
+    "report.",
+    "nuclei.csv",
+)  # what was made of the old labels
 MAPS = ".maps.tif"
 
 
@@ -65,9 +71,13 @@ def run(args: argparse.Namespace) -> CommandResult:
     values = about["decoding"] | read_values(args.settings, about)
     decide = find_decoder(about, values)
     images = find_images(about, say)
+    here = {"keep": True, "renew": STALE}
     if args.out:
-        io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.result])
-    here = {"keep": True, "renew": STALE} if args.out is None else {"overwrite": args.overwrite}
+        inputs = [args.result, common.expand_path(about["source"])]
+        here = {"overwrite": args.overwrite, "inputs": inputs}
+        io.require_new_folder(args.out, **here)
+    else:
+        require_own(args.result, about)
     with io.new_folder(out, **here) as folder:
         rows = [
             decode_one(row, args.result, folder=folder, decide=decide, about=about, images=images)
@@ -109,6 +119,23 @@ def read_result(folder: Path) -> dict:
             remedy,
         )
     return about
+
+
+def require_own(folder: Path, about: dict) -> None:
+    """A UserError, before any work, where a result holds labels or tables that are not ours.
+
+    Parameters
+    ----------
+    folder : of the result, which is changed.
+    about : result.json.
+    """
+    names = ["result.json", "summary.csv", *(f"{row['name']}.tif" for row in about["images"])]
+    try:
+        for name in names:
+            io.require_new_file(folder / name, overwrite=True)
+    except UserError as error:
+        remedy = "Give a new folder with --out: files that changed since stay as they are."
+        raise UserError(error.rule, error.received, remedy) from error
 
 
 def read_values(pairs: list[str], about: dict) -> dict:
@@ -265,25 +292,17 @@ def read_grid(name: str, result: Path, *, images: Callable[[str], Image | None])
 
 
 def keep_rest(result: Path, folder: Path) -> None:
-    """Carry over the maps and other files of a result; a report of the old labels stays behind."""
-    for path in result.iterdir():
-        made_anew = (
-            (folder / path.name).exists()
-            or path.name.startswith(("report.", ".nbtools"))
-            or path.name in ("overlays", "rois", "scores")
-        )
-        if path.is_dir() and not made_anew:
-            shutil.copytree(path, folder / path.name, copy_function=link_file)
-        elif not made_anew:
-            link_file(path, folder / path.name)
+    """Carry over the maps, and other files that we wrote; of the old labels nothing is made anew.
 
-
-def link_file(source: str | Path, target: str | Path) -> None:
-    """The same file in another folder, without a copy of its bytes where the disk allows."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    Files of the user, who may have put notes beside a result, are not carried over.
+    """
+    mark = read_mark(result) or {}
+    for name in list_files(result):
+        source, target = result / name, folder / name
+        ours = name in mark or (name.startswith("raw/") and not source.is_symlink())
+        if ours and not name.startswith(STALE) and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
 
 
 def format_values(values: dict) -> str:

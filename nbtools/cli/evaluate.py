@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nbtools import plausibility, tasks
+from nbtools import io, plausibility, tasks
 from nbtools.cli import common, error_maps, movies, scoring
 from nbtools.cli.checkpoint_ranking import rank_checkpoints
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks import Task
 from nbtools.tasks.frames import split_pair
-from nbtools.tasks.reading import pair_up
+from nbtools.tasks.reading import SCORES_FOLDER, pair_up
 
 AGAIN = (
     "If they are, predict again with --axes {axes}; dataset.toml of the truth needs the line "
@@ -109,6 +109,9 @@ def require_suited(args: argparse.Namespace, task: Task) -> None:
             args.result,
             "Leave out --save, or give the folder.",
         )
+    if args.save:
+        for name in ("scores.json", "strata.png"):
+            io.require_new_file(args.result / SCORES_FOLDER / name, overwrite=True)
 
 
 def _collect(pairs: Iterable[tuple], rows: list[dict], *, task: Task) -> Iterator[tuple]:

@@ -98,11 +98,12 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def require_suited(args: argparse.Namespace, task: Task, *, rescales: bool) -> None:
-    """A UserError where an option does nothing for the model's task."""
+def require_suited(args: argparse.Namespace, task: Task, *, model: Method) -> None:
+    """A UserError where an option does nothing for the model or its task."""
     given = {"min_size": args.min_size, "roi": args.roi, "diameter": args.diameter}
-    given["dtype"] = args.dtype != "float32"
-    suited = (*task.predict_options, *(["diameter"] if rescales else []))
+    given |= {"dtype": args.dtype != "float32", "tile": args.tile}
+    may = {"diameter": model.Target.rescales, "tile": model.tiled}
+    suited = (*task.predict_options, *(name for name, does in may.items() if does))
     common.require_options(given, suited, task=f"{args.model}, a model for {task.name}")
 
 
@@ -146,14 +147,14 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import methods
 
     say = common.make_reporter(args)
-    inputs = (args.images, args.model)
+    inputs = list_inputs(args)
     if not (args.resume and args.out.is_dir()):
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     dataset = open_images(args)
     common.say_layout(dataset, say)
     model = methods.load(args.model, weights=args.weights)
     task = find_task(args, tasks.get(methods.row(model.name).task))
-    require_suited(args, task, rescales=model.Target.rescales)
+    require_suited(args, task, model=model)
     for remark in model.remarks:
         say(f"Note: {remark}")
     batch = Batch(model, dataset, args=args, say=say)
@@ -171,6 +172,11 @@ def run(args: argparse.Namespace) -> CommandResult:
     ]
     code = 1 if failed or batch.stopped else 0
     return CommandResult(document | {"folder": str(args.out)}, lines, code)
+
+
+def list_inputs(args: argparse.Namespace) -> tuple[str | Path, ...]:
+    """All that a prediction is made from, and that its result never replaces."""
+    return tuple(filter(None, (args.images, args.model, args.markers)))
 
 
 def find_task(args: argparse.Namespace, own: Task) -> Task:
@@ -257,11 +263,10 @@ def collect_findings(rows: list[dict], domain: Domain) -> list[Finding]:
     domain : of the training images.
     """
     found = [one.of(row["name"]) for row in rows for one in row["findings"]]
-    sizes = [
-        _diameter_of(row)
-        for row in rows
-        if row.get("median_pixels") and row["nuclei"] >= FEW and not row["zoom"]
-    ]
+    known = [r for r in rows if r.get("median_pixels") and r["nuclei"] >= FEW and not r["zoom"]]
+    sizes = [_diameter_of(row) for row in known]
+    # sizes that are far off by themselves were asked about with their image
+    sizes = [size for size in sizes if judge_size(size, domain) is None]
     if len(sizes) > 1 and all(one.code != "nuclei_size" for one in found):
         size = float(np.median(sizes))
         found += filter(None, [judge_size(size, domain, single=False)])

@@ -140,6 +140,13 @@ class DataSet(Sequence):
         tables += [set(self.reader.centre_classes(e)) for e in self.entries]
         return tuple(sorted(set().union(*tables) - {""}))
 
+    @property
+    def box_classes(self) -> tuple[str, ...]:
+        """Names of the classes that boxes have, sorted; () where none is known."""
+        if not self.has("boxes"):
+            return ()
+        return tuple(sorted({name for sample in self for name in sample.box_classes if name}))
+
     def __len__(self) -> int:
         return len(self.entries)
 

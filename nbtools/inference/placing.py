@@ -9,7 +9,17 @@ import numpy as np
 from nbtools.augment import box_corners, join_corners
 from nbtools.image import Image
 from nbtools.inference.rescaling import return_size
-from nbtools.results import Boxes, Classes, ClassMap, Grid, Labels, Points, Restored, Result
+from nbtools.results import (
+    Boxes,
+    Classes,
+    ClassMap,
+    Grid,
+    Labels,
+    Points,
+    Restored,
+    Result,
+    choose_objects,
+)
 
 Zoom = tuple[float, ...] | None
 
@@ -54,12 +64,14 @@ def _place_points(frames: Sequence[Points], image: Image, zoom: Zoom) -> Points:
 
 
 def _place_boxes(frames: Sequence[Boxes], image: Image, zoom: Zoom) -> Boxes:
-    scale = np.array(zoom or 1.0)
-    edges = []
+    scale, grid, placed = np.array(zoom or 1.0), _grid_of(frames[0], image), []
     for frame in frames:
-        low, high = box_corners(frame.edges)
-        edges.append(join_corners(low / scale, high / scale))
-    return Boxes(np.concatenate(edges), _grid_of(frames[0], image), **_join(frames, image))
+        low, high = (np.clip(c / scale, 0, grid.shape) for c in box_corners(frame.edges))
+        inside = (high > low).all(axis=1)
+        edges = join_corners(low[inside], high[inside])
+        placed.append(Boxes(edges, frame.grid, **choose_objects(frame, inside)))
+    edges = np.concatenate([frame.edges for frame in placed])
+    return Boxes(edges, grid, **_join(placed, image))
 
 
 def _place_classes(frames: Sequence[Classes], image: Image, _: Zoom) -> Classes:

@@ -38,45 +38,59 @@ def measure_receptive_field(model: keras.Model) -> ReceptiveField:
         {id(tensor): float(tensor.shape[-1]) for tensor in model.inputs},
         True,
     )
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        inputs = _list_inputs(layer)
+    calls = list_calls(model)
+    for layer, inputs, output in calls:
         stride = np.max([known[id(t)][0] for t in inputs], axis=0)
         radius = np.max([known[id(t)][1] for t in inputs], axis=0)
         stride, radius, finite = _through(layer, stride, radius, ndim)
         bounded &= finite
-        known[id(layer.output)] = (stride, radius)
+        known[id(output)] = (stride, radius)
         largest = np.maximum(largest, stride)
-        sizes[id(layer.output)] = layer.output.shape[-1] / float(np.prod(stride))
+        sizes[id(output)] = output.shape[-1] / float(np.prod(stride))
     reach = np.max([known[id(tensor)][1] for tensor in model.outputs], axis=0)
     grid = tuple(int(s) for s in largest)
     return ReceptiveField(
         tuple(int(np.ceil(r)) for r in reach) if bounded else None,
         grid,
-        _count_alive(model, sizes),
+        _count_alive(calls, sizes, model=model),
         sum(sizes[id(t)] for t in model.outputs),
     )
 
 
-def _list_inputs(layer: keras.Layer) -> list:
-    return list(layer.input) if isinstance(layer.input, (list, tuple)) else [layer.input]
+def list_calls(model: keras.Model) -> list[tuple[keras.Layer, list, object]]:
+    """Every call of a layer in a network: the layer, its inputs and its output, in order.
+
+    A layer that several parts of the network share is called several times.
+
+    Parameters
+    ----------
+    model : of layers with one output each.
+    """
+    place = {id(layer): n for n, layer in enumerate(model.layers)}
+    nodes = model._nodes_by_depth
+    return [
+        (node.operation, list(node.input_tensors), node.outputs[0])
+        for depth in sorted(nodes, reverse=True)
+        for node in sorted(nodes[depth], key=lambda node: place[id(node.operation)])
+        if not isinstance(node.operation, keras.layers.InputLayer)
+    ]
 
 
-def _count_alive(model: keras.Model, sizes: dict[int, float]) -> float:
+def _count_alive(
+    calls: list[tuple[keras.Layer, list, object]], sizes: dict[int, float], *, model: keras.Model
+) -> float:
     """Largest total of features in memory at one time.
 
     Each counts from the layer that makes it to the last one that reads it.
     """
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    reads = [[id(tensor) for tensor in _list_inputs(layer)] for layer in layers]
+    reads = [[id(tensor) for tensor in inputs] for _, inputs, _ in calls]
     last = {tensor: n for n, read in enumerate(reads) for tensor in read}
     alive, most = {id(tensor): sizes[id(tensor)] for tensor in model.inputs}, 0.0
-    for n, (layer, read) in enumerate(zip(layers, reads, strict=True)):
+    for n, ((layer, _, output), read) in enumerate(zip(calls, reads, strict=True)):
         done = [tensor for tensor in read if last[tensor] == n]
         if type(layer).__name__ in IN_PLACE and done:
             alive.pop(done[0], None)
-        alive[id(layer.output)] = sizes[id(layer.output)]
+        alive[id(output)] = sizes[id(output)]
         most = max(most, sum(alive.values()))
         for tensor in done:
             alive.pop(tensor, None)

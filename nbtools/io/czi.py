@@ -17,6 +17,7 @@ import numpy as np
 from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.intervals import zeiss_interval
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
 from nbtools.io.units import to_number
 
@@ -68,8 +69,12 @@ def read_czi(
             written, _ = select(written, scene.axes, index=index)
             guesses = _judge_gaps(written, letters, path)
     raw = RawImage(pixels, letters, _find_scaling(about), guesses=guesses)
-    channels = _name_channels(about) if "C" in letters else ()
-    return replace(raw, channels=channels, series=names if len(names) > 1 else ())
+    return replace(
+        raw,
+        channels=_name_channels(about) if "C" in letters else (),
+        series=names if len(names) > 1 else (),
+        interval_s=zeiss_interval(about),
+    )
 
 
 def _list_scenes(file: object) -> list:

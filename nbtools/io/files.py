@@ -133,20 +133,12 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     ------
     UserError : the file cannot be read.
     """
-    try:
-        lines = decode_text(documents.read_bytes(path, most=MOST_BYTES_TABLE)).splitlines()
-        if lines and lines[0].lower().startswith("sep="):  # Excel's own line about the separator
-            lines = lines[1:]
+    with _said_of_tables(path):
+        lines = _read_lines(path)
         if not lines:
             return []
-        _require_text(lines, path)
         rows = csv.DictReader(lines, delimiter=find_delimiter(lines[0]), skipinitialspace=True)
         return [_clean_row(row) for row in rows]
-    except (UserError, UnicodeDecodeError, csv.Error) as error:
-        received = getattr(error, "received", f"{path} ({error})")
-        raise UserError(
-            "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
-        ) from error
 
 
 def read_header(path: str | Path) -> list[str]:
@@ -155,14 +147,38 @@ def read_header(path: str | Path) -> list[str]:
     Parameters
     ----------
     path : of a file as `read_csv` reads it.
+
+    Raises
+    ------
+    UserError : the file cannot be read.
     """
-    data = documents.read_bytes(path, most=MOST_BYTES_TABLE)
-    lines = [line for line in decode_text(data).splitlines() if line]
-    lines = lines[1:] if lines and lines[0].lower().startswith("sep=") else lines
-    if not lines:
-        return []
-    cells = next(csv.reader(lines[:1], delimiter=find_delimiter(lines[0]), skipinitialspace=True))
-    return [cell.strip() for cell in cells]
+    with _said_of_tables(path):
+        lines = [line for line in _read_lines(path) if line][:1]
+        if not lines:
+            return []
+        rows = csv.reader(lines, delimiter=find_delimiter(lines[0]), skipinitialspace=True)
+        return [cell.strip() for cell in next(rows)]
+
+
+@contextmanager
+def _said_of_tables(path: str | Path) -> Iterator[None]:
+    """What goes wrong with a table as a UserError."""
+    try:
+        yield
+    except (UserError, UnicodeDecodeError, csv.Error) as error:
+        received = getattr(error, "received", f"{path} ({error})")
+        raise UserError(
+            "A table must be a readable CSV file in UTF-8.", received, "Save it as CSV UTF-8."
+        ) from error
+
+
+def _read_lines(path: str | Path) -> list[str]:
+    """The lines of a table, without Excel's own line about the separator."""
+    lines = decode_text(documents.read_bytes(path, most=MOST_BYTES_TABLE)).splitlines()
+    if lines and lines[0].lower().startswith("sep="):
+        lines = lines[1:]
+    _require_text(lines, path)
+    return lines
 
 
 def find_delimiter(header: str) -> str:

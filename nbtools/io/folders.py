@@ -10,22 +10,31 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatch
+from itertools import chain, count
 from pathlib import Path
 
 from nbtools import documents
 from nbtools.errors import UserError
+from nbtools.io.locks import LOCK, is_held
 
 MARK = ".nbtools.jsonl"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
-CHECKPOINT_FILES = ("checkpoint/*.npz", "checkpoint/*.json", "checkpoint/.lock")
 PREFIX = ".nbtools-"  # of what is being written
+JOURNAL = f"{PREFIX}images.jsonl"  # of a batch of images, see `nbtools.cli.batch`
+BATCH_LOCK = f"{PREFIX}images.lock"
+LOCKS = (BATCH_LOCK, f"checkpoint/{LOCK}")  # held while a folder is being written
+# of a training that goes on: generations, their copies on a drive with notes, and older versions'
+CHECKPOINT = re.compile(
+    r"checkpoint/(generation_\d{6,}(-[0-9a-f]{8})?\.npz(\.json)?|state\.(npz|json)|\.lock)"
+)
+TEMPORARY = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{6}}-\d+-[0-9a-f]{{8}}(\.[\w.]+)?")
 LONGEST_SUFFIX = 12  # letters
 LAST = ("model.json", "result.json")
 _marking = threading.Lock()
@@ -113,14 +122,14 @@ class new_folder:
         present = [name for name in new if os.path.lexists(self.path / name)]
         if present:
             self._require_own(read_mark(self.path) or {}, present)
+        append_mark(self.path, new)
+        if self.renew:
+            remove_own(self.path, read_mark(self.path) or {}, within=self.renew)
+        self._move(list(new))
         if self.renew:
             old = read_mark(self.path) or {}
-            remove_own(self.path, old, within=self.renew)
-            old = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
-            write_mark(self.path, old | new)
-        else:
-            append_mark(self.path, new)
-        self._move(list(new))
+            there = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
+            write_mark(self.path, there | new)
 
     def _move(self, files: list[str]) -> None:
         # What makes the folder a model or a result goes last: half a folder is neither.
@@ -183,6 +192,17 @@ def require_new_folder(
             "An existing result is not overwritten.",
             f"{path}, which has content",
             "Give another folder, or add --overwrite.",
+        )
+    _require_idle(path)
+
+
+def _require_idle(path: Path) -> None:
+    """A UserError where somebody works in a folder: a run, or the user."""
+    if any(is_held(path / name) for name in LOCKS):
+        raise UserError(
+            "A folder that is being written is not overwritten.",
+            f"{path}, where a training or a prediction is running",
+            "Wait for its end, stop it, or give another folder.",
         )
     if any(place.is_relative_to(path) for place in (Path.cwd(), Path.home())):
         raise UserError(
@@ -254,7 +274,7 @@ def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
     Parameters
     ----------
     source, target : on one file system.
-    mark : of the folder at `target`; what is not in it is left beside the new folder.
+    mark : of the folder at `target`; what is not in it is kept, see `discard`.
     """
     if not target.exists():
         os.replace(source, target)
@@ -266,9 +286,26 @@ def replace_folder(source: Path, target: Path, *, mark: dict[str, str]) -> None:
     except OSError:
         os.replace(aside, target)
         raise
-    remove_own(aside, mark)
-    if not os.listdir(aside):
-        os.rmdir(aside)
+    discard(aside, mark=mark, name=target.name)
+
+
+def discard(folder: Path, *, mark: dict[str, str], name: str) -> None:
+    """Remove a hidden folder; what is not ours, if it came there meanwhile, gets a name to be seen.
+
+    Parameters
+    ----------
+    folder : under a hidden name.
+    mark : of the folder.
+    name : that it had; what is left of it is called "NAME (kept)", or with a number behind it.
+    """
+    remove_own(folder, mark)
+    (folder / MARK).unlink(missing_ok=True)
+    if not os.listdir(folder):
+        os.rmdir(folder)
+        return
+    names = chain([f"{name} (kept)"], (f"{name} (kept {i})" for i in count(2)))
+    free = next(n for n in names if not os.path.lexists(folder.with_name(n)))
+    os.replace(folder, folder.with_name(free))
 
 
 def require_writable(path: Path) -> None:
@@ -298,7 +335,10 @@ def require_writable(path: Path) -> None:
 def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
     """The first input that is a folder itself, or lies in it; None where none is in danger."""
     for one in inputs:
-        place = Path(os.path.realpath(one))
+        try:
+            place = Path(os.path.realpath(one))
+        except ValueError:
+            continue  # text of a stranger that is no path
         if place.exists() and (place == path or path in place.parents):
             return Path(one)
     return None
@@ -308,7 +348,10 @@ def find_input(path: Path, inputs: Iterable[str | Path]) -> Path | None:
 
 
 def read_mark(folder: str | Path) -> dict[str, str] | None:
-    """The sha256 of each file that we wrote into a folder, by name; None without a mark."""
+    """The sha256 of each file that we wrote into a folder, by name; None without a mark.
+
+    Of a file that is just being replaced both are known, with a space between them.
+    """
     try:
         lines = (Path(folder) / MARK).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -317,7 +360,9 @@ def read_mark(folder: str | Path) -> dict[str, str] | None:
     for line in lines:
         try:
             entry = documents.parse_json(line, MARK)
-            known[str(entry["file"])] = str(entry["sha256"])
+            name, sha256 = str(entry["file"]), str(entry["sha256"])
+            before = known.get(name, "").split()
+            known[name] = " ".join(dict.fromkeys([*before, sha256]))
         except (UserError, KeyError, TypeError):
             continue  # the last line of a process that was killed
     return known
@@ -373,10 +418,14 @@ def is_own(folder: Path, name: str, *, mark: dict[str, str]) -> bool:
         return True
     if path.is_symlink() or documents.is_special(path):
         return False
-    if any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES) or parts[0].startswith(PREFIX):
+    if (
+        CHECKPOINT.fullmatch(name)
+        or name in (JOURNAL, BATCH_LOCK)
+        or any(map(TEMPORARY.fullmatch, parts))
+    ):
         return True
     try:
-        return name in mark and hash_file(path) == mark[name]
+        return name in mark and hash_file(path) in mark[name].split()
     except OSError:
         return False
 
@@ -403,7 +452,7 @@ def list_files(folder: Path) -> list[str]:
     found = []
     for place, folders, files in os.walk(folder):
         if Path(place) == folder:
-            folders[:] = [name for name in folders if not name.startswith(PREFIX)]
+            folders[:] = [name for name in folders if not TEMPORARY.fullmatch(name)]
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         inside = Path(place).relative_to(folder)
         found += [(inside / name).as_posix() for name in (*files, *links)]
@@ -413,7 +462,8 @@ def list_files(folder: Path) -> list[str]:
 def list_content(folder: Path) -> list[str]:
     """Names in a folder, without those that the system or we leave behind."""
     names = sorted(os.listdir(folder))
-    return [n for n in names if n not in (*SYSTEM_FILES, MARK) and not n.startswith(PREFIX)]
+    known = (*SYSTEM_FILES, MARK, JOURNAL, BATCH_LOCK)
+    return [n for n in names if n not in known and not TEMPORARY.fullmatch(n)]
 
 
 def sync_to_disk(path: Path) -> None:
@@ -460,10 +510,12 @@ def sweep(folder: Path) -> None:
     """Remove what processes that were killed left in a folder."""
     for name in list(_list_leftovers(folder)):
         path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+        elif (mark := read_mark(path)) is not None:  # it was a result, or was about to be one
+            discard(path, mark=mark, name="result")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _list_leftovers(folder: Path) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 
 from nbtools.io.units import normal_unit
@@ -17,6 +17,8 @@ SECONDS = {  # spelling of a unit of time → seconds
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
+
+ALIKE = 0.01  # relative difference between phases of a movie that have one interval
 
 
 def to_seconds(time: object, unit: object = "s") -> float | None:
@@ -65,6 +67,48 @@ def ome_interval(pixels: ElementTree.Element) -> float | None:
     """
     interval = to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit"))
     return interval or _mean_interval(pixels)
+
+
+def zeiss_interval(about: ElementTree.Element) -> float | None:
+    """Seconds between time points of CZI: as they were recorded, else as they were set up.
+
+    Parameters
+    ----------
+    about : the metadata of the file.
+
+    Examples
+    --------
+    >>> image = "<Image><Dimensions><T><Positions><Interval><Increment>2.5</Increment></Interval>"
+    >>> image += "</Positions></T></Dimensions></Image>"
+    >>> zeiss_interval(ElementTree.fromstring(f"<Metadata>{image}</Metadata>"))
+    2.5
+    """
+    recorded = to_seconds(about.findtext(".//Dimensions/T/Positions/Interval/Increment"))
+    spans = [e for setup in about.iter("TimeSeriesSetup") for e in setup.iter("TimeSpan")]
+    set_up = [to_seconds(e.findtext("Value"), e.findtext("DefaultUnitFormat")) for e in spans]
+    return recorded or (set_up[0] if len(set(set_up)) == 1 else None)
+
+
+def nikon_interval(loops: Iterable[object]) -> float | None:
+    """Seconds between time points of ND2: as they were recorded, else as they were set up.
+
+    Parameters
+    ----------
+    loops : of the experiment, as the package nd2 gives them.
+
+    Returns
+    -------
+    None without a loop over time, and where its phases have different intervals.
+    """
+    found = [one.parameters for one in loops if type(one).__name__ in ("TimeLoop", "NETimeLoop")]
+    phases = [phase for one in found for phase in getattr(one, "periods", (one,))]
+    recorded = [getattr(phase.periodDiff, "avg", 0) for phase in phases]
+    times = [
+        to_seconds(mean, "ms") or to_seconds(phase.periodMs, "ms")
+        for mean, phase in zip(recorded, phases, strict=True)
+    ]
+    same = bool(times) and all(t and math.isclose(t, times[0], rel_tol=ALIKE) for t in times)
+    return times[0] if same else None
 
 
 def _mean_interval(pixels: ElementTree.Element) -> float | None:

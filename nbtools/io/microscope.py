@@ -12,6 +12,7 @@ import numpy as np
 from nbtools.errors import UserError
 from nbtools.io.axes import RawImage, no_pixels
 from nbtools.io.czi import read_czi
+from nbtools.io.intervals import nikon_interval, to_seconds
 from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
 
 PACKAGES = {".czi": "czifile", ".nd2": "nd2", ".lif": "liffile", ".lof": "liffile"}
@@ -24,7 +25,7 @@ def read_microscope(
     header_only: bool = False,
     palette: bool = False,
 ) -> RawImage:
-    """Read one image of a CZI, ND2 or LIF file, with its pixel size in µm.
+    """Read one image of a CZI, ND2 or LIF file, with its pixel size in µm and its interval in s.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def _read_nd2(
         names = tidy_names(_name_points(file, len(places)) or [name for name, _ in places])
         _, index = places[choose_series(names, series, path=path)]
         pixels, letters = _take(file, letters, index, header_only=header_only)
-        size = file.voxel_size()
+        size, interval = file.voxel_size(), nikon_interval(file.experiment)
         channels = getattr(file.metadata, "channels", None) or ()
         channel_names = tuple(c.channel.name for c in channels)
         # sizes of axes that are not calibrated are 1 µm in this package
@@ -88,7 +89,8 @@ def _read_nd2(
         a: s for a, s, sure in zip("XYZ", (size.x, size.y, size.z), calibrated, strict=True) if sure
     }
     several = names if len(names) > 1 else ()
-    return RawImage(pixels, letters, _clean(known, letters), channels=channel_names, series=several)
+    about = {"channels": channel_names, "series": several, "interval_s": interval}
+    return RawImage(pixels, letters, _clean(known, letters), **about)
 
 
 def _name_points(file: object, count: int) -> list[str]:
@@ -130,6 +132,7 @@ def _read_lif(
         steps = {
             a: _step(image.coords[a]) * 1e6 for a in "ZYX" if a in letters and a in image.coords
         }  # from metres
+        interval = to_seconds(_step(image.coords["T"])) if "T" in image.coords else None
         if header_only:
             kept = zip(image.shape, index, strict=True)
             shape = tuple(n for n, at in kept if isinstance(at, slice))
@@ -137,7 +140,8 @@ def _read_lif(
         else:
             pixels, letters = select(np.asarray(image.asarray()), letters, index=index)
     several = names if len(names) > 1 else ()
-    return RawImage(pixels, letters, _clean(steps, letters), series=several)
+    about = {"series": several, "interval_s": interval}
+    return RawImage(pixels, letters, _clean(steps, letters), **about)
 
 
 def _clean(sizes: dict[str, float], letters: str) -> dict[str, float]:

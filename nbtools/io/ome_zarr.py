@@ -19,6 +19,7 @@ from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import RGB, Image
 from nbtools.io.axes import RATIO, SMALL, RawImage, no_pixels
+from nbtools.io.intervals import to_seconds
 from nbtools.io.microscope import import_optional
 from nbtools.io.series import choose_series, select, spread, tidy_names
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
@@ -140,6 +141,7 @@ def read_ome_zarr(
     letters = _letters(member.scales, array.ndim)
     require_stored(array, path)
     spacing, unit = _spacing(member.scales, level, letters)
+    interval = _interval(member.scales, level, letters)
     note = member.about.get(METADATA_KEY, {})
     channels = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in (member.about.get("omero") or {}).get("channels", ())
@@ -151,7 +153,7 @@ def read_ome_zarr(
         require_chunks(member.place, member.scales, zarr=zarr, note=note, label=label)
         pixels = np.asarray(array[...])
     pixels, letters = select(pixels, letters, index=spread(letters, pixels.shape)[0][1])
-    raw = RawImage(pixels, letters, spacing, unit, channels=channels)
+    raw = RawImage(pixels, letters, spacing, unit, channels=channels, interval_s=interval)
     return replace(_as_written(raw, note), series=names if len(names) > 1 else ())
 
 
@@ -317,14 +319,29 @@ def write_ome_zarr(path: Path, image: Image) -> None:
     }
 
 
+def _scale_of(scales: dict, level: dict, count: int) -> np.ndarray:
+    """(count,) step along each axis: that of the level times that of the image."""
+    factors = np.ones(count)
+    for holder in (scales, level):
+        for step in holder.get("coordinateTransformations", ()):
+            if step.get("type") == "scale" and len(step.get("scale", ())) == count:
+                factors = factors * np.asarray(step["scale"], float)
+    return factors
+
+
+def _interval(scales: dict, level: dict, letters: str) -> float | None:
+    """Seconds between time points; None without a unit of time, since a scale is 1 by default."""
+    axes, place = scales.get("axes") or (), letters.find("T")
+    if place < 0 or place >= len(axes) or not isinstance(axes[place], Mapping):
+        return None
+    unit = axes[place].get("unit")
+    return to_seconds(_scale_of(scales, level, len(letters))[place], unit) if unit else None
+
+
 def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float], str]:
     """Pixel size by letter: the scale of the level times that of the image; {} without units."""
     axes = [a for a in scales.get("axes") or () if isinstance(a, Mapping)]
-    factors = np.ones(len(letters))
-    for holder in (scales, level):
-        for step in holder.get("coordinateTransformations", ()):
-            if step.get("type") == "scale" and len(step.get("scale", ())) == len(letters):
-                factors = factors * np.asarray(step["scale"], float)
+    factors = _scale_of(scales, level, len(letters))
     units = {
         letter: normal_unit(a.get("unit"))
         for letter, a in zip(letters, axes, strict=False)
@@ -349,9 +366,11 @@ def _describe(image: Image) -> dict:
     axes = [
         {"name": a.lower(), "type": kinds.get(a, "space")}
         | ({"unit": unit} if a in "ZYX" and image.spacing else {})
+        | ({"unit": "second"} if a == "T" and image.interval_s else {})
         for a in image.axes
     ]
     known = dict(zip(image.spatial, image.spacing or (), strict=bool(image.spacing)))
+    known["T"] = image.interval_s or 1.0
     scale = [known.get(a, 1.0) for a in image.axes]
     level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
     about = {

@@ -14,13 +14,16 @@ from pathlib import PureWindowsPath
 
 import numpy as np
 
+from nbtools.errors import UserError
+from nbtools.io.filling import Filled, fill_rings
+
 # parts and slices of one nucleus, as nbtools.export names them
 OWN_NAME = re.compile(r"^(nucleus-\d+)(?:-t\d+)?(?:-z\d+)?(?:-\d+)?$")
 MIN_SHARED = 0.5  # of the smaller of two outlines on neighbouring slices, to be one nucleus
 MIN_INSIDE = 0.9  # of an outline, to lie inside another one
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".nii.gz", ".seg.nrrd")
 SHOWN = 5  # names in a message
-Filled = tuple[tuple[slice, slice], np.ndarray]  # a box of the plane, and a mask in it
+FARTHEST = 2**24  # pixels from the corner of an image; a ROI of Fiji knows no finer beyond
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,20 @@ def paint_outlines(found: OutlineFile, shape: tuple[int, ...]) -> PaintedLabel:
     -------
     PaintedLabel
 
+    Raises
+    ------
+    UserError : a point that is no number, or far beyond any image.
+
     Examples
     --------
     >>> square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]])
     >>> paint_outlines(OutlineFile([Outline("a", [square])]), (3, 3)).label.tolist()
     [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     """
+    outlines = found.outlines
+    _require_near([*outlines, *found.void])
     label = np.zeros(shape, np.int32)
     volume = label if label.ndim == 3 else label[None]
-    outlines = found.outlines
     numbers = _number_keys(outlines)
     masks = [_fill(o, volume.shape[1:]) for o in outlines]
     for outline in found.void:
@@ -144,6 +152,18 @@ def paint_outlines(found: OutlineFile, shape: tuple[int, ...]) -> PaintedLabel:
     return PaintedLabel(label if own else _renumber(label), tuple(notes))
 
 
+def _require_near(outlines: Sequence[Outline]) -> None:
+    for outline in outlines:
+        for ring in outline.rings:
+            size = np.abs(np.asarray(ring, float)).max(initial=0)
+            if not size <= FARTHEST:  # NaN is no number either
+                raise UserError(
+                    f"The points of an outline are pixels of its image, at most {FARTHEST:,}.",
+                    f"{outline.name or outline.key} with a coordinate of {size:g}",
+                    "Export the outlines again, in pixels of this image.",
+                )
+
+
 def select_frame(found: OutlineFile, frame: int, *, depth: int) -> OutlineFile:
     """The shapes of one time point of a movie.
 
@@ -159,35 +179,6 @@ def select_frame(found: OutlineFile, frame: int, *, depth: int) -> OutlineFile:
         if t in (-1, frame):
             kept.append(replace(outline, z=z if depth > 1 else -1))
     return replace(found, outlines=kept)
-
-
-def fill_rings(rings: Sequence[np.ndarray], shape: tuple[int, ...]) -> Filled:
-    """The pixels inside of rings, as a box of the plane and a mask in it.
-
-    Parameters
-    ----------
-    rings : (n, 2) in the order y, x; a pixel is inside if it lies in an odd number of them.
-    shape : (Y, X) of the plane.
-
-    Returns
-    -------
-    box, mask
-
-    Examples
-    --------
-    >>> fill_rings([np.array([[1, 1], [1, 3], [3, 3], [3, 1]])], (9, 9))[1].sum()
-    np.int64(4)
-    """
-    from skimage.draw import polygon
-
-    points = np.concatenate([np.asarray(r, float).reshape(-1, 2) for r in rings] or [[[0, 0]]])
-    low = np.clip(np.floor(points.min(axis=0)).astype(int) - 1, 0, shape)
-    high = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, low, shape)
-    mask = np.zeros(high - low, bool)
-    for ring in rings:
-        rows, columns = polygon(*(np.asarray(ring, float) - 0.5 - low).T, mask.shape)
-        mask[rows, columns] ^= True
-    return (slice(low[0], high[0]), slice(low[1], high[1])), mask
 
 
 def _number_keys(outlines: Sequence[Outline]) -> dict[Hashable, int]:
@@ -356,7 +347,11 @@ def _find_hidden(
     outlines: Sequence[Outline], masks: Sequence[Filled], *, label: np.ndarray, numbers: dict
 ) -> Iterator[OutlineNote]:
     """Tell of nuclei of which nothing is seen, because others lie over them."""
-    seen = set(np.unique(label).tolist())
+    seen = set()
+    for outline, (box, mask) in zip(outlines, masks, strict=True):
+        inside = label[(..., *box)][..., mask]  # a small part of a large image
+        if (inside == numbers[outline.key]).any():
+            seen.add(numbers[outline.key])
     drawn = [
         o
         for o, (_, mask) in zip(outlines, masks, strict=True)
@@ -383,8 +378,12 @@ def _count(names: Sequence[str]) -> str:
 
 def _renumber(label: np.ndarray) -> np.ndarray:
     """The label image with the numbers 1 … N in the order of the old ones; -1 stays."""
-    values = np.unique(label[label > 0])
-    table = np.zeros(int(values.max(initial=0)) + 1, np.int32)
+    there = np.zeros(int(label.max(initial=0)) + 1, bool)
+    there[label[label > 0]] = True
+    values = np.flatnonzero(there)
+    if len(values) == len(there) - 1:
+        return label
+    table = np.zeros(len(there), np.int32)
     table[values] = np.arange(1, len(values) + 1)
     return np.where(label > 0, table[np.maximum(label, 0)], label).astype(np.int32)
 

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.populations import (
-    SEPARATE,
     find_outlines,
+    follows_edges,
     measure_edge_contrast,
     measure_noise,
     measure_steepness,
@@ -320,7 +320,7 @@ def _is_separate(grey: np.ndarray, found: Attempt) -> bool:
     """Whether the outlines of what is large enough for a nucleus follow edges."""
     parts, _ = ndimage.label(found.inside)
     inside = remove_small_objects(parts, SMALLEST) > 0
-    return measure_edge_contrast(grey, inside, diameter=found.diameter) > SEPARATE
+    return follows_edges(grey, inside, diameter=found.diameter)
 
 
 def _find_rare(grey: np.ndarray, spacing: tuple[float, ...] | None) -> Attempt | None:

@@ -28,6 +28,7 @@ from nbtools.methods import domain
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
+from nbtools.methods.second_look import finds_the_same
 from nbtools.plausibility import Finding
 from nbtools.results import Boxes, Classes, Labels, Points, Restored, Result
 from nbtools.targets.base import Target
@@ -113,6 +114,7 @@ class Method(ABC):
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
     looks_at_nuclei = False  # it predicts nuclei that have labels already, one by one
+    tiled: ClassVar[bool] = True  # False: an image is looked at as a whole, without tiles
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -247,6 +249,8 @@ class Method(ABC):
         if not self.learns_classes:
             return ()
         known = tuple(train.class_names) if "classes" in self.needs else train.nucleus_classes
+        if "boxes" in self.needs:
+            known = train.box_classes or known
         return known if len(known) > 1 else ()  # with one class there is nothing to tell apart
 
     def note_nucleus_size(self, sizes: list[np.ndarray]) -> None:
@@ -307,7 +311,7 @@ class Method(ABC):
         UserError : axes, channels or a tile that do not fit the method, or too little memory.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
@@ -353,7 +357,7 @@ class Method(ABC):
         Forecast; None where it is unknown, or the image has other axes than the model.
         """
         image = self.as_image(image)
-        check_tile(tile, image)
+        check_tile(tile, image, tiled=self.tiled)
         if len(image.spatial) != self.domain.ndim:
             return None
         zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
@@ -402,10 +406,23 @@ class Method(ABC):
             median = float(np.median(sizes))
             factor = float(np.prod(result.zoom or (1.0,))) ** (1 / self.domain.ndim)
             about = {"image": image, "pixels": median, "given": given}
-            found.append(plausibility.judge_size(median * factor, self.domain, **about))
+            one = plausibility.judge_size(median * factor, self.domain, **about)
+            if one and not given and self._finds_the_same(image, label, median):
+                one = None
+            found.append(one)
         found += plausibility.judge_grey(domain.describe_grey(pixels), self.domain)
         found += plausibility.judge_objects(pixels, label)
         return tuple(one for one in found if one is not None)
+
+    def _finds_the_same(self, image: Image, label: np.ndarray, median: float) -> bool:
+        """Whether nuclei of an unusual size are found alike at the size of the training's."""
+
+        def predict(part: Image, diameter: float) -> np.ndarray:
+            again = self.predict(part, diameter=diameter)
+            return again.labels.to(self.domain.axes).pixels
+
+        about = {"label": label, "domain": self.domain, "pixels": median}
+        return self.Target.rescales and finds_the_same(predict, image.select(T=0), **about)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""
@@ -606,16 +623,26 @@ class Method(ABC):
         )
 
 
-def check_tile(tile: tuple[int, ...] | None, image: Image) -> None:
+def check_tile(tile: tuple[int, ...] | None, image: Image, *, tiled: bool = True) -> None:
     """A UserError where a tile is not one whole number above 0 for each spatial axis of an image.
+
+    It is one, too, where the method has no tiles.
 
     Parameters
     ----------
     tile : shape in pixels; None is chosen by memory.
     image : to be predicted.
+    tiled : whether the method predicts an image in tiles.
     """
     if tile is None:
         return
+    if not tiled:
+        raise UserError(
+            "A tile must do something: this method looks at an image as a whole.",
+            ",".join(map(str, tile)),
+            "Leave out the tile.",
+            command="Leave out --tile.",
+        )
     if len(tile) != len(image.spatial) or not all(0 < n < LARGEST_TILE for n in tile):
         axes = ",".join(image.spatial)
         raise UserError(

@@ -58,6 +58,27 @@ def measure_ap(pairs: Sequence[Pair], *, iou: float = 0.5) -> float:
     )
 
 
+def measure_f1(pairs: Sequence[Pair], *, iou: float = 0.5) -> float:
+    """2 TP / (true boxes + found boxes), over all images; 1 where there are neither.
+
+    Parameters
+    ----------
+    pairs : true boxes, found boxes, and scores of these or None, for each image.
+    iou : from which a found box can be a hit.
+
+    Examples
+    --------
+    >>> box = np.array([[0.0, 0.0, 10.0, 10.0]])
+    >>> measure_f1([(box, np.concatenate([box, box + 20]), None)])
+    0.6666666666666666
+    """
+    hits, boxes = 0, sum(len(pair[side]) for pair in pairs for side in (0, 1))
+    for true, found, scores in pairs:
+        scores = np.zeros(len(found)) if scores is None else np.asarray(scores, float)
+        hits += int(rank_boxes(true, found, scores=scores, iou=iou).sum())
+    return 2 * hits / boxes if boxes else 1.0
+
+
 def rank_boxes(
     truth: np.ndarray, found: np.ndarray, *, scores: np.ndarray, iou: float
 ) -> np.ndarray:

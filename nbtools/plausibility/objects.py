@@ -8,7 +8,7 @@ from scipy import ndimage
 from nbtools.normalize.depth import find_gain
 from nbtools.normalize.field import sample_field
 from nbtools.plausibility.finding import Finding
-from nbtools.populations import SEPARATE, measure_edge_contrast, measure_noise
+from nbtools.populations import follows_edges, measure_noise
 
 LOOKED_AT = 2_000_000  # pixels in the middle of the image
 LARGE = 1 / 3  # of the field, that one nucleus does not cover
@@ -40,8 +40,8 @@ def judge_objects(pixels: np.ndarray, label: np.ndarray) -> list[Finding]:
         return found
     diameter = _find_diameter(label)
     smooth = ndimage.gaussian_filter(np.nan_to_num(grey), 1.0)
-    contrast = measure_edge_contrast(smooth, label > 0, diameter=diameter)
-    if contrast <= SEPARATE and (label > 0).mean() < 0.9:
+    one_group = not follows_edges(smooth, label > 0, diameter=diameter)
+    if one_group and (label > 0).mean() < 0.9:
         return [*found, _describe_one_population()]
     heights = measure_heights(smooth, label, diameter=diameter)
     found += judge_heights(heights, noise=measure_noise(grey))

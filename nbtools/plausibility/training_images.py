@@ -70,14 +70,26 @@ def judge_size(
         if median > usual
         else f"{usual / median:.1f} times smaller than"
     )
+    step, unit = _find_pixel(domain, image)
     message = (
-        f"Nuclei found are {words} those the model was trained on (median {median:.0f} px, in "
-        f"training {usual:.0f} px)."
+        f"Nuclei found are {words} those the model was trained on (median {median * step:.3g} "
+        f"{unit}, in training {usual * step:.3g} {unit})."
     )
     if given:
         remedy = "Check the diameter that was given; if it is right, train on images like these."
         return Finding("nuclei_size", message, remedy)
     return Finding("nuclei_size", message, *_advise_diameter(image, pixels or median, domain))
+
+
+def _find_pixel(domain: Domain, image: Image | None) -> tuple[float, str]:
+    """Side of a pixel of the model, and its unit: px unless model and image are calibrated.
+
+    An image that was resampled to the pixel of the model has other pixels than those counted here.
+    """
+    known = domain.spacing is not None and domain.unit == "um"
+    if not known or image is None or image.spacing_um is None:
+        return 1.0, "px"
+    return float(np.exp(np.mean(np.log(domain.spacing)))), "µm"
 
 
 def _advise_diameter(image: Image | None, pixels: float, domain: Domain) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """Truth to tensors, and tensors to results: encode and decode side by side, in NumPy."""
 
 from nbtools.targets import (
+    anchors,
     blindspot,
     blobs,
     border,
+    boxes,
     centres,
     classes,
     discs,
@@ -17,7 +19,9 @@ from nbtools.targets import (
     persistence,
     planes,
     proximity,
+    regions,
     restored,
+    suppression,
 )
 from nbtools.targets.base import LabelTarget, Parameter, Target
 
@@ -25,9 +29,11 @@ __all__ = [
     "LabelTarget",
     "Parameter",
     "Target",
+    "anchors",
     "blindspot",
     "blobs",
     "border",
+    "boxes",
     "centres",
     "classes",
     "discs",
@@ -41,5 +47,7 @@ __all__ = [
     "persistence",
     "planes",
     "proximity",
+    "regions",
     "restored",
+    "suppression",
 ]

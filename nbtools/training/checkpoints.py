@@ -222,11 +222,15 @@ def read_history(folder: Path) -> dict:
     """The history in the newest checkpoint that can be read; {} without any."""
     for path in reversed(list_generations(folder)):
         try:
-            text = GENERATION.read(path, names=[STATE])[STATE].tobytes()
-            return parse_state(text, path)["history"]
+            return read_state(path)["history"]
         except DAMAGES:
             continue
     return {}
+
+
+def read_state(path: Path) -> dict:
+    """The state of one generation, without its arrays; one of DAMAGES where it cannot be read."""
+    return parse_state(GENERATION.read(path, names=[STATE])[STATE].tobytes(), path)
 
 
 def _require_same_run(state: dict, settings: Settings, plan: TrainingPlan) -> None:

@@ -137,7 +137,9 @@ class ExampleMaker:
     def _add_boxes(self, example: Example, sample: Sample, _: Scale) -> Example:
         boxes, named = sample.boxes, sample.box_classes
         if boxes is None:
-            boxes, named = boxes_of_labels(sample.label.select(T=0).to(self.axes).pixels), ()
+            label, known = sample.label.select(T=0).to(self.axes).pixels, sample.classes or {}
+            boxes, present = boxes_of_labels(label), np.unique(label[label > 0]).tolist()
+            named = tuple(known.get(n, "") for n in present) if known else ()
         places = {name: i for i, name in enumerate(self.classes, 1)}
         numbers = np.array([places.get(name, 0) for name in named], int) if named else None
         low, high = augment.box_corners(np.asarray(boxes, float))

@@ -51,6 +51,12 @@ def list_copies(folder: Path) -> list[Path]:
     return sorted(folder.glob("generation_*.npz"))
 
 
+def list_found(folder: Path) -> list[Path]:
+    """Copies in a folder, and in those that the drive made of it, as "checkpoint (1)"."""
+    places = folder.parent.glob(f"{folder.name}*")
+    return sorted((p for place in places for p in list_copies(place)), key=lambda path: path.name)
+
+
 def read_note(path: Path) -> dict:
     """Hash, size and seconds of a copy; {} where the drive lost them."""
     try:
@@ -68,16 +74,18 @@ def fetch_newest(folder: Path, local: Path, *, plan: TrainingPlan) -> None:
     local : of the checkpoint on this machine.
     plan : is told how many minutes of training are lost with copies that are not whole.
     """
-    if any(local.glob("generation_*.npz")) or not folder.is_dir():
+    if any(local.glob("generation_*.npz")):
         return
-    notes = [read_note(path) for path in list_copies(folder)]
+    copies = list_found(folder)
+    notes = [read_note(path) for path in copies]
     reached = max((float(note.get("seconds", 0)) for note in notes), default=0.0)
-    for path in reversed(list_copies(folder)):
+    for path in reversed(copies):
         note = read_note(path)
         if not is_whole(path, note):
             continue
         local.mkdir(parents=True, exist_ok=True)
-        with io.atomic_write(local / f"{path.name.split('-')[0]}.npz", sync=True) as temporary:
+        name = f"{path.stem.split('-')[0].split(' ')[0]}.npz"
+        with io.atomic_write(local / name, sync=True) as temporary:
             shutil.copyfile(path, temporary)
         lost = (reached - float(note.get("seconds", reached))) / 60
         if lost > 0:

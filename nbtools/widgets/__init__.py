@@ -5,6 +5,7 @@ valid default.
 """
 
 from nbtools.widgets.by_hand import Hillside, WeightedSum, descend, weigh
+from nbtools.widgets.channel import ChannelPicker, pick_channel
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
 from nbtools.widgets.download import Download, download
@@ -16,6 +17,7 @@ from nbtools.widgets.viewer import browse, explore_threshold
 from nbtools.widgets.volume import Orthogonal, Turntable, orthogonal, turntable
 
 __all__ = [
+    "ChannelPicker",
     "CheckUp",
     "Comparison",
     "DataPicker",
@@ -35,6 +37,7 @@ __all__ = [
     "form",
     "orthogonal",
     "paint",
+    "pick_channel",
     "pick_data",
     "train_live",
     "turntable",

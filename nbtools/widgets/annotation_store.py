@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.geometry import centroids
 from nbtools.image import Image
+from nbtools.io.folders import hash_file
 from nbtools.show.pictures import as_image
 from nbtools.show.views import check_same_space
 from nbtools.widgets import marks
 
 LABELS = ("nuclei", "scribbles")  # annotations that are saved as label images
+KEPT = ".before"  # annotations as they were before they were changed
 MAX_SIDE = 4096  # px of a plane: a larger one makes the page slow
 
 
@@ -35,6 +38,7 @@ class AnnotationStore:
     ):
         self.folder, self.image, self.mark, self.start_over = folder, image, mark, start_over
         self.kind = "labels" if mark in LABELS else mark
+        self.kept = False  # whether what was there before is kept
 
     def read(self) -> tuple[Image | None, dict[int, str]]:
         """Read saved label and classes; None, {} without. Centres and boxes are drawn as labels."""
@@ -64,10 +68,15 @@ class AnnotationStore:
         return sample.replace(label=label, classes=classes)
 
     def write(self, sample: Sample) -> Path:
-        """Save the annotations, and the image where it is not there yet; returns the file."""
+        """Save the annotations, and the image where it is not there yet; returns the file.
+
+        Annotations that were there before the first change are copied into the hidden folder KEPT
+        of the data set.
+        """
         entry = self._find()
         suffix = "tif" if self.kind == "labels" else "csv"
         path = self.folder / self.kind / f"{sample.name}.{suffix}"
+        self._keep(entry)
         if entry is None:
             data.write_sample(self.folder, sample)
             return path
@@ -94,6 +103,17 @@ class AnnotationStore:
         """
         key = data.hash_pixels(start)[:8] + data.hash_pixels(self.image.pixels)[:8]
         return self.folder / ".unsaved" / f"{self.image.name}_{self.mark}_{key}.jsonl"
+
+    def _keep(self, entry: data.Entry | None) -> None:
+        if self.kept or entry is None:
+            return
+        self.kept = True
+        for kind in (self.kind, *(["classes"] if self.kind == "labels" else [])):
+            path = entry.files.get(kind)
+            if path is not None and path.is_file():
+                name = f"{path.stem}-{hash_file(path)[:8]}{path.suffix}"
+                (self.folder / KEPT / kind).mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, self.folder / KEPT / kind / name)
 
     def _find(self) -> data.Entry | None:
         """The entry of this image; UserError where another image has its name."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import os
 from html import escape
+from itertools import chain, count
 from pathlib import Path
 
 import ipywidgets
 
 from nbtools import io, runtime
 from nbtools.errors import UserError
+from nbtools.io.folders import is_written_by_us
 from nbtools.widgets.common import format_error, format_note, make_button, make_html
 
 MOST = 64 * 2**20  # bytes that a link in the page carries; beyond, browsers refuse
@@ -35,7 +38,8 @@ class Download(ipywidgets.VBox):
 
     def __init__(self, folder: Path):
         folder = folder.absolute()
-        self.value = io.write_zip(folder.with_name(f"{folder.name}.zip"), folder)
+        self.value = io.write_zip(find_place(folder), folder)
+        io.add_to_mark(self.value.parent, [self.value])
         size = self.value.stat().st_size
         text = f"Download {self.value.name} ({size / 2**20:.1f} MB)"
         self.link = make_html("nb-download-link")
@@ -58,6 +62,22 @@ class Download(ipywidgets.VBox):
             runtime.send_to_browser(self.value)
         except UserError as error:
             self.place.value = format_error(error)
+
+
+def find_place(folder: Path) -> Path:
+    """The zip beside a folder: one that we wrote is replaced, one of the user is not.
+
+    Parameters
+    ----------
+    folder : to be packed.
+
+    Returns
+    -------
+    Path : FOLDER.zip, or with a number behind it.
+    """
+    names = chain([f"{folder.name}.zip"], (f"{folder.name}_{i}.zip" for i in count(2)))
+    places = (folder.with_name(name) for name in names)
+    return next(p for p in places if not os.path.lexists(p) or is_written_by_us(p))
 
 
 def _make_link(path: Path, text: str) -> str:

@@ -33,8 +33,17 @@ nb.runtime.check()
 chosen = nb.widgets.pick_data(samples="nuclei2d")
 chosen
 
+# %% [markdown]
+# Images of your own may have several channels. Nuclei are looked for in one of them;
+# the line below says in which, and a menu has the others.
+
 # %%
-sample = chosen.value[0]
+channel = nb.widgets.pick_channel(chosen.value[0])
+channel
+
+# %%
+sample = channel.value
+print(channel.sentence)
 nb.show.images([sample.image])
 
 # %% [markdown]
@@ -47,7 +56,7 @@ nb.show.images([sample.image])
 # learning is involved.
 
 # %%
-classical = nb.methods.load("otsu").predict(sample.image)
+classical = nb.methods.load("otsu").predict(channel.grey)
 nb.show.overlay(sample.image, classical.labels)
 
 # %% [markdown]
@@ -119,7 +128,9 @@ nb.show.measurements(table)
 #
 # ## 5. Take it home
 # Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
-# Manager), the table for your spreadsheet, and a report of what was done.
+# Manager), the table for your spreadsheet, and a report of what was done. All lies on
+# this machine. Colab deletes its machines after a disconnect: download the folder, or
+# mount your Google Drive first with `nb.runtime.mount_drive()`, and save it there.
 
 # %%
 run = nb.export.save_run(

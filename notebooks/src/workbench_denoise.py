@@ -28,7 +28,8 @@ nb.runtime.check()
 # ## 1. Your images
 # A folder of noisy images, raw, as the camera gave them; clean partners, if you have
 # them, in `clean/` beside `images/`, under the same names. A single image, a z-stack or
-# a movie is enough. On Colab, `nb.runtime.mount_drive()` brings your Google Drive here.
+# a movie is enough. On Colab, `nb.runtime.mount_drive()` brings your Google Drive here;
+# what you train is then kept there, too. Without it, all is gone with the machine.
 
 # %%
 chosen = nb.widgets.pick_data(samples="simulated_pairs")
@@ -68,12 +69,18 @@ form
 # %% [markdown]
 # ## 4. Train
 # *Stop* keeps the best weights so far, *Resume* continues from there; then run the
-# cells below again. The next cell waits until the training has ended. After a restart
-# of the kernel, add `resume=True` to the plan.
+# cells below again. The next cell waits until the training has ended.
+#
+# The first line says where the run lies, and what a disconnect or a restart costs. A
+# run that broke off is found again, also by a fresh machine where your Google Drive is
+# mounted: *Run all*, with the same images and settings, goes on with it.
 
 # %%
 model = nb.methods.get(method)(form.value)
-plan = nb.training.TrainingPlan(seed=0, folder="runs/workbench_denoise")
+plan = nb.training.plan_run("workbench_denoise", model, train=train, val=val)
+print(nb.training.describe_place(plan))
+
+# %%
 live = nb.widgets.train_live(model, train, val=val, plan=plan)
 live
 
@@ -86,9 +93,9 @@ nb.show.training(history) if history.rows else print("Nothing had to be learned.
 # fingerprint of every image) go into one folder.
 
 # %%
-folder, inputs = "runs/workbench_denoise/model", train.files()
+folder, inputs = plan.folder / "model", train.files()
 model.save(folder)
-nb.io.write_csv(f"{folder}/history.csv", history.rows)
+nb.io.write_csv(folder / "history.csv", history.rows)
 command = "workbench_denoise.ipynb"
 nb.training.write_recipe(
     folder, model, plan=plan, history=history, inputs=inputs, command=command
@@ -124,7 +131,7 @@ nb.show.restored(test.image(0), results, clean=test[0].clean)
 
 # %%
 name = test.names[0]
-nb.io.write_image(f"runs/workbench_denoise/restored/{name}.tif", restored.image)
+nb.io.write_image(plan.folder / "restored" / f"{name}.tif", restored.image)
 nb.report.write(folder)
 
 # %%
@@ -132,7 +139,7 @@ nb.widgets.download(folder)
 
 # %% [markdown]
 # ## You now have
-# a trained model in `runs/workbench_denoise/model`, a denoised image beside it, a
+# a trained model in the folder `model` of the run, a denoised image beside it, a
 # picture of what was removed, and a report.
 #
 # **Three questions** (think first, then open)

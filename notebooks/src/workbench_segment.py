@@ -26,7 +26,8 @@ nb.runtime.check()
 # %% [markdown]
 # ## 1. Your images
 # A folder with `images/` and `labels/` inside, files of the same name belong together.
-# On Colab, `nb.runtime.mount_drive()` brings your Google Drive here.
+# On Colab, `nb.runtime.mount_drive()` brings your Google Drive here; what you train is
+# then kept there, too. Without it, all is gone with the machine.
 
 # %%
 chosen = nb.widgets.pick_data(samples="simulated2d")
@@ -70,12 +71,18 @@ form
 # network learns your images by heart: more images or a shorter training help.
 #
 # *Stop* keeps the best weights so far, *Resume* continues from there; then run the
-# cells below again. The next cell waits until the training has ended. After a restart
-# of the kernel, add `resume=True` to the plan.
+# cells below again. The next cell waits until the training has ended.
+#
+# The first line says where the run lies, and what a disconnect or a restart costs. A
+# run that broke off is found again, also by a fresh machine where your Google Drive is
+# mounted: *Run all*, with the same images and settings, goes on with it.
 
 # %%
 model = nb.methods.get(method)(form.value)
-plan = nb.training.TrainingPlan(seed=0, folder="runs/workbench_segment")
+plan = nb.training.plan_run("workbench_segment", model, train=train, val=val)
+print(nb.training.describe_place(plan))
+
+# %%
 live = nb.widgets.train_live(model, train, val=val, plan=plan)
 live
 
@@ -102,10 +109,10 @@ slider
 # fingerprint of every image) go into one folder.
 
 # %%
-folder = "runs/workbench_segment/model"
+folder = plan.folder / "model"
 model.tuned["threshold"] = slider.value
 model.save(folder)
-nb.io.write_csv(f"{folder}/history.csv", history.rows)
+nb.io.write_csv(folder / "history.csv", history.rows)
 inputs, command = [*train.files(), *val.files()], "workbench_segment.ipynb"
 nb.training.write_recipe(
     folder, model, plan=plan, history=history, inputs=inputs, command=command
@@ -140,7 +147,7 @@ nb.widgets.download(folder)
 
 # %% [markdown]
 # ## You now have
-# a trained model in `runs/workbench_segment/model`, its learning curve, its score on
+# a trained model in the folder `model` of the run, its learning curve, its score on
 # unseen images beside that of a classical method, and a report.
 #
 # **Three questions** (think first, then open)

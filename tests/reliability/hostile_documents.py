@@ -6,7 +6,7 @@ python tests/reliability/hostile_documents.py 60 20 20 30 --seed 3
 
 An attack ends well where the work is done, or refused with rule, received and remedy. It fails
 where a traceback appears, where it takes longer than LIMIT (seconds of the processor, so that a
-busy machine does not count; three times as many by the clock end it), or where a file appears or
+busy machine does not count; twelve times as many by the clock end it), or where a file appears or
 changes outside of the attack's own folder.
 """
 
@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -608,7 +609,7 @@ def judge(attack: Attack, place: Path) -> tuple[str, str]:
     place.mkdir(parents=True)
     before, told = snapshot(place), memory.StringIO()
     began = time.process_time()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), limit(3 * LIMIT):
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), limit(12 * LIMIT):
         try:
             code = attack.run(place) or 0
         except UserError:
@@ -686,6 +687,20 @@ def attack_all(
     return table, failures
 
 
+def format_table(table: dict[str, Counter]) -> str:
+    """The counts as a table in Markdown; all stored documents in one row."""
+    rows: dict[str, Counter] = {}
+    for group, found in table.items():
+        name = re.sub(r"^documents: \w+ [\w.]*json$", "documents: JSON", group)
+        rows[name] = rows.get(name, Counter()) + found
+    columns = ("done", "refused", "traceback", "hang", "outside")
+    lines = [f"| attacks | number | {' | '.join(columns)} |", "| --- |" + " --: |" * 6]
+    for name, found in (rows | {"all": sum(rows.values(), Counter())}).items():
+        cells = (found.total(), *(found[c] for c in columns))
+        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the table of counts, and what failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -697,11 +712,7 @@ def main() -> None:
         table, failures = attack_all(
             Path(folder).resolve(), counts=tuple(args.counts), seed=args.seed, network=True
         )
-    columns = ("done", "refused", "traceback", "hang", "outside")
-    print(f"{'attacks':<36}{'number':>8}" + "".join(f"{c:>11}" for c in columns))
-    table["all"] = sum(table.values(), Counter())
-    for group, found in table.items():
-        print(f"{group:<36}{found.total():>8}" + "".join(f"{found[c]:>11}" for c in columns))
+    print(format_table(table))
     print(*failures, sep="\n\n")
     sys.exit(bool(failures))
 

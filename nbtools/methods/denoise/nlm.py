@@ -79,6 +79,7 @@ class NonLocalMeans(Method):
     """Non-local means, or total variation, with estimated noise."""
 
     Settings, Target = NonLocalMeansSettings, RestoredTarget
+    tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -109,7 +110,7 @@ class NonLocalMeans(Method):
         Parameters
         ----------
         pixels : (*space, C) grey values.
-        tile : is not used.
+        tile : None; there are none.
 
         Returns
         -------

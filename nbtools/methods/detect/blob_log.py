@@ -61,6 +61,7 @@ class BlobLog(Method):
     """Laplacian of Gaussian: blobs of the size of a nucleus."""
 
     Settings, Target = BlobLogSettings, BlobTarget
+    tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -91,7 +92,7 @@ class BlobLog(Method):
         Parameters
         ----------
         pixels : (*space, 1) grey values.
-        tile : ignored.
+        tile : None; there are none.
 
         Returns
         -------

@@ -141,7 +141,7 @@ ROWS = (
             "10.1038/s41540-020-00152-8",
             2020,
         ),
-        lesson="notebooks/12_detect_then_segment.ipynb",
+        lesson="notebooks/12b_boxes_and_markers.ipynb",
         parameters=46_426,
         target="centres:CentreTarget",
     ),

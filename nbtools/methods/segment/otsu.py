@@ -53,6 +53,7 @@ class Otsu(Method):
     """Otsu threshold and distance watershed."""
 
     Settings, Target = OtsuSettings, OtsuTarget
+    tiled = False
     taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
@@ -86,7 +87,7 @@ class Otsu(Method):
         Parameters
         ----------
         pixels : (*space, 1) grey values.
-        tile : ignored.
+        tile : None; there are none.
 
         Returns
         -------
