@@ -155,7 +155,7 @@ def test_a_session_that_goes_with_the_class_leaks_into_a_random_split():
 
 def test_inputs_without_grey_values_tell_size_and_not_brightness():
     samples = []
-    for number in range(16):
+    for number in range(40):
         made = make_cell(number, ("dim", "bright")[number % 2])
         mask = (np.hypot(*(np.indices((32, 32)) - 16)) < 9).astype(np.float32)
         pixels = np.stack([made.image.pixels, mask], axis=-1)
