@@ -41,6 +41,7 @@ POLICIES = {
     "none": AugmentationPolicy(False, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     "mirrors": AugmentationPolicy(True, 0, 0, 0, 0, 0, 0, 0, 0, 0, swap=False),
     "flips": AugmentationPolicy(True, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "turns": AugmentationPolicy(True, 180, 0, 0, 0, 0, 0, 0, 0, 0),
     "light": AugmentationPolicy(True, 180, 0.15, 0.0, 0.15, 0.15, 0.05, 0.03, 0.0, 0.3),
     "standard": AugmentationPolicy(),
     "strong": AugmentationPolicy(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),

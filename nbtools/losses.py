@@ -395,6 +395,44 @@ def total_variation(values: Tensor) -> Tensor:
     return sum(ops.mean(ops.abs(ops.diff(values, axis=axis)), axis=axes) for axis in axes)
 
 
+def weighted_crossentropy(weights: np.ndarray | None = None, *, smoothing: float = 0.0) -> Callable:
+    """Make the loss of a network that predicts one class per image.
+
+    loss = - w · Σ t' log p, where t' is 1 - smoothing at the true class, with the smoothing
+    spread over all classes, and w the weight of the true class.
+
+    Parameters
+    ----------
+    weights : (K,) of the classes; None for 1 each.
+    smoothing : share of the truth that is spread over all classes, 0 … 1.
+
+    Returns
+    -------
+    Callable : truth (B, K) 0 or 1; output (B, K) logits → (B,).
+
+    References
+    ----------
+    Label smoothing: Szegedy et al. 2016, arXiv:1512.00567.
+
+    Examples
+    --------
+    >>> loss = weighted_crossentropy(np.array([1.0, 3.0]))
+    >>> truth, logits = np.array([[0.0, 1.0]]), np.zeros((1, 2))
+    >>> round(float(loss(truth, logits)[0]), 4)  # three times the logarithm of 2
+    2.0794
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        truth = ops.cast(truth, output.dtype)
+        soft = (1 - smoothing) * truth + smoothing / output.shape[-1]
+        cost = -ops.sum(soft * ops.log_softmax(output, axis=-1), axis=-1)
+        if weights is None:
+            return cost
+        return cost * ops.sum(truth * ops.convert_to_tensor(weights, output.dtype), axis=-1)
+
+    return loss
+
+
 @keras.saving.register_keras_serializable("nbtools")
 def proximity_error(truth: Tensor, output: Tensor) -> Tensor:
     """Squared error of proximity maps, in which the surroundings of nuclei weigh more.

@@ -159,6 +159,35 @@ def find_class_balance(overview: Overview, requirements: Requirements) -> Iterat
         )
 
 
+def find_confounded_classes(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
+    """Find classes all images of which are of one group, where there are groups.
+
+    Parameters
+    ----------
+    overview : facts of all images of the data set.
+
+    Yields
+    ------
+    A warning for each such class.
+    """
+    groups: dict[str, set] = {}
+    counts = Counter(f.entry.class_name for f in overview.facts)
+    for fact in overview.facts:
+        if fact.entry.class_name:
+            own = groups.setdefault(fact.entry.class_name, set())
+            own.add(fact.entry.columns.get("group"))
+    for name, own in sorted(groups.items()):
+        if len(groups) > 1 and len(own) == 1 and None not in own and counts[name] > 1:
+            yield Finding(
+                "class_in_one_group",
+                "warning",
+                "",
+                f"All {counts[name]} images of the class {name} are of the group {min(own)}: "
+                "nobody can tell the class from the group.",
+                "Add images of that class from other groups (plants, slides, days).",
+            )
+
+
 def find_same_labels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:
     """Find one label image that belongs to several different images.
 
@@ -213,6 +242,7 @@ BALANCE_CHECKS = [
     find_bit_depths,
     find_sizes,
     find_class_balance,
+    find_confounded_classes,
     find_same_labels,
     find_odd_spacing,
 ]

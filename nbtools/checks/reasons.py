@@ -54,6 +54,10 @@ REASONS = {
     "class_imbalance": (
         "A network that always predicts the frequent class has a high accuracy, and is of no use."
     ),
+    "class_in_one_group": (
+        "A network can learn the slide, the day or the plant in place of the class, and its score "
+        "would not tell."
+    ),
     "class_without_nucleus": (
         "If the numbers have changed, classes are learned for the wrong nuclei."
     ),

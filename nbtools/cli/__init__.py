@@ -14,12 +14,14 @@ from typing import TextIO
 
 from nbtools import __version__, io, runtime
 from nbtools.cli import (
+    ablate,
     adapt,
     check,
     common,
     compare,
     convert,
     course,
+    crop,
     decode,
     doctor,
     evaluate,
@@ -38,7 +40,8 @@ from nbtools.cli import (
 from nbtools.errors import UserError
 
 MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
-MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, track)
+MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, track, crop)
+MODULES += (ablate,)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

@@ -281,6 +281,8 @@ class Batch:
         args = self.args
         if io.is_stored(image.pixels):
             found = self._find_in_blocks(image)
+        elif self.model.looks_at_nuclei:
+            found = self.model.predict_nuclei(image, self.dataset[index].label)
         else:
             found = self.model.predict(image, tile=args.tile, raw=args.raw, diameter=args.diameter)
         if self.markers is not None:

@@ -16,7 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kind",
         metavar="KIND",
-        help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean), movie",
+        help="nuclei2d, nuclei3d, tissue, beads, pairs (noisy and clean), movie, classes",
     )
     parser.add_argument(
         "--count",

@@ -3,6 +3,7 @@
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.converting import convert_dataset
+from nbtools.data.crops import CropPlan, cut_crops, plan_crops
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.input_options import save_input_options
 from nbtools.data.joined import join, require_shares
@@ -34,6 +35,7 @@ from nbtools.data.writing import (
 __all__ = [
     "INPUT_KEYS",
     "KINDS",
+    "CropPlan",
     "DataSet",
     "Doubt",
     "Entry",
@@ -44,6 +46,7 @@ __all__ = [
     "convert_dataset",
     "copy_files",
     "copy_split",
+    "cut_crops",
     "cut_tiles",
     "describe_dataset",
     "describe_input_options",
@@ -59,6 +62,7 @@ __all__ = [
     "link_groups",
     "name_frame",
     "packaged_path",
+    "plan_crops",
     "read_classes",
     "require_shares",
     "sample_names",

@@ -34,7 +34,8 @@ class Trees:
     left, right : (nodes,) next node, always a later one; -1 in a leaf.
     feature : (nodes,) number of the feature.
     threshold : (nodes,) float32.
-    share : (nodes,) float32, share of nucleus pixels among those that came to a leaf.
+    share : (nodes,) float32, share of nucleus pixels among those that came to a leaf; of several
+        classes (nodes, K), the share of each.
     """
 
     roots: np.ndarray
@@ -45,15 +46,15 @@ class Trees:
     share: np.ndarray
 
     def ask(self, features: np.ndarray) -> np.ndarray:
-        """Predict the probability of a nucleus: the mean over the trees.
+        """Predict the probability of a nucleus, or of each class: the mean over the trees.
 
         Parameters
         ----------
-        features : (F, n) float32, features of n pixels.
+        features : (F, n) float32, features of n pixels, or of n images.
 
         Returns
         -------
-        (n,) float32, 0 … 1.
+        (n,) or (n, K) float32, 0 … 1.
         """
         starts = range(0, features.shape[1], PIECE)
         with ThreadPoolExecutor(runtime.cores()) as pool:
@@ -65,10 +66,10 @@ class Trees:
                     starts,
                 )
             )
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, *self.share.shape[1:]), np.float32)
 
     def _ask_piece(self, features: np.ndarray) -> np.ndarray:
-        total = np.zeros(features.shape[1], np.float64)
+        total = np.zeros((features.shape[1], *self.share.shape[1:]), np.float64)
         for root in self.roots:
             waiting = [(int(root), np.arange(features.shape[1]))]
             while waiting:
@@ -89,13 +90,14 @@ class Trees:
             np.savez_compressed(file, **vars(self))
 
     @classmethod
-    def load(cls, folder: Path, *, features: int) -> Trees:
+    def load(cls, folder: Path, *, features: int, classes: int | None = None) -> Trees:
         """Read the arrays of trees, and check that every path through them ends.
 
         Parameters
         ----------
         folder : of the model.
         features : number of features that the trees may use.
+        classes : number of classes that they tell apart; None for nucleus and background.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class Trees:
         path = Path(folder) / FILE
         trees = cls(**TREES.read(path, names=cls.__dataclass_fields__))
         try:
-            sound = trees._is_sound(features)
+            sound = trees._is_sound(features, shares=() if classes is None else (classes,))
         except documents.DAMAGES:
             sound = False
         if not sound:
@@ -112,11 +114,12 @@ class Trees:
             raise UserError(TREES.rule, received, TREES.remedy)
         return trees
 
-    def _is_sound(self, features: int) -> bool:
+    def _is_sound(self, features: int, *, shares: tuple[int, ...]) -> bool:
         nodes, count = np.arange(len(self.left)), len(self.left)
         inner = self.left >= 0
-        parts = (self.left, self.right, self.feature, self.threshold, self.share)
+        parts = (self.left, self.right, self.feature, self.threshold)
         same = all(part.shape == (count,) for part in parts) and self.roots.ndim == 1
+        same &= self.share.shape == (count, *shares)
         same &= all(part.dtype.kind == "i" for part in (self.roots, *parts[:3]))
         onward = (
             (part[inner] > nodes[inner]) & (part[inner] < count) for part in (self.left, self.right)
@@ -135,16 +138,16 @@ class Trees:
 def grow(
     features: np.ndarray, nucleus: np.ndarray, *, trees: int, leaf: int, balanced: bool, seed: int
 ) -> Trees:
-    """Grow a random forest that tells nucleus from background.
+    """Grow a random forest that tells nucleus from background, or classes from each other.
 
     Parameters
     ----------
-    features : (n, F) float32, features of n pixels.
-    nucleus : (n,) bool; both kinds must be present.
+    features : (n, F) float32, features of n pixels, or of n images.
+    nucleus : (n,) bool, both kinds present; or (n,) int, numbers of classes from 0, all present.
     trees : their number.
     leaf : smallest number of pixels in a leaf; more make smoother borders and smaller trees.
-    balanced : nucleus and background have equal weight, however many pixels each has; else each
-        pixel has the same weight.
+    balanced : nucleus and background, or all classes, have equal weight, however many pixels each
+        has; else each pixel has the same weight.
     seed : of the forest.
 
     References
@@ -164,16 +167,16 @@ def grow(
     )
     grown = [tree.tree_ for tree in forest.estimators_]
     starts = np.cumsum([0, *(tree.node_count for tree in grown)])
-    column = list(forest.classes_).index(True)
+    share = np.concatenate([t.value[:, 0] / t.value[:, 0].sum(axis=1)[:, None] for t in grown])
+    if nucleus.dtype == bool:
+        share = share[:, list(forest.classes_).index(True)]
     return Trees(
         starts[:-1].astype(np.int32),
         _join_children([t.children_left for t in grown], starts),
         _join_children([t.children_right for t in grown], starts),
         np.concatenate([t.feature for t in grown]).astype(np.int16),
         _round_down(np.concatenate([t.threshold for t in grown])),
-        np.concatenate([t.value[:, 0, column] / t.value[:, 0].sum(axis=1) for t in grown]).astype(
-            np.float32
-        ),
+        share.astype(np.float32),
     )
 
 

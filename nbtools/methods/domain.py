@@ -12,7 +12,11 @@ from nbtools.image import Image
 from nbtools.io.stored import read_slabs
 
 # where a data set keeps what a method learns from, where that is not called the same
-FOLDERS = {"points": ("centres", "labels"), "boxes": ("boxes", "labels")}
+FOLDERS = {
+    "points": ("centres", "labels"),
+    "boxes": ("boxes", "labels"),
+    "classes": ("classes", "labels"),  # labels with a class each
+}
 LOOKED_AT = 48  # training images whose grey values are described
 SIDE = 1024  # pixels of an image that are looked at, along each axis, in its middle plane
 

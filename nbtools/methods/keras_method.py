@@ -68,7 +68,7 @@ from nbtools.training.fine_tuning import (
     list_differences,
 )
 from nbtools.training.threshold_search import choose_pieces, coordinate_search
-from nbtools.training.validation import make_validation
+from nbtools.training.validation import BATCHES, make_validation
 
 SAVING_SECONDS = 4.0  # of a budget in minutes, kept for writing the model
 BLENDED = (
@@ -288,7 +288,7 @@ class KerasMethod(GreyScaling, Method):
         """
         keras.utils.set_random_seed(plan.seed)
         counts = self.count_objects(train)
-        often = train.balance(np.sqrt(1 + np.array(counts)))
+        often = train.balance(self.weigh_examples(train, counts))
         examples = Examples(train, self.make_example, often)
         self.adopt(self.build())
         self.prepare_network()
@@ -300,13 +300,34 @@ class KerasMethod(GreyScaling, Method):
         unseen = Examples(val or (), self.make_example, np.ones(len(val or ())))
         plain = partial(self.draw_pair, policy=augment.POLICIES["none"])
         size = self.resolve("batch_size")
-        validate = make_validation(step, unseen, draw_pair=plain, batch_size=size, seed=plan.seed)
+        about = {"batch_size": size, "batches": self.count_validation(len(unseen), size)}
+        validate = make_validation(step, unseen, draw_pair=plain, seed=plan.seed, **about)
         history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
         self.other_weights = trainer.other_weights
         if len(unseen) and self._open_candidates():
             self.tuned, score = self._search_thresholds(val, plan)
             history.best["val_mean_ap" if "labels" in self.needs else "val_score"] = score
         return history
+
+    def weigh_examples(self, train: DataSet, counts: list[int]) -> np.ndarray:
+        """How often each image is drawn: one of many nuclei more often than one of few.
+
+        Parameters
+        ----------
+        train : training images.
+        counts : nuclei of each.
+        """
+        return np.sqrt(1 + np.array(counts))
+
+    def count_validation(self, images: int, size: int) -> int:
+        """Batches of patches that the validation loss is measured on.
+
+        Parameters
+        ----------
+        images : number of validation images.
+        size : patches per batch.
+        """
+        return BATCHES
 
     def count_objects(self, train: DataSet) -> list[int]:
         """Measure the size of the images and of the nuclei, and count the nuclei.

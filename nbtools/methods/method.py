@@ -117,6 +117,7 @@ class Method(ABC):
     remarks: tuple[str, ...] = ()  # on the model itself, to be told once
     learns_classes: ClassVar[bool] = False  # of objects, where the training images have them
     draws_by_share: ClassVar[bool] = False  # of several data sets, each as often as it is to be
+    looks_at_nuclei = False  # it predicts nuclei that have labels already, one by one
     tiled: ClassVar[bool] = True  # False: an image is looked at as a whole, without tiles
 
     def __init__(self, settings: Settings | None = None, **changes):

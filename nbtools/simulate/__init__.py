@@ -1,8 +1,9 @@
 """Simulated images of nuclei with exact labels: phantom, then optics, then camera.
 
 The steps are in `packing` (positions of nuclei), `phantom` (labels and dye) and `optics` (blur,
-noise, grey values); `scene` joins the first three, and `pairs` images a scene twice: with noise and
-without. `draw_strokes` scribbles on labelled nuclei.
+noise, grey values); `scene` joins the first three, `pairs` images a scene twice: with noise and
+without, and `genotypes` plants of wild type and mutant. `draw_strokes` scribbles on labelled
+nuclei.
 
 References
 ----------
@@ -20,6 +21,7 @@ from nbtools import __version__
 from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 from nbtools.simulate import optics
+from nbtools.simulate.genotypes import GenotypeSettings, make_genotypes
 from nbtools.simulate.movie import MovieSettings, make_movie
 from nbtools.simulate.pairs import PairSettings, make_pairs
 from nbtools.simulate.phenotypes import wild_type_and_mutant as wild_type_and_mutant
@@ -77,6 +79,28 @@ _BEADS = {
     "psf_stretch": (3.0,),
     "photons": (2000.0,),
 }
+_GENOTYPES = {
+    "radius_um": (2.6,),
+    "radius_spread": (0.06,),
+    "elongation": (1.35,),
+    "roughness": (0.03,),
+    "cut": 0.0,
+    "clustering": (0.0,),
+    "squeeze": (0.0,),
+    "chromocentres": (4.0,),
+    "nucleoli": (1.0,),
+    "granularity": (0.1,),
+    "dome": (0.0,),
+    "brightness_spread": (0.08,),
+    "background": (0.01, 0.08),
+    "gradient": (0.0, 0.3),
+    "haze": (0.05,),
+    "depth_loss": (0.0, 0.2),
+    "psf_um": (0.1, 0.16),
+    "psf_stretch": (2.5,),
+    "photons": (150.0, 600.0),
+    "read_noise": (1.5,),
+}
 # kind of image → settings that differ from the defaults of its class
 KINDS = {
     "nuclei2d": {},
@@ -84,9 +108,14 @@ KINDS = {
     "tissue": _TISSUE,
     "beads": _BEADS,
     "pairs": {},
+    "classes": _GENOTYPES,
     "movie": {},
 }
-CLASSES = {"pairs": PairSettings, "movie": MovieSettings}  # others: NucleiSettings
+CLASSES = {  # others: NucleiSettings
+    "pairs": PairSettings,
+    "classes": GenotypeSettings,
+    "movie": MovieSettings,
+}
 VOLUMES = {  # kinds that have other defaults where the shape has three numbers
     "pairs": _VOLUME,
     "movie": {k: _VOLUME[k] for k in ("shape_px", "spacing_um", "psf_um", "psf_stretch")}
@@ -128,8 +157,8 @@ def make(
     Parameters
     ----------
     kind : "nuclei2d", "nuclei3d", "tissue" (dense, touching, z three times coarser), "beads" (equal
-        balls, which show the blur of a microscope), "pairs" (noisy and clean), or "movie" (nuclei
-        that move and divide).
+        balls, which show the blur of a microscope), "pairs" (noisy and clean), "movie" (nuclei that
+        move and divide), or "classes" (wild type and mutant, several plants each).
     count : scenes; one image per scene, of pairs as many as `frames`.
     seed : scene i depends on seed and i alone, so that a larger set starts with the same images.
     settings : all of them, or a dictionary of those that differ from the default of the kind.
@@ -150,7 +179,7 @@ def make(
     settings = settings_for(kind, given)
     if count < 1:
         raise UserError("The number of images must be at least 1.", count, "Use --count 10.")
-    scenes = (_photograph(settings, rng=np.random.default_rng([seed, i])) for i in range(count))
+    scenes = (_photograph(settings, number=i, seed=seed) for i in range(count))
     named = (_name_all(scene, f"{kind}_{i:03d}") for i, scene in enumerate(scenes))
     dataset = DataSet.of(list(chain.from_iterable(named)), name=kind)
     dataset.meta.update(
@@ -211,8 +240,11 @@ def nuclei(
     return Sample("nuclei", Image(pixels, **about), Image(scene.label, **about))
 
 
-def _photograph(settings: NucleiSettings, *, rng: np.random.Generator) -> list[Sample]:
+def _photograph(settings: NucleiSettings, *, number: int, seed: int) -> list[Sample]:
     """Simulate the images of one scene."""
+    if isinstance(settings, GenotypeSettings):
+        return [make_genotypes(settings, number=number, seed=seed)]
+    rng = np.random.default_rng([seed, number])
     if isinstance(settings, PairSettings):
         return make_pairs(settings, rng=rng)
     if isinstance(settings, MovieSettings):

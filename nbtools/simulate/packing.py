@@ -78,7 +78,8 @@ def draw_shapes(
     Parameters
     ----------
     count : N.
-    drawn : values of this image; radius_um, radius_spread and elongation count.
+    drawn : values of this image; radius_um, radius_spread and elongation count, and flattening, a
+        factor by which the shortest axis is shorter still.
     ndim : D, 2 or 3.
     rng : random numbers.
 
@@ -96,6 +97,7 @@ def draw_shapes(
     stretch[:, 0] = 0
     stretch[:, -1] = 1
     stretch *= np.log(drawn["elongation"]) * rng.uniform(0.3, 1, (count, 1))
+    stretch[:, 0] -= np.log(drawn.get("flattening", 1.0))
     # the volume stays that of the radius
     stretch = np.exp(stretch - stretch.mean(axis=1, keepdims=True))
     axes = radius[:, None] * stretch  # (N, D) semi-axes

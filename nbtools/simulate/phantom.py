@@ -243,17 +243,29 @@ def _dye(
         dye *= 1 - rng.uniform(0.3, 0.85) * _blob(
             unit, rng.uniform(0.12, 0.25), within=0.6, rng=rng
         )
+    size, light = drawn.get("spot_size", 1.0), drawn.get("spot_light", 1.0)
     for _ in range(rng.poisson(drawn["chromocentres"])):
-        dye *= 1 + rng.uniform(0.3, 1.8) * _blob(
-            unit, rng.uniform(0.06, 0.16), within=0.85, rng=rng
-        )
+        height, width = light * rng.uniform(0.3, 1.8), size * rng.uniform(0.06, 0.16)
+        spot = _blob(unit, width, within=0.85, rng=rng, power=drawn.get("spot_power"))
+        dye *= 1 + height * spot
     return dye
 
 
-def _blob(unit: np.ndarray, width: float, *, within: float, rng: np.random.Generator) -> np.ndarray:
-    """A soft ball of height 1 somewhere in the nucleus: (N,)."""
+def _blob(
+    unit: np.ndarray,
+    width: float,
+    *,
+    within: float,
+    rng: np.random.Generator,
+    power: float | None = None,
+) -> np.ndarray:
+    """A soft ball of height 1 somewhere in the nucleus: (N,).
+
+    power : of a random number, the distance from the centre; None: any place is equally likely.
+    """
     place = rng.standard_normal(unit.shape[-1])
-    place *= within * rng.random() ** (1 / len(place)) / np.linalg.norm(place)
+    power = 1 / len(place) if power is None else power
+    place *= within * rng.random() ** power / np.linalg.norm(place)
     return np.exp(-((unit - place) ** 2).sum(axis=-1) / (2 * width**2))
 
 

@@ -657,6 +657,13 @@ def rare_class(folder: Path) -> None:
     write_classes(folder, [0, 0, 0, 0, 0, 0, 1])
 
 
+@case("class_in_one_group")
+def classes_on_two_slides(folder: Path) -> None:
+    write_classes(folder, [0] * 6 + [1] * 6)
+    rows = "".join(f"c{i},slide {i // 3 if i < 6 else 7}\n" for i in range(12))
+    (folder / "groups.csv").write_text("name,group\n" + rows)
+
+
 @case("one_class")
 def one_class(folder: Path) -> None:
     write_classes(folder, [0] * 6)

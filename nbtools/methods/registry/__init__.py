@@ -6,12 +6,13 @@ Reading it loads nothing else.
 from __future__ import annotations
 
 from nbtools.errors import UserError
-from nbtools.methods.registry import boxes, detection, instances, restoration
+from nbtools.methods.registry import boxes, classification, detection, instances, restoration
 from nbtools.methods.registry.row import Paper, Row
 
 __all__ = ["RENAMED", "ROWS", "Paper", "Row", "find_row"]
 
-ROWS = (*instances.ROWS, *detection.ROWS, *boxes.ROWS, *restoration.ROWS)
+TABLES = (instances, detection, boxes, restoration, classification)
+ROWS = tuple(row for table in TABLES for row in table.ROWS)
 RENAMED = {
     "planned": "nnunet_planned"
 }  # names of older versions, which models and recipes still have
