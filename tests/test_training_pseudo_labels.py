@@ -94,7 +94,7 @@ def images(tmp_path_factory):
 
 def test_a_shipped_model_is_adapted_and_says_from_what(images, tmp_path, capsys):
     out = tmp_path / "adapted"
-    run = ["adapt", "nuclei2d", str(images), "--out", str(out), "--minutes", "5", "--json"]
+    run = ["adapt", "nuclei2d", str(images), "--out", str(out), "--minutes", "60", "--json"]
     few = ["--set", "epochs=1", "--set", "steps_per_epoch=1", "--rounds", "1"]
     assert cli.main([*run, *few]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -129,8 +129,15 @@ def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Findin
         )
 
 
-def find_misplaced_marks(view: View, _requirements: Requirements) -> Iterator[Finding]:
+def find_misplaced_marks(view: View, requirements: Requirements) -> Iterator[Finding]:
     """Find boxes and centres that do not lie on the nuclei of their image, as for X and Y."""
+    turned = list(_find_turned_marks(view))
+    yield from turned
+    if not turned:
+        yield from find_marks_on_nothing(view, requirements)
+
+
+def _find_turned_marks(view: View) -> Iterator[Finding]:
     for kind, file, marks in (
         ("box", view.boxes_file, draw_boxes(view)),
         ("centre", view.centres_file, draw_centres(view)),
@@ -243,7 +250,6 @@ POINT_AND_BOX_CHECKS = [
     find_repeated_centres,
     find_bad_classes,
     find_misplaced_marks,
-    find_marks_on_nothing,
 ]
 POINT_AND_BOX_REPAIRS: dict[str, Callable[[View], View | None]] = {
     "box_without_area": drop_flat_boxes,

@@ -23,6 +23,9 @@ _APART = "A network can only learn the average of images that have nothing to do
 
 PARTNERS = ("labels", "clean", "classes", "centres", "boxes")  # as in no_labels, missing_boxes
 REASONS = {
+    "box_without_class": "A detector learns a class without a name beside those that have one.",
+    "centre_on_nothing": "A network learns to find points where there is nothing.",
+    "centre_twice": "A nucleus counts twice in training and in scores.",
     "antialiased_label": "Each grey value of a blurred edge would count as a separate nucleus.",
     "axes_guessed": (
         "If depth is read as channels, or time as depth, the nuclei found are meaningless."

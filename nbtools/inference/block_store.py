@@ -89,6 +89,10 @@ class BlockStore:
     def load(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """(*outer) int32 labels of a block, and its sums.
 
+        Parameters
+        ----------
+        index : of the block.
+
         Raises
         ------
         UserError : the file is damaged.

@@ -256,6 +256,10 @@ def compute(
 def format_left(seconds: float) -> str:
     """A time in words.
 
+    Parameters
+    ----------
+    seconds : that are left.
+
     Examples
     --------
     >>> format_left(42.3), format_left(400), format_left(9000)

@@ -155,13 +155,11 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
     from nbtools.targets import flow_kernels
 
     shape = np.array(flow.shape[:-1])
-    points = np.clip(points, 0, shape - 1)
-    ends = points.astype(np.float32)
+    ends = np.clip(points, 0, shape - 1).astype(np.float32)
     plain = (
         np.nan_to_num(flow).astype(np.float32, copy=False).reshape(-1, flow.shape[-1])
     )  # compiled loops trust what they are given
-    leaps = len(shape) == 2 and steps > BLOCK and np.array_equal(ends, np.rint(ends))
-    about = {"steps": BLOCK if leaps else steps, "block": BLOCK, "still": STILL}
+    about = {"steps": steps, "block": BLOCK, "still": STILL}
     with ThreadPoolExecutor(runtime.cores()) as pool:
         walks = [
             pool.submit(flow_kernels.integrate_flows, plain, shape, ends=some, **about)
@@ -169,33 +167,6 @@ def follow(flow: np.ndarray, points: np.ndarray, *, steps: int = STEPS) -> np.nd
         ]
     for walk in walks:
         walk.result()
-    return leap(points, ends, shape=tuple(shape), times=steps // BLOCK) if leaps else ends
-
-
-def leap(points: np.ndarray, ends: np.ndarray, *, shape: tuple[int, ...], times: int) -> np.ndarray:
-    """Go on from where points ended, by the ways of the pixels they ended at.
-
-    Each turn doubles the steps gone: where a pixel's way of 20 steps ends at another pixel, that
-    one's way is the rest of it. A point that ended on a pixel without a way stays there.
-
-    Parameters
-    ----------
-    points : (n, ndim) whole pixels.
-    ends : (n, ndim) where they ended.
-    shape : of the image.
-    times : how many times as many steps are wanted, at least.
-
-    Returns
-    -------
-    (n, ndim) float32.
-    """
-    number = np.full(shape, -1, np.int32)
-    number[tuple(np.asarray(points, int).T)] = np.arange(len(points), dtype=np.int32)
-    number, columns = number.ravel(), np.int64(shape[-1])
-    for _ in range(int(np.ceil(np.log2(max(times, 1))))):
-        pixel = np.rint(ends).astype(np.int64)
-        there = number[pixel[:, 0] * columns + pixel[:, 1]]
-        ends = np.where(there[:, None] >= 0, ends[there], ends)
     return ends
 
 

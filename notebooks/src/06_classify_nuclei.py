@@ -82,7 +82,7 @@ nb.show.table({"measurement": list(asked)[:6], "asked for": list(asked.values())
 
 # %% [markdown]
 # ## 4. Break it: nuclei divided at random
-# A second study, in which the mutation does **nothing at all**, and each day has its
+# A second study, in which the mutation does nothing at all, and each day has its
 # own light, background and blur. With plants kept apart, nobody can be better than
 # guessing, except by luck. Now do what many papers do: shuffle all nuclei, and take
 # some of them as a test.
@@ -100,7 +100,7 @@ nb.show.evaluation(scores)
 
 # %% [markdown]
 # The leaking split finds a difference where there is none: the forest recognises the
-# *day* from light and blur, and each day belongs to one genotype. On the command line,
+# day from light and blur, and each day belongs to one genotype. On the command line,
 # `nbtools split --group-by plant` keeps plants together, and `nbtools check` warns when
 # all images of a class are of one group: then nobody can tell the two apart.
 #
@@ -182,7 +182,7 @@ print(f"{right} of {len(test)} nuclei of two new plants are right")
 # every classifier: *were plants kept apart? what does the commonest class have? what is
 # left without the grey values?*
 #
-# **Two questions** (think first, then open)
+# **Three questions** (think first, then open)
 #
 # <details><summary>1. All mutants were imaged in May, all wild types in June. Which
 # split helps?</summary>
@@ -195,6 +195,13 @@ print(f"{right} of {len(test)} nuclei of two new plants are right")
 #
 # Not at all, if the phenotype is one of shape. Then measure shape, which everybody
 # understands, and say so (lesson 17).
+# </details>
+#
+# <details><summary>3. Nine of ten cells are in G1, and the accuracy is 0.9. What has
+# the classifier learned?</summary>
+#
+# Perhaps nothing: who always says G1 reaches 0.9, too. Its balanced accuracy would be
+# one over the number of classes. Ask for that, and for the confusion.
 # </details>
 #
 # **Where next:** what is different, in µm, and is it the plant or the nucleus? Lesson

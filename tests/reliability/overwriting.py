@@ -50,6 +50,8 @@ FOLDERS: dict[str, tuple[str, ...]] = {
     ),
     "rerun": ("rerun", "MODEL", "--out", "OUT"),
     "track": ("track", "MOVIE", "--out", "OUT"),
+    "crop": ("crop", "DATA", "--out", "OUT"),
+    "ablate": ("ablate", "feature_forest", "DATA", "--out", "OUT"),
     "adapt": (
         *("adapt", "nuclei2d", "DATA", "--out", "OUT", "--rounds", "1", "--minutes", "0.05"),
     ),

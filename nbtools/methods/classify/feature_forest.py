@@ -77,6 +77,10 @@ class FeatureForest(ImageClasses):
         """(*space, C) grey values → name and value of every measurement.
 
         An image that was measured before, as in cross-validation, is not measured again.
+
+        Parameters
+        ----------
+        pixels : of an image, or of the crop of a nucleus.
         """
         about = (self.settings.scaling, replace(self.domain, grey={}, classes=()))
         digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
