@@ -95,7 +95,7 @@ HEAD = """# The panel
 By `python benchmarks/panel.py`: shipped weights and the classical method on images of many
 microscopes, no size given. AP at IoU 0.5 and mean AP 0.5–0.9, pooled, 95 % intervals over images.
 `micronuclei_cells` and `u2os_cells`: the half of their images that nothing is trained on.
-Rows of `nuclei2d` and `nuclei2d_wide` are of every third image (`--every 3`), of `otsu` of all.
+The column `images` says of how many; decoding values of `nuclei2d_wide` were chosen by every third.
 Splits: true nuclei in pieces; merges: predictions of several nuclei in one.
 """
 
