@@ -1,7 +1,9 @@
 # Everything a person types. Needs Python 3.11 to 3.13, git and make; each target sets up the rest by itself.
-#   make course   run the lessons on the samples and open their summary      make lab    the lessons in JupyterLab
+#   make start    lesson 00, run and opened as a page                        make lab    the lessons in JupyterLab
+#   make course   run the lessons on the samples and open their summary      make site   the web site, from the executed lessons
 #   make test     all tests, notebooks included                              make bench  ratios against other tools
-#   make check    style, and whether notebooks are built; test-browser, -colab, -backends, -reliability: see CONTRIBUTING.md
+#   make check    style, and whether notebooks are built                     make wheelhouse  packages for a room without network
+#   and test-browser, test-colab, test-backends, test-reliability, release-check: see CONTRIBUTING.md
 # Choose an interpreter with  make course PYTHON=/path/to/python3.12
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -11,13 +13,17 @@ BIN    := $(VENV)/bin
 INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
 
-.PHONY: help environment course test lab bench check notebooks test-browser test-colab test-backends test-reliability clean
+.PHONY: help start environment course test lab bench check notebooks site wheelhouse release-check test-browser test-colab test-backends \
+  test-reliability clean
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '2,5p' Makefile
+	@sed -n '2,7p' Makefile
 
 environment: $(VENV)/nbtools.stamp
+
+start: environment
+	@$(BIN)/nbtools start
 
 course: environment
 	$(BIN)/nbtools course --fast $(COURSE)
@@ -41,8 +47,25 @@ notebooks: environment
 	$(BIN)/python notebooks/build.py
 
 $(VENV)/nbtools.stamp: $(INPUTS) | $(BIN)/python
-	@echo "Installing into $(VENV): some minutes and about 2.5 GB the first time."
+	@echo "Installing into $(VENV): three to eight minutes and about 3 GB the first time."
 	@$(BIN)/python $(PIP) -c constraints.txt -e ".[tf,test,browser]"
+	@touch $@
+
+# Offline once its packages are there; SITE="--course runs/course-…" chooses the executed lessons.
+site: environment $(VENV)/site.stamp
+	$(BIN)/python docs/build.py $(SITE)
+
+# Every package of the course as a file, for this Python on this system; then, elsewhere, without network:
+#   python3 -m venv .venv && .venv/bin/python -m pip install --no-index --find-links wheelhouse "nbtools[tf,lab]"
+wheelhouse: | $(BIN)/python
+	$(BIN)/python -m pip --disable-pip-version-check wheel -c constraints.txt --wheel-dir wheelhouse ".[tf,lab]"
+
+release-check:
+	$(BIN)/python notebooks/build.py --check
+	$(BIN)/python notebooks/repository.py
+
+$(VENV)/site.stamp: $(VENV)/nbtools.stamp
+	@$(BIN)/python $(PIP) -c constraints.txt -e ".[site]"
 	@touch $@
 
 $(VENV)/lab.stamp: $(VENV)/nbtools.stamp
@@ -85,9 +108,9 @@ test-backends:
 	@.venv-backends/bin/python $(PIP) -c constraints.txt -e ".[tf,test]" jax torch
 	@touch $@
 
-.venv-colab/colab.stamp: tests/colab.txt $(INPUTS) | .venv-colab/bin/python
-	@.venv-colab/bin/python $(PIP) -r tests/colab.txt
-	@.venv-colab/bin/python $(PIP) -c tests/colab.txt -e .
+.venv-colab/colab.stamp: tests/colab.txt tests/colab_freeze.txt $(INPUTS) | .venv-colab/bin/python
+	@.venv-colab/bin/python $(PIP) -c tests/colab_freeze.txt -r tests/colab.txt
+	@.venv-colab/bin/python $(PIP) -c tests/colab_freeze.txt -c tests/colab.txt -e .
 	@touch $@
 
 clean:

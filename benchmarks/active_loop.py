@@ -14,7 +14,9 @@ image. In each of 5 rounds a `forest` of 30 trees is trained, and 5 nuclei more 
 
 A label is a nucleus and the background within 6 px of it; what lies further, and other nuclei, stay
 unknown (-1). Written to `results/active_loop.json`: mean foreground IoU of the judged images after
-each round.
+each round; and how many labels, and minutes of a person, each way needs for the IoU that random
+choice has at the end. An outline is taken to cost OUTLINE seconds, and each image that is opened in
+a round OPENING seconds more: assumptions, not measurements, so labels are the figure to quote.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ from nbtools.methods import decision_trees, pixel_features
 from nbtools.metrics import semantic
 
 POOL, SIDE, ROUNDS, BATCH, RIM, JUDGES, TREES = 24, 96, 5, 5, 6, 40, 30
+OUTLINE, OPENING = 30.0, 10.0  # seconds of a person
+WAYS = ("worst", "random")
 Labelled = dict[int, set[int]]  # image of the pool → its labelled nuclei
 
 
@@ -72,12 +76,45 @@ def write(seeds: list[dict], judge: list[Piece]) -> None:
         "machine": describe_machine(),
         "judged_images": len(judge),
         "labels": [BATCH * (i + 1) for i in range(ROUNDS + 1)],
-        "mean_iou": {way: average([s[way]["iou"] for s in seeds]) for way in ("worst", "random")},
+        "mean_iou": {way: average([s[way]["iou"] for s in seeds]) for way in WAYS},
+        "seconds": {"outline": OUTLINE, "opening": OPENING},
+        "needed_for_the_last_iou_of_random": [compare_needs(s) for s in seeds],
         "seeds": seeds,
     }
     print(json.dumps(document, indent=1))
     path = Path(__file__).resolve().parent / "results" / "active_loop.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def compare_needs(seed: dict) -> dict:
+    """Labels and minutes of each way until it first has the IoU that random choice has at the end.
+
+    Parameters
+    ----------
+    seed : as of `run_seed`.
+    """
+    wanted = seed["random"]["iou"][-1]
+    needs = {"seed": seed["seed"], "iou": wanted}
+    for way in WAYS:
+        found = seed[way]
+        for name in ("labels", "minutes"):
+            needs[f"{way}_{name}"] = find_crossing(found[name], found["iou"], wanted)
+    for name in ("labels", "minutes"):
+        if needs[f"worst_{name}"] is not None:
+            saved = 1 - needs[f"worst_{name}"] / needs[f"random_{name}"]
+            needs[f"fewer_{name}"] = round(saved, 3)
+    return needs
+
+
+def find_crossing(costs: list[float], scores: list[float], wanted: float) -> float | None:
+    """The cost at which a score is first reached, on straight lines between; None if it is not."""
+    for i, score in enumerate(scores):
+        if score >= wanted and i == 0:
+            return costs[0]
+        if score >= wanted:
+            share = (wanted - scores[i - 1]) / (score - scores[i - 1])
+            return round(costs[i - 1] + share * (costs[i] - costs[i - 1]), 2)
+    return None
 
 
 def cut_pieces(images: data.DataSet, order: range | np.ndarray, *, most: int) -> list[Piece]:
@@ -115,15 +152,27 @@ def run_seed(train: data.DataSet, judge: list[Piece], *, seed: int) -> dict:
             np.random.default_rng([seed, 1]),
             [],
         )
+        labels, minutes, before = [], [], {}
         for round_ in range(ROUNDS + 1):
             trees = train_trees(pool, labelled, seed=seed)
             maps = predict(trees, judge)
             scores.append(measure_iou(maps, judge))
-            print(seed, way, sum(map(len, labelled.values())), scores[-1], flush=True)
+            labels.append(sum(map(len, labelled.values())))
+            minutes.append(round((minutes or [0.0])[-1] + spend_minutes(before, labelled), 2))
+            print(seed, way, labels[-1], minutes[-1], scores[-1], flush=True)
+            before = {i: set(names) for i, names in labelled.items()}
             if round_ < ROUNDS:
                 choose(trees, pool, labelled=labelled, rng=rng)
-        found[way] = {"iou": scores, "images": len(labelled)}
+        found[way] = {"iou": scores, "labels": labels, "minutes": minutes}
+        found[way]["images"] = len(labelled)
     return found
+
+
+def spend_minutes(before: Labelled, after: Labelled) -> float:
+    """Minutes of a person between two states of the labels."""
+    new = {i: len(names - before.get(i, set())) for i, names in after.items()}
+    opened = sum(count > 0 for count in new.values())
+    return (OUTLINE * sum(new.values()) + OPENING * opened) / 60
 
 
 def train_trees(pool: list[Piece], labelled: Labelled, *, seed: int) -> decision_trees.Trees:

@@ -4,7 +4,9 @@ labels those of the image in one piece, and what does a megapixel cost?
 `python benchmarks/blocks.py --verbs otsu evaluate measure --side 20000 --memory 4G`: under
 NBTOOLS_MEMORY, which the peak of the whole process tree, sampled every 50 ms, is held against. The
 image is a simulated field of 1,000 x 1,000 px with its mirror images, side by side, written by
-memory map. `--compare` predicts in one piece, too, and scores the one against the other.
+memory map. `--compare` predicts in one piece, too, and scores the one against the other. With
+`--finer 5` each pixel of a volume is 5 x 5 pixels, of a fifth of the size, as a microscope has them
+whose pixels are finer than those of a model.
 `results/blocks.json` holds a row for each run; seconds are those of the processor, since other
 programs may share it.
 """
@@ -57,16 +59,17 @@ def main() -> None:
     parser.add_argument("--verbs", nargs="+", choices=(*MODELS, "evaluate", "measure"))
     parser.add_argument("--side", type=int, default=4000, help="px; of volumes, of a plane")
     parser.add_argument("--planes", type=int, default=0, help="of a volume; 0 for an image")
+    parser.add_argument("--finer", type=int, default=1, help="pixels of a volume's planes")
     parser.add_argument("--memory", default="4G", help="NBTOOLS_MEMORY")
     parser.add_argument("--compare", action="store_true", help="with the image in one piece")
     parser.add_argument("--place", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.place) as folder:
         place = Path(folder)
-        write_field(place, side=args.side, planes=args.planes)
+        write_field(place, side=args.side, planes=args.planes, finer=args.finer)
         result = None
         for verb in args.verbs:
-            command = command_of(verb, place, result=result)
+            command = command_of(verb, place, result=result, finer=args.finer)
             if verb in MODELS:
                 result = place / verb
             keep(run(verb, command, args=args))
@@ -74,7 +77,7 @@ def main() -> None:
                 keep(compare(verb, place, args=args))
 
 
-def write_field(place: Path, *, side: int, planes: int) -> None:
+def write_field(place: Path, *, side: int, planes: int, finer: int = 1) -> None:
     """image.tif and truth.tif: a simulated piece and its mirror images until the side is full."""
     from nbtools import simulate
 
@@ -83,6 +86,7 @@ def write_field(place: Path, *, side: int, planes: int) -> None:
     sample = simulate.make(kind, count=1, seed=5, settings={"shape_px": size})[0]
     for name, pixels in (("image", sample.image.pixels), ("truth", sample.label.pixels)):
         shape = (planes, side, side) if planes else (side, side)
+        pixels = pixels.repeat(finer, axis=-1).repeat(finer, axis=-2)
         target = tifffile.memmap(
             place / f"{name}.tif",
             shape=shape,
@@ -111,10 +115,11 @@ def fill(target: np.ndarray, piece: np.ndarray, *, number: bool) -> None:
         target[place] = values
 
 
-def command_of(verb: str, place: Path, *, result: Path | None) -> list[str]:
+def command_of(verb: str, place: Path, *, result: Path | None, finer: int = 1) -> list[str]:
     """The command line of a verb."""
     if verb in MODELS:
-        return ["predict", verb, f"{place}/image.tif", "--out", f"{place}/{verb}"]
+        size = ["--spacing", f"1,{1 / finer},{1 / finer}"] if finer > 1 else []
+        return ["predict", verb, f"{place}/image.tif", "--out", f"{place}/{verb}", *size]
     if verb == "evaluate":
         return ["evaluate", f"{result}/image.tif", f"{place}/truth.tif", "--json"]
     images = ["--images", f"{place}/image.tif", "--out", f"{place}/nuclei.csv"]
@@ -130,6 +135,7 @@ def run(verb: str, command: list[str], *, args: argparse.Namespace) -> dict:
         "verb": verb,
         "megapixels": megapixels,
         "memory": args.memory,
+        "file_gb": round(2 * megapixels * 1e6 / 2**30, 2),
         "code": spent.code,
         "peak_gb": round(spent.peak / 2**30, 2),
         "seconds": round(spent.seconds, 1),
@@ -148,7 +154,8 @@ def run(verb: str, command: list[str], *, args: argparse.Namespace) -> dict:
 def compare(verb: str, place: Path, *, args: argparse.Namespace) -> dict:
     """A row: labels in blocks against those of the image in one piece."""
     whole = place / f"{verb}_whole"
-    command = ["predict", verb, f"{place}/image.tif", "--out", f"{whole}"]
+    command = command_of(verb, place, result=None, finer=args.finer)
+    command[command.index("--out") + 1] = f"{whole}"
     direct = spend(command, memory="")
     scored = spend(["evaluate", f"{place / verb}", f"{whole}", "--json"], memory="")
     half = json.loads(scored.text)["pooled"]["0.90"]
@@ -165,7 +172,8 @@ def compare(verb: str, place: Path, *, args: argparse.Namespace) -> dict:
 
 def shape_of(args: argparse.Namespace) -> str:
     sides = ([args.planes] if args.planes else []) + [args.side, args.side]
-    return " x ".join(map(str, sides))
+    finer = f", {args.finer} times as fine" if args.finer > 1 else ""
+    return " x ".join(map(str, sides)) + finer
 
 
 def spend(command: list[str], *, memory: str) -> Spent:

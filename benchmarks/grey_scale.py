@@ -31,7 +31,7 @@ FLAT = (
     "intestine_tissue/all",
 )
 PANEL = {
-    "nuclei2d": FLAT,
+    "nuclei2d_small": FLAT,
     "nuclei2d_flows": FLAT,
     "nuclei3d": ("confocal_cells_3d/all", "mouse_embryo_3d/all"),
 }

@@ -1,73 +1,108 @@
-"""What a megapixel costs as images grow: the shipped `nuclei2d`, image to labels, from 1 to 256
-megapixels in one run.
+"""What a megapixel costs as images grow, from 1 to 1,000 megapixels in one run.
 
-A scene of 1024 x 1024 px is repeated until the image is full. A flat line is the goal, within 10 %.
-Minutes, not seconds: not part of `make bench`. Writes `results/growth.json`.
+`python benchmarks/growth.py --verbs otsu measure evaluate --megapixels 1 4 16 64 256 1000`: the
+commands as a person types them, under NBTOOLS_MEMORY, so that large images go in blocks. Seconds
+are those of the processor, of the whole process tree, since other programs may share the machine;
+those of the same command on 64 x 64 px are taken off, which are the start of the program. Small
+images are many in a folder, so that each run has at least 16 megapixels. The images are those of
+`blocks.py`. A flat line is the goal, within 10 %. Writes `results/growth.json`, a document a verb.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
+import math
+import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import tifffile
+from _runs import describe_machine
+from blocks import MODELS, TILE, spend, write_field
 
-import numpy as np
-from _runs import count_cores, describe_machine, time_call
-
-from nbtools import methods, simulate
-
-SIDE, FACTORS = 1024, (1, 2, 4, 8, 16)
-SCENE = {
-    "shape_px": (SIDE, SIDE),
-    "density": (0.3,),
-    "clustering": (0.5,),
-    "radius_um": (4.0, 7.0),
-    "photons": (50.0, 500.0),
-}
+RESULTS = Path(__file__).resolve().parent / "results" / "growth.json"
+NETWORKS = ("nuclei2d_small", "nuclei2d")
+LEAST, TINY = 16, 64  # megapixels of a run; px of the image that tells the start
+GOAL = 1.1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--largest",
-        type=int,
-        default=FACTORS[-1],
-        help="Longest side of the largest image, in scenes.",
-    )
+    verbs = (*MODELS[:1], *NETWORKS, "measure", "evaluate")
+    parser.add_argument("--verbs", nargs="+", choices=verbs, default=["otsu"])
+    parser.add_argument("--megapixels", nargs="+", type=int, default=[1, 4, 16, 64, 256])
+    parser.add_argument("--memory", default="4G", help="NBTOOLS_MEMORY")
+    parser.add_argument("--place", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
-    [sample] = simulate.make("nuclei2d", count=1, seed=0, settings=SCENE)
-    model, rows = methods.load("nuclei2d"), []
-    for factor in (f for f in FACTORS if f <= args.largest):
-        image = sample.image.replace(pixels=np.tile(sample.image.pixels, (factor, factor)))
-        seconds, found = time_call(
-            lambda image=image: model.predict(image).labels,
-            repeats=3 if factor < 8 else 1,
-            warm_up=int(factor < 8),
-        )
-        megapixels = image.pixels.size / 1e6
-        row = {
-            "megapixels": round(megapixels, 1),
-            "seconds": round(seconds, 2),
-            "seconds_a_megapixel": round(seconds / megapixels, 3),
-        }
-        peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
-        rows.append(row | {"nuclei": int(found.pixels.max()), "peak_gb": peak})
-        print(json.dumps(rows[-1]), flush=True)
-    costs = [row["seconds_a_megapixel"] for row in rows]
-    about = {
-        "date": time.strftime("%Y-%m-%d"),
+    starts: dict[str, float] = {}
+    for size in (0, *args.megapixels):
+        with tempfile.TemporaryDirectory(dir=args.place) as folder:
+            place = Path(folder)
+            count = write_images(place, size)
+            for verb in args.verbs:
+                spent = spend(command_of(verb, place), memory=args.memory)
+                if spent.code:
+                    raise SystemExit(f"{verb} of {size} megapixels ended with {spent.code}.")
+                if not size:
+                    starts[verb] = spent.processor
+                    continue
+                each = (spent.processor - starts[verb]) / (size * count)
+                about = {"megapixels": size, "images": count, "seconds_a_megapixel": round(each, 3)}
+                peak = round(spent.peak / 2**30, 2)
+                keep(verb, about | {"peak_gb": peak}, start=starts[verb], memory=args.memory)
+
+
+def write_images(place: Path, size: int) -> int:
+    """images/ and truth/ with images of so many megapixels, 0 for a tiny one; their number.
+
+    The tiny one is the corner of one of 1 megapixel.
+    """
+    side = round(math.sqrt(max(size, 1)) * TILE)
+    write_field(place, side=side, planes=0)
+    count = max(1, math.ceil(LEAST / size)) if size else 1
+    for kind in ("image", "truth"):
+        (place / f"{kind}s").mkdir()
+        file = place / f"{kind}.tif"
+        for number in range(count):
+            target = place / f"{kind}s" / f"{number:02d}.tif"
+            if size:
+                target.hardlink_to(file)
+            else:
+                tifffile.imwrite(target, tifffile.memmap(file)[:TINY, :TINY])
+    return count
+
+
+def command_of(verb: str, place: Path) -> list[str]:
+    """The command line of a verb; labels that are measured and scored are the true ones."""
+    if verb == "evaluate":
+        return ["evaluate", f"{place}/truths", f"{place}/truths", "--json"]
+    if verb == "measure":
+        images = ["--images", f"{place}/images", "--out", f"{place}/nuclei.csv"]
+        return ["measure", f"{place}/truths", *images]
+    return ["predict", verb, f"{place}/images", "--out", f"{place}/{verb}"]
+
+
+def keep(verb: str, row: dict, *, start: float, memory: str) -> None:
+    """Add a row to the document of a verb, in place of one of its size of another day."""
+    print(json.dumps({"verb": verb} | row), flush=True)
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    today = time.strftime("%Y-%m-%d")
+    before = known.get(verb, {})
+    rows = before.get("rows", []) if before.get("date") == today else []
+    rows = [one for one in rows if one["megapixels"] != row["megapixels"]] + [row]
+    rows.sort(key=lambda one: one["megapixels"])
+    costs = [one["seconds_a_megapixel"] for one in rows]
+    known[verb] = {
+        "date": today,
         "machine": describe_machine(),
-        "cores": count_cores(),
+        "memory": memory,
+        "seconds_of_the_start": round(start, 2),
         "rows": rows,
+        "dearest_over_cheapest": round(max(costs) / min(costs), 2),
+        "goal": GOAL,
     }
-    document = about | {"dearest_over_cheapest": round(max(costs) / min(costs), 2), "goal": 1.1}
-    path = Path(__file__).resolve().parent / "results" / "growth.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -79,9 +79,9 @@ SETS = (
 )
 FINAL = PanelSet("dsb2018 test", "dsb2018_fluorescence/test", group="size of the field")
 KINDS = {
-    "nuclei2d": ("flat",),
     "nuclei2d_flows": ("flat",),
-    "nuclei2d_wide": ("flat",),
+    "nuclei2d_small": ("flat",),
+    "nuclei2d": ("flat",),
     "nuclei2d_histology": ("colour",),
     "nuclei3d": ("volume",),
     "otsu": ("flat", "volume"),
@@ -95,7 +95,7 @@ HEAD = """# The panel
 By `python benchmarks/panel.py`: shipped weights and the classical method on images of many
 microscopes, no size given. AP at IoU 0.5 and mean AP 0.5–0.9, pooled, 95 % intervals over images.
 `micronuclei_cells` and `u2os_cells`: the half of their images that nothing is trained on.
-The column `images` says of how many; decoding values of `nuclei2d_wide` were chosen by every third.
+The column `images` says of how many; decoding values of `nuclei2d` were chosen by every third.
 Splits: true nuclei in pieces; merges: predictions of several nuclei in one.
 """
 
@@ -314,22 +314,23 @@ def write_card(weights: str, path: Path) -> None:
     card.write_text(text + "".join(f"\n## {part}" for part in rest), "utf-8")
 
 
+def name_commit() -> str:
+    """The commit that is checked out, in short."""
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=HERE, check=False)
+    return done.stdout.strip()
+
+
 def note_look(rows: list[dict], path: Path) -> None:
     """Append a look at the test images to the file of looks."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=False,
-    ).stdout.strip()
-    new = not path.is_file()
+    commit, new = name_commit(), not path.is_file()
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         if new:
-            writer.writerow(["date", "commit", "weights", "set", "ap50", "mean_ap"])
+            writer.writerow(["date", "commit", "weights", "set", "ap50", "mean_ap", "f1_5px"])
         for row in rows:
-            figures = (f"{row['ap50']:.3f}", f"{row['mean_ap']:.3f}")
+            found = (row.get("ap50"), row["mean_ap"], None)
+            figures = ("" if one is None else f"{one:.3f}" for one in found)
             writer.writerow(
                 [time.strftime("%Y-%m-%d"), commit, row["weights"], row["set"], *figures]
             )

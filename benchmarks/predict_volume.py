@@ -72,7 +72,7 @@ def prepare_ours(pixels: np.ndarray, label: np.ndarray) -> dict[str, Callable]:
     """Normalise and ask the network, and decode."""
     method = methods.get("fast_nuclei")()
     method.domain = Domain(3, spacing=tuple(s / min(SPACING) for s in SPACING))
-    method._use(method.build())
+    method.adopt(method.build())
     maps = distance.encode(label, spacing=method.domain.spacing)[..., :2]
     return {
         "network": lambda: method.infer(pixels[..., None]),

@@ -17,143 +17,18 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import detection_panel
 import embryo
 import mixture
 import numpy as np
 from _runs import count_cores
+from weight_recipes import RECIPES
 
 from nbtools import config, io, methods, training
 from nbtools.data import DataSet, write_dataset
 
-DSB2018 = (
-    "Data Science Bowl 2018, Broad Bioimage Benchmark Collection BBBC038 (corrected labels), "
-    "doi:10.1038/s41592-019-0612-7"
-)
-FLUORESCENCE = (
-    "Single-channel fluorescence of DNA stains, cultured cells and tissue sections; nuclei of "
-    "about 6 to 60 pixels across."
-)
-CELLS = (
-    "micronuclei_cells (MNFinder, DiPeso & Hatch, MIT) and of u2os_cells (Aitslab, Arvidsson et "
-    "al. 2022, doi:10.1016/j.dib.2022.108769, CC-BY 4.0)"
-)
-MANY = (
-    "Single-channel fluorescence of DNA stains: cultured cells, dense tissue, haze; nuclei of "
-    "about 8 to 110 pixels across."
-)
-# how often DSB2018's training images are drawn, and what `mixture.py` makes
-MIXED = {"": 8, "cells": 3, "rescaled": 4, "simulated": 5, "backgrounds": 1}
-MORE_TISSUE = {"": 7, "cells": 4, "rescaled": 4, "simulated": 2, "tissue": 7, "backgrounds": 1}
-WIDE = {
-    "augmentation": "wide",
-    "patch_size": 192,
-    "steps_per_epoch": 150,
-    "ema_decay": 0.995,
-    "checkpoint": "last",
-}
 HERE = Path(__file__).resolve().parent
-FIRST_STAGES = HERE / "weights"  # of trainings in two stages, the model that the second begins with
-RECIPES = {
-    "nuclei2d": {
-        "method": "fast_nuclei",
-        "train": "dsb2018_fluorescence/train",
-        "val": "dsb2018_fluorescence/val",
-        "test": "dsb2018_fluorescence/test",
-        "minutes": 40,
-        "settings": {"ema_decay": 0.995, "preset": "paper"},
-        "title": "Nuclei in 2D fluorescence images",
-        "licence": "CC0-1.0 (weights and training data)",
-        "source": DSB2018,
-        "domain": FLUORESCENCE,
-    },
-    "nuclei2d_wide": {
-        "method": "flows",
-        "train": "dsb2018_fluorescence/train",
-        "val": "dsb2018_fluorescence/val",
-        "test": "dsb2018_fluorescence/test",
-        # in two stages: the second, with more of tissue, begins with what the first has learned
-        "first": {
-            "folder": "nuclei2d",
-            "shares": MIXED,
-            "minutes": 42,
-            "settings": {**WIDE, "preset": "fast"},
-        },
-        # by every third image of the panel, all sets counting alike; see the card
-        "chosen": {"threshold": 0.5, "flow_threshold": 0.6, "min_size": 30},
-        "shares": MORE_TISSUE,
-        "minutes": 28,
-        "settings": {**WIDE, "learning_rate": 0.0015},
-        "title": "Nuclei in 2D fluorescence images of many microscopes",
-        "licence": (
-            "CC-BY-4.0 (weights: attribution to DSB2018, MNFinder and Aitslab; see the data)"
-        ),
-        "source": f"{DSB2018} (CC0); a part of {CELLS}; simulated fields and backgrounds",
-        "domain": MANY,
-    },
-    "nuclei2d_flows": {
-        "method": "flows",
-        "train": "dsb2018_fluorescence/train",
-        "val": "dsb2018_fluorescence/val",
-        "test": "dsb2018_fluorescence/test",
-        "minutes": 35,
-        "settings": {"ema_decay": 0.995},
-        "title": (
-            "Nuclei in 2D fluorescence images, outlined more exactly and more slowly than by "
-            "`nuclei2d`"
-        ),
-        "licence": "CC0-1.0 (weights and training data)",
-        "source": DSB2018,
-        "domain": FLUORESCENCE,
-    },
-    "nuclei2d_histology": {
-        "method": "fast_nuclei",
-        "train": "dsb2018_other/train",
-        "val": "dsb2018_other/val",
-        "test": "dsb2018_other/test",
-        "only": "RGB",
-        "minutes": 20,
-        "settings": {"ema_decay": 0.995},
-        "title": "Nuclei in stained tissue, bright field",
-        "licence": "CC0-1.0 (weights and training data)",
-        "source": DSB2018,
-        "domain": "RGB images of tissue in purple and pink stains, such as haematoxylin and eosin.",
-    },
-    "nuclei3d": {
-        "method": "flows",
-        "looks": embryo.LOOKS,
-        "test": "mouse_embryo_3d/all",
-        "minutes": 15,
-        "settings": {"views": "planes", "patch_size": 96},
-        "title": "Nuclei in 3D fluorescence, planes about twice as far apart as pixels",
-        "licence": "CC0-1.0 (weights and simulated training data)",
-        "source": (
-            "simulated volumes of nuclei, no real image; their looks (`embryo.py`) were shaped "
-            "on the volume scored below"
-        ),
-        "independence": (
-            "the one that the looks of the simulation were shaped on, so no independent test"
-        ),
-        "domain": (
-            "Single-channel volumes of nuclei, blurred more along Z, on a dim background, such "
-            "as embryos."
-        ),
-    },
-    "denoise2d": {
-        "method": "care",
-        "pairs": "shape_px=256,256 spacing_um=0.2,0.2 photons=5,100 read_noise=2",
-        "minutes": 15,
-        "settings": {},
-        "title": "Noise off 2D fluorescence images of nuclei, a demonstration",
-        "licence": "CC0-1.0 (weights and simulated training data)",
-        "source": "simulated pairs of a noisy and a clean image, no real image",
-        (
-            "domain"
-        ): "Nuclei at 5 to 100 photons in the brightest pixels, of a camera with 2 grey values "
-        "a photon, 100 without light and a "
-        "read noise of 2 electrons. Images of another camera want a model of their own (lesson "
-        "07); a warning tells grey values far off.",
-    },
-}
+EARLIER_STAGES = HERE / "weights"  # of trainings in several, the models that the next begin with
 PAIRS = {"train": 48, "val": 6, "test": 12}
 
 CARD = """# {title}
@@ -171,6 +46,8 @@ Use: `nbtools predict {name} IMAGES --out FOLDER`.
 """
 FOUND = """pooled AP at IoU 0.5 **{ap50:.3f}**, mean AP 0.5–0.9 **{mean_ap:.3f}**
   ({interval}). Otsu and watershed on the same images{red}: {otsu50:.3f} and {otsu:.3f}."""
+PLACED = """F1 within 5 px **{f1:.3f}** (95 % interval {low:.3f}–{high:.3f}), within 0.3 of the
+  diameter {relative:.3f}{boxes}. {beside}"""
 RESTORED = """mean PSNR **{ours:.1f} dB**; of the noisy images {input:.1f} dB,
   of non-local means {nlm:.1f} dB."""
 
@@ -189,9 +66,9 @@ def train(name: str, folder: Path) -> dict:
     about, model = RECIPES[name], folder / name
     with tempfile.TemporaryDirectory() as place:
         sets, first = gather(about, Path(place)), ()
-        if "first" in about:
-            begun = FIRST_STAGES / about["first"]["folder"]
-            learn(about | about["first"], sets, place=Path(place), model=begun)
+        for stage in about.get("stages", ()):
+            begun = EARLIER_STAGES / stage["folder"]
+            learn(about | stage, sets, place=Path(place), model=begun, first=first)
             hide_places(begun / "recipe.json", {f"{place}/": "", str(HERE): "benchmarks"})
             first = ("--init", begun)
         trained = learn(about, sets, place=Path(place), model=model, first=first)
@@ -246,6 +123,8 @@ def list_sources(about: dict, sets: dict, place: Path) -> tuple[list, list]:
 
 def score_both(name: str, model: Path, sets: dict[str, Path]) -> dict[str, dict]:
     """Scores of weights and of the classical method on the test images."""
+    if RECIPES[name].get("task") == "detection":
+        return detection_panel.look({name: str(model), "nuclei2d": "nuclei2d", "otsu": "otsu"})
     beside, task = ("nlm", "restoration") if "pairs" in RECIPES[name] else ("otsu", "instances")
     return {
         name: score(str(model), sets["test"], task=task),
@@ -264,7 +143,7 @@ def rescore(name: str, folder: Path) -> dict:
             sets["test"] = pick(sets["test"], Path(place) / "test")
             sets["grey"] = darken(sets["test"], Path(place) / "grey")
         scores = score_both(name, model, sets)
-    old, new = (say_score(about, *one) for one in (list_scores(before), list_scores(scores)))
+    old, new = (say_score(about, *list_scores(one)) for one in (before, scores))
     card = (model / "README.md").read_text("utf-8")
     if old not in card:
         raise SystemExit(f"The card of {name} does not hold the scores of its scores.json.")
@@ -397,8 +276,11 @@ def say_tested(about: dict, ours: dict) -> str:
     return "one real volume" if ours["images"] == 1 else f"the {ours['images']} test images"
 
 
-def say_score(about: dict, ours: dict, beside: dict) -> str:
+def say_score(about: dict, ours: dict, *others: dict) -> str:
     """What the card says of the scores of the weights and of the classical method."""
+    if about.get("task") == "detection":
+        return say_places(ours, *others)
+    [beside] = others
     if "pairs" in about:
         return RESTORED.format(
             ours=ours["mean"]["psnr"], input=ours["input"]["psnr"], nlm=beside["mean"]["psnr"]
@@ -416,12 +298,25 @@ def say_score(about: dict, ours: dict, beside: dict) -> str:
     )
 
 
+def say_places(ours: dict, segmented: dict, classical: dict) -> str:
+    """What the card says of points or boxes, and of those of two segmentations."""
+    low, high = ours["interval_95"]
+    told = {"f1": ours["f1"], "low": low, "high": high, "relative": ours["f1_relative"]}
+    boxes, key = "", "f1"
+    if ours["ap50"] is not None:
+        boxes, key = f"; AP of boxes at IoU 0.5 **{ours['ap50']:.3f}**", "ap50"
+    what = {"f1": "Centres of the labels", "ap50": "AP of the boxes of the labels"}[key]
+    beside = f"{what} of `nuclei2d`: {segmented[key]:.3f}; of `otsu`: {classical[key]:.3f}."
+    return PLACED.format(**told, boxes=boxes, beside=beside)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(RECIPES), help=f"of: {', '.join(RECIPES)}")
+    known = [name for name in RECIPES if RECIPES[name].get("task") != "detection"]
+    parser.add_argument("names", nargs="*", default=known, help=f"of: {', '.join(RECIPES)}")
     parser.add_argument("--out", type=Path, default=Path("data/weights"))
     parser.add_argument("--rescore", action="store_true", help="score shipped weights anew")
     arguments = parser.parse_args()
-    for each in arguments.names or RECIPES:
+    for each in arguments.names or known:
         done = rescore if arguments.rescore else train
         sys.stdout.write(json.dumps(done(each, arguments.out)) + "\n")

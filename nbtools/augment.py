@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from nbtools import normalize, patches
+from nbtools import normalize, pasting, patches
 from nbtools.patches import Example
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class AugmentationPolicy:
     blur: float = 1.0  # px
     share: float = 0.4  # of patches that get noise, and of those that get blur
     swap: bool = True  # flips exchange Y and X as well
+    elastic: float = 0.0  # px, typical displacement of a smooth deformation in the plane
+    paste: int = 0  # nuclei of a patch that are copied to free places in it, at most
 
 
 POLICIES = {
@@ -47,7 +49,15 @@ POLICIES = {
     "strong": AugmentationPolicy(True, 180, 0.5, 0.2, 0.6, 0.6, 0.2, 0.15, 1.5, 0.6),
     # for images of many microscopes: nuclei at half to twice their size
     "wide": AugmentationPolicy(True, 180, 1.0, 0.2, 0.6, 0.5, 0.15, 0.15, 1.5, 0.5),
+    # the same without turns, in which boxes would grow
+    "upright": AugmentationPolicy(True, 0, 1.0, 0, 0.6, 0.5, 0.15, 0.15, 1.5, 0.5),
+    # for few labels: other shapes and other neighbours of the same nuclei
+    "elastic": AugmentationPolicy(elastic=2.0),
+    "paste": AugmentationPolicy(elastic=2.0, paste=3),
 }
+NODES = 32  # px between the places whose displacement is drawn
+FARTHEST = 2.0  # typical displacements that a place is moved by at most, so that nothing folds
+ROUNDS = 12  # in which a point is found again in a deformed patch
 
 
 def keep_grid(recipe: AugmentationPolicy) -> AugmentationPolicy:
@@ -60,7 +70,7 @@ def keep_grid(recipe: AugmentationPolicy) -> AugmentationPolicy:
     ----------
     recipe : policy to restrict; grey values vary as before.
     """
-    return replace(recipe, rotate=0.0, scale=0.0, stretch=0.0)
+    return replace(recipe, rotate=0.0, scale=0.0, stretch=0.0, elastic=0.0)
 
 
 @dataclass(frozen=True)
@@ -72,11 +82,14 @@ class PatchTransform:
     matrix : (ndim, ndim).
     offset : (ndim,) in pixels of the image.
     shape : (*space) of the patch.
+    warp : (ndim, *shape) in pixels of the patch, added to p first; None for a patch that is not
+        deformed.
     """
 
     matrix: np.ndarray
     offset: np.ndarray
     shape: tuple[int, ...]
+    warp: np.ndarray | None = None
 
 
 def vary(
@@ -105,18 +118,21 @@ def vary(
     rng = np.random.default_rng(seed)
     pixels = sample.image.to(sample.image.spatial).pixels[..., None]  # one channel
     grey, found = normalize.by_percentiles(pixels).apply(pixels), []
-    points = None if sample.label is None else patches.find_points(sample.label.pixels)
+    truth = None if sample.label is None else sample.label.pixels
+    points = None if truth is None else patches.find_points(truth)
     for number in range(count):
         shape = grey.shape[:-1]
         frame = draw_transform(
             rng, recipe, points=points, shape=shape, size=tuple(min(size, n) for n in shape)
         )
-        image = vary_grey(rng, cut(grey, frame, order=1), recipe=recipe)[..., 0]
-        label = (
-            None
-            if sample.label is None
-            else sample.label.replace(pixels=cut(sample.label.pixels, frame, order=0))
+        patch = Example(
+            image=cut(grey, frame, order=1),
+            label=None if truth is None else cut(truth, frame, order=0),
         )
+        if recipe.paste:
+            patch = pasting.paste_nuclei(rng, patch, most=recipe.paste)
+        image = vary_grey(rng, patch.image, recipe=recipe)[..., 0]
+        label = None if truth is None else sample.label.replace(pixels=patch.label)
         name = f"{sample.name}_{number}"
         found.append(
             sample.replace(
@@ -159,7 +175,36 @@ def draw_transform(
     middle = (np.array(size, float) - 1) / 2
     offset = centre - 0.5 - matrix @ middle
     exact = np.allclose(matrix, np.round(matrix))
-    return PatchTransform(matrix, np.round(offset) if exact else offset, tuple(size))
+    warp = draw_warp(rng, recipe.elastic, size=tuple(size)) if recipe.elastic else None
+    return PatchTransform(matrix, np.round(offset) if exact else offset, tuple(size), warp)
+
+
+def draw_warp(rng: np.random.Generator, strength: float, *, size: tuple[int, ...]) -> np.ndarray:
+    """Draw a smooth displacement of the pixels of a patch.
+
+    Places NODES apart are displaced along Y and X, each by itself, and cubic splines lead from one
+    to the next; along Z nothing moves, since planes are few.
+
+    Parameters
+    ----------
+    rng : source of the draws.
+    strength : typical displacement of a place, in pixels.
+    size : (*space) of the patch.
+
+    Returns
+    -------
+    (ndim, *size) float32, in pixels.
+    """
+    ndim, warp = len(size), np.zeros((len(size), *size), np.float32)
+    nodes = [max(2, round(n / NODES) + 1) for n in size]
+    where = np.meshgrid(
+        *[np.linspace(0, n - 1, s, dtype=np.float32) for n, s in zip(nodes, size, strict=True)],
+        indexing="ij",
+    )
+    for axis in range(ndim - 2, ndim):
+        drawn = np.clip(rng.normal(size=nodes), -FARTHEST, FARTHEST) * strength
+        ndimage.map_coordinates(drawn, where, output=warp[axis], order=3, mode="nearest")
+    return warp
 
 
 def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
@@ -185,6 +230,8 @@ def cut(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
         return np.stack(
             [cut(array[..., c], frame, order=order) for c in range(array.shape[-1])], axis=-1
         )
+    if frame.warp is not None:
+        return _bend(array, frame, order=order)
     if np.allclose(frame.matrix, np.eye(len(frame.shape))):
         return _slice(array, frame)
     # a tight box around what the frame sees keeps the cost independent of the image size
@@ -209,9 +256,12 @@ def cut_example(example: Example, transform: PatchTransform) -> Example:
     moved = {k: cut(a, transform, order=1) for k, a in grey.items() if a is not None}
     if example.label is not None:
         moved["label"] = cut(example.label, transform, order=0)
+    if example.void is not None:
+        moved["void"] = cut(example.void.astype(np.uint8), transform, order=0) > 0
     if example.points is not None:
         points, inside = move_points(example.points, transform)
         moved |= {"points": points, "point_classes": _pick(example.point_classes, inside)}
+        moved["point_sizes"] = _pick(_resize(example.point_sizes, transform), inside)
     if example.boxes is not None:
         boxes, inside = move_boxes(example.boxes, transform)
         moved |= {"boxes": boxes, "box_classes": _pick(example.box_classes, inside)}
@@ -237,9 +287,40 @@ def move_points(points: np.ndarray, transform: PatchTransform) -> tuple[np.ndarr
     >>> points.tolist(), kept.tolist()
     ([[1.0, 2.0]], [True, False])
     """
-    moved = np.linalg.solve(transform.matrix, (points - transform.offset).T).T
+    moved = find_in_patch(points, transform)
     inside = ((moved >= -0.5) & (moved < np.array(transform.shape) - 0.5)).all(axis=1)
     return moved[inside], inside
+
+
+def find_in_patch(points: np.ndarray, transform: PatchTransform) -> np.ndarray:
+    """Find the places of points in a patch, inside of it or not.
+
+    Parameters
+    ----------
+    points : (N, D) in pixels of the image.
+    transform : position, orientation and scale of the patch, and how it is deformed.
+
+    Returns
+    -------
+    (N, D) in pixels of the patch.
+
+    Examples
+    --------
+    >>> frame = PatchTransform(np.eye(1), np.zeros(1), (9,), np.full((1, 9), 2.0))
+    >>> find_in_patch(np.array([[5.0]]), frame).tolist()
+    [[3.0]]
+    """
+    straight = np.linalg.solve(transform.matrix, (points - transform.offset).T).T
+    if transform.warp is None:
+        return straight
+    places = straight
+    for _ in range(ROUNDS):  # p + warp(p) = straight: a fixed point, since the warp is smooth
+        steps = [
+            ndimage.map_coordinates(part, places.T, order=1, mode="nearest")
+            for part in transform.warp
+        ]
+        places = straight - np.stack(steps, axis=-1)
+    return places
 
 
 def move_boxes(boxes: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray, np.ndarray]:
@@ -265,12 +346,14 @@ def move_boxes(boxes: np.ndarray, transform: PatchTransform) -> tuple[np.ndarray
     ([[1.0, 1.0, 3.0, 4.0]], [True, False])
     """
     first, last = box_corners(boxes)
-    ends = np.stack([first, last - 1])  # pixel centres
+    ends = np.stack([first, (first + last - 1) / 2, last - 1])  # pixel centres
     ndim = len(transform.shape)
-    choice = np.stack(np.meshgrid(*[(0, 1)] * ndim, indexing="ij"), axis=-1).reshape(-1, ndim)
+    # corners; of a box that is deformed also the middles of its sides
+    steps = (0, 2) if transform.warp is None else (0, 1, 2)
+    choice = np.stack(np.meshgrid(*[steps] * ndim, indexing="ij"), axis=-1).reshape(-1, ndim)
     corners = ends[choice, :, np.arange(ndim)]  # (corner, axis, box)
     places = corners.transpose(0, 2, 1).reshape(-1, ndim)
-    moved = np.linalg.solve(transform.matrix, (places - transform.offset).T).T
+    moved = find_in_patch(places, transform)
     moved = moved.reshape(len(choice), len(boxes), ndim)
     low, high = moved.min(axis=0), moved.max(axis=0) + 1
     cut_low, cut_high = np.clip(low, 0, transform.shape), np.clip(high, 0, transform.shape)
@@ -320,6 +403,13 @@ def join_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """
     plane = np.c_[low[:, -2:], high[:, -2:]]
     return np.c_[plane, low[:, 0], high[:, 0]] if low.shape[1] == 3 else plane
+
+
+def _resize(sizes: np.ndarray | None, transform: PatchTransform) -> np.ndarray | None:
+    """Diameters in the pixels of a patch; its mean magnification is that of all axes."""
+    if sizes is None:
+        return None
+    return sizes / abs(np.linalg.det(transform.matrix)) ** (1 / len(transform.shape))
 
 
 def _pick(classes: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
@@ -391,6 +481,14 @@ def _slice(array: np.ndarray, frame: PatchTransform) -> np.ndarray:
         for o, n, size in zip(frame.offset, frame.shape, array.shape, strict=True)
     ]
     return array[np.ix_(*index)]
+
+
+def _bend(array: np.ndarray, frame: PatchTransform, *, order: int) -> np.ndarray:
+    """The patch of a frame that deforms it."""
+    ndim = len(frame.shape)
+    grid = np.stack(np.meshgrid(*map(np.arange, frame.shape), indexing="ij")) + frame.warp
+    seen = np.tensordot(frame.matrix, grid, axes=1) + frame.offset.reshape(-1, *(1,) * ndim)
+    return ndimage.map_coordinates(array, seen, order=order, mode="reflect")
 
 
 def _reflect(index: np.ndarray, size: int) -> np.ndarray:

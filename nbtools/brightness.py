@@ -50,7 +50,7 @@ def measure_depth_profile(pixels: np.ndarray, inside: np.ndarray | None = None) 
     Parameters
     ----------
     pixels : (Z, Y, X) grey values, nuclei brighter than background.
-    inside : (Z, Y, X) bool, the known nuclei; by default what stands out of each plane's
+    inside : (Z, Y, X), above 0 in the known nuclei; by default what stands out of each plane's
         background.
 
     Returns
@@ -71,7 +71,7 @@ def measure_depth_profile(pixels: np.ndarray, inside: np.ndarray | None = None) 
         plane = ndimage.gaussian_filter(np.nan_to_num(plane.astype(np.float32)), 1)
         background[z], noise = _measure_background(plane)
         stands_out = plane > background[z] + FOREGROUND_SD * noise
-        foreground = stands_out if inside is None else inside[z]
+        foreground = stands_out if inside is None else inside[z] > 0
         if foreground.sum() >= MIN_PIXELS:
             level = np.percentile(plane[foreground], BRIGHT_PERCENTILE) - background[z]
             brightness[z] = level if level > 0 else np.nan

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from nbtools import io, runtime
+from nbtools import io, lesson_page, runtime
 from nbtools.errors import UserError
 
 SKIP, CELL_SECONDS = "skip-execution", 1800
@@ -106,8 +106,8 @@ def run_course(
     ----------
     only : names of lessons, or how they begin; without it, all.
     fast : smoke run: shorten each training by tests/fast.toml.
-    out : folder of the run, by default `runs/course-DATE`; executed notebooks, `index.html` and
-        `course.json` are written there.
+    out : new or empty folder of the run, by default `runs/course-DATE`; executed notebooks,
+        `index.html` and `course.json` are written there.
     say : function that takes each line of progress.
 
     Returns
@@ -117,6 +117,7 @@ def run_course(
     """
     lessons, begin = find_lessons(only), time.monotonic()
     folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
+    io.require_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     glossary = find_folder("_lessons", "notebooks") / GLOSSARY
     if glossary.is_file():
@@ -141,6 +142,39 @@ def run_course(
     io.write_text(folder / "index.html", write_summary(done, fast=fast))
     io.write_json(folder / "course.json", result)
     return result
+
+
+def start(
+    name: str = "00",
+    *,
+    out: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict:
+    """Execute one lesson and turn it into a page.
+
+    Parameters
+    ----------
+    name : of the lesson, or how it begins; the first that does is taken.
+    out : new or empty folder, by default `runs/start-DATE`.
+    say : function that takes each line of progress.
+
+    Returns
+    -------
+    {"folder", "page", "name", "title", "ok", "seconds", "cells", "figures", "error"}; the page is
+    the executed lesson, and the summary of the course where nbconvert is missing.
+    """
+    path = find_lessons([name])[0]
+    folder = Path(out or f"runs/start-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
+    io.require_new_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"Running {path.stem}: about half a minute on two processor cores …")
+    lesson, page = run_lesson(path, folder), folder / f"{path.stem}.html"
+    try:
+        lesson_page.write(folder / path.name, page)
+    except UserError:  # without nbconvert
+        page = folder / "index.html"
+        io.write_text(page, write_summary([lesson], fast=False))
+    return {"folder": str(folder), "page": str(page), **lesson.to_dict()}
 
 
 def run_lesson(path: Path, folder: Path) -> Lesson:

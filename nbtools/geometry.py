@@ -192,6 +192,37 @@ def face_neighbours(ndim: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice,
         yield (*before, slice(None, -1), *after), (*before, slice(1, None), *after)
 
 
+def leave_out_void(label: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Leave out the places where nobody has looked, with the nuclei that touch them.
+
+    Such a nucleus may go on there, so that neither its centre nor its box is known.
+
+    Parameters
+    ----------
+    label : (*space) label image; negative where nobody has looked.
+
+    Returns
+    -------
+    The label image, -1 in all that is left out, and (*space) bool, what that is; itself and None
+    where somebody has looked everywhere.
+
+    Examples
+    --------
+    >>> label, void = leave_out_void(np.array([[-1, 4, 4, 0, 7, 7]]))
+    >>> label.tolist(), void.astype(int).tolist()
+    ([[-1, -1, -1, 0, 7, 7]], [[1, 1, 1, 0, 0, 0]])
+    """
+    void = label < 0
+    if not void.any():
+        return label, None
+    beside = np.zeros(label.shape, bool)
+    for near, far in face_neighbours(label.ndim):
+        beside[near] |= void[far]
+        beside[far] |= void[near]
+    void |= np.isin(label, np.unique(label[beside & (label > 0)]))
+    return np.where(void, -1, label), void
+
+
 def inner_border(label: np.ndarray) -> np.ndarray:
     """Border pixels that belong to a nucleus, of the thickness of one pixel.
 

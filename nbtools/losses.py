@@ -8,7 +8,7 @@ image, means with the weights w.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -209,6 +209,137 @@ def weighted_cross_entropy(truth: Tensor, output: Tensor) -> Tensor:
         logs = ops.log_softmax(output[..., start : start + classes], axis=-1)
         cost = cost + masked_mean(-ops.sum(share * logs, axis=-1), weight)
     return cost / len(starts)
+
+
+def forgiving_cross_entropy(tolerance: float) -> Callable:
+    """Make a cross-entropy that forgives labels which are wrong.
+
+    loss = mean over members of mean((1 - p^q) / q), p the probability of the labelled class: for
+    q → 0 the cross-entropy, for q = 1 one minus p. A pixel whose label the network finds
+    improbable pulls at it with p^q of the strength that it has in the cross-entropy.
+
+    Parameters
+    ----------
+    tolerance : q, 0 … 1.
+
+    Returns
+    -------
+    Callable : truth and output of `weighted_cross_entropy` → (B,).
+
+    References
+    ----------
+    Zhang & Sabuncu 2018, arXiv:1805.07836 (generalised cross-entropy).
+
+    Examples
+    --------
+    >>> truth, output = np.array([[[1.0, 0.0, 1.0]]]), np.zeros((1, 1, 2))
+    >>> round(float(forgiving_cross_entropy(1.0)(truth, output)[0]), 2)
+    0.5
+    """
+    if not tolerance:
+        return weighted_cross_entropy
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        share, weight = truth[..., :-1], truth[..., -1]
+        classes = share.shape[-1]
+        weight = weight * ops.cast(ops.sum(share, axis=-1) > 0.5, output.dtype)
+        starts, cost = range(0, output.shape[-1], classes), 0.0
+        for start in starts:
+            logs = ops.log_softmax(output[..., start : start + classes], axis=-1)
+            power = ops.exp(tolerance * ops.sum(share * logs, axis=-1))
+            cost = cost + masked_mean((1 - power) / tolerance, weight)
+        return cost / len(starts)
+
+    return loss
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def inner_distance(truth: Tensor, output: Tensor) -> Tensor:
+    """Squared error of the inner distance, and a little of the cross-entropy of three classes.
+
+    loss = mean((t - p)²) + 0.01 · mean(-w · Σ t log p), the latter over the classes.
+
+    Parameters
+    ----------
+    truth : (B, *space, 1 + K + 1) inner distance, share of each class (0 in all: not labelled), w.
+    output : (B, *space, 1 + K) inner distance, logits of the classes.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Greenwald et al. 2022, doi:10.1038/s41587-021-01094-0.
+    """
+    known = ops.cast(ops.sum(truth[..., 1:-1], axis=-1) > 0.5, output.dtype)
+    error = masked_mean(ops.square(truth[..., 0] - output[..., 0]), known)
+    return error + 0.01 * weighted_cross_entropy(truth[..., 1:], output[..., 1:])
+
+
+def even_nuclei(most: int, *, weight: float) -> Callable:
+    """Make the loss of FullNet: weighted cross-entropy, and the variance within each nucleus.
+
+    loss = mean(-w · Σ t log p) + weight · mean over nuclei of the variance, over the pixels of a
+    nucleus, of the probability of their true class.
+
+    Parameters
+    ----------
+    most : numbers of nuclei are below it.
+    weight : of the variance.
+
+    Returns
+    -------
+    Callable : truth (B, *space, K + 2): share of each class, w, number of the nucleus (0: none);
+        output (B, *space, K) logits → (B,).
+
+    References
+    ----------
+    Qu et al. 2019, doi:10.1007/978-3-030-32239-7_42.
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        cost = weighted_cross_entropy(truth[..., :-1], output)
+        if not weight:
+            return cost
+        share = truth[..., :-2]
+        right = ops.sum(share * ops.softmax(output, axis=-1), axis=-1)
+        return cost + weight * mean_variance(right, truth[..., -1], most=most)
+
+    return loss
+
+
+def mean_variance(values: Tensor, number: Tensor, *, most: int) -> Tensor:
+    """Variance of some values over the pixels of each nucleus, averaged over the nuclei.
+
+    Parameters
+    ----------
+    values, number : (B, *space); number of the nucleus of each pixel, 0 … most - 1, 0 for none.
+    most : see above.
+
+    Returns
+    -------
+    (B,); 0 of an image without nuclei.
+
+    Examples
+    --------
+    >>> values = np.array([[1.0, 3.0, 5.0, 9.0]], np.float32)
+    >>> number = np.array([[1.0, 1.0, 2.0, 0.0]], np.float32)
+    >>> float(mean_variance(values, number, most=3)[0])  # of two nuclei, 1 and 0
+    0.5
+    """
+    batch = ops.shape(values)[0]
+    first = ops.arange(batch, dtype="int32")[:, None] * most
+    index = ops.reshape(ops.cast(number, "int32"), (batch, -1)) + first
+    flat = ops.reshape(values, (-1,))
+    parts = ops.stack([ops.ones_like(flat), flat, flat * flat], axis=-1)
+    sums = ops.segment_sum(parts, ops.reshape(index, (-1,)), num_segments=batch * most)
+    sums = ops.reshape(sums, (batch, most, 3))[:, 1:]
+    count = ops.maximum(sums[..., 0], 1.0)
+    mean = sums[..., 1] / count
+    spread = ops.maximum(sums[..., 2] / count - mean * mean, 0.0)
+    there = ops.cast(sums[..., 0] > 0, values.dtype)
+    return ops.sum(spread * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
 
 
 @keras.saving.register_keras_serializable("nbtools")
@@ -437,12 +568,12 @@ def weighted_crossentropy(weights: np.ndarray | None = None, *, smoothing: float
 def proximity_error(truth: Tensor, output: Tensor) -> Tensor:
     """Squared error of proximity maps, in which the surroundings of nuclei weigh more.
 
-    loss = Σ w · (t - t̂)² / Σ w, with w = t + max(mean(t), 0.02): the mean keeps an image without
-    nuclei from weighing nothing.
+    loss = sum of w * (t - p)^2 over sum of w, p the prediction, w = t + max(mean(t), 0.02): the
+    mean keeps an image without nuclei from weighing nothing.
 
     Parameters
     ----------
-    truth : (B, *space, K) proximity, 0 … 1.
+    truth : (B, *space, K) proximity, 0 … 1; -1: not looked at.
     output : (B, *space, K).
 
     Returns
@@ -454,9 +585,13 @@ def proximity_error(truth: Tensor, output: Tensor) -> Tensor:
     Xing et al. 2019, doi:10.1109/TBME.2019.2900378.
     """
     axes = tuple(range(1, len(truth.shape)))
-    weight = truth + ops.maximum(ops.mean(truth, axis=axes, keepdims=True), 0.02)
+    known = ops.cast(truth >= 0, output.dtype)
+    truth = ops.maximum(truth, 0.0)
+    looked_at = ops.maximum(ops.sum(known, axis=axes, keepdims=True), 1.0)
+    mean = ops.sum(truth, axis=axes, keepdims=True) / looked_at
+    weight = known * (truth + ops.maximum(mean, 0.02))
     error = ops.sum(weight * ops.square(truth - output), axis=axes)
-    return error / ops.sum(weight, axis=axes)
+    return error / ops.maximum(ops.sum(weight, axis=axes), 1e-6)
 
 
 def rare_cross_entropy(rare: float) -> Callable:
@@ -468,12 +603,15 @@ def rare_cross_entropy(rare: float) -> Callable:
 
     Returns
     -------
-    Callable : truth (B, *space, 1), output (B, *space, 1) logit → (B,) weighted mean.
+    Callable : truth (B, *space, 1), -1 where not looked at, output (B, *space, 1) logit → (B,)
+        weighted mean.
     """
 
     def loss(truth: Tensor, output: Tensor) -> Tensor:
-        weight = 1.0 + (rare - 1.0) * truth[..., 0]
-        return masked_mean(binary_cross_entropy(truth[..., 0], output[..., 0]), weight)
+        known = ops.cast(truth[..., 0] >= 0, output.dtype)
+        inside = ops.maximum(truth[..., 0], 0.0)
+        weight = known * (1.0 + (rare - 1.0) * inside)
+        return masked_mean(binary_cross_entropy(inside, output[..., 0]), weight)
 
     return loss
 
@@ -481,7 +619,8 @@ def rare_cross_entropy(rare: float) -> Callable:
 def cell_boxes(ndim: int, *, classes: int = 0) -> Callable:
     """Make the loss of cells that tell boxes, see `targets.boxes.CellTarget`.
 
-    loss = Σ over all cells w · BCE(score, IoU) + Σ over cells with a box w · (2 · (1 - GIoU) + CE).
+    loss = sum over all cells of w * BCE(score, IoU), and over cells with a box of
+    w * (2 * (1 - GIoU) + CE).
     The score of a cell is to be the IoU of the box that it tells, and 0 without a box.
 
     Parameters
@@ -531,7 +670,8 @@ def shape_prior_error(outlines: np.ndarray, *, weight: float, reach: int) -> Cal
 
     Returns
     -------
-    Callable : truth (B, *space, 2): proximity, edges; output (B, *space, 1) → (B,).
+    Callable : truth (B, *space, 2): proximity, -1 where not looked at, and edges; output
+        (B, *space, 1) → (B,).
 
     References
     ----------
@@ -541,11 +681,13 @@ def shape_prior_error(outlines: np.ndarray, *, weight: float, reach: int) -> Cal
 
     def loss(truth: Tensor, output: Tensor) -> Tensor:
         axes = tuple(range(1, len(output.shape)))
-        error = ops.mean(ops.square(truth[..., :1] - output), axis=axes)
+        known = ops.cast(truth[..., 0] >= 0, output.dtype)
+        error = masked_mean(ops.square(truth[..., 0] - output[..., 0]), known)
         if not weight or not len(outlines):
             return error
         size = tuple(min(reach, n) if n else reach for n in output.shape[1:-1])
-        near = ops.max_pool(ops.clip(output, 0.0, 1.0), size, strides=1, padding="same")
+        found = known[..., None] * ops.clip(output, 0.0, 1.0)
+        near = ops.max_pool(found, size, strides=1, padding="same")
         fit = ops.conv(near * truth[..., 1:], ops.convert_to_tensor(kernel), padding="same")
         return error - weight * ops.mean(ops.square(fit), axis=axes)
 
@@ -582,10 +724,10 @@ def overlap_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]
 def anchor_boxes(ndim: int, *, anchors: int, kinds: int, focal: bool = True) -> Callable:
     """Make the loss of anchors, see `targets.anchors.AnchorTarget`.
 
-    loss = Σ over scores of a cost + Σ over anchors with a box of w · smooth L1 of the corrections.
-    The cost is either w · focal(score), w one over the number of anchors with a box; or the BCE,
-    with weights by which anchors with and without a box count as much, as if as many of both were
-    drawn. Scores of -1 are left out.
+    loss = sum over scores of a cost, and over anchors with a box of w * smooth L1 of the
+    corrections. The cost is either w * focal(score), w one over the number of anchors with a box;
+    or the BCE, with weights by which anchors with and without a box count as much, as if as many
+    of both were drawn. Scores of -1 are left out.
 
     Parameters
     ----------
@@ -595,8 +737,8 @@ def anchor_boxes(ndim: int, *, anchors: int, kinds: int, focal: bool = True) -> 
 
     Returns
     -------
-    Callable : truth (B, *cells, A · kinds + A · 2 D + 2), the last two channels one over the number
-        of anchors with and without a box; output (B, *cells, A · kinds + A · 2 D) → (B,).
+    Callable : truth (B, *cells, A * kinds + A * 2 D + 2), the last two channels one over the
+        number of anchors with and without a box; output (B, *cells, A * kinds + A * 2 D) → (B,).
 
     References
     ----------
@@ -652,6 +794,30 @@ def region_boxes(kinds: int) -> Callable:
     return loss
 
 
+@keras.saving.register_keras_serializable("nbtools")
+def region_masks(truth: Tensor, output: Tensor) -> Tensor:
+    """Binary cross-entropy of the masks of regions, see `targets.region_masks`.
+
+    loss = Σ over regions of w · mean(BCE).
+
+    Parameters
+    ----------
+    truth : (B, R, *size, 2) mask (1, 0), w, the same at all pixels of a region.
+    output : (B, R, *size) logits.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    He et al. 2017, doi:10.1109/ICCV.2017.322.
+    """
+    cost = binary_cross_entropy(truth[..., 0], output) * truth[..., 1]
+    axes = tuple(range(2, len(output.shape)))
+    return ops.sum(ops.mean(cost, axis=axes), axis=1)
+
+
 def _split(maps: Tensor, each: int) -> Tensor:
     """(B, *cells, A · each) → (B, *cells, A, each)."""
     shape = ops.shape(maps)
@@ -661,7 +827,7 @@ def _split(maps: Tensor, each: int) -> Tensor:
 def focal_weight(
     truth: Tensor, logit: Tensor, *, gamma: float = 2.0, alpha: float = 0.25
 ) -> Tensor:
-    """Weight of a score in the focal loss: α (1 - p)^γ where it is to be 1, (1 - α) p^γ elsewhere.
+    """Weight in the focal loss: alpha (1 - p)^gamma where p is to be 1, else (1 - alpha) p^gamma.
 
     Parameters
     ----------
@@ -677,6 +843,63 @@ def focal_weight(
     return ops.where(truth > 0.5, alpha, 1 - alpha) * wrong**gamma
 
 
+def with_classes(loss: Callable, outputs: Mapping[str, int]) -> Callable:
+    """Make the loss of a network that predicts the class of each pixel of a nucleus as well.
+
+    loss = the given one + mean(-Σ t log p) over the pixels of nuclei of known class, p the softmax
+    of the logits of the classes; averaged over the members of an ensemble.
+
+    Parameters
+    ----------
+    loss : (truth, output) → (B,), of what the network predicts beside classes.
+    outputs : name → channels of all that one network predicts, "classes" last; without them the
+        loss is returned as it is.
+
+    Returns
+    -------
+    Callable : truth (B, *space, what `loss` takes + K), of the class 1, in all 0 where there is
+        none; output (B, *space, members · channels) → (B,).
+
+    Examples
+    --------
+    >>> joint = with_classes(lambda truth, output: 0.0, {"foreground": 1, "classes": 2})
+    >>> truth, logits = np.array([[[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]]), np.zeros((1, 2, 3))
+    >>> round(float(joint(truth, logits)[0]), 4)  # one pixel of known class: the logarithm of 2
+    0.6931
+    """
+    classes, width = outputs.get("classes", 0), sum(outputs.values())
+    if not classes:
+        return loss
+
+    def joint(truth: Tensor, output: Tensor) -> Tensor:
+        share = ops.cast(truth[..., -classes:], output.dtype)
+        starts, cost = range(0, output.shape[-1], width), 0.0
+        for start in starts:
+            one = output[..., start : start + width]
+            cost = cost + loss(truth[..., :-classes], one[..., :-classes])
+            cost = cost + masked_class_entropy(share, one[..., -classes:])
+        return cost / len(starts)
+
+    return joint
+
+
+def masked_class_entropy(share: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy of classes, mean over the pixels that have one; 0 without such pixels.
+
+    Parameters
+    ----------
+    share : (B, *space, K) of each class, in sum 1, or 0 where no class is known.
+    logits : (B, *space, K).
+
+    Returns
+    -------
+    (B,).
+    """
+    axes = tuple(range(1, len(share.shape)))
+    cost = -ops.sum(share * ops.log_softmax(logits, axis=-1), axis=axes)
+    return cost / ops.maximum(ops.sum(share, axis=axes), 1.0)
+
+
 def smooth_l1(difference: Tensor) -> Tensor:
     """d² / 2 for |d| < 1, else |d| - 1 / 2.
 
@@ -690,3 +913,70 @@ def smooth_l1(difference: Tensor) -> Tensor:
     """
     away = ops.abs(difference)
     return ops.where(away < 1, 0.5 * away * away, away - 0.5)
+
+
+def denoise_and_segment(alpha: float, *, classes: int) -> Callable:
+    """Make the loss of a network that denoises and segments.
+
+    loss = alpha · mean squared error at hidden pixels + (1 - alpha) · weighted cross-entropy of
+    the classes; the latter is 0 for an image without labels.
+
+    Parameters
+    ----------
+    alpha : share of the former, 0 … 1.
+    classes : K, that exclude each other.
+
+    Returns
+    -------
+    Callable : truth (B, *space, K + 1 + C + 1): share of each class, weight, grey values, mask;
+        output (B, *space, K + C): logits, grey values → (B,).
+
+    References
+    ----------
+    Buchholz et al. 2020, doi:10.1007/978-3-030-66415-2_21.
+
+    Examples
+    --------
+    >>> truth = np.array([[[1.0, 0.0, 5.0, 0.3, 1.0]]])  # two classes, one channel
+    >>> output = np.array([[[50.0, -50.0, 0.1]]])
+    >>> loss = denoise_and_segment(0.5, classes=2)
+    >>> round(float(loss(truth, output)[0]), 4)  # half of (0.3 - 0.1)²
+    0.02
+    """
+
+    def loss(truth: Tensor, output: Tensor) -> Tensor:
+        grey = masked_mse(truth[..., classes + 1 :], output[..., classes:])
+        split = weighted_cross_entropy(truth[..., : classes + 1], output[..., :classes])
+        return alpha * grey + (1 - alpha) * split
+
+    return loss
+
+
+@keras.saving.register_keras_serializable("nbtools")
+def points_alone(truth: Tensor, output: Tensor) -> Tensor:
+    """Cross-entropy where points tell nucleus or background, and squared error of proximity.
+
+    loss = half the mean BCE over the pixels that Voronoi cells tell + half of that over the pixels
+    that clusters tell + `proximity_error`.
+
+    Parameters
+    ----------
+    truth : (B, *space, 5) nucleus and background by cells, the same by clusters (0, 0: unknown),
+        proximity; see `targets.point_masks`.
+    output : (B, *space, 2) logit of the foreground, proximity.
+
+    Returns
+    -------
+    Tensor : (B,).
+
+    References
+    ----------
+    Qu et al. 2020, doi:10.48550/arXiv.2007.05448.
+    """
+    cost = proximity_error(truth[..., 4:], output[..., 1:])
+    for first in (0, 2):
+        nucleus, background = truth[..., first], truth[..., first + 1]
+        known = nucleus + background
+        share = nucleus / ops.maximum(known, 1e-6)
+        cost = cost + 0.5 * masked_mean(binary_cross_entropy(share, output[..., 0]), known)
+    return cost

@@ -21,8 +21,13 @@ class Example:
     unpaired : (*space, C) an image of another kind, of another field of view.
     points, point_classes : (N, D) centres of nuclei in pixels; (N,) numbers of their classes from
         1.
+    point_sizes : (N,) diameter of the nucleus around each point, in pixels of the finest axis; NaN
+        where it is not known.
     boxes, box_classes : (N, 2 D) edges, columns y0, x0, y1, x1[, z0, z1]; classes as of points.
+    void : (*space) bool, where nobody has looked, and nuclei that touch such places; None where
+        points and boxes are those of the whole image.
     class_index : number of the class of the image as a whole, from 0.
+    style : number of the style of the image as a whole, from 0.
     classes : label → number of its class from 1; a label that is not in it is of unknown class.
     maps : (*space, K) float32, what the network is to predict, where that is encoded once per
         image.
@@ -36,9 +41,12 @@ class Example:
     unpaired: np.ndarray | None = None
     points: np.ndarray | None = None
     point_classes: np.ndarray | None = None
+    point_sizes: np.ndarray | None = None
     boxes: np.ndarray | None = None
     box_classes: np.ndarray | None = None
+    void: np.ndarray | None = None
     class_index: int | None = None
+    style: int | None = None
     classes: dict[int, int] | None = None
     maps: np.ndarray | None = None
     seeds: np.ndarray | None = None

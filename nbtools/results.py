@@ -7,7 +7,7 @@ Each kind of result belongs to one task, see `nbtools.tasks`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,6 +109,7 @@ class Points:
     score : (N,) how sure the method is of each, 0 … 1; None where it has no score.
     classes : (N,) name of each point's class; () where there are none.
     frame : (N,) time point of each, in a movie; else None.
+    void : (*space) bool, of true points: where nobody has looked; None where that is nowhere.
     """
 
     coordinates: np.ndarray
@@ -116,9 +117,26 @@ class Points:
     score: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     frame: np.ndarray | None = None
+    void: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coordinates)
+
+    def on_grid(self, grid: Grid) -> Points:
+        """The same places in an image of other pixels over the same field of view.
+
+        Parameters
+        ----------
+        grid : of the image.
+
+        Examples
+        --------
+        >>> found = Points(np.array([[1.5, 3.5]]), Grid("YX", (4, 8)))
+        >>> found.on_grid(Grid("YX", (2, 4))).coordinates.tolist()
+        [[0.5, 1.5]]
+        """
+        scale = np.array(self.grid.shape) / grid.shape
+        return replace(self, coordinates=(self.coordinates + 0.5) / scale - 0.5, grid=grid)
 
     def of_frame(self, time: int) -> Points:
         """The points of one time point."""
@@ -134,7 +152,7 @@ class Boxes:
     ----------
     edges : (N, 2 D) in pixels, half-open: the columns y0, x0, y1, x1 and in 3D z0, z1 behind them,
         as `io.read_boxes` has them.
-    grid, score, classes, frame : as those of `Points`.
+    grid, score, classes, frame, void : as those of `Points`.
     """
 
     edges: np.ndarray
@@ -142,6 +160,7 @@ class Boxes:
     score: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     frame: np.ndarray | None = None
+    void: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.edges)

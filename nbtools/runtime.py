@@ -233,6 +233,52 @@ def load_quietly(module: str) -> ModuleType:
         return importlib.import_module(module)
 
 
+def require_package(name: str, *, extra: str, why: str) -> ModuleType:
+    """Import a package that only some installations have.
+
+    Parameters
+    ----------
+    name : of the package and its module.
+    extra : of nbtools, which installs it.
+    why : the rule of the error, as a sentence with its full stop.
+
+    Raises
+    ------
+    UserError : the package is not installed; the remedy is the command that installs it.
+    """
+    try:
+        with suppress_tensorflow_log():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            why,
+            f"a Python without {name}",
+            f"Type: pip install {' '.join(list_extra(extra) or [name])}.",
+        ) from error
+
+
+def list_extra(extra: str) -> list[str]:
+    """Packages of an extra of nbtools, [] where there is none.
+
+    An error names them rather than the extra: in an environment without this nbtools, the index of
+    packages would give another project of the same name.
+
+    Parameters
+    ----------
+    extra : its name, such as "track".
+
+    Examples
+    --------
+    >>> list_extra("track")
+    ['laptrack']
+    """
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        lines = importlib.metadata.requires("nbtools") or []
+        marked = [line for line in lines if re.search(rf"extra == .{re.escape(extra)}\b", line)]
+        return list(dict.fromkeys(re.match(r"[\w.-]+", line)[0] for line in marked))
+    return []
+
+
 @contextlib.contextmanager
 def suppress_tensorflow_log() -> Iterator[None]:
     """Hold back what TensorFlow logs while it is loaded, whatever the log level is.

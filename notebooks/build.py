@@ -5,6 +5,8 @@ python notebooks/build.py
     glossary.ipynb; and the tables of lessons and methods in README.md
 python notebooks/build.py --check
     are they up to date, and do the sources keep a lesson's limits?
+python notebooks/build.py --times COURSE.json --machine "two cores of …"
+    keep the seconds that each lesson ran in a course, for the tables
 python notebooks/build.py --from X.ipynb
     bring an edit made in Colab or Jupyter home into notebooks/src/X.py
 """
@@ -16,16 +18,21 @@ import ast
 import hashlib
 import re
 import sys
+import time
 from pathlib import Path
 
 import glossary
 import jupytext
+import lessons
+import linking
 import nbformat
 import readme
+import repository
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 MOST_CELLS, MOST_LINES, MOST_CELL_LINES, MOST_COLUMNS = 20, 110, 16, 88
+EXERCISE = "exercise"  # tag of a cell that asks
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -38,19 +45,25 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--from", dest="notebook", type=Path)
+    parser.add_argument("--times", type=Path)
+    parser.add_argument("--machine", default="")
     args = parser.parse_args(argv)
     if args.notebook:
         print(f"Written: {bring_home(args.notebook)}")
         return 0
+    if args.times:
+        lessons.write_times(args.times, machine=args.machine, date=time.strftime("%Y-%m-%d"))
     problems = [p for source in find_sources() for p in check_source(source)]
     if args.check:
         problems += (
             [p for source in find_sources() for p in check_built(source)]
             + check_glossary()
             + check_strays()
+            + lessons.check()
             + readme.check_readme(find_sources())
         )
     else:
+        repository.record(found=repository.find())
         for source in find_sources():
             built_path(source).write_text(build(source), encoding="utf-8", newline="\n")
         built_glossary().write_text(build_glossary(), encoding="utf-8", newline="\n")
@@ -73,10 +86,14 @@ def built_path(source: Path) -> Path:
 
 def build(source: Path) -> str:
     """The notebook of a percent source, as text."""
-    text = source.read_text("utf-8").replace(readme.PLACEHOLDER, readme.read_repository()[0])
+    text = repository.fill(source.read_text("utf-8"), repository.read())
     cells = jupytext.reads(text, fmt="py:percent")
-    head = f"{readme.write_badges(source.stem)}\n\n{readme.write_glossary_link()}"
+    head = f"{readme.write_badges(source.stem)}\n\n{readme.write_glossary_link()}".strip()
     badges = nbformat.v4.new_markdown_cell(head, metadata={"tags": ["badges"]})
+    stems = [path.stem for path in find_sources()]
+    for cell in cells.cells:
+        if cell.cell_type == "markdown":
+            cell.source = linking.add_links(cell.source, stems)
     return _write([badges, *cells.cells], _metadata(cells.metadata))
 
 
@@ -84,7 +101,7 @@ def build_glossary() -> str:
     """The glossary as a notebook, which opens in Jupyter and Colab alike: a cell a section."""
     text = glossary.write_page(glossary.PAGE.read_text("utf-8"), find_sources())
     sections = [readme.write_badges(readme.GLOSSARY), *re.split(r"\n(?=## )", text)]
-    cells = [nbformat.v4.new_markdown_cell(section.rstrip("\n")) for section in sections]
+    cells = [nbformat.v4.new_markdown_cell(section.rstrip("\n")) for section in sections if section]
     return _write(cells, _metadata({}))
 
 
@@ -112,6 +129,8 @@ def bring_home(path: Path) -> Path:
         c for c in notebook.cells if "badges" not in c.metadata.get("tags", []) and c.source.strip()
     ]
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = linking.remove_links(cell.source)
         shown = {k: v for k, v in cell.metadata.items() if k in ("tags", "cellView")}
         cell.metadata = nbformat.from_dict(shown)
     accelerator = notebook.metadata.get("accelerator")
@@ -120,9 +139,7 @@ def bring_home(path: Path) -> Path:
         "notebook_metadata_filter": "accelerator,-all" if accelerator else "-all",
         "cell_metadata_filter": "all",
     }
-    text = jupytext.writes(notebook, fmt="py:percent").replace(
-        readme.read_repository()[0], readme.PLACEHOLDER
-    )
+    text = repository.unfill(jupytext.writes(notebook, fmt="py:percent"))
     target = SOURCES / f"{Path(path).stem}.py"
     target.write_text(_drop_jupytext_header(text), encoding="utf-8", newline="\n")
     return target
@@ -151,6 +168,11 @@ def check_source(source: Path) -> list[str]:
     for number, code in enumerate(codes, 1):
         problems += [f"{problem} in code cell {number}." for problem in _check_cell(code)]
     return [f"{source.name}: {problem}" for problem in problems]
+
+
+def is_exercise(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell asks the reader something."""
+    return EXERCISE in cell.metadata.get("tags", [])
 
 
 def check_built(source: Path) -> list[str]:

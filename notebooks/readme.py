@@ -6,49 +6,44 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
+
+import lessons
+import repository
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PLACEHOLDER = "OWNER/REPOSITORY"
 GLOSSARY = "glossary"
 COLAB_BADGE, BINDER_BADGE = (
     "https://colab.research.google.com/assets/colab-badge.svg",
     "https://mybinder.org/badge_logo.svg",
 )
-
-
-def read_repository() -> tuple[str, str]:
-    """OWNER/NAME and branch, from the one place where they are set."""
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["nbtools"]
-    return table["repository"], table["branch"]
+LEVELS = {"first": "first", "second": "second", "own": "own images"}
 
 
 def write_colab_link(stem: str) -> str:
-    """The address of a notebook in Colab."""
-    repository, branch = read_repository()
-    place = f"{repository}/blob/{branch}/notebooks/{stem}.ipynb"
-    return f"https://colab.research.google.com/github/{place}"
+    """The address of a notebook in Colab; "" where the repository's is not known."""
+    known = repository.read()
+    place = f"{known.name}/blob/{known.branch}/notebooks/{stem}.ipynb"
+    return f"https://colab.research.google.com/github/{place}" if known.name else ""
 
 
 def write_glossary_link() -> str:
     """The line at the head of each lesson; Colab does not follow links between notebooks."""
-    return (
-        f"*A word you do not know? It is in the [glossary]({GLOSSARY}.ipynb) "
-        f"([in Colab]({write_colab_link(GLOSSARY)})).*"
-    )
+    colab = write_colab_link(GLOSSARY)
+    there = f" ([in Colab]({colab}))" if colab else ""
+    return f"*A word you do not know? It is in the [glossary]({GLOSSARY}.ipynb){there}.*"
 
 
 def write_badges(stem: str) -> str:
-    """Links that open a notebook where nothing need be installed."""
-    repository, branch = read_repository()
+    """Links that open a notebook where nothing need be installed; "" where nobody knows any."""
+    known = repository.read()
+    if not known.name:
+        return ""
     path = f"notebooks/{stem}.ipynb"
-    colab = write_colab_link(stem)
-    binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/{path}"
-    return (
-        f"[![Open in Colab]({COLAB_BADGE})]({colab}) [![Open in Binder]({BINDER_BADGE})]({binder})"
-    )
+    binder = f"https://mybinder.org/v2/gh/{known.name}/{known.branch}?urlpath=lab/tree/{path}"
+    colab = f"[![Open in Colab]({COLAB_BADGE})]({write_colab_link(stem)})"
+    return f"{colab} [![Open in Binder]({BINDER_BADGE})]({binder})"
 
 
 def renew(text: str, sources: list[Path]) -> str:
@@ -80,43 +75,63 @@ def check_readme(sources: list[Path]) -> list[str]:
 
 
 def write_clone() -> str:
-    """The two commands."""
+    """The two commands; without an address, the files are already there."""
+    name = repository.read().name
+    if name:
+        return f"```\ngit clone https://github.com/{name} nbtools && cd nbtools\nmake start\n```"
     return (
-        f"```\ngit clone https://github.com/{read_repository()[0]} nbtools && cd nbtools\nmake "
-        "course\n```"
+        "Get the files (clone this repository, or download it as a ZIP file and unpack it), and in "
+        "their folder type:\n\n```\nmake start\n```"
     )
 
 
 def write_lessons(sources: list[Path]) -> str:
-    """One line a lesson: title, what one can do after it, and where to open it."""
-    lines = ["| lesson | after it you can | open |", "| --- | --- | --- |"]
-    for source in sources:
-        text = source.read_text("utf-8")
-        title = re.search(r"^# # (.+)$", text, re.MULTILINE)
-        promise = re.search(r"\*\*You will be able to\*\* (.+?)[.:]", text.replace("\n# ", " "))
-        name = title[1].strip() if title else source.stem
-        lines.append(
-            f"| [{name}](notebooks/{source.stem}.ipynb) | {promise[1] if promise else ''} | "
-            f"{write_badges(source.stem)} |"
-        )
-    lines.append(
-        f"| [Glossary](notebooks/{GLOSSARY}.ipynb) | look up every word of the course | "
-        f"{write_badges(GLOSSARY)} |"
-    )
-    return "\n".join(lines)
+    """One line a lesson: what one can do after it, what it asks for, and where to open it."""
+    badges = bool(repository.read().name)
+    head = ["lesson", "after it you can", "level", "needs", "after lesson", "runs in (min)"]
+    head += ["open"] if badges else []
+    lines = [_row(head), _row(["---"] * len(head))]
+    for about in lessons.describe_all(sources):
+        cells = [
+            f"[{about.title}](notebooks/{about.stem}.ipynb)",
+            about.promise,
+            LEVELS[about.level],
+            about.needs,
+            ", ".join(about.after),
+            about.run_minutes,
+        ]
+        lines.append(_row(cells + ([write_badges(about.stem)] if badges else [])))
+    cells = [f"[Glossary](notebooks/{GLOSSARY}.ipynb)", "look up every word of the course"]
+    cells += [""] * 4 + ([write_badges(GLOSSARY)] if badges else [])
+    return "\n".join([*lines, _row(cells), "", write_times_note()])
+
+
+def write_times_note() -> str:
+    """On what the minutes of running were measured."""
+    times = lessons.read_times()
+    if not times["seconds"]:
+        return "Minutes of running are not measured yet."
+    how = ", trainings shortened (`--fast`)" if times["fast"] else ""
+    return f"Minutes of running: measured on {times['date']}, {times['machine']}{how}."
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def write_methods() -> str:
     """One line a method, with an anchor of its name, its paper and its lesson."""
     sys.path.insert(0, str(ROOT))  # also before the package is installed
     from nbtools import methods
+    from nbtools.methods.registry.routes import list_routes
 
     lines = [
-        "| method | what it is | task | images | learns from | paper | lesson |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| method | what it is | task | images | learns from | paper | lesson | weights | "
+        "passport |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name in methods.names():
-        about = methods.describe(name)
+    for about in [*map(methods.describe, methods.names()), *list_routes()]:
+        name = about["name"]
         paper, dims = about["paper"], " and ".join(f"{d}D" for d in about["dims"])
         cite = (
             f"[{paper['title']} ({paper['year']})](https://doi.org/{paper['doi']})"
@@ -127,6 +142,21 @@ def write_methods() -> str:
         code = f'<a id="{name}"></a>[`{name}`]({about["passport"]["code"]})'
         lines.append(
             f"| {code} | {about['title']} | {about['task']} | {dims} | "
-            f"{', '.join(about['needs'])} | {cite} | {lesson} |"
+            f"{', '.join(about['needs'])} | {cite} | {lesson} | {write_weights(about)} | "
+            f"{count_elements(about)} |"
         )
     return "\n".join(lines)
+
+
+def write_weights(about: dict) -> str:
+    """A link to the card of the weights that a method has, or to what says that it needs none."""
+    if about["weights"]:
+        return f"[`{about['weights']}`]({about['passport']['training_data']})"
+    told = about["passport"]["trained_model"]
+    return f"[none]({told})" if told else ""
+
+
+def count_elements(about: dict) -> str:
+    """How many of the elements that reuse needs a method has."""
+    passport = about["passport"]
+    return f"{sum(link is not None for link in passport.values())} of {len(passport)}"

@@ -5,7 +5,7 @@ import numpy as np
 from nbtools import data, methods
 from nbtools.geometry import centroids
 from nbtools.image import Image
-from nbtools.training.examples import boxes_of_labels
+from nbtools.targets.boxes import boxes_of_labels
 
 TINY = {
     "epochs": 2,

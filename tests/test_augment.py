@@ -4,8 +4,11 @@ gives one result.
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from nbtools import augment
+from nbtools.geometry import centroids
+from nbtools.targets.boxes import boxes_of_labels
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def marked(rng) -> tuple[np.ndarray, np.ndarray]:
     return 10.0 * label[..., None].astype(np.float32), label
 
 
-@pytest.mark.parametrize("recipe", ["none", "flips", "light", "standard", "strong"])
+@pytest.mark.parametrize("recipe", ["none", "flips", "light", "standard", "strong", "elastic"])
 def test_image_and_label_are_cut_alike(rng, marked, recipe):
     image, label = marked
     for _ in range(10):
@@ -152,3 +155,57 @@ def test_a_patch_that_is_cut_already_turns_on_its_grid_alone(rng):
             for k in range(4)
             for p in (patch, patch[:, ::-1])
         )
+
+
+@pytest.mark.parametrize("size", [(96, 96), (8, 96, 96)])
+def test_a_deformation_folds_nowhere_and_moves_nothing_along_z(size):
+    moved = []
+    for seed in range(10):
+        warp = augment.draw_warp(np.random.default_rng(seed), 2.0, size=size)
+        moved.append(warp[-2:].std())
+        slopes = [[np.gradient(warp[a], axis=b) for b in (-2, -1)] for a in (-2, -1)]
+        (yy, yx), (xy, xx) = slopes
+        assert ((1 + yy) * (1 + xx) - yx * xy).min() > 0
+        assert not warp[:-2].any()
+    assert 1 < np.mean(moved) < 3
+
+
+@pytest.mark.parametrize("shape", [(120, 120), (8, 120, 120)])
+def test_points_and_boxes_of_a_deformed_patch_are_those_of_its_labels(shape):
+    """Discs that are bent stay about their centres, and inside their boxes."""
+    label = np.zeros(shape, np.int32)
+    y, x = np.indices(shape[-2:])
+    centres = [(a, b) for a in (40, 60, 80) for b in (40, 60, 80)]
+    for number, (a, b) in enumerate(centres, 1):
+        label[..., (y - a) ** 2 + (x - b) ** 2 < 49] = number
+    example = augment.Example(
+        image=label[..., None].astype(np.float32),
+        label=label,
+        points=centroids(label),
+        boxes=boxes_of_labels(label),
+    )
+    recipe = augment.AugmentationPolicy(scale=0, stretch=0, elastic=2.0)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        where = {"points": None, "shape": shape, "size": shape}
+        patch = augment.cut_example(example, augment.draw_transform(rng, recipe, **where))
+        whole = np.array([np.sum(patch.label == n) for n in range(1, 10)])
+        assert (whole > 0.5 * np.sum(label == 1)).all()
+        apart = np.abs(patch.points - centroids(patch.label))
+        assert apart.max() < 2.0
+        assert apart.mean() < 0.7
+        true = boxes_of_labels(patch.label)
+        assert np.abs(np.sort(patch.boxes, axis=0) - np.sort(true, axis=0)).mean() < 3.0
+
+
+def test_a_point_is_where_the_deformed_image_shows_it():
+    """The inverse of the deformation: what lies at a moved point is what lay at the point."""
+    grid = np.stack(np.meshgrid(np.arange(96.0), np.arange(96.0), indexing="ij"), axis=-1)
+    warp = augment.draw_warp(np.random.default_rng(0), 3.0, size=(96, 96))
+    frame = augment.PatchTransform(np.eye(2), np.zeros(2), (96, 96), warp)
+    points = np.random.default_rng(1).uniform(20, 76, (50, 2))
+    shown = augment.cut(grid, frame, order=1)  # each pixel shows where it comes from
+    places = augment.find_in_patch(points, frame)
+    for axis in range(2):
+        found = ndimage.map_coordinates(shown[..., axis], places.T, order=1)
+        np.testing.assert_allclose(found, points[:, axis], atol=0.05)

@@ -1,43 +1,31 @@
 """Blocks: planned, computed in any order, resumed, and joined without a seam."""
 
-import time
-
 import numpy as np
-import psutil
 import pytest
 import tifffile
+from drawn_cells import draw_cells, draw_discs, segment, store
 from scipy import ndimage
 
-from nbtools import io, methods
-from nbtools.cli import main
+from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.inference import blocks
 from nbtools.inference.block_join import count_cut, join, match, relabel
 from nbtools.inference.block_store import BlockStore, Found
-from nbtools.inference.blocks import BlockPlan, compute, format_left, plan_blocks
+from nbtools.inference.blocks import BlockPlan, InOrder, compute, format_left, plan_blocks
 from nbtools.io import stored
-from nbtools.io.stored import StoredPixels
 from nbtools.measure import measure
 from nbtools.metrics import stored_labels
 from nbtools.metrics.instances import evaluate, score
-from nbtools.targets.objects import split_touching_objects
 
 
-def draw_discs(shape, *, count, radius, seed=0):
-    """A mask of discs or balls at random places, many of which touch."""
-    rng, inside = np.random.default_rng(seed), np.zeros(shape, bool)
-    for centre in rng.uniform(0, shape, (count, len(shape))):
-        low = np.maximum(centre - 1.2 * radius, 0).astype(int)
-        place = tuple(slice(a, int(c + 1.2 * radius) + 2) for a, c in zip(low, centre, strict=True))
-        grid = np.indices(inside[place].shape).T + low - centre
-        inside[place] |= rng.uniform(0.6, 1.2) * radius**2 > np.square(grid).sum(axis=-1).T
-    return inside
+class Shuffled(InOrder):
+    """Runs blocks in an order of its own."""
 
+    def __init__(self, order):
+        self.order = order
 
-def segment(inside):
-    """Labels of a mask, split at waists: what a classical method does with a block."""
-    return split_touching_objects(inside, split=1.0)
+    def __call__(self, run, indices):
+        return super().__call__(run, self.order or indices)
 
 
 def predict(plan, inside, folder, *, order=None, work=None, min_size=0):
@@ -45,12 +33,7 @@ def predict(plan, inside, folder, *, order=None, work=None, min_size=0):
     store = BlockStore(folder, plan)
     work = work or (lambda block: Found(segment(inside[block.outer])))
 
-    def run(run_one, indices):
-        for index in order or indices:
-            run_one(index)
-            yield index
-
-    compute(plan, work, store=store, executor=run)
+    compute(plan, work, store=store, executor=Shuffled(order))
     joined = join(plan, store, min_size=min_size)
     labels = np.zeros(plan.shape, np.int32)
     for place, core in relabel(store, joined):
@@ -215,63 +198,6 @@ def test_time_left_is_told_in_words():
     assert format_left(42) == "about 42 s"
 
 
-def store(path, pixels, axes="YX", **about):
-    """An image whose pixels are in a file."""
-    pixels.tofile(path)
-    return Image(StoredPixels(path, pixels.shape, pixels.dtype), axes, **about)
-
-
-def draw_cells(shape, *, seed=0, kind=np.uint16):
-    """Bright discs or balls on a noisy background: grey values, and the mask of them."""
-    rng = np.random.default_rng(seed)
-    inside = draw_discs(shape, count=int(np.prod(shape) / 45 ** len(shape) * 2), radius=10)
-    grey = ndimage.gaussian_filter(inside * 300.0, 1) + 100 + rng.normal(0, 6, shape)
-    return grey.clip(0).astype(kind), inside
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGEST", 70_000)
-
-
-@pytest.mark.parametrize("kind", [np.uint16, np.float32])
-def test_otsu_in_blocks_is_otsu_of_the_whole_image(tmp_path, small_blocks, kind):
-    grey, _ = draw_cells((430, 400), kind=kind)
-    grey[:9] = 0  # a margin
-    whole = methods.load("otsu").predict(Image(grey, "YX")).labels.pixels
-    found = methods.load("otsu").predict(store(tmp_path / "a.raw", grey))
-    assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "spacing"),
-    [
-        ("nuclei2d", (330, 300), None),
-        ("nuclei2d", (330, 300), 0.4),
-        ("nuclei3d", (16, 130, 120), None),
-    ],
-)
-def test_a_network_in_blocks_is_that_of_the_whole_image(
-    tmp_path, monkeypatch, name, shape, spacing
-):
-    model = methods.load(name)
-    if spacing is not None and model.domain.spacing is None:
-        pytest.skip("the shipped model knows no pixel size")
-    about = {"spacing": spacing and (spacing,) * len(shape)}
-    grey, _ = draw_cells(shape)
-    axes = "ZYX"[-len(shape) :]
-    whole = model.predict(Image(grey, axes, **about)).labels.pixels
-    monkeypatch.setattr(blocks, "LARGEST", int(np.prod(shape) * 0.6))
-    found = model.predict(store(tmp_path / "a.raw", grey, axes, **about))
-    assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
-
-
-def test_otsu_in_blocks_finds_nothing_in_noise(tmp_path, small_blocks):
-    noise = np.random.default_rng(0).normal(100, 10, (400, 380)).astype(np.uint16)
-    found = methods.load("otsu").predict(store(tmp_path / "a.raw", noise))
-    assert found.labels.pixels.max() == 0
-
-
 def test_labels_in_a_file_are_measured_as_those_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(stored_labels, "TILE", {2: 60})
     grey, inside = draw_cells((200, 190))
@@ -327,32 +253,3 @@ def test_labels_in_a_file_are_written_as_labels_in_memory_are(tmp_path):
     back = io.read_label(tmp_path / "a.tif")
     assert np.array_equal(back.pixels, labels)
     assert back.spacing_um == (0.5, 0.5)
-
-
-def limit_memory(monkeypatch, more):
-    """Allow this process so many bytes more than it has."""
-    now = psutil.Process().memory_info().rss
-    monkeypatch.setenv("NBTOOLS_MEMORY", str(int(now + more)))
-
-
-@pytest.fixture
-def large(tmp_path):
-    """An image that takes more than 35 MB to segment."""
-    grey, _ = draw_cells((800, 800))
-    io.write_image(tmp_path / "a.tif", Image(grey, "YX", spacing=(0.5, 0.5)))
-    return tmp_path / "a.tif"
-
-
-@pytest.mark.parametrize(
-    "command",
-    [["predict", "nlm", "--out", "out"], ["predict", "blob_log", "--out", "out"], ["check"]],
-)
-def test_what_cannot_be_done_in_blocks_is_refused_from_the_header(
-    large, tmp_path, monkeypatch, capsys, command
-):
-    monkeypatch.chdir(tmp_path)
-    limit_memory(monkeypatch, 1e6)
-    started = time.monotonic()
-    assert main([*command, str(large)]) == 2
-    assert "must fit into the memory that is free" in capsys.readouterr().err
-    assert time.monotonic() - started < 60  # seconds alone, many on a busy machine

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "notebooks"))
 
 import build  # noqa: E402
 import readme  # noqa: E402
+import repository  # noqa: E402
 
 SOURCES = build.find_sources()
 TRACKED = (
@@ -49,6 +50,11 @@ def lesson(tmp_path, monkeypatch):
     return write
 
 
+def source_of(cell: dict) -> str:
+    """The text of a cell of a notebook file."""
+    return "".join(cell["source"])
+
+
 def test_there_are_lessons():
     assert {"00_start_here", "workbench_segment"} <= {s.stem for s in SOURCES}
 
@@ -70,8 +76,9 @@ def test_a_notebook_has_no_outputs_and_opens_in_colab(source):
     code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
     assert all(c["outputs"] == [] and c["execution_count"] is None for c in code)
     assert code[0]["metadata"]["tags"] == ["skip-execution"]
-    assert readme.read_repository()[0] in "".join(code[0]["source"])
-    assert f"github/{readme.read_repository()[0]}/blob" in "".join(notebook["cells"][0]["source"])
+    place = repository.fill(repository.PLACEHOLDER, repository.read())
+    assert repository.unfill(source_of(code[0])).count(place) == 1
+    assert readme.write_badges(source.stem) in source_of(notebook["cells"][0])
     assert len({c["id"] for c in notebook["cells"]}) == len(notebook["cells"])
 
 
@@ -80,7 +87,8 @@ def test_a_lesson_promises_and_asks(source):
     text = source.read_text("utf-8")
     assert "**You will be able to**" in text
     assert "## You now have" in text
-    assert text.count("<details>") == text.count("</details>") == 3
+    solutions = text.count("<summary>Solution</summary>")  # of exercises
+    assert text.count("<details>") == text.count("</details>") == 3 + solutions
 
 
 def test_a_lesson_too_long_or_with_logic_is_refused(lesson):
@@ -129,6 +137,20 @@ def test_source_to_notebook_and_back_is_the_source(source, tmp_path, monkeypatch
     path.write_text(build.build(source), encoding="utf-8")
     monkeypatch.setattr(build, "SOURCES", tmp_path)
     assert build.bring_home(path).read_text("utf-8") == source.read_text("utf-8")
+
+
+def test_papers_and_lessons_are_links_in_the_notebook_alone(lesson):
+    folded = "<details><summary>1. As in lesson 90?</summary>"
+    text = f"# Lesson 90, `90_trial`, doi:10.1000/1.\n#\n# {folded}\n# arXiv:2211.08512\n"
+    source = lesson(f"# %% [markdown]\n{text}")
+    prose = "".join(json.loads(build.build(source))["cells"][1]["source"])
+    assert "[Lesson 90](90_trial.ipynb), [`90_trial`](90_trial.ipynb)" in prose
+    assert "[doi:10.1000/1](https://doi.org/10.1000/1)." in prose
+    assert "[arXiv:2211.08512](https://arxiv.org/abs/2211.08512)" in prose
+    assert folded in prose
+    build.built_path(source).write_text(build.build(source), encoding="utf-8")
+    build.bring_home(build.built_path(source))
+    assert source.read_text("utf-8") == f"# %% [markdown]\n{text}"
 
 
 def test_a_lesson_that_wants_a_gpu_asks_colab_for_one(lesson):
@@ -217,3 +239,15 @@ def _only(site: Path) -> dict:
     import os
 
     return {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
+
+
+def test_every_lesson_is_run_wherever_tests_run():
+    """By the tests, which the workflow runs on each push, and by the course, which it also runs."""
+    import test_notebooks
+
+    assert {p.stem for p in test_notebooks.NOTEBOOKS} == {s.stem for s in SOURCES}
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+    for command in ("make test PYTHON", "make course PYTHON"):
+        assert command in workflow
+    numbered = {s.stem.partition("_")[0] for s in SOURCES} - {"workbench"}
+    assert {f"{n:02d}" for n in range(21)} <= numbered, "a lesson is missing"

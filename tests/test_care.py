@@ -132,7 +132,8 @@ def test_another_backend_is_refused_in_plain_words(monkeypatch):
 
 def test_its_encoder_can_be_frozen_to_fine_tune():
     source, method = build(preset="tiny"), methods.get("care")(preset="tiny", freeze_encoder=True)
-    method.domain, method.source = source.domain, source
+    method.start_from(source)
+    method.domain = source.domain
     method.adopt(method.build())
     method.prepare_network()
     learning = {

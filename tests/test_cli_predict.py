@@ -11,10 +11,16 @@ import pytest
 
 from nbtools import data, io, methods, tasks
 from nbtools.cli import batch, result_folder
+from nbtools.cli.batch import write_raw
 from nbtools.errors import UserError
+from nbtools.image import Image
 from nbtools.results import Grid, Points
 
 OPTIONS = {
+    "workers": None,
+    "scheduler": None,
+    "zarr": False,
+    "plan": False,
     "tile": None,
     "raw": False,
     "diameter": None,
@@ -121,3 +127,10 @@ def test_points_are_written_as_a_table_with_marks_on_the_image(predict, tmp_path
     result_folder.write_tables(tmp_path / "r", rows, task=tasks.DETECTION)
     summary = io.read_csv(tmp_path / "r" / "summary.csv")
     assert list(summary[0]) == ["name", "nuclei", "mean_score", "seconds"]
+
+
+def test_maps_on_another_grid_keep_the_field_of_the_image(tmp_path):
+    labels = Image(np.zeros((10, 12), np.uint16), "YX", spacing=(0.5, 0.3))
+    write_raw(tmp_path / "raw" / "a.maps.tif", np.zeros((25, 24, 3), np.float32), like=labels)
+    maps = io.read_image(tmp_path / "raw" / "a.maps.tif")
+    np.testing.assert_allclose(maps.spacing, (0.2, 0.15), rtol=1e-5)

@@ -103,7 +103,9 @@ def test_best_or_last_weights_are_chosen_on_the_command_line(run, tmp_path, mode
     assert (abs(maps[0] - maps[1]).max() == 0) == same
     code, _, err = run("predict", "otsu", nuclei, "--weights", "last", "--out", tmp_path / "o")
     assert (code, "Only a trained network" in err) == (2, True)
-    code, _, err = run("predict", "nuclei2d", nuclei, "--weights", "last", "--out", tmp_path / "o")
+    code, _, err = run(
+        "predict", "nuclei2d_small", nuclei, "--weights", "last", "--out", tmp_path / "o"
+    )
     assert (code, "weights_last.npz" in err) == (2, True)
 
 

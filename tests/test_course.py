@@ -109,3 +109,30 @@ def test_nothing_is_opened_where_there_is_no_screen(monkeypatch, tmp_path):
     monkeypatch.setattr(runtime, "has_display", lambda: False)
     monkeypatch.setattr(course.webbrowser, "open", lambda uri: pytest.fail("opened"))
     assert not course.open_summary(tmp_path / "index.html")
+
+
+def test_one_lesson_is_run_and_becomes_a_page(lessons, tmp_path):
+    said = []
+    done = course.start("00", out=tmp_path / "start", say=said.append)
+    page = (tmp_path / "start" / "00_good.html").read_text("utf-8")
+    assert (done["ok"], done["page"]) == (True, str(tmp_path / "start" / "00_good.html"))
+    assert DOT[:40] in page
+    assert said == ["Running 00_good: about half a minute on two processor cores …"]
+
+
+def test_a_lesson_that_stops_says_so_and_still_becomes_a_page(lessons, tmp_path):
+    done = course.start("01", out=tmp_path / "start")
+    assert done["error"] == "ZeroDivisionError: division by zero"
+    assert "ZeroDivisionError" in (tmp_path / "start" / "01_bad.html").read_text("utf-8")
+
+
+def test_start_prints_where_the_page_is_when_there_is_no_screen(
+    lessons, tmp_path, monkeypatch, run
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runtime, "has_display", lambda: False)
+    code, out, _ = run("start")
+    assert code == 0
+    [page] = (tmp_path / "runs").glob("start-*/00_good.html")
+    assert f"Open in a browser: {page}" in out
+    assert run("start", "--lesson", "01", "--json")[0] == 1

@@ -314,3 +314,22 @@ def test_an_unknown_sample_set_is_refused():
 
 def test_packaged_finds_the_clone():
     assert data.packaged_path("samples", "x").parts[-3:] == ("data", "samples", "x")
+
+
+@pytest.mark.parametrize(
+    ("count", "parts"), [(0, [0, 0, 0]), (1, [1, 0, 0]), (2, [1, 0, 1]), (3, [1, 1, 1])]
+)
+def test_few_images_are_split_as_far_as_they_go(rng, count, parts):
+    samples = [
+        Sample(f"{'abc'[i]}", Image(rng.integers(0, 255, (20, 20), dtype=np.uint8), "YX"))
+        for i in range(count)
+    ]
+    train, val, test = DataSet.of(samples).split_few()
+    assert [len(train), len(val), len(test)] == parts
+    assert len({*train.names, *val.names, *test.names}) == count
+
+
+def test_tiles_of_one_field_are_never_learned_from_and_tested_with(rng):
+    pixels = rng.integers(0, 255, (20, 20), dtype=np.uint8)
+    samples = [Sample(name, Image(pixels, "YX")) for name in ("a", "b")]
+    assert [len(part) for part in DataSet.of(samples).split_few()] == [2, 0, 0]

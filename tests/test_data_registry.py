@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image as Picture
 
 from nbtools import data, io
 from nbtools.data import DataSet, Sample, Source
@@ -199,3 +201,98 @@ def test_a_deposit_has_card_checksums_and_open_questions(tmp_path):
     assert all((tmp_path / "out" / line.split("\t")[0]).is_file() for line in listed[1:])
     assert len(DataSet.open(tmp_path / "out")) == 2
     assert io.read_image(tmp_path / "out" / "images" / "a0.tif").spacing_um == (0.5, 0.5)
+
+
+def png_of(pixels):
+    stream = streams.BytesIO()
+    Picture.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def tiff_of(pixels):
+    stream = streams.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="minisblack")
+    return stream.getvalue()
+
+
+GREY = np.arange(400, dtype=np.uint16).reshape(20, 20)
+TWO = np.zeros((20, 20), np.uint8)
+TWO[2:6, 2:6], TWO[10:15, 8:12] = 3, 3  # apart, of one value
+COLOUR = np.stack([TWO * 40] * 3 + [np.full_like(TWO, 255)], axis=-1)
+FIELD = "mcf-z-stacks-03212011_a01_s1"
+STAND_INS = {  # files of each set as its authors lay them out, the names of its images, a group
+    "bbbc006": (
+        {
+            f"BBBC006_v1_images_z_16/{FIELD}_w1ab12.tif": tiff_of(GREY),
+            f"BBBC006_v1_images_z_16/{FIELD}_w2cd34.tif": tiff_of(GREY + 1),
+            f"BBBC006_v1_labels/{FIELD}.png": png_of((TWO > 0) * np.uint16(7)),
+        },
+        {FIELD: 1},
+        "a01",
+    ),
+    "bbbc039": (
+        {"images/A01_s1.tif": tiff_of(GREY), "masks/A01_s1.png": png_of(COLOUR)},
+        {"A01_s1": 2},
+        None,
+    ),
+    "s-bsst265": (
+        {
+            "dataset/rawimages/Tissue_1.tif": tiff_of(GREY),
+            "dataset/groundtruth/Tissue_1.tif": tiff_of(TWO.astype(np.uint16)),
+            "dataset/rawimages/Tissue_2.tif": tiff_of(GREY),
+        },
+        {"Tissue_1": 1},
+        None,
+    ),
+    "tnbc": (
+        {
+            "TNBC/Slide_07/07_1.png": png_of(np.repeat(TWO[..., None] * 9, 3, axis=-1)),
+            "TNBC/GT_07/07_1.png": png_of((TWO > 0) * np.uint8(255)),
+        },
+        {"07_1": 2},
+        "07",
+    ),
+    "bbbc038": (
+        {
+            "ab/images/ab.png": png_of(TWO * 9),
+            "ab/masks/m1.png": png_of((np.arange(20) < 8)[:, None] * (TWO > 0) * np.uint8(255)),
+            "ab/masks/m2.png": png_of((np.arange(20) > 8)[:, None] * (TWO > 0) * np.uint8(255)),
+        },
+        {"ab": 2},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_a_fetched_set_is_arranged_in_our_layout(server, tmp_path, name):
+    files, expected, group = STAND_INS[name]
+    server.content["/set.zip"] = zip_of(**files)
+    source = replace(data.sources()[name], files=source_at(server).files, sha256=(), md5=())
+    place = data.fetch(source, tmp_path)
+    assert data.arrange(source, place, folder=tmp_path / "ours") == len(expected)
+    dataset = DataSet.open(tmp_path / "ours")
+    assert {s.name: len(np.unique(s.label.pixels)) - 1 for s in dataset} == expected
+    if name.startswith("bbbc006"):
+        assert np.array_equal(dataset[0].image.pixels, GREY)
+    assert dataset.entries[0].columns.get("group") == group
+    assert dataset.meta["title"] == source.title
+    assert dataset.meta.get("licence", "") == source.licence
+
+
+def test_a_set_that_lies_otherwise_is_left_as_it_is(tmp_path):
+    (tmp_path / "tnbc").mkdir()
+    with pytest.raises(UserError, match="Slide_"):
+        data.arrange(data.sources()["tnbc"], tmp_path / "tnbc", folder=tmp_path / "ours")
+    assert not (tmp_path / "ours").exists()
+
+
+def test_every_entry_has_terms_and_a_checksum_or_says_why_not():
+    for source in data.sources().values():
+        assert source.terms == (source.licence or source.terms)
+        assert len(source.terms) > 5 or source.licence
+        kinds = {value.partition(":")[0] for value in source.hashes.values()}
+        known = bool(source.files) and set(source.files) <= set(source.hashes)
+        assert (source.checksum in {"sha256", "md5"}) == known
+        assert known or source.checksum.startswith("none: ")
+        assert kinds <= {"sha256", "md5"}

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -243,6 +244,22 @@ def test_an_exported_network_has_layers_of_keras_alone_and_answers_as_the_method
             wanted = target.scale.undo(wanted[..., target.result_channels])
     found = np.asarray(again(pixels[None]))[0]
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_an_exported_classifier_gives_the_probabilities_that_predict_gives(tmp_path, rng):
+    pytest.importorskip("nbtools.export.stock_layers")
+    import keras
+
+    method = methods.get("resnet")(preset="tiny", scaling="image")
+    method.domain = replace(method.domain, classes=("a", "b", "c"))
+    method.adopt(method.build())
+    method.tuned = {"temperature": 0.25}
+    again = keras.saving.load_model(export.write_model(method, tmp_path / "net"), safe_mode=True)
+    pixels = rng.normal(size=(16, 16, 1)).astype(np.float32)
+    plain = method.target().activate(method.run(pixels))  # of the image as it is, not padded
+    wanted = method.decode(plain, **method.decoding_values()).probability[0]
+    np.testing.assert_allclose(np.asarray(again(pixels[None]))[0], wanted, atol=1e-5)
+    assert np.abs(wanted - plain).max() > 1e-3
 
 
 def test_a_network_is_copied_without_what_it_was_compiled_with(rng):

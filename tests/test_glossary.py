@@ -47,7 +47,8 @@ noisy | nuclei | nucleus | nucleus or background | nucleus, 0.7 | of that animal
 on images like these | one pixel | perfect | pixels lie apart | plants | probabilistic
 how deep inside | how probable | removed | structure | that | this | transformed labels
 view through the volume | which | whole | with its reason | without | without leakage | your
-More plants do | background | together | true | Only a part is labelled
+Exercise | best | More plants do | background | together | true | Only a part is labelled
+fill | gives way | right | ours | Think first | click | nothing
 """
 STRESSED = {words.strip().lower() for words in re.split(r"[|\n]", EMPHASIS) if words.strip()}
 

@@ -195,7 +195,7 @@ def small(network) -> data.Sample:
     return make_of_size(0.5, network)
 
 
-@pytest.mark.parametrize("name", ["nuclei2d", "nuclei2d_flows"])
+@pytest.mark.parametrize("name", ["nuclei2d_small", "nuclei2d_flows"])
 def test_small_nuclei_are_looked_at_again_magnified(small, name):
     method = methods.load(name)
     twice = method.predict(small.image, raw=True)
@@ -203,7 +203,7 @@ def test_small_nuclei_are_looked_at_again_magnified(small, name):
     once = method.predict(small.image)
     scores = [instances.score(small.label, found.labels).ap for found in (once, twice)]
     assert scores[1] > scores[0] + 0.05, scores
-    assert twice.zoom is None  # its maps are on the grid of the image
+    assert twice.zoom is None  # the pixel size of the image was not asked for
     np.testing.assert_array_equal(method.decode_again(twice).labels.pixels, twice.labels.pixels)
 
 
@@ -233,8 +233,8 @@ def test_without_the_memory_for_it_there_is_no_other_look(small, monkeypatch):
 
     monkeypatch.setattr(tiled, "forecast", without_memory)
     once = method.infer(pixels)
-    assert once.shape == usual.shape
-    assert np.abs(once - usual).max() > 0.1
+    assert once.shape[:2] == pixels.shape[:2]
+    assert usual.shape[:2] == tuple(2 * n for n in pixels.shape[:2])
     method.settings = method.settings.replace(auto_scale=False)
     np.testing.assert_array_equal(once, method.infer(pixels))
 

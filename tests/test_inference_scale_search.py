@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nbtools.inference import ScaleSearch, scale_search
+from nbtools.inference.base import Forecast
 from nbtools.inference.scale_search import ScaleCandidate
 
 USUAL = 20.0
@@ -125,3 +126,20 @@ def test_the_usual_price_is_one_look_and_a_sixteenth():
     search = ScaleSearch(run_whole, decide, lambda *_: 0.1, USUAL)
     search(lambda pixels: pixels, field)
     assert looked == [640 * 640, 160 * 160]
+
+
+def test_maps_stay_on_the_magnified_grid_unless_asked_for_on_that_of_the_image():
+    def run_whole(run, pixels: np.ndarray, **_: object) -> np.ndarray:
+        return run(pixels)
+
+    class Roomy:
+        """An inference for which there is always memory."""
+
+        __call__ = staticmethod(run_whole)
+        forecast = staticmethod(lambda *_, **__: Forecast(1, (8, 8), 0, 1))
+
+    field = np.zeros((100, 80, 1), np.float32)
+    about = (lambda maps: label_of([5.0 * len(maps) / 100] * 5), lambda *_: 0.1, USUAL)
+    for returns, shape in ((True, (100, 80)), (False, (280, 224))):
+        search = ScaleSearch(Roomy(), *about, returns=returns)
+        assert search(lambda pixels: pixels, field).shape == (*shape, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from nbtools import io
 from nbtools.errors import UserError
-from nbtools.io import folders
+from nbtools.io import folders, temporary
 from nbtools.io.locks import FolderLock
 
 
@@ -199,7 +199,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path):
     subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=False)
     left = [p.name for p in tmp_path.iterdir()]
     assert len(left) == 1
-    assert folders.is_leftover(left[0])
+    assert temporary.is_leftover(left[0])
     make_result(tmp_path / "run")
     assert names(tmp_path) == ["run"]
     with io.new_folder(tmp_path / "one"), io.new_folder(tmp_path / "two"):
@@ -235,7 +235,7 @@ def test_files_of_the_user_that_look_like_ours_are_theirs(tmp_path):
 
 def test_what_came_into_a_folder_while_it_was_replaced_is_kept_in_sight(tmp_path):
     make_result(tmp_path / "r")
-    aside = folders.temporary_path(tmp_path / "r")
+    aside = temporary.temporary_path(tmp_path / "r")
     (tmp_path / "r").rename(aside)
     (aside / "notes.txt").write_text("three years of work")
     folders.discard(aside, mark=folders.read_mark(aside), name="r")

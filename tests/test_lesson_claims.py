@@ -2,6 +2,7 @@
 training.
 """
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def read_tables(number: str) -> list[dict[str, dict[str, float]]]:
+    """The tables in the prose of a lesson: first column → column → number."""
+    tables, head = [], None
+    for line in next(SOURCES.glob(f"{number}_*.py")).read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.removeprefix("# |").rstrip("|").split("|")]
+        if not line.startswith("# |"):
+            head = None
+        elif head is None:
+            head = cells
+            tables.append({})
+        elif not cells[0].startswith("---"):
+            tables[-1][cells[0]] = dict(zip(head[1:], map(float, cells[1:]), strict=True))
+    return tables
+
+
 def ap(scores: dict, iou: str = "0.50") -> float:
     return scores["pooled"][iou]["ap"]
 
@@ -65,6 +81,15 @@ def test_02_predicted_nuclei_in_the_part_that_nobody_labelled_are_not_extra():
     numbers = [set(np.unique(one.pixels[one.pixels > 0])) for one in (half, whole)]
     assert len(numbers[0]) < len(numbers[1])
     assert (scores["pooled"]["0.50"]["fp"], scores["pooled"]["0.50"]["fn"]) == (0, 0)
+
+
+def test_02_swapped_files_are_swapped_back_and_numbers_given_but_nothing_is_shifted():
+    repairs, findings = find_state("02", "repairs"), find_state("02", "findings")
+    assert {finding.code for finding in findings} == {"binary_label", "shifted_label", "swapped"}
+    told = "\n".join(repairs)
+    assert "swap image and label (swapped)" in told
+    assert "number objects (binary_label)" in told
+    assert "left out" not in told
 
 
 def test_05_by_hand_and_in_keras_the_weights_are_the_same():
@@ -108,6 +133,29 @@ def test_05_spots_speak_against_mutant_and_an_untrained_network_says_next_to_not
     assert maps["occlusion"][spots].mean() < -0.1
     assert maps["Grad-CAM"][nucleus < 0.2].mean() > maps["Grad-CAM"][spots].mean()
     assert np.abs(maps["untrained"]).max() < 0.1 * np.abs(maps["occlusion"]).max()
+
+
+def test_07_the_text_beside_the_tables_says_what_they_say():
+    planes, volumes = read_tables("07")
+    dim, bright = "5 photons", "100 photons"
+    best = "N2V2, no clean partners"
+    gains = [row["CARE"] - row[best] for row in planes.values()]
+    assert gains == sorted(gains)  # most where there is much light
+    assert all(row["RCAN"] < row["CARE"] for row in planes.values())
+    assert volumes[dim]["RCAN"] - volumes[dim]["CARE"] > 1
+    assert volumes[bright]["RCAN"] < volumes[bright]["CARE"]
+
+
+def test_08_the_text_beside_the_table_says_what_it_says():
+    (table,) = read_tables("08")
+    dim = table["5 photons"]
+    learned = ("N2V", "N2V2", "DecoNoising", "PN2V", "CARE")
+    assert all(row[name] > row["non-local means"] for row in table.values() for name in learned)
+    assert all(1.85 < dim[name] - dim["non-local means"] < 3 for name in learned)
+    assert dim["CARE"] > dim["PN2V"] > dim["N2V2"] > dim["N2V"]
+    behind = [table[f"{light} photons"] for light in (20, 100)]
+    behind = [row["N2V2"] - row["PN2V"] for row in behind]
+    assert behind == pytest.approx([0.2, 0.9], abs=0.01)
 
 
 def test_09_a_perfect_dice_goes_with_a_wrong_count():
@@ -197,6 +245,40 @@ def test_16_losing_the_worst_images_raises_the_score_of_the_files_and_lowers_the
     assert len(complete["missing"]) == 4
 
 
+def test_16_losing_the_best_images_lowers_both_averages():
+    pairs, order = list(find_state("16", "pairs")), find_state("16", "order")
+    evaluate, whole = find_state("16", "evaluate"), find_state("16", "scores")["network"]
+    left = [pair for number, pair in enumerate(pairs) if number not in set(order[-4:])]
+    lost = [p if n not in set(order[-4:]) else (*p[:2], None) for n, p in enumerate(pairs)]
+    assert evaluate(lost)["mean_ap"] < evaluate(left)["mean_ap"] < whole["mean_ap"]
+
+
+def test_16_from_six_sessions_on_there_is_an_interval_of_95_percent():
+    from nbtools.metrics.bootstrap import format_interval
+
+    pairs, sessions = find_state("16", "pairs"), find_state("16", "sessions")
+    told = []
+    for count in (3, 4, 5, 6):
+        few = find_state("16", "evaluate")(pairs[: 2 * count], groups=sessions)
+        told.append(format_interval(few["interval_95"]["mean_ap"], few["interval_units"]))
+    assert ["at best" in text for text in told] == [True, True, True, False]
+
+
+def test_16_two_other_images_choose_another_threshold_which_gains_nothing_elsewhere():
+    from nbtools import metrics
+
+    network, found = find_state("16", "network"), find_state("16", "found")["network"]
+    images, evaluate = find_state("16", "images"), find_state("16", "evaluate")
+    rows = {}
+    for threshold in (0.2, 0.3, 0.5):
+        again = [network.decode_again(p, threshold=threshold) for p in found]
+        others = metrics.pair_results(images, again)
+        two = [others.pop(2), others.pop(0)]
+        rows[threshold] = (evaluate(two)["mean_ap"], evaluate(others)["mean_ap"])
+    assert rows[0.2][0] > max(rows[0.3][0], rows[0.5][0])
+    assert [round(rows[threshold][1], 3) for threshold in (0.2, 0.5)] == [0.519, 0.523]
+
+
 def test_16_the_interval_of_sessions_is_wider_and_eight_of_them_do_not_tell_the_methods_apart():
     images, sessions = find_state("16", "rows", which=2)
     assert sessions["width"] > images["width"]
@@ -233,8 +315,78 @@ def test_17_the_largest_nucleus_is_cut_and_a_lost_spacing_makes_pancakes():
     assert np.median(table["shell_1"][trusted]) == pytest.approx(0.15, abs=0.005)
 
 
+def test_17_a_cube_in_the_paper_and_a_median_of_false_volumes():
+    rows = find_state("17", "rows", which=1)
+    assert rows[1]["volume_um3"] / rows[0]["volume_um3"] == pytest.approx(0.5, abs=0.005)
+    table = find_state("17", "table")
+    cubes = np.asarray(table["sphericity"]) ** 3
+    np.testing.assert_allclose(cubes, table["sphericity_nucleusj"], rtol=1e-6)
+
+
 def test_17_the_plant_is_the_unit():
     study, alarms = find_state("17", "study"), find_state("17", "alarms")
     assert min(np.sum(np.asarray(study["line"]) == line) for line in ("wild type", "mutant")) > 90
     assert alarms["by_unit"] == pytest.approx(0.05, abs=0.005)
     assert alarms["by_nucleus"] > 7 * alarms["by_unit"]
+
+
+def test_18_the_package_predicts_the_same_and_without_the_scale_something_else():
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    assert find_state("18", "import_code", "## 5.") == 0
+    assert find_state("18", "apart", "## 5.").max() < 1e-4
+    share, without = (find_state("18", name, "## 5.") for name in ("share", "without"))
+    assert without > 1.5 * share
+
+
+def test_19_four_pieces_have_more_nuclei_and_blocks_are_the_whole_image():
+    naive, whole = find_state("19", "naive"), find_state("19", "whole").pixels
+    assert naive.max() > whole.max()
+    pieces, blocks = find_state("19", "rows", which=-1)
+    assert blocks["nuclei"] == whole.max()
+    assert blocks["AP at IoU 0.9"] >= 0.999
+    cut = np.unique(np.concatenate([whole[899:901].ravel(), whole[:, 899:901].ravel()]))
+    assert (1 - pieces["AP at IoU 0.9"]) * whole.max() > 2 * len(cut)
+
+
+def test_14_what_points_and_boxes_tell_is_right_and_boxes_must_be_tight():
+    told, loose = (find_state("14", "rows", "## 3.", which=i) for i in (0, 1))
+    told = {row["way"]: list(row.values())[1:] for row in told}
+    assert told["boxes"] == [100, pytest.approx(96, abs=0.5)]
+    assert told["points"][0] == pytest.approx(100 * 6 / 7, abs=1)
+    assert told["points"][1] > 99
+    assert told["scribbles, 1 %"][1] == 100
+    tight, one, _, four, _ = loose
+    assert tight["mean AP"] - one["mean AP"] == pytest.approx(tight["mean AP"] / 3, abs=0.03)
+    assert four["AP at 0.5"] < 0.5
+
+
+def test_14_a_forgiving_loss_gives_way_25_times():
+    rows = find_state("14", "rows", "## 4.")
+    last = rows[-1]
+    assert last["probability of the label"] == 0.01
+    ratio = last["pull, cross-entropy"] / last["pull, label_noise=0.7"]
+    assert ratio == pytest.approx(25, abs=0.5)
+
+
+def test_14_fifteen_labels_where_doubt_is_do_as_much_as_thirty_at_random():
+    path = SOURCES.parents[1] / "benchmarks" / "results" / "active_loop.json"
+    found = json.loads(path.read_text("utf-8"))
+    worst = dict(zip(found["labels"], found["mean_iou"]["worst"], strict=True))
+    random = dict(zip(found["labels"], found["mean_iou"]["random"], strict=True))
+    assert (round(worst[15], 3), round(random[30], 3)) == (0.81, 0.811)
+
+
+def test_15_three_real_tiles_have_a_look_that_the_simulation_never_shows():
+    real, simulated = find_state("15", "rows", "## 4.")
+    shared = max(("style 1", "style 2"), key=lambda name: simulated[name])
+    other = {"style 1": "style 2", "style 2": "style 1"}[shared]
+    assert (simulated[shared], simulated[other]) == (16, 0)
+    assert (real[shared], real[other]) == (5, 3)
+
+
+def test_15_nuclei_without_a_mask_give_the_inventor_away(monkeypatch):
+    monkeypatch.setenv("NBTOOLS_FAST", str(SOURCES.parents[1] / "tests" / "fast.toml"))
+    exact, invented = find_state("15", "rows", "## 6.")
+    assert invented["without a mask"] > 100 > 10 * exact["without a mask"]
+    assert exact["not to be seen"] < 0.1 * exact["nuclei of the masks"]

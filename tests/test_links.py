@@ -2,6 +2,7 @@
 the web only the form is looked at.
 """
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,7 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from nbtools import methods
-from nbtools.methods.registry.row import WORKBENCHES
+from nbtools.methods.registry import imported
+from nbtools.methods.registry.routes import ROUTES
+from nbtools.methods.registry.row import NOTHING, WORKBENCHES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (".", "benchmarks", "notebooks", "data/weights/*")
@@ -74,24 +77,44 @@ def test_every_link_of_a_page_leads_somewhere(page):
     assert [p for p in problems if p] == []
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_every_entry_of_a_passport_exists_or_is_null(name):
+@pytest.mark.parametrize("name", [*methods.names(), *(row.name for row in imported.ROWS)])
+def test_every_entry_of_a_passport_leads_somewhere_or_is_null(name):
     about = methods.describe(name)
     assert set(about["passport"]) == ELEMENTS
-    problems = {
-        element: follow(link, ROOT)
-        for element, link in about["passport"].items()
-        if link is not None
-    }
+    known = {element: link for element, link in about["passport"].items() if link is not None}
+    problems = {element: follow(link, ROOT) for element, link in known.items()}
     assert {element: problem for element, problem in problems.items() if problem} == {}
     assert follow(about["lesson"], ROOT) == ""
     assert DOI.fullmatch(about["paper"]["doi"])
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_way_has_ten_elements_too(route):
+    passport = route.passport()
+    assert set(passport) == ELEMENTS
+    problems = {element: follow(link, ROOT) for element, link in passport.items()}
+    assert {element: problem for element, problem in problems.items() if problem} == {}
+
+
+def test_what_has_weights_names_its_own_and_what_learns_nothing_says_so():
+    for row in methods.ROWS:
+        model = row.passport()["trained_model"]
+        if row.classical:
+            assert model == NOTHING, row.name
+        elif row.weights is None:
+            assert model is None, row.name
+        else:
+            about = json.loads((ROOT / model / "model.json").read_text("utf-8"))
+            assert methods.row(about["method"]).name == row.name
+
+
 def test_every_workbench_is_known_to_its_methods():
-    assert sorted(WORKBENCHES.values()) == sorted(
-        p.relative_to(ROOT).as_posix() for p in ROOT.glob("notebooks/workbench_*.ipynb")
-    )
+    guided = ROOT / "notebooks/workbench_nuclei.ipynb"  # from images without labels, for no method
+    assert set(WORKBENCHES.values()) == {
+        p.relative_to(ROOT).as_posix()
+        for p in ROOT.glob("notebooks/workbench_*.ipynb")
+        if p != guided
+    }
 
 
 def test_dead_links_are_noticed():

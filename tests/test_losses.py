@@ -161,6 +161,23 @@ def test_deep_classes_weigh_coarser_answers_half_as_much_and_ignore_pixels_of_no
     )
 
 
+def test_classes_are_learned_in_nuclei_of_known_class_alone_by_each_member():
+    outputs = {"background": 1, "inside": 1, "border": 1, "classes": 2}
+    joint = losses.with_classes(losses.weighted_cross_entropy, outputs)
+    truth = np.array([[[0, 1, 0, 1, 0, 1], [1, 0, 0, 1, 0, 0]]], np.float32)
+    member = np.array([[[0.0, 2, 1, 3, 1], [0.5, 0, 0, 9, -9]]], np.float32)
+    labels = float(losses.weighted_cross_entropy(truth[..., :4], member[..., :3])[0])
+    expected = labels + np.log(1 + np.exp(3.0 - 1))  # the second pixel has no class
+    assert float(joint(truth, member)[0]) == pytest.approx(expected, rel=1e-5)
+    even = np.zeros_like(member)
+    both = np.concatenate([member, even], axis=-1)
+    other = float(losses.weighted_cross_entropy(truth[..., :4], even[..., :3])[0]) + np.log(2)
+    assert float(joint(truth, both)[0]) == pytest.approx((expected + other) / 2, rel=1e-5)
+    assert losses.with_classes(losses.foreground_flows, {"foreground": 1, "flow": 2}) is (
+        losses.foreground_flows
+    )
+
+
 def test_the_overlap_of_boxes_around_a_place_equals_its_textbook_form():
     # 2 x 2 around the place, and 4 x 1 that shares half of it: IoU = 2 / 6, common box 4 x 2
     first, second = np.array([[1.0, 1, 1, 1]]), np.array([[2.0, 0, 2, 1]])
@@ -226,3 +243,26 @@ def test_anchors_pay_for_scores_and_corrections_and_not_where_nothing_is_learned
     truth[..., 0] = 0
     truth[..., -2:] = 1.0, 1 / 4
     assert np.isfinite(float(loss(truth, raw)[0]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "channels"),
+    [
+        (losses.proximity_error, 1),
+        (losses.rare_cross_entropy(10.0), 1),
+        (losses.shape_prior_error(np.full((1, 3, 3), 1 / 9, np.float32), weight=0.1, reach=3), 2),
+    ],
+    ids=["proximity", "discs", "shape prior"],
+)
+def test_losses_of_points_leave_out_where_nobody_has_looked(loss, channels):
+    rng = np.random.default_rng(0)
+    truth = rng.random((1, 12, 20, channels), dtype=np.float32)
+    output = rng.random((1, 12, 20, 1), dtype=np.float32)
+    other = output.copy()
+    truth[:, :, 12:, 0] = -1
+    other[:, :, 12:] += 3
+    assert float(loss(truth, output)[0]) == pytest.approx(float(loss(truth, other)[0]), rel=1e-6)
+    alone = loss(truth[:, :, :8], output[:, :, :8])
+    assert np.isfinite(float(alone[0]))
+    nothing = np.full_like(truth, -1)
+    assert float(loss(nothing, output)[0]) == pytest.approx(0, abs=1e-6)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small import data_sets, make_sample, tiny
 
-from nbtools import data, methods, training
+from nbtools import data, export, methods, training
+from nbtools.errors import UserError
 from nbtools.inference.placing import place_results
 from nbtools.results import Boxes, Grid
 
@@ -53,3 +54,11 @@ def test_boxes_are_cut_at_the_border_of_the_image_and_those_outside_are_left_out
     assert placed.edges.tolist() == [[0, 2, 10, 20], [60, 70, height, width]]
     assert placed.score.tolist() == [0.9, 0.8]
     assert placed.classes == ("a", "b")
+
+
+def test_two_stages_are_not_exported_as_the_first_of_them(tmp_path):
+    method = tiny("faster_rcnn")
+    method.fit(data_sets(2)[0], plan=training.TrainingPlan(seed=0))
+    with pytest.raises(UserError, match="two stages"):
+        export.write_model(method, tmp_path / "a.keras")
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,4 @@
-"""Methods that learn what kind of nucleus each is: unet and stardist, from the training to the
-command line.
-"""
+"""Methods that learn what kind of nucleus each is, from the training to the command line."""
 
 import csv
 import json
@@ -21,7 +19,7 @@ TINY = {
     "augmentation": "flips",
     "keep": "last",
 }
-LEARN = ["unet", "stardist"]
+LEARN = ["unet", "stardist", "qcanet"]
 STEPS = {"unet": {"steps_per_epoch": 50}, "stardist": {"steps_per_epoch": 3}}
 
 
@@ -60,7 +58,7 @@ def images() -> data.DataSet:
 def fitted(images) -> dict:
     found = {}
     for name in LEARN:
-        found[name] = methods.get(name)(**TINY | STEPS[name])
+        found[name] = methods.get(name)(**TINY | STEPS.get(name, {}))
         found[name].fit(
             images, data.DataSet.of([make_sample(9)]), plan=training.TrainingPlan(seed=1)
         )

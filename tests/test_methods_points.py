@@ -7,8 +7,11 @@ import pytest
 from small import make_sample, tiny
 
 from nbtools import data, io, losses, training
+from nbtools.inference import ScaleSearch
 from nbtools.io.points_and_boxes import read_centre_classes
+from nbtools.methods.domain import Domain
 from nbtools.methods.points import measure_radius
+from nbtools.training.examples import crop_example
 
 
 def make_classed(seed: int, ndim: int = 2) -> data.Sample:
@@ -28,6 +31,19 @@ def test_without_labels_the_distance_between_points_stands_for_the_diameter():
     assert measure_radius(data.DataSet.of([sample])) == 5.0
     bare = dataclasses.replace(sample, centres=points[:1])
     assert measure_radius(data.DataSet.of([bare])) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("radius_of", "tuned", "searches"),
+    [("each", {"threshold": 0.5}, True), ("each", {}, False), ("all", {"threshold": 0.5}, False)],
+)
+def test_the_magnification_is_searched_where_peaks_tell_the_size(radius_of, tuned, searches):
+    method = tiny("kinet")
+    method.domain, method.tuned = Domain(2, nucleus_size=20.0), tuned
+    method.settings = method.settings.replace(radius=6.0, radius_of=radius_of, auto_scale=True)
+    assert isinstance(method.inference(), ScaleSearch) == searches
+    method.settings = method.settings.replace(auto_scale=False)
+    assert not isinstance(method.inference(), ScaleSearch)
 
 
 def test_classes_of_points_survive_a_folder_and_are_learned(tmp_path):
@@ -102,3 +118,40 @@ def test_outlines_come_from_labels_and_are_a_disc_where_there_are_points_alone()
     method.begin_fit(bare)
     assert len(method.outlines) == 1
     assert method.outlines.sum() == pytest.approx(1)
+
+
+def test_labels_tell_the_size_of_each_nucleus_and_a_radius_that_is_given_goes_before():
+    method, sample = tiny("kinet"), make_sample(0, 2)
+    train = data.DataSet.of([dataclasses.replace(sample, centres=None)])
+    method.begin_fit(train)
+    assert (method.settings.radius_of, method.target().radius_of) == ("each", "each")
+    # discs of radius 7
+    np.testing.assert_allclose(method.make_example(train[0]).point_sizes, 14, atol=0.6)
+    assert method.make_example(sample).point_sizes == pytest.approx(14, abs=0.6)  # under centres
+    bare = dataclasses.replace(sample, label=None)
+    assert method.make_example(bare).point_sizes is None
+    method = tiny("kinet")
+    method.settings = method.settings.replace(radius=9.0)
+    method.begin_fit(train)
+    assert method.settings.radius_of == "all"
+    assert method.notes() == ("Proximity ends 9 px from the centre of a nucleus.",)
+
+
+@pytest.mark.parametrize("name", ["kinet", "yolo"])
+def test_a_nucleus_that_touches_void_is_neither_there_nor_background(name):
+    sample = make_sample(0, 2)
+    label = sample.label.pixels.astype(np.int32)
+    first = np.argwhere(label == 1)
+    label[:, : int(first[:, 1].min()) + 2] = -1  # covers an edge of the first nucleus
+    cut = sample.label.replace(pixels=label)
+    sample = dataclasses.replace(sample, centres=None, boxes=None, label=cut)
+    method = tiny(name)
+    method.begin_fit(data.DataSet.of([sample]))
+    example = method.make_example(sample)
+    marks = example.points if name == "kinet" else example.boxes
+    assert len(marks) == len(np.unique(label[label > 0])) - 1
+    assert example.void[label < 0].all()
+    assert example.void[label == 1].all()
+    assert not example.void[label == 0].any()
+    part = crop_example(example, (slice(0, 32), slice(0, 32)))
+    np.testing.assert_array_equal(part.void, example.void[:32, :32])

@@ -41,6 +41,20 @@ def test_a_wrong_class_is_missed_in_one_and_extra_in_the_other(truth):
     assert found["class_accuracy"] == pytest.approx(2 / 3)
 
 
+def test_confusion_leaves_out_what_matches_a_nucleus_of_unknown_class(truth):
+    predicted = np.where(truth == 1, 0, truth)  # the first is missed
+    found = summarize(truth, predicted, {2: "long", 3: "long", 4: "round"})
+    assert found["confusion"] == {"long": {"long": 1}, "round": {"long": 1, "missed": 1}}
+    assert found["per_class"]["long"] == {
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": 2 / 3,
+        "n_true": 1,
+        "n_found": 2,
+    }
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
+
+
 def test_a_nucleus_out_of_place_counts_as_missed_and_extra(truth):
     predicted = np.where(truth == 3, 0, truth)
     predicted[2:8, 44:50] = 9

@@ -114,7 +114,7 @@ def test_the_gate_in_micrometres_knows_the_pixel_size_of_a_result(tmp_path, caps
     io.write_csv(tmp_path / "set/centres/a.csv", {"y": [8.0], "x": [5.0]})  # 1.5 µm away
     run = ["evaluate", str(tmp_path / "found"), str(tmp_path / "set"), "--task", "detection"]
     assert cli.main([*run, "--gate-um", "1.6"]) == 0
-    assert "1 found, 0 missed" in capsys.readouterr().out
+    assert "1 matched, 0 missed" in capsys.readouterr().out
 
 
 def test_the_curve_tells_f1_at_each_score():

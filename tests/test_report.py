@@ -13,7 +13,7 @@ import pytest
 from nbtools import export, io, report
 from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.image import Image
+from nbtools.image import RGB, Image
 from nbtools.report import facts, page
 
 RECIPE = {
@@ -279,3 +279,95 @@ def test_the_report_of_restored_images_counts_images_not_nuclei(tmp_path):
     _, about = read(report.write(tmp_path / "P"))
     assert about["methods"].startswith('2 images were restored with "Noise2Void')
     assert "nuclei" not in dict(page.key_numbers(about))
+
+
+def fill_result(folder: Path, *, warnings=(), model=None, **more) -> Path:
+    """A result of two images as `nbtools predict` writes it, as far as the report reads it."""
+    rows = [{"name": name, "nuclei": n, "seconds": 0.5} for name, n in (("a", 12), ("b", 0))]
+    about = {"method": "otsu", "model": model, "axes": "YX", "images": rows, **more}
+    io.write_json(folder / "result.json", about | {"warnings": list(warnings)})
+    io.write_csv(folder / "summary.csv", rows)
+    picture = Image(np.full((30, 40, 3), 90, np.uint8), "YXC", channels=RGB)
+    for name in "ab":
+        io.write_image(folder / "overlays" / f"{name}.png", picture)
+    return folder
+
+
+def test_the_result_is_on_the_first_screen_and_settings_at_the_end(result):
+    html, _ = read(report.write(result))
+    order = ["<h1>", 'class="numbers"', "Figure 1.", "<h2>Images", "<h2>Scores", "<h2>Methods"]
+    places = [html.index(words) for words in order]
+    assert places == sorted(places)
+    assert html.index("<h2>Versions") > html.index("<h2>Methods")
+    assert "field: 2 nuclei found" in html
+
+
+def test_figures_are_numbered_in_their_order_on_the_page(result):
+    html, _ = read(report.write(result))
+    numbers = [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b> \S", html)]
+    assert numbers == list(range(1, html.count("<img") + 1))
+
+
+def test_doubtful_images_are_flagged_in_their_row(tmp_path):
+    doubt = {"code": "nothing_found", "image": "b", "message": "No nuclei in b.", "remedy": "Look."}
+    folder = fill_result(tmp_path / "P", warnings=[doubt])
+    html, about = read(report.write(folder))
+    assert about["flags"] == {"b": ["No nuclei in b."]}
+    [row] = re.findall(r'<tr class="flagged">(.*?)</tr>', html, re.DOTALL)
+    assert "No nuclei in b." in row
+    assert dict(page.key_numbers(about))["images flagged"] == "1"
+
+
+def test_a_result_that_nobody_looked_over_has_no_flags(result):
+    assert "flags" not in read(report.write(result))[0].replace("flagged td", "")
+
+
+def test_the_weights_that_were_used_are_named_with_their_hash_data_and_score(tmp_path):
+    weights = facts.find_weights_hash("nuclei2d")
+    html, about = read(report.write(fill_result(tmp_path / "P", model="nuclei2d")))
+    assert f"The weights nuclei2d (sha256 {weights[:16]}…) learned from: Data Science" in html
+    assert about["weights_sha256"] == weights
+    assert "Not scored: nobody has labelled nuclei of these images" in html
+    assert "Elsewhere, nuclei2d scored: on the 41 test images" in html
+    assert "**" not in html
+
+
+def test_a_model_of_ones_own_says_what_it_began_with_and_saw(tmp_path, model):
+    about = RECIPE | {"init": {"method": "flows", "model": "nuclei2d"}}
+    io.write_json(model / "recipe.json", about)
+    html, _ = read(report.write(fill_result(tmp_path / "P", model=str(model))))
+    told = "their training began with nuclei2d, learned for 100 steps, saw 1 image with labels."
+    assert told in html
+    assert "<th>used in training</th>" in html  # images/a.tif stands in its recipe, b does not
+    assert html.count("<td>yes</td>") == html.count("<td>no</td>") == 1
+
+
+def test_labels_are_never_shown_as_results(model, tmp_path):
+    files = [tmp_path / "data" / kind / "a.tif" for kind in ("images", "labels")]
+    io.write_image(files[0], Image(np.eye(30, dtype=np.uint8), "YX"))
+    io.write_label(files[1], Image(np.eye(30, dtype=np.uint16), "YX"))
+    inputs = [{"file": str(f), "sha256": "a"} for f in files]
+    io.write_json(model / "recipe.json", RECIPE | {"inputs": inputs})
+    html, _ = read(report.write(model))
+    assert html.index("<h2>Training images") > html.index("<h2>Training<")
+    assert "These were given to it: they are no results." in html
+    assert "<h2>Examples" not in html
+
+
+def test_a_volume_turns_in_the_report(tmp_path):
+    folder = fill_result(tmp_path / "P", axes="ZYX", spacing=[1.0, 0.5, 0.5])
+    label = np.zeros((6, 20, 24), np.uint16)
+    label[2:4, 5:12, 5:12], label[3:5, 12:18, 14:20] = 1, 2
+    io.write_label(folder / "a.tif", Image(label, "ZYX", (1.0, 0.5, 0.5)))
+    html, _ = read(report.write(folder))
+    assert "a: the nuclei found, turning about y" in html
+    assert "12 nuclei found, projections and slices" in html
+    pictures = [base64.b64decode(p) for p in re.findall(r"data:image/png;base64,([^\"]+)", html)]
+    assert sum(b"acTL" in p for p in pictures) == 1  # one is animated
+
+
+def test_the_page_has_colours_for_dark_screens(result):
+    html, _ = read(report.write(result))
+    assert "prefers-color-scheme: dark" in html
+    style = html[html.index("</style>") :]
+    assert not re.search(r"color:\s*#", style)

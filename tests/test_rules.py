@@ -39,6 +39,7 @@ ORDER = (
     "normalize",
     "noise",
     "patches",
+    "pasting",
     "augment",
     "simulate",
     "measure",
@@ -57,6 +58,7 @@ ORDER = (
     "report",
     "export",
     "widgets",
+    "lesson_page",
     "course",
     "cli",
 )
@@ -73,8 +75,8 @@ ONLY_IN = {
     "stardist": {"methods"},
     "IPython": {"show", "widgets"},
     "nbclient": {"course"},
-    "nbformat": {"course"},
-    "jinja2": {"report", "course"},
+    "nbformat": {"course", "lesson_page"},
+    "jinja2": {"report", "course", "lesson_page"},
     "roifile": {"export", "io"},
     "numba": {"targets"},
     "pydantic": {"documents"},
@@ -95,7 +97,7 @@ LIBRARY_ERRORS = {
     "OSError",
     "IOError",
 }
-TASKS = ("denoise", "segment", "detect", "classify")
+TASKS = ("denoise", "segment", "detect", "classify", "pretrain", "translate")
 NOT_IN_REQUIREMENTS = {
     "tensorflow",
     "google",

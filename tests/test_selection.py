@@ -75,20 +75,10 @@ def test_a_folder_with_a_test_part_is_trained_without_opening_it(parts, run, tmp
         "open_image",
         lambda path, **how: opened.append(str(path)) or read(path, **how),
     )
-    args = argparse.Namespace(
-        dataset=[tmp_path / "set"],
-        share=None,
-        val=None,
-        seed=0,
-        axes=None,
-        channel=None,
-        time=None,
-        series=None,
-        quiet=True,
-        spacing=None,
-        unit="um",
-        diameter=None,
-    )
+    parser = argparse.ArgumentParser()
+    train_command.COMMAND.declare(parser)
+    words = ["fast_nuclei", str(tmp_path / "set"), "--out", str(tmp_path / "model")]
+    args = parser.parse_args(words, argparse.Namespace(seed=0, quiet=True))
     train, val = train_command.open_training(args)
     for sample in [*train, *(val or ())]:
         assert sample.label is not None

@@ -225,3 +225,10 @@ def test_ignored_pixels_and_small_images_are_learned_from(rng):
     few = data.DataSet.of([data.Sample("small", image, label=Image(label, "YX"))])
     history = methods.get("stardist")(**TINY).fit(few, plan=training.TrainingPlan())
     assert np.isfinite([row["loss"] for row in history.rows]).all()
+
+
+@pytest.mark.parametrize("policy", ["elastic", "paste"])
+def test_variations_that_the_package_cannot_do_are_refused(policy):
+    with pytest.raises(UserError, match="augmentation"):
+        methods.get("stardist")(augmentation=policy)
+    assert methods.get("stardist")(augmentation="strong").settings.augmentation == "strong"

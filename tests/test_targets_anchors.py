@@ -7,7 +7,7 @@ from nbtools import data
 from nbtools.metrics.boxes import find_box_iou
 from nbtools.patches import Example
 from nbtools.targets.anchors import AnchorTarget, cluster_sizes, match_anchors
-from nbtools.training.examples import boxes_of_labels
+from nbtools.targets.boxes import boxes_of_labels
 
 STRIDES = {2: ((4, 4), (8, 8), (16, 16)), 3: ((2, 4, 4), (4, 8, 8), (8, 16, 16))}
 
@@ -72,3 +72,18 @@ def test_classes_come_back_and_unknown_ones_are_left_out():
     order = np.argsort(found.edges[:, 0])
     np.testing.assert_allclose(found.edges[order], edges[:2], atol=1e-4)
     assert [found.classes[i] for i in order] == ["red", "platelet"]
+
+
+def test_anchors_without_a_box_learn_nothing_where_nobody_has_looked():
+    target = AnchorTarget(strides=STRIDES[2])
+    void = np.zeros((64, 64), bool)
+    void[:, 32:] = True
+    edges = np.array([[8.0, 8, 24, 24]])
+    example = Example(np.zeros((64, 64, 1)), boxes=edges, void=void)
+    plain = encode(target, edges, (64, 64))
+    for name, maps in target.encode(example).items():
+        half = maps.shape[1] // 2
+        assert (maps[:, half:, : target.scores] == -1).all()
+        np.testing.assert_array_equal(
+            maps[:, :half, : target.scores], plain[name][:, :half, : target.scores]
+        )

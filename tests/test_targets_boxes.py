@@ -1,5 +1,7 @@
 """Oracle round trips of boxes through grids of cells: truth, encoded and decoded, comes back."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,7 @@ from nbtools import data
 from nbtools.augment import join_corners
 from nbtools.metrics.boxes import find_box_iou
 from nbtools.patches import Example
-from nbtools.targets.boxes import CellTarget, find_levels
-from nbtools.training.examples import boxes_of_labels
+from nbtools.targets.boxes import CellTarget, boxes_of_labels, find_levels
 
 STRIDES = {2: ((4, 4), (8, 8)), 3: ((2, 4, 4), (4, 8, 8))}
 
@@ -89,3 +90,18 @@ def test_activated_logits_of_nothing_are_a_box_of_two_cells():
     raw = {name: np.zeros((4, 4, 5), np.float32) for name in CellTarget().names}
     maps = CellTarget().activate(raw)
     assert maps["stride4"][0, 0].tolist() == [0.5, 1, 1, 1, 1]
+
+
+def test_cells_where_nobody_has_looked_weigh_nothing_unless_they_tell_a_box():
+    edges = np.array([[8.0, 8, 24, 24]])
+    void = np.zeros((64, 64), bool)
+    void[:, 22:] = True  # begins inside the sixth cell of 4 px, the third of 8 px
+    maps = CellTarget().encode(dataclasses.replace(example_of(edges, (64, 64)), void=void))
+    fine, coarse = maps["stride4"], maps["stride8"]
+    told = fine[..., 0] == 1
+    assert (fine[told][:, -1] > 0).all()
+    assert told[:, 5].any()
+    assert (fine[:, 5:][~told[:, 5:]][:, -1] == 0).all()
+    assert (fine[:, :5, -1] == np.float32(1 / 16)).all()
+    assert (coarse[:, 2:, -1] == 0).all()
+    assert (coarse[:, :2, -1] > 0).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbtools.targets.peaks import find_peaks, find_regions, suppress_near
+from nbtools.targets.peaks import find_peaks, find_regions, grow_peaks, suppress_near
 
 
 def make_bump(centre: tuple[float, ...], *, shape: tuple[int, ...], width: float) -> np.ndarray:
@@ -69,3 +69,17 @@ def test_a_region_has_its_centre_of_mass():
     np.testing.assert_allclose(places, [[2.0, 2.5]])
     assert height.tolist() == [0.8]
     assert find_regions(heat, threshold=0.9)[0].shape == (0, 2)
+
+
+def test_a_peak_grows_to_a_share_of_its_own_height():
+    wide = make_bump((15.0, 15.0), shape=(31, 60), width=4.0)
+    low = 0.5 * make_bump((15.0, 45.0), shape=(31, 60), width=4.0)
+    label = grow_peaks(wide + low, np.array([[15.2, 14.9], [15.0, 45.0]]), share=0.5)
+    # a Gaussian of width 4 falls to half at 4.71 px, whatever its height
+    assert np.bincount(label.ravel())[1:] == pytest.approx([np.pi * 4.71**2] * 2, rel=0.03)
+    assert label[15, 15] == 1
+    assert label[15, 45] == 2
+
+
+def test_without_peaks_nothing_grows():
+    assert not grow_peaks(np.ones((4, 5)), np.zeros((0, 2)), share=0.5).any()

@@ -78,3 +78,14 @@ def test_images_without_boxes_have_regions_of_nothing():
 def test_a_patch_with_too_many_boxes_is_refused():
     with pytest.raises(UserError, match="smaller patch_size"):
         encode(make_target(), np.tile(EDGES[:1], (MOST_BOXES + 1, 1)))
+
+
+def test_regions_where_nobody_has_looked_are_no_misses():
+    regions = np.array([[2.0, 3, 18, 17], [0, 44, 12, 60], [30, 44, 60, 60], [48, 24, 60, 36]])
+    void = np.zeros((64, 64), np.float32)
+    void[:, 40:] = 1
+    chosen, wanted = sample_regions(regions, TRUE, void=void, kinds=2, count=16)
+    misses = chosen[wanted[:, 0] == 1]
+    assert misses.tolist() == [regions[3].tolist()]
+    example = Example(np.zeros((64, 64, 1)), boxes=EDGES, void=void > 0)
+    np.testing.assert_array_equal(make_target().encode(example)["void"], void)

@@ -60,6 +60,17 @@ def test_soft_suppression_equals_the_loop_over_all_pairs(ndim):
     assert (np.diff(new) <= 0).all()
 
 
+@pytest.mark.parametrize("least", [0.001, 0.05, 0.3])
+@pytest.mark.parametrize("side", [20, 100])
+def test_soft_suppression_that_leaves_weak_boxes_out_equals_the_loop(least, side):
+    edges, score, group = draw_boxes(400, 2, side=side)
+    score = score.round(1)  # many are equal
+    rows, new = decay_scores(edges, score, group=group, least=least)
+    wanted = {i: s for i, s in decay_in_a_loop(edges, score, group=group, sigma=0.5) if s >= least}
+    assert set(rows.tolist()) == set(wanted)
+    np.testing.assert_allclose(new, [wanted[row] for row in rows], rtol=1e-12)
+
+
 def test_boxes_of_other_classes_leave_each_other_alone():
     edges = np.array([[0.0, 0, 10, 10], [0, 1, 10, 11]])
     assert suppress_boxes(edges, np.array([0.9, 0.8]), group=np.array([0, 1])).tolist() == [0, 1]
@@ -120,3 +131,15 @@ def test_a_heap_of_boxes_on_one_nucleus_takes_no_more_than_that():
     kept = suppress_boxes(edges, rng.random(len(edges)))
     assert time.process_time() - started < 2
     assert len(kept) < 20
+
+
+@pytest.mark.parametrize("side", [200, 1000, 10_000], ids=["heap", "dense", "sparse"])
+def test_soft_suppression_of_many_boxes_takes_seconds(side):
+    rng = np.random.default_rng(RNG_SEED)
+    low = rng.uniform(0, side, (100_000, 2))
+    edges = join_corners(low, low + rng.uniform(10, 30, low.shape))
+    score, started = rng.random(len(low)), time.process_time()
+    rows, new = decay_scores(edges, score, least=0.2)
+    assert time.process_time() - started < 8
+    assert (new >= 0.2).all()
+    assert rows[0] == score.argmax()

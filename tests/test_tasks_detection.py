@@ -59,7 +59,7 @@ def test_a_segmentation_predicts_points_from_the_command_line(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (("otsu", "--task", "restoration"), "or use detection"),
+        (("otsu", "--task", "restoration"), "or use semantic, detection"),
         (("nlm", "--task", "detection"), "Leave out --task."),
         (("otsu", "--task", "detection", "--raw"), "Leave out one of the two"),
     ],
@@ -103,3 +103,17 @@ def test_several_methods_are_scored_and_shown_side_by_side():
     assert [row["recall"] for row in rows] == [1, 0.5]
     figure = show.points(sample.image, {"truth": points, "labels": Labels(sample.label)})
     assert [axes.get_title() for axes in figure.axes] == ["truth: 2", "labels: 2"]
+
+
+def test_what_is_found_where_nobody_has_looked_is_not_wrong():
+    void = np.zeros((40, 40), bool)
+    void[:, 20:] = True
+    grid = Grid("YX", (40, 40))
+    places = np.array([[10.0, 10], [30, 30]])
+    found = Points(places, grid, np.array([0.9, 0.8]))
+    assert detection.tuning_score([(Points(places[:1], grid), found)]) == pytest.approx(2 / 3)
+    assert detection.tuning_score([(Points(places[:1], grid, void=void), found)]) == 1
+    edges = np.c_[places - 4, places + 5]
+    boxes = Boxes(edges, grid, np.array([0.9, 0.8]))
+    assert detection.tuning_score([(Boxes(edges[:1], grid, void=void), boxes)]) == 1
+    assert detection.tuning_score([(Boxes(edges, grid, void=void), boxes)]) == 1

@@ -332,3 +332,50 @@ def test_a_truth_without_lineage_is_refused(movies, tmp_path, capsys):
     run = ["track", str(movies), "--out", str(tmp_path / "o"), "--truth", str(tmp_path)]
     assert cli.main(run) == 2
     assert "without tracks/" in capsys.readouterr().err
+
+
+SPLIT = [{1: (30, 30)}, {1: (30, 30)}, {1: (30, 22), 2: (30, 38)}, {1: (30, 20), 2: (30, 40)}]
+
+
+def make_split():
+    """A nucleus that divides, with the numbers of its tracks."""
+    movie = draw([{**f, 3: f[1]} if t < 2 else f for t, f in enumerate(SPLIT)])
+    return tracking.from_labels(movie, parents={1: 3, 2: 3}, tracked=True)
+
+
+def test_a_geff_file_holds_nodes_edges_and_what_they_are(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    tracks = make_split()
+    tracking.write_geff(tracks, tmp_path / "a.geff")
+    group = zarr.open_group(str(tmp_path / "a.geff"), mode="r")
+    assert group["nodes/ids"][...].tolist() == list(range(len(tracks)))
+    edges = {tuple(edge) for edge in group["edges/ids"][...].tolist()}
+    assert edges == {(start, end) for start, end, _ in tracks.edges()}
+    assert group["nodes/props/y/values"][...] == pytest.approx(tracks.coordinates[:, 0])
+    about = group.attrs["geff"]
+    assert about["axes"][0]["scale"] == 60
+    assert [axis["scale"] for axis in about["axes"][1:]] == [0.5, 0.5]
+    assert about["track_node_props"] == {"tracklet": "track"}
+
+
+def test_the_reader_of_geff_gives_the_tracks_back(tmp_path):
+    geff = pytest.importorskip("geff")
+    tracks = make_split()
+    tracking.write_geff(tracks, tmp_path / "a.geff")
+    graph, about = geff.read(str(tmp_path / "a.geff"), structure_validation=True)
+    assert graph.number_of_nodes() == len(tracks)
+    assert set(graph.edges) == {(start, end) for start, end, _ in tracks.edges()}
+    mother = max(n for n in graph if tracks.track[n] == 3)
+    assert {int(tracks.track[n]) for n in graph.successors(mother)} == {1, 2}
+    assert graph.nodes[0]["t"] == tracks.frame[0]
+    assert about.directed
+    assert [axis.scaled_unit for axis in about.axes] == ["second", "micrometer", "micrometer"]
+
+
+def test_the_command_writes_geff_where_it_is_asked_for(tmp_path):
+    pytest.importorskip("zarr")
+    io.write_label(tmp_path / "in" / "a.tif", draw(TWO))
+    run = ["track", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--axes", "TYX"]
+    assert cli.main([*run, "--geff"]) == 0
+    assert (tmp_path / "out" / "a.geff" / "zarr.json").is_file()
+    assert cli.main([*run, "--geff", "--overwrite"]) == 0

@@ -100,7 +100,7 @@ def test_other_parts_of_a_model_are_refused(source):
 
 
 def test_what_is_not_set_is_as_in_the_model_to_begin_with(images, source):
-    """`train fast_nuclei --init nuclei2d` needs no word about the size of its network."""
+    """`train fast_nuclei --init nuclei2d_small` needs no word about the size of its network."""
     method = methods.get("fast_nuclei")(epochs=1, steps_per_epoch=1, batch_size=1, min_size=3)
     method.start_from(source)
     assert (method.settings.preset, method.settings.epochs, method.settings.min_size) == (

@@ -6,6 +6,8 @@ import pytest
 
 from nbtools import training
 from nbtools.errors import UserError
+from nbtools.training.step import count_patches
+from nbtools.training.two_stage import TwoStage
 
 SETTINGS = training.TrainingSettings(learning_rate=0.01, weight_decay=0.0)
 
@@ -47,8 +49,8 @@ class TooMuch:
         model.train_on_batch = self
 
     def __call__(self, x, *about, **more):
-        self.sizes.append(len(x))
-        if len(x) > self.most:
+        self.sizes.append(count_patches((x, None)))
+        if self.sizes[-1] > self.most:
             raise MemoryError("OOM when allocating a tensor")
         return self.real(x, *about, **more)
 
@@ -106,6 +108,43 @@ def test_each_of_two_networks_learns_in_its_own_half_of_the_step(pair, rng):
     assert differ(both[0], generator)
     assert differ(both[1], judge)
     assert logs.keys() >= {"loss", "discriminator_loss"}
+
+
+def test_two_networks_learn_in_equal_parts_where_memory_is_short_for_one(pair, rng):
+    count = len(pair.state())
+    memory = TooMuch(pair.generator.model, 3)
+    assert np.isfinite(pair(make_batch(rng))["loss"])
+    assert memory.sizes[:3] == [8, 4, 2]
+    assert pair.parts == pair.generator.parts == pair.discriminator.parts == 4
+    assert len(pair.state()) == count
+    before = len(memory.sizes)
+    pair(make_batch(rng))
+    assert memory.sizes[before:] == [2, 2, 2, 2]
+    assert int(pair.generator.model.optimizer.iterations) == 2
+
+
+def test_two_stages_learn_in_parts_where_memory_is_short(rng):
+    keras.utils.set_random_seed(0)
+    image, boxes = keras.Input((4,), name="image"), keras.Input((3,), name="boxes")
+    first = keras.Model(image, {"a": keras.layers.Dense(1)(image)}, name="first")
+    second = keras.layers.Dense(1)(boxes)
+    model = keras.Model({"image": image, "boxes": boxes}, {**first(image), "second": second})
+    step = TwoStage(
+        model,
+        propose=lambda output: output["a"],
+        sample=lambda _, given: (given["boxes"], {"second": given["boxes"].sum(keepdims=True)}),
+        losses=dict.fromkeys(("a", "second"), keras.losses.mean_squared_error),
+        settings=SETTINGS,
+        given=("boxes",),
+    )
+    memory = TooMuch(step.model, 4)
+    x, true = (rng.normal(size=(8, n)).astype(np.float32) for n in (4, 3))
+    batch = (x, {"a": x[:, :1], "boxes": true})
+    assert np.isfinite(step(batch)["loss"])
+    assert memory.sizes == [8, 4, 4]
+    assert step.parts == 2
+    step.divide(4)
+    assert step.inner.parts == 4
 
 
 def test_images_of_the_generator_come_to_look_like_the_real_ones(pair, rng):

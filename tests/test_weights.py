@@ -24,7 +24,7 @@ def score(pairs: list[tuple]) -> dict:
     return instances.evaluate(pairs)["pooled"]["0.50"]
 
 
-@pytest.mark.parametrize("name", ["nuclei2d", "nuclei2d_flows"])
+@pytest.mark.parametrize("name", ["nuclei2d", "nuclei2d_small", "nuclei2d_flows"])
 def test_the_card_of_weights_says_what_they_do(fields, name):
     model = methods.load(name)
     found = instances.evaluate([(s.name, s.label, model.predict(s.image).labels) for s in fields])

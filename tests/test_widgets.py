@@ -130,6 +130,16 @@ def test_another_sample_set_can_be_chosen():
         widgets.pick_data("nothing")
 
 
+def test_a_folder_that_the_environment_names_is_chosen_first(tmp_path, monkeypatch):
+    io.write_image(tmp_path / "mine.tif", Image(np.eye(20, dtype=np.uint8), "YX"))
+    monkeypatch.setenv(picker.OWN, str(tmp_path))
+    chosen = widgets.pick_data(samples="simulated2d")
+    assert chosen.way.value == "folder"
+    assert chosen.value.names == ["mine"]
+    monkeypatch.delenv(picker.OWN)
+    assert widgets.pick_data(samples="simulated2d").value.names[0] != "mine"
+
+
 def test_a_folder_is_found_by_clicking(folder):
     chosen = widgets.pick_data()
     chosen.way.value = "folder"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nbtools import widgets
-from nbtools.data import Sample
+from nbtools import io, widgets
+from nbtools.data import DataSet, Sample
 from nbtools.image import RGB, Image
 
 PIXELS = np.random.default_rng(0).integers(0, 99, (3, 16, 16)).astype(np.uint8)
@@ -64,3 +64,26 @@ def test_equal_colours_are_grey_values():
     picker = pick(np.stack([PIXELS[0]] * 3, -1), "YXC", RGB)
     np.testing.assert_array_equal(picker.grey.pixels, PIXELS[0])
     assert not picker.value.image.is_rgb
+
+
+def test_the_channel_is_taken_of_all_images_in_files_and_in_memory(tmp_path):
+    images = {"a": PIXELS, "b": PIXELS[::-1]}
+    samples = [Sample(name, Image(pixels, "CYX")) for name, pixels in images.items()]
+    for name, pixels in images.items():
+        io.write_image(tmp_path / f"{name}.tif", Image(pixels, "CYX"))
+    for dataset in (DataSet.of(samples), DataSet.open(tmp_path)):
+        picker = widgets.pick_channel(dataset[0])
+        picker.menu.value = 1
+        taken = picker.apply(dataset)
+        assert taken.names == ["a", "b"]
+        np.testing.assert_array_equal(taken.image(0).pixels, PIXELS[1])
+        np.testing.assert_array_equal(taken[1].image.pixels, PIXELS[::-1][1])
+        assert taken.image(0).axes == "YX"
+
+
+def test_an_image_of_one_channel_and_a_section_stay_as_they_are():
+    grey = DataSet.of([Sample("a", Image(PIXELS[0], "YX"))])
+    assert widgets.pick_channel(grey[0]).apply(grey) is grey
+    bright = np.where(PIXELS > 80, 120, 240).astype(np.uint8)
+    section = DataSet.of([Sample("a", Image(bright, "CYX", channels=RGB))])
+    assert widgets.pick_channel(section[0]).apply(section)[0].image.size("C") == 3

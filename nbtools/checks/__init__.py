@@ -34,6 +34,7 @@ from nbtools.checks.image_label_pairs import (
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.label_repairs import RepairOptions
 from nbtools.checks.labels import PARTNER_CHECKS
+from nbtools.checks.large import is_beyond, require_memory
 from nbtools.checks.noise import NOISE_CHECKS
 from nbtools.checks.pixel_sizes import PIXEL_SIZE_CHECKS, are_calibrated, check_pixel_sizes
 from nbtools.checks.placement import PLACEMENT_CHECKS, find_copied, find_misplaced, find_turned
@@ -67,6 +68,7 @@ __all__ = [
     "check_pixel_sizes",
     "explain",
     "fix",
+    "require_memory",
     "to_json",
 ]
 
@@ -89,6 +91,8 @@ def check(
 ) -> list[Finding]:
     """Check a data set and return the findings, errors first; one file is in memory at a time.
 
+    Images larger than the memory stay in their files: a finding says what was looked at.
+
     Parameters
     ----------
     dataset : a data set, or its folder.
@@ -104,7 +108,8 @@ def check(
 
     Raises
     ------
-    UserError : the folder does not exist.
+    UserError : the folder does not exist; an image that is larger than the memory is no TIFF, or a
+        movie.
 
     Examples
     --------
@@ -134,8 +139,9 @@ def check(
     findings, facts = [], []
     if quick:
         return _check_quickly(dataset, requirements)
+    require_memory(dataset, whole=False)
     for entry in dataset.entries:
-        view = read_view(dataset, entry)
+        view = read_view(dataset, entry, stored=is_beyond(dataset, entry))
         findings += check_view(view, requirements)
         facts.append(collect_facts(entry, view))
     for find in (*DATASET_CHECKS, *PIXEL_SIZE_CHECKS, *BALANCE_CHECKS, find_misplaced):

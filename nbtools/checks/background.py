@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
+from nbtools.checks.slabs import count_pixels, pair_slabs, read_borders
 from nbtools.geometry import face_neighbours
 
 BORDER_SHARE = 0.5  # of the image's border that the background reaches
@@ -41,7 +42,8 @@ def find_background_label(view: View, _requirements: Requirements) -> Iterator[F
     background = measure_background(view)
     if background is None:
         return
-    size = (view.label.pixels == background.value).mean()
+    pixels = view.label.pixels
+    size = count_pixels(pixels, background.value) / pixels.size
     message = (
         f"The value {background.value} covers {size:.0%} of the image, reaches all its sides and "
         "surrounds the others: it is the background, which must be 0"
@@ -63,7 +65,7 @@ def find_no_background(view: View, _requirements: Requirements) -> Iterator[Find
     if view.regions is None or not len(view.regions.values):
         return
     pixels = view.label.pixels
-    if (pixels == 0).any() or not (pixels == -1).any():
+    if count_pixels(pixels, 0) or not count_pixels(pixels, -1):
         return
     yield Finding(
         "no_background",
@@ -132,15 +134,15 @@ def measure_background(view: View) -> Background | None:
     if regions is None or not len(regions.values) or view.label.pixels.ndim > 3:
         return None
     pixels, value = view.label.pixels, regions.values[regions.sizes.argmax()]
-    chosen = pixels == value
-    if chosen.mean() < 0.2 or chosen.all():
+    count = count_pixels(pixels, value)
+    if count < 0.2 * pixels.size or count == pixels.size:
         return None
-    sides = [np.take(chosen, e, a) for a in (pixels.ndim - 2, pixels.ndim - 1) for e in (0, -1)]
-    border = np.concatenate([side.ravel() for side in sides])
+    sides = [side == value for side in read_borders(pixels)]
+    border = np.concatenate(sides)
     if not all(side.any() for side in sides) or border.mean() < BORDER_SHARE:
         return None
     if len(regions.values) == 1:
-        inverted = not (pixels < 0).any() and _shows_nuclei(pixels == 0)
+        inverted = pixels.min() >= 0 and _shows_nuclei(view.near.label.pixels == 0)
         return Background(int(value), inverted=True) if inverted else None
     with_value, with_zero = _count_contacts(pixels, int(value))
     return Background(int(value), False) if with_value > ENCLOSES * with_zero else None
@@ -181,13 +183,15 @@ def _measure_size(view: View, value: int) -> tuple[float, float]:
 def _count_contacts(pixels: np.ndarray, value: int) -> tuple[int, int]:
     """Neighbouring pixels of other labels and `value`, and of other labels and 0."""
     with_value = with_zero = 0
-    for near, far in face_neighbours(pixels.ndim):
-        one, other = pixels[near], pixels[far]
-        differ = one != other
-        one, other = one[differ], other[differ]
-        others = ((one > 0) & (one != value)) | ((other > 0) & (other != value))
-        with_value += int((((one == value) | (other == value)) & others).sum())
-        with_zero += int((((one == 0) | (other == 0)) & others).sum())
+    for number, slab in enumerate(pair_slabs(pixels)):
+        for axis, (near, far) in enumerate(face_neighbours(pixels.ndim)):
+            seen = slice(1 if number and axis else 0, None)  # its first plane was in the last slab
+            one, other = slab[near][seen], slab[far][seen]
+            differ = one != other
+            one, other = one[differ], other[differ]
+            others = ((one > 0) & (one != value)) | ((other > 0) & (other != value))
+            with_value += int((((one == value) | (other == value)) & others).sum())
+            with_zero += int((((one == 0) | (other == 0)) & others).sum())
     return with_value, with_zero
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from nbtools.checks.finding import Facts, Finding, Overview, Requirements, View, is_same_group
 from nbtools.checks.image_label_pairs import is_beside, measure_diameter
 from nbtools.data import Entry, group_duplicates, hash_pixels, take_fingerprint
+from nbtools.io.stored import is_stored, read_slabs
 
 FEW_LEVELS = 16
 MAX_SIZE_RATIO = 3.0
@@ -28,6 +29,7 @@ def collect_facts(entry: Entry, view: View) -> Facts:
         return Facts(entry, view.file, None)
     pixels = view.image.pixels
     empty = view.image.replace(pixels=np.broadcast_to(np.zeros((), pixels.dtype), pixels.shape))
+    is_large = is_stored(pixels)
     labelled = view.regions is not None and len(view.regions.values)
     return Facts(
         entry,
@@ -35,14 +37,15 @@ def collect_facts(entry: Entry, view: View) -> Facts:
         empty,
         view.guesses,
         hash_pixels(pixels),
-        take_fingerprint(view.image),
+        None if is_large else take_fingerprint(view.image),
         label_hash=hash_pixels(view.label.pixels) if labelled else None,
         diameter=measure_diameter(view),
-        highest=float(pixels.max()),
+        highest=float(view.greys.highest),
         levels=count_levels(pixels),
         fit=view.fit,
         label_file=view.label_file,
         is_shifted=is_beside(view),
+        is_large=is_large,
     )
 
 
@@ -59,9 +62,14 @@ def count_levels(pixels: np.ndarray) -> int:
     """
     if pixels.dtype.kind not in "iu":
         return FEW_LEVELS
-    some = pixels.ravel()[:: max(1, pixels.size // 4096)]
-    few = len(np.unique(some))
-    return few if few >= FEW_LEVELS else len(np.unique(pixels))
+    levels = np.zeros(0, pixels.dtype)
+    for _, slab in read_slabs(pixels):
+        some = np.unique(slab.ravel()[:: max(1, slab.size // 4096)])
+        few = some if len(some) >= FEW_LEVELS else np.unique(slab)
+        levels = np.union1d(levels, few)
+        if len(levels) >= FEW_LEVELS:
+            break
+    return len(levels)
 
 
 def find_few_levels(overview: Overview, _requirements: Requirements) -> Iterator[Finding]:

@@ -41,10 +41,10 @@ def measure_fading(view: View) -> DepthProfile | None:
     view : a volume of one channel; labels say where its nuclei are.
     """
     image = view.image
-    if image.axes != "ZYX" or image.pixels.min() == image.pixels.max():
+    if image.axes != "ZYX" or view.greys.is_flat:
         return None
     labelled = view.comparison is not None and not view.fit.misplaced
-    inside = view.label.pixels > 0 if labelled else None
+    inside = view.label.pixels if labelled else None
     profile = measure_depth_profile(image.pixels, inside)
     fades = profile.fading > MIN_FADING and profile.agreement > MIN_AGREEMENT[labelled]
     return profile if fades else None

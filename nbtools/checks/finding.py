@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from nbtools.checks.correspondence import Comparison, Fit
+from nbtools.checks.large import cut_middle, find_middle
 from nbtools.checks.reasons import explain
+from nbtools.checks.slabs import GreyFacts, are_whole, list_parts
 from nbtools.data import DataSet, Entry, Fingerprint
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io import OutlineNote
+from nbtools.io.stored import StoredPixels, is_stored
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -113,17 +116,31 @@ class View:
             return None
         pixels = self.label.pixels
         if pixels.dtype.kind == "f":
-            whole = (
-                np.isfinite(pixels).all()
-                and (pixels == np.rint(pixels)).all()
-                and abs(pixels).max(initial=0) < 2**31
-            )
-            pixels = pixels.astype(np.int64) if whole else None
-        return None if pixels is None else Regions.of(pixels)
+            if not are_whole(pixels):
+                return None
+            pixels = pixels if is_stored(pixels) else pixels.astype(np.int64)
+        return Regions.find(pixels) or self.near.regions
+
+    @cached_property
+    def near(self) -> View:
+        """What is looked at where pixels must be in memory: itself, or the middle of large files.
+
+        Boxes and centres outside the middle are left out.
+        """
+        size = find_middle(self)
+        return self if size is None else cut_middle(self, size)
+
+    @cached_property
+    def greys(self) -> GreyFacts:
+        """Grey values of the whole image."""
+        return GreyFacts.of(self.image.pixels)
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """Image and label image of one grid side by side; None for movies and empty ones."""
+        """Image and label image of one grid side by side; None for movies and empty ones.
+
+        Of images in files, their middle.
+        """
         label, regions = self.label, self.regions
         if (
             label is None
@@ -132,9 +149,9 @@ class View:
             or label.shape != self.image.space_shape
         ):
             return None
-        if "T" in self.image.axes or self.image.pixels.min() == self.image.pixels.max():
+        if "T" in self.image.axes or self.greys.is_flat:
             return None
-        return Comparison(self.image, label.pixels)
+        return Comparison(self.near.image, self.near.label.pixels)
 
     @property
     def fit(self) -> Fit | None:
@@ -160,20 +177,19 @@ class Regions:
     @classmethod
     def of(cls, pixels: np.ndarray) -> Regions:
         """Find the components of all labels in one pass; pixels : (*space) integers."""
-        from skimage.measure import label as label_parts
+        return cls._of_parts(*list_parts(pixels))
 
-        pixels = pixels if pixels.dtype.kind == "u" else np.maximum(pixels, 0)
-        parts = label_parts(pixels, background=0, connectivity=pixels.ndim).ravel()
-        part_sizes = np.bincount(parts)
-        part_values = np.zeros(len(part_sizes), pixels.dtype)
-        part_values[parts] = pixels.ravel()
-        values, numbers = np.unique(part_values[1:], return_inverse=True)
-        return cls(
-            values,
-            np.bincount(numbers, weights=part_sizes[1:]).astype(int),
-            part_values[1:],
-            part_sizes[1:],
-        )
+    @classmethod
+    def find(cls, pixels: np.ndarray | StoredPixels) -> Regions | None:
+        """The components of all labels; None where an image in a file has too many of them."""
+        parts = list_parts(pixels)
+        return None if parts is None else cls._of_parts(*parts)
+
+    @classmethod
+    def _of_parts(cls, part_values: np.ndarray, part_sizes: np.ndarray) -> Regions:
+        values, numbers = np.unique(part_values, return_inverse=True)
+        sizes = np.bincount(numbers, weights=part_sizes).astype(int)
+        return cls(values, sizes, part_values, part_sizes)
 
     @property
     def n_parts(self) -> np.ndarray:
@@ -199,6 +215,7 @@ class Facts:
     fit : how well the labels lie on the nuclei.
     label_file : path of the label image within the data set.
     is_shifted : whether a shift is what is wrong with the labels.
+    is_large : whether the image stays in its file, and is not read as a whole.
     """
 
     entry: Entry
@@ -214,6 +231,7 @@ class Facts:
     fit: Fit | None = None
     label_file: str = ""
     is_shifted: bool = False
+    is_large: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,8 +242,14 @@ class Overview:
     facts: list[Facts]
 
 
-def read_view(dataset: DataSet, entry: Entry) -> View:
-    """Read the files of a sample; a file that cannot be read becomes a finding."""
+def read_view(dataset: DataSet, entry: Entry, *, stored: bool = False) -> View:
+    """Read the files of a sample; a file that cannot be read becomes a finding.
+
+    Parameters
+    ----------
+    dataset, entry : the set, and one of its samples.
+    stored : leave the pixels in their files, which must be TIFF.
+    """
     view = View(
         *(
             name_file(dataset, entry, kind=kind)
@@ -233,7 +257,7 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
         )
     )
     try:
-        unchecked = dataset.reader.unchecked_image(entry)
+        unchecked = dataset.reader.unchecked_image(entry, stored=stored)
     except UserError as error:
         view.problems.append(_unreadable(view.file, error))
         return view
@@ -241,8 +265,8 @@ def read_view(dataset: DataSet, entry: Entry) -> View:
     view.series = unchecked.series
     reader = dataset.reader
     for kind, file, read in (
-        ("label", view.label_file, reader.unchecked_label),
-        ("clean", view.clean_file, reader.unchecked_clean),
+        ("label", view.label_file, partial(reader.unchecked_label, stored=stored)),
+        ("clean", view.clean_file, partial(reader.unchecked_clean, stored=stored)),
         ("boxes", view.boxes_file, reader.boxes),
         ("centres", view.centres_file, reader.centres),
         ("classes", view.classes_file, lambda entry, _: reader.classes(entry)),

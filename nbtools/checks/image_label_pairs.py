@@ -12,6 +12,7 @@ import numpy as np
 from nbtools import io
 from nbtools.checks.background import measure_background
 from nbtools.checks.finding import Finding, Regions, Requirements, View
+from nbtools.checks.slabs import read_borders
 from nbtools.geometry import crop_centre, equivalent_diameter
 from nbtools.image import Image
 
@@ -70,7 +71,7 @@ def find_displacement(view: View) -> tuple[int, ...] | None:
     fit = view.fit
     if fit.shifted:
         return tuple(-s for s in fit.shift)
-    shift, gain = measure_shift(view.image, view.label)
+    shift, gain = measure_shift(view.near.image, view.near.label)
     if max(map(abs, shift)) < MIN_SHIFT_PX or gain <= 1.25:
         return None
     # labels of another image may happen to fit somewhere: two measures must agree on the place
@@ -115,6 +116,7 @@ def find_holes(view: View, _requirements: Requirements) -> Iterator[Finding]:
         return
     if view.label_file and not io.is_image(view.label_file):
         return  # a hole that was drawn is meant
+    view = view.near
     count = int((fill_holes(view.label, view.image).pixels != view.label.pixels).sum())
     if count > MAX_HOLES_SHARE * view.regions.sizes.sum():
         yield Finding(
@@ -130,14 +132,7 @@ def find_cut(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find images in which most nuclei are cut by the border."""
     if view.regions is None or not _is_comparable(view):
         return
-    pixels = view.label.pixels
-    border = np.concatenate(
-        [
-            pixels[(slice(None),) * a + (e,)].ravel()
-            for a in range(pixels.ndim - 2, pixels.ndim)
-            for e in (0, -1)
-        ]
-    )
+    border = np.concatenate(read_borders(view.label.pixels))
     cut, count = len(np.setdiff1d(border, [0, -1])), len(view.regions.values)
     if count >= 4 and cut > MAX_CUT_SHARE * count:
         yield Finding(
@@ -156,6 +151,7 @@ def find_dark(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find nuclei darker than their surroundings."""
     if not _is_comparable(view) or is_swapped(view):
         return
+    view = view.near
     grey, inside = project_to_plane(view.image), view.label.pixels > 0
     inside = inside if inside.ndim == 2 else inside.any(axis=0)
     if 0 < inside.mean() < 0.9 and np.median(grey[inside]) < np.percentile(grey[~inside], 25):
@@ -214,6 +210,7 @@ def find_size(view: View, requirements: Requirements) -> Iterator[Finding]:
 
 def is_image_itself(view: View) -> bool:
     """Whether the label image equals the image, which has more grey values than nuclei."""
+    view = view.near
     image, label = view.image.pixels, view.label.pixels
     if (
         label.shape != image.shape
@@ -227,6 +224,7 @@ def is_image_itself(view: View) -> bool:
 
 def is_swapped(view: View) -> bool:
     """Whether each value of the image is one region, and values of the label image are not."""
+    view = view.near
     image, label = view.image, view.regions
     if (
         label is None

@@ -10,8 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from nbtools.checks.finding import Finding, Requirements, View
+from nbtools.checks.large import describe_parts
+from nbtools.checks.slabs import GreyFacts
 from nbtools.data import doubt_time
 from nbtools.io.series import list_names
+from nbtools.io.stored import StoredPixels
 
 SATURATED_SHARE = 0.01
 FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
@@ -19,8 +22,7 @@ FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 def find_not_finite(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find NaN and infinity."""
-    pixels = view.image.pixels
-    count = 0 if pixels.dtype.kind != "f" else int(pixels.size - np.isfinite(pixels).sum())
+    count = view.greys.not_finite
     if count:
         yield Finding(
             "not_finite",
@@ -39,7 +41,7 @@ def find_colour(view: View, requirements: Requirements) -> Iterator[Finding]:
     image = view.image
     allowed = requirements.channels
     allowed = (allowed,) if isinstance(allowed, int) else allowed
-    if image.is_rgb and (image.pixels == image.pixels[..., :1]).all():
+    if image.is_rgb and view.greys.equal_channels:
         yield Finding(
             "grey_as_rgb",
             "note" if allowed is None or 3 in allowed else "error",
@@ -102,27 +104,26 @@ def find_wrong_dimensions(view: View, requirements: Requirements) -> Iterator[Fi
 
 def find_empty(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find images with a single grey value."""
-    pixels = view.image.pixels
-    if (pixels == pixels.flat[0]).all():
+    if view.greys.is_flat:
         yield Finding(
             "empty_image",
             "warning",
             view.file,
-            f"The image is empty: every pixel is {pixels.flat[0]:g}.",
+            f"The image is empty: every pixel is {view.greys.first:g}.",
             "Export it again, or remove it and its labels.",
         )
 
 
 def find_saturated(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find images with many pixels at the largest value; not in colours, where white is normal."""
-    share = 0.0 if view.image.is_rgb else measure_saturation(view.image.pixels)
+    share = 0.0 if view.image.is_rgb else _share_at_full_scale(view.greys, view.image.pixels)
     if share > SATURATED_SHARE:
         yield Finding(
             "saturated",
             "warning",
             view.file,
             (
-                f"{share:.1%} of the pixels are at the largest value, {view.image.pixels.max()}: "
+                f"{share:.1%} of the pixels are at the largest value, {view.greys.highest}: "
                 "brightness there is lost."
             ),
             (
@@ -148,13 +149,13 @@ def measure_saturation(pixels: np.ndarray) -> float:
     >>> measure_saturation(np.array([0, 10, 255, 255], np.uint8))
     0.5
     """
-    if (
-        pixels.dtype.kind not in "iu"
-        or int(pixels.max()) not in FULL_SCALES
-        or pixels.max() == pixels.min()
-    ):
+    return _share_at_full_scale(GreyFacts.of(pixels), pixels)
+
+
+def _share_at_full_scale(greys: GreyFacts, pixels: np.ndarray | StoredPixels) -> float:
+    if pixels.dtype.kind not in "iu" or int(greys.highest) not in FULL_SCALES or greys.is_flat:
         return 0.0
-    return float((pixels == pixels.max()).mean())
+    return greys.at_highest / pixels.size
 
 
 def find_small(view: View, requirements: Requirements) -> Iterator[Finding]:
@@ -205,7 +206,14 @@ def find_gaps(view: View, _requirements: Requirements) -> Iterator[Finding]:
         )
 
 
+def find_large(view: View, _requirements: Requirements) -> Iterator[Finding]:
+    """Say what was looked at where an image is larger than the memory."""
+    for message, remedy in describe_parts(view):
+        yield Finding("checked_in_parts", "note", view.file, message, remedy)
+
+
 IMAGE_CHECKS = [
+    find_large,
     find_not_finite,
     find_colour,
     find_time_series,

@@ -15,7 +15,9 @@ from nbtools.checks.finding import Finding, Regions, Requirements, View
 from nbtools.checks.image_label_pairs import is_image_itself, is_swapped
 from nbtools.checks.interpolated import Cores, find_cores
 from nbtools.checks.other_tools import find_label_notes, find_labels_as_image
+from nbtools.checks.slabs import count_pixels
 from nbtools.geometry import crop_centre
+from nbtools.io.stored import is_stored
 
 RULE = "Labels are whole numbers: 0 for background, 1 to N for the nuclei."
 TINY = {2: 10, 3: 20}  # pixels, by dimensions; smaller labels are dirt or remains of drawing
@@ -30,7 +32,8 @@ def find_unequal_shapes(view: View, _requirements: Requirements) -> Iterator[Fin
     if moving:
         shape = (view.image.size("T"), *shape)
     if label is not None and not label.is_rgb and label.shape != shape:
-        turn = find_turn_to_shape(view.image, label.pixels)[0] if view.regions else None
+        in_memory = view.regions and not is_stored(label.pixels)
+        turn = find_turn_to_shape(view.image, label.pixels)[0] if in_memory else None
         if turn is not None:
             yield Finding(
                 "transposed_label",
@@ -160,7 +163,7 @@ def find_void(view: View, _requirements: Requirements) -> Iterator[Finding]:
     label = view.label
     if label is None or label.pixels.dtype.kind != "i":
         return
-    share = float((label.pixels == -1).mean())
+    share = count_pixels(label.pixels, -1) / label.pixels.size
     if share:
         yield Finding(
             "partial_labels",
@@ -267,6 +270,7 @@ def is_antialiased(view: View) -> bool:
     ----------
     view : label image with its regions.
     """
+    view = view.near
     regions = view.regions
     if (
         len(regions.values) < 3

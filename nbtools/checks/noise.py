@@ -15,7 +15,7 @@ from nbtools.metrics.noise import explain_noise
 
 def find_shared_noise(view: View, requirements: Requirements) -> Iterator[Finding]:
     """Find noise that neighbouring pixels share, in the first channel and time point."""
-    image = view.image
+    image = view.near.image
     if (
         not requirements.white_noise
         or min(image.space_shape[-2:]) < 4

@@ -22,7 +22,7 @@ def find_label_notes(view: View, _requirements: Requirements) -> Iterator[Findin
 
 def find_labels_as_image(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find images that hold labels: whole numbers, each a region of its own."""
-    image = view.image
+    image = view.near.image
     if view.label is not None or image.pixels.dtype.kind not in "iu" or image.is_rgb:
         return
     if not data.hold_labels(image.pixels):

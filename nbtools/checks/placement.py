@@ -37,7 +37,7 @@ def find_turned(view: View, _requirements: Requirements) -> Iterator[Finding]:
 
 def find_copied(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find labels in the place of the image: each nucleus one value, and nothing but nuclei."""
-    if view.regions is not None and is_label_of_itself(view):
+    if view.regions is not None and is_label_of_itself(view.near):
         yield Finding(
             "image_is_label",
             "error",
@@ -52,7 +52,8 @@ def find_unlabelled(view: View, _requirements: Requirements) -> Iterator[Finding
     fit = view.fit
     if fit is None or not fit.fits or fit.misplaced:
         return
-    count, labelled = count_unlabelled(view.image, view.label.pixels), len(view.regions.values)
+    near = view.near
+    count, labelled = count_unlabelled(near.image, near.label.pixels), len(near.regions.values)
     if count >= max(MIN_UNLABELLED, UNLABELLED_SHARE * labelled):
         yield Finding(
             "unlabelled_nuclei",
@@ -85,7 +86,8 @@ def find_misplaced(
     """
     known = [f for f in overview.facts if f.fit is not None]
     odd = [f for f in known if f.fit.misplaced and not f.fit.turned and not f.is_shifted]
-    owners = find_owners(overview, odd) if others and odd else {}
+    small = [f for f in odd if not f.is_large]
+    owners = find_owners(overview, small) if others and small else {}
     for fact in odd:
         owner, many = owners.get(id(fact)), len(odd) > MAX_ODD_SHARE * len(known)
         certain = owner is not None or many or fact.fit.strength < CERTAIN
@@ -123,7 +125,11 @@ def find_owners(overview: Overview, odd: list[Facts]) -> dict[int, Facts]:
     places = {id(f): i for i, f in enumerate(overview.facts)}
     shapes, wanted = {label.shape for label in labels}, [places[id(f)] for f in odd]
     near = sorted(
-        (f for f in overview.facts if f.image is not None and f.image.space_shape in shapes),
+        (
+            f
+            for f in overview.facts
+            if f.image is not None and not f.is_large and f.image.space_shape in shapes
+        ),
         key=lambda f: min(abs(places[id(f)] - place) for place in wanted),
     )
     for other in near[:MOST_OTHERS]:

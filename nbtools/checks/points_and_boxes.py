@@ -131,6 +131,7 @@ def find_bad_classes(view: View, _requirements: Requirements) -> Iterator[Findin
 
 def find_misplaced_marks(view: View, requirements: Requirements) -> Iterator[Finding]:
     """Find boxes and centres that do not lie on the nuclei of their image, as for X and Y."""
+    view = view.near
     turned = list(_find_turned_marks(view))
     yield from turned
     if not turned:

@@ -54,6 +54,7 @@ REASONS = {
     "centre_outside": (
         "There are no pixels to learn from, and it counts as a nucleus that no method can find."
     ),
+    "checked_in_parts": "What lies outside the middle may have faults that were not seen.",
     "class_imbalance": (
         "A network that always predicts the frequent class has a high accuracy, and is of no use."
     ),

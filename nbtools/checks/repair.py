@@ -13,7 +13,7 @@ from nbtools import io
 from nbtools.checks.background import BACKGROUND_CHECKS
 from nbtools.checks.depth import DEPTH_CHECKS
 from nbtools.checks.finding import Finding, Requirements, View, read_view
-from nbtools.checks.image_label_pairs import PAIR_CHECKS
+from nbtools.checks.image_label_pairs import PAIR_CHECKS, is_swapped
 from nbtools.checks.images import IMAGE_CHECKS
 from nbtools.checks.label_repairs import (
     IMAGE_REPAIRS,
@@ -177,7 +177,7 @@ def _count(view: View, repaired: View | None, *, options: RepairOptions) -> dict
 
 def _are_exchanged(view: View, repaired: View | None) -> bool:
     """Whether the repair put the image in the place of the labels."""
-    return repaired is not None and repaired.image is view.label
+    return repaired is not None and is_swapped(view)
 
 
 def _repair_sample(

@@ -67,6 +67,7 @@ class PairFit:
 
 def find_unequal_fields(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find clean partners that are turned, shifted, copied, or show another field."""
+    view = view.near
     if not _is_comparable(view):
         return
     if np.array_equal(view.image.pixels, view.clean.pixels):
@@ -116,6 +117,7 @@ def _describe_misfit(view: View, fit: PairFit) -> tuple[str, str, str] | None:
 
 def find_exchanged(view: View, _requirements: Requirements) -> Iterator[Finding]:
     """Find clean partners that are noisier than their image."""
+    view = view.near
     if not _is_comparable(view) or compare_pair(view.image, view.clean).is_apart:
         return
     noise, clean = measure_noise(view.image), measure_noise(view.clean)

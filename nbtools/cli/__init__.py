@@ -23,25 +23,30 @@ from nbtools.cli import (
     course,
     crop,
     decode,
+    deposit,
     doctor,
     evaluate,
+    expect,
     export,
     fetch,
+    import_model,
     measure,
     methods,
+    next_labels,
     predict,
     report,
     rerun,
     simulate,
     split,
+    start,
     track,
     train,
 )
 from nbtools.errors import UserError
 
-MODULES = (methods, doctor, course, simulate, check, convert, fetch, split, train, predict)
+MODULES = (methods, doctor, start, course, simulate, check, convert, fetch, split, train, predict)
 MODULES += (adapt, evaluate, report, export, measure, compare, decode, rerun, track, crop)
-MODULES += (ablate,)
+MODULES += (ablate, import_model, deposit, next_labels, expect)
 COMMANDS = {module.COMMAND.name: module.COMMAND for module in MODULES}
 USER, BUG, STOPPED = 2, 70, 130
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io, runtime
@@ -30,12 +29,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "what it is in doubt about. It cannot learn what it never finds, and it can learn its own "
         "mistakes: label a few images, and compare both models with nbtools compare."
     )
-    parser.add_argument(
-        "model", metavar="MODEL", help="folder of a model, or the name of shipped weights"
-    )
-    parser.add_argument(
-        "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
-    )
+    common.add_model_and_images(parser)
     common.add_out(parser, "MODEL", help="folder of the adapted model")
     parser.add_argument(
         "--rounds",
@@ -111,11 +105,10 @@ def _say_image(say: Callable[[str], None], number: int, rounds: int, text: str) 
 
 def require_adaptable(model: Method) -> Method:
     """The model itself; a UserError where it cannot learn, or finds no objects."""
-    from nbtools import methods, tasks
     from nbtools.methods.keras_method import KerasMethod
     from nbtools.training.pseudo_labels import AGREE
 
-    task = tasks.get(methods.row(model.name).task)
+    task = model.task
     if not isinstance(model, KerasMethod) or not set(task.results) & set(AGREE):
         raise UserError(
             "A model is adapted that has learned to find nuclei.",
@@ -181,6 +174,7 @@ def learn_from(
     """
     from nbtools import methods
     from nbtools.data import DataSet
+    from nbtools.training.clock import add_reserve
 
     training = runtime.load_quietly("nbtools.training")
     cls = methods.get(model.name)
@@ -194,7 +188,10 @@ def learn_from(
     # the thresholds of the model stay: pseudo-labels were made with them, and cannot judge them
     samples = [one.sample for one in found if one.kept]
     seed = args.seed + number - 1
-    plan = training.TrainingPlan(seed=seed, minutes=args.minutes / args.rounds, callbacks=(watch,))
+    # a budget counts from the start of the process: what was spent before comes on top
+    until = runtime.process_seconds() + 60 * args.minutes / args.rounds
+    minutes = add_reserve(until)
+    plan = training.TrainingPlan(seed=seed, minutes=minutes, callbacks=(watch,))
     history = adapted.fit(DataSet.of(samples, name=str(args.images)), plan=plan)
     adapted.keep_thresholds(model)
     return adapted, history, plan

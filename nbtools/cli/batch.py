@@ -25,8 +25,11 @@ import numpy as np
 
 from nbtools import io, runtime, tasks
 from nbtools.cli import movies, result_folder
+from nbtools.cli.before_loading import WHOLE, require_options
+from nbtools.cli.failures import describe_failure, make_readable, require_readable
 from nbtools.cli.marking import open_markers
 from nbtools.cli.result_folder import LARGEST_OVERLAY
+from nbtools.cli.workers import Workers
 from nbtools.data.movies import Doubt
 from nbtools.documents.text import parse_json
 from nbtools.errors import UserError
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 MOST_COUNTS = 8  # time points whose counts are listed
 FINAL = ("out", "overwrite", "resume", "json", "quiet", "debug", "seed", "command")
+# the result does not depend on them
+FREE = ("workers", "scheduler", "plan")
 
 
 class Journal:
@@ -133,7 +138,7 @@ def restore_row(row: dict) -> dict:
 
 def describe_run(args: argparse.Namespace, model: Method) -> dict:
     """What decides the results of a prediction, as plain values."""
-    given = {key: value for key, value in vars(args).items() if key not in FINAL}
+    given = {key: value for key, value in vars(args).items() if key not in (*FINAL, *FREE)}
     plain = {key: io.to_plain(value) for key, value in given.items() if not callable(value)}
     folder = Path(args.model)
     weights = sorted(folder.glob("*.npz")) if folder.is_dir() else []
@@ -177,6 +182,7 @@ class Batch:
         self.journal = Journal(args.out, describe_run(args, model))
         self.report = ForecastReporter(model, args, say=say)
         self.markers = open_markers(args.markers, model)
+        self.workers = Workers(args, say=say)
 
     def run(self) -> None:
         """Predict all images that are not done yet; Ctrl-C and SIGTERM keep what is done."""
@@ -191,7 +197,7 @@ class Batch:
 
     def _run(self, todo: list[int]) -> None:
         try:
-            with Interruptible(), ThreadPoolExecutor(2) as pool:
+            with Interruptible(), self.workers, ThreadPoolExecutor(2) as pool:
                 self._predict(todo, pool)
         except KeyboardInterrupt:
             self.stopped = True
@@ -264,18 +270,20 @@ class Batch:
         from nbtools.methods import large
 
         header, args = self.dataset.header(index), self.args
-        if large.fits_memory(self.model, header, tile=args.tile, diameter=args.diameter):
+        fits = large.fits_memory(self.model, header, tile=args.tile, diameter=args.diameter)
+        if fits and not self._goes_to_workers(header, index):
             return self.dataset.image(index)
         if not self.model.works_in_blocks(header):
             raise large.refuse(self.model, header)
-        for name in ("raw", "markers", "roi"):
-            if getattr(args, name):
-                raise UserError(
-                    f"--{name} needs an image that fits into memory.",
-                    f"{header.name} of {' x '.join(map(str, header.shape))}",
-                    f"Leave out --{name}, or use a machine with more memory.",
-                )
+        require_options(header, args)
         return self.dataset.stored_image(index)
+
+    def _goes_to_workers(self, header: Image, index: int) -> bool:
+        """Whether an image that fits into memory is predicted in blocks all the same."""
+        path = self.dataset.entries[index].files.get("images")
+        able = self.model.works_in_blocks(header) and path is not None and io.is_storable(path)
+        whole = any(getattr(self.args, name) for name in WHOLE)
+        return able and not whole and self.workers.take(header)
 
     def _find(self, image: Image, index: int) -> Prediction:
         args = self.args
@@ -297,12 +305,15 @@ class Batch:
         known = hashlib.sha256(image.name.encode()).hexdigest()[:16]
         # beside no result: a folder of results holds nothing that is not one
         folder = runtime.local_twin(self.args.out / f"blocks-{known}")
-        self.say(f"{image.name} is larger than the memory that is free: predicted in blocks.")
+        shared = self.workers.wanted
+        why = "goes to several workers" if shared else "is larger than the memory that is free"
+        self.say(f"{image.name} {why}: predicted in blocks.")
 
         def tell(text: str) -> None:
             self.say(f"{image.name}: {text}")
 
         about = {"diameter": self.args.diameter, "folder": folder, "say": tell}
+        about["executor"] = self.workers.open()
         found = large.predict_stored(self.model, image, **about)
         shutil.rmtree(folder, ignore_errors=True)
         return found
@@ -357,33 +368,6 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _raise(error: Exception) -> dict:
     raise error
-
-
-def describe_failure(error: Exception) -> str:
-    """Why an image was left out: rule, received, remedy; a bug is called one."""
-    if isinstance(error, UserError):
-        return str(error.for_command_line())
-    if isinstance(error, MemoryError):
-        return "An image must fit into the memory. Close other programs, or cut the image."
-    if isinstance(error, OSError):
-        return f"A file could not be read or written: {error.strerror or error}."
-    reason = f"{type(error).__name__}: {io.find_reason(error)}"
-    return f"This is a bug in nbtools, not yours ({reason}). Please report it with --debug."
-
-
-def require_readable(name: str) -> None:
-    """A UserError where a name is no text, and could not be written into tables."""
-    if make_readable(name) != name:
-        raise UserError(
-            "The name of an image must be readable text.",
-            make_readable(name),
-            "Rename the file: its name is in the encoding of another system.",
-        )
-
-
-def make_readable(name: str) -> str:
-    """A name with question marks for bytes that are no text."""
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_small(image: Image) -> bool:
@@ -447,32 +431,34 @@ def write_prediction(
     like = getattr(result, "image", image.select(C=0))
     for key, array in prediction.raw.items():
         path = folder / "raw" / f"{image.name}.{key}.tif"
-        write_raw(path, array, like=like, zoom=prediction.zoom)
+        write_raw(path, array, like=like)
     if args.min_size is not None:
         result = remove_smaller_than(result, args.min_size)
     if args.task is not None:
         result = tasks.get(args.task).convert(result)
     own = {"dtype": image.pixels.dtype} if args.dtype == "input" else {}
+    own |= {"suffix": ".ome.zarr"} if args.zarr else {}
     return row | result_folder.write_result(result, image, folder=folder, roi=args.roi, **own)
 
 
-def write_raw(
-    path: Path, array: np.ndarray, *, like: Image, zoom: tuple[float, ...] | None
-) -> None:
+def write_raw(path: Path, array: np.ndarray, *, like: Image) -> None:
     """Write the network's maps, channels last, with the pixel size that the network was given.
+
+    They cover the field of the image, on a grid of their own where it was magnified or reduced.
 
     Parameters
     ----------
     path : of the image file.
     array : (*space, K), or (T, *space, K).
-    like : the result, for its axes, or the image.
-    zoom : of the image before the network, along each spatial axis; None where it was not zoomed.
+    like : the result, for its axes and its grid, or the image.
     """
     path.parent.mkdir(exist_ok=True)
-    spacing = like.spacing
-    if spacing and zoom:
-        spacing = tuple(s / z for s, z in zip(spacing, zoom, strict=True))
-    about = {"axes": like.axes.replace("C", "") + "C", "spacing": spacing, "channels": ()}
+    axes, spacing = like.axes.replace("C", "") + "C", like.spacing
+    if spacing:
+        mapped = [array.shape[axes.index(axis)] for axis in like.spatial]
+        sizes = zip(spacing, like.space_shape, mapped, strict=True)
+        spacing = tuple(size * own / theirs for size, own, theirs in sizes)
+    about = {"axes": axes, "spacing": spacing, "channels": ()}
     io.write_image(path, like.replace(pixels=array, **about))
 
 

@@ -15,8 +15,6 @@ from nbtools.tasks.reading import require_existing
 if TYPE_CHECKING:
     from nbtools.data import DataSet
 
-BYTES_PER_PIXEL = 60.0  # that checking an image and its labels takes, by its arrays
-
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools check` to its parser."""
@@ -93,7 +91,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     dataset = DataSet.open(
         require_existing(args.dataset, "The data set"), options=common.input_options(args)
     )
-    common.require_memory(dataset, per_pixel=BYTES_PER_PIXEL, verb="checking")
+    checks.require_memory(dataset, whole=bool(args.fix or args.save_pictures))
     remembered = (
         data.save_input_options(args.dataset, common.input_options(args)) if args.remember else None
     )

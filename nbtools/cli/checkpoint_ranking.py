@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nbtools import documents, tasks
+from nbtools import documents
 from nbtools.cli import common, scoring
 from nbtools.cli.common import CommandResult
 from nbtools.errors import UserError
@@ -27,8 +27,7 @@ def rank_checkpoints(args: argparse.Namespace) -> CommandResult:
     """
     from nbtools import methods
 
-    row = methods.row(methods.load(str(args.result)).name)
-    task = tasks.get(row.task)
+    task = methods.load(str(args.result)).task
     truth, dataset = scoring.open_truth(args, task), scoring.open_images(args.truth)
     if dataset is None:
         remedy = "Give a data set with images, or a result in place of the model."

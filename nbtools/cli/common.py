@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbtools import config, runtime, tasks
+from nbtools import config, tasks
 from nbtools.data import DataSet, InputOptions, split_name
 from nbtools.data.layout import name_key
 from nbtools.errors import UserError
 from nbtools.image import UNITS, Image, check_axes
 from nbtools.tasks.reading import is_large
 
-SMALL_FILE = 2**18  # bytes; what is packed into it takes little memory
 LEAST, MOST = 1e-12, 10**9  # of numbers on the command line
 SEED = f"a whole number from 0 to {2**32 - 1}"
 
@@ -112,6 +111,8 @@ def add_input_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     text = "the time point to use (from 0), or all: each as an image of its own"
     group.add_argument("--time", type=time_point, metavar="N|all", help=text)
     add_series(group)
+    text = "of the pyramid of a TIFF or OME-Zarr image (default 0: the full resolution)"
+    group.add_argument("--level", type=whole_number, default=0, metavar="N", help=text)
     group.add_argument("--spacing", type=numbers, metavar="Z,Y,X", help="pixel size, in µm")
     group.add_argument(
         "--unit",
@@ -160,6 +161,21 @@ def require_options(given: Mapping[str, object], suited: Sequence[str], *, task:
         )
 
 
+def add_model_and_images(parser: argparse.ArgumentParser, *, untrained: bool = False) -> None:
+    """Add MODEL and IMAGES, which a verb predicts.
+
+    Parameters
+    ----------
+    parser : of the verb.
+    untrained : whether it takes methods that need no training, too.
+    """
+    text = "folder of a model, or the name of shipped weights"
+    text += " or of a method without training" * untrained
+    parser.add_argument("model", metavar="MODEL", help=text)
+    text = "image file, folder of images, or data set"
+    parser.add_argument("images", type=Path, metavar="IMAGES", help=text)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add `--set KEY=VALUE`, which may be repeated; the texts are collected in `settings`."""
     text = "a setting, e.g. epochs=5; may be given several times"
@@ -186,6 +202,7 @@ def input_options(args: argparse.Namespace) -> InputOptions:
         spacing=spacing,
         unit=args.unit,
         series=to_number(args.series),
+        level=args.level,
     )
 
 
@@ -246,35 +263,6 @@ def read_images(dataset: DataSet | None, *, stored: bool = False) -> Callable[[s
     return read
 
 
-def require_memory(dataset: DataSet, *, per_pixel: float, verb: str) -> None:
-    """A UserError where an image does not fit into memory, with what is computed of it.
-
-    Parameters
-    ----------
-    dataset : whose headers are read, those of small files left out.
-    per_pixel : bytes that a pixel takes.
-    verb : what is to be done, as "checking".
-    """
-    free = runtime.memory().available
-    for index, entry in enumerate(dataset.entries):
-        path = entry.files.get("images")
-        if path is None or not path.is_file() or path.stat().st_size < SMALL_FILE:
-            continue
-        try:
-            header = dataset.header(index)
-        except UserError:
-            continue  # it is told of where the image is read
-        needed = header.pixels.nbytes + per_pixel * math.prod(header.space_shape)
-        if needed > free:
-            raise UserError(
-                f"An image must fit into the memory that is free, for {verb} it.",
-                f"{path} of {' x '.join(map(str, header.shape))}, which takes {needed / 1e9:.1f} "
-                f"GB; {free / 1e9:.1f} GB are free",
-                "Use a machine with more memory, or cut the image into pieces. predict, evaluate "
-                "and measure take it in blocks.",
-            )
-
-
 def tell_ungrouped(dataset: DataSet | None, column: str | None) -> list[str]:
     """A line on images whose table names no group, where it does for others; [] without any."""
     names = dataset.ungrouped(column) if dataset is not None else []
@@ -307,6 +295,12 @@ def whole_number(text: str) -> int:
     """Convert the text of an option to a whole number from 0; ArgumentTypeError otherwise."""
     words = f"a whole number from 0 to {MOST:,}"
     return int(_checked(text, lambda n: 0 <= n <= MOST and n == int(n), words))
+
+
+def positive_whole(text: str) -> int:
+    """Convert the text of an option to a whole number from 1; ArgumentTypeError otherwise."""
+    words = f"a whole number from 1 to {MOST:,}"
+    return int(_checked(text, lambda n: 1 <= n <= MOST and n == int(n), words))
 
 
 def seed(text: str) -> int:

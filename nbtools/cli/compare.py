@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> CommandResult:
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     task = tasks.get(args.task)
     places = name_results(args.results)
-    options = scoring.find_options(args, task)
     first = next((place for place in args.results if is_result(place)), args.results[0])
+    options = task.recall(first) | scoring.find_options(args, task)
     truth = scoring.open_truth(args, task, result=first)
     dataset = scoring.open_images(args.truth, result=first, series=args.series)
     readers = {name: open_reader(args, place, truth=truth) for name, place in places.items()}

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         return rank_checkpoints(args)
     task = tasks.get(args.task)
     require_suited(args, task)
-    options = scoring.find_options(args, task)
+    options = task.recall(args.result) | scoring.find_options(args, task)
     truth = scoring.open_truth(args, task, result=args.result)
     found, names = scoring.open_result(args, args.result, truth=truth)
     dataset = scoring.open_images(args.truth, result=args.result, series=args.series)

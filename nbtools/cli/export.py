@@ -6,14 +6,39 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbtools import io, runtime, tasks
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
+from nbtools.io.table_files import (
+    DECIMALS,
+    SEPARATORS,
+    TABLE_FORMATS,
+    find_table,
+    type_columns,
+    write_omero,
+    write_parquet,
+    write_spreadsheet,
+)
 from nbtools.results import Boxes, Labels, Points
 from nbtools.tasks.reading import ResultSet, read_about
+
+if TYPE_CHECKING:
+    from nbtools.methods import Method
+
+CARD = {
+    "author": "of a package of bioimage.io: who made the model; once per person",
+    "licence": "of a package: an identifier of SPDX, such as CC-BY-4.0",
+    "description": "of a package: one sentence",
+}
+
+SIGNS = {
+    "separator": "between cells (default: semicolon)",
+    "decimal": "before decimals (default: comma)",
+}
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +46,18 @@ def declare(parser: argparse.ArgumentParser) -> None:
     text = "folder of a model or the name of shipped weights; or a result, data set or label image"
     parser.add_argument("model", metavar="MODEL|RESULT", help=text)
     text = (
-        "of a model: keras; of labels: rois (Fiji), geojson (QuPath), coco, nrrd, nifti; of points "
-        "and boxes: rois, geojson, trackmate, napari, coco (boxes)"
+        "of a model: keras, onnx, savedmodel (TensorFlow), bioimageio, deepimagej; of labels: rois "
+        "(Fiji), geojson (QuPath), coco, nrrd, nifti, ome-zarr, cellpose, napari; of volumes: ply, "
+        "stl, vtk; of points and boxes: rois, geojson, trackmate, napari, coco (boxes); of tables: "
+        "parquet, csv, omero"
     )
     parser.add_argument("--format", required=True, metavar="FORMAT", help=text)
+    for name, text in CARD.items():
+        kind = "append" if name == "author" else "store"
+        parser.add_argument(f"--{name}", action=kind, metavar=name.upper(), help=text)
+    for name, choices in (("separator", SEPARATORS), ("decimal", DECIMALS)):
+        text = f"of a csv: the sign {SIGNS[name]}"
+        parser.add_argument(f"--{name}", choices=sorted(choices), help=text)
     common.add_out(parser, "FILE", help="the file to write; a folder where images are several")
 
 
@@ -43,14 +76,39 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     require_choice(
         args.format,
-        dict.fromkeys((*export.FORMATS, *export.LABEL_FORMATS, *export.MARK_FORMATS)),
+        dict.fromkeys(
+            (
+                *export.FORMATS,
+                *export.LABEL_FORMATS,
+                *export.MARK_FORMATS,
+                *TABLE_FORMATS,
+            )
+        ),
         rule="Models and results are exported in a known format.",
     )
+    signs = [f"--{name}" for name in SIGNS if getattr(args, name)]
+    if signs and args.format != "csv":
+        raise UserError(
+            "Separator and decimal sign are those of a CSV file.",
+            f"{signs[0]} with --format {args.format}",
+            "Leave it out, or choose --format csv.",
+        )
+    given = [f"--{name}" for name in CARD if getattr(args, name)]
+    if given and args.format not in export.PACKAGES:
+        raise UserError(
+            "Author, licence and description go into packages of bioimage.io.",
+            f"{given[0]} with --format {args.format}",
+            "Leave it out, or choose --format bioimageio or deepimagej.",
+        )
+    if args.format in TABLE_FORMATS:
+        return _export_table(args)
     return _export_model(args) if args.format in export.FORMATS else _export_result(args)
 
 
 def _export_result(args: argparse.Namespace) -> CommandResult:
     """Write labels, points or boxes of a result; one file, or a folder with one per image."""
+    from nbtools import export
+
     found = open_result(Path(args.model))
     first = found.read(found.names[0])
     kind = tasks.of_result(first)
@@ -62,8 +120,10 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
             f"It goes as {', '.join(formats)}.",
         )
     suffix = formats[args.format][0]
+    if args.format == "ome-zarr" and args.out.parent.name == "labels":
+        return _export_in_place(found, args)
     readers = {name: partial(_unpack, found, name) for name in found.names}
-    if len(readers) == 1 or args.format == "coco":
+    if (len(readers) == 1 and args.format not in export.FOLDERS) or args.format == "coco":
         if not args.out.name.lower().endswith(suffix):
             args.out = args.out.with_name(args.out.name + suffix)
         io.require_new_file(args.out, overwrite=args.overwrite, inputs=[args.model])
@@ -76,7 +136,63 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
     document = {"files": [str(path) for path in files], "format": args.format}
     what = {Labels: "labels", Points: "points", Boxes: "boxes"}[type(first)]
     lines = [f"Written: {args.out}, {what} of {len(readers)} images"]
+    if args.format == "napari" and isinstance(first, Labels):
+        lines.append(f"Open an image with its labels: napari IMAGE {files[0]}")
+    if args.format == "cellpose":
+        lines.append("Open an image in Cellpose, then File > Load masks.")
     return CommandResult(document, lines)
+
+
+def _export_in_place(found: ResultSet, args: argparse.Namespace) -> CommandResult:
+    """Write the labels of one image into its folder, as IMAGE.zarr/labels/NAME."""
+    if len(found.names) != 1:
+        raise UserError(
+            "The labels of one image are written into its folder.",
+            f"{len(found.names)} images in {args.model}",
+            "Give the label image of one.",
+        )
+    io.require_new_folder(args.out, overwrite=args.overwrite, inputs=[args.model])
+    io.write_labels_in_place(args.out, found.read(found.names[0], stored=True).image)
+    document = {"files": [str(args.out)], "format": args.format}
+    return CommandResult(document, [f"Written: {args.out}, labels of {found.names[0]}"])
+
+
+def _export_table(args: argparse.Namespace) -> CommandResult:
+    """Write the table of a result, or a CSV file, for another program."""
+    suffix = TABLE_FORMATS[args.format]
+    if not args.out.name.lower().endswith(suffix):
+        args.out = args.out.with_name(args.out.name + suffix)
+    source = find_table(Path(args.model))
+    io.require_new_file(args.out, overwrite=args.overwrite, inputs=[source])
+    columns = type_columns(io.read_csv(source))
+    if args.format == "parquet":
+        write_parquet(args.out, columns)
+    elif args.format == "omero":
+        write_omero(args.out, columns, files=name_files(Path(args.model)))
+    else:
+        signs = {"separator": args.separator, "decimal": args.decimal}
+        signs = {name: value for name, value in signs.items() if value}
+        write_spreadsheet(args.out, columns, **signs)
+    io.add_to_mark(args.out.parent, [args.out])
+    count = len(next(iter(columns.values()), ()))
+    document = {"files": [str(args.out)], "format": args.format, "rows": count}
+    return CommandResult(document, [f"Written: {args.out}, {count} rows of {source.name}"])
+
+
+def name_files(place: Path) -> dict[str, str]:
+    """Name of each image of a result → name of its file; {} where these are not at hand.
+
+    Parameters
+    ----------
+    place : of the result, or of its table.
+    """
+    from nbtools.data import DataSet
+
+    source = read_about(place if place.is_dir() else place.parent).get("source")
+    if not isinstance(source, str) or not Path(source).exists():
+        return {}
+    entries = DataSet.open(source).entries
+    return {one.name: one.files["images"].name for one in entries if "images" in one.files}
 
 
 def open_result(place: Path) -> ResultSet:
@@ -139,10 +255,17 @@ def _export_model(args: argparse.Namespace) -> CommandResult:
         suffix := export.FORMATS[args.format][0]
     ):
         args.out = args.out.with_name(args.out.name + suffix)
-    io.require_new_file(args.out, overwrite=args.overwrite)
+    if suffix:
+        io.require_new_file(args.out, overwrite=args.overwrite)
+    else:
+        io.require_new_folder(args.out, overwrite=args.overwrite)
     model = methods.load(args.model)
-    path = export.write_model(model, args.out, format=args.format)
-    io.add_to_mark(path.parent, [path])
+    if args.format in export.PACKAGES:
+        return _export_package(args, model)
+    about = {"format": args.format, "overwrite": args.overwrite}
+    path = export.write_model(model, args.out, **about)
+    if suffix:
+        io.add_to_mark(path.parent, [path])
     stock_layers = runtime.load_quietly("nbtools.export.stock_layers")
     own, messages = stock_layers.find_own_layers(model.model), [f"Written: {path}"]
     if own:
@@ -157,6 +280,27 @@ def _export_model(args: argparse.Namespace) -> CommandResult:
             messages.append(f"nbtools does more, which no file can say: {scaling.beside}.")
     document = {"file": str(path), "format": args.format, "own_layers": own}
     return CommandResult(document, messages)
+
+
+def _export_package(args: argparse.Namespace, model: Method) -> CommandResult:
+    """Write a package of bioimage.io, and say what it cannot express and what it lacks."""
+    from nbtools.export.model import write_model
+    from nbtools.export.model_card import ASKED, ModelCard
+
+    card = ModelCard(
+        description=args.description or "",
+        authors=tuple(args.author or ()),
+        licence=args.licence or "",
+    )
+    path = write_model(model, args.out, format=args.format, card=card)
+    io.add_to_mark(path.parent, [path])
+    package = runtime.load_quietly(f"nbtools.export.{args.format}")
+    remarks = package.STYLE.remarks(package.run_example(model))
+    missing = card.list_missing()
+    lines = [f"Written: {path}", *remarks]
+    lines += [f"The package does not tell its {name}: {ASKED[name]}." for name in missing]
+    document = {"file": str(path), "format": args.format, "remarks": remarks, "missing": missing}
+    return CommandResult(document, lines)
 
 
 COMMAND = Command("export", "write a model or a result for another program", run, declare)

@@ -22,6 +22,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where it goes, as FOLDER/NAME (default data)",
     )
+    text = "also write FOLDER/NAME-nuclei: images/ with label images in labels/, and what is known"
+    parser.add_argument("--arrange", action="store_true", help=text)
 
 
 def run(args: argparse.Namespace) -> CommandResult:
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> CommandResult:
     if args.name is None:
         known = [
             {k: v for k, v in vars(s).items() if k not in ("sha256", "md5")}
-            | {"checked": bool(s.hashes)}
+            | {"checked": bool(s.hashes), "terms": s.terms, "checksum": s.checksum}
             for s in data.sources().values()
         ]
         rows = [
@@ -46,11 +48,18 @@ def run(args: argparse.Namespace) -> CommandResult:
             for row in known
         ]
         return CommandResult(
-            known, tabulate(rows, ["name", "task", "dims", "by", "licence", "page"])
+            known, tabulate(rows, ["name", "task", "dims", "by", "licence", "checksum", "page"])
         )
     common.make_reporter(args)(f"Fetching {args.name} …")
-    folder = data.fetch(args.name, args.out or Path("data"))
-    return CommandResult({"name": args.name, "folder": str(folder)}, [f"{args.name}: {folder}"])
+    place = args.out or Path("data")
+    folder = data.fetch(args.name, place)
+    document, lines = {"name": args.name, "folder": str(folder)}, [f"{args.name}: {folder}"]
+    if args.arrange:
+        ours = place / f"{args.name}-nuclei"
+        count = data.arrange(data.sources()[args.name], folder, folder=ours)
+        document["arranged"] = {"folder": str(ours), "images": count}
+        lines.append(f"in our layout: {ours}, {count} images with labels")
+    return CommandResult(document, lines)
 
 
 COMMAND = Command("fetch", "public sets of nuclei: list them, or fetch one", run, declare)

@@ -82,11 +82,10 @@ def open_markers(place: Path | None, model: Method) -> Markers | None:
     ------
     UserError : a model that finds something else, or nothing that holds points.
     """
-    from nbtools import methods
 
     if place is None:
         return None
-    task = tasks.get(methods.row(model.name).task)
+    task = model.task
     if Labels not in task.results:
         raise UserError(
             "Markers divide the labels of a segmentation.",

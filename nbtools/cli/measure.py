@@ -39,6 +39,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--texture", action="store_true", help="measure the texture of each channel too"
     )
+    text = (
+        "measure the channels also in a ring of this width around each nucleus, which ends where "
+        "a neighbour's begins; in µm, in pixels where their size is unknown"
+    )
+    parser.add_argument("--ring", type=float, metavar="WIDTH", help=text)
     text = "find chromocentres in the first channel (or --channel) and measure them"
     parser.add_argument("--chromocentres", action="store_true", help=text)
     text = (
@@ -160,6 +165,7 @@ def find_options(args: argparse.Namespace) -> InputOptions:
         axes=options.axes or recorded.axes,
         time=None if time == "all" else time,
         series=recorded.series if options.series is None else options.series,
+        level=options.level or recorded.level,
     )
 
 
@@ -172,10 +178,11 @@ def order_columns(rows: list[dict]) -> list[str]:
 
 def require_images(args: argparse.Namespace) -> None:
     """A UserError where images are missing that an option is about."""
-    for name in ("texture", "chromocentres", "spots", "channel"):
-        if getattr(args, name) and args.images is None:
+    for name in ("texture", "ring", "chromocentres", "spots", "channel"):
+        given = getattr(args, name)
+        if args.images is None and given is not None and given is not False:
             raise UserError(
-                "Channels, texture and chromocentres are measured in the images.",
+                "Channels, texture, rings and chromocentres are measured in the images.",
                 f"--{name} without --images",
                 f"Add --images FOLDER, or leave out --{name}.",
             )
@@ -206,7 +213,8 @@ def _measure_one(
         if spots:
             io.write_label(spots, found)
     texture = args.texture and image is not None
-    table = measure.measure(label, image, texture=texture, chromocentres=found)
+    ring = None if image is None else args.ring
+    table = measure.measure(label, image, texture=texture, chromocentres=found, ring=ring)
     for column, known in (("score", result.score), ("class", result.classes)):
         if known is not None:
             table[column] = [known.get(key) for key in _name_nuclei(table)]

@@ -23,6 +23,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> CommandResult:
     """List the methods of a task, or describe one method with its settings."""
     from nbtools import methods
+    from nbtools.methods.registry import routes
 
     if args.name is not None and args.task is not None:
         raise UserError(
@@ -32,7 +33,14 @@ def run(args: argparse.Namespace) -> CommandResult:
         )
     if args.name is None:
         rows = [methods.describe(name, args.task) for name in methods.names(args.task)]
-        return CommandResult(rows, tabulate(rows, ["name", "task", "dims", "needs", "title"]))
+        ways, columns = routes.list_routes(args.task), ["name", "task", "dims", "needs", "title"]
+        lines = tabulate(rows, columns)
+        if ways:
+            lines += ["", "With any of these methods, where labels are few:"]
+            lines += tabulate(ways, ["name", "title", "command"])
+        return CommandResult(rows + ways, lines)
+    if way := routes.find_route(args.name):
+        return CommandResult(way.describe(), _format_route(way.describe()))
     row = methods.describe(args.name)
     settings = [_describe_setting(d) for d in methods.get(args.name).Settings.declarations()]
     return CommandResult({**row, "settings": settings}, _format_method(row, settings))
@@ -48,7 +56,11 @@ def _describe_setting(declared: Declaration) -> dict:
     return {**described, "type": kind, "default": declared.default}
 
 
-def _format_method(row: dict, settings: list[dict]) -> list[str]:
+def _format_route(row: dict) -> list[str]:
+    return [*_format_head(row), f"Command: {row['command']}"]
+
+
+def _format_head(row: dict) -> list[str]:
     lines = [
         f"{row['name']}: {row['title']}",
         (
@@ -58,6 +70,11 @@ def _format_method(row: dict, settings: list[dict]) -> list[str]:
     ]
     if paper := row.get("paper"):
         lines.append(f"Paper: {paper.get('title')} ({paper.get('year')}), doi:{paper.get('doi')}")
+    return lines
+
+
+def _format_method(row: dict, settings: list[dict]) -> list[str]:
+    lines = _format_head(row)
     table = [
         {
             **s,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nbtools import io, runtime, tasks
-from nbtools.cli import common, movies, result_folder
+from nbtools.cli import before_loading, common, movies, result_folder, workers
 from nbtools.cli.batch import Batch, count_word
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
@@ -33,14 +33,7 @@ if TYPE_CHECKING:
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `nbtools predict` to its parser."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="folder of a model, or the name of shipped weights or of a method without training",
-    )
-    parser.add_argument(
-        "images", type=Path, metavar="IMAGES", help="image file, folder of images, or data set"
-    )
+    common.add_model_and_images(parser, untrained=True)
     common.add_out(parser, "FOLDER", help="folder of the result")
     parser.add_argument(
         "--resume", action="store_true", help="go on where an earlier prediction was stopped"
@@ -72,13 +65,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="RESULT",
         help="points or boxes of a detector: each becomes one nucleus of the segmentation",
     )
+    workers.declare(parser)
 
 
 def _declare_files(parser: argparse.ArgumentParser) -> None:
     """What is written, and beside the result itself."""
     common.add_task(
         parser,
-        help="write results of another task: detection of a segmentation writes nuclei's centres",
+        help=(
+            "write results of another task: detection of a segmentation writes nuclei's centres, "
+            "restoration of denoiseg or voidseg the denoised image"
+        ),
     )
     parser.add_argument(
         "--roi",
@@ -91,6 +88,11 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
         help="also write the network's maps, so that decode can try other thresholds",
     )
     parser.add_argument(
+        "--zarr",
+        action="store_true",
+        help="write labels as OME-Zarr with a pyramid, which viewers open at any size, not as TIFF",
+    )
+    parser.add_argument(
         "--dtype",
         choices=("float32", "input"),
         default="float32",
@@ -101,6 +103,7 @@ def _declare_files(parser: argparse.ArgumentParser) -> None:
 def require_suited(args: argparse.Namespace, task: Task, *, model: Method) -> None:
     """A UserError where an option does nothing for the model or its task."""
     given = {"min_size": args.min_size, "roi": args.roi, "diameter": args.diameter}
+    given["zarr"] = args.zarr
     given |= {"dtype": args.dtype != "float32", "tile": args.tile}
     may = {"diameter": model.Target.rescales, "tile": model.tiled}
     suited = (*task.predict_options, *(name for name, does in may.items() if does))
@@ -148,13 +151,16 @@ def run(args: argparse.Namespace) -> CommandResult:
 
     say = common.make_reporter(args)
     inputs = list_inputs(args)
-    if not (args.resume and args.out.is_dir()):
+    if not args.plan and not (args.resume and args.out.is_dir()):
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
     dataset = open_images(args)
     common.say_layout(dataset, say)
+    before_loading.require_memory(dataset, args)
     model = methods.load(args.model, weights=args.weights)
-    task = find_task(args, tasks.get(methods.row(model.name).task))
+    task = find_task(args, model)
     require_suited(args, task, model=model)
+    if args.plan:
+        return workers.plan(args, model, dataset=dataset)
     for remark in model.remarks:
         say(f"Note: {remark}")
     batch = Batch(model, dataset, args=args, say=say)
@@ -179,23 +185,28 @@ def list_inputs(args: argparse.Namespace) -> tuple[str | Path, ...]:
     return tuple(filter(None, (args.images, args.model, args.markers)))
 
 
-def find_task(args: argparse.Namespace, own: Task) -> Task:
-    """The task that results are written as.
+def find_task(args: argparse.Namespace, model: Method) -> Task:
+    """The task that results are written as; a model of several tasks is turned to it.
 
     Parameters
     ----------
     args : parsed command line, with the task that is wished.
-    own : task of the model.
+    model : that predicts.
 
     Raises
     ------
     UserError : no result of that task can be made of the model's, or maps are to be kept for it.
     """
+
+    own = model.task
     wished = own if args.task is None else tasks.get(args.task)
     if wished is own:
         return own
-    if not set(own.results) <= set(wished.accepts):
+    if wished.name in model.further:
+        model.turn_to(wished.name)
+    elif not set(own.results) <= set(wished.accepts):
         possible = [t.name for t in tasks.TASKS.values() if set(own.results) <= set(t.accepts)]
+        possible += model.further
         raise UserError(
             "Only some results can be written as those of another task.",
             f"--task {wished.name} with {args.model}, a model for {own.name}",
@@ -283,7 +294,6 @@ def describe_result(
     model: Method, rows: list[dict], *, failed: list[dict], args: argparse.Namespace
 ) -> dict:
     """The content of result.json: model, settings, input, rows of all images."""
-    from nbtools import methods
 
     first = rows[0] if rows else {}
     limits = {d.name: d for d in model.settings.declarations()}
@@ -293,7 +303,7 @@ def describe_result(
         "model": args.model,
         "weights": args.weights,
         "method": model.name,
-        "task": methods.row(model.name).task,
+        "task": model.task.name,
         "settings": model.settings.to_dict(),
         "decoding": values,
         "limits": {name: [limits[name].min, limits[name].max] for name in values if name in limits},

@@ -52,6 +52,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--ctc", action="store_true", help="also write the format of the Cell Tracking Challenge"
     )
     parser.add_argument(
+        "--geff", action="store_true", help="also write GEFF, the graph exchange file format"
+    )
+    parser.add_argument(
         "--axes", metavar="AXES", help="of the label images, where the files do not say it: TYX"
     )
 
@@ -188,6 +191,8 @@ def track_one(label: Image, name: str, *, folder: Path, args: argparse.Namespace
     io.write_label(folder / f"{name}.tif", tracking.draw_tracks(tracks, label))
     if args.ctc:
         tracking.write_ctc(tracks, label, folder=folder / "ctc" / name)
+    if args.geff:
+        tracking.write_geff(tracks, folder / f"{name}.geff")
     spans = tracks.spans()
     whole = sum(last - first + 1 == label.size("T") for first, last in spans.values())
     return {

@@ -6,12 +6,12 @@ import argparse
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbtools import io, runtime
-from nbtools.cli import common
+from nbtools.cli import before_loading, common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError
 from nbtools.tasks.reading import require_existing
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 VAL_SHARE = 0.15
+IMAGENET = "imagenet"  # of --init: no model, but downloaded weights
 MODEL_FILES = ("model.json", "history.csv", "recipe.json")
 
 
@@ -42,7 +43,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init",
         metavar="MODEL",
-        help="fine-tune: begin with the weights of this model, a folder or a name of shipped ones",
+        help="fine-tune: begin with the weights of this model, a folder or a name of shipped ones; "
+        "imagenet: with downloaded ones, of a classifier with preset=paper",
     )
     parser.add_argument(
         "--init-parts",
@@ -75,6 +77,13 @@ def declare_images(parser: argparse.ArgumentParser) -> None:
         help="how often each of several sets is drawn; else as often as it has images",
     )
     parser.add_argument(
+        "--windows",
+        type=common.positive_whole,
+        metavar="PX",
+        help="leave larger images in their files, and read windows of this side (default: those "
+        "alone that do not fit into memory)",
+    )
+    parser.add_argument(
         "--val",
         type=Path,
         nargs="+",
@@ -104,13 +113,15 @@ def run(args: argparse.Namespace) -> CommandResult:
     from nbtools import methods
 
     say, row = common.make_reporter(args), methods.row(args.method)
-    training = runtime.load_quietly("nbtools.training")
     resumes = args.resume and (args.out / "checkpoint").is_dir()
     require_place(args, resumes=resumes)
     train, val = open_training(args)
+    training = runtime.load_quietly("nbtools.training")
     cls = methods.get(row.name)
     model = cls(cls.Settings.from_dict(cls.Settings.parse(args.settings)))
-    if args.init:
+    if args.init == IMAGENET:
+        start_from_imagenet(model, say)
+    elif args.init:
         start_from(model, args.init, parts=args.init_parts)
     elif args.init_parts != "all":
         raise UserError(
@@ -155,7 +166,8 @@ def require_place(args: argparse.Namespace, *, resumes: bool) -> None:
             if path.name in MODEL_FILES or path.match("weights*.npz"):
                 io.require_new_file(path, overwrite=True)
     else:
-        inputs = (*args.dataset, *(args.val or ()), *([args.init] if args.init else []))
+        begun = [args.init] if args.init and args.init != IMAGENET else []
+        inputs = (*args.dataset, *(args.val or ()), *begun)
         io.require_new_folder(args.out, overwrite=args.overwrite, inputs=inputs)
 
 
@@ -170,6 +182,21 @@ def begin_folder(args: argparse.Namespace, *, resumes: bool) -> None:
     if not resumes:
         with io.new_folder(args.out, overwrite=args.overwrite):
             pass
+
+
+def start_from_imagenet(model: Method, say: Callable[[str], None]) -> None:
+    """Let a classifier begin with downloaded weights; their terms are told, and which they are."""
+    from nbtools import training
+
+    begin = getattr(model, "start_from_imagenet", None)
+    if begin is None:
+        raise UserError(
+            "Weights of ImageNet are for classifiers.",
+            f"--init {IMAGENET} for {model.name}",
+            "Take vgg, resnet, densenet or efficientnet, with --set preset=paper.",
+        )
+    say(begin())
+    model.origin |= {"model": IMAGENET, "sha256": training.hash_file(model.pretrained)}
 
 
 def start_from(model: Method, source: str, *, parts: str = "all") -> None:
@@ -207,6 +234,7 @@ def open_training(args: argparse.Namespace) -> tuple[DataSet, DataSet | None]:
     if args.val:
         places = [require_existing(place, "The validation set") for place in args.val]
         held = [DataSet.open(place, options=options) for place in places]
+    before_loading.require_sizes(train, *held)
     val = held[0] if held else None
     return train, val if len(held) < 2 else join(held, named="validation")
 
@@ -226,18 +254,71 @@ def open_one(
 
     whole = DataSet.open(require_existing(place, "The data set"), options=options)
     common.say_layout(whole, common.make_reporter(args))
-    parts = whole.splits()
-    train, val = parts.get("train", whole), parts.get("val")
-    beside = place.absolute().parent / "val"
+    parts, say = whole.splits(), common.make_reporter(args)
+    # the images of a test part are not even looked at
+    train = leave_in_files(parts.get("train", whole), say, side=args.windows)
     if args.val:
-        val = None
-    elif val is None and (place / "val").is_dir():
+        return train, None
+    val, beside = parts.get("val"), place.absolute().parent / "val"
+    if val is not None:
+        val = leave_in_files(val, say, side=args.windows)
+    elif (place / "val").is_dir():
         val = DataSet.open(place / "val", options=options)
-    elif val is None and (beside / "images").is_dir() and beside != place.absolute():
+    elif (beside / "images").is_dir() and beside != place.absolute():
         val = DataSet.open(beside, options=options)
-    elif val is None and len(set(train.groups())) > 1:
-        train, val = train.split(val=VAL_SHARE, seed=args.seed)
+    else:
+        among = find_judges(args.method, train)
+        if len({group for group, one in zip(train.groups(), among, strict=True) if one}) > 1:
+            train, val = train.split(val=VAL_SHARE, seed=args.seed, among=among)
     return train, val
+
+
+def leave_in_files(dataset: DataSet, say: Callable[[str], None], *, side: int | None) -> DataSet:
+    """The data set with windows in place of images that do not fit into memory.
+
+    Parameters
+    ----------
+    dataset : of training images.
+    say : takes a remark.
+    side : of a window, in pixels: all images that are larger are divided; None for those only that
+        do not fit.
+    """
+    from nbtools.data import cut_windows, windows
+    from nbtools.tasks.reading import is_large
+
+    divided = []
+    for index, entry in enumerate(dataset.entries):
+        image, path = dataset.header(index), entry.files.get("images")
+        if "T" in image.axes:
+            divided.append(False)  # of a movie, each time point is an image
+        elif side is None:
+            able = (
+                path is not None and io.is_storable(path) and set(entry.files) <= windows.PARTNERS
+            )
+            divided.append(able and is_large(image))
+        else:
+            divided.append(max(image.space_shape[-2:]) > side)
+    if not any(divided):
+        return dataset
+    found = cut_windows(dataset, side or windows.SIDE, among=divided)
+    count = len(found) - len(dataset) + sum(divided)
+    say(f"{sum(divided)} images stay in their files, and are learned from in {count} windows.")
+    return found
+
+
+def find_judges(method: str, train: DataSet) -> Sequence[bool]:
+    """Which images a method can be judged by: those that have what it needs, else all.
+
+    Parameters
+    ----------
+    method : its name.
+    train : images, some of which may have no labels where the method welcomes such.
+    """
+    from nbtools import methods
+
+    row = methods.row(method)
+    labelled = train.which_have(row.needs[0]) if row.welcomes else ()
+    return labelled if any(labelled) else [True] * len(train)
 
 
 def require_fitting(
@@ -303,8 +384,8 @@ def find_requirements(
         channels=1 if row.classical else None,
         patch_size=model.resolve("patch_size") if hasattr(model.settings, "patch_size") else None,
         receptive_field=_measure_field(model, dataset) if field and dataset is not None else None,
-        # it learns from noise, and takes for signal what pixels share
-        white_noise=row.trained and row.needs == ("nothing",),
+        # it learns from hidden pixels, and takes for signal what pixels share
+        white_noise=hasattr(model.settings, "masked"),
     )
 
 
@@ -319,7 +400,7 @@ def find_partner(model: Method, need: str, *, dataset: DataSet | None) -> str:
     """
     from nbtools.methods.domain import FOLDERS
 
-    if "unlabelled" in model.welcomes or need in ("nothing", "unpaired"):
+    if "unlabelled" in model.welcomes or need in ("nothing", "unpaired", "paired"):
         return "nothing"
     folders = FOLDERS.get(need, (need,))
     return next((f for f in folders if dataset is not None and dataset.has(f)), folders[0])

@@ -1,5 +1,6 @@
 """Data sets: images with their partners, read lazily, split without leaks, written whole."""
 
+from nbtools.data.arranging import arrange
 from nbtools.data.card import describe_dataset, write_card, write_deposit
 from nbtools.data.classes import read_classes, write_classes
 from nbtools.data.converting import convert_dataset
@@ -16,10 +17,12 @@ from nbtools.data.leakage import (
 from nbtools.data.movies import Doubt, doubt_time, name_frame, split_name
 from nbtools.data.other_tools import hold_labels
 from nbtools.data.registry import Source, fetch, sources
+from nbtools.data.ro_crate import check_crate
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.data.samples import packaged_path, sample_names, samples
 from nbtools.data.splits import group_duplicates, hash_pixels, link_groups
 from nbtools.data.tiles import cut_tiles
+from nbtools.data.windows import cut_windows
 from nbtools.data.writing import (
     INPUT_KEYS,
     copy_files,
@@ -43,11 +46,14 @@ __all__ = [
     "InputOptions",
     "Sample",
     "Source",
+    "arrange",
+    "check_crate",
     "convert_dataset",
     "copy_files",
     "copy_split",
     "cut_crops",
     "cut_tiles",
+    "cut_windows",
     "describe_dataset",
     "describe_input_options",
     "doubt_time",

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from nbtools import io
+from nbtools.data import idr, rembi, ro_crate
 from nbtools.data.dataset import KINDS, DataSet
 from nbtools.data.writing import write_into
-
-ASKED = {  # what a reader needs and no file knows: dataset.toml answers
-    "title": "one line",
-    "licence": "CC0-1.0 or CC-BY-4.0 let others use it",
-    "modality": "e.g. confocal fluorescence, DAPI, 63x/1.4",
-    "specimen": "organism, tissue, treatment",
-    "labelled_by": "who, with which program, checked by whom",
-    "citation": "paper or DOI",
-    "contact": "whom to ask",
-}
 
 
 def describe_dataset(dataset: DataSet) -> dict:
@@ -32,7 +24,7 @@ def describe_dataset(dataset: DataSet) -> dict:
 
     Returns
     -------
-    dict of plain values; "about" holds what dataset.toml says of the questions in `ASKED`.
+    dict of plain values.
     """
     images = []
     nuclei = 0
@@ -54,7 +46,6 @@ def describe_dataset(dataset: DataSet) -> dict:
         if spacing
         else "unknown, or differs between images",
         "classes": dict(Counter(e.class_name for e in dataset.entries if e.class_name)),
-        "about": {k: dataset.meta.get(k) for k in ASKED},
     }
 
 
@@ -68,40 +59,44 @@ def write_card(dataset: DataSet, path: str | Path) -> list[str]:
 
     Returns
     -------
-    The questions of `ASKED` that dataset.toml leaves open.
+    The questions of `rembi.QUESTIONS` that dataset.toml leaves open.
     """
     facts = describe_dataset(dataset)
-    about = facts.pop("about")
-    lines = [f"# {about['title'] or facts['name']}", "", "| | |", "| --- | --- |"]
-    lines += [
-        f"| {k.replace('_', ' ')} | {v or f'**to be filled in**: {ASKED[k]}'} |"
-        for k, v in about.items()
-        if k != "title"
-    ]
+    study = rembi.describe_study(dataset.meta, facts)
+    lines = [f"# {dataset.meta.get('title') or facts['name']}", *rembi.write_lines(study)]
     lines += ["", "## What is in it", "", "| | |", "| --- | --- |"]
     lines += [f"| {k} | {_format(v)} |" for k, v in facts.items() if v or v == 0]
     names = "`images/NAME` and its partners (`labels/NAME`, …) share their name."
     lines += ["", f"{names} Labels: 0 is background, 1 to N one nucleus each."]
     io.write_text(path, "\n".join(lines) + "\n")
-    return [k for k, v in about.items() if not v]
+    return rembi.list_open(study)
 
 
-def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = False) -> list[str]:
+def write_deposit(
+    dataset: DataSet,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    draw: Callable[[Path], None] | None = None,
+) -> list[str]:
     """Write a folder for a repository: data, README.md (the card), checksums and file lists.
+
+    rembi.json has the card as plain values, ro-crate-metadata.json describes every file.
 
     checksums.sha256 covers all files. For Zenodo: metadata.json, in the terms of its API. For the
     BioImage Archive: file_list.tsv, whose first column is Files; in the rows of annotations, the
-    column Source image names their image.
+    column Source image names their image. For the Image Data Resource: a study and an assay file.
 
     Parameters
     ----------
     dataset : its parts train, val and test stay folders.
     folder : appears whole or not at all.
     overwrite : replace a folder that has content.
+    draw : adds pictures to the folder, before checksums are taken.
 
     Returns
     -------
-    The questions of `ASKED` that dataset.toml leaves open.
+    The questions of `rembi.QUESTIONS` that dataset.toml leaves open.
 
     Raises
     ------
@@ -113,6 +108,12 @@ def write_deposit(dataset: DataSet, folder: str | Path, *, overwrite: bool = Fal
         missing = write_card(dataset, temporary / "README.md")
         io.write_json(temporary / "metadata.json", _describe_for_zenodo(dataset))
         io.write_text(temporary / "file_list.tsv", _list_files(temporary))
+        study = rembi.describe_study(dataset.meta, describe_dataset(dataset))
+        io.write_json(temporary / "rembi.json", study)
+        idr.write_idr(temporary, dataset)
+        if draw:
+            draw(temporary)
+        ro_crate.write_crate(temporary, dataset.meta, name=dataset.name)
         sums = [
             f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(temporary).as_posix()}"
             for p in sorted(temporary.rglob("*"))

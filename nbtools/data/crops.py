@@ -212,7 +212,7 @@ def _sample(
     fill: float,
     order: int = 1,
 ) -> np.ndarray:
-    """Values at start + step · (0, 1, …) along each axis; whole pixels where nothing is resampled.
+    """Values at start + step * (0, 1, 2, ...) along each axis, or whole pixels as they are.
 
     Beyond the border it is the fill. Resampled grey values are float32.
     """

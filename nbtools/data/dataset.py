@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,21 +195,63 @@ class DataSet(Sequence):
         ------
         UserError : another kind.
         """
+        return bool(self.which_have(kind).any())
+
+    def which_have(self, kind: str) -> np.ndarray:
+        """Which samples have this partner: (N,) bool.
+
+        Parameters
+        ----------
+        kind : as of `has`.
+        """
         require_choice(kind, KINDS, rule="Partners of an image are of a known kind.")
         if kind == "classes":
-            return any(e.class_name for e in self.entries)
+            return np.array([bool(e.class_name) for e in self.entries], bool)
         attribute = {"labels": "label"}.get(kind, kind)
-        return any(
+        found = [
             kind in e.files or getattr(e.sample, attribute, None) is not None for e in self.entries
-        )
+        ]
+        return np.array(found, bool)
 
     def subset(self, indices: Sequence[int]) -> DataSet:
         """The samples of these indices, in this order."""
         return self._with([self.entries[int(i)] for i in indices])
 
+    def with_classes(self, classes: Mapping[str, str]) -> DataSet:
+        """The images that are given a class, with that class.
+
+        Parameters
+        ----------
+        classes : name of an image → its class.
+        """
+        entries = []
+        for entry in self.entries:
+            name = classes.get(entry.name)
+            if name:
+                sample = entry.sample and entry.sample.replace(class_name=name)
+                entries.append(replace(entry, class_name=name, sample=sample))
+        return self._with(entries)
+
     def frames(self) -> DataSet:
         """Each time point of a movie as an image of its own; other images as they are."""
         return self._with(_frames(self.entries, self.reader))
+
+    def with_channel(self, channel: int) -> DataSet:
+        """The same images, each with this channel alone; files are read when they are needed.
+
+        Parameters
+        ----------
+        channel : number from 0.
+        """
+        entries = []
+        for entry in self.entries:
+            sample = entry.sample
+            if sample is not None:
+                image = sample.image.select(C=channel).replace(channels=())
+                entry = replace(entry, sample=sample.replace(image=image))
+            entries.append(entry)
+        reader = Reader(self.meta, replace(self.options, channel=channel))
+        return DataSet(entries, reader, about=self.about, folder=self.folder, name=self.name)
 
     def splits(self) -> dict[str, DataSet]:
         """The parts of a folder of train/, val/ and test/; {} for others."""
@@ -222,7 +264,13 @@ class DataSet(Sequence):
         }
 
     def split(
-        self, *, val: float = 0.15, test: float = 0.0, seed: int = 0, group_by: str | None = None
+        self,
+        *,
+        val: float = 0.15,
+        test: float = 0.0,
+        seed: int = 0,
+        group_by: str | None = None,
+        among: Sequence[bool] | None = None,
     ) -> tuple[DataSet, ...]:
         """Split into parts by seed; groups stay together.
 
@@ -233,6 +281,8 @@ class DataSet(Sequence):
         group_by : column of a CSV file beside the images; None for the column group, where there is
             one. Samples that share a field of view, a file or their pixels stay together as well,
             see `groups`.
+        among : (N,) which samples may be taken for val and test, shares being of these; what shares
+            a group with one that is taken is left out. None: all.
 
         Returns
         -------
@@ -242,14 +292,42 @@ class DataSet(Sequence):
         ------
         UserError : fewer groups than parts, or no such column.
         """
-        val_part, test_part, train = splits.split_indices(
-            self.groups(group_by), [val, test], seed=seed
+        groups = self.groups(group_by)
+        among = np.ones(len(self), bool) if among is None else np.asarray(among)
+        chosen, others = np.flatnonzero(among), np.flatnonzero(~among)
+        own = [groups[i] for i in chosen]
+        val_part, test_part, train = (
+            chosen[part] for part in splits.split_indices(own, [val, test], seed=seed)
         )
+        apart = {groups[i] for i in (*val_part, *test_part)}
+        train = [*train, *(i for i in others if groups[i] not in apart)]
         named = {"train": train, "val": val_part} | ({"test": test_part} if test > 0 else {})
         return tuple(
             self._with([self.entries[i] for i in indices], name=f"{self.name}/{part}")
             for part, indices in named.items()
         )
+
+    def split_few(self, *, seed: int = 0) -> tuple[DataSet, DataSet, DataSet]:
+        """Split few images into train, val and test, as far as they go.
+
+        One image is learned from; the second is kept to test with, the third to choose by; of five
+        or more, about a fifth is taken for each. Groups stay together, see `groups`.
+
+        Parameters
+        ----------
+        seed : the same seed gives the same parts.
+
+        Returns
+        -------
+        train, val, test; empty where there are too few images.
+        """
+        count = len(set(self.groups())) if len(self) else 0
+        if count < 2:
+            return self, self[:0], self[:0]
+        if count == 2:
+            train, test = self.split(val=0.5, seed=seed)
+            return train, self[:0], test
+        return self.split(val=0.2, test=0.2, seed=seed)
 
     def groups(self, group_by: str | None = None) -> list[int]:
         """Number of the group of each sample.
@@ -328,6 +406,10 @@ class DataSet(Sequence):
                 "Write groups.csv with the columns name and group, or name a column that is there.",
             )
         return values
+
+    def replace_entries(self, entries: list[Entry]) -> DataSet:
+        """The data set with other samples, read in the same way."""
+        return self._with(entries)
 
     def _with(self, entries: list[Entry], *, name: str | None = None) -> DataSet:
         return DataSet(

@@ -34,7 +34,11 @@ class JoinedReader:
         """What the reader of an entry does, by its name."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda entry, *rest: getattr(self.readers[entry.source], name)(entry, *rest)
+
+        def ask(entry: Entry, *rest: object, **how: object) -> object:
+            return getattr(self.readers[entry.source], name)(entry, *rest, **how)
+
+        return ask
 
     def balance(self, entries: Sequence[Entry], weights: np.ndarray) -> np.ndarray:
         """Weights of samples, so that those of each data set sum up to its share.

@@ -17,6 +17,7 @@ import numpy as np
 from nbtools import io
 from nbtools.data.calibration import join_spacing
 from nbtools.data.classes import read_classes
+from nbtools.data.parts import select_channel, take_pixels
 from nbtools.data.sample import Entry, InputOptions, Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -67,6 +68,7 @@ class Reader:
         image = self.image(entry)
         sample = replace(
             sample_of(entry, image),
+            image=image,
             label=self.label(entry, image),
             clean=self.clean(entry, image),
             classes=self.classes(entry),
@@ -91,7 +93,7 @@ class Reader:
     def image(self, entry: Entry) -> Image:
         """The image alone, read with the options."""
         if entry.sample is not None:
-            return entry.sample.image
+            return take_pixels(entry.sample.image)
         path = entry.files["images"]
         found = io.require_single(self.unchecked_image(entry), path)
         self._guesses[entry.name] = found.guesses
@@ -101,12 +103,13 @@ class Reader:
         """What must be known of the pixels of an image that was read: code → sentence."""
         return {g: REMARKS[g] for g in self._guesses.get(entry.name, ()) if g in REMARKS}
 
-    def unchecked_image(self, entry: Entry) -> io.UncheckedImage:
+    def unchecked_image(self, entry: Entry, *, stored: bool = False) -> io.UncheckedImage:
         """The image, read with the options, whatever its pixels hold.
 
         Parameters
         ----------
         entry : of the sample.
+        stored : leave the pixels of a TIFF in its file.
 
         Raises
         ------
@@ -114,7 +117,7 @@ class Reader:
         """
         if entry.sample is not None:
             return io.UncheckedImage(entry.sample.image)
-        return self._open_image(entry)
+        return self._open_image(entry, stored=stored)
 
     def header(self, entry: Entry) -> io.UncheckedImage:
         """The image with pixels that take no memory, where its format allows that."""
@@ -150,12 +153,24 @@ class Reader:
             series=self._series(entry),
             header_only=header_only,
             stored=stored,
+            level=self.options.level,
         )
         image, guesses = self.select(reading.image, entry), reading.guesses
         if self.options.spacing is not None:
             image = io.with_spacing(image, self.options.spacing, unit=self.options.unit)
+            image = self._coarsen(image, entry)
             guesses = tuple(g for g in guesses if not g.startswith("z_step"))
         return io.UncheckedImage(image.replace(name=entry.name), guesses, reading.series)
+
+    def _coarsen(self, image: Image, entry: Entry) -> Image:
+        """The image with the pixel size of its level; that of the whole image was given."""
+        if not self.options.level:
+            return image
+        about = {"axes": self.options.axes, "series": self._series(entry), "header_only": True}
+        whole = self.select(io.open_image(entry.files["images"], **about).image, entry)
+        factors = [whole.size(axis) / image.size(axis) for axis in image.spatial]
+        sizes = zip(image.spacing, factors, strict=True)
+        return image.replace(spacing=tuple(size * factor for size, factor in sizes))
 
     def count_frames(self, entry: Entry) -> int:
         """Number of time points in the file of an image."""
@@ -164,6 +179,7 @@ class Reader:
             axes=self.options.axes,
             series=self._series(entry),
             header_only=True,
+            level=self.options.level,
         )
         return found.image.size("T")
 
@@ -171,16 +187,17 @@ class Reader:
         """The label image, with the spatial axes and the spacing of the image; None without one."""
         label = self.unchecked_label(entry, image)
         if label is None or entry.sample is not None:
-            return label
+            return label and take_pixels(label)
         return io.to_label(label, str(entry.files["labels"])).replace(name=entry.name)
 
-    def unchecked_label(self, entry: Entry, image: Image) -> Image | None:
+    def unchecked_label(self, entry: Entry, image: Image, *, stored: bool = False) -> Image | None:
         """The label file, whatever it holds, with the image's axes where it has as many dimensions.
 
         Parameters
         ----------
         entry : of the sample.
         image : its image.
+        stored : leave the pixels of a TIFF in its file; masks of single nuclei are not joined.
 
         Returns
         -------
@@ -193,8 +210,9 @@ class Reader:
             return self._read_folder(entry, image)
         if not io.is_image(path):
             return self._read_outlines(entry, image)
-        label = self._open_label(entry, image)
-        if label.pixels.ndim == len(image.spatial) + 1 and "T" not in image.axes:
+        label = self._open_label(entry, image, stored=stored)
+        deeper = label.pixels.ndim == len(image.spatial) + 1
+        if deeper and "T" not in image.axes and not stored:
             label = self._read_masks(entry, image, label)
         if label.axes in (image.spatial, "T" + image.spatial):
             label = label.replace(interval_s=image.interval_s)
@@ -249,13 +267,21 @@ class Reader:
             return replace(found, image=image, guesses=())
         return found
 
-    def _open_label(self, entry: Entry, image: Image, *, header_only: bool = False) -> Image:
+    def _open_label(self, entry: Entry, image: Image, **how: bool) -> Image:
         # a file without names of axes has those of its movie
         movie = ("T" + image.spatial,) if self._count_frames(entry, image) > 1 else ()
         axes = (image.spatial, *movie)
-        label = self._open_partner(entry, "labels", *axes, palette=True, header_only=header_only)
+        how |= {"palette": True}
+        if self.options.level and not self._are_of_level(entry, image):
+            how |= {"level": self.options.level}
+        label = self._open_partner(entry, "labels", *axes, **how)
         time = self._time(entry)
         return label if time is None else label.select(T=time)
+
+    def _are_of_level(self, entry: Entry, image: Image) -> bool:
+        """Whether a label file without a pyramid was drawn on the level of the image."""
+        label = self._open_partner(entry, "labels", image.spatial, header_only=True)
+        return label.space_shape == image.space_shape
 
     def _open_partner(self, entry: Entry, kind: str, *axes: str | None, **how: bool) -> Image:
         """Open a partner with the first of the given axes that fit its dimensions, else its own.
@@ -401,11 +427,11 @@ class Reader:
         clean = self.unchecked_clean(entry, image)
         return clean and io.require_finite(clean, entry.name).replace(name=entry.name)
 
-    def unchecked_clean(self, entry: Entry, image: Image) -> Image | None:
+    def unchecked_clean(self, entry: Entry, image: Image, *, stored: bool = False) -> Image | None:
         """The low-noise partner, whatever its pixels hold; None without one."""
         if "clean" not in entry.files:
             return entry.sample and entry.sample.clean
-        clean = self._open_partner(entry, "clean", self.options.axes)
+        clean = self._open_partner(entry, "clean", self.options.axes, stored=stored)
         if clean.shape == image.shape and clean.axes != image.axes:
             clean = clean.replace(axes=image.axes, spacing=None, channels=image.channels)
         clean = self.select(clean, entry)
@@ -457,45 +483,6 @@ def sample_of(entry: Entry, image: Image) -> Sample:
     return entry.sample or Sample(
         entry.name, image, class_name=entry.class_name, group=entry.columns.get("group")
     )
-
-
-def select_channel(image: Image, channel: int | str) -> Image:
-    """One channel of an image; the axis C goes.
-
-    Parameters
-    ----------
-    image : with or without axis C.
-    channel : number from 0, or name.
-
-    Raises
-    ------
-    UserError : there is no such channel; the message lists the known names.
-
-    Examples
-    --------
-    >>> image = Image(np.zeros((2, 8, 8)), "CYX", channels=("DAPI", "GFP"))
-    >>> select_channel(image, "dapi").shape
-    (8, 8)
-    """
-    if "C" not in image.axes:
-        if channel == 0:
-            return image
-        raise UserError(
-            "Channel must be one of the image's.",
-            f"{channel} for {image.name}, which has one",
-            "Leave the channel out.",
-        )
-    if isinstance(channel, str):
-        names = [n.casefold() for n in image.channels]
-        if channel.casefold() not in names:
-            known = ", ".join(image.channels) or "none is named"
-            raise UserError(
-                "Channel must be one of the image's.",
-                f"{channel!r} for {image.name}",
-                f"Use a number from 0, or a name ({known}).",
-            )
-        channel = names.index(channel.casefold())
-    return image.select(C=channel).replace(channels=())
 
 
 def complete_options(options: InputOptions, meta: dict) -> InputOptions:

@@ -57,6 +57,21 @@ class Source:
             url: f"sha256:{value}" for url, value in self.sha256
         }
 
+    @property
+    def terms(self) -> str:
+        """The licence, or why none is told here."""
+        return self.licence or "not told where we looked: read the page before you share"
+
+    @property
+    def checksum(self) -> str:
+        """How a download is checked, or why it is not."""
+        if not self.files:
+            return "none: fetched by hand"
+        kinds = sorted({value.partition(":")[0] for value in self.hashes.values()})
+        if all(url in self.hashes for url in self.files):
+            return ", ".join(kinds)
+        return "none: no two projects record the same one"
+
 
 def sources(path: str | Path | None = None) -> dict[str, Source]:
     """All known public data sets by name.

@@ -38,8 +38,8 @@ class Sample:
     centres : (n, ndim) centres of nuclei in pixels, columns in the order of the image's spatial
         axes: see `io.read_centres`.
     centre_classes : class of each centre; () where no centre has one.
-    lineage : track → the track that divided into it, of a movie whose labels are numbers of tracks;
-        {} where none divides, None where labels are no tracks.
+    lineage : track → the track that divided into it, of a movie whose labels number tracks; {}
+        where none divides, None where labels are no tracks.
     unpaired : an image of another kind, of another field of view: what a translation learns from.
     """
 
@@ -81,6 +81,7 @@ class InputOptions:
         scenes); "all" makes each an image of its own.
     spacing : pixel size for each spatial axis, or one number for all, in `unit`.
     unit : "um", or "pixel" where only the ratio is known.
+    level : of the images' pyramids, where TIFF or OME-Zarr hold such; 0 is the full resolution.
     """
 
     axes: str | None = None
@@ -89,11 +90,13 @@ class InputOptions:
     spacing: tuple[float, ...] | None = None
     unit: str = "um"
     series: int | str | None = None
+    level: int = 0
 
     @property
     def reads_whole_files(self) -> bool:
-        """Whether no channel, time point or series is chosen, so that files may be copied."""
-        return self.channel is None and self.time is None and self.series is None
+        """Whether no part or level of an image is chosen, so that files may be copied."""
+        parts = (self.channel, self.time, self.series)
+        return self.level == 0 and all(part is None for part in parts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Sample sets that need no network: our own, and the real nuclei of the stardist package."""
+"""Sample sets that need no network: simulated, crops of public sets, and stardist's example."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def samples(name: str = "nuclei2d") -> DataSet:
     name : "nuclei2d": real fluorescence nuclei with labels, 512 x 512, a crop of a training image
         of DSB2018; for figures, not for independent scores. "nuclei3d": a real volume with labels,
         (31, 61, 57). Both are files of the stardist package (BSD-3), which is not imported.
-        "simulated2d", "simulated3d" and other folders of data/samples: from `simulate`, with exact
-        labels.
+        "simulated2d", "simulated3d" and "simulated_pairs": from `simulate`, with exact labels.
+        "real_cells" and others that begin with "real_": crops of public data sets; the card
+        README.md in the folder of each tells source, licence, and which weights know the images.
 
     Raises
     ------

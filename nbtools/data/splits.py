@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.io.stored import read_slabs
 
 # Tiles of one field: "field3_tile_12", "field3_r0_c1", "field3_y0_x256", "field3-crop2".
 TILE = re.compile(
@@ -148,10 +149,10 @@ def field_name(name: str) -> str:
 
 def hash_pixels(pixels: np.ndarray) -> str:
     """Hash of shape, type and values of an array."""
-    pixels = np.ascontiguousarray(pixels)
-    return hashlib.blake2b(
-        f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes(), digest_size=16
-    ).hexdigest()
+    known = hashlib.blake2b(f"{pixels.shape}{pixels.dtype}".encode(), digest_size=16)
+    for _, slab in read_slabs(pixels):
+        known.update(np.ascontiguousarray(slab))
+    return known.hexdigest()
 
 
 def group_duplicates(keys: Iterable[object]) -> list[list[int]]:

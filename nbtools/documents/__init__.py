@@ -25,6 +25,7 @@ from nbtools.documents.text import (
     read_bytes,
     read_json,
     read_text,
+    read_yaml,
     shorten,
 )
 from nbtools.documents.xml import parse_xml
@@ -46,6 +47,7 @@ __all__ = [
     "read_document",
     "read_json",
     "read_text",
+    "read_yaml",
     "require_document",
     "require_plain_file",
     "shorten",
@@ -55,7 +57,7 @@ REMEDIES = {
     "model.json": "Copy the whole folder of the model again, or train again.",
     "recipe.json": "Give the recipe.json in the folder of a model, as nbtools train wrote it.",
     "dataset.toml": 'Write lines such as: axes = "ZYX" and spacing_um = [0.5, 0.2, 0.2].',
-    "config.json": "Give the folder that the stardist package wrote.",
+    "config.json": "Give the folder that the stardist or csbdeep package wrote.",
     "thresholds.json": "Give the folder that the stardist package wrote.",
     "checkpoint": "Train anew into another folder.",
 }

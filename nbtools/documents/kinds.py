@@ -42,6 +42,9 @@ from nbtools.documents.fields import (
     Word,
 )
 from nbtools.documents.networks import (
+    CareConfig,
+    CareFields,
+    MemoryFields,
     Normalisation,
     PlanFields,
     StarDistConfig,
@@ -61,9 +64,12 @@ class ModelFacts(DomainFields):
     versions: Versions = {}
     normalisation: Text | Normalisation | None = None
     parameters: Count | None = None
+    there: Normalisation | None = None
     background: Number | None = None
     network: StarDistConfig | None = None
+    care: CareFields | None = None
     plan: PlanFields | None = None
+    memory: MemoryFields | None = None
     noise: dict[Word, object] | None = None
 
 
@@ -323,6 +329,18 @@ class CheckpointHistory(Part):
     parameters: Count = 0
 
 
+class ExpectedQuality(Part):
+    """expected_quality.json: the line from agreement to score, and what it is of."""
+
+    slope: Annotated[float, Field(ge=0, le=1e6)]
+    intercept: Annotated[float, Field(ge=-1e6, le=1e6)]
+    margin: Annotated[float, Field(ge=0, le=1)]
+    rank_correlation: Annotated[float, Field(ge=-1, le=1)]
+    images: Count
+    weights: dict[Word, Word]
+    decoding: dict[Word, Text]
+
+
 class Checkpoint(Part):
     """The state in a checkpoint, beside its arrays."""
 
@@ -352,8 +370,10 @@ KINDS: dict[str, type[Part]] = {
     "compare.json": Comparison,
     "dataset.toml": DataSetToml,
     "config.json": StarDistConfig,
+    "config.json of CARE": CareConfig,
     "thresholds.json": StarDistThresholds,
     "first.json": FirstDenoiser,
+    "expected_quality.json": ExpectedQuality,
     "note": ImageNote,
     "checkpoint": Checkpoint,
     "copy": Copy,

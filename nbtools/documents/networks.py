@@ -11,6 +11,7 @@ from nbtools.documents.fields import Number, Part, Shape, Spacing, Text
 
 Few = Annotated[int, Field(ge=1, le=4096)]
 Steps = Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=2, max_length=3)]
+Reach = Annotated[list[Annotated[int, Field(ge=0, le=10**6)]], Field(min_length=2, max_length=3)]
 Levels = Annotated[list[Steps], Field(min_length=1, max_length=12)]
 Vectors = Annotated[
     list[Annotated[list[Number], Field(min_length=3, max_length=3)]], Field(max_length=8192)
@@ -41,6 +42,19 @@ class Normalisation(Part):
         """An offset for each factor."""
         if len(self.offset or ()) != len(self.factor or ()):
             raise PydanticCustomError("value", "must have an offset for each factor")
+
+
+class MemoryFields(Part):
+    """What a network takes of memory; see `methods.outline`."""
+
+    radius: Reach | None
+    grid: Shape
+    features: Annotated[float, Field(gt=0, le=1e9)]
+    outputs: Annotated[float, Field(gt=0, le=1e9)]
+    tile: Shape | None
+    whole: bool
+    rescales: bool
+    blocks: Literal["labels", "restored", ""]
 
 
 class PlanFields(Part):
@@ -107,6 +121,39 @@ class StarDistConfig(Part):
     resnet_n_conv_per_block: Annotated[int, Field(ge=1, le=8)] = 3
     net_conv_after_resnet: Annotated[int, Field(ge=0, le=4096)] = 128
     train_patch_size: Shape = [256, 256]
+
+
+Depth = Annotated[int, Field(ge=1, le=6)]
+Kernel = Annotated[int, Field(ge=1, le=15)]
+Width = Annotated[int, Field(ge=1, le=256)]
+Last = Literal["linear", "relu", "sigmoid", "tanh", "softplus", "elu"]
+
+
+class CareConfig(Part):
+    """The configuration of a network of CARE, as config.json of the csbdeep package has it."""
+
+    axes: Annotated[str, Field(pattern=r"^Z?YXC?$")]
+    n_channel_in: Annotated[int, Field(ge=1, le=64)] = 1
+    n_channel_out: Annotated[int, Field(ge=1, le=64)] = 1
+    probabilistic: bool = False
+    unet_residual: bool
+    unet_n_depth: Depth
+    unet_kern_size: Kernel
+    unet_n_first: Width
+    unet_last_activation: Last
+
+
+class CareFields(Part):
+    """The same as model.json has it; see `methods.csbdeep_model.CareNetwork`."""
+
+    axes: Literal["YX", "ZYX"]
+    channels: Annotated[int, Field(ge=1, le=64)] = 1
+    depth: Depth
+    first: Width
+    kernel: Kernel
+    residual: bool
+    activation: Last
+    probabilistic: bool = False
 
 
 class StarDistThresholds(Part):

@@ -1,7 +1,8 @@
-"""Text, JSON and TOML from files, read within limits: size, depth, and what can be text at all."""
+"""Text, JSON, TOML and YAML, read within limits: size, depth, and what can be text at all."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import tomllib
@@ -96,6 +97,50 @@ def parse_json(text: str | bytes, source: object, *, remedy: str = "") -> Any:
 def parse_toml(text: str, source: object, *, remedy: str = "") -> dict[str, Any]:
     """The values of a TOML text, as `parse_json` does it."""
     return _parse(tomllib.loads, "TOML", text=text, source=source, remedy=remedy)
+
+
+def read_yaml(path: str | Path, *, most: int = MOST_BYTES, remedy: str = "") -> Any:
+    """The values of a YAML file that another program wrote, in plain types alone.
+
+    Parameters
+    ----------
+    path : of the file.
+    most : bytes.
+    remedy : in place of the usual one.
+
+    Raises
+    ------
+    UserError : as of `read_text` and `parse_json`; or PyYAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise UserError(
+            "YAML files are read by a package of its own.",
+            "a Python without PyYAML",
+            "Type: pip install pyyaml.",
+        ) from error
+
+    remedy = remedy or "Copy the whole folder again, or write the file anew."
+    text = read_text(path, most=most)
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise yaml.YAMLError("an alias, of which a few lines can stand for all memory")
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = shorten(error, most=120)
+        rule = f"{Path(path).name} must be a valid YAML file."
+        raise UserError(rule, f"{path} ({reason})", remedy) from error
+    return _parse(_without_dates, "YAML", text=value, source=path, remedy=remedy)
+
+
+def _without_dates(value: Any) -> Any:
+    """The same with dates as text."""
+    if isinstance(value, dict):
+        return {str(key): _without_dates(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(one) for one in value]
+    return str(value) if isinstance(value, datetime.date) else value
 
 
 def read_json(path: str | Path, *, most: int = MOST_BYTES_FOREIGN, remedy: str = "") -> Any:

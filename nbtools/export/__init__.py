@@ -1,18 +1,25 @@
 """Results and models for other programs: Fiji, QuPath, 3D Slicer, spreadsheets, Keras."""
 
-from nbtools.export.label_files import LABEL_FORMATS, write_labels
+from nbtools.export.label_files import FOLDERS, LABEL_FORMATS, write_labels
 from nbtools.export.mark_files import MARK_FORMATS, write_mark_rois, write_marks
-from nbtools.export.model import FORMATS, write_model
+from nbtools.export.model import FORMATS, PACKAGES, write_model
+from nbtools.export.model_card import ModelCard
 from nbtools.export.outlines import rois, trace_mask, trace_plane, trace_shapes
+from nbtools.export.results import save_results, save_scores
 from nbtools.export.run import labels, save_run, table, write_rois
 
 __all__ = [
+    "FOLDERS",
     "FORMATS",
     "LABEL_FORMATS",
     "MARK_FORMATS",
+    "PACKAGES",
+    "ModelCard",
     "labels",
     "rois",
+    "save_results",
     "save_run",
+    "save_scores",
     "table",
     "trace_mask",
     "trace_plane",

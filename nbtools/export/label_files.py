@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError, require_choice
 from nbtools.export.outlines import SHIFT, rois, trace_shapes
+from nbtools.export.several import in_one_file, write_each
+from nbtools.export.surfaces import write_surfaces
 from nbtools.image import Image
 
 CENTRE = 0.5 - SHIFT  # QuPath and COCO count from the corner of the first pixel
@@ -25,7 +29,9 @@ def write_labels(
     labels : name → function that gives the label image, axes YX or ZYX.
     path : of the file, where the format holds all images in one (COCO) or there is one image; else
         of the folder of the files.
-    format : "rois" (Fiji), "geojson" (QuPath), "coco", "nrrd" (3D Slicer) or "nifti" (ITK-SNAP).
+    format : "rois" (Fiji), "geojson" (QuPath), "coco", "nrrd" (3D Slicer), "nifti" (ITK-SNAP),
+        "ome-zarr", "cellpose" (masks as its window loads them; no pickle) or "napari"; or surfaces
+        of volumes, a folder per image: "ply", "stl" or "vtk".
 
     Returns
     -------
@@ -37,18 +43,7 @@ def write_labels(
     """
     require_choice(format, LABEL_FORMATS, rule="Labels are exported in a known format.")
     suffix, write = LABEL_FORMATS[format]
-    path = Path(path)
-    if write is None:
-        _write_coco(path, labels)
-        return [path]
-    if len(labels) == 1 and path.name.lower().endswith(suffix):
-        write(path, next(iter(labels.values()))())
-        return [path]
-    files = []
-    for name, read in labels.items():
-        files.append(path / f"{name}{suffix}")
-        write(files[-1], read())
-    return files
+    return write_each(labels, Path(path), suffix=suffix, write=write)
 
 
 def _write_rois(path: Path, label: Image) -> None:
@@ -71,6 +66,7 @@ def _write_geojson(path: Path, label: Image) -> None:
     io.write_json(path, {"type": "FeatureCollection", "features": features})
 
 
+@in_one_file
 def _write_coco(path: Path, labels: Mapping[str, Callable[[], Image]]) -> None:
     """One annotation per nucleus: polygons, or run lengths where it has holes."""
     images = []
@@ -136,10 +132,23 @@ def _require_space(label: Image, *, flat: bool = False) -> None:
         )
 
 
-LABEL_FORMATS: dict[str, tuple[str, Callable[[Path, Image], None] | None]] = {
+def _write_napari(path: Path, label: Image) -> None:
+    """32 bit without sign: napari takes such files for labels, and others for images."""
+    pixels = np.maximum(label.pixels[...], 0)  # it knows no pixels that nobody looked at
+    io.write_image(path, label.replace(pixels=pixels), dtype=np.uint32, label=True)
+
+
+LABEL_FORMATS: dict[str, tuple[str, Callable[[Path, Any], object]]] = {
     "rois": (".zip", _write_rois),
     "geojson": (".geojson", _write_geojson),
-    "coco": (".json", None),
+    "coco": (".json", _write_coco),
     "nrrd": (".nrrd", io.write_label),
     "nifti": (".nii.gz", io.write_label),
+    "ome-zarr": (".ome.zarr", io.write_label),
+    "cellpose": ("_cp_masks.tif", io.write_label),
+    "napari": ("_labels.tif", _write_napari),
+    "ply": ("", partial(write_surfaces, format="ply")),
+    "stl": ("", partial(write_surfaces, format="stl")),
+    "vtk": ("", partial(write_surfaces, format="vtk")),
 }
+FOLDERS = ("ome-zarr", "ply", "stl", "vtk")  # formats that need a folder per image

@@ -10,12 +10,13 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbtools import io
 from nbtools.errors import UserError, require_choice
+from nbtools.export.several import in_one_file, write_each
 from nbtools.metrics.boxes import split_edges
 from nbtools.results import Boxes, Points
 
@@ -51,18 +52,7 @@ def write_marks(
     """
     require_choice(format, MARK_FORMATS, rule="Points and boxes are exported in a known format.")
     suffix, write = MARK_FORMATS[format]
-    path = Path(path)
-    if write is None:
-        _write_coco(path, found)
-        return [path]
-    if len(found) == 1 and path.name.lower().endswith(suffix):
-        write(path, next(iter(found.values()))())
-        return [path]
-    files = []
-    for name, read in found.items():
-        files.append(path / f"{name}{suffix}")
-        write(files[-1], read())
-    return files
+    return write_each(found, Path(path), suffix=suffix, write=write)
 
 
 def write_mark_rois(path: str | Path, found: Marks) -> int:
@@ -239,6 +229,7 @@ def _list_corners(found: Boxes) -> Iterator[dict]:
             yield about | dict(zip(columns, [*lead, *map(float, corner)], strict=True))
 
 
+@in_one_file
 def _write_coco(path: Path, found: Mapping[str, Callable[[], Marks]]) -> None:
     """One annotation per box: x, y, width and height from the corner of the image."""
     images, annotations, kinds = [], [], {}
@@ -277,10 +268,10 @@ def _list_boxes(found: Boxes, *, image: int, first: int, kinds: dict[str, int]) 
         yield one if found.score is None else one | {"score": float(found.score[number])}
 
 
-MARK_FORMATS: dict[str, tuple[str, Callable[[Path, Marks], None] | None]] = {
+MARK_FORMATS: dict[str, tuple[str, Callable[[Path, Any], None]]] = {
     "rois": (".zip", _write_rois),
     "geojson": (".geojson", _write_geojson),
     "trackmate": (".xml", _write_trackmate),
     "napari": (".csv", _write_napari),
-    "coco": (".json", None),
+    "coco": (".json", _write_coco),
 }

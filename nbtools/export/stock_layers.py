@@ -12,6 +12,7 @@ from nbtools.methods.keras_method import KerasMethod
 from nbtools.nets.ensemble import Middle
 from nbtools.nets.norm import InstanceNorm
 from nbtools.nets.space_to_depth import DepthToSpace, SpaceToDepth
+from nbtools.targets.image_class import ImageClassTarget
 from nbtools.targets.restored import RestoredTarget
 from nbtools.training.fine_tuning import flatten_layers
 
@@ -51,7 +52,8 @@ def build_graph(method: KerasMethod) -> keras.Model:
 
     Before it, the grey values are scaled where that is the same for all images; grey scaling that
     looks at the image is left to the program that loads the network. Behind it stands the last
-    activation, and for restored images the way back to grey values. A method that does more with
+    activation, for classes of images with the temperature of the model, and for restored images
+    the way back to grey values. A method that does more with
     the output than to decode it, see `adds_steps`, gives its network alone.
 
     Parameters
@@ -71,7 +73,11 @@ def build_graph(method: KerasMethod) -> keras.Model:
     if (scale := method.scale) is not None:
         offset, factor = np.array(scale.offset), np.array(scale.factor)
         x = layers.Rescaling((1 / factor).tolist(), (-offset / factor).tolist(), name="scale")(x)
-    maps = target.activate(network(x), keras.ops)
+    raw = network(x)
+    if isinstance(target, ImageClassTarget):
+        temperature = method.decoding_values()["temperature"]
+        raw = layers.Rescaling(1 / temperature, name="temperature")(raw)
+    maps = target.activate(raw, keras.ops)
     if isinstance(target, RestoredTarget):
         back = layers.Rescaling(list(target.scale.factor), list(target.scale.offset), name="grey")
         maps = back(maps[..., target.result_channels])

@@ -18,7 +18,7 @@ from nbtools.errors import UserError
 if TYPE_CHECKING:
     from nbtools.inference.blocks import BlockPlan
 
-PLAN, LABELS = "plan.json", "labels"
+PLAN, LABELS, CORE = "plan.json", "labels", "core"
 FILE = ArrayFile("What was found in a block must be whole.", "Predict the image again.")
 
 
@@ -103,6 +103,50 @@ class BlockStore:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class CoreStore(BlockStore):
+    """A store of grey values: each block contributes the pixels of its core."""
+
+    def save(self, index: int, found: np.ndarray) -> None:
+        """Keep the grey values of a core."""
+        with io.atomic_write(self.path(index)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{CORE: found})
+
+    def load(self, index: int) -> np.ndarray:
+        """(*core, C) grey values of a block.
+
+        Parameters
+        ----------
+        index : of the block.
+
+        Raises
+        ------
+        UserError : the file is damaged.
+        """
+        return FILE.read(self.path(index), names=(CORE,))[CORE]
+
+
+class PointStore(BlockStore):
+    """A store of points with numbers: each block contributes those of its core."""
+
+    def save(self, index: int, found: Mapping[str, np.ndarray]) -> None:
+        """Keep arrays of points by name."""
+        with io.atomic_write(self.path(index)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **found)
+
+    def load(self, index: int) -> dict[str, np.ndarray]:
+        """Arrays of points by name.
+
+        Parameters
+        ----------
+        index : of the block.
+
+        Raises
+        ------
+        UserError : the file is damaged.
+        """
+        return FILE.read(self.path(index))
 
 
 def adopt_plan(folder: Path, plan: BlockPlan, *, key: str = "") -> BlockPlan:

@@ -77,6 +77,12 @@ class BlockPlan:
         """Number of blocks along each axis."""
         return tuple(-(-n // s) for n, s in zip(self.shape, self.size, strict=True))
 
+    @property
+    def most_pixels(self) -> int:
+        """Of a block, halo included."""
+        grown = zip(self.size, self.halo, self.shape, strict=True)
+        return prod(min(size + 2 * halo, n) for size, halo, n in grown)
+
     def __len__(self) -> int:
         return prod(self.counts)
 
@@ -113,6 +119,7 @@ def plan_blocks(
     bytes_per_pixel: float,
     free: float,
     grid: tuple[int, ...] | None = None,
+    largest: int | None = None,
 ) -> BlockPlan:
     """Choose the largest blocks that memory bears.
 
@@ -123,6 +130,7 @@ def plan_blocks(
     bytes_per_pixel : that a pixel of a block takes, halo included.
     free : bytes of memory that are free.
     grid : cores begin at multiples of it; None for 1.
+    largest : pixels of a block at most, halo included; None for `LARGEST`.
 
     Raises
     ------
@@ -142,9 +150,10 @@ def plan_blocks(
         raise UserError(
             "One block of an image must fit into the memory that is free.",
             f"{pixels * bytes_per_pixel / SHARE / 1e9:.2f} GB a block, {free / 1e9:.2f} GB free",
-            "Close other programs, or use a machine with more memory.",
+            "Close other programs, use a machine with more memory, or cut the image into pieces.",
         )
-    while prod(np.minimum(size + 2 * margin, shape).tolist()) > min(bearable, LARGEST):
+    most = min(bearable, largest or LARGEST)
+    while prod(np.minimum(size + 2 * margin, shape).tolist()) > most:
         axis = int(np.argmax(size / least))
         if size[axis] <= least[axis]:
             break
@@ -154,6 +163,22 @@ def plan_blocks(
     return BlockPlan(
         tuple(shape), tuple((-(-even // step) * step).tolist()), tuple(margin.tolist())
     )
+
+
+@dataclass(frozen=True)
+class BlockNeeds:
+    """What a block takes, where it is known before the image is read.
+
+    Parameters
+    ----------
+    halo : pixels around a core, along each axis.
+    grid : cores begin at multiples of it.
+    bytes_per_pixel : of memory, that a pixel of a block takes.
+    """
+
+    halo: tuple[int, ...]
+    grid: tuple[int, ...]
+    bytes_per_pixel: float
 
 
 class Work(Protocol):
@@ -186,28 +211,59 @@ class Work(Protocol):
         ...
 
 
-Executor = Callable[[Callable[[int], None], Iterable[int]], Iterator[int]]
+class Executor(Protocol):
+    """Runs blocks, in any order and in any process.
 
-
-def run_in_order(run: Callable[[int], None], indices: Iterable[int]) -> Iterator[int]:
-    """The plain executor: one block after the other.
-
-    Parameters
+    Attributes
     ----------
-    run : computes a block and keeps what it found.
-    indices : of the blocks to compute.
-
-    Yields
-    ------
-    The number of each block, once it is done.
+    largest : pixels of a block at most; None for the usual.
     """
-    for index in indices:
-        run(index)
-        yield index
+
+    largest: int | None
+
+    def limit(self, needed: float) -> None:
+        """Take note of the bytes that a block needs, before any is run."""
+        ...
+
+    def __call__(self, run: Callable[[int], None], indices: Iterable[int]) -> Iterator[int]:
+        """Run the blocks of these numbers; gives the number of each once it is done."""
+        ...
+
+
+class InOrder:
+    """The plain executor: one block after the other, in this process."""
+
+    largest = None
+
+    def limit(self, needed: float) -> None:
+        """The plan has seen to it that one block fits."""
+
+    def __call__(self, run: Callable[[int], None], indices: Iterable[int]) -> Iterator[int]:
+        """Run the blocks in the order of their numbers.
+
+        Parameters
+        ----------
+        run : computes a block and keeps what it found.
+        indices : of the blocks to compute.
+
+        Yields
+        ------
+        The number of each block, once it is done.
+        """
+        for index in indices:
+            run(index)
+            yield index
+
+
+run_in_order = InOrder()
 
 
 def run_block(
-    plan: BlockPlan, index: int, *, work: Callable[[Block], Found], store: BlockStore
+    plan: BlockPlan,
+    index: int,
+    *,
+    work: Callable[[Block], Found | np.ndarray],
+    store: BlockStore,
 ) -> None:
     """Compute one block and keep what was found; it depends on nothing but its arguments.
 
@@ -215,15 +271,16 @@ def run_block(
     ----------
     plan : of the image.
     index : of the block.
-    work : finds objects.
+    work : finds objects, or restores grey values, as the store keeps them.
     store : on disk.
     """
-    store.save(index, work(plan[index]))
+    if not store.has(index):  # a worker that was lost may have kept it before
+        store.save(index, work(plan[index]))
 
 
 def compute(
     plan: BlockPlan,
-    work: Callable[[Block], Found],
+    work: Callable[[Block], Found | np.ndarray],
     *,
     store: BlockStore,
     executor: Executor = run_in_order,
@@ -234,7 +291,7 @@ def compute(
     Parameters
     ----------
     plan : of the image.
-    work : finds objects in a block.
+    work : finds objects in a block, or restores it.
     store : on disk, of this plan.
     executor : runs the blocks, in any order.
     say : takes messages on progress.
@@ -247,10 +304,27 @@ def compute(
     def run(index: int) -> None:
         run_block(plan, index, work=work, store=store)
 
-    for count, _ in enumerate(executor(run, todo), 1):
+    for count, index in enumerate(executor(run, todo), 1):
+        require_kept(store, index)
         left = (time.monotonic() - started) / count * (len(todo) - count)
         done = len(plan) - len(todo) + count
         tell(f"block {done} of {len(plan)}" + (f", {format_left(left)} left" if left else ""))
+
+
+def require_kept(store: BlockStore, index: int) -> None:
+    """A UserError where the file of a block that a worker has done is not there.
+
+    Parameters
+    ----------
+    store : on disk.
+    index : of the block.
+    """
+    if not store.path(index).is_file():
+        raise UserError(
+            "What a worker finds in a block must reach this machine.",
+            f"block {index}, which is not in {store.folder}",
+            "Set TMPDIR, here and for the workers, to a folder that all machines share.",
+        )
 
 
 def format_left(seconds: float) -> str:

@@ -103,8 +103,8 @@ def divide_objects(
 
     Returns
     -------
-    (*space) int32, whose numbers are those of the markers from 1; number → label of the object that
-    its marker lies in; and what was done.
+    (*space) int32, whose numbers are those of the markers from 1; number → label of the object
+    that its marker lies in; and what was done.
     """
     from scipy import ndimage
     from skimage.segmentation import watershed

@@ -19,11 +19,12 @@ TRIES = 4  # planes drawn in search of one with a nucleus
 class OrthogonalPlanes:
     """Predicts a volume plane by plane across each axis, with a network of planes.
 
-    The network predicts a logit, and the flow along rows and columns.
+    The network predicts a logit, the flow along rows and columns, and what else there is, as
+    classes.
 
     Across every axis the network predicts two components of the flow, so each component is
-    predicted twice. The result is (Z, Y, X, 4): the mean logit, and along each axis the mean of the
-    two flows.
+    predicted twice. The result is (Z, Y, X, 4 + further): the mean logit, along each axis the mean
+    of the two flows, and the mean of what else there is.
 
     Parameters
     ----------
@@ -36,13 +37,16 @@ class OrthogonalPlanes:
     def __call__(
         self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
     ) -> Maps:
-        """(Z, Y, X, C) → (Z, Y, X, 4) float32."""
-        total = np.zeros((*pixels.shape[:-1], 4), np.float32)
+        """(Z, Y, X, C) → (Z, Y, X, 4 + further) float32."""
+        total = None
         for view in VIEWS:
             stack = pixels.transpose(*view, 3)
             turned = tile and tuple(tile[axis] for axis in view)
             maps = self.inner(run, stack, tile=turned).transpose(*np.argsort(view), 3)
+            if total is None:
+                total = np.zeros((*pixels.shape[:-1], maps.shape[-1] + 1), np.float32)
             total[..., 0] += maps[..., 0] / 3
+            total[..., 4:] += maps[..., 3:] / 3
             total[..., 1 + view[1]] += maps[..., 1] / 2
             total[..., 1 + view[2]] += maps[..., 2] / 2
         return total
@@ -81,4 +85,4 @@ def choose_plane(rng: np.random.Generator, example: Example) -> Example:
         if (label > 0).any():
             break
     image = np.ascontiguousarray(example.image.take(depth, axis))
-    return Example(image, label, seeds=patches.find_points(label))
+    return Example(image, label, classes=example.classes, seeds=patches.find_points(label))

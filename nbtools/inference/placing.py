@@ -19,6 +19,7 @@ from nbtools.results import (
     Restored,
     Result,
     choose_objects,
+    join_frames,
 )
 
 Zoom = tuple[float, ...] | None
@@ -42,7 +43,25 @@ def _place_labels(frames: Sequence[Labels], image: Image, _: Zoom) -> Labels:
     shape = tuple(plain.size(axis) for axis in plain.spatial)
     labels = [return_size(frame.image.pixels, shape) for frame in frames]
     pixels = np.stack(labels) if "T" in image.axes else labels[0]
-    return Labels(plain.replace(pixels=pixels, channels=()))
+    placed = plain.replace(pixels=pixels, channels=())
+    if any(frame.score is None for frame in frames):
+        return Labels(placed)
+    each = [_keep_scores(*pair) for pair in zip(frames, labels, strict=True)]
+    return join_frames(each, placed) if "T" in image.axes else Labels(placed, each[0].score)
+
+
+def _keep_scores(frame: Labels, label: np.ndarray) -> Labels:
+    """Resampled labels of a time point, which were numbered again, with the scores they had."""
+    before = frame.image.pixels
+    if label.shape == before.shape:
+        return frame
+    sizes = zip(label.shape, before.shape, strict=True)
+    at = np.ix_(*[((np.arange(new) + 0.5) * old / new).astype(int) for new, old in sizes])
+    number = np.zeros(int(label.max(initial=0)) + 1, int)
+    there = before[at] > 0
+    number[label[there]] = before[at][there]
+    scores = {n: frame.score[int(number[n])] for n in range(1, len(number)) if number[n]}
+    return Labels(frame.image.replace(pixels=label), scores)
 
 
 def _place_class_map(frames: Sequence[ClassMap], image: Image, _: Zoom) -> ClassMap:
@@ -57,10 +76,11 @@ def _place_class_map(frames: Sequence[ClassMap], image: Image, _: Zoom) -> Class
     return ClassMap(plain.replace(pixels=pixels, channels=()), frames[0].names)
 
 
-def _place_points(frames: Sequence[Points], image: Image, zoom: Zoom) -> Points:
-    scale = np.array(zoom or 1.0)
-    places = [(frame.coordinates + 0.5) / scale - 0.5 for frame in frames]
-    return Points(np.concatenate(places), _grid_of(frames[0], image), **_join(frames, image))
+def _place_points(frames: Sequence[Points], image: Image, _: Zoom) -> Points:
+    """Points from the grid of the maps, which may have been magnified beyond `zoom`, too."""
+    grid = _grid_of(frames[0], image)
+    places = np.concatenate([frame.on_grid(grid).coordinates for frame in frames])
+    return Points(places, grid, **_join(frames, image))
 
 
 def _place_boxes(frames: Sequence[Boxes], image: Image, zoom: Zoom) -> Boxes:

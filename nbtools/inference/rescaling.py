@@ -119,7 +119,7 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
         return pixels
     from skimage.transform import resize
 
-    shape = tuple(max(1, round(n * z)) for n, z in zip(pixels.shape[:-1], zoom, strict=True))
+    shape = find_shape(pixels.shape[:-1], zoom)
     grey = pixels.astype(np.float32)
     return resize(
         grey,
@@ -129,6 +129,17 @@ def zoom_pixels(pixels: np.ndarray, zoom: tuple[float, ...] | None) -> np.ndarra
         anti_aliasing=True,
         preserve_range=True,
     ).astype(np.float32)
+
+
+def find_shape(shape: tuple[int, ...], zoom: tuple[float, ...]) -> tuple[int, ...]:
+    """The shape of a resampled image.
+
+    Parameters
+    ----------
+    shape : (*space) of the image.
+    zoom : factor of the number of pixels along each axis.
+    """
+    return tuple(max(1, round(n * z)) for n, z in zip(shape, zoom, strict=True))
 
 
 def return_maps(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -170,26 +181,41 @@ def return_size(label: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if label.shape == shape or label.dtype.kind not in "iu" or label.ndim != len(shape):
         return label
     low, share = zip(
-        *(_find_neighbours(new, old) for new, old in zip(shape, label.shape, strict=True)),
+        *(find_neighbours(new, old) for new, old in zip(shape, label.shape, strict=True)),
         strict=True,
     )
     out = np.zeros(shape, np.int32)
     slab = max(1, SLAB // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], slab):
         rows = slice(start, start + slab)
-        out[rows] = _vote(label, (low[0][rows], *low[1:]), (share[0][rows], *share[1:]))
+        out[rows] = vote(label, (low[0][rows], *low[1:]), share=(share[0][rows], *share[1:]))
     return remove_small_objects(out, 1)
 
 
-def _find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each new pixel along an axis, the old pixel before it and the share of the next one."""
+def find_neighbours(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each new pixel along an axis, the old pixel before it and the share of the next one.
+
+    Parameters
+    ----------
+    new, old : numbers of pixels over the same field of view.
+    """
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     before = np.floor(place).astype(int)
     return before, (place - before).astype(np.float32)
 
 
-def _vote(label: np.ndarray, low: tuple, share: tuple) -> np.ndarray:
-    """The label with most weight among the neighbours of each pixel."""
+def vote(label: np.ndarray, low: tuple, *, share: tuple) -> np.ndarray:
+    """The label with most weight among the neighbours of each pixel.
+
+    Parameters
+    ----------
+    label : (*space) labels.
+    low, share : along each axis, as of `find_neighbours`.
+
+    Returns
+    -------
+    (*new) int32.
+    """
     shape = tuple(len(axis) for axis in low)
     corners, weights = [], []
     for far in itertools.product((0, 1), repeat=label.ndim):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from nbtools.config import setting
 from nbtools.geometry import crop_centre, equivalent_diameters
 from nbtools.inference import rescaling
 from nbtools.inference.base import Forecast, Inference, Maps, Run
+from nbtools.targets.base import Target
 
 PIECE = 640  # px of the middle of a plane that candidates are compared on
 FIELD = 2560  # px of the middle of a plane that is looked at from afar
@@ -79,7 +81,9 @@ class ScaleCandidate:
 class ScaleSearch:
     """Predicts planes at the magnification of least self-consistency error.
 
-    The maps come back on the grid of the image; it stays at its size if memory is short.
+    The maps come back on the grid of the magnified image, on which they are decoded: there small
+    nuclei have as many pixels as those of the training. The image stays at its size if memory is
+    short.
 
     Parameters
     ----------
@@ -88,6 +92,7 @@ class ScaleSearch:
     error : (maps, the labels they are decoded to) → self-consistency error.
     usual : diameter of the training's nuclei, in pixels; None where it is unknown.
     enough : sizes, as share of the usual one, at which one prediction is enough.
+    returns : bring maps back to the grid of the image.
     """
 
     inner: Inference
@@ -95,11 +100,30 @@ class ScaleSearch:
     error: Callable[[np.ndarray, np.ndarray], float]
     usual: float | None
     enough: tuple[float, float] = ENOUGH
+    returns: bool = False
+
+    @classmethod
+    def by(
+        cls, inner: Inference, target: Target, *, values: dict, usual: float | None, varied: float
+    ) -> ScaleSearch:
+        """The search that suits a target.
+
+        Parameters
+        ----------
+        inner : how the network runs, activation included.
+        target : that decodes maps, and knows how far they contradict what they are decoded to.
+        values : of decoding.
+        usual : diameter of the training's nuclei, in pixels; None where it is unknown.
+        varied : by how much the training varied their size, see `AugmentationPolicy.scale`.
+        """
+        decide = partial(target.find_labels, **values)
+        enough = ENOUGH_WIDE if varied >= 1 else ENOUGH
+        return cls(inner, decide, target.self_consistency_error, usual, enough)
 
     def __call__(
         self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
     ) -> Maps:
-        """(Y, X, C) → (Y, X, K) float32."""
+        """(Y, X, C) → (magnified Y, magnified X, K) float32; or (Y, X, K)."""
         maps = self.inner(run, pixels, tile=tile)
         zoom = self.find_zoom(run, pixels, maps=maps)
         if zoom is None:
@@ -109,7 +133,8 @@ class ScaleSearch:
         if needed.needed > needed.free:
             return maps
         magnified = rescaling.zoom_pixels(pixels, (zoom, zoom))
-        return rescaling.return_maps(self.inner(run, magnified, tile=tile), shape)
+        maps = self.inner(run, magnified, tile=tile)
+        return rescaling.return_maps(maps, shape) if self.returns else maps
 
     def settle(self, run: Run, pixels: np.ndarray) -> Inference:
         """The inference at one magnification, chosen on a piece of an image for all of it.
@@ -192,7 +217,7 @@ class ScaleSearch:
 
 @dataclass(frozen=True)
 class Magnified:
-    """Predicts planes at one magnification; the maps come back on the grid of the image.
+    """Predicts planes at one magnification; the maps are those of the magnified image.
 
     Parameters
     ----------
@@ -206,9 +231,9 @@ class Magnified:
     def __call__(
         self, run: Run, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None
     ) -> Maps:
-        """(Y, X, C) → (Y, X, K) float32."""
+        """(Y, X, C) → (magnified Y, magnified X, K) float32."""
         magnified = rescaling.zoom_pixels(pixels, (self.zoom, self.zoom))
-        return rescaling.return_maps(self.inner(run, magnified, tile=tile), pixels.shape[:-1])
+        return self.inner(run, magnified, tile=tile)
 
     def forecast(
         self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None = None, frames: int = 1

@@ -8,7 +8,9 @@ field has no bound (instance norm, attention, style), tiles overlap by a quarter
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,24 @@ WORKSPACE = 1.5  # of what the features take: measured, what layers need beside 
 DECODING = 40  # bytes a pixel: measured, what a watershed takes beside the maps
 # of what is free, for a tile; the rest is for the image, the labels and other programs
 SHARE_OF_MEMORY = 0.2
+_FIXED: ContextVar[float | None] = ContextVar("bytes of a tile", default=None)
+
+
+@contextmanager
+def fix_tiles(most: float) -> Iterator[None]:
+    """Choose tiles by a number of bytes, in place of the memory that happens to be free.
+
+    Then what several processes make of the same image is the same to the last bit.
+
+    Parameters
+    ----------
+    most : bytes that the network takes for a tile.
+    """
+    token = _FIXED.set(most)
+    try:
+        yield
+    finally:
+        _FIXED.reset(token)
 
 
 @dataclass(frozen=True)
@@ -159,7 +179,8 @@ def forecast(plan: TilePlan, field: ReceptiveField, *, frames: int = 1) -> Forec
 def _largest_tile(whole: np.ndarray, margin: np.ndarray, field: ReceptiveField) -> np.ndarray:
     """Halve the axis with most room until the forecast fits into the memory that is free."""
     tile, least = whole.astype(int), 2 * margin + np.array(field.grid)
-    allowed = runtime.memory().available * SHARE_OF_MEMORY
+    fixed = _FIXED.get()
+    allowed = runtime.memory().available * SHARE_OF_MEMORY if fixed is None else fixed
     while forecast_bytes(tile, field) > allowed and (tile > least).any():
         axis = int(np.argmax(tile / least))
         tile[axis] = max(tile[axis] // 2, least[axis])

@@ -25,9 +25,11 @@ from nbtools.io.files import (
     write_json,
     write_text,
 )
-from nbtools.io.finite import require_finite
+from nbtools.io.finite import convert_numbers, require_finite, require_numbers
 from nbtools.io.folders import (
     add_to_mark,
+    finish_commits,
+    is_written_by_us,
     new_folder,
     require_new_file,
     require_new_folder,
@@ -39,7 +41,8 @@ from nbtools.io.lineage import read_lineage, write_lineage
 from nbtools.io.masks import MASKS, are_masks, combine_masks, read_planes, sort_by_number
 from nbtools.io.microscope import PACKAGES, import_optional, read_microscope
 from nbtools.io.nrrd_nifti import NIFTI, NRRD, read_nrrd_nifti, write_nrrd_nifti
-from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr, write_ome_zarr
+from nbtools.io.ome_zarr import is_zarr, list_labels, name_zarr, read_ome_zarr
+from nbtools.io.ome_zarr_writing import write_labels_in_place, write_ome_zarr
 from nbtools.io.outlines import OutlineNote, PaintedLabel
 from nbtools.io.png_jpeg import read_png_jpeg, write_png
 from nbtools.io.points_and_boxes import (
@@ -59,8 +62,9 @@ from nbtools.io.rois import (
     read_outlines,
     read_rois,
 )
-from nbtools.io.series import refuse_several
+from nbtools.io.series import refuse_several, require_level
 from nbtools.io.stored import StoredPixels, is_stored, read_slabs
+from nbtools.io.stored_chunks import ZarrPixels
 from nbtools.io.tiff import TIFF_SUFFIXES, read_tiff, write_stored_tiff, write_tiff
 from nbtools.io.trackmate import SpotImage, Spots, write_trackmate
 from nbtools.io.yolo import is_yolo
@@ -79,6 +83,7 @@ __all__ = [
     "Spots",
     "StoredPixels",
     "UncheckedImage",
+    "ZarrPixels",
     "add_to_mark",
     "are_masks",
     "as_image",
@@ -87,12 +92,14 @@ __all__ = [
     "combine_masks",
     "describe_foreign",
     "find_centres",
+    "finish_commits",
     "holds_labels",
     "holds_outlines",
     "import_optional",
     "is_image",
     "is_image_folder",
     "is_image_place",
+    "is_storable",
     "is_stored",
     "is_written_by_us",
     "is_yolo",
@@ -129,7 +136,9 @@ __all__ = [
     "write_image",
     "write_json",
     "write_label",
+    "write_labels_in_place",
     "write_lineage",
+    "write_ome_zarr",
     "write_text",
     "write_trackmate",
     "write_zip",
@@ -150,6 +159,7 @@ SUFFIXES = (
     *NRRD,
     *NIFTI,
 )
+REGIONAL = (read_tiff, read_ome_zarr)
 WRITTEN = (*SUFFIXES[:5], ".ome.zarr", ".zarr", *NRRD, *NIFTI)
 # Readers are functions of (path, series=, header_only=, palette=) → RawImage.
 BY_SUFFIX = dict.fromkeys(PACKAGES, read_microscope)
@@ -231,7 +241,7 @@ def read_label(
     path : image file of any format that `read_image` reads; colour palettes are read as numbers.
     axes : one letter per dimension, in place of those of the file.
     series : number from 0 or name of the image, where the file holds several.
-    stored : leave the pixels in the file, which must be TIFF: see `StoredPixels`.
+    stored : leave the pixels in the file, which must be TIFF or OME-Zarr: see `StoredPixels`.
 
     Returns
     -------
@@ -283,9 +293,9 @@ def open_image(
     *,
     axes: str | None = None,
     series: int | str | None = None,
-    header_only: bool = False,
+    level: int = 0,
     palette: bool = False,
-    stored: bool = False,
+    **pixels: bool,
 ) -> UncheckedImage:
     """Read a file and what its metadata leave open; only files that hold no image are refused.
 
@@ -295,40 +305,28 @@ def open_image(
     axes : one letter per dimension, in place of those of the file.
     series : number from 0 or name of the image, where the file holds several; None for the first,
         and "series" is among the guesses.
-    header_only : leave out the pixels of all but PNG and JPEG files: they are zeros that take no
-        memory; axes, shape, type and spacing are those of the file.
+    level : of a pyramid, of TIFF and OME-Zarr; 0 is the full resolution.
     palette : it holds labels: the numbers of an indexed PNG are read instead of its colours.
-    stored : leave the pixels of a TIFF in its file, to be read region by region: see
-        `stored.StoredPixels`. Those of other formats are read.
+    pixels : `header_only=True` leaves out the pixels but of small PNG, JPEG and NRRD files: they
+        are zeros that take no memory; axes, shape, type and spacing are those of the file.
+        `stored=True` leaves those of TIFF and OME-Zarr in their files, to be read region by
+        region: see `stored.StoredPixels`. Those of other formats are read.
 
     Raises
     ------
     UserError : the file is missing, broken, or has no pixels; the axes cannot be known.
     """
     path = Path(path)
-    about = {"series": series, "header_only": header_only, "palette": palette}
-    read = partial(_read_raw, **about, stored=stored)
+    about = {"series": series, "level": level, "palette": palette}
+    read = partial(_read_raw, **about, **pixels)
     raw = (
-        read_planes(list_planes(path), read, header_only=header_only)
+        read_planes(list_planes(path), read, header_only=pixels.get("header_only", False))
         if path.is_dir() and not is_image(path)
         else read(path)
     )
     if raw.series and series is None:
         raw = replace(raw, guesses=(*raw.guesses, "series"))
-    if 0 in raw.pixels.shape:
-        raise UserError(
-            "An image must have pixels.",
-            f"{path} of shape {raw.pixels.shape}",
-            "Export it again.",
-        )
-    if raw.pixels.dtype.kind not in "biuf":
-        raise UserError(
-            "Pixels must be real numbers.",
-            f"{raw.pixels.dtype} in {path}",
-            "Save the magnitude, or one field of it.",
-        )
-    if raw.pixels.dtype.kind == "b":
-        raw = replace(raw, pixels=raw.pixels.astype(np.uint8))
+    raw = require_numbers(raw, path)
     return UncheckedImage(*interpret(raw, stem(path), axes=axes), raw.series)
 
 
@@ -386,7 +384,9 @@ def as_label(item: object) -> Image:
     return name_axes(item, axes="ZYX", colours=False) if known is None else known
 
 
-def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None:
+def write_image(
+    path: str | Path, image: Image, *, dtype: object = None, label: bool = False
+) -> None:
     """Write an image with its axes, spacing and type, whole or not at all.
 
     Parameters
@@ -396,6 +396,7 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
     image : or array, see `as_image`; bool pixels become 0 and 1.
     dtype : NumPy type to convert to first; real numbers are rounded and clipped to the range of an
         integer type.
+    label : it holds labels, of which the coarser levels of a pyramid are no mean.
 
     Raises
     ------
@@ -411,10 +412,10 @@ def write_image(path: str | Path, image: Image, *, dtype: object = None) -> None
         )
     if dtype is None:
         dtype = np.uint8 if image.pixels.dtype == bool else image.pixels.dtype
-    image = image.replace(pixels=_convert(image.pixels, np.dtype(dtype)))
+    image = image.replace(pixels=convert_numbers(image.pixels, np.dtype(dtype)))
     if suffix(path).endswith(".zarr"):
         with new_folder(path, overwrite=True) as folder:
-            write_ome_zarr(folder, image)
+            write_ome_zarr(folder, image, label=label)
         return
     with atomic_write(path) as temporary:
         if is_stored(image.pixels) and suffix(path).endswith((".tif", ".tiff")):
@@ -442,7 +443,7 @@ def write_label(path: str | Path, image: Image) -> None:
     """
     image = as_label(image)
     image = to_label(image, image.name or str(path))
-    write_image(path, image, dtype=find_label_type(image.pixels))
+    write_image(path, image, dtype=find_label_type(image.pixels), label=True)
 
 
 def with_spacing(image: Image, spacing: object, *, unit: str = "um") -> Image:
@@ -529,13 +530,16 @@ def _read_raw(
     header_only: bool = False,
     palette: bool = False,
     stored: bool = False,
+    level: int = 0,
 ) -> RawImage:
     if not is_image(path):
         raise refuse_format(path, known=SUFFIXES)
     try:
         read = _find_reader(path)
-        if stored and read is read_tiff:
-            read = partial(read, stored=True)
+        if read in REGIONAL:
+            read = partial(read, stored=stored, level=level)
+        else:
+            require_level(level, count=1, path=path)
         return read(path, series=series, header_only=header_only, palette=palette)
     except UserError:
         raise
@@ -559,15 +563,22 @@ def require_storable(path: str | Path) -> None:
 
     Raises
     ------
-    UserError : only TIFF can.
+    UserError : only TIFF and OME-Zarr can.
     """
-    path = Path(path)
-    if path.is_dir() or suffix(path) in BY_SUFFIX or _find_reader(path) is not read_tiff:
+    if not is_storable(path):
         raise UserError(
-            "An image larger than the memory is read from TIFF, region by region.",
+            "An image larger than the memory is read from TIFF or OME-Zarr, region by region.",
             path,
             "Save it as TIFF (in Fiji: File > Save As > Tiff), or use a machine with more memory.",
         )
+
+
+def is_storable(path: str | Path) -> bool:
+    """Whether an image can be read region by region."""
+    path = Path(path)
+    if path.is_dir():
+        return is_image_folder(path)
+    return suffix(path) not in BY_SUFFIX and _find_reader(path) in REGIONAL
 
 
 def _find_reader(path: Path) -> Callable[..., RawImage]:
@@ -594,16 +605,3 @@ def _find_reader(path: Path) -> Callable[..., RawImage]:
         f"{path}, {found}",
         "Export the image again.",
     )
-
-
-def _convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype == pixels.dtype:
-        return pixels
-    if is_stored(pixels):
-        return pixels.astype(dtype)
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        if pixels.dtype.kind == "f":
-            pixels = np.nan_to_num(np.rint(pixels))
-        pixels = np.clip(pixels, limits.min, limits.max)
-    return pixels.astype(dtype)

@@ -18,6 +18,8 @@ from nbtools.image import AXES, RGB, SPACE, Image, check_axes
 from nbtools.io.stored import view_part
 
 SMALL = 2**28  # bytes of an image that is not asked how it fits into its file
+# bytes of pixels of a file that is decoded as a whole, beyond which its header is read alone
+LARGE = 2**22
 RATIO = 20_000  # of bytes of pixels for one of the file; deflation gives 1,032 at best
 MOST_CHANNELS = 4  # an unnamed axis of up to 4 planes is read as channels, a longer one as Z
 
@@ -121,19 +123,20 @@ def require_possible(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> No
         )
 
 
-def require_memory(shape: Sequence[int], dtype: np.dtype, *, path: Path) -> None:
+def require_memory(shape: Sequence[int], dtype: np.dtype, *, path: Path, copies: int = 1) -> None:
     """Require that the pixels of a file fit into the memory that is free, before they are read.
 
     Parameters
     ----------
     shape, dtype : as the header says.
     path : of the file.
+    copies : that are in memory at one time while it is read.
 
     Raises
     ------
     UserError : they do not.
     """
-    claimed = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
+    claimed = math.prod(map(int, shape)) * np.dtype(dtype).itemsize * copies
     if claimed > SMALL and claimed > (free := runtime.memory().available):
         raise UserError(
             "An image must fit into the memory that is free.",

@@ -170,8 +170,7 @@ def _decompress(data: bytes, kind: int, *, dtype: np.dtype, path: Path) -> np.nd
         raise UserError(
             f"Reading CZI with compression {CODECS[kind]} needs the package imagecodecs.",
             f"{path} (number {kind})",
-            'Type: pip install imagecodecs (or "nbtools[formats]"); or export it from ZEN '
-            "without compression.",
+            "Type: pip install imagecodecs; or export it from ZEN without compression.",
         ) from error
     split = False
     if kind == ZSTD_HEADER:  # length of the header, then whether high bytes follow low ones

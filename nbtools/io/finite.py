@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.stored import read_slabs
+from nbtools.io.axes import RawImage
+from nbtools.io.stored import StoredPixels, is_stored, read_slabs
 
 
 def require_finite(image: Image, source: str) -> Image:
@@ -34,3 +37,52 @@ def require_finite(image: Image, source: str) -> Image:
             "Replace them: nbtools check --fix writes a copy with the image's median instead.",
         )
     return image
+
+
+def require_numbers(raw: RawImage, path: object) -> RawImage:
+    """What was read, which must hold pixels that are real numbers; true and false become 1 and 0.
+
+    Parameters
+    ----------
+    raw : as it lies in the file.
+    path : of the file, for the message.
+
+    Raises
+    ------
+    UserError : no pixels, or complex numbers.
+    """
+    if 0 in raw.pixels.shape:
+        raise UserError(
+            "An image must have pixels.",
+            f"{path} of shape {raw.pixels.shape}",
+            "Export it again.",
+        )
+    if raw.pixels.dtype.kind not in "biuf":
+        raise UserError(
+            "Pixels must be real numbers.",
+            f"{raw.pixels.dtype} in {path}",
+            "Save the magnitude, or one field of it.",
+        )
+    return replace(raw, pixels=raw.pixels.astype(np.uint8)) if raw.pixels.dtype == bool else raw
+
+
+def convert_numbers(
+    pixels: np.ndarray | StoredPixels, dtype: np.dtype
+) -> np.ndarray | StoredPixels:
+    """Pixels of another type; real numbers are rounded and clipped to the range of integers.
+
+    Parameters
+    ----------
+    pixels : of any type.
+    dtype : NumPy type.
+    """
+    if dtype == pixels.dtype:
+        return pixels
+    if is_stored(pixels):
+        return pixels.astype(dtype)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if pixels.dtype.kind == "f":
+            pixels = np.nan_to_num(np.rint(pixels))
+        pixels = np.clip(pixels, limits.min, limits.max)
+    return pixels.astype(dtype)

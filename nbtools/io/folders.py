@@ -12,21 +12,18 @@ import json
 import os
 import re
 import shutil
-import socket
-import sys
 import threading
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain, count
 from pathlib import Path
 
 from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.io.locks import LOCK, is_held
+from nbtools.io.temporary import PREFIX, TEMPORARY, list_leftovers, temporary_path
 
 MARK = ".nbtools.jsonl"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
-PREFIX = ".nbtools-"  # of what is being written
 JOURNAL = f"{PREFIX}images.jsonl"  # of a batch of images, see `nbtools.cli.batch`
 BATCH_LOCK = f"{PREFIX}images.lock"
 LOCKS = (BATCH_LOCK, f"checkpoint/{LOCK}")  # held while a folder is being written
@@ -34,8 +31,8 @@ LOCKS = (BATCH_LOCK, f"checkpoint/{LOCK}")  # held while a folder is being writt
 CHECKPOINT = re.compile(
     r"checkpoint/(generation_\d{6,}(-[0-9a-f]{8})?\.npz(\.json)?|state\.(npz|json)|\.lock)"
 )
-TEMPORARY = re.compile(rf"{re.escape(PREFIX)}[0-9a-f]{{6}}-\d+-[0-9a-f]{{8}}(\.[\w.]+)?")
-LONGEST_SUFFIX = 12  # letters
+COMMIT = ".commit"  # ending of a hidden folder of files that are about to replace others
+TODO = f"{PREFIX}todo.json"  # in it: what it replaces
 LAST = ("model.json", "result.json")
 _marking = threading.Lock()
 NAMED = 3  # foreign files that a message names
@@ -118,24 +115,30 @@ class new_folder:
         self._move(files)
 
     def _fill(self, new: dict[str, str]) -> None:
-        """Add files to a folder; several threads may do so."""
+        """Add files to a folder; several threads may do so.
+
+        Where older files go, all of it is one step: from the moment that the hidden folder has its
+        last name, whoever looks at the result next would end what a kill broke off.
+        """
         present = [name for name in new if os.path.lexists(self.path / name)]
         if present:
             self._require_own(read_mark(self.path) or {}, present)
         append_mark(self.path, new)
-        if self.renew:
-            remove_own(self.path, read_mark(self.path) or {}, within=self.renew)
-        self._move(list(new))
-        if self.renew:
-            old = read_mark(self.path) or {}
-            there = {n: known for n, known in old.items() if os.path.lexists(self.path / n)}
-            write_mark(self.path, there | new)
+        if not self.renew:
+            self._move(list(new))
+            return
+        mark = read_mark(self.path) or {}
+        stale = [name for name in list_files(self.path) if name.startswith(self.renew)]
+        stale = [n for n in stale if n not in new and is_own(self.path, n, mark=mark)]
+        (self._temporary / TODO).write_text(json.dumps({"new": new, "stale": stale}), "utf-8")
+        commit = self._temporary.with_name(self._temporary.name + COMMIT)
+        os.replace(self._temporary, commit)
+        _finish_commit(commit)
 
     def _move(self, files: list[str]) -> None:
         # What makes the folder a model or a result goes last: half a folder is neither.
         for name in sorted(files, key=lambda name: name in LAST):
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._temporary / name, self.path / name)
+            move_file(self._temporary / name, self.path / name)
 
     def _require_own(self, mark: dict[str, str], files: list[str]) -> None:
         present = [name for name in files if os.path.lexists(self.path / name)]
@@ -146,6 +149,43 @@ class new_folder:
                 f"{self.path} with {', '.join(foreign[:NAMED])}",
                 "Give these files another name, or give another folder.",
             )
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a file in the place of another, in a folder that is made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, target)
+
+
+def finish_commits(folder: str | Path) -> None:
+    """End what a process that was killed had begun to replace in a folder.
+
+    Parameters
+    ----------
+    folder : of a result; nothing happens elsewhere.
+    """
+    for name in list(list_leftovers(Path(folder))):
+        if name.endswith(COMMIT):
+            _finish_commit(Path(folder) / name)
+
+
+def _finish_commit(commit: Path) -> None:
+    """Replace the files of a folder by those in a hidden folder inside it, which then goes."""
+    folder = commit.parent
+    if (commit / TODO).is_file():
+        todo = documents.parse_json((commit / TODO).read_text("utf-8"), commit / TODO)
+        mark = read_mark(folder) or {}
+        for name in todo["stale"]:
+            if is_own(folder, name, mark=mark):
+                (folder / name).unlink(missing_ok=True)
+        for name in sorted(todo["new"], key=lambda name: name in LAST):
+            if os.path.lexists(commit / name):  # else it was moved before the kill
+                move_file(commit / name, folder / name)
+        there = {n: known for n, known in mark.items() if os.path.lexists(folder / n)}
+        write_mark(folder, there | todo["new"])
+        remove_empty(folder)
+        (commit / TODO).unlink()
+    shutil.rmtree(commit, ignore_errors=True)
 
 
 def require_new_folder(
@@ -446,6 +486,11 @@ def remove_own(folder: Path, mark: dict[str, str], *, within: tuple[str, ...] = 
     for name in list_files(folder):
         if name.startswith(within) and is_own(folder, name, mark=mark):
             (folder / name).unlink(missing_ok=True)
+    remove_empty(folder)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the empty folders below a folder."""
     for place, _, _ in sorted(os.walk(folder), reverse=True):
         if Path(place) != folder and not os.listdir(place):
             os.rmdir(place)
@@ -490,29 +535,10 @@ def hash_file(path: Path) -> str:
 # --- what is being written, and what a killed process left of it
 
 
-def temporary_path(path: Path) -> Path:
-    """A free hidden name beside a path: short, with its suffix, and with our process in it."""
-    # two of them: writers tell .nii.gz and .ome.tif by both
-    suffix = next((s for s in ("".join(path.suffixes[-2:]), path.suffix) if fits(s)), "")
-    return path.with_name(f"{PREFIX}{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{suffix}")
-
-
-def fits(suffix: str) -> bool:
-    """Whether a suffix may stand in a temporary name: short, and of letters and digits."""
-    return len(suffix) <= LONGEST_SUFFIX and suffix.replace(".", "").isalnum()
-
-
-def is_leftover(name: str) -> bool:
-    """Whether something was being written under this name, by a process that has ended."""
-    if not name.startswith(PREFIX):
-        return False
-    host, number, *_ = (*name.removeprefix(PREFIX).split("-"), "", "")
-    return host == _host() and number.isdecimal() and not _is_running(int(number))
-
-
 def sweep(folder: Path) -> None:
     """Remove what processes that were killed left in a folder."""
-    for name in list(_list_leftovers(folder)):
+    finish_commits(folder)
+    for name in list(list_leftovers(folder)):
         path = folder / name
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
@@ -520,28 +546,6 @@ def sweep(folder: Path) -> None:
             discard(path, mark=mark, name="result")
         else:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _list_leftovers(folder: Path) -> Iterator[str]:
-    if folder.is_dir():
-        yield from (name for name in os.listdir(folder) if is_leftover(name))
-
-
-def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-
-
-def _is_running(number: int) -> bool:
-    """Whether a process of this machine runs; on Windows, where a look could end it, True."""
-    if number == os.getpid() or sys.platform == "win32":
-        return True
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def unwritable(path: Path, error: OSError) -> UserError:

@@ -60,14 +60,13 @@ def import_optional(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         install = {"nrrd": "pynrrd"}.get(name, name)
-        extra = {"zarr": "bigdata", "pooch": "public"}.get(name, "formats")
         other = (
             "or fetch it by hand" if name == "pooch" else "or save the image as OME-TIFF in Fiji"
         )
         raise UserError(
             f"Reading {what} needs the package {install}.",
             "a Python without it",
-            f'Type: pip install "nbtools[{extra}]" (or pip install {install}); {other}.',
+            f"Type: pip install {install}; {other}.",
         ) from error
 
 

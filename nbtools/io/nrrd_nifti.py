@@ -13,7 +13,7 @@ import numpy as np
 
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, no_pixels
+from nbtools.io.axes import LARGE, RawImage, no_pixels, require_memory
 from nbtools.io.masks import combine_masks
 from nbtools.io.microscope import import_optional
 from nbtools.io.series import choose_series
@@ -40,7 +40,8 @@ def read_nrrd_nifti(
     path : of the file.
     series : must be the first, or None: there is one image.
     palette : has no meaning here.
-    header_only : leave out the pixels of NIfTI files: they are zeros that take no memory.
+    header_only : leave out the pixels of NIfTI files, and of large NRRD files: they are zeros that
+        take no memory.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def read_nrrd_nifti(
     """
     choose_series(("s0",), series, path=path)
     if path.name.lower().endswith(NRRD):
-        return _read_nrrd(path, import_optional("nrrd", "NRRD"))
+        return _read_nrrd(path, import_optional("nrrd", "NRRD"), header_only=header_only)
     return _read_nifti(path, import_optional("nibabel", "NIfTI"), header_only=header_only)
 
 
@@ -77,8 +78,15 @@ def write_nrrd_nifti(path: Path, image: Image, *, nifti: bool) -> None:
         _write_nrrd(path, image, import_optional("nrrd", "NRRD"))
 
 
-def _read_nrrd(path: Path, nrrd: ModuleType) -> RawImage:
-    pixels, header = nrrd.read(str(path), index_order="C")
+def _read_nrrd(path: Path, nrrd: ModuleType, *, header_only: bool) -> RawImage:
+    header = nrrd.read_header(str(path))
+    kind, shape = find_type(str(header["type"])), [int(n) for n in header["sizes"]][::-1]
+    layered = "Segment0_LabelValue" in header and len(shape) == 4
+    if header_only and not layered and np.prod(shape, dtype=float) * kind.itemsize > LARGE:
+        pixels = no_pixels(tuple(shape), kind)
+    else:
+        require_memory(shape, kind, path=path, copies=2)  # the file as it is, and unpacked
+        pixels, header = nrrd.read(str(path), index_order="C")
     if "Segment0_LabelValue" in header and pixels.ndim == 4:
         pixels, header = _join_layers(pixels, header, path)
     letters = _letters_of_nrrd(header, pixels.ndim)
@@ -91,6 +99,26 @@ def _read_nrrd(path: Path, nrrd: ModuleType) -> RawImage:
     sizes = {a: s for a, s in sizes.items() if a in "ZYX" and np.isfinite(s) and s > 0}
     named = next((u for u in units if u), "mm" if "space" in header else "")
     return _squeeze(RawImage(pixels, letters, *_to_um(sizes, named)))
+
+
+def find_type(name: str) -> np.dtype:
+    """The type of the numbers of a NRRD file, by any of the names that the format has for it.
+
+    Parameters
+    ----------
+    name : as in the header.
+
+    Examples
+    --------
+    >>> find_type("unsigned short"), find_type("float"), find_type("int64_t")
+    (dtype('uint16'), dtype('float32'), dtype('int64'))
+    """
+    name = name.lower().strip()
+    if name in ("float", "double"):
+        return np.dtype(np.float32 if name == "float" else np.float64)
+    sizes = {1: ("char", "int8"), 2: ("short", "int16"), 8: ("long", "int64")}
+    found = (n for n, words in sizes.items() if any(word in name for word in words))
+    return np.dtype(f"{'u' if name.startswith('u') else 'i'}{next(found, 4)}")
 
 
 def _letters_of_nrrd(header: dict, ndim: int) -> str:
@@ -129,6 +157,8 @@ def _read_nifti(path: Path, nibabel: ModuleType, *, header_only: bool) -> RawIma
     file = nibabel.load(path)
     shape = tuple(file.shape)
     dtype = file.get_data_dtype()
+    if not header_only:
+        require_memory(shape, dtype, path=path)
     pixels = no_pixels(shape, dtype) if header_only else np.asanyarray(file.dataobj)
     letters = "XYZTC"[: len(shape)]
     if dtype.names:  # colours are records

@@ -1,4 +1,4 @@
-"""OME-Zarr (NGFF 0.1 to 0.5): folders of chunks, read and written at full resolution.
+"""OME-Zarr (NGFF 0.1 to 0.5): folders of chunks, read at the full resolution or a level.
 
 A path may name a whole folder, one image in it (`image.zarr/0` as bioformats2raw writes), or the
 labels of an image (`image.zarr/labels/nuclei`).
@@ -6,7 +6,6 @@ labels of an image (`image.zarr/labels/nuclei`).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,17 +16,17 @@ import numpy as np
 
 from nbtools import documents
 from nbtools.errors import UserError
-from nbtools.image import RGB, Image
+from nbtools.image import RGB
 from nbtools.io.axes import RATIO, SMALL, RawImage, no_pixels
 from nbtools.io.intervals import to_seconds
 from nbtools.io.microscope import import_optional
-from nbtools.io.series import choose_series, select, spread, tidy_names
+from nbtools.io.series import choose_series, require_level, select, spread, tidy_names
+from nbtools.io.stored_chunks import store_zarr
 from nbtools.io.units import PIXEL, normal_unit, um_per_unit
 from nbtools.io.zarr_chunks import require_chunks
 
 METADATA_KEY = "nbtools"
 MOST_METADATA = 2**26  # bytes of a group
-CHUNK = {"Y": 512, "X": 512}  # one plane of up to 512 x 512 a chunk
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 LABELS = "labels"
 
@@ -68,10 +67,10 @@ def list_labels(path: Path, *, series: int | None = None) -> list[Path]:
     if not 0 <= (series or 0) < len(members):
         return []
     folder = members[series or 0].place / LABELS
-    return [folder / name for name in _list_label_names(folder)]
+    return [folder / name for name in list_label_names(folder)]
 
 
-def _list_label_names(folder: Path) -> list[str]:
+def list_label_names(folder: Path) -> list[str]:
     """Names of the label images of a folder labels/, as it lists them or as they lie there."""
     if not folder.is_dir():
         return []
@@ -111,8 +110,10 @@ def read_ome_zarr(
     series: int | str | None = None,
     header_only: bool = False,
     palette: bool = False,
+    stored: bool = False,
+    level: int = 0,
 ) -> RawImage:
-    """Read the full resolution of one image of an OME-Zarr folder.
+    """Read one image of an OME-Zarr folder.
 
     Parameters
     ----------
@@ -120,44 +121,51 @@ def read_ome_zarr(
     series : number or name of the image, where there are several; None for the first.
     header_only : leave out the pixels: they are zeros that take no memory.
     palette : it holds labels, of which whole chunks may be 0.
+    stored : leave the pixels in their chunks, see `stored_chunks.ZarrPixels`.
+    level : of the pyramid; 0 is the full resolution.
 
     Raises
     ------
-    UserError : the folder holds no image, a chunk is lost, or the package zarr is missing.
+    UserError : the folder holds no image or no such level, a chunk is lost, or the package zarr is
+        missing.
     """
     zarr = import_optional("zarr", "OME-Zarr")
-    if _kind_of(path) == "array":
-        return _read_array(zarr, path, header_only=header_only, label=palette)
+    if kind_of(path) == "array":
+        require_level(level, count=1, path=path)
+        about = {"header_only": header_only, "stored": stored}
+        return _read_array(zarr, path, label=palette, **about)
     members = list(_list_members(path))
     if not members:
         raise _refuse_group(path)
     names = tidy_names([m.name for m in members])
     member = members[choose_series(names, series, path=path)]
-    level = member.scales["datasets"][0]
-    place = member.place / str(level["path"])
+    datasets = member.scales["datasets"]
+    require_level(level, count=len(datasets), path=path)
+    scales = member.scales | {"datasets": datasets[level:]}
+    place = member.place / str(datasets[level]["path"])
     if not _is_inside(place, member.place):
         raise _refuse_group(path)
     array = zarr.open_array(str(place), mode="r")
     letters = _letters(member.scales, array.ndim)
     require_stored(array, path)
-    spacing, unit = _spacing(member.scales, level, letters)
-    interval = _interval(member.scales, level, letters)
+    spacing, unit = _spacing(scales, datasets[level], letters)
+    interval = _interval(scales, datasets[level], letters)
     note = member.about.get(METADATA_KEY, {})
     channels = tuple(note.get("channels", ())) or tuple(
         c.get("label", "") for c in (member.about.get("omero") or {}).get("channels", ())
     )
-    if header_only:
-        pixels = no_pixels(array.shape, array.dtype)
-    else:
-        label = palette or "image-label" in member.about
-        require_chunks(member.place, member.scales, zarr=zarr, note=note, label=label)
-        pixels = np.asarray(array[...])
+    pixels, label = no_pixels(array.shape, array.dtype), palette or "image-label" in member.about
+    if not header_only:
+        require_chunks(member.place, scales, zarr=zarr, note=note, label=label)
+        pixels = store_zarr(place, array) if stored else np.asarray(array[...])
     pixels, letters = select(pixels, letters, index=spread(letters, pixels.shape)[0][1])
     raw = RawImage(pixels, letters, spacing, unit, channels=channels, interval_s=interval)
     return replace(_as_written(raw, note), series=names if len(names) > 1 else ())
 
 
-def _read_array(zarr: object, path: Path, *, header_only: bool, label: bool) -> RawImage:
+def _read_array(
+    zarr: object, path: Path, *, header_only: bool, stored: bool, label: bool
+) -> RawImage:
     """An array without a description of its axes, or a level of an image, which has one."""
     beside = _describe_group(path.parent).get("multiscales") or []
     levels = chain.from_iterable(scales.get("datasets", ()) for scales in beside)
@@ -175,7 +183,10 @@ def _read_array(zarr: object, path: Path, *, header_only: bool, label: bool) -> 
     if not header_only:
         scales = {"datasets": [{"path": path.name}]}
         require_chunks(path.parent, scales, zarr=zarr, note={}, label=label)
-    pixels = no_pixels(array.shape, array.dtype) if header_only else np.asarray(array[...])
+    if header_only:
+        pixels = no_pixels(array.shape, array.dtype)
+    else:
+        pixels = store_zarr(path, array) if stored else np.asarray(array[...])
     return RawImage(pixels, letters)
 
 
@@ -204,7 +215,7 @@ def require_stored(array: object, path: Path) -> None:
         )
 
 
-def _kind_of(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """ "array" or "group", in version 2 or 3."""
     if (path / ".zarray").is_file():
         return "array"
@@ -243,7 +254,7 @@ def _list_members(path: Path, name: str = "") -> Iterator[_Member]:
     elif isinstance(about.get("well"), Mapping):
         inside = [str(i["path"]) for i in about["well"].get("images", ())]
     elif path.name == LABELS:
-        inside = _list_label_names(path)
+        inside = list_label_names(path)
     else:
         listed = _describe_group(path / "OME").get("series") or about.get("series")
         inside = [str(s) for s in listed] if isinstance(listed, list) else _list_numbered(path)
@@ -261,7 +272,7 @@ def _is_inside(place: Path, folder: Path) -> bool:
 def _list_numbered(path: Path) -> list[str]:
     """Groups that are named by numbers, in order."""
     children = [p.name for p in path.iterdir() if p.name.isdecimal()] if path.is_dir() else []
-    return sorted((n for n in children if _kind_of(path / n) == "group"), key=int)
+    return sorted((n for n in children if kind_of(path / n) == "group"), key=int)
 
 
 def _refuse_group(path: Path) -> UserError:
@@ -289,34 +300,6 @@ def _letters(scales: dict, ndim: int) -> str:
         kind = axis.get("type") if isinstance(axis, Mapping) else None
         letters.append(name if name in set("TCZYX") else kinds.get(kind, "P"))
     return "".join(letters)
-
-
-def write_ome_zarr(path: Path, image: Image) -> None:
-    """Write NGFF 0.5 (Zarr 3): axes in the order T, C, Z, Y, X, one resolution.
-
-    Empty chunks are written, too, and the note says so: a chunk that is missing was lost.
-
-    Parameters
-    ----------
-    path : of the folder.
-    image : of any axes and type.
-    """
-    zarr = import_optional("zarr", "OME-Zarr")
-    letters = "".join(a for a in "TCZYX" if a in image.axes)
-    ordered = image.to(letters)
-    chunks = tuple(min(n, CHUNK.get(a, 1)) for a, n in zip(letters, ordered.shape, strict=True))
-    group = zarr.open_group(str(path), mode="w", zarr_format=3)
-    array = group.create_array(
-        "0",
-        shape=ordered.shape,
-        chunks=chunks,
-        dtype=ordered.pixels.dtype,
-        config={"write_empty_chunks": True},
-    )
-    array[...] = ordered.pixels
-    group.attrs["ome"] = _describe(ordered) | {
-        METADATA_KEY: {"axes": image.axes, "channels": list(image.channels), "complete": True}
-    }
 
 
 def _scale_of(scales: dict, level: dict, count: int) -> np.ndarray:
@@ -358,28 +341,6 @@ def _spacing(scales: dict, level: dict, letters: str) -> tuple[dict[str, float],
         return sizes, "pixel"
     known = {a: um_per_unit(u) for a, u in units.items()}
     return {a: known[a] * size for a, size in sizes.items() if known[a]}, "um"
-
-
-def _describe(image: Image) -> dict:
-    kinds = {"T": "time", "C": "channel"}
-    unit = {"um": "micrometer", "pixel": "pixel"}[image.unit]
-    axes = [
-        {"name": a.lower(), "type": kinds.get(a, "space")}
-        | ({"unit": unit} if a in "ZYX" and image.spacing else {})
-        | ({"unit": "second"} if a == "T" and image.interval_s else {})
-        for a in image.axes
-    ]
-    known = dict(zip(image.spatial, image.spacing or (), strict=bool(image.spacing)))
-    known["T"] = image.interval_s or 1.0
-    scale = [known.get(a, 1.0) for a in image.axes]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    about = {
-        "version": "0.5",
-        "multiscales": [{"name": image.name or "image", "axes": axes, "datasets": [level]}],
-    }
-    if image.channels:
-        about["omero"] = {"channels": [{"label": c} for c in image.channels]}
-    return documents.parse_json(json.dumps(about), "metadata")
 
 
 def _as_written(raw: RawImage, note: dict) -> RawImage:

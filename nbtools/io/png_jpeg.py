@@ -12,12 +12,15 @@ from PIL.PngImagePlugin import PngInfo
 from nbtools import documents
 from nbtools.errors import UserError
 from nbtools.image import Image
-from nbtools.io.axes import RawImage, require_possible
+from nbtools.io.axes import LARGE, RawImage, no_pixels, require_memory, require_possible
 from nbtools.io.series import choose_series
 from nbtools.io.units import is_plausible
 
 METADATA_KEY = "nbtools"
 GREY = 0  # type of colour in the header of a PNG
+SINGLE = ("1", "L", "I", "I;16", "I;16B")  # modes of Pillow without a channel axis
+AS_RGB = ("CMYK", "YCbCr", "LAB", "HSV", "PA")  # modes that become colours
+COPIES = 2  # of the pixels, while they are decoded
 
 
 def read_png_jpeg(
@@ -33,7 +36,7 @@ def read_png_jpeg(
     ----------
     path : of the file.
     series : must be the first, or None: there is one image.
-    header_only : has no meaning here; the pixels are read.
+    header_only : leave out the pixels of large files: they are zeros that take no memory.
     palette : read the numbers of an indexed PNG instead of its colours; label images are often
         saved as such.
 
@@ -47,6 +50,10 @@ def read_png_jpeg(
         size = (*picture.size, len(picture.getbands()))
         require_possible(size, np.dtype(np.uint8), path=path)
         spacing, unit = _spacing(picture)
+        kind, shape = describe_pixels(picture, depth=depth, palette=palette)
+        if header_only and np.prod(shape, dtype=float) * kind.itemsize > LARGE:
+            return RawImage(no_pixels(shape, kind), "YXS"[: len(shape)], spacing, unit)
+        require_memory(shape, kind, path=path, copies=COPIES)
         if depth == 16 and colour != GREY:  # Pillow would give 8 bit
             pixels = _decode_16_bit(path)
         else:
@@ -69,6 +76,28 @@ def _open(path: Path) -> Picture.Image:
         ) from error
 
 
+def describe_pixels(
+    picture: Picture.Image, *, depth: int, palette: bool
+) -> tuple[np.dtype, tuple[int, ...]]:
+    """Type and shape of the pixels as they will be read.
+
+    Parameters
+    ----------
+    picture : opened, not yet decoded.
+    depth : bits per sample.
+    palette : the numbers of an indexed picture are read, and not its colours.
+    """
+    mode, channels = picture.mode, len(picture.getbands())
+    if mode == "P":
+        channels = 4 if "transparency" in picture.info else 3
+    elif mode in AS_RGB:
+        channels = 3
+    is_single = mode in SINGLE or (mode == "P" and palette)
+    kind = np.uint16 if depth == 16 or mode.startswith("I") else np.uint8
+    width, height = picture.size
+    return np.dtype(kind), (height, width) if is_single else (height, width, channels)
+
+
 def _read_header(path: Path) -> tuple[int, int]:
     """Bits per sample and type of colour (0 is grey) of a PNG; (8, -1) of other files."""
     with path.open("rb") as file:
@@ -84,7 +113,7 @@ def _decode_16_bit(path: Path) -> np.ndarray:
         raise UserError(
             "Reading PNG of 16-bit colours or transparency needs the package imagecodecs.",
             path,
-            'Type: pip install imagecodecs (or "nbtools[formats]"); or save it as TIFF in Fiji.',
+            "Type: pip install imagecodecs; or save it as TIFF in Fiji.",
         ) from error
     return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
@@ -117,7 +146,7 @@ def write_png(path: Path, image: Image) -> None:
 
 
 def _in_plain_mode(picture: Picture.Image, *, palette: bool) -> Picture.Image:
-    plain = {"1": "L"} | dict.fromkeys(("CMYK", "YCbCr", "LAB", "HSV", "PA"), "RGB")
+    plain = {"1": "L"} | dict.fromkeys(AS_RGB, "RGB")
     if not palette:
         plain["P"] = "RGBA" if "transparency" in picture.info else "RGB"
     return picture.convert(plain[picture.mode]) if picture.mode in plain else picture

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nbtools.errors import UserError
+from nbtools.io.stored import StoredPixels
 
 OWN_AXES = "TCZYXS?"  # axes of one image; along any other axis lie images of their own
 SHOWN = 6  # names in a message
@@ -132,7 +133,25 @@ def keep_own(letters: str) -> str:
 
 def select(pixels: np.ndarray, letters: str, *, index: tuple) -> tuple[np.ndarray, str]:
     """One of the images that `spread` lists, and its axes."""
-    return pixels[index], keep_own(letters)
+    chosen = pixels.view(index) if isinstance(pixels, StoredPixels) else pixels[index]
+    return chosen, keep_own(letters)
+
+
+def require_level(level: int, *, count: int, path: Path) -> None:
+    """A UserError where an image has no such level.
+
+    Parameters
+    ----------
+    level : from 0, the full resolution.
+    count : of the levels that there are.
+    path : of the image.
+    """
+    if level >= count:
+        raise UserError(
+            "A level must be one of those that the image holds.",
+            f"level {level} of {path}, which has {count}",
+            f"Use 0 to {count - 1}; 0 is the full resolution." if count > 1 else "Use 0.",
+        )
 
 
 def _tidy(name: object) -> str:

@@ -84,6 +84,15 @@ class StoredPixels:
         self._see(mapped)[place] = values
         mapped.flush()
 
+    def stamp(self) -> dict:
+        """What changes where the file does: its size, and when it was written last."""
+        status = self.path.stat()
+        return {"bytes": status.st_size, "changed": status.st_mtime_ns}
+
+    def __getstate__(self) -> dict:
+        """Another process reads the same file; that it lives is seen to here."""
+        return self.__dict__ | {"keeper": None}
+
     def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
         return self[...].astype(dtype or self.dtype, copy=False)
 
@@ -135,19 +144,22 @@ class StoredPixels:
         return max(found) if initial is None else max(*found, initial)
 
 
-def read_slabs(pixels: np.ndarray | StoredPixels) -> Iterator[tuple[slice, np.ndarray]]:
+def read_slabs(
+    pixels: np.ndarray | StoredPixels, *, most: int = SLAB
+) -> Iterator[tuple[slice, np.ndarray]]:
     """The pixels in slabs along the first axis, so that not all are in memory.
 
     Parameters
     ----------
     pixels : in memory or in a file.
+    most : pixels that are read together, about.
 
     Yields
     ------
     Place of the slab along the first axis, and its pixels.
     """
     passed = prod(pixels.held) // len(pixels) if is_stored(pixels) else prod(pixels.shape[1:])
-    rows = max(1, SLAB // max(1, passed))
+    rows = max(1, most // max(1, passed))
     for start in range(0, pixels.shape[0], rows):
         place = slice(start, min(start + rows, pixels.shape[0]))
         yield place, pixels[place]

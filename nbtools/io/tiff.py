@@ -13,7 +13,14 @@ import tifffile
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.io.axes import RawImage, no_pixels, require_memory, require_possible
-from nbtools.io.series import choose_series, keep_own, select, spread, tidy_names
+from nbtools.io.series import (
+    choose_series,
+    keep_own,
+    require_level,
+    select,
+    spread,
+    tidy_names,
+)
 from nbtools.io.stored import StoredPixels, read_slabs
 from nbtools.io.tiff_metadata import METADATA_KEY, describe, name_positions, require_own_files
 from nbtools.io.tiff_pixels import (
@@ -48,6 +55,7 @@ def read_tiff(
     header_only: bool = False,
     palette: bool = False,
     stored: bool = False,
+    level: int = 0,
 ) -> RawImage:
     """Read one image of a TIFF file.
 
@@ -58,11 +66,12 @@ def read_tiff(
     header_only : leave out the pixels: they are zeros that take no memory.
     palette : numbers of indexed colours are read in any case.
     stored : leave the pixels in the file, see `stored.StoredPixels`.
+    level : of a pyramid; 0 is the full resolution.
 
     Raises
     ------
     tifffile.TiffFileError : the file is damaged; `open_image` turns it into a UserError.
-    UserError : there is no such image, or pixels cannot be decoded here.
+    UserError : there is no such image or level, or pixels cannot be decoded here.
     """
     with collect_log() as messages, tifffile.TiffFile(path) as file:
         require_own_files(file, path)
@@ -70,7 +79,9 @@ def read_tiff(
         require_undamaged(messages)  # before any other reader meets the file
         names = tidy_names([m.name for m in members])
         member = members[choose_series(names, series, path=path)]
-        found = member.series
+        whole = member.series
+        require_level(level, count=len(whole.levels), path=path)
+        found = whole.levels[level]
         require_possible(found.shape, found.dtype, path=path)
         letters = _letters(found.axes)
         if header_only:
@@ -78,15 +89,33 @@ def read_tiff(
             shape = tuple(n for n, at in kept if isinstance(at, slice))
             pixels, letters = no_pixels(shape, found.dtype), keep_own(letters)
         elif stored:
-            pixels = store_pixels(file, found, path=path).view(member.index)
+            at = {"series": file.series.index(whole), "level": level}
+            pixels = store_pixels(file, found, path=path, **at).view(member.index)
             letters = keep_own(letters)
         else:
             require_memory(found.shape, found.dtype, path=path)
             pixels = read_pixels(file, found, path=path).reshape(found.shape)
             pixels, letters = select(pixels, letters, index=member.index)
-        raw = describe(file, found, raw=RawImage(pixels, letters))
+        raw = describe(file, whole, raw=RawImage(pixels, letters))
+        raw = coarsen(raw, whole, level=found) if level else raw
     require_undamaged(messages)
     return replace(raw, series=names if len(names) > 1 else ())
+
+
+def coarsen(
+    raw: RawImage, whole: tifffile.TiffPageSeries, *, level: tifffile.TiffPageSeries
+) -> RawImage:
+    """The image with the pixel size of a level of its pyramid.
+
+    Parameters
+    ----------
+    raw : with the pixel size of the full resolution.
+    whole, level : of the pyramid.
+    """
+    shapes = zip(whole.axes, whole.shape, level.shape, strict=True)
+    factors = {axis: n / m for axis, n, m in shapes}
+    spacing = {axis: size * factors.get(axis, 1.0) for axis, size in raw.spacing.items()}
+    return replace(raw, spacing=spacing)
 
 
 def _list_members(file: tifffile.TiffFile) -> list[_Member]:

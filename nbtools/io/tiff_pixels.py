@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import operator
 import re
@@ -16,13 +17,14 @@ import tifffile
 
 from nbtools.errors import UserError
 from nbtools.io.stored import StoredPixels, create_temporary
+from nbtools.io.stored_chunks import store_tiff
 
 # in the log of tifffile; planes in other files that are not there are counted in `_require_planes`
 HARMLESS = r"to read (?:'|[0-9]+ files|display|comments)"  # other files, and notes of Micro-Manager
 DAMAGE = re.compile(
     rf"corrupted|failed (?!{HARMLESS})|missing data [ob]|invalid page", re.IGNORECASE
 )
-DECODERS = 'Type: pip install imagecodecs (or "nbtools[formats]"); or save it uncompressed in Fiji.'
+DECODERS = "Type: pip install imagecodecs; or save it uncompressed in Fiji."
 
 
 class _LogCollector(logging.Filter):
@@ -88,34 +90,42 @@ def read_pixels(
 
 
 def store_pixels(
-    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, path: Path
+    file: tifffile.TiffFile, found: tifffile.TiffPageSeries, *, path: Path, **place: int
 ) -> StoredPixels:
-    """Pixels of a series that stay in the file; compressed ones are unpacked to a temporary file.
+    """Pixels of a series that stay in the file; compressed strips are unpacked to a temporary one.
+
+    Tiles are unpacked where a region touches them, if the package zarr is there.
 
     Parameters
     ----------
-    file, series : as opened.
+    file, found : as opened; a series, or a level of its pyramid.
     path : of the file.
+    place : number of the `series`, and of the `level`.
 
     Raises
     ------
     tifffile.TiffFileError : the file is cut off.
     UserError : planes are in other files, or the compression cannot be decoded here without loss.
     """
-    _require_planes(series, file, path)
-    own = all(page.parent.filename == file.filename for page in series)
-    if series.dataoffset is not None and own:
-        kind = np.dtype(file.byteorder + series.dtype.char)
-        return StoredPixels(path, series.shape, kind, offset=series.dataoffset)
-    if series.keyframe.planarconfig == 2 and series.keyframe.samplesperpixel > 1:
-        raise _refuse_compression(series, path)
-    target = create_temporary(series.shape, series.dtype.newbyteorder("="))
-    planes = replace(target, held=(len(series), *series.keyframe.shape))
+    _require_planes(found, file, path)
+    own = all(page.parent.filename == file.filename for page in found)
+    if found.dataoffset is not None and own:
+        kind = np.dtype(file.byteorder + found.dtype.char)
+        return StoredPixels(path, found.shape, kind, offset=found.dataoffset)
+    if found.keyframe.planarconfig == 2 and found.keyframe.samplesperpixel > 1:
+        raise _refuse_compression(found, path)
+    if own and found.keyframe.is_tiled and importlib.util.find_spec("zarr"):
+        try:
+            return store_tiff(path, found.shape, kind=found.dtype, **place)
+        except (ValueError, NotImplementedError, ImportError) as error:
+            raise _refuse_compression(found, path) from error
+    target = create_temporary(found.shape, found.dtype.newbyteorder("="))
+    planes = replace(target, held=(len(found), *found.keyframe.shape))
     try:
-        for number, page in enumerate(series):
+        for number, page in enumerate(found):
             _unpack(page, planes, number)
     except (ValueError, NotImplementedError, ImportError) as error:
-        raise _refuse_compression(series, path) from error
+        raise _refuse_compression(found, path) from error
     return target
 
 

@@ -11,6 +11,7 @@ from nbtools.io.stored import is_stored
 from nbtools.measure import chromocentres as spots
 from nbtools.measure import hull, reliability, shape, stored, surface
 from nbtools.measure.inputs import find_grid, read_channels, read_grid, read_inputs, to_spatial
+from nbtools.measure.ring import describe_rings, find_reach
 from nbtools.measure.runs import Runs, find_moments, find_runs
 from nbtools.measure.tables import stack
 from nbtools.measure.texture import describe_texture
@@ -25,6 +26,7 @@ def measure(
     solidity: bool = True,
     texture: bool = False,
     chromocentres: bool | Image = False,
+    ring: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure the nuclei of a label image: one row per nucleus, in the order of the labels.
 
@@ -39,6 +41,8 @@ def measure(
     solidity : convex hulls take most of the time; False leaves out the column.
     texture : add the grey-level texture of each channel, see `texture`.
     chromocentres : True finds them in the first channel, see `chromocentres`; or their label image.
+    ring : width of the ring around each nucleus in which the image is measured, too, see `ring`:
+        in µm, where the spacing is unknown in pixels. None: no ring.
 
     Returns
     -------
@@ -59,6 +63,7 @@ def measure(
     neighbours : number of nuclei that it touches, corners included.
     nearest_um : distance to the nearest other centre.
     mean_C, sum_C, std_C : grey values of each channel C (name or number).
+    ring_mean_C, ring_px : grey values in the ring, and its pixels.
     image_border_um : distance from the nucleus to the nearest side of the image.
     orientation_deg, or azimuth_deg, elevation_deg and tilt_deg : see `shape.measure_angles`.
     reliable : volume, surface, sphericity, flatness, elongation and solidity are right within 5 %,
@@ -74,7 +79,7 @@ def measure(
     Raises
     ------
     UserError : labels are not whole numbers, shapes differ, or texture or chromocentres are asked
-        for without an image.
+        for without an image; or a ring is, or one narrower than a pixel.
 
     References
     ----------
@@ -88,7 +93,7 @@ def measure(
     array([25.])
     """
     label, image = read_inputs(label, image)
-    how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres}
+    how = {"solidity": solidity, "texture": texture, "chromocentres": chromocentres, "ring": ring}
     if "T" in label.axes or is_stored(label.pixels):
         measure_parts = _measure_movie if "T" in label.axes else _measure_stored
         return measure_parts(label, image, **how)
@@ -115,22 +120,33 @@ def measure(
         "reliable": unreliable == "",
         "unreliable": unreliable,
     }
-    if texture:
+    return table | _measure_more(label, image, index=index, spacing=spacing, how=how)
+
+
+def _measure_more(
+    label: Image, image: Image | None, *, index: np.ndarray, spacing: np.ndarray, how: dict
+) -> dict[str, np.ndarray]:
+    """Columns of what is measured only where it is asked for; `how` : the options of `measure`."""
+    table = {}
+    if how["texture"]:
         table |= describe_texture(image, label, index=index)
-    if chromocentres is not False:
-        table |= spots.describe_chromocentres(label, image, spots=chromocentres)
+    if how["ring"] is not None:
+        table |= describe_rings(image, label, index=index, width=how["ring"], spacing=spacing)
+    if how["chromocentres"] is not False:
+        table |= spots.describe_chromocentres(label, image, spots=how["chromocentres"])
     return table
 
 
 def _measure_stored(
-    label: Image, image: Image | None, **how: bool | Image
+    label: Image, image: Image | None, **how: bool | float | Image | None
 ) -> dict[str, np.ndarray]:
     """The table of labels in a file, region after region."""
     if how["chromocentres"] is not False:
         raise stored.refuse_chromocentres(label)
     flat, tables = to_spatial(label), []
     spacing, unit = find_grid(flat, image)
-    for part, grey, labels, place in stored.list_regions(label, image):
+    reach = find_reach(how["ring"], spacing)
+    for part, grey, labels, place in stored.list_regions(label, image, reach=reach):
         rows = measure(part, grey, **how)
         tables.append(stored.keep_rows(rows, labels, place=place, axes=flat.axes))
     if not tables:
@@ -145,7 +161,7 @@ def _measure_stored(
     return table | stored.place_nuclei(table, flat.pixels, spacing=spacing, unit=unit)
 
 
-def _measure_movie(label: Image, image: Image | None, **how: bool | Image) -> dict:
+def _measure_movie(label: Image, image: Image | None, **how: bool | float | Image | None) -> dict:
     """The tables of all time points below each other, with the columns of time."""
     count = label.size("T")
     if image is not None and image.size("T") != count:

@@ -14,7 +14,7 @@ from nbtools.metrics.stored_labels import Place, find_boxes, group_regions
 
 
 def list_regions(
-    label: Image, image: Image | None
+    label: Image, image: Image | None, *, reach: np.ndarray
 ) -> Iterator[tuple[Image, Image | None, np.ndarray, Place]]:
     """Parts of an image that hold some nuclei with all that is around them.
 
@@ -22,6 +22,7 @@ def list_regions(
     ----------
     label : 2D or 3D label image whose pixels are in a file.
     image : the same field, or None.
+    reach : (D,) pixels around a nucleus that count, at least 1 along each axis.
 
     Yields
     ------
@@ -35,7 +36,7 @@ def list_regions(
     if image is not None:
         match_grid(image.select(C=0), label)
     labels, low, high = find_boxes(label.pixels)
-    for some, place in group_regions(low, high, shape=label.shape):
+    for some, place in group_regions(low, high, shape=label.shape, reach=reach):
         part = label.replace(pixels=label.pixels[place])
         yield part, image and cut(image, label.axes, place=place), labels[some], place
 

@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "find_folder",
     "get",
+    "list_weights",
     "load",
     "names",
     "row",
@@ -84,6 +85,31 @@ def suggest_weights(image: Image) -> str:
     if image.size("Z") > 1:
         return "nuclei3d"
     return "nuclei2d_histology" if image.is_rgb else "nuclei2d"
+
+
+def list_weights(image: Image) -> list[str]:
+    """Names of the shipped weights that label nuclei in images like this one.
+
+    Parameters
+    ----------
+    image : an image of any axes; its dimension and its channels decide.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> "nuclei2d" in list_weights(Image(np.zeros((32, 32), np.uint8), "YX"))
+    True
+    """
+    from nbtools import data
+
+    found = []
+    for path in sorted(data.packaged_path("weights").glob("*/model.json")):
+        about = read_about(path.parent)
+        shape = (len(image.spatial), image.size("C"))
+        fits = (about["ndim"], about["channels"]) == shape
+        if fits and row(about["method"]).task == tasks.INSTANCES.name:
+            found.append(path.parent.name)
+    return found
 
 
 def load(source: str | Path, *, weights: str | None = None) -> Method:

@@ -12,7 +12,7 @@ from nbtools.data import DataSet
 from nbtools.methods.box_network import BoxSettings
 from nbtools.nets.pyramid import Strides
 from nbtools.targets.anchors import ANCHORS, cluster_sizes
-from nbtools.training.examples import boxes_of_labels
+from nbtools.targets.boxes import boxes_of_labels
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,6 @@ class BoxNetwork(KerasMethod):
         return dict.fromkeys(self.target().names, self.loss_of())
 
 
-def first(values: np.ndarray) -> Callable:
-    """An initializer with these values."""
-    return lambda shape, dtype=None: keras.ops.convert_to_tensor(values, dtype=dtype)
+def first(values: np.ndarray) -> keras.initializers.Initializer:
+    """An initializer with these values, which a file of the network can name."""
+    return keras.initializers.Constant(np.asarray(values).tolist())

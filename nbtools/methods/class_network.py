@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import keras
@@ -83,6 +84,8 @@ class ClassNetwork(ImageClasses, KerasMethod):
 
     Settings = ClassNetworkSettings
     class_weights: np.ndarray | None = None  # (K,) of the training images
+    published: ClassVar[str] = ""  # network of the preset paper, see `nets.paper_classifier`
+    pretrained: Path | None = None  # its weights, where training begins with those of ImageNet
 
     @property
     def normalization(self) -> Normalization:
@@ -99,12 +102,40 @@ class ClassNetwork(ImageClasses, KerasMethod):
         classes, channels = count_outputs(self.domain.classes), self.domain.channels
         return {"channels": channels, "outputs": classes, "dropout": self.settings.dropout}
 
-    def build_paper(self, name: str) -> keras.Model:
-        """Build a published network.
+    def start_from_imagenet(self, folder: str | Path | None = None) -> str:
+        """Begin training with weights learned from ImageNet, which are downloaded.
 
         Parameters
         ----------
-        name : see `nets.paper_classifier`.
+        folder : of the download, see `nets.fetch_imagenet`.
+
+        Returns
+        -------
+        str : under which terms the weights are used.
+
+        Raises
+        ------
+        UserError : the network is not the published one, pooch is not installed, no connection, or
+            a wrong checksum.
+        """
+        if not self.published or self.settings.preset != "paper":
+            raise UserError(
+                "Weights of ImageNet are those of a published network of planes.",
+                f"{self.name} with preset {self.settings.preset}",
+                "Take vgg, resnet, densenet or efficientnet, with preset=paper.",
+            )
+        self.pretrained, terms = nets.fetch_imagenet(self.published, folder)
+        self.origin = {"method": "imagenet"}
+        return terms
+
+    def prepare_network(self) -> None:
+        """Weights of ImageNet, where training begins with them."""
+        if self.pretrained is not None:
+            nets.copy_imagenet(self.model, self.published, path=self.pretrained)
+        super().prepare_network()
+
+    def build_paper(self) -> keras.Model:
+        """Build the published network.
 
         Raises
         ------
@@ -116,7 +147,7 @@ class ClassNetwork(ImageClasses, KerasMethod):
                 f"{self.name} with preset paper, for volumes",
                 "Use preset small, or the method resnet3d.",
             )
-        return nets.paper_classifier(name, **self.network_plan)
+        return nets.paper_classifier(self.published, **self.network_plan)
 
     def build_pooled(self, kind: str, networks: dict[str, dict], *, ndim: int) -> keras.Model:
         """Build a small network of our own for the preset.

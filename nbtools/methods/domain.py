@@ -16,6 +16,7 @@ FOLDERS = {
     "points": ("centres", "labels"),
     "boxes": ("boxes", "labels"),
     "classes": ("classes", "labels"),  # labels with a class each
+    "paired": ("clean",),
 }
 LOOKED_AT = 48  # training images whose grey values are described
 SIDE = 1024  # pixels of an image that are looked at, along each axis, in its middle plane

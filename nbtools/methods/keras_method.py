@@ -16,7 +16,6 @@ import numpy as np
 from nbtools import augment, nets, patches, tasks
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError, require_choice
-from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.inference import (
     Activated,
@@ -26,18 +25,19 @@ from nbtools.inference import (
     ScaleSearch,
     TestTimeAugmentation,
     Tiled,
-    scale_search,
 )
 from nbtools.inference.base import Maps
-from nbtools.inference.blocks import Work
+from nbtools.inference.blocks import BlockNeeds, Place, Work
 from nbtools.inference.receptive_field import measure_receptive_field
+from nbtools.io.stored import StoredPixels
+from nbtools.methods import network_blocks, outline
 from nbtools.methods.grey_scaling import GreyScaling
 from nbtools.methods.method import Method, Prediction
-from nbtools.methods.network_blocks import can_run_in_blocks, open_network
 from nbtools.methods.settings import NetworkSettings
 from nbtools.patches import Example
 from nbtools.plausibility import Finding, judge_scale
 from nbtools.targets.base import LabelTarget
+from nbtools.targets.restored import RestoredTarget
 from nbtools.training import (
     KEPT,
     Examples,
@@ -54,6 +54,7 @@ from nbtools.training.examples import (
     ExampleMaker,
     crop_example,
     draw_patch,
+    measure_objects,
     split_channels,
     stack_arrays,
     truth_of,
@@ -89,6 +90,8 @@ class KerasMethod(GreyScaling, Method):
     needs: ClassVar[tuple[str, ...]] = ("labels",)
     # a stopped and resumed run equals one that was not; False: it resumes its weights only
     exact_resume: ClassVar[bool] = True
+    # one graph of layers from image to maps; False: two stages, which no file can hold
+    is_one_graph: ClassVar[bool] = True
     draws_by_share: ClassVar[bool] = True
     model: keras.Model | None = None
     field: ReceptiveField | None = None
@@ -304,10 +307,17 @@ class KerasMethod(GreyScaling, Method):
         validate = make_validation(step, unseen, draw_pair=plain, seed=plan.seed, **about)
         history = trainer.run(lambda rng: self.draw_batch(rng, examples), validate)
         self.other_weights = trainer.other_weights
-        if len(unseen) and self._open_candidates():
-            self.tuned, score = self._search_thresholds(val, plan)
+        judged = self.select_judged(val)
+        if judged and self._open_candidates():
+            self.tuned, score = self._search_thresholds(judged, plan)
             history.best["val_mean_ap" if "labels" in self.needs else "val_score"] = score
         return history
+
+    def select_judged(self, val: DataSet | None) -> DataSet | None:
+        """Validation images that decoding values are chosen on: those that have their partners."""
+        if not val or not self.welcomes:
+            return val
+        return val.subset(np.flatnonzero(val.which_have(self.needs[0])))
 
     def weigh_examples(self, train: DataSet, counts: list[int]) -> np.ndarray:
         """How often each image is drawn: one of many nuclei more often than one of few.
@@ -344,12 +354,7 @@ class KerasMethod(GreyScaling, Method):
         self.largest = tuple(np.max(shapes, axis=0).tolist())
         if not {"labels", "points"} & set(self.needs):
             return [0] * len(train)
-        sizes, counts = [], []
-        for sample in train:
-            known = sample.label is not None
-            sizes.append(equivalent_diameters(sample.label.pixels) if known else np.zeros(0))
-            places = () if sample.centres is None else sample.centres
-            counts.append(max(len(sizes[-1]), len(places)))
+        sizes, counts = measure_objects(train)
         self.note_nucleus_size(sizes)
         return counts
 
@@ -430,7 +435,7 @@ class KerasMethod(GreyScaling, Method):
                 copy_weights(self.model, self.source.model, differences=differences)
         if not getattr(self.settings, "freeze_encoder", False):
             return
-        if self.source is None:
+        if self.origin is None:
             raise UserError(
                 "Only an encoder that has learned can be frozen.",
                 "freeze_encoder without a model to begin with",
@@ -481,8 +486,13 @@ class KerasMethod(GreyScaling, Method):
         return self.inference()(lambda cut: self.run(scale.apply(cut)), pixels, tile=tile)
 
     def infer_normalised(self, pixels: np.ndarray) -> Maps:
-        """(*space, C) normalised → (*space, K) maps to decode."""
-        return self.inference()(self.run, pixels)
+        """(*space, C) normalised → (*space, K) maps to decode, on the grid of the pixels."""
+        inference = self.inference()
+        if isinstance(inference, ScaleSearch):
+            # centres are found by values that are yet to be chosen: no size can be judged by them
+            labels = issubclass(self.Target, LabelTarget)
+            inference = replace(inference, returns=True) if labels else inference.inner
+        return inference(self.run, pixels)
 
     @property
     def network(self) -> keras.Model:
@@ -513,11 +523,9 @@ class KerasMethod(GreyScaling, Method):
         """Wrap an inference to predict planes at the best magnification; volumes are left alone."""
         if self.domain.ndim != 2:
             return inner
-        target, values = self.target(), self.decoding_values()
-        decide = partial(target.find_labels, **values)
-        usual, varied = self.domain.nucleus_size, augment.POLICIES[self.settings.augmentation].scale
-        enough = scale_search.ENOUGH_WIDE if varied >= 1 else scale_search.ENOUGH
-        return ScaleSearch(inner, decide, target.self_consistency_error, usual, enough)
+        about = {"values": self.decoding_values(), "usual": self.domain.nucleus_size}
+        varied = augment.POLICIES[self.settings.augmentation].scale
+        return ScaleSearch.by(inner, self.target(), **about, varied=varied)
 
     def describe_misfit(
         self, image: Image, result: Prediction, *, given: bool
@@ -532,11 +540,12 @@ class KerasMethod(GreyScaling, Method):
         result : with the nuclei found.
         given : whether a diameter of the nuclei was given.
         """
+        found = super().describe_misfit(image, result, given=given)
         if self.scale is None:
-            return super().describe_misfit(image, result, given=given)
+            return found
         pixels = image.select(T=0).to(self.domain.axes + "C").pixels
         theirs = self.normalization.measure(pixels.reshape(-1, 1, pixels.shape[-1]))
-        return judge_scale(theirs, self.scale)
+        return found + judge_scale(theirs, self.scale)
 
     def forecast_shape(
         self, shape: tuple[int, ...], *, tile: tuple[int, ...] | None, image: Image
@@ -547,13 +556,21 @@ class KerasMethod(GreyScaling, Method):
         return self.inference().forecast(shape, tile=tile, frames=image.size("T"))
 
     def works_in_blocks(self, image: Image) -> bool:
-        """Labels of images without T, unless the network must see the whole."""
-        labels = issubclass(self.Target, LabelTarget)
-        return labels and "T" not in image.axes and can_run_in_blocks(self.inference())
+        """Images without T: labels and restored ones, unless the network must see the whole."""
+        return network_blocks.can_predict(self, image)
 
-    def open_blocks(self, image: Image, *, zoom: tuple[float, ...] | None) -> Work:
+    def block_needs(self, image: Image) -> BlockNeeds:
+        """Field and maps of the network, and some nuclei around a core."""
+        about = {"restores": issubclass(self.Target, RestoredTarget), "channels": image.size("C")}
+        return network_blocks.find_needs(self.field, self.domain, **about)
+
+    def open_blocks(self, image: Image) -> Work:
         """Maps and labels of each block; scale and magnification are those of the image."""
-        return open_network(self, image, zoom=zoom)
+        return network_blocks.open_blocks(self, image)
+
+    def read_mended(self, pixels: StoredPixels) -> Callable[[Place], np.ndarray]:
+        """How any place of an image in a file is read, faults mended, and depth as it is."""
+        return network_blocks.read_mended(pixels, self.normalization)
 
     def describe_tiles(self, needed: Forecast | None) -> tuple[Finding, ...]:
         """A warning where the field of the network has no bound and several tiles are blended."""
@@ -564,8 +581,9 @@ class KerasMethod(GreyScaling, Method):
     # --- on disk
 
     def describe_model(self) -> dict:
-        """How grey values are normalised, and the size of the network."""
-        return self.describe_scaling() | {"parameters": self.model.count_params()}
+        """How grey values are normalised, the size of the network, and what it takes of memory."""
+        known = self.describe_scaling() | outline.describe(self)
+        return known | {"parameters": self.model.count_params()}
 
     def save_weights(self, folder: Path) -> None:
         """Write weights.npz, and the other weights that training kept."""

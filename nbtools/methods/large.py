@@ -19,16 +19,21 @@ from nbtools import runtime
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.inference.block_join import Joined, join, relabel
-from nbtools.inference.block_store import BlockStore, adopt_plan
+from nbtools.inference.block_store import BlockStore, CoreStore, PointStore, adopt_plan
 from nbtools.inference.blocks import Executor, Work, compute, plan_blocks, run_in_order
+from nbtools.inference.placing import place_results
 from nbtools.inference.rescaling import find_zoom
+from nbtools.inference.stored_rescaling import close_gaps, return_stored_size, zoom_stored
 from nbtools.io.stored import StoredPixels, create_temporary
 from nbtools.methods.domain import Domain
+from nbtools.methods.large_blobs import FIELDS, BlobWork
+from nbtools.methods.restoration import RestorationWork
 from nbtools.plausibility import Finding
-from nbtools.results import Labels
+from nbtools.results import Grid, Labels, Points, Restored
 
 if TYPE_CHECKING:
     from nbtools.methods.method import Method, Prediction
+    from nbtools.methods.outline import NetworkOutline
 
 WINDOW = {2: (1500, 1500), 3: (64, 400, 400)}  # px of the middle that a result is judged by
 REACHES = (
@@ -39,29 +44,57 @@ REMEDY = "Look at the largest objects; with more memory (NBTOOLS_MEMORY) blocks 
 
 
 def fits_memory(
-    method: Method,
+    method: Method | NetworkOutline,
     image: Image,
     *,
     tile: tuple[int, ...] | None = None,
     diameter: float | None = None,
+    reserved: float = 0.0,
 ) -> bool:
     """Whether an image can be predicted in one piece.
 
     Parameters
     ----------
-    method : that predicts.
+    method : that predicts, or the outline of one.
     image, tile, diameter : as for `predict`; the header is enough.
+    reserved : bytes that will be taken otherwise.
     """
     zoom = None
     with contextlib.suppress(UserError):  # what is wrong is told when it is predicted
-        if method.Target.rescales and method.domain != Domain():
+        if method.rescales and method.domain != Domain():
             zoom = find_zoom(image, method.domain, diameter=diameter)
     needed = forecast_bytes(method, image, zoom=zoom, tile=tile)
-    return needed <= runtime.memory().available
+    return needed <= runtime.memory().available - reserved
+
+
+def require_block(
+    method: Method | NetworkOutline,
+    image: Image,
+    *,
+    diameter: float | None = None,
+    reserved: float = 0.0,
+) -> None:
+    """A UserError where not even a block fits into memory; the header is enough.
+
+    Parameters
+    ----------
+    method : that predicts in blocks, or the outline of one.
+    image, diameter : as for `predict`.
+    reserved : bytes that will be taken otherwise.
+    """
+    needs = method.block_needs(image)
+    if needs is None:
+        return  # it depends on the grey values
+    zoom = find_zoom(image, method.domain, diameter=diameter) if method.rescales else None
+    sizes = [image.size(axis) for axis in method.domain.axes]
+    factors = zip(sizes, zoom or (1.0,) * len(sizes), strict=True)
+    shape = tuple(max(1, round(n * z)) for n, z in factors)
+    free = max(runtime.memory().available - reserved, 0.0)
+    plan_blocks(shape, free=free, **vars(needs))
 
 
 def forecast_bytes(
-    method: Method,
+    method: Method | NetworkOutline,
     image: Image,
     *,
     zoom: tuple[float, ...] | None = None,
@@ -88,7 +121,7 @@ def forecast_bytes(
     return image.pixels.nbytes + method.bytes_per_pixel * pixels + kept
 
 
-def refuse(method: Method, image: Image) -> UserError:
+def refuse(method: Method | NetworkOutline, image: Image) -> UserError:
     """The error for an image that is too large, and cannot be predicted in blocks.
 
     Parameters
@@ -117,7 +150,7 @@ def predict_stored(
     executor: Executor = run_in_order,
     say: Callable[[str], None] | None = None,
 ) -> Prediction:
-    """Predict the labels of an image whose pixels stay in their file, block by block.
+    """Predict an image whose pixels stay in their file, block by block.
 
     Parameters
     ----------
@@ -130,7 +163,7 @@ def predict_stored(
 
     Returns
     -------
-    Labels whose pixels are in a temporary file.
+    Labels or a restored image, whose pixels are in a temporary file, or points.
 
     Raises
     ------
@@ -141,22 +174,88 @@ def predict_stored(
     image, started, zoom = method.check_image(image), time.perf_counter(), None
     if not method.works_in_blocks(image):
         raise refuse(method, image)
-    if method.Target.rescales:
+    if method.rescales:
         zoom = find_zoom(image, method.domain, diameter=diameter)
+    require_block(method, image, diameter=diameter)
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nbtools-")))
         about = {"key": name_run(method, image, zoom=zoom), "executor": executor, "say": say}
-        runner = BlockRunner(method, image, folder, **about)
         if say is not None:
             say("grey values of the whole image are looked at first")
-        store, joined = runner.run(method.open_blocks(image, zoom=zoom))
-        found = make_labels(write_labels(store, joined), image, joined=joined)
-        store.remove()
+        seen = image if zoom is None else resample_stored(method, image, zoom=zoom)
+        runner = BlockRunner(method, seen, folder, **about)
+        work = method.open_blocks(seen)
+        make = {RestorationWork: restore, BlobWork: find_points}.get(type(work), find_labels)
+        found, doubts = make(runner, work, image=image)
     result = Prediction(found, seconds=time.perf_counter() - started, zoom=zoom)
-    doubts = judge_window(method, image, found=result, given=diameter is not None)
-    result.warnings = (*doubts, *describe_large(joined, store))
+    misfit = judge_window(method, image, found=result, given=diameter is not None)
+    result.warnings = (*misfit, *doubts)
     return result
+
+
+def find_labels(
+    runner: BlockRunner, work: Work, *, image: Image
+) -> tuple[Labels, tuple[Finding, ...]]:
+    """The labels of an image, and what is to be said of them.
+
+    Parameters
+    ----------
+    runner : of the blocks, of the image at the pixel size of the model.
+    work : what is done with each.
+    image : the grid of the labels.
+    """
+    store, joined = runner.run(work)
+    label = write_labels(store, joined)
+    numbers = np.arange(1, len(joined) + 1)
+    shape = tuple(image.size(axis) for axis in runner.method.domain.axes)
+    if label.shape != shape:
+        label = return_stored_size(label, shape)
+        numbers = close_gaps(label, len(joined))
+    found = make_labels(label, image, joined=joined, numbers=numbers)
+    store.remove()
+    return found, describe_large(joined, store)
+
+
+def restore(
+    runner: BlockRunner, work: RestorationWork, *, image: Image
+) -> tuple[Restored, tuple[Finding, ...]]:
+    """The restored image, core by core.
+
+    Parameters
+    ----------
+    runner : of the blocks.
+    work : the restoration of each.
+    image : whose axes and channels are those of the result.
+    """
+    store = runner.compute(work, "0", kind=CoreStore)
+    ordered = image.to(runner.method.domain.axes + "C")
+    pixels = create_temporary(ordered.shape, np.float32)
+    for block in store.plan:
+        pixels[block.core] = store.load(block.index)
+    store.remove()
+    return Restored(ordered.replace(pixels=pixels).to(image.axes)), ()
+
+
+def find_points(
+    runner: BlockRunner, work: BlobWork, *, image: Image
+) -> tuple[Points, tuple[Finding, ...]]:
+    """The points of an image, chosen of the maxima of all blocks.
+
+    Parameters
+    ----------
+    runner : of the blocks.
+    work : finds the maxima of each.
+    image : the grid of the points.
+    """
+    store = runner.compute(work, "0", kind=PointStore)
+    parts = [store.load(block.index) for block in store.plan]
+    joined = [np.concatenate([part[name] for part in parts]) for name in FIELDS]
+    order = np.argsort(-joined[1], kind="stable")
+    places, score = work.choose(*(values[order] for values in joined))
+    store.remove()
+    grid = Grid(runner.method.domain.axes, store.plan.shape)
+    return place_results([Points(places, grid, score)], image), ()
 
 
 class BlockRunner:
@@ -185,21 +284,30 @@ class BlockRunner:
         """Compute all blocks and join what they found; the store and the objects."""
         attempt = 0
         while True:
-            store = self._compute(work, f"{attempt}")
+            store = self.compute(work, f"{attempt}")
             joined = join(store.plan, store, min_size=work.min_size)
             again = work.judge(joined.sums)
             if again is None:
                 return store, joined
             work, attempt = again, attempt + 1
 
-    def _compute(self, work: Work, name: str) -> BlockStore:
+    def compute(self, work: Work, name: str, *, kind: type[BlockStore] = BlockStore) -> BlockStore:
+        """Compute all blocks; what is done is kept under a name.
+
+        Parameters
+        ----------
+        work : what is done with each.
+        name : of the folder.
+        kind : of the store.
+        """
         free = float(runtime.memory().available)
         about = {"halo": work.halo, "grid": work.grid, "bytes_per_pixel": work.bytes_per_pixel}
         shape = tuple(self.image.size(axis) for axis in self.method.domain.axes)
-        plan = plan_blocks(shape, free=free, **about)
+        plan = plan_blocks(shape, free=free, largest=self.executor.largest, **about)
         place = self.folder / name
         plan = adopt_plan(place, plan, key=self.key)
-        store = BlockStore(place, plan, key=self.key)
+        store = kind(place, plan, key=self.key)
+        self.executor.limit(plan.most_pixels * work.bytes_per_pixel)
         compute(plan, work, store=store, executor=self.executor, say=self.say)
         return store
 
@@ -209,13 +317,29 @@ def name_run(method: Method, image: Image, *, zoom: tuple[float, ...] | None) ->
     about = {"method": method.name, "settings": method.settings.to_dict(), "tuned": method.tuned}
     about |= {"axes": image.axes, "shape": image.shape, "spacing": image.spacing, "zoom": zoom}
     if isinstance(image.pixels, StoredPixels):
-        status = image.pixels.path.stat()
-        about |= {"bytes": status.st_size, "changed": status.st_mtime_ns}
+        about |= image.pixels.stamp()
     known = hashlib.sha256(json.dumps(about, default=str).encode())
     network = getattr(method, "model", None)
     for weights in network.get_weights() if network is not None else ():
         known.update(np.ascontiguousarray(weights).tobytes())
     return known.hexdigest()
+
+
+def resample_stored(method: Method, image: Image, *, zoom: tuple[float, ...]) -> Image:
+    """An image at the pixel size of a model, in a temporary file.
+
+    Parameters
+    ----------
+    method : that will predict it.
+    image : whose pixels are in a file.
+    zoom : factor to the pixel size of the model, along each axis.
+    """
+    image = image.to(method.domain.axes + "C")
+    read = method.read_mended(image.pixels)
+    pixels = zoom_stored(read, image.pixels.shape, zoom=zoom)
+    known = image.spacing or (1.0,) * len(zoom)
+    spacing = tuple(size / factor for size, factor in zip(known, zoom, strict=True))
+    return image.replace(pixels=pixels, spacing=spacing if image.spacing else None)
 
 
 def write_labels(store: BlockStore, joined: Joined) -> StoredPixels:
@@ -227,7 +351,9 @@ def write_labels(store: BlockStore, joined: Joined) -> StoredPixels:
     return label
 
 
-def make_labels(label: StoredPixels, image: Image, *, joined: Joined) -> Labels:
+def make_labels(
+    label: StoredPixels, image: Image, *, joined: Joined, numbers: np.ndarray
+) -> Labels:
     """Labels with the mean score, and the class of most pixels, of each object.
 
     Parameters
@@ -235,9 +361,11 @@ def make_labels(label: StoredPixels, image: Image, *, joined: Joined) -> Labels:
     label : of the image.
     image : that was predicted.
     joined : with what was summed over the pixels of each object.
+    numbers : (N,) of the objects in `joined`, in the order of the labels.
     """
-    numbers, sizes = range(1, len(joined) + 1), np.maximum(joined.sizes[1:], 1)
-    means = {name: one[1:] / sizes for name, one in joined.sums.items() if np.ndim(one)}
+    sizes = np.maximum(joined.sizes[numbers], 1)
+    means = {name: one[numbers] / sizes for name, one in joined.sums.items() if np.ndim(one)}
+    numbers = range(1, len(numbers) + 1)
     named = {name.partition(" ")[2]: one for name, one in means.items() if " " in name}
     known: dict[str, dict] = {}
     for name in {"score", "probability"} & set(means):
@@ -267,7 +395,7 @@ def judge_window(
     Parameters
     ----------
     method, image : that predicted, and what.
-    found : the labels of the image.
+    found : the labels of the image, or the restored one.
     given : whether a diameter of the nuclei was given.
     """
     from nbtools.methods.method import Prediction
@@ -280,7 +408,12 @@ def judge_window(
     def cut(one: Image) -> Image:
         return one.replace(pixels=one.pixels[tuple(place.get(a, slice(None)) for a in one.axes)])
 
-    label = cut(found.labels)
-    label = label.replace(pixels=label.pixels.astype(np.int32))
-    seen = Prediction(Labels(label), zoom=found.zoom)
+    if isinstance(found.result, Points):
+        return ()
+    if found.labels is None:
+        seen = Prediction(Restored(cut(found.image)), zoom=found.zoom)
+    else:
+        label = cut(found.labels)
+        label = label.replace(pixels=label.pixels.astype(np.int32))
+        seen = Prediction(Labels(label), zoom=found.zoom)
     return method.describe_misfit(cut(image), seen, given=given)

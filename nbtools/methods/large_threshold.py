@@ -15,13 +15,16 @@ from scipy import ndimage
 
 from nbtools import populations
 from nbtools.inference.block_store import Found
-from nbtools.inference.blocks import Block, BlockPlan, Place, plan_blocks
+from nbtools.inference.blocks import Block, BlockNeeds, BlockPlan, Place, plan_blocks
+from nbtools.io.stored import StoredPixels
 from nbtools.methods import local_threshold as local
+from nbtools.normalize.survey import survey_channel
 
 TRUNCATE = 4.0  # standard deviations after which SciPy's Gaussian ends
 AROUND = 3.0  # of neighbourhoods, after which their Gaussian ends
 DIAMETERS = 4.0  # of the nuclei, around a core
 LEAST_HALO = 32  # px
+MIDDLE = (64, 256, 256)  # px of a volume that blocks are forecast by
 BYTES_PER_PIXEL = 64.0  # of sixteen arrays of 32 bit at most
 BRIGHT_VALUES = 2_000_000  # of rare nuclei, for their percentile
 Read = Callable[[Place], np.ndarray]
@@ -285,6 +288,28 @@ def _above(
     grey: GreySource, width: float, spacing: tuple[float, ...] | None, place: Place
 ) -> np.ndarray:
     return above_background(grey, width, place=place, spacing=spacing)
+
+
+def forecast_needs(
+    pixels: StoredPixels, *, smoothing: float, spacing: tuple[float, ...] | None, free: float
+) -> BlockNeeds | None:
+    """What a block of a volume takes, judged by its middle; None where nothing is there.
+
+    To look at all of it takes minutes, and blocks of volumes are often more than memory bears.
+
+    Parameters
+    ----------
+    pixels : (Z, Y, X).
+    smoothing : standard deviation of the blur, in pixels.
+    spacing : relative pixel size along each axis; None for 1.
+    free : bytes of memory.
+    """
+    starts = [max((n - most) // 2, 0) for n, most in zip(pixels.shape, MIDDLE, strict=True)]
+    middle = pixels.view(tuple(slice(s, s + most) for s, most in zip(starts, MIDDLE, strict=True)))
+    read = partial(survey_channel(middle).read, middle)
+    source = GreySource(read, middle.shape, (smoothing,))
+    survey = survey_threshold(source, spacing=spacing, free=free)
+    return None if survey is None else BlockNeeds(survey.halo, survey.grid, BYTES_PER_PIXEL)
 
 
 def find_rare(survey: ThresholdSurvey, *, free: float) -> ThresholdSurvey | None:

@@ -8,35 +8,39 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nbtools import config, io, plausibility, runtime
+from nbtools import config, io, plausibility, runtime, tasks
 from nbtools.config import Settings
 from nbtools.data import DataSet
 from nbtools.errors import UserError
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
 from nbtools.inference.base import Forecast, Maps
-from nbtools.inference.blocks import Work
+from nbtools.inference.blocks import BlockNeeds, Place, Work
 from nbtools.inference.placing import place_results
-from nbtools.inference.rescaling import find_zoom, zoom_pixels
-from nbtools.io.stored import is_stored
+from nbtools.inference.rescaling import find_zoom, return_maps, zoom_pixels
+from nbtools.io.stored import StoredPixels, is_stored
 from nbtools.methods import domain, large
 from nbtools.methods.domain import Domain
 from nbtools.methods.gain import measure_gain
 from nbtools.methods.persistence import read_about, write_about
 from nbtools.methods.prediction import Prediction
+from nbtools.methods.registry import find_row
 from nbtools.methods.second_look import finds_the_same
+from nbtools.methods.transport import read_files, unpack
 from nbtools.plausibility import Finding
 from nbtools.results import Labels, Restored, Result
 from nbtools.targets.base import Target
 
 if TYPE_CHECKING:
+    from nbtools.tasks import Task
     from nbtools.training.settings import History, TrainingPlan
 
 LARGEST_TILE = 10**6  # px along an axis
@@ -64,6 +68,8 @@ class Method(ABC):
     draws_by_share: ClassVar[bool] = False  # of several data sets, each as often as it is to be
     looks_at_nuclei = False  # it predicts nuclei that have labels already, one by one
     tiled: ClassVar[bool] = True  # False: an image is looked at as a whole, without tiles
+    # task → the target that makes results of it, where one network serves several tasks
+    further: ClassVar[Mapping[str, type[Target]]] = {}
 
     def __init__(self, settings: Settings | None = None, **changes):
         self.settings = (settings or self.Settings()).replace(**changes)
@@ -72,6 +78,16 @@ class Method(ABC):
         self.tuned: dict = {}
         self.history = None
         self.origin: dict | None = None  # the model whose weights training begins with
+
+    @property
+    def task(self) -> Task:
+        """What its results are: that of the table, unless the settings say another."""
+        return tasks.get(find_row(self.name).task)
+
+    @property
+    def rescales(self) -> bool:
+        """Whether images are brought to the pixel size of the training."""
+        return self.Target.rescales
 
     # --- what a method is made of
 
@@ -187,14 +203,20 @@ class Method(ABC):
         self.settings = config.shorten(self.name, self.settings)
         domain.require_partners(train, self.needs)
         train, val = self.view(train, like=train), val and self.view(val, like=train)
-        self.domain = domain.describe(train, classes=self._list_classes(train))
+        self.domain = domain.describe(train, classes=self.list_classes(train))
         self.prepare(train)
         return train, val
 
     def prepare(self, train: DataSet) -> None:  # noqa: B027
         """Decide what depends on the training images, before learning begins."""
 
-    def _list_classes(self, train: DataSet) -> tuple[str, ...]:
+    def list_classes(self, train: DataSet) -> tuple[str, ...]:
+        """Names of the classes that are learned; () where there is nothing to tell apart.
+
+        Parameters
+        ----------
+        train : training images.
+        """
         if not self.learns_classes:
             return ()
         known = tuple(train.class_names) if "classes" in self.needs else train.nucleus_classes
@@ -266,7 +288,7 @@ class Method(ABC):
         if self.splits_channels(image):
             return self._predict_channels(image, tile=tile, raw=raw)
         image, started = self.check_image(image), time.perf_counter()
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
         needed = self._require_memory(image, zoom, tile=tile)
         frames = [self.infer(pixels, tile=tile) for pixels in self._list_frames(image, zoom)]
         outputs = frames[0]
@@ -284,15 +306,32 @@ class Method(ABC):
         """Whether an image can be predicted block by block; its pixels do not count."""
         return False
 
-    def open_blocks(self, image: Image, *, zoom: tuple[float, ...] | None) -> Work:
+    def block_needs(self, image: Image) -> BlockNeeds | None:
+        """What a block of an image takes; None where that depends on its grey values.
+
+        Parameters
+        ----------
+        image : that `works_in_blocks`; the header is enough.
+        """
+        return None
+
+    def open_blocks(self, image: Image) -> Work:
         """What is done with each block of an image whose pixels are in a file.
 
         Parameters
         ----------
-        image : that `works_in_blocks`, with the channels of the method.
-        zoom : factor to the pixel size of the model; None for 1.
+        image : that `works_in_blocks`, with the channels and at the pixel size of the method.
         """
         raise large.refuse(self, image)
+
+    def read_mended(self, pixels: StoredPixels) -> Callable[[Place], np.ndarray]:
+        """How any place of an image in a file is read, faults mended as by `mend`.
+
+        Parameters
+        ----------
+        pixels : (*space, C).
+        """
+        return lambda place: pixels[place]
 
     def as_image(self, item: object) -> Image:
         """An Image of an array or a path; arrays with the model's dimensions have its axes.
@@ -325,7 +364,7 @@ class Method(ABC):
         check_tile(tile, image, tiled=self.tiled)
         if len(image.spatial) != self.domain.ndim:
             return None
-        zoom = find_zoom(image, self.domain, diameter=diameter) if self.Target.rescales else None
+        zoom = find_zoom(image, self.domain, diameter=diameter) if self.rescales else None
         return self.forecast_shape(self._zoomed_shape(image, zoom), tile=tile, image=image)
 
     def forecast_shape(
@@ -387,7 +426,7 @@ class Method(ABC):
             return again.labels.to(self.domain.axes).pixels
 
         about = {"label": label, "domain": self.domain, "pixels": median}
-        return self.Target.rescales and finds_the_same(predict, image.select(T=0), **about)
+        return self.rescales and finds_the_same(predict, image.select(T=0), **about)
 
     def splits_channels(self, image: Image) -> bool:
         """Whether each channel of the image is predicted by itself."""
@@ -436,6 +475,15 @@ class Method(ABC):
         return pixels
 
     # --- decoding
+
+    def turn_to(self, task: str) -> None:
+        """Predict results of another task from now on, which the same network serves.
+
+        Parameters
+        ----------
+        task : one of `further`.
+        """
+        self.Target = self.further[task]
 
     def keep_thresholds(self, source: Method) -> None:
         """Decode with the values that were chosen for another model of the same method.
@@ -565,6 +613,12 @@ class Method(ABC):
             method.change_weights(folder, weights)
         return method
 
+    def __reduce__(self) -> tuple:
+        """Another process makes it of the files that `save` writes."""
+        further = self.further.items()
+        turned = next((task for task, target in further if target is self.Target), None)
+        return partial(unpack, turned=turned), (self.name, read_files(self.save))
+
     def recall(self, about: dict) -> None:  # noqa: B027
         """Take what else model.json says; may leave remarks."""
 
@@ -627,9 +681,12 @@ def check_tile(tile: tuple[int, ...] | None, image: Image, *, tiled: bool = True
 
 
 def stack_frames(frames: list[Maps]) -> Maps:
-    """Maps of time points → (T, *space, K), output by output."""
+    """Maps of time points → (T, *space, K), output by output, on the finest of their grids."""
     if isinstance(frames[0], Mapping):
         return {name: np.stack([frame[name] for frame in frames]) for name in frames[0]}
+    shapes = {frame.shape[:-1] for frame in frames}
+    if len(shapes) > 1:
+        frames = [return_maps(frame, max(shapes)) for frame in frames]
     return np.stack(frames)
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nbtools import normalize
 from nbtools.image import Image
-from nbtools.inference import Inference, ReceptiveField, ScaleSearch, WholeImage
+from nbtools.inference import FixedTile, Inference, ReceptiveField, ScaleSearch, WholeImage
 from nbtools.inference.block_store import Found
-from nbtools.inference.blocks import Block, Place
-from nbtools.inference.rescaling import zoom_pixels
+from nbtools.inference.blocks import Block, BlockNeeds, Place, Work
+from nbtools.inference.scale_search import Magnified
 from nbtools.inference.tiled import DECODING
 from nbtools.io.stored import StoredPixels
+from nbtools.methods.domain import Domain
+from nbtools.methods.restoration import RestorationWork
 from nbtools.normalize import Normalization, Scale
 from nbtools.normalize.survey import iterate_channels, read_thin, survey_channel
 from nbtools.results import Labels
+from nbtools.targets.base import LabelTarget
+from nbtools.targets.restored import RestoredTarget
 
 if TYPE_CHECKING:
     from nbtools.methods.keras_method import KerasMethod
@@ -28,7 +31,6 @@ DIAMETERS = 3.0  # of nuclei, around a core
 USUAL_SIZE = 30.0  # px, of nuclei whose size in training is unknown
 UNBOUNDED = 64  # px around a core, where the field of the network has no bound
 PIECE = 1024  # px of the middle of a plane that the magnification is chosen on
-MULTIPLES, NEARLY = 8, 1e-4  # of the grid that are tried, and how near to the best is enough
 SAMPLE = normalize.SAMPLE
 
 
@@ -70,6 +72,28 @@ def prepare_reading(
     return mend, normalize.to_scale([survey.scaled for survey in surveys])
 
 
+def read_mended(
+    pixels: StoredPixels, normalization: Normalization
+) -> Callable[[Place], np.ndarray]:
+    """How any place of an image is read before it is resampled: faults mended, depth as it is.
+
+    Parameters
+    ----------
+    pixels : (*space, C).
+    normalization : of the model.
+    """
+    if normalization is not normalize.ROBUST:
+        return lambda place: pixels[(*place, slice(None))]
+    channels = list(iterate_channels(pixels))
+    surveys = [survey_channel(one, even=False) for one in channels]
+
+    def mend(place: Place) -> np.ndarray:
+        pairs = zip(surveys, channels, strict=True)
+        return np.stack([survey.read(one, place) for survey, one in pairs], axis=-1)
+
+    return mend
+
+
 @dataclass(frozen=True, eq=False)
 class NetworkWork:
     """The work on a block: maps, and what they are decoded to, with scores and classes.
@@ -81,7 +105,6 @@ class NetworkWork:
     read : place → (*place, C) mended grey values.
     scale : of these.
     inference : how the network runs, at one magnification.
-    zoom : factor to the pixel size of the model; None for 1.
     """
 
     method: KerasMethod
@@ -89,68 +112,107 @@ class NetworkWork:
     read: Callable[[Place], np.ndarray]
     scale: Scale
     inference: Inference
-    zoom: tuple[float, ...] | None
 
     @property
     def min_size(self) -> int:
-        values = self.method.decoding_values()
-        return int(values.get("min_size", 0) / prod(self.zoom or (1.0,)))
+        """In pixels of the image; that of the method counts in those of the magnified one."""
+        return int(self.method.decoding_values().get("min_size", 0) / self.zoom**2)
+
+    @property
+    def zoom(self) -> float:
+        """Magnification at which maps are predicted and decoded."""
+        return self.inference.zoom if isinstance(self.inference, Magnified) else 1.0
+
+    @property
+    def needs(self) -> BlockNeeds:
+        """What a block takes."""
+        about = {"restores": False, "channels": self.image.size("C")}
+        return find_needs(self.method.field, self.method.domain, **about)
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Of memory: image, maps twice, decoding; more where the image is enlarged."""
-        field, factor = self.method.field, prod(self.zoom or (1.0,))
-        channels = self.image.size("C")
-        return 12 + 12 * channels + factor * (4 * channels + DECODING + 12 * field.outputs)
+        """Of memory: image, maps twice, decoding; of a magnified image, of all its pixels."""
+        return self.needs.bytes_per_pixel * max(self.zoom, 1.0) ** 2
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Steps of the image that are steps of the network's grid once it is resampled."""
-        field, zoom = self.method.field, self.zoom or (1.0,) * self.method.domain.ndim
-        return tuple(find_grid(n, z) for n, z in zip(field.grid, zoom, strict=True))
+        """Steps of the network's grid."""
+        return self.needs.grid
 
     @property
     def halo(self) -> tuple[int, ...]:
         """Receptive field, and as much as a few nuclei take."""
-        domain, field = self.method.domain, self.method.field
-        size = domain.nucleus_size or USUAL_SIZE
-        ratio = _relative(domain.spacing, domain.ndim)
-        reach = find_reach(field, domain.ndim)
-        zoom = self.zoom or (1.0,) * domain.ndim
-        each = zip(reach, ratio, zoom, strict=True)
-        return tuple(int(np.ceil((r + DIAMETERS * size / a) / z)) for r, a, z in each)
+        return self.needs.halo
 
     def __call__(self, block: Block) -> Found:
         """Labels of core and halo, and what is known of each object."""
-        cut = self.read(block.outer)
-        pixels = zoom_pixels(cut, self.zoom)
+        pixels = self.read(block.outer)
         maps = self.inference(lambda tile: self.method.run(self.scale.apply(tile)), pixels)
         axes = self.method.domain.axes + "C"
-        image = Image(cut, axes, self.image.spacing, self.image.unit)
-        result = self.method.decode_maps(maps, image, zoom=self.zoom).result
+        image = Image(pixels, axes, self.image.spacing, self.image.unit)
+        result = self.method.decode_maps(maps, image).result
         return Found(result.image.pixels, spread_values(result))
 
     def judge(self, sums: dict[str, np.ndarray]) -> None:
         """The result stands."""
 
 
-def find_grid(step: int, zoom: float) -> int:
-    """The number of pixels that resampling turns into a multiple of a step, as nearly as can be.
+def find_needs(
+    field: ReceptiveField, domain: Domain, *, restores: bool, channels: int
+) -> BlockNeeds:
+    """What a block of an image takes of a network, before the image is read.
 
     Parameters
     ----------
-    step : of the grid of a network.
-    zoom : factor of the number of pixels.
-
-    Examples
-    --------
-    >>> find_grid(16, 1.0), find_grid(16, 0.5), find_grid(16, 0.75)
-    (16, 32, 64)
+    field : of the network.
+    domain : of its training.
+    restores : whether it restores images; else it finds nuclei, and sees a few around a core.
+    channels : of the image.
     """
-    counts = np.arange(1, MULTIPLES + 1)
-    pixels = np.maximum(np.rint(counts * step / zoom), 1)
-    off = np.abs(pixels * zoom / (counts * step) - 1)
-    return int(pixels[np.argmax(off <= off.min() + NEARLY)])
+    # image, scaled and restored or decoded, and maps twice; tiles are planned by what is left then
+    taken = 12 + 16 * channels + 12 * field.outputs
+    reach = find_reach(field, domain.ndim)
+    if restores:
+        return BlockNeeds(reach, field.grid, taken)
+    size = domain.nucleus_size or USUAL_SIZE
+    each = zip(reach, _relative(domain.spacing, domain.ndim), strict=True)
+    halo = tuple(int(np.ceil(r + DIAMETERS * size / a)) for r, a in each)
+    return BlockNeeds(halo, field.grid, taken + DECODING)
+
+
+def open_restoration(method: KerasMethod, image: Image) -> RestorationWork:
+    """The work of a network that restores, on blocks of an image.
+
+    Parameters
+    ----------
+    method : with its network, and one scale for all images.
+    image : whose pixels are in a file.
+    """
+    pixels, target = image.to(method.domain.axes + "C").pixels, method.target()
+    values = {name: method.decoding_values()[name] for name in target.defaults()}
+
+    def restore(cut: np.ndarray) -> np.ndarray:
+        return target.decode(method.infer(cut), **values).image.pixels
+
+    about = {"restores": True, "channels": pixels.shape[-1]}
+    needs = find_needs(method.field, method.domain, **about)
+    return RestorationWork(pixels, restore, needs.halo, needs.grid, needs.bytes_per_pixel)
+
+
+def restores_in_blocks(method: KerasMethod) -> bool:
+    """Whether what a network makes of a pixel depends on a bounded part of the image alone.
+
+    Parameters
+    ----------
+    method : that restores images.
+    """
+    inference, bounded = method.inference(), method.field.radius is not None
+    while inference is not None:
+        if isinstance(inference, FixedTile):
+            return False  # its tiles begin at the corner of the image
+        inference = getattr(inference, "inner", None)
+    alone = getattr(method.settings, "tta", "none") == "none"
+    return bounded and alone and method.normalization.whole_set
 
 
 def find_reach(field: ReceptiveField, ndim: int) -> tuple[int, ...]:
@@ -179,16 +241,13 @@ def spread_values(result: Labels) -> dict[str, np.ndarray]:
     return values
 
 
-def open_network(
-    method: KerasMethod, image: Image, *, zoom: tuple[float, ...] | None
-) -> NetworkWork | None:
+def open_network(method: KerasMethod, image: Image) -> NetworkWork | None:
     """The work of a network on blocks of an image; None where it needs the image as a whole.
 
     Parameters
     ----------
     method : with its network.
-    image : whose pixels are in a file.
-    zoom : factor to the pixel size of the model; None for 1.
+    image : at the pixel size of the model, whose pixels are in a file.
     """
     inference = method.inference()
     if not can_run_in_blocks(inference):
@@ -197,11 +256,38 @@ def open_network(
     read, scale = prepare_reading(image.pixels, method.normalization, known=method.scale)
     if isinstance(inference, ScaleSearch):
         middle = tuple(_middle(n, PIECE) for n in image.pixels.shape[:-1])
-        piece = zoom_pixels(read(middle), zoom)
-        inference = inference.settle(lambda tile: method.run(scale.apply(tile)), piece)
-    return NetworkWork(method, image, read, scale, inference, zoom)
+        inference = inference.settle(lambda tile: method.run(scale.apply(tile)), read(middle))
+    return NetworkWork(method, image, read, scale, inference)
 
 
 def _middle(length: int, wanted: int) -> slice:
     start = max((length - wanted) // 2, 0)
     return slice(start, min(start + wanted, length))
+
+
+def can_predict(method: KerasMethod, image: Image) -> bool:
+    """Whether a network can predict an image block by block; its pixels do not count.
+
+    Parameters
+    ----------
+    method : with its network.
+    image : the header is enough.
+    """
+    if "T" in image.axes or not can_run_in_blocks(method.inference()):
+        return False
+    if issubclass(method.Target, RestoredTarget):
+        return restores_in_blocks(method) and not method.splits_channels(image)
+    return issubclass(method.Target, LabelTarget)
+
+
+def open_blocks(method: KerasMethod, image: Image) -> Work:
+    """The work on each block of an image that a network `can_predict`.
+
+    Parameters
+    ----------
+    method : with its network.
+    image : at the pixel size of the model, whose pixels are in a file.
+    """
+    if issubclass(method.Target, RestoredTarget):
+        return open_restoration(method, image)
+    return open_network(method, image)

@@ -74,7 +74,7 @@ def _say_spacing(plan: Plan, fingerprint: Fingerprint, why: str) -> str:
         axis = "ZYX"[-len(plan.spacing) :][int(np.argmax(plan.spacing))]
         return (
             f"Pixel size: {size} {unit}, the median, but along coarse {axis} a fine one (10th "
-            f"percentile), lest detail be lost; {others}."
+            f"percentile), so that no detail is lost; {others}."
         )
     return f"Pixel size: {size} {unit}, the median of {len(fingerprint.shapes)} images; {others}."
 
@@ -160,13 +160,13 @@ def _say_kernels(plan: Plan) -> str:
 def _say_rim(plan: Plan) -> str:
     if len(plan.rim) == len(plan.patch):
         return (
-            "Classes: background, core and a rim of 1 px in each nucleus, which parts those that "
+            "Classes: background, core and a rim of 1 px in each nucleus, which splits those that "
             "touch."
         )
     coarse = " and ".join(a for i, a in enumerate("ZYX"[-len(plan.patch) :]) if i not in plan.rim)
     return (
         f"Classes: background, core and rim; along coarse {coarse} a rim only between nuclei "
-        "that touch, lest flat ones be all rim."
+        "that touch: flat ones would be all rim."
     )
 
 

@@ -81,6 +81,35 @@ class NetworkSettings(TrainingSettings):
     )
 
 
+def border_weight_setting(default: float) -> object:
+    """The setting of a loss in which borders of nuclei count more.
+
+    Parameters
+    ----------
+    default : of the setting.
+    """
+    return setting(
+        default,
+        min=1.0,
+        max=100.0,
+        level="advanced",
+        help="How much more a pixel of a border counts.",
+    )
+
+
+def label_noise_setting() -> object:
+    """The setting of a loss that forgives wrong labels."""
+    return setting(
+        0.0,
+        min=0.0,
+        max=1.0,
+        help=(
+            "How far the loss forgives labels that the network finds improbable: 0 takes every "
+            "label for true, 0.7 is for many wrong ones."
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class RestoreSettings(NetworkSettings):
     """Settings of every network that restores images."""

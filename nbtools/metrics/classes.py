@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbtools.image import Image
+from nbtools.metrics.found_classes import MatchedClasses
 from nbtools.metrics.instances import LAST_AVERAGED, MATCHED, THRESHOLDS, Score, score_overlap
 from nbtools.metrics.overlap import find_overlap, keep_nuclei, match_nuclei
 
@@ -22,6 +23,7 @@ class ClassScores:
     def __init__(self):
         self.scores: dict[str, list[Score]] = {}
         self.n_right = self.n_matched = 0
+        self.matches = MatchedClasses()
 
     def add(
         self,
@@ -52,6 +54,7 @@ class ClassScores:
         self.n_matched += int(known.sum())
         self.n_right += int((ours[row] == theirs[column])[known].sum())
         theirs[column[~known]] = ""
+        self._count(ours, theirs, matched=(row[known], column[known]))
         for name in {*ours, *theirs} - {""}:
             part = keep_nuclei(table, ours == name, columns=theirs == name)
             scores = [score_overlap(part, iou) for iou in THRESHOLDS]
@@ -59,6 +62,17 @@ class ClassScores:
             self.scores[name] = (
                 [a + b for a, b in zip(before, scores, strict=True)] if before else scores
             )
+
+    def _count(
+        self, ours: np.ndarray, theirs: np.ndarray, *, matched: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """Count nuclei of known class by their classes."""
+        named = theirs[matched[1]] != ""
+        places = []
+        for side, indices in zip((ours, theirs), matched, strict=True):
+            places.append((np.cumsum(side != "") - 1)[indices[named]])
+        names = [side[side != ""].tolist() for side in (ours, theirs)]
+        self.matches.add(tuple(names), matched=tuple(places))
 
     def summarize(self) -> dict:
         """Return the scores as plain JSON values; {} where no image has classes.
@@ -68,6 +82,8 @@ class ClassScores:
         `classes` : name to {"nuclei", "mean_ap", "pooled": {"0.50": {"ap", "precision", …}}}.
         `class_accuracy` : share of the matched nuclei with a known class that are predicted with
             it, 0 to 1; None without such nuclei.
+        `confusion`, `per_class`, `macro_f1` : of nuclei that match at an IoU of 0.5, see
+            `found_classes.MatchedClasses`.
         """
         if not self.scores:
             return {}
@@ -81,4 +97,5 @@ class ClassScores:
         return {
             "classes": classes,
             "class_accuracy": self.n_right / self.n_matched if self.n_matched else None,
+            **self.matches.summarize(),
         }

@@ -1,9 +1,9 @@
-"""Classes of nuclei that were found as points or boxes: scores of each class, and confusion.
+"""Classes of nuclei that were found: scores of each class, and confusion.
 
 Of boxes, each class is scored by itself, as if there were no other; *ap50* and *map50_95* of a set
 with classes are means over the classes of the truth, as in COCO (Lin et al. 2014,
-doi:10.1007/978-3-319-10602-1_48). Of points, true and found ones are matched whatever their class;
-a match of two classes is extra for the one and missed for the other.
+doi:10.1007/978-3-319-10602-1_48). Of points and labels, true and found ones are matched whatever
+their class; a match of two classes is extra for the one and missed for the other.
 """
 
 from __future__ import annotations
@@ -68,12 +68,14 @@ def _choose(pair: Pair, names: Names, *, name: str) -> Pair:
     return true[mine], found[other], None if score is None else np.asarray(score)[other]
 
 
-class PointClasses:
-    """Counts true and found points by their classes.
+class MatchedClasses:
+    """Counts true and found objects by their classes.
+
+    They are matched by distance or overlap, whatever their class.
 
     Examples
     --------
-    >>> tally = PointClasses()
+    >>> tally = MatchedClasses()
     >>> tally.add((["a", "b"], ["a", "a", "b"]), matched=(np.array([0, 1]), np.array([0, 1])))
     >>> scores = tally.summarize()
     >>> scores["confusion"]["a"], scores["confusion"]["b"]
@@ -86,12 +88,12 @@ class PointClasses:
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, names: Names, *, matched: tuple[np.ndarray, np.ndarray]) -> None:
-        """Count the points of an image.
+        """Count the objects of an image.
 
         Parameters
         ----------
-        names : class of each true and of each found point.
-        matched : indices of the matched true points (K,) and of the found ones (K,).
+        names : class of each true and of each found object.
+        matched : indices of the matched true objects (K,) and of the found ones (K,).
         """
         true, found = names
         rows, columns = (np.asarray(side, int) for side in matched)
@@ -107,9 +109,10 @@ class PointClasses:
 
         Returns
         -------
-        `confusion`, true class → found class → number, with "missed" among the found classes and
-        "extra" among the true ones; `per_class`, with `precision`, `recall`, `f1`, `n_true` and
-        `n_found` of each; {} without points.
+        `confusion`, true class → found class → number, with "missed" among the found classes
+        and "extra" among the true ones; `per_class`, with `precision`, `recall`, `f1`, `n_true` and
+        `n_found` of each; `macro_f1`, the mean over the classes of the truth, None without such;
+        {} without objects.
         """
         confusion: dict[str, dict[str, int]] = {}
         for (true, found), count in sorted(self.counts.items()):
@@ -117,9 +120,12 @@ class PointClasses:
         names = {n for pair in self.counts for n in pair} - {MISSED, EXTRA}
         if not names:
             return {}
+        per_class = {name: self._rate(name) for name in sorted(names)}
+        true = [one["f1"] for one in per_class.values() if one["n_true"]]
         return {
             "confusion": confusion,
-            "per_class": {name: self._rate(name) for name in sorted(names)},
+            "per_class": per_class,
+            "macro_f1": float(np.mean(true)) if true else None,
         }
 
     def _rate(self, name: str) -> dict[str, float]:

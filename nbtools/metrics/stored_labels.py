@@ -94,14 +94,15 @@ def _find_boxes(slab: np.ndarray, *, first: int) -> tuple[np.ndarray, np.ndarray
 
 
 def group_regions(
-    low: np.ndarray, high: np.ndarray, *, shape: tuple[int, ...]
+    low: np.ndarray, high: np.ndarray, *, shape: tuple[int, ...], reach: int | np.ndarray = 1
 ) -> Iterator[tuple[np.ndarray, Place]]:
-    """Objects that lie near each other, and the part of the image that holds them, a pixel around.
+    """Objects that lie near each other, and the part of the image around them all.
 
     Parameters
     ----------
     low, high : (N, D) boxes.
     shape : of the image.
+    reach : pixels around them, along all axes or (D,).
 
     Yields
     ------
@@ -114,6 +115,6 @@ def group_regions(
     number = np.ravel_multi_index(tuple(tile.T), tuple(counts.tolist()))
     order = np.argsort(number, kind="stable")
     for some in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
-        first = np.maximum(low[some].min(axis=0) - 1, 0)
-        last = np.minimum(high[some].max(axis=0) + 1, shape)
+        first = np.maximum(low[some].min(axis=0) - reach, 0)
+        last = np.minimum(high[some].max(axis=0) + reach, shape)
         yield some, tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))

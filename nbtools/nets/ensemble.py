@@ -1,4 +1,4 @@
-"""Several networks as one model: the same image in, their outputs concatenated."""
+"""Several networks as one model: side by side on the same image, or one behind the other."""
 
 from __future__ import annotations
 
@@ -52,6 +52,35 @@ def side_by_side(networks: dict[str, keras.Model]) -> keras.Model:
     return keras.Model(image, layers.Concatenate(name="members")(outputs), name="ensemble")
 
 
+def in_sequence(networks: dict[str, keras.Model]) -> keras.Model:
+    """Join networks into one model, each of which is given what the one before predicts.
+
+    Parameters
+    ----------
+    networks : name → network (B, *space, C) → (B, *space, K); each is given as
+        many channels as the one before it has outputs.
+
+    Returns
+    -------
+    keras.Model : (B, *space, C) → the outputs of all, concatenated, those of the last network
+        first; layers are named after their network, "name_layer".
+
+    Examples
+    --------
+    >>> from nbtools.nets import unet
+    >>> parts = {"first": unet(2, filters=(4, 8)), "second": unet(2, filters=(4, 8), outputs=3)}
+    >>> in_sequence(parts).output_shape
+    (None, None, None, 4)
+    """
+    first = next(iter(networks.values()))
+    image = keras.Input(first.inputs[0].shape[1:], name="image")
+    x, outputs = image, []
+    for name, network in networks.items():
+        x = _copy_onto(x, network, prefix=f"{name}_")
+        outputs.insert(0, x)
+    return keras.Model(image, layers.Concatenate(name="outputs")(outputs), name="sequence")
+
+
 def _copy_onto(image: Tensor, network: keras.Model, *, prefix: str) -> Tensor:
     """Apply the layers of a network, renamed, to another input.
 
@@ -64,12 +93,9 @@ def _copy_onto(image: Tensor, network: keras.Model, *, prefix: str) -> Tensor:
         return layer.__class__.from_config({**layer.get_config(), "name": prefix + layer.name})
 
     def call(layer: keras.Layer, *inputs: Tensor, **options: object) -> Tensor:
-        return layer(*(seen if x is image else x for x in inputs), **options)
+        return layer(*inputs, **options)
 
-    copy = keras.models.clone_model(
-        network, input_tensors=image, clone_function=rename, call_function=call
-    )
-    return copy.outputs[0]
+    return network._run_through_graph(seen, operation_fn=rename, call_fn=call)
 
 
 @keras.saving.register_keras_serializable("nbtools")

@@ -136,9 +136,20 @@ class _Builder:
             size = np.prod([(1,) * self.ndim, *self.strides[:level]], axis=0)
             if level:
                 size = tuple(int(n) for n in size)
-                x = self.layer("UpSamplingND")(size, name=f"side{i}_up")(x)
+                x = self.enlarge(x, size, name=f"side{i}")
             joined.append(x)
         return layers.Concatenate(name="scales")(joined)
+
+    def enlarge(self, x: Tensor, size: tuple[int, ...], *, name: str) -> Tensor:
+        """Coarse features at the finest level, without the edges of their pixels.
+
+        Those edges would become maxima of their own. A mean over as many pixels as each was
+        enlarged to is a linear interpolation; over one more it stays in place.
+        """
+        x = self.layer("UpSamplingND")(size, name=f"{name}_up")(x)
+        about = {"strides": 1, "padding": "same", "name": f"{name}_smooth"}
+        odd = tuple(n + 1 - n % 2 for n in size)
+        return self.layer("AveragePoolingND")(odd, **about)(x)
 
     def finish(self, x: Tensor, outputs: int) -> Tensor:
         x = self.conv(x, self.config.head, name="join", kernel=self.config.kernel)

@@ -8,18 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 from keras import layers
 
+from nbtools.errors import UserError
+from nbtools.nets.space_to_depth import SpaceToDepth
 from nbtools.nets.unet import image_input
 
+if TYPE_CHECKING:
+    from nbtools.methods.domain import Domain
+
 Tensor = keras.KerasTensor
+PREFIX = "enc0_"  # of the layers of a published network, by which an encoder is found again
 PUBLISHED = {
     "vgg16": "VGG16",
     "resnet50": "ResNet50",
     "densenet121": "DenseNet121",
     "efficientnetb0": "EfficientNetB0",
+}
+# layers of the published networks that hold the features of each resolution, from half of it
+LEVELS = {
+    "resnet50": (
+        "conv1_relu",
+        "conv2_block3_out",
+        "conv3_block4_out",
+        "conv4_block6_out",
+        "conv5_block3_out",
+    ),
+    "densenet121": (
+        "conv1_relu",
+        "conv2_block6_concat",
+        "conv3_block12_concat",
+        "conv4_block24_concat",
+        "relu",
+    ),
+    "efficientnetb0": (
+        "block2a_expand_activation",
+        "block3a_expand_activation",
+        "block4a_expand_activation",
+        "block6a_expand_activation",
+        "top_activation",
+    ),
 }
 
 
@@ -35,6 +67,7 @@ class PooledConfig:
     blocks : per level.
     dropout : share of the last features that are dropped in training.
     strides : factors of each halving, along each spatial axis; () for 2 along all of them.
+    stem : block of pixels along each axis that become channels before the first level; () for none.
     """
 
     kind: str = "residual"
@@ -42,6 +75,7 @@ class PooledConfig:
     blocks: int = 2
     dropout: float = 0.2
     strides: tuple[tuple[int, ...], ...] = ()
+    stem: tuple[int, ...] = ()
 
 
 def pooled(ndim: int, *, channels: int = 1, outputs: int = 2, **config) -> keras.Model:
@@ -70,15 +104,42 @@ def pooled(ndim: int, *, channels: int = 1, outputs: int = 2, **config) -> keras
     (EfficientNet).
     """
     parts = PooledConfig(**config)
+    image, levels = encoder(ndim, channels=channels, **config)
+    x = _Builder(ndim, parts).finish(levels[-1], outputs)
+    return keras.Model(image, x, name=parts.kind)
+
+
+def encoder(ndim: int, *, channels: int = 1, **config) -> tuple[Tensor, list[Tensor]]:
+    """Build the levels of a small network, without what makes one row of numbers of them.
+
+    Parameters
+    ----------
+    ndim, channels, config : as for `pooled`.
+
+    Returns
+    -------
+    Input (B, *space, channels), and the features of each level, finest first.
+
+    Examples
+    --------
+    >>> _, levels = encoder(2, filters=(8, 16), blocks=1)
+    >>> [level.shape[-1] for level in levels]
+    [8, 16]
+    """
+    parts = PooledConfig(**config)
     build = _Builder(ndim, parts)
-    image = image_input(ndim, channels)
-    x = build.conv(image, parts.filters[0], name="stem")
+    image = x = image_input(ndim, channels)
+    if max(parts.stem, default=1) > 1:
+        x = SpaceToDepth(parts.stem, name="fold")(x)
+    x = build.conv(x, parts.filters[0], name="stem")
+    levels = []
     for level, width in enumerate(parts.filters):
         if level:
             x = build.halve(x, width, level=level)
         for block in range(parts.blocks):
             x = build.block(x, width, name=f"enc{level}_block{block}")
-    return keras.Model(image, build.finish(x, outputs), name=parts.kind)
+        levels.append(x)
+    return image, levels
 
 
 def plan_halvings(
@@ -105,6 +166,46 @@ def plan_halvings(
         now = [size * factor for size, factor in zip(now, step, strict=True)]
         found.append(step)
     return tuple(found)
+
+
+def plan_encoder(
+    domain: Domain, *, levels: int, stem: tuple[int, ...] = (1, 1, 1)
+) -> tuple[tuple[int, ...], ...]:
+    """Strides of an encoder for the images of a domain.
+
+    Parameters
+    ----------
+    domain : with `ndim` and `spacing`.
+    levels : of the encoder.
+    stem : of volumes; planes begin at full resolution.
+
+    Returns
+    -------
+    Stride of the first level on the image, and of each on the one before.
+    """
+    first = np.array(stem if domain.ndim == 3 else (1,) * domain.ndim)
+    spacing = tuple(np.array(domain.spacing or (1.0,) * domain.ndim) * first)
+    return tuple(map(int, first)), *plan_halvings(levels, spacing, ndim=domain.ndim)
+
+
+def encoder_for(
+    domain: Domain, *, stem: tuple[int, ...] = (1, 1, 1), **plan
+) -> tuple[Tensor, list[Tensor], tuple[tuple[int, ...], ...]]:
+    """An encoder for the images of a domain, halved as their pixel size asks.
+
+    Parameters
+    ----------
+    domain : with `ndim`, `channels` and `spacing`.
+    stem : as for `plan_encoder`.
+    plan : fields of `PooledConfig`.
+
+    Returns
+    -------
+    Input, features of each level, and their strides, see `plan_encoder`.
+    """
+    steps = plan_encoder(domain, levels=len(plan["filters"]), stem=stem)
+    about = {"channels": domain.channels, "stem": steps[0], "strides": steps[1:]}
+    return *encoder(domain.ndim, **about, **plan), steps
 
 
 class _Builder:
@@ -217,19 +318,81 @@ def paper_classifier(
     >>> paper_classifier("resnet50").count_params()
     25636712
     """
-    make = getattr(keras.applications, PUBLISHED[name])
-    trunk = make(include_top=False, weights=None, input_shape=(None, None, channels))
-    trunk = keras.models.clone_model(trunk, clone_function=_take_over)
+    trunk = _published_trunk(name, channels)
     x = layers.GlobalAveragePooling2D(name="mean")(trunk.output)
     x = layers.Dropout(dropout, name="drop")(x)
     return keras.Model(trunk.input, layers.Dense(outputs, name="head")(x), name=name)
+
+
+def paper_encoder(name: str, *, channels: int = 3) -> tuple[Tensor, list[Tensor]]:
+    """Build the levels of a published network from Keras, see `paper_classifier`.
+
+    Parameters
+    ----------
+    name : "resnet50", "densenet121" or "efficientnetb0".
+    channels : of the input.
+
+    Returns
+    -------
+    Input (B, Y, X, channels), and the features at strides 2, 4, 8, 16 and 32.
+    """
+    trunk = _published_trunk(name, channels)
+    return trunk.input, [trunk.get_layer(f"enc0_{level}").output for level in LEVELS[name]]
+
+
+def paper_encoder_for(
+    domain: Domain, name: str, *, first: int = 0
+) -> tuple[Tensor, list[Tensor], tuple[tuple[int, ...], ...]]:
+    """A published encoder for the images of a domain.
+
+    Parameters
+    ----------
+    domain : with `ndim` and `channels`.
+    name : as for `paper_encoder`.
+    first : finest level that is wanted; 0 has half the resolution.
+
+    Returns
+    -------
+    Input, features of each level, and their strides, see `plan_encoder`.
+
+    Raises
+    ------
+    UserError : for volumes there is none.
+    """
+    if domain.ndim == 3:
+        raise UserError(
+            "The published encoders are of planes.",
+            f"preset paper ({PUBLISHED[name]}) for volumes",
+            "Use preset small.",
+        )
+    image, stages = paper_encoder(name, channels=domain.channels)
+    steps = ((2 ** (first + 1),) * 2, *((2, 2),) * (len(stages) - first - 1))
+    return image, stages[first:], steps
+
+
+def _published_trunk(name: str, channels: int) -> keras.Model:
+    """A published network without its last layers, named as an encoder."""
+    trunk = make_trunk(name, channels=channels)
+    return keras.models.clone_model(trunk, clone_function=_take_over)
+
+
+def make_trunk(name: str, *, channels: int) -> keras.Model:
+    """The published network up to its last features, as Keras has it, of random weights.
+
+    Parameters
+    ----------
+    name : as of `paper_classifier`.
+    channels : of the input.
+    """
+    make = getattr(keras.applications, PUBLISHED[name])
+    return make(include_top=False, weights=None, input_shape=(None, None, channels))
 
 
 def _take_over(layer: layers.Layer) -> layers.Layer:
     """A layer of a published network, named as of an encoder; one that rescales no longer does."""
     about = layer.get_config()
     if not isinstance(layer, layers.InputLayer):
-        about["name"] = f"enc0_{about['name']}"
+        about["name"] = f"{PREFIX}{about['name']}"
     if isinstance(layer, layers.Rescaling):
         about |= {"scale": 1.0, "offset": 0.0}
     return type(layer).from_config(about)

@@ -54,5 +54,7 @@ def _mirror(x: Tensor, axis: int, *, reach: int) -> Tensor:
     if not reach:
         return x
     size = ops.shape(x)[axis]
-    place = ops.mod(ops.arange(-reach, size + reach, dtype="int32"), 2 * size)
+    # counted from a multiple of the period: programs differ in the remainder of negative numbers
+    place = ops.arange(-reach, size + reach, dtype="int32") + 2 * size * reach
+    place = ops.mod(place, 2 * size)
     return ops.take(x, ops.minimum(place, 2 * size - 1 - place), axis=axis)

@@ -90,6 +90,20 @@ def pyramid(
     return image, parts.top_down(parts.stages(image, steps), steps, levels=levels)
 
 
+def top_down(ndim: int, stages: Sequence[Tensor], *, steps: Strides, features: int) -> list[Tensor]:
+    """Levels of one width: each stage of an encoder, with what the coarser ones know.
+
+    Parameters
+    ----------
+    ndim : 2 or 3.
+    stages : features of an encoder, finest first.
+    steps : stride of each stage on the one before; that of the first is not used.
+    features : channels of each level.
+    """
+    parts = _Parts(ndim, PyramidConfig(features=features))
+    return parts.top_down(list(stages), steps, levels=range(len(stages)))
+
+
 @dataclass
 class _Parts:
     """Stages and pyramid. Layer names stay: saved networks know them."""

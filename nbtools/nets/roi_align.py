@@ -89,3 +89,31 @@ class RoiAlign(layers.Layer):
     def get_config(self) -> dict:
         """Settings of the layer."""
         return {**super().get_config(), "stride": self.stride, "size": self.size}
+
+
+@keras.saving.register_keras_serializable("nbtools")
+class JoinedRegions(layers.Layer):
+    """The regions of all images as images of their own: (B, R, *size, C) → (B · R, *size, C)."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """(B, R, *size, C) → (B · R, *size, C)."""
+        return ops.reshape(x, (-1, *x.shape[2:]))
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Shape of the output for a shape of the input."""
+        return (None, *shape[2:])
+
+
+@keras.saving.register_keras_serializable("nbtools")
+class ApartRegions(layers.Layer):
+    """Undoes `JoinedRegions`, for one channel: (B · R, *size, 1) and boxes → (B, R, *size)."""
+
+    def call(self, inputs: list[Tensor]) -> Tensor:
+        """[(B · R, *size, 1), boxes (B, R, 2 D)] → (B, R, *size)."""
+        x, boxes = inputs
+        return ops.reshape(x, (*ops.shape(boxes)[:2], *x.shape[1:-1]))
+
+    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+        """Shape of the output for those of regions and boxes."""
+        x, boxes = shapes
+        return (*boxes[:2], *x[1:-1])

@@ -97,18 +97,22 @@ class DepthToSpace(_Rearranged):
         return 1 / factors, 1 - 1 / factors
 
 
-def depth_to_space_head(x: Tensor, outputs: int, *, factors: tuple[int, ...]) -> Tensor:
-    """Linear output at full resolution of a 3D network that began with `SpaceToDepth`.
+def depth_to_space_head(
+    x: Tensor, outputs: int, *, factors: tuple[int, ...], prefix: str = ""
+) -> Tensor:
+    """Linear output at full resolution of a network that works at a lower one.
 
     Parameters
     ----------
     x : (B, *space / factors, C) features.
     outputs : channels of the output.
     factors : block size per spatial axis.
+    prefix : of the names of the layers.
 
     Returns
     -------
     (B, *space, outputs).
     """
-    head = layers.Conv3D(outputs * int(np.prod(factors)), 1, name="head")
-    return DepthToSpace(factors, name="unfold")(head(x))
+    conv = getattr(layers, f"Conv{len(factors)}D")
+    head = conv(outputs * int(np.prod(factors)), 1, name=f"{prefix}head")
+    return DepthToSpace(factors, name=f"{prefix}unfold")(head(x))

@@ -11,12 +11,13 @@ from typing import Any
 
 from nbtools import data, documents, io, methods
 from nbtools.errors import UserError
+from nbtools.io.folders import hash_file
 from nbtools.plausibility import summarize
 from nbtools.report.compared import collect_comparison
 from nbtools.tasks.reading import SCORES_FOLDER
 
-# The line on the data in the card of shipped weights, up to the next point of the list.
-CARD_DATA = re.compile(r"^- \*\*Data:\*\*(.*?)(?=^- |\Z)", re.MULTILINE | re.DOTALL)
+# A point of the card of shipped weights, up to the next point of the list or the next heading.
+CARD_POINT = r"^- \*\*%s\b(?:\*\*|:\*\*)(.*?)(?=^- |^#|\Z)"
 MODEL, RESULT = "model", "result"
 LENIENT = ("model.json", "recipe.json")  # what they do not say is left out
 TRAINED = ("seconds", "epochs", "steps", "parameters", "stopped", "best")
@@ -152,13 +153,18 @@ def _collect_result(folder: Path, about: dict) -> dict:
     frames = (row.get("nuclei") for row in summary if row.get("frame") is not None)
     moving = [count for count in frames if isinstance(count, int | float)]
     recipe = _read_recipe(about.get("model"))
+    scores = read_json(find_scores(folder))
     return {
         "kind": RESULT,
         "name": folder.name,
         "smoke_run": bool(about.get("fast") or recipe.get("fast")),
         "method": describe_method(about.get("method")),
         "model": about.get("model"),
+        "weights_sha256": find_weights_hash(about.get("model")),
         "learned_from": find_training_data(about.get("model")),
+        "trained": _describe_recipe(recipe),
+        "used_in_training": sorted(names & {io.stem(Path(p)) for p in _list_images(recipe)}),
+        "scored_elsewhere": None if scores else find_card_point(about.get("model"), "Score"),
         "settings": about.get("settings"),
         "tuned": about.get("decoding") or about.get("tuned"),
         "images": _select_image_facts(about) | {"count": len(names)} | _find_pixel_sizes(about),
@@ -170,12 +176,14 @@ def _collect_result(folder: Path, about: dict) -> dict:
         "summary": summary,
         "failed": about.get("failed"),
         "warnings": summarize(about.get("warnings") or (), count=len(names)),
+        "checked": "warnings" in about or None,
+        "flags": collect_flags(about),
         "seed": recipe.get("seed"),
         "command": about.get("command"),
         "source": about.get("source"),
         "files": _hash_weights(folder),
         "versions": about.get("versions"),
-        "scores": read_json(find_scores(folder)),
+        "scores": scores,
     }
 
 
@@ -213,6 +221,37 @@ def _find_pixel_sizes(about: dict) -> dict:
     }
 
 
+def collect_flags(about: dict) -> dict[str, list[str]]:
+    """What is doubtful about single images: name → sentences, also of images left out.
+
+    Parameters
+    ----------
+    about : content of result.json.
+
+    Examples
+    --------
+    >>> collect_flags({"warnings": [{"code": "size", "image": "a", "message": "Small nuclei."}]})
+    {'a': ['Small nuclei.']}
+    """
+    flags: dict[str, list[str]] = {}
+    for one in about.get("warnings") or ():
+        if isinstance(one, dict) and one.get("image") and one.get("message"):
+            flags.setdefault(str(one["image"]), []).append(str(one["message"]))
+    return flags
+
+
+def find_weights_hash(model: str | None) -> str | None:
+    """sha256 of the weights of a model or of shipped weights; None where they are not there.
+
+    Parameters
+    ----------
+    model : folder of a model, or name of shipped weights.
+    """
+    folder = _find_model(model)
+    files = sorted(folder.glob("weights.*")) if folder else []
+    return hash_file(files[0]) if files else None
+
+
 def find_training_data(model: str | None) -> str | None:
     """What weights learned from, by the card beside them; None where there is none.
 
@@ -225,14 +264,48 @@ def find_training_data(model: str | None) -> str | None:
     >>> find_training_data("nuclei3d").partition(",")[0]
     'simulated volumes of nuclei'
     """
-    if not model:
+    return find_card_point(model, "Data")
+
+
+def find_card_point(model: str | None, name: str) -> str | None:
+    """What the card beside weights says at one point, as plain text; None where it is silent.
+
+    Parameters
+    ----------
+    model : folder of a model, or name of shipped weights.
+    name : of the point, as "Data" or "Score".
+    """
+    folder = _find_model(model)
+    card = folder / "README.md" if folder else None
+    if card is None or not card.is_file():
         return None
-    for folder in (Path(model), data.packaged_path("weights", str(model))):
-        card = folder / "README.md"
-        if (folder / "model.json").is_file() and card.is_file():
-            found = CARD_DATA.search(card.read_text("utf-8"))
-            return " ".join(found[1].split()).rstrip(".") if found else None
-    return None
+    point = re.compile(CARD_POINT % name, re.MULTILINE | re.DOTALL)
+    found = point.search(card.read_text("utf-8"))
+    return " ".join(found[1].replace("**", "").split()).rstrip(".") if found else None
+
+
+def _find_model(model: str | None) -> Path | None:
+    """The folder of a model, or of shipped weights, that is still there."""
+    places = (Path(model), data.packaged_path("weights", str(model))) if model else ()
+    return next((place for place in places if (place / "model.json").is_file()), None)
+
+
+def _list_images(recipe: dict) -> list[str]:
+    """Files of the images that a model learned from or was chosen by."""
+    files = [str(entry.get("file", "")) for entry in recipe.get("inputs") or ()]
+    return [file for file in files if Path(file).parent.name == "images"]
+
+
+def _describe_recipe(recipe: dict) -> dict:
+    """How a model was trained: what it began with, steps, and images that it learned from."""
+    init = recipe.get("init") if isinstance(recipe.get("init"), dict) else {}
+    images = _list_images(recipe)
+    found = {
+        "began_with": init.get("model"),
+        "steps": recipe.get("steps"),
+        "images": len(images) or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _hash_weights(folder: Path) -> list[dict]:

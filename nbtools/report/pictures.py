@@ -12,7 +12,9 @@ from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.report.facts import find_scores, read_table
 
-EXAMPLES, OVERLAYS, WORST = 2, 6, 5
+EXAMPLES, OVERLAYS, WORST, TURNING = 2, 6, 5, 3
+RESULT, LEARNED = "Result", "Training images"
+MISTAKES = "Mistakes, the worst images first"
 # folder of a data set: part of a sample in it
 PARTNERS = {
     "labels": "label",
@@ -21,7 +23,7 @@ PARTNERS = {
     "targets": "clean",
     "gt": "clean",
 }
-LARGEST = 30_000_000  # bytes of an input image that a report still opens
+LARGEST = 30_000_000  # bytes of an input image, or of labels, that a report still opens
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Picture:
     Parameters
     ----------
     section, caption : heading it belongs to, and its caption.
-    figure, file : the figure, or a finished PNG.
+    figure, file, drawn : the figure, or a finished PNG, in a file or in memory.
     small, half : whether several stand side by side.
     """
 
@@ -39,12 +41,15 @@ class Picture:
     caption: str
     figure: show.Figure | None = None
     file: Path | None = None
+    drawn: bytes = b""
     small: bool = False
     half: bool = False
 
     @property
     def png(self) -> bytes:
         """The picture as PNG."""
+        if self.drawn:
+            return self.drawn
         return self.file.read_bytes() if self.file else show.to_png(self.figure)
 
     @property
@@ -68,6 +73,7 @@ def make_pictures(folder: Path, facts: dict) -> list[Picture]:
         _find_strata,
         _find_error_maps,
         _find_overlays,
+        _draw_turning,
         _draw_examples,
         _draw_measurements,
     )
@@ -141,7 +147,7 @@ def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
         for file in sorted(place.glob("*.png"))[:WORST]:
             number, _, name = file.stem.partition("_")
             yield Picture(
-                "Mistakes, the worst images first",
+                MISTAKES,
                 f"{method}worst image no. {number}: {name}"
                 if number.isdigit()
                 else f"Where the mistakes are: {file.stem}.",
@@ -151,9 +157,29 @@ def _find_error_maps(folder: Path, facts: dict) -> Iterator[Picture]:
 
 
 def _find_overlays(folder: Path, facts: dict) -> Iterator[Picture]:
+    """What was found, drawn on the images; the number of nuclei where the summary has it."""
     files = sorted((folder / "overlays").glob("*.png"))
+    counts = {str(row.get("name")): row.get("nuclei") for row in facts.get("summary") or ()}
+    volume = "Z" in str(facts.get("images", {}).get("axes", ""))
+    how = "projections and slices" if volume else "outlines"
     for file in files[:OVERLAYS]:
-        yield Picture("Examples", file.stem, file=file, small=len(files) > 1)
+        count = counts.get(file.stem)
+        found = f"{count} nuclei found, {how}" if isinstance(count, int) else f"the result, {how}"
+        narrow = len(files) > 1 and not volume
+        yield Picture(RESULT, f"{file.stem}: {found}.", file=file, half=narrow)
+
+
+def _draw_turning(folder: Path, facts: dict) -> Iterator[Picture]:
+    """Labelled volumes, turning."""
+    if "Z" not in str(facts.get("images", {}).get("axes", "")):
+        return
+    names = [str(row.get("name")) for row in facts.get("summary") or ()]
+    for name in list(dict.fromkeys(names))[:TURNING]:
+        path = folder / f"{name}.tif"
+        if path.is_file() and path.stat().st_size < LARGEST:
+            label = io.read_label(path).select(T=0)
+            text = f"{name}: the nuclei found, turning about y; colours tell neighbours apart."
+            yield Picture(RESULT, text, drawn=show.turning_png(label, label), half=True)
 
 
 def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
@@ -173,9 +199,10 @@ def _draw_examples(folder: Path, facts: dict) -> Iterator[Picture]:
             if getattr(examples[0], part) is not None
         ]
         text = f"Images that the model was trained on ({len(examples)} of {len(images)})"
+        given = " These were given to it: they are no results." if had else ""
         yield Picture(
-            "Examples",
-            f"{text}{', and their ' if had else ''}{' and '.join(had)}.",
+            LEARNED,
+            f"{text}{', and their ' if had else ''}{' and '.join(had)}.{given}",
             show.pairs(examples),
         )
 

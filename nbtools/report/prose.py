@@ -91,10 +91,27 @@ def _describe_method(facts: dict) -> str:
         found = f"{count} image{' was' if count == 1 else 's were'} {task.done}"
     else:
         found = f"Results were obtained{where}"
-    learned = ""
+    weights = _describe_weights(facts)
+    return f"{found} with {name}{source}.{weights}" if method else f"{found}."
+
+
+def _describe_weights(facts: dict) -> str:
+    """Which weights were used, and what they learned from."""
+    if not facts.get("model"):
+        return ""
+    known = facts.get("weights_sha256")
+    identity = f" (sha256 {known[:16]}…)" if known else ""
     if facts.get("learned_from"):
-        learned = f" The weights {facts['model']} learned from: {facts['learned_from']}."
-    return f"{found} with {name}{source}.{learned}" if method else f"{found}."
+        return f" The weights {facts['model']}{identity} learned from: {facts['learned_from']}."
+    trained = facts.get("trained") or {}
+    parts = [
+        f"began with {trained['began_with']}" if trained.get("began_with") else "",
+        f"learned for {trained['steps']} steps" if trained.get("steps") else "",
+        f"saw {count_images(trained['images'])} with labels" if trained.get("images") else "",
+    ]
+    told = ", ".join(filter(None, parts))
+    model = f" The weights are those of {facts['model']}{identity}"
+    return f"{model}; their training {told}." if told else f"{model}." if identity else ""
 
 
 def _describe_maker(about: dict) -> str:
@@ -169,7 +186,11 @@ def _describe_decoding(facts: dict) -> str:
 def _describe_scores(facts: dict) -> str:
     scores = facts.get("scores") or {}
     task = tasks.of_scores(scores)
-    return task.sentence(scores) if task else ""
+    if task is None:
+        return ""
+    others = scores.get("others_mean_ap") or {}
+    told = ", ".join(f"{value:.3f} with {name}" for name, value in others.items())
+    return task.sentence(scores) + (f" On the same images it was {told}." if told else "")
 
 
 def _describe_versions(facts: dict) -> str:

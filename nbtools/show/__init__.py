@@ -18,8 +18,9 @@ from nbtools.show.restoration import denoisers, error_maps, restored, side_by_si
 from nbtools.show.results import points_rgb, result_rgb
 from nbtools.show.scores import calibration, confusion, evaluation, resolution, strata
 from nbtools.show.tables import measurements
-from nbtools.show.text import RichText, findings, table
+from nbtools.show.text import RichText, findings, page, table
 from nbtools.show.tracks import lineage, tracks
+from nbtools.show.turning import turning_png
 from nbtools.show.views import overlay_rgb, paint, view
 from nbtools.show.volumes import projections, rays, slices, slices_rgb, surfaces
 
@@ -56,6 +57,7 @@ __all__ = [
     "numbers",
     "overlay",
     "overlay_rgb",
+    "page",
     "paint",
     "pairs",
     "patches",
@@ -83,6 +85,7 @@ __all__ = [
     "tracks",
     "training",
     "training_curve",
+    "turning_png",
     "view",
     "write_pdf",
 ]

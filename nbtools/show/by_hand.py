@@ -132,7 +132,7 @@ def learning_curves(
 
     Parameters
     ----------
-    histories : name → history of Keras: measure → one value per epoch, "val_…" on those kept apart.
+    histories : name → history of Keras: measure → value per epoch, "val_" of those kept apart.
     measure : "loss", or another one of the histories.
 
     Examples

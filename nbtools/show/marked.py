@@ -18,7 +18,7 @@ def points(image: Image, found: Mapping[str, object], *, columns: int = 3) -> Fi
     Parameters
     ----------
     image : plane or volume; of a volume, its projection.
-    found : title → points, boxes, labels (their centres are shown) or a prediction of one of these.
+    found : title → points, boxes, labels (shown by their centres) or a prediction of these.
     columns : pictures per row.
 
     Examples

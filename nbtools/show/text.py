@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from nbtools.wording import in_python
 
 STYLE = (
-    "<style>.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
-    ".nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 10px}"
-    ".nb-table td{padding:3px 10px;border-bottom:1px solid #ddd;vertical-align:top;text-align:left}"
-    ".nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}"
+    # twice the class: stronger than what pages of notebooks say of all tables
+    "<style>.nb-table.nb-table{border-collapse:collapse;font-size:13px;margin:4px 0}"
+    ".nb-table.nb-table th{text-align:left;border-bottom:1px solid #888;padding:3px 8px}"
+    ".nb-table.nb-table td{padding:3px 8px;border-bottom:1px solid #8885;vertical-align:top;"
+    "text-align:left}"
+    ".nb-table.nb-table td.nb-number{text-align:right;font-variant-numeric:tabular-nums}"
     ".nb-words{font-size:13px;margin:4px 0}"
     ".nb-mark{font-weight:600;border-radius:3px;padding:1px 6px;color:#fff}</style>"
 )
@@ -37,6 +40,23 @@ class RichText:
         """The same with sentences below."""
         more = "".join(f"<div class='nb-words'>{escape(text)}</div>" for text in sentences)
         return RichText(self.html + more, "\n".join([self.text, *sentences]))
+
+
+def page(path: str | Path, *, height: int = 640) -> RichText:
+    """A page of HTML, such as a report, in a frame of its own below a cell, and where it lies.
+
+    Parameters
+    ----------
+    path : of a self-contained file, as `report.write` returns it.
+    height : of the frame in pixels; the page scrolls inside.
+    """
+    content = escape(Path(path).read_text("utf-8"), quote=True)
+    frame = (
+        f'<iframe srcdoc="{content}" title="{escape(Path(path).name)}" '
+        f'style="width:100%;height:{height}px;border:1px solid #8886"></iframe>'
+    )
+    place = f"{path}: open it in any browser."
+    return RichText(frame, f"{path}").add_words([place])
 
 
 def table(columns: Mapping | Sequence[Mapping], *, limit: int = 10) -> RichText:

@@ -3,7 +3,7 @@
 The steps are in `packing` (positions of nuclei), `phantom` (labels and dye) and `optics` (blur,
 noise, grey values); `scene` joins the first three, `pairs` images a scene twice: with noise and
 without, and `genotypes` plants of wild type and mutant. `draw_strokes` scribbles on labelled
-nuclei.
+nuclei, `label_some` labels few of them, and `mislabel` some wrongly.
 
 References
 ----------
@@ -21,6 +21,9 @@ from nbtools import __version__
 from nbtools.errors import UserError, require_choice
 from nbtools.image import Image
 from nbtools.simulate import optics
+from nbtools.simulate.annotators import keep_nuclei as keep_nuclei
+from nbtools.simulate.annotators import label_some as label_some
+from nbtools.simulate.annotators import mislabel as mislabel
 from nbtools.simulate.genotypes import GenotypeSettings, make_genotypes
 from nbtools.simulate.movie import MovieSettings, make_movie
 from nbtools.simulate.pairs import PairSettings, make_pairs

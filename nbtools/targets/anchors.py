@@ -18,7 +18,7 @@ from nbtools.augment import box_corners, join_corners
 from nbtools.patches import Example
 from nbtools.results import Boxes
 from nbtools.targets.base import sigmoid
-from nbtools.targets.boxes import BoxTarget, Strides, find_levels, name_level
+from nbtools.targets.boxes import BoxTarget, Strides, find_levels, find_void_cells, name_level
 
 ANCHORS = 3  # per cell
 USUAL = (2.5, 4.0, 6.0)  # cells, sides of the anchors where nothing is known of the boxes
@@ -109,6 +109,7 @@ class AnchorTarget(BoxTarget):
         -------
         (*cells, A · K + A · 2 D + 2): for each anchor 1, 0 or -1 (nothing is learned) per class;
         for each its corrections; 1 over the number of anchors with a box, and of those without.
+        Anchors without a box learn nothing in cells where nobody has looked.
         """
         low, high = box_corners(np.asarray(example.boxes, float))
         kind = example.box_classes
@@ -120,6 +121,9 @@ class AnchorTarget(BoxTarget):
             grids.append((shape, np.array(stride, float)))
         overlaps = [self._overlap(shape, stride, low=low, high=high) for shape, stride in grids]
         owners = match_anchors(overlaps, limits=self.limits)
+        for own, stride in zip(owners, self.strides, strict=True):
+            unknown = find_void_cells(example, stride, shape=own.shape[:-1])
+            own[unknown[..., None] & (own == NONE)] = IGNORED
         maps = {}
         for name, own, (shape, stride) in zip(self.names, owners, grids, strict=True):
             maps[name] = self._fill(own, shape, stride=stride, boxes=(low, high, kind))

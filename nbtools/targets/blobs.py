@@ -123,8 +123,34 @@ class BlobTarget(Target):
     def decode(self, maps: np.ndarray, *, threshold: float, overlap: float) -> Points:
         """(*space, 2) height and diameter → points; the score of a height h is h / (1 + h)."""
         places, height = find_peaks(maps[..., 0], threshold=threshold)
-        pixels = np.rint(places).astype(int)
-        reach = overlap * maps[..., 1][tuple(pixels.T)]
+        diameter = maps[..., 1][tuple(np.rint(places).astype(int).T)]
+        about = {"threshold": threshold, "overlap": overlap}
+        places, score = self.choose(places, height, diameter=diameter, **about)
+        return Points(places, Grid(self.axes, maps.shape[:-1]), score)
+
+    def choose(
+        self,
+        places: np.ndarray,
+        height: np.ndarray,
+        *,
+        diameter: np.ndarray,
+        threshold: float,
+        overlap: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose, of all maxima, the points.
+
+        Parameters
+        ----------
+        places : (N, ndim) in pixels, the highest first.
+        height : (N,) over the usual one.
+        diameter : (N,) in pixels of the finest axis.
+        threshold, overlap : as for `decode`.
+
+        Returns
+        -------
+        (n, ndim) places and (n,) scores of those that are left.
+        """
+        high = height > threshold
+        places, height, reach = places[high], height[high], overlap * diameter[high]
         kept = suppress_near(places, reach=reach, spacing=self.relative_spacing)
-        score = height[kept] / (1 + height[kept])
-        return Points(places[kept], Grid(self.axes, maps.shape[:-1]), score)
+        return places[kept], height[kept] / (1 + height[kept])

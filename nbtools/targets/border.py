@@ -15,13 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.patches import Example
-from nbtools.targets.base import (
-    LabelTarget,
-    Parameter,
-    min_size_parameter,
-    softmax,
-    threshold_parameter,
-)
+from nbtools.targets.base import Parameter, min_size_parameter, softmax, threshold_parameter
+from nbtools.targets.class_head import ClassHeadTarget
 from nbtools.targets.objects import expand_labels, remove_small_objects
 
 BACKGROUND, INSIDE, BORDER = range(3)
@@ -241,7 +236,7 @@ def grow_parameter(*candidates: int) -> Parameter:
 
 
 @dataclass(frozen=True)
-class BorderTarget(LabelTarget):
+class BorderTarget(ClassHeadTarget):
     """Background, inside and border per pixel, from one network or several.
 
     Borders are drawn on the patch as cut, so that they are one pixel wide however it was scaled and
@@ -270,20 +265,25 @@ class BorderTarget(LabelTarget):
     )
 
     @property
-    def outputs(self) -> dict[str, int]:
+    def label_outputs(self) -> dict[str, int]:
         return {"background": 1, "inside": 1, "border": 1}
 
-    def encode(self, example: Example) -> np.ndarray:
+    def encode_labels(self, example: Example) -> np.ndarray:
         """(*space, 4): the three classes, one of them 1, and the weight."""
         classes = encode(example.label, where=self.border)
         share = (classes == np.arange(CLASSES)).astype(np.float32)
         weight = np.where(classes == BORDER, self.border_weight, 1.0)
         return np.concatenate([share, weight], axis=-1)
 
+    def activate_labels(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
+        """(*space, 3) logits → probabilities of background, inside and border."""
+        return softmax(raw, ops)
+
     def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits of all members of an ensemble → the mean of their probabilities."""
-        starts = range(0, raw.shape[-1], CLASSES)
-        members = [softmax(raw[..., i : i + CLASSES], ops) for i in starts]
+        width, activate = CLASSES + len(self.classes), super().activate
+        starts = range(0, raw.shape[-1], width)
+        members = [activate(raw[..., i : i + width], ops) for i in starts]
         return ops.mean(ops.stack(members, axis=-2), axis=-2)
 
     def find_labels(
@@ -322,11 +322,11 @@ class CoreTarget(BorderTarget):
         min_size_parameter(),
     )
 
-    def encode(self, example: Example) -> np.ndarray:
+    def encode_labels(self, example: Example) -> np.ndarray:
         """(*space, 3): the three classes, one of them 1."""
         classes = encode(example.label, where=self.border, along=self.rim)
         return (classes == np.arange(CLASSES)).astype(np.float32)
 
     def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
-        """(*space, 3) logits → probabilities of background, core and rim."""
+        """(*space, 3) logits of one network → probabilities of background, core and rim."""
         return softmax(raw, ops)

@@ -9,13 +9,15 @@ doi:10.1109/ICCV.2019.00972).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
+from scipy import ndimage
 
 from nbtools.augment import box_corners, join_corners
+from nbtools.geometry import leave_out_void, number_densely
 from nbtools.patches import Example
 from nbtools.results import Boxes, Grid
 from nbtools.targets.base import Parameter, Target, sigmoid, softmax
@@ -62,6 +64,30 @@ def find_levels(extent: np.ndarray, strides: Strides) -> np.ndarray:
 def name_level(stride: tuple[int, ...]) -> str:
     """Name of the output of a grid."""
     return f"stride{stride[-1]}"
+
+
+def boxes_of_labels(label: np.ndarray) -> np.ndarray:
+    """Find the bounding box of each nucleus of a label image.
+
+    Parameters
+    ----------
+    label : (Y, X) or (Z, Y, X) label image; only numbers above 0 count.
+
+    Returns
+    -------
+    (N, 2 D) float64 edges in pixels, in the order of the labels' numbers: columns y0, x0, y1, x1[,
+    z0, z1], the last edge exclusive.
+
+    Examples
+    --------
+    >>> boxes_of_labels(np.array([[0, 3, 3], [0, 3, 0]])).tolist()
+    [[0.0, 1.0, 2.0, 3.0]]
+    """
+    dense, _ = number_densely(np.maximum(label, 0))
+    found = [box for box in ndimage.find_objects(dense) if box is not None]
+    low = np.array([[s.start for s in box] for box in found], float).reshape(-1, label.ndim)
+    high = np.array([[s.stop for s in box] for box in found], float).reshape(-1, label.ndim)
+    return join_corners(low, high)
 
 
 @dataclass(frozen=True)
@@ -135,7 +161,7 @@ class CellTarget(BoxTarget):
         Returns
         -------
         (*cells, 1 + 2 D + K + 1): 1 or 0, distances in cells, class, and 1 over the number of cells
-        with a box.
+        with a box; 0 there where nobody has looked.
         """
         low, high = box_corners(np.asarray(example.boxes, float))
         kind = example.box_classes
@@ -149,8 +175,10 @@ class CellTarget(BoxTarget):
                 shape, low[own] / cells, high[own] / cells, kind=kind[own]
             )
         weight = 1 / max(1.0, sum(float(m[..., 0].sum()) for m in maps.values()))
-        for one in maps.values():
-            one[..., -1] = weight
+        for name, stride in zip(self.names, self.strides, strict=True):
+            one = maps[name]
+            unknown = find_void_cells(example, stride, shape=one.shape[:-1]) & (one[..., 0] == 0)
+            one[..., -1] = np.where(unknown, 0, weight)
         return maps
 
     def _fill(
@@ -206,6 +234,51 @@ class CellTarget(BoxTarget):
             kind = share.argmax(axis=1)
             score = score * share.max(axis=1)
         return join_corners(low * stride, high * stride), score, kind
+
+
+def derive_boxes(example: Example) -> Example:
+    """The example with the boxes of its labels, as far as somebody has looked.
+
+    Parameters
+    ----------
+    example : with `label`; where it is negative nobody has looked.
+
+    Returns
+    -------
+    Example with `boxes`, without those of nuclei that touch such a place, and with `void`.
+    """
+    label, void = leave_out_void(example.label)
+    boxes = boxes_of_labels(label)
+    return replace(example, label=label, boxes=boxes, box_classes=None, void=void)
+
+
+def find_void_cells(
+    example: Example, stride: Sequence[int], *, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Find the cells of a grid in which nobody has looked at some pixel.
+
+    Parameters
+    ----------
+    example : with or without `void`.
+    stride : px per cell along each axis.
+    shape : of the grid.
+
+    Returns
+    -------
+    (*cells) bool.
+
+    Examples
+    --------
+    >>> void = np.array([[False, False, False, True, False]])
+    >>> example = Example(np.zeros((1, 5, 1)), void=void)
+    >>> find_void_cells(example, (1, 2), shape=(1, 3)).tolist()
+    [[False, True, False]]
+    """
+    cells = np.zeros(shape, bool)
+    if example.void is not None:
+        pixels = np.argwhere(example.void) // np.array(stride)
+        cells[tuple(pixels.T)] = True
+    return cells
 
 
 def find_cells(

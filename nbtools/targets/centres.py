@@ -15,14 +15,9 @@ import numpy as np
 from scipy import ndimage
 
 from nbtools.patches import Example
-from nbtools.targets.base import (
-    LabelTarget,
-    Parameter,
-    min_size_parameter,
-    sigmoid,
-    threshold_parameter,
-)
+from nbtools.targets.base import Parameter, min_size_parameter, sigmoid, threshold_parameter
 from nbtools.targets.border import find_edges
+from nbtools.targets.class_head import ClassHeadTarget
 from nbtools.targets.objects import remove_small_objects, seed_unseeded_regions
 
 # of the radius of a nucleus: well apart from its neighbours, and large enough to be learned
@@ -202,7 +197,7 @@ WITHOUT_MARKER = {"keep": "kept", "drop": "left out"}
 
 
 @dataclass(frozen=True)
-class CentreTarget(LabelTarget):
+class CentreTarget(ClassHeadTarget):
     """Foreground, and a centre region per nucleus that becomes its marker.
 
     Parameters
@@ -229,14 +224,14 @@ class CentreTarget(LabelTarget):
     )
 
     @property
-    def outputs(self) -> dict[str, int]:
+    def label_outputs(self) -> dict[str, int]:
         return {"foreground": 1, "centre": 1}
 
-    def encode(self, example: Example) -> np.ndarray:
+    def encode_labels(self, example: Example) -> np.ndarray:
         """(*space, 2) foreground and centre region of each nucleus, see `encode`."""
         return encode(example.label, spacing=example.spacing, share=self.share)
 
-    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
+    def activate_labels(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits → probabilities of foreground and of centres."""
         return sigmoid(raw, ops)
 

@@ -15,9 +15,10 @@ from nbtools.patches import Example
 from nbtools.results import Grid, Points
 from nbtools.targets import proximity
 from nbtools.targets.base import Target, sigmoid, threshold_parameter
-from nbtools.targets.peaks import find_regions, suppress_near
+from nbtools.targets.peaks import find_regions, smooth, suppress_near
 
 RADIUS = 2.0  # px, as published
+SHARE = 0.2  # radius of a disc over the diameter of its nucleus, where that is larger
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,20 @@ class DiscTarget(Target):
 
     Parameters
     ----------
-    disc : radius of the discs, in pixels of the finest axis.
+    disc : radius of the discs, in pixels of the finest axis; None for a fifth of the diameter of
+        each nucleus whose size is known, and `RADIUS` at least.
     """
 
-    disc: float = RADIUS
+    disc: float | None = None
 
     per_patch: ClassVar = True
     parameters: ClassVar = (
         threshold_parameter(
-            *(0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+            *(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
             help=f"Probability of a disc; {proximity.CHOSEN}",
         ),
         proximity.MIN_DISTANCE,
+        proximity.SMOOTHING,
     )
 
     @property
@@ -45,20 +48,44 @@ class DiscTarget(Target):
         return {"disc": 1}
 
     def encode(self, example: Example) -> np.ndarray:
-        """(*space, 1): 1 within the radius of a point, and at the pixel nearest to it; else 0."""
+        """(*space, 1): 1 within the radius of a point, and at the pixel nearest to it; else 0.
+
+        Where nobody has looked it is -1.
+
+        Parameters
+        ----------
+        example : with points, and with what else is known of them.
+        """
         about = {"shape": example.image.shape[:-1], "spacing": self.relative_spacing}
-        near = proximity.encode(example.points, radius=2 * self.disc, decay=0, **about)
+        radii = self.find_radii(example)
+        near = proximity.encode(example.points, radius=2 * radii, decay=0, **about)
         disc = (near >= 0.5).astype(np.float32)
         pixels = np.rint(example.points).astype(int)
         inside = ((pixels >= 0) & (pixels < disc.shape)).all(axis=-1)
         disc[tuple(pixels[inside].T)] = 1
-        return disc[..., None]
+        return proximity.hide_void(disc[..., None], example)
+
+    def find_radii(self, example: Example) -> np.ndarray:
+        """(N,) radius of the disc at each point, in pixels of the finest axis.
+
+        Nobody can tell the middle of a large nucleus to 2 px, and no network learns to.
+
+        Parameters
+        ----------
+        example : with points, and with what else is known of them.
+        """
+        radii = np.full(len(example.points), self.disc or RADIUS)
+        if self.disc is not None or example.point_sizes is None:
+            return radii
+        return np.fmax(radii, SHARE * example.point_sizes)
 
     def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logits → probabilities."""
         return sigmoid(raw, ops)
 
-    def decode(self, maps: np.ndarray, *, threshold: float, min_distance: float) -> Points:
+    def decode(
+        self, maps: np.ndarray, *, threshold: float, min_distance: float, smoothing: float = 0.0
+    ) -> Points:
         """(*space, 1) probabilities → points: centres of mass of connected regions.
 
         Parameters
@@ -66,7 +93,9 @@ class DiscTarget(Target):
         maps : probability of a disc.
         threshold : pixels above it belong to a disc.
         min_distance : between two points, in pixels of the finest axis; the more certain stays.
+        smoothing : standard deviation of a Gaussian over the map, in the same pixels.
         """
-        places, height = find_regions(maps[..., 0], threshold=threshold)
+        heat = smooth(maps[..., :1], smoothing, spacing=self.relative_spacing)[..., 0]
+        places, height = find_regions(heat, threshold=threshold)
         kept = suppress_near(places, reach=min_distance, spacing=self.relative_spacing)
         return Points(places[kept], Grid(self.axes, maps.shape[:-1]), np.clip(height[kept], 0, 1))

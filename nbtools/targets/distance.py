@@ -18,13 +18,8 @@ from scipy import ndimage
 from nbtools.geometry import inner_border
 from nbtools.patches import Example
 from nbtools.targets import persistence
-from nbtools.targets.base import (
-    LabelTarget,
-    Parameter,
-    min_size_parameter,
-    sigmoid,
-    threshold_parameter,
-)
+from nbtools.targets.base import Parameter, min_size_parameter, sigmoid, threshold_parameter
+from nbtools.targets.class_head import ClassHeadTarget
 from nbtools.targets.objects import SEEN, remove_small_objects
 
 SMOOTHING = {
@@ -148,7 +143,7 @@ def self_consistency_error(maps: np.ndarray, label: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class DistanceTarget(LabelTarget):
+class DistanceTarget(ClassHeadTarget):
     """Foreground and normalised distance to the border, see `encode` and `decode`."""
 
     parameters: ClassVar = (
@@ -168,14 +163,14 @@ class DistanceTarget(LabelTarget):
     )
 
     @property
-    def outputs(self) -> dict[str, int]:
+    def label_outputs(self) -> dict[str, int]:
         return {"foreground": 1, "distance": 1}
 
-    def encode(self, example: Example) -> np.ndarray:
+    def encode_labels(self, example: Example) -> np.ndarray:
         """(*space, 3) foreground, normalised distance and weight, see `encode`."""
         return encode(example.label, spacing=example.spacing)
 
-    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
+    def activate_labels(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logit → foreground probability; the distance is clipped to 0 … 1."""
         return ops.stack([sigmoid(raw[..., 0], ops), ops.clip(raw[..., 1], 0, 1)], axis=-1)
 

@@ -8,6 +8,7 @@ opposite flows where they meet, whatever their shape.
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
@@ -18,13 +19,8 @@ from scipy import ndimage
 
 from nbtools import runtime
 from nbtools.patches import Example
-from nbtools.targets.base import (
-    LabelTarget,
-    Parameter,
-    min_size_parameter,
-    sigmoid,
-    threshold_parameter,
-)
+from nbtools.targets.base import Parameter, min_size_parameter, sigmoid, threshold_parameter
+from nbtools.targets.class_head import ClassHeadTarget
 from nbtools.targets.objects import SEEN, remove_small_objects
 
 STEPS, BLOCK, STILL = (
@@ -220,8 +216,6 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
 
     `size` is that of a pixel along each axis, the smallest 1.
     """
-    from nbtools.targets import flow_kernels
-
     part = parts[tuple(places.T)]
     order = np.argsort(
         part, kind="stable"
@@ -232,9 +226,7 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
     extents = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(parts)])
     weights = 1 / size**2
     steps = (2 * (extents @ size)).astype(int)
-    heat = flow_kernels.diffuse(
-        starts, beside, centres=centres, rates=weights / (1 + 2 * weights.sum()), steps=steps
-    )
+    heat = _diffuse(starts, beside, centres, steps, rates=weights / (1 + 2 * weights.sum()))
     heat = np.log(np.maximum(heat, np.finfo(float).tiny))  # far from the centre it is tiny
     slope = (
         heat[beside[..., 1]] - heat[beside[..., 0]]
@@ -243,6 +235,37 @@ def _find_directions(parts: np.ndarray, places: np.ndarray, size: np.ndarray) ->
     directions = np.empty_like(slope)
     directions[order] = slope / np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-30)
     return directions
+
+
+def _diffuse(
+    starts: np.ndarray,
+    beside: np.ndarray,
+    centres: np.ndarray,
+    steps: np.ndarray,
+    *,
+    rates: np.ndarray,
+) -> np.ndarray:
+    """Heat (n,) as of `flow_kernels.diffuse`; of many points each core takes some of the parts."""
+    from nbtools.targets import flow_kernels
+
+    groups = 1 + int(starts[-1]) // TOGETHER
+    bounds = np.searchsorted(starts, np.linspace(0, starts[-1], groups + 1))
+
+    def diffuse(first: int, last: int) -> np.ndarray:
+        begin, end = starts[first], starts[last]
+        return flow_kernels.diffuse(
+            starts[first : last + 1] - begin,
+            beside[begin:end] - np.int32(begin),
+            centres=centres[first:last] - begin,
+            rates=rates,
+            steps=steps[first:last],
+        )
+
+    spans = [(a, b) for a, b in itertools.pairwise(bounds.tolist()) if b > a]
+    if len(spans) == 1:
+        return diffuse(*spans[0])
+    with ThreadPoolExecutor(runtime.cores()) as pool:
+        return np.concatenate(list(pool.map(lambda span: diffuse(*span), spans)))
 
 
 def _find_centres(part: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -317,7 +340,7 @@ def _list_steps(reach: np.ndarray, shape: tuple[int, ...]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class FlowTarget(LabelTarget):
+class FlowTarget(ClassHeadTarget):
     """Foreground and flows, see `encode` and `decode`.
 
     Flows are found in the patch as cut: so they turn, stretch and mirror with it, and those of half
@@ -350,21 +373,25 @@ class FlowTarget(LabelTarget):
         return self.ndim == 3 and self.views == "planes"
 
     @property
-    def outputs(self) -> dict[str, int]:
+    def label_outputs(self) -> dict[str, int]:
         return {"foreground": 1, "flow": 2 if self.in_planes else self.ndim}
 
-    def encode(self, example: Example) -> np.ndarray:
+    def encode_labels(self, example: Example) -> np.ndarray:
         """(*space, 1 + ndim) foreground and flows, see `encode`."""
         return encode(example.label, spacing=None if self.in_planes else self.spacing)
 
-    def activate(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
+    def activate_labels(self, raw: np.ndarray, ops: ModuleType = np) -> np.ndarray:
         """Logit and lengthened flows → probability of foreground, and flows."""
         return ops.concatenate([sigmoid(raw[..., :1], ops), raw[..., 1:] / FLOW_SCALE], axis=-1)
 
     def find_labels(self, maps: np.ndarray, **parameters: float) -> np.ndarray:
         """(*space, 1 + ndim) foreground and flows → (*space) int32 labels, see `decode`."""
-        return decode(maps, spacing=self.spacing, **parameters)
+        return decode(maps[..., : 1 + self.ndim], spacing=self.spacing, **parameters)
+
+    def class_channels(self) -> slice | None:
+        """Behind the flows along all axes, also where planes are predicted."""
+        return slice(1 + self.ndim, 1 + self.ndim + len(self.classes)) if self.classes else None
 
     def self_consistency_error(self, maps: np.ndarray, label: np.ndarray) -> float:
         """See the function of this name."""
-        return self_consistency_error(maps, label)
+        return self_consistency_error(maps[..., : 1 + self.ndim], label)

@@ -24,12 +24,14 @@ from nbtools.targets.suppression import suppress_boxes
 
 FEATURES = "features"  # output of the first stage that the second is given
 SECOND = "second"  # output of the second stage
+MASKS = "masks"  # output of a stage that tells which pixels of a region are the nucleus
 OVERLAP = 0.7  # IoU above which the weaker of two regions is dropped, as published
 PER_AREA = 300, 512**2  # regions kept of so many pixels, as published of an image of 600 x 1000
 LEAST = 0.05  # score of a region
 BEST = 6000  # regions of highest score that are compared, as published, for the same area
 MOST_BOXES = 512  # in a training patch
 REGIONS = 64  # regions of a patch that the second stage learns from, half of them with a nucleus
+UNKNOWN = 0.25  # of a region, where nobody has looked, from which it is no miss
 HIT = 0.5  # IoU with a true box from which a region holds it
 
 
@@ -56,7 +58,7 @@ class RegionTarget(AnchorTarget):
         Returns
         -------
         Maps as of `AnchorTarget`, and "boxes", (MOST_BOXES, 2 D + 1): edges in pixels and number of
-        the class, -1 where there is no box.
+        the class, -1 where there is no box; "void", (*space), 1 where nobody has looked.
 
         Raises
         ------
@@ -74,7 +76,10 @@ class RegionTarget(AnchorTarget):
         boxes[:count, :-1] = example.boxes
         known = example.box_classes is not None and bool(self.classes)
         boxes[:count, -1] = example.box_classes if known else 0
-        return maps | {"boxes": boxes}
+        void = np.zeros(example.image.shape[:-1], np.float32)
+        if example.void is not None:
+            void[example.void] = 1
+        return maps | {"boxes": boxes, "void": void}
 
     def encode_anchors(self, example: Example) -> dict[str, np.ndarray]:
         """Maps of the anchors alone, see `AnchorTarget.encode`."""
@@ -172,7 +177,12 @@ def describe_move(edges: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def sample_regions(
-    regions: np.ndarray, boxes: np.ndarray, *, kinds: int, count: int = REGIONS
+    regions: np.ndarray,
+    boxes: np.ndarray,
+    *,
+    void: np.ndarray | None = None,
+    kinds: int,
+    count: int = REGIONS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose regions of a patch for the second stage to learn from, and what it is to learn.
 
@@ -183,6 +193,7 @@ def sample_regions(
     ----------
     regions : (R, 2 D) edges in pixels, best first.
     boxes : (M, 2 D + 1) true edges, and number of the class; -1 where there is no box.
+    void : (*space), 1 where nobody has looked; a region that lies there is no miss.
     kinds : number of classes, 1 where they are not told apart.
     count : of regions to choose.
 
@@ -197,7 +208,8 @@ def sample_regions(
     overlap = find_box_iou(truth, regions) if len(truth) else np.zeros((1, len(regions)))
     owner, best = overlap.argmax(axis=0), overlap.max(axis=0)
     hits = spread_evenly(np.flatnonzero(best >= HIT), count // 2)
-    misses = spread_evenly(np.flatnonzero(best < HIT), count - len(hits))
+    known = best < HIT if void is None else (best < HIT) & ~lie_in_void(regions, void)
+    misses = spread_evenly(np.flatnonzero(known), count - len(hits))
     ndim2, chosen = boxes.shape[1] - 1, np.r_[hits, misses]
     edges = np.zeros((count, ndim2), np.float32)
     edges[:, ndim2 // 2 :] = 1  # a region of one pixel fills up
@@ -213,6 +225,29 @@ def sample_regions(
     wanted[:, -2] /= max(1.0, float(wanted[:, -2].sum()))
     wanted[: len(hits), -1] = 1 / max(1, len(hits))
     return edges, wanted
+
+
+def lie_in_void(regions: np.ndarray, void: np.ndarray) -> np.ndarray:
+    """Find the regions of which more than a quarter lies where nobody has looked.
+
+    Parameters
+    ----------
+    regions : (R, 2 D) edges in pixels.
+    void : (*space), 1 where nobody has looked.
+
+    Examples
+    --------
+    >>> lie_in_void(np.array([[0.0, 0, 1, 2], [0, 2, 1, 4]]), np.array([[0, 0, 1, 0]])).tolist()
+    [False, True]
+    """
+    found = np.zeros(len(regions), bool)
+    if not void.any():
+        return found
+    low, high = (np.rint(part).astype(int) for part in box_corners(regions))
+    for i, (first, last) in enumerate(zip(np.maximum(low, 0), high, strict=True)):
+        part = void[tuple(map(slice, first, last))]
+        found[i] = part.size > 0 and part.mean() > UNKNOWN
+    return found
 
 
 def spread_evenly(numbers: np.ndarray, count: int) -> np.ndarray:

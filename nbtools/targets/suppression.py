@@ -23,6 +23,9 @@ OVERLAP = 0.5  # IoU
 APART = 0.01  # IoU; boxes that share less do not lower each other's score
 LEAST = 1e-3  # score
 BLOCKS = 512, 32768  # boxes that are compared with each other at a time: at first, at most
+FEW = 8, 64  # boxes that are compared with all others at a time: at least, at first
+PAIRS = 4_000_000  # that are looked at together
+Planted = tuple[np.ndarray, cKDTree]  # numbers of boxes, and their middles
 
 
 def suppress_boxes(
@@ -104,22 +107,79 @@ def decay_scores(
     ([1, 0], [0.9, 0.329])
     """
     order = _rank(edges, score)
-    every = np.arange(len(order))
     boxes = Ranked.of(edges, order, group=group)
-    first, second, iou = boxes.find_meetings(every, every, least=APART)
-    ends = np.r_[first, second], np.r_[second, first]
-    by_box = np.argsort(ends[0], kind="stable")
-    others, factor = ends[1][by_box], np.exp(-(np.r_[iou, iou][by_box] ** 2) / sigma)
-    starts = np.searchsorted(ends[0][by_box], np.arange(len(order) + 1))
-    new, done = np.asarray(score, float)[order], np.zeros(len(order), bool)
-    for box in _best_first(new):
-        done[box] = True
-        mine = slice(starts[box], starts[box + 1])
-        later = ~done[others[mine]]
-        new[others[mine][later]] *= factor[mine][later]
+    new, left = np.asarray(score, float)[order], np.ones(len(order), bool)
+    size, planted = FEW[1], []
+    open_ = np.flatnonzero(new >= least)
+    while len(open_):
+        block, bound = _take_best(open_, new, count=size)
+        # a box that falls below the limit lowers none that stays, and is looked for no longer
+        if sum(len(some) for some, _ in planted) > 2 * len(open_) or not planted:
+            planted = boxes.plant(open_)
+        pairs = boxes.find_neighbours(block, planted, least=APART)
+        decided = _decay_block(block, new, left=left, pairs=pairs, bound=bound, sigma=sigma)
+        size = _choose_size(size, decided / len(block), pairs=len(pairs[0]))
+        open_ = open_[left[open_] & (new[open_] >= least)]
     best = np.argsort(-new, kind="stable")
     best = best[new[best] >= least]
     return order[best], new[best]
+
+
+def _choose_size(size: int, share: float, *, pairs: int) -> int:
+    """How many boxes to compare next: fewer where most of them are lowered in vain."""
+    if share < 0.5 or pairs > PAIRS:
+        return max(FEW[0], size // 2)
+    return min(2 * size, BLOCKS[1]) if 4 * pairs < PAIRS else size
+
+
+def _take_best(
+    boxes: np.ndarray, score: np.ndarray, *, count: int
+) -> tuple[np.ndarray, tuple[float, int]]:
+    """The boxes of highest score, and the key (-score, number) of the best of the others."""
+    if len(boxes) <= count:
+        return boxes, (np.inf, 0)
+    worst = -np.partition(-score[boxes], count)[count]
+    above, same = boxes[score[boxes] > worst], boxes[score[boxes] == worst]
+    spare = count - len(above)
+    return np.r_[above, same[:spare]], (-float(worst), int(same[spare]))
+
+
+def _decay_block(
+    block: np.ndarray,
+    score: np.ndarray,
+    *,
+    left: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bound: tuple[float, int],
+    sigma: float,
+) -> int:
+    """Let boxes lower the scores of others, best first, while they are the best of all.
+
+    Parameters
+    ----------
+    block : numbers of the boxes.
+    score, left : (N,) of all boxes; are changed: a box that was taken is not left.
+    pairs : box of the block, any other box, and their IoU.
+    bound : key of the best box outside the block.
+    sigma : as of `decay_scores`.
+
+    Returns
+    -------
+    Number of boxes that were taken.
+    """
+    block = np.sort(block)
+    by_box = np.argsort(pairs[0], kind="stable")
+    others, factor = pairs[1][by_box], np.exp(-(pairs[2][by_box] ** 2) / sigma)
+    starts = np.searchsorted(pairs[0][by_box], block)
+    ends = np.searchsorted(pairs[0][by_box], block, side="right")
+    count = 0
+    for place in _best_first(score, block, bound=bound):
+        left[block[place]] = False
+        mine = slice(starts[place], ends[place])
+        later = left[others[mine]]
+        score[others[mine][later]] *= factor[mine][later]
+        count += 1
+    return count
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,22 +229,44 @@ class Ranked:
         -------
         Three arrays: number of the one box, that of the other, and their IoU.
         """
+        return self.find_neighbours(first, self.plant(second), least=least, rising=True)
+
+    def plant(self, boxes: np.ndarray) -> list[Planted]:
+        """Trees of the middles of boxes, one for each octave of their size.
+
+        Parameters
+        ----------
+        boxes : their numbers.
+        """
+        return [(some, cKDTree(self.middle[some])) for some in self._by_octave(boxes)]
+
+    def find_neighbours(
+        self, boxes: np.ndarray, planted: list[Planted], *, least: float, rising: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `find_meetings`, with those of a choice whose trees are known.
+
+        Parameters
+        ----------
+        boxes : numbers of boxes.
+        planted : see `plant`.
+        least : IoU.
+        rising : only pairs whose first number is the lower one.
+        """
         found = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0))]
-        parts = [self._by_octave(first), self._by_octave(second)]
-        for ours, theirs in product(*parts):
-            sizes = self.size[ours], self.size[theirs]
+        for ours, theirs in product(self.plant(boxes), planted):
+            sizes = self.size[ours[0]], self.size[theirs[0]]
             small, large = min(s.max() for s in sizes), max(s.min() for s in sizes)
             if small >= least * large:
-                found.append(self._meet(ours, theirs, least=least))
+                found.append(self._meet(ours, theirs, least=least, rising=rising))
         return tuple(np.concatenate(part) for part in zip(*found, strict=True))
 
-    def _meet(self, ours: np.ndarray, theirs: np.ndarray, *, least: float) -> tuple:
-        trees = [cKDTree(self.middle[boxes]) for boxes in (ours, theirs)]
-        reach = (self.side[ours].max() + self.side[theirs].max()) / 2
+    def _meet(self, ours: Planted, theirs: Planted, *, least: float, rising: bool) -> tuple:
+        reach = (self.side[ours[0]].max() + self.side[theirs[0]].max()) / 2
         about = {"p": np.inf, "output_type": "ndarray"}
-        near = trees[0].sparse_distance_matrix(trees[1], reach, **about)
-        one, other = ours[near["i"]], theirs[near["j"]]
-        wanted = (one < other) & (self.group[one] == self.group[other])
+        near = ours[1].sparse_distance_matrix(theirs[1], reach, **about)
+        one, other = ours[0][near["i"]], theirs[0][near["j"]]
+        wanted = (one < other) if rising else (one != other)
+        wanted &= self.group[one] == self.group[other]
         one, other = one[wanted], other[wanted]
         ends = np.minimum(self.high[one], self.high[other])
         shared = np.maximum(ends - np.maximum(self.low[one], self.low[other]), 0).prod(axis=1)
@@ -219,16 +301,27 @@ def choose_unbeaten(boxes: np.ndarray, better: np.ndarray, *, worse: np.ndarray)
     return boxes[~lost[boxes]]
 
 
-def _best_first(score: np.ndarray) -> Iterator[int]:
-    """Numbers of boxes, that of highest score first; scores may be lowered meanwhile."""
-    queue = list(zip((-score).tolist(), range(len(score)), strict=True))
+def _best_first(score: np.ndarray, boxes: np.ndarray, *, bound: tuple[float, int]) -> Iterator[int]:
+    """Places in `boxes`, that of highest score first; scores may be lowered meanwhile.
+
+    It ends where a box outside is better; of equal ones, that of the lower number.
+
+    Parameters
+    ----------
+    score : (N,) of all boxes.
+    boxes : rising numbers of some.
+    bound : key (-score, number) of the best of the others.
+    """
+    queue = list(zip((-score[boxes]).tolist(), boxes.tolist(), range(len(boxes)), strict=True))
     heapq.heapify(queue)
     while queue:
-        value, box = heapq.heappop(queue)
-        if -value == score[box]:
-            yield box
+        value, box, place = heapq.heappop(queue)
+        if -value != score[box]:
+            heapq.heappush(queue, (-float(score[box]), box, place))
+        elif (value, box) > bound:
+            return
         else:
-            heapq.heappush(queue, (-float(score[box]), box))
+            yield place
 
 
 def _rank(edges: np.ndarray, score: np.ndarray) -> np.ndarray:

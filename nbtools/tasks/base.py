@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from nbtools.metrics.bootstrap import Counting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbtools.results import Result
     from nbtools.tasks.reading import ResultSet
 
@@ -61,6 +63,7 @@ class Task:
     accepts : types of other tasks' results that `convert` makes a result of this task of.
     convert : such a result → a result of this task; one of its own stays as it is.
     unprocessed : truth → the result that leaves the image as it is; None where there is none.
+    recall : folder of a result → options for its evaluation that the result itself knows.
     biaflows : (truth, result or None) → metrics of one image under the names of BIAFLOWS.
     calibrated : scores depend on the pixel size.
     evaluate_options, predict_options : names of command line options that this task has.
@@ -91,6 +94,7 @@ class Task:
     unprocessed: Callable[[Result], Result | None] = lambda truth: None
     matching: str = ""
     sentence: Callable[[dict], str] = lambda scores: ""
+    recall: Callable[[Path], dict] = lambda place: {}
     biaflows: Callable[[Result, Result | None], dict[str, float]] | None = None
     calibrated: bool = False
     evaluate_options: tuple[str, ...] = ()

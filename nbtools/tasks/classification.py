@@ -155,6 +155,25 @@ def evaluate(
     return classification.evaluate(rows, groups=groups, seed=seed)
 
 
+def evaluate_samples(data: Iterable, found: Iterable) -> dict:
+    """Score results of the same samples, as lessons do.
+
+    Parameters
+    ----------
+    data : samples with a class each.
+    found : their classes, or predictions, in the order of the samples.
+
+    Returns
+    -------
+    See `evaluate`.
+    """
+    pairs = []
+    for sample, one in zip(data, found, strict=True):
+        truth = _make(sample.name, sample.class_name, None)
+        pairs.append((sample.name, truth, getattr(one, "result", one)))
+    return evaluate(pairs)
+
+
 def tuning_score(pairs: list[tuple]) -> float:
     """Balanced accuracy of (truth, found) pairs of classes."""
     rows = [

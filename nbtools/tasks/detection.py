@@ -255,7 +255,8 @@ def as_points(found: Found) -> Points:
         return Points(centroids(pixels), Grid.of(found.image), score, classes)
     if isinstance(found, Boxes):
         middles = sum(boxes.split_edges(found.edges)) / 2 - EDGE
-        return Points(middles, found.grid, found.score, found.classes, found.frame)
+        about = (found.grid, found.score, found.classes, found.frame, found.void)
+        return Points(middles, *about)
     return found
 
 
@@ -322,7 +323,9 @@ def evaluate(
             scale = _require_spacing(name, points) if gate_um else 1.0
             other = None if found is None else as_points(found)
             if other is not None and isinstance(truth, Labels):
-                other = _leave_void(other, truth.image, near=points, reach=gate / np.asarray(scale))
+                void = truth.image.to(other.grid.axes).pixels < 0
+                reach = gate / np.asarray(scale)
+                other = _choose_points(other, ~find_void(other, void, near=points, reach=reach))
             places = None if other is None else other.coordinates * scale
             score = None if other is None else other.score
             marks.add(truth, found, true=points, other=other, gate=gate / np.asarray(scale))
@@ -381,7 +384,7 @@ class MarkScores:
     """Collects what only boxes, and only marks with classes, are scored by."""
 
     def __init__(self):
-        self.edges, self.names, self.points = [], [], found_classes.PointClasses()
+        self.edges, self.names, self.points = [], [], found_classes.MatchedClasses()
 
     def add(
         self, truth: Found, found: Found | None, *, true: Points, other: Points | None, gate: object
@@ -419,18 +422,31 @@ def _list_classes(points: Points) -> tuple[str, ...] | None:
     return points.classes if len(points.classes) == len(points) else None
 
 
-def _leave_void(found: Points, label: Image, *, near: Points, reach: np.ndarray | float) -> Points:
-    """The points without those where nobody looked, unless a true point is within reach.
+def find_void(
+    found: Points, void: np.ndarray, *, near: Points, reach: np.ndarray | float
+) -> np.ndarray:
+    """Find the points where nobody has looked, unless a true point is within reach.
 
-    label : true labels, -1 where nobody looked. near : true points. reach : of a match, in pixels.
+    Parameters
+    ----------
+    found : points.
+    void : (*space) bool.
+    near : true points.
+    reach : of a match, in pixels.
+
+    Returns
+    -------
+    (N,) bool.
     """
-    pixels = label.to(found.grid.axes).pixels
-    if not len(found) or pixels.min(initial=0) >= 0:
-        return found
-    places = np.clip(np.rint(found.coordinates).astype(int), 0, np.array(pixels.shape) - 1)
-    void = pixels[tuple(places.T)] < 0
+    if not len(found) or not void.any():
+        return np.zeros(len(found), bool)
+    places = np.clip(np.rint(found.coordinates).astype(int), 0, np.array(void.shape) - 1)
     steps = (found.coordinates[:, None] - near.coordinates[None]) / reach
-    kept = ~void | (np.linalg.norm(steps, axis=-1) <= 1).any(axis=1)
+    return void[tuple(places.T)] & ~(np.linalg.norm(steps, axis=-1) <= 1).any(axis=1)
+
+
+def _choose_points(found: Points, kept: np.ndarray) -> Points:
+    """Some of the points, with their scores and classes."""
     score = None if found.score is None else np.asarray(found.score)[kept]
     classes = tuple(n for n, stays in zip(found.classes, kept, strict=False) if stays)
     return Points(found.coordinates[kept], found.grid, score, classes)
@@ -466,6 +482,7 @@ def tuning_score(pairs: list[tuple]) -> float:
     ----------
     pairs : (truth, found) of each image.
     """
+    pairs = [(truth, _leave_void(found, truth)) for truth, found in pairs]
     edges = [_pair_edges(truth, found) for truth, found in pairs]
     if all(edges):
         return boxes.measure_f1(edges)
@@ -477,6 +494,18 @@ def tuning_score(pairs: list[tuple]) -> float:
     return float(detection.rate_counts(counts)["f1"])
 
 
+def _leave_void(found: Found, truth: Found) -> Found:
+    """What was found, without what lies where nobody has looked for true points or boxes."""
+    void = getattr(truth, "void", None)
+    if void is None or isinstance(found, Labels):
+        return found
+    points = as_points(found)
+    kept = ~find_void(points, void, near=as_points(truth), reach=detection.GATE_PX)
+    if isinstance(found, Points):
+        return _choose_points(found, kept)
+    return Boxes(found.edges[kept], found.grid, np.asarray(found.score)[kept])
+
+
 def format_scores(scores: dict) -> list[str]:
     """Rates within the gate, counts, and the AP of boxes."""
     unit = "um" if "gate_um" in scores else "px"
@@ -484,7 +513,7 @@ def format_scores(scores: dict) -> list[str]:
     lines = [
         f"Within {scores[f'gate_{unit}']:g} {unit}, over {scores['images']} images: "
         f"{format_rates(scores, ('f1', 'precision', 'recall'))}",
-        f"{scores['tp']} found, {scores['fn']} missed, {scores['fp']} extra; {rmse}; AP "
+        f"{scores['tp']} matched, {scores['fn']} missed, {scores['fp']} extra; {rmse}; AP "
         f"{scores['ap']:.3f}",
     ]
     if "ap50" in scores:

@@ -56,21 +56,22 @@ MATCHING = (
 )
 
 
-def write(result: Labels, image: Image, *, folder: Path) -> dict:
-    """Write NAME.tif, and NAME_classes.csv where nuclei have classes.
+def write(result: Labels, image: Image, *, folder: Path, suffix: str = ".tif") -> dict:
+    """Write NAME.tif or NAME.ome.zarr, and NAME_classes.csv where nuclei have classes.
 
     Parameters
     ----------
     result : labels with their scores and classes; the name is that of their image.
     image : what they were predicted from.
     folder : of the result.
+    suffix : ".tif" or ".ome.zarr".
 
     Returns
     -------
     Number of nuclei, their median size and mean score, and the rows of objects.csv.
     """
     label = result.image
-    io.write_label(folder / f"{label.name}.tif", label)
+    io.write_label(folder / f"{label.name}{suffix}", label)
     if result.classes is not None:
         present = {name_object(row) for row in list_objects(result)}
         kept = {value: name for value, name in result.classes.items() if value in present}
@@ -345,8 +346,9 @@ def evaluate(
 ) -> dict:
     """Scores of label images: see `metrics.instances.evaluate`.
 
-    Where both sides have classes, `classes` and `class_accuracy` (`metrics.classes`) are added;
-    where all predicted nuclei have scores, `curve` (`Confidence`).
+    Where both sides have classes, `classes`, `class_accuracy`, `confusion`, `per_class` and
+    `macro_f1` (`metrics.classes`) are added; where all predicted nuclei have scores, `curve`
+    (`Confidence`).
 
     Parameters
     ----------
@@ -411,6 +413,8 @@ def format_scores(scores: dict) -> list[str]:
         f"Class {name}: {one['nuclei']} nuclei, mean AP {one['mean_ap']:.3f}"
         for name, one in scores.get("classes", {}).items()
     ]
+    if scores.get("macro_f1") is not None:
+        lines.append(f"Macro F1 over the classes, at IoU 0.5: {scores['macro_f1']:.3f}")
     return [*lines, *format_missing(scores, TASK.missing)]
 
 
@@ -467,5 +471,5 @@ TASK = Task(
     baseline="otsu",
     calibrated=True,
     biaflows=rate_biaflows,
-    predict_options=("min_size", "roi"),
+    predict_options=("min_size", "roi", "zarr"),
 )

@@ -58,6 +58,8 @@ class ResultSet:
 def require_existing(path: str | Path, what: str) -> Path:
     """Return a path, or raise a UserError where nothing is there.
 
+    In a result, what a process that was killed had begun to replace is replaced first.
+
     Parameters
     ----------
     path : file or folder.
@@ -67,6 +69,8 @@ def require_existing(path: str | Path, what: str) -> Path:
         raise UserError(
             f"{what} must exist.", path, "Check the spelling, and that you are in the right folder."
         )
+    if Path(path).is_dir():
+        io.finish_commits(path)
     return Path(path)
 
 
@@ -92,11 +96,12 @@ def read_input(place: Path) -> InputOptions:
     """
     known = read_about(place).get("input")
     known = known if isinstance(known, dict) else {}
-    axes, time, series = (known.get(name) for name in ("axes", "time", "series"))
+    axes, time, series, level = (known.get(n) for n in ("axes", "time", "series", "level"))
     return InputOptions(
         axes=axes if isinstance(axes, str) else None,
         time=time if isinstance(time, int) or time == "all" else None,
         series=series if isinstance(series, int | str) else None,
+        level=level if isinstance(level, int) and level > 0 else 0,
     )
 
 
@@ -244,6 +249,8 @@ def read_label_file(
         stored = io.open_image(path, header_only=True, series=wanted).image
         axes = axes if stored.pixels.ndim >= len(axes) else axes.upper().replace("C", "")
     stored = stored and is_large(io.open_image(path, header_only=True, series=wanted).image)
+    if stored:
+        io.require_storable(path)
     label = io.read_label(path, axes=axes, series=wanted, stored=stored)
     if options.spacing is None:
         return label

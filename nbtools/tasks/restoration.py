@@ -11,6 +11,7 @@ import numpy as np
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
 from nbtools.image import Image
+from nbtools.io.stored import create_temporary
 from nbtools.metrics import restoration
 from nbtools.metrics.bootstrap import format_interval
 from nbtools.results import Restored
@@ -51,9 +52,19 @@ def write(
     -------
     {}: a restored image has no columns in the summary.
     """
-    restored = result.image if dtype == "float32" else result.image.cast(dtype)
+    restored = result.image if dtype == "float32" else _cast(result.image, np.dtype(dtype))
     io.write_image(folder / f"{image.name}.tif", restored)
     return {}
+
+
+def _cast(image: Image, dtype: np.dtype) -> Image:
+    """As `Image.cast`; slab by slab where the pixels are in a file."""
+    if not io.is_stored(image.pixels):
+        return image.cast(dtype)
+    cast = create_temporary(image.shape, dtype)
+    for place, slab in io.read_slabs(image.pixels):
+        cast[place] = Image(slab, image.axes).cast(dtype).pixels
+    return image.replace(pixels=cast)
 
 
 def read_truth(

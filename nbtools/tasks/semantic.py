@@ -15,7 +15,7 @@ from nbtools.results import ClassMap, Labels
 from nbtools.tasks import instances
 from nbtools.tasks.base import Task
 from nbtools.tasks.frames import split_pairs, summarize
-from nbtools.tasks.reading import ResultSet
+from nbtools.tasks.reading import ResultSet, read_about
 from nbtools.tasks.text import format_missing, format_rates, tabulate
 
 TERMS = """
@@ -69,6 +69,36 @@ def read(
     return ResultSet(readers, found.alone)
 
 
+def recall(place: Path) -> dict:
+    """The names of the classes, where a result is a map of several.
+
+    Parameters
+    ----------
+    place : of the result, a folder or a file.
+
+    Returns
+    -------
+    `classes`, in the order of their numbers; {} where all above 0 is foreground.
+    """
+    about = read_about(place) if place.is_dir() else {}
+    names = (about.get("domain") or {}).get("classes")
+    return {"classes": list(names)} if about.get("task") == TASK.name and names else {}
+
+
+def convert(result: Labels | ClassMap) -> ClassMap:
+    """Labels → a map of background and foreground; a class map stays as it is.
+
+    Parameters
+    ----------
+    result : labels, of a segmentation, or a class map.
+    """
+    if isinstance(result, ClassMap):
+        return result
+    label = result.image
+    inside = np.where(label.pixels < 0, -1, label.pixels > 0).astype(np.int32)
+    return ClassMap(label.replace(pixels=inside), semantic.FOREGROUND)
+
+
 def evaluate(
     pairs: Iterable[tuple[str, ClassMap | Labels, ClassMap | Labels | None]],
     *,
@@ -81,11 +111,12 @@ def evaluate(
     Parameters
     ----------
     pairs : name, truth, result or None.
-    classes : names of the values 0, 1, 2…; None: all above 0 is foreground.
+    classes : names of the values 0, 1, 2…; None: all above 0 is foreground. Labels of nuclei
+        among the results, as those of a method without classes, count as the first class above 0.
     groups, seed : of the bootstrap.
     """
     pairs, groups = split_pairs(pairs, groups)
-    images = ((name, truth.image, found and found.image) for name, truth, found in pairs)
+    images = ((name, truth.image, found and convert(found).image) for name, truth, found in pairs)
     return semantic.evaluate(images, classes=classes, groups=groups, seed=seed)
 
 
@@ -135,6 +166,9 @@ TASK = Task(
     done="segmented",
     figures={"overlay": "overlay_rgb"},
     baseline="otsu",
+    accepts=(Labels,),
+    convert=convert,
+    recall=recall,
     biaflows=rate_biaflows,
     evaluate_options=("classes",),
 )

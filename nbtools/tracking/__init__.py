@@ -9,6 +9,7 @@ from nbtools.tracking.files import (
     write_table,
     write_trackmate,
 )
+from nbtools.tracking.geff_file import write_geff
 from nbtools.tracking.linking import LinkOptions, find_reach, link, measure_steps
 from nbtools.tracking.scores import score
 from nbtools.tracking.tracks import Tracks, from_labels
@@ -23,6 +24,7 @@ __all__ = [
     "measure_steps",
     "score",
     "write_ctc",
+    "write_geff",
     "write_table",
     "write_trackmate",
 ]

@@ -8,20 +8,19 @@ between pieces of tracks); Fukai & Kawaguchi 2023, doi:10.1093/bioinformatics/bt
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from nbtools.errors import UserError
+from nbtools import runtime
 from nbtools.tracking.tracks import Tracks
 
 REACH = 3.0  # usual steps from frame to frame that a nucleus may move in one
 LEAST_REACH = 0.5  # radii
+WHY = "Following nuclei needs the package laptrack."
 MOST_GROWTH = 1.6  # of both nuclei after a division over the one before
 
 
@@ -71,7 +70,7 @@ def link(tracks: Tracks, options: LinkOptions | None = None) -> Tracks:
     options = options or LinkOptions()
     if not len(tracks):
         return tracks
-    laptrack = _load_laptrack()
+    laptrack = runtime.require_package("laptrack", extra="track", why=WHY)
     places = scale_places(tracks)
     reach = options.distance or find_reach(tracks)
     rows = _split_frames(tracks)
@@ -197,14 +196,3 @@ def _may_divide(row: int, children: list[int], *, size: np.ndarray, tracks: Trac
     """Two nuclei in the next frame that together are not much larger than the one before."""
     at_once = all(tracks.frame[child] == tracks.frame[row] + 1 for child in children)
     return len(children) == 2 and at_once and size[children].sum() <= MOST_GROWTH * size[row]
-
-
-def _load_laptrack() -> ModuleType:
-    try:
-        return importlib.import_module("laptrack")
-    except ImportError as error:
-        raise UserError(
-            "Following nuclei needs the package laptrack.",
-            "it is not installed",
-            "Run: pip install laptrack",
-        ) from error

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from nbtools import augment, patches
+from nbtools import augment, pasting, patches, runtime
 from nbtools.data import Sample
 from nbtools.errors import UserError
-from nbtools.geometry import centroids, count_sizes, number_densely
+from nbtools.geometry import (
+    centroids,
+    count_sizes,
+    equivalent_diameters,
+    leave_out_void,
+    number_densely,
+)
 from nbtools.image import Image
 from nbtools.normalize import Scale
 from nbtools.patches import Example
 from nbtools.results import Boxes, Classes, Grid, Labels, Points, Result
 from nbtools.targets import classes as class_targets
+from nbtools.targets.boxes import boxes_of_labels
 
+SHARE_OF_MEMORY = 0.4  # of what is free when training begins, for examples
 # where a data set has each partner that a method may need: attributes of a sample
 PARTNERS = {
     "labels": ("label",),
@@ -25,13 +34,15 @@ PARTNERS = {
     "boxes": ("boxes", "label"),
     "classes": ("class_name",),
     "unpaired": ("unpaired",),
+    "paired": ("clean",),
 }
 
 
 class Examples(Sequence):
     """Training images, each prepared when first drawn.
 
-    So training starts at once, and memory holds only what is used.
+    So training starts at once, and memory holds only what is used. Where that is too much, those
+    that were not drawn for longest are prepared again when they are.
 
     Parameters
     ----------
@@ -45,6 +56,8 @@ class Examples(Sequence):
         self.samples, self.prepare = samples, prepare
         self.bounds = np.cumsum(weights / max(weights.sum(), 1e-9))
         self.ready: dict[int, Example] = {}
+        self.most = SHARE_OF_MEMORY * runtime.memory().available
+        self.lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -55,9 +68,46 @@ class Examples(Sequence):
 
     def __getitem__(self, index: int) -> Example:
         index = int(index)
-        if index not in self.ready:
-            self.ready[index] = self.prepare(self.samples[index])
-        return self.ready[index]
+        with self.lock:  # batches are made by several threads
+            found = self.ready.pop(index, None)
+            if found is not None:
+                self.ready[index] = found
+                return found
+        made = self.prepare(self.samples[index])
+        with self.lock:
+            self.ready[index] = made
+            self._forget()
+        return made
+
+    def _forget(self) -> None:
+        """Leave out those that were not drawn for longest; the last one always stays."""
+        sizes = {index: count_bytes(example) for index, example in self.ready.items()}
+        total = sum(sizes.values())
+        for index in list(self.ready)[:-1]:
+            if total <= self.most:
+                return
+            total -= sizes[index]
+            del self.ready[index]
+
+
+def count_bytes(example: object) -> int:
+    """Bytes of all arrays of an example.
+
+    Parameters
+    ----------
+    example : a dataclass, whose fields are arrays, dictionaries or lists of such, or small.
+    """
+    parts = [getattr(example, field.name) for field in fields(example)]
+    total = 0
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Mapping):
+            parts += part.values()
+        elif isinstance(part, list | tuple):
+            parts += part
+        else:
+            total += getattr(part, "nbytes", 0)
+    return total
 
 
 @dataclass(frozen=True)
@@ -119,11 +169,19 @@ class ExampleMaker:
         _require_shape(clean.shape[:-1], example, sample, what="An image and its clean partner")
         return replace(example, clean=scale.apply(express_as(clean, noisy)))
 
+    def _add_paired(self, example: Example, sample: Sample, scale: Scale) -> Example:
+        """The partner as it is: of another kind of image, its grey values mean something else."""
+        pixels = self.check(sample.clean).select(T=0).to(self.axes + "C").pixels
+        _require_shape(pixels.shape[:-1], example, sample, what="An image and its partner")
+        return replace(example, clean=scale.apply(pixels))
+
     def _add_points(self, example: Example, sample: Sample, _: Scale) -> Example:
-        points, numbers = sample.centres, None
+        points, numbers, label, void = sample.centres, None, None, None
+        if sample.label is not None:
+            label = sample.label.select(T=0).to(self.axes).pixels
         places = {name: i for i, name in enumerate(self.classes, 1)}
         if points is None:
-            label = sample.label.select(T=0).to(self.axes).pixels
+            label, void = leave_out_void(label)
             points = centroids(label)
             named = [(sample.classes or {}).get(n) for n in count_sizes(label)[0].tolist()]
         else:
@@ -131,20 +189,25 @@ class ExampleMaker:
         if places and named:
             numbers = np.array([places.get(name, 0) for name in named], int)
         points = np.asarray(points, float).reshape(-1, len(self.axes))
-        seeds = np.rint(points).astype(int)
-        return replace(example, points=points, point_classes=numbers, seeds=seeds)
+        seeds, sizes = np.rint(points).astype(int), None
+        if label is not None and label.shape == example.image.shape[:-1]:
+            sizes = measure_sizes(label, None if sample.centres is None else seeds)
+            sizes *= float(np.prod(example.spacing or 1.0)) ** (1 / len(self.axes))
+        about = {"points": points, "point_classes": numbers, "point_sizes": sizes, "void": void}
+        return replace(example, **about, seeds=seeds)
 
     def _add_boxes(self, example: Example, sample: Sample, _: Scale) -> Example:
-        boxes, named = sample.boxes, sample.box_classes
+        boxes, named, void = sample.boxes, sample.box_classes, None
         if boxes is None:
             label, known = sample.label.select(T=0).to(self.axes).pixels, sample.classes or {}
+            label, void = leave_out_void(label)
             boxes, present = boxes_of_labels(label), np.unique(label[label > 0]).tolist()
             named = tuple(known.get(n, "") for n in present) if known else ()
         places = {name: i for i, name in enumerate(self.classes, 1)}
         numbers = np.array([places.get(name, 0) for name in named], int) if named else None
         low, high = augment.box_corners(np.asarray(boxes, float))
         middle = ((low + high - 1) / 2).round().astype(int)
-        return replace(example, boxes=boxes, box_classes=numbers, seeds=middle)
+        return replace(example, boxes=boxes, box_classes=numbers, seeds=middle, void=void)
 
     def _add_classes(self, example: Example, sample: Sample, _: Scale) -> Example:
         return replace(example, class_index=self.classes.index(sample.class_name))
@@ -181,9 +244,10 @@ def truth_of(example: Example, *, axes: str, classes: tuple[str, ...] = ()) -> R
     if example.label is not None:
         return Labels(Image(example.label, axes))
     if example.boxes is not None:
-        return Boxes(example.boxes, grid)
+        return Boxes(example.boxes, grid, void=example.void)
     if example.points is not None:
-        return Points(example.points, grid, classes=_name_points(example, classes))
+        named = _name_points(example, classes)
+        return Points(example.points, grid, classes=named, void=example.void)
     return Classes(classes, np.eye(len(classes))[[example.class_index]])
 
 
@@ -216,6 +280,8 @@ def draw_patch(
     where = {"points": example.seeds, "shape": example.image.shape[:-1], "size": size}
     transform = augment.draw_transform(rng, policy, **where, foreground=foreground)
     patch = augment.cut_example(example, transform)
+    if policy.paste:
+        patch = pasting.paste_nuclei(rng, patch, most=policy.paste)
     patch = replace(patch, image=augment.vary_grey(rng, patch.image, recipe=policy))
     if example.unpaired is None:
         return patch
@@ -241,30 +307,54 @@ def split_channels(sample: Sample) -> list[Sample]:
     return found
 
 
-def boxes_of_labels(label: np.ndarray) -> np.ndarray:
-    """Find the bounding box of each nucleus of a label image.
+def measure_objects(train: Iterable[Sample]) -> tuple[list[np.ndarray], list[int]]:
+    """Measure the nuclei of images, and count them.
 
     Parameters
     ----------
-    label : (Y, X) or (Z, Y, X) label image; only numbers above 0 count.
+    train : with labels or points.
 
     Returns
     -------
-    (N, 2 D) float64 edges in pixels, in the order of the labels' numbers: columns y0, x0, y1, x1[,
-    z0, z1], the last edge exclusive.
+    Equivalent diameters in pixels of the nuclei of each image, none where only points are known;
+    and their number.
+    """
+    sizes, counts = [], []
+    for sample in train:
+        known = sample.label is not None
+        sizes.append(equivalent_diameters(sample.label.pixels) if known else np.zeros(0))
+        places = () if sample.centres is None else sample.centres
+        counts.append(max(len(sizes[-1]), len(places)))
+    return sizes, counts
+
+
+def measure_sizes(label: np.ndarray, pixels: np.ndarray | None = None) -> np.ndarray:
+    """Measure the equivalent diameter of each nucleus, or of those around some pixels.
+
+    Parameters
+    ----------
+    label : (*space) label image; only numbers above 0 count.
+    pixels : (N, D) int; None for the nuclei in the order of their numbers.
+
+    Returns
+    -------
+    (N,) float64 in pixels; NaN at a pixel that lies in no nucleus.
 
     Examples
     --------
-    >>> boxes_of_labels(np.array([[0, 3, 3], [0, 3, 0]])).tolist()
-    [[0.0, 1.0, 2.0, 3.0]]
+    >>> label = np.array([[0, 3, 3, 0], [0, 3, 3, 0]])
+    >>> measure_sizes(label, np.array([[0, 1], [0, 0]])).round(2).tolist()
+    [2.26, nan]
     """
-    from scipy import ndimage
-
-    dense, _ = number_densely(np.maximum(label, 0))
-    found = [box for box in ndimage.find_objects(dense) if box is not None]
-    low = np.array([[s.start for s in box] for box in found], float).reshape(-1, label.ndim)
-    high = np.array([[s.stop for s in box] for box in found], float).reshape(-1, label.ndim)
-    return augment.join_corners(low, high)
+    sizes = equivalent_diameters(label)
+    if pixels is None:
+        return sizes
+    inside = np.clip(pixels, 0, np.array(label.shape) - 1)
+    own = label[tuple(inside.T)]
+    numbers = count_sizes(label)[0]
+    place = np.searchsorted(numbers, own)
+    known = np.append(sizes, np.nan)
+    return np.where(own > 0, known[np.minimum(place, len(sizes))], np.nan)
 
 
 def express_as(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
@@ -300,10 +390,14 @@ def _missing(need: str, name: str) -> UserError:
     rules = {
         "labels": "Every training image needs a label image.",
         "clean": "Every training image needs a clean partner.",
+        "paired": "Every training image needs its partner of the other kind.",
+        "unpaired": "A translation needs images of the other kind.",
     }
     remedies = {
         "labels": "Remove the image, or label it. See `nbtools check`.",
         "clean": "Put it into clean/ under the image's name.",
+        "paired": "Put it into clean/ under the image's name.",
+        "unpaired": "Put them into unpaired/.",
     }
     rule = rules.get(need, f"Every training image needs its {need}.")
     return UserError(rule, name, remedies.get(need, "Add them, or remove the image."))

@@ -85,13 +85,15 @@ def copy_weights(model: keras.Model, source: keras.Model, *, differences: str = 
     set_weights(model, [keras.ops.convert_to_numpy(v) for v in source.weights])
 
 
-def copy_encoder(model: keras.Model, source: keras.Model) -> tuple[int, int]:
+def copy_encoder(model: keras.Model, source: keras.Model, *, prefix: str = "") -> tuple[int, int]:
     """Copy the encoder weights of another network, layer by layer of the same name and shape.
 
     Parameters
     ----------
     model : is changed in place.
     source : has the weights.
+    prefix : what the names of the layers of `model` begin with, and those of the source do not;
+        other layers stay.
 
     Returns
     -------
@@ -102,10 +104,11 @@ def copy_encoder(model: keras.Model, source: keras.Model) -> tuple[int, int]:
     UserError : no layer of the encoder matches.
     """
     known = {layer.name: layer for layer in flatten_layers(source)}
-    encoder = [la for la in flatten_layers(model) if la.weights and ENCODER.match(la.name)]
+    own = [la for la in flatten_layers(model) if la.name.startswith(prefix)]
+    encoder = [la for la in own if la.weights and ENCODER.match(la.name)]
     copied = 0
     for layer in encoder:
-        other = known.get(layer.name)
+        other = known.get(layer.name.removeprefix(prefix))
         if other is None or list_shapes(layer) != list_shapes(other):
             continue
         for variable, value in zip(layer.weights, other.weights, strict=True):

@@ -62,6 +62,40 @@ def write_recipe(
     io.write_json(Path(folder) / "recipe.json", recipe)
 
 
+def save_model(
+    folder: str | Path,
+    method: Method,
+    *,
+    plan: TrainingPlan,
+    history: History,
+    data: Sequence[DataSet | None],
+    command: str = "",
+) -> Path:
+    """Write a trained model with its learning curve and its recipe; another one there is replaced.
+
+    Parameters
+    ----------
+    folder : of the model.
+    method : trained.
+    plan, history : of the training.
+    data : sets that were learned from and chosen by, whose files the recipe lists; None counts as
+        an empty one.
+    command : what was run, such as the name of a notebook.
+
+    Returns
+    -------
+    Path : the folder, with model.json, weights, history.csv and recipe.json.
+    """
+    files = [path for dataset in data if dataset is not None for path in dataset.files()]
+    with io.new_folder(folder, overwrite=True) as inside:
+        method.save(inside)
+        columns = () if history.rows else ("epoch", "step", "seconds")
+        io.write_csv(inside / "history.csv", history.rows, columns=columns)
+        about = {"plan": plan, "history": history, "command": command}
+        write_recipe(inside, method, inputs=sorted(set(files)), **about)
+    return Path(folder)
+
+
 def hash_file(path: Path) -> str:
     """sha256 of a file's bytes, as 64 hexadecimal digits."""
     about = os.stat(path)

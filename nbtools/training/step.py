@@ -139,9 +139,13 @@ class Supervised:
 
         Sums of gradients, which are 0 between two batches, are left out.
         """
+        return [*self.model.variables, *self.memory()]
+
+    def memory(self) -> list:
+        """What the optimizer remembers between two batches."""
         optimizer = self.model.optimizer
         sums = {id(v) for v in getattr(optimizer, "_accumulated_gradients", ())}
-        return [*self.model.variables, *(v for v in optimizer.variables if id(v) not in sums)]
+        return [v for v in optimizer.variables if id(v) not in sums]
 
 
 class Adversarial:
@@ -182,6 +186,7 @@ class Adversarial:
         both = np.concatenate([truth["real"], generated])
         judged = self.discriminator((both, self._answers(both, real=len(truth["real"]))))
         logs = self.generator(self._generator_batch(batch))
+        self.divide(self.parts)
         return logs | {"discriminator_loss": judged["loss"]}
 
     def validate(self, batch: Batch) -> dict[str, float]:
@@ -195,8 +200,17 @@ class Adversarial:
 
     def state(self) -> list:
         """Weights of both networks and the memory of both optimizers."""
-        judge = self.discriminator
-        return [*self.model.variables, *self.generator.model.optimizer.variables, *judge.state()]
+        return [*self.model.variables, *self.generator.memory(), *self.discriminator.state()]
+
+    @property
+    def parts(self) -> int:
+        """That a batch is cut into, where memory is short for one of the two."""
+        return max(self.generator.parts, self.discriminator.parts)
+
+    def divide(self, parts: int) -> None:
+        """As of `Supervised`, of both networks."""
+        for one in (self.generator, self.discriminator):
+            one.divide(parts)
 
     def _generator_batch(self, batch: Batch) -> Batch:
         """The generator is right where the discriminator takes all its images for real."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import io as bytestream
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
@@ -24,8 +25,12 @@ from nbtools.image import Image
 from nbtools.show.colors import PALETTE, color_labels
 from nbtools.show.contrast import Contrast, measure_contrast
 from nbtools.widgets.annotation_store import AnnotationStore
+from nbtools.widgets.click_assist import ClickAssist
 from nbtools.widgets.common import channels_last
-from nbtools.widgets.label_editor import Journal, LabelEditor, pack_plane
+from nbtools.widgets.label_editor import Journal, LabelEditor, encode_runs, pack_plane
+
+if TYPE_CHECKING:
+    from nbtools.methods import Method, Prediction
 
 HERE = Path(__file__).parent
 SCRIPTS = ("raster.js", "painter.js")
@@ -53,6 +58,8 @@ class Painter(anywidget.AnyWidget):
         self._journal = Journal(store.journal_path(editor.label))
         self._plane = len(editor.label) // 2
         self._last_number = 0
+        self._assist: ClickAssist | None = None
+        self._saved: list[Callable[[], None]] = []
         self._set_message("")
         page = self._describe_page()
         if store.start_over:
@@ -86,19 +93,67 @@ class Painter(anywidget.AnyWidget):
         """Working time in seconds, without pauses of more than half a minute."""
         return self._editor.seconds
 
+    def assist_with(self, model: Method, prediction: Prediction | None = None) -> Painter:
+        """Offer the tool Click: it adds the nucleus that a network sees at a lower threshold.
+
+        Parameters
+        ----------
+        model : trained method that labels nuclei.
+        prediction : of this image, made with `raw=True`; without it, the first click takes longer.
+
+        Returns
+        -------
+        The painter.
+
+        Raises
+        ------
+        UserError : the painter marks something else than nuclei.
+        """
+        if self._store.mark != "nuclei":
+            raise UserError(
+                "A click adds a nucleus.", f"a painter of {self._store.mark}", 'Use mark="nuclei".'
+            )
+        self._assist = ClickAssist(model, self._image, prediction=prediction)
+        self.about = {**self.about, "assist": True}
+        return self
+
     def apply(self, action: Mapping) -> None:
         """Apply one action of `label_editor.LabelEditor`, and add it to the journal.
 
         Parameters
         ----------
-        action : {"do": kind, …}, as the page sends it.
+        action : {"do": kind, …}, as the page sends it; or {"do": "click", "z": plane, "place":
+            index of a pixel in it}, which becomes the pixels of the nucleus there.
         """
         action = dict(action) | {"at": round(action.get("at", time.time()), 1)}
+        if action.get("do") == "click":
+            action = self._find_clicked(action)
         plane = self._editor.apply(action)
         if plane is not None:
             self._journal.add(self._editor.journal_entry(action))
             self._unsaved = True
             self._plane = plane
+
+    def _find_clicked(self, action: Mapping) -> dict:
+        """The action that adds the nucleus at the place of a click."""
+        if self._assist is None:
+            raise UserError(
+                "A click needs a network.",
+                "a painter without one",
+                "Give it one: paint(image).assist_with(model).",
+            )
+        shape = self._editor.label.shape
+        place = np.unravel_index(int(action["place"]), shape[1:])
+        found = self._assist.find((int(action["z"]), *map(int, place)), self._editor.label)
+        part = [self._editor.next_label, encode_runs(found).ravel().tolist()]
+        self._set_message(f"Nucleus {part[0]} added: {len(found)} pixels")
+        return {
+            "do": "put",
+            "parts": [part],
+            "classes": dict(self._editor.classes),
+            "plane": int(action["z"]),
+            "at": action["at"],
+        }
 
     def save(self) -> Path:
         """Write the annotations, and at first the image, into the data set; returns the file."""
@@ -108,7 +163,13 @@ class Painter(anywidget.AnyWidget):
         self._journal.clear()
         self._unsaved = False
         self._set_message(f"Saved {self._count()} in {path}")
+        for callback in self._saved:
+            callback()
         return path
+
+    def on_save(self, callback: Callable[[], None]) -> None:
+        """Call a function whenever the annotations were saved."""
+        self._saved.append(callback)
 
     def describe(self) -> str:
         """Describe in one line how much was annotated, and how fast."""
@@ -216,6 +277,7 @@ class Painter(anywidget.AnyWidget):
             "folder": str(self._store.folder),
             "empty": self._editor.empty,
             "mark": self._store.mark,
+            "assist": self._assist is not None,
         }
 
 

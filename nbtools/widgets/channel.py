@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import ipywidgets
 import numpy as np
 
-from nbtools.data import Sample
+from nbtools.data import DataSet, Sample
 from nbtools.image import Image
 from nbtools.populations import thin
 from nbtools.widgets.common import format_note, make_dropdown, make_html
@@ -59,6 +59,16 @@ class ChannelPicker(ipywidgets.VBox):
         if self.menu.value is None:
             return self.sample
         return self.sample.replace(image=image.select(C=self.menu.value).replace(channels=()))
+
+    def apply(self, images: DataSet) -> DataSet:
+        """All images of a data set with the channel that is taken, each read when it is needed.
+
+        Parameters
+        ----------
+        images : with the same channels as the image of the menu.
+        """
+        taken = self.menu.value
+        return images if taken is None else images.with_channel(taken)
 
     @property
     def grey(self) -> Image:

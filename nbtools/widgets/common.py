@@ -16,16 +16,17 @@ from nbtools.image import Image
 BUTTON = {"width": "auto", "align_self": "flex-start"}
 WIDE = {"width": "520px"}
 STYLE = {"description_width": "110px"}
+RED = "var(--jp-error-color1,#d32f2f)"  # legible on light and dark pages
 
 
 def format_error(error: Exception) -> str:
     """Format an error as one red line of HTML."""
-    return f"<div style='color:#b3261e;padding:2px 8px'>{escape(str(error))}</div>"
+    return f"<div style='color:{RED};padding:2px 8px'>{escape(str(error))}</div>"
 
 
 def format_note(text: str) -> str:
-    """Format a text as one grey line of HTML."""
-    return f"<div style='color:#444;padding:2px 8px'>{escape(text)}</div>"
+    """Format a text as one line of HTML, in the colour of the page, light or dark."""
+    return f"<div style='opacity:0.85;padding:2px 8px;line-height:1.35'>{escape(text)}</div>"
 
 
 def shorten_range(declared: Declaration) -> str:

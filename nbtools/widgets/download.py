@@ -84,7 +84,7 @@ def _make_link(path: Path, text: str) -> str:
     """A link that holds the file, so that no server needs to find it."""
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     # pages of notebooks give links in widgets no look of their own
-    look = "color:#0072B2;text-decoration:underline"
+    look = "color:var(--jp-content-link-color,#0072B2);text-decoration:underline"
     href = f"data:application/zip;base64,{content}"
     return (
         f"<a download='{escape(path.name, quote=True)}' href='{href}' "

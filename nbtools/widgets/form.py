@@ -163,7 +163,7 @@ def _make_accordion(rows: list[Row]) -> ipywidgets.Accordion:
 def _format_help(declared: Declaration, suggested: bool) -> str:
     span = " ".join(filter(None, [shorten_range(declared), declared.unit]))
     facts = "; ".join(filter(None, [span, "empty: automatic" if declared.optional else ""]))
-    facts = f" <span style='color:#666'>({escape(facts)})</span>" if facts else ""
+    facts = f" <span style='opacity:0.8'>({escape(facts)})</span>" if facts else ""
     mark = " <b>Suggested for your images.</b>" if suggested else ""
     return (
         "<div style='line-height:1.35;padding:4px 8px;max-width:520px'>"

@@ -14,7 +14,8 @@ An action is a plain dictionary that travels as JSON from the page, and into the
     {"do": "undo"}
     {"do": "redo"}
     {"do": "put", "parts": [[label, [start, length, …]], …], "classes": {label: name}}
-        an undo or redo in the journal: the labels it restores
+        an undo or redo in the journal, and a nucleus that a click has added: labels of pixels of
+        the whole image; with "plane", that plane is shown
 """
 
 from __future__ import annotations
@@ -248,7 +249,7 @@ class LabelEditor:
         ]
         classes = {int(label): name for label, name in action["classes"].items()}
         none = np.zeros(0, np.int64)
-        plane = None if any(map(len, indices)) else 0
+        plane = action.get("plane", None if any(map(len, indices)) else 0)
         return self._change(
             np.concatenate([none, *indices]),
             np.concatenate([none, *labels]),

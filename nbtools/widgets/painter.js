@@ -11,6 +11,11 @@ const TOOLS = {
   brush: { key: "b", name: "Brush", hint: "Paint the chosen nucleus" },
   erase: { key: "e", name: "Eraser", hint: "Remove pixels from any nucleus" },
   fill: { key: "f", name: "Fill", hint: "Click into a hole or a closed outline to fill it" },
+  click: {
+    key: "c",
+    name: "Click",
+    hint: "Click on a nucleus that is missing: the network outlines it",
+  },
   pick: { key: "p", name: "Pick", hint: "Click on a nucleus to choose it" },
   point: { key: "m", name: "Point", hint: "Click on the middle of a nucleus" },
   box: { key: "m", name: "Box", hint: "Drag from one corner of a nucleus to the other" },
@@ -23,6 +28,7 @@ const MARKS = {
   centres: ["point", "move"],
   boxes: ["box", "move"],
 };
+const listTools = ({ mark, assist }) => [...MARKS[mark], ...(assist ? ["click"] : [])];
 const BLOB = 3; // radius of a centre's disc, as in marks.py
 const KEYS = [
   ["Z  Y", "undo, redo (or Ctrl+Z, Ctrl+Y)"],
@@ -339,7 +345,7 @@ class View {
     const volume = about.planes > 1;
     this.tools = {};
     const painting = ["nuclei", "scribbles"].includes(about.mark);
-    const tools = MARKS[about.mark].map((name) => {
+    const tools = listTools(about).map((name) => {
       const tool = TOOLS[name];
       const words = `${tool.hint} (${tool.key.toUpperCase()})`;
       return (this.tools[name] = button(
@@ -508,7 +514,10 @@ class View {
       desk.setCurrent(desk.labelAt(place));
       this.setOption("tool", "brush");
     } else if (tool === "fill" && place !== null) desk.fillAt(place);
-    else if (tool === "outline") this.line = [point];
+    else if (tool === "click" && place !== null) {
+      desk.act({ do: "click", z: desk.z, place });
+      desk.tell("The network looks …");
+    } else if (tool === "outline") this.line = [point];
     else if (tool === "box") this.corner = point;
     else if (tool === "point" && place !== null)
       this.addMark(() => visitDisc(desk.plane, ...point.map(Math.floor), BLOB, desk.touch), true);
@@ -953,10 +962,11 @@ function group(...parts) {
   return made;
 }
 
-function buildHelp(volume, { mark, names }) {
+function buildHelp(volume, about) {
+  const { mark, names } = about;
   const help = element("details", "nb-painter-help");
   const list = element("dl");
-  const tools = MARKS[mark].map((name) => [
+  const tools = listTools(about).map((name) => [
     TOOLS[name].key.toUpperCase(),
     TOOLS[name].name.toLowerCase(),
   ]);

@@ -35,8 +35,14 @@ WAYS = {
 }
 
 
+OWN = "NBTOOLS_IMAGES"  # environment variable: a folder that is chosen first
+
+
 def pick_data(samples: str = "nuclei2d") -> DataPicker:
     """Make a picker of images; `.value` is the DataSet.
+
+    Where the environment variable NBTOOLS_IMAGES names a folder, the images in it are chosen first:
+    that is how a dashboard, whose cells nobody runs again, opens one's own.
 
     Parameters
     ----------
@@ -69,7 +75,10 @@ class DataPicker(ipywidgets.VBox):
         ways = [(text, way) for way, text in WAYS.items() if way != "drive" or runtime.is_colab()]
         self.way = make_dropdown("Images from", ways, name="nb-pick-way")
         self.samples = make_dropdown("Samples", names, name="nb-pick-samples", value=samples)
-        self.browser = FolderBrowser(config.environment("NBTOOLS_DATA") or Path.cwd())
+        own = config.environment(OWN)
+        self.browser = FolderBrowser(own or config.environment("NBTOOLS_DATA") or Path.cwd())
+        if own:
+            self.way.value = "folder"
         self.images = _make_upload("Images", "nb-pick-images")
         self.labels = _make_upload("Labels (optional)", "nb-pick-labels")
         self.connect = make_button("Connect Google Drive", "nb-pick-drive", icon="link")

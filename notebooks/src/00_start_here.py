@@ -19,6 +19,7 @@ if "google.colab" in sys.modules:
 
 # %%
 import nbtools as nb
+import numpy as np
 
 nb.runtime.check()
 
@@ -48,8 +49,16 @@ nb.show.images([sample.image])
 
 # %% [markdown]
 # Look before you compute. Are the nuclei sharp? Equally bright? Which of them touch?
-# **Guess how many there are**, and keep your guess.
-#
+# **Guess how many there are.** The field below keeps your guess, and shows it beside
+# the truth: the expert's count, or that of the classical method where there are no
+# labels.
+
+# %% tags=["exercise"]
+labels = sample.label or nb.methods.load("otsu").predict(channel.grey).labels
+count = len(nb.measure.measure(labels)["label"])
+nb.widgets.guess("How many nuclei are there?", count, unit="nuclei")
+
+# %% [markdown]
 # ## 2. Let the computer find them, twice
 # First the classical way: a threshold separates bright from dark pixels (Otsu's method
 # chooses it), and a *watershed* splits touching nuclei where they are narrow. No
@@ -62,15 +71,26 @@ nb.show.overlay(sample.image, classical.labels)
 # %% [markdown]
 # Now a small neural network. It has learned from many labelled images and comes with
 # this course; its weights are called `nuclei2d`. It predicts for every pixel whether it
-# belongs to a nucleus and *how deep inside* it lies; each hill of that map becomes one
-# nucleus. (With a volume or a stained section of your own, the weights for these are
-# taken.)
+# belongs to a nucleus, and *in which direction the middle of it* lies; pixels that lead
+# to the same place are one nucleus. (With a volume or a stained section of your own,
+# the weights for these are taken.)
 
 # %%
 weights = nb.methods.suggest_weights(sample.image)
 model = nb.methods.load(weights)
 network = model.predict(sample.image)
-nb.show.overlay(sample.image, network.labels)
+
+# %% tags=["exercise"]
+found = [len(nb.measure.measure(one.labels)["label"]) for one in (classical, network)]
+question = f"The classical method finds {found[0]} nuclei. And the network?"
+nb.widgets.guess(question, found[1], unit="nuclei")
+
+# %%
+both = {"Otsu + watershed": classical.labels, f"Network {weights}": network.labels}
+views = {}
+for name, labels in both.items():
+    views[name] = nb.show.overlay_rgb(sample.image, labels)
+nb.show.images(views)
 
 # %% [markdown]
 # Each outline is one nucleus; neighbours differ in colour. Find a place where the two
@@ -83,6 +103,10 @@ nb.show.overlay(sample.image, network.labels)
 # threshold asks for more. A nucleus of the expert without a match is *missed*, a
 # predicted one without a match is *extra*. The score **AP** is then matched /
 # (matched + missed + extra): 1 is perfect, 0 is nothing right.
+
+# %% tags=["exercise"]
+question = "8 matched, 1 missed, 1 extra. What is the AP?"
+nb.widgets.guess(question, 8 / (8 + 1 + 1))
 
 # %%
 results = {"Otsu + watershed": classical, f"Network {weights}": network}
@@ -110,22 +134,39 @@ mistakes if labelled else "No labels, so no mistakes to be seen."
 
 # %%
 table = nb.measure.measure(network.labels, sample.image)
-print(f"The network found {len(table['label'])} nuclei. What was your guess?")
+print(f"The network found {len(table['label'])} nuclei: a row each. Some columns:")
+shown = ("label", "area_px", "area_um2", "elongation", "neighbours", "reliable")
 if labelled:
-    expert = nb.measure.measure(sample.label)
-    print(f"The expert found {len(expert['label'])}.")
-nb.show.table(table)
+    print(f"The expert found {len(nb.measure.measure(sample.label)['label'])}.")
+nb.show.table({name: table[name] for name in shown if name in table})
 
 # %%
 nb.show.measurements(table)
 
 # %% [markdown]
 # Areas are in pixels here, since this file does not say how large a pixel is. With an
-# image that knows its pixel size, the same line gives µm². Cells stay empty where a
-# nucleus is too small for a meaningful value. The pixel size stays with the image
-# everywhere in `nbtools`: **check it when you take the image**, nobody can guess it
-# afterwards.
+# image that knows its pixel size, the same line gives µm². Where `reliable` says no, a
+# nucleus is too small for some of its values; `unreliable` names them. The pixel size
+# stays with the image everywhere in `nbtools`: **check it when you take the image**,
+# nobody can guess it afterwards.
 #
+# **Exercise.** Suppose you find your notes: a pixel of this microscope is 0.5 µm wide.
+# How large is the median nucleus, in µm²?
+#
+# <details><summary>Solution</summary>
+#
+# A pixel covers 0.5 · 0.5 = 0.25 µm², so the median area in pixels is divided by four.
+# With a wrong pixel size, every area is wrong by its square.
+# </details>
+
+# %% tags=["exercise"]
+flat = network.labels.pixels
+flat = flat.reshape(-1, *flat.shape[-2:]).max(axis=0)  # of a volume, seen from above
+areas = np.unique(flat[flat > 0], return_counts=True)[1]
+median = np.median(areas) * 0.5**2 if len(areas) else 0
+nb.widgets.guess("The median area?", median, unit="µm²")
+
+# %% [markdown]
 # ## 5. Take it home
 # Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
 # Manager), the table for your spreadsheet, and a report of what was done. All lies on
@@ -136,7 +177,33 @@ nb.show.measurements(table)
 run = nb.export.save_run(
     "runs/00_start_here", sample, model, network, table, overwrite=True
 )
-nb.report.write(run)
+report = nb.report.write(run)
+nb.show.text.page(report)
+
+# %%
+nb.widgets.download(run)
+
+# %% [markdown]
+# **Exercise.** Open the folder `runs/00_start_here` in the list of files on the left.
+# Which file does Fiji's ROI Manager open?
+#
+# <details><summary>Solution</summary>
+#
+# The zip in `rois`. The TIFF beside it is the label image, which Fiji opens as an
+# image, and `nuclei.csv` is the table for a spreadsheet. `report.html` opens in any
+# browser.
+# </details>
+
+# %% tags=["exercise"]
+nb.widgets.ask(
+    "Which file holds the outlines for Fiji's ROI Manager?",
+    {
+        "the TIFF": "That is the label image: a number per pixel, no outlines.",
+        "nuclei.csv": "That is the table of measurements.",
+        "the zip in rois": "More > Open… in the ROI Manager, or drop it on Fiji.",
+    },
+    right="the zip in rois",
+)
 
 # %% [markdown]
 # ## You now have

@@ -39,6 +39,10 @@ sample.image.pixels[100:106, 200:212]
 # file, so no program can tell you a size in µm. *uint16* says that grey values from 0
 # to 65,535 are possible. **Guess**: how many of them does this image use?
 
+# %% tags=["exercise"]
+used = len(np.unique(sample.image.pixels))
+nb.widgets.guess("How many different grey values are in this image?", used)
+
 # %%
 nb.show.histogram({"a real image": sample.image})
 
@@ -52,6 +56,15 @@ nb.show.histogram({"a real image": sample.image})
 # too much light; the good one divided by 16 and saved with 8 bit; the good one saved
 # with 8 bit *without* dividing, as many programs do. **Guess** which two can still be
 # measured.
+#
+# **Exercise.** Guess before you run the cell: which two of the four pictures can still
+# be measured?
+#
+# <details><summary>Solution</summary>
+#
+# The first and the third, recorded well and 8 bit divided: the histogram of the others
+# piles up at the right end, and what is above it is lost.
+# </details>
 
 # %%
 light = {"shape_px": (128, 128), "photons": (500.0,)}
@@ -68,8 +81,6 @@ cases = {
     "8 bit, cut off": good.cast("uint8"),
 }
 nb.show.images(cases)
-
-# %%
 nb.show.histogram(cases)
 
 # %% [markdown]
@@ -100,6 +111,13 @@ rows = []
 for name, image in means.items():
     error = nb.metrics.restoration.rmse(image, clean)
     rows.append({"exposures": name, "typical error, grey values": error})
+
+# %% tags=["exercise"]
+errors = [row["typical error, grey values"] for row in rows]
+question = f"One exposure is off by {errors[0]:.0f} grey values. The mean of sixteen?"
+nb.widgets.guess(question, errors[2], unit="grey values")
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -138,8 +156,17 @@ nb.show.slices(volume.image.replace(axes="YXZ", spacing=(0.4, 0.4, 1.0)))
 # projection hide?**
 
 # %%
-print(f"{volume.label.pixels.max()} nuclei")
 nb.show.projections(volume.image)
+
+# %% [markdown]
+# **Exercise.** How many nuclei do you count in the first of these projections? Turn the
+# volume below, and count again.
+#
+# <details><summary>Solution</summary>
+#
+# In a projection, nuclei that lie behind each other are one. In the volume each has a
+# label of its own: `len(np.unique(volume.label.pixels)) - 1` counts them.
+# </details>
 
 # %%
 nb.widgets.turntable(volume.image, volume.label)
@@ -149,6 +176,14 @@ nb.widgets.turntable(volume.image, volume.label)
 # The labels of this volume are exact, and so are their sizes. Now we ignore that planes
 # lie 1 µm apart; or we take the pixel of the camera, 6.4 µm, for that of the image, and
 # ignore that the objective magnifies 16 times. **Guess** the factors before you run it.
+#
+# **Exercise.** Guess before you run the cell: with the pixel size of the camera, the
+# volume is how many times the true one?
+#
+# <details><summary>Solution</summary>
+#
+# 6.4 / 0.4 = 16 along x and along y, so 256 times; the distance of the planes is right.
+# </details>
 
 # %%
 sizes = {"true": (1.0, 0.4, 0.4), "z as x and y": (0.4, 0.4, 0.4)}
@@ -186,11 +221,15 @@ nb.show.slices(fine.image, labels["fine planes"])
 rows = []
 for name, label in labels.items():
     table = nb.measure.measure(label)
-    volume_um3, elongation = (
-        np.median(table["volume_um3"]),
-        np.median(table["elongation"]),
-    )
-    rows.append({"labels": name, "volume, µm³": volume_um3, "elongation": elongation})
+    row = {"labels": name, "volume, µm³": np.median(table["volume_um3"])}
+    rows.append(row | {"elongation": np.median(table["elongation"])})
+
+# %% tags=["exercise"]
+larger = rows[1]["volume, µm³"] / rows[0]["volume, µm³"]
+question = "With fine planes, the measured volume is how many times the true one?"
+nb.widgets.guess(question, larger, unit="times")
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]

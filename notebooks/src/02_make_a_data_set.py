@@ -51,6 +51,14 @@ nb.show.pairs(tiles, limit=4)
 # there would say "no nucleus here", and a network would learn to miss the nuclei.
 # Pixels of -1 are left out of training and of scores (below: all nuclei are predicted,
 # and none counts as extra), no nucleus is measured there, and figures hatch them.
+#
+# **Exercise.** You label nuclei in the left half only. What belongs into the right
+# half? Choose: "0", "-1" or "the number of the next nucleus".
+#
+# <details><summary>Solution</summary>
+#
+# "-1". Nobody looked: neither nucleus nor background.
+# </details>
 
 # %%
 whole = tiles[0].label
@@ -76,6 +84,9 @@ spoiled[0] = first.replace(label=first.label.replace(pixels=mask))
 spoiled[2] = third.replace(label=third.label.replace(pixels=shifted))
 spoiled[5] = sixth.replace(image=sixth.label, label=sixth.image)
 nb.show.pairs(spoiled, limit=6)
+
+# %% tags=["exercise"]
+nb.widgets.guess("In how many of these six pairs is something wrong?", 3, unit="of 6")
 
 # %%
 broken = nb.data.DataSet.of(spoiled, name="broken")
@@ -123,6 +134,15 @@ for number, tile in enumerate(tiles):
 anonymous = nb.data.DataSet.of(renamed, name="anonymous")
 order = np.random.default_rng(0).permutation(len(anonymous))
 naive = {"train": anonymous.subset(order[8:]), "val": anonymous.subset(order[:8])}
+
+# %% tags=["exercise"]
+groups, known = [tiles[i].group for i in order], 0
+for group in groups[:8]:
+    known += group in groups[8:]
+question = "Of how many of the 8 validation tiles is another part in training?"
+nb.widgets.guess(question, known, unit="of 8")
+
+# %%
 nb.data.copy_split(naive, "runs/02/naive", overwrite=True)
 nb.show.findings(nb.checks.check("runs/02/naive"))
 
@@ -158,6 +178,14 @@ nb.show.images(honest[1], limit=8)
 # then holds data, card, checksums and the form for Zenodo or the BioImage Archive. Put
 # the answers into `dataset.toml` (`licence = "CC-BY-4.0"`, `labelled_by = "…"`) and
 # write it again.
+#
+# **Exercise.** Which of these can no program find in the files? Choose: "the number of
+# nuclei", "the size of the images" or "the licence".
+#
+# <details><summary>Solution</summary>
+#
+# "the licence". Only you can say what others may do with the images.
+# </details>
 
 # %%
 described = nb.data.DataSet.open("runs/02/honest")
@@ -175,6 +203,12 @@ rows = []
 for source in nb.data.sources().values():
     row = {"name": source.name, "title": source.title, "dims": source.dims}
     rows.append(row | {"licence": source.licence, "size": source.size})
+
+# %% tags=["exercise"]
+known = sum(bool(row["licence"]) for row in rows)
+nb.widgets.guess(f"Of {len(rows)} data sets, how many have a known licence?", known)
+
+# %%
 nb.show.table(rows, limit=30)
 
 # %% [markdown]

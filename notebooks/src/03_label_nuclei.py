@@ -29,7 +29,8 @@ from skimage.segmentation import expand_labels
 # ## 1. Why labels decide
 # Suppose a second annotator finds exactly the same nuclei as the expert, but draws
 # every outline **one pixel** further out. Nobody would call that wrong. How well do the
-# two agree?
+# two agree? The table counts with *F1*: the nuclei that both have, over the mean of
+# both counts; 1 is full agreement.
 
 # %%
 sample = nb.data.samples("nuclei2d")[0]
@@ -41,6 +42,12 @@ nb.show.table(agreement.summary())
 
 # %%
 f1 = agreement.f1
+
+# %% tags=["exercise"]
+at_the_end = list(f1.values())[-2]  # at an IoU of 0.9
+nb.widgets.guess("F1 of the two at an IoU of 0.9?", at_the_end)
+
+# %%
 nb.show.table({"IoU threshold": list(f1), "F1 of the two": list(f1.values())})
 
 # %% [markdown]
@@ -72,13 +79,26 @@ nb.show.predictions([corner], [painter.label])
 # %% [markdown]
 # How long did one nucleus take? Multiply by the 125 nuclei of this image, and by the
 # fifty images that a network may need. Hence the next two parts.
-#
+
+# %% tags=["exercise"]
+hours = 20 * 125 * 50 / 3600
+nb.widgets.guess("20 seconds per nucleus, 125 nuclei, 50 images?", hours, unit="hours")
+
+# %% [markdown]
 # ## 3. Correct instead of painting
 # Let a network do most of the work, and correct its mistakes. The map shows where they
 # are (here we know the truth: the expert's labels).
 
 # %%
 found = nb.methods.load("nuclei2d").predict(sample.image)
+
+# %% tags=["exercise"]
+score = nb.metrics.evaluate_each(sample.label, {"network": found})["network"]
+outlines = score["pooled"]["0.50"]
+to_mend = outlines["fn"] + outlines["fp"]
+nb.widgets.guess("Of 125 nuclei: missed and extra ones, together?", to_mend)
+
+# %%
 nb.show.error_map(sample.image, sample.label, predicted=found.labels)
 
 # %% [markdown]
@@ -129,6 +149,11 @@ forest.fit(nb.data.DataSet.of([scribbles.value]))
 results["forest, 1 % scribbled"] = forest.predict(sample.image)
 nb.show.overlay(sample.image, results["forest, 1 % scribbled"].labels)
 
+# %% tags=["exercise"]
+scored = nb.metrics.evaluate_each(sample.label, results)
+question = "AP at 0.5 of the forest, from strokes on 1 % of the pixels?"
+nb.widgets.guess(question, scored["forest, 1 % scribbled"]["pooled"]["0.50"]["ap"])
+
 # %%
 nb.show.scores(nb.metrics.evaluate_each(sample.label, results))
 
@@ -152,6 +177,17 @@ nb.show.scores(nb.metrics.evaluate_each(sample.label, results))
 # %%
 corrected.save()
 nb.show.findings(nb.checks.check("runs/03/corrected"))
+
+# %% tags=["exercise"]
+nb.widgets.ask(
+    "Which images must not be labelled by correcting a prediction?",
+    {
+        "training images": "They may: a mistake that stays costs a little.",
+        "test images": "What the network missed and you overlook would count as right.",
+        "none of them": "Read the warning of section 3 again.",
+    },
+    right="test images",
+)
 
 # %% [markdown]
 # ## You now have
@@ -186,5 +222,7 @@ nb.show.findings(nb.checks.check("runs/03/corrected"))
 # good, and nobody would notice.
 # </details>
 #
-# **Where next:** more images than you can label: `04_simulate_nuclei`. Train on your
-# labels: `workbench_segment`.
+# **Where next:** more images than you can label: `04_simulate_nuclei`. Which to label
+# next, a trained model tells by what it is in doubt about: `nbtools next MODEL IMAGES`
+# (lesson 14, which also asks how many you need). Train on your labels:
+# `workbench_segment`.

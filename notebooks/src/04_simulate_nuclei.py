@@ -44,6 +44,10 @@ for photons in (500.0, 50.0, 5.0):
     exposures[f"{photons:.0f} photons"] = field.image
 nb.show.images(exposures, columns=3)
 
+# %% tags=["exercise"]
+nuclei = len(nb.measure.measure(field.label)["label"])
+nb.widgets.guess("How many nuclei are in each of the three pictures?", nuclei)
+
 # %% [markdown]
 # In 3D the distance between planes is larger than that between pixels, and blur is
 # stronger along z. Both are in the image, and it knows its spacing in µm.
@@ -65,6 +69,17 @@ real = nb.data.samples("nuclei2d")[0]
 pictures = {"real": real.image, "simulated": samples[0].image}
 nb.show.images(pictures | {"simulated, too": samples[1].image}, columns=3)
 
+# %% tags=["exercise"]
+nb.widgets.ask(
+    "Which of these is in the real image only?",
+    {
+        "blur": "Look at the borders of the simulated nuclei.",
+        "noise": "Look at the background of the simulated images.",
+        "dividing cells": "The small, bright, dense bodies: nobody has simulated them.",
+    },
+    right="dividing cells",
+)
+
 # %% [markdown]
 # ## 3. Augmentation: one labelled image becomes many
 # A rotated nucleus is still a nucleus. So each training patch is cut out, rotated,
@@ -75,6 +90,17 @@ nb.show.images(pictures | {"simulated, too": samples[1].image}, columns=3)
 # %%
 standard = nb.augment.vary(real, "standard", count=4, size=128, seed=0)
 nb.show.pairs(standard, limit=4)
+
+# %% tags=["exercise"]
+nb.widgets.ask(
+    "Which of these variations must change the label as well?",
+    {
+        "rotation": "Pixels change their places: the outline must go with them.",
+        "more noise": "Does a nucleus move when the camera is noisy?",
+        "more brightness": "Does a nucleus move when the lamp is brighter?",
+    },
+    right="rotation",
+)
 
 # %% [markdown]
 # ## 4. Break it: what each variation costs
@@ -99,12 +125,20 @@ nb.show.pairs(scaled, limit=3)
 
 # %% [markdown]
 # *Only the image*: the classic fault, found in real code. The image is flipped, its
-# label is not. Nothing crashes, the loss even falls a little, and the network learns
+# label is not. Nothing crashes, no number is out of range, and the network learns
 # nonsense. Only a look at image *and* label reveals it: outlines lie on the dark
 # background.
 
 # %%
 flipped = real.image.replace(pixels=real.image.pixels[:, ::-1])
+
+# %% tags=["exercise"]
+inside = real.label.pixels > 0
+share = 100 * (inside & inside[:, ::-1]).sum() / inside.sum()
+question = "Which share of the labelled pixels still lies on some nucleus?"
+nb.widgets.guess(question, share, unit="%")
+
+# %%
 nb.show.overlay(flipped, real.label)
 
 # %% [markdown]
@@ -117,6 +151,8 @@ nb.show.overlay(flipped, real.label)
 # | `scale`, `stretch` | magnification or shape vary | size and roundness, which may be your result (large nuclei, long nuclei) |
 # | `gamma`, `gain`, `offset` | exposure varies | brightness that tells phases or classes apart |
 # | `noise` | the camera is noisy | denoising: the network learns noise that your camera does not make |
+# | `elastic` | shape varies: tissue that bends, cells that crawl | roundness and length, where shape is the result |
+# | `paste` | labels are few, and neighbours vary: copies of nuclei in free places | density, and the order of a tissue |
 # | `blur` | focus varies | texture, chromocentres, and the gap between touching nuclei |
 #
 # No augmentation can add a kind of nucleus that is not in your images. It multiplies
@@ -130,6 +166,14 @@ nb.show.overlay(flipped, real.label)
 # %%
 training_set = nb.simulate.make("nuclei2d", count=12, seed=11, settings={"bits": 8})
 nb.data.write_dataset(training_set, "runs/04/simulated", overwrite=True)
+
+# %% tags=["exercise"]
+nuclei = 0
+for sample in training_set:
+    nuclei += len(nb.measure.measure(sample.label)["label"])
+nb.widgets.guess("How many labelled nuclei do twelve images hold?", nuclei)
+
+# %%
 nb.show.findings(nb.checks.check("runs/04/simulated"))
 
 # %%
@@ -165,4 +209,6 @@ print(training_set.meta["source"])
 # </details>
 #
 # **Where next:** train on what you made: `workbench_segment`; see what noise costs, and
-# what networks can do about it: lesson 07.
+# what networks can do about it: lesson 07. Where the simulation does not look like your
+# images, a network can be taught to make it so; whether that helps, and what it may
+# invent, is measured in lesson 15.

@@ -36,6 +36,10 @@ from nbtools.inference import explanation
 nuclei = nb.simulate.wild_type_and_mutant(count=400, seed=0)
 nb.show.images(nuclei, columns=8, limit=16)
 
+# %% tags=["exercise"]
+mutants = sum(sample.class_name == "mutant" for sample in nuclei[:16])
+nb.widgets.guess("How many of these sixteen are mutants?", mutants, unit="of 16")
+
 # %% [markdown]
 # A computer sees numbers. We measure two **features** of each nucleus: its area, and
 # its contrast (the spread of its grey values over their mean: spots raise it). The
@@ -60,6 +64,15 @@ features = (features - features.mean(axis=0)) / features.std(axis=0)
 # "mutant" where the sum is above a **threshold**. That is all. Move the weights until
 # as many nuclei as possible are right: mutants are triangles, and on the tinted side
 # the model answers "mutant". **Guess first**: should the weights be above or below 0?
+#
+# **Exercise.** Before you move the sliders: are the weights of area and contrast both
+# above 0, both below 0, or one of each?
+#
+# <details><summary>Solution</summary>
+#
+# Both below 0: of two nuclei, the one of smaller area and contrast is more probably the
+# mutant.
+# </details>
 
 # %%
 names = ("area", "contrast", "wild type", "mutant")
@@ -92,12 +105,33 @@ nb.show.table(rows)
 # A model with no opinion gives 0.5 to everything: its loss is -log 0.5 = 0.69. A higher
 # loss than that is worse than knowing nothing.
 #
+# **Exercise.** A good model gives a probability of 0.9 to the right answer every time.
+# What is its loss? Guess, then compute it: in a new cell, `-np.log(0.9)`.
+#
+# <details><summary>Solution</summary>
+#
+# -log 0.9 = 0.105. One single answer with 0.01 for the truth costs -log 0.01 = 4.6,
+# more than forty good ones: the loss punishes whoever is sure and wrong.
+# </details>
+
+# %% tags=["exercise"]
+nb.widgets.guess("The loss at 0.9 for the right answer?", -np.log(0.9))
+
+# %% [markdown]
 # ## 4. Gradient descent: blindfolded on a hillside
 # Every pair of weights is a place in a landscape, and the loss is its height. You stand
 # there blindfolded and want to get down. So you feel with your foot in which direction
 # the ground rises (the **gradient**), take a step the other way, and feel again. The
 # length of the step is gradient x **learning rate**. **Guess first**: what does the way
 # look like at a rate of 0.001, and at 1,000? Then move the slider.
+#
+# **Exercise.** At a learning rate of 1,000 the way … Choose: "leads to the bottom at
+# once", "hardly leaves its place" or "jumps across the valley".
+#
+# <details><summary>Solution</summary>
+#
+# "jumps across the valley". A step that long ignores where the bottom is.
+# </details>
 
 # %%
 hillside = nb.widgets.descend(features, answers)
@@ -119,6 +153,14 @@ print(f"weights after 50 steps: {weights.round(3)}")
 # %% [markdown]
 # ## 5. Break it: the wrong learning rate
 # Fifty steps from the same place (both weights 0), at three learning rates.
+#
+# **Exercise.** Guess before you run the cell: it begins at 0.69. What is the loss after
+# 50 steps at a rate of 0.001?
+#
+# <details><summary>Solution</summary>
+#
+# 0.68, in the first row of the table. Steps that short do not arrive.
+# </details>
 
 # %%
 rows = []
@@ -150,6 +192,20 @@ print(f"Keras:   {model.get_weights()[0].ravel().round(3)}")
 print(f"by hand: {weights.round(3)}")
 
 # %% [markdown]
+# **Exercise.** Change `batch_size=400` to 100, and run the cell again. Each step sees a
+# quarter of the nuclei: how many steps has an epoch now? And are the weights still
+# those made by hand? (Put 400 back afterwards.)
+#
+# <details><summary>Solution</summary>
+#
+# Four. There are 200 steps in place of 50, so the weights have gone further down the
+# valley than by hand: Keras counts epochs, the valley counts steps.
+# </details>
+
+# %% tags=["exercise"]
+nb.widgets.guess("Steps per epoch with batches of 100?", 400 / 100, unit="steps")
+
+# %% [markdown]
 # ## 7. From features to pixels: convolution
 # We chose area and contrast. **Deep learning** finds its features itself, in the
 # pixels. Its main layer is the **convolution**: a small window of weights, the
@@ -157,6 +213,14 @@ print(f"by hand: {weights.round(3)}")
 # asks: is it brighter on the right than on the left? Take a pencil and compute the
 # framed window, then the three others. After it come an activation, **ReLU** (below 0
 # becomes 0), and **pooling** (of each block, the largest value): the review's Figure 2.
+#
+# **Exercise.** Guess before you run the cell: what is the weighted sum of the upper
+# left 3 x 3 window?
+#
+# <details><summary>Solution</summary>
+#
+# The right column minus the left one: (2 + 8 + 9) - (0 + 0 + 1) = 18.
+# </details>
 
 # %%
 image = np.array([[0, 1, 2, 9], [0, 0, 8, 9], [1, 7, 9, 1], [6, 9, 2, 0]])
@@ -164,6 +228,7 @@ kernel = np.array([[-1, 0, 1]] * 3)
 convolved = nb.by_hand.convolve(image, kernel)
 activated = nb.by_hand.relu(convolved)
 pooled = nb.by_hand.max_pool(activated)
+print(image, kernel, sep="\n\n")
 print("framed window:", np.sum(image[:3, :3] * kernel))
 steps = {"image": image, "kernel": kernel, "convolution": convolved}
 steps |= {"ReLU": activated, "pooling": pooled}
@@ -188,6 +253,15 @@ nb.show.images(maps)
 # (**backpropagation**). Layers that make the image smaller and its features richer are
 # an **encoder**; the last weighted sum decides. 280 nuclei are learned from, 120 are
 # kept apart as **validation** images. A batch is 20 nuclei, so an epoch has 14 steps.
+#
+# **Exercise.** Guess before you run the cell: the two features get most of 120 nuclei
+# right. Will the network get more, or fewer?
+#
+# <details><summary>Solution</summary>
+#
+# Read the first two lines that the cell prints; with another seed they differ by a few
+# nuclei.
+# </details>
 
 # %%
 keras.utils.set_random_seed(0)
@@ -202,8 +276,8 @@ how = {"loss": "binary_crossentropy", "metrics": ["accuracy"]}
 network.compile(keras.optimizers.Adam(0.01), **how)
 parts = {"validation_data": (images[280:], answers[280:]), "verbose": 0}
 history = network.fit(images[:280], answers[:280], batch_size=20, epochs=30, **parts)
-print(f"Right, of 120 nuclei kept apart: {history.history['val_accuracy'][-1]:.0%}")
 by_features = np.mean((features[280:] @ weights > 0) == answers[280:])
+print(f"Right, of 120 nuclei kept apart: {history.history['val_accuracy'][-1]:.0%}")
 print(f"The two features of section 6:   {by_features:.0%}")
 print(f"Parameters: {network.count_params()}")
 
@@ -215,6 +289,15 @@ print(f"Parameters: {network.count_params()}")
 # A second network has no convolution: a layer of 64 weighted sums, each with a weight
 # of its own for every pixel. It gets ten nuclei only. **Guess first**: how low will its
 # loss get on these ten, and on the nuclei kept apart?
+#
+# **Exercise.** Guess before you run the cell: no opinion costs 0.69. What is the loss
+# on the 120 nuclei kept apart, after 60 epochs?
+#
+# <details><summary>Solution</summary>
+#
+# Read the right end of its dashed curve: worse than no opinion is possible, for whoever
+# is sure and wrong.
+# </details>
 
 # %%
 pixels = keras.Sequential([keras.Input((32, 32, 1)), layers.Flatten()])
@@ -257,6 +340,17 @@ nb.show.feature_maps(explanation.feature_maps(network, images[6]))
 # this nucleus. Nobody has asked for edges or spots; which kernel became what is chance,
 # and another seed gives other ones.
 #
+# **Exercise.** Try it: change `set_random_seed(0)` to 1 in section 8, and run from
+# there to here. What is the same, and what is not?
+#
+# <details><summary>Solution</summary>
+#
+# The eight kernels are others, or the same in another order; the share of right nuclei
+# is about as high. Many sets of kernels do the same work. So never read a meaning into
+# "kernel 3" before you have seen a second seed.
+# </details>
+
+# %% [markdown]
 # ## 11. What does it look at?
 # **Occlusion** covers the image bit by bit and asks how much the probability of
 # "mutant" falls: orange speaks for mutant, blue against it. **Grad-CAM** weighs the
@@ -279,6 +373,17 @@ nb.show.explained(images[0][..., 0], maps)
 # map tells where a network looks, never why, and a plausible map is no proof: it is a
 # reason to test.
 #
+# **Exercise.** Cover more at a time: change `size=5` to `size=15` in the first line of
+# the cell above, and run it again. What does the map gain, and what does it lose?
+#
+# <details><summary>Solution</summary>
+#
+# A larger cover hides several spots and part of the outline together, so the
+# probability changes more; but the map is coarser, and no longer says which of them it
+# was.
+# </details>
+
+# %% [markdown]
 # ## You now have
 # a model of two weights that you trained by hand, the same in Keras, a convolution by
 # pencil, a small network with its curves, and three ways to look inside. Every word in

@@ -36,10 +36,26 @@ volumes = nb.simulate.make("classes", count=12, seed=1, settings=study)
 nb.show.sample(volumes[0])
 
 # %% [markdown]
+# **Exercise.** Two genotypes, three plants each, and each plant was imaged on a day of
+# its own. On how many days?
+#
+# <details><summary>Solution</summary>
+#
+# Six. So the exposure of a day goes with one plant, and with one genotype.
+# </details>
+#
 # ## 2. One crop per nucleus, all at one scale
 # A classifier looks at one nucleus at a time. `cut_crops` cuts one crop per label, of
 # one size in µm; the outline of the nucleus becomes a channel of its own. On the
 # command line: `nbtools crop DATASET --out CROPS --mask channel`.
+#
+# **Exercise.** Guess before you run the cell: twelve volumes of a few nuclei each. How
+# many crops will there be?
+#
+# <details><summary>Solution</summary>
+#
+# 72, the first line that the cell prints: one per nucleus.
+# </details>
 
 # %%
 plan = nb.data.plan_crops(volumes, mask="channel")
@@ -63,6 +79,12 @@ nb.show.slices(crops[1].image.select(C=0))
 # %%
 forest = nb.methods.get("feature_forest")(trees=100)
 apart = cross_validate(forest, crops, groups=plants, folds=3)
+
+# %% tags=["exercise"]
+question = "Guessing has 0.5. The balanced accuracy of the forest, on new plants?"
+nb.widgets.guess(question, apart["balanced_accuracy"])
+
+# %%
 nb.show.confusion(apart)
 
 # %% [markdown]
@@ -95,6 +117,12 @@ days = [sample.group for sample in same]
 honest = cross_validate(forest, same, groups=days, folds=3)
 nuclei = range(len(same))
 leaking = cross_validate(forest, same, groups=nuclei, folds=3)
+
+# %% tags=["exercise"]
+question = "There is no difference. The balanced accuracy, nuclei divided at random?"
+nb.widgets.guess(question, leaking["balanced_accuracy"])
+
+# %%
 scores = {"plants kept apart": honest, "nuclei at random": leaking}
 nb.show.evaluation(scores)
 
@@ -109,6 +137,14 @@ nb.show.evaluation(scores)
 # whether it misses it: only the outline; the pixels inside in random order; these
 # without any outline. (`nbtools ablate feature_forest CROPS --group-by group --out
 # FOLDER` does it for any method.)
+#
+# **Exercise.** Guess before you run the cell: which input will tell least?
+#
+# <details><summary>Solution</summary>
+#
+# The one with the lowest balanced accuracy in the table: what is planted here are
+# chromocentres, so an outline without grey values says little about them.
+# </details>
 
 # %%
 seen = compare_inputs(forest, crops, groups=plants, folds=3)
@@ -135,6 +171,13 @@ rare = crops.subset(kept)
 few = [sample.group for sample in rare]
 plain = nb.methods.get("feature_forest")(trees=100, balance="none")
 unequal = cross_validate(plain, rare, groups=few, folds=3)
+
+# %% tags=["exercise"]
+wild = [sample.class_name for sample in rare].count("wild type")
+question = "Whoever always says wild type: which share of all nuclei is right?"
+nb.widgets.guess(question, 100 * wild / len(rare), unit="%")
+
+# %%
 nb.show.confusion(unequal)
 
 # %%
@@ -161,6 +204,16 @@ for i, plant in enumerate(plants):
 learn, test = crops.subset(parts[False]), crops.subset(parts[True])
 history = network.fit(learn)
 nb.show.training(history)
+
+# %% [markdown]
+# **Exercise.** Guess before you run the cell: how many nuclei of two new plants will be
+# right?
+#
+# <details><summary>Solution</summary>
+#
+# The cell prints it. It is a small network, trained for seconds: half of them would be
+# chance.
+# </details>
 
 # %%
 right = 0

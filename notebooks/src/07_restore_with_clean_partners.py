@@ -38,6 +38,14 @@ train, val, test = pairs.split(val=0.15, test=0.25, seed=0)
 nb.show.pairs(train, limit=2)
 
 # %% [markdown]
+# **Exercise.** The stage drifts, each time another way, before the clean image. CARE
+# learns … Choose: "to shift every image", "to blur" or "nothing wrong".
+#
+# <details><summary>Solution</summary>
+#
+# "to blur". The mean of all possible shifts is a blurred image.
+# </details>
+#
 # ## 2. Train
 # CARE is a U-Net that gets the noisy patch as input and learns to predict the clean
 # one, and here also how far off it expects to be (section 7). The lower the loss, the
@@ -45,6 +53,12 @@ nb.show.pairs(train, limit=2)
 
 # %%
 budget = {"epochs": 8, "steps_per_epoch": 50, "batch_size": 8}
+
+# %% tags=["exercise"]
+patches = budget["epochs"] * budget["steps_per_epoch"] * budget["batch_size"]
+nb.widgets.guess("How many patches will CARE see?", patches, unit="patches")
+
+# %%
 care = nb.methods.get("care")(probabilistic=True, **budget)
 history = care.fit(train, val)
 nb.show.training(history)
@@ -55,6 +69,9 @@ nb.show.training(history)
 # which look alike; `denoise2d`, the same network trained for a quarter of an hour on
 # pairs of 5 to 100 photons, which comes with the course; and yours. **PSNR** in dB: 6
 # more is half the error. **SSIM**: 1 is the same structure.
+
+# %% tags=["exercise"]
+nb.widgets.guess("12 dB more: the error is divided by?", 10 ** (12 / 20))
 
 # %%
 models = {"non-local means": nb.methods.load("nlm")}
@@ -80,6 +97,12 @@ scores = {}
 for name, model in models.items():
     rows = [(s.name, s.clean, model.predict(s.image).image, s.image) for s in test]
     scores[name] = nb.metrics.restoration.evaluate(rows)
+
+# %% tags=["exercise"]
+best = max(scores, key=lambda name: scores[name]["mean"]["psnr"])
+nb.widgets.guess("Which has the highest PSNR?", best, choices=list(scores))
+
+# %%
 nb.show.denoisers(scores)
 
 # %% [markdown]
@@ -118,10 +141,18 @@ nb.show.denoisers(scores)
 # | 20 photons | 19.9 | 37.3 | 38.8 | 39.9 | 39.7 |
 # | 100 photons | 29.9 | 44.4 | 44.6 | 44.7 | 45.8 |
 #
-# In dim volumes RCAN is ahead of CARE, by 1.4 dB at 5 photons; where there is much
-# light, N2V and RCAN are better than non-local means by no more than chance. Small
+# In dim volumes RCAN is ahead of CARE, by more than 1 dB at 5 photons; where there is
+# much light, N2V and RCAN are better than non-local means by no more than chance. Small
 # patches and many steps matter here: with 1,200 steps of patches of 48 px, the same
 # work, N2V at 100 photons was 0.6 dB worse.
+#
+# **Exercise.** With 5 photons, which network leads in planes, and which in volumes?
+# Choose: "CARE in both", "RCAN in both" or "CARE in planes, RCAN in volumes".
+#
+# <details><summary>Solution</summary>
+#
+# "CARE in planes, RCAN in volumes". Neither is better everywhere: measure.
+# </details>
 
 # %%
 deep = {"shape_px": (16, 96, 96), "radius_um": (3.0, 5.0), "photons": (10.0,)}
@@ -149,6 +180,15 @@ strange = nb.simulate.make("pairs", count=1, seed=5, settings=rods)[0]
 drawn = {}
 for name in ("non-local means", "CARE"):
     drawn[name] = models[name].predict(strange.image, raw=True)
+
+# %% tags=["exercise"]
+off = {}
+for name, one in drawn.items():
+    off[name] = nb.metrics.restoration.rmse(one.image, strange.clean)
+question = "On rods, which has the smaller error?"
+nb.widgets.guess(question, min(off, key=off.get), choices=list(off))
+
+# %%
 nb.show.restored(strange.image, drawn, clean=strange.clean)
 
 # %% [markdown]
@@ -172,6 +212,12 @@ nb.show.images({"uncertainty: nuclei": scale, "uncertainty: rods": scale_rods})
 error = np.abs(restored["CARE"].image.pixels - sample.clean.pixels)
 error_rods = np.abs(drawn["CARE"].image.pixels - strange.clean.pixels)
 shares = [np.mean(error < 0.69 * scale), np.mean(error_rods < 0.69 * scale_rods)]
+
+# %% tags=["exercise"]
+question = "It should be 50 %. Which share of the pixels, on rods?"
+nb.widgets.guess(question, 100 * shares[1], unit="%")
+
+# %%
 nb.show.table({"images": ["nuclei", "rods"], "share within 0.69 scales": shares})
 
 # %% [markdown]

@@ -40,6 +40,10 @@ for photons in (100.0, 20.0, 5.0):
     exposures[f"{photons:.0f} photons"] = pair.image
 nb.show.images(exposures)
 
+# %% tags=["exercise"]
+question = "A pixel expects 20 photons. By how many per cent is it off, typically?"
+nb.widgets.guess(question, 100 * np.sqrt(20) / 20, unit="%")
+
 # %% [markdown]
 # We work with 20 photons. These images are simulated, so each has a clean partner, the
 # image that endless light would give. **The network never sees it**; we need it for the
@@ -61,6 +65,14 @@ nb.show.restored(sample.image, clean=sample.clean)
 # network predict what was there. From the surroundings it can predict the *structure*
 # at that pixel. It cannot predict the *noise*, because the noise of one pixel is
 # independent of that of the next. So the best prediction is the image without noise.
+#
+# **Exercise.** Guess before you run the cell: two per cent of 48 x 48 pixels are
+# hidden. How many are that?
+#
+# <details><summary>Solution</summary>
+#
+# 0.02 · 48 · 48 = 46 are asked for; 48 were drawn, in the third picture.
+# </details>
 
 # %%
 patch = sample.image.pixels[60:108, 60:108, None].astype("float32")
@@ -89,6 +101,14 @@ models = {
 nb.show.training(models["N2V2"].fit(train, val))
 
 # %% [markdown]
+# **Exercise.** The loss stays far above zero. Why? Choose: "The network is too small",
+# "The target is noisy" or "It was trained too briefly".
+#
+# <details><summary>Solution</summary>
+#
+# "The target is noisy". Nobody can predict the noise of a hidden pixel.
+# </details>
+#
 # ## 4. Is it better, and by how much?
 # We compare it with *non-local means*, a classical method that averages patches which
 # look alike: no learning, seconds. A network that is not better is not worth the
@@ -98,6 +118,15 @@ nb.show.training(models["N2V2"].fit(train, val))
 restored = {}
 for name, model in models.items():
     restored[name] = model.predict(sample.image)
+
+# %% tags=["exercise"]
+off = {}
+for name, one in restored.items():
+    off[name] = nb.metrics.restoration.rmse(one.image, sample.clean)
+question = "Which has the smaller error?"
+nb.widgets.guess(question, min(off, key=off.get), choices=list(off))
+
+# %%
 nb.show.restored(sample.image, restored, clean=sample.clean)
 
 # %%
@@ -135,6 +164,12 @@ scores = {}
 for name, model in models.items():
     rows = [(s.name, s.clean, model.predict(s.image).image, s.image) for s in test]
     scores[name] = nb.metrics.restoration.evaluate(rows)
+
+# %% tags=["exercise"]
+best = max(scores, key=lambda name: scores[name]["mean"]["psnr"])
+nb.widgets.guess("Which has the highest PSNR?", best, choices=list(scores))
+
+# %%
 nb.show.denoisers(scores)
 
 # %% [markdown]
@@ -156,15 +191,16 @@ nb.show.denoisers(scores)
 # | 20 photons | 19.7 | 36.2 | 37.4 | 38.2 | 37.6 | 38.0 | 39.4 |
 # | 100 photons | 29.9 | 43.2 | 43.4 | 44.3 | 44.0 | 43.4 | 46.0 |
 #
-# Every network is better than non-local means, by about 2 dB where there is hardly any
+# Every network is better than non-local means, by 2 to 3 dB where there is hardly any
 # light; where there is much of it, N2V and PN2V by no more than chance. The published
 # order CARE, PN2V, N2V2, N2V holds at 5 photons only: above, PN2V falls behind N2V2 (by
-# 0.2 dB, then by 0.8). Why? PN2V gains by using the noisy pixel, and here that pixel
-# adds nothing: with it and without it the result is the same to 0.01 dB (measured at 5
-# photons), because in these smooth, simulated scenes the neighbours determine the value
-# far better than one noisy reading. What remains is that its network learns a whole
-# distribution per pixel from as many steps as N2V2 has for one value. The recordings of
-# the papers have finer structures than these scenes; there the pixel itself adds more.
+# 0.2 dB, then by almost 1 dB). Why? PN2V gains by using the noisy pixel, and here that
+# pixel adds nothing: with it and without it the result is the same to 0.01 dB (measured
+# at 5 photons), because in these smooth, simulated scenes the neighbours determine the
+# value far better than one noisy reading. What remains is that its network learns a
+# whole distribution per pixel from as many steps as N2V2 has for one value. The
+# recordings of the papers have finer structures than these scenes; there the pixel
+# itself adds more.
 #
 # **In volumes** plain N2V is the default: N2V2 learned less there in as many steps
 # (41.3 and 44.0 dB at 100 photons), since all fine structure must pass through its
@@ -181,10 +217,26 @@ both = {"N2V": restored["N2V"], "N2V2": restored["N2V2"]}
 nb.show.restored(sample.image, both, clean=sample.clean)
 
 # %% [markdown]
+# **Exercise.** What does N2V2 put into a hidden pixel, so that no checkerboard remains?
+# Choose: "a random neighbour", "the median of the surroundings" or "zero".
+#
+# <details><summary>Solution</summary>
+#
+# "the median of the surroundings". It fits, so there is nothing to recognise.
+# </details>
+#
 # ## 7. Break it: noise that neighbours share
 # Some cameras, and every scanned or compressed image, have noise that is similar in
 # neighbouring pixels. **Before you run the next cells: what will a blind spot do with
 # it?**
+#
+# **Exercise.** Before you go on: will a blind spot remove this noise, keep it, or make
+# it worse?
+#
+# <details><summary>Solution</summary>
+#
+# Keep it: neighbours tell the noise of a hidden pixel, so that the network predicts it.
+# </details>
 
 # %%
 settings = look | {"structured": 3.0}
@@ -210,6 +262,15 @@ nb.show.restored(noisy, destriped, clean=striped[0].clean)
 # ## 8. Break it: too much light
 # A saturated pixel of a camera counts no further. No denoiser can know the true value;
 # it does not even notice.
+#
+# **Exercise.** Guess before you run the cell: which grey values of the image are lost
+# where the camera is full at 125?
+#
+# <details><summary>Solution</summary>
+#
+# All above 125: the network cannot know how bright those pixels were, and the map of
+# errors shows where they are.
+# </details>
 
 # %%
 full = sample.image.replace(pixels=np.minimum(sample.image.pixels, 125))
@@ -252,3 +313,7 @@ nb.show.error_maps(denoised, sample.clean)
 # </details>
 #
 # **Where next:** your own images: `workbench_denoise`. With clean partners: lesson 07.
+# Noisy images, and labels for a few of them: `nbtools train denoiseg DATA --out MODEL`
+# denoises and segments with one network, `voidseg` denoises first; images without
+# labels teach both. The authors found a gain with few labels and noise, none with many;
+# what we found is in lesson 14.

@@ -40,6 +40,14 @@ foreground = label.replace(pixels=(label.pixels > 0).astype("uint8"))
 nb.show.images({"image": image, "the truth": foreground})
 
 # %% [markdown]
+# **Exercise.** Which share of the pixels is nucleus? Guess from the right picture, then
+# compute `foreground.pixels.mean()` in a new cell.
+#
+# <details><summary>Solution</summary>
+#
+# About as much as the density of the scene says: 0.2, less what the border cuts.
+# </details>
+#
 # ## 2. A U-Net
 # On the way down, a **U-Net** makes the image smaller and smaller, so that each pixel
 # receives information from farther away; on the way up, it makes it large again, and at
@@ -60,6 +68,21 @@ history = unet.fit(train, val)
 nb.show.training(history)
 
 # %% [markdown]
+# **Exercise.** Five epochs of twenty steps, four patches a step. How often has the
+# network looked at each training image, on average?
+#
+# <details><summary>Solution</summary>
+#
+# 5 · 20 · 4 = 400 patches, over the number of training images. Each time it is another
+# patch, rotated and flipped at random: that is how a few images can teach a network.
+# Change `epochs=5` to 1, run the cell again, and see where the curve stops.
+# </details>
+
+# %% tags=["exercise"]
+looks = 5 * 20 * 4 / len(train)
+nb.widgets.guess("How many patches of each image?", looks, unit="patches")
+
+# %% [markdown]
 # ## 3. From a probability to a nucleus
 # The network predicts a probability: *nucleus, 0.7*. **Where do you put the
 # threshold?** Guess which one gives the highest Dice.
@@ -67,7 +90,8 @@ nb.show.training(history)
 # %%
 prediction = unet.predict(image, raw=True)
 probability = prediction.raw["maps"][..., 0]
-nb.show.images({"image": image, "probability of nucleus": probability})
+shown = image.replace(pixels=probability)
+nb.show.images({"image": image, "probability of nucleus": shown})
 
 # %%
 scores = {}
@@ -75,6 +99,12 @@ for threshold in (0.05, 0.3, 0.5, 0.7, 0.95):
     above = (probability > threshold).astype("uint8")
     pairs = nb.metrics.pair_results(label.pixels, above)
     scores[f"above {threshold}"] = nb.metrics.semantic.evaluate(pairs)
+
+# %% tags=["exercise"]
+highest = max(scores, key=lambda name: scores[name]["dice"])
+nb.widgets.guess("Where is Dice highest?", highest, choices=list(scores))
+
+# %%
 nb.show.scores(scores)
 
 # %% [markdown]
@@ -105,8 +135,14 @@ for name, labels in damaged.items():
     pixels = nb.metrics.semantic.evaluate(pairs)
     nuclei = nb.metrics.instances.evaluate(pairs)["pooled"]["0.50"]
     row = {"damage": name, "Dice": pixels["dice"], "IoU": pixels["iou"]}
-    row |= {"AP at 0.5": nuclei["ap"], "nuclei of 125": nuclei["tp"] + nuclei["fp"]}
-    rows.append(row)
+    row |= {"AP at 0.5": nuclei["ap"], "predicted": nuclei["tp"] + nuclei["fp"]}
+    rows.append(row | {"true": nuclei["tp"] + nuclei["fn"]})
+
+# %% tags=["exercise"]
+lowest = min(rows, key=lambda row: row["Dice"])["damage"]
+nb.widgets.guess("Which has the lowest Dice?", lowest, choices=list(damaged))
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -120,6 +156,14 @@ nb.show.table(rows)
 # The prediction for a pixel depends only on its *receptive field*: a certain number of
 # pixels to each side. We cover the right half of the image and look where the
 # prediction changes.
+#
+# **Exercise.** Guess before you run the cell: how far can a pixel of this U-Net see, to
+# each side?
+#
+# <details><summary>Solution</summary>
+#
+# The first line that the cell prints, the radius of the receptive field.
+# </details>
 
 # %%
 pixels = image.pixels[..., None]
@@ -131,8 +175,9 @@ changed = change.max(axis=0) > 1e-4 * change.max()
 reach = 96 - np.flatnonzero(changed)[0]
 print(f"The receptive field reaches {unet.field.radius[1]} px to each side.")
 print(f"The prediction changes up to {reach} px from the cover.")
-logarithm = np.log10(change + 1e-6)
-nb.show.images({"covered": covered[..., 0], "change, logarithmic": logarithm})
+logarithm = image.replace(pixels=np.log10(change + 1e-6))
+half = image.replace(pixels=covered[..., 0])
+nb.show.images({"covered": half, "change, logarithmic": logarithm})
 
 # %% [markdown]
 # Two lessons. **A receptive field smaller than a nucleus is too small**: in the middle
@@ -155,7 +200,7 @@ unet.field = field
 errors = {}
 for name, tiles in (("with a margin", with_margin), ("without a margin", without)):
     error = np.abs(tiles - whole)
-    errors[f"{name}: {error.max():.0e}"] = error
+    errors[f"{name}: {error.max():.0e}"] = image.replace(pixels=error)
 nb.show.images(errors)
 
 # %% [markdown]
@@ -164,6 +209,18 @@ nb.show.images(errors)
 # contrast; the number above it is its largest error.) In `nbtools` the margin follows
 # from the network.
 #
+# **Exercise.** The image has 192 pixels a side, and tiles of 64 without a margin leave
+# two seams in each direction. Change `tile=(64, 64)` to `(96, 96)` and run the cell
+# again. Are there fewer seams, and is the largest error smaller?
+#
+# <details><summary>Solution</summary>
+#
+# One seam in each direction is left, in the middle: fewer pixels are wrong. The error
+# on the seam itself is of the same order as before. Larger tiles hide the fault, a
+# margin mends it.
+# </details>
+
+# %% [markdown]
 # ## 7. Volumes: planes, blocks, or something between
 # A **3D U-Net** sees blocks: it uses planes above and below, and costs time and memory.
 # **CDeep3M** stands between: three networks see one, three and five planes and predict
@@ -195,6 +252,11 @@ models = {
 }
 for model in models.values():
     model.fit(train3d, val3d)
+
+# %% tags=["exercise"]
+averaged = 3 * 8  # networks, and views of each: 4 rotations, mirrored or not
+question = "How many predictions does the second model average for each plane?"
+nb.widgets.guess(question, averaged, unit="predictions")
 
 # %%
 rows, found = [], {}
@@ -230,8 +292,8 @@ nb.show.predictions(test3d[:1], found["1, 3 and 5 planes"])
 # <details><summary>2. Your tiles are 128 px and the network sees 58 px to each side.
 # How much of a tile is useful?</summary>
 #
-# 128 - 2 · 58 = 12 px a side: 1 % of the pixels computed. Larger tiles, or a network
-# that sees less far, save nearly all of the time.
+# A square of 128 - 2 · 58 = 12 px: 1 % of the pixels computed. Larger tiles, or a
+# network that sees less far, save nearly all of the time.
 # </details>
 #
 # <details><summary>3. Why reverse z in test-time augmentation for three and five

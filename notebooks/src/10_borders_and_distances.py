@@ -34,6 +34,11 @@ sample = nb.data.samples("nuclei2d")[0]
 truth = sample.label.pixels.astype("int32")
 nb.show.overlay(sample.image, sample.label)
 
+# %% tags=["exercise"]
+neighbours = nb.measure.measure(sample.label)["neighbours"]
+contacts = neighbours.sum() / 2  # each is counted from both sides
+nb.widgets.guess("In how many places do two nuclei touch?", contacts, unit="places")
+
 # %% [markdown]
 # ## 2. What AP means
 # Two outlines of one nucleus, the expert's and ours: the area that they share over the
@@ -58,6 +63,17 @@ nb.show.scores(nb.metrics.evaluate_each(truth, shifted))
 # averages from 0.5 to 0.9. (Other fields call another number AP; here it is the one of
 # the Data Science Bowl and of StarDist.)
 #
+# **Exercise.** Which shift halves the AP at 0.5? Change `(1, 3, 5)` to the shifts that
+# you want to try, and run the cell again.
+#
+# <details><summary>Solution</summary>
+#
+# At 6 pixels: the AP at 0.5 is 0.83 for a shift of 4, 0.60 for 5 and 0.41 for 6. An IoU
+# of 0.5 is left as long as a nucleus shares two thirds of its area with itself: a shift
+# of about a quarter of its width.
+# </details>
+
+# %% [markdown]
 # ## 3. A perfect foreground is not enough
 # Suppose a network tells nucleus from background **without a single wrong pixel**. We
 # test that with the truth in place of a prediction: this is called an *oracle*, and no
@@ -66,6 +82,13 @@ nb.show.scores(nb.metrics.evaluate_each(truth, shifted))
 # %%
 foreground = nb.targets.foreground.encode(truth)
 connected = nb.targets.foreground.decode(foreground)
+
+# %% tags=["exercise"]
+score = nb.metrics.evaluate_each(truth, {"connected": connected})["connected"]
+lost = 100 * (1 - score["pooled"]["0.50"]["recall"])
+nb.widgets.guess("Which share of the nuclei is lost?", lost, unit="%")
+
+# %%
 nb.show.error_map(sample.image, sample.label, predicted=connected)
 
 # %% [markdown]
@@ -88,6 +111,14 @@ nb.show.images({kind: one[..., 0][cut] for kind, one in classes.items()})
 # perfect network for each, and each connected inside is a nucleus.
 #
 # **Break it.** First guess: which of the two will do worse, and at which threshold?
+#
+# **Exercise.** Before you run the cell: which borders limit even a perfect network,
+# outer or inner ones?
+#
+# <details><summary>Solution</summary>
+#
+# Inner ones: they take pixels away from the nuclei, which the decoded cores lack.
+# </details>
 
 # %%
 oracles = {}
@@ -112,6 +143,17 @@ for kind, one in classes.items():
 nb.show.scores(nb.metrics.evaluate_each(truth, grown))
 
 # %% [markdown]
+# **Exercise.** Why 2? Change `grow=2` to 1, then to 5, run the cell again, and look at
+# the right end of the curves. (Then put 2 back.)
+#
+# <details><summary>Solution</summary>
+#
+# Next to nothing, from 2 on (a few pixels): a core grows into pixels of the border
+# class only, and stops where these end. Growing by 1 is almost enough, since these
+# borders are thin. A setting that can be too large without harm is a good setting.
+# </details>
+
+# %% [markdown]
 # ## 5. Second way: a distance map in each nucleus
 # Teach the network *how deep inside its nucleus* each pixel lies, from 0 at the border
 # to 1 in the middle. On this map touching nuclei are two hills with a valley between
@@ -130,12 +172,35 @@ nb.show.images({"image": image, "how deep inside": maps[..., 1][cut]})
 nb.show.scores(nb.metrics.evaluate_each(truth, grown))
 
 # %% [markdown]
+# **Exercise.** The third bar has a few splits: dents in a nucleus that were taken for a
+# contact. In the cell before, ask for a deeper valley: `decode(maps[..., :2],
+# split=0.5)`. Run both cells again. What happens to splits, and what to merges?
+#
+# <details><summary>Solution</summary>
+#
+# 126 in place of 128: one split is left of three, and no two nuclei have merged. Go on
+# to 0.9, and all that touch are merged: 106. In the map of a network the valleys are
+# shallower than in this perfect one; `fit` chooses the depth on validation images.
+# </details>
+
+# %% tags=["exercise"]
+deeper = nb.targets.distance.decode(maps[..., :2], split=0.5)
+nb.widgets.guess("With split=0.5, how many nuclei of 125?", deeper.max(), unit="nuclei")
+
+# %% [markdown]
 # All three oracles are nearly perfect, so both ways are open. Which target a network
 # *learns* better is another question, and only images answer it.
 #
 # ## 6. Train both
 # We train on simulated nuclei that often touch; their truth is exact. Less than a
 # minute each: enough to see, not enough for your paper.
+#
+# **Exercise.** How many patches will each network see?
+#
+# <details><summary>Solution</summary>
+#
+# 6 epochs of 15 steps of 4 patches: 360.
+# </details>
 
 # %%
 crowd = {"shape_px": (128, 128), "clustering": (0.8,), "density": (0.25,)}
@@ -158,10 +223,22 @@ nb.show.training(distances.fit(train, val))
 # %%
 image, label = test[0].image, test[0].label
 prediction = distances.predict(image, raw=True)
+views = {"image": image}
+for channel, name in enumerate(("probability of nucleus", "how deep inside")):
+    views[name] = image.replace(pixels=prediction.raw["maps"][..., channel])
+nb.show.images(views)
+
+# %%
 slider = nb.widgets.explore_threshold(
     image, lambda t: distances.decode_again(prediction, threshold=t).labels
 )
 slider
+
+# %% tags=["exercise"]
+strict = distances.decode_again(prediction, threshold=0.9).labels
+true = len(np.unique(label.pixels)) - 1
+question = f"The image has {true} nuclei. How many are found at a threshold of 0.9?"
+nb.widgets.guess(question, strict.pixels.max(), unit="nuclei")
 
 # %%
 chosen = distances.decode_again(prediction, threshold=slider.value)
@@ -173,15 +250,16 @@ nb.show.error_map(image, label, predicted=chosen.labels)
 # them: `fit` has already chosen one for you on the validation images.
 #
 # ## 8. Do they differ?
-# We compare both networks, the weights `nuclei2d` that come with this course (a
-# distance map as well, trained for long, on other images), and the classical method of
-# Otsu, on the same unseen images. Ten images are a small sample: draw them again and
+# We compare both networks, the weights `nuclei2d_small` that come with this course
+# (a distance map as well, trained for long, on other images), and the classical method
+# of Otsu, on the same unseen images. Ten images are a small sample: draw them again and
 # again with replacement, all methods on the same draw (*paired bootstrap*), and see how
 # the **difference** varies.
 
 # %%
 models = {"borders": borders, "distance": distances}
-models |= {"nuclei2d": nb.methods.load("nuclei2d"), "Otsu": nb.methods.load("otsu")}
+models["nuclei2d_small"] = nb.methods.load("nuclei2d_small")
+models["Otsu"] = nb.methods.load("otsu")
 found = {}
 for name, model in models.items():
     found[name] = [model.predict(sample.image) for sample in test]
@@ -195,6 +273,17 @@ nb.show.differences(nb.metrics.compare.compare(scores, baseline="Otsu"))
 # network that was trained for long is well ahead of it. Set `epochs` to 40 above, have
 # a coffee, and look again.
 #
+# **Exercise.** Two methods are compared on the same ten images; the difference in mean
+# AP is 0.04, its interval -0.01 to 0.09. What would you do next?
+#
+# <details><summary>Solution</summary>
+#
+# More test images. The interval contains 0, so these ten cannot tell the methods apart;
+# four times as many would halve its width. More decimals, or another metric chosen
+# because it looks better, add nothing.
+# </details>
+
+# %% [markdown]
 # ## You now have
 # a score that you can explain (AP), two targets that split touching nuclei, the habit
 # of testing the oracle first, and a fair comparison.
@@ -226,6 +315,7 @@ nb.show.differences(nb.metrics.compare.compare(scores, baseline="Otsu"))
 # </details>
 #
 # **Where next:** shapes and flows instead of borders and distances (lesson 11); the
-# same on your images: `workbench_segment`. On the command line:
+# same on your images: `workbench_segment`. Many images, and labels for few of them:
+# lesson 14. On the command line:
 # `nbtools predict MODEL IMAGES --out OUT --raw`,
 # `nbtools decode OUT --set threshold=0.4`, `nbtools compare OUT OTHER --truth DATA`.

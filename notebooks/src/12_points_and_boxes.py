@@ -41,6 +41,13 @@ train, val, test = images.split(val=0.2, test=0.25, seed=0)
 blob_log = nb.methods.load("blob_log")
 found = {"blob_log": [blob_log.predict(sample.image) for sample in test]}
 truth = nb.results.Labels(test[0].label)
+
+# %% tags=["exercise"]
+nuclei = len(np.unique(test[0].label.pixels)) - 1
+question = f"The first field has {nuclei} nuclei. How many blobs will be found in it?"
+nb.widgets.guess(question, len(found["blob_log"][0].result), unit="blobs")
+
+# %%
 nb.show.points(test[0].image, {"truth": truth, "blob_log": found["blob_log"][0]})
 
 # %% [markdown]
@@ -57,6 +64,11 @@ for one in found["blob_log"]:
     places = rng.uniform(0, 192, (len(one.result), 2))
     random.append(nb.results.Points(places, one.result.grid))
 both = {"blob_log": found["blob_log"], "at random": random}
+
+# %% tags=["exercise"]
+by_chance = detection.evaluate_each(test, both, gate_px=5)["at random"]
+question = "Points at random, a gate of 5 px: the F1, 0 to 1?"
+nb.widgets.guess(question, by_chance["f1"])
 
 # %%
 rows = []
@@ -75,6 +87,14 @@ nb.show.table(rows)
 # ## 3. Break it: doubles
 # A detector that reports each nucleus twice finds every one of them. **Which of the
 # numbers below tells?**
+#
+# **Exercise.** Each nucleus is reported twice. Which number hides it? Choose: "recall",
+# "precision" or "the error of the count".
+#
+# <details><summary>Solution</summary>
+#
+# "recall". Every nucleus is found, so recall does not fall.
+# </details>
 
 # %%
 doubled = []
@@ -94,6 +114,14 @@ nb.show.table(detection.make_rows(scores))
 # A single pixel per nucleus is too rare to learn from. **SP-CNN** and **KiNet** learn
 # how near the next centre is: 1 in the middle, 0 at a radius. **NucleiDetection**
 # learns a small disc. **Which radius is too large?** Look where two nuclei touch.
+#
+# **Exercise.** At which radius do the maps of neighbours run together? Choose: "3 px",
+# "7 px" or "25 px".
+#
+# <details><summary>Solution</summary>
+#
+# "25 px". Most pixels are above 0: the peaks are hills of one range.
+# </details>
 
 # %%
 centres = nb.geometry.centroids(test[0].label.pixels)
@@ -102,7 +130,10 @@ for radius in (3, 7, 25):
     maps[f"radius {radius} px"] = nb.targets.proximity.encode(
         centres, shape=shape, radius=radius
     )
-nb.show.images(maps)
+views = {}
+for name, heat in maps.items():
+    views[name] = test[0].image.replace(pixels=heat)
+nb.show.images(views)
 
 # %%
 rows = []
@@ -115,11 +146,14 @@ nb.show.table(rows)
 # %% [markdown]
 # Each map gives its points back: a network without error could use any of them. A real
 # one smooths what it learns, and where the maps of neighbours run together their peaks
-# melt first. Ours take half the diameter of the smaller nuclei (`radius`).
+# melt first. A narrow peak in a large nucleus is hard to learn, for who knows its
+# middle to a pixel? Ours take the diameter of each nucleus where labels tell it, else
+# half the distance between neighbours (`radius`), and smooth the map before they look
+# for peaks (`smoothing`, chosen on validation images).
 #
 # ## 5. Three networks
 # **KiNet** is a U-Net whose coarse scales reach the output on their own way, too; it
-# has a map per class where the classes of nuclei are known. **SP-CNN** is six
+# has a map per class where the classes of nuclei are known. **SP-CNN** is a row of
 # convolutions; in training, it is rewarded where the edges around what it found fit an
 # outline of its library (the *shape prior*). **NucleiDetection** is the first half of
 # VGG16. All learn from points; where there are labels, their centres are taken.
@@ -128,7 +162,14 @@ nb.show.table(rows)
 for name in ("kinet", "sp_cnn", "nuclei_detection"):
     model = nb.methods.get(name)(epochs=5, steps_per_epoch=60, patch_size=96)
     model.fit(train, val)
-    found[name] = [model.predict(sample.image) for sample in test]
+    found[name] = [model.predict(sample.image, raw=True) for sample in test]
+
+# %%
+views = {"image": test[0].image}
+for name in ("kinet", "sp_cnn", "nuclei_detection"):
+    heat = found[name][0].raw["maps"][..., 0]
+    views[f"map of {name}"] = test[0].image.replace(pixels=heat)
+nb.show.images(views)
 
 # %% [markdown]
 # And every method that segments is a detector, too: the centre of gravity of each label
@@ -143,6 +184,12 @@ for name in ("kinet", "sp_cnn", "nuclei_detection"):
 nuclei2d = nb.methods.load("nuclei2d")
 found["nuclei2d, centres"] = [nuclei2d.predict(sample.image) for sample in test]
 scores = detection.evaluate_each(test, found)
+
+# %% tags=["exercise"]
+best = max(scores, key=lambda name: scores[name]["f1"])
+nb.widgets.guess("Which has the highest F1?", best, choices=list(scores))
+
+# %%
 nb.show.table(detection.make_rows(scores))
 
 # %%
@@ -169,6 +216,23 @@ for width in (3, 12, 40):
     density = ndimage.gaussian_filter(single, width, mode="reflect") / mm2
     widths[f"{width} px, {density.sum() * mm2:.1f} nuclei"] = density
 nb.show.images(widths)
+
+# %% [markdown]
+# **Exercise.** `mode="reflect"` folds back what would leave the field. Change it to
+# `"constant"`, and run the cell again: what becomes of the sum of the widest map? (Then
+# put `"reflect"` back.)
+#
+# <details><summary>Solution</summary>
+#
+# It falls by about a quarter: what the Gaussian carries across the border is lost, and
+# near the border the density is too low. Check the sum of every density map against the
+# count.
+# </details>
+
+# %% tags=["exercise"]
+outside = ndimage.gaussian_filter(single, 40, mode="constant")
+lost = 100 * (1 - outside.sum() / single.sum())
+nb.widgets.guess("How much of the count is lost at a width of 40 px?", lost, unit="%")
 
 # %% [markdown]
 # ## You now have
@@ -198,6 +262,7 @@ nb.show.images(widths)
 # </details>
 #
 # **Where next:** boxes, and centres that become markers (lesson 12b); your own images:
-# `workbench_detect`. On the command line:
+# `workbench_detect`. Points alone can teach a segmentation, where grey values tell
+# nuclei from background: `nbtools train point_supervised` (lesson 14). Commands:
 # `nbtools train kinet DATA --out MODEL`, `nbtools predict MODEL IMAGES --out FOLDER`,
 # `nbtools evaluate FOLDER DATA --task detection --gate-px 5`.

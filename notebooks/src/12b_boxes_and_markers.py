@@ -37,6 +37,16 @@ edges = boxes_of(label)
 found = nb.results.Boxes(edges, nb.results.Grid.of(flat.image))
 nb.show.images({"boxes": nb.show.points_rgb(flat.image, found)})
 
+# %% [markdown]
+# **Exercise.** Guess before you run the cell: which share of the pixels in a box is the
+# nucleus, on average?
+#
+# <details><summary>Solution</summary>
+#
+# 73 %: an ellipse fills π/4 of its box where it stands upright, less where it is
+# tilted.
+# </details>
+
 # %%
 sides = edges[:, 2:] - edges[:, :2]
 pixels = np.bincount(label[label > 0])[np.unique(label[label > 0])]
@@ -73,6 +83,13 @@ for name, true in (("as they are", edges), ("tilted", tilted)):
         )
     kept, _ = lower(many, score, least=0.4)
     rows.append(row | {"soft": f1([(true, many[kept], None)])})
+
+# %% tags=["exercise"]
+limits = [name for name in rows[1] if name.startswith("limit")]
+best = max(limits, key=rows[1].get)
+nb.widgets.guess("Which limit is best for the tilted nuclei?", best, choices=limits)
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -100,6 +117,14 @@ image = nb.image.Image(grey, "ZYX", name="planes twice")
 nb.show.slices(image, nb.image.Image(truth, "ZYX"))
 
 # %% [markdown]
+# **Exercise.** You know the centre of every nucleus, but no outlines. What can you
+# report? Choose: "the count", "the mean volume" or "both".
+#
+# <details><summary>Solution</summary>
+#
+# "the count". One centre per nucleus.
+# </details>
+#
 # ## 4. The oracle
 # As always, we first test a network without a single error (an *oracle*, lesson 10).
 # **Guess:** how many of the 51 nuclei does the foreground alone give? And how many with
@@ -110,6 +135,15 @@ encode, decode = nb.targets.centres.encode, nb.targets.centres.decode
 maps = encode(truth)
 fullest = maps[..., 1].sum(axis=(1, 2)).argmax()  # the plane with most centre pixels
 nb.show.images({"nucleus": maps[fullest, ..., 0], "centre": maps[fullest, ..., 1]})
+
+# %% [markdown]
+# **Exercise.** Guess before you run the cell: there are 51 nuclei. How many connected
+# regions has their foreground?
+#
+# <details><summary>Solution</summary>
+#
+# 12: nuclei that touch are one region.
+# </details>
 
 # %%
 alone = nb.targets.foreground.decode(maps[..., :1])
@@ -149,6 +183,12 @@ for name, centre in centres.items():
     row = {"centres": name, "AP at 0.5": score["pooled"]["0.50"]["ap"]}
     row |= {"mean AP": score["mean_ap"]}
     rows.append(row | {"splits": score["splits"], "merges": score["merges"]})
+
+# %% tags=["exercise"]
+worst = min(rows, key=lambda row: row["mean AP"])["centres"]
+nb.widgets.guess("Which costs most in the mean?", worst, choices=list(centres))
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -161,6 +201,14 @@ nb.show.table(rows)
 # ## 6. How large is a centre?
 # A dot is hard to learn: almost all pixels are background. A region as large as the
 # nucleus is a foreground again. **What would you choose?**
+#
+# **Exercise.** Guess before you run the cell: with centres as large as their nuclei,
+# how many merges are there among 51 nuclei?
+#
+# <details><summary>Solution</summary>
+#
+# 10, in the last row of the table: markers that touch are one marker.
+# </details>
 
 # %%
 rows = []
@@ -209,6 +257,13 @@ for without_marker in ("keep", "drop"):
     strict = [model.decode_again(one, centre=0.95) for one in found]
     print(*strict[0].notes)
     results[f"0.95, {without_marker}"] = strict
+
+# %% tags=["exercise"]
+scored = nb.metrics.evaluate_each(test, results)
+best = max(scored, key=lambda name: scored[name]["mean_ap"])
+nb.widgets.guess("Which has the highest mean AP?", best, choices=list(scored))
+
+# %%
 nb.show.scores(nb.metrics.evaluate_each(test, results))
 
 # %% [markdown]
@@ -249,5 +304,6 @@ nb.show.scores(nb.metrics.evaluate_each(test, results))
 # </details>
 #
 # **Where next:** let the data choose the settings (lesson 13); your own images:
-# `workbench_segment`. On the command line:
+# `workbench_segment`. Boxes alone can teach a segmentation, where they are tight:
+# `nbtools train box_supervised`. On the command line:
 # `nbtools train qcanet DATA --out MODEL --set share=0.5`.

@@ -40,9 +40,26 @@ train, val, test = samples.split(val=0.15, test=0.3, seed=0)
 nb.show.overlay(train[0].image, train[0].label)
 
 # %% [markdown]
+# **Exercise.** Planes are 1.2 µm apart, and a nucleus is 8 µm high. In how many planes
+# does it lie?
+#
+# <details><summary>Solution</summary>
+#
+# 8 / 1.2: in six or seven.
+# </details>
+#
 # ## 2. The fingerprint
 # The rules use nothing else: sizes, pixel sizes, grey values, nuclei. No training is
 # needed.
+#
+# **Exercise.** Guess before you run the cell: which line of the fingerprint will the
+# size of a patch depend on, and which the kernels?
+#
+# <details><summary>Solution</summary>
+#
+# The patch on the shape of the images, the kernels on the pixel size: planes that lie
+# farther apart than pixels want flat ones.
+# </details>
 
 # %%
 fingerprint = take_fingerprint(train)
@@ -60,6 +77,14 @@ budget = Budget(memory_gb=0.05, width=8)
 print(make_plan(fingerprint, budget))
 
 # %% [markdown]
+# **Exercise.** With a graphics card of 8 GB in place of the budget above, the plan will
+# have … Choose: "a larger patch", "a finer pixel size" or "the same patch".
+#
+# <details><summary>Solution</summary>
+#
+# "a larger patch". Memory goes into the patch first, until it holds the image.
+# </details>
+#
 # ## 4. Change the data, and the settings change
 # The same images, if they had been taken with other distances between planes. **Guess
 # first**: at which distance does the kernel of the first level no longer extend along
@@ -72,6 +97,13 @@ for z in (0.4, 0.7, 1.2, 3.0):
     plan = make_plan(moved, budget)
     row = {"between planes, µm": z, "patch": plan.patch}
     rows.append(row | {"kernel": plan.kernels[0], "first halving": plan.strides[0]})
+
+# %% tags=["exercise"]
+flat = [str(row["between planes, µm"]) for row in rows if row["kernel"][0] == 1]
+choices = ("0.4", "0.7", "1.2", "3.0")
+nb.widgets.guess("From which distance on is it flat, in µm?", flat[0], choices=choices)
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -96,6 +128,14 @@ nb.show.table(rows)
 # A file that was saved without its pixel size is a common accident. The pixels are the
 # same, but the planner must take them as cubes. Compare with the plan above: what has
 # changed, and what will that cost?
+#
+# **Exercise.** Guess before you run the cell: what is the first kernel where no pixel
+# size is known, (1, 3, 3) or (3, 3, 3)?
+#
+# <details><summary>Solution</summary>
+#
+# (3, 3, 3): without a pixel size, voxels are taken for cubes.
+# </details>
 
 # %%
 samples = []
@@ -129,6 +169,12 @@ found = {}
 for name, model in models.items():
     found[name] = [model.predict(sample.image, raw=True) for sample in test]
 scores = nb.metrics.evaluate_each(test, found)
+
+# %% tags=["exercise"]
+worst = min(scores, key=lambda name: scores[name]["mean_ap"])
+nb.widgets.guess("Which has the lowest mean AP?", worst, choices=list(scores))
+
+# %%
 nb.show.scores(scores)
 
 # %% [markdown]
@@ -158,6 +204,13 @@ for one, other in zip(found["planned"], found["patch of 16 px"], strict=True):
     maps = (one.raw["maps"] + other.raw["maps"]) / 2
     average.append(models["planned"].decode_maps(maps, one.labels))
 scores |= nb.metrics.evaluate_each(test, {"average": average})
+
+# %% tags=["exercise"]
+more = scores["average"]["mean_ap"] > scores["planned"]["mean_ap"]
+choices = ("the average", "the planned network")
+nb.widgets.guess("Which has the higher mean AP?", choices[not more], choices=choices)
+
+# %%
 nb.show.differences(nb.metrics.compare.compare(scores, baseline="planned"))
 
 # %% [markdown]
@@ -168,6 +221,14 @@ nb.show.differences(nb.metrics.compare.compare(scores, baseline="planned"))
 # ## 8. Will it fit?
 # Predicting a large volume goes tile by tile, each of the patch's shape. How many, and
 # how much memory, is known before it starts:
+#
+# **Exercise.** Guess before you run the cell: how many times as many voxels has the
+# large image?
+#
+# <details><summary>Solution</summary>
+#
+# 4 · 8 · 8 = 256 times.
+# </details>
 
 # %%
 pixels = image.pixels.repeat(4, axis=0).repeat(8, axis=1).repeat(8, axis=2)

@@ -30,18 +30,26 @@ nb.runtime.check()
 # **Break it.** We take the expert's own labels, forget which nucleus is which, and keep
 # only *nucleus or background*. Every connected region becomes one nucleus. No pixel is
 # wrong. **Guess**: which share of the nuclei is still right?
+#
+# **Exercise.** Guess before you run the cell: two touching nuclei are one region here.
+# Which share of the nuclei is still right?
+#
+# <details><summary>Solution</summary>
+#
+# Count the green ones in the map, or read the counts under it.
+# </details>
 
 # %%
 sample = nb.data.samples("nuclei2d")[0]
 truth = sample.label
 foreground = nb.targets.foreground.encode(truth.pixels.astype("int32"))
 connected = nb.targets.foreground.decode(foreground)
+pairs = nb.metrics.pair_results(truth.pixels, connected)
+nuclei = nb.metrics.instances.evaluate(pairs)
 nb.show.error_map(sample.image, truth, predicted=connected)
 
 # %%
-pairs = nb.metrics.pair_results(truth.pixels, connected)
 pixels = nb.metrics.semantic.evaluate(pairs)
-nuclei = nb.metrics.instances.evaluate(pairs)
 rows = {
     "Dice of the pixels": pixels["dice"],
     "mean AP": nuclei["mean_ap"],
@@ -75,12 +83,25 @@ for number, photons in enumerate((5.0, 8.0, 12.0, 20.0, 40.0, 80.0, 200.0, 500.0
 nb.show.images({sample.name: sample.image for sample in images[::2]})
 
 # %%
-network, classical = nb.methods.load("nuclei2d"), nb.methods.load("otsu")
+network, classical = nb.methods.load("nuclei2d_small"), nb.methods.load("otsu")
 found = {"network": [], "classical": []}
 for sample in images:
     found["network"].append(network.predict(sample.image, raw=True))
     found["classical"].append(classical.predict(sample.image))
 scores = nb.metrics.evaluate_each(images, found)
+
+# %% [markdown]
+# Look at the eight pictures again. The classical method has one threshold per image;
+# the network has seen many images, some of them dim. **Guess**: in how many of the
+# sixteen will the network have the higher mean AP?
+
+# %% tags=["exercise"]
+wins = 0
+for one, other in zip(*[scores[name]["per_image"] for name in scores], strict=True):
+    wins += one["mean_ap"] > other["mean_ap"]
+nb.widgets.guess("The network is ahead in how many images?", wins, unit="of 16")
+
+# %%
 nb.show.scores(scores)
 
 # %% [markdown]
@@ -92,6 +113,11 @@ nb.show.scores(scores)
 each = [row["mean_ap"] for row in scores["network"]["per_image"]]
 order = np.argsort(each)
 worst, prediction = images[order[0]], found["network"][order[0]]
+
+# %% tags=["exercise"]
+nb.widgets.guess("The mean AP of the worst image?", each[order[0]])
+
+# %%
 nb.show.error_map(worst.image, worst.label, predicted=prediction.labels)
 
 # %% [markdown]
@@ -114,6 +140,14 @@ nb.show.strata(strata)
 # **Break it.** The program stopped at the four worst images and wrote nothing for them.
 # Many scripts average over the files that they find. **Guess**: does the score rise or
 # fall?
+#
+# **Exercise.** The files of the four worst images are lost. Does the mean AP of the
+# files that are left rise, fall or stay? Guess before you run the cell.
+#
+# <details><summary>Solution</summary>
+#
+# It rises: what was difficult has vanished.
+# </details>
 
 # %%
 results = list(found["network"])
@@ -136,6 +170,18 @@ nb.show.table({"averaged over": list(rows), "mean AP": list(rows.values())})
 # image without a result count as missed, and the image is named; on the command line
 # the exit code is 1, so that a script notices too.
 #
+# **Exercise.** Let the four *best* images be lost: in the cell above, change
+# `order[:4]` to `order[-4:]`, and run it again. What do the two averages do?
+#
+# <details><summary>Solution</summary>
+#
+# Both fall below the score of all images. The files that are left are the difficult
+# ones; and the lost ones count as missed. Whether a script flatters or slanders a
+# method depends on what it lost, and nobody knows that from the number. (Put
+# `order[:4]` back before you go on.)
+# </details>
+
+# %% [markdown]
 # ## 5. How certain is the score?
 # Other images would have given another score. Draw the images again and again with
 # replacement (*bootstrap*), and see how the score varies: where nearly all draws lie is
@@ -163,6 +209,18 @@ nb.show.table(rows)
 # the same side of the truth: with fewer than six units there *is* no 95 % interval, and
 # `nbtools` says so.
 #
+# **Exercise.** In the cell above, `pairs[:6]` are the images of three sessions, two of
+# each. Take more: `pairs[:8]`, `pairs[:10]`, `pairs[:12]`. From how many sessions on
+# does the printed line no longer warn?
+#
+# <details><summary>Solution</summary>
+#
+# Six. The chance that all of n sessions lie on the same side of the truth is 2 · 0.5ⁿ:
+# 25 % for three, 6 % for five, 3 % for six. Only from six on can an interval hold what
+# "95 %" promises.
+# </details>
+
+# %% [markdown]
 # ## 6. Is one method better?
 # Both methods see the same images, and what is difficult for one is often difficult for
 # the other: their scores rise and fall together. So compare by the *difference*, on the
@@ -178,6 +236,20 @@ nb.show.differences(compared)
 # mean: more than the choice of the sessions explains, *on images like these*. One such
 # line in twenty is coloured by chance.
 #
+# **Exercise.** You write the paper. Which sentence do these sixteen images allow?
+#
+# 1. The network is better.
+# 2. Both methods are equally good.
+# 3. Eight sessions do not tell them apart.
+#
+# <details><summary>Solution</summary>
+#
+# The third. A difference that cannot be told from 0 is neither a proof that there is
+# one nor a proof that there is none: the line reaches far to the right as well. More
+# sessions make it shorter.
+# </details>
+
+# %% [markdown]
 # ## 7. The threshold that was chosen on the test set
 # **Break it.** The network predicts *how probable* a nucleus is; a threshold decides.
 # Which one is best? We try thirteen thresholds on two images, take the best, and report
@@ -203,10 +275,31 @@ nb.show.table([best, rows[6]])
 # choice is part of training: `fit(train, val)` takes no test images, and cannot use
 # them.
 #
+# **Exercise.** Choose on two other images: change the line with `others.pop` to `two =
+# [others.pop(2), others.pop(0)]`, and run the cell again. Is the same threshold the
+# best one? (Put the line back afterwards.)
+#
+# <details><summary>Solution</summary>
+#
+# No: now 0.2 is best, in place of 0.3, and on the other fourteen images it is no better
+# than the middle threshold: 0.519 against 0.523. What looked like a gain belongs to the
+# two images, not to the method.
+# </details>
+
+# %% [markdown]
 # ## 8. An image that is not for this model
 # Without labels there is no score. But the model stores what its training images looked
 # like, and warns when yours differ. Here are dark nuclei on a bright background, for a
 # network that was trained on bright nuclei on a dark one:
+#
+# **Exercise.** Guess before you run the cell: the expert counted 125 nuclei. Will about
+# as many outlines be drawn now?
+#
+# <details><summary>Solution</summary>
+#
+# No, 22: bright is dark now, the outlines are of something else, and the printed
+# warning says so.
+# </details>
 
 # %%
 sample = nb.data.samples("nuclei2d")[0]
@@ -221,8 +314,8 @@ nb.show.overlay(inverted, strange.labels)
 #
 # ## 9. Resolution, without any truth
 # Two exposures of the same nuclei share their detail but not their noise. Down to which
-# detail do they agree? *Fourier ring correlation* answers. With a quarter of the light,
-# the same microscope resolves less: the number beside each curve grows.
+# detail do they agree? *Fourier ring correlation* answers: the lower the number beside
+# a curve, the finer the detail that both exposures show.
 
 # %%
 rng, light = np.random.default_rng(0), sample.image.pixels / sample.image.pixels.max()
@@ -230,9 +323,17 @@ curves = []
 for photons in (20, 5, 1):
     first, second = rng.poisson(photons * light), rng.poisson(photons * light)
     curves.append(nb.metrics.frc.measure_resolution(first, second))
+
+# %% tags=["exercise"]
+question = "With 20 photons it is 9 px. With 5 photons, a quarter of the light?"
+nb.widgets.guess(question, curves[1].resolution, unit="px")
+
+# %%
 nb.show.resolution(*curves, names=("20 photons", "5 photons", "1 photon"))
 
 # %% [markdown]
+# With less light, the same microscope resolves less.
+#
 # ## You now have
 # a way to judge a result that a reviewer can follow. On your own images, two lines
 # write it all down, with the worst images, intervals and a methods paragraph:

@@ -41,30 +41,35 @@ nb.show.sample(field)
 
 # %%
 table = measure(field.label, field.image)
-columns = ("label", "volume_um3", "surface_um2", "sphericity", "sphericity_nucleusj")
-columns += ("flatness", "elongation", "solidity", "touches_border")
+columns = ("label", "volume_um3", "sphericity", "sphericity_nucleusj", "flatness")
 nb.show.table({name: table[name] for name in columns}, limit=6)
 
 # %% [markdown]
-# *Flatness* is the middle axis over the shortest one, *elongation* the longest over the
-# middle one: a ball has 1 and 1, a pancake is flat, a cigar elongated. *Sphericity*
-# compares the surface with that of a ball of the same volume. NucleusJ gives its
-# **cube** under the same name: 0.9 and 0.73 are the same nucleus. Before you compare
-# with a paper, find out which of the two it reports.
+# The table has more columns than are shown. *Flatness* is the middle axis over the
+# shortest one, *elongation* the longest over the middle one: a ball has 1 and 1, a
+# pancake is flat, a cigar elongated. *Sphericity* compares the surface with that of a
+# ball of the same volume. NucleusJ gives its **cube** under the same name: 0.9 and 0.73
+# are the same nucleus. Before you compare with a paper, find out which of the two it
+# reports.
+
+# %% tags=["exercise"]
+cube_root = 0.73 ** (1 / 3)
+question = "NucleusJ writes a sphericity of 0.73. What is it in our column?"
+nb.widgets.guess(question, cube_root)
 
 # %%
 nb.show.measurements(table)
 
 # %% [markdown]
-# Every row has the label of its nucleus. The largest nucleus has more than twice the
-# median volume. **Look at it before you believe it**: a large nucleus, or two that the
+# Every row has the label of its nucleus. One nucleus is far larger than the median.
+# **Look at it before you believe it**: a large nucleus, or two that the
 # segmentation merged? (Here the labels are exact: it is one nucleus, and the border of
 # the image cuts it.)
 
 # %%
 largest = np.argmax(table["volume_um3"])
 times = table["volume_um3"][largest] / np.median(table["volume_um3"])
-print(f"{times:.1f} times the median volume")
+print(f"The largest nucleus has {times:.1f} times the median volume.")
 nb.show.highlight(field.image, field.label, labels=[table["label"][largest]])
 
 # %% [markdown]
@@ -78,6 +83,12 @@ nb.show.highlight(field.image, field.label, labels=[table["label"][largest]])
 # %%
 cut, coarse = table["touches_border"], ~table["reliable"]
 trusted = ~cut & ~coarse
+
+# %% tags=["exercise"]
+question = f"Of the {len(cut)} nuclei, how many are neither cut nor too coarse?"
+nb.widgets.guess(question, trusted.sum(), unit="nuclei")
+
+# %%
 rows = {"all nuclei": len(cut), "cut by the border": cut.sum()}
 rows |= {"too coarse": coarse.sum(), "left to trust": trusted.sum()}
 nb.show.table([rows])
@@ -97,6 +108,14 @@ for spacing, one in (("0.5 x 0.25 x 0.25", table), ("0.25 x 0.25 x 0.25", wrong)
     for name in ("volume_um3", "flatness", "elongation", "sphericity"):
         row[name] = np.median(one[name][trusted])
     rows.append(row)
+
+# %% tags=["exercise"]
+factor = rows[1]["volume_um3"] / rows[0]["volume_um3"]
+nb.widgets.guess(
+    "The false volume is how many times the true one?", factor, unit="times"
+)
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -127,6 +146,18 @@ nb.show.measurements(nb.measure.choose(table, trusted), columns=columns)
 # border inwards: 0.2 each if the dye is spread evenly. The outermost shell holds less
 # here, a median of 0.15: blur carries its light out of the nucleus.
 #
+# **Exercise.** A poorer microscope: in section 1, change `psf_um` from 0.15 to 0.3 (the
+# width of the blur in µm), and run from there to here. What becomes of the
+# chromocentres? (Put 0.15 back afterwards.)
+#
+# <details><summary>Solution</summary>
+#
+# Two of the 41 are left. Spots smaller than the blur run together with the nucleoplasm,
+# and none stands out any more. No program can count what the microscope has not
+# resolved; and a mutant imaged with a poorer lens has "fewer chromocentres".
+# </details>
+
+# %% [markdown]
 # ## 5. A mutant, and eight plants of each line
 # Now the question of a paper: are the nuclei of the mutant larger and flatter? We put
 # the answer in: **10 % larger**, and more stretched. As in life, plants of one line
@@ -172,6 +203,18 @@ nb.show.group_table(compared)
 # deviation per plant and one per nucleus; plants with many nuclei count more. Three
 # columns are three chances of a lucky result: Holm's p takes that into account.
 #
+# **Exercise.** Twice as many plants: change `range(8)` to `range(16)` in the cell that
+# makes the study, run on to here, and look at the figure. How wide is the interval now,
+# and does it still contain 0?
+#
+# <details><summary>Solution</summary>
+#
+# With 8 plants of each line the interval in the figure reaches from -4 to 24 µm³, with
+# 16 from 3 to 21: two thirds as wide, as the square root of two promises, and 0 lies
+# outside. The true difference, about 11, lies inside both.
+# </details>
+
+# %% [markdown]
 # ## 6. Break it: the nucleus as the unit
 # More than ninety nuclei per line instead of eight plants: what a lot of data!
 # **Guess** what happens to the interval.
@@ -184,6 +227,14 @@ nb.show.groups(study, "volume_um3", group="line", unit=None)
 # in. But what would the analysis report if there were none? Test it: bring both lines
 # to the same mean, assign the plants to two groups at random, a thousand times, and
 # count how often each analysis reports "significant" at p < 0.05.
+#
+# **Exercise.** Guess before you run the cell: there is no difference between these
+# lines. How often will 185 nuclei report one at p < 0.05, if they count as independent?
+#
+# <details><summary>Solution</summary>
+#
+# In 38 % of cases, the second row of the table; 5 % are promised.
+# </details>
 
 # %%
 alarms = nb.metrics.statistics.count_false_alarms(
@@ -196,8 +247,8 @@ rows = [
 nb.show.table(rows)
 
 # %% [markdown]
-# With plants as the unit, one time in twenty, as p < 0.05 promises. With nuclei, more
-# than seven times as often: nuclei of one plant are alike, and counting them as
+# With plants as the unit, one time in twenty, as p < 0.05 promises. With nuclei, many
+# times as often: nuclei of one plant are alike, and counting them as
 # independent is *pseudo-replication* (Lord et al. 2020, doi:10.1083/jcb.202001064).
 # More nuclei do not help. **More plants do.**
 #

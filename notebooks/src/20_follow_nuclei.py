@@ -31,6 +31,12 @@ settings = {"frames": 24, "cycle_frames": 22.0, "count": 18, "shape_px": (192, 1
 settings |= {"photons": (200.0,), "radius_um": (5.0,), "step_um": 3.0}
 movie = nb.simulate.make("movie", count=1, seed=20, settings=settings)[0]
 true = nb.tracking.from_labels(movie.label, parents=movie.lineage, tracked=True)
+
+# %% tags=["exercise"]
+question = "18 nuclei, 24 frames, about 22 frames from one division to the next?"
+nb.widgets.guess(f"How many divisions? {question}", true.divisions, unit="divisions")
+
+# %%
 print(f"{len(true.numbers)} tracks, {true.divisions} divisions")
 nb.show.tracks(movie.image, true, at=(0, 12, 23))
 
@@ -46,6 +52,12 @@ nb.show.tracks(movie.image, true, at=(0, 12, 23))
 model = nb.methods.load("nuclei2d")
 found = model.predict(movie.image).labels
 counts = [int(frame.pixels.max()) for frame in found.frames()]
+
+# %% tags=["exercise"]
+question = f"{counts[0]} nuclei are found in the first frame. In the last?"
+nb.widgets.guess(question, counts[-1], unit="nuclei")
+
+# %%
 print(f"nuclei found per frame: {counts[0]} in the first, {counts[-1]} in the last")
 nb.show.overlay(movie.image.select(T=12), found.select(T=12))
 
@@ -59,6 +71,12 @@ nb.show.overlay(movie.image.select(T=12), found.select(T=12))
 
 # %%
 nuclei = nb.tracking.from_labels(found)
+
+# %% tags=["exercise"]
+question = "Nuclei have a radius of 5 µm. How far may one move between two frames?"
+nb.widgets.guess(question, nb.tracking.find_reach(nuclei), unit="µm")
+
+# %%
 print(f"links up to {nb.tracking.find_reach(nuclei):.1f} µm")
 tracks = nb.tracking.link(nuclei)
 nb.show.tracks(movie.image, tracks, at=(0, 12, 23))
@@ -76,6 +94,12 @@ nb.show.lineage(tracks)
 
 # %%
 scores = nb.tracking.score(movie.label, found, true=true, tracks=tracks)
+
+# %% tags=["exercise"]
+question = f"Of {scores['divisions_true']} divisions, how many are found in place?"
+nb.widgets.guess(question, scores["divisions_right"], unit="divisions")
+
+# %%
 row = {name.upper(): round(scores[name], 3) for name in ("tra", "det", "seg")}
 row |= {"divisions": scores["divisions_true"], "found": scores["divisions_found"]}
 row |= {"right": scores["divisions_right"]}
@@ -97,6 +121,12 @@ for step in (1, 2, 4, 8):
     links = len(truth.edges())
     right = 1 - (one["links_missing"] + one["links_wrong"]) / max(links, 1)
     rows.append({"every": step, "true links": links, "of these found": round(right, 2)})
+
+# %% tags=["exercise"]
+question = "Only every eighth frame is kept. Which share of the links is found?"
+nb.widgets.guess(question, 100 * rows[-1]["of these found"], unit="%")
+
+# %%
 nb.show.table(rows)
 
 # %% [markdown]
@@ -128,7 +158,19 @@ nb.show.table(rows)
 #
 # In TrackMate tracks can be corrected by hand, which is worth it where a few divisions
 # are the result of the paper. Volumes work alike: with axes `TZYX`.
-#
+
+# %% tags=["exercise"]
+nb.widgets.ask(
+    "You want to correct a division by hand. Which file do you open?",
+    {
+        "tracks/NAME.csv": "A table: a row per nucleus and frame, to compute with.",
+        "tracks/NAME.xml": "TrackMate opens it; there tracks are cut and joined.",
+        "found/NAME.tif": "The labels of each frame: they know no tracks.",
+    },
+    right="tracks/NAME.xml",
+)
+
+# %% [markdown]
 # ## You now have
 # a movie whose nuclei are linked into tracks, its lineage, three scores against the
 # truth, and an interval between frames that you can defend. The review names DeepCell's
@@ -145,7 +187,7 @@ nb.show.table(rows)
 # a new track, unless `--gap 2` is given.
 # </details>
 #
-# <details><summary>2. Your table counts 40 divisions an hour. How do you find out
+# <details><summary>2. Your table counts 40 divisions per hour. How do you find out
 # whether to believe it?</summary>
 #
 # Look at ten of them in TrackMate. A nucleus that comes out from below another one, or

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from browser.driver import Hand, write_notebook
-from nbtools import io
+from nbtools import data, io, methods
 from nbtools.data import DataSet
+from nbtools.geometry import centroids
 from nbtools.image import Image
 
 CODE = """
@@ -58,4 +59,44 @@ def test_a_nucleus_is_painted_undone_saved_and_there_again_after_a_reload(tab, p
     label = io.read_label(plane.parent / "painted" / "labels" / "cell.tif").pixels
     assert (label[50, 50:61] == 1).all()
     assert (label[11:30, 11:30] == 1).all()
+    assert tab.errors == []
+
+
+ASSISTED = """
+from nbtools import data, methods, widgets
+sample, model = data.samples("simulated2d")[0], methods.load("nuclei2d_small")
+painter = widgets.paint(sample.image, save_to="clicked").assist_with(model)
+painter
+"""
+
+
+def agree(label, found, *, at):
+    """Whether the same nucleus lies at a place in both."""
+    at = tuple(int(v) for v in at)
+    true, other = label == label[at], found == found[at]
+    return bool(label[at] and found[at]) and (true & other).sum() / (true | other).sum() > 0.6
+
+
+def test_a_click_adds_the_nucleus_that_the_network_sees_and_undo_takes_it_away(tab, folder):
+    sample = data.samples("simulated2d")[0]
+    label = sample.label.pixels
+    seen = methods.load("nuclei2d_small").predict(sample.image).labels.pixels
+    inner = [place for place in centroids(label) if min(*place, *(len(label) - place)) > 30]
+    first, *_, second = [place for place in inner if agree(label, seen, at=place)]
+    hand = Hand(tab.open(write_notebook(folder / "click.ipynb", ASSISTED), "voila"))
+    hand.press("click")
+    hand.click(first)
+    hand.wait(count=1)
+    hand.click(second)
+    hand.wait(count=2)
+    tab.photograph("click_assist")
+    hand.press("undo")
+    hand.wait(count=1)
+    hand.press("save")
+    hand.wait(unsaved="false")
+    [saved] = DataSet.open(folder / "clicked")
+    assert saved.label.pixels.max() == 1
+    assert agree(label, saved.label.pixels, at=first)
+    hand.click((2, 2))
+    tab.page.wait_for_selector(".nb-painter-wrong")
     assert tab.errors == []

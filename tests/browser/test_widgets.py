@@ -15,6 +15,11 @@ VERSION = importlib.metadata.version("ipywidgets")
 PAGE = (
     "lab" if VERSION.startswith("7.") else "voila"
 )  # Voilà of today shows widgets of ipywidgets 8 only
+# fonts and formulas that Voilà's own page asks for
+OF_VOILA = (
+    "https://cdn.jsdelivr.net/npm/@fortawesome/",
+    "https://cdnjs.cloudflare.com/ajax/libs/mathjax/",
+)
 CODE = """
 import ipywidgets
 from pathlib import Path
@@ -103,3 +108,25 @@ def test_a_training_is_watched_and_stopped_in_voila(tab, folder):
     tab.find("nb-live-stop").click()
     tab.shows("nb-live-status", "Stopped after")
     assert tab.errors == []
+
+
+EXERCISES = (
+    'from nbtools import widgets\nwidgets.guess("How many legs?", 8, unit="legs")',
+    'answers = {"six": "Count again.", "eight": "Four on each side."}\n'
+    'widgets.ask("How many legs?", answers, right="eight")',
+)
+
+
+def test_a_guess_is_shown_beside_the_truth_and_an_answer_is_checked(tab, folder):
+    tab.open(write_notebook(folder / "exercises.ipynb", *EXERCISES), PAGE)
+    field = tab.find("nb-guess-field").locator("input")
+    field.fill("6")
+    field.press("Enter")
+    tab.shows("nb-guess-answer", "Your guess: 6 legs. The truth: 8 legs. Too low.")
+    choices = tab.find("nb-ask-field").locator("input")
+    choices.first.click()
+    tab.shows("nb-ask-answer", "Not yet. Count again.")
+    choices.last.click()
+    tab.shows("nb-ask-answer", "Right. Four on each side.")
+    assert tab.errors == []
+    assert [url for url in tab.refused if not url.startswith(OF_VOILA)] == []

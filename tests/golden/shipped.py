@@ -12,6 +12,7 @@ import nbtools as nb
 
 SAMPLES = {
     "nuclei2d": ("nuclei2d", "simulated2d"),
+    "nuclei2d_small": ("nuclei2d", "simulated2d"),
     "nuclei2d_flows": ("nuclei2d", "simulated2d"),
     "nuclei2d_histology": ("colours",),
     "nuclei3d": ("nuclei3d", "simulated3d"),

@@ -155,7 +155,7 @@ def build(place: Path) -> Path:
         pixels = rng.normal(100, 8, label.shape) + 120 * (label > 0)
         write(place / "data" / "images" / f"{name}.tif", pixels.astype(np.uint16))
         write(place / "data" / "labels" / f"{name}.tif", label)
-    data, model = place / "data", ROOT / "data" / "weights" / "nuclei2d"
+    data, model = place / "data", ROOT / "data" / "weights" / "nuclei2d_small"
     call("predict", "otsu", data, "--out", place / "result")
     call("evaluate", place / "result", data, "--save")
     call("measure", place / "result", "--out", place / "result" / "nuclei.csv")
@@ -177,7 +177,7 @@ def write_raw(place: Path, about: dict, *, label: np.ndarray) -> None:
     domain = {k: about[k] for k in ("ndim", "channels", "spacing", "unit", "classes", "grey")}
     document = {
         "method": about["method"],
-        "model": "nuclei2d",
+        "model": "nuclei2d_small",
         "settings": about["settings"],
         "decoding": about["tuned"],
         "limits": {"threshold": [0.0, 1.0]},

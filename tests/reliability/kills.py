@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-METHODS = ("n2v", "unet", "stardist", "fast_nuclei")
+METHODS = ("n2v", "unet", "flows", "fast_nuclei")
 SETTINGS = (
     *("epochs=4", "steps_per_epoch=1", "batch_size=1", "patch_size=32"),
     *("preset=tiny", "augmentation=flips"),

@@ -1,23 +1,27 @@
-"""Every verb that writes, with files of the user in the way, and --overwrite or --resume given.
+"""All that writes, with files of the user in the way, and --overwrite or --resume given.
 
 python tests/reliability/overwriting.py            all situations, as a table of counts
 
-A situation is a verb and what lies where it writes. It fails where any file of the user is gone or
-has changed afterwards, where a traceback appears, or where a refusal advises --overwrite although
-that was given.
+A situation is a verb, or a function, and what lies where it writes. It fails where any file of the
+user is gone or has changed afterwards, where a traceback appears, or where a refusal advises
+--overwrite although that was given.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.server
 import io as memory
 import itertools
 import shutil
 import sys
 import tempfile
+import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +60,15 @@ FOLDERS: dict[str, tuple[str, ...]] = {
         *("adapt", "nuclei2d", "DATA", "--out", "OUT", "--rounds", "1", "--minutes", "0.05"),
     ),
 }
+# functions of the package that no verb calls in the same way, see `call_function`
+FUNCTIONS = (
+    *("export.save_run", "export.write_labels", "export.write_marks", "data.write_deposit"),
+    *("data.fetch", "course.run_course"),
+)
 FILES: dict[str, tuple[str, ...]] = {
     "measure": ("measure", "RESULT", "--out", "OUT.csv"),
+    "next": ("next", "otsu", "DATA", "--out", "OUT.csv"),
+    "expect": ("expect", "otsu", "DATA", "--out", "OUT.csv"),
     "export to a file": ("export", "RESULT/im0.tif", "--format", "rois", "--out", "OUT.zip"),
     "export of all in one file": ("export", "RESULT", "--format", "coco", "--out", "OUT.json"),
     "export of a model": ("export", "nuclei2d", "--format", "keras", "--out", "OUT.keras"),
@@ -186,7 +197,7 @@ def be_what_a_result_came_from(home: Path, run: Callable) -> list[Path]:
 
     shutil.copytree(home / "data", home / "out")
     io.add_to_mark(home / "out", list_results(home / "out"))
-    if run.words[1] != "RAW":
+    if run.words[1:2] != ("RAW",):
         return hold_a_file(home, run)
     about = json.loads((home / "raw" / "result.json").read_text())
     (home / "raw" / "result.json").write_text(json.dumps(about | {"source": str(home / "out")}))
@@ -239,6 +250,9 @@ def list_situations() -> list[Situation]:
     found = []
     for verb, words in FOLDERS.items():
         found += [Situation(verb, do.__name__, words, do) for do in IN_FOLDERS]
+    for name in FUNCTIONS:
+        kinds = IN_COURSE if name.startswith("course") else (*IN_FOLDERS, hold_names_of_exports)
+        found += [Situation(name, do.__name__, (name,), do) for do in kinds]
     for verb, words in FILES.items():
         suffix = Path(words[-1]).suffix
         found += [Situation(verb, do.__name__, words, do) for do in list_in_files(suffix)]
@@ -247,6 +261,92 @@ def list_situations() -> list[Situation]:
             do = stand_inside(words[1].lower(), name)
             found.append(Situation(verb, name, words, do))
     return found
+
+
+# --- functions
+
+
+def call_function(name: str, home: Path) -> int:
+    """Call a function that writes into OUT, and may replace there what is ours; code as of a verb.
+
+    Parameters
+    ----------
+    name : one of FUNCTIONS.
+    home : of the situation.
+    """
+    from nbtools import course, data, export, io
+    from nbtools.errors import UserError
+    from nbtools.results import Grid, Points
+
+    out, label = home / "out", io.read_label(home / "data" / "labels" / "im0.tif")
+    image = io.read_image(home / "data" / "images" / "im0.tif")
+    points = Points(np.array([[9.0, 9.0], [20.0, 30.0]]), Grid.of(image))
+    both = ("im0", "im1")
+    functions = {
+        "export.save_run": lambda: export.save_run(out, image, label, overwrite=True),
+        "export.write_labels": lambda: export.write_labels(
+            {name: lambda: label for name in both}, out, format="rois"
+        ),
+        "export.write_marks": lambda: export.write_marks(
+            {name: lambda: points for name in both}, out, format="geojson"
+        ),
+        "data.write_deposit": lambda: data.write_deposit(
+            data.DataSet.open(home / "data"), out, overwrite=True
+        ),
+        "data.fetch": lambda: fetch_to(out, home / "raw" / "im0.tif"),
+        "course.run_course": lambda: course.run_course(["00"], fast=True, out=out),
+    }
+    try:
+        functions[name]()
+    except UserError as error:
+        print(error)
+        return 2
+    except Exception:
+        traceback.print_exc()
+        return 70
+    return 0
+
+
+def fetch_to(target: Path, file: Path) -> None:
+    """Fetch a set of one file from a server on this machine.
+
+    Parameters
+    ----------
+    target : folder of the set.
+    file : that is served.
+    """
+    from nbtools import data
+
+    handler = partial(QuietHandler, directory=file.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{file.name}"
+        source = data.Source(target.name, "A set", "segment", 2, url, (url,))
+        data.fetch(source, target.parent)
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and says nothing."""
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def hold_names_of_the_course(home: Path, run: Callable) -> list[Path]:
+    names = ("index.html", "course.json", "GLOSSARY.md", "00_start_here.ipynb")
+    return [put(home / "out" / name) for name in names]
+
+
+def hold_names_of_exports(home: Path, run: Callable) -> list[Path]:
+    return [put(home / "out" / name) for name in ("im1.zip", "im1.geojson", "README.md")]
+
+
+# a course is not run where nothing is in its way
+IN_COURSE = (
+    *(hold_a_file, hold_a_hidden_file, hold_our_names, hold_names_of_the_course, be_the_input),
+    *(hold_the_input, be_a_link, be_a_file),
+)
 
 
 # --- what came of it
@@ -266,6 +366,8 @@ def judge(situation: Situation, base: Path, home: Path) -> tuple[str, str]:
 
     def run() -> int:
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            if situation.verb in FUNCTIONS:
+                return call_function(situation.verb, home)
             return hostile.call(*place_words(situation, home))
 
     run.words = situation.words
@@ -332,13 +434,15 @@ def attack_all(sandbox: Path, situations: list[Situation]) -> tuple[dict[str, Co
 def choose_short() -> list[Situation]:
     """Each verb and each kind of situation at least once."""
     every = list_situations()
-    folders = [s for s in every if s.verb in FOLDERS]
+    shorter = {*FILES, *INSIDE} - {"export of a model"}
     kinds = [do.__name__ for do in IN_FOLDERS]
     verbs = [verb for verb in FOLDERS if verb != "adapt"]  # it trains where nothing is in the way
     chosen = {(v, kinds[i % len(kinds)]) for i, v in enumerate(verbs)} | {("adapt", kinds[0])}
     chosen |= {("predict", k) for k in kinds} | {("decode --out", kinds[-1])}
-    some = [s for s in folders if (s.verb, s.name) in chosen]
-    return some + [s for s in every if s.verb not in FOLDERS and s.verb != "export of a model"]
+    chosen |= {(v, hold_names_of_exports.__name__) for v in FUNCTIONS}
+    chosen |= {("course.run_course", k.__name__) for k in IN_COURSE[:4]}
+    some = [s for s in every if (s.verb, s.name) in chosen]
+    return some + [s for s in every if s.verb in shorter]
 
 
 def format_table(table: dict[str, Counter]) -> str:

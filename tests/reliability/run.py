@@ -46,6 +46,8 @@ SUITES = (
     Suite("damaged checkpoints", "mutated_files.py 30 --only checkpoint"),
     Suite("files of the user where a verb writes", "overwriting.py"),
     Suite("kills of trainings and predictions", "kills.py"),
+    Suite("kills of a decoding that changes a result", "kills_of_decode.py"),
+    Suite("images beyond the memory", "beyond_memory.py"),
 )
 
 

@@ -22,7 +22,9 @@ NETWORKS = {
 class DenseNet(ClassNetwork):
     """DenseNet for images or nuclei."""
 
+    published = "densenet121"
+
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
-            return self.build_paper("densenet121")
+            return self.build_paper()
         return self.build_pooled("dense", NETWORKS, ndim=self.domain.ndim)

@@ -23,7 +23,9 @@ NETWORKS = {
 class EfficientNet(ClassNetwork):
     """EfficientNet for images or nuclei."""
 
+    published = "efficientnetb0"
+
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
-            return self.build_paper("efficientnetb0")
+            return self.build_paper()
         return self.build_pooled("inverted", NETWORKS, ndim=self.domain.ndim)

@@ -22,7 +22,9 @@ NETWORKS = {
 class ResNet(ClassNetwork):
     """ResNet for images or nuclei."""
 
+    published = "resnet50"
+
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
-            return self.build_paper("resnet50")
+            return self.build_paper()
         return self.build_pooled("residual", NETWORKS, ndim=self.domain.ndim)

@@ -23,7 +23,9 @@ NETWORKS = {
 class Vgg(ClassNetwork):
     """Vgg for images or nuclei."""
 
+    published = "vgg16"
+
     def build(self) -> keras.Model:
         if self.settings.preset == "paper":
-            return self.build_paper("vgg16")
+            return self.build_paper()
         return self.build_pooled("plain", NETWORKS, ndim=self.domain.ndim)

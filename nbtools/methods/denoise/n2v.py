@@ -18,20 +18,11 @@ import keras
 from nbtools import losses, nets, normalize
 from nbtools.config import setting, vary
 from nbtools.data import DataSet
-from nbtools.methods import restoration
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.restoration import without_swaps
+from nbtools.methods.restoration import BLIND_SPOTS, plan_blind_spots, without_swaps
 from nbtools.methods.settings import BlindSpotSettings
 from nbtools.targets.blindspot import BlindSpotMask, BlindSpotTarget
 
-# without batch normalisation grey values come out exacter, by decibels where there is much light,
-# and steps take less time
-NETWORKS = {
-    "tiny": {"filters": (8, 16), "norm": "none"},
-    "small": {"filters": (32, 64, 128), "norm": "none"},
-    "paper": {"filters": (32, 64, 128), "kernel": 5},
-    "bsd68": {"filters": (96, 192, 384)},
-}
 BSD68 = {
     "patch_size": 64,
     "batch_size": 128,
@@ -49,7 +40,7 @@ class N2VSettings(BlindSpotSettings):
 
     preset: str = setting(
         "small",
-        choices=tuple(NETWORKS),
+        choices=tuple(BLIND_SPOTS),
         help=(
             "Size of the network: small for two cores, paper as published, bsd68 with the "
             "training of the published comparison."
@@ -143,14 +134,5 @@ class N2V(KerasMethod):
         return losses.masked_mse
 
     def build(self) -> keras.Model:
-        sharp = self.resolve("variant") != "n2v2"
-        plan = restoration.plan_network(self, NETWORKS)
-        if self.domain.ndim == 3 or not sharp:  # as published for either
-            plan.pop("kernel", None)
-        plan |= {
-            "narrow_before_upsampling": True,
-            "bias": True,
-            "topmost_skip": sharp,
-            "pool": "max" if sharp else "blur",
-        }
+        plan = plan_blind_spots(self, smooth=self.resolve("variant") == "n2v2")
         return nets.unet_for(self.domain, outputs=self.domain.channels, **plan)

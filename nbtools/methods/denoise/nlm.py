@@ -18,10 +18,13 @@ import numpy as np
 
 from nbtools.config import Settings, setting
 from nbtools.data import DataSet
+from nbtools.geometry import crop_centre
 from nbtools.image import Image
-from nbtools.methods.domain import Domain
-from nbtools.methods.method import Method
+from nbtools.inference.blocks import BlockNeeds
+from nbtools.methods.restoration import RestorationWork
+from nbtools.methods.untrained import Untrained
 from nbtools.metrics import restoration
+from nbtools.metrics.noise import LARGEST as LOOKED_AT
 from nbtools.metrics.noise import PoissonGaussianNoise, estimate_noise, estimate_poisson_gaussian
 from nbtools.targets.restored import RestoredTarget
 
@@ -75,12 +78,11 @@ class NonLocalMeansSettings(Settings):
 
 
 @final
-class NonLocalMeans(Method):
+class NonLocalMeans(Untrained):
     """Non-local means, or total variation, with estimated noise."""
 
     Settings, Target = NonLocalMeansSettings, RestoredTarget
-    tiled = False
-    taken: Domain | None = None  # from the image at hand, by a method that was not trained
+    takes_channels = True
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
@@ -98,12 +100,6 @@ class NonLocalMeans(Method):
             history.best = {"train_psnr": self._choose(train, seed=plan.seed)}
         return history
 
-    def check_image(self, image: Image) -> Image:
-        """Accept planes and volumes of any number of channels, unless the method was trained."""
-        if self.domain in (Domain(), self.taken):
-            self.taken = self.domain = Domain.of(image.select(T=0))
-        return super().check_image(image)
-
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """Restore an image as a whole, each channel by itself.
 
@@ -120,18 +116,57 @@ class NonLocalMeans(Method):
         channels = [self._restore(pixels[..., c].astype(np.float32)) for c in range(count)]
         return np.stack(channels, axis=-1).astype(np.float32)
 
+    def works_in_blocks(self, image: Image) -> bool:
+        """Images without T with non-local means, which look about them only so far."""
+        return self.settings.filter != "tv" and "T" not in image.axes
+
+    def block_needs(self, image: Image) -> BlockNeeds:
+        """As far as surroundings are sought and compared."""
+        ndim = self.domain.ndim
+        reach = sum(self._reach(ndim).values())
+        taken = self.bytes_per_pixel * image.size("C")
+        return BlockNeeds((reach,) * ndim, (1,) * ndim, taken)
+
+    def open_blocks(self, image: Image) -> RestorationWork:
+        """Non-local means of each block; noise is estimated once, where it is of the whole."""
+        pixels, ndim = image.to(self.domain.axes + "C").pixels, self.domain.ndim
+        middle = crop_centre(pixels, LOOKED_AT[-ndim:]).astype(np.float32)
+        laws = [self._estimate(middle[..., c]) for c in range(pixels.shape[-1])]
+
+        def restore(cut: np.ndarray) -> np.ndarray:
+            parts = [self._apply(cut[..., c].astype(np.float32), law) for c, law in enumerate(laws)]
+            return np.stack(parts, axis=-1)
+
+        return RestorationWork(pixels, restore, **vars(self.block_needs(image)))
+
     def _restore(self, pixels: np.ndarray) -> np.ndarray:
         """(*space) → the same without noise."""
+        return self._apply(pixels, self._estimate(pixels))
+
+    def _estimate(self, pixels: np.ndarray) -> tuple[PoissonGaussianNoise, float] | None:
+        """Growth of the noise, and its width once that is undone; None where there is none."""
         if (
             not np.isfinite(pixels).all()
             or min(pixels.shape[-2:]) < 4
             or pixels.min() == pixels.max()
         ):
-            return pixels
+            return None
         law = estimate_poisson_gaussian(pixels)
-        even = stabilise(pixels, law)
-        width = estimate_noise(even)
-        return undo(self._filter(even, width), law) if width > 0 else pixels
+        width = estimate_noise(stabilise(pixels, law))
+        return (law, width) if width > 0 else None
+
+    def _apply(
+        self, pixels: np.ndarray, noise: tuple[PoissonGaussianNoise, float] | None
+    ) -> np.ndarray:
+        if noise is None:
+            return pixels
+        law, width = noise
+        return undo(self._filter(stabilise(pixels, law), width), law)
+
+    def _reach(self, ndim: int) -> dict[str, int]:
+        """How large surroundings are, and how far away alike ones are sought, in pixels."""
+        patch, search = self.settings.patch or PATCH[ndim], self.settings.search or SEARCH[ndim]
+        return {"patch_size": patch, "patch_distance": search}
 
     def _filter(self, even: np.ndarray, width: float) -> np.ndarray:
         """An image with noise of one width → the same without."""
@@ -143,10 +178,7 @@ class NonLocalMeans(Method):
         )
         if settings.filter == "tv":
             return denoise_tv_chambolle(even, weight=strength * width, max_num_iter=ITERATIONS)
-        reach = {
-            "patch_size": settings.patch or PATCH[ndim],
-            "patch_distance": settings.search or SEARCH[ndim],
-        }
+        reach = self._reach(ndim)
         return denoise_nl_means(even, **reach, h=strength * width, sigma=width, fast_mode=True)
 
     def _choose(self, train: DataSet, seed: int) -> float:

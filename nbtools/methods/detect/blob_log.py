@@ -8,7 +8,9 @@ so that a threshold means the same whatever the exposure; what noise alone can m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
@@ -20,10 +22,15 @@ from nbtools.config import Settings, setting
 from nbtools.data import DataSet, Sample
 from nbtools.geometry import centroids, equivalent_diameters
 from nbtools.image import Image
-from nbtools.methods.domain import Domain
+from nbtools.inference.blocks import BlockNeeds, Place
+from nbtools.io.stored import is_stored
+from nbtools.methods import large_blobs
+from nbtools.methods.large_blobs import BlobWork
+from nbtools.methods.large_threshold import GreySource, forecast_needs
 from nbtools.methods.local_threshold import estimate_diameter, find_field, subtract_threshold
-from nbtools.methods.method import Method
+from nbtools.methods.untrained import Untrained
 from nbtools.normalize.prepare import prepare_channels
+from nbtools.normalize.survey import find_box, survey_channel
 from nbtools.populations import measure_noise, thin
 from nbtools.results import Grid, Points
 from nbtools.targets.blobs import BlobTarget, measure_blobs
@@ -57,13 +64,11 @@ class BlobLogSettings(Settings, parameters=BlobTarget.parameters):
 
 
 @final
-class BlobLog(Method):
+class BlobLog(Untrained):
     """Laplacian of Gaussian: blobs of the size of a nucleus."""
 
     Settings, Target = BlobLogSettings, BlobTarget
     bytes_per_pixel = 80.0  # of some twenty arrays of 32 bit at most
-    tiled = False
-    taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
@@ -80,12 +85,6 @@ class BlobLog(Method):
         if train.has("labels") or train.has("centres"):
             history.best = {"train_f1": self._choose(train, seed=plan.seed)}
         return history
-
-    def check_image(self, image: Image) -> Image:
-        """Where no training has said otherwise, planes and volumes of any pixel size will do."""
-        if self.domain in (Domain(), self.taken):
-            self.taken = self.domain = Domain.of(image.select(T=0, C=0))
-        return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """Measure the blobs of an image, which is looked at as a whole.
@@ -104,7 +103,7 @@ class BlobLog(Method):
         maps[..., 1] = SMALLEST
         inside = find_field(pixels[..., 0])
         grey = prepare_channels(pixels[inside][..., :1])[0][..., 0].astype(np.float32)
-        grey = -grey if self._is_dark(grey) else grey
+        grey = -grey if self._is_dark(thin(grey)) else grey
         spacing = self.target().relative_spacing
         diameter = self._find_diameter(grey, spacing)
         if diameter is None or grey.min() == grey.max():
@@ -118,10 +117,48 @@ class BlobLog(Method):
         maps[inside] = found
         return maps
 
-    def _is_dark(self, grey: np.ndarray) -> bool:
+    def works_in_blocks(self, image: Image) -> bool:
+        """All but movies: size and height of nuclei are decided once for the whole image."""
+        return "T" not in image.axes
+
+    def block_needs(self, image: Image) -> BlockNeeds | None:
+        """Of volumes in which the size of nuclei is to be found, as their middle tells."""
+        known = self.settings.diameter or self.settings.nuclei == "dark"
+        if self.domain.ndim < 3 or known or not is_stored(image.pixels):
+            return None
+        pixels, free = image.select(C=0).to(self.domain.axes).pixels, runtime.memory().available
+        about = {"smoothing": 1.0, "spacing": self.target().relative_spacing}
+        needs = forecast_needs(pixels, free=float(free), **about)
+        return needs and replace(needs, bytes_per_pixel=self.bytes_per_pixel)
+
+    def open_blocks(self, image: Image) -> BlobWork:
+        """Blobs of each block; in all of them the usual height, and what lies too near."""
+        pixels, target = image.select(C=0).to(self.domain.axes).pixels, self.target()
+        box, free = find_box(pixels), float(runtime.memory().available)
+        inner, spacing = pixels.view(box), target.relative_spacing
+        mended = survey_channel(inner)
+        grey = GreySource(partial(mended.read, inner), inner.shape, ())
+        sample, _ = large_blobs.sample_grey(grey, inner.shape, free=free)
+        values = {name: self.decoding_values()[name] for name in target.defaults()}
+        choose = partial(_choose_blobs, target, values=values)
+        if sample.low == sample.high:
+            return BlobWork(None, box, (), 0.0, spacing, choose)
+        if self._is_dark(sample.some):
+            grey = replace(grey, read=partial(_read_negative, grey.read))
+        diameter = self.settings.diameter
+        if not diameter:
+            diameter = large_blobs.find_diameter(grey.blur(1.0), spacing=spacing, free=free)
+        if diameter is None:
+            return BlobWork(None, box, (), 0.0, spacing, choose)
+        diameters = tuple(max(SMALLEST, factor * diameter) for factor in SCALES)
+        noise = CERTAIN * sample.measure_noise()
+        noise *= _noise_of_blobs(diameters[0], spacing, pixels.ndim)
+        return BlobWork(grey, box, diameters, noise, spacing, choose)
+
+    def _is_dark(self, some: np.ndarray) -> bool:
         if self.settings.nuclei != "auto":
             return self.settings.nuclei == "dark"
-        low, middle, high = np.percentile(thin(grey), (1, 50, 99))
+        low, middle, high = np.percentile(some, (1, 50, 99))
         return bool(high > low and (middle - low) / (high - low) > DARK)
 
     def _find_diameter(self, grey: np.ndarray, spacing: tuple[float, ...] | None) -> float | None:
@@ -188,11 +225,33 @@ def find_usual_height(height: np.ndarray) -> float:
     >>> find_usual_height(np.array([[9.0, 0, 1, 0, 8, 0, 1, 0, 1]]))
     8.0
     """
-    _, heights = find_peaks(height, threshold=0.0)  # the highest first
+    return _find_usual(find_peaks(height, threshold=0.0)[1])
+
+
+def _find_usual(heights: np.ndarray) -> float:
+    """As `find_usual_height`, of the heights of maxima, the highest first."""
     if not len(heights):
         return 0.0
     total = np.cumsum(heights)
     return float(heights[np.searchsorted(total, total[-1] / 2)])
+
+
+def _choose_blobs(
+    target: BlobTarget,
+    places: np.ndarray,
+    height: np.ndarray,
+    diameter: np.ndarray,
+    *,
+    values: dict[str, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the blobs that count, and their scores, of all maxima, the highest first."""
+    height = height / (_find_usual(height) or 1.0)
+    return target.choose(places, height, diameter=diameter, **values)
+
+
+def _read_negative(read: Callable[[Place], np.ndarray], place: Place) -> np.ndarray:
+    """Grey values of a place, where nuclei are dark."""
+    return -read(place).astype(np.float32)
 
 
 def _noise_of_blobs(diameter: float, spacing: tuple[float, ...] | None, ndim: int) -> float:

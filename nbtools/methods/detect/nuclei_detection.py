@@ -35,8 +35,15 @@ class NucleiDetectionSettings(NetworkSettings, parameters=DiscTarget.parameters)
         help="Side of a training patch in the plane; empty: 96, in volumes 48.",
     )
     preset: str = preset_setting(*FILTERS)
-    disc: float = setting(
-        discs.RADIUS, unit="px", min=0.5, max=50.0, help="Radius of the disc at each centre."
+    disc: float | None = setting(
+        None,
+        unit="px",
+        min=0.5,
+        max=50.0,
+        help=(
+            f"Radius of the disc at each centre; empty: {discs.RADIUS:g} as published, and "
+            f"{discs.SHARE:g} of the diameter of large nuclei, where labels tell it."
+        ),
     )
     rare_weight: float = setting(
         10.0,

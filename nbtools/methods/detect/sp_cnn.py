@@ -1,4 +1,4 @@
-"""SP-CNN: proximity from six convolutions, and outlines of nuclei that the edges should fit.
+"""SP-CNN: proximity from a few convolutions, and outlines of nuclei that the edges should fit.
 
 Tofighi et al. 2018, arXiv:1807.03135, and 2019, doi:10.1109/TMI.2019.2895318. In training, the loss
 is lower where the edges of the image around what was found fit the outlines of a library; in
@@ -21,14 +21,14 @@ from nbtools import losses, nets
 from nbtools.config import setting, vary
 from nbtools.data import DataSet
 from nbtools.methods.keras_method import KerasMethod
-from nbtools.methods.points import measure_radius
+from nbtools.methods.points import RadiusSettings, describe_radius, settle_radius
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.outlines import OutlinedTarget, collect_outlines
 
 NETWORKS = {
     "tiny": {"convs": ((8, 5, 1), (8, 3, 1))},
     "small": {
-        "convs": ((32, 5, 1), *((32, 3, rate) for rate in (1, 2, 4, 2, 1))),
+        "convs": ((32, 5, 1), *((32, 3, rate) for rate in (1, 2, 4, 8, 4, 1))),
         "stem": (1, 2, 2),
     },
     "paper": {"convs": ((64, 5, 1), *((64, 3, 1),) * 4)},
@@ -38,7 +38,7 @@ WIDEST = 4.0  # side of the window of an outline, over the radius of proximity
 
 
 @dataclass(frozen=True)
-class SpCnnSettings(NetworkSettings, parameters=OutlinedTarget.parameters):
+class SpCnnSettings(RadiusSettings, parameters=OutlinedTarget.parameters):
     # many small steps learn sooner than few large ones
     defaults_by_ndim: ClassVar = {"patch_size": {2: 96, 3: 48}, "batch_size": {2: 4, 3: 2}}
 
@@ -48,13 +48,6 @@ class SpCnnSettings(NetworkSettings, parameters=OutlinedTarget.parameters):
         help="Side of a training patch in the plane; empty: 96, in volumes 48.",
     )
     preset: str = preset_setting(*NETWORKS)
-    radius: float | None = setting(
-        None,
-        unit="px",
-        min=1.0,
-        max=100.0,
-        help="Distance at which proximity ends; empty: half the diameter of smaller nuclei.",
-    )
     shape_weight: float = setting(
         0.05, min=0.0, max=1.0, help="Weight of the outlines in the loss; 0: no shape prior."
     )
@@ -78,8 +71,7 @@ class SpCnn(KerasMethod):
         train : training images.
         """
         super().prepare(train)
-        if self.settings.radius is None:
-            self.settings = self.settings.replace(radius=measure_radius(train))
+        self.settings = settle_radius(self.settings, train)
         self.outlines = self._collect(train)
 
     def _collect(self, train: DataSet) -> np.ndarray:
@@ -98,10 +90,8 @@ class SpCnn(KerasMethod):
         return collect_outlines([ball.astype(int)], **about)
 
     def notes(self) -> tuple[str, ...]:
-        return (
-            f"Proximity ends {self.settings.radius:g} px from the centre of a nucleus; "
-            f"{len(self.outlines)} outlines are the shape prior.",
-        )
+        prior = f"{len(self.outlines)} outlines are the shape prior."
+        return describe_radius(self.settings), prior
 
     def loss(self) -> Callable:
         reach = 2 * int(np.ceil(self.settings.radius)) + 1

@@ -6,12 +6,31 @@ Reading it loads nothing else.
 from __future__ import annotations
 
 from nbtools.errors import UserError
-from nbtools.methods.registry import boxes, classification, detection, instances, restoration
+from nbtools.methods.registry import (
+    boxes,
+    classification,
+    detection,
+    few_labels,
+    imported,
+    instances,
+    restoration,
+    semantic,
+    translation,
+)
 from nbtools.methods.registry.row import Paper, Row
 
 __all__ = ["RENAMED", "ROWS", "Paper", "Row", "find_row"]
 
-TABLES = (instances, detection, boxes, restoration, classification)
+TABLES = (
+    instances,
+    semantic,
+    detection,
+    boxes,
+    restoration,
+    classification,
+    few_labels,
+    translation,
+)
 ROWS = tuple(row for table in TABLES for row in table.ROWS)
 RENAMED = {
     "planned": "nnunet_planned"
@@ -34,7 +53,7 @@ def find_row(name: str) -> Row:
     >>> find_row("planned").name
     'nnunet_planned'
     """
-    for row in ROWS:
+    for row in (*ROWS, *imported.ROWS):
         if row.name == RENAMED.get(name, name):
             return row
     known = ", ".join(row.name for row in ROWS)

@@ -18,6 +18,7 @@ ROWS = (
         ),
         lesson="notebooks/12b_boxes_and_markers.ipynb",
         parameters=845_157,
+        weights="demo_yolo",
     ),
     Row(
         name="retinanet",
@@ -30,6 +31,7 @@ ROWS = (
         paper=Paper("Focal loss for dense object detection", "10.1109/ICCV.2017.324", 2017),
         lesson="notebooks/12b_boxes_and_markers.ipynb",
         parameters=908_143,
+        weights="demo_retinanet",
     ),
     Row(
         name="faster_rcnn",
@@ -46,5 +48,6 @@ ROWS = (
         ),
         lesson="notebooks/12b_boxes_and_markers.ipynb",
         parameters=964_341,
+        weights="demo_faster_rcnn",
     ),
 )

@@ -15,6 +15,7 @@ ROWS = (
         system="classical baseline",
         paper=Paper("Random forests", "10.1023/A:1010933404324", 2001),
         lesson="notebooks/06_classify_nuclei.ipynb",
+        weights="demo_feature_forest",
         built_on="scikit-learn",
     ),
     Row(
@@ -31,6 +32,7 @@ ROWS = (
             2015,
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
+        weights="demo_vgg",
         parameters=100_946,
     ),
     Row(
@@ -44,6 +46,7 @@ ROWS = (
         paper=Paper("Deep residual learning for image recognition", "10.1109/CVPR.2016.90", 2016),
         lesson="notebooks/06_classify_nuclei.ipynb",
         parameters=121_426,
+        weights="demo_resnet",
     ),
     Row(
         name="densenet",
@@ -55,6 +58,7 @@ ROWS = (
         system="DenseNet",
         paper=Paper("Densely connected convolutional networks", "10.1109/CVPR.2017.243", 2017),
         lesson="notebooks/06_classify_nuclei.ipynb",
+        weights="demo_densenet",
         parameters=63_426,
     ),
     Row(
@@ -72,6 +76,7 @@ ROWS = (
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
         parameters=117_450,
+        weights="demo_efficientnet",
     ),
     Row(
         name="resnet3d",
@@ -84,6 +89,7 @@ ROWS = (
         paper=Paper("Deep residual learning for image recognition", "10.1109/CVPR.2016.90", 2016),
         lesson="notebooks/06_classify_nuclei.ipynb",
         parameters=90_810,
+        weights="demo_resnet3d",
     ),
     Row(
         name="multiview",
@@ -100,5 +106,6 @@ ROWS = (
         ),
         lesson="notebooks/06_classify_nuclei.ipynb",
         parameters=68_714,
+        weights="demo_multiview",
     ),
 )

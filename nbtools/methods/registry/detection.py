@@ -36,6 +36,7 @@ ROWS = (
         ),
         lesson="notebooks/12_points_and_boxes.ipynb",
         parameters=280_305,
+        weights="demo_kinet",
         target="proximity:ProximityTarget",
     ),
     Row(
@@ -52,7 +53,8 @@ ROWS = (
             2018,
         ),
         lesson="notebooks/12_points_and_boxes.ipynb",
-        parameters=47_201,
+        parameters=56_449,
+        weights="demo_sp_cnn",
         target="outlines:OutlinedTarget",
     ),
     Row(
@@ -71,6 +73,7 @@ ROWS = (
         ),
         lesson="notebooks/12_points_and_boxes.ipynb",
         parameters=135_485,
+        weights="demo_nuclei_detection",
         target="discs:DiscTarget",
     ),
 )

@@ -24,7 +24,7 @@ ROWS = (
         task="restoration",
         dims=(2, 3),
         needs=("nothing",),
-        system="Noise2Void",
+        system="Noise2Void; N2V2 (variant)",
         paper=Paper(
             "Noise2Void: learning denoising from single noisy images",
             "10.1109/CVPR.2019.00223",
@@ -32,6 +32,7 @@ ROWS = (
         ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=323_425,
+        weights="demo_n2v",
     ),
     Row(
         name="care",
@@ -67,6 +68,7 @@ ROWS = (
         ),
         lesson="notebooks/07_restore_with_clean_partners.ipynb",
         parameters=58_429,
+        weights="demo_rcan",
     ),
     Row(
         name="pn2v",
@@ -83,6 +85,7 @@ ROWS = (
         ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=326_692,
+        weights="demo_pn2v",
     ),
     Row(
         name="deconoising",
@@ -97,5 +100,6 @@ ROWS = (
         ),
         lesson="notebooks/08_denoise_without_clean_images.ipynb",
         parameters=332_641,
+        weights="demo_deconoising",
     ),
 )

@@ -19,7 +19,12 @@ WORKBENCHES = {
     "instances": "notebooks/workbench_segment.ipynb",
     "detection": "notebooks/workbench_detect.ipynb",
     "restoration": "notebooks/workbench_denoise.ipynb",
+    "classification": "notebooks/workbench_classify.ipynb",
+    "translation": "notebooks/workbench_denoise.ipynb",
 }
+LIVE = "nbtools/widgets/live.py"  # of the others: form, training and stop in any notebook
+# where nothing is trained, or nothing of its own
+NOTHING = "README.md#nothing-to-train"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Row:
     task : one of `nbtools.tasks`.
     dims : numbers of spatial axes.
     needs : partners of a training image; "nothing" for none.
+    welcomes : "unlabelled" where some training images may lack their partner.
     system : its name in the review.
     parameters : of its default network in 2D.
     also : further tasks that its results serve, as the centres of labels serve detection.
@@ -60,6 +66,7 @@ class Row:
     weights: str | None = None
     target: str | None = None
     also: tuple[str, ...] = ()
+    welcomes: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -88,6 +95,11 @@ class Row:
         return not self.trained and self.needs == ("nothing",)
 
     @property
+    def imported(self) -> bool:
+        """Predicts with weights of others, and cannot learn."""
+        return self.path.startswith("nbtools.methods.imported")
+
+    @property
     def file(self) -> str:
         return self.path.partition(":")[0].replace(".", "/") + ".py"
 
@@ -104,6 +116,7 @@ class Row:
             "task": tasks.get(task or self.task).name,
             "dims": list(self.dims),
             "needs": list(self.needs),
+            "welcomes": list(self.welcomes),
             "paper": vars(self.paper).copy(),
             "system": self.system,
             "built_on": self.built_on,
@@ -116,20 +129,21 @@ class Row:
     def passport(self) -> dict[str, str | None]:
         """The ten elements that reuse of a method needs, as in Figure 3A of the review.
 
-        Each is a path in this repository, or None where it is missing.
+        Each is a path in this repository, or None where it is missing. Where nothing is trained it
+        is the place that says so.
         """
         weights = f"data/weights/{self.weights}" if self.weights else None
-        data = "data/samples" if self.trained else None
+        missing = NOTHING if self.classical or self.imported else None
         ours = self.trained and not self.built_on
         return {
             "explanation": self.lesson,
             "code": self.file,
             "documentation": f"README.md#{self.name}",
             "environment": "constraints.txt",
-            "trained_model": weights,
-            "training_data": f"{weights}/README.md" if weights else data,
+            "trained_model": weights or missing,
+            "training_data": f"{weights}/README.md" if weights else missing,
             "training_code": "nbtools/training/trainer.py" if ours else self.file,
             "training_routine": self.lesson,
-            "training_documentation": f"{weights}/recipe.json" if weights else None,
-            "interface": WORKBENCHES.get(self.task),
+            "training_documentation": f"{weights}/recipe.json" if weights else missing,
+            "interface": WORKBENCHES.get(self.task, LIVE),
         }

@@ -5,7 +5,8 @@ Valleys of the distance split touching nuclei.
 The network works at half the resolution of the image in the plane (a strided stem, a learned
 upsampling at the end), so that each step costs a quarter. Planes whose nuclei are small or large
 for it are predicted again, enlarged or reduced. Distance target as in Naylor et al. 2019,
-doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus.
+doi:10.1109/TMI.2018.2865709, normalised nucleus by nucleus. Where the training images have classes
+of nuclei, the network predicts them, too (`targets.class_head`).
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ from typing import ClassVar, final
 
 import keras
 
-from nbtools import losses, nets
+from nbtools import losses
 from nbtools.config import vary
 from nbtools.inference.scale_search import AUTO_SCALE
+from nbtools.methods.compact_unet import FILTERS, build_network
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
 from nbtools.targets.distance import DistanceTarget
-
-FILTERS = {"tiny": (8, 16, 32), "small": (24, 48, 96, 192), "paper": (32, 64, 128, 256)}
-STEM = (1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,11 @@ class FastNuclei(KerasMethod):
     """Fast nuclei: foreground and distance on a compact U-Net."""
 
     Settings, Target = FastNucleiSettings, DistanceTarget
+    learns_classes = True
 
     def loss(self) -> Callable:
-        return losses.foreground_distance
+        return losses.with_classes(losses.foreground_distance, self.target().outputs)
 
     def build(self) -> keras.Model:
-        plan = {"filters": FILTERS[self.settings.preset], "stem": STEM}
-        return nets.unet_for(self.domain, outputs=2, skip_mode="add", decoder_convs=1, **plan)
+        outputs = sum(self.target().outputs.values())
+        return build_network(self.domain, self.settings.preset, outputs=outputs)

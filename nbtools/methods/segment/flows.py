@@ -7,7 +7,8 @@ preset `paper` is their network; `small` works at half the resolution in the pla
 convolutions and without the style of the whole image, so that tiles equal the image in one piece.
 Volumes are predicted as a whole by a network of three dimensions, or, with views=planes and as in
 the paper, by a flat network in planes across each axis, at a pixel size that is the same along all
-three.
+three. Where the training images have classes of nuclei, the network predicts them, too
+(`targets.class_head`).
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ class Flows(KerasMethod):
     """Flows: pixels that meet are one nucleus."""
 
     Settings, Target = FlowsSettings, FlowTarget
+    learns_classes = True
 
     def loss(self) -> Callable:
-        return losses.foreground_flows
+        return losses.with_classes(losses.foreground_flows, self.target().outputs)
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
         """Bring volumes for 2.5D to cubic voxels, of the finest of their pixel sizes.
@@ -89,14 +91,16 @@ class Flows(KerasMethod):
         strides = nets.plan_pooling(ndim, self.domain.spacing, count=levels - 1, stem=stem)
         if "stem" in network:
             network["stem"] = stem[-ndim:]
-        about = {"channels": self.domain.channels, "outputs": 1 + ndim, "strides": strides}
+        outputs = sum(self.target().outputs.values())
+        about = {"channels": self.domain.channels, "outputs": outputs, "strides": strides}
         return nets.cpnet(ndim, **about, **network)
 
     def _build_plain(self, ndim: int) -> keras.Model:
         """A U-Net without residual blocks, at half the resolution in the plane."""
         spacing, stem = self.domain.spacing, NETWORKS["fast"]["stem"]
         strides = nets.plan_pooling(ndim, spacing, count=len(PLAIN["filters"]) - 1, stem=stem)
-        about = {"channels": self.domain.channels, "outputs": 1 + ndim, "strides": strides}
+        outputs = sum(self.target().outputs.values())
+        about = {"channels": self.domain.channels, "outputs": outputs, "strides": strides}
         return nets.unet(ndim, stem=stem[-ndim:], **about, **PLAIN)
 
     def patch_shape(self) -> tuple[int, ...]:

@@ -21,11 +21,16 @@ from nbtools.config import Settings, setting
 from nbtools.data import DataSet
 from nbtools.geometry import equivalent_diameters
 from nbtools.image import Image
-from nbtools.inference.blocks import Work
-from nbtools.methods.domain import Domain
-from nbtools.methods.large_threshold import GreySource, ThresholdWork, survey_threshold
+from nbtools.inference.blocks import BlockNeeds, Work
+from nbtools.io.stored import is_stored
+from nbtools.methods.large_threshold import (
+    GreySource,
+    ThresholdWork,
+    forecast_needs,
+    survey_threshold,
+)
 from nbtools.methods.local_threshold import find_field, subtract_threshold
-from nbtools.methods.method import Method
+from nbtools.methods.untrained import Untrained
 from nbtools.normalize.prepare import prepare_channels
 from nbtools.normalize.survey import find_box, survey_channel
 from nbtools.targets.waists import OtsuTarget
@@ -53,13 +58,11 @@ class OtsuSettings(Settings):
 
 
 @final
-class Otsu(Method):
+class Otsu(Untrained):
     """Otsu threshold and distance watershed."""
 
     Settings, Target = OtsuSettings, OtsuTarget
     bytes_per_pixel = 56.0  # some 40 were measured at 9 megapixels; and room
-    tiled = False
-    taken: Domain | None = None  # from the image at hand, by a method that was not trained
 
     def learn(
         self, train: DataSet, val: DataSet | None, *, plan: TrainingPlan, history: History
@@ -79,12 +82,6 @@ class Otsu(Method):
 
     def target_fields(self) -> dict:
         return {} if self.domain.ndim == 3 else {"spacing": None}
-
-    def check_image(self, image: Image) -> Image:
-        """Where no training has said otherwise, planes and volumes of any pixel size will do."""
-        if self.domain in (Domain(), self.taken):
-            self.taken = self.domain = Domain.of(image.select(T=0, C=0))
-        return super().check_image(image)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """Subtract its threshold from each place of an image, which is looked at as a whole.
@@ -112,7 +109,15 @@ class Otsu(Method):
         """All but movies: the threshold is decided once for the whole image."""
         return "T" not in image.axes
 
-    def open_blocks(self, image: Image, *, zoom: tuple[float, ...] | None) -> Work:
+    def block_needs(self, image: Image) -> BlockNeeds | None:
+        """Of volumes, as their middle tells; of planes, blocks always fit."""
+        if self.domain.ndim < 3 or not is_stored(image.pixels):
+            return None
+        pixels, free = image.select(C=0).to(self.domain.axes).pixels, runtime.memory().available
+        about = {"smoothing": self.settings.smoothing, "spacing": self.target().relative_spacing}
+        return forecast_needs(pixels, free=float(free), **about)
+
+    def open_blocks(self, image: Image) -> Work:
         """Threshold and watershed of each block."""
         pixels = image.select(C=0).to(self.domain.axes).pixels
         box = find_box(pixels)

@@ -8,7 +8,8 @@ taken as cubes. Published is the finest of the spacings (voxel=finest); at their
 a volume keeps its number of voxels. The preset `paper` has the published sizes; each output is a
 logit and not a pair of classes, which is the same. Grey values are scaled by percentiles as in the
 whole toolkit, since one hot pixel moves the range from minimum to maximum; scaling=minmax is the
-published way.
+published way. Where the training images have classes of nuclei, the network of the centres predicts
+them, too (`targets.class_head`).
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class QcaNet(KerasMethod):
     """QCANet: foreground, and centres as markers."""
 
     Settings, Target = QcaNetSettings, CentreTarget
+    learns_classes = True
 
     _percentiles: Normalization = normalize.ROBUST
 
@@ -107,7 +109,7 @@ class QcaNet(KerasMethod):
         self._percentiles = recalled
 
     def loss(self) -> Callable:
-        return losses.multi_bce_dice
+        return losses.with_classes(losses.multi_bce_dice, self.target().outputs)
 
     def view(self, dataset: DataSet, *, like: DataSet) -> DataSet:
         """Cubic voxels."""
@@ -116,8 +118,12 @@ class QcaNet(KerasMethod):
     def build(self) -> keras.Model:
         ndim, channels = self.domain.ndim, self.domain.channels
         about = {"channels": channels, "double_before_pooling": True, "upsampling": "transpose"}
-        plans = NETWORKS[self.settings.preset]
-        return nets.side_by_side({k: nets.unet(ndim, **about, **plan) for k, plan in plans.items()})
+        # classes are told by the second trunk, which sees the most of a nucleus
+        outputs = {"nsn": 1, "ndn": 1 + len(self.domain.classes)}
+        trunks = {}
+        for name, plan in NETWORKS[self.settings.preset].items():
+            trunks[name] = nets.unet(ndim, outputs=outputs[name], **about, **plan)
+        return nets.side_by_side(trunks)
 
     def adopt(self, model: keras.Model) -> None:
         """Use this network; with blended tiles where its receptive field is very wide.

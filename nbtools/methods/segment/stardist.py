@@ -49,6 +49,12 @@ VAL_SHARE, VAL_PATCHES = 0.15, 16
 RESERVE = 0.08  # share of a budget in minutes kept for choosing thresholds
 
 
+# the package varies pixels of images and labels alone: nothing is bent, and nothing pasted
+VARIED = tuple(
+    name for name, policy in augment.POLICIES.items() if not (policy.elastic or policy.paste)
+)
+
+
 @dataclass(frozen=True)
 class StarDistSettings(Settings, parameters=StarTarget.parameters):
     defaults_by_ndim: ClassVar = {"patch_size": {2: 128, 3: 64}}
@@ -75,7 +81,7 @@ class StarDistSettings(Settings, parameters=StarTarget.parameters):
         help="Side of a training patch in the plane; empty: 128, in volumes 64.",
     )
     patch_depth: int = vary(NetworkSettings, "patch_depth", default=32)
-    augmentation: str = vary(NetworkSettings, "augmentation")
+    augmentation: str = vary(NetworkSettings, "augmentation", choices=VARIED)
     epochs: int = vary(NetworkSettings, "epochs", default=100)
     steps_per_epoch: int = vary(NetworkSettings, "steps_per_epoch", default=50)
     batch_size: int = vary(

@@ -1,0 +1,1 @@
+"""Methods that learn from images alone, to start other networks."""
