@@ -18,6 +18,7 @@ from nbtools import export, methods
 from nbtools.data import Sample
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.inference.run_network import run_network
 
 
 @pytest.fixture
@@ -236,7 +237,7 @@ def test_an_exported_network_has_layers_of_keras_alone_and_answers_as_the_method
     space = [n or 32 for n in again.inputs[0].shape[1:]]
     pixels = rng.random(space, np.float32) * (1 if method.scale is None else 1000)
     if stock_layers.adds_steps(method):
-        wanted = method.run_network(method.network, pixels)
+        wanted = run_network(method.network, pixels)
     else:
         scale, target = method.scale, method.target()
         wanted = target.activate(method.run(pixels if scale is None else scale.apply(pixels)))

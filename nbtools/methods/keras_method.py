@@ -29,6 +29,7 @@ from nbtools.inference import (
 from nbtools.inference.base import Maps
 from nbtools.inference.blocks import BlockNeeds, Place, Work
 from nbtools.inference.receptive_field import measure_receptive_field
+from nbtools.inference.run_network import run_network
 from nbtools.io.stored import StoredPixels
 from nbtools.methods import network_blocks, outline
 from nbtools.methods.grey_scaling import GreyScaling
@@ -136,7 +137,7 @@ class KerasMethod(GreyScaling, Method):
         -------
         (*tile, K) raw output, with the same axis in front.
         """
-        return self.run_network(self.network, pixels)
+        return run_network(self.network, pixels)
 
     def choose_view(self, rng: np.random.Generator, example: Example) -> Example:
         """The part of a training example that patches are cut from: all of it."""
@@ -498,26 +499,6 @@ class KerasMethod(GreyScaling, Method):
     def network(self) -> keras.Model:
         """The network whose output is decoded: that which learns, or a part of it."""
         return self.model
-
-    def run_network(self, model: keras.Model, pixels: np.ndarray) -> Maps:
-        """Run a network on one tile, or on several at once.
-
-        Parameters
-        ----------
-        model : of (B, *space, C).
-        pixels : (*tile, C), or (B, *tile, C).
-
-        Returns
-        -------
-        Output with the same axes in front; one array per output where there are several.
-        """
-        single = pixels.ndim == len(model.inputs[0].shape) - 1
-        output = model.predict_on_batch(pixels[None] if single else pixels)
-        if isinstance(output, Mapping):
-            return {
-                name: np.asarray(o)[0] if single else np.asarray(o) for name, o in output.items()
-            }
-        return np.asarray(output)[0] if single else np.asarray(output)
 
     def search_scale(self, inner: Inference) -> Inference:
         """Wrap an inference to predict planes at the best magnification; volumes are left alone."""

@@ -24,6 +24,7 @@ from nbtools.config import setting, vary
 from nbtools.data import DataSet, Sample
 from nbtools.errors import UserError
 from nbtools.inference import Inference, ReceptiveField, TestTimeAugmentation, Tiled
+from nbtools.inference.run_network import run_network
 from nbtools.inference.test_time_augmentation import KINDS
 from nbtools.methods.keras_method import KerasMethod
 from nbtools.methods.settings import NetworkSettings, preset_setting
@@ -140,5 +141,5 @@ class CDeep3M(KerasMethod):
         planes = gather_planes(patches.reflect_pad(pixels, MIRRORED))
         count = max(1, len(planes) // SHARE)
         starts = range(0, len(planes), count)
-        logits = [self.run_network(self.model, planes[i : i + count]) for i in starts]
+        logits = [run_network(self.model, planes[i : i + count]) for i in starts]
         return sigmoid(np.concatenate(logits)).mean(axis=-1, keepdims=True)
