@@ -112,7 +112,7 @@ def test_only_the_middle_of_a_large_image_is_judged():
     assert max(max(shape) for shape in seen) <= scale_search.PIECE + 1
 
 
-def test_the_usual_price_is_one_look_and_a_sixteenth():
+def test_the_usual_price_is_one_look_a_sixteenth_and_a_quarter_of_this():
     looked = []
 
     def run_whole(run, pixels: np.ndarray, **_: object) -> np.ndarray:
@@ -125,7 +125,32 @@ def test_the_usual_price_is_one_look_and_a_sixteenth():
     field = np.zeros((640, 640, 1), np.float32)
     search = ScaleSearch(run_whole, decide, lambda *_: 0.1, USUAL)
     search(lambda pixels: pixels, field)
-    assert looked == [640 * 640, 160 * 160]
+    assert looked == [640 * 640, 160 * 160, 80 * 80]
+
+
+@pytest.mark.parametrize(
+    ("seen", "chosen"),
+    [
+        ({1.0: (43, 21), 0.25: (32, 7), 0.125: (5, 37)}, 0.125),  # pieces of five large nuclei
+        ({1.0: (43, 21), 0.25: (32, 7), 0.125: (5, 10)}, None),  # smaller than a nucleus can be
+        ({1.0: (43, 21), 0.25: (32, 7), 0.125: (2, 37)}, None),  # of two nothing is known
+    ],
+)
+def test_nuclei_far_too_large_are_seen_from_farther_away(seen, chosen):
+    """Numbers and sizes as `nuclei2d` found nuclei of 300 px in pieces, and from 1/8 whole."""
+    seen |= {0.5: (318, 10)}
+    errors = {1.0: 0.172, 0.5: 0.158, 0.25: 0.193, 0.125: 0.132}
+
+    def decide(maps: np.ndarray) -> np.ndarray:
+        count, size = seen[len(maps) / 640]
+        return label_of([float(size)] * count)
+
+    def run_whole(run, pixels: np.ndarray, **_: object) -> np.ndarray:
+        return pixels
+
+    field = np.zeros((640, 640, 1), np.float32)
+    search = ScaleSearch(run_whole, decide, lambda maps, _: errors[len(maps) / 640], USUAL)
+    assert search.find_zoom(lambda pixels: pixels, field, maps=field) == chosen
 
 
 def test_maps_stay_on_the_magnified_grid_unless_asked_for_on_that_of_the_image():

@@ -6,6 +6,7 @@ import numpy as np
 import psutil
 import pytest
 from drawn_cells import draw_cells, segment, store
+from skimage.transform import resize
 
 from nbtools import io, methods
 from nbtools.cli import main
@@ -63,6 +64,20 @@ def test_an_image_in_a_file_is_resampled_as_in_one_piece(tmp_path, monkeypatch, 
     pixels = store(tmp_path / "a.raw", grey, "YXC").pixels
     found = zoom_stored(lambda place: pixels[place], grey.shape, zoom=zoom)
     assert np.abs(found[...] - zoom_pixels(grey, zoom)).max() < 0.01  # of several hundred
+
+
+def test_nuclei_far_too_large_are_found_in_blocks_as_in_one_piece(tmp_path, monkeypatch):
+    """What a reduced image shows of a nucleus reaches farther in pixels of the image."""
+    grey = draw_cells((150, 140))[0].astype(np.float32)
+    grey = np.round(resize(grey, (1500, 1400), order=1, preserve_range=True)).astype(np.uint16)
+    model = methods.load("nuclei2d")
+    whole = model.predict(Image(grey, "YX")).labels.pixels
+    monkeypatch.setattr(blocks, "LARGEST", 400_000)
+    said = []
+    found = large.predict_stored(model, store(tmp_path / "a.raw", grey), say=said.append)
+    assert sum("block" in text for text in said) > 1
+    assert whole.max() > 10
+    assert score(whole, found.labels.pixels[...].astype(int), iou=0.9).ap >= 0.999
 
 
 @pytest.mark.parametrize("shape", [(150, 90), (410, 333)])

@@ -27,8 +27,9 @@ FEW = 3  # nuclei; with fewer nothing is known of their size
 # sizes, as share of the training's, at which one prediction is enough; and where patches of the
 # training were shown at half to twice their size
 ENOUGH, ENOUGH_WIDE = (0.7, 1.5), (0.6, 2.2)
-LARGER, SMALLER = (1.4, 2.0, 2.8), (0.5, 0.125)  # magnifications to try
-AFAR, SMALLEST = 0.25, 32  # magnification that is always looked at, where so many pixels are left
+LARGER, SMALLER = (1.4, 2.0, 2.8), (0.5, 0.25, 0.125)  # magnifications to try
+# magnifications that are always looked at, where so many pixels are left
+AFAR, FARTHER, SMALLEST = 0.25, 0.125, 32
 FILLS = 0.5  # of what nuclei cover at the one look, that they must cover at another
 # how much a doubling of size counts beside the error: of two candidates alike, the one nearer to
 # the size of the training's nuclei
@@ -157,7 +158,8 @@ class ScaleSearch:
         """Find the magnification at which a plane is predicted best; None where the first suffices.
 
         The whole field is looked at from afar as well, which costs a sixteenth: there nuclei are
-        seen that are too large for the first look, which finds pieces of them, or nothing.
+        seen that are too large for the first look, which finds pieces of them, or nothing; and
+        where that shows none, from farther away, for a quarter of this.
 
         Parameters
         ----------
@@ -188,14 +190,19 @@ class ScaleSearch:
         return best.zoom if best.zoom != 1 else None
 
     def _look_from_afar(self, run: Run, pixels: np.ndarray) -> ScaleCandidate | None:
-        """What is seen from afar; None where nothing there is too large for the first look."""
-        if min(pixels.shape[:2]) * AFAR < SMALLEST:
-            return None
-        maps, label = self._see(run, pixels, zoom=AFAR, most=FIELD)
-        sizes = equivalent_diameters(label)
-        if len(sizes) < FEW or np.median(sizes) / AFAR <= self.enough[1] * self.usual:
-            return None
-        return self._describe(AFAR, maps, label=label)
+        """What is seen from afar; None where nothing there is too large for the first look.
+
+        From farther away only nuclei count that are seen there as large as those of the training:
+        smaller ones may be groups, and a large nucleus is seen at the first of the two looks.
+        """
+        for zoom, least in ((AFAR, self.enough[1] * AFAR), (FARTHER, self.enough[0])):
+            if min(pixels.shape[:2]) * zoom < SMALLEST:
+                return None
+            maps, label = self._see(run, pixels, zoom=zoom, most=FIELD)
+            sizes = equivalent_diameters(label)
+            if len(sizes) >= FEW and np.median(sizes) > least * self.usual:
+                return self._describe(zoom, maps, label=label)
+        return None
 
     def _look(self, run: Run, pixels: np.ndarray, *, zoom: float, most: int) -> ScaleCandidate:
         maps, label = self._see(run, pixels, zoom=zoom, most=most)
@@ -279,10 +286,11 @@ def choose_smaller(
     ----------
     first : the prediction at the size of the image.
     again : magnification → prediction.
-    afar : that at the magnification AFAR.
+    afar : that from afar, or from farther away.
     usual : median diameter of the nuclei of the training images, in pixels.
     """
-    seen = [first, afar, *map(again, SMALLER)]
+    others = [zoom for zoom in SMALLER if zoom != afar.zoom]
+    seen = [first, afar, *map(again, others)]
     most = max(one.share for one in seen if one.sizes) if any(one.sizes for one in seen) else 0.0
     trusted = [one for one in seen if one.share >= FILLS * most] or [first]
     return min(trusted, key=lambda one: one.cost(usual))

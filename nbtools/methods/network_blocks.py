@@ -132,17 +132,23 @@ class NetworkWork:
     @property
     def bytes_per_pixel(self) -> float:
         """Of memory: image, maps twice, decoding; of a magnified image, of all its pixels."""
-        return self.needs.bytes_per_pixel * max(self.zoom, 1.0) ** 2
+        if self.zoom > 1:
+            return self.needs.bytes_per_pixel * self.zoom**2
+        maps = self.needs.bytes_per_pixel - bytes_of_pixels(self.image.size("C"))
+        return bytes_of_pixels(self.image.size("C")) + maps * self.zoom**2
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Steps of the network's grid."""
-        return self.needs.grid
+        """Steps of the network's grid; of a reduced image, in pixels of the image."""
+        return tuple(int(np.ceil(step / min(self.zoom, 1))) for step in self.needs.grid)
 
     @property
     def halo(self) -> tuple[int, ...]:
-        """Receptive field, and as much as a few nuclei take."""
-        return self.needs.halo
+        """Receptive field, and as much as a few nuclei take; in pixels of the image.
+
+        Where the image is magnified, they take fewer; they keep what they have at its own size.
+        """
+        return tuple(int(np.ceil(reach / min(self.zoom, 1))) for reach in self.needs.halo)
 
     def __call__(self, block: Block) -> Found:
         """Labels of core and halo, and what is known of each object."""
@@ -155,6 +161,16 @@ class NetworkWork:
 
     def judge(self, sums: dict[str, np.ndarray]) -> None:
         """The result stands."""
+
+
+def bytes_of_pixels(channels: int) -> int:
+    """Bytes that a pixel of a block takes, without its maps: as read, scaled, and as labels.
+
+    Parameters
+    ----------
+    channels : of the image.
+    """
+    return 12 + 16 * channels
 
 
 def find_needs(
@@ -170,7 +186,7 @@ def find_needs(
     channels : of the image.
     """
     # image, scaled and restored or decoded, and maps twice; tiles are planned by what is left then
-    taken = 12 + 16 * channels + 12 * field.outputs
+    taken = bytes_of_pixels(channels) + 12 * field.outputs
     reach = find_reach(field, domain.ndim)
     if restores:
         return BlockNeeds(reach, field.grid, taken)
