@@ -46,7 +46,12 @@ class View:
 
 
 def view(
-    image: Image, label: Image | None = None, *, contrast: Contrast | None = None, most: int = 2048
+    image: Image,
+    label: Image | None = None,
+    *,
+    contrast: Contrast | None = None,
+    most: int = 2048,
+    cuts: tuple[int, int, int] | None = None,
 ) -> View:
     """Lay out an image, and its label image, for display.
 
@@ -57,6 +62,7 @@ def view(
     contrast : how grey values become colours; by default measured on this image, for the
         projections of a volume apart from its slices.
     most : longest side in pixels; larger pictures are thinned out.
+    cuts : z, y and x of the slices of a volume; by default through the middle of its labels.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def view(
         "name": image.name,
     }
     if space == "ZYX":
-        how = {"thin": thin, "contrast": contrast, "about": about}
+        how = {"thin": thin, "contrast": contrast, "about": about, "cuts": cuts}
         return _view_volume(image, labels, seen, **how)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
@@ -99,6 +105,19 @@ def view(
     )
 
 
+def choose_cuts(label: Image) -> tuple[int, int, int] | None:
+    """Choose z, y and x of slices through the middle of the labels of a volume.
+
+    Returns
+    -------
+    None where the label image is flat.
+    """
+    if label.size("Z") == 1:
+        return None
+    labels = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
+    return layout.choose_slices(labels, labels.shape)
+
+
 def _view_volume(
     image: Image,
     labels: np.ndarray | None,
@@ -107,8 +126,10 @@ def _view_volume(
     thin: int,
     contrast: Contrast | None,
     about: dict,
+    cuts: tuple[int, int, int] | None,
 ) -> View:
-    cuts, spacing = layout.choose_slices(labels, image.space_shape), image.relative_spacing
+    cuts = cuts or layout.choose_slices(labels, image.space_shape)
+    spacing = image.relative_spacing
     rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
     # projections are brighter than any slice, so they have a contrast of their own
     projected, sliced = (

@@ -269,16 +269,17 @@ nb.show.scores(nb.metrics.evaluate_each(label, {"2.5D flows": prediction}))
 #
 # Merges, for all methods but StarDist: in crowded tissue a method is as good as its
 # treatment of contacts. Arrows that split neighbours carry most information about them;
-# the foreground alone (`unet`) carries none, and is worse than Otsu with a watershed.
-# Six minutes on one core are not much; methods that learn slowly are at a disadvantage
-# here, and may win with more: StarDist, whose 96 rays per voxel take long to learn, had
-# twelve minutes; it merges least, but splits most. Two trainings ran at a time, each on
-# a core of its own. One seed: differences within the intervals mean nothing.
+# the foreground alone (`unet`) carries none, and is no better than Otsu with a
+# watershed. Six minutes on one core are not much; methods that learn slowly are at a
+# disadvantage here, and may win with more: StarDist, whose 96 rays per voxel take long
+# to learn, had twelve minutes; it merges least, but splits most. Two trainings ran at a
+# time, each on a core of its own. One seed: differences within the intervals mean
+# nothing.
 #
 # ## 7. A real embryo, and not one real image to learn from
 # Outlines of nuclei in volumes are rare. Can simulated volumes replace them? We trained
-# two methods on 24 of them, with nuclei as in embryos, little light, specks that are no
-# nuclei, and a blur many times as long in z; thresholds were chosen on 6 more. Then
+# two methods on 24 of them, with nuclei as in embryos, little light, specks that are
+# not nuclei, and a blur many times as long in z; thresholds were chosen on 6 more. Then
 # both segmented a real mouse embryo of 8 cells:
 #
 # | method | minutes on one core | seed | matched | missed | extra | mean IoU |
