@@ -345,6 +345,23 @@ def test_16_a_threshold_gains_less_on_images_where_it_was_not_chosen():
     assert on_two > 0.02
 
 
+def test_16_of_dark_nuclei_on_a_bright_field_21_outlines_are_drawn():
+    from nbtools import methods
+
+    inverted = find_state("16", "inverted")
+    found = methods.load("nuclei2d_small").predict(inverted).labels.pixels
+    said = next(SOURCES.glob("16_*.py")).read_text("utf-8")
+    assert f"No, {found.max()}: bright is dark now" in said
+
+
+def test_18_the_card_of_the_package_says_what_the_network_predicts():
+    from nbtools import methods
+
+    card = find_state("18", "card", "## 3.")
+    assert methods.load("nuclei2d").name == "flows"
+    assert "flows" in card.description
+
+
 def test_17_the_largest_nucleus_is_cut_and_a_lost_spacing_makes_pancakes():
     table, largest = find_state("17", "table"), find_state("17", "largest")
     assert table["volume_um3"][largest] > 2 * np.median(table["volume_um3"])
@@ -386,6 +403,14 @@ def test_19_four_pieces_have_more_nuclei_and_blocks_are_the_whole_image():
     pieces, blocks = find_state("19", "rows", which=-1)
     assert blocks["nuclei"] == whole.max()
     assert blocks["AP at IoU 0.9"] >= 0.999
+    seam = find_state("19", "seam")
+    shown, true = naive[seam], whole[seam]
+    above, below = shown[:30], shown[30:]
+    twice = [k for k in np.unique(true[29]) if k and (true[30] == k).any()]
+    assert len(twice) == 2  # the figure shows two nuclei that the cut divides
+    for k in twice:
+        assert above[true[:30] == k].max() != below[true[30:] == k].max() > 0
+        assert above[true[:30] == k].max() > 0
     cut = np.unique(np.concatenate([whole[899:901].ravel(), whole[:, 899:901].ravel()]))
     assert (1 - pieces["AP at IoU 0.9"]) * whole.max() > 2 * len(cut)
 

@@ -62,7 +62,7 @@ nb.show.table(
 model = nb.methods.load("nuclei2d")
 card = nb.export.ModelCard(
     name="Nuclei in 2D fluorescence",
-    description="Foreground and distance of nuclei in planes.",
+    description="Foreground and flows of nuclei in planes.",
     authors=("The nbtools authors",),
     licence="CC0-1.0",
 )

@@ -87,9 +87,9 @@ nb.widgets.guess(question, more, unit="more")
 print(f"in one piece: {whole.pixels.max()} nuclei, in four pieces: {naive.max()}")
 
 # %%
-seam = (slice(840, 960), slice(600, 840))
+seam = (slice(870, 930), slice(420, 620))
 part = large.replace(pixels=large.pixels[seam])
-nb.show.overlay(part, part.replace(pixels=naive[seam]), title="cut at row 60")
+nb.show.overlay(part, part.replace(pixels=naive[seam]), title="cut at row 30")
 
 # %% [markdown]
 # Nuclei on the cut are counted twice, and are too small in the table. With more pieces
