@@ -316,6 +316,7 @@ nb.show.differences(nb.metrics.compare.compare(scores, baseline="Otsu"))
 #
 # **Where next:** shapes and flows instead of borders and distances (lesson 11); the
 # same on your images: `workbench_segment`. Many images, and labels for few of them:
-# lesson 14. On the command line:
-# `nbtools predict MODEL IMAGES --out OUT --raw`,
-# `nbtools decode OUT --set threshold=0.4`, `nbtools compare OUT OTHER --truth DATA`.
+# lesson 14. Both ideas in one network, after Mesmer: `mesmer`; borders as Caicedo et
+# al. published them: `caicedo`. On the command line: `nbtools predict MODEL IMAGES
+# --out OUT --raw`, `nbtools decode OUT --set threshold=0.4`, `nbtools compare OUT OTHER
+# --truth DATA`.

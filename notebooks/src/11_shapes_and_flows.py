@@ -290,15 +290,14 @@ nb.show.scores(nb.metrics.evaluate_each(label, {"2.5D flows": prediction}))
 # | `flows` in planes: the shipped weights `nuclei3d` | 14 | 0 | 8 | 0 | 0 | 0.69 |
 #
 # (`python benchmarks/embryo.py`.) With both, every nucleus is found and nothing else,
-# whatever the seed. So it is with Otsu's threshold, where the light is followed: eight
-# nuclei far apart are no hard case, and only the outlines are better. After 7 minutes
-# on a slower machine two of five seeds of `fast_nuclei` still missed nuclei, and a
-# single run would not have shown it. A mean IoU of 0.69 to 0.73 means that the outlines
-# differ from those of the annotators, who drew far out into the blur, and about half a
-# pixel beside the image. The *look* of the simulation was adapted to this one embryo,
-# so **another microscope may need another look** (`nbtools simulate nuclei3d --set …`,
-# lesson 04). To try it on a volume of your own:
-# `nb.methods.load("nuclei3d").predict(image)`.
+# whatever the seed. Otsu's threshold finds them all, too: eight nuclei far apart are no
+# hard case, and only the outlines are better. After 7 minutes on a slower machine two
+# of five seeds of `fast_nuclei` still missed nuclei, and a single run would not have
+# shown it. A mean IoU of 0.69 to 0.73 means that the outlines differ from those of the
+# annotators, who drew far out into the blur, and about half a pixel beside the image.
+# The *look* of the simulation was adapted to this one embryo, so **another microscope
+# may need another look** (`nbtools simulate nuclei3d --set …`, lesson 04). To try it on
+# a volume of your own: `nb.methods.load("nuclei3d").predict(image)`.
 #
 # **Exercise.** Why is each method trained with five seeds? Choose: "The mean of five is
 # better", "One run may be luck" or "One seed is not enough to learn from".

@@ -155,7 +155,8 @@ nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
 # A dozen regions against 51 nuclei. What is lost at an IoU of 0.9 is where the
 # watershed splits neighbours a little beside their true border. (The review says that
 # QCANet detects bounding boxes. It does not: its detector predicts these small regions.
-# NuSeT does use boxes, for the markers of its watershed; it is a method for planes.)
+# NuSeT (`nuset`) does use boxes, for the markers of its watershed; it is a method for
+# planes.)
 #
 # ## 5. Break it: bad centres
 # A real network misses centres, splits some in two, and places some beside the middle.
@@ -305,5 +306,7 @@ nb.show.scores(nb.metrics.evaluate_each(test, results))
 #
 # **Where next:** let the data choose the settings (lesson 13); your own images:
 # `workbench_segment`. Boxes alone can teach a segmentation, where they are tight:
-# `nbtools train box_supervised`. On the command line:
-# `nbtools train qcanet DATA --out MODEL --set share=0.5`.
+# `nbtools train box_supervised`. Networks that learn to predict boxes: `yolo`,
+# `retinanet` and `faster_rcnn`; with an outline in each box: `mask_rcnn` and
+# `retina_unet`. On the command line: `nbtools train qcanet DATA --out MODEL --set
+# share=0.5`.

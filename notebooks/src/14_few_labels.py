@@ -343,6 +343,8 @@ nb.show.table(rows)
 # </details>
 #
 # **Where next:** images that a program makes, with labels that cost nothing (lesson
-# 15); your own images: `workbench_segment`. On the command line:
-# `nbtools train point_supervised DATA --out MODEL`, `nbtools train border_unet DATA
-# --init JIGSAW --init-parts encoder --out MODEL`, `nbtools next MODEL IMAGES`.
+# 15); your own images: `workbench_segment`. The methods of section 5 are `denoiseg`,
+# `voidseg`, `jigsaw`, `masked_image` and `mean_teacher`. On the command line: `nbtools
+# train point_supervised DATA --out MODEL`, `nbtools train box_supervised DATA --out
+# MODEL`, `nbtools train border_unet DATA --init JIGSAW --init-parts encoder --out
+# MODEL`, `nbtools next MODEL IMAGES`.
