@@ -72,12 +72,10 @@ def view(
     label = None if label is None else io.as_label(label)
     space = "ZYX" if image.size("Z") > 1 else "YX"
     image = image.select(T=0).to(space + "C")
-    pixels, labels, seen = image.pixels, None, None
+    pixels, labels = image.pixels, None
     if label is not None:
         labels = label.select(T=0).to(space).pixels
         check_same_space(pixels.shape[:-1], labels.shape)
-        seen = labels != VOID if labels.min(initial=0) == VOID else None
-        labels = np.maximum(labels, 0)
     thin = -(-max(image.space_shape) // most)
     about = {
         "spacing_um": min(image.spacing_um) * thin if image.spacing_um else None,
@@ -85,17 +83,15 @@ def view(
     }
     if space == "ZYX":
         how = {"thin": thin, "contrast": contrast, "about": about, "cuts": cuts}
-        return _view_volume(image, labels, seen, **how)
+        return _view_volume(image, labels, **how)
+    labels, seen = _split_void(labels)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
     if seen is not None:
         square = layout.make_pixels_square(seen, image.relative_spacing, thin=thin)
         rgb = hatch(rgb, np.asarray(square) < 0.5)
-    labels = (
-        None
-        if labels is None
-        else layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
-    )
+    if labels is not None:
+        labels = layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
     return View(
         rgb,
         labels,
@@ -106,28 +102,31 @@ def view(
 
 
 def choose_cuts(label: Image) -> tuple[int, int, int] | None:
-    """Choose z, y and x of slices through the middle of the labels of a volume.
-
-    Returns
-    -------
-    None where the label image is flat.
-    """
+    """z, y and x of slices through the middle of the labels; None where the image is flat."""
     if label.size("Z") == 1:
         return None
     labels = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
     return layout.choose_slices(labels, labels.shape)
 
 
+def _split_void(labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Labels without -1, and where somebody looked; None where that is everywhere."""
+    if labels is None:
+        return None, None
+    seen = labels != VOID if labels.min(initial=0) == VOID else None
+    return np.maximum(labels, 0), seen
+
+
 def _view_volume(
     image: Image,
     labels: np.ndarray | None,
-    seen: np.ndarray | None,
     *,
     thin: int,
     contrast: Contrast | None,
     about: dict,
     cuts: tuple[int, int, int] | None,
 ) -> View:
+    labels, seen = _split_void(labels)
     cuts = cuts or layout.choose_slices(labels, image.space_shape)
     spacing = image.relative_spacing
     rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
