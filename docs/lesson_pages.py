@@ -52,6 +52,8 @@ def prepare(notebook: nbformat.NotebookNode) -> None:
             cell.source = LINK.sub("](../glossary.md)", cell.source)
             cell.pop("attachments", None)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    # without it Sphinx does not know how to colour the code of a lesson that was not executed
+    notebook.metadata.setdefault("language_info", {"name": "python", "pygments_lexer": "ipython3"})
 
 
 def write_index(stems: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 python notebooks/statements.py --count 30 --seed 1
     one statement a line: the lesson, its section, and the sentence
+python notebooks/statements.py --claims --count 30 --seed 3
+    only those that hold a number or a comparison
 
 What was found is written down in statements.md.
 """
@@ -22,6 +24,11 @@ LEAST_WORDS = 6
 ASKED = re.compile(
     r"\?|^(Guess|Look|Change|Set|Run|Exercise|Choose|Paint|Draw|Compare|Move|Try|Read|Put)\b"
 )
+CLAIM = re.compile(
+    r"\b\d|\b(more|fewer|less|better|worse|higher|lower|larger|smaller|most|least|twice|half|third|"
+    r"quarter|rises?|falls?|loses?|lost|wider|narrower|longer|shorter|hardly|almost)\b"
+)
+NO_CLAIM = re.compile(r"`[^`]*`|\([Ll]essons? [^)]*\)|[Ll]essons? \d+b?|\b[23]D\b")
 LEFT_OUT = re.compile(r"doi:|^\W*$|^[|#!<>-]|Where next|Papers?:|You will be able to")
 
 
@@ -32,8 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--claims", action="store_true", help="with a number or a comparison")
     args = parser.parse_args(argv)
-    drawn = random.Random(args.seed).sample(list_statements(), args.count)
+    found = [one for one in list_statements() if not args.claims or is_claim(one[2])]
+    drawn = random.Random(args.seed).sample(found, args.count)
     print("\n".join(f"{lesson} §{section}: {text}" for lesson, section, text in sorted(drawn)))
     return 0
 
@@ -53,6 +62,11 @@ def list_statements() -> list[tuple[str, str, str]]:
                     texts = find_sentences(part)
                     found += [(source.stem.split("_")[0], section, text) for text in texts]
     return found
+
+
+def is_claim(text: str) -> bool:
+    """Whether a statement holds a number or a comparison, code and references apart."""
+    return bool(CLAIM.search(NO_CLAIM.sub("", text)))
 
 
 def find_sentences(text: str) -> list[str]:

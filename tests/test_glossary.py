@@ -38,7 +38,7 @@ MOST_WORDS = 3  # of a term; longer emphasis is a sentence
 EMPHASIS = """
 10 % larger | Break it | Brush | Check | Convallaria | Eraser | Guess | Guess first | In volumes
 Look | Look first | Look at the side views | Move the slider | Only the image | Outline | Peeled
-Pick | Pull the line | Remember | Resume | Run all | Save | Stop | Three questions | Too strong
+Drag the line | Pick | Remember | Resume | Run all | Save | Stop | Three questions | Too strong
 Where next | Where | Which is better | Which nucleus next | Wrong scale | You will be able to
 Your turn | What would you choose | adds | all | always one whole nucleus | and | before | beside
 better | between | can | cube | difference | done before | find | flat | forces | hide

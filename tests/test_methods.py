@@ -16,6 +16,8 @@ from nbtools.methods import keras_method, registry
 from nbtools.metrics import restoration
 from nbtools.results import Boxes, Classes, ClassMap, Grid, Labels, Points, Restored, Result
 
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+
 ROWS = {row.name: row for row in (*methods.ROWS, *probes.ROWS)}
 CASES = [(r.name, d) for r in ROWS.values() for d in r.dims]
 TRAINED = [(r.name, d) for r in ROWS.values() for d in r.dims if r.trained]
@@ -252,6 +254,14 @@ def test_the_table_states_the_size_of_the_default_network(name):
     method = methods.get(name)()
     if hasattr(method, "build"):
         assert method.build().count_params() == methods.row(name).parameters
+
+
+@pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.name)
+def test_the_lesson_of_a_method_names_it(row):
+    if row.lesson:  # imported models have none
+        source = NOTEBOOKS / "src" / f"{Path(row.lesson).stem}.py"
+        text = source.read_text("utf-8")
+        assert f"`{row.name}`" in text or f'"{row.name}"' in text or f" {row.name} " in text
 
 
 def test_images_without_labels_are_refused_with_a_remedy():

@@ -155,6 +155,17 @@ def test_every_figure_of_images_is_drawn_from_whatever_holds_images(squares, rng
         assert figure.alt
 
 
+def test_a_volume_its_prediction_and_its_truth_are_cut_at_the_same_planes(rng):
+    image = Image(rng.random((12, 24, 30)), "ZYX")
+    truth, found = np.zeros((2, 12, 24, 30), int)
+    truth[8:11, 3:9, 20:26] = 1
+    found[1:4, 12:20, 2:8] = 1
+    figure = show.predictions([Sample("a", image, Image(truth, "ZYX"))], [Image(found, "ZYX")])
+    told = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert told[0] == told[1] == told[2]
+    assert "z = 9" in told[0]
+
+
 def test_named_images_are_shown_under_their_names_whatever_their_form(squares):
     figure = show.images({"nuclei": squares, "noise": np.eye(9), "unseen": np.eye(3)}, limit=2)
     titles = [axes.get_title() for axes in figure.axes]

@@ -13,7 +13,7 @@ from nbtools import io
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.show.figure import Figure, draw_single, draw_view, new_grid, new_rows, shorten
-from nbtools.show.views import View, paint, view
+from nbtools.show.views import View, choose_cuts, paint, view
 
 
 def images(data: object, *, columns: int = 4, limit: int = 16) -> Figure:
@@ -196,11 +196,12 @@ def _make_row(item: object) -> list[tuple[View, str, bool]]:
 def _make_predicted_row(item: object, found: object) -> list[tuple[View, str, bool]]:
     image, truth, _ = _find_partners(item)
     label = as_image(getattr(found, "labels", None) or found)
-    seen = view(image, label)
+    cuts = choose_cuts(label if truth is None else truth)  # the same planes in all pictures
+    seen = view(image, label, cuts=cuts)
     name = shorten(getattr(item, "name", "") or image.name or "image")
     row = [(seen, name, False), (seen, f"predicted: {_count_labels(label)}", True)]
     if truth is not None:
-        row.append((view(image, truth), f"true: {_count_labels(truth)}", True))
+        row.append((view(image, truth, cuts=cuts), f"true: {_count_labels(truth)}", True))
     return row
 
 

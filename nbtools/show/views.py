@@ -46,7 +46,12 @@ class View:
 
 
 def view(
-    image: Image, label: Image | None = None, *, contrast: Contrast | None = None, most: int = 2048
+    image: Image,
+    label: Image | None = None,
+    *,
+    contrast: Contrast | None = None,
+    most: int = 2048,
+    cuts: tuple[int, int, int] | None = None,
 ) -> View:
     """Lay out an image, and its label image, for display.
 
@@ -57,6 +62,7 @@ def view(
     contrast : how grey values become colours; by default measured on this image, for the
         projections of a volume apart from its slices.
     most : longest side in pixels; larger pictures are thinned out.
+    cuts : z, y and x of the slices of a volume; by default through the middle of its labels.
 
     Raises
     ------
@@ -66,30 +72,26 @@ def view(
     label = None if label is None else io.as_label(label)
     space = "ZYX" if image.size("Z") > 1 else "YX"
     image = image.select(T=0).to(space + "C")
-    pixels, labels, seen = image.pixels, None, None
+    pixels, labels = image.pixels, None
     if label is not None:
         labels = label.select(T=0).to(space).pixels
         check_same_space(pixels.shape[:-1], labels.shape)
-        seen = labels != VOID if labels.min(initial=0) == VOID else None
-        labels = np.maximum(labels, 0)
     thin = -(-max(image.space_shape) // most)
     about = {
         "spacing_um": min(image.spacing_um) * thin if image.spacing_um else None,
         "name": image.name,
     }
     if space == "ZYX":
-        how = {"thin": thin, "contrast": contrast, "about": about}
-        return _view_volume(image, labels, seen, **how)
+        how = {"thin": thin, "contrast": contrast, "about": about, "cuts": cuts}
+        return _view_volume(image, labels, **how)
+    labels, seen = _split_void(labels)
     contrast = contrast or measure_contrast(pixels, rgb=image.is_rgb)
     rgb = contrast.color(layout.make_pixels_square(pixels, image.relative_spacing, thin=thin))
     if seen is not None:
         square = layout.make_pixels_square(seen, image.relative_spacing, thin=thin)
         rgb = hatch(rgb, np.asarray(square) < 0.5)
-    labels = (
-        None
-        if labels is None
-        else layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
-    )
+    if labels is not None:
+        labels = layout.make_pixels_square(labels, image.relative_spacing, thin=thin)
     return View(
         rgb,
         labels,
@@ -99,16 +101,34 @@ def view(
     )
 
 
+def choose_cuts(label: Image) -> tuple[int, int, int] | None:
+    """z, y and x of slices through the middle of the labels; None where the image is flat."""
+    if label.size("Z") == 1:
+        return None
+    labels = np.maximum(label.select(T=0).to("ZYX").pixels, 0)
+    return layout.choose_slices(labels, labels.shape)
+
+
+def _split_void(labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Labels without -1, and where somebody looked; None where that is everywhere."""
+    if labels is None:
+        return None, None
+    seen = labels != VOID if labels.min(initial=0) == VOID else None
+    return np.maximum(labels, 0), seen
+
+
 def _view_volume(
     image: Image,
     labels: np.ndarray | None,
-    seen: np.ndarray | None,
     *,
     thin: int,
     contrast: Contrast | None,
     about: dict,
+    cuts: tuple[int, int, int] | None,
 ) -> View:
-    cuts, spacing = layout.choose_slices(labels, image.space_shape), image.relative_spacing
+    labels, seen = _split_void(labels)
+    cuts = cuts or layout.choose_slices(labels, image.space_shape)
+    spacing = image.relative_spacing
     rows = layout.make_panels(image.pixels, cuts, spacing=spacing, thin=thin)
     # projections are brighter than any slice, so they have a contrast of their own
     projected, sliced = (

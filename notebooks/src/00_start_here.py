@@ -71,9 +71,9 @@ nb.show.overlay(sample.image, classical.labels)
 # %% [markdown]
 # Now a small neural network. It has learned from many labelled images and comes with
 # this course; its weights are called `nuclei2d`. It predicts for every pixel whether it
-# belongs to a nucleus, and *in which direction the middle of it* lies; pixels that lead
-# to the same place are one nucleus. (With a volume or a stained section of your own,
-# the weights for these are taken.)
+# belongs to a nucleus, and *in which direction its middle* lies; pixels that lead to
+# the same place are one nucleus. (With a volume or a stained section of your own, the
+# weights for these are taken.)
 
 # %%
 weights = nb.methods.suggest_weights(sample.image)
@@ -169,9 +169,10 @@ nb.widgets.guess("The median area?", median, unit="µm²")
 # %% [markdown]
 # ## 5. Take it home
 # Labels for any program, outlines for Fiji (open the zip file in `rois` in the ROI
-# Manager), the table for your spreadsheet, and a report of what was done. All lies on
-# this machine. Colab deletes its machines after a disconnect: download the folder, or
-# mount your Google Drive first with `nb.runtime.mount_drive()`, and save it there.
+# Manager), the table for your spreadsheet, and a report of what was done. Everything is
+# saved on this machine. Colab deletes its machines after a disconnect: download the
+# folder, or mount your Google Drive first with `nb.runtime.mount_drive()`, and save it
+# there.
 
 # %%
 run = nb.export.save_run(
@@ -216,9 +217,9 @@ nb.widgets.ask(
 # wrong?</summary>
 #
 # Not for that reason alone: it may have found debris, or dim nuclei that the expert
-# overlooked. Here the map of mistakes shows that most of the difference comes from
-# merged neighbours. Count *and* look: equal counts can hide one nucleus split and two
-# others merged.
+# overlooked. Here it merges five pairs of neighbours and misses five more nuclei
+# entirely: see the kinds of mistake. Count *and* look: equal counts can hide one
+# nucleus split and two others merged.
 # </details>
 #
 # <details><summary>2. Why not simply use Otsu's threshold for everything?</summary>

@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 01 · Look at images
 #
-# **You will be able to** tell of any image which axes, pixel size and grey values it
-# has, recognise noise and saturation before they spoil your measurements, look at
-# volumes from every side, and judge how much of the third dimension is really there.
+# **You will be able to** say which axes, pixel size and grey values any image has,
+# recognise noise and saturation before they spoil your measurements, look at volumes
+# from every side, and judge how much of the third dimension is really there.
 #
-# 15 minutes on any computer; no graphics card, no network, nothing is trained. On noise
-# and sampling: Pawley 2006, doi:10.1007/978-0-387-45524-2; on what may be done with
-# pictures: Cromey 2010, doi:10.1007/s11948-010-9201-y.
+# 15 minutes on any computer; no graphics card, no internet connection, nothing is
+# trained. On noise and sampling: Pawley 2006, doi:10.1007/978-0-387-45524-2; on what
+# may be done with pictures: Cromey 2010, doi:10.1007/s11948-010-9201-y.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
@@ -197,8 +197,8 @@ for name, spacing in sizes.items():
 nb.show.table(rows)
 
 # %% [markdown]
-# An error of 2.5 in one axis is one of 2.5 in every volume; an error in x and y counts
-# twice, 16 times 16. Shapes suffer too: lesson 17.
+# A pixel size wrong by a factor of 2.5 along one axis makes every volume wrong by 2.5;
+# one wrong in x and in y counts twice, 16 times 16. Shapes suffer too: lesson 17.
 #
 # ## 6. What resolution in z means
 # The distance between planes is *sampling*. *Resolution* is limited by the blur of the

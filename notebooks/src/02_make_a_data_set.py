@@ -5,9 +5,10 @@
 # with them and repair what can be repaired, divide them into training and validation
 # sets *without leakage*, and share the data set with everything that others need.
 #
-# 15 minutes on any computer; no graphics card, no network. The review behind this
-# course (Mougeot et al. 2022, doi:10.1242/jcs.258986) gives a third of its pages to
-# this step, and rightly: **no network is better than the images it learned from**.
+# 15 minutes on any computer; no graphics card, no internet connection. The review
+# behind this course (Mougeot et al. 2022, doi:10.1242/jcs.258986) gives a third of its
+# pages to this step, and rightly: **no network is better than the images it learned
+# from**.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
@@ -52,8 +53,8 @@ nb.show.pairs(tiles, limit=4)
 # Pixels of -1 are left out of training and of scores (below: all nuclei are predicted,
 # and none counts as extra), no nucleus is measured there, and figures hatch them.
 #
-# **Exercise.** You label nuclei in the left half only. What belongs into the right
-# half? Choose: "0", "-1" or "the number of the next nucleus".
+# **Exercise.** You label nuclei in the left half only. What belongs in the right half?
+# Choose: "0", "-1" or "the number of the next nucleus".
 #
 # <details><summary>Solution</summary>
 #

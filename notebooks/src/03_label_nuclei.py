@@ -6,9 +6,9 @@
 # measure how well two people agree, and save it all as a data set that is ready for
 # training.
 #
-# 25 minutes on any computer; no graphics card, no network. The review behind this
-# course (Mougeot et al. 2022, doi:10.1242/jcs.258986) names missing labels as the
-# reason why most projects stall: **a network learns from labels, their mistakes
+# 25 minutes on any computer; no graphics card, no internet connection. The review
+# behind this course (Mougeot et al. 2022, doi:10.1242/jcs.258986) names missing labels
+# as the reason why most projects stall: **a network learns from labels, their mistakes
 # included**.
 
 # %% cellView="form" tags=["skip-execution"]
@@ -102,8 +102,8 @@ nb.widgets.guess("Of 125 nuclei: missed and extra ones, together?", to_mend)
 nb.show.error_map(sample.image, sample.label, predicted=found.labels)
 
 # %% [markdown]
-# The most frequent mistake is that neighbours are merged. Three moves correct nearly
-# everything:
+# Two mistakes are the most frequent here: neighbours are merged, and dim nuclei are
+# missed. Three moves correct nearly everything:
 #
 # - **one nucleus too few:** cut with a thin *Eraser*, point at it, press `X` (split);
 # - **one nucleus too many:** *Pick* one half, point at the other, press `J` (join);
@@ -168,7 +168,8 @@ nb.show.scores(nb.metrics.evaluate_each(sample.label, results))
 # test, a forest, means of three seeds; `benchmarks/active_loop.py`): starting from 5
 # labelled nuclei, the IoU of the foreground is 0.80 with five more labelled where the
 # model is uncertain, and 0.72 with five chosen at random; with 25 more, 0.83 and 0.81.
-# The gain is largest at the beginning; with many labels both ways arrive.
+# The gain is largest at the beginning; with many labels both ways end at the same
+# score.
 #
 # ## 5. Save it as a data set, and check it
 # *Save* in the painter does the same as this cell: the image, its labels and the
@@ -222,7 +223,7 @@ nb.widgets.ask(
 # good, and nobody would notice.
 # </details>
 #
-# **Where next:** more images than you can label: `04_simulate_nuclei`. Which to label
-# next, a trained model tells by what it is in doubt about: `nbtools next MODEL IMAGES`
-# (lesson 14, which also asks how many you need). Train on your labels:
+# **Where next:** more images than you can label: `04_simulate_nuclei`. Which images to
+# label next, a trained model can say, from where it is uncertain: `nbtools next MODEL
+# IMAGES` (lesson 14, which also asks how many you need). Train on your labels:
 # `workbench_segment`.

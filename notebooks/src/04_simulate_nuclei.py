@@ -4,9 +4,9 @@
 # **You will be able to** make 2D and 3D images of nuclei whose labels are exact, vary
 # images sensibly (*augmentation*), and see what each variation breaks.
 #
-# 10 minutes on any computer; no graphics card, no network. After CytoPacq (Wiesner et
-# al. 2019, doi:10.1093/bioinformatics/btz417), the simulator that the review recommends
-# where labels are scarce.
+# 10 minutes on any computer; no graphics card, no internet connection. After CytoPacq
+# (Wiesner et al. 2019, doi:10.1093/bioinformatics/btz417), the simulator that the
+# review recommends where labels are scarce.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }

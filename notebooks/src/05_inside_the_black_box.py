@@ -111,7 +111,7 @@ nb.show.table(rows)
 # <details><summary>Solution</summary>
 #
 # -log 0.9 = 0.105. One single answer with 0.01 for the truth costs -log 0.01 = 4.6,
-# more than forty good ones: the loss punishes whoever is sure and wrong.
+# more than forty good ones: the loss punishes a model that is sure and wrong.
 # </details>
 
 # %% tags=["exercise"]
@@ -122,10 +122,10 @@ nb.widgets.guess("The loss at 0.9 for the right answer?", -np.log(0.9))
 # Every pair of weights is a place in a landscape, and the loss is its height. You stand
 # there blindfolded and want to get down. So you feel with your foot in which direction
 # the ground rises (the **gradient**), take a step the other way, and feel again. The
-# length of the step is gradient x **learning rate**. **Guess first**: what does the way
-# look like at a rate of 0.001, and at 1,000? Then move the slider.
+# length of the step is gradient x **learning rate**. **Guess first**: what does the
+# path look like at a rate of 0.001, and at 1,000? Then move the slider.
 #
-# **Exercise.** At a learning rate of 1,000 the way … Choose: "leads to the bottom at
+# **Exercise.** At a learning rate of 1,000 the path … Choose: "leads to the bottom at
 # once", "hardly leaves its place" or "jumps across the valley".
 #
 # <details><summary>Solution</summary>
@@ -295,8 +295,8 @@ print(f"Parameters: {network.count_params()}")
 #
 # <details><summary>Solution</summary>
 #
-# Read the right end of its dashed curve: worse than no opinion is possible, for whoever
-# is sure and wrong.
+# Read the right end of the orange curve in its panel: worse than no opinion is
+# possible, for a network that is sure and wrong.
 # </details>
 
 # %%
@@ -338,7 +338,7 @@ nb.show.feature_maps(explanation.feature_maps(network, images[6]))
 # %% [markdown]
 # All maps have one grey range. Dark maps are not broken: they have nothing to say about
 # this nucleus. Nobody has asked for edges or spots; which kernel became what is chance,
-# and another seed gives other ones.
+# and another seed gives others.
 #
 # **Exercise.** Try it: change `set_random_seed(0)` to 1 in section 8, and run from
 # there to here. What is the same, and what is not?

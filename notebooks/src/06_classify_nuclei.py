@@ -5,11 +5,11 @@
 # cycle, by a forest of measurements or by a network; judge it on plants that it has not
 # seen; and find out whether it sees the phenotype, the outline or the exposure.
 #
-# 15 minutes on any computer; no graphics card, no network. The review (Mougeot et al.
-# 2022, doi:10.1242/jcs.258986) found that 24 of 25 papers on classifying nuclei share
-# neither code nor data, and none of them was in 3D. Since then there is CellCycleNet
-# (Li et al. 2025, doi:10.26508/lsa.202403067): phases of the cell cycle from 3D images
-# of DNA, with code and data.
+# 15 minutes on any computer; no graphics card, no internet connection. The review
+# (Mougeot et al. 2022, doi:10.1242/jcs.258986) found that 24 of 25 papers on
+# classifying nuclei share neither code nor data, and none of them was in 3D. Since then
+# there is CellCycleNet (Li et al. 2025, doi:10.26508/lsa.202403067): phases of the cell
+# cycle from 3D images of DNA, with code and data.
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
@@ -88,10 +88,10 @@ nb.widgets.guess(question, apart["balanced_accuracy"])
 nb.show.confusion(apart)
 
 # %% [markdown]
-# On the left, true classes by row: what is off the diagonal is wrong. *Balanced
-# accuracy* is the mean share of right answers per class, and guessing has 0.5. On the
-# right, *calibration*: of what it is 80 % sure of, 80 % should be right. An interval
-# that counts plants, not nuclei, is wide. It has to be.
+# On the left, the *confusion matrix*, with true classes by row: what is off the
+# diagonal is wrong. *Balanced accuracy* is the mean share of right answers per class,
+# and guessing has 0.5. On the right, *calibration*: of what it is 80 % sure of, 80 %
+# should be right. An interval that counts plants, not nuclei, is wide. It has to be.
 
 # %%
 low, high = apart["interval_95"]["balanced_accuracy"]
@@ -100,7 +100,7 @@ print(f"Balanced accuracy {apart['balanced_accuracy']:.2f}, {low:.2f} to {high:.
 # %%
 forest.fit(crops)
 asked = forest.rank_features()
-nb.show.table({"measurement": list(asked)[:6], "asked for": list(asked.values())[:6]})
+nb.show.table({"measurement": list(asked)[:6], "times used": list(asked.values())[:6]})
 
 # %% [markdown]
 # ## 4. Break it: nuclei divided at random
@@ -133,10 +133,10 @@ nb.show.evaluation(scores)
 # all images of a class are of one group: then nobody can tell the two apart.
 #
 # ## 5. What does it see?
-# A classifier is right for reasons that it does not tell. So take a part away, and look
-# whether it misses it: only the outline; the pixels inside in random order; these
-# without any outline. (`nbtools ablate feature_forest CROPS --group-by group --out
-# FOLDER` does it for any method.)
+# A classifier is right for reasons that it does not tell. So take a part away, and see
+# whether the score falls: only the outline; the pixels inside in random order; the
+# image without any outline. (`nbtools ablate feature_forest CROPS --group-by group
+# --out FOLDER` does it for any method.)
 #
 # **Exercise.** Guess before you run the cell: which input will tell least?
 #
@@ -174,7 +174,7 @@ unequal = cross_validate(plain, rare, groups=few, folds=3)
 
 # %% tags=["exercise"]
 wild = [sample.class_name for sample in rare].count("wild type")
-question = "Whoever always says wild type: which share of all nuclei is right?"
+question = "Always say wild type: which share of all nuclei is right?"
 nb.widgets.guess(question, 100 * wild / len(rare), unit="%")
 
 # %%
@@ -253,8 +253,9 @@ print(f"{right} of {len(test)} nuclei of two new plants are right")
 # <details><summary>3. Nine of ten cells are in G1, and the accuracy is 0.9. What has
 # the classifier learned?</summary>
 #
-# Perhaps nothing: who always says G1 reaches 0.9, too. Its balanced accuracy would be
-# one over the number of classes. Ask for that, and for the confusion.
+# Perhaps nothing: a classifier that always says G1 reaches 0.9, too. Its balanced
+# accuracy would be one over the number of classes. Ask for that, and for the confusion
+# matrix.
 # </details>
 #
 # **Where next:** what is different, in µm, and is it the plant or the nucleus? Lesson

@@ -134,7 +134,7 @@ nb.show.error_maps({"noisy": sample.image} | restored, sample.clean)
 
 # %% [markdown]
 # Where are the errors of the network? At edges and in bright spots: details that cannot
-# be predicted from their surroundings are smoothed away. **Pull the line** in the
+# be predicted from their surroundings are smoothed away. **Drag the line** in the
 # picture below, and look for a chromocentre that has become dimmer.
 #
 # With images of your own there is no clean partner. Then look at what was *removed*
@@ -260,11 +260,11 @@ nb.show.restored(noisy, destriped, clean=striped[0].clean)
 # `nbtools check FOLDER --for n2v` warns you beforehand.
 #
 # ## 8. Break it: too much light
-# A saturated pixel of a camera counts no further. No denoiser can know the true value;
-# it does not even notice.
+# A saturated pixel can count no more light. No denoiser can know the true value; it
+# does not even notice.
 #
 # **Exercise.** Guess before you run the cell: which grey values of the image are lost
-# where the camera is full at 125?
+# if the camera saturates at 125?
 #
 # <details><summary>Solution</summary>
 #
@@ -275,7 +275,7 @@ nb.show.restored(noisy, destriped, clean=striped[0].clean)
 # %%
 full = sample.image.replace(pixels=np.minimum(sample.image.pixels, 125))
 denoised = {"denoised": restored["N2V2"]}
-denoised["denoised, camera full at 125"] = models["N2V2"].predict(full)
+denoised["denoised, saturated at 125"] = models["N2V2"].predict(full)
 nb.show.error_maps(denoised, sample.clean)
 
 # %% [markdown]

@@ -54,8 +54,8 @@ nb.show.images({"image": image, "the truth": foreground})
 # each size it places the features of the way down *beside* those of the way up (a *skip
 # connection*), so that borders stay sharp. It predicts once, at full size. (Some
 # reviews, Mougeot et al. 2022 among them, write that a U-Net is "also known as FPN". A
-# feature pyramid network *adds* features of one fixed width, and predicts at several
-# sizes: two different decoders.)
+# feature pyramid network (`fpn` here) *adds* features of one fixed width, and predicts
+# at several sizes: two different decoders.)
 #
 # Training lowers a **loss**. Cross-entropy measures for each pixel how improbable the
 # truth was in the prediction. The Dice loss measures for the whole image how little the
@@ -304,6 +304,8 @@ nb.show.predictions(test3d[:1], found["1, 3 and 5 planes"])
 # </details>
 #
 # **Where next:** what to do where nuclei touch (lesson 10), or one marker per nucleus
-# (lesson 12); your own images: `workbench_segment`. On the command line:
-# `nbtools train unet DATA --out MODEL`,
-# `nbtools predict MODEL IMAGES --out OUT --tile 16,256,256`.
+# (lesson 12); your own images: `workbench_segment`. Other networks for the same
+# question: `hrnet` (several resolutions side by side), `fullnet` (dilated convolutions
+# in place of coarse levels) and `unetr` (a transformer as encoder). On the command
+# line: `nbtools train unet DATA --out MODEL`, `nbtools predict MODEL IMAGES --out OUT
+# --tile 16,256,256`.

@@ -269,16 +269,17 @@ nb.show.scores(nb.metrics.evaluate_each(label, {"2.5D flows": prediction}))
 #
 # Merges, for all methods but StarDist: in crowded tissue a method is as good as its
 # treatment of contacts. Arrows that split neighbours carry most information about them;
-# the foreground alone (`unet`) carries none, and is worse than Otsu with a watershed.
-# Six minutes on one core are not much; methods that learn slowly are at a disadvantage
-# here, and may win with more: StarDist, whose 96 rays per voxel take long to learn, had
-# twelve minutes; it merges least, but splits most. Two trainings ran at a time, each on
-# a core of its own. One seed: differences within the intervals mean nothing.
+# the foreground alone (`unet`) carries none, and is no better than Otsu with a
+# watershed. Six minutes on one core are not much; methods that learn slowly are at a
+# disadvantage here, and may win with more: StarDist, whose 96 rays per voxel take long
+# to learn, had twelve minutes; it merges least, but splits most. Two trainings ran at a
+# time, each on a core of its own. One seed: differences within the intervals mean
+# nothing.
 #
 # ## 7. A real embryo, and not one real image to learn from
 # Outlines of nuclei in volumes are rare. Can simulated volumes replace them? We trained
-# two methods on 24 of them, with nuclei as in embryos, little light, specks that are no
-# nuclei, and a blur many times as long in z; thresholds were chosen on 6 more. Then
+# two methods on 24 of them, with nuclei as in embryos, little light, specks that are
+# not nuclei, and a blur many times as long in z; thresholds were chosen on 6 more. Then
 # both segmented a real mouse embryo of 8 cells:
 #
 # | method | minutes on one core | seed | matched | missed | extra | mean IoU |
@@ -289,15 +290,14 @@ nb.show.scores(nb.metrics.evaluate_each(label, {"2.5D flows": prediction}))
 # | `flows` in planes: the shipped weights `nuclei3d` | 14 | 0 | 8 | 0 | 0 | 0.69 |
 #
 # (`python benchmarks/embryo.py`.) With both, every nucleus is found and nothing else,
-# whatever the seed. So it is with Otsu's threshold, where the light is followed: eight
-# nuclei far apart are no hard case, and only the outlines are better. After 7 minutes
-# on a slower machine two of five seeds of `fast_nuclei` still missed nuclei, and a
-# single run would not have shown it. A mean IoU of 0.69 to 0.73 means that the outlines
-# differ from those of the annotators, who drew far out into the blur, and about half a
-# pixel beside the image. The *look* of the simulation was adapted to this one embryo,
-# so **another microscope may need another look** (`nbtools simulate nuclei3d --set …`,
-# lesson 04). To try it on a volume of your own:
-# `nb.methods.load("nuclei3d").predict(image)`.
+# whatever the seed. Otsu's threshold finds them all, too: eight nuclei far apart are no
+# hard case, and only the outlines are better. After 7 minutes on a slower machine two
+# of five seeds of `fast_nuclei` still missed nuclei, and a single run would not have
+# shown it. A mean IoU of 0.69 to 0.73 means that the outlines differ from those of the
+# annotators, who drew far out into the blur, and about half a pixel beside the image.
+# The *look* of the simulation was adapted to this one embryo, so **another microscope
+# may need another look** (`nbtools simulate nuclei3d --set …`, lesson 04). To try it on
+# a volume of your own: `nb.methods.load("nuclei3d").predict(image)`.
 #
 # **Exercise.** Why is each method trained with five seeds? Choose: "The mean of five is
 # better", "One run may be luck" or "One seed is not enough to learn from".

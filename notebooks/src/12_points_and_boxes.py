@@ -85,15 +85,15 @@ nb.show.table(rows)
 # which is the same nucleus in every microscope. **Report it with the score.**
 #
 # ## 3. Break it: doubles
-# A detector that reports each nucleus twice finds every one of them. **Which of the
-# numbers below tells?**
+# A detector that reports each nucleus twice misses no more of them than before. **Which
+# of the numbers below tells?**
 #
 # **Exercise.** Each nucleus is reported twice. Which number hides it? Choose: "recall",
 # "precision" or "the error of the count".
 #
 # <details><summary>Solution</summary>
 #
-# "recall". Every nucleus is found, so recall does not fall.
+# "recall". No nucleus that was found is lost, so recall does not fall.
 # </details>
 
 # %%
@@ -145,15 +145,15 @@ nb.show.table(rows)
 
 # %% [markdown]
 # Each map gives its points back: a network without error could use any of them. A real
-# one smooths what it learns, and where the maps of neighbours run together their peaks
-# melt first. A narrow peak in a large nucleus is hard to learn, for who knows its
+# one smooths what it learns, and where the maps of neighbours run together, their peaks
+# merge first. A narrow peak in a large nucleus is hard to learn, for who knows its
 # middle to a pixel? Ours take the diameter of each nucleus where labels tell it, else
 # half the distance between neighbours (`radius`), and smooth the map before they look
 # for peaks (`smoothing`, chosen on validation images).
 #
 # ## 5. Three networks
-# **KiNet** is a U-Net whose coarse scales reach the output on their own way, too; it
-# has a map per class where the classes of nuclei are known. **SP-CNN** is a row of
+# **KiNet** is a U-Net whose coarse scales also reach the output by a path of their own;
+# it has a map per class where the classes of nuclei are known. **SP-CNN** is a row of
 # convolutions; in training, it is rewarded where the edges around what it found fit an
 # outline of its library (the *shape prior*). **NucleiDetection** is the first half of
 # VGG16. All learn from points; where there are labels, their centres are taken.

@@ -28,7 +28,7 @@ from scipy import ndimage
 # %% [markdown]
 # ## 1. What a box cannot say
 # Many detectors of the review give a *bounding box* per nucleus: two corners, a score,
-# a class. From a label image, boxes come on the way.
+# a class. From a label image, boxes can be computed.
 
 # %%
 flat = nb.data.samples("nuclei2d")[0]
@@ -94,7 +94,7 @@ nb.show.table(rows)
 
 # %% [markdown]
 # A low limit kills neighbours, most of all long ones side by side; a high one keeps the
-# same nucleus twice. The best limit is another one for each tissue (0.3 here, 0.5 for
+# same nucleus twice. The best limit differs from tissue to tissue (0.3 here, 0.5 for
 # the tilted nuclei), so `fit` chooses it on your validation images (`overlap`). **Soft
 # suppression** drops nothing at once: it lowers the score of a box the more, the more
 # it shares with a better one, and a neighbour that was found for certain survives. With
@@ -155,7 +155,8 @@ nb.show.scores(nb.metrics.evaluate_each(truth, oracles))
 # A dozen regions against 51 nuclei. What is lost at an IoU of 0.9 is where the
 # watershed splits neighbours a little beside their true border. (The review says that
 # QCANet detects bounding boxes. It does not: its detector predicts these small regions.
-# NuSeT does use boxes, for the markers of its watershed; it is a method for planes.)
+# NuSeT (`nuset`) does use boxes, for the markers of its watershed; it is a method for
+# planes.)
 #
 # ## 5. Break it: bad centres
 # A real network misses centres, splits some in two, and places some beside the middle.
@@ -270,9 +271,9 @@ nb.show.scores(nb.metrics.evaluate_each(test, results))
 # Too high a threshold costs much in either case: without their centres, nuclei are
 # missed, or merge with a neighbour. Keeping regions without a centre costs less, as
 # long as most of them are nuclei; where most are debris, drop them. On crowded tissue,
-# trained for six minutes on one core, QCANet splits worse than `planned` and `flows`
-# (the table of lesson 11): two small networks share its time. It was made for early
-# embryos: few nuclei, far apart, and each of them counts.
+# trained for six minutes on one core, QCANet splits worse than `nnunet_planned` and
+# `flows` (the table of lesson 11): two small networks share its time. It was made for
+# early embryos: few nuclei, far apart, and each of them counts.
 #
 # ## You now have
 # the limits of a box, a reason to look at the limit of the suppression, markers and a
@@ -305,5 +306,7 @@ nb.show.scores(nb.metrics.evaluate_each(test, results))
 #
 # **Where next:** let the data choose the settings (lesson 13); your own images:
 # `workbench_segment`. Boxes alone can teach a segmentation, where they are tight:
-# `nbtools train box_supervised`. On the command line:
-# `nbtools train qcanet DATA --out MODEL --set share=0.5`.
+# `nbtools train box_supervised`. Networks that learn to predict boxes: `yolo`,
+# `retinanet` and `faster_rcnn`; with an outline in each box: `mask_rcnn` and
+# `retina_unet`. On the command line: `nbtools train qcanet DATA --out MODEL --set
+# share=0.5`.

@@ -58,7 +58,7 @@ nb.show.overlay(train[0].image, train[0].label)
 # <details><summary>Solution</summary>
 #
 # The patch on the shape of the images, the kernels on the pixel size: planes that lie
-# farther apart than pixels want flat ones.
+# farther apart than pixels call for flat ones.
 # </details>
 
 # %%

@@ -52,15 +52,16 @@ nb.show.pairs(ten, limit=3)
 #
 # <details><summary>Solution</summary>
 #
-# 14 % of all twelve images, in place of 2 % of eight. Ten times the nuclei are seven
-# times the area: the rims of neighbours overlap. (Put the 10 back before you go on.)
+# 14 % of all twelve images, in place of 2 % of eight. Ten times the nuclei are not
+# quite ten times the area: the rims of neighbours overlap. (Put the 10 back before you
+# go on.)
 # </details>
 #
 # ## 2. Cheaper labels
 # A point is one click, a box two, a scribble a stroke, an outline takes by far the most
-# time. What does each tell a network? We need no training to see that: from the truth
-# of a real image we make what a person would click, from this what the network is to
-# learn, and compare it with the truth, for the pixels about which it says anything.
+# time. What does each of them tell a network? We need no training to see that: from the
+# truth of a real image we make what a person would click, from this what the network is
+# to learn, and compare it with the truth, for the pixels about which it says anything.
 
 # %%
 sample = nb.data.samples("nuclei2d")[0]
@@ -80,7 +81,7 @@ asked["scribbles, 1 %"] = strokes.pixels >= 0
 told["scribbles, 1 %"] = strokes.pixels > 0
 rows = []
 for way, known in asked.items():
-    row = {"way": way, "pixels told, %": 100 * known.mean()}
+    row = {"way": way, "pixels labelled, %": 100 * known.mean()}
     right = told[way][known] == (truth[known] > 0)
     row["of these right, %"] = 100 * right.mean()
     rows.append(row)
@@ -108,9 +109,9 @@ nb.show.table(rows)
 
 # %% [markdown]
 # The regions are those that *fill* their boxes: a margin makes each of them larger. A
-# single pixel costs a third of the mean AP, and at 4 px most nuclei are no longer
-# matched. If boxes of others are loose, shrink them by what a look at some of them
-# tells.
+# single pixel costs a third of the mean AP, and at 4 px almost half of the nuclei are
+# no longer matched. If boxes of others are loose, look at some of them, and shrink all
+# by as much.
 #
 # **Exercise.** And boxes that are too tight? In the cell above, change
 # `(0, 1, 2, 4, 8)` to `(0, -1, -2, -4)`.
@@ -124,8 +125,8 @@ nb.show.table(rows)
 # </details>
 #
 # ## 3. Wrong labels
-# People overlook nuclei, and slip. Below a fifth of the labels are wrong: about half of
-# these nuclei are left out, the others lie beside their place. Find them.
+# People overlook nuclei, and slip. Below a fifth of the labels are wrong: about a third
+# of these nuclei are left out, the others lie beside their place. Find them.
 
 # %%
 wrong = nb.simulate.mislabel(sample.label, share=0.2, rng=np.random.default_rng(1))
@@ -133,7 +134,7 @@ nb.show.overlay(sample.image, wrong)
 
 # %% [markdown]
 # A wrong label pulls hardest when the network is right and sure: the cross-entropy of a
-# label that the network holds for improbable is largest. A loss that *gives way* pulls
+# label that the network considers improbable is largest. A loss that *gives way* pulls
 # with p^q of that strength, where p is the probability of the label (`label_noise`, q).
 
 # %%
@@ -205,7 +206,7 @@ nb.show.table(rows)
 # %% [markdown]
 # Read each route from top to bottom: what does the tenth label bring, and what the
 # three hundredth? The forest has learned what it can by the tenth: it knows *nucleus*
-# and *background*, and parts touching nuclei by their shape alone. A learning curve
+# and *background*, and splits touching nuclei by their shape alone. A learning curve
 # that has become flat says: *stop labelling, change something else*. One that still
 # rises says how much the next hundred may bring. And do not overlook the first row:
 # weights that were trained on other nuclei, and have seen no label of these.
@@ -234,7 +235,8 @@ shown = {"image": crop[..., 0], "jigsaw": shuffled[..., 0], "masked": masked}
 nb.show.images(shown, columns=3)
 
 # %% [markdown]
-# Who puts the tiles right knows what a nucleus looks like, and has needed no label.
+# A network that puts the tiles right knows what a nucleus looks like, and has needed no
+# label.
 #
 # **Exercise.** Make it harder: in the cell above, change `share=0.4` to `share=0.9`.
 # Can you still say where the nuclei were? Could a network?
@@ -243,7 +245,7 @@ nb.show.images(shown, columns=3)
 #
 # Of three of the twelve nuclei nothing is left to see, of five less than a tenth; with
 # 0.4 something is left of each. What nothing points to cannot be filled in, only
-# guessed at, and who must guess learns the average. (Put the 0.4 back.)
+# guessed at, and a network that must guess learns the average. (Put the 0.4 back.)
 # </details>
 #
 # **Break it: DenoiSeg with plenty of labels.** Its network learns grey values *and*
@@ -309,7 +311,7 @@ nb.show.table(rows)
 #
 # How much does that save? On real images, with a forest and three seeds
 # (`benchmarks/active_loop.py`): chosen at random, 30 labelled nuclei give a mean IoU of
-# the foreground of 0.811; chosen where the model expects least, 15 give 0.810.
+# the foreground of 0.811; chosen where the model expects the lowest IoU, 15 give 0.810.
 #
 # ## You now have
 # a learning curve of your own, an idea of what points, boxes and scribbles tell a
@@ -341,6 +343,8 @@ nb.show.table(rows)
 # </details>
 #
 # **Where next:** images that a program makes, with labels that cost nothing (lesson
-# 15); your own images: `workbench_segment`. On the command line:
-# `nbtools train point_supervised DATA --out MODEL`, `nbtools train border_unet DATA
-# --init JIGSAW --init-parts encoder --out MODEL`, `nbtools next MODEL IMAGES`.
+# 15); your own images: `workbench_segment`. The methods of section 5 are `denoiseg`,
+# `voidseg`, `jigsaw`, `masked_image` and `mean_teacher`. On the command line: `nbtools
+# train point_supervised DATA --out MODEL`, `nbtools train box_supervised DATA --out
+# MODEL`, `nbtools train border_unet DATA --init JIGSAW --init-parts encoder --out
+# MODEL`, `nbtools next MODEL IMAGES`.

@@ -2,9 +2,9 @@
 # # 15 · Learn from synthetic images
 #
 # **You will be able to** measure the gap between simulated and real images, train a
-# translator that makes images of masks, find out whether it has invented nuclei, learn
-# a segmentation from what it makes, and say what all this is worth beside a few real
-# labels.
+# translator that makes images from masks, find out whether it has invented nuclei,
+# learn a segmentation from what it makes, and say what all this is worth in comparison
+# with a few real labels.
 #
 # 15 minutes on two processor cores; no graphics card. Papers: Dunn et al. 2019,
 # doi:10.1038/s41598-019-54244-5 (DeepSynth); Zhu et al. 2017,
@@ -44,13 +44,13 @@ shown |= {"simulated": simulated[0].image, "simulated, too": simulated[1].image}
 nb.show.images(shown)
 
 # %% [markdown]
-# **Exercise.** Does the simulation suit in number, too? In the cell above, change
+# **Exercise.** Does the simulation match in number, too? In the cell above, change
 # `"density": (0.2,)` to `"density": (0.5,)`, and compare again.
 #
 # <details><summary>Solution</summary>
 #
 # With 0.2 a simulated tile has 8 to 13 nuclei, and a real one 6 to 14: that was chosen
-# to suit. With 0.5 it has 20 to 32, and touching neighbours are the rule. Crowding is
+# to match. With 0.5 it has 20 to 32, and touching neighbours are the rule. Crowding is
 # the first thing to set to what your own images show. (Put the 0.2 back before you go
 # on.)
 # </details>
@@ -106,13 +106,13 @@ nb.show.table(rows)
 # have a look that it never shows: a few nuclei there outshine all others.
 #
 # **Exercise.** Ask for three styles: in the cell above, change `count=2` to `count=3`,
-# and print `own`. Who gets the third?
+# and print `own`. Which images get the third?
 #
 # <details><summary>Solution</summary>
 #
-# The simulation, for itself: 14 of its 16 images. Two are still like the five real
-# tiles; no real tile is like the 14. How many styles there are is a choice, and with
-# more of them fewer are shared. (Put the 2 back before you go on.)
+# The simulation alone: 14 of its 16 images. Two are still like the five real tiles; no
+# real tile is like the 14. How many styles there are is a choice, and with more of them
+# fewer are shared. (Put the 2 back before you go on.)
 # </details>
 #
 # ## 4. What the gap costs
@@ -170,7 +170,7 @@ for name, samples in {"exact": simulated, "invented": invented}.items():
     seen = {name: [witness.predict(sample.image) for sample in samples]}
     counts = nb.metrics.evaluate_each(samples, seen)[name]["pooled"]["0.50"]
     row = {"images": name, "nuclei of the masks": counts["tp"] + counts["fn"]}
-    row |= {"seen": counts["tp"], "not to be seen": counts["fn"]}
+    row |= {"found": counts["tp"], "not found": counts["fn"]}
     rows.append(row | {"without a mask": counts["fp"]})
 nb.show.table(rows)
 
@@ -189,8 +189,8 @@ nb.show.table(rows)
 # in the exact images, where the witness is wrong now and then. A network that learns
 # from invented nuclei learns that they are background.
 #
-# ## 6. Images made of masks
-# A *generator* draws an image of a mask; a *judge* learns to tell what was drawn from
+# ## 6. Images made from masks
+# A *generator* draws an image from a mask; a *judge* learns to tell what was drawn from
 # what is real, and the generator learns to deceive it: a **GAN**. Masks and real images
 # are no pairs, so a second generator leads back to the mask, and both ways must end
 # where they began: a **CycleGAN**. A third network must find the mask in what was made
@@ -206,13 +206,13 @@ for number, sample in enumerate(simulated):
 translator = nb.methods.get("cyclegan")(**budget, preset="tiny")
 translator.fit(nb.data.DataSet.of(masks))
 made = [translator.predict(sample.image).image for sample in masks]
-nb.show.images({"mask": masks[0].image, "made of it": made[0], "real": ours[0].image})
+nb.show.images({"mask": masks[0].image, "made from it": made[0], "real": ours[0].image})
 
 # %%
 seen = {"made": [witness.predict(image) for image in made]}
 counts = nb.metrics.evaluate_each(masks, seen)["made"]["pooled"]["0.50"]
 row = {"images": "made", "nuclei of the masks": counts["tp"] + counts["fn"]}
-row |= {"seen": counts["tp"], "not to be seen": counts["fn"]}
+row |= {"found": counts["tp"], "not found": counts["fn"]}
 nb.show.table([*rows, row | {"without a mask": counts["fp"]}])
 
 # %% [markdown]
@@ -225,15 +225,15 @@ nb.show.table([*rows, row | {"without a mask": counts["fp"]}])
 #
 # <details><summary>Solution</summary>
 #
-# "Not to be seen" must fall: a nucleus of the mask was not drawn. "Without a mask" must
-# fall as well: one was invented. A translator that draws nothing has none without a
-# mask, one that fills the image sees each mask; only both together say that image and
-# labels agree.
+# "Not found" must fall: a nucleus of the mask was not drawn. "Without a mask" must fall
+# as well: one was invented. A translator that draws nothing has none without a mask,
+# one that fills the image finds each mask; only both together say that image and labels
+# agree.
 # </details>
 #
 # ## 7. A segmentation learned from made images
 # `deepsynth` does all of this at once: in every step the translator learns, and a
-# segmenter from what was just made of the masks. No real label is used.
+# segmenter learns from what was just made from the masks. No real label is used.
 
 # %%
 deepsynth = nb.methods.get("deepsynth")(**budget, preset="tiny")

@@ -297,7 +297,7 @@ nb.show.table([best, rows[6]])
 #
 # <details><summary>Solution</summary>
 #
-# No, 22: bright is dark now, the outlines are of something else, and the printed
+# No, 21: bright is dark now, the outlines are of something else, and the printed
 # warning says so.
 # </details>
 

@@ -4,8 +4,8 @@
 # **You will be able to** measure volume, shape, position and chromocentres in µm, know
 # which numbers to trust, and compare genotypes with the plant as the unit.
 #
-# 10 minutes on any computer; no graphics card, no network. After NucleusJ (Poulet et
-# al. 2015, doi:10.1093/bioinformatics/btu774; Dubos et al. 2020,
+# 10 minutes on any computer; no graphics card, no internet connection. After NucleusJ
+# (Poulet et al. 2015, doi:10.1093/bioinformatics/btu774; Dubos et al. 2020,
 # doi:10.1080/19491034.2020.1845012) and TANGO (Ollion et al. 2013,
 # doi:10.1093/bioinformatics/btt276), whose parameters these are.
 
@@ -75,9 +75,9 @@ nb.show.highlight(field.image, field.label, labels=[table["label"][largest]])
 # %% [markdown]
 # ## 2. Which rows to trust
 # Of a nucleus that the border cuts, neither volume nor shape can be measured: column
-# `touches_border`. One with too few pixels between centre and surface has numbers of
-# shape that may be off by more than 5 %: column `reliable`; `unreliable` names them.
-# Both stay in the table, marked; you decide what to leave out, and report it. (A
+# `touches_border`. One with too few pixels between centre and surface has shape
+# measurements that may be off by more than 5 %: column `reliable`; `unreliable` names
+# them. Both stay in the table, marked; you decide what to leave out, and report it. (A
 # nucleus can be both.)
 
 # %%

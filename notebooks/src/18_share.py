@@ -5,10 +5,10 @@
 # you, bring in models of others, send results to Fiji, QuPath and a spreadsheet, and
 # make a data set ready for a repository.
 #
-# 5 minutes on any computer; no graphics card, no network. The review (Mougeot et al.
-# 2022, doi:10.1242/jcs.258986) asked 101 papers for ten elements that reuse needs; four
-# papers had them all. Packages of bioimage.io after Ouyang et al. 2022
-# (doi:10.1101/2022.06.07.495102).
+# 5 minutes on any computer; no graphics card, no internet connection. The review
+# (Mougeot et al. 2022, doi:10.1242/jcs.258986) asked 101 papers for ten elements that
+# reuse needs; four papers had them all. Packages of bioimage.io after Ouyang et al.
+# 2022 (doi:10.1101/2022.06.07.495102).
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
@@ -28,7 +28,7 @@ import numpy as np
 
 # %% [markdown]
 # ## 1. What reuse needs
-# Code alone is not enough: who wants to use a method needs its explanation, its
+# Code alone is not enough: anyone who wants to use a method needs its explanation, its
 # environment, the trained model and the images it was trained on. Here are the ten
 # elements of `fast_nuclei`, the method of the weights `nuclei2d_small` in lesson 10,
 # and where each of them lies.
@@ -53,15 +53,16 @@ nb.show.table(
 # ## 2. A model as a package
 # A **package** of bioimage.io is a zip that other programs understand: weights, how
 # grey values are scaled before the network, which sizes it takes, and a pair of test
-# images. The weights are in it twice: for Keras, and as **ONNX**, a graph of stock
-# operators that Python, C++ and others run without this toolkit. Fiji (DeepImageJ)
-# takes less than the format allows: for it there is `format="deepimagej"`.
+# images. The weights are in it twice: for Keras, and as **ONNX**, a file of standard
+# operations that programs in Python, C++ and other languages run without this toolkit.
+# Fiji (DeepImageJ) takes less than the format allows: for it there is
+# `format="deepimagej"`.
 
 # %%
 model = nb.methods.load("nuclei2d")
 card = nb.export.ModelCard(
     name="Nuclei in 2D fluorescence",
-    description="Foreground and distance of nuclei in planes.",
+    description="Foreground and flows of nuclei in planes.",
     authors=("The nbtools authors",),
     licence="CC0-1.0",
 )
@@ -112,8 +113,9 @@ nb.show.images(views)
 
 # %% [markdown]
 # Foreground is a number from 0 to 1: to four digits, both are the same. What may differ
-# is the grey scale: this toolkit leaves faults of an image out before it takes
-# percentiles, and the format has no word for that. This image has none.
+# is the grey scale: this toolkit leaves out defects of an image (hot pixels, stripes,
+# empty margins) before it takes percentiles, which the format cannot express. This
+# image has none.
 #
 # ## 4. Break it: forget the grey scale
 # A package says how grey values are scaled, but not every program reads it. **Guess**:
@@ -156,12 +158,13 @@ nb.show.table(rows)
 nb.show.overlay(sample.image, found.labels)
 
 # %% [markdown]
-# `cellpose` writes masks that Cellpose loads, `napari` a file that it takes for labels,
-# `ome-zarr` a pyramid, also into the folder of the image (`--out
+# `cellpose` writes masks that Cellpose loads, `napari` a file that napari opens as
+# labels, `ome-zarr` a pyramid, also into the folder of the image (`--out
 # IMAGE.zarr/labels/nuclei`), and `omero` a table that OMERO attaches to its images.
 # `rois` opens in Fiji, `geojson` in QuPath, `nrrd` in 3D Slicer; volumes also go as
 # surfaces (`ply`, `stl`, `vtk`: one per nucleus, in µm). Tables go as Parquet, or as
-# CSV with the signs of your spreadsheet: `--format csv --decimal comma`.
+# CSV with the separator and decimal mark of your spreadsheet: `--format csv --decimal
+# comma`.
 #
 # **Exercise.** A pathologist wants the outlines in QuPath. Which format? Choose:
 # "rois", "geojson" or "nrrd".

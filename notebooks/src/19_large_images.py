@@ -4,8 +4,8 @@
 # **You will be able to** predict, measure and store an image that does not fit into the
 # memory, and say why naive tiles cut nuclei.
 #
-# 5 minutes on any computer; no graphics card, no network. Chunked files after Moore et
-# al. 2021 (doi:10.1038/s41592-021-01326-w, OME-Zarr).
+# 5 minutes on any computer; no graphics card, no internet connection. Chunked files
+# after Moore et al. 2021 (doi:10.1038/s41592-021-01326-w, OME-Zarr).
 
 # %% cellView="form" tags=["skip-execution"]
 # @title Install (on Colab; elsewhere this does nothing) { display-mode: "form" }
@@ -87,9 +87,9 @@ nb.widgets.guess(question, more, unit="more")
 print(f"in one piece: {whole.pixels.max()} nuclei, in four pieces: {naive.max()}")
 
 # %%
-seam = (slice(840, 960), slice(600, 840))
+seam = (slice(870, 930), slice(420, 620))
 part = large.replace(pixels=large.pixels[seam])
-nb.show.overlay(part, part.replace(pixels=naive[seam]), title="cut at row 60")
+nb.show.overlay(part, part.replace(pixels=naive[seam]), title="cut at row 30")
 
 # %% [markdown]
 # Nuclei on the cut are counted twice, and are too small in the table. With more pieces
@@ -168,9 +168,10 @@ nb.show.table({name: table[name] for name in shown}, limit=4)
 # need the image as a whole.
 #
 # ## 6. More than one worker
-# Blocks do not need each other, so that several processes, or the nodes of a cluster,
+# Blocks are independent of each other, so several processes, or the nodes of a cluster,
 # compute them side by side. The labels are the same bit for bit, whatever the number of
-# workers; one that is lost costs its block. `--plan` tells who would compute what:
+# workers; if one is lost, only its block is computed again. `--plan` tells who would
+# compute what:
 #
 # ```
 # pip install distributed dask-jobqueue
@@ -200,8 +201,8 @@ nb.show.table({name: table[name] for name in shown}, limit=4)
 #
 # <details><summary>1. How wide must the halo be?</summary>
 #
-# As wide as the network looks (its receptive field), and as the largest object: one
-# that reaches beyond it may be split or joined otherwise, and that is told.
+# As wide as the network sees (its receptive field), and as the largest object: one that
+# reaches beyond it may be split or joined differently, and a warning says so.
 # </details>
 #
 # <details><summary>2. Why is the threshold not chosen in each block?</summary>

@@ -4,8 +4,8 @@
 # **You will be able to** link the nuclei of a movie into tracks, count divisions, read
 # a lineage, and say when tracks must not be believed.
 #
-# 5 minutes on any computer; no graphics card, no network. Linking after Jaqaman et al.
-# 2008 (doi:10.1038/nmeth.1237), by laptrack (Fukai & Kawaguchi 2023,
+# 5 minutes on any computer; no graphics card, no internet connection. Linking after
+# Jaqaman et al. 2008 (doi:10.1038/nmeth.1237), by laptrack (Fukai & Kawaguchi 2023,
 # doi:10.1093/bioinformatics/btac799).
 
 # %% cellView="form" tags=["skip-execution"]
@@ -64,7 +64,7 @@ nb.show.overlay(movie.image.select(T=12), found.select(T=12))
 # %% [markdown]
 # ## 3. Link them
 # Between two frames, each nucleus is linked to at most one of the next frame, so that
-# all links *together* are as short as can be. Then ends are joined to beginnings:
+# all links *together* are as short as possible. Then ends are joined to beginnings:
 # across a frame in which a nucleus was missed, and, where one becomes two that together
 # are about as large, as a division. How far a nucleus may move is measured in the
 # movie.
@@ -157,7 +157,8 @@ nb.show.table(rows)
 # ```
 #
 # In TrackMate tracks can be corrected by hand, which is worth it where a few divisions
-# are the result of the paper. Volumes work alike: with axes `TZYX`.
+# are the result of the paper. Movies of volumes, with axes `TZYX`, work in the same
+# way.
 
 # %% tags=["exercise"]
 nb.widgets.ask(

@@ -98,7 +98,8 @@ train, val, test = known.split(val=0.2, test=0.2, seed=0)
 rows = []
 for name in nb.methods.names("classification"):
     about = nb.methods.describe(name)
-    rows.append({key: about[key] for key in ("name", "title", "dims")})
+    dims = " and ".join(f"{n}D" for n in about["dims"])
+    rows.append({"name": name, "title": about["title"], "images": dims})
 nb.show.table(rows)
 
 # %%

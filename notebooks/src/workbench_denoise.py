@@ -103,7 +103,7 @@ nb.training.write_recipe(
 
 # %% [markdown]
 # ## 5. Look: what was removed?
-# Pull the line. Then look at the difference: it must look like noise, and show nothing
+# Drag the line. Then look at the difference: it must look like noise, and show nothing
 # of the nuclei. Where it shows them, structure is lost.
 
 # %%

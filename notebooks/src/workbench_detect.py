@@ -62,7 +62,8 @@ train, val, test = images.split(val=0.2, test=0.2, seed=0)
 rows = []
 for name in nb.methods.names("detection"):
     about = nb.methods.describe(name)
-    rows.append({key: about[key] for key in ("name", "title", "needs")})
+    needs = ", ".join(about["needs"])
+    rows.append({"name": name, "title": about["title"], "learns from": needs})
 nb.show.table(rows)
 
 # %%

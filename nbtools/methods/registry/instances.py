@@ -52,7 +52,7 @@ ROWS = (
             "10.1109/TMI.2018.2865709",
             2019,
         ),
-        lesson="notebooks/00_start_here.ipynb",
+        lesson="notebooks/10_borders_and_distances.ipynb",
         parameters=801_818,
         weights="nuclei2d_small",
         target="distance:DistanceTarget",
