@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nbtools import cli, data
-from nbtools.cli.deposit import judge_sharing
 from nbtools.data import idr, rembi
 from nbtools.data.answers import save_answers
 from nbtools.data.ro_crate import NAME, check_crate
 from nbtools.errors import UserError
+from nbtools.export.deposit import judge_sharing
 from nbtools.io import read_image
 
 SAMPLES = data.packaged_path("samples", "simulated2d")
