@@ -1,12 +1,12 @@
 """Twin of export.biaflows and biaflows_run: a descriptor that others read, and what runs it."""
 
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from other_python import ask, needs
 
 from nbtools import data, export, io, methods
 from nbtools.cli import main
@@ -14,8 +14,6 @@ from nbtools.errors import UserError
 from nbtools.export import biaflows, biaflows_run
 from nbtools.image import Image
 
-# a Python with biomero and biomero-schema, which may be another than that of nbtools
-READER = os.environ.get("BIOIMAGEIO_CORE", sys.executable)
 READ = """
 import importlib.util, json, sys
 from importlib.metadata import distribution
@@ -27,7 +25,7 @@ about = json.load(open(sys.argv[1]))
 assert parsers.detect_schema_format(about) == "BIAFLOWS"
 found = parsers.BiaflowsSchemaAdapter().adapt_to_biomero_schema(about)
 flags = {one.id: [one.command_line_flag, one.type, one.default_value] for one in found.inputs}
-print("FOUND" + json.dumps([found.name, found.container_image.image, flags]))
+answer([found.name, found.container_image.image, flags])
 """
 
 
@@ -65,20 +63,11 @@ def test_the_descriptor_has_what_a_server_asks_and_each_decoding_value(tmp_path,
     assert methods.load(tmp_path / "flow" / "model").name == model.name
 
 
-def has_reader() -> bool:
-    words = [READER, "-c", "from importlib.metadata import version; import biomero_schema;"]
-    words[-1] += "version('biomero')"
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not has_reader(), reason="biomero and biomero-schema are not installed")
+@needs("biomero", "biomero-schema")
 @pytest.mark.parametrize("name", ["otsu", "nuclei2d_small"])
 def test_biomero_reads_the_descriptor_with_its_types_and_flags(tmp_path, name):
     assert export_workflow(name, tmp_path / "flow") == 0
-    words = [READER, "-c", READ, str(tmp_path / "flow" / "descriptor.json")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert "FOUND" in done.stdout, done.stderr[-2000:]
-    title, image, flags = json.loads(done.stdout.partition("FOUND")[2])
+    title, image, flags = ask(READ, tmp_path / "flow" / "descriptor.json")
     assert image == f"OWNER/w_{title.lower()}"
     kinds = {float: "float", int: "integer"}
     values = methods.load(name).decoding_values()
