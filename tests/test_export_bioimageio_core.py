@@ -114,7 +114,8 @@ def test_without_nbtools_the_package_gives_the_same_foreground_map(packages, tmp
     assert np.mean((mirrored[..., 0] > 0.5) != (ours[..., 0] > 0.5)) < 0.005
 
 
-@pytest.mark.parametrize("name", ["nuclei2d_small", "denoise2d"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
 def test_onnx_is_the_network_on_every_size_that_the_package_declares(packages, name, rng):
     """Least size and steps up, one axis at a time and both; between two steps it is refused."""
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -124,7 +125,8 @@ def test_onnx_is_the_network_on_every_size_that_the_package_declares(packages, n
     graph = package.build_graph(methods.load(name))
     axes = [axis for axis in about["inputs"][0]["axes"] if axis["type"] == "space"]
     least, steps = ([axis["size"][key] for axis in axes] for key in ("min", "step"))
-    for more in ((0, 0), (1, 0), (0, 1), (2, 3), (5, 1)):
+    for more in ((0, 0, 0), (1, 0, 0), (0, 1, 1), (2, 3, 1), (5, 1, 0)):
+        more = more[: len(least)]
         space = [low + n * step for low, n, step in zip(least, more, steps, strict=True)]
         image = rng.random((1, *space, graph.inputs[0].shape[-1]), np.float32)
         wanted = np.asarray(graph(image))

@@ -12,7 +12,6 @@ from nbtools import io, runtime, tasks
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError, require_choice
-from nbtools.image import Image
 from nbtools.io.table_files import (
     DECIMALS,
     SEPARATORS,
@@ -123,7 +122,7 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
     suffix = formats[args.format][0]
     if args.format == "ome-zarr" and args.out.parent.name == "labels":
         return _export_in_place(found, args)
-    readers = {name: partial(_unpack, found, name) for name in found.names}
+    readers = {name: partial(found.read, name) for name in found.names}
     if (len(readers) == 1 and args.format not in export.FOLDERS) or args.format == "coco":
         if not args.out.name.lower().endswith(suffix):
             args.out = args.out.with_name(args.out.name + suffix)
@@ -225,12 +224,6 @@ def open_result(place: Path) -> ResultSet:
             return tasks.DETECTION.read(place, what="The result")
         except UserError:
             raise error from None
-
-
-def _unpack(found: ResultSet, name: str) -> Image | Points | Boxes:
-    """The label image of labels; points and boxes as they are."""
-    result = found.read(name)
-    return getattr(result, "image", result)
 
 
 def _write_labels() -> tuple[dict, Callable]:
