@@ -7,7 +7,7 @@ import pytest
 from drawn_cells import draw_cells, segment
 from other_python import ask, needs
 
-from nbtools import data, io
+from nbtools import data, io, tracking
 from nbtools.cli import main
 from nbtools.image import Image
 
@@ -139,6 +139,28 @@ answer([labels.data.tolist(), type(points).__name__, points.data.tolist(),
     assert places[0] == [[3.0, 4.25], [20.5, 7.0]]
     corners = np.array(places[1][0])
     assert (corners.min(0).tolist(), corners.max(0).tolist()) == ([1.5, 2.5], [7.5, 12.5])
+
+
+@needs("geff")
+def test_the_reader_of_geff_gives_a_division_back(tmp_path):
+    movie = np.zeros((3, 30, 60), np.uint16)
+    movie[:2, 10:18, 26:34] = 1
+    movie[2, 10:18, 16:24], movie[2, 10:18, 38:46] = 2, 3
+    image = Image(movie, "TYX", spacing=(0.5, 0.5))
+    tracks = tracking.from_labels(image, parents={2: 1, 3: 1}, tracked=True)
+    tracking.write_geff(tracks, tmp_path / "a.geff")
+    code = """
+import geff
+graph, about = geff.read(sys.argv[1], structure_validation=True)
+places = [[graph.nodes[n][axis] for axis in "tyx"] for n in sorted(graph)]
+answer([sorted(map(list, graph.edges)), [list(map(float, one)) for one in places], about.directed])
+"""
+    edges, places, directed = ask(code, tmp_path / "a.geff")
+    assert directed
+    assert edges == sorted([start, end] for start, end, _ in tracks.edges())
+    assert len(edges) == 3
+    assert [place[0] for place in places] == tracks.frame.tolist()
+    assert np.allclose(np.array(places)[:, 1:], tracks.coordinates)
 
 
 # what the terms of a deposit mean, as the context of RO-Crate 1.1 says it; that is on the web
