@@ -27,8 +27,8 @@ def write_labels(
 
     Parameters
     ----------
-    labels : name → function that gives the label image, axes YX or ZYX; or labels with classes and
-        scores, which "geojson" tells, too.
+    labels : name → function that gives the label image, axes YX or ZYX; or labels with their
+        classes and scores, which "geojson" tells, too.
     path : of the file, where the format holds all images in one (COCO) or there is one image; else
         of the folder of the files.
     format : "rois" (Fiji), "geojson" (QuPath), "coco", "nrrd" (3D Slicer), "nifti" (ITK-SNAP),

@@ -199,7 +199,7 @@ print("Faults of the RO-Crate:", nb.data.check_crate(Path("runs/18/deposit")))
 form
 
 # %% [markdown]
-# **Your turn:** fill in title and authors (two of them), write again, and look for both
+# **Exercise.** Fill in title and authors (two of them), write again, and look for both
 # names in `runs/18/deposit/ro-crate-metadata.json`. Which findings have gone?
 #
 # <details><summary>Solution</summary>
