@@ -3,7 +3,7 @@
 #   make course   run the lessons on the samples and open their summary      make site   the web site, from the executed lessons
 #   make test     all tests, notebooks included                              make bench  ratios against other tools
 #   make check    style, and whether notebooks are built                     make wheelhouse  packages for a room without network
-#   and test-browser, test-colab, test-backends, test-reliability, release-check: see CONTRIBUTING.md
+#   and test-browser, test-colab, test-backends, test-readers, test-reliability, release-check: see CONTRIBUTING.md
 # Choose an interpreter with  make course PYTHON=/path/to/python3.12
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -14,7 +14,7 @@ INPUTS := requirements.txt pyproject.toml setup.py constraints.txt
 PIP    := -m pip --disable-pip-version-check install
 
 .PHONY: help start environment course test lab bench check notebooks site wheelhouse release-check test-browser test-colab test-backends \
-  test-reliability clean
+  test-readers test-reliability clean
 .DELETE_ON_ERROR:
 
 help:
@@ -103,6 +103,18 @@ test-colab:
 test-backends:
 	@$(MAKE) --no-print-directory VENV=.venv-backends .venv-backends/backends.stamp
 	@.venv-backends/bin/python -m pytest -n $(JOBS) -m backends tests/test_backends.py $(TESTS)
+
+# What is exported, loaded by programs that others wrote: bioimage.io, RO-Crate, QuPath's and COCO's outlines, OME-Zarr, napari, BIAFLOWS.
+test-readers: environment
+	@$(MAKE) --no-print-directory VENV=.venv-readers .venv-readers/readers.stamp
+	@READERS=$(CURDIR)/.venv-readers/bin/python $(BIN)/python -m pytest tests/test_export_readers.py tests/test_export_biaflows.py \
+	  tests/test_export_bioimageio_core.py $(TESTS)
+
+# of biomero only the file that reads descriptors is run: the rest of what it asks for talks to servers
+.venv-readers/readers.stamp: tests/readers.txt | .venv-readers/bin/python
+	@.venv-readers/bin/python $(PIP) -r tests/readers.txt
+	@.venv-readers/bin/python $(PIP) --no-deps biomero
+	@touch $@
 
 .venv-backends/backends.stamp: $(INPUTS) | .venv-backends/bin/python
 	@.venv-backends/bin/python $(PIP) -c constraints.txt -e ".[tf,test]" jax torch

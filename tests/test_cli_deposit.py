@@ -4,17 +4,18 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from nbtools import cli, data
-from nbtools.cli.deposit import judge_sharing
 from nbtools.data import idr, rembi
 from nbtools.data.answers import save_answers
 from nbtools.data.ro_crate import NAME, check_crate
 from nbtools.errors import UserError
+from nbtools.export.deposit import judge_sharing
 from nbtools.io import read_image
 
 SAMPLES = data.packaged_path("samples", "simulated2d")
@@ -180,6 +181,33 @@ def test_tables_of_the_image_data_resource_name_every_file(own_set, tmp_path):
     assert {row["Comment [Image File Type]"] for row in rows} == {"raw", "derived"}
     sums = (tmp_path / "out" / "checksums.sha256").read_text()
     assert idr.STUDY in sums
+
+
+# what the reader of the Image Data Resource asks for: IDR/idr-utils, pyidr/study_parser.py
+MANDATORY = (
+    *("Comment[IDR Study Accession]", "Study Title", "Study Description", "Study Type"),
+    *("Study Publication Title", "Study Author List", "Study Organism"),
+    *("Study Public Release Date", "Comment[IDR Experiment Name]", "Experiment Description"),
+    *("Experiment Sample Type", "Experiment Imaging Method", "Experiment Number"),
+)
+
+
+@pytest.mark.parametrize("authors", [[], ["Ada King-Lovelace"]])
+def test_the_study_file_has_what_the_reader_of_its_repository_asks_for(authors):
+    told = {"authors": authors, "description": "Two\nlines.", "citation": "none yet"}
+    rows = list(idr.list_study(told, count=6, name="Roots (day 3)"))
+    study = {key: values for key, *values in rows}
+    assert set(MANDATORY) <= set(study)
+    assert all(len(study[key]) == 1 for key in MANDATORY)  # a tab follows the key
+    assert not [cell for row in rows for cell in row if "\n" in cell]
+    (accession,), (name,) = study["Comment[IDR Study Accession]"], study[MANDATORY[8]]
+    assert re.fullmatch(rf"{accession}-\w+(-\w+)?/\w+", name)
+    assert study["Study DOI"] == [""]  # what is no DOI would be refused
+    cited = {"citation": "King 2026, https://doi.org/10.1234/ab.5."}
+    found = {key: values for key, *values in idr.list_study(cited, count=1)}
+    assert found["Study DOI"] == ["10.1234/ab.5"]
+    start = [key for key, *_ in rows].index("Experiment Number")
+    assert {key for key, *_ in rows[start:]} >= {k for k in MANDATORY if "Experiment" in k}
 
 
 def test_a_licence_that_forbids_trade_is_pointed_out(own_set):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import roifile
 
-from nbtools import cli, export, io
+from nbtools import cli, export, io, tasks
 from nbtools.data import DataSet, InputOptions
 from nbtools.errors import UserError
 from nbtools.image import Image
+from nbtools.results import Labels
 
 
 def nested_labels():
@@ -99,3 +100,30 @@ def test_rois_of_a_movie_by_their_position_alone(tmp_path):
     (tmp_path / "labels" / "a.roi").write_bytes(roi.tobytes())
     label = DataSet.open(tmp_path)[0].label
     assert (label.axes, label.pixels.sum(axis=(1, 2)).tolist()) == ("TYX", [0, 36, 0])
+
+
+def test_qupath_gets_the_class_and_the_scores_of_each_nucleus(tmp_path):
+    """As a result keeps them, read by the command; a nucleus without a class has none."""
+    label = np.zeros((20, 30), np.int32)
+    label[2:8, 2:9], label[10:16, 4:12], label[3:9, 15:24] = 1, 2, 5
+    image = Image(label, "YX", name="a")
+    classes, sure = {1: "round", 5: "long"}, {1: 0.75, 5: 0.5}
+    result = Labels(image, score={1: 0.9, 2: 0.8, 5: 0.7}, classes=classes, probability=sure)
+    export.write_labels({"a": lambda: result}, tmp_path / "a.geojson", format="geojson")
+    content = json.loads((tmp_path / "a.geojson").read_text())
+    found = {one["properties"].pop("name"): one["properties"] for one in content["features"]}
+    assert found["nucleus-0001"] == {
+        "objectType": "detection",
+        "classification": {"name": "round"},
+        "measurements": {"score": 0.9, "probability of the class": 0.75},
+    }
+    assert found["nucleus-0002"] == {"objectType": "detection", "measurements": {"score": 0.8}}
+    for format in ("coco", "nrrd"):  # which hold the labels alone
+        suffix = export.LABEL_FORMATS[format][0]
+        assert export.write_labels({"a": lambda: result}, tmp_path / f"b{suffix}", format=format)
+    tasks.INSTANCES.write(result, image, folder=tmp_path / "result")
+    words = ["export", str(tmp_path / "result"), "--format", "geojson", "--out"]
+    assert cli.main([*words, str(tmp_path / "again")]) == 0
+    again = json.loads((tmp_path / "again.geojson").read_text())
+    kinds = [one["properties"].get("classification", {}).get("name") for one in again["features"]]
+    assert kinds == ["round", None, "long"]

@@ -12,7 +12,6 @@ from nbtools import io, runtime, tasks
 from nbtools.cli import common
 from nbtools.cli.common import Command, CommandResult
 from nbtools.errors import UserError, require_choice
-from nbtools.image import Image
 from nbtools.io.table_files import (
     DECIMALS,
     SEPARATORS,
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
     from nbtools.methods import Method
 
 CARD = {
-    "author": "of a package of bioimage.io: who made the model; once per person",
-    "licence": "of a package: an identifier of SPDX, such as CC-BY-4.0",
-    "description": "of a package: one sentence",
+    "author": "of a package of bioimage.io or a workflow: who made the model; once per person",
+    "licence": "of a package or workflow: an identifier of SPDX, such as CC-BY-4.0",
+    "description": "of a package or workflow: one sentence",
 }
 
 SIGNS = {
@@ -46,7 +45,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     text = "folder of a model or the name of shipped weights; or a result, data set or label image"
     parser.add_argument("model", metavar="MODEL|RESULT", help=text)
     text = (
-        "of a model: keras, onnx, savedmodel (TensorFlow), bioimageio, deepimagej; of labels: rois "
+        "of a model: keras, onnx, savedmodel (TensorFlow), bioimageio, deepimagej, biaflows (a "
+        "workflow in a container); of labels: rois "
         "(Fiji), geojson (QuPath), coco, nrrd, nifti, ome-zarr, cellpose, napari; of volumes: ply, "
         "stl, vtk; of points and boxes: rois, geojson, trackmate, napari, coco (boxes); of tables: "
         "parquet, csv, omero"
@@ -94,11 +94,11 @@ def run(args: argparse.Namespace) -> CommandResult:
             "Leave it out, or choose --format csv.",
         )
     given = [f"--{name}" for name in CARD if getattr(args, name)]
-    if given and args.format not in export.PACKAGES:
+    if given and args.format not in export.CARDED:
         raise UserError(
-            "Author, licence and description go into packages of bioimage.io.",
+            "Author, licence and description go into packages of bioimage.io and workflows.",
             f"{given[0]} with --format {args.format}",
-            "Leave it out, or choose --format bioimageio or deepimagej.",
+            f"Leave it out, or choose --format {', '.join(export.CARDED)}.",
         )
     if args.format in TABLE_FORMATS:
         return _export_table(args)
@@ -122,7 +122,7 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
     suffix = formats[args.format][0]
     if args.format == "ome-zarr" and args.out.parent.name == "labels":
         return _export_in_place(found, args)
-    readers = {name: partial(_unpack, found, name) for name in found.names}
+    readers = {name: partial(found.read, name) for name in found.names}
     if (len(readers) == 1 and args.format not in export.FOLDERS) or args.format == "coco":
         if not args.out.name.lower().endswith(suffix):
             args.out = args.out.with_name(args.out.name + suffix)
@@ -226,12 +226,6 @@ def open_result(place: Path) -> ResultSet:
             raise error from None
 
 
-def _unpack(found: ResultSet, name: str) -> Image | Points | Boxes:
-    """The label image of labels; points and boxes as they are."""
-    result = found.read(name)
-    return getattr(result, "image", result)
-
-
 def _write_labels() -> tuple[dict, Callable]:
     from nbtools import export
 
@@ -260,7 +254,7 @@ def _export_model(args: argparse.Namespace) -> CommandResult:
     else:
         io.require_new_folder(args.out, overwrite=args.overwrite)
     model = methods.load(args.model)
-    if args.format in export.PACKAGES:
+    if args.format in export.CARDED:
         return _export_package(args, model)
     about = {"format": args.format, "overwrite": args.overwrite}
     path = export.write_model(model, args.out, **about)
@@ -292,15 +286,29 @@ def _export_package(args: argparse.Namespace, model: Method) -> CommandResult:
         authors=tuple(args.author or ()),
         licence=args.licence or "",
     )
-    path = write_model(model, args.out, format=args.format, card=card)
-    io.add_to_mark(path.parent, [path])
-    package = runtime.load_quietly(f"nbtools.export.{args.format}")
-    remarks = package.STYLE.remarks(package.run_example(model))
+    path = write_model(model, args.out, format=args.format, card=card, overwrite=args.overwrite)
+    if path.is_file():
+        io.add_to_mark(path.parent, [path])
+    remarks = list_remarks(args.format, model)
     missing = card.list_missing()
     lines = [f"Written: {path}", *remarks]
     lines += [f"The package does not tell its {name}: {ASKED[name]}." for name in missing]
     document = {"file": str(path), "format": args.format, "remarks": remarks, "missing": missing}
     return CommandResult(document, lines)
+
+
+def list_remarks(format: str, model: Method) -> list[str]:
+    """What a package or workflow cannot express, and what is left to do, a sentence each.
+
+    Parameters
+    ----------
+    format : one of `export.CARDED`.
+    model : that was exported.
+    """
+    package = runtime.load_quietly(f"nbtools.export.{format}")
+    if format in ("bioimageio", "deepimagej"):
+        return package.STYLE.remarks(package.run_example(model))
+    return list(package.REMARKS)
 
 
 COMMAND = Command("export", "write a model or a result for another program", run, declare)

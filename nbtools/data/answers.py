@@ -34,10 +34,27 @@ def ask_open(keys: Iterable[str], *, ask: Callable[[str], str]) -> dict[str, str
         text = ask(f"{heading}: {key.replace('_', ' ')} ({about}): ").strip()
         if text == ".":
             break
-        if text:
-            parts = [part.strip() for part in text.split(";") if part.strip()]
-            answers[key] = parts if key in LISTS else text
+        if found := read_answer(key, text):
+            answers[key] = found
     return answers
+
+
+def read_answer(key: str, text: str) -> str | list[str]:
+    """What a person wrote as the value of a key; empty where it says nothing.
+
+    Parameters
+    ----------
+    key : of dataset.toml.
+    text : of the answer; several names are separated by semicolons.
+
+    Examples
+    --------
+    >>> read_answer("authors", "Ada Lovelace; Grace Hopper;"), read_answer("title", " Roots ")
+    (['Ada Lovelace', 'Grace Hopper'], 'Roots')
+    """
+    if key not in LISTS:
+        return text.strip()
+    return [part.strip() for part in text.split(";") if part.strip()]
 
 
 def save_answers(folder: str | Path, answers: dict[str, str | list[str]]) -> Path:

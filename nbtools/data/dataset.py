@@ -217,6 +217,18 @@ class DataSet(Sequence):
         """The samples of these indices, in this order."""
         return self._with([self.entries[int(i)] for i in indices])
 
+    def with_meta(self, answers: Mapping[str, object]) -> DataSet:
+        """The same images, and more told of them, as if dataset.toml said it.
+
+        Parameters
+        ----------
+        answers : key of dataset.toml → value.
+        """
+        about = replace(self.about, meta=self.meta | dict(answers))
+        found = self._with(self.entries)
+        found.about = about
+        return found
+
     def with_classes(self, classes: Mapping[str, str]) -> DataSet:
         """The images that are given a class, with that class.
 

@@ -48,7 +48,8 @@ def write_crate(folder: Path, meta: Mapping, *, name: str) -> None:
         "datePublished": str(meta.get("date") or datetime.date.today().isoformat()),
         "hasPart": [{"@id": one["@id"]} for one in entities],
     }
-    root |= {"author": [{"@id": one["@id"]} for one in people]} if people else {}
+    named = [{"@id": one["@id"]} for one in people]
+    root |= {"author": named if len(named) > 1 else named[0]} if named else {}
     root |= {"citation": meta["citation"]} if meta.get("citation") else {}
     root |= {"license": {"@id": f"{SPDX}{licence}"}} if licence else {}
     known = [{"@id": f"{SPDX}{licence}", "@type": "CreativeWork", "name": licence}]

@@ -2,18 +2,20 @@
 
 from nbtools.export.label_files import FOLDERS, LABEL_FORMATS, write_labels
 from nbtools.export.mark_files import MARK_FORMATS, write_mark_rois, write_marks
-from nbtools.export.model import FORMATS, PACKAGES, write_model
+from nbtools.export.model import CARDED, FORMATS, PACKAGES, WHOLE, write_model
 from nbtools.export.model_card import ModelCard
 from nbtools.export.outlines import rois, trace_mask, trace_plane, trace_shapes
 from nbtools.export.results import save_results, save_scores
 from nbtools.export.run import labels, save_run, table, write_rois
 
 __all__ = [
+    "CARDED",
     "FOLDERS",
     "FORMATS",
     "LABEL_FORMATS",
     "MARK_FORMATS",
     "PACKAGES",
+    "WHOLE",
     "ModelCard",
     "labels",
     "rois",

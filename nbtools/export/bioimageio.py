@@ -35,6 +35,12 @@ VERSION = "0.5.12"  # of the description
 EPSILON = 1e-6  # what the format adds to a factor of the grey scale
 INPUT, OUTPUT = "image", "maps"
 FOREIGN = re.compile(r"[^A-Za-z0-9_+\- ()]")  # what the name of a package may not hold
+MARGIN = (
+    "Programs may mirror a margin as wide as the halo around an image before they scale its grey "
+    "values (bioimageio.core does from 0.11 on); nbtools adds none. Maps then differ, most of all "
+    "near the border of the image: in bioimageio.core skip_input_padding and skip_output_cropping "
+    "leave the margin away."
+)
 PERCENT = {PERCENTILES: (1.0, 99.8), ROBUST: (1.0, 99.8), MIN_MAX: (0.0, 100.0)}
 
 
@@ -295,6 +301,8 @@ def list_remarks(found: Exported) -> list[str]:
         )
     if adds_steps(method):
         remarks.append("The network alone: what the method does with its output is left out.")
+    if any(find_halo(method) or ()):
+        remarks.append(MARGIN)
     if method.field.radius is None:
         remarks.append("The network depends on all of an image: tiles differ from the whole.")
     if own := find_own_layers(found.graph):

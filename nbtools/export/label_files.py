@@ -15,18 +15,20 @@ from nbtools.export.outlines import SHIFT, rois, trace_shapes
 from nbtools.export.several import in_one_file, write_each
 from nbtools.export.surfaces import write_surfaces
 from nbtools.image import Image
+from nbtools.results import Labels
 
 CENTRE = 0.5 - SHIFT  # QuPath and COCO count from the corner of the first pixel
 
 
 def write_labels(
-    labels: Mapping[str, Callable[[], Image]], path: str | Path, *, format: str
+    labels: Mapping[str, Callable[[], Image | Labels]], path: str | Path, *, format: str
 ) -> list[Path]:
     """Write label images for another program.
 
     Parameters
     ----------
-    labels : name → function that gives the label image, axes YX or ZYX.
+    labels : name → function that gives the label image, axes YX or ZYX; or labels with their
+        classes and scores, which "geojson" tells, too.
     path : of the file, where the format holds all images in one (COCO) or there is one image; else
         of the folder of the files.
     format : "rois" (Fiji), "geojson" (QuPath), "coco", "nrrd" (3D Slicer), "nifti" (ITK-SNAP),
@@ -43,6 +45,8 @@ def write_labels(
     """
     require_choice(format, LABEL_FORMATS, rule="Labels are exported in a known format.")
     suffix, write = LABEL_FORMATS[format]
+    if format != "geojson":
+        labels = {name: partial(_read_image, read) for name, read in labels.items()}
     return write_each(labels, Path(path), suffix=suffix, write=write)
 
 
@@ -50,8 +54,10 @@ def _write_rois(path: Path, label: Image) -> None:
     rois(label, path)
 
 
-def _write_geojson(path: Path, label: Image) -> None:
+def _write_geojson(path: Path, found: Image | Labels) -> None:
     """Detections of QuPath; in a volume one per slice, named as the ROIs of Fiji are."""
+    found = found if isinstance(found, Labels) else Labels(found)
+    label = found.image
     _require_space(label)
     volume = label.size("Z") > 1
     features = []
@@ -61,9 +67,19 @@ def _write_geojson(path: Path, label: Image) -> None:
             name = f"nucleus-{number:04d}{place}" + (f"-{part}" if part > 1 else "")
             geometry = {"type": "Polygon", "coordinates": [_close(ring) for ring in rings]}
             geometry |= {"plane": {"c": -1, "z": z, "t": 0}} if volume else {}
-            about = {"objectType": "detection", "name": name}
+            about = {"objectType": "detection", "name": name} | _describe_object(found, number)
             features.append({"type": "Feature", "geometry": geometry, "properties": about})
     io.write_json(path, {"type": "FeatureCollection", "features": features})
+
+
+def _describe_object(found: Labels, number: int) -> dict:
+    """Class and measurements of a nucleus, in the words of QuPath; {} where nothing is known."""
+    kind = (found.classes or {}).get(number)
+    known = {"score": found.score, "probability of the class": found.probability}
+    values = {name: (one or {}).get(number) for name, one in known.items()}
+    values = {name: float(value) for name, value in values.items() if value is not None}
+    about = {"classification": {"name": kind}} if kind else {}
+    return about | ({"measurements": values} if values else {})
 
 
 @in_one_file
@@ -115,6 +131,11 @@ def _encode_runs(mask: np.ndarray) -> dict:
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], edges, [mask.size]]))
     return {"size": list(mask.shape), "counts": counts.tolist()}
+
+
+def _read_image(read: Callable[[], Image | Labels]) -> Image:
+    found = read()
+    return found.image if isinstance(found, Labels) else found
 
 
 def _close(ring: np.ndarray) -> list[list[float]]:

@@ -20,19 +20,20 @@ def write_model(
     card: ModelCard | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write the network of a trained method for another program, whole or not at all.
+    """Write a method, or its network, for another program, whole or not at all.
 
     Parameters
     ----------
-    method : a trained method with a Keras network.
+    method : a trained method with a Keras network; for "biaflows" any that segments.
     path : of the file, or of a new folder; the suffix of the format is added where it is missing.
     format : "keras": one .keras file, uncompiled, which keras.saving.load_model(path,
         safe_mode=True) reads, without nbtools where `stock_layers.find_own_layers` names none;
         "onnx": a graph of stock operators with float32 weights, compared with the network;
         "bioimageio": a zip with both, and all that using them needs;
         "deepimagej": the same for DeepImageJ, with ONNX and a SavedModel;
-        "savedmodel": a folder of TensorFlow, compared with the network.
-    card : what only its authors know, for a package of bioimage.io.
+        "savedmodel": a folder of TensorFlow, compared with the network;
+        "biaflows": a folder with descriptor.json, wrapper.py, Dockerfile and the model.
+    card : what only its authors know, for a package of bioimage.io or a workflow.
     overwrite : a folder that nbtools wrote is replaced; a file is replaced in any case.
 
     Returns
@@ -45,6 +46,20 @@ def write_model(
         that are missing.
     """
     require_choice(format, FORMATS, rule="A model is exported in a known format.")
+    if format not in WHOLE:
+        _require_graph(method)
+    suffix, write = FORMATS[format]
+    write = partial(write, card=card) if card else write
+    path = Path(path)
+    path = path if path.name.endswith(suffix) else path.with_name(path.name + suffix)
+    place = io.atomic_write(path) if suffix else io.new_folder(path, overwrite=overwrite)
+    with place as temporary:
+        write(method, temporary)
+    return path
+
+
+def _require_graph(method: Any) -> None:
+    """A UserError where a method has no network, or one of two stages."""
     if getattr(method, "model", None) is None:
         raise UserError(
             "Only a trained network can be exported.",
@@ -57,14 +72,6 @@ def write_model(
             f"{method.name}, which has two stages with a decision between them",
             "Train retinanet or yolo, or export the boxes of a result.",
         )
-    suffix, write = FORMATS[format]
-    write = partial(write, card=card) if card else write
-    path = Path(path)
-    path = path if path.name.endswith(suffix) else path.with_name(path.name + suffix)
-    place = io.atomic_write(path) if suffix else io.new_folder(path, overwrite=overwrite)
-    with place as temporary:
-        write(method, temporary)
-    return path
 
 
 def _write_keras(method: Any, path: Path) -> None:
@@ -95,6 +102,11 @@ def _write_saved_model(method: Any, path: Path) -> None:
     saved_model.write_saved_model(graph, path, grid=method.field.grid)
 
 
+def _write_biaflows(method: Any, path: Path, *, card: ModelCard | None = None) -> None:
+    workflow = runtime.load_quietly("nbtools.export.biaflows")
+    workflow.write_workflow(method, path, card=card)
+
+
 # suffix, "" of a folder
 FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
     "keras": (".keras", _write_keras),
@@ -102,5 +114,8 @@ FORMATS: dict[str, tuple[str, Callable[..., None]]] = {
     "bioimageio": (".zip", _write_bioimageio),
     "deepimagej": (".zip", _write_deepimagej),
     "savedmodel": ("", _write_saved_model),
+    "biaflows": ("", _write_biaflows),
 }
-PACKAGES = ("bioimageio", "deepimagej")  # formats that hold a card
+PACKAGES = ("bioimageio", "deepimagej")  # of bioimage.io
+WHOLE = ("biaflows",)  # formats that hold the method, not its network alone
+CARDED = (*PACKAGES, *WHOLE)  # formats that hold a card

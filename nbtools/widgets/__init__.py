@@ -9,6 +9,7 @@ from nbtools.widgets.channel import ChannelPicker, pick_channel
 from nbtools.widgets.check_up import CheckUp, check_up
 from nbtools.widgets.compare import Comparison, compare_slider
 from nbtools.widgets.corrections import Corrections, correct
+from nbtools.widgets.deposit_form import DepositForm, fill_deposit
 from nbtools.widgets.download import Download, download
 from nbtools.widgets.form import Form, form
 from nbtools.widgets.guess import Guess, Question, ask, guess
@@ -27,6 +28,7 @@ __all__ = [
     "Comparison",
     "Corrections",
     "DataPicker",
+    "DepositForm",
     "Download",
     "Form",
     "Guess",
@@ -47,6 +49,7 @@ __all__ = [
     "descend",
     "download",
     "explore_threshold",
+    "fill_deposit",
     "form",
     "guess",
     "orthogonal",

@@ -180,19 +180,36 @@ nb.show.overlay(sample.image, found.labels)
 # Archive: data, a card under the headings that repositories ask for, checksums, and a
 # description that machines read (an **RO-Crate**), and tables for the Image Data
 # Resource. What only you know is asked for: on the command line one question after the
-# other with `--ask`, and the answers are kept in dataset.toml.
+# other with `--ask`, here in a form.
 
 # %%
 dataset = nb.data.samples("simulated2d")
-questions = nb.data.write_deposit(dataset, "runs/18/deposit", overwrite=True)
+form = nb.widgets.fill_deposit(dataset, "runs/18/deposit")
 
 # %% tags=["exercise"]
 question = "How many questions will be left that only you can answer?"
-nb.widgets.guess(question, len(questions))
+nb.widgets.guess(question, len(form.missing))
+
+# %% [markdown]
+# The form has a field for each of them. Its button writes the folder with your answers,
+# as often as you like, and lists what others would still miss. A cell can write it,
+# too; without an answer the card of the data set says what is to be filled in.
 
 # %%
-print("Still to be answered in dataset.toml:", ", ".join(questions))
+form.write()
+print("Still to be answered:", ", ".join(form.missing))
 print("Faults of the RO-Crate:", nb.data.check_crate(Path("runs/18/deposit")))
+form
+
+# %% [markdown]
+# **Exercise.** Fill in title and authors (two of them), write again, and look for both
+# names in `runs/18/deposit/ro-crate-metadata.json`. Which findings have gone?
+#
+# <details><summary>Solution</summary>
+#
+# Those of title and authors: without these two no repository takes a data set. The
+# names stand in the crate as two persons, and in `dataset.toml` as a list.
+# </details>
 
 # %% [markdown]
 # ## You now have
