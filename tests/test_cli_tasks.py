@@ -150,6 +150,25 @@ def test_classes_are_judged_with_what_is_missing(run, tmp_path):
     assert "balanced accuracy 0.500" in out
 
 
+@pytest.mark.parametrize("spelled", ["Mutant", "1"])
+def test_classes_that_are_spelled_otherwise_are_told(run, tmp_path, spelled):
+    (tmp_path / "truth.csv").write_text(f"name,class\na,{spelled}\nb,{spelled}\n")
+    (tmp_path / "found.csv").write_text("name,class\na,mutant\nb,mutant\n")
+    paths = tmp_path / "found.csv", tmp_path / "truth.csv"
+    told = json.loads(run("evaluate", *paths, "--task", "classification", "--json")[1])
+    assert [one["code"] for one in told["warnings"]] == ["class_names_differ"]
+    assert f"'{spelled}'" in told["warnings"][0]["message"]
+
+
+def test_one_image_of_two_classes_is_refused(run, tmp_path):
+    (tmp_path / "truth.csv").write_text("name,class\na.tif,G1\na.tif,G1\na,S\n")
+    (tmp_path / "found.csv").write_text("name,class\na,S\n")
+    paths = tmp_path / "found.csv", tmp_path / "truth.csv"
+    code, _, told = run("evaluate", *paths, "--task", "classification")
+    assert code == 2
+    assert "a as G1 and as S" in told
+
+
 def test_restored_images_are_judged_beside_their_input(run, restored):
     code, out, _ = run(
         "evaluate",

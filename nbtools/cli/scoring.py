@@ -16,7 +16,7 @@ from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
-from nbtools.plausibility import Finding, MaskCount
+from nbtools.plausibility import ClassNames, Finding, MaskCount
 from nbtools.results import Labels
 from nbtools.tasks import ResultSet, Task
 from nbtools.tasks.reading import pair_names, read_input
@@ -166,7 +166,7 @@ def look_at(pixels: np.ndarray | io.StoredPixels) -> np.ndarray:
 def count_masks(
     pairs: Iterable[tuple], *, result: str = "result"
 ) -> tuple[Iterator[tuple], Callable[[], list[Finding]]]:
-    """The pairs, while masks among their labels are counted.
+    """The pairs, while masks among their labels are counted, and names of classes compared.
 
     Parameters
     ----------
@@ -175,15 +175,16 @@ def count_masks(
 
     Returns
     -------
-    The pairs, and a function that describes the masks once they were all read.
+    The pairs, and a function that describes the masks and the names once they were all read.
     """
-    sides = (MaskCount("truth"), MaskCount(result))
+    sides, names = (MaskCount("truth"), MaskCount(result)), ClassNames(result)
 
     def read() -> Iterator[tuple]:
         for name, *both in pairs:
             for side, one in zip(sides, both, strict=True):
                 if isinstance(one, Labels):
                     side.add(look_at(one.image.select(T=0).pixels))
+            names.add(*both)
             yield name, *both
 
-    return read(), lambda: [found for side in sides for found in side.describe()]
+    return read(), lambda: [found for one in (*sides, names) for found in one.describe()]
