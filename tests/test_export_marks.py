@@ -173,3 +173,22 @@ def test_points_are_not_written_as_volumes_of_labels(tmp_path, capsys):
     run = ["export", str(tmp_path / "a.csv"), "--format", "nrrd", "--out", str(tmp_path / "o")]
     assert cli.main(run) == 2
     assert "It goes as rois, geojson" in capsys.readouterr().err
+
+
+def test_points_of_all_images_become_one_table(tmp_path):
+    io.write_csv(tmp_path / "found" / "a.csv", {"y": [1.5], "x": [2.0], "score": [0.5]})
+    io.write_csv(tmp_path / "found" / "b.csv", {"y": [3.0], "x": [4.0], "class": ["red"]})
+    out = tmp_path / "all.csv"
+    assert cli.main(["export", str(tmp_path / "found"), "--format", "csv", "--out", str(out)]) == 0
+    assert out.read_text().splitlines() == [
+        "image;y;x;score;class",
+        "a;1,5;2,0;0,5;",
+        "b;3,0;4,0;;red",
+    ]
+
+
+def test_classes_of_images_are_a_table_too(tmp_path):
+    io.write_csv(tmp_path / "found" / "classes.csv", {"name": ["a"], "class": ["red"]})
+    out = tmp_path / "all.csv"
+    assert cli.main(["export", str(tmp_path / "found"), "--format", "csv", "--out", str(out)]) == 0
+    assert out.read_text() == "name;class\na;red\n"
