@@ -124,6 +124,29 @@ def test_points_without_coordinates_or_pixel_size_are_refused(run, spots):
     assert (code, "pixel size" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("y,x,score\nnan,12,0.9\n", "finite"),
+        ("y,x,score\n10,12,nan\n", "finite"),
+        ("y0,x0,y1,x1\n15,25,5,15\n", "ends behind"),
+    ],
+)
+def test_tables_that_no_score_can_be_made_of_are_refused(run, spots, table, told):
+    (spots / "found" / "a.csv").write_text(table)
+    code, _, error = run("evaluate", spots / "found", spots / "data", "--task", "detection")
+    assert code == 2
+    assert told in error
+
+
+def test_true_boxes_that_end_before_they_begin_are_refused(run, spots):
+    (spots / "data" / "centres").rename(spots / "data" / "boxes")
+    for name in "ab":
+        (spots / "data" / "boxes" / f"{name}.csv").write_text("y0,x0,y1,x1\n5,5,5,9\n")
+    code, _, error = run("evaluate", spots / "found", spots / "data", "--task", "detection")
+    assert (code, "1 of 1 boxes" in error) == (2, True)
+
+
 def test_classes_are_judged_with_what_is_missing(run, tmp_path):
     (tmp_path / "truth.csv").write_text(
         "name,class\na.tif,wild type\nb.tif,wild type\nc.tif,mutant\nd.tif,mutant\n"

@@ -15,7 +15,7 @@ from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids, count_sizes
 from nbtools.image import Image
-from nbtools.io.points_and_boxes import EDGES
+from nbtools.io.points_and_boxes import EDGES, require_finite
 from nbtools.metrics import biaflows, boxes, detection, found_classes
 from nbtools.results import Boxes, Grid, Labels, Points
 from nbtools.tasks.base import Task
@@ -155,6 +155,7 @@ def _choose(kind: str, dataset: DataSet, index: int) -> Found:
     rows = read_rows(file) if file.suffix.lower() == ".csv" else []
     frame = read_frames(rows, file) if "T" in sample.image.axes else None
     if kind == "boxes":
+        require_extent(sample.boxes, file)
         return Boxes(sample.boxes, grid, classes=sample.box_classes, frame=frame)
     classes = tuple(row["class"] for row in rows) if rows and "class" in rows[0] else ()
     return Points(sample.centres, grid, classes=classes, frame=frame)
@@ -200,12 +201,34 @@ def read_file(path: Path, options: InputOptions) -> Found:
             f"{path} ({error})",
             "Correct the table, with a point for decimals.",
         ) from error
+    places = places.reshape(-1, len(wanted))
+    require_finite(np.c_[places, score] if column else places, path)
+    if edged:
+        require_extent(places, path)
     grid = Grid("".join(axes).upper(), (), options.spacing, options.unit, io.stem(path))
     named = tuple(row["class"] for row in rows) if "class" in header else ()
     frame = read_frames(rows, path)
     if not rows and header & set(FRAMES):
         frame = np.zeros(0, int)
-    return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named, frame)
+    return (Boxes if edged else Points)(places, grid, score, named, frame)
+
+
+def require_extent(edges: np.ndarray, path: Path) -> None:
+    """Refuse boxes that end before they begin: they overlap with nothing.
+
+    Parameters
+    ----------
+    edges : (N, 2 D).
+    path : of the table, for errors.
+    """
+    low, high = boxes.split_edges(edges)
+    if wrong := int((high <= low).any(axis=1).sum()):
+        raise UserError(
+            "A box ends behind where it begins.",
+            f"{wrong} of {len(edges)} boxes of {path} do not",
+            "The near corner comes first: y0, x0, y1, x1 (z0, z1). Of a data set, nbtools check "
+            "--fix COPY leaves them out.",
+        )
 
 
 def read_frames(rows: list[dict[str, str]], path: Path) -> np.ndarray | None:
