@@ -212,6 +212,16 @@ def test_restored_images_are_judged_beside_their_input(run, restored):
     )
 
 
+def test_restored_images_are_not_judged_by_what_they_were_made_of(run, restored):
+    (restored / "data" / "clean").rename(restored / "clean")
+    io.write_json(restored / "found" / "result.json", {"source": str(restored / "data")})
+    about = "--task", "restoration"
+    code, _, told = run("evaluate", restored / "found", restored / "data", *about)
+    assert code == 2
+    assert "not with those that they were made of" in told
+    assert run("evaluate", restored / "found", restored / "clean", *about)[0] == 1  # "b" is missing
+
+
 def test_restorations_are_compared_with_their_input_on_images_that_both_have(run, restored):
     words = [
         "compare",
