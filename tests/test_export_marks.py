@@ -50,6 +50,15 @@ def test_points_of_a_volume_lie_in_their_slices_in_fiji(tmp_path):
     assert list(roi.counter_positions) == [3, 8]
 
 
+def test_points_of_a_movie_of_volumes_lie_in_their_slice_and_frame_in_fiji(tmp_path):
+    places = np.array([[2.0, 3, 4], [-0.6, 8, 9], [2.2, 5, 6], [7.0, 1, 2]])
+    movie = Points(places, VOLUME, frame=np.array([0, 1, 1, 1]))
+    rois = roifile.roiread(write(movie, tmp_path, "rois"))
+    assert [(r.t_position, r.z_position) for r in rois] == [(1, 3), (2, 1), (2, 3), (2, 8)]
+    assert all(r.counter_positions is None for r in rois)  # these count through the whole stack
+    np.testing.assert_allclose(rois[2].coordinates(), [[6.5, 5.5]])
+
+
 def test_boxes_are_rectangles_in_fiji_with_the_same_edges(tmp_path):
     rois = roifile.roiread(write(some_boxes(), tmp_path, "rois"))
     assert [(r.top, r.left, r.bottom, r.right) for r in rois] == [(2, 3, 8, 13), (20, 30, 25, 45)]
