@@ -257,3 +257,22 @@ def require_finite(places: np.ndarray, path: str | Path) -> None:
             f"NaN or infinity in {path}",
             "Correct the table, or take the row out.",
         )
+
+
+def require_extent(edges: np.ndarray, path: str | Path) -> None:
+    """Refuse boxes that end before they begin: they overlap with nothing.
+
+    Parameters
+    ----------
+    edges : (N, 2 D), columns y0, x0, y1, x1 and in 3D z0, z1.
+    path : of the table, for errors.
+    """
+    ndim = edges.shape[1] // 2
+    low, high = edges[:, (0, 1, 4)[:ndim]], edges[:, (2, 3, 5)[:ndim]]
+    if wrong := int((high <= low).any(axis=1).sum()):
+        raise UserError(
+            "A box ends behind where it begins.",
+            f"{wrong} of {len(edges)} boxes of {path} do not",
+            "The near corner comes first: y0, x0, y1, x1 (z0, z1). Of a data set, nbtools check "
+            "--fix COPY leaves them out.",
+        )

@@ -15,7 +15,7 @@ from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids, count_sizes
 from nbtools.image import Image
-from nbtools.io.points_and_boxes import EDGES, require_finite
+from nbtools.io.points_and_boxes import EDGES, require_extent, require_finite
 from nbtools.metrics import biaflows, boxes, detection, found_classes
 from nbtools.results import Boxes, Grid, Labels, Points
 from nbtools.tasks.base import Task
@@ -213,24 +213,6 @@ def read_file(path: Path, options: InputOptions) -> Found:
     return (Boxes if edged else Points)(places, grid, score, named, frame)
 
 
-def require_extent(edges: np.ndarray, path: Path) -> None:
-    """Refuse boxes that end before they begin: they overlap with nothing.
-
-    Parameters
-    ----------
-    edges : (N, 2 D).
-    path : of the table, for errors.
-    """
-    low, high = boxes.split_edges(edges)
-    if wrong := int((high <= low).any(axis=1).sum()):
-        raise UserError(
-            "A box ends behind where it begins.",
-            f"{wrong} of {len(edges)} boxes of {path} do not",
-            "The near corner comes first: y0, x0, y1, x1 (z0, z1). Of a data set, nbtools check "
-            "--fix COPY leaves them out.",
-        )
-
-
 def read_frames(rows: list[dict[str, str]], path: Path) -> np.ndarray | None:
     """Time points of the objects of a table, from 0; None where no column names them.
 
@@ -268,8 +250,7 @@ def as_points(found: Found) -> Points:
     [[3.0, 6.0]]
     """
     if isinstance(found, Labels):
-        names = found.classes or {}
-        pixels = found.image.pixels
+        names, pixels = found.classes or {}, found.image.pixels
         known = [names.get(n) for n in np.unique(pixels[pixels > 0]).tolist()] if names else []
         classes = tuple(known) if all(known) else ()
         score = None
@@ -390,10 +371,7 @@ def make_rows(scores: Mapping[str, Mapping]) -> list[dict]:
     scores : of `evaluate_each`.
     """
     columns = ("f1", "precision", "recall", "rmse", "count_error")
-    rows = []
-    for name, one in scores.items():
-        rows.append({"method": name} | {column: one[column] for column in columns})
-    return rows
+    return [{"method": name} | {c: one[c] for c in columns} for name, one in scores.items()]
 
 
 def _truth_of(sample: Sample) -> Found:
