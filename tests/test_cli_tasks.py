@@ -124,6 +124,29 @@ def test_points_without_coordinates_or_pixel_size_are_refused(run, spots):
     assert (code, "pixel size" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("y,x,score\nnan,12,0.9\n", "finite"),
+        ("y,x,score\n10,12,nan\n", "finite"),
+        ("y0,x0,y1,x1\n15,25,5,15\n", "ends behind"),
+    ],
+)
+def test_tables_that_no_score_can_be_made_of_are_refused(run, spots, table, told):
+    (spots / "found" / "a.csv").write_text(table)
+    code, _, error = run("evaluate", spots / "found", spots / "data", "--task", "detection")
+    assert code == 2
+    assert told in error
+
+
+def test_true_boxes_that_end_before_they_begin_are_refused(run, spots):
+    (spots / "data" / "centres").rename(spots / "data" / "boxes")
+    for name in "ab":
+        (spots / "data" / "boxes" / f"{name}.csv").write_text("y0,x0,y1,x1\n5,5,5,9\n")
+    code, _, error = run("evaluate", spots / "found", spots / "data", "--task", "detection")
+    assert (code, "1 of 1 boxes" in error) == (2, True)
+
+
 def test_classes_are_judged_with_what_is_missing(run, tmp_path):
     (tmp_path / "truth.csv").write_text(
         "name,class\na.tif,wild type\nb.tif,wild type\nc.tif,mutant\nd.tif,mutant\n"
@@ -150,6 +173,25 @@ def test_classes_are_judged_with_what_is_missing(run, tmp_path):
     assert "balanced accuracy 0.500" in out
 
 
+@pytest.mark.parametrize("spelled", ["Mutant", "1"])
+def test_classes_that_are_spelled_otherwise_are_told(run, tmp_path, spelled):
+    (tmp_path / "truth.csv").write_text(f"name,class\na,{spelled}\nb,{spelled}\n")
+    (tmp_path / "found.csv").write_text("name,class\na,mutant\nb,mutant\n")
+    paths = tmp_path / "found.csv", tmp_path / "truth.csv"
+    told = json.loads(run("evaluate", *paths, "--task", "classification", "--json")[1])
+    assert [one["code"] for one in told["warnings"]] == ["class_names_differ"]
+    assert f"'{spelled}'" in told["warnings"][0]["message"]
+
+
+def test_one_image_of_two_classes_is_refused(run, tmp_path):
+    (tmp_path / "truth.csv").write_text("name,class\na.tif,G1\na.tif,G1\na,S\n")
+    (tmp_path / "found.csv").write_text("name,class\na,S\n")
+    paths = tmp_path / "found.csv", tmp_path / "truth.csv"
+    code, _, told = run("evaluate", *paths, "--task", "classification")
+    assert code == 2
+    assert "a as G1 and as S" in told
+
+
 def test_restored_images_are_judged_beside_their_input(run, restored):
     code, out, _ = run(
         "evaluate",
@@ -168,6 +210,16 @@ def test_restored_images_are_judged_beside_their_input(run, restored):
     assert (
         "PSNR" in run("evaluate", restored / "found", restored / "data", "--task", "restoration")[1]
     )
+
+
+def test_restored_images_are_not_judged_by_what_they_were_made_of(run, restored):
+    (restored / "data" / "clean").rename(restored / "clean")
+    io.write_json(restored / "found" / "result.json", {"source": str(restored / "data")})
+    about = "--task", "restoration"
+    code, _, told = run("evaluate", restored / "found", restored / "data", *about)
+    assert code == 2
+    assert "not with those that they were made of" in told
+    assert run("evaluate", restored / "found", restored / "clean", *about)[0] == 1  # "b" is missing
 
 
 def test_restorations_are_compared_with_their_input_on_images_that_both_have(run, restored):

@@ -115,6 +115,13 @@ def test_classes_come_from_a_table_or_from_folders(tmp_path):
         assert dataset.class_names == ["G1", "S"]
 
 
+def test_an_image_that_a_table_gives_two_classes_is_refused(tmp_path):
+    io.write_image(tmp_path / "images" / "c0.tif", image_of(0))
+    (tmp_path / "classes.csv").write_text("name,class\nc0,G1\nc0.tif,S\n")
+    with pytest.raises(UserError, match="one class"):
+        DataSet.open(tmp_path)
+
+
 def test_two_classes_may_have_images_of_one_name(tmp_path):
     for name in ("G1", "S"):
         io.write_image(tmp_path / "images" / name / "001.tif", image_of(0))

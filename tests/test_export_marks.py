@@ -50,6 +50,15 @@ def test_points_of_a_volume_lie_in_their_slices_in_fiji(tmp_path):
     assert list(roi.counter_positions) == [3, 8]
 
 
+def test_points_of_a_movie_of_volumes_lie_in_their_slice_and_frame_in_fiji(tmp_path):
+    places = np.array([[2.0, 3, 4], [-0.6, 8, 9], [2.2, 5, 6], [7.0, 1, 2]])
+    movie = Points(places, VOLUME, frame=np.array([0, 1, 1, 1]))
+    rois = roifile.roiread(write(movie, tmp_path, "rois"))
+    assert [(r.t_position, r.z_position) for r in rois] == [(1, 3), (2, 1), (2, 3), (2, 8)]
+    assert all(r.counter_positions is None for r in rois)  # these count through the whole stack
+    np.testing.assert_allclose(rois[2].coordinates(), [[6.5, 5.5]])
+
+
 def test_boxes_are_rectangles_in_fiji_with_the_same_edges(tmp_path):
     rois = roifile.roiread(write(some_boxes(), tmp_path, "rois"))
     assert [(r.top, r.left, r.bottom, r.right) for r in rois] == [(2, 3, 8, 13), (20, 30, 25, 45)]
@@ -173,3 +182,22 @@ def test_points_are_not_written_as_volumes_of_labels(tmp_path, capsys):
     run = ["export", str(tmp_path / "a.csv"), "--format", "nrrd", "--out", str(tmp_path / "o")]
     assert cli.main(run) == 2
     assert "It goes as rois, geojson" in capsys.readouterr().err
+
+
+def test_points_of_all_images_become_one_table(tmp_path):
+    io.write_csv(tmp_path / "found" / "a.csv", {"y": [1.5], "x": [2.0], "score": [0.5]})
+    io.write_csv(tmp_path / "found" / "b.csv", {"y": [3.0], "x": [4.0], "class": ["red"]})
+    out = tmp_path / "all.csv"
+    assert cli.main(["export", str(tmp_path / "found"), "--format", "csv", "--out", str(out)]) == 0
+    assert out.read_text().splitlines() == [
+        "image;y;x;score;class",
+        "a;1,5;2,0;0,5;",
+        "b;3,0;4,0;;red",
+    ]
+
+
+def test_classes_of_images_are_a_table_too(tmp_path):
+    io.write_csv(tmp_path / "found" / "classes.csv", {"name": ["a"], "class": ["red"]})
+    out = tmp_path / "all.csv"
+    assert cli.main(["export", str(tmp_path / "found"), "--format", "csv", "--out", str(out)]) == 0
+    assert out.read_text() == "name;class\na;red\n"

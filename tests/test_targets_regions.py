@@ -30,6 +30,16 @@ def test_the_first_stage_proposes_every_nucleus():
     assert len(target.decode(maps)) == 3
 
 
+def test_nuclei_that_lie_close_in_a_large_image_are_all_proposed():
+    target = make_target(anchors=(3.0, 3.0))  # cells of 4 px
+    corners = np.stack(np.meshgrid(*[np.arange(4.0, 500, 16)] * 2, indexing="ij"), -1)
+    edges = np.concatenate([corners.reshape(-1, 2), corners.reshape(-1, 2) + 12], axis=1)
+    maps = target.encode_anchors(Example(np.zeros((512, 512, 1)), boxes=edges))
+    assert len(target.propose(maps)) == 300  # as published
+    regions = target.propose(maps, crowded=True)
+    assert (find_box_iou(edges, regions).max(axis=1) > 0.99).sum() == len(edges) == 31**2
+
+
 def test_the_first_stage_tells_no_class():
     target = make_target(classes=("platelet", "red"))
     maps = encode(target, kind=np.array([2, 1, 0]))

@@ -23,7 +23,7 @@ from nbtools.io.table_files import (
     write_spreadsheet,
 )
 from nbtools.results import Boxes, Labels, Points
-from nbtools.tasks.reading import ResultSet, read_about
+from nbtools.tasks.reading import ResultSet, list_files, read_about, require_existing
 
 if TYPE_CHECKING:
     from nbtools.methods import Method
@@ -48,8 +48,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "of a model: keras, onnx, savedmodel (TensorFlow), bioimageio, deepimagej, biaflows (a "
         "workflow in a container); of labels: rois "
         "(Fiji), geojson (QuPath), coco, nrrd, nifti, ome-zarr, cellpose, napari; of volumes: ply, "
-        "stl, vtk; of points and boxes: rois, geojson, trackmate, napari, coco (boxes); of tables: "
-        "parquet, csv, omero"
+        "stl, vtk; of points and boxes: rois, geojson, trackmate, napari, coco (boxes); of tracks: "
+        "trackmate, geff; of tables: parquet, csv, omero"
     )
     parser.add_argument("--format", required=True, metavar="FORMAT", help=text)
     for name, text in CARD.items():
@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> CommandResult:
                 *export.FORMATS,
                 *export.LABEL_FORMATS,
                 *export.MARK_FORMATS,
+                *export.TRACK_FORMATS,
                 *TABLE_FORMATS,
             )
         ),
@@ -102,7 +103,34 @@ def run(args: argparse.Namespace) -> CommandResult:
         )
     if args.format in TABLE_FORMATS:
         return _export_table(args)
+    if args.format in export.TRACK_FORMATS and export.hold_tracks(Path(args.model)):
+        return _export_tracks(args)
     return _export_model(args) if args.format in export.FORMATS else _export_result(args)
+
+
+def _export_tracks(args: argparse.Namespace) -> CommandResult:
+    """Write the tracks of `nbtools track`; one file, or a folder with one per movie."""
+    from nbtools import export
+
+    found, suffix = export.open_tracks(Path(args.model)), export.TRACK_FORMATS[args.format][0]
+    about = {"overwrite": args.overwrite, "inputs": [args.model]}
+    if len(found) == 1 and not args.out.name.lower().endswith(suffix):
+        args.out = args.out.with_name(args.out.name + suffix)
+    if len(found) == 1 and args.format == "trackmate":
+        io.require_new_file(args.out, **about)
+        files = export.write_tracks(found, args.out, format=args.format)
+        io.add_to_mark(args.out.parent, files)
+    else:
+        with io.new_folder(args.out, **about) as temporary:
+            inside = temporary if len(found) > 1 else temporary / args.out.name
+            files = export.write_tracks(found, inside, format=args.format)
+            if len(found) == 1:  # the folder itself is the file
+                for child in inside.iterdir():
+                    child.rename(temporary / child.name)
+                inside.rmdir()
+        files = [args.out / path.name for path in files] if len(found) > 1 else [args.out]
+    document = {"files": [str(path) for path in files], "format": args.format}
+    return CommandResult(document, [f"Written: {args.out}, tracks of {len(found)} movies"])
 
 
 def _export_result(args: argparse.Namespace) -> CommandResult:
@@ -117,7 +145,7 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
         raise UserError(
             f"What was {kind.done} is exported in a format that can hold it.",
             f"{args.format} of {args.model}",
-            f"It goes as {', '.join(formats)}.",
+            f"It goes as {', '.join(formats)}.{advise_tracks(args)}",
         )
     suffix = formats[args.format][0]
     if args.format == "ome-zarr" and args.out.parent.name == "labels":
@@ -143,6 +171,15 @@ def _export_result(args: argparse.Namespace) -> CommandResult:
     return CommandResult(document, lines)
 
 
+def advise_tracks(args: argparse.Namespace) -> str:
+    """What to do where a format holds tracks, and there are none yet; "" for other formats."""
+    from nbtools import export
+
+    if args.format not in export.TRACK_FORMATS:
+        return ""
+    return " Of the labels of a movie, make tracks first: nbtools track RESULT --out TRACKS"
+
+
 def _export_in_place(found: ResultSet, args: argparse.Namespace) -> CommandResult:
     """Write the labels of one image into its folder, as IMAGE.zarr/labels/NAME."""
     if len(found.names) != 1:
@@ -162,9 +199,9 @@ def _export_table(args: argparse.Namespace) -> CommandResult:
     suffix = TABLE_FORMATS[args.format]
     if not args.out.name.lower().endswith(suffix):
         args.out = args.out.with_name(args.out.name + suffix)
-    source = find_table(Path(args.model))
-    io.require_new_file(args.out, overwrite=args.overwrite, inputs=[source])
-    columns = type_columns(io.read_csv(source))
+    rows, source = read_table(Path(args.model))
+    io.require_new_file(args.out, overwrite=args.overwrite, inputs=[args.model])
+    columns = type_columns(rows)
     if args.format == "parquet":
         write_parquet(args.out, columns)
     elif args.format == "omero":
@@ -176,7 +213,36 @@ def _export_table(args: argparse.Namespace) -> CommandResult:
     io.add_to_mark(args.out.parent, [args.out])
     count = len(next(iter(columns.values()), ()))
     document = {"files": [str(args.out)], "format": args.format, "rows": count}
-    return CommandResult(document, [f"Written: {args.out}, {count} rows of {source.name}"])
+    return CommandResult(document, [f"Written: {args.out}, {count} rows of {source}"])
+
+
+def read_table(place: Path) -> tuple[list[dict[str, str]], str]:
+    """Rows of the table of a result, and what they are of.
+
+    Points and boxes have a table per image: these are joined, with the name of the image in front.
+
+    Parameters
+    ----------
+    place : a result, the folder of tracks, or a CSV file.
+
+    Raises
+    ------
+    UserError : there is no table.
+    """
+    require_existing(place, "The result")
+    try:
+        source = find_table(place)
+        return io.read_csv(source), source.name
+    except UserError:
+        files = list_files(place) if place.is_dir() else []
+        tables = [path for path in files if path.suffix.lower() == ".csv"]
+        if not tables:
+            raise
+    rows = [{"image": io.stem(path)} | row for path in tables for row in io.read_csv(path)]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [dict.fromkeys(columns, "") | row for row in rows], ", ".join(
+        path.name for path in tables
+    )
 
 
 def name_files(place: Path) -> dict[str, str]:

@@ -16,10 +16,10 @@ from nbtools.cli import common
 from nbtools.data import DataSet, InputOptions
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
-from nbtools.plausibility import Finding, MaskCount
-from nbtools.results import Labels
+from nbtools.plausibility import ClassNames, Finding, MaskCount
+from nbtools.results import Labels, Restored
 from nbtools.tasks import ResultSet, Task
-from nbtools.tasks.reading import pair_names, read_input
+from nbtools.tasks.reading import pair_names, read_about, read_input
 
 if TYPE_CHECKING:
     from nbtools.methods import Method
@@ -96,9 +96,34 @@ def open_result(
     args: argparse.Namespace, place: Path, *, truth: ResultSet
 ) -> tuple[ResultSet, dict[str, str | None]]:
     """The result at a place, and the name in it of each image of the truth."""
-    options = InputOptions(spacing=args.spacing)
-    found = tasks.get(args.task).read(place, what="The result", options=options)
+    options, task = InputOptions(spacing=args.spacing), tasks.get(args.task)
+    found = task.read(place, what="The result", options=options)
+    if Restored in task.results:
+        require_other_images(args.truth, place)
     return found, pair_names(found, truth, place=place)
+
+
+def require_other_images(truth: Path, result: Path) -> None:
+    """Refuse to score restored images against the images that they were made of.
+
+    Parameters
+    ----------
+    truth : place of the clean images; without clean/ its images are taken for clean.
+    result : place of the restored ones, perhaps a result that names its source.
+    """
+    source = read_about(result).get("source")
+    if not isinstance(source, str) or not Path(source).exists():
+        return
+    dataset, own = DataSet.open(truth), DataSet.open(source)
+    known = {one.files["images"].resolve() for one in own.entries if "images" in one.files}
+    if dataset.has("clean"):
+        return
+    if any(one.files["images"].resolve() in known for one in dataset.entries):
+        raise UserError(
+            "Results are compared with true images, not with those that they were made of.",
+            f"{truth}, the input of {result}, without clean/",
+            "Put the true images into clean/, under the same names; or give a folder of them.",
+        )
 
 
 def open_images(
@@ -166,7 +191,7 @@ def look_at(pixels: np.ndarray | io.StoredPixels) -> np.ndarray:
 def count_masks(
     pairs: Iterable[tuple], *, result: str = "result"
 ) -> tuple[Iterator[tuple], Callable[[], list[Finding]]]:
-    """The pairs, while masks among their labels are counted.
+    """The pairs, while masks among their labels are counted, and names of classes compared.
 
     Parameters
     ----------
@@ -175,15 +200,16 @@ def count_masks(
 
     Returns
     -------
-    The pairs, and a function that describes the masks once they were all read.
+    The pairs, and a function that describes the masks and the names once they were all read.
     """
-    sides = (MaskCount("truth"), MaskCount(result))
+    sides, names = (MaskCount("truth"), MaskCount(result)), ClassNames(result)
 
     def read() -> Iterator[tuple]:
         for name, *both in pairs:
             for side, one in zip(sides, both, strict=True):
                 if isinstance(one, Labels):
                     side.add(look_at(one.image.select(T=0).pixels))
+            names.add(*both)
             yield name, *both
 
-    return read(), lambda: [found for side in sides for found in side.describe()]
+    return read(), lambda: [found for one in (*sides, names) for found in one.describe()]

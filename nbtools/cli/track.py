@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> CommandResult:
         if not rows:
             raise UserError(
                 "There must be a movie to follow nuclei in.",
-                f"{args.result}: {failed[0]['message']}",
+                f"{args.result}: {failed[0]['message'].rstrip('.')}",
                 "Give labels with an axis T; --axes TYX tells of frames read as a volume.",
             )
         document = {"task": "tracking", "images": rows, "failed": failed}

@@ -6,7 +6,10 @@ or one column of 0 and 1 per category, and Comment; rows of single ROIs have a c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nbtools.errors import UserError
 
 NAMES = ("name", "image", "filename", "file_name", "file", "image_name", "slice")
 CLASSES = ("class", "category", "label")
@@ -48,6 +51,29 @@ def find_classes(rows: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], 
     if any(not row["class"] for row in found):
         return [], "a table without one class for each image"
     return found, ""
+
+
+def require_one_class(rows: Iterable[tuple[str, str]], path: Path) -> None:
+    """Refuse a table that gives two classes to one image or nucleus.
+
+    Parameters
+    ----------
+    rows : name, and class; "" where a row tells none.
+    path : of the table, for errors.
+
+    Raises
+    ------
+    UserError : two classes of one name.
+    """
+    known: dict[str, str] = {}
+    for name, kind in rows:
+        other = known.setdefault(name, kind) if kind else kind
+        if other != kind:
+            raise UserError(
+                "An image has one class in a table.",
+                f"{name} as {other} and as {kind} in {path}",
+                "Take out the row that is wrong. Classes of nuclei go into classes/NAME.csv.",
+            )
 
 
 def _find_marked(row: dict[str, str], rows: Sequence[dict[str, str]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nbtools import documents, io
 from nbtools.data import other_tools
-from nbtools.data.class_tables import find_classes
+from nbtools.data.class_tables import find_classes, require_one_class
 from nbtools.data.names import name_key
 from nbtools.data.own_files import OWN_FOLDERS, is_own, is_result
 from nbtools.data.sample import Entry
@@ -412,6 +412,7 @@ def _add_tables(layout: Layout, folder: Path) -> None:
             layout.ignored[path] = reason
             continue
         layout.tables.append(path)
+        require_one_class([(_image_key(r["name"]), r.get("class") or "") for r in rows], path)
         for row in rows:
             key = _image_key(row.pop("name"))
             columns.setdefault(key, {}).update({k: v for k, v in row.items() if v})

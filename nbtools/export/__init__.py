@@ -7,6 +7,7 @@ from nbtools.export.model_card import ModelCard
 from nbtools.export.outlines import rois, trace_mask, trace_plane, trace_shapes
 from nbtools.export.results import save_results, save_scores
 from nbtools.export.run import labels, save_run, table, write_rois
+from nbtools.export.track_files import TRACK_FORMATS, hold_tracks, open_tracks, write_tracks
 
 __all__ = [
     "CARDED",
@@ -15,9 +16,12 @@ __all__ = [
     "LABEL_FORMATS",
     "MARK_FORMATS",
     "PACKAGES",
+    "TRACK_FORMATS",
     "WHOLE",
     "ModelCard",
+    "hold_tracks",
     "labels",
+    "open_tracks",
     "rois",
     "save_results",
     "save_run",
@@ -31,4 +35,5 @@ __all__ = [
     "write_marks",
     "write_model",
     "write_rois",
+    "write_tracks",
 ]

@@ -59,7 +59,7 @@ def write_mark_rois(path: str | Path, found: Marks) -> int:
     """Write points as one multi-point ROI, and boxes as rectangles, for the ROI Manager of Fiji.
 
     In a volume each point lies in its slice, and each box in its middle slice; in a movie in its
-    frame.
+    frame, of volumes with a multi-point per slice.
 
     Parameters
     ----------
@@ -87,21 +87,38 @@ def write_mark_rois(path: str | Path, found: Marks) -> int:
 
 
 def _make_multi_points(found: Points) -> Iterator[ImagejRoi]:
-    """One multi-point ROI; one per frame of a movie."""
-    from roifile import ROI_TYPE, ImagejRoi
+    """One multi-point ROI; one per frame of a movie, and of a movie of volumes per slice.
 
+    The slices of single points count through the whole stack, so that those of a second frame
+    would lie in the first.
+    """
     for frame, inside in _split_frames(found):
         places = inside.coordinates
         if not len(places):
             continue
         name = "nuclei" if frame is None else f"nuclei-t{frame + 1:03d}"
-        roi = ImagejRoi.frompoints((places[:, :-3:-1] + CORNER).astype(np.float32), name=name)
-        roi.roitype = ROI_TYPE.POINT
-        if places.shape[1] == 3:
-            roi.counters = np.zeros(len(places), np.uint32)
-            roi.counter_positions = np.rint(places[:, 0]).astype(np.uint32) + 1
-        _set_place(roi, z=None, frame=frame)
-        yield roi
+        if frame is None or places.shape[1] == 2:
+            roi = _make_points(places, name)
+            _set_place(roi, z=None, frame=frame)
+            yield roi
+            continue
+        slices = np.maximum(np.rint(places[:, 0]), 0).astype(int)
+        for z in np.unique(slices).tolist():
+            roi = _make_points(places[slices == z][:, 1:], f"{name}-z{z + 1:03d}")
+            _set_place(roi, z=z, frame=frame)
+            yield roi
+
+
+def _make_points(places: np.ndarray, name: str) -> ImagejRoi:
+    """A multi-point ROI of places (N, D) in pixels; in a volume each has its slice."""
+    from roifile import ROI_TYPE, ImagejRoi
+
+    roi = ImagejRoi.frompoints((places[:, :-3:-1] + CORNER).astype(np.float32), name=name)
+    roi.roitype = ROI_TYPE.POINT
+    if places.shape[1] == 3:
+        roi.counters = np.zeros(len(places), np.uint32)
+        roi.counter_positions = np.maximum(np.rint(places[:, 0]), 0).astype(np.uint32) + 1
+    return roi
 
 
 def _make_rectangles(found: Boxes) -> Iterator[ImagejRoi]:

@@ -58,7 +58,7 @@ def read_boxes(
             f"{path} ({find_reason(error)})",
             f"Export it again, or write a table with the columns {names}, in pixels.",
         ) from error
-    _require_finite(boxes, path)
+    require_finite(boxes, path)
     return boxes, tuple(classes) if any(classes) else ()
 
 
@@ -97,7 +97,7 @@ def read_centres(path: str | Path, spatial: str) -> np.ndarray:
             f"{path} ({find_reason(error)})",
             "Correct the table; a decimal point is a point.",
         ) from error
-    _require_finite(centres, path)
+    require_finite(centres, path)
     return centres.reshape(-1, len(letters))
 
 
@@ -113,7 +113,7 @@ def _read_marked(path: Path, letters: str) -> np.ndarray:
             f"{path} ({find_reason(error)})",
             "Save it again, or write a table with a column for each axis.",
         ) from error
-    _require_finite(points, path)
+    require_finite(points, path)
     return points[:, ["zyx".index(letter) for letter in letters]]
 
 
@@ -243,10 +243,36 @@ def _require_flat(path: Path, columns: int) -> None:
         )
 
 
-def _require_finite(places: np.ndarray, path: str | Path) -> None:
+def require_finite(places: np.ndarray, path: str | Path) -> None:
+    """Refuse a table with entries that are NaN or infinite.
+
+    Parameters
+    ----------
+    places : of any shape: coordinates, edges, scores.
+    path : of the table, for errors.
+    """
     if not np.isfinite(places).all():
         raise UserError(
-            "Boxes and centres must be finite numbers.",
+            "Boxes, centres and scores must be finite numbers.",
             f"NaN or infinity in {path}",
             "Correct the table, or take the row out.",
+        )
+
+
+def require_extent(edges: np.ndarray, path: str | Path) -> None:
+    """Refuse boxes that end before they begin: they overlap with nothing.
+
+    Parameters
+    ----------
+    edges : (N, 2 D), columns y0, x0, y1, x1 and in 3D z0, z1.
+    path : of the table, for errors.
+    """
+    ndim = edges.shape[1] // 2
+    low, high = edges[:, (0, 1, 4)[:ndim]], edges[:, (2, 3, 5)[:ndim]]
+    if wrong := int((high <= low).any(axis=1).sum()):
+        raise UserError(
+            "A box ends behind where it begins.",
+            f"{wrong} of {len(edges)} boxes of {path} do not",
+            "The near corner comes first: y0, x0, y1, x1 (z0, z1). Of a data set, nbtools check "
+            "--fix COPY leaves them out.",
         )

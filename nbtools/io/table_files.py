@@ -16,11 +16,11 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 DECIMALS = {"point": ".", "comma": ","}
 NAMES = {"image", "name", "class", "group"}  # columns of words, whatever they look like
 IMAGE_NAME = {"image": "Image Name", "name": "Image Name"}
-TABLES = ("nuclei.csv", "objects.csv")  # of a result, the first that is there
+TABLES = ("nuclei.csv", "objects.csv", "classes.csv")  # of a result, the first that is there
 
 
 def find_table(place: Path) -> Path:
-    """Find the table of a result: the measurements, else the objects; or a CSV file itself.
+    """Find the table of a result: measurements, else objects or classes; or a CSV file itself.
 
     Parameters
     ----------

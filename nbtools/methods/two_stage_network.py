@@ -148,7 +148,7 @@ class TwoStageNetwork(BoxNetwork):
     def decode(self, maps: Maps, **values: float) -> Boxes:
         """The regions of the first stage, as the second one sees them."""
         target = self.target()
-        regions, values = target.propose(maps), target.defaults() | values
+        regions, values = target.propose(maps, crowded=True), target.defaults() | values
         second = self.look_at(maps, regions, stage="second_stage")
         return target.refine(maps, regions, second=second, values=values)
 

@@ -3,6 +3,7 @@
 Each finding is a sentence with a remedy; findings are counted by their code.
 """
 
+from nbtools.plausibility.class_names import ClassNames
 from nbtools.plausibility.finding import Finding, summarize
 from nbtools.plausibility.masks import MaskCount
 from nbtools.plausibility.objects import judge_objects
@@ -17,6 +18,7 @@ from nbtools.plausibility.training_images import (
 
 __all__ = [
     "FEW",
+    "ClassNames",
     "Finding",
     "MaskCount",
     "judge_gain",

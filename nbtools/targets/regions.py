@@ -29,6 +29,7 @@ OVERLAP = 0.7  # IoU above which the weaker of two regions is dropped, as publis
 PER_AREA = 300, 512**2  # regions kept of so many pixels, as published of an image of 600 x 1000
 LEAST = 0.05  # score of a region
 BEST = 6000  # regions of highest score that are compared, as published, for the same area
+CROWD = 4  # regions kept in the area of the smallest anchor, where nuclei lie close
 MOST_BOXES = 512  # in a training patch
 REGIONS = 64  # regions of a patch that the second stage learns from, half of them with a nucleus
 UNKNOWN = 0.25  # of a region, where nobody has looked, from which it is no miss
@@ -95,12 +96,14 @@ class RegionTarget(AnchorTarget):
         plain = AnchorTarget(self.ndim, strides=self.strides, anchors=self.anchors)
         return replace(plain, suppression=self.suppression).decode(maps, **parameters)
 
-    def propose(self, maps: dict[str, np.ndarray]) -> np.ndarray:
+    def propose(self, maps: dict[str, np.ndarray], *, crowded: bool = False) -> np.ndarray:
         """Find the regions for the second stage.
 
         Parameters
         ----------
         maps : activated, of the first stage.
+        crowded : keep more than the published number where so many of the smallest nuclei fit in:
+            what is not kept can be found no more. Training needs a sample alone.
 
         Returns
         -------
@@ -108,13 +111,16 @@ class RegionTarget(AnchorTarget):
         """
         shape = self.shape_of(maps)
         areas = max(1.0, float(np.prod(shape)) / PER_AREA[1])
+        smallest = float((self.sizes * self.strides[0]).prod(axis=1).min())
+        room = int(CROWD * np.prod(shape) / smallest) if crowded else 0
+        kept, compared = max(int(PER_AREA[0] * areas), room), max(int(BEST * areas), 2 * room)
         edges, score, _ = self.read(maps, least=LEAST)
         low, high = (np.clip(part, 0, shape) for part in box_corners(edges))
         whole = np.flatnonzero((high - low >= 1).all(axis=1))
-        best = whole[np.argsort(-score[whole], kind="stable")][: int(BEST * areas)]
+        best = whole[np.argsort(-score[whole], kind="stable")][:compared]
         edges = join_corners(low[best], high[best])
         rows = suppress_boxes(edges, score[best], overlap=OVERLAP)
-        return edges[rows[: int(PER_AREA[0] * areas)]]
+        return edges[rows[:kept]]
 
     def refine(
         self,

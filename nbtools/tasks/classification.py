@@ -11,6 +11,7 @@ import numpy as np
 
 from nbtools import io
 from nbtools.data import DataSet, InputOptions
+from nbtools.data.class_tables import require_one_class
 from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.image import Image
@@ -79,7 +80,9 @@ def read(
     table = place if place.is_file() else place / TABLE
     if table.is_file():
         rows = [row for row in io.read_csv(table) if row.get("name")]
-        return ResultSet({_name_row(row): partial(_read_row, row, table) for row in rows})
+        named = [(_name_row(row), row) for row in rows]
+        require_one_class([(name, row.get("class") or "") for name, row in named], table)
+        return ResultSet({name: partial(_read_row, row, table) for name, row in named})
     tables = [p for p in list_files(place) if p.suffix.lower() == ".csv"]
     if is_result(place) and tables:
         return ResultSet({io.stem(p): partial(_read_most_probable, p) for p in tables})

@@ -15,7 +15,7 @@ from nbtools.data.own_files import is_result
 from nbtools.errors import UserError
 from nbtools.geometry import centroids, count_sizes
 from nbtools.image import Image
-from nbtools.io.points_and_boxes import EDGES
+from nbtools.io.points_and_boxes import EDGES, require_extent, require_finite
 from nbtools.metrics import biaflows, boxes, detection, found_classes
 from nbtools.results import Boxes, Grid, Labels, Points
 from nbtools.tasks.base import Task
@@ -155,6 +155,7 @@ def _choose(kind: str, dataset: DataSet, index: int) -> Found:
     rows = read_rows(file) if file.suffix.lower() == ".csv" else []
     frame = read_frames(rows, file) if "T" in sample.image.axes else None
     if kind == "boxes":
+        require_extent(sample.boxes, file)
         return Boxes(sample.boxes, grid, classes=sample.box_classes, frame=frame)
     classes = tuple(row["class"] for row in rows) if rows and "class" in rows[0] else ()
     return Points(sample.centres, grid, classes=classes, frame=frame)
@@ -200,12 +201,16 @@ def read_file(path: Path, options: InputOptions) -> Found:
             f"{path} ({error})",
             "Correct the table, with a point for decimals.",
         ) from error
+    places = places.reshape(-1, len(wanted))
+    require_finite(np.c_[places, score] if column else places, path)
+    if edged:
+        require_extent(places, path)
     grid = Grid("".join(axes).upper(), (), options.spacing, options.unit, io.stem(path))
     named = tuple(row["class"] for row in rows) if "class" in header else ()
     frame = read_frames(rows, path)
     if not rows and header & set(FRAMES):
         frame = np.zeros(0, int)
-    return (Boxes if edged else Points)(places.reshape(-1, len(wanted)), grid, score, named, frame)
+    return (Boxes if edged else Points)(places, grid, score, named, frame)
 
 
 def read_frames(rows: list[dict[str, str]], path: Path) -> np.ndarray | None:
@@ -245,8 +250,7 @@ def as_points(found: Found) -> Points:
     [[3.0, 6.0]]
     """
     if isinstance(found, Labels):
-        names = found.classes or {}
-        pixels = found.image.pixels
+        names, pixels = found.classes or {}, found.image.pixels
         known = [names.get(n) for n in np.unique(pixels[pixels > 0]).tolist()] if names else []
         classes = tuple(known) if all(known) else ()
         score = None
@@ -367,10 +371,7 @@ def make_rows(scores: Mapping[str, Mapping]) -> list[dict]:
     scores : of `evaluate_each`.
     """
     columns = ("f1", "precision", "recall", "rmse", "count_error")
-    rows = []
-    for name, one in scores.items():
-        rows.append({"method": name} | {column: one[column] for column in columns})
-    return rows
+    return [{"method": name} | {c: one[c] for c in columns} for name, one in scores.items()]
 
 
 def _truth_of(sample: Sample) -> Found:
