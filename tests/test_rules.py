@@ -61,6 +61,7 @@ ORDER = (
     "lesson_page",
     "course",
     "cli",
+    "__main__",
 )
 ONLY_IN = {
     "keras": {"nets", "losses", "training", "inference", "methods", "export"},
