@@ -18,6 +18,11 @@ STANDS_FOR_FORM = (
     '<p class="form">Here the lesson has a form to choose, paint or move with. It works in '
     "JupyterLab and Colab; this page shows what follows from its default.</p>"
 )
+STANDS_FOR_QUESTION = (
+    '<p class="form">Here the lesson asks you first. The question, and what it says of your '
+    "answer, work in JupyterLab and Colab.</p>"
+)
+QUESTIONS = ("widgets.guess(", "widgets.ask(")
 HIDDEN = ("badges", "skip-execution")  # of no use on a page: links to other places, the install
 
 
@@ -34,12 +39,13 @@ def simplify(notebook: NotebookNode) -> NotebookNode:
     """
     notebook.cells = [c for c in notebook.cells if not _is_hidden(c)]
     for cell in notebook.cells:
+        asks = any(word in cell.source for word in QUESTIONS)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if WIDGET in data:
                 data.pop(WIDGET)
                 data.pop("text/plain", None)
-                data.setdefault(FORM, STANDS_FOR_FORM)
+                data.setdefault(FORM, STANDS_FOR_QUESTION if asks else STANDS_FOR_FORM)
     notebook.metadata.pop("widgets", None)
     return notebook
 

@@ -24,6 +24,7 @@ def lesson(tmp_path):
         NEW.new_markdown_cell("# 90 · A trial & more\n\nText."),
         NEW.new_code_cell("pick()", outputs=[form]),
         NEW.new_code_cell("count()", outputs=[table]),
+        NEW.new_code_cell('nb.widgets.guess("How many?", 7)', outputs=[form]),
     ]
     path = tmp_path / "90_trial.ipynb"
     nbformat.write(NEW.new_notebook(cells=cells), path)
@@ -43,6 +44,12 @@ def test_a_form_stands_as_a_sentence_and_the_install_cell_is_gone(lesson, tmp_pa
     assert "DataPicker" not in page
     assert lesson_page.STANDS_FOR_FORM in page
     assert "pip install x" not in page
+
+
+def test_a_question_is_told_from_a_form(lesson, tmp_path):
+    page = lesson_page.write(lesson, tmp_path / "page.html").read_text("utf-8")
+    assert page.count(lesson_page.STANDS_FOR_FORM) == 1
+    assert page.count(lesson_page.STANDS_FOR_QUESTION) == 1
 
 
 def test_a_page_fetches_nothing(lesson, tmp_path):
