@@ -6,7 +6,7 @@ data sets under $NBTOOLS_DATA. Each row is one training of so many steps in a pr
 (steps, so that a busy machine changes nothing; `--minutes 3` for a budget of time instead), which
 `results/few_labels.json` and `.md` hold as soon as it is done; rows that are there are not measured
 again, so that a long list can be measured in pieces. Thresholds are chosen on 12 images of `val`,
-and the row is scored on the other 29; by these, settings may be chosen. At the end `--look` scores
+and the row is scored on the other 72; by these, settings may be chosen. At the end `--look` scores
 the kept models on all images of `test`, once, and notes it in `results/looks.csv`.
 
 - *weak labels* of all images: half of the nuclei unknown (-1); 20 % of the nuclei wrong (half of
@@ -41,7 +41,7 @@ SET, JUDGES, RIM = "dsb2018_fluorescence", 12, 24
 HEAD = """# Few labels
 
 By `python benchmarks/few_labels.py`: one row a training of so many steps on one core, from
-nothing, DSB2018's fluorescence images. AP at IoU 0.5, pooled: of 29 images of `val` that chose
+nothing, DSB2018's fluorescence images. AP at IoU 0.5, pooled: of 72 images of `val` that chose
 nothing, and of one look at all images of `test`. 95 % intervals over images.
 """
 
