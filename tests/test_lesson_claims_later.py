@@ -50,6 +50,64 @@ def test_14_a_forgiving_loss_gives_way_25_times():
     assert ratio == pytest.approx(25, abs=0.5)
 
 
+def find_table(lesson: str) -> dict[str, float]:
+    """First and second cell of the rows of the tables in the text of a lesson."""
+    text = next(SOURCES.glob(f"{lesson}_*.py")).read_text("utf-8")
+    rows = [line[4:].split(" | ") for line in text.splitlines() if line.startswith("# | ")]
+    return {row[0]: float(row[1].strip("| ")) for row in rows if row[1].strip("| ")[0].isdigit()}
+
+
+def read_results(name: str) -> list[dict]:
+    path = SOURCES.parents[1] / "benchmarks" / "results" / f"{name}.json"
+    return json.loads(path.read_text("utf-8"))["rows"]
+
+
+def lies_apart(one: list[float], other: list[float]) -> bool:
+    """Whether the mean difference of paired images has an interval on one side of 0."""
+    differences, rng = np.subtract(one, other), np.random.default_rng(0)
+    drawn = rng.integers(0, len(differences), (4000, len(differences)))
+    low, high = np.percentile(differences[drawn].mean(axis=1), [2.5, 97.5])
+    return bool(low > 0 or high < 0)
+
+
+def test_14_the_table_of_ways_is_what_was_measured():
+    rows = {row["name"]: row["test"] for row in read_results("few_labels") if "test" in row}
+    names = {
+        "all labels of 376 images": "all labels",
+        "boxes in place of labels": "boxes",
+        "points in place of labels": "points",
+        "a fifth of the labels wrong, `label_noise=0.7`": "20 % wrong, forgiven",
+        "half of the nuclei unknown (-1)": "half of the nuclei",
+        "10 labelled images": "10 labels alone",
+        "the same, encoder from *jigsaw*": "10 labels after jigsaw",
+        "the same, and 366 without labels, *mean teacher*": "10 labels, mean teacher",
+        "noise of 20, 10 labelled images": "n20, 10 labels, alone",
+        "the same, and 366 without labels, *DenoiSeg*": "n20, 10 labels, denoiseg",
+    }
+    told = find_table("14")
+    assert names.keys() <= told.keys()
+    assert {n: told[n] for n in names} == {n: round(rows[r]["ap50"], 2) for n, r in names.items()}
+    apart = {
+        name: lies_apart(rows[name]["per_image"], rows[other]["per_image"])
+        for name, other in (
+            ("10 labels, mean teacher", "10 labels alone"),
+            ("n20, 10 labels, denoiseg", "n20, 10 labels, alone"),
+            ("half of the nuclei", "all labels"),
+            ("10 labels after jigsaw", "10 labels alone"),
+            ("points", "all labels"),
+            ("boxes", "all labels"),
+        )
+    }
+    assert list(apart.values()) == [True, True, True, False, False, False]
+
+
+def test_12_the_table_of_detectors_is_what_was_measured():
+    rows = [row for row in read_results("points") if row["part"] == "test"]
+    found = {row["name"]: round(row["f1"], 2) for row in rows}
+    told = {name.split("`")[1]: value for name, value in find_table("12").items() if "`" in name}
+    assert {name: told[name] for name in found} == found
+
+
 def test_14_fifteen_labels_where_doubt_is_do_as_much_as_thirty_at_random():
     path = SOURCES.parents[1] / "benchmarks" / "results" / "active_loop.json"
     found = json.loads(path.read_text("utf-8"))
