@@ -37,7 +37,7 @@ def main() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
     with tempfile.TemporaryDirectory(dir=args.place) as folder:
         place = Path(folder)
-        write_field(place, side=args.side)
+        write_field(place, side=args.side, planes=0)
         write_tiny(place)
         rows = [measure(count, place, model=args.model) for count in args.workers]
     alone = rows[0]["workers"] * rows[0]["seconds"]
